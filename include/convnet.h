@@ -1,0 +1,696 @@
+/* convnet.h: train and run convolutional networks on a CPU, inside your program.
+ *
+ * Link with `pkg-config --cflags --libs convnet`. The whole public interface is this file.
+ *
+ * Conventions, true of every function unless its comment says otherwise:
+ *  - Whatever can fail returns a cn_status (CN_OK is 0) and hands its result out through its last
+ *    parameter, which is set to NULL on failure. cn_last_error() then says what was wrong, with
+ *    which value and where.
+ *  - `…_new` makes a handle that the caller frees with `…_free`; `…_free(NULL)` does nothing.
+ *    A context must outlive everything made from it.
+ *  - One handle, one thread at a time. Functions that take only const handles may run together.
+ *    Different contexts never touch each other.
+ *  - Options travel in structs that begin with their own size; fill them with the `…_INIT` macro,
+ *    then set what you need. A NULL options pointer means the values of `…_INIT`. A member that
+ *    is zero means what its comment says; members are only ever added at the end, and there zero
+ *    keeps the old behaviour.
+ *  - Tensors are dense and row-major; images are [N, C, H, W] as in PyTorch.
+ *  - Names, definitions and defaults of layers and options are PyTorch's.
+ *  - CN_ERR_ARGUMENT, CN_ERR_MEMORY and CN_ERR_VERSION can come from any function that returns a
+ *    status; a comment names the others. After a failure every handle that was passed in is
+ *    still usable.
+ *  - Nothing is printed, no signal handler is set, nothing aborts.
+ */
+#ifndef CONVNET_H
+#define CONVNET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CN_API __attribute__((visibility("default")))
+#else
+#define CN_API
+#endif
+
+/* ------------------------------------------------------------------------------------------ */
+/* Version, statuses                                                                          */
+
+#define CN_VERSION_MAJOR  1
+#define CN_VERSION_MINOR  0
+#define CN_VERSION_PATCH  0
+#define CN_VERSION_NUMBER (CN_VERSION_MAJOR * 10000 + CN_VERSION_MINOR * 100 + CN_VERSION_PATCH)
+
+/* The version of the library that is running: CN_VERSION_NUMBER of its header. */
+CN_API int cn_version_number(void);
+
+/* The same as text, such as "1.0.0". Static storage. */
+CN_API const char *cn_version_string(void);
+
+typedef enum cn_status {
+    CN_OK = 0,
+    CN_ERR_ARGUMENT = 1,    /* a NULL, or a value outside its range */
+    CN_ERR_SHAPE = 2,       /* shapes or types that do not fit together, or overflow */
+    CN_ERR_MEMORY = 3,      /* the allocator returned NULL */
+    CN_ERR_IO = 4,          /* the operating system could not open, read, write or rename */
+    CN_ERR_FORMAT = 5,      /* a file's content is not what its format says */
+    CN_ERR_DATA = 6,        /* a label outside the classes, NaN or infinity in an image */
+    CN_ERR_UNSUPPORTED = 7, /* left out of this build, or not offered by this machine */
+    CN_ERR_STATE = 8,       /* the call does not fit what was called before */
+    CN_ERR_NOT_FOUND = 9,   /* no such name, class or index */
+    CN_ERR_NUMERIC = 10,    /* the loss became NaN or infinite */
+    CN_ERR_VERSION = 11     /* an options struct with members that this library does not know */
+} cn_status;
+
+/* A short fixed text for a status, such as "out of memory". Never NULL; static storage. */
+CN_API const char *cn_status_string(cn_status status);
+
+/* What the last failed call on this thread found wrong; "" if none failed yet. The text stays
+ * valid until the next failing call on the same thread. Successful calls leave it alone. */
+CN_API const char *cn_last_error(void);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Context: where work runs                                                                   */
+
+typedef struct cn_context cn_context;
+
+/* Instruction sets that the kernels are compiled for. */
+typedef enum cn_isa {
+    CN_ISA_AUTO = 0,     /* the best that processor and operating system offer */
+    CN_ISA_PORTABLE = 1, /* the compiler's baseline, no fused multiply-add on x86-64 */
+    CN_ISA_AVX2 = 2,     /* AVX2 with FMA */
+    CN_ISA_AVX512 = 3    /* AVX-512 F, BW, DQ and VL */
+} cn_isa;
+
+/* How convolutions and linear layers compute. DIRECT gives the same bits on AVX2, AVX-512 and
+ * arm64 and with any BLAS; all three give the same bits for any number of threads. */
+typedef enum cn_conv_algorithm {
+    CN_CONV_AUTO = 0,   /* DIRECT or GEMM, by shape */
+    CN_CONV_DIRECT = 1, /* our own kernels everywhere */
+    CN_CONV_GEMM = 2    /* CBLAS wherever the operation is a matrix product (tests, comparisons) */
+} cn_conv_algorithm;
+
+typedef enum cn_log_level { CN_LOG_WARNING = 1, CN_LOG_INFO = 2 } cn_log_level;
+
+typedef struct cn_context_options {
+    size_t size;
+    int threads;                      /* workers, the calling thread included; 0: one per available core; at most 1024 */
+    cn_isa isa;                       /* upper limit on the instruction set; the environment variable CONVNET_MAX_ISA
+                                         (portable, avx2 or avx512) lowers it further */
+    cn_conv_algorithm conv_algorithm; /* for every layer run in this context */
+    /* Memory: both or neither. `allocate` returns `bytes` bytes aligned to `alignment` (a power of two, at most
+     * 64) or NULL; `release` gets what it returned, never NULL. Called from one thread at a time. 0: the C library's. */
+    void *(*allocate)(void *user, size_t bytes, size_t alignment);
+    void (*release)(void *user, void *memory);
+    /* Where remarks go, such as an unknown tensor in a file. NULL: nowhere. */
+    void (*log)(void *user, cn_log_level level, const char *message);
+    void *user; /* handed to the three functions above */
+} cn_context_options;
+#define CN_CONTEXT_OPTIONS_INIT \
+    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, NULL, NULL, NULL, NULL }
+
+/* Makes a context and starts its threads - 1 workers. CN_ERR_UNSUPPORTED: threads could not be started. */
+CN_API cn_status cn_context_new(const cn_context_options *options, cn_context **context);
+
+/* Stops the workers. Everything made from the context must have been freed. */
+CN_API void cn_context_free(cn_context *context);
+
+/* What the context found and uses. Texts are valid as long as the context. */
+typedef struct cn_device {
+    size_t size;
+    const char *processor; /* the processor's own name */
+    const char *blas;      /* what CBLAS says of itself */
+    cn_isa isa;            /* in use */
+    cn_isa best_isa;       /* offered by processor and operating system */
+    int cores;             /* available to this process */
+    int threads;           /* used by this context */
+    uint64_t memory;       /* bytes of main memory */
+} cn_device;
+#define CN_DEVICE_INIT \
+    { sizeof(cn_device), NULL, NULL, CN_ISA_AUTO, CN_ISA_AUTO, 0, 0, 0 }
+
+/* Fills `device`, whose size member the caller has set. */
+CN_API cn_status cn_context_device(const cn_context *context, cn_device *device);
+
+/* "portable", "avx2" or "avx512"; "auto" for CN_ISA_AUTO. Static storage. */
+CN_API const char *cn_isa_name(cn_isa isa);
+
+/* Frees a text that a function of this library handed out. */
+CN_API void cn_text_free(char *text);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Tensors                                                                                    */
+
+typedef struct cn_tensor cn_tensor;
+
+typedef enum cn_dtype { CN_FLOAT32 = 1, CN_UINT8 = 2, CN_INT64 = 3 } cn_dtype;
+
+#define CN_MAX_DIMS 8
+
+/* Makes a tensor of zeros. `dims` is 0 (a scalar) to CN_MAX_DIMS; shape[i] >= 0 counts elements along dimension i.
+ * CN_ERR_SHAPE: a negative extent, or more elements than memory can hold. */
+CN_API cn_status cn_tensor_new(cn_context *context, cn_dtype dtype, int dims, const int64_t *shape, cn_tensor **tensor);
+
+/* The same over the caller's memory, which is not copied and must outlive the tensor. */
+CN_API cn_status cn_tensor_borrow(cn_context *context, cn_dtype dtype, int dims, const int64_t *shape, void *data,
+                                  cn_tensor **tensor);
+
+/* Frees a tensor made by cn_tensor_new or cn_tensor_borrow (never one that a model lent out). */
+CN_API void cn_tensor_free(cn_tensor *tensor);
+
+/* Properties; `tensor` must not be NULL. cn_tensor_shape is 0 for a dimension the tensor does not have. */
+CN_API void *cn_tensor_data(const cn_tensor *tensor);
+CN_API cn_dtype cn_tensor_dtype(const cn_tensor *tensor);
+CN_API int cn_tensor_dims(const cn_tensor *tensor);
+CN_API int64_t cn_tensor_shape(const cn_tensor *tensor, int dimension);
+CN_API int64_t cn_tensor_count(const cn_tensor *tensor); /* elements in all */
+
+/* Index of the largest element of row `row` of a [N, K] float32 tensor, the first if several are equal;
+ * -1 if the tensor is not such a one, the row does not exist, or all of it is NaN. */
+CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Layers: one operation with its hyper-parameters, before it joins a model                   */
+
+typedef struct cn_layer cn_layer;
+
+/* Frees a layer that no model took. */
+CN_API void cn_layer_free(cn_layer *layer);
+
+typedef enum cn_padding_mode {
+    CN_PADDING_ZEROS = 0,
+    CN_PADDING_REPLICATE = 1,
+    CN_PADDING_REFLECT = 2, /* padding must be smaller than the input */
+    CN_PADDING_CIRCULAR = 3 /* padding must not be larger than the input */
+} cn_padding_mode;
+
+typedef struct cn_conv2d_options {
+    size_t size;
+    int stride[2];   /* height, width; 0 means 1 */
+    int padding[2];  /* height, width, on both sides */
+    int dilation[2]; /* height, width; 0 means 1 */
+    int groups;      /* 0 means 1 */
+    int no_bias;     /* 1: no bias */
+    cn_padding_mode padding_mode;
+} cn_conv2d_options;
+#define CN_CONV2D_OPTIONS_INIT \
+    { sizeof(cn_conv2d_options), {1, 1}, {0, 0}, {1, 1}, 1, 0, CN_PADDING_ZEROS }
+
+/* 2-d convolution (cross-correlation, as in torch.nn.Conv2d): [N, in_channels, H, W] to [N, out_channels, H', W'],
+ * H' = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+ * Parameters: weight [out_channels, in_channels / groups, kernel_height, kernel_width], bias [out_channels]; both
+ * start uniform in ±1 / sqrt(in_channels / groups · kernel_height · kernel_width). */
+CN_API cn_status cn_conv2d_new(cn_context *context, int in_channels, int out_channels, int kernel_height,
+                               int kernel_width, const cn_conv2d_options *options, cn_layer **layer);
+
+/* y = W x + b over flat features (torch.nn.Linear): [N, in_features] to [N, out_features]; an image of 1×1 pixels
+ * counts as flat. Parameters: weight [out_features, in_features], bias [out_features] unless `no_bias`; both start
+ * uniform in ±1 / sqrt(in_features). */
+CN_API cn_status cn_linear_new(cn_context *context, int in_features, int out_features, int no_bias, cn_layer **layer);
+
+typedef enum cn_norm {
+    CN_NORM_NONE = 0,
+    CN_NORM_BATCH = 1,   /* torch.nn.BatchNorm2d (Ioffe & Szegedy 2015): one mean and variance a channel */
+    CN_NORM_LAYER = 2,   /* GroupNorm with one group: one a image */
+    CN_NORM_GROUP = 3,   /* torch.nn.GroupNorm (Wu & He 2018): one a image and group of channels */
+    CN_NORM_INSTANCE = 4 /* GroupNorm with a group a channel */
+} cn_norm;
+
+typedef struct cn_norm_options {
+    size_t size;
+    int groups;            /* CN_NORM_GROUP: must divide the channels; 0 means 4 */
+    float eps;             /* added to the variance; 0 means 1e-5 */
+    float momentum;        /* CN_NORM_BATCH: share of the new value in the running statistics; 0 means 0.1 */
+    int no_affine;         /* 1: no weight and bias */
+    int no_running_stats;  /* CN_NORM_BATCH: 1: statistics of the batch in evaluation too */
+} cn_norm_options;
+#define CN_NORM_OPTIONS_INIT \
+    { sizeof(cn_norm_options), 4, 1e-5f, 0.1f, 0, 0 }
+
+/* Normalisation of `channels` channels, y = (x - mean) / sqrt(variance + eps) · weight + bias. Parameters weight (1)
+ * and bias (0), [channels]; batch norm also keeps running_mean, running_var (unbiased) and num_batches_tracked.
+ * CN_NORM_NONE is CN_ERR_ARGUMENT. */
+CN_API cn_status cn_norm_new(cn_context *context, cn_norm norm, int channels, const cn_norm_options *options,
+                             cn_layer **layer);
+
+/* Element by element: max(x, 0); x or slope·x below 0; 1 / (1 + e^-x); tanh x; x / (1 + e^-x). */
+CN_API cn_status cn_relu_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_leaky_relu_new(cn_context *context, float slope, cn_layer **layer);
+CN_API cn_status cn_sigmoid_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_tanh_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_silu_new(cn_context *context, cn_layer **layer);
+
+/* x Φ(x) with the error function (CN_GELU_EXACT) or torch's tanh approximation (Hendrycks & Gimpel 2016). */
+typedef enum cn_gelu { CN_GELU_EXACT = 0, CN_GELU_TANH = 1 } cn_gelu;
+CN_API cn_status cn_gelu_new(cn_context *context, cn_gelu approximate, cn_layer **layer);
+
+/* In training sets each element to 0 with probability p, 0 <= p < 1, and scales the others by 1 / (1 - p); in
+ * evaluation the identity. p is rounded to a multiple of 1/65536. Draws depend on seed, step, image and layer only. */
+CN_API cn_status cn_dropout_new(cn_context *context, float p, cn_layer **layer);
+
+typedef struct cn_pool2d_options {
+    size_t size;
+    int stride[2];         /* 0 means the kernel's size */
+    int padding[2];        /* at most half the kernel; padded places are never the maximum */
+    int dilation[2];       /* max pool only; 0 means 1 */
+    int ceil_mode;         /* 1: round the output's size up */
+    int count_exclude_pad; /* average pool: 1: divide by the places inside the image only */
+    int divisor_override;  /* average pool: divide by this instead; 0: do not */
+} cn_pool2d_options;
+#define CN_POOL2D_OPTIONS_INIT \
+    { sizeof(cn_pool2d_options), {0, 0}, {0, 0}, {1, 1}, 0, 0, 0 }
+
+/* torch.nn.MaxPool2d (the gradient goes to the first maximum) and AvgPool2d. */
+CN_API cn_status cn_max_pool2d_new(cn_context *context, int kernel_height, int kernel_width,
+                                   const cn_pool2d_options *options, cn_layer **layer);
+CN_API cn_status cn_avg_pool2d_new(cn_context *context, int kernel_height, int kernel_width,
+                                   const cn_pool2d_options *options, cn_layer **layer);
+
+/* torch.nn.AdaptiveAvgPool2d: to output_height × output_width; 1 × 1 is global average pooling. */
+CN_API cn_status cn_adaptive_avg_pool2d_new(cn_context *context, int output_height, int output_width,
+                                            cn_layer **layer);
+
+/* [N, C, H, W] to [N, C·H·W]; the sum of two or more inputs of one shape (a skip). */
+CN_API cn_status cn_flatten_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_add_new(cn_context *context, cn_layer **layer);
+
+/* Over the channels (dimension 1): e^x / Σ e^x and its logarithm. */
+CN_API cn_status cn_softmax_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_log_softmax_new(cn_context *context, cn_layer **layer);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Models: a graph of named layers with their parameters                                      */
+
+typedef struct cn_model cn_model;
+
+/* Makes an empty model for images of channels × height × width. Its input goes by the name "input". */
+CN_API cn_status cn_model_new(cn_context *context, int channels, int height, int width, cn_model **model);
+CN_API void cn_model_free(cn_model *model);
+
+/* Adds a layer that reads the layer added last (or the input). The model takes `layer` over, also on failure, so a
+ * chain of cn_…_new and cn_model_append needs no clean-up. `name` is unique in the model and copied; parameters are
+ * called `name.weight` and so on. CN_ERR_SHAPE: the layer cannot read what it is given. CN_ERR_STATE: after
+ * cn_model_init. CN_ERR_ARGUMENT: the name is taken, empty, longer than 200 bytes or has control characters. */
+CN_API cn_status cn_model_append(cn_model *model, const char *name, cn_layer *layer);
+
+/* The same, reading the named layers instead. CN_ERR_NOT_FOUND: no layer of that name. */
+CN_API cn_status cn_model_add(cn_model *model, const char *name, cn_layer *layer, int input_count,
+                              const char *const *inputs);
+
+/* Ends the building: allocates parameters and draws them (PyTorch's default distributions) from `seed`. The last
+ * layer added is the output, and every other must be read by one. May be called again to start afresh.
+ * CN_ERR_STATE: an empty model, or a layer that nothing reads. */
+CN_API cn_status cn_model_init(cn_model *model, uint64_t seed);
+
+/* The session-8 network for 3×32×32 images: 47,818 parameters with a norm. NULL options: the study's (batch norm,
+ * skips, dropout 0.01, 10 classes, seed 0). Comes initialised. */
+typedef struct cn_session8_options {
+    size_t size;
+    cn_norm norm;    /* CN_NORM_NONE: no normalisation */
+    int groups;      /* of CN_NORM_GROUP: must divide 16, 24 and 32; 0 means 4 */
+    float dropout;   /* 0: none */
+    int skip;        /* 1: the padded blocks add their input */
+    int classes;     /* 0 means 10 */
+    uint64_t seed;   /* of the parameters */
+} cn_session8_options;
+#define CN_SESSION8_OPTIONS_INIT \
+    { sizeof(cn_session8_options), CN_NORM_BATCH, 4, 0.01f, 1, 10, 0 }
+CN_API cn_status cn_session8_new(cn_context *context, const cn_session8_options *options, cn_model **model);
+
+/* The study's MNIST networks, 2 to 5, for 1×28×28 images. Comes initialised from `seed`. */
+CN_API cn_status cn_mnist_model_new(cn_context *context, int which, uint64_t seed, cn_model **model);
+
+/* Parameters and buffers, in the order of a PyTorch state dict. The tensors belong to the model, live as long as it
+ * and may be written to between calls. cn_model_tensor_count is 0 before cn_model_init. CN_ERR_NOT_FOUND: no such
+ * name or index; CN_ERR_STATE: before cn_model_init. cn_model_gradient holds what the last backward pass left; buffers
+ * have none (CN_ERR_NOT_FOUND). */
+CN_API int cn_model_tensor_count(const cn_model *model);
+CN_API const char *cn_model_tensor_name(const cn_model *model, int index); /* NULL: no such index */
+CN_API cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **tensor);
+CN_API cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor **gradient);
+CN_API int64_t cn_model_parameter_count(const cn_model *model);
+
+/* Shapes of one image's input and output: channels, height, width. */
+CN_API void cn_model_input_shape(const cn_model *model, int64_t shape[3]);
+CN_API void cn_model_output_shape(const cn_model *model, int64_t shape[3]);
+
+/* What goes with a model into its file: how its images were normalised, (pixel / 255 - mean) / std a channel, and
+ * its classes. A trainer sets both from its data set if they are not set. Arrays and texts are copied. */
+CN_API cn_status cn_model_set_normalization(cn_model *model, int channels, const float *mean, const float *std);
+CN_API cn_status cn_model_set_class_names(cn_model *model, int classes, const char *const *names);
+CN_API const char *cn_model_class_name(const cn_model *model, int64_t index); /* NULL: none known */
+
+/* One row a layer, in the order of adding, "as data". Shapes are channels, height, width. */
+typedef struct cn_layer_info {
+    size_t size;
+    const char *name; /* valid as long as the model */
+    const char *type; /* PyTorch's name, such as "Conv2d" */
+    int64_t input[3], output[3];
+    int64_t parameters;
+    int64_t multiply_adds;     /* of one image's forward pass: convolutions and linear layers */
+    int64_t activation_bytes;  /* of one image's output */
+    int has_receptive_field;   /* 1: a convolution or pool, and the following describe it (square sizes by height) */
+    int64_t in, rf_in, jump_in, padding, kernel, stride, out, rf_out, jump_out;
+} cn_layer_info;
+#define CN_LAYER_INFO_INIT \
+    { sizeof(cn_layer_info), NULL, NULL, {0, 0, 0}, {0, 0, 0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+CN_API int cn_model_layer_count(const cn_model *model);
+CN_API cn_status cn_model_layer_info(const cn_model *model, int index, cn_layer_info *info);
+
+/* The same as tables of text, to be freed with cn_text_free: every layer with its shapes, parameters, share,
+ * multiply-adds and activation memory; and the receptive field, layer by layer (Araujo et al. 2019). */
+CN_API cn_status cn_model_summary(const cn_model *model, char **text);
+CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
+
+/* Files: safetensors, with PyTorch's tensor names; architecture, normalisation, class names and a checksum are in its
+ * metadata, so the file alone rebuilds the model. Saving writes a temporary file beside `path`, syncs and renames it:
+ * a failure leaves the old file as it was. CN_ERR_IO, CN_ERR_FORMAT, CN_ERR_UNSUPPORTED (a build without JSON);
+ * CN_ERR_STATE: not initialised. */
+CN_API cn_status cn_model_save(const cn_model *model, const char *path);
+CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
+CN_API cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model);
+
+/* Reads parameters and buffers by name into a model that exists, such as a PyTorch state dict saved as safetensors.
+ * All of the model's tensors must be there with its shapes (num_batches_tracked may be missing), or nothing changes:
+ * CN_ERR_NOT_FOUND, CN_ERR_SHAPE. Tensors unknown to the model are logged and passed over. */
+CN_API cn_status cn_model_load_tensors(cn_model *model, const char *path);
+
+/* A loop of your own: forward, a loss, backward, an optimiser's step. */
+
+/* Runs float32 [N, C, H, W] through the model into `output`, float32 [N, K] or [N, C', H', W']. With `training`
+ * batch norm uses and tracks the batch's statistics, dropout drops, and what backward needs is kept. Dropout draws
+ * from cn_model_init's seed and the number of training passes so far. CN_ERR_SHAPE also: batch norm in training with
+ * one value a channel. Memory is allocated when N grows, otherwise none. */
+CN_API cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input, cn_tensor *output);
+
+/* From dLoss/dOutput, shaped as the output of the last forward pass, which must have been a training one
+ * (CN_ERR_STATE), to the gradients of all parameters, replacing the old ones; with `grad_input` (or NULL), shaped as
+ * the input, that too. */
+CN_API cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_tensor *grad_input);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Data sets: labelled images, how they are normalised and augmented                          */
+
+typedef struct cn_dataset cn_dataset;
+
+typedef enum cn_split { CN_TRAIN = 0, CN_TEST = 1 } cn_split;
+
+/* The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch.bin; names from batches.meta.txt
+ * where it is) in `directory`, all in memory, normalised with session 8's mean and std.
+ * CN_ERR_IO; CN_ERR_FORMAT: not a whole number of records; CN_ERR_DATA: a label above 9. */
+CN_API cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset);
+
+/* CIFAR-100 (train.bin, test.bin, fine_label_names.txt, coarse_label_names.txt), with its 100 fine or, with `coarse`,
+ * 20 coarse labels. */
+CN_API cn_status cn_dataset_cifar100(cn_context *context, const char *directory, cn_split split, int coarse,
+                                     cn_dataset **dataset);
+
+/* MNIST and Fashion-MNIST: {train,t10k}-images-idx3-ubyte and -labels-idx1-ubyte in `directory`, plain or .gz,
+ * normalised with MNIST's mean and std. */
+CN_API cn_status cn_dataset_idx(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset);
+
+/* Any pair of IDX files of unsigned bytes: images [N, H, W] or [N, C, H, W] and labels [N]. The number of classes is
+ * the largest label + 1. Not normalised (mean 0, std 1). */
+CN_API cn_status cn_dataset_idx_files(cn_context *context, const char *images, const char *labels,
+                                      cn_dataset **dataset);
+
+/* Arrays: images [N, C, H, W], uint8 (0 to 255) or float32 (taken as they are, before normalisation, which then does
+ * not divide by 255; no augmentation), labels int64 [N]. Their memory is borrowed and must outlive the data set.
+ * CN_ERR_SHAPE; CN_ERR_DATA: a label outside 0 … classes - 1, or an image with NaN or infinity. */
+CN_API cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels, int classes,
+                                   cn_dataset **dataset);
+
+/* Images that your program hands over when asked. `fetch` writes channels·height·width bytes and the label and
+ * returns 0, or anything else to fail the call that asked (CN_ERR_IO). It is called from several threads at once
+ * unless the context has one thread. */
+typedef struct cn_dataset_source {
+    size_t size;
+    int64_t count;
+    int channels, height, width, classes;
+    int (*fetch)(void *user, int64_t index, uint8_t *pixels, int64_t *label);
+    void *user;
+} cn_dataset_source;
+#define CN_DATASET_SOURCE_INIT \
+    { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, NULL, NULL }
+CN_API cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *source, cn_dataset **dataset);
+
+/* `count` images of 3×32×32 in ten classes that the library draws itself, the same for the same seed and split
+ * everywhere: shapes and textures in random colours, sizes, places and noise. Needs no files. */
+CN_API cn_status cn_dataset_synthetic(cn_context *context, cn_split split, int64_t count, uint64_t seed,
+                                      cn_dataset **dataset);
+
+/* Views that share the images of their parent, which may be freed before them: chosen indices in that order (repeats
+ * are allowed; CN_ERR_NOT_FOUND: an index outside); a seeded random part of round(fraction·count) images and the
+ * rest; all in a seeded random order. */
+CN_API cn_status cn_dataset_subset(const cn_dataset *dataset, int64_t count, const int64_t *indices,
+                                   cn_dataset **subset);
+CN_API cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
+                                  cn_dataset **rest);
+CN_API cn_status cn_dataset_shuffle(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled);
+
+CN_API void cn_dataset_free(cn_dataset *dataset);
+
+CN_API int64_t cn_dataset_count(const cn_dataset *dataset);
+CN_API int cn_dataset_classes(const cn_dataset *dataset);
+CN_API void cn_dataset_shape(const cn_dataset *dataset, int64_t shape[3]); /* channels, height, width */
+
+/* Class names; NULL for an index outside the classes. Without names of its own a class is called by its number. */
+CN_API const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label);
+CN_API cn_status cn_dataset_set_class_names(cn_dataset *dataset, int classes, const char *const *names);
+
+/* (pixel / 255 - mean) / std a channel; std must be above 0. */
+CN_API cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const float *mean, const float *std);
+
+/* Random changes to 8-bit training images, torchvision's definitions, in this order. A probability or amount of 0
+ * leaves a step out. */
+typedef struct cn_augmentation {
+    size_t size;
+    int crop_padding;             /* RandomCrop to the image's own size, after padding by this; at most its size - 1 */
+    cn_padding_mode crop_mode;    /* zeros, replicate ("edge") or reflect */
+    float horizontal_flip;        /* probability */
+    float grayscale;              /* probability; three channels only */
+    float rotation;               /* degrees, uniform in ±rotation, 0 to 180; nearest, fill 0 */
+    float perspective_distortion; /* 0 to 1; bilinear, fill 0 */
+    float perspective;            /* probability */
+} cn_augmentation;
+#define CN_AUGMENTATION_INIT \
+    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f }
+#define CN_AUGMENTATION_CIFAR10 \
+    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.5f, 0.1f, 7.0f, 0.3f, 0.5f } /* the study's */
+#define CN_AUGMENTATION_MNIST \
+    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 7.0f, 0.3f, 0.5f }
+
+/* Sets how training batches are changed; NULL: not at all. CN_ERR_UNSUPPORTED: float32 images. */
+CN_API cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation *augmentation);
+
+/* One image as it is stored, into a tensor of its type and [1, C, H, W], and its label (or NULL). */
+CN_API cn_status cn_dataset_image(const cn_dataset *dataset, int64_t index, cn_tensor *image, int64_t *label);
+
+/* `count` images ready for a model: augmented if `augment`, normalised, into float32 [count, C, H, W], and their
+ * labels into int64 [count] (or NULL). Augmentation depends on seed, epoch and index only. */
+CN_API cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, const int64_t *indices, int augment,
+                                  uint64_t seed, int64_t epoch, cn_tensor *images, cn_tensor *labels);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Loss, optimiser, schedule                                                                  */
+
+typedef enum cn_loss {
+    CN_LOSS_NLL = 0,          /* of log-probabilities (a model that ends in log-softmax) */
+    CN_LOSS_CROSS_ENTROPY = 1 /* of logits: log-softmax and NLL in one */
+} cn_loss;
+
+/* Mean loss over a batch of [N, K] float32 outputs and int64 [N] labels. With label smoothing s, 0 <= s < 1, the
+ * target is 1 - s on the label plus s / K on every class. `gradient`, [N, K] or NULL, gets dLoss/dOutput.
+ * CN_ERR_SHAPE, CN_ERR_DATA: a label outside 0 … K - 1. */
+CN_API cn_status cn_loss_compute(cn_loss loss, float label_smoothing, const cn_tensor *output, const cn_tensor *labels,
+                                 double *mean, cn_tensor *gradient);
+
+typedef struct cn_optimizer cn_optimizer;
+
+typedef enum cn_optimizer_kind {
+    CN_OPTIMIZER_SGD = 0,
+    CN_OPTIMIZER_ADAM = 1, /* Kingma & Ba 2015; weight decay added to the gradient */
+    CN_OPTIMIZER_ADAMW = 2 /* Loshchilov & Hutter 2019; decoupled weight decay */
+} cn_optimizer_kind;
+
+typedef struct cn_optimizer_options {
+    size_t size;
+    cn_optimizer_kind kind;
+    float learning_rate; /* 0 means 0.01 for SGD, 0.001 for Adam and AdamW */
+    float momentum;      /* SGD; 0: plain */
+    float dampening;     /* SGD */
+    int nesterov;        /* SGD; 1 needs momentum and no dampening */
+    float weight_decay;  /* on all parameters */
+    float beta1, beta2;  /* Adam; 0 means 0.9 and 0.999 */
+    float eps;           /* Adam; 0 means 1e-8 */
+} cn_optimizer_options;
+#define CN_OPTIMIZER_OPTIONS_INIT \
+    { sizeof(cn_optimizer_options), CN_OPTIMIZER_SGD, 0.0f, 0.9f, 0.0f, 0, 0.0f, 0.9f, 0.999f, 1e-8f }
+
+/* An optimiser over all parameters of an initialised model, which must outlive it. */
+CN_API cn_status cn_optimizer_new(cn_model *model, const cn_optimizer_options *options, cn_optimizer **optimizer);
+CN_API void cn_optimizer_free(cn_optimizer *optimizer);
+
+/* One step along the gradients of the last backward pass, torch.optim's formulas. */
+CN_API cn_status cn_optimizer_step(cn_optimizer *optimizer);
+CN_API cn_status cn_optimizer_set_learning_rate(cn_optimizer *optimizer, double learning_rate);
+CN_API double cn_optimizer_learning_rate(const cn_optimizer *optimizer);
+
+typedef enum cn_schedule_kind {
+    CN_SCHEDULE_CONSTANT = 0,
+    CN_SCHEDULE_PLATEAU = 1,  /* ReduceLROnPlateau on the test loss (train loss without a test set), after each epoch */
+    CN_SCHEDULE_STEP = 2,     /* StepLR, by epoch */
+    CN_SCHEDULE_COSINE = 3,   /* CosineAnnealingLR, by epoch */
+    CN_SCHEDULE_ONE_CYCLE = 4 /* OneCycleLR (Smith & Topin 2018), by batch; momentum is left alone */
+} cn_schedule_kind;
+
+typedef struct cn_schedule_options {
+    size_t size;
+    cn_schedule_kind kind;
+    float factor;           /* plateau and step: multiplies the rate; 0 means 0.1 */
+    int patience;           /* plateau: epochs without improvement that are borne */
+    float threshold;        /* plateau: relative improvement that counts; 0 means 1e-4 */
+    int step_size;          /* step: epochs between cuts; 0 means 10 */
+    float min_lr;           /* plateau, cosine: the lowest rate */
+    int epochs;             /* cosine, one-cycle: length of the whole run; 0: the epochs of the first fit */
+    float max_lr;           /* one-cycle: peak; 0 means 10 times the optimiser's rate */
+    float pct_start;        /* one-cycle: share of the rise; 0 means 0.3 */
+    float div_factor;       /* one-cycle: peak / start; 0 means 25 */
+    float final_div_factor; /* one-cycle: start / end; 0 means 1e4 */
+    int linear;             /* one-cycle: 1: straight lines instead of cosines */
+} cn_schedule_options;
+#define CN_SCHEDULE_OPTIONS_INIT \
+    { sizeof(cn_schedule_options), CN_SCHEDULE_PLATEAU, 0.3f, 0, 1e-4f, 10, 0.0f, 0, 0.0f, 0.3f, 25.0f, 1e4f, 0 }
+
+/* ------------------------------------------------------------------------------------------ */
+/* Trainer                                                                                    */
+
+typedef struct cn_trainer cn_trainer;
+
+/* One epoch of a history. Accuracies are shares, 0 to 1; test values are NaN without a test set. */
+typedef struct cn_epoch {
+    size_t size;
+    int64_t epoch; /* from 1 */
+    double train_loss, train_accuracy; /* mean over the epoch's batches, while training */
+    double test_loss, test_accuracy;
+    double learning_rate; /* that the epoch was trained with (its last batch's) */
+    double seconds;       /* training and testing */
+    double images_per_second; /* training alone */
+} cn_epoch;
+#define CN_EPOCH_INIT \
+    { sizeof(cn_epoch), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }
+
+/* One batch, just trained on; averages are over the epoch so far. */
+typedef struct cn_batch {
+    size_t size;
+    int64_t epoch, batch, batches; /* from 1; batches an epoch */
+    int64_t images;                /* seen in this epoch */
+    double loss;                   /* of this batch, penalties included */
+    double average_loss, average_accuracy;
+    double learning_rate;
+    double seconds;                /* since the epoch began */
+} cn_batch;
+
+/* Called on the thread that called cn_trainer_fit; a return value other than 0 ends the training in good order. */
+typedef int (*cn_epoch_function)(void *user, const cn_epoch *epoch);
+typedef int (*cn_batch_function)(void *user, const cn_batch *batch);
+
+typedef struct cn_trainer_options {
+    size_t size;
+    int batch_size;     /* 0 means 32; the last, partial batch of an epoch is kept */
+    int test_batch;     /* 0 means 128 */
+    cn_loss loss;
+    float label_smoothing;
+    float l1;           /* adds l1 · Σ|parameter| to the loss */
+    uint64_t seed;      /* of shuffling, augmentation and dropout */
+    const cn_optimizer_options *optimizer; /* NULL: SGD, 0.01, momentum 0.9; read during cn_trainer_new only */
+    const cn_schedule_options *schedule;   /* NULL: plateau, factor 0.3, patience 0; likewise */
+    cn_batch_function on_batch;            /* or NULL */
+    void *user;                            /* handed to on_batch */
+} cn_trainer_options;
+#define CN_TRAINER_OPTIONS_INIT \
+    { sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0, NULL, NULL, NULL, NULL }
+
+/* Brings together an initialised model, its training data and, or NULL, test data; all three are borrowed and must
+ * outlive the trainer. NULL options: the study's recipe. Allocates all that training will need.
+ * CN_ERR_SHAPE: images or classes that the model does not fit; CN_ERR_STATE: model not initialised. */
+CN_API cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
+                                const cn_trainer_options *options, cn_trainer **trainer);
+CN_API void cn_trainer_free(cn_trainer *trainer);
+
+/* Trains for `epochs` more epochs. Each reshuffles the training data and ends with a pass over the test data and the
+ * schedule's step; then `on_epoch`, or NULL, is called. Same seed, data and version: the same bits, for any number of
+ * threads. A callback that ends the training is not an error. CN_ERR_NUMERIC: the loss became NaN or infinite; the
+ * message names epoch, batch and the first layer that did, and the parameters are those before that batch's step.
+ * CN_ERR_IO, CN_ERR_DATA: from the data set. */
+CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int epochs, cn_epoch_function on_epoch, void *user);
+
+/* The history so far. cn_trainer_epoch: `index` from 0; CN_ERR_NOT_FOUND: not that many. */
+CN_API int64_t cn_trainer_epoch_count(const cn_trainer *trainer);
+CN_API cn_status cn_trainer_epoch(const cn_trainer *trainer, int64_t index, cn_epoch *epoch);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Evaluation                                                                                 */
+
+typedef struct cn_evaluation cn_evaluation;
+
+typedef struct cn_misclassified {
+    size_t size;
+    int64_t index;             /* in the data set */
+    int64_t predicted, truth;  /* classes */
+    double probability;        /* that the model gives its prediction */
+    double truth_probability;  /* that it gives the truth */
+} cn_misclassified;
+#define CN_MISCLASSIFIED_INIT \
+    { sizeof(cn_misclassified), 0, 0, 0, 0.0, 0.0 }
+
+/* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes and are
+ * read as `loss` says. CN_ERR_SHAPE, CN_ERR_STATE. The result is independent of model and data afterwards. */
+CN_API cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss,
+                             cn_evaluation **evaluation);
+CN_API void cn_evaluation_free(cn_evaluation *evaluation);
+
+CN_API int64_t cn_evaluation_count(const cn_evaluation *evaluation);
+CN_API double cn_evaluation_loss(const cn_evaluation *evaluation);     /* mean */
+CN_API double cn_evaluation_accuracy(const cn_evaluation *evaluation); /* 0 to 1 */
+CN_API int cn_evaluation_classes(const cn_evaluation *evaluation);
+/* Share of a class's images that were recognised; NaN if it has none or does not exist. */
+CN_API double cn_evaluation_class_accuracy(const cn_evaluation *evaluation, int64_t truth);
+/* Images of class `truth` taken for `predicted`; 0 outside the classes. */
+CN_API int64_t cn_evaluation_confusion(const cn_evaluation *evaluation, int64_t truth, int64_t predicted);
+/* The misclassified images, in the data set's order. */
+CN_API int64_t cn_evaluation_misclassified_count(const cn_evaluation *evaluation);
+CN_API cn_status cn_evaluation_misclassified(const cn_evaluation *evaluation, int64_t index, cn_misclassified *entry);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Predictor: a model compiled for inference                                                  */
+
+typedef struct cn_predictor cn_predictor;
+
+typedef struct cn_predictor_options {
+    size_t size;
+    int max_batch; /* images handled at a time, larger inputs are cut up; 0 means 16 */
+} cn_predictor_options;
+#define CN_PREDICTOR_OPTIONS_INIT \
+    { sizeof(cn_predictor_options), 16 }
+
+/* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may share
+ * one model, each used by one thread. CN_ERR_STATE: model not initialised. */
+CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options,
+                                  cn_predictor **predictor);
+CN_API void cn_predictor_free(cn_predictor *predictor);
+
+/* Runs [N, C, H, W] through the model: float32, already normalised, or uint8 pixels, which are normalised as the
+ * model was trained (CN_ERR_STATE: it does not know how). `output`: float32 [N, K] or [N, C', H', W'], what the
+ * model's last layer gives (session 8: log-probabilities). Allocates nothing. CN_ERR_SHAPE. */
+CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,168 @@
+/* base.h: what every other folder stands on: errors, memory, options, random numbers, threads, context, tensors. */
+#ifndef CN_BASE_H
+#define CN_BASE_H
+
+#include "convnet.h" /* the public types */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CN__LANES 16        /* images side by side in a block; a pixel of a block is one 64-byte line */
+#define CN__ALIGN 64        /* of every allocation */
+#define CN__MAX_SIDE 65536  /* largest accepted channels, height, width, kernel and so on */
+
+#define CN__COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- errors (status.c) ---- */
+
+/* Sets this thread's cn_last_error() from a printf format and returns `status`. Never allocates. */
+cn_status cn__error(cn_status status, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+
+/* CN_ERR_ARGUMENT naming function and parameter if `pointer` is NULL. */
+#define CN__REQUIRE(pointer)                                                                                           \
+    do {                                                                                                               \
+        if (!(pointer))                                                                                                \
+            return cn__error(CN_ERR_ARGUMENT, "%s: %s is NULL", __func__, #pointer);                                   \
+    } while (0)
+
+/* Passes an error up. */
+#define CN__TRY(call)                                                                                                  \
+    do {                                                                                                               \
+        cn_status status_ = (call);                                                                                    \
+        if (status_ != CN_OK)                                                                                          \
+            return status_;                                                                                            \
+    } while (0)
+
+/* ---- options structs (options.c) ---- */
+
+/* Reads a caller's versioned struct into `known` (known_size bytes, already holding the _INIT values). NULL keeps
+ * those. A shorter struct (at least `smallest` bytes, the size in version 1.0) leaves the missing members zero; a
+ * longer one must be zero beyond known_size, else CN_ERR_VERSION. `what` is the struct's name, for messages. */
+cn_status cn__options_read(void *known, size_t known_size, size_t smallest, const void *options, const char *what);
+
+/* Writes a struct that the library fills, `filled`, as far as the caller's `size` member goes; keeps that member. */
+cn_status cn__struct_write(void *out, const void *filled, size_t known_size, size_t smallest, const char *what);
+
+/* ---- memory (memory.c) ---- */
+
+/* All through the context's allocator, under its lock. NULL or a status when there is none; overflow of count × bytes
+ * counts as that. cn__alloc's memory is aligned to CN__ALIGN and zeroed. cn__free(ctx, NULL) does nothing. */
+void *cn__alloc(cn_context *ctx, size_t count, size_t bytes);
+void cn__free(cn_context *ctx, void *memory);
+char *cn__strdup(cn_context *ctx, const char *text);
+/* Grows `*array` of elements of `bytes` bytes so that index `count` exists; new elements are zero. */
+cn_status cn__grow(cn_context *ctx, void **array, size_t *capacity, size_t count, size_t bytes);
+/* CN_ERR_MEMORY, saying what did not fit. */
+cn_status cn__no_memory(const char *what);
+
+/* A text that is built piece by piece and handed to the user (cn_text_free). Errors stick: append freely, ask at the
+ * end. */
+typedef struct cn__text {
+    cn_context *ctx;
+    char *data; /* what cn__text_take will return */
+    size_t length, capacity;
+    bool failed;
+} cn__text;
+void cn__text_append(cn__text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Hands the text out (never NULL on CN_OK); frees it and gives CN_ERR_MEMORY if an append failed. */
+cn_status cn__text_take(cn__text *text, char **out);
+
+/* ---- random numbers (philox.c) ---- */
+
+/* Philox 4×32-10 (Salmon et al. 2011): four random words from a counter and a key; no state. */
+typedef struct cn__philox {
+    uint32_t word[4];
+} cn__philox;
+cn__philox cn__philox4x32(const uint32_t counter[4], uint64_t key);
+
+/* A sequential reader of one Philox stream, for shuffles, initial weights and augmentation. `stream` and `index` keep
+ * different uses of one seed apart. */
+typedef struct cn__rng {
+    uint64_t seed, index;
+    uint32_t stream, block;
+    cn__philox words;
+    unsigned used;
+} cn__rng;
+enum { /* streams; values are part of what a seed means and never change */
+    CN__STREAM_INIT = 1,
+    CN__STREAM_SHUFFLE = 2,
+    CN__STREAM_AUGMENT = 3,
+    CN__STREAM_DROPOUT = 4,
+    CN__STREAM_SYNTHETIC = 5,
+    CN__STREAM_SPLIT = 6
+};
+cn__rng cn__rng_new(uint64_t seed, uint32_t stream, uint64_t index);
+uint32_t cn__rng_u32(cn__rng *rng);
+float cn__rng_uniform(cn__rng *rng);                  /* [0, 1), 24 bits */
+float cn__rng_normal(cn__rng *rng);                   /* Box-Muller */
+uint32_t cn__rng_below(cn__rng *rng, uint32_t bound); /* 0 … bound - 1, unbiased; bound > 0 */
+void cn__rng_shuffle(cn__rng *rng, int64_t *items, int64_t count); /* Fisher-Yates; count < 2^32 */
+
+/* ---- threads (threads.c) ---- */
+
+typedef struct cn__pool cn__pool;
+typedef void (*cn__task)(void *argument, size_t item);
+
+cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool);
+void cn__pool_free(cn_context *ctx, cn__pool *pool);
+
+/* Calls task(argument, i) for i = 0 … items - 1, each once, and returns when all are done. Thread t of T takes the
+ * contiguous range t·items/T … (t+1)·items/T, so the same items stay with the same core from call to call. If the pool
+ * is busy with another caller's work, all items run on the calling thread. Tasks must not call this again. */
+void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument);
+
+/* ---- processor (cpu.c) ---- */
+
+cn_isa cn__cpu_best_isa(void);                      /* by CPUID and XCR0 */
+void cn__cpu_name(char *name, size_t size);
+int cn__cpu_cores(void);                            /* available to this process */
+uint64_t cn__cpu_memory(void);
+/* CONVNET_MAX_ISA as a limit; CN_ISA_AUTO when not set; CN_ERR_ARGUMENT for another word. */
+cn_status cn__cpu_isa_limit(cn_isa *limit);
+
+/* ---- context (context.c) ---- */
+
+struct cn__kernels;
+
+struct cn_context {
+    cn_context_options options;
+    cn_isa best_isa, isa;
+    const struct cn__kernels *kernels; /* those of `isa` */
+    cn__pool *pool;
+    int threads, cores;
+    uint64_t memory;
+    char processor[64];
+    char blas[128];
+    void *allocator_lock; /* pthread_mutex_t */
+};
+
+/* Set by kernels/dispatch.c: the table for an instruction set, or NULL if this build has none. Declared here so that
+ * the context can hold one without base depending on the kernels' types. */
+const struct cn__kernels *cn__kernels_for(cn_isa isa);
+/* CBLAS's description of itself, from kernels/gemm.c. */
+const char *cn__blas_description(void);
+
+void cn__log(const cn_context *ctx, cn_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- tensors (tensor.c) ---- */
+
+struct cn_tensor {
+    cn_context *ctx;
+    cn_dtype dtype;
+    int dims;
+    int64_t shape[CN_MAX_DIMS];
+    int64_t count;
+    void *data;
+    bool owned;
+};
+
+size_t cn__dtype_bytes(cn_dtype dtype);
+
+/* CN_ERR_SHAPE unless the tensor has this type and shape; `what` names it in the message. */
+cn_status cn__tensor_expect(const cn_tensor *tensor, const char *what, cn_dtype dtype, int dims, const int64_t *shape);
+
+/* "[3, 32, 32]" into a buffer of CN__SHAPE_TEXT bytes, for messages; returns it. */
+#define CN__SHAPE_TEXT 192
+const char *cn__shape_text(char *buffer, int dims, const int64_t *shape);
+
+#endif

@@ -1,0 +1,25 @@
+/* data.h: data sets as the trainer sees them. */
+#ifndef CN_DATA_H
+#define CN_DATA_H
+
+#include "base/base.h"
+
+/* How one pass wants its images. */
+typedef struct cn__fetch {
+    bool augment;
+    uint64_t seed;
+    int64_t epoch;
+} cn__fetch;
+
+/* Bytes of scratch memory that one call of cn__dataset_fetch needs (aligned to CN__ALIGN; a multiple of it). */
+size_t cn__dataset_scratch(const cn_dataset *dataset);
+
+/* Writes image `index`, augmented and normalised, into lane memory: pixel (c, y, x) at
+ * out[c · channel + y · row + x · CN__LANES]. Thread-safe (each call its own scratch). CN_ERR_IO, CN_ERR_DATA. */
+cn_status cn__dataset_fetch(const cn_dataset *dataset, int64_t index, const cn__fetch *fetch, void *scratch, float *out,
+                            size_t row, size_t channel, int64_t *label);
+
+/* The normalisation in use: channels values each, valid as long as the data set. */
+void cn__dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std);
+
+#endif

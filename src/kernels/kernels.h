@@ -1,0 +1,164 @@
+/* kernels.h: arithmetic on arrays of 16-image lines. Pure functions: no handles, no allocation, no status.
+ *
+ * Layout: a *plane* is one channel of one block: rows of pixels, each pixel a line of CN__LANES floats (one image a
+ * lane), 64-byte aligned. `row` strides are in floats and cover the border that a plane may carry around its interior;
+ * pointers point at the interior's first pixel. Every kernel exists once per instruction set, from the same source
+ * (see simd.h), and every sum has one order, so those with fused multiply-add agree to the bit.
+ */
+#ifndef CN_KERNELS_H
+#define CN_KERNELS_H
+
+#include "base/base.h"
+
+/* One channel of one block. */
+typedef struct cn__plane {
+    float *data; /* interior pixel (0, 0); NULL: absent */
+    size_t row;  /* floats from a row to the next */
+} cn__plane;
+
+/* ---- direct convolution ---- */
+
+/* One filter tap: where its pixel lies relative to the output pixel's, and where its weight lies in the packed row. */
+typedef struct cn__tap {
+    int32_t input;  /* floats */
+    int32_t weight; /* index of the tap in packed weights */
+} cn__tap;
+
+/* A set of output pixels that all see the same taps. Forward needs one; the gradient by the input one per stride
+ * phase and border class. */
+typedef struct cn__conv_job {
+    const cn__tap *taps;
+    int32_t tap_count;
+    int32_t pixel_count;
+    const int32_t *pixel_in;  /* floats from the input plane's base, per pixel */
+    const int32_t *pixel_out; /* floats from the output plane's base, per pixel */
+    bool accumulate;          /* add to what the output holds */
+} cn__conv_job;
+
+/* Rows of the register tile: output channels that one call computes, the granularity of packed weights. */
+#define CN__CONV_TILE 8
+
+typedef struct cn__conv_args {
+    const float *in;         /* plane 0 of the input channels of this group */
+    size_t in_channel;       /* floats from an input plane to the next */
+    int32_t in_channels;
+    const float *weights;    /* packed [in_channels][taps][CN__CONV_TILE], missing rows zero */
+    int32_t taps;            /* taps in the packed weights */
+    const float *bias;       /* CN__CONV_TILE values, or NULL */
+    float *out;              /* plane of the tile's first output channel */
+    size_t out_channel;
+    int32_t out_channels;    /* 1 … CN__CONV_TILE rows to store */
+} cn__conv_args;
+
+/* ---- the table ---- */
+
+typedef struct cn__pointwise_args {
+    int32_t height, width;
+    cn__plane x, y;
+    cn__plane skip;       /* added before the ReLU; data NULL: none */
+    const float *scale;   /* CN__LANES values: y = x · scale + shift; NULL: y = x */
+    const float *shift;
+    bool relu;
+    /* Dropout, if threshold > 0: an element whose 16 random bits are below `threshold` becomes zero, others are times
+     * `keep`. Pixel p (row-major) in lane l reads half-word p % 8 (low half of word 0 first) of
+     * philox({p / 8, counter1, image[l], counter3}, key). */
+    uint32_t threshold;
+    float keep;
+    uint32_t counter1;      /* layer and channel */
+    uint32_t counter3;      /* epoch or step */
+    const uint32_t *image;  /* [CN__LANES]: which image each lane holds */
+    uint64_t key;
+} cn__pointwise_args;
+
+typedef struct cn__pool_args {
+    int32_t in_height, in_width, out_height, out_width;
+    int32_t kernel[2], stride[2], padding[2], dilation[2];
+    bool count_include_pad;
+    int32_t divisor; /* 0: by the window's size */
+} cn__pool_args;
+
+typedef enum cn__unary {
+    CN__LEAKY_RELU,
+    CN__SIGMOID,
+    CN__TANH,
+    CN__SILU,
+    CN__GELU,
+    CN__GELU_TANH
+} cn__unary;
+
+typedef struct cn__kernels {
+    cn_isa isa;
+
+    /* out (+)= Σ over input channels, then taps, of weight · in, for each pixel of `job` and each row of the tile.
+     * One accumulator per output, starting from bias, what is there (accumulate) or zero. */
+    void (*conv)(const cn__conv_args *args, const cn__conv_job *job);
+
+    /* Weight gradient of one block. For rows r < rows and columns q < columns:
+     * out[r · out_row + q] = Σ_pixels Σ_lanes dy[r · dy_channel + dy_pixel(p)] · x[column[q] + x_pixel(p)],
+     * pixels row-major, dy_pixel = y · dy_row + 16 x, x_pixel = y · x_row + x · x_step. Lanes are added last:
+     * l + 8, then + 4, + 2, + 1. */
+    void (*conv_weight)(const float *dy, size_t dy_channel, size_t dy_row, int32_t rows, const float *x, size_t x_row,
+                        size_t x_step, const int32_t *column, int32_t columns, int32_t height, int32_t width,
+                        float *out, size_t out_row);
+
+    /* Σ over pixels and lanes of a plane, lanes last as above. */
+    float (*plane_sum)(cn__plane x, int32_t height, int32_t width);
+
+    /* Per lane: mean[16] and m2[16] = Σ (x - mean)², two passes. */
+    void (*lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
+
+    /* y = dropout(relu(x · scale + shift + skip)). */
+    void (*pointwise)(const cn__pointwise_args *args);
+
+    /* Backward of pointwise up to the normalisation: dz = dy · [y > 0] · keep (if relu; with dropout and no relu the
+     * mask is drawn again), written to dy in place; added to or stored in dskip if its data is not NULL
+     * (skip_accumulate); and per lane sum_dz[16] = Σ dz, sum_dzx[16] = Σ dz · (x - center) · inv. `args` as in
+     * forward with x, y; center and inv are CN__LANES values. */
+    void (*norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
+                        const float *center, const float *inv, float *sum_dz, float *sum_dzx);
+
+    /* dx (+)= a · dz + b · x + c per lane. */
+    void (*norm_backward)(cn__plane dz, cn__plane x, cn__plane dx, int32_t height, int32_t width, const float *a,
+                          const float *b, const float *c, bool accumulate);
+
+    /* Backward of pointwise without a normalisation (relu, dropout or both, scale NULL): dx (+)= dz, from y. */
+    void (*pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate);
+
+    /* y (+)= x. */
+    void (*copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
+
+    void (*unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width);
+    /* dx (+)= dy · f'(x). */
+    void (*unary_backward)(cn__unary kind, float slope, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
+                           int32_t width, bool accumulate);
+
+    void (*max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+    /* dx must hold zeros or earlier gradients: windows add to it. */
+    void (*max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
+    void (*avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+    void (*avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
+    /* torch's windows: floor(i·in/out) … ceil((i+1)·in/out); args gives the sizes only. */
+    void (*adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+    void (*adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
+
+    /* Over `channels` planes, x_channel floats apart, per pixel and lane. */
+    void (*softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y, size_t y_channel,
+                    int32_t height, int32_t width);
+    void (*softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
+                             size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
+                             bool accumulate);
+
+    /* Optimisers, over flat arrays of n floats (n a multiple of 16, arrays 64-byte aligned). */
+    void (*sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate, float momentum,
+                float dampening, bool nesterov, bool first, float weight_decay, float l1);
+    void (*adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,
+                 float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay,
+                 bool decoupled, float l1);
+} cn__kernels;
+
+/* Row-major C (+)= A · B, all through CBLAS, in pieces small enough that OpenBLAS stays on the calling thread.
+ * transpose_b: B is [n][k]. */
+void cn__gemm(bool transpose_a, bool transpose_b, int32_t m, int32_t n, int32_t k, const float *a, size_t lda,
+              const float *b, size_t ldb, float *c, size_t ldc, bool accumulate);
+
+#endif

@@ -1,0 +1,196 @@
+/* layers.h: what a layer is to the rest of the library, and how it computes.
+ *
+ * One file a layer; each defines a `cn__layer_ops` table that registry.c lists. A layer knows shapes, parameters and
+ * mathematics. It does not know about graphs: a plan (model/plan.h) binds it to memory through a `cn__work` and runs
+ * its phases.
+ */
+#ifndef CN_LAYERS_H
+#define CN_LAYERS_H
+
+#include "base/base.h"
+#include "kernels/kernels.h"
+
+typedef struct cn__shape {
+    int32_t channels, height, width;
+} cn__shape;
+
+/* ---- maps: activations and gradients in lanes (map.c) ---- */
+
+/* [block][channel][row][column][16 images], with a border that holds what padding asks for. */
+typedef struct cn__map {
+    cn__shape shape;
+    int32_t pad[2];         /* border rows above and below, columns left and right */
+    cn_padding_mode mode;   /* what the border holds */
+    float *data;            /* interior pixel (0, 0), channel 0, block 0 */
+    size_t row, channel, block; /* strides in floats */
+} cn__map;
+
+/* Sets the strides for a shape and border. The channel stride is kept off multiples of 4 KB (odd count of lines), so
+ * that the channels of a pixel do not fight for the same cache set. */
+void cn__map_layout(cn__map *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
+size_t cn__map_floats(const cn__map *map, int32_t blocks); /* memory it needs */
+size_t cn__map_origin(const cn__map *map);                 /* floats from the memory's start to `data` */
+
+static inline cn__plane cn__map_plane(const cn__map *map, size_t block, size_t channel) {
+    cn__plane plane = {map->data + block * map->block + channel * map->channel, map->row};
+    return plane;
+}
+
+/* Fills the border of one plane from its interior. Whoever writes an interior calls this. */
+void cn__map_border(const cn__map *map, size_t block, size_t channel);
+
+/* Between [N, C, H, W] and lanes. Lanes beyond `images` in the last block become zero. Interior only. */
+void cn__map_pack(const cn__map *map, const float *images_nchw, int32_t images);
+void cn__map_unpack(const cn__map *map, float *images_nchw, int32_t images);
+
+/* ---- one pass over one batch ---- */
+
+typedef struct cn__run {
+    int32_t images, blocks;  /* blocks = ceil(images / 16) */
+    bool training;
+    uint64_t seed;           /* dropout: key */
+    uint32_t step;           /* dropout: epoch or pass */
+    const uint32_t *image;   /* dropout: [blocks · 16] which image each lane holds */
+} cn__run;
+
+/* Lanes of a block that hold images: 1 … 16. */
+static inline int32_t cn__run_lanes(const cn__run *run, size_t block) {
+    int32_t left = run->images - (int32_t)block * CN__LANES;
+    return left < CN__LANES ? left : CN__LANES;
+}
+
+/* ---- a layer bound to memory ---- */
+
+typedef struct cn__work cn__work;
+
+/* Items of a phase are independent and may run on any threads; a phase starts when the one before it has ended. */
+typedef struct cn__phase {
+    size_t (*items)(const cn__work *work, const cn__run *run);
+    void (*run)(const cn__work *work, const cn__run *run, size_t item);
+} cn__phase;
+
+/* Add, ReLU and dropout that follow a norm and are computed in its passes: y = dropout(relu(norm(x) + skip)). */
+typedef struct cn__fused {
+    const cn__map *skip;  /* NULL: none */
+    cn__map *d_skip;      /* NULL: gradient not wanted */
+    bool skip_accumulate; /* d_skip already holds another reader's share */
+    bool relu;
+    float dropout;        /* probability */
+    uint32_t dropout_id;  /* the dropout layer's place in the model */
+} cn__fused;
+
+#define CN__MAX_TENSORS 5
+
+struct cn__work {
+    const cn_layer *layer;
+    cn_context *ctx;
+    const cn__kernels *kernels;
+    cn_conv_algorithm algorithm;
+    int32_t max_blocks;
+    bool training;             /* the plan has a backward pass */
+    uint32_t id;               /* the layer's place in the model */
+    int32_t input_count;
+    const cn__map *const *in;
+    const cn__map *out;
+    const cn__map *d_out;      /* backward: given */
+    cn__map *const *d_in;      /* backward: to be written; an entry is NULL where not wanted */
+    const bool *accumulate;    /* per input: add to d_in instead of writing it */
+    void *tensor[CN__MAX_TENSORS];    /* parameters and buffers in the order of ops->tensors */
+    float *gradient[CN__MAX_TENSORS]; /* NULL for buffers, and without a backward pass */
+    cn__fused fused;
+    float *state;              /* demand.state_floats, kept from prepare and forward to backward */
+    float *scratch;            /* demand.scratch_floats, between the phases of one pass only */
+    void *geometry;            /* what bind made */
+};
+
+/* ---- what a layer is ---- */
+
+/* A hyper-parameter: how files and messages name it. */
+typedef struct cn__attr {
+    const char *name;         /* PyTorch's */
+    enum { CN__INT, CN__FLOAT, CN__ENUM } kind; /* an int32_t, a float, an int32_t with names */
+    size_t offset;            /* in the layer's struct */
+    const char *const *names; /* CN__ENUM: NULL-terminated */
+} cn__attr;
+
+typedef struct cn__tensor_spec {
+    const char *name; /* "weight" */
+    cn_dtype dtype;
+    int dims;
+    int64_t shape[4];
+    bool parameter;   /* false: a buffer */
+} cn__tensor_spec;
+
+/* What a layer wants of the plan. */
+typedef struct cn__demand {
+    int32_t pad[2];           /* border of its inputs */
+    cn_padding_mode mode;
+    int32_t ring[2];          /* zero border of the gradient of its output */
+    size_t state_floats, scratch_floats; /* for max_blocks blocks */
+} cn__demand;
+
+/* Geometry for the receptive field. */
+typedef struct cn__window {
+    int32_t kernel, stride, padding, dilation; /* by height */
+} cn__window;
+
+typedef enum cn__role { CN__ROLE_OTHER, CN__ROLE_NORM, CN__ROLE_ADD, CN__ROLE_RELU, CN__ROLE_DROPOUT } cn__role;
+
+typedef struct cn__layer_ops {
+    const char *type; /* PyTorch's class name */
+    size_t bytes;     /* of its struct, which begins with a cn_layer */
+    cn__role role;
+    int32_t min_inputs, max_inputs;
+    const cn__attr *attrs; /* ends with a NULL name; NULL: none */
+
+    /* Turns zeros into defaults and checks every hyper-parameter: values may come from a hostile file. */
+    cn_status (*validate)(cn_layer *layer);
+    /* Output shape, or CN_ERR_SHAPE naming `name` and the sizes. No extent of a result above CN__MAX_SIDE. */
+    cn_status (*infer)(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
+    /* NULL where there are none: */
+    int (*tensors)(const cn_layer *layer, cn__tensor_spec *specs); /* returns how many */
+    void (*init)(const cn_layer *layer, cn__rng *rng, void *const *tensors);
+    int64_t (*multiply_adds)(const cn_layer *layer, cn__shape in, cn__shape out);
+    bool (*window)(const cn_layer *layer, cn__shape in, cn__window *window);
+    void (*demand)(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                   cn__demand *demand);
+    /* Precomputes index lists into work->geometry. */
+    cn_status (*bind)(cn__work *work);
+    void (*unbind)(cn__work *work);
+    /* A training pass wants more than one value a channel. */
+    bool wants_batch;
+
+    /* Arrays that end with a NULL `run`; NULL: none. `prepare` runs when parameters have changed. */
+    const cn__phase *prepare, *forward, *backward;
+    bool backward_reads_in, backward_reads_out; /* activations that must live until backward */
+} cn__layer_ops;
+
+struct cn_layer {
+    const cn__layer_ops *ops;
+    cn_context *ctx;
+};
+
+/* ---- registry.c ---- */
+
+const cn__layer_ops *cn__layer_ops_find(const char *type); /* NULL: unknown */
+/* A zeroed layer of that type; its caller sets hyper-parameters and calls ops->validate. */
+cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_ops *ops, cn_layer **layer);
+/* Validates and hands out, or frees and fails: the end of every public constructor. */
+cn_status cn__layer_finish(cn_layer *made, cn_layer **layer);
+
+/* ---- helpers that several layers share (common.c) ---- */
+
+/* Items for phases over (block, channel of the output or input): block-major. */
+size_t cn__items_out_planes(const cn__work *work, const cn__run *run);
+size_t cn__items_in_planes(const cn__work *work, const cn__run *run);
+/* Output shape = input shape. */
+cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
+/* Fills args for relu and dropout as the fused part, block and channel say; x, y and the rest are the caller's. */
+void cn__pointwise_fill(cn__pointwise_args *args, const cn__work *work, const cn__run *run, const cn__fused *fused,
+                        size_t block, size_t channel);
+/* Output size of a window along one dimension; 0 or less: it does not fit. */
+int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode);
+
+float cn__dropout_p(const cn_layer *layer); /* of a layer whose role is dropout */
+
+#endif

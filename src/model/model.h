@@ -1,0 +1,89 @@
+/* model.h: graphs of layers, their parameters, and plans that run them. */
+#ifndef CN_MODEL_H
+#define CN_MODEL_H
+
+#include "layers/layers.h"
+
+/* A layer in a model. Node i reads nodes before it; input -1 is the model's input. */
+typedef struct cn__node {
+    char *name;
+    cn_layer *layer;
+    int32_t *inputs;
+    int32_t input_count;
+    int32_t readers;      /* nodes that read it */
+    cn__shape shape;      /* of its output */
+    int32_t first_tensor, tensor_count; /* in cn_model.tensors, after cn_model_init */
+} cn__node;
+
+/* A parameter or buffer. Parameters lie in one flat array, each from a 64-byte line of its own. */
+typedef struct cn__slot {
+    char *name;           /* "cblock1.0.convlayer.weight" */
+    cn_tensor value;      /* borrowed views */
+    cn_tensor gradient;   /* data NULL: a buffer */
+    bool parameter;
+} cn__slot;
+
+typedef struct cn__plan cn__plan;
+
+struct cn_model {
+    cn_context *ctx;
+    cn__shape input;
+    cn__node *nodes;
+    size_t node_count, node_capacity;
+    bool initialized;
+    uint64_t seed;
+    cn__slot *slots;
+    size_t slot_count;
+    float *parameters, *gradients; /* flat, flat_count floats, a multiple of 16; gaps are zero */
+    size_t flat_count;
+    int64_t *counters;    /* int64 buffers */
+    float *buffers;       /* float32 buffers */
+    float *mean, *std;    /* per input channel, or NULL */
+    char **class_names;
+    int64_t class_count;
+    cn__plan *plan;       /* of cn_model_forward and cn_model_backward */
+    int32_t plan_images;
+    uint32_t passes;      /* training passes so far */
+    bool can_go_back;     /* the last forward pass was a training one */
+    int32_t last_images;
+};
+
+/* -1: the input; -2: no such node. */
+int32_t cn__model_find(const cn_model *model, const char *name);
+cn__shape cn__model_shape(const cn_model *model, int32_t node); /* of node's output; -1: the input */
+/* CN_ERR_STATE unless cn_model_init has been called; `function` for the message. */
+cn_status cn__model_ready(const cn_model *model, const char *function);
+/* Appends layer after the last node under a printf-formatted name; takes the layer over. For zoo/. */
+cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- plans (plan.c, run.c) ---- */
+
+typedef struct cn__plan_options {
+    int32_t images;         /* the largest batch */
+    bool training;          /* with a backward pass */
+    bool input_gradient;    /* backward goes on to the model's input */
+} cn__plan_options;
+
+/* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan
+ * without a backward pass leaves the model const. */
+cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, cn__plan **plan);
+void cn__plan_free(cn__plan *plan);
+size_t cn__plan_bytes(const cn__plan *plan);
+
+/* Where a pass reads its images (the caller writes interiors, zeros in unused lanes; forward does the border), leaves
+ * its output, and reads the output's gradient (the caller writes interiors; zeros in unused lanes). */
+const cn__map *cn__plan_input(const cn__plan *plan);
+const cn__map *cn__plan_output(const cn__plan *plan);
+const cn__map *cn__plan_output_gradient(const cn__plan *plan);
+const cn__map *cn__plan_input_gradient(const cn__plan *plan);
+
+/* Repacks weights: before a forward pass whenever parameters may have changed. */
+void cn__plan_prepare(cn__plan *plan);
+/* CN_ERR_SHAPE: batch norm in training with one value a channel. */
+cn_status cn__plan_forward(cn__plan *plan, const cn__run *run);
+void cn__plan_backward(cn__plan *plan, const cn__run *run);
+/* Runs forward again on the same input and names the first layer whose output is not finite; NULL if all are. */
+const char *cn__plan_first_bad(cn__plan *plan, const cn__run *run);
+
+#endif
