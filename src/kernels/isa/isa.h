@@ -1,0 +1,49 @@
+/* isa.h: the kernels of this folder under the names of the instruction set being compiled; table.c lists them. What
+ * each does is said in kernels.h. */
+#ifndef CN_ISA_H
+#define CN_ISA_H
+
+#include "kernels/isa/simd.h"
+
+/* direct_conv.c */
+void CN__K(conv)(const cn__conv_args *args, const cn__conv_job *job);
+/* direct_conv_weight.c */
+void CN__K(conv_weight)(const float *dy, size_t dy_channel, size_t dy_row, int32_t rows, const float *x, size_t x_row,
+                        size_t x_step, const int32_t *column, int32_t columns, int32_t height, int32_t width,
+                        float *out, size_t out_row);
+/* moments.c */
+float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width);
+void CN__K(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
+/* pointwise.c */
+void CN__K(pointwise)(const cn__pointwise_args *args);
+void CN__K(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate);
+void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
+                        const float *center, const float *inv, float *sum_dz, float *sum_dzx);
+void CN__K(norm_backward)(cn__plane dz, cn__plane x, cn__plane dx, int32_t height, int32_t width, const float *a,
+                          const float *b, const float *c, bool accumulate);
+void CN__K(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
+/* unary.c */
+void CN__K(unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width);
+void CN__K(unary_backward)(cn__unary kind, float slope, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
+                           int32_t width, bool accumulate);
+/* pooling.c */
+void CN__K(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+void CN__K(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
+void CN__K(avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+void CN__K(avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
+void CN__K(adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+void CN__K(adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
+/* softmax.c */
+void CN__K(softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y, size_t y_channel,
+                    int32_t height, int32_t width);
+void CN__K(softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
+                             size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
+                             bool accumulate);
+/* update.c */
+void CN__K(sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate, float momentum,
+                float dampening, bool nesterov, bool first, float weight_decay, float l1);
+void CN__K(adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,
+                 float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay, bool decoupled,
+                 float l1);
+
+#endif

@@ -1,0 +1,106 @@
+/* simd.h: the one vector type that kernels are written with, as wide as the instruction set's registers.
+ *
+ * Files in this folder are compiled once per instruction set, with CN__ISA set to its cn_isa number and the compiler
+ * flags that go with it. A line of 16 images is CN__PARTS vectors. Arithmetic operators are the compiler's own; fused
+ * multiply-add is always written out as vf_fma (the build forbids contraction), so that every instruction set that
+ * has it computes the same bits.
+ */
+#ifndef CN_SIMD_H
+#define CN_SIMD_H
+
+#include "kernels/kernels.h"
+#include <math.h>
+#include <string.h>
+
+#if CN__ISA == 3
+#include <immintrin.h>
+#define CN__K(name) cn__##name##_avx512
+#define CN__WIDTH   16
+#elif CN__ISA == 2
+#include <immintrin.h>
+#define CN__K(name) cn__##name##_avx2
+#define CN__WIDTH   8
+#else
+#define CN__K(name) cn__##name##_portable
+#define CN__WIDTH   4
+#if defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+#endif
+
+#define CN__PARTS (CN__LANES / CN__WIDTH)
+
+typedef float vf __attribute__((vector_size(4 * CN__WIDTH)));
+typedef int32_t vi __attribute__((vector_size(4 * CN__WIDTH)));
+typedef uint32_t vu __attribute__((vector_size(4 * CN__WIDTH)));
+
+static inline vf vf_load(const float *p) {
+    return *(const vf *)__builtin_assume_aligned(p, 4 * CN__WIDTH);
+}
+
+static inline void vf_store(float *p, vf v) {
+    *(vf *)__builtin_assume_aligned(p, 4 * CN__WIDTH) = v;
+}
+
+static inline vf vf_set1(float x) {
+    return x - (vf){0}; /* x - 0 keeps the sign of zero */
+}
+
+/* a · b + c, rounded once where the instruction set can. */
+static inline vf vf_fma(vf a, vf b, vf c) {
+#if CN__ISA == 3
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif CN__ISA == 2
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__ARM_NEON)
+    return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+/* mask ? a : b, lane by lane; mask lanes are all ones or all zeros, as comparisons give them. */
+static inline vf vf_select(vi mask, vf a, vf b) {
+    return (vf)((mask & (vi)a) | (~mask & (vi)b));
+}
+
+/* mask ? a : 0. */
+static inline vf vf_and(vi mask, vf a) {
+    return (vf)(mask & (vi)a);
+}
+
+/* a > b ? a : b; b if either is NaN. */
+static inline vf vf_max(vf a, vf b) {
+#if CN__ISA == 3
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif CN__ISA == 2
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return vf_select(a > b, a, b);
+#endif
+}
+
+static inline vf vf_sqrt(vf a) {
+#if CN__ISA == 3
+    return (vf)_mm512_sqrt_ps((__m512)a);
+#elif CN__ISA == 2
+    return (vf)_mm256_sqrt_ps((__m256)a);
+#else
+    vf r;
+    for (int i = 0; i < CN__WIDTH; i++)
+        r[i] = sqrtf(a[i]);
+    return r;
+#endif
+}
+
+/* The lanes of a line added up: l + 8, then + 4, + 2, + 1; the order is part of the result. */
+static inline float vf_line_sum(const float line[CN__LANES]) {
+    float s[8];
+    for (int i = 0; i < 8; i++)
+        s[i] = line[i] + line[i + 8];
+    for (int i = 0; i < 4; i++)
+        s[i] += s[i + 4];
+    return (s[0] + s[2]) + (s[1] + s[3]);
+}
+
+#endif
