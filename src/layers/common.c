@@ -1,0 +1,45 @@
+/* common.c: what several layers share: item counts, plain shapes, windows, the ReLU and dropout part of a pass. */
+#include "layers/layers.h"
+
+size_t cn__items_out_planes(const cn__work *work, const cn__run *run) {
+    return (size_t)run->blocks * (size_t)work->out->shape.channels;
+}
+
+size_t cn__items_in_planes(const cn__work *work, const cn__run *run) {
+    return (size_t)run->blocks * (size_t)work->in[0]->shape.channels;
+}
+
+cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
+    (void)layer;
+    (void)name;
+    (void)inputs;
+    *out = in[0];
+    return CN_OK;
+}
+
+int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode) {
+    int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1;
+    if (room < 0)
+        return 0;
+    int64_t size = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+    if (ceil_mode && (size - 1) * stride >= in + padding)
+        size--; /* a window must begin inside the image or its left padding */
+    return size;
+}
+
+void cn__pointwise_fill(cn__pointwise_args *args, const cn__work *work, const cn__run *run, const cn__fused *fused,
+                        size_t block, size_t channel) {
+    args->height = work->out->shape.height;
+    args->width = work->out->shape.width;
+    args->relu = fused->relu;
+    args->threshold = 0;
+    args->keep = 1.0f;
+    if (!run->training || fused->dropout <= 0.0f)
+        return;
+    args->threshold = (uint32_t)(fused->dropout * 65536.0f + 0.5f);
+    args->keep = 65536.0f / (65536.0f - (float)args->threshold);
+    args->counter1 = fused->dropout_id << 16 | (uint32_t)channel;
+    args->counter3 = run->step;
+    args->image = run->image + block * CN__LANES;
+    args->key = run->seed ^ (uint64_t)CN__STREAM_DROPOUT << 56;
+}
