@@ -1,0 +1,219 @@
+/* graph.c: building a model, layer by layer. */
+#include "model/model.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define INPUT_NAME   "input"
+#define LONGEST_NAME 200
+
+cn_status cn_model_new(cn_context *context, int channels, int height, int width, cn_model **model) {
+    CN__REQUIRE(model);
+    *model = NULL;
+    CN__REQUIRE(context);
+    const int sides[3] = {channels, height, width};
+    static const char *const names[3] = {"channels", "height", "width"};
+    for (int i = 0; i < 3; i++)
+        if (sides[i] < 1 || sides[i] > CN__MAX_SIDE)
+            return cn__error(CN_ERR_ARGUMENT, "cn_model_new: %s is %d, wanted 1 to %d", names[i], sides[i],
+                             CN__MAX_SIDE);
+    if ((int64_t)channels * height * width > INT32_MAX)
+        return cn__error(CN_ERR_SHAPE, "cn_model_new: %d×%d×%d has more than %d values", channels, height, width,
+                         INT32_MAX);
+    cn_model *made = cn__alloc(context, 1, sizeof *made);
+    if (!made)
+        return cn__no_memory("a model");
+    made->ctx = context;
+    made->input = (cn__shape){channels, height, width};
+    *model = made;
+    return CN_OK;
+}
+
+static void node_free(cn_model *model, cn__node *node) {
+    cn__free(model->ctx, node->name);
+    cn__free(model->ctx, node->inputs);
+    cn_layer_free(node->layer);
+}
+
+void cn_model_free(cn_model *model) {
+    if (!model)
+        return;
+    cn_context *ctx = model->ctx;
+    cn__plan_free(model->plan);
+    for (size_t i = 0; i < model->node_count; i++)
+        node_free(model, &model->nodes[i]);
+    for (size_t i = 0; i < model->slot_count; i++)
+        cn__free(ctx, model->slots[i].name);
+    for (int64_t i = 0; i < model->class_count; i++)
+        cn__free(ctx, model->class_names[i]);
+    cn__free(ctx, model->nodes);
+    cn__free(ctx, model->slots);
+    cn__free(ctx, model->parameters);
+    cn__free(ctx, model->gradients);
+    cn__free(ctx, model->counters);
+    cn__free(ctx, model->buffers);
+    cn__free(ctx, model->mean);
+    cn__free(ctx, model->std);
+    cn__free(ctx, model->class_names);
+    cn__free(ctx, model);
+}
+
+int32_t cn__model_find(const cn_model *model, const char *name) {
+    if (strcmp(name, INPUT_NAME) == 0)
+        return -1;
+    for (size_t i = 0; i < model->node_count; i++)
+        if (strcmp(model->nodes[i].name, name) == 0)
+            return (int32_t)i;
+    return -2;
+}
+
+cn__shape cn__model_shape(const cn_model *model, int32_t node) {
+    return node < 0 ? model->input : model->nodes[node].shape;
+}
+
+static cn_status check_name(const cn_model *model, const char *name) {
+    size_t length = strlen(name);
+    if (length == 0 || length > LONGEST_NAME)
+        return cn__error(CN_ERR_ARGUMENT, "a layer's name has %zu bytes, wanted 1 to %d", length, LONGEST_NAME);
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)name[i] < 32 || name[i] == 127)
+            return cn__error(CN_ERR_ARGUMENT, "a layer's name has the control character %d at byte %zu",
+                             (unsigned char)name[i], i);
+    if (cn__model_find(model, name) != -2)
+        return cn__error(CN_ERR_ARGUMENT, "the model already has a layer '%s'", name);
+    return CN_OK;
+}
+
+/* Shape of the layer's output, checked for size. */
+static cn_status infer(const cn_model *model, const cn_layer *layer, const char *name, int32_t count,
+                       const int32_t *inputs, cn__shape *out) {
+    const cn__layer_ops *ops = layer->ops;
+    if (count < ops->min_inputs || count > ops->max_inputs)
+        return cn__error(CN_ERR_ARGUMENT, "%s '%s' reads %d inputs, wanted %s%d", ops->type, name, count,
+                         ops->max_inputs > ops->min_inputs ? "at least " : "", ops->min_inputs);
+    cn__shape *in = cn__alloc(model->ctx, (size_t)count, sizeof *in);
+    if (!in)
+        return cn__no_memory("a layer's shapes");
+    for (int32_t i = 0; i < count; i++)
+        in[i] = cn__model_shape(model, inputs[i]);
+    cn_status status = ops->infer(layer, name, count, in, out);
+    cn__free(model->ctx, in);
+    if (status == CN_OK && (int64_t)out->channels * out->height * out->width > INT32_MAX)
+        status = cn__error(CN_ERR_SHAPE, "%s '%s': its output of %d×%d×%d has more than %d values", ops->type, name,
+                           out->channels, out->height, out->width, INT32_MAX);
+    return status;
+}
+
+/* Bounds every parameter's size, so that nothing later can overflow. */
+static cn_status check_tensors(const cn_layer *layer, const char *name) {
+    cn__tensor_spec specs[CN__MAX_TENSORS];
+    int count = layer->ops->tensors ? layer->ops->tensors(layer, specs) : 0;
+    for (int t = 0; t < count; t++) {
+        int64_t elements = 1;
+        for (int i = 0; i < specs[t].dims; i++)
+            if (__builtin_mul_overflow(elements, specs[t].shape[i], &elements) || elements > INT32_MAX)
+                return cn__error(CN_ERR_SHAPE, "%s '%s': its %s has more than %d elements", layer->ops->type, name,
+                                 specs[t].name, INT32_MAX);
+    }
+    return CN_OK;
+}
+
+/* Adds a node that reads `inputs`; on success the model owns the layer. */
+static cn_status add_node(cn_model *model, const char *name, cn_layer *layer, int32_t count, const int32_t *inputs) {
+    cn__shape shape;
+    if (model->initialized)
+        return cn__error(CN_ERR_STATE, "layer '%s' comes after cn_model_init", name);
+    if (layer->ctx != model->ctx)
+        return cn__error(CN_ERR_ARGUMENT, "layer '%s' was made in another context than the model", name);
+    CN__TRY(check_name(model, name));
+    CN__TRY(check_tensors(layer, name));
+    CN__TRY(infer(model, layer, name, count, inputs, &shape));
+    CN__TRY(
+        cn__grow(model->ctx, (void **)&model->nodes, &model->node_capacity, model->node_count, sizeof *model->nodes));
+    cn__node *node = &model->nodes[model->node_count];
+    *node = (cn__node){.input_count = count, .shape = shape};
+    node->name = cn__strdup(model->ctx, name);
+    node->inputs = cn__alloc(model->ctx, (size_t)count, sizeof *inputs);
+    if (!node->name || !node->inputs) {
+        node_free(model, node);
+        return cn__no_memory("a layer's name");
+    }
+    memcpy(node->inputs, inputs, (size_t)count * sizeof *inputs);
+    node->layer = layer;
+    for (int32_t i = 0; i < count; i++)
+        if (inputs[i] >= 0)
+            model->nodes[inputs[i]].readers++;
+    model->node_count++;
+    return CN_OK;
+}
+
+cn_status cn_model_append(cn_model *model, const char *name, cn_layer *layer) {
+    cn_status status;
+    if (!model || !name || !layer) {
+        status = cn__error(CN_ERR_ARGUMENT, "cn_model_append: %s is NULL", !model ? "model" : !name ? "name" : "layer");
+    } else {
+        int32_t last = (int32_t)model->node_count - 1;
+        status = add_node(model, name, layer, 1, &last);
+    }
+    if (status != CN_OK)
+        cn_layer_free(layer);
+    return status;
+}
+
+cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format, ...) {
+    char name[LONGEST_NAME + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(name, sizeof name, format, arguments);
+    va_end(arguments);
+    return cn_model_append(model, name, layer);
+}
+
+static cn_status add_named(cn_model *model, const char *name, cn_layer *layer, int32_t count,
+                           const char *const *inputs) {
+    int32_t *indices = cn__alloc(model->ctx, (size_t)count, sizeof *indices);
+    if (!indices)
+        return cn__no_memory("a layer's inputs");
+    cn_status status = CN_OK;
+    for (int32_t i = 0; i < count && status == CN_OK; i++) {
+        indices[i] = inputs[i] ? cn__model_find(model, inputs[i]) : -2;
+        if (indices[i] == -2)
+            status = cn__error(CN_ERR_NOT_FOUND, "layer '%s' reads '%s', which the model does not have", name,
+                               inputs[i] ? inputs[i] : "(NULL)");
+    }
+    if (status == CN_OK)
+        status = add_node(model, name, layer, count, indices);
+    cn__free(model->ctx, indices);
+    return status;
+}
+
+cn_status cn_model_add(cn_model *model, const char *name, cn_layer *layer, int input_count, const char *const *inputs) {
+    cn_status status;
+    if (!model || !name || !layer || !inputs)
+        status = cn__error(CN_ERR_ARGUMENT, "cn_model_add: %s is NULL",
+                           !model   ? "model"
+                           : !name  ? "name"
+                           : !layer ? "layer"
+                                    : "inputs");
+    else if (input_count < 1)
+        status = cn__error(CN_ERR_ARGUMENT, "cn_model_add: layer '%s' has %d inputs", name, input_count);
+    else
+        status = add_named(model, name, layer, input_count, inputs);
+    if (status != CN_OK)
+        cn_layer_free(layer);
+    return status;
+}
+
+static void shape_out(cn__shape shape, int64_t out[3]) {
+    out[0] = shape.channels;
+    out[1] = shape.height;
+    out[2] = shape.width;
+}
+
+void cn_model_input_shape(const cn_model *model, int64_t shape[3]) {
+    shape_out(model->input, shape);
+}
+
+void cn_model_output_shape(const cn_model *model, int64_t shape[3]) {
+    shape_out(cn__model_shape(model, (int32_t)model->node_count - 1), shape);
+}
