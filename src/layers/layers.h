@@ -154,7 +154,8 @@ typedef struct cn__layer_ops {
     bool (*window)(const cn_layer *layer, cn__shape in, cn__window *window);
     void (*demand)(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
                    cn__demand *demand);
-    /* Precomputes index lists into work->geometry. */
+    /* Precomputes index lists into work->geometry; unbind frees it, and is called only if it is not NULL, also when
+     * bind failed half-way. */
     cn_status (*bind)(cn__work *work);
     void (*unbind)(cn__work *work);
     /* A training pass wants more than one value a channel. */

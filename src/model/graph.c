@@ -40,6 +40,7 @@ void cn_model_free(cn_model *model) {
         return;
     cn_context *ctx = model->ctx;
     cn__plan_free(model->plan);
+    cn__free(ctx, model->places);
     for (size_t i = 0; i < model->node_count; i++)
         node_free(model, &model->nodes[i]);
     for (size_t i = 0; i < model->slot_count; i++)

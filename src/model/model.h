@@ -43,9 +43,10 @@ struct cn_model {
     int64_t class_count;
     cn__plan *plan;       /* of cn_model_forward and cn_model_backward */
     int32_t plan_images;
+    uint32_t *places;     /* 0 … plan_images - 1: what dropout knows images by in a loop of one's own */
     uint32_t passes;      /* training passes so far */
-    bool can_go_back;     /* the last forward pass was a training one */
-    int32_t last_images;
+    bool can_go_back;     /* the last forward pass was a training one, and backward has not used it up */
+    cn__run last_run;
 };
 
 /* -1: the input; -2: no such node. */

@@ -1,0 +1,62 @@
+/* plan.h: the inside of a plan, shared by plan.c (compiles one), units.c (fuses), arena.c (places) and run.c (runs).
+ *
+ * Values are numbered from 0, the model's input; value n + 1 is the output of node n. Time runs 0 (input written),
+ * 1 … U (units forward), U + 1 (loss), U + 2 … 2U + 1 (units backward, last first).
+ */
+#ifndef CN_PLAN_H
+#define CN_PLAN_H
+
+#include "model/model.h"
+
+/* One layer, or a norm with the add, ReLU and dropout after it, bound to memory. */
+typedef struct cn__unit {
+    cn__work work;
+    int32_t head, last; /* nodes: the layer that computes, and the one whose value comes out */
+    int32_t skip;       /* value that a fused add reads; -1: none */
+    const cn__map **in;
+    cn__map **d_in;
+    bool *accumulate;
+    cn__map *copies; /* per input: a copy with a border of another kind than the value's; data NULL: none */
+    cn__demand demand;
+    bool backward; /* its output's gradient is wanted */
+} cn__unit;
+
+struct cn__plan {
+    const cn_model *model;
+    cn_context *ctx;
+    cn__plan_options options;
+    int32_t max_blocks;
+    cn__unit *units;
+    int32_t unit_count;
+    cn__map *values, *gradients; /* by value; data NULL: fused away or not wanted */
+    float *arena;
+    size_t arena_floats;
+};
+
+/* ---- units.c ---- */
+
+/* Finds the units of plan->model, in the order they run; fills head, last, skip and the fused part. */
+cn_status cn__units_find(cn__plan *plan);
+
+/* ---- arena.c: memory shared by buffers that are not alive together ---- */
+
+typedef struct cn__buffer {
+    size_t floats;
+    int32_t first, last; /* times */
+    float **target;      /* gets the address + origin; stays as it is if floats is 0 */
+    size_t origin;
+    size_t offset; /* the result */
+} cn__buffer;
+
+typedef struct cn__arena {
+    cn_context *ctx;
+    cn__buffer *buffers;
+    size_t count, capacity;
+} cn__arena;
+
+cn_status cn__arena_add(cn__arena *arena, size_t floats, int32_t first, int32_t last, float **target, size_t origin);
+/* Places all buffers, allocates `*memory` and fills the targets. */
+cn_status cn__arena_place(cn__arena *arena, float **memory, size_t *floats);
+void cn__arena_drop(cn__arena *arena);
+
+#endif

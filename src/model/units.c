@@ -1,0 +1,85 @@
+/* units.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm. */
+#include "model/plan.h"
+
+static cn__role role(const cn_model *model, int32_t node) {
+    return model->nodes[node].layer->ops->role;
+}
+
+/* The only reader of a node, or -1. */
+static int32_t sole_reader(const cn_model *model, int32_t node) {
+    if (model->nodes[node].readers != 1)
+        return -1;
+    for (int32_t r = node + 1; r < (int32_t)model->node_count; r++)
+        for (int32_t i = 0; i < model->nodes[r].input_count; i++)
+            if (model->nodes[r].inputs[i] == node)
+                return r;
+    return -1;
+}
+
+/* Takes `next` into the unit if what the unit has so far allows it. */
+static bool absorb(const cn_model *model, cn__unit *unit, int32_t next) {
+    cn__fused *fused = &unit->work.fused;
+    const cn__node *node = &model->nodes[next];
+    if (fused->dropout > 0.0f)
+        return false;
+    switch (role(model, next)) {
+    case CN__ROLE_ADD:
+        if (node->input_count != 2 || unit->skip >= 0 || fused->relu)
+            return false;
+        unit->skip = (node->inputs[0] == unit->last ? node->inputs[1] : node->inputs[0]) + 1;
+        break;
+    case CN__ROLE_RELU:
+        if (fused->relu)
+            return false;
+        fused->relu = true;
+        break;
+    case CN__ROLE_DROPOUT:
+        fused->dropout = cn__dropout_p(node->layer);
+        fused->dropout_id = (uint32_t)next;
+        break;
+    default:
+        return false;
+    }
+    unit->last = next;
+    return true;
+}
+
+static void find_unit(const cn_model *model, int32_t node, cn__unit *unit) {
+    unit->head = unit->last = node;
+    unit->skip = -1;
+    if (role(model, node) != CN__ROLE_NORM)
+        return;
+    for (int32_t next = sole_reader(model, node); next >= 0; next = sole_reader(model, next))
+        if (!absorb(model, unit, next))
+            break;
+}
+
+/* A unit runs where its last node stands: only there all that it reads is known. */
+cn_status cn__units_find(cn__plan *plan) {
+    const cn_model *model = plan->model;
+    size_t count = model->node_count;
+    cn__unit *by_last = cn__alloc(plan->ctx, count, sizeof *by_last);
+    bool *inside = cn__alloc(plan->ctx, count, sizeof *inside); /* absorbed by a unit that began before */
+    bool *ends = cn__alloc(plan->ctx, count, sizeof *ends);
+    plan->units = cn__alloc(plan->ctx, count, sizeof *plan->units);
+    bool all = by_last && inside && ends && plan->units;
+    for (int32_t n = 0; all && n < (int32_t)count; n++) {
+        cn__unit unit = {0};
+        if (inside[n])
+            continue;
+        find_unit(model, n, &unit);
+        for (int32_t m = n; m != unit.last;) {
+            m = sole_reader(model, m);
+            inside[m] = true;
+        }
+        ends[unit.last] = true;
+        by_last[unit.last] = unit;
+    }
+    for (size_t n = 0; all && n < count; n++)
+        if (ends[n])
+            plan->units[plan->unit_count++] = by_last[n];
+    cn__free(plan->ctx, by_last);
+    cn__free(plan->ctx, inside);
+    cn__free(plan->ctx, ends);
+    return all ? CN_OK : cn__no_memory("a plan");
+}
