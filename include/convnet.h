@@ -387,9 +387,9 @@ CN_API cn_status cn_model_load_tensors(cn_model *model, const char *path);
  * one value a channel. Memory is allocated when N grows, otherwise none. */
 CN_API cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input, cn_tensor *output);
 
-/* From dLoss/dOutput, shaped as the output of the last forward pass, which must have been a training one
- * (CN_ERR_STATE), to the gradients of all parameters, replacing the old ones; with `grad_input` (or NULL), shaped as
- * the input, that too. */
+/* From dLoss/dOutput, shaped as the output of the last forward pass, to the gradients of all parameters, replacing the
+ * old ones; with `grad_input` (or NULL), shaped as the input, that too. CN_ERR_STATE: the last forward pass was not a
+ * training one, or a backward pass has followed it already (each serves one). */
 CN_API cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_tensor *grad_input);
 
 /* ------------------------------------------------------------------------------------------ */
