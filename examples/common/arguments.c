@@ -1,0 +1,221 @@
+/* arguments.c: reads a command line into a table of options, and prints --help from the same table. */
+#include "common.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+enum { HELP_COLUMN = 25, HELP_WIDTH = 80 };
+
+/* ---- help ---- */
+
+/* Words of `text` from column `at` on, wrapped, further lines indented to `indent`. */
+static void print_wrapped(const char *text, int at, int indent) {
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (at + 1 + length > HELP_WIDTH && at > indent) {
+            printf("\n%*s", indent, "");
+            at = indent;
+        } else if (at > indent) {
+            putchar(' ');
+            at++;
+        }
+        printf("%.*s", length, text);
+        at += length;
+        text += length;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+/* "batch, group or none". */
+static const char *list_choices(const char *const *choices, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; choices[i] && used < size; i++) {
+        const char *join = i == 0 ? "" : choices[i + 1] ? ", " : " or ";
+        used += (size_t)snprintf(text + used, size - used, "%s%s", join, choices[i]);
+    }
+    return text;
+}
+
+static void print_option(const argument *a) {
+    char left[64], choices[256], help[768];
+    snprintf(left, sizeof left, "  --%s%s%s", a->name, a->kind == ARGUMENT_FLAG ? "" : " ",
+             a->kind == ARGUMENT_FLAG     ? ""
+             : a->kind == ARGUMENT_CHOICE ? "NAME"
+                                          : a->value);
+    size_t used = (size_t)snprintf(help, sizeof help, "%s", a->help);
+    if (a->kind == ARGUMENT_CHOICE)
+        used += (size_t)snprintf(help + used, sizeof help - used, ": %s",
+                                 list_choices(a->choices, choices, sizeof choices));
+    const char *text = a->kind == ARGUMENT_TEXT ? *(const char **)a->target : NULL;
+    if (a->kind == ARGUMENT_TEXT && text)
+        snprintf(help + used, sizeof help - used, " [%s]", text);
+    else if (a->kind == ARGUMENT_INTEGER)
+        snprintf(help + used, sizeof help - used, " [%lld]", (long long)*(int64_t *)a->target);
+    else if (a->kind == ARGUMENT_REAL && !isnan(*(double *)a->target))
+        snprintf(help + used, sizeof help - used, " [%g]", *(double *)a->target);
+    else if (a->kind == ARGUMENT_CHOICE)
+        snprintf(help + used, sizeof help - used, " [%s]", a->choices[*(int *)a->target]);
+    printf("%-*s", HELP_COLUMN, left);
+    int at = (int)strlen(left);
+    if (at >= HELP_COLUMN)
+        printf("\n%*s", HELP_COLUMN, "");
+    print_wrapped(help, HELP_COLUMN, HELP_COLUMN);
+}
+
+static void print_help(const program_spec *program) {
+    const argument *required = NULL;
+    for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
+        if (program->required && a->kind != ARGUMENT_HEADING && strcmp(a->name, program->required) == 0)
+            required = a;
+    printf("Usage: %s", program->name);
+    if (program->operand)
+        printf(" %s", program->operand);
+    if (required)
+        printf(" --%s %s", required->name, required->value);
+    printf(" [OPTION]...\n");
+    print_wrapped(program->about, 0, 0);
+    printf("\nOptions (--name VALUE or --name=VALUE; defaults in brackets):\n");
+    for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
+        if (a->kind == ARGUMENT_HEADING)
+            printf("\n%s:\n", a->name);
+        else
+            print_option(a);
+    printf("\n%-*sprint this text and end\n%-*sprint the version and end\n", HELP_COLUMN, "  --help", HELP_COLUMN,
+           "  --version");
+    printf("\n%s", program->notes);
+}
+
+/* ---- values ---- */
+
+static void read_integer(const argument *a, const char *text) {
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    bool digits = text[0] == '-' ? text[1] >= '0' && text[1] <= '9' : text[0] >= '0' && text[0] <= '9';
+    if (!digits || *end || errno == ERANGE || value < a->least || value > a->most)
+        complain_usage("--%s '%s': want a whole number from %lld to %lld", a->name, text, (long long)a->least,
+                       (long long)a->most);
+    *(int64_t *)a->target = value;
+}
+
+static void read_real(const argument *a, const char *text) {
+    char *end;
+    bool plain = text[0] && text[strspn(text, "0123456789.eE+-")] == '\0'; /* no inf, nan, hexadecimal or spaces */
+    double value = strtod(text, &end);
+    bool low = a->above_low ? value > a->low : value >= a->low;
+    bool high = a->below_high ? value < a->high : value <= a->high;
+    if (!plain || *end || !low || !high)
+        complain_usage("--%s '%s': want a number %s %g and %s %g", a->name, text,
+                       a->above_low ? "above" : "of at least", a->low, a->below_high ? "below" : "at most", a->high);
+    *(double *)a->target = value;
+}
+
+static void read_choice(const argument *a, const char *text) {
+    char choices[256];
+    int i = 0;
+    while (a->choices[i] && strcmp(a->choices[i], text) != 0)
+        i++;
+    if (!a->choices[i])
+        complain_usage("--%s '%s': want %s", a->name, text, list_choices(a->choices, choices, sizeof choices));
+    *(int *)a->target = i;
+}
+
+static void read_value(argument *a, const char *text) {
+    a->given = true;
+    switch (a->kind) {
+    case ARGUMENT_FLAG:
+        *(int *)a->target = a->set;
+        break;
+    case ARGUMENT_TEXT:
+        *(const char **)a->target = text;
+        break;
+    case ARGUMENT_INTEGER:
+        read_integer(a, text);
+        break;
+    case ARGUMENT_REAL:
+        read_real(a, text);
+        break;
+    case ARGUMENT_CHOICE:
+        read_choice(a, text);
+        break;
+    case ARGUMENT_HEADING:
+    case ARGUMENT_END:
+        break;
+    }
+}
+
+/* ---- the command line ---- */
+
+static argument *find(const program_spec *program, const char *name, size_t length) {
+    for (argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
+        if (a->kind != ARGUMENT_HEADING && strlen(a->name) == length && memcmp(a->name, name, length) == 0)
+            return a;
+    return NULL;
+}
+
+static void complain_unknown(const program_spec *program, const char *word) {
+    char known[1024];
+    size_t used = 0;
+    known[0] = '\0';
+    for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
+        if (a->kind != ARGUMENT_HEADING && used < sizeof known)
+            used += (size_t)snprintf(known + used, sizeof known - used, "--%s, ", a->name);
+    complain_usage("unknown option '%s'; there are %s--help and --version", word, known);
+}
+
+/* Handles the option at argv[*i], and its value, which may be the next word. */
+static void read_option(const program_spec *program, int argc, char **argv, int *i) {
+    const char *word = argv[*i], *name = word + 2, *equals = strchr(name, '=');
+    argument *a = word[1] == '-' ? find(program, name, equals ? (size_t)(equals - name) : strlen(name)) : NULL;
+    if (!a)
+        complain_unknown(program, word);
+    const char *value = equals ? equals + 1 : NULL;
+    if (a->kind == ARGUMENT_FLAG && value)
+        complain_usage("--%s takes no value, but has '%s'", a->name, value);
+    if (a->kind != ARGUMENT_FLAG && !value && *i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0)
+        value = argv[++*i];
+    if (a->kind != ARGUMENT_FLAG && (!value || !*value))
+        complain_usage("--%s needs a value", a->name);
+    read_value(a, value);
+}
+
+const char *arguments_read(const program_spec *program, int argc, char **argv) {
+    const char *operand = NULL;
+    bool options = true;
+    program_set_name(program->name);
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (options && strcmp(word, "--") == 0) {
+            options = false;
+        } else if (options && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
+            print_help(program);
+            exit(program_end(EXIT_SUCCESS));
+        } else if (options && strcmp(word, "--version") == 0) {
+            printf("%s %s\n", program->name, cn_version_string());
+            exit(program_end(EXIT_SUCCESS));
+        } else if (options && word[0] == '-' && word[1]) {
+            read_option(program, argc, argv, &i);
+        } else if (!program->operand || operand || !*word) {
+            complain_usage("unexpected argument '%s'", word);
+        } else {
+            operand = word;
+        }
+    }
+    if (program->operand && !operand)
+        complain_usage("%s is missing", program->operand);
+    if (program->required && !arguments_given(program, program->required))
+        complain_usage("--%s is missing", program->required);
+    return operand;
+}
+
+bool arguments_given(const program_spec *program, const char *name) {
+    const argument *a = find(program, name, strlen(name));
+    return a && a->given;
+}
+
+void arguments_need(const program_spec *program, const char *name, bool fits, const char *with) {
+    if (!fits && arguments_given(program, name))
+        complain_usage("--%s goes with %s only", name, with);
+}

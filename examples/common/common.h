@@ -1,0 +1,203 @@
+/* common.h: what the programs share: command lines, messages, data and networks by name, tables, progress, logs. */
+#ifndef EXAMPLES_COMMON_H
+#define EXAMPLES_COMMON_H
+
+#include <convnet.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- program.c: what every program starts and ends with ---- */
+
+enum { EXIT_USAGE = 2 }; /* beside EXIT_SUCCESS, 0, and EXIT_FAILURE, 1 */
+
+/* What messages begin with; arguments_read sets it. */
+void program_set_name(const char *name);
+
+/* "convnet-train: …" and a line's end, to stderr. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* complain(), then a hint at --help; ends the program with EXIT_USAGE. */
+void complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* Says what could not be done and why, as the library puts it. */
+void complain_library(const char *what);
+
+/* A context with `threads` workers (0: one a core) whose remarks go to stderr. Complains on failure. */
+cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, cn_context **context);
+
+/* `code`, or EXIT_FAILURE if what was printed could not be written. The last thing that main calls. */
+int program_end(int code);
+
+/* ---- arguments.c: command lines as tables ---- */
+
+typedef enum argument_kind {
+    ARGUMENT_END, /* closes a table */
+    ARGUMENT_HEADING,
+    ARGUMENT_FLAG,
+    ARGUMENT_TEXT,
+    ARGUMENT_INTEGER,
+    ARGUMENT_REAL,
+    ARGUMENT_CHOICE
+} argument_kind;
+
+/* An option. Its target holds the default, which --help shows, until the option is read. */
+typedef struct argument {
+    argument_kind kind;
+    const char *name;  /* without the dashes; a heading's text */
+    const char *value; /* what --help calls the value */
+    void *target;      /* int for flags and choices, const char *, int64_t or double */
+    const char *help;
+    int set;                    /* flag: what it sets the target to */
+    int64_t least, most;        /* integer: accepted range */
+    double low, high;           /* real: accepted range, */
+    bool above_low, below_high; /* which leaves out an end */
+    const char *const *choices; /* names of 0, 1, …, ending with NULL */
+    bool given;                 /* out: the command line has it */
+} argument;
+
+/* Rows of a table. */
+#define HEADING(text_)                                                                                                 \
+    { .kind = ARGUMENT_HEADING, .name = (text_) }
+#define FLAG(name_, target_, set_, help_)                                                                              \
+    { .kind = ARGUMENT_FLAG, .name = (name_), .target = (target_), .set = (set_), .help = (help_) }
+#define TEXT(name_, value_, target_, help_)                                                                            \
+    { .kind = ARGUMENT_TEXT, .name = (name_), .value = (value_), .target = (target_), .help = (help_) }
+#define INTEGER(name_, target_, least_, most_, help_)                                                                  \
+    {                                                                                                                  \
+        .kind = ARGUMENT_INTEGER, .name = (name_), .value = "N", .target = (target_), .least = (least_),               \
+        .most = (most_), .help = (help_)                                                                               \
+    }
+#define REAL(name_, target_, low_, above_, high_, below_, help_)                                                       \
+    {                                                                                                                  \
+        .kind = ARGUMENT_REAL, .name = (name_), .value = "X", .target = (target_), .low = (low_),                      \
+        .above_low = (above_), .high = (high_), .below_high = (below_), .help = (help_)                                \
+    }
+#define CHOICE(name_, choices_, target_, help_)                                                                        \
+    { .kind = ARGUMENT_CHOICE, .name = (name_), .choices = (choices_), .target = (target_), .help = (help_) }
+#define END_OF_ARGUMENTS                                                                                               \
+    { .kind = ARGUMENT_END }
+
+typedef struct program_spec {
+    const char *name;
+    const char *about;    /* a sentence or two */
+    const char *operand;  /* the one thing named without an option, such as "MODEL"; NULL: none */
+    const char *required; /* the option that must be there; NULL: none */
+    argument *arguments;
+    const char *notes; /* after the options: examples and the like */
+} program_spec;
+
+/* Reads the command line into the targets and returns the operand or NULL. Answers --help and --version, and names
+ * mistakes, without returning. */
+const char *arguments_read(const program_spec *program, int argc, char **argv);
+
+/* Whether the command line had an option of the table. */
+bool arguments_given(const program_spec *program, const char *name);
+
+/* Ends with a usage message if option `name` was given although `fits` is false: it goes with `with` only. */
+void arguments_need(const program_spec *program, const char *name, bool fits, const char *with);
+
+/* ---- data_spec.c: data sets by name ---- */
+
+typedef enum data_kind { DATA_CIFAR10, DATA_CIFAR100, DATA_IDX, DATA_SYNTHETIC } data_kind;
+
+typedef struct data_spec {
+    data_kind kind;
+    const char *text;      /* as it was given */
+    const char *directory; /* NULL for synthetic */
+    int64_t count;         /* synthetic: training images; a fifth as many test images */
+} data_spec;
+
+#define DATA_HELP                                                                                                      \
+    "the images: cifar10:DIR or cifar100:DIR (the binary files), idx:DIR (MNIST, Fashion-MNIST; plain or .gz), or "    \
+    "synthetic[:COUNT] (drawn by the library; 10000 to train on and a fifth of that to test on unless COUNT says "     \
+    "otherwise)"
+
+/* Ends with a usage message if `text` is not a data set's name. */
+data_spec data_spec_read(const char *text);
+
+/* Opens one part of it. Complains on failure. */
+cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
+
+/* The random changes that go with the data: the study's for CIFAR, MNIST's for IDX, the study's for synthetic images
+ * too, which are trained without any unless asked. */
+cn_augmentation data_augmentation(const data_spec *spec);
+
+/* ---- network_spec.c: networks by name ---- */
+
+typedef struct network_spec {
+    const char *name; /* session8, mnist2 … mnist5, or a model file */
+    int norm;         /* cn_norm; this and what follows: session8 only, but seed */
+    int64_t groups;
+    double dropout;
+    int skip;
+    int64_t classes;
+    int64_t seed; /* of the parameters */
+} network_spec;
+#define NETWORK_SPEC_INIT                                                                                              \
+    { "session8", CN_NORM_BATCH, 4, 0.01, 1, 10, 0 }
+
+#define NETWORK_HELP "session8, mnist2, mnist3, mnist4, mnist5 or a model file"
+
+extern const char *const network_norms[];
+
+/* The options of session8, for a program's table. */
+#define NETWORK_ARGUMENTS(spec_)                                                                                       \
+    HEADING("Session 8"),                                                                                              \
+        CHOICE("norm", network_norms, &(spec_).norm, "the normalisation after each 3x3 convolution"),                  \
+        INTEGER("groups", &(spec_).groups, 1, 32, "groups of --norm group; must divide 16, 24 and 32"),                \
+        REAL("dropout", &(spec_).dropout, 0, false, 1, true, "probability of dropping an element in training"),        \
+        FLAG("no-skip", &(spec_).skip, 0, "leave out the sums with a block's input")
+
+/* Ends with a usage message if the name is unknown or options do not go with it. */
+void network_check(const network_spec *spec, const program_spec *program);
+
+/* Makes or loads it. Complains on failure. */
+cn_status network_open(cn_context *context, const network_spec *spec, cn_model **model);
+
+/* How its outputs are to be read: NLL after a log-softmax, otherwise cross-entropy. */
+cn_loss network_loss(const cn_model *model);
+
+/* ---- tables.c: numbers and evaluations as text ---- */
+
+#define GROUPED_TEXT 32
+/* 47818 as "47,818", into `text`, which is returned. */
+const char *grouped(int64_t value, char text[GROUPED_TEXT]);
+
+#define NAME_TEXT 25
+/* A class's name, shortened and without control characters, into `text`, which is returned. */
+const char *class_name(const cn_dataset *dataset, int64_t label, char text[NAME_TEXT]);
+
+void print_class_table(const cn_evaluation *evaluation, const cn_dataset *dataset);
+/* The whole matrix of up to 20 classes, else the confusions that happen most often. */
+void print_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset);
+void print_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t most);
+
+/* ---- progress.c: training as it goes ---- */
+
+typedef struct progress {
+    int64_t epochs;       /* of the whole run */
+    bool live;            /* stdout is a terminal: one line is rewritten batch by batch */
+    double shown;         /* when it last was */
+    double epoch_seconds; /* what the last epoch took, testing included; 0: none yet */
+} progress;
+
+progress progress_begin(int64_t epochs);
+void progress_batch(progress *progress, const cn_batch *batch);
+void progress_epoch(progress *progress, const cn_epoch *epoch);
+/* Wipes the live line, before something else is printed. */
+void progress_wipe(const progress *progress);
+
+/* ---- output_files.c: files that a long run writes ---- */
+
+/* Whether a file can be put at `path` later: tries it with an empty temporary file beside it. Complains if not. */
+bool output_possible(const char *path);
+
+/* A CSV file with a line an epoch; accuracies are percentages. Both complain on failure; the second returns false. */
+FILE *epoch_log_open(const char *path);
+bool epoch_log_write(FILE *log, const char *path, const cn_epoch *epoch);
+
+#endif

@@ -1,0 +1,62 @@
+/* data_spec.c: data sets by name, such as cifar10:DIR and synthetic:2000. */
+#include "common.h"
+#include <errno.h>
+#include <string.h>
+
+enum { SYNTHETIC_COUNT = 10000, SYNTHETIC_MOST = 10000000, SYNTHETIC_SEED = 1 };
+
+static const char *const kinds[] = {"cifar10", "cifar100", "idx", "synthetic"};
+
+static int64_t read_count(const char *text) {
+    char *end;
+    errno = 0;
+    long long count = strtoll(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno == ERANGE || count < 1 || count > SYNTHETIC_MOST)
+        complain_usage("--data 'synthetic:%s': want a number of images from 1 to %d", text, SYNTHETIC_MOST);
+    return count;
+}
+
+data_spec data_spec_read(const char *text) {
+    const char *colon = strchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : strlen(text), kind = 0;
+    while (kind < COUNT(kinds) && (strlen(kinds[kind]) != length || memcmp(kinds[kind], text, length) != 0))
+        kind++;
+    if (kind == COUNT(kinds))
+        complain_usage("--data '%s': want cifar10:DIR, cifar100:DIR, idx:DIR or synthetic[:COUNT]", text);
+    data_spec spec = {.kind = (data_kind)kind, .text = text, .count = SYNTHETIC_COUNT};
+    if (spec.kind == DATA_SYNTHETIC && colon)
+        spec.count = read_count(colon + 1);
+    if (spec.kind != DATA_SYNTHETIC && (!colon || !colon[1]))
+        complain_usage("--data '%s': the folder is missing; want %s:DIR", text, kinds[kind]);
+    if (spec.kind != DATA_SYNTHETIC)
+        spec.directory = colon + 1;
+    return spec;
+}
+
+cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    int64_t count = split == CN_TRAIN ? spec->count : (spec->count + 4) / 5;
+    cn_status status = CN_OK;
+    switch (spec->kind) {
+    case DATA_CIFAR10:
+        status = cn_dataset_cifar10(context, spec->directory, split, dataset);
+        break;
+    case DATA_CIFAR100:
+        status = cn_dataset_cifar100(context, spec->directory, split, 0, dataset);
+        break;
+    case DATA_IDX:
+        status = cn_dataset_idx(context, spec->directory, split, dataset);
+        break;
+    case DATA_SYNTHETIC:
+        status = cn_dataset_synthetic(context, split, count, SYNTHETIC_SEED, dataset);
+        break;
+    }
+    if (status != CN_OK)
+        complain("cannot read the %s images of '%s': %s", split == CN_TRAIN ? "training" : "test", spec->text,
+                 cn_last_error());
+    return status;
+}
+
+cn_augmentation data_augmentation(const data_spec *spec) {
+    cn_augmentation study = CN_AUGMENTATION_CIFAR10, mnist = CN_AUGMENTATION_MNIST;
+    return spec->kind == DATA_IDX ? mnist : study;
+}

@@ -1,0 +1,55 @@
+/* network_spec.c: networks by name: the prebuilt ones with their options, or a model file. */
+#include "common.h"
+#include <string.h>
+#include <unistd.h>
+
+const char *const network_norms[] = {"none", "batch", "layer", "group", "instance", NULL}; /* in cn_norm's order */
+
+/* 2 to 5 for mnist2 … mnist5, else 0. */
+static int mnist_number(const char *name) {
+    bool mnist = strncmp(name, "mnist", 5) == 0 && name[5] >= '2' && name[5] <= '5' && name[6] == '\0';
+    return mnist ? name[5] - '0' : 0;
+}
+
+static bool is_session8(const network_spec *spec) {
+    return strcmp(spec->name, "session8") == 0;
+}
+
+void network_check(const network_spec *spec, const program_spec *program) {
+    static const char *const options[] = {"norm", "groups", "dropout", "no-skip"};
+    bool named = is_session8(spec) || mnist_number(spec->name);
+    if (!named && !strpbrk(spec->name, "./") && access(spec->name, F_OK) != 0)
+        complain_usage("network '%s': want %s", spec->name, NETWORK_HELP);
+    for (size_t i = 0; i < COUNT(options); i++)
+        arguments_need(program, options[i], is_session8(spec), "session8");
+    arguments_need(program, "groups", spec->norm == CN_NORM_GROUP, "--norm group");
+    if (16 % spec->groups || 24 % spec->groups || 32 % spec->groups)
+        complain_usage("--groups '%d': want a divisor of 16, 24 and 32: 1, 2, 4 or 8", (int)spec->groups);
+}
+
+cn_status network_open(cn_context *context, const network_spec *spec, cn_model **model) {
+    cn_status status;
+    if (is_session8(spec)) {
+        cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
+        options.norm = (cn_norm)spec->norm;
+        options.groups = (int)spec->groups;
+        options.dropout = (float)spec->dropout;
+        options.skip = spec->skip;
+        options.classes = (int)spec->classes;
+        options.seed = (uint64_t)spec->seed;
+        status = cn_session8_new(context, &options, model);
+    } else if (mnist_number(spec->name)) {
+        status = cn_mnist_model_new(context, mnist_number(spec->name), (uint64_t)spec->seed, model);
+    } else {
+        status = cn_model_load(context, spec->name, model);
+    }
+    if (status != CN_OK)
+        complain("cannot make network '%s': %s", spec->name, cn_last_error());
+    return status;
+}
+
+cn_loss network_loss(const cn_model *model) {
+    cn_layer_info last = CN_LAYER_INFO_INIT;
+    cn_status status = cn_model_layer_info(model, cn_model_layer_count(model) - 1, &last);
+    return status == CN_OK && strcmp(last.type, "LogSoftmax") == 0 ? CN_LOSS_NLL : CN_LOSS_CROSS_ENTROPY;
+}

@@ -1,0 +1,62 @@
+/* program.c: what every program starts and ends with: its name, messages, context and exit code. */
+#include "common.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const char *name = "convnet";
+
+void program_set_name(const char *new_name) {
+    name = new_name;
+}
+
+static void complain_list(const char *format, va_list values) {
+    fflush(stdout); /* keeps the order where both go to one place */
+    fprintf(stderr, "%s: ", name);
+    vfprintf(stderr, format, values);
+    fputc('\n', stderr);
+}
+
+void complain(const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    complain_list(format, values);
+    va_end(values);
+}
+
+void complain_usage(const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    complain_list(format, values);
+    va_end(values);
+    fprintf(stderr, "Try '%s --help'.\n", name);
+    exit(EXIT_USAGE);
+}
+
+void complain_library(const char *what) {
+    complain("%s: %s", what, cn_last_error());
+}
+
+static void print_remark(void *user, cn_log_level level, const char *message) {
+    (void)user;
+    complain("%s: %s", level == CN_LOG_WARNING ? "warning" : "note", message);
+}
+
+cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, cn_context **context) {
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    options.threads = (int)threads;
+    options.conv_algorithm = algorithm;
+    options.log = print_remark;
+    cn_status status = cn_context_new(&options, context);
+    if (status != CN_OK)
+        complain_library("cannot start");
+    return status;
+}
+
+int program_end(int code) {
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        complain("cannot write to standard output: %s", strerror(errno));
+        return code == EXIT_SUCCESS ? EXIT_FAILURE : code;
+    }
+    return code;
+}

@@ -1,0 +1,129 @@
+/* tables.c: numbers and evaluations as tables of text. */
+#include "common.h"
+#include <math.h>
+#include <string.h>
+
+enum { MATRIX_MOST = 20, CONFUSIONS_SHOWN = 15 };
+
+const char *grouped(int64_t value, char text[GROUPED_TEXT]) {
+    char digits[GROUPED_TEXT];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)value), out = 0;
+    for (int i = 0; i < length; i++) {
+        text[out++] = digits[i];
+        if (digits[i] != '-' && i + 1 < length && (length - 1 - i) % 3 == 0)
+            text[out++] = ',';
+    }
+    text[out] = '\0';
+    return text;
+}
+
+const char *class_name(const cn_dataset *dataset, int64_t label, char text[NAME_TEXT]) {
+    const char *name = cn_dataset_class_name(dataset, label);
+    snprintf(text, NAME_TEXT, "%s", name ? name : "?");
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    return text;
+}
+
+static int64_t row_count(const cn_evaluation *evaluation, int64_t truth) {
+    int64_t sum = 0;
+    for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++)
+        sum += cn_evaluation_confusion(evaluation, truth, k);
+    return sum;
+}
+
+/* The class that images of `truth` are most often taken for by mistake; -1: never. */
+static int64_t worst_mistake(const cn_evaluation *evaluation, int64_t truth) {
+    int64_t worst = -1, most = 0;
+    for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++) {
+        int64_t count = cn_evaluation_confusion(evaluation, truth, k);
+        if (k != truth && count > most) {
+            most = count;
+            worst = k;
+        }
+    }
+    return worst;
+}
+
+void print_class_table(const cn_evaluation *evaluation, const cn_dataset *dataset) {
+    char name[NAME_TEXT], other[NAME_TEXT];
+    printf("%5s  %-24s  %7s  %10s  %8s  %s\n", "class", "name", "images", "recognised", "accuracy",
+           "most often taken for");
+    for (int64_t k = 0; k < cn_dataset_classes(dataset); k++) {
+        int64_t images = row_count(evaluation, k), worst = worst_mistake(evaluation, k);
+        printf("%5d  %-24s  %7lld  %10lld  ", (int)k, class_name(dataset, k, name), (long long)images,
+               (long long)cn_evaluation_confusion(evaluation, k, k));
+        if (images)
+            printf("%6.2f %%", 100.0 * cn_evaluation_class_accuracy(evaluation, k));
+        else
+            printf("%8s", "-");
+        if (worst >= 0)
+            printf("  %s (%lld)", class_name(dataset, worst, other),
+                   (long long)cn_evaluation_confusion(evaluation, k, worst));
+        putchar('\n');
+    }
+}
+
+static void print_matrix(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t classes) {
+    char name[NAME_TEXT];
+    printf("Confusion: a row for each true class, a column for each predicted one\n%-22s", "");
+    for (int64_t k = 0; k < classes; k++)
+        printf(" %5d", (int)k);
+    putchar('\n');
+    for (int64_t truth = 0; truth < classes; truth++) {
+        printf("%3d  %-17.17s", (int)truth, class_name(dataset, truth, name));
+        for (int64_t k = 0; k < classes; k++)
+            printf(" %5lld", (long long)cn_evaluation_confusion(evaluation, truth, k));
+        putchar('\n');
+    }
+}
+
+/* The largest entry off the diagonal that comes after (count, truth, predicted) = *last in falling order. */
+static bool next_confusion(const cn_evaluation *evaluation, int64_t classes, int64_t last[3]) {
+    int64_t best[3] = {0, 0, 0};
+    for (int64_t t = 0; t < classes; t++)
+        for (int64_t p = 0; p < classes; p++) {
+            int64_t count = t == p ? 0 : cn_evaluation_confusion(evaluation, t, p);
+            bool later = count < last[0] || (count == last[0] && (t > last[1] || (t == last[1] && p > last[2])));
+            if (later && count > best[0]) {
+                best[0] = count;
+                best[1] = t;
+                best[2] = p;
+            }
+        }
+    memcpy(last, best, sizeof best);
+    return best[0] > 0;
+}
+
+static void print_confusions(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t classes) {
+    char truth[NAME_TEXT], predicted[NAME_TEXT];
+    int64_t entry[3] = {INT64_MAX, 0, 0};
+    printf("Most frequent confusions\n%7s  %-24s  %s\n", "images", "truth", "prediction");
+    for (int i = 0; i < CONFUSIONS_SHOWN && next_confusion(evaluation, classes, entry); i++)
+        printf("%7lld  %-24s  %s\n", (long long)entry[0], class_name(dataset, entry[1], truth),
+               class_name(dataset, entry[2], predicted));
+}
+
+void print_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset) {
+    int64_t classes = cn_dataset_classes(dataset);
+    if (classes <= MATRIX_MOST)
+        print_matrix(evaluation, dataset, classes);
+    else
+        print_confusions(evaluation, dataset, classes);
+}
+
+void print_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t most) {
+    char truth[NAME_TEXT], predicted[NAME_TEXT], all[GROUPED_TEXT];
+    int64_t count = cn_evaluation_misclassified_count(evaluation);
+    printf("Misclassified: %s, of which the first %d\n", grouped(count, all), (int)(most < count ? most : count));
+    printf("%7s  %-24s  %-24s  %11s  %s\n", "index", "prediction", "truth", "probability", "of the truth");
+    for (int64_t i = 0; i < count && i < most; i++) {
+        cn_misclassified entry = CN_MISCLASSIFIED_INIT;
+        if (cn_evaluation_misclassified(evaluation, i, &entry) != CN_OK)
+            break;
+        printf("%7lld  %-24s  %-24s  %9.2f %%  %10.2f %%\n", (long long)entry.index,
+               class_name(dataset, entry.predicted, predicted), class_name(dataset, entry.truth, truth),
+               100.0 * entry.probability, 100.0 * entry.truth_probability);
+    }
+}

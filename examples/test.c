@@ -1,0 +1,158 @@
+/* test.c: convnet-test, which measures a saved model on labelled images.
+ *
+ * Introduces loading a model, evaluations, and predictors.
+ */
+#include "common/common.h"
+#include <string.h>
+
+enum { SPLIT_TRAIN, SPLIT_TEST };
+
+static const char *data_text;
+static int64_t threads, misclassified, predictions;
+static int split = SPLIT_TEST;
+static const char *const splits[] = {"train", "test", NULL};
+
+static argument arguments[] = {
+    TEXT("data", "DATA", &data_text, DATA_HELP),
+    CHOICE("split", splits, &split, "which of the images"),
+    INTEGER("misclassified", &misclassified, 0, 1000000000, "list the first N misclassified images"),
+    INTEGER("predictions", &predictions, 0, 1000000000, "list the first N images with what the model says of them"),
+    INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
+    END_OF_ARGUMENTS,
+};
+
+static const program_spec test_program = {
+    .name = "convnet-test",
+    .about = "Measures a model file on labelled images: loss, accuracy, accuracy of each class, and which classes it "
+             "takes for which others.",
+    .operand = "MODEL",
+    .required = "data",
+    .arguments = arguments,
+    .notes = "Examples:\n"
+             "  convnet-test session8.safetensors --data cifar10:cifar-10-batches-bin\n"
+             "  convnet-test session8.safetensors --data synthetic --misclassified 10 --predictions 5\n"
+             "\n"
+             "Exit codes: 0 measured; 1 something failed; 2 a mistake on the command line.\n",
+};
+
+/* Whether class `label` is known by its number only. */
+static bool nameless(const char *name, int64_t label) {
+    char number[32];
+    snprintf(number, sizeof number, "%lld", (long long)label);
+    return strcmp(name, number) == 0;
+}
+
+/* A model is only tested on the classes that it was trained for: as many, and the same names where both have some. */
+static bool classes_match(const cn_model *model, const cn_dataset *dataset) {
+    int64_t classes = cn_dataset_classes(dataset), output[3], known = 0;
+    cn_model_output_shape(model, output);
+    while (cn_model_class_name(model, known))
+        known++;
+    int64_t expected = known ? known : output[0];
+    if (expected != classes) {
+        complain("the model tells %lld classes apart, but '%s' has %lld", (long long)expected, data_text,
+                 (long long)classes);
+        return false;
+    }
+    for (int64_t k = 0; k < known; k++) {
+        const char *ours = cn_model_class_name(model, k), *theirs = cn_dataset_class_name(dataset, k);
+        if (strcmp(ours, theirs) != 0 && !nameless(ours, k) && !nameless(theirs, k)) {
+            complain("class %lld is '%s' to the model, but '%s' in '%s'", (long long)k, ours, theirs, data_text);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- single predictions ---- */
+
+static cn_status print_prediction(cn_predictor *predictor, const cn_dataset *dataset, int64_t index, cn_tensor *image,
+                                  cn_tensor *scores) {
+    char name[NAME_TEXT], other[NAME_TEXT];
+    int64_t truth, predicted;
+    cn_status status = cn_dataset_image(dataset, index, image, &truth);
+    if (status == CN_OK)
+        status = cn_predictor_run(predictor, image, scores);
+    if (status != CN_OK)
+        return status;
+    predicted = cn_tensor_argmax(scores, 0);
+    printf("%7lld  %-24s  %-24s  %s\n", (long long)index, predicted < 0 ? "?" : class_name(dataset, predicted, name),
+           class_name(dataset, truth, other), predicted == truth ? "" : "wrong");
+    return CN_OK;
+}
+
+/* One image at a time through a predictor, as a program that uses a model would. */
+static cn_status print_predictions(cn_context *context, const cn_model *model, const cn_dataset *dataset) {
+    cn_predictor *predictor = NULL;
+    cn_tensor *image = NULL, *scores = NULL;
+    int64_t shape[4] = {1, 0, 0, 0}, output[3], count = cn_dataset_count(dataset);
+    cn_dataset_shape(dataset, shape + 1);
+    cn_model_output_shape(model, output);
+    int64_t scores_shape[2] = {1, output[0]};
+    cn_status status = cn_predictor_new(model, NULL, &predictor);
+    if (status == CN_OK)
+        status = cn_tensor_new(context, CN_UINT8, 4, shape, &image);
+    if (status == CN_OK)
+        status = cn_tensor_new(context, CN_FLOAT32, 2, scores_shape, &scores);
+    if (status == CN_OK)
+        printf("\nPredictions\n%7s  %-24s  %s\n", "index", "prediction", "truth");
+    for (int64_t i = 0; status == CN_OK && i < predictions && i < count; i++)
+        status = print_prediction(predictor, dataset, i, image, scores);
+    if (status != CN_OK)
+        complain_library("cannot predict");
+    cn_tensor_free(scores);
+    cn_tensor_free(image);
+    cn_predictor_free(predictor);
+    return status;
+}
+
+/* ---- the whole set ---- */
+
+static void print_evaluation(const cn_evaluation *evaluation, const cn_dataset *dataset, const char *model_path) {
+    char right[GROUPED_TEXT], all[GROUPED_TEXT];
+    int64_t count = cn_evaluation_count(evaluation), wrong = cn_evaluation_misclassified_count(evaluation);
+    printf("%s on the %s images of %s\nloss %.4f, accuracy %.2f %% (%s of %s)\n\n", model_path, splits[split],
+           data_text, cn_evaluation_loss(evaluation), 100.0 * cn_evaluation_accuracy(evaluation),
+           grouped(count - wrong, right), grouped(count, all));
+    print_class_table(evaluation, dataset);
+    putchar('\n');
+    print_confusion(evaluation, dataset);
+    if (misclassified) {
+        putchar('\n');
+        print_misclassified(evaluation, dataset, misclassified);
+    }
+}
+
+static int measure(cn_context *context, const char *model_path, const data_spec *data) {
+    cn_model *model = NULL;
+    cn_dataset *dataset = NULL;
+    cn_evaluation *evaluation = NULL;
+    int code = EXIT_FAILURE;
+    if (cn_model_load(context, model_path, &model) != CN_OK) {
+        complain("cannot load '%s': %s", model_path, cn_last_error());
+    } else if (data_open(context, data, split == SPLIT_TRAIN ? CN_TRAIN : CN_TEST, &dataset) == CN_OK &&
+               classes_match(model, dataset)) {
+        if (cn_evaluate(model, dataset, network_loss(model), &evaluation) != CN_OK) {
+            complain("cannot run '%s' on '%s': %s", model_path, data_text, cn_last_error());
+        } else {
+            print_evaluation(evaluation, dataset, model_path);
+            if (!predictions || print_predictions(context, model, dataset) == CN_OK)
+                code = EXIT_SUCCESS;
+        }
+    }
+    cn_evaluation_free(evaluation);
+    cn_dataset_free(dataset);
+    cn_model_free(model);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    cn_context *context = NULL;
+    const char *model_path = arguments_read(&test_program, argc, argv);
+    data_spec data = data_spec_read(data_text);
+    int code = EXIT_FAILURE;
+    if (program_context(threads, CN_CONV_AUTO, &context) == CN_OK)
+        code = measure(context, model_path, &data);
+    cn_context_free(context);
+    return program_end(code);
+}

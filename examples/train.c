@@ -1,0 +1,308 @@
+/* train.c: convnet-train, which trains a network on labelled images, shows and logs its progress, and saves it.
+ *
+ * Introduces contexts, data sets with augmentation, trainers with their options, and both callbacks.
+ */
+#include "common/common.h"
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+/* ---- what is asked for ---- */
+
+static const char *data_text, *out_path, *log_path;
+static network_spec network = NETWORK_SPEC_INIT;
+static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10;
+static double rate, momentum = 0.9, weight_decay, label_smoothing, l1;
+static double factor, min_rate, max_rate, rise = 0.3;
+static double crop, flip, grayscale, rotation, perspective;
+static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, augment, algorithm;
+
+/* In the order of cn_optimizer_kind, cn_schedule_kind and cn_conv_algorithm. */
+static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
+static const char *const schedules[] = {"constant", "plateau", "step", "cosine", "one-cycle", NULL};
+static const char *const algorithms[] = {"auto", "direct", "gemm", NULL};
+
+static argument arguments[] = {
+    TEXT("data", "DATA", &data_text, DATA_HELP),
+    TEXT("model", "MODEL", &network.name, "what to train: " NETWORK_HELP ", which is trained further"),
+    TEXT("out", "FILE", &out_path, "save the trained model here (safetensors)"),
+    TEXT("log", "FILE", &log_path, "write a CSV file with a line an epoch"),
+    NETWORK_ARGUMENTS(network),
+    HEADING("Training"),
+    INTEGER("epochs", &epochs, 1, 1000000, "passes over the training images"),
+    INTEGER("batch", &batch_size, 1, 65536, "images a step"),
+    CHOICE("optimizer", optimizers, &optimizer_kind, "how a step follows the gradient"),
+    REAL("lr", &rate, 0, true, 1000, false, "learning rate [0.01 for sgd, 0.001 for adam and adamw]"),
+    REAL("momentum", &momentum, 0, false, 1, true, "share of the last step in the next, for sgd"),
+    FLAG("nesterov", &nesterov, 1, "Nesterov's momentum, for sgd"),
+    REAL("weight-decay", &weight_decay, 0, false, 1000, false, "pulls parameters to zero"),
+    REAL("l1", &l1, 0, false, 1000, false, "adds this times the sum of |parameter| to the loss"),
+    REAL("label-smoothing", &label_smoothing, 0, false, 1, true, "share of the target spread over all classes"),
+    HEADING("Learning rate"),
+    CHOICE("schedule", schedules, &schedule_kind, "how the rate changes"),
+    REAL("factor", &factor, 0, true, 1, true,
+         "plateau, step: each cut multiplies the rate by this "
+         "[0.3 for plateau, 0.1 for step]"),
+    INTEGER("patience", &patience, 0, 1000000, "plateau: epochs without a better test loss that are borne"),
+    INTEGER("step-size", &step_size, 1, 1000000, "step: epochs between cuts"),
+    REAL("min-lr", &min_rate, 0, false, 1000, false, "plateau, cosine: the lowest rate"),
+    REAL("max-lr", &max_rate, 0, true, 1000, false, "one-cycle: the highest rate [10 times --lr]"),
+    REAL("rise", &rise, 0, true, 1, true, "one-cycle: share of the run until the highest rate"),
+    FLAG("linear", &linear, 1, "one-cycle: straight lines instead of cosines"),
+    HEADING("Random changes to training images"),
+    FLAG("augment", &augment, 1,
+         "those of the study: flip, grayscale, rotation and perspective for CIFAR (which "
+         "is the default) and synthetic images, rotation and perspective for idx (default)"),
+    FLAG("no-augment", &augment, 0, "none (the default for synthetic images)"),
+    REAL("flip", &flip, 0, false, 1, false, "instead: this probability of a horizontal flip"),
+    REAL("grayscale", &grayscale, 0, false, 1, false, "instead: this probability of a grey image"),
+    REAL("rotation", &rotation, 0, false, 180, false, "instead: up to so many degrees"),
+    REAL("perspective", &perspective, 0, false, 1, false, "instead: this probability of a change of view"),
+    REAL("crop", &crop, 0, false, 64, false, "shift by up to so many whole pixels, edges mirrored"),
+    HEADING("The run"),
+    INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core. The result does not depend on it"),
+    INTEGER("seed", &seed, 0, INT64_MAX, "of first parameters, order, changes to images and dropout"),
+    CHOICE("algorithm", algorithms, &algorithm,
+           "how convolutions compute; direct gives the same bits on every machine with fused multiply-add"),
+    END_OF_ARGUMENTS,
+};
+
+static const program_spec train_program = {
+    .name = "convnet-train",
+    .about = "Trains a convolutional network on labelled images, on the CPU. Without options it follows the recipe of "
+             "the session-8 study: SGD at 0.01 with momentum 0.9, batches of 32, 20 epochs, and a rate that falls to "
+             "0.3 of itself after each epoch that does not improve the test loss.",
+    .required = "data",
+    .arguments = arguments,
+    .notes =
+        "Ctrl-C ends the training after the current batch; the model is still saved.\n"
+        "\n"
+        "Examples:\n"
+        "  convnet-train --data synthetic --epochs 3\n"
+        "  convnet-train --data cifar10:cifar-10-batches-bin --norm group --out group.safetensors --log group.csv\n"
+        "  convnet-train --data idx:mnist --model mnist5 --seed 7 --out mnist5.safetensors\n"
+        "  convnet-train --data cifar10:cifar-10-batches-bin --dropout 0 --batch 64 --nesterov \\\n"
+        "      --weight-decay 2e-4 --label-smoothing 0.05 --schedule one-cycle --max-lr 0.1 --rise 0.25 --linear \\\n"
+        "      --no-augment --flip 0.5 --crop 2\n"
+        "\n"
+        "Exit codes: 0 trained; 1 something failed; 2 a mistake on the command line; 130 ended by Ctrl-C.\n",
+};
+
+static void check_arguments(void) {
+    bool sgd = optimizer_kind == CN_OPTIMIZER_SGD, plateau = schedule_kind == CN_SCHEDULE_PLATEAU;
+    bool step = schedule_kind == CN_SCHEDULE_STEP, cosine = schedule_kind == CN_SCHEDULE_COSINE;
+    bool one_cycle = schedule_kind == CN_SCHEDULE_ONE_CYCLE;
+    const program_spec *p = &train_program;
+    network_check(&network, p);
+    arguments_need(p, "momentum", sgd, "--optimizer sgd");
+    arguments_need(p, "nesterov", sgd && momentum > 0.0, "--optimizer sgd and momentum");
+    arguments_need(p, "factor", plateau || step, "--schedule plateau or step");
+    arguments_need(p, "patience", plateau, "--schedule plateau");
+    arguments_need(p, "step-size", step, "--schedule step");
+    arguments_need(p, "min-lr", plateau || cosine, "--schedule plateau or cosine");
+    arguments_need(p, "max-lr", one_cycle, "--schedule one-cycle");
+    arguments_need(p, "rise", one_cycle, "--schedule one-cycle");
+    arguments_need(p, "linear", one_cycle, "--schedule one-cycle");
+    if (crop != floor(crop))
+        complain_usage("--crop '%g': want whole pixels", crop);
+    if (out_path && log_path && strcmp(out_path, log_path) == 0)
+        complain_usage("--out and --log are both '%s'", out_path);
+}
+
+static void fill_optimizer(cn_optimizer_options *options) {
+    options->kind = (cn_optimizer_kind)optimizer_kind;
+    options->learning_rate = (float)rate; /* 0: the optimiser's own */
+    options->momentum = (float)momentum;
+    options->nesterov = nesterov;
+    options->weight_decay = (float)weight_decay;
+}
+
+static void fill_schedule(cn_schedule_options *options) {
+    options->kind = (cn_schedule_kind)schedule_kind;
+    if (factor > 0.0)
+        options->factor = (float)factor;
+    else if (schedule_kind == CN_SCHEDULE_STEP)
+        options->factor = 0.1f;
+    options->patience = (int)patience;
+    options->step_size = (int)step_size;
+    options->min_lr = (float)min_rate;
+    options->max_lr = (float)max_rate;
+    options->pct_start = (float)rise;
+    options->linear = linear;
+}
+
+/* The recipe that goes with the data, none, or either with single steps changed. */
+static cn_status set_augmentation(cn_dataset *train, const data_spec *data) {
+    const program_spec *p = &train_program;
+    bool asked = arguments_given(p, "augment") || arguments_given(p, "no-augment");
+    cn_augmentation changes = CN_AUGMENTATION_INIT;
+    if (asked ? augment : data->kind != DATA_SYNTHETIC)
+        changes = data_augmentation(data);
+    if (arguments_given(p, "flip"))
+        changes.horizontal_flip = (float)flip;
+    if (arguments_given(p, "grayscale"))
+        changes.grayscale = (float)grayscale;
+    if (arguments_given(p, "rotation"))
+        changes.rotation = (float)rotation;
+    if (arguments_given(p, "perspective")) {
+        changes.perspective = (float)perspective;
+        changes.perspective_distortion = 0.3f;
+    }
+    changes.crop_padding = (int)crop;
+    changes.crop_mode = CN_PADDING_REFLECT;
+    cn_status status = cn_dataset_set_augmentation(train, &changes);
+    if (status != CN_OK)
+        complain_library("cannot change the training images so");
+    return status;
+}
+
+/* ---- interruption ---- */
+
+static volatile sig_atomic_t interrupted; /* the signal, or 0 */
+
+static void interrupt(int signal) {
+    interrupted = signal;
+}
+
+/* The first signal ends the training in good order; a second one ends the program at once. */
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- the run ---- */
+
+typedef struct run {
+    cn_dataset *train, *test;
+    cn_model *model;
+    cn_trainer *trainer;
+    FILE *log;
+    bool log_failed;
+    progress progress;
+    double best_accuracy;
+    int64_t best_epoch;
+} run;
+
+static int on_batch(void *user, const cn_batch *batch) {
+    run *r = user;
+    progress_batch(&r->progress, batch);
+    return interrupted != 0;
+}
+
+static int on_epoch(void *user, const cn_epoch *epoch) {
+    run *r = user;
+    progress_epoch(&r->progress, epoch);
+    if (epoch->test_accuracy > r->best_accuracy || r->best_epoch == 0) {
+        r->best_accuracy = epoch->test_accuracy;
+        r->best_epoch = epoch->epoch;
+    }
+    if (r->log)
+        r->log_failed = !epoch_log_write(r->log, log_path, epoch);
+    return interrupted != 0 || r->log_failed;
+}
+
+static cn_status open_run(cn_context *context, const data_spec *data, run *r) {
+    cn_status status;
+    if ((status = data_open(context, data, CN_TRAIN, &r->train)) != CN_OK ||
+        (status = data_open(context, data, CN_TEST, &r->test)) != CN_OK ||
+        (status = set_augmentation(r->train, data)) != CN_OK)
+        return status;
+    network.classes = cn_dataset_classes(r->train);
+    network.seed = seed;
+    return network_open(context, &network, &r->model);
+}
+
+static cn_status make_trainer(run *r) {
+    cn_optimizer_options optimizer = CN_OPTIMIZER_OPTIONS_INIT;
+    cn_schedule_options schedule = CN_SCHEDULE_OPTIONS_INIT;
+    cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
+    fill_optimizer(&optimizer);
+    fill_schedule(&schedule);
+    options.batch_size = (int)batch_size;
+    options.loss = network_loss(r->model);
+    options.label_smoothing = (float)label_smoothing;
+    options.l1 = (float)l1;
+    options.seed = (uint64_t)seed;
+    options.optimizer = &optimizer;
+    options.schedule = &schedule;
+    options.on_batch = on_batch;
+    options.user = r;
+    cn_status status = cn_trainer_new(r->model, r->train, r->test, &options, &r->trainer);
+    if (status != CN_OK)
+        complain_library("cannot train so");
+    return status;
+}
+
+static void print_beginning(const cn_context *context, const run *r) {
+    char parameters[GROUPED_TEXT], train_count[GROUPED_TEXT], test_count[GROUPED_TEXT];
+    int64_t shape[3];
+    cn_device device = CN_DEVICE_INIT;
+    cn_dataset_shape(r->train, shape);
+    printf("%s with %s parameters; %s training and %s test images of %d×%d×%d in %d classes", network.name,
+           grouped(cn_model_parameter_count(r->model), parameters), grouped(cn_dataset_count(r->train), train_count),
+           grouped(cn_dataset_count(r->test), test_count), (int)shape[0], (int)shape[1], (int)shape[2],
+           cn_dataset_classes(r->train));
+    if (cn_context_device(context, &device) == CN_OK)
+        printf("; %d thread%s, %s", device.threads, device.threads == 1 ? "" : "s", cn_isa_name(device.isa));
+    printf("\n");
+}
+
+static cn_status save(const cn_model *model) {
+    cn_status status = cn_model_save(model, out_path);
+    if (status == CN_OK)
+        printf("Saved as %s\n", out_path);
+    else
+        complain_library("cannot save the model");
+    return status;
+}
+
+/* Trains, and says how it went. A run that was interrupted still saves its model. */
+static int train(run *r) {
+    int code = EXIT_SUCCESS;
+    r->progress = progress_begin(epochs);
+    cn_status status = cn_trainer_fit(r->trainer, (int)epochs, on_epoch, r);
+    progress_wipe(&r->progress);
+    if (status != CN_OK) {
+        complain_library("training stopped");
+        return EXIT_FAILURE;
+    }
+    if (interrupted)
+        complain("interrupted after %d of %d epochs", (int)cn_trainer_epoch_count(r->trainer), (int)epochs);
+    if (r->best_epoch)
+        printf("Best test accuracy %.2f %%, in epoch %d\n", 100.0 * r->best_accuracy, (int)r->best_epoch);
+    if (interrupted)
+        code = 128 + interrupted; /* as a shell reports a signal */
+    if ((out_path && save(r->model) != CN_OK) || r->log_failed)
+        code = EXIT_FAILURE;
+    return code;
+}
+
+int main(int argc, char **argv) {
+    cn_context *context = NULL;
+    run r = {0};
+    int code = EXIT_FAILURE;
+    arguments_read(&train_program, argc, argv);
+    check_arguments();
+    data_spec data = data_spec_read(data_text);
+    if ((!out_path || output_possible(out_path)) && (!log_path || output_possible(log_path)) &&
+        program_context(threads, (cn_conv_algorithm)algorithm, &context) == CN_OK &&
+        open_run(context, &data, &r) == CN_OK && make_trainer(&r) == CN_OK &&
+        (!log_path || (r.log = epoch_log_open(log_path)) != NULL)) {
+        print_beginning(context, &r);
+        catch_signals();
+        code = train(&r);
+    }
+    if (r.log && fclose(r.log) != 0 && !r.log_failed) {
+        complain("cannot write '%s': %s", log_path, strerror(errno));
+        code = EXIT_FAILURE;
+    }
+    cn_trainer_free(r.trainer);
+    cn_model_free(r.model);
+    cn_dataset_free(r.test);
+    cn_dataset_free(r.train);
+    cn_context_free(context);
+    return program_end(code);
+}
