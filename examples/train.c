@@ -12,11 +12,12 @@
 
 static const char *data_text, *out_path, *log_path;
 static network_spec network = NETWORK_SPEC_INIT;
-static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10;
+static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, crop;
 static double rate, momentum = 0.9, weight_decay, label_smoothing, l1;
 static double factor, min_rate, max_rate, rise = 0.3;
-static double crop, flip, grayscale, rotation, perspective;
-static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, augment, algorithm;
+static double flip = NAN, grayscale = NAN, rotation = NAN, perspective = NAN; /* NaN: the recipe's */
+static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
+static int augment = -1; /* as the data has it */
 
 /* In the order of cn_optimizer_kind, cn_schedule_kind and cn_conv_algorithm. */
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
@@ -59,7 +60,7 @@ static argument arguments[] = {
     REAL("grayscale", &grayscale, 0, false, 1, false, "instead: this probability of a grey image"),
     REAL("rotation", &rotation, 0, false, 180, false, "instead: up to so many degrees"),
     REAL("perspective", &perspective, 0, false, 1, false, "instead: this probability of a change of view"),
-    REAL("crop", &crop, 0, false, 64, false, "shift by up to so many whole pixels, edges mirrored"),
+    INTEGER("crop", &crop, 0, 64, "shift by up to so many pixels, edges mirrored"),
     HEADING("The run"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core. The result does not depend on it"),
     INTEGER("seed", &seed, 0, INT64_MAX, "of first parameters, order, changes to images and dropout"),
@@ -104,8 +105,6 @@ static void check_arguments(void) {
     arguments_need(p, "max-lr", one_cycle, "--schedule one-cycle");
     arguments_need(p, "rise", one_cycle, "--schedule one-cycle");
     arguments_need(p, "linear", one_cycle, "--schedule one-cycle");
-    if (crop != floor(crop))
-        complain_usage("--crop '%g': want whole pixels", crop);
     if (out_path && log_path && strcmp(out_path, log_path) == 0)
         complain_usage("--out and --log are both '%s'", out_path);
 }
@@ -134,18 +133,16 @@ static void fill_schedule(cn_schedule_options *options) {
 
 /* The recipe that goes with the data, none, or either with single steps changed. */
 static cn_status set_augmentation(cn_dataset *train, const data_spec *data) {
-    const program_spec *p = &train_program;
-    bool asked = arguments_given(p, "augment") || arguments_given(p, "no-augment");
     cn_augmentation changes = CN_AUGMENTATION_INIT;
-    if (asked ? augment : data->kind != DATA_SYNTHETIC)
+    if (augment < 0 ? data->kind != DATA_SYNTHETIC : augment)
         changes = data_augmentation(data);
-    if (arguments_given(p, "flip"))
+    if (!isnan(flip))
         changes.horizontal_flip = (float)flip;
-    if (arguments_given(p, "grayscale"))
+    if (!isnan(grayscale))
         changes.grayscale = (float)grayscale;
-    if (arguments_given(p, "rotation"))
+    if (!isnan(rotation))
         changes.rotation = (float)rotation;
-    if (arguments_given(p, "perspective")) {
+    if (!isnan(perspective)) {
         changes.perspective = (float)perspective;
         changes.perspective_distortion = 0.3f;
     }

@@ -1,7 +1,6 @@
 /* arguments.c: reads a command line into a table of options, and prints --help from the same table. */
 #include "common.h"
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 enum { HELP_COLUMN = 25, HELP_WIDTH = 80 };
@@ -38,6 +37,13 @@ static const char *list_choices(const char *const *choices, char *text, size_t s
     return text;
 }
 
+/* Whether a number is in the range of a real option. NaN is in none. */
+static bool accepts(const argument *a, double value) {
+    bool low = a->above_low ? value > a->low : value >= a->low;
+    bool high = a->below_high ? value < a->high : value <= a->high;
+    return low && high;
+}
+
 static void print_option(const argument *a) {
     char left[64], choices[256], help[768];
     snprintf(left, sizeof left, "  --%s%s%s", a->name, a->kind == ARGUMENT_FLAG ? "" : " ",
@@ -53,7 +59,7 @@ static void print_option(const argument *a) {
         snprintf(help + used, sizeof help - used, " [%s]", text);
     else if (a->kind == ARGUMENT_INTEGER)
         snprintf(help + used, sizeof help - used, " [%lld]", (long long)*(int64_t *)a->target);
-    else if (a->kind == ARGUMENT_REAL && !isnan(*(double *)a->target))
+    else if (a->kind == ARGUMENT_REAL && accepts(a, *(double *)a->target))
         snprintf(help + used, sizeof help - used, " [%g]", *(double *)a->target);
     else if (a->kind == ARGUMENT_CHOICE)
         snprintf(help + used, sizeof help - used, " [%s]", a->choices[*(int *)a->target]);
@@ -104,9 +110,7 @@ static void read_real(const argument *a, const char *text) {
     char *end;
     bool plain = text[0] && text[strspn(text, "0123456789.eE+-")] == '\0'; /* no inf, nan, hexadecimal or spaces */
     double value = strtod(text, &end);
-    bool low = a->above_low ? value > a->low : value >= a->low;
-    bool high = a->below_high ? value < a->high : value <= a->high;
-    if (!plain || *end || !low || !high)
+    if (!plain || *end || !accepts(a, value))
         complain_usage("--%s '%s': want a number %s %g and %s %g", a->name, text,
                        a->above_low ? "above" : "of at least", a->low, a->below_high ? "below" : "at most", a->high);
     *(double *)a->target = value;

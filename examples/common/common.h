@@ -44,7 +44,8 @@ typedef enum argument_kind {
     ARGUMENT_CHOICE
 } argument_kind;
 
-/* An option. Its target holds the default, which --help shows, until the option is read. */
+/* An option. Its target holds the default, which --help shows, until the option is read; a real default outside the
+ * accepted range stands for one that the help's text explains. */
 typedef struct argument {
     argument_kind kind;
     const char *name;  /* without the dashes; a heading's text */

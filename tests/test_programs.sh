@@ -1,0 +1,223 @@
+#!/bin/sh
+# test_programs.sh: runs the programs of examples/bin as a user would: help, mistakes, a small training run, its files.
+# Started from the root of the repository; needs no network and no data. Prints what fails; the exit code says whether
+# anything did.
+set -u
+export LC_ALL=C
+bin=${PROGRAMS:-examples/bin}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/convnet-programs.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+checks=0 failures=0
+
+# run CODE PROGRAM [ARGUMENT]...: runs it, keeps its output, and expects that exit code.
+run() {
+    want=$1
+    shift
+    line="convnet-$*"
+    program=$1
+    shift
+    "$bin/convnet-$program" "$@" >"$dir/out" 2>"$dir/err"
+    code=$?
+    checks=$((checks + 1))
+    [ "$code" -eq "$want" ] || fail "exit code $code instead of $want: $(head -3 "$dir/err")"
+}
+
+fail() {
+    failures=$((failures + 1))
+    printf 'FAIL %s\n     %s\n' "$line" "$1"
+}
+
+# says out|err TEXT: the last program wrote that.
+says() {
+    checks=$((checks + 1))
+    grep -qF -e "$2" "$dir/$1" || fail "standard $1 lacks: $2"
+}
+
+silent() {
+    checks=$((checks + 1))
+    [ ! -s "$dir/$1" ] || fail "standard $1 is not empty: $(head -1 "$dir/$1")"
+}
+
+expect() { # expect TEST-ARGUMENTS...
+    checks=$((checks + 1))
+    test "$@" || fail "not so: $*"
+}
+
+# mistake TEXT PROGRAM [ARGUMENT]...: a mistake on the command line, explained on standard error alone.
+mistake() {
+    text=$1
+    shift
+    run 2 "$@"
+    says err "convnet-$1: "
+    says err "$text"
+    silent out
+}
+
+# ---- help and version ----
+
+for program in train test summary info; do
+    run 0 $program --help
+    says out "Usage: convnet-$program"
+    says out "Exit codes: 0"
+    silent err
+    run 0 $program --version
+    says out "convnet-$program 1."
+done
+run 0 train --help
+says out "--label-smoothing X"
+says out "[0.01 for sgd, 0.001 for adam and adamw]"
+
+# ---- mistakes ----
+
+mistake "--data is missing" train
+mistake "unknown option '--epoch'; there are --data, --model" train --epoch 3
+mistake "unknown option '-x'" info -x
+mistake "--data 'cifar11:x': want cifar10:DIR" train --data cifar11:x
+mistake "the folder is missing" train --data cifar10
+mistake "--data 'synthetic:0'" train --data synthetic:0
+mistake "--data 'synthetic:1e3'" train --data synthetic:1e3
+mistake "--epochs needs a value" train --data synthetic --epochs
+mistake "--out needs a value" train --data synthetic --out --log x
+mistake "--epochs '0'" train --data synthetic --epochs 0
+mistake "--epochs '3x'" train --data synthetic --epochs=3x
+mistake "--batch '0x20'" train --data synthetic --batch 0x20
+mistake "--seed '99999999999999999999'" train --data synthetic --seed 99999999999999999999
+mistake "--lr 'nan'" train --data synthetic --lr nan
+mistake "--lr '0': want a number above 0" train --data synthetic --lr 0
+mistake "--dropout '1'" train --data synthetic --dropout 1
+mistake "--norm 'bath': want none, batch, layer, group or instance" train --data synthetic --norm bath
+mistake "--schedule 'cosin': want constant, plateau, step, cosine or one-cycle" train --data synthetic --schedule cosin
+mistake "--groups '3'" summary session8 --norm group --groups 3
+mistake "--groups goes with --norm group only" summary session8 --groups 8
+mistake "--norm goes with session8 only" train --data synthetic --model mnist3 --norm batch
+mistake "--patience goes with --schedule plateau only" train --data synthetic --schedule cosine --patience 2
+mistake "--momentum goes with --optimizer sgd only" train --data synthetic --optimizer adam --momentum 0.5
+mistake "--no-augment takes no value" train --data synthetic --no-augment=1
+mistake "--out and --log are both" train --data synthetic --out "$dir/x" --log "$dir/x"
+mistake "network 'session9'" train --data synthetic --model session9
+mistake "network 'session9'" summary session9
+mistake "MODEL is missing" summary
+mistake "MODEL is missing" test --data synthetic
+mistake "unexpected argument 'mnist2'" summary session8 mnist2
+mistake "unexpected argument 'x'" info x
+
+# ---- things that are not there ----
+
+run 1 train --data "cifar10:$dir/nowhere"
+says err "$dir/nowhere"
+run 1 train --data "idx:$dir/nowhere" --model mnist3
+says err "$dir/nowhere"
+run 1 test "$dir/nothing.safetensors" --data synthetic:50
+says err "$dir/nothing.safetensors"
+run 1 summary "$dir/nothing.safetensors"
+says err "$dir/nothing.safetensors"
+echo rubbish >"$dir/rubbish.safetensors"
+run 1 summary "$dir/rubbish.safetensors"
+says err "rubbish.safetensors"
+
+# Results that cannot be written are found out before the training.
+for option in --out --log; do
+    run 1 train --data synthetic:100 --epochs 1 $option "$dir/nowhere/file"
+    says err "cannot write '$dir/nowhere/file'"
+    silent out
+    run 1 train --data synthetic:100 --epochs 1 $option "$dir"
+    says err "cannot write '$dir'"
+    silent out
+done
+
+# ---- summary and info ----
+
+run 0 summary session8
+says out "47,818"
+says out "cblock3.2.convlayer"
+tr -s ' |' '  ' <"$dir/out" | sed 's/^ //; s/ $//' >"$dir/rows"
+for row in "1 32 1 1 0 3 1 30 3 1" "4 28 5 1 0 2 2 14 6 2" "12 7 36 4 1 3 1 7 44 4" "13 7 44 4 0 7 7 1 68 28" \
+    "14 1 68 28 0 1 1 1 68 28"; do
+    checks=$((checks + 1))
+    grep -qE "(^| )${row#* }\$" "$dir/rows" || fail "no row of the receptive field ends with: ${row#* }"
+done
+run 0 summary session8 --norm none --no-skip --dropout 0
+for which in 2 3 4 5; do
+    run 0 summary mnist$which
+    says out "Conv2d"
+done
+run 0 info
+says out "instruction set: "
+says out "threads: "
+run 0 info --threads=3
+says out "threads:         3"
+
+# ---- a run ----
+
+model=$dir/model.safetensors log=$dir/log.csv
+run 0 train --data synthetic:400 --epochs 2 --threads 2 --seed 3 --out "$model" --log "$log"
+silent err
+says out "Best test accuracy"
+says out "Saved as $model"
+expect -s "$model"
+header=epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,images_per_second
+expect "$(head -1 "$log")" = "$header"
+expect "$(wc -l <"$log")" -eq 3
+expect "$(cut -d, -f1 "$log" | tr '\n' ' ')" = "epoch 1 2 "
+number='[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?'
+expect "$(grep -cE "^[12](,$number){7}\$" "$log")" -eq 2
+expect "$(cut -d, -f6 "$log" | sed -n 2p)" = 0.00999999978 -o "$(cut -d, -f6 "$log" | sed -n 2p)" = 0.01
+expect "$(find "$dir" -name '*safetensors.*' | wc -l)" -eq 0
+
+# The same seed gives the same model for another number of threads; another seed gives another.
+run 0 train --data synthetic:400 --epochs 2 --threads 1 --seed 3 --algorithm direct --out "$dir/one.safetensors"
+run 0 train --data synthetic:400 --epochs 2 --threads 3 --seed 3 --algorithm direct --out "$dir/three.safetensors"
+checks=$((checks + 1))
+cmp -s "$dir/one.safetensors" "$dir/three.safetensors" || fail "the number of threads changed the model"
+run 0 train --data synthetic:400 --epochs 2 --threads 1 --seed 4 --algorithm direct --out "$dir/other.safetensors"
+checks=$((checks + 1))
+! cmp -s "$dir/one.safetensors" "$dir/other.safetensors" || fail "the seed did not change the model"
+
+run 0 summary "$model"
+says out "47,818"
+run 0 test "$model" --data synthetic:400 --misclassified 3 --predictions 2
+silent err
+says out " of 80)"
+says out "Confusion"
+says out "Misclassified: "
+says out "Predictions"
+accuracy=$(sed -n 's/^loss .*, accuracy \([0-9.]*\) %.*/\1/p' "$dir/out")
+logged=$(tail -1 "$log" | cut -d, -f5)
+expect "$accuracy" = "$(printf '%.2f' "$logged")"
+run 0 test "$model" --data synthetic:400 --split train
+says out " of 400)"
+run 0 train --data synthetic:100 --model "$model" --epochs 1 --optimizer adamw --schedule one-cycle --crop 2 --flip 0.5
+
+# A model for ten classes of colour images does not take grey ones, and says so.
+run 1 train --data synthetic:100 --model mnist3 --epochs 1
+says err "convnet-train: "
+
+# An interrupted run saves what it has.
+line="convnet-train, interrupted"
+"$bin/convnet-train" --data synthetic:2000 --epochs 100000 --out "$dir/cut.safetensors" >"$dir/out" 2>"$dir/err" &
+pid=$!
+tries=0
+until grep -q "^ *1 " "$dir/out" || [ $tries -ge 600 ] || ! kill -0 $pid 2>"$dir/gone"; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+# A shell without job control starts background jobs with SIGINT ignored; the program sets its own handler.
+kill -INT $pid
+wait $pid
+expect $? -eq 130
+says err "interrupted after"
+says out "Saved as $dir/cut.safetensors"
+run 0 summary "$dir/cut.safetensors"
+
+# ---- an output that is full ----
+
+if [ -w /dev/full ]; then
+    line="convnet-summary session8 >/dev/full"
+    "$bin/convnet-summary" session8 >/dev/full 2>"$dir/err"
+    expect $? -eq 1
+    says err "cannot write to standard output"
+fi
+
+echo "programs: $checks checks, $failures failures"
+[ "$failures" -eq 0 ]
