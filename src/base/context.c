@@ -1,0 +1,125 @@
+/* context.c: where work runs. */
+#include "base/base.h"
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_THREADS 1024
+
+static cn_status check_options(const cn_context_options *o) {
+    if (o->threads < 0 || o->threads > MOST_THREADS)
+        return cn__error(CN_ERR_ARGUMENT, "cn_context_new: threads is %d, wanted 0 to %d", o->threads, MOST_THREADS);
+    if (o->isa < CN_ISA_AUTO || o->isa > CN_ISA_AVX512)
+        return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown isa %d", (int)o->isa);
+    if (o->conv_algorithm < CN_CONV_AUTO || o->conv_algorithm > CN_CONV_GEMM)
+        return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown conv_algorithm %d", (int)o->conv_algorithm);
+    if (!o->allocate != !o->release)
+        return cn__error(CN_ERR_ARGUMENT, "cn_context_new: allocate and release go together, %s is NULL",
+                         o->allocate ? "release" : "allocate");
+    return CN_OK;
+}
+
+/* The best instruction set that processor, option, environment and build allow. */
+static cn_status choose_isa(cn_context *ctx) {
+    cn_isa limit;
+    CN__TRY(cn__cpu_isa_limit(&limit));
+    ctx->best_isa = ctx->isa = cn__cpu_best_isa();
+    if (ctx->options.isa != CN_ISA_AUTO && ctx->options.isa < ctx->isa)
+        ctx->isa = ctx->options.isa;
+    if (limit != CN_ISA_AUTO && limit < ctx->isa)
+        ctx->isa = limit;
+    while (ctx->isa > CN_ISA_PORTABLE && !cn__kernels_for(ctx->isa))
+        ctx->isa--;
+    ctx->kernels = cn__kernels_for(ctx->isa);
+    return CN_OK;
+}
+
+static void *first_alloc(const cn_context_options *o, size_t bytes) {
+    void *memory = NULL;
+    bytes = (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
+    if (o->allocate)
+        memory = o->allocate(o->user, bytes, CN__ALIGN);
+    else if (posix_memalign(&memory, CN__ALIGN, bytes) != 0)
+        memory = NULL;
+    return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+static void last_free(const cn_context_options *o, void *memory) {
+    if (o->release)
+        o->release(o->user, memory);
+    else
+        free(memory);
+}
+
+/* The context and its lock, in one piece. */
+typedef struct home {
+    cn_context ctx;
+    pthread_mutex_t lock;
+} home;
+
+cn_status cn_context_new(const cn_context_options *options, cn_context **context) {
+    cn_context_options known = CN_CONTEXT_OPTIONS_INIT;
+    CN__REQUIRE(context);
+    *context = NULL;
+    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, options, "cn_context_options"));
+    CN__TRY(check_options(&known));
+    home *made = first_alloc(&known, sizeof *made);
+    if (!made)
+        return cn__no_memory("a context");
+    cn_context *ctx = &made->ctx;
+    ctx->options = known;
+    ctx->allocator_lock = &made->lock;
+    if (pthread_mutex_init(&made->lock, NULL) != 0) {
+        last_free(&known, made);
+        return cn__no_memory("a lock");
+    }
+    ctx->cores = cn__cpu_cores();
+    ctx->threads = known.threads ? known.threads : ctx->cores;
+    ctx->memory = cn__cpu_memory();
+    cn__cpu_name(ctx->processor, sizeof ctx->processor);
+    snprintf(ctx->blas, sizeof ctx->blas, "%s", cn__blas_description());
+    cn_status status = choose_isa(ctx);
+    if (status == CN_OK)
+        status = cn__pool_new(ctx, ctx->threads, &ctx->pool);
+    if (status != CN_OK) {
+        cn_context_free(ctx);
+        return status;
+    }
+    *context = ctx;
+    return CN_OK;
+}
+
+void cn_context_free(cn_context *context) {
+    if (!context)
+        return;
+    cn_context_options options = context->options;
+    cn__pool_free(context, context->pool);
+    pthread_mutex_destroy(context->allocator_lock);
+    last_free(&options, context);
+}
+
+cn_status cn_context_device(const cn_context *context, cn_device *device) {
+    CN__REQUIRE(context);
+    CN__REQUIRE(device);
+    cn_device filled = {.processor = context->processor,
+                        .blas = context->blas,
+                        .isa = context->isa,
+                        .best_isa = context->best_isa,
+                        .cores = context->cores,
+                        .threads = context->threads,
+                        .memory = context->memory};
+    return cn__struct_write(device, &filled, sizeof filled, sizeof filled, "cn_device");
+}
+
+void cn__log(const cn_context *ctx, cn_log_level level, const char *format, ...) {
+    char message[1024];
+    if (!ctx->options.log)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    ctx->options.log(ctx->options.user, level, message);
+}

@@ -1,0 +1,58 @@
+/* status.c: version, statuses and this thread's last error message. */
+#include "base/base.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+#define STATUSES(X)                                                                                                    \
+    X(CN_OK, "success")                                                                                                \
+    X(CN_ERR_ARGUMENT, "invalid argument")                                                                             \
+    X(CN_ERR_SHAPE, "shapes do not fit")                                                                               \
+    X(CN_ERR_MEMORY, "out of memory")                                                                                  \
+    X(CN_ERR_IO, "input or output failed")                                                                             \
+    X(CN_ERR_FORMAT, "malformed file")                                                                                 \
+    X(CN_ERR_DATA, "invalid data")                                                                                     \
+    X(CN_ERR_UNSUPPORTED, "not supported here")                                                                        \
+    X(CN_ERR_STATE, "call out of order")                                                                               \
+    X(CN_ERR_NOT_FOUND, "not found")                                                                                   \
+    X(CN_ERR_NUMERIC, "not a finite number")                                                                           \
+    X(CN_ERR_VERSION, "options of a newer version")
+
+#define LONGEST_MESSAGE 1024
+
+static _Thread_local char last_error[LONGEST_MESSAGE];
+
+const char *cn_status_string(cn_status status) {
+    switch (status) {
+#define TEXT(code, text)                                                                                               \
+    case code:                                                                                                         \
+        return text;
+        STATUSES(TEXT)
+#undef TEXT
+    }
+    return "unknown status";
+}
+
+const char *cn_last_error(void) {
+    return last_error;
+}
+
+cn_status cn__error(cn_status status, const char *format, ...) {
+    char message[LONGEST_MESSAGE]; /* arguments may point into last_error */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    snprintf(last_error, sizeof last_error, "%s", message);
+    return status;
+}
+
+#define STRING(x)        #x
+#define VERSION(a, b, c) STRING(a) "." STRING(b) "." STRING(c)
+
+int cn_version_number(void) {
+    return CN_VERSION_NUMBER;
+}
+
+const char *cn_version_string(void) {
+    return VERSION(CN_VERSION_MAJOR, CN_VERSION_MINOR, CN_VERSION_PATCH);
+}

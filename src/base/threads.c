@@ -1,0 +1,191 @@
+/* threads.c: the context's own pool. Workers spin for a moment between pieces of work, since a training step is about
+ * a hundred of them, and sleep when nothing comes. */
+#include "base/base.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define SPINS 4000 /* pauses before sleeping: some 50 µs */
+
+typedef struct worker {
+    cn__pool *pool;
+    int index;
+    pthread_t handle;
+} worker;
+
+struct cn__pool {
+    int threads, started; /* workers, the caller included; those that run */
+    int spins;
+    worker *workers;
+    pthread_mutex_t busy; /* held by the caller whose work is under way */
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    atomic_uint generation; /* counts pieces of work */
+    atomic_int remaining, sleepers;
+    atomic_bool caller_sleeps, stop;
+    cn__task task;
+    void *argument;
+    size_t items;
+};
+
+static void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void run_range(const cn__pool *pool, int index) {
+    size_t threads = (size_t)pool->threads, t = (size_t)index;
+    size_t end = pool->items / threads * (t + 1) + pool->items % threads * (t + 1) / threads;
+    for (size_t i = pool->items / threads * t + pool->items % threads * t / threads; i < end; i++)
+        pool->task(pool->argument, i);
+}
+
+/* Returns when there is work beyond generation `seen`, or the pool ends. */
+static void await_work(cn__pool *pool, unsigned seen) {
+    for (int i = 0; i < pool->spins; i++) {
+        if (atomic_load_explicit(&pool->generation, memory_order_acquire) != seen)
+            return;
+        pause_briefly();
+    }
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->sleepers, 1);
+    while (atomic_load(&pool->generation) == seen)
+        pthread_cond_wait(&pool->wake, &pool->lock);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void *work(void *argument) {
+    worker *self = argument;
+    cn__pool *pool = self->pool;
+    for (unsigned seen = 0;; seen++) {
+        await_work(pool, seen);
+        if (atomic_load(&pool->stop))
+            return NULL;
+        run_range(pool, self->index);
+        if (atomic_fetch_sub(&pool->remaining, 1) == 1 && atomic_load(&pool->caller_sleeps)) {
+            pthread_mutex_lock(&pool->lock);
+            pthread_cond_signal(&pool->done);
+            pthread_mutex_unlock(&pool->lock);
+        }
+    }
+}
+
+/* Lets the workers see what the pool now holds. */
+static void announce(cn__pool *pool) {
+    atomic_fetch_add(&pool->generation, 1);
+    if (atomic_load(&pool->sleepers) > 0) {
+        pthread_mutex_lock(&pool->lock);
+        pthread_cond_broadcast(&pool->wake);
+        pthread_mutex_unlock(&pool->lock);
+    }
+}
+
+static void await_workers(cn__pool *pool) {
+    for (int i = 0; i < pool->spins; i++) {
+        if (atomic_load_explicit(&pool->remaining, memory_order_acquire) == 0)
+            return;
+        pause_briefly();
+    }
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->caller_sleeps, true);
+    while (atomic_load(&pool->remaining) > 0)
+        pthread_cond_wait(&pool->done, &pool->lock);
+    atomic_store(&pool->caller_sleeps, false);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* The host's signals stay with the host's threads. */
+static int start_worker(worker *w) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&w->handle, NULL, work, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+static int init_locks(cn__pool *pool) {
+    int error = pthread_mutex_init(&pool->busy, NULL);
+    if (error)
+        return error;
+    if ((error = pthread_mutex_init(&pool->lock, NULL)) != 0)
+        goto fail_lock;
+    if ((error = pthread_cond_init(&pool->wake, NULL)) != 0)
+        goto fail_wake;
+    if ((error = pthread_cond_init(&pool->done, NULL)) != 0)
+        goto fail_done;
+    return 0;
+fail_done:
+    pthread_cond_destroy(&pool->wake);
+fail_wake:
+    pthread_mutex_destroy(&pool->lock);
+fail_lock:
+    pthread_mutex_destroy(&pool->busy);
+    return error;
+}
+
+cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool) {
+    *pool = NULL;
+    cn__pool *made = cn__alloc(ctx, 1, sizeof *made);
+    if (!made)
+        return cn__no_memory("threads");
+    made->workers = cn__alloc(ctx, (size_t)threads, sizeof *made->workers);
+    int error = made->workers ? init_locks(made) : 0;
+    if (!made->workers || error) {
+        cn__free(ctx, made->workers);
+        cn__free(ctx, made);
+        return error ? cn__error(CN_ERR_UNSUPPORTED, "threads: %s", strerror(error)) : cn__no_memory("threads");
+    }
+    made->threads = threads;
+    made->started = 1;
+    made->spins = threads <= ctx->cores ? SPINS : 0;
+    for (; made->started < threads; made->started++) {
+        worker *w = &made->workers[made->started];
+        *w = (worker){.pool = made, .index = made->started};
+        if ((error = start_worker(w)) != 0) {
+            int number = made->started;
+            cn__pool_free(ctx, made);
+            return cn__error(CN_ERR_UNSUPPORTED, "thread %d of %d could not be started: %s", number + 1, threads,
+                             strerror(error));
+        }
+    }
+    *pool = made;
+    return CN_OK;
+}
+
+void cn__pool_free(cn_context *ctx, cn__pool *pool) {
+    if (!pool)
+        return;
+    atomic_store(&pool->stop, true);
+    announce(pool);
+    for (int t = 1; t < pool->started; t++)
+        pthread_join(pool->workers[t].handle, NULL);
+    pthread_cond_destroy(&pool->done);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->lock);
+    pthread_mutex_destroy(&pool->busy);
+    cn__free(ctx, pool->workers);
+    cn__free(ctx, pool);
+}
+
+void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument) {
+    cn__pool *pool = ctx->pool;
+    if (pool->threads == 1 || items <= 1 || pthread_mutex_trylock(&pool->busy) != 0) {
+        for (size_t i = 0; i < items; i++)
+            task(argument, i);
+        return;
+    }
+    pool->task = task;
+    pool->argument = argument;
+    pool->items = items;
+    atomic_store(&pool->remaining, pool->threads - 1);
+    announce(pool);
+    run_range(pool, 0);
+    await_workers(pool);
+    pthread_mutex_unlock(&pool->busy);
+}

@@ -1,0 +1,39 @@
+/* testing.h: what all suites share. */
+#ifndef TESTING_H
+#define TESTING_H
+
+#include <check.h>
+#include <convnet.h>
+
+/* Runs a suite and gives main's exit code. */
+int test_run(Suite *suite);
+
+/* QUICK is set in the environment: a slow tool watches, so do less of the same. */
+int test_quick(void);
+
+#define ck_ok(call)                                                                                                    \
+    do {                                                                                                               \
+        cn_status status_ = (call);                                                                                    \
+        ck_assert_msg(status_ == CN_OK, "%s: %s: %s", #call, cn_status_string(status_), cn_last_error());              \
+    } while (0)
+
+/* The call fails with that status, and the message contains `part`. */
+#define ck_fails(call, wanted, part)                                                                                   \
+    do {                                                                                                               \
+        cn_status status_ = (call);                                                                                    \
+        ck_assert_msg(status_ == (wanted), "%s: got '%s', wanted '%s': %s", #call, cn_status_string(status_),          \
+                      cn_status_string(wanted), cn_last_error());                                                      \
+        ck_assert_msg(strstr(cn_last_error(), part) != NULL, "%s: '%s' does not say '%s'", #call, cn_last_error(),     \
+                      part);                                                                                           \
+    } while (0)
+
+/* ---- an allocator that counts and, on request, fails ---- */
+
+typedef struct counting_allocator {
+    long live, calls;
+    long fail_at;   /* the call, from 1, that fails; 0: none */
+    int persistent; /* all calls from there on fail */
+} counting_allocator;
+void counting_options(counting_allocator *counter, cn_context_options *options);
+
+#endif
