@@ -1,194 +1,303 @@
-# libconvnet: `make help` lists the targets.
+# libconvnet: `make help` lists what can be made. Plain GNU Make; objects lie in build/<configuration>/.
 #
-# Set on the command line: CC, CFLAGS, LDFLAGS, PREFIX, LIBDIR, INCLUDEDIR, DESTDIR, WITH_JSON=0 (no model files),
-# CONFIG and SANITIZE (used by the sanitizer targets), V=1 (show commands).
+#   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
+#   make WITH_JSON=0                          without jansson: models cannot be saved or loaded
+#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR
 
-version-part = $(shell sed -n 's/^.define CN_VERSION_$(1)  *\([0-9]*\).*/\1/p' include/convnet.h)
-MAJOR   := $(call version-part,MAJOR)
-VERSION := $(MAJOR).$(call version-part,MINOR).$(call version-part,PATCH)
-
-PREFIX     ?= /usr/local
-LIBDIR     ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
-BINDIR     ?= $(PREFIX)/bin
-DESTDIR    ?=
-
-CC        ?= cc
-AR        ?= ar
-CFLAGS    ?= -O2 -g
+CFLAGS ?= -O3 -g
+AR ?= ar
+NM ?= nm
+PKG_CONFIG ?= pkg-config
+CLANG_FORMAT ?= clang-format
 WITH_JSON ?= 1
-CONFIG    ?= release
-SANITIZE  ?=
-V         ?= 0
-Q         := $(if $(filter 1,$(V)),,@)
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
 
-# Where things go. Only the plain build puts libraries and programs where users look for them.
-BUILD   := build/$(CONFIG)
-PLAIN   := $(filter release,$(CONFIG))
-LIB     := $(if $(PLAIN),lib,$(BUILD)/lib)
-BIN     := $(if $(PLAIN),examples/bin,$(BUILD)/examples)
-TESTBIN := $(if $(PLAIN),tests/bin,$(BUILD)/tests)
+# Sanitizers build in folders of their own, so that objects never mix.
+CONFIG ?= release
+SANITIZE_release :=
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
 
-# ---- what it needs ----
+version_part = $(shell sed -n 's/^.define CN_VERSION_$(1) *//p' include/convnet.h)
+MAJOR := $(call version_part,MAJOR)
+VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
+ARCH ?= $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
 
-PACKAGES      := openblas zlib $(if $(filter 1,$(WITH_JSON)),jansson)
-DEBIAN        := gcc g++ pkg-config libopenblas-dev zlib1g-dev libjansson-dev check
-PKG_CONFIG    ?= pkg-config
-PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
-PACKAGE_LIBS   = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+# ---- where things go ----
+
+B := build/$(CONFIG)
+ifeq ($(CONFIG),release)
+LIB := lib
+PROGRAMS_DIR := examples/bin
+TESTS_DIR := tests/bin
+else
+LIB := $(B)/lib
+PROGRAMS_DIR := $(B)/programs
+TESTS_DIR := $(B)/tests-bin
+endif
+
+SOURCES := $(sort $(wildcard src/*/*.c src/*/*/*.c))
+ISA_SOURCES := $(filter src/kernels/isa/%,$(SOURCES))
+PLAIN_SOURCES := $(filter-out $(ISA_SOURCES),$(SOURCES))
+ifeq ($(ARCH),x86_64)
+ISAS := portable avx2 avx512
+else
+ISAS := portable
+endif
+ISA_portable := -DCN__ISA=1
+ISA_avx2 := -DCN__ISA=2 -mavx2 -mfma
+ISA_avx512 := -DCN__ISA=3 -mavx512f -mavx512bw -mavx512dq -mavx512vl
+
+OBJECTS := $(PLAIN_SOURCES:src/%.c=%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=%.$(isa).o))
+STATIC_OBJECTS := $(addprefix $(B)/static/,$(OBJECTS))
+SHARED_OBJECTS := $(addprefix $(B)/shared/,$(OBJECTS))
+
+STATIC_LIB := $(LIB)/libconvnet.a
+SHARED_LIB := $(LIB)/libconvnet.so.$(VERSION)
+SHARED_LINKS := $(LIB)/libconvnet.so.$(MAJOR) $(LIB)/libconvnet.so
+
+PROGRAMS := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
+INSTALLED := $(filter-out %/convnet-embed,$(PROGRAMS))
+COMMON_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard examples/common/*.c)))
+COMMON_LIB := $(B)/libcommon.a
+
+SUITES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/test_*.c)))
+BENCHES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/bench_*.c)))
+HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_%,$(sort $(wildcard tests/*.c))))
+HELPER_LIB := $(B)/libtesting.a
+SCRIPTS := $(sort $(wildcard tests/test_*.sh))
+# Suites in which the instruction set plays no part run once; the others once for each.
+SUITES_ONCE := $(TESTS_DIR)/test_base
 
 # ---- flags ----
 
+# Asked for when first used and then kept: `make deps check` must not ask before `deps` is through.
+later = $(eval $(1) := $(2))$($(1))
+BLAS = $(call later,BLAS,$(firstword $(foreach name,openblas cblas blas,$(shell $(PKG_CONFIG) --exists $(name) && echo $(name)))))
+PACKAGES = $(BLAS) zlib $(if $(filter 1,$(WITH_JSON)),jansson)
+PACKAGE_CFLAGS = $(call later,PACKAGE_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
+PACKAGE_LIBS = $(call later,PACKAGE_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES)))
+CHECK_CFLAGS = $(call later,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
+CHECK_LIBS = $(call later,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
+
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
-override ALL_CFLAGS = -std=c11 $(WARNINGS) -ffp-contract=off -fno-math-errno -fvisibility=hidden -pthread \
-    -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE $(if $(filter Linux,$(shell uname -s)),-D_GNU_SOURCE) \
-    -DCN_WITH_JSON=$(WITH_JSON) -Iinclude -Isrc $(PACKAGE_CFLAGS) $(CFLAGS) $(SANITIZE)
-LIBS = $(PACKAGE_LIBS) -lm -pthread
+BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iinclude
+LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fvisibility=hidden -DCN_WITH_JSON=$(WITH_JSON) $(PACKAGE_CFLAGS)
+USER_FLAGS = $(SANITIZE_$(CONFIG)) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) -pthread $(USER_FLAGS) $(LDFLAGS)
 
-ISAS := portable $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
-isa-flags-portable := -DCN__ISA=1
-isa-flags-avx2     := -DCN__ISA=2 -mavx2 -mfma
-isa-flags-avx512   := -DCN__ISA=3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
-
-# ---- what there is ----
-
-KERNELS  := $(sort $(wildcard src/kernels/isa/*.c))
-SOURCES  := $(sort $(filter-out $(KERNELS),$(wildcard src/*/*.c src/*/*/*.c)))
-OBJECTS  := $(SOURCES:%.c=%.o) $(foreach isa,$(ISAS),$(KERNELS:src/kernels/isa/%.c=kernels-$(isa)/%.o))
-STATIC   := $(addprefix $(BUILD)/static/,$(OBJECTS))
-SHARED   := $(addprefix $(BUILD)/shared/,$(OBJECTS))
-PROGRAMS := $(patsubst examples/%.c,$(BIN)/convnet-%,$(sort $(wildcard examples/*.c)))
-COMMON   := $(patsubst %.c,$(BUILD)/programs/%.o,$(sort $(wildcard examples/common/*.c)))
-SUITES   := $(patsubst tests/%.c,$(TESTBIN)/%,$(sort $(wildcard tests/test_*.c)))
-BENCHES  := $(patsubst tests/%.c,$(TESTBIN)/%,$(sort $(wildcard tests/bench_*.c)))
-HELPERS  := $(patsubst %.c,$(BUILD)/tests/%.o,$(sort $(filter-out $(wildcard tests/test_*.c tests/bench_*.c),$(wildcard tests/*.c))))
-SONAME   := libconvnet.so.$(MAJOR)
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
-.SECONDARY:
-.PHONY: all lib programs tests deps demo check check-asan check-tsan check-valgrind sanitize bench bench-kernels \
-    install uninstall clean format distcheck help have-packages have-check
+.PHONY: all library programs deps demo check suites sanitize check-asan check-tsan check-valgrind bench bench-kernels \
+        install uninstall format distcheck clean help FORCE
 
-all: lib programs ## the library and the programs
-lib: $(LIB)/libconvnet.a $(LIB)/$(SONAME)
+## all: the library, static and shared, in lib/ and the programs in examples/bin/ (the default)
+all: library programs
+library: $(STATIC_LIB) $(SHARED_LINKS)
 programs: $(PROGRAMS)
-tests: $(SUITES)
 
-help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+# ---- what has to be installed ----
 
-# ---- packages ----
+# Shell: collects in $$missing the Debian packages that bring what is not there.
+find_missing = has() { $(PKG_CONFIG) --exists $$1 2>/dev/null; }; missing=; \
+    command -v $(firstword $(CC)) >/dev/null || missing="$$missing $(if $(findstring clang,$(CC)),clang,gcc) libc6-dev"; \
+    command -v $(firstword $(PKG_CONFIG)) >/dev/null || missing="$$missing pkg-config"; \
+    has openblas || has cblas || has blas || missing="$$missing libopenblas-dev"; \
+    has zlib || missing="$$missing zlib1g-dev"; \
+    [ $(WITH_JSON) != 1 ] || has jansson || missing="$$missing libjansson-dev"
+find_missing_for_tests = has check || missing="$$missing check"; \
+    command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"
+stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:$$missing (make deps installs them)" >&2; exit 1; }
 
-deps: ## install what is missing (Debian: one apt-get install, with sudo where needed)
-	$(Q)missing=; for package in $(DEBIAN); do \
-	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
-	done; \
-	[ -z "$$missing" ] && exit 0; \
-	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	set -x; $$sudo apt-get install -y --no-install-recommends $$missing
+## deps: installs the Debian packages that building and testing need; nothing if all are there
+deps:
+	@$(find_missing); $(find_missing_for_tests); \
+	[ -n "$$missing" ] || exit 0; \
+	command -v apt-get >/dev/null || { echo "no apt-get here; the Debian packages are:$$missing" >&2; exit 1; }; \
+	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
+	ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || $$sudo apt-get update; \
+	echo "$$sudo apt-get install -y --no-install-recommends$$missing"; \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
 
-have-packages:
-	@command -v $(PKG_CONFIG) >/dev/null || { echo "pkg-config is missing: make deps, or install pkg-config" >&2; exit 1; }
-	@for package in openblas:libopenblas-dev zlib:zlib1g-dev $(if $(filter 1,$(WITH_JSON)),jansson:libjansson-dev); do \
-	    $(PKG_CONFIG) --exists $${package%%:*} || \
-	    { echo "$${package%%:*} is missing: make deps, or install Debian's $${package##*:}" >&2; exit 1; }; \
-	done
+# Changes when the flags do, and everything compiled depends on it.
+$(B)/flags: FORCE $(if $(filter deps,$(MAKECMDGOALS)),| deps)
+	@$(find_missing); $(stop_if_missing)
+	@mkdir -p $(@D)
+	@echo '$(CC) $(LIBRARY_FLAGS) $(USER_FLAGS) $(LDFLAGS) $(PACKAGE_LIBS)' | cmp -s - $@ || \
+	    echo '$(CC) $(LIBRARY_FLAGS) $(USER_FLAGS) $(LDFLAGS) $(PACKAGE_LIBS)' >$@
 
-have-check:
-	@$(PKG_CONFIG) --exists check || { echo "check is missing: make deps, or install Debian's check" >&2; exit 1; }
+$(B)/test-flags: $(B)/flags
+	@$(find_missing); $(find_missing_for_tests); $(stop_if_missing)
+	@touch $@
 
-# ---- the library ----
+# ---- objects ----
 
-compile = $(Q)mkdir -p $(@D) && echo "  CC $@" && $(CC) $(ALL_CFLAGS) $(1) -MMD -MP -c $< -o $@
+compile = $(CC) $(1) -MMD -MP $(USER_FLAGS) -c -o $@ $<
 
-$(BUILD)/static/%.o: %.c | have-packages
-	$(call compile,)
-$(BUILD)/shared/%.o: %.c | have-packages
-	$(call compile,-fPIC)
-define kernel-rules
-$(BUILD)/static/kernels-$(1)/%.o: src/kernels/isa/%.c | have-packages
-	$$(call compile,-O3 $(isa-flags-$(1)))
-$(BUILD)/shared/kernels-$(1)/%.o: src/kernels/isa/%.c | have-packages
-	$$(call compile,-O3 -fPIC $(isa-flags-$(1)))
+define isa_rules
+$(B)/static/kernels/isa/%.$(1).o: src/kernels/isa/%.c $(B)/flags
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(call compile,$$(LIBRARY_FLAGS) $(ISA_$(1)))
+$(B)/shared/kernels/isa/%.$(1).o: src/kernels/isa/%.c $(B)/flags
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(call compile,$$(LIBRARY_FLAGS) -fPIC $(ISA_$(1)))
 endef
-$(foreach isa,$(ISAS),$(eval $(call kernel-rules,$(isa))))
+$(foreach isa,$(ISAS),$(eval $(call isa_rules,$(isa))))
 
-$(LIB)/libconvnet.a: $(STATIC)
-	$(Q)mkdir -p $(@D) && rm -f $@ && echo "  AR $@" && $(AR) rcs $@ $^
+$(B)/static/%.o: src/%.c $(B)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,$(LIBRARY_FLAGS))
 
-$(LIB)/libconvnet.so.$(VERSION): $(SHARED) src/libconvnet.map
-	$(Q)mkdir -p $(@D) && echo "  LD $@" && $(CC) -shared $(SANITIZE) -Wl,-soname,$(SONAME) \
-	    -Wl,--version-script=src/libconvnet.map $(if $(SANITIZE),,-Wl,--no-undefined) $(LDFLAGS) $(SHARED) $(LIBS) -o $@
-$(LIB)/$(SONAME): $(LIB)/libconvnet.so.$(VERSION)
-	$(Q)ln -sf $(<F) $@ && ln -sf $(@F) $(LIB)/libconvnet.so
+$(B)/shared/%.o: src/%.c $(B)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,$(LIBRARY_FLAGS) -fPIC)
 
-# ---- programs, tests, benchmarks ----
+$(B)/examples/%.o: examples/%.c $(B)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,$(BASE_FLAGS))
 
-$(BUILD)/programs/%.o: %.c
-	$(call compile,-Iexamples)
-$(BIN)/convnet-%: $(BUILD)/programs/examples/%.o $(COMMON) $(LIB)/libconvnet.a
-	$(Q)mkdir -p $(@D) && echo "  LD $@" && $(CC) $(SANITIZE) $(LDFLAGS) $^ $(LIBS) -o $@
+$(B)/tests/%.o: tests/%.c $(B)/test-flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,$(BASE_FLAGS) -Isrc $(CHECK_CFLAGS))
 
-$(BUILD)/tests/%.o: %.c | have-packages have-check
-	$(call compile,-Itests $(shell $(PKG_CONFIG) --cflags check))
-$(TESTBIN)/%: $(BUILD)/tests/tests/%.o $(HELPERS) $(LIB)/libconvnet.a
-	$(Q)mkdir -p $(@D) && echo "  LD $@" && $(CC) $(SANITIZE) $(LDFLAGS) $^ $(shell $(PKG_CONFIG) --libs check) $(LIBS) -o $@
+-include $(patsubst %.o,%.d,$(STATIC_OBJECTS) $(SHARED_OBJECTS)) $(wildcard $(B)/examples/*.d $(B)/examples/*/*.d $(B)/tests/*.d)
 
-demo: all ## train session 8 on pictures that the library draws itself, and show what it learnt
-	$(BIN)/convnet-train --data synthetic --epochs 3 --out build/demo.safetensors
-	$(BIN)/convnet-test build/demo.safetensors --data synthetic
+# ---- libraries and programs ----
 
-check: all tests ## every test, with each instruction set that the machine has
-	$(Q)tests/run.sh $(TESTBIN)
+define archive
+$(call say,AR,$@)
+@mkdir -p $(@D)
+@rm -f $@
+$(Q)$(AR) rcs $@ $(filter %.o,$^)
+endef
 
-# A sanitizer's build has a folder of its own.
-check-asan: ## the suites under AddressSanitizer and UndefinedBehaviorSanitizer
-	$(Q)$(MAKE) CONFIG=asan CFLAGS="-O1 -g" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" tests
-	$(Q)SUITES_ONLY=1 tests/run.sh build/asan/tests
-check-tsan: ## the suites under ThreadSanitizer
-	$(Q)$(MAKE) CONFIG=tsan CFLAGS="-O1 -g" SANITIZE="-fsanitize=thread" tests
-	$(Q)SUITES_ONLY=1 QUICK=1 TSAN_OPTIONS="suppressions=tests/tsan.supp" tests/run.sh build/tsan/tests
-check-valgrind: tests ## the suites under valgrind
-	$(Q)SUITES_ONLY=1 QUICK=1 CONVNET_MAX_ISA=avx2 CK_FORK=no CK_DEFAULT_TIMEOUT=0 \
-	    WRAPPER="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,possible" tests/run.sh $(TESTBIN)
-sanitize: check-asan check-tsan ## both of these
+$(STATIC_LIB): $(STATIC_OBJECTS)
+	$(archive)
+$(COMMON_LIB): $(COMMON_OBJECTS)
+	$(archive)
+$(HELPER_LIB): $(HELPER_OBJECTS)
+	$(archive)
 
-bench: all $(BENCHES) ## training and inference against PyTorch and the machine's FMA peak
-	$(Q)tests/bench.sh $(TESTBIN)/bench_training
-bench-kernels: $(BENCHES) ## GFLOP/s by shape, pass and instruction set
-	$(Q)$(TESTBIN)/bench_kernels
+$(SHARED_LIB): $(SHARED_OBJECTS) src/libconvnet.map
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -shared -Wl,-soname,libconvnet.so.$(MAJOR) -Wl,--version-script=src/libconvnet.map -Wl,--no-undefined \
+	    -o $@ $(SHARED_OBJECTS) $(PACKAGE_LIBS) -lm
+
+$(SHARED_LINKS): $(SHARED_LIB)
+	$(Q)ln -sf $(notdir $(SHARED_LIB)) $@
+
+$(PROGRAMS): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/%.o $(COMMON_LIB) $(STATIC_LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(PACKAGE_LIBS) -lm
+
+$(SUITES) $(BENCHES): $(TESTS_DIR)/%: $(B)/tests/%.o $(HELPER_LIB) $(STATIC_LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(CHECK_LIBS) $(PACKAGE_LIBS) -lm
+
+# ---- running ----
+
+## demo: trains the session-8 network on drawn images, about a minute, and shows the result
+demo: programs
+	$(PROGRAMS_DIR)/convnet-train --data synthetic --epochs 3 --out build/demo.safetensors
+	$(PROGRAMS_DIR)/convnet-test build/demo.safetensors --data synthetic
+
+## check: builds and runs all tests
+check: all $(SUITES)
+	@NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PROGRAMS='$(PROGRAMS_DIR)' \
+	    tests/run.sh -o $(B)/summary -1 '$(SUITES_ONCE)' $(SUITES) $(SCRIPTS)
+
+# The suites alone, for the sanitizers.
+suites: $(SUITES)
+	@tests/run.sh -o $(B)/summary -1 '$(SUITES_ONCE)' $(SUITES)
+
+## sanitize: runs the suites with AddressSanitizer and UBSan, then with ThreadSanitizer
+sanitize:
+	+$(MAKE) check-asan
+	+$(MAKE) check-tsan
+
+## check-asan: the first half of sanitize
+check-asan:
+	+ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) CONFIG=asan CFLAGS='-O1 -g' suites
+
+## check-tsan: the second half of sanitize
+check-tsan:
+	+$(MAKE) CONFIG=tsan CFLAGS='-O1 -g' suites
+
+## check-valgrind: runs the suites under valgrind (slow; AVX2 at most)
+check-valgrind: $(SUITES)
+	@CK_FORK=no CONVNET_MAX_ISA=avx2 tests/run.sh -o $(B)/summary -x 'valgrind -q --leak-check=full --error-exitcode=99' \
+	    -1 '$(SUITES)' $(SUITES)
+
+## bench: session 8 against PyTorch, where that is installed, and the machine's peak
+bench: programs $(TESTS_DIR)/bench_training
+	tests/bench.sh $(TESTS_DIR)/bench_training
+
+## bench-kernels: times of single kernels and thread hand-overs
+bench-kernels: $(filter-out %/bench_training,$(BENCHES))
+	@for program in $^; do $$program || exit; done
 
 # ---- installing ----
 
-D := $(DESTDIR)
-# Paths below the prefix are written relative to it, so that a moved tree still works.
-below = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+INSTALL_PC := $(DESTDIR)$(LIBDIR)/pkgconfig/convnet.pc
+# A folder below PREFIX is written relative to it, and PREFIX relative to the .pc file, which may then be moved.
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+pc_prefix = $(if $(filter $(PREFIX)/%,$(LIBDIR)),$${pcfiledir}/$(shell realpath -m --relative-to=$(LIBDIR)/pkgconfig $(PREFIX)),$(PREFIX))
 
-install: all ## under PREFIX (/usr/local), below DESTDIR
-	$(Q)install -d $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR) $(D)$(BINDIR)
-	$(Q)install -m 644 include/convnet.h $(D)$(INCLUDEDIR)/
-	$(Q)install -m 644 $(LIB)/libconvnet.a $(D)$(LIBDIR)/
-	$(Q)install -m 755 $(LIB)/libconvnet.so.$(VERSION) $(D)$(LIBDIR)/
-	$(Q)ln -sf libconvnet.so.$(VERSION) $(D)$(LIBDIR)/$(SONAME)
-	$(Q)ln -sf $(SONAME) $(D)$(LIBDIR)/libconvnet.so
-	$(Q)install -m 755 $(filter-out %-embed,$(PROGRAMS)) $(D)$(BINDIR)/
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(call below,$(LIBDIR))|' \
-	    -e 's|@INCLUDEDIR@|$(call below,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@REQUIRES@|$(strip $(PACKAGES))|' pkgconfig/convnet.pc.in >$(D)$(LIBDIR)/pkgconfig/convnet.pc
+## install: header, libraries, convnet.pc and programs under $(DESTDIR)$(PREFIX)
+install: all
+	install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BINDIR)
+	install -m 644 include/convnet.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 $(STATIC_LIB) $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(SHARED_LIB) $(DESTDIR)$(LIBDIR)/
+	cp -P $(SHARED_LINKS) $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(INSTALLED) $(DESTDIR)$(BINDIR)/
+	sed -e 's|@PREFIX@|$(pc_prefix)|' -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
+	    -e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@PACKAGES@|$(strip $(PACKAGES))|' pkgconfig/convnet.pc.in >$(INSTALL_PC)
+	chmod 644 $(INSTALL_PC)
+	@[ -n "$(DESTDIR)" ] || ldconfig 2>/dev/null || true
 
-uninstall: ## take away what install put there
-	$(Q)rm -f $(D)$(INCLUDEDIR)/convnet.h $(D)$(LIBDIR)/libconvnet.a $(D)$(LIBDIR)/libconvnet.so* \
-	    $(D)$(LIBDIR)/pkgconfig/convnet.pc $(addprefix $(D)$(BINDIR)/,$(notdir $(PROGRAMS)))
+## uninstall: removes what install wrote
+uninstall:
+	rm -f $(DESTDIR)$(INCLUDEDIR)/convnet.h $(INSTALL_PC)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)))
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(INSTALLED)))
 
-distcheck: ## archive HEAD, unpack, build, check, install, uninstall
-	$(Q)rm -rf build/dist && mkdir -p build/dist && \
-	    git archive --prefix=convnet-$(VERSION)/ HEAD | tar -x -C build/dist && \
-	    $(MAKE) -C build/dist/convnet-$(VERSION) check
+# ---- housekeeping ----
 
-format: ## clang-format the sources
-	$(Q)clang-format -i include/*.h src/*/*.[ch] src/*/*/*.[ch] examples/*.c examples/*/*.[ch] tests/*.[ch]
+## format: clang-format over all C files
+format:
+	$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')
 
-clean: ## remove everything that was built
-	$(Q)rm -rf build lib examples/bin tests/bin
+## distcheck: unpacks what is committed elsewhere, and there builds, checks, installs and uninstalls it
+distcheck:
+	rm -rf build/dist
+	mkdir -p build/dist
+	git archive --prefix=convnet-$(VERSION)/ HEAD | tar -x -C build/dist
+	+$(MAKE) -C build/dist/convnet-$(VERSION) check
+	+$(MAKE) -C build/dist/convnet-$(VERSION) install DESTDIR=$(CURDIR)/build/dist/root
+	+$(MAKE) -C build/dist/convnet-$(VERSION) uninstall DESTDIR=$(CURDIR)/build/dist/root
+	@left=$$(find build/dist/root ! -type d); [ -z "$$left" ] || { echo "left behind: $$left" >&2; exit 1; }
+	rm -rf build/dist
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+## clean: removes everything that was built
+clean:
+	rm -rf build lib examples/bin tests/bin
+
+## help: this list
+help:
+	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'

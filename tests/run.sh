@@ -1,49 +1,82 @@
 #!/bin/sh
-# run.sh DIR: runs the suites in DIR once per instruction set of the machine, then the shell tests; ends with one line
-# of totals. SUITES_ONLY leaves the shell tests out, QUICK runs one instruction set, WRAPPER goes before each suite.
-dir=${1:?usage: run.sh DIR}
+# run.sh: runs test programs and scripts and adds up what they found.
+#
+#   run.sh [-o SUMMARY] [-x WRAPPER] [-1 'PROGRAM...'] TEST...
+#
+# A Check suite runs once for each instruction set the processor has, those after -1 only once; a script (*.sh) runs
+# once and counts as one test. The last line is `N passed, N failed`, also written to SUMMARY.
+set -u
+summary=/dev/null wrapper='' once=''
+while getopts o:x:1: option; do
+    case $option in
+    o) summary=$OPTARG ;;
+    x) wrapper=$OPTARG ;;
+    1) once=" $OPTARG " ;;
+    *) exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+
+isas=portable
+flags=" $(sed -n '/^flags/{s/.*: //p;q;}' /proc/cpuinfo 2>/dev/null) "
+case $flags in *' fma '*) case $flags in *' avx2 '*) isas="$isas avx2" ;; esac ;; esac
+case $isas$flags in *avx2*' avx512vl '*) isas="$isas avx512" ;; esac
+
 passed=0 failed=0
-isas="portable avx2 avx512"
-[ -z "${QUICK:-}" ] || isas=${CONVNET_MAX_ISA:-best}
-run() { # NAME COMMAND...: counts Check's own totals, or 1 for a script
+output=$(mktemp) || exit 1
+trap 'rm -f "$output"' EXIT
+
+# count NAME CODE: adds up Check's summary line in $output; a suite that ended without one, or badly, has failed.
+count() {
+    line=$(grep -E '^[0-9]+%: Checks: ' "$output" | tail -n 1)
+    bad=$(echo "$line" | sed 's/.*Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 + \2/')
+    checks=$(echo "$line" | sed 's/.*Checks: \([0-9]*\),.*/\1/')
+    if [ -z "$line" ]; then
+        bad=1 checks=1
+    elif [ "$2" -ne 0 ] && [ $((bad)) -eq 0 ]; then
+        bad=1 checks=$((checks + 1))
+    fi
+    if [ "$2" -eq 0 ] && [ $((bad)) -eq 0 ]; then
+        printf '%-40s %s\n' "$1" "${line#100%: }"
+    else
+        printf '%-40s FAILED, exit code %s\n' "$1" "$2"
+        cat "$output"
+    fi
+    failed=$((failed + bad)) passed=$((passed + checks - (bad)))
+}
+
+run_suite() { # NAME COMMAND...
     name=$1
     shift
-    output=$("$@" 2>&1)
-    code=$?
-    echo "$output" | grep -v '^Running suite' | sed "s|^|$name: |"
-    checks=$(echo "$output" | sed -n 's/.*Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p' | tail -n 1)
-    if [ -n "$checks" ]; then
-        set -- $checks
-        bad=$(($2 + $3))
-        passed=$((passed + $1 - bad))
-        [ "$bad" -gt 0 ] || [ "$code" -eq 0 ] || bad=1
-        failed=$((failed + bad))
-    elif [ "$code" -eq 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-    fi
+    "$@" >"$output" 2>&1
+    count "$name" $?
 }
-has() { # the machine offers this instruction set
-    case $1 in
-    avx2) grep -qw avx2 /proc/cpuinfo 2>/dev/null ;;
-    avx512) grep -qw avx512vl /proc/cpuinfo 2>/dev/null ;;
-    *) true ;;
+
+for test in "$@"; do
+    name=$(basename "$test")
+    case $test in
+    *.sh)
+        if "$test" >"$output" 2>&1; then
+            passed=$((passed + 1))
+            printf '%-40s %s\n' "$name" "$(tail -n 1 "$output")"
+        else
+            failed=$((failed + 1))
+            printf '%-40s FAILED\n' "$name"
+            cat "$output"
+        fi
+        continue
+        ;;
     esac
-}
-for isa in $isas; do
-    has "$isa" || continue
-    [ "$isa" = best ] || export CONVNET_MAX_ISA="$isa"
-    for suite in "$dir"/test_*; do
-        # shellcheck disable=SC2086
-        run "$isa $(basename "$suite")" ${WRAPPER:-} "$suite"
-    done
+    case $once in
+    *" $test "*) run_suite "$name" $wrapper "$test" ;;
+    *)
+        for isa in $isas; do
+            run_suite "$name ($isa)" env "CONVNET_MAX_ISA=$isa" $wrapper "$test"
+        done
+        ;;
+    esac
 done
-unset CONVNET_MAX_ISA
-if [ -z "${SUITES_ONLY:-}" ]; then
-    for script in tests/test_*.sh; do
-        run "$(basename "$script")" sh "$script"
-    done
-fi
-echo "$passed passed, $failed failed"
+
+mkdir -p "$(dirname "$summary")"
+echo "$passed passed, $failed failed" | tee "$summary"
 [ "$failed" -eq 0 ]
