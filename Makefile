@@ -212,8 +212,9 @@ $(SUITES) $(BENCHES): $(TESTS_DIR)/%: $(B)/tests/%.o $(HELPER_LIB) $(STATIC_LIB)
 
 ## demo: trains the session-8 network on drawn images, about a minute, and shows the result
 demo: programs
-	$(PROGRAMS_DIR)/convnet-train --data synthetic --epochs 3 --out build/demo.safetensors
-	$(PROGRAMS_DIR)/convnet-test build/demo.safetensors --data synthetic
+	$(PROGRAMS_DIR)/convnet-train --data synthetic --epochs 3 --out build/demo.safetensors --log build/demo.csv
+	@echo
+	$(PROGRAMS_DIR)/convnet-test build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 ## check: builds and runs all tests
 check: all $(SUITES)

@@ -284,9 +284,10 @@ int main(int argc, char **argv) {
     arguments_read(&train_program, argc, argv);
     check_arguments();
     data_spec data = data_spec_read(data_text);
-    if ((!out_path || output_possible(out_path)) && (!log_path || output_possible(log_path)) &&
+    if ((!out_path || output_possible(out_path, NULL)) && (!log_path || output_possible(log_path, NULL)) &&
         program_context(threads, (cn_conv_algorithm)algorithm, &context) == CN_OK &&
         open_run(context, &data, &r) == CN_OK && make_trainer(&r) == CN_OK &&
+        (!out_path || output_possible(out_path, r.model)) &&
         (!log_path || (r.log = epoch_log_open(log_path)) != NULL)) {
         print_beginning(context, &r);
         catch_signals();

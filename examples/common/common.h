@@ -194,8 +194,9 @@ void progress_wipe(const progress *progress);
 
 /* ---- output_files.c: files that a long run writes ---- */
 
-/* Whether a file can be put at `path` later: tries it with an empty temporary file beside it. Complains if not. */
-bool output_possible(const char *path);
+/* Whether a file can be put at `path` later: tries it with a temporary file beside it, which is empty or, unless NULL,
+ * holds `model`. Complains if not. */
+bool output_possible(const char *path, const cn_model *model);
 
 /* A CSV file with a line an epoch; accuracies are percentages. Both complain on failure; the second returns false. */
 FILE *epoch_log_open(const char *path);

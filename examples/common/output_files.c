@@ -5,28 +5,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool output_possible(const char *path) {
-    static const char ending[] = ".XXXXXX"; /* mkstemp's */
-    struct stat status;
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
-        complain("cannot write '%s': it is a folder", path);
-        return false;
-    }
-    char *trial = malloc(strlen(path) + sizeof ending);
-    int file = -1;
-    if (trial) {
-        strcpy(trial, path);
-        strcat(trial, ending);
-        file = mkstemp(trial);
-    }
-    if (file < 0) {
+/* The empty temporary file, or the model in its place. */
+static bool try_writing(const char *path, const char *trial, int file, const cn_model *model) {
+    bool good = file >= 0;
+    if (!good)
         complain("cannot write '%s': %s", path, strerror(errno));
-    } else {
+    if (good && model && cn_model_save(model, trial) != CN_OK) {
+        complain("cannot save the model as '%s': %s", path, cn_last_error());
+        good = false;
+    }
+    if (file >= 0) {
         close(file);
         unlink(trial);
     }
+    return good;
+}
+
+bool output_possible(const char *path, const cn_model *model) {
+    static const char ending[] = ".XXXXXX"; /* mkstemp's */
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        bool stream = !model && !S_ISDIR(status.st_mode); /* such as /dev/stdout, which a log may go to */
+        if (!stream)
+            complain("cannot write '%s': it is not a plain file", path);
+        return stream;
+    }
+    char *trial = malloc(strlen(path) + sizeof ending);
+    if (!trial) {
+        complain("cannot write '%s': %s", path, strerror(errno));
+        return false;
+    }
+    strcpy(trial, path);
+    strcat(trial, ending);
+    bool good = try_writing(path, trial, mkstemp(trial), model);
     free(trial);
-    return file >= 0;
+    return good;
 }
 
 /* Complains if something went wrong with the file. */
