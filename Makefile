@@ -49,7 +49,7 @@ ISAS := portable
 endif
 ISA_portable := -DCN__ISA=1
 ISA_avx2 := -DCN__ISA=2 -mavx2 -mfma
-ISA_avx512 := -DCN__ISA=3 -mavx512f -mavx512bw -mavx512dq -mavx512vl
+ISA_avx512 := -DCN__ISA=3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 
 OBJECTS := $(PLAIN_SOURCES:src/%.c=%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=%.$(isa).o))
 STATIC_OBJECTS := $(addprefix $(B)/static/,$(OBJECTS))
@@ -85,7 +85,7 @@ CHECK_LIBS = $(call later,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iinclude
-LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fvisibility=hidden -DCN_WITH_JSON=$(WITH_JSON) $(PACKAGE_CFLAGS)
+LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fvisibility=hidden -DCN_WITH_JSON=$(WITH_JSON) $(PACKAGE_CFLAGS)
 USER_FLAGS = $(SANITIZE_$(CONFIG)) $(CPPFLAGS) $(CFLAGS)
 LINK = $(CC) -pthread $(USER_FLAGS) $(LDFLAGS)
 
@@ -236,11 +236,11 @@ check-asan:
 
 ## check-tsan: the second half of sanitize
 check-tsan:
-	+$(MAKE) CONFIG=tsan CFLAGS='-O1 -g' suites
+	+QUICK=1 $(MAKE) CONFIG=tsan CFLAGS='-O1 -g' suites
 
 ## check-valgrind: runs the suites under valgrind (slow; AVX2 at most)
 check-valgrind: $(SUITES)
-	@CK_FORK=no CONVNET_MAX_ISA=avx2 tests/run.sh -o $(B)/summary -x 'valgrind -q --leak-check=full --error-exitcode=99' \
+	@QUICK=1 CK_FORK=no CONVNET_MAX_ISA=avx2 tests/run.sh -o $(B)/summary -x 'valgrind -q --leak-check=full --error-exitcode=99' \
 	    -1 '$(SUITES)' $(SUITES)
 
 ## bench: session 8 against PyTorch, where that is installed, and the machine's peak

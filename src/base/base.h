@@ -52,6 +52,9 @@ void cn__free(cn_context *ctx, void *memory);
 char *cn__strdup(cn_context *ctx, const char *text);
 /* Grows `*array` of elements of `bytes` bytes so that index `count` exists; new elements are zero. */
 cn_status cn__grow(cn_context *ctx, void **array, size_t *capacity, size_t count, size_t bytes);
+/* The allocator itself, without lock, for the context's own memory: zeroed, aligned, NULL if there is none. */
+void *cn__allocate(const cn_context_options *options, size_t bytes);
+void cn__release(const cn_context_options *options, void *memory);
 /* CN_ERR_MEMORY, saying what did not fit. */
 cn_status cn__no_memory(const char *what);
 

@@ -3,8 +3,6 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define MOST_THREADS 1024
 
@@ -36,23 +34,6 @@ static cn_status choose_isa(cn_context *ctx) {
     return CN_OK;
 }
 
-static void *first_alloc(const cn_context_options *o, size_t bytes) {
-    void *memory = NULL;
-    bytes = (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
-    if (o->allocate)
-        memory = o->allocate(o->user, bytes, CN__ALIGN);
-    else if (posix_memalign(&memory, CN__ALIGN, bytes) != 0)
-        memory = NULL;
-    return memory ? memset(memory, 0, bytes) : NULL;
-}
-
-static void last_free(const cn_context_options *o, void *memory) {
-    if (o->release)
-        o->release(o->user, memory);
-    else
-        free(memory);
-}
-
 /* The context and its lock, in one piece. */
 typedef struct home {
     cn_context ctx;
@@ -65,14 +46,14 @@ cn_status cn_context_new(const cn_context_options *options, cn_context **context
     *context = NULL;
     CN__TRY(cn__options_read(&known, sizeof known, sizeof known, options, "cn_context_options"));
     CN__TRY(check_options(&known));
-    home *made = first_alloc(&known, sizeof *made);
+    home *made = cn__allocate(&known, sizeof *made);
     if (!made)
         return cn__no_memory("a context");
     cn_context *ctx = &made->ctx;
     ctx->options = known;
     ctx->allocator_lock = &made->lock;
     if (pthread_mutex_init(&made->lock, NULL) != 0) {
-        last_free(&known, made);
+        cn__release(&known, made);
         return cn__no_memory("a lock");
     }
     ctx->cores = cn__cpu_cores();
@@ -97,7 +78,7 @@ void cn_context_free(cn_context *context) {
     cn_context_options options = context->options;
     cn__pool_free(context, context->pool);
     pthread_mutex_destroy(context->allocator_lock);
-    last_free(&options, context);
+    cn__release(&options, context);
 }
 
 cn_status cn_context_device(const cn_context *context, cn_device *device) {

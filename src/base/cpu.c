@@ -1,4 +1,7 @@
 /* cpu.c: what processor and operating system offer. Compiled without instruction-set flags. */
+#ifdef __linux__
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
 #include "base/base.h"
 #include <stdio.h>
 #include <stdlib.h>

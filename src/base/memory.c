@@ -4,32 +4,50 @@
 #include <stdlib.h>
 #include <string.h>
 
+void *cn__allocate(const cn_context_options *options, size_t bytes) {
+    void *memory = NULL;
+    size_t total = bytes ? (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN : CN__ALIGN;
+    if (options->allocate)
+        memory = options->allocate(options->user, total, CN__ALIGN);
+    else if (posix_memalign(&memory, CN__ALIGN, total) != 0)
+        memory = NULL;
+    return memory ? memset(memory, 0, total) : NULL;
+}
+
+void cn__release(const cn_context_options *options, void *memory) {
+    if (options->release)
+        options->release(options->user, memory);
+    else
+        free(memory);
+}
+
+/* The C library's allocator has locks of its own. */
+static void lock(cn_context *ctx) {
+    if (ctx->options.allocate)
+        pthread_mutex_lock(ctx->allocator_lock);
+}
+
+static void unlock(cn_context *ctx) {
+    if (ctx->options.allocate)
+        pthread_mutex_unlock(ctx->allocator_lock);
+}
+
 void *cn__alloc(cn_context *ctx, size_t count, size_t bytes) {
     size_t total;
-    void *memory = NULL;
-    if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_MAX / 2)
+    if (__builtin_mul_overflow(count, bytes, &total) || total > PTRDIFF_MAX - CN__ALIGN)
         return NULL;
-    total = total ? (total + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN : CN__ALIGN;
-    if (ctx->options.allocate) {
-        pthread_mutex_lock(ctx->allocator_lock);
-        memory = ctx->options.allocate(ctx->options.user, total, CN__ALIGN);
-        pthread_mutex_unlock(ctx->allocator_lock);
-    } else if (posix_memalign(&memory, CN__ALIGN, total) != 0) {
-        memory = NULL;
-    }
-    return memory ? memset(memory, 0, total) : NULL;
+    lock(ctx);
+    void *memory = cn__allocate(&ctx->options, total);
+    unlock(ctx);
+    return memory;
 }
 
 void cn__free(cn_context *ctx, void *memory) {
     if (!memory)
         return;
-    if (!ctx->options.release) {
-        free(memory);
-        return;
-    }
-    pthread_mutex_lock(ctx->allocator_lock);
-    ctx->options.release(ctx->options.user, memory);
-    pthread_mutex_unlock(ctx->allocator_lock);
+    lock(ctx);
+    cn__release(&ctx->options, memory);
+    unlock(ctx);
 }
 
 char *cn__strdup(cn_context *ctx, const char *text) {

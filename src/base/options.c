@@ -2,11 +2,13 @@
 #include "base/base.h"
 #include <string.h>
 
+#define LARGEST 4096 /* no struct will ever be larger: what is, was not initialised */
+
 static cn_status check_size(size_t size, size_t smallest, const char *what) {
-    if (size < smallest)
-        return cn__error(CN_ERR_ARGUMENT, "%s: its size member is %zu, wanted at least %zu; set it with the INIT macro",
-                         what, size, smallest);
-    return CN_OK;
+    if (size >= smallest && size <= LARGEST)
+        return CN_OK;
+    return cn__error(CN_ERR_ARGUMENT, "%s: its size member is %zu, wanted %zu to %d; set it with the INIT macro", what,
+                     size, smallest, LARGEST);
 }
 
 cn_status cn__options_read(void *known, size_t known_size, size_t smallest, const void *options, const char *what) {

@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
-#define SPINS 4000 /* pauses before sleeping: some 50 µs */
+#define SPIN_NANOSECONDS 50000        /* what a sleeper's wake-up costs */
+#define OWN_LINE         _Alignas(64) /* counters that one thread changes while others read their neighbours */
 
 typedef struct worker {
     cn__pool *pool;
@@ -16,17 +18,18 @@ typedef struct worker {
 
 struct cn__pool {
     int threads, started; /* workers, the caller included; those that run */
-    int spins;
+    bool spins;           /* whether every thread has a core to spin on */
     worker *workers;
     pthread_mutex_t busy; /* held by the caller whose work is under way */
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
-    atomic_uint generation; /* counts pieces of work */
-    atomic_int remaining, sleepers;
-    atomic_bool caller_sleeps, stop;
     cn__task task;
     void *argument;
     size_t items;
+    OWN_LINE atomic_uint generation; /* counts pieces of work */
+    OWN_LINE atomic_uint remaining;  /* workers that have not finished this one */
+    OWN_LINE atomic_int sleepers;
+    atomic_bool caller_sleeps, stop;
 };
 
 static void pause_briefly(void) {
@@ -35,6 +38,25 @@ static void pause_briefly(void) {
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+}
+
+static int64_t nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/* Watches a counter for a moment; true once whether it equals `value` is as wanted. */
+static bool spin_until(const cn__pool *pool, atomic_uint *counter, unsigned value, bool equal) {
+    int64_t start = pool->spins ? nanoseconds() : 0;
+    for (unsigned i = 1; pool->spins; i++) {
+        if ((atomic_load_explicit(counter, memory_order_acquire) == value) == equal)
+            return true;
+        pause_briefly();
+        if (i % 32 == 0 && nanoseconds() - start > SPIN_NANOSECONDS)
+            return false;
+    }
+    return false;
 }
 
 static void run_range(const cn__pool *pool, int index) {
@@ -46,11 +68,8 @@ static void run_range(const cn__pool *pool, int index) {
 
 /* Returns when there is work beyond generation `seen`, or the pool ends. */
 static void await_work(cn__pool *pool, unsigned seen) {
-    for (int i = 0; i < pool->spins; i++) {
-        if (atomic_load_explicit(&pool->generation, memory_order_acquire) != seen)
-            return;
-        pause_briefly();
-    }
+    if (spin_until(pool, &pool->generation, seen, false))
+        return;
     pthread_mutex_lock(&pool->lock);
     atomic_fetch_add(&pool->sleepers, 1);
     while (atomic_load(&pool->generation) == seen)
@@ -86,11 +105,8 @@ static void announce(cn__pool *pool) {
 }
 
 static void await_workers(cn__pool *pool) {
-    for (int i = 0; i < pool->spins; i++) {
-        if (atomic_load_explicit(&pool->remaining, memory_order_acquire) == 0)
-            return;
-        pause_briefly();
-    }
+    if (spin_until(pool, &pool->remaining, 0, true))
+        return;
     pthread_mutex_lock(&pool->lock);
     atomic_store(&pool->caller_sleeps, true);
     while (atomic_load(&pool->remaining) > 0)
@@ -143,7 +159,7 @@ cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool) {
     }
     made->threads = threads;
     made->started = 1;
-    made->spins = threads <= ctx->cores ? SPINS : 0;
+    made->spins = threads <= ctx->cores;
     for (; made->started < threads; made->started++) {
         worker *w = &made->workers[made->started];
         *w = (worker){.pool = made, .index = made->started};
@@ -183,7 +199,7 @@ void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argu
     pool->task = task;
     pool->argument = argument;
     pool->items = items;
-    atomic_store(&pool->remaining, pool->threads - 1);
+    atomic_store(&pool->remaining, (unsigned)pool->threads - 1);
     announce(pool);
     run_range(pool, 0);
     await_workers(pool);
