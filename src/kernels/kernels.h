@@ -50,6 +50,19 @@ typedef struct cn__conv_args {
     int32_t out_channels;    /* 1 … CN__CONV_TILE rows to store */
 } cn__conv_args;
 
+typedef struct cn__conv_weight_args {
+    int32_t blocks, height, width; /* of the output gradient */
+    const float *dy;               /* plane of row 0 in block 0 */
+    size_t dy_block, dy_channel, dy_row;
+    int32_t rows;                  /* output channels */
+    const float *x;                /* input plane 0 in block 0 */
+    size_t x_block, x_row, x_step; /* floats from an output row's (pixel's) input to the next one's */
+    const int32_t *column;         /* per column (input channel and tap): floats from x */
+    int32_t columns;
+    float *out;
+    size_t out_row;
+} cn__conv_weight_args;
+
 /* ---- the table ---- */
 
 typedef struct cn__pointwise_args {
@@ -93,13 +106,10 @@ typedef struct cn__kernels {
      * One accumulator per output, starting from bias, what is there (accumulate) or zero. */
     void (*conv)(const cn__conv_args *args, const cn__conv_job *job);
 
-    /* Weight gradient of one block. For rows r < rows and columns q < columns:
-     * out[r · out_row + q] = Σ_pixels Σ_lanes dy[r · dy_channel + dy_pixel(p)] · x[column[q] + x_pixel(p)],
-     * pixels row-major, dy_pixel = y · dy_row + 16 x, x_pixel = y · x_row + x · x_step. Lanes are added last:
-     * l + 8, then + 4, + 2, + 1. */
-    void (*conv_weight)(const float *dy, size_t dy_channel, size_t dy_row, int32_t rows, const float *x, size_t x_row,
-                        size_t x_step, const int32_t *column, int32_t columns, int32_t height, int32_t width,
-                        float *out, size_t out_row);
+    /* Weight gradient: for rows r < rows and columns q < columns
+     * out[r · out_row + q] = Σ_lanes Σ_blocks Σ_pixels dy[…] · x[column[q] + …], pixels row-major within a block, blocks
+     * in their order, lanes last (l + 8, then + 4, + 2, + 1). */
+    void (*conv_weight)(const cn__conv_weight_args *args);
 
     /* Σ over pixels and lanes of a plane, lanes last as above. */
     float (*plane_sum)(cn__plane x, int32_t height, int32_t width);

@@ -125,7 +125,6 @@ typedef struct cn__tensor_spec {
 typedef struct cn__demand {
     int32_t pad[2];           /* border of its inputs */
     cn_padding_mode mode;
-    int32_t ring[2];          /* zero border of the gradient of its output */
     size_t state_floats, scratch_floats; /* for max_blocks blocks */
 } cn__demand;
 

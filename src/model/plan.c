@@ -8,7 +8,7 @@ typedef struct compiler {
     bool *wanted;  /* the value's gradient is */
     bool *written; /* an earlier writer of its gradient is known */
     int32_t *value_last, *value_first, *gradient_first, *gradient_last;
-    int32_t (*pad)[2], (*ring)[2];
+    int32_t (*pad)[2];
     cn_padding_mode *mode;
     float *scratch;
 } compiler;
@@ -68,8 +68,6 @@ static void ask_demand(compiler *c, cn__unit *unit) {
     if (node->layer->ops->demand)
         node->layer->ops->demand(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape,
                                  plan->max_blocks, unit->backward, &unit->demand);
-    c->ring[unit->last + 1][0] = unit->demand.ring[0];
-    c->ring[unit->last + 1][1] = unit->demand.ring[1];
 }
 
 static bool wants_border(const cn__unit *unit) {
@@ -159,7 +157,7 @@ static cn_status add_values(compiler *c) {
         CN__TRY(add_map(c, &plan->values[v], c->value_first[v], c->value_last[v]));
         if (!plan->options.training || (!c->wanted[v] && v < plan->model->node_count))
             continue;
-        cn__map_layout(&plan->gradients[v], shape, c->ring[v][0], c->ring[v][1], CN_PADDING_ZEROS);
+        cn__map_layout(&plan->gradients[v], shape, 0, 0, CN_PADDING_ZEROS);
         CN__TRY(add_map(c, &plan->gradients[v], c->gradient_first[v], c->gradient_last[v]));
     }
     return CN_OK;
@@ -292,7 +290,7 @@ static cn_status compile(compiler *c) {
 static cn_status compile_with_tables(cn__plan *plan) {
     size_t values = plan->model->node_count + 1;
     compiler c = {.plan = plan, .arena = {.ctx = plan->ctx}};
-    int32_t *times = cn__alloc(plan->ctx, values, 8 * sizeof *times);
+    int32_t *times = cn__alloc(plan->ctx, values, 6 * sizeof *times);
     c.wanted = cn__alloc(plan->ctx, values, sizeof *c.wanted);
     c.written = cn__alloc(plan->ctx, values, sizeof *c.written);
     c.mode = cn__alloc(plan->ctx, values, sizeof *c.mode);
@@ -303,7 +301,6 @@ static cn_status compile_with_tables(cn__plan *plan) {
         c.gradient_first = times + 2 * values;
         c.gradient_last = times + 3 * values;
         c.pad = (int32_t(*)[2])(times + 4 * values);
-        c.ring = (int32_t(*)[2])(times + 6 * values);
     }
     cn_status status = all ? compile(&c) : cn__no_memory("a plan");
     cn__free(plan->ctx, times);

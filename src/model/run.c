@@ -79,7 +79,6 @@ cn_status cn__plan_forward(cn__plan *plan, const cn__run *run) {
 }
 
 void cn__plan_backward(cn__plan *plan, const cn__run *run) {
-    fill_borders(plan, NULL, cn__plan_output_gradient(plan), run);
     for (int32_t u = plan->unit_count - 1; u >= 0; u--)
         if (plan->units[u].backward)
             run_phases(plan, plan->units[u].work.layer->ops->backward, &plan->units[u].work, run);

@@ -8,9 +8,7 @@
 /* direct_conv.c */
 void CN__K(conv)(const cn__conv_args *args, const cn__conv_job *job);
 /* direct_conv_weight.c */
-void CN__K(conv_weight)(const float *dy, size_t dy_channel, size_t dy_row, int32_t rows, const float *x, size_t x_row,
-                        size_t x_step, const int32_t *column, int32_t columns, int32_t height, int32_t width,
-                        float *out, size_t out_row);
+void CN__K(conv_weight)(const cn__conv_weight_args *args);
 /* moments.c */
 float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width);
 void CN__K(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
