@@ -30,6 +30,13 @@
 
 #define CN__PARTS (CN__LANES / CN__WIDTH)
 
+/* In front of a loop over a register tile: left to themselves compilers keep large ones in memory. */
+#if defined(__clang__)
+#define CN__UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CN__UNROLL _Pragma("GCC unroll 16")
+#endif
+
 typedef float vf __attribute__((vector_size(4 * CN__WIDTH)));
 typedef int32_t vi __attribute__((vector_size(4 * CN__WIDTH)));
 typedef uint32_t vu __attribute__((vector_size(4 * CN__WIDTH)));
