@@ -4,11 +4,10 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+#define ROWS 4
 #if CN__ISA == 3
-#define ROWS    4
 #define COLUMNS 6
 #else
-#define ROWS    4
 #define COLUMNS 3
 #endif
 
@@ -44,7 +43,7 @@ INLINE vi lane_mask(int32_t lanes, size_t first) {
 }
 
 INLINE void tile(const cn__conv_weight_args *a, int32_t row, int32_t column) {
-    float line[ROWS][COLUMNS][CN__LANES] __attribute__((aligned(CN__ALIGN)));
+    float line[COLUMNS][ROWS][CN__LANES] __attribute__((aligned(CN__ALIGN)));
     operands at;
     for (int r = 0; r < ROWS; r++)
         at.dy[r] = (size_t)(row + r < a->rows ? row + r : a->rows - 1) * a->dy_channel;
@@ -59,11 +58,13 @@ INLINE void tile(const cn__conv_weight_args *a, int32_t row, int32_t column) {
         if (whole < a->blocks)
             add_block(a, &at, whole, lane, lane_mask(a->last_lanes, lane), true, sum);
         CN__UNROLL for (int r = 0; r < ROWS; r++) CN__UNROLL for (int q = 0; q < COLUMNS; q++)
-            vf_store(line[r][q] + lane, sum[r][q]);
+            vf_store(line[q][r] + lane, sum[r][q]);
     }
-    for (int r = 0; r < ROWS && row + r < a->rows; r++)
-        for (int q = 0; q < COLUMNS && column + q < a->columns; q++)
-            a->out[(size_t)(row + r) * a->out_row + (size_t)(column + q)] = vf_line_sum(line[r][q]);
+    for (int q = 0; q < COLUMNS && column + q < a->columns; q++) {
+        vf_quad total = vf_line_sums(line[q]);
+        for (int r = 0; r < ROWS && row + r < a->rows; r++)
+            a->out[(size_t)(row + r) * a->out_row + (size_t)(column + q)] = total[r];
+    }
 }
 
 void CN__K(conv_weight)(const cn__conv_weight_args *args) {
