@@ -4,6 +4,8 @@
 
 #include "layers/layers.h"
 
+#define CN__MAX_BATCH (1 << 24) /* images in one pass */
+
 /* A layer in a model. Node i reads nodes before it; input -1 is the model's input. */
 typedef struct cn__node {
     char *name;

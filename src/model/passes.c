@@ -2,8 +2,6 @@
 #include "model/model.h"
 #include <string.h>
 
-#define MOST_IMAGES (1 << 24) /* in one pass */
-
 cn_status cn__model_expect_input(const cn_model *model, const cn_tensor *tensor, const char *what, cn_dtype dtype,
                                  int64_t images) {
     int64_t shape[4] = {images, 0, 0, 0};
@@ -49,8 +47,9 @@ cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input
     CN__REQUIRE(input);
     CN__REQUIRE(output);
     int64_t images = cn_tensor_shape(input, 0);
-    if (images < 1 || images > MOST_IMAGES)
-        return cn__error(CN_ERR_SHAPE, "cn_model_forward: %lld images, wanted 1 to %d", (long long)images, MOST_IMAGES);
+    if (images < 1 || images > CN__MAX_BATCH)
+        return cn__error(CN_ERR_SHAPE, "cn_model_forward: %lld images, wanted 1 to %d", (long long)images,
+                         CN__MAX_BATCH);
     CN__TRY(cn__model_expect_input(model, input, "cn_model_forward: input", CN_FLOAT32, images));
     CN__TRY(cn__model_expect_output(model, output, "cn_model_forward: output", images));
     CN__TRY(ensure_plan(model, (int32_t)images));
