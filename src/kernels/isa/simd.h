@@ -87,6 +87,11 @@ static inline vf vf_max(vf a, vf b) {
 #endif
 }
 
+/* max(a, 0); NaN stays NaN. */
+static inline vf vf_relu(vf a) {
+    return vf_select(a <= 0.0f, (vf){0}, a);
+}
+
 static inline vf vf_sqrt(vf a) {
 #if CN__ISA == 3
     return (vf)_mm512_sqrt_ps((__m512)a);
