@@ -62,10 +62,11 @@ INLINE void add_skip(const cn__conv_args *a, const cn__conv_job *job, place at, 
 
 INLINE void rectify(int rows, int pixels, vf sum[ROWS][PIXELS]) {
     CN__UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         CN__UNROLL
-    for (int p = 0; p < pixels; p++)
-        sum[r][p] = vf_relu(sum[r][p]);
+        for (int p = 0; p < pixels; p++)
+            sum[r][p] = vf_relu(sum[r][p]);
+    }
 }
 
 /* What a batch norm behind it wants to know, while the outputs are in registers. The first pixel is the pivot. */

@@ -56,20 +56,22 @@ INLINE void tile(const cn__conv_weight_args *a, int32_t row, int32_t column) {
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
         vf sum[ROWS][COLUMNS];
         CN__UNROLL
-        for (int r = 0; r < ROWS; r++)
+        for (int r = 0; r < ROWS; r++) {
             CN__UNROLL
-        for (int q = 0; q < COLUMNS; q++)
-            sum[r][q] = (vf){0};
+            for (int q = 0; q < COLUMNS; q++)
+                sum[r][q] = (vf){0};
+        }
         int32_t whole = a->last_lanes == CN__LANES ? a->blocks : a->blocks - 1;
         for (int32_t block = 0; block < whole; block++)
             add_block(a, &at, block, lane, (vi){0}, false, sum);
         if (whole < a->blocks)
             add_block(a, &at, whole, lane, lane_mask(a->last_lanes, lane), true, sum);
         CN__UNROLL
-        for (int r = 0; r < ROWS; r++)
+        for (int r = 0; r < ROWS; r++) {
             CN__UNROLL
-        for (int q = 0; q < COLUMNS; q++)
-            vf_store(line[q][r] + lane, sum[r][q]);
+            for (int q = 0; q < COLUMNS; q++)
+                vf_store(line[q][r] + lane, sum[r][q]);
+        }
     }
     for (int q = 0; q < COLUMNS && column + q < a->columns; q++) {
         vf_quad total = vf_line_sums(line[q]);
