@@ -65,6 +65,30 @@ cn_status cn__model_expect_input(const cn_model *model, const cn_tensor *tensor,
                                  int64_t images);
 cn_status cn__model_expect_output(const cn_model *model, const cn_tensor *tensor, const char *what, int64_t images);
 
+/* ---- descriptions (receptive_field.c, summary.c, columns.c) ---- */
+
+/* What a node sees of the image, by height. */
+typedef struct cn__field {
+    bool present; /* a convolution or pool, whose window this is; else it only hands on what comes in */
+    cn__window window;
+    int64_t rf_in, jump_in, rf_out, jump_out;
+} cn__field;
+/* One for each node; to be freed with cn__free. */
+cn_status cn__receptive_fields(const cn_model *model, cn__field **fields);
+
+static inline int64_t cn__add_capped(int64_t a, int64_t b) {
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+/* Lines of at most 10 cells that end with tabs, the last with a newline, as a table in which each column is as wide as
+ * its widest cell. `alignment` has '<' or '>' for each column; a line "-" becomes a rule. Consumes `cells`. */
+cn_status cn__columns(cn__text *cells, const char *alignment, char **table);
+
+/* 47818 as "47,818", somewhere in the buffer; value >= 0. */
+#define CN__GROUPED_TEXT 32
+const char *cn__grouped(char text[CN__GROUPED_TEXT], int64_t value);
+
 /* ---- plans (plan.c, run.c) ---- */
 
 typedef struct cn__plan_options {
