@@ -4,6 +4,8 @@
 
 #include "layers/layers.h"
 
+#define CN__MAX_BATCH (1 << 24) /* images in one pass */
+
 /* A layer in a model. Node i reads nodes before it; input -1 is the model's input. */
 typedef struct cn__node {
     char *name;
@@ -59,6 +61,11 @@ cn_status cn__model_ready(const cn_model *model, const char *function);
 cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* CN_ERR_SHAPE unless `tensor` is `images` inputs (outputs) of the model; `what` names it in the message (passes.c). */
+cn_status cn__model_expect_input(const cn_model *model, const cn_tensor *tensor, const char *what, cn_dtype dtype,
+                                 int64_t images);
+cn_status cn__model_expect_output(const cn_model *model, const cn_tensor *tensor, const char *what, int64_t images);
+
 /* ---- descriptions (receptive_field.c, summary.c, columns.c) ---- */
 
 /* What a node sees of the image, by height. */
@@ -89,6 +96,7 @@ typedef struct cn__plan_options {
     int32_t images;         /* the largest batch */
     bool training;          /* with a backward pass */
     bool input_gradient;    /* backward goes on to the model's input */
+    bool copy_tensors;      /* parameters and buffers as they are now; the model may then change */
 } cn__plan_options;
 
 /* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan
