@@ -59,8 +59,12 @@ static void init(const cn_layer *layer, cn__rng *rng, void *const *tensor) {
 
 /* ---- forward ---- */
 
+static bool wants_moments(const cn_layer *layer, bool training) {
+    return training || !((const cn__norm_layer *)layer)->track_running_stats;
+}
+
 static bool uses_batch(const cn__work *work, const cn__run *run) {
-    return run->training || !((const cn__norm_layer *)work->layer)->track_running_stats;
+    return wants_moments(work->layer, run->training);
 }
 
 /* Values of a lane, and of a channel. */
@@ -187,6 +191,7 @@ const cn__layer_ops cn__batch_norm_ops = {
     .init = init,
     .demand = cn__norm_demand,
     .wants_batch = true,
+    .wants_moments = wants_moments,
     .forward = forward,
     .backward = backward,
     .backward_reads_in = true,
