@@ -114,6 +114,16 @@ static void statistics(const cn__work *work, const cn__run *run, size_t channel,
     }
 }
 
+/* y = scale · x + shift for running statistics. */
+static void fixed_factors(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    running buffers = running_of(layer, tensor);
+    double weight = n->affine ? (double)((const float *)tensor[0])[channel] : 1.0;
+    double bias = n->affine ? (double)((const float *)tensor[1])[channel] : 0.0;
+    *scale = weight / sqrt((double)buffers.var[channel] + (double)n->eps);
+    *shift = bias - (double)buffers.mean[channel] * *scale;
+}
+
 static void settle(const cn__work *work, const cn__run *run, size_t channel) {
     double mean, variance, eps = (double)((const cn__norm_layer *)work->layer)->eps;
     statistics(work, run, channel, &mean, &variance);
@@ -192,6 +202,7 @@ const cn__layer_ops cn__batch_norm_ops = {
     .demand = cn__norm_demand,
     .wants_batch = true,
     .wants_moments = wants_moments,
+    .fixed_factors = fixed_factors,
     .forward = forward,
     .backward = backward,
     .backward_reads_in = true,
