@@ -563,12 +563,12 @@ static void count_warnings(void *user, cn_log_level level, const char *message) 
     snprintf(last_warning, sizeof last_warning, "%s", message);
 }
 
-typedef struct reference {
+typedef struct golden_file {
     cn__safetensors file;
     unsigned char *memory;
-} reference;
+} golden_file;
 
-static const float *golden_tensor(const reference *golden, const char *name, int64_t *count) {
+static const float *golden_tensor(const golden_file *golden, const char *name, int64_t *count) {
     const cn__entry *entry = cn__safetensors_find(&golden->file, name);
     ck_assert_ptr_nonnull(entry);
     *count = (int64_t)(entry->end - entry->begin) / 4;
@@ -602,7 +602,7 @@ START_TEST(a_state_dict_of_pytorch_loads_and_computes_the_same) {
     static const char golden_path[] = "tests/golden/pytorch.safetensors";
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     cn_context *logging;
-    reference golden;
+    golden_file golden;
     size_t count;
     int64_t inputs, outputs;
     options.threads = 1;

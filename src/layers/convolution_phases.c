@@ -88,8 +88,13 @@ static size_t out_pixels(const cn__work *work) {
     return (size_t)work->out->shape.height * (size_t)work->out->shape.width;
 }
 
+static bool gathers_moments(const cn__work *work, const cn__run *run) {
+    return work->moments && work->norm->ops->wants_moments(work->norm, run->training);
+}
+
 static size_t forward_shares(const cn__work *work, const cn__run *run) {
-    return pixel_shares(work, (size_t)run->blocks * forward_tiles(work), out_pixels(work));
+    return gathers_moments(work, run) ? cn__moment_shares(work->out->shape)
+                                      : pixel_shares(work, (size_t)run->blocks * forward_tiles(work), out_pixels(work));
 }
 
 static size_t forward_items(const cn__work *work, const cn__run *run) {
@@ -97,7 +102,7 @@ static size_t forward_items(const cn__work *work, const cn__run *run) {
     return (size_t)run->blocks * (g->gemm ? 1 : forward_tiles(work) * forward_shares(work, run));
 }
 
-static void forward_tile(const cn__work *work, size_t block, size_t tile, size_t share, size_t shares) {
+static void forward_tile(const cn__work *work, const cn__run *run, size_t block, size_t tile, size_t share) {
     const cn__conv_geometry *g = work->geometry;
     size_t group = tile / (size_t)g->out_tiles;
     int32_t first = (int32_t)(tile % (size_t)g->out_tiles) * CN__CONV_TILE;
@@ -118,7 +123,9 @@ static void forward_tile(const cn__work *work, size_t block, size_t tile, size_t
             bias[r] = ((const float *)work->tensor[1])[channel + (size_t)r];
         args.bias = bias;
     }
-    cn__conv_job job = job_share(&g->forward, share, shares, false);
+    if (gathers_moments(work, run))
+        args.moments = cn__moments_of(work, work->out->shape, block, share, channel);
+    cn__conv_job job = job_share(&g->forward, share, forward_shares(work, run), false);
     work->kernels->conv(&args, &job);
 }
 
@@ -129,7 +136,7 @@ static void forward(const cn__work *work, const cn__run *run, size_t item) {
         return;
     }
     size_t shares = forward_shares(work, run), tiles = forward_tiles(work);
-    forward_tile(work, item / shares / tiles, item / shares % tiles, item % shares, shares);
+    forward_tile(work, run, item / shares / tiles, item / shares % tiles, item % shares);
 }
 
 static size_t border_items(const cn__work *work, const cn__run *run) {
