@@ -131,7 +131,7 @@ deps:
 	command -v apt-get >/dev/null || { echo "no apt-get here; the Debian packages are:$$missing" >&2; exit 1; }; \
 	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
 	ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || $$sudo apt-get update; \
-	echo "$$sudo apt-get install -y --no-install-recommends$$missing"; \
+	echo "$${sudo:+sudo }apt-get install -y --no-install-recommends$$missing"; \
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
 
 # In `make deps check` nothing begins before deps is through.
