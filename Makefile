@@ -21,6 +21,7 @@ CONFIG ?= release
 SANITIZE_release :=
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SANITIZE_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 version_part = $(shell sed -n 's/^.define CN_VERSION_$(1) *//p' include/convnet.h)
 MAJOR := $(call version_part,MAJOR)
@@ -74,11 +75,12 @@ COMMON_LIB := $(B)/libcommon.a
 
 SUITES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/test_*.c)))
 BENCHES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/bench_*.c)))
-HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_%,$(sort $(wildcard tests/*.c))))
+FUZZERS := $(patsubst tests/%.c,$(B)/%,$(sort $(wildcard tests/fuzz_*.c)))
+HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fuzz_%,$(sort $(wildcard tests/*.c))))
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
-SUITES_ONCE := $(TESTS_DIR)/test_base
+SUITES_ONCE := $(addprefix $(TESTS_DIR)/,test_base test_safetensors test_summary test_zoo)
 
 # ---- flags ----
 
@@ -101,7 +103,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
-.PHONY: all library programs deps demo check suites sanitize check-asan check-tsan check-valgrind bench bench-kernels \
+.PHONY: all library programs deps demo check suites sanitize check-asan check-tsan check-valgrind fuzz fuzzers bench bench-kernels \
         install uninstall format distcheck clean help FORCE
 
 ## all: the library, static and shared, in lib/ and the programs in examples/bin/ (the default)
@@ -185,7 +187,7 @@ $(B)/examples/%.o: examples/%.c $(B)/flags
 $(B)/tests/%.o: tests/%.c $(B)/test-flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(call compile,$(BASE_FLAGS) -Isrc $(CHECK_CFLAGS))
+	$(Q)$(call compile,$(BASE_FLAGS) -Isrc -DCN_WITH_JSON=$(WITH_JSON) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
 
 -include $(patsubst %.o,%.d,$(STATIC_OBJECTS) $(SHARED_OBJECTS)) $(wildcard $(B)/examples/*.d $(B)/examples/*/*.d $(B)/tests/*.d)
 
@@ -223,6 +225,10 @@ $(SUITES) $(BENCHES): $(TESTS_DIR)/%: $(B)/tests/%.o $(HELPER_LIB) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(CHECK_LIBS) $(PACKAGE_LIBS) -lm
 
+$(FUZZERS): $(B)/%: $(B)/tests/%.o $(STATIC_LIB)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(PACKAGE_LIBS) -lm
+
 # ---- running ----
 
 ## demo: trains the session-8 network on drawn images, about a minute, and shows the result
@@ -257,6 +263,18 @@ check-tsan:
 check-valgrind: $(SUITES)
 	@QUICK=1 CK_FORK=no CONVNET_MAX_ISA=avx2 tests/run.sh -o $(B)/summary -x 'valgrind -q --leak-check=full --error-exitcode=99' \
 	    -1 '$(SUITES)' $(SUITES)
+
+## fuzz: looks for files that break their readers, FUZZ_SECONDS (60) each; needs Clang
+fuzz:
+	+$(MAKE) CONFIG=fuzz CC=clang CFLAGS='-O1 -g' fuzzers
+
+# Starts from the files in tests/corpus/NAME, and keeps what it finds of interest in build/fuzz/corpus/NAME.
+FUZZ_SECONDS ?= 60
+fuzzers: $(FUZZERS)
+	@for program in $(FUZZERS); do name=$${program##*/fuzz_}; mkdir -p $(B)/corpus/$$name || exit; \
+	    $$program -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -artifact_prefix=$(B)/$$name- -print_final_stats=1 \
+	        $(B)/corpus/$$name tests/corpus/$$name || exit; \
+	done
 
 ## bench: session 8 against PyTorch, where that is installed, and the machine's peak
 bench: programs $(TESTS_DIR)/bench_training
