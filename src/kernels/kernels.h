@@ -30,28 +30,43 @@ typedef struct cn__conv_job {
     const cn__tap *taps;
     int32_t tap_count;
     int32_t pixel_count;
-    const int32_t *pixel_in;  /* floats from the input plane's base, per pixel */
-    const int32_t *pixel_out; /* floats from the output plane's base, per pixel */
-    bool accumulate;          /* add to what the output holds */
+    const int32_t *pixel_in;   /* floats from the input plane's base, per pixel */
+    const int32_t *pixel_out;  /* floats from the output plane's base, per pixel */
+    const int32_t *pixel_skip; /* floats from the skip plane's base, per pixel; NULL without a skip */
+    bool accumulate;           /* add to what the output holds */
 } cn__conv_job;
 
 /* Rows of the register tile: output channels that one call computes, the granularity of packed weights. */
 #define CN__CONV_TILE 8
 
 typedef struct cn__conv_args {
-    const float *in;         /* plane 0 of the input channels of this group */
-    size_t in_channel;       /* floats from an input plane to the next */
+    const float *in;   /* plane 0 of the input channels of this group */
+    size_t in_channel; /* floats from an input plane to the next */
     int32_t in_channels;
-    const float *weights;    /* packed [in_channels][taps][CN__CONV_TILE], missing rows zero */
-    int32_t taps;            /* taps in the packed weights */
-    const float *bias;       /* CN__CONV_TILE values, or NULL */
-    float *out;              /* plane of the tile's first output channel */
+    const float *weights; /* packed [in_channels][taps][CN__CONV_TILE], missing rows zero */
+    int32_t taps;         /* taps in the packed weights */
+    const float *bias;    /* CN__CONV_TILE values, or NULL */
+    float *out;           /* plane of the tile's first output channel */
     size_t out_channel;
-    int32_t out_channels;    /* 1 … CN__CONV_TILE rows to store */
+    int32_t out_channels; /* 1 … CN__CONV_TILE rows to store */
+    const float *skip;    /* plane that is added to the first output channel, and so on; NULL: none */
+    size_t skip_channel;
+    bool relu;      /* max(·, 0) last */
+    float *moments; /* NULL, or per row CN__MOMENT_LINES lines that get the job's moments, see cn__moment */
 } cn__conv_args;
+
+/* Moments of a share of a plane's pixels, lane by lane: values are taken from a pivot of their own kind, so that
+ * neither sum loses what a variance is made of. */
+enum {
+    CN__MOMENT_PIVOT,
+    CN__MOMENT_SUM,
+    CN__MOMENT_SQUARES,
+    CN__MOMENT_LINES
+}; /* pivot, Σ (x - pivot), Σ (x - pivot)² */
 
 typedef struct cn__conv_weight_args {
     int32_t blocks, height, width; /* of the output gradient */
+    int32_t last_lanes;            /* images in the last block: what other lanes hold does not count */
     const float *dy;               /* plane of row 0 in block 0 */
     size_t dy_block, dy_channel, dy_row;
     int32_t rows;                  /* output channels */
@@ -68,18 +83,19 @@ typedef struct cn__conv_weight_args {
 typedef struct cn__pointwise_args {
     int32_t height, width;
     cn__plane x, y;
-    cn__plane skip;       /* added before the ReLU; data NULL: none */
-    const float *scale;   /* CN__LANES values: y = x · scale + shift; NULL: y = x */
-    const float *shift;
+    cn__plane skip;     /* added before the ReLU; data NULL: none */
+    /* Normalisation, (x - center) · inv · weight + bias; center and inv are CN__LANES values. inv NULL: none. */
+    const float *center, *inv;
+    float weight, bias;
     bool relu;
     /* Dropout, if threshold > 0: an element whose 16 random bits are below `threshold` becomes zero, others are times
      * `keep`. Pixel p (row-major) in lane l reads half-word p % 8 (low half of word 0 first) of
      * philox({p / 8, counter1, image[l], counter3}, key). */
     uint32_t threshold;
     float keep;
-    uint32_t counter1;      /* layer and channel */
-    uint32_t counter3;      /* epoch or step */
-    const uint32_t *image;  /* [CN__LANES]: which image each lane holds */
+    uint32_t counter1;     /* layer and channel */
+    uint32_t counter3;     /* epoch or step */
+    const uint32_t *image; /* [CN__LANES]: which image each lane holds */
     uint64_t key;
 } cn__pointwise_args;
 
@@ -90,14 +106,7 @@ typedef struct cn__pool_args {
     int32_t divisor; /* 0: by the window's size */
 } cn__pool_args;
 
-typedef enum cn__unary {
-    CN__LEAKY_RELU,
-    CN__SIGMOID,
-    CN__TANH,
-    CN__SILU,
-    CN__GELU,
-    CN__GELU_TANH
-} cn__unary;
+typedef enum cn__unary { CN__LEAKY_RELU, CN__SIGMOID, CN__TANH, CN__SILU, CN__GELU, CN__GELU_TANH } cn__unary;
 
 typedef struct cn__kernels {
     cn_isa isa;
@@ -107,31 +116,30 @@ typedef struct cn__kernels {
     void (*conv)(const cn__conv_args *args, const cn__conv_job *job);
 
     /* Weight gradient: for rows r < rows and columns q < columns
-     * out[r · out_row + q] = Σ_lanes Σ_blocks Σ_pixels dy[…] · x[column[q] + …], pixels row-major within a block, blocks
-     * in their order, lanes last (l + 8, then + 4, + 2, + 1). */
+     * out[r · out_row + q] = Σ_lanes Σ_blocks Σ_pixels dy[…] · x[column[q] + …], pixels row-major within a block,
+     * blocks in their order, lanes last (l + 8, then + 4, + 2, + 1). */
     void (*conv_weight)(const cn__conv_weight_args *args);
 
-    /* Σ over pixels and lanes of a plane, lanes last as above. */
-    float (*plane_sum)(cn__plane x, int32_t height, int32_t width);
+    /* Σ over pixels and the first `lanes` lanes of a plane, lanes last as above. */
+    float (*plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
 
     /* Per lane: mean[16] and m2[16] = Σ (x - mean)², two passes. */
     void (*lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
 
-    /* y = dropout(relu(x · scale + shift + skip)). */
+    /* y = dropout(relu(norm(x) + skip)). */
     void (*pointwise)(const cn__pointwise_args *args);
 
     /* Backward of pointwise up to the normalisation: dz = dy · [y > 0] · keep (if relu; with dropout and no relu the
-     * mask is drawn again), written to dy in place; added to or stored in dskip if its data is not NULL
-     * (skip_accumulate); and per lane sum_dz[16] = Σ dz, sum_dzx[16] = Σ dz · (x - center) · inv. `args` as in
-     * forward with x, y; center and inv are CN__LANES values. */
+     * mask is drawn again), and per lane sum_dz[16] = Σ dz, sum_dzx[16] = Σ dz · (x - center) · inv. dz is left in
+     * dskip if its data is not NULL and it is not to be added to (skip_accumulate), else in dy, in place. */
     void (*norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
-                        const float *center, const float *inv, float *sum_dz, float *sum_dzx);
+                        float *sum_dz, float *sum_dzx);
 
-    /* dx (+)= a · dz + b · x + c per lane. */
-    void (*norm_backward)(cn__plane dz, cn__plane x, cn__plane dx, int32_t height, int32_t width, const float *a,
-                          const float *b, const float *c, bool accumulate);
+    /* dx (+)= inv · (weight · dz + b · (x - center) + c), all but weight per lane; dz and dx may be the same. */
+    void (*norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b, const float *c,
+                          bool accumulate);
 
-    /* Backward of pointwise without a normalisation (relu, dropout or both, scale NULL): dx (+)= dz, from y. */
+    /* Backward of pointwise without a normalisation (relu, dropout or both, inv NULL): dx (+)= dz, from y. */
     void (*pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate);
 
     /* y (+)= x. */
@@ -146,7 +154,7 @@ typedef struct cn__kernels {
     /* dx must hold zeros or earlier gradients: windows add to it. */
     void (*max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
     void (*avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
-    void (*avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
+    void (*avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx); /* adds to dx too */
     /* torch's windows: floor(i·in/out) … ceil((i+1)·in/out); args gives the sizes only. */
     void (*adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
     void (*adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
@@ -162,8 +170,8 @@ typedef struct cn__kernels {
     void (*sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate, float momentum,
                 float dampening, bool nesterov, bool first, float weight_decay, float l1);
     void (*adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,
-                 float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay,
-                 bool decoupled, float l1);
+                 float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay, bool decoupled,
+                 float l1);
 } cn__kernels;
 
 /* Row-major C (+)= A · B, all through CBLAS, in pieces small enough that OpenBLAS stays on the calling thread.

@@ -19,9 +19,9 @@ typedef struct cn__shape {
 /* [block][channel][row][column][16 images], with a border that holds what padding asks for. */
 typedef struct cn__map {
     cn__shape shape;
-    int32_t pad[2];         /* border rows above and below, columns left and right */
-    cn_padding_mode mode;   /* what the border holds */
-    float *data;            /* interior pixel (0, 0), channel 0, block 0 */
+    int32_t pad[2];             /* border rows above and below, columns left and right */
+    cn_padding_mode mode;       /* what the border holds */
+    float *data;                /* interior pixel (0, 0), channel 0, block 0 */
     size_t row, channel, block; /* strides in floats */
 } cn__map;
 
@@ -46,11 +46,11 @@ void cn__map_unpack(const cn__map *map, float *images_nchw, int32_t images);
 /* ---- one pass over one batch ---- */
 
 typedef struct cn__run {
-    int32_t images, blocks;  /* blocks = ceil(images / 16) */
+    int32_t images, blocks; /* blocks = ceil(images / 16) */
     bool training;
-    uint64_t seed;           /* dropout: key */
-    uint32_t step;           /* dropout: epoch or pass */
-    const uint32_t *image;   /* dropout: [blocks · 16] which image each lane holds */
+    uint64_t seed;         /* dropout: key */
+    uint32_t step;         /* dropout: epoch or pass */
+    const uint32_t *image; /* dropout: [blocks · 16] which image each lane holds */
 } cn__run;
 
 /* Lanes of a block that hold images: 1 … 16. */
@@ -69,14 +69,15 @@ typedef struct cn__phase {
     void (*run)(const cn__work *work, const cn__run *run, size_t item);
 } cn__phase;
 
-/* Add, ReLU and dropout that follow a norm and are computed in its passes: y = dropout(relu(norm(x) + skip)). */
+/* Add, ReLU and dropout that follow a norm, or in a plan for inference a convolution, and are computed in its passes:
+ * y = dropout(relu(norm(x) + skip)). */
 typedef struct cn__fused {
     const cn__map *skip;  /* NULL: none */
     cn__map *d_skip;      /* NULL: gradient not wanted */
     bool skip_accumulate; /* d_skip already holds another reader's share */
     bool relu;
-    float dropout;        /* probability */
-    uint32_t dropout_id;  /* the dropout layer's place in the model */
+    float dropout;       /* probability */
+    uint32_t dropout_id; /* the dropout layer's place in the model */
 } cn__fused;
 
 #define CN__MAX_TENSORS 5
@@ -87,30 +88,37 @@ struct cn__work {
     const cn__kernels *kernels;
     cn_conv_algorithm algorithm;
     int32_t max_blocks;
-    bool training;             /* the plan has a backward pass */
-    uint32_t id;               /* the layer's place in the model */
+    bool training; /* the plan has a backward pass */
+    uint32_t id;   /* the layer's place in the model */
     int32_t input_count;
     const cn__map *const *in;
     const cn__map *out;
-    const cn__map *d_out;      /* backward: given */
-    cn__map *const *d_in;      /* backward: to be written; an entry is NULL where not wanted */
-    const bool *accumulate;    /* per input: add to d_in instead of writing it */
+    const cn__map *d_out;             /* backward: given */
+    cn__map *const *d_in;             /* backward: to be written; an entry is NULL where not wanted */
+    const bool *accumulate;           /* per input: add to d_in instead of writing it */
     void *tensor[CN__MAX_TENSORS];    /* parameters and buffers in the order of ops->tensors */
     float *gradient[CN__MAX_TENSORS]; /* NULL for buffers, and without a backward pass */
     cn__fused fused;
-    float *state;              /* demand.state_floats, kept from prepare and forward to backward */
-    float *scratch;            /* demand.scratch_floats, between the phases of one pass only */
-    void *geometry;            /* what bind made */
+    /* A convolution whose output only a norm reads gathers its moments for that norm, which then need not read it once
+     * more: [block][cn__moment_shares][channel][CN__MOMENT_LINES][CN__LANES], of both works; NULL: it does not. */
+    float *moments;
+    const cn_layer *norm; /* the convolution's: whom the moments are for */
+    /* Inference: a norm of fixed statistics behind a convolution goes into its weights; NULL: none. */
+    const cn_layer *folded;
+    void *folded_tensor[CN__MAX_TENSORS];
+    float *state;   /* demand.state_floats, kept from prepare and forward to backward */
+    float *scratch; /* demand.scratch_floats, between the phases of one pass only */
+    void *geometry; /* what bind made */
 };
 
 /* ---- what a layer is ---- */
 
 /* A hyper-parameter: how files and messages name it. */
 typedef struct cn__attr {
-    const char *name;         /* PyTorch's */
+    const char *name;                           /* PyTorch's */
     enum { CN__INT, CN__FLOAT, CN__ENUM } kind; /* an int32_t, a float, an int32_t with names */
-    size_t offset;            /* in the layer's struct */
-    const char *const *names; /* CN__ENUM: NULL-terminated */
+    size_t offset;                              /* in the layer's struct */
+    const char *const *names;                   /* CN__ENUM: NULL-terminated */
 } cn__attr;
 
 typedef struct cn__tensor_spec {
@@ -118,12 +126,12 @@ typedef struct cn__tensor_spec {
     cn_dtype dtype;
     int dims;
     int64_t shape[4];
-    bool parameter;   /* false: a buffer */
+    bool parameter; /* false: a buffer */
 } cn__tensor_spec;
 
 /* What a layer wants of the plan. */
 typedef struct cn__demand {
-    int32_t pad[2];           /* border of its inputs */
+    int32_t pad[2]; /* border of its inputs */
     cn_padding_mode mode;
     size_t state_floats, scratch_floats; /* for max_blocks blocks */
 } cn__demand;
@@ -159,6 +167,11 @@ typedef struct cn__layer_ops {
     void (*unbind)(cn__work *work);
     /* A training pass wants more than one value a channel. */
     bool wants_batch;
+    /* Norms: whether a pass wants the moments of its input; NULL: never. */
+    bool (*wants_moments)(const cn_layer *layer, bool training);
+    /* Norms that in a pass without moments are y = scale · x + shift, channel by channel; NULL: never. */
+    void (*fixed_factors)(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift);
+    bool convolves; /* can gather moments, and takes in what follows it */
 
     /* Arrays that end with a NULL `run`; NULL: none. `prepare` runs when parameters have changed. */
     const cn__phase *prepare, *forward, *backward;
@@ -185,6 +198,8 @@ size_t cn__items_out_planes(const cn__work *work, const cn__run *run);
 size_t cn__items_in_planes(const cn__work *work, const cn__run *run);
 /* Output shape = input shape. */
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
+/* CN_ERR_ARGUMENT naming type and hyper-parameter unless least <= value <= most. */
+cn_status cn__check_range(const char *type, const char *what, int32_t value, int32_t least, int32_t most);
 /* Fills args for relu and dropout as the fused part, block and channel say; x, y and the rest are the caller's. */
 void cn__pointwise_fill(cn__pointwise_args *args, const cn__work *work, const cn__run *run, const cn__fused *fused,
                         size_t block, size_t channel);
@@ -192,5 +207,19 @@ void cn__pointwise_fill(cn__pointwise_args *args, const cn__work *work, const cn
 int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode);
 
 float cn__dropout_p(const cn_layer *layer); /* of a layer whose role is dropout */
+
+/* Shares into which a convolution cuts a plane of its output to gather moments: by shape alone, so that their sums do
+ * not depend on the number of threads. */
+static inline size_t cn__moment_shares(cn__shape shape) {
+    size_t pixels = (size_t)shape.height * (size_t)shape.width, share = 192;
+    return (pixels + share - 1) / share;
+}
+static inline size_t cn__moment_floats(cn__shape shape, size_t blocks) {
+    return blocks * cn__moment_shares(shape) * (size_t)shape.channels * CN__MOMENT_LINES * CN__LANES;
+}
+static inline float *cn__moments_of(const cn__work *work, cn__shape shape, size_t block, size_t share, size_t channel) {
+    size_t row = (block * cn__moment_shares(shape) + share) * (size_t)shape.channels + channel;
+    return work->moments + row * CN__MOMENT_LINES * CN__LANES;
+}
 
 #endif

@@ -1,5 +1,6 @@
 /* plan.c: compiles a model for a batch size and mode: units, borders, lifetimes, one arena, layers bound to it. */
 #include "model/plan.h"
+#include <string.h>
 
 /* What compiling needs besides the plan, per value. */
 typedef struct compiler {
@@ -178,6 +179,27 @@ static cn_status add_copies(compiler *c, cn__unit *unit) {
     return CN_OK;
 }
 
+/* The norm that is the only reader of a convolution's output, or NULL. */
+static cn__unit *norm_behind(const cn__plan *plan, const cn__unit *unit) {
+    const cn__node *node = head_node(plan, unit);
+    if (!node->layer->ops->convolves || plan->model->nodes[unit->last].readers != 1)
+        return NULL;
+    for (cn__unit *other = plan->units; other < plan->units + plan->unit_count; other++)
+        if (head_node(plan, other)->inputs[0] == unit->last)
+            return head_node(plan, other)->layer->ops->wants_moments ? other : NULL;
+    return NULL;
+}
+
+static cn_status add_moments(compiler *c, cn__unit *unit) {
+    cn__unit *norm = norm_behind(c->plan, unit);
+    if (!norm)
+        return CN_OK;
+    size_t floats = cn__moment_floats(head_node(c->plan, unit)->shape, (size_t)c->plan->max_blocks);
+    unit->work.norm = head_node(c->plan, norm)->layer;
+    return cn__arena_add(&c->arena, floats, forward_time(c->plan, unit), forward_time(c->plan, norm),
+                         &unit->work.moments, 0);
+}
+
 static cn_status add_memory(compiler *c) {
     cn__plan *plan = c->plan;
     size_t scratch = 0;
@@ -185,12 +207,47 @@ static cn_status add_memory(compiler *c) {
     for (int32_t u = 0; u < plan->unit_count; u++) {
         cn__unit *unit = &plan->units[u];
         CN__TRY(add_copies(c, unit));
+        CN__TRY(add_moments(c, unit));
         CN__TRY(cn__arena_add(&c->arena, unit->demand.state_floats, 0, end_time(plan), &unit->work.state, 0));
         if (scratch < unit->demand.scratch_floats)
             scratch = unit->demand.scratch_floats;
     }
     CN__TRY(cn__arena_add(&c->arena, scratch, 0, end_time(plan), &c->scratch, 0));
     return cn__arena_place(&c->arena, &plan->arena, &plan->arena_floats);
+}
+
+/* ---- tensors ---- */
+
+static size_t tensor_bytes(const cn_tensor *tensor) {
+    size_t bytes = (size_t)tensor->count * cn__dtype_bytes(tensor->dtype);
+    return (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
+}
+
+static cn_status copy_tensors(cn__plan *plan) {
+    const cn_model *model = plan->model;
+    size_t bytes = 0;
+    for (size_t i = 0; i < model->slot_count; i++)
+        bytes += tensor_bytes(&model->slots[i].value);
+    plan->copies = cn__alloc(plan->ctx, bytes, 1);
+    if (!plan->copies)
+        return cn__no_memory("a copy of the parameters");
+    char *to = plan->copies;
+    for (size_t i = 0; i < model->slot_count; i++) {
+        const cn_tensor *from = &model->slots[i].value;
+        plan->tensors[i] = memcpy(to, from->data, (size_t)from->count * cn__dtype_bytes(from->dtype));
+        to += tensor_bytes(from);
+    }
+    return CN_OK;
+}
+
+static cn_status find_tensors(cn__plan *plan) {
+    const cn_model *model = plan->model;
+    plan->tensors = cn__alloc(plan->ctx, model->slot_count, sizeof *plan->tensors);
+    if (!plan->tensors)
+        return cn__no_memory("a plan");
+    for (size_t i = 0; i < model->slot_count; i++)
+        plan->tensors[i] = model->slots[i].value.data;
+    return plan->options.copy_tensors ? copy_tensors(plan) : CN_OK;
 }
 
 /* ---- binding ---- */
@@ -219,10 +276,20 @@ static void choose_writers(compiler *c) {
     }
 }
 
+static void bind_folded(const cn__plan *plan, cn__unit *unit) {
+    const cn__node *norm = &plan->model->nodes[unit->folded];
+    unit->work.folded = norm->layer;
+    for (int32_t t = 0; t < norm->tensor_count; t++)
+        unit->work.folded_tensor[t] = plan->tensors[norm->first_tensor + t];
+}
+
 static cn_status bind_unit(compiler *c, cn__unit *unit) {
     cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, unit);
     cn__work *work = &unit->work;
+    cn__unit *norm = norm_behind(plan, unit);
+    if (norm)
+        norm->work.moments = work->moments;
     for (int32_t i = 0; i < node->input_count; i++)
         unit->in[i] = unit->copies[i].data ? &unit->copies[i] : &plan->values[node->inputs[i] + 1];
     work->layer = node->layer;
@@ -241,10 +308,12 @@ static cn_status bind_unit(compiler *c, cn__unit *unit) {
     work->scratch = c->scratch;
     if (unit->skip >= 0)
         work->fused.skip = &plan->values[unit->skip];
+    if (unit->folded >= 0)
+        bind_folded(plan, unit);
     for (int32_t t = 0; t < node->tensor_count; t++) {
-        const cn__slot *slot = &plan->model->slots[node->first_tensor + t];
-        work->tensor[t] = slot->value.data;
-        work->gradient[t] = unit->backward ? slot->gradient.data : NULL;
+        int32_t slot = node->first_tensor + t;
+        work->tensor[t] = plan->tensors[slot];
+        work->gradient[t] = unit->backward ? plan->model->slots[slot].gradient.data : NULL;
     }
     return node->layer->ops->bind ? node->layer->ops->bind(work) : CN_OK;
 }
@@ -281,6 +350,7 @@ static cn_status compile(compiler *c) {
     choose_borders(c);
     find_lifetimes(c);
     CN__TRY(add_memory(c));
+    CN__TRY(find_tensors(plan));
     choose_writers(c);
     for (int32_t u = 0; u < plan->unit_count; u++)
         CN__TRY(bind_unit(c, &plan->units[u]));
@@ -341,6 +411,8 @@ void cn__plan_free(cn__plan *plan) {
     cn__free(plan->ctx, plan->units);
     cn__free(plan->ctx, plan->values);
     cn__free(plan->ctx, plan->gradients);
+    cn__free(plan->ctx, plan->tensors);
+    cn__free(plan->ctx, plan->copies);
     cn__free(plan->ctx, plan->arena);
     cn__free(plan->ctx, plan);
 }

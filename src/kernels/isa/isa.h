@@ -10,15 +10,15 @@ void CN__K(conv)(const cn__conv_args *args, const cn__conv_job *job);
 /* direct_conv_weight.c */
 void CN__K(conv_weight)(const cn__conv_weight_args *args);
 /* moments.c */
-float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width);
+float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
 void CN__K(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
 /* pointwise.c */
 void CN__K(pointwise)(const cn__pointwise_args *args);
 void CN__K(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate);
 void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
-                        const float *center, const float *inv, float *sum_dz, float *sum_dzx);
-void CN__K(norm_backward)(cn__plane dz, cn__plane x, cn__plane dx, int32_t height, int32_t width, const float *a,
-                          const float *b, const float *c, bool accumulate);
+                        float *sum_dz, float *sum_dzx);
+void CN__K(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b, const float *c,
+                          bool accumulate);
 void CN__K(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
 /* unary.c */
 void CN__K(unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width);
