@@ -1,4 +1,4 @@
-/* pointwise.c: what happens to each element by itself around a normalisation: scale, shift, skip, ReLU, dropout; and
+/* pointwise.c: what happens to each element around a normalisation: itself, skip, ReLU, dropout; and
  * the way back. Everything is written once, inlined with its options as constants. */
 #include "kernels/isa/isa.h"
 
@@ -58,9 +58,9 @@ INLINE vi kept(const cn__pointwise_args *a, uint32_t p, size_t part, vu word[4])
 
 /* ---- forward ---- */
 
-INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool affine, bool skip, bool relu, bool dropout) {
-    vf scale = affine ? vf_load(a->scale + part) : (vf){0}, shift = affine ? vf_load(a->shift + part) : (vf){0};
-    vf keep = vf_set1(a->keep);
+INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool norm, bool skip, bool relu, bool dropout) {
+    vf center = norm ? vf_load(a->center + part) : (vf){0}, bias = vf_set1(a->bias), keep = vf_set1(a->keep);
+    vf scale = norm ? vf_load(a->inv + part) * a->weight : (vf){0};
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
@@ -68,7 +68,7 @@ INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool affine, 
         const float *s = skip ? a->skip.data + (size_t)r * a->skip.row + part : x;
         float *y = a->y.data + (size_t)r * a->y.row + part;
         for (int32_t c = 0; c < a->width; c++, x += CN__LANES, s += CN__LANES, y += CN__LANES, p++) {
-            vf value = affine ? vf_fma(vf_load(x), scale, shift) : vf_load(x);
+            vf value = norm ? vf_fma(vf_load(x) - center, scale, bias) : vf_load(x);
             if (skip)
                 value += vf_load(s);
             if (relu)
@@ -80,17 +80,17 @@ INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool affine, 
     }
 }
 
-INLINE void forward_options(const cn__pointwise_args *a, size_t part, bool affine, bool skip) {
+INLINE void forward_options(const cn__pointwise_args *a, size_t part, bool norm, bool skip) {
     if (a->threshold)
-        a->relu ? forward_rows(a, part, affine, skip, true, true) : forward_rows(a, part, affine, skip, false, true);
+        a->relu ? forward_rows(a, part, norm, skip, true, true) : forward_rows(a, part, norm, skip, false, true);
     else
-        a->relu ? forward_rows(a, part, affine, skip, true, false) : forward_rows(a, part, affine, skip, false, false);
+        a->relu ? forward_rows(a, part, norm, skip, true, false) : forward_rows(a, part, norm, skip, false, false);
 }
 
 void CN__K(pointwise)(const cn__pointwise_args *args) {
     bool skip = args->skip.data != NULL;
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
-        if (args->scale)
+        if (args->inv)
             skip ? forward_options(args, part, true, true) : forward_options(args, part, true, false);
         else
             skip ? forward_options(args, part, false, true) : forward_options(args, part, false, false);
@@ -110,7 +110,6 @@ INLINE vf masked(const cn__pointwise_args *a, vf dy, const float *y, uint32_t p,
 
 typedef struct reduction {
     cn__plane dy, dskip;
-    const float *center, *inv;
     float *sum_dz, *sum_dzx;
 } reduction;
 
@@ -132,7 +131,7 @@ INLINE void reduce_pixel(const cn__pointwise_args *a, const float *x, const floa
 
 INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t part, bool relu, bool dropout,
                         int skip /* 0: none, 1: store, 2: add */) {
-    vf center = vf_load(to->center + part), even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
+    vf center = vf_load(a->center + part), even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
@@ -154,7 +153,7 @@ INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t
         }
     }
     vf_store(to->sum_dz + part, even + odd);
-    vf_store(to->sum_dzx + part, (even_product + odd_product) * vf_load(to->inv + part));
+    vf_store(to->sum_dzx + part, (even_product + odd_product) * vf_load(a->inv + part));
 }
 
 INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, size_t part, int skip) {
@@ -165,8 +164,8 @@ INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, siz
 }
 
 void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
-                        const float *center, const float *inv, float *sum_dz, float *sum_dzx) {
-    reduction to = {dy, dskip, center, inv, sum_dz, sum_dzx};
+                        float *sum_dz, float *sum_dzx) {
+    reduction to = {dy, dskip, sum_dz, sum_dzx};
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
         if (!dskip.data)
             reduce_options(args, &to, part, 0);
@@ -176,16 +175,18 @@ void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane 
             reduce_options(args, &to, part, 1);
 }
 
-void CN__K(norm_backward)(cn__plane dz, cn__plane x, cn__plane dx, int32_t height, int32_t width, const float *a,
-                          const float *b, const float *c, bool accumulate) {
+void CN__K(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b, const float *c,
+                          bool accumulate) {
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-        vf va = vf_load(a + part), vb = vf_load(b + part), vc = vf_load(c + part);
-        for (int32_t r = 0; r < height; r++) {
-            const float *from = dz.data + (size_t)r * dz.row + part, *at = x.data + (size_t)r * x.row + part;
+        vf center = vf_load(args->center + part), inv = vf_load(args->inv + part), weight = vf_set1(args->weight);
+        vf vb = vf_load(b + part), vc = vf_load(c + part);
+        for (int32_t r = 0; r < args->height; r++) {
+            const float *x = args->x.data + (size_t)r * args->x.row + part;
+            const float *from = dz.data + (size_t)r * dz.row + part;
             float *to = dx.data + (size_t)r * dx.row + part;
-            for (size_t i = 0; i < (size_t)width * CN__LANES; i += CN__LANES) {
-                vf value = vf_fma(vf_load(from + i), va, vf_fma(vf_load(at + i), vb, vc));
-                vf_store(to + i, accumulate ? vf_load(to + i) + value : value);
+            for (size_t i = 0; i < (size_t)args->width * CN__LANES; i += CN__LANES) {
+                vf value = vf_fma(vf_load(from + i), weight, vf_fma(vf_load(x + i) - center, vb, vc));
+                vf_store(to + i, accumulate ? vf_fma(value, inv, vf_load(to + i)) : value * inv);
             }
         }
     }
