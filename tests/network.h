@@ -115,6 +115,9 @@ double net_value(unsigned tag, size_t i);
 
 /* ---- the library's side ---- */
 
+/* A context for one way of computing. */
+cn_context *net_context(int threads, cn_conv_algorithm algorithm, cn_isa isa);
+
 /* The layer by itself, before it joins a model. */
 cn_layer *net_make_layer(cn_context *context, const network *net, int layer);
 

@@ -4,6 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+cn_context *net_context(int threads, cn_conv_algorithm algorithm, cn_isa isa) {
+    cn_context *context;
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    options.threads = threads;
+    options.conv_algorithm = algorithm;
+    options.isa = isa;
+    ck_ok(cn_context_new(&options, &context));
+    return context;
+}
+
 /* ---- layers ---- */
 
 static cn_status make_conv2d(cn_context *ctx, const net_layer *l, int channels, cn_layer **made) {
