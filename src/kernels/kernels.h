@@ -52,6 +52,7 @@ typedef struct cn__conv_args {
 
 typedef struct cn__conv_weight_args {
     int32_t blocks, height, width; /* of the output gradient */
+    int32_t last_lanes;            /* images in the last block: what other lanes hold does not count */
     const float *dy;               /* plane of row 0 in block 0 */
     size_t dy_block, dy_channel, dy_row;
     int32_t rows;                  /* output channels */
@@ -111,8 +112,8 @@ typedef struct cn__kernels {
      * in their order, lanes last (l + 8, then + 4, + 2, + 1). */
     void (*conv_weight)(const cn__conv_weight_args *args);
 
-    /* Σ over pixels and lanes of a plane, lanes last as above. */
-    float (*plane_sum)(cn__plane x, int32_t height, int32_t width);
+    /* Σ over pixels and the first `lanes` lanes of a plane, lanes last as above. */
+    float (*plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
 
     /* Per lane: mean[16] and m2[16] = Σ (x - mean)², two passes. */
     void (*lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);

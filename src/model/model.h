@@ -4,6 +4,8 @@
 
 #include "layers/layers.h"
 
+#define CN__MAX_BATCH (1 << 24) /* images in one pass */
+
 /* A layer in a model. Node i reads nodes before it; input -1 is the model's input. */
 typedef struct cn__node {
     char *name;
@@ -58,12 +60,42 @@ cn_status cn__model_ready(const cn_model *model, const char *function);
 cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* CN_ERR_SHAPE unless `tensor` is `images` inputs (outputs) of the model; `what` names it in the message (passes.c). */
+cn_status cn__model_expect_input(const cn_model *model, const cn_tensor *tensor, const char *what, cn_dtype dtype,
+                                 int64_t images);
+cn_status cn__model_expect_output(const cn_model *model, const cn_tensor *tensor, const char *what, int64_t images);
+
+/* ---- descriptions (receptive_field.c, summary.c, columns.c) ---- */
+
+/* What a node sees of the image, by height. */
+typedef struct cn__field {
+    bool present; /* a convolution or pool, whose window this is; else it only hands on what comes in */
+    cn__window window;
+    int64_t rf_in, jump_in, rf_out, jump_out;
+} cn__field;
+/* One for each node; to be freed with cn__free. */
+cn_status cn__receptive_fields(const cn_model *model, cn__field **fields);
+
+static inline int64_t cn__add_capped(int64_t a, int64_t b) {
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+/* Lines of at most 10 cells that end with tabs, the last with a newline, as a table in which each column is as wide as
+ * its widest cell. `alignment` has '<' or '>' for each column; a line "-" becomes a rule. Consumes `cells`. */
+cn_status cn__columns(cn__text *cells, const char *alignment, char **table);
+
+/* 47818 as "47,818", somewhere in the buffer; value >= 0. */
+#define CN__GROUPED_TEXT 32
+const char *cn__grouped(char text[CN__GROUPED_TEXT], int64_t value);
+
 /* ---- plans (plan.c, run.c) ---- */
 
 typedef struct cn__plan_options {
     int32_t images;         /* the largest batch */
     bool training;          /* with a backward pass */
     bool input_gradient;    /* backward goes on to the model's input */
+    bool copy_tensors;      /* parameters and buffers as they are now; the model may then change */
 } cn__plan_options;
 
 /* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan

@@ -2,16 +2,15 @@
 #include "model/model.h"
 #include <string.h>
 
-#define MOST_IMAGES (1 << 24) /* in one pass */
-
-static cn_status expect_images(const cn_model *model, const cn_tensor *tensor, const char *what, int64_t images) {
+cn_status cn__model_expect_input(const cn_model *model, const cn_tensor *tensor, const char *what, cn_dtype dtype,
+                                 int64_t images) {
     int64_t shape[4] = {images, 0, 0, 0};
     cn_model_input_shape(model, shape + 1);
-    return cn__tensor_expect(tensor, what, CN_FLOAT32, 4, shape);
+    return cn__tensor_expect(tensor, what, dtype, 4, shape);
 }
 
 /* [N, K] where the output has one pixel, else [N, C, H, W]; that form is taken for one pixel too. */
-static cn_status expect_output(const cn_model *model, const cn_tensor *tensor, const char *what, int64_t images) {
+cn_status cn__model_expect_output(const cn_model *model, const cn_tensor *tensor, const char *what, int64_t images) {
     int64_t shape[4] = {images, 0, 0, 0};
     cn_model_output_shape(model, shape + 1);
     bool flat = shape[2] == 1 && shape[3] == 1 && cn_tensor_dims(tensor) != 4;
@@ -48,10 +47,11 @@ cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input
     CN__REQUIRE(input);
     CN__REQUIRE(output);
     int64_t images = cn_tensor_shape(input, 0);
-    if (images < 1 || images > MOST_IMAGES)
-        return cn__error(CN_ERR_SHAPE, "cn_model_forward: %lld images, wanted 1 to %d", (long long)images, MOST_IMAGES);
-    CN__TRY(expect_images(model, input, "cn_model_forward: input", images));
-    CN__TRY(expect_output(model, output, "cn_model_forward: output", images));
+    if (images < 1 || images > CN__MAX_BATCH)
+        return cn__error(CN_ERR_SHAPE, "cn_model_forward: %lld images, wanted 1 to %d", (long long)images,
+                         CN__MAX_BATCH);
+    CN__TRY(cn__model_expect_input(model, input, "cn_model_forward: input", CN_FLOAT32, images));
+    CN__TRY(cn__model_expect_output(model, output, "cn_model_forward: output", images));
     CN__TRY(ensure_plan(model, (int32_t)images));
     cn__run run = {.images = (int32_t)images,
                    .blocks = (int32_t)((images + CN__LANES - 1) / CN__LANES),
@@ -77,9 +77,10 @@ cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_te
     CN__REQUIRE(grad_output);
     if (!model->can_go_back)
         return cn__error(CN_ERR_STATE, "cn_model_backward: no training forward pass since the last backward pass");
-    CN__TRY(expect_output(model, grad_output, "cn_model_backward: grad_output", model->last_run.images));
+    CN__TRY(cn__model_expect_output(model, grad_output, "cn_model_backward: grad_output", model->last_run.images));
     if (grad_input)
-        CN__TRY(expect_images(model, grad_input, "cn_model_backward: grad_input", model->last_run.images));
+        CN__TRY(cn__model_expect_input(model, grad_input, "cn_model_backward: grad_input", CN_FLOAT32,
+                                       model->last_run.images));
     cn__map_pack(cn__plan_output_gradient(model->plan), cn_tensor_data(grad_output), model->last_run.images);
     cn__plan_backward(model->plan, &model->last_run);
     if (grad_input)

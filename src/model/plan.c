@@ -1,5 +1,6 @@
 /* plan.c: compiles a model for a batch size and mode: units, borders, lifetimes, one arena, layers bound to it. */
 #include "model/plan.h"
+#include <string.h>
 
 /* What compiling needs besides the plan, per value. */
 typedef struct compiler {
@@ -193,6 +194,40 @@ static cn_status add_memory(compiler *c) {
     return cn__arena_place(&c->arena, &plan->arena, &plan->arena_floats);
 }
 
+/* ---- tensors ---- */
+
+static size_t tensor_bytes(const cn_tensor *tensor) {
+    size_t bytes = (size_t)tensor->count * cn__dtype_bytes(tensor->dtype);
+    return (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
+}
+
+static cn_status copy_tensors(cn__plan *plan) {
+    const cn_model *model = plan->model;
+    size_t bytes = 0;
+    for (size_t i = 0; i < model->slot_count; i++)
+        bytes += tensor_bytes(&model->slots[i].value);
+    plan->copies = cn__alloc(plan->ctx, bytes, 1);
+    if (!plan->copies)
+        return cn__no_memory("a copy of the parameters");
+    char *to = plan->copies;
+    for (size_t i = 0; i < model->slot_count; i++) {
+        const cn_tensor *from = &model->slots[i].value;
+        plan->tensors[i] = memcpy(to, from->data, (size_t)from->count * cn__dtype_bytes(from->dtype));
+        to += tensor_bytes(from);
+    }
+    return CN_OK;
+}
+
+static cn_status find_tensors(cn__plan *plan) {
+    const cn_model *model = plan->model;
+    plan->tensors = cn__alloc(plan->ctx, model->slot_count, sizeof *plan->tensors);
+    if (!plan->tensors)
+        return cn__no_memory("a plan");
+    for (size_t i = 0; i < model->slot_count; i++)
+        plan->tensors[i] = model->slots[i].value.data;
+    return plan->options.copy_tensors ? copy_tensors(plan) : CN_OK;
+}
+
 /* ---- binding ---- */
 
 /* Backward, each reader of a value writes its share; all but the first to run add to it. */
@@ -242,9 +277,9 @@ static cn_status bind_unit(compiler *c, cn__unit *unit) {
     if (unit->skip >= 0)
         work->fused.skip = &plan->values[unit->skip];
     for (int32_t t = 0; t < node->tensor_count; t++) {
-        const cn__slot *slot = &plan->model->slots[node->first_tensor + t];
-        work->tensor[t] = slot->value.data;
-        work->gradient[t] = unit->backward ? slot->gradient.data : NULL;
+        int32_t slot = node->first_tensor + t;
+        work->tensor[t] = plan->tensors[slot];
+        work->gradient[t] = unit->backward ? plan->model->slots[slot].gradient.data : NULL;
     }
     return node->layer->ops->bind ? node->layer->ops->bind(work) : CN_OK;
 }
@@ -281,6 +316,7 @@ static cn_status compile(compiler *c) {
     choose_borders(c);
     find_lifetimes(c);
     CN__TRY(add_memory(c));
+    CN__TRY(find_tensors(plan));
     choose_writers(c);
     for (int32_t u = 0; u < plan->unit_count; u++)
         CN__TRY(bind_unit(c, &plan->units[u]));
@@ -341,6 +377,8 @@ void cn__plan_free(cn__plan *plan) {
     cn__free(plan->ctx, plan->units);
     cn__free(plan->ctx, plan->values);
     cn__free(plan->ctx, plan->gradients);
+    cn__free(plan->ctx, plan->tensors);
+    cn__free(plan->ctx, plan->copies);
     cn__free(plan->ctx, plan->arena);
     cn__free(plan->ctx, plan);
 }

@@ -29,6 +29,8 @@ struct cn__plan {
     cn__unit *units;
     int32_t unit_count;
     cn__map *values, *gradients; /* by value; data NULL: fused away or not wanted */
+    void **tensors;              /* by slot: what the layers read, the model's own memory or a part of `copies` */
+    char *copies;                /* NULL: none */
     float *arena;
     size_t arena_floats;
 };

@@ -10,7 +10,7 @@ void CN__K(conv)(const cn__conv_args *args, const cn__conv_job *job);
 /* direct_conv_weight.c */
 void CN__K(conv_weight)(const cn__conv_weight_args *args);
 /* moments.c */
-float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width);
+float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
 void CN__K(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
 /* pointwise.c */
 void CN__K(pointwise)(const cn__pointwise_args *args);

@@ -1,7 +1,7 @@
 /* moments.c: sums over the pixels of a plane. */
 #include "kernels/isa/isa.h"
 
-float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width) {
+float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes) {
     float line[CN__LANES] __attribute__((aligned(CN__ALIGN)));
     for (int part = 0; part < CN__PARTS; part++) {
         vf sum = {0};
@@ -12,6 +12,8 @@ float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width) {
         }
         vf_store(line + part * CN__WIDTH, sum);
     }
+    for (int32_t l = lanes; l < CN__LANES; l++)
+        line[l] = 0.0f;
     return vf_line_sum(line);
 }
 

@@ -1,0 +1,127 @@
+/* augmentation.c: what a training image goes through: crop, flip, grayscale, rotation, perspective, with parameters
+ * drawn as torchvision's RandomCrop, RandomHorizontalFlip, RandomGrayscale, RandomRotation and RandomPerspective do. */
+#include "data/dataset.h"
+
+/* An image on its way: where it is now, and the two places it moves between. */
+typedef struct easel {
+    cn__extent extent;
+    cn__rng *rng;
+    const uint8_t *now;
+    uint8_t *next, *other;
+    int32_t *places;
+} easel;
+
+static size_t round_up(size_t bytes) {
+    return (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
+}
+
+static size_t image_bytes(cn__extent extent) {
+    return round_up((size_t)extent.channels * (size_t)extent.height * (size_t)extent.width);
+}
+
+size_t cn__augment_scratch(cn__extent extent) {
+    return 2 * image_bytes(extent) + round_up((size_t)extent.width * sizeof(int32_t));
+}
+
+/* The next place has been painted. */
+static void turn(easel *e) {
+    uint8_t *painted = e->next;
+    e->next = e->other;
+    e->other = painted;
+    e->now = painted;
+}
+
+static bool happens(cn__rng *rng, float probability) {
+    return probability > 0.0f && cn__rng_uniform(rng) < probability;
+}
+
+static void crop(easel *e, int padding, cn_padding_mode mode) {
+    int top = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
+    int left = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
+    cn__crop(e->extent, e->now, e->next, padding, mode, top, left, e->places);
+    turn(e);
+}
+
+static void rotate(easel *e, float most) {
+    float degrees = cn__rng_uniform(e->rng) * (2.0f * most) - most;
+    cn__rotate(e->extent, e->now, e->next, degrees, e->places);
+    turn(e);
+}
+
+/* Every corner moves inwards, by up to `distortion` of half a side. */
+static void perspective(easel *e, float distortion) {
+    int height = e->extent.height, width = e->extent.width, corners[8];
+    uint32_t most_x = (uint32_t)(distortion * (float)(width / 2)),
+             most_y = (uint32_t)(distortion * (float)(height / 2));
+    double coefficients[8];
+    for (int i = 0; i < 4; i++) {
+        int x = (int)cn__rng_below(e->rng, most_x + 1), y = (int)cn__rng_below(e->rng, most_y + 1);
+        corners[2 * i] = i == 1 || i == 2 ? width - 1 - x : x;
+        corners[2 * i + 1] = i >= 2 ? height - 1 - y : y;
+    }
+    if (!cn__perspective_solve(height, width, corners, coefficients))
+        return;
+    cn__perspective(e->extent, e->now, e->next, coefficients);
+    turn(e);
+}
+
+const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng, const uint8_t *pixels,
+                           void *scratch) {
+    uint8_t *first = scratch, *second = first + image_bytes(extent);
+    easel e = {extent, rng, pixels, first, second, (int32_t *)(void *)(second + image_bytes(extent))};
+    if (augmentation->crop_padding > 0)
+        crop(&e, augmentation->crop_padding, augmentation->crop_mode);
+    if (happens(rng, augmentation->horizontal_flip)) {
+        cn__flip(extent, e.now, e.next);
+        turn(&e);
+    }
+    if (happens(rng, augmentation->grayscale)) {
+        cn__grayscale(extent, e.now, e.next);
+        turn(&e);
+    }
+    if (augmentation->rotation > 0.0f)
+        rotate(&e, augmentation->rotation);
+    if (augmentation->perspective_distortion > 0.0f && happens(rng, augmentation->perspective))
+        perspective(&e, augmentation->perspective_distortion);
+    return e.now;
+}
+
+/* ---- the caller's choice ---- */
+
+static cn_status check_amount(const char *name, float value, float most) {
+    if (value >= 0.0f && value <= most)
+        return CN_OK;
+    return cn__error(CN_ERR_ARGUMENT, "cn_augmentation: %s is %g, wanted 0 to %g", name, (double)value, (double)most);
+}
+
+static cn_status check(const cn_augmentation *a, const cn__images *images) {
+    int side = images->height < images->width ? images->height : images->width;
+    CN__TRY(check_amount("horizontal_flip", a->horizontal_flip, 1.0f));
+    CN__TRY(check_amount("grayscale", a->grayscale, 1.0f));
+    CN__TRY(check_amount("rotation", a->rotation, 180.0f));
+    CN__TRY(check_amount("perspective_distortion", a->perspective_distortion, 1.0f));
+    CN__TRY(check_amount("perspective", a->perspective, 1.0f));
+    if (a->crop_padding < 0 || a->crop_padding >= side)
+        return cn__error(CN_ERR_ARGUMENT, "cn_augmentation: crop_padding is %d, wanted 0 to %d for images of %d×%d",
+                         a->crop_padding, side - 1, images->height, images->width);
+    if (a->crop_mode != CN_PADDING_ZEROS && a->crop_mode != CN_PADDING_REPLICATE && a->crop_mode != CN_PADDING_REFLECT)
+        return cn__error(CN_ERR_ARGUMENT, "cn_augmentation: crop_mode is %d, wanted zeros, replicate or reflect",
+                         (int)a->crop_mode);
+    if (a->grayscale > 0.0f && images->channels != 3)
+        return cn__error(CN_ERR_ARGUMENT, "cn_augmentation: grayscale is for 3 channels, the images have %d",
+                         images->channels);
+    if (images->floats)
+        return cn__error(CN_ERR_UNSUPPORTED, "cn_dataset_set_augmentation: the images are float32, not 8-bit");
+    return CN_OK;
+}
+
+cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation *augmentation) {
+    CN__REQUIRE(dataset);
+    cn_augmentation known = CN_AUGMENTATION_INIT;
+    if (augmentation) {
+        CN__TRY(cn__options_read(&known, sizeof known, sizeof known, augmentation, "cn_augmentation"));
+        CN__TRY(check(&known, dataset->images));
+    }
+    dataset->augmentation = known;
+    return CN_OK;
+}

@@ -1,0 +1,37 @@
+/* augmentation.h: changes to 8-bit images, with the geometry and the rounding of torchvision on PIL images. */
+#ifndef CN_AUGMENTATION_H
+#define CN_AUGMENTATION_H
+
+#include "base/base.h"
+
+/* Extent of an image whose channels are planes of height · width bytes, one after the other. */
+typedef struct cn__extent {
+    int channels, height, width;
+} cn__extent;
+
+/* ---- the operations (geometry.c): from one image to another ---- */
+
+void cn__flip(cn__extent extent, const uint8_t *from, uint8_t *to);
+/* ITU-R 601-2 luma in all three channels. */
+void cn__grayscale(cn__extent extent, const uint8_t *from, uint8_t *to);
+/* The image's own size out of the padded image, from its row `top` and column `left`. `places`: width integers. */
+void cn__crop(cn__extent extent, const uint8_t *from, uint8_t *to, int padding, cn_padding_mode mode, int top, int left,
+              int32_t *places);
+/* By `degrees` counter-clockwise around the centre; the nearest pixel, 0 outside. `places`: width integers. */
+void cn__rotate(cn__extent extent, const uint8_t *from, uint8_t *to, double degrees, int32_t *places);
+/* Pixel (x, y) comes from ((ax + by + c) / (gx + hy + 1), (dx + ey + f) / (gx + hy + 1)), bilinear, 0 outside. */
+void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double coefficients[8]);
+/* The coefficients a … h that move the image's corners (top left, top right, bottom right, bottom left) to `corners`
+ * (x and y of each), in single precision as torchvision has them. False: there are none, some corners coincide or lie
+ * in line. */
+bool cn__perspective_solve(int height, int width, const int corners[8], double coefficients[8]);
+
+/* ---- drawing their parameters (augmentation.c) ---- */
+
+/* Bytes of scratch memory for an image of this extent: a multiple of CN__ALIGN. */
+size_t cn__augment_scratch(cn__extent extent);
+/* The changed image, in `scratch` or, if nothing changed, `pixels` itself. */
+const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng, const uint8_t *pixels,
+                           void *scratch);
+
+#endif

@@ -1,0 +1,197 @@
+/* cifar.c: the binary files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): records of one or two label bytes and the
+ * 3·32·32 bytes of an image. */
+#include "data/dataset.h"
+#include <errno.h>
+#include <string.h>
+
+#define PIXELS        (3 * 32 * 32)
+#define MOST_FILES    5
+#define LARGEST_NAMES 65536 /* bytes of a file with class names */
+#define MOST_CLASSES  100
+
+/* Session 8's; the study used the same for all of its experiments. */
+static const float mean[3] = {0.49139968f, 0.48215827f, 0.44653124f};
+static const float std[3] = {0.24703233f, 0.24348505f, 0.26158768f};
+
+/* One of the two formats, as it is to be read. */
+typedef struct layout {
+    int label_bytes, label; /* of a record, and which of them counts */
+    int classes;
+    const char *names; /* the file of class names */
+} layout;
+
+/* ---- class names, a line each ---- */
+
+/* Cuts the text into lines and lists those that are not blank; their number, counting beyond `most`. */
+static int split_lines(char *text, const char **lines, int most) {
+    int count = 0;
+    for (char *line = text, *end; *line; line = end) {
+        end = line + strcspn(line, "\r\n");
+        if (*end)
+            *end++ = '\0';
+        if (*line && count++ < most)
+            lines[count - 1] = line;
+    }
+    return count;
+}
+
+static cn_status set_names(cn_dataset *dataset, cn__file *file, char *text) {
+    const char *lines[MOST_CLASSES];
+    int classes = dataset->images->classes;
+    if (file->size >= LARGEST_NAMES)
+        return cn__error(CN_ERR_FORMAT, "'%s' has %llu bytes, too many for class names", file->path,
+                         (unsigned long long)file->size);
+    CN__TRY(cn__file_read(file, text, (size_t)file->size));
+    int count = split_lines(text, lines, MOST_CLASSES);
+    if (count != classes)
+        return cn__error(CN_ERR_FORMAT, "'%s' names %d classes, wanted %d", file->path, count, classes);
+    return cn_dataset_set_class_names(dataset, classes, lines);
+}
+
+/* Names from their file, where it is. */
+static cn_status read_names(cn_dataset *dataset, const char *directory, const char *name) {
+    char path[CN__LONGEST_PATH];
+    cn__file file;
+    CN__TRY(cn__path(path, directory, name, ""));
+    cn_status status = cn__file_open(dataset->ctx, path, &file);
+    if (status != CN_OK)
+        return file.error == ENOENT ? CN_OK : status;
+    char *text = cn__alloc(dataset->ctx, LARGEST_NAMES, 1);
+    status = text ? set_names(dataset, &file, text) : cn__no_memory("class names");
+    cn__free(dataset->ctx, text);
+    cn__file_close(&file);
+    return status;
+}
+
+/* ---- records ---- */
+
+typedef struct files {
+    int count;
+    char path[MOST_FILES][CN__LONGEST_PATH];
+    cn__file file[MOST_FILES];
+    int64_t records[MOST_FILES], total;
+} files;
+
+static cn_status count_records(files *f, size_t record, int i) {
+    uint64_t size = f->file[i].size;
+    if (size == 0 || size % record != 0)
+        return cn__error(CN_ERR_FORMAT, "'%s' has %llu bytes, not a whole number of records of %zu", f->path[i],
+                         (unsigned long long)size, record);
+    f->records[i] = (int64_t)(size / record);
+    f->total += f->records[i];
+    return CN_OK;
+}
+
+/* The labels out of the records of file `i`, which begin at `first`. */
+static cn_status take_labels(const files *f, const layout *layout, int i, const uint8_t *records, int64_t *labels) {
+    size_t record = (size_t)layout->label_bytes + PIXELS;
+    for (int64_t r = 0; r < f->records[i]; r++) {
+        labels[r] = records[(size_t)r * record + (size_t)layout->label];
+        if (labels[r] >= layout->classes)
+            return cn__error(CN_ERR_DATA, "'%s', byte %lld: label %lld, wanted 0 to %d", f->path[i],
+                             (long long)r * (long long)record + layout->label, (long long)labels[r],
+                             layout->classes - 1);
+    }
+    return CN_OK;
+}
+
+static cn_status read_records(files *f, const layout *layout, uint8_t *records, int64_t *labels) {
+    size_t record = (size_t)layout->label_bytes + PIXELS;
+    for (int i = 0; i < f->count; i++) {
+        size_t bytes = (size_t)f->records[i] * record;
+        CN__TRY(cn__file_read(&f->file[i], records, bytes));
+        CN__TRY(cn__file_end(&f->file[i]));
+        CN__TRY(take_labels(f, layout, i, records, labels));
+        records += bytes;
+        labels += f->records[i];
+    }
+    return CN_OK;
+}
+
+/* Reads all records into one piece of memory, where the images stay. */
+static cn_status load(cn_context *ctx, files *f, const layout *layout, cn_dataset **dataset) {
+    size_t record = (size_t)layout->label_bytes + PIXELS;
+    for (int i = 0; i < f->count; i++) {
+        CN__TRY(cn__file_open(ctx, f->path[i], &f->file[i]));
+        CN__TRY(count_records(f, record, i));
+    }
+    uint8_t *records = cn__alloc(ctx, (size_t)f->total, record);
+    int64_t *labels = cn__alloc(ctx, (size_t)f->total, sizeof *labels);
+    cn_status status = records && labels ? read_records(f, layout, records, labels)
+                                         : cn__error(CN_ERR_MEMORY, "no memory for the %lld images of '%s'",
+                                                     (long long)f->total, f->path[0]);
+    if (status != CN_OK) {
+        cn__free(ctx, records);
+        cn__free(ctx, labels);
+        return status;
+    }
+    cn__images images = {.count = f->total,
+                         .channels = 3,
+                         .height = 32,
+                         .width = 32,
+                         .classes = layout->classes,
+                         .bytes = records + layout->label_bytes,
+                         .stride = record,
+                         .labels = labels,
+                         .owned_pixels = records,
+                         .owned_labels = labels};
+    return cn__dataset_new(ctx, images, dataset);
+}
+
+static cn_status open_set(cn_context *ctx, const char *directory, const layout *layout, int count,
+                          const char *const *names, cn_dataset **dataset) {
+    cn_dataset *made = NULL;
+    files *f = cn__alloc(ctx, 1, sizeof *f);
+    if (!f)
+        return cn__no_memory("a data set");
+    cn_status status = CN_OK;
+    f->count = count;
+    for (int i = 0; i < count; i++) {
+        f->file[i].descriptor = -1;
+        if (status == CN_OK)
+            status = cn__path(f->path[i], directory, names[i], "");
+    }
+    if (status == CN_OK)
+        status = load(ctx, f, layout, &made);
+    for (int i = 0; i < count; i++)
+        cn__file_close(&f->file[i]);
+    cn__free(ctx, f);
+    if (status == CN_OK)
+        status = cn_dataset_set_normalization(made, 3, mean, std);
+    if (status == CN_OK)
+        status = read_names(made, directory, layout->names);
+    if (status != CN_OK) {
+        cn_dataset_free(made);
+        return status;
+    }
+    *dataset = made;
+    return CN_OK;
+}
+
+cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset) {
+    static const char *const train[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                                        "data_batch_5.bin"};
+    static const char *const test[] = {"test_batch.bin"};
+    static const layout format10 = {1, 0, 10, "batches.meta.txt"};
+    CN__REQUIRE(dataset);
+    *dataset = NULL;
+    CN__REQUIRE(context);
+    CN__REQUIRE(directory);
+    CN__TRY(cn__check_split("cn_dataset_cifar10", split));
+    if (split == CN_TEST)
+        return open_set(context, directory, &format10, 1, test, dataset);
+    return open_set(context, directory, &format10, CN__COUNT(train), train, dataset);
+}
+
+cn_status cn_dataset_cifar100(cn_context *context, const char *directory, cn_split split, int coarse,
+                              cn_dataset **dataset) {
+    static const char *const names[] = {"train.bin", "test.bin"};
+    static const layout fine100 = {2, 1, 100, "fine_label_names.txt"};
+    static const layout coarse20 = {2, 0, 20, "coarse_label_names.txt"};
+    CN__REQUIRE(dataset);
+    *dataset = NULL;
+    CN__REQUIRE(context);
+    CN__REQUIRE(directory);
+    CN__TRY(cn__check_split("cn_dataset_cifar100", split));
+    return open_set(context, directory, coarse ? &coarse20 : &fine100, 1, &names[split], dataset);
+}

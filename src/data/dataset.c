@@ -1,0 +1,209 @@
+/* dataset.c: the handle: shared images, counts, class names and normalisation. */
+#include "data/dataset.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LONGEST_NUMBER 12 /* bytes of a class number as text */
+
+/* ---- images with several owners ---- */
+
+static void images_release(cn__images *images) {
+    if (!images || atomic_fetch_sub(&images->owners, 1) > 1)
+        return;
+    cn__free(images->ctx, images->owned_pixels);
+    cn__free(images->ctx, images->owned_labels);
+    cn__free(images->ctx, images);
+}
+
+static cn__images *images_share(cn_context *ctx, const cn__images *described) {
+    cn__images *shared = cn__alloc(ctx, 1, sizeof *shared);
+    if (!shared) {
+        cn__free(ctx, described->owned_pixels);
+        cn__free(ctx, described->owned_labels);
+        return NULL;
+    }
+    memcpy(shared, described, sizeof *shared);
+    shared->ctx = ctx;
+    atomic_init(&shared->owners, 1);
+    return shared;
+}
+
+cn_status cn__check_images(const char *what, int64_t count, int64_t channels, int64_t height, int64_t width) {
+    const int64_t sides[3] = {channels, height, width};
+    static const char *const names[3] = {"channels", "height", "width"};
+    if (count < 1)
+        return cn__error(CN_ERR_ARGUMENT, "%s: count is %lld, wanted at least 1", what, (long long)count);
+    for (int i = 0; i < 3; i++)
+        if (sides[i] < 1 || sides[i] > CN__MAX_SIDE)
+            return cn__error(CN_ERR_SHAPE, "%s: %s is %lld, wanted 1 to %d", what, names[i], (long long)sides[i],
+                             CN__MAX_SIDE);
+    if (channels * height * width > INT32_MAX)
+        return cn__error(CN_ERR_SHAPE, "%s: images of %lld×%lld×%lld have more than %d values", what,
+                         (long long)channels, (long long)height, (long long)width, INT32_MAX);
+    return CN_OK;
+}
+
+cn_status cn__check_classes(const char *what, int classes) {
+    if (classes >= 1 && classes <= CN__MAX_SIDE)
+        return CN_OK;
+    return cn__error(CN_ERR_ARGUMENT, "%s: classes is %d, wanted 1 to %d", what, classes, CN__MAX_SIDE);
+}
+
+cn_status cn__check_split(const char *what, cn_split split) {
+    if (split == CN_TRAIN || split == CN_TEST)
+        return CN_OK;
+    return cn__error(CN_ERR_ARGUMENT, "%s: split is %d, wanted CN_TRAIN or CN_TEST", what, (int)split);
+}
+
+/* ---- class names: pointers, then the texts, in one block ---- */
+
+static char **copy_names(cn_context *ctx, int classes, const char *const *names) {
+    size_t bytes = (size_t)classes * sizeof(char *), at = bytes;
+    for (int i = 0; i < classes; i++)
+        bytes += names ? strlen(names[i]) + 1 : LONGEST_NUMBER;
+    char *block = cn__alloc(ctx, bytes, 1), **copy = (char **)(void *)block;
+    for (int i = 0; copy && i < classes; i++) {
+        copy[i] = block + at;
+        if (names)
+            at += (size_t)snprintf(copy[i], bytes - at, "%s", names[i]) + 1;
+        else
+            at += (size_t)snprintf(copy[i], bytes - at, "%d", i) + 1;
+    }
+    return copy;
+}
+
+cn_status cn_dataset_set_class_names(cn_dataset *dataset, int classes, const char *const *names) {
+    CN__REQUIRE(dataset);
+    CN__REQUIRE(names);
+    if (classes != dataset->images->classes)
+        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: %d names for %d classes", classes,
+                         dataset->images->classes);
+    for (int i = 0; i < classes; i++)
+        if (!names[i])
+            return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: name %d is NULL", i);
+    char **copy = copy_names(dataset->ctx, classes, names);
+    if (!copy)
+        return cn__no_memory("class names");
+    cn__free(dataset->ctx, dataset->class_names);
+    dataset->class_names = copy;
+    return CN_OK;
+}
+
+const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label) {
+    return label >= 0 && label < dataset->images->classes ? dataset->class_names[label] : NULL;
+}
+
+/* ---- normalisation ---- */
+
+static void set_normalization(cn_dataset *dataset, const float *mean, const float *std) {
+    for (int c = 0; c < dataset->images->channels; c++) {
+        dataset->mean[c] = mean ? mean[c] : 0.0f;
+        dataset->std[c] = std ? std[c] : 1.0f;
+        for (int value = 0; dataset->table && value < 256; value++)
+            dataset->table[c * 256 + value] = ((float)value / 255.0f - dataset->mean[c]) / dataset->std[c];
+    }
+}
+
+cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const float *mean, const float *std) {
+    CN__REQUIRE(dataset);
+    CN__REQUIRE(mean);
+    CN__REQUIRE(std);
+    if (channels != dataset->images->channels)
+        return cn__error(CN_ERR_SHAPE, "cn_dataset_set_normalization: %d channels, the images have %d", channels,
+                         dataset->images->channels);
+    for (int c = 0; c < channels; c++)
+        if (!isfinite(mean[c]) || !isfinite(std[c]) || !(std[c] > 0.0f))
+            return cn__error(CN_ERR_ARGUMENT,
+                             "cn_dataset_set_normalization: channel %d: mean %g, std %g (wanted above 0)", c,
+                             (double)mean[c], (double)std[c]);
+    set_normalization(dataset, mean, std);
+    return CN_OK;
+}
+
+void cn__dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std) {
+    *mean = dataset->mean;
+    *std = dataset->std;
+}
+
+/* ---- making and freeing ---- */
+
+/* A handle with room for all it needs; it takes over one ownership of `images`. */
+static cn_status make(cn__images *images, const char *const *names, cn_dataset **dataset) {
+    cn_context *ctx = images->ctx;
+    cn_dataset *made = cn__alloc(ctx, 1, sizeof *made);
+    if (!made) {
+        images_release(images);
+        return cn__no_memory("a data set");
+    }
+    size_t channels = (size_t)images->channels;
+    made->ctx = ctx;
+    made->images = images;
+    made->count = images->count;
+    made->augmentation = (cn_augmentation)CN_AUGMENTATION_INIT;
+    made->class_names = copy_names(ctx, images->classes, names);
+    made->mean = cn__alloc(ctx, channels, sizeof *made->mean);
+    made->std = cn__alloc(ctx, channels, sizeof *made->std);
+    if (!images->floats)
+        made->table = cn__alloc(ctx, channels, 256 * sizeof *made->table);
+    if (!made->class_names || !made->mean || !made->std || !(made->table || images->floats)) {
+        cn_dataset_free(made);
+        return cn__no_memory("a data set");
+    }
+    *dataset = made;
+    return CN_OK;
+}
+
+cn_status cn__dataset_new(cn_context *ctx, cn__images images, cn_dataset **dataset) {
+    cn__images *shared = images_share(ctx, &images);
+    if (!shared)
+        return cn__no_memory("a data set");
+    CN__TRY(make(shared, NULL, dataset));
+    set_normalization(*dataset, NULL, NULL);
+    return CN_OK;
+}
+
+cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *indices, cn_dataset **view) {
+    atomic_fetch_add(&parent->images->owners, 1);
+    cn_status status = make(parent->images, (const char *const *)parent->class_names, view);
+    if (status != CN_OK) {
+        cn__free(parent->ctx, indices);
+        return status;
+    }
+    for (int64_t i = 0; parent->indices && i < count; i++)
+        indices[i] = parent->indices[indices[i]];
+    (*view)->indices = indices;
+    (*view)->count = count;
+    (*view)->augmentation = parent->augmentation;
+    set_normalization(*view, parent->mean, parent->std);
+    return CN_OK;
+}
+
+void cn_dataset_free(cn_dataset *dataset) {
+    if (!dataset)
+        return;
+    cn_context *ctx = dataset->ctx;
+    images_release(dataset->images);
+    cn__free(ctx, dataset->indices);
+    cn__free(ctx, dataset->class_names);
+    cn__free(ctx, dataset->mean);
+    cn__free(ctx, dataset->std);
+    cn__free(ctx, dataset->table);
+    cn__free(ctx, dataset);
+}
+
+/* ---- properties ---- */
+
+int64_t cn_dataset_count(const cn_dataset *dataset) {
+    return dataset->count;
+}
+
+int cn_dataset_classes(const cn_dataset *dataset) {
+    return dataset->images->classes;
+}
+
+void cn_dataset_shape(const cn_dataset *dataset, int64_t shape[3]) {
+    shape[0] = dataset->images->channels;
+    shape[1] = dataset->images->height;
+    shape[2] = dataset->images->width;
+}

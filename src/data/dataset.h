@@ -1,0 +1,85 @@
+/* dataset.h: what a data set is made of, for the files of this folder. */
+#ifndef CN_DATASET_H
+#define CN_DATASET_H
+
+#include "data/data.h"
+#include "data/augmentation.h"
+#include <stdatomic.h>
+
+/* Images and their labels, shared by a data set and all views of it. They are 8-bit or float32 and in memory, or
+ * 8-bit and asked from a source. */
+typedef struct cn__images {
+    cn_context *ctx;
+    atomic_size_t owners; /* data sets that use them */
+    int64_t count;
+    int channels, height, width, classes;
+    const uint8_t *bytes;  /* one of these, or neither: */
+    const float *floats;   /* image i begins at bytes or floats + i · stride */
+    size_t stride;         /* elements from one image to the next */
+    const int64_t *labels; /* count of them, unless a source knows */
+    cn_dataset_source source;
+    void *owned_pixels, *owned_labels; /* freed with the last owner; NULL where memory is borrowed */
+} cn__images;
+
+struct cn_dataset {
+    cn_context *ctx;
+    cn__images *images;
+    int64_t count;
+    int64_t *indices;             /* of a view: which images, in which order; NULL: all */
+    char **class_names;           /* one block of memory, texts included */
+    float *mean, *std;            /* a channel each */
+    float *table;                 /* 8-bit: what each value becomes, [channels][256] */
+    cn_augmentation augmentation; /* all zero: none */
+};
+
+/* Makes a data set of `images`, normalised with mean 0 and std 1, its classes called by number. It owns what `images`
+ * owns, which is freed if this fails. */
+cn_status cn__dataset_new(cn_context *ctx, cn__images images, cn_dataset **dataset);
+
+/* Makes a view with all that `parent` has. It takes `indices`, counted in the parent, which are freed on failure. */
+cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *indices, cn_dataset **view);
+
+/* Channels, height and width of images that somebody describes: each 1 to CN__MAX_SIDE and not too many values in all,
+ * else CN_ERR_SHAPE; count at least 1, else CN_ERR_ARGUMENT. `what` begins the message. */
+cn_status cn__check_images(const char *what, int64_t count, int64_t channels, int64_t height, int64_t width);
+
+/* 1 to CN__MAX_SIDE classes, else CN_ERR_ARGUMENT. */
+cn_status cn__check_classes(const char *what, int classes);
+
+/* CN_ERR_ARGUMENT unless it is CN_TRAIN or CN_TEST. */
+cn_status cn__check_split(const char *what, cn_split split);
+
+static inline size_t cn__image_values(const cn__images *images) {
+    return (size_t)images->channels * (size_t)images->height * (size_t)images->width;
+}
+
+/* ---- files (file.c) ---- */
+
+#define CN__LONGEST_PATH 4096
+
+/* "directory/name" with `suffix`; CN_ERR_ARGUMENT if it is too long. */
+cn_status cn__path(char path[CN__LONGEST_PATH], const char *directory, const char *name, const char *suffix);
+
+/* A regular file that is read from its beginning to its end. */
+typedef struct cn__file {
+    cn_context *ctx;
+    const char *path;          /* the caller's */
+    int descriptor;            /* -1: not open */
+    int error;                 /* errno of a failed open */
+    uint64_t size;             /* bytes that can be read: exactly, or of a compressed file at most */
+    struct z_stream_s *stream; /* a compressed file's */
+    unsigned char *input;
+    bool ended; /* the compressed data have */
+} cn__file;
+
+/* CN_ERR_IO; `file` may then be closed, and file->error is ENOENT if there is none. */
+cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file);
+/* Reads what follows through gzip if the file begins as such. Call it first. */
+cn_status cn__file_unzip(cn__file *file);
+/* Exactly so many bytes. CN_ERR_FORMAT: the file ends before, or is damaged; CN_ERR_IO. */
+cn_status cn__file_read(cn__file *file, void *to, size_t bytes);
+/* CN_ERR_FORMAT unless everything has been read. */
+cn_status cn__file_end(cn__file *file);
+void cn__file_close(cn__file *file);
+
+#endif

@@ -1,0 +1,183 @@
+/* file.c: files read from front to back, plain or through zlib's inflate (RFC 1952), whose memory comes from the
+ * context like all other. */
+#include "data/dataset.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define INPUT_BYTES   65536 /* of compressed data at a time */
+#define MOST_INFLATED 1032  /* bytes that deflate can make of one */
+#define GZIP_ONLY     (MAX_WBITS + 16)
+
+cn_status cn__path(char path[CN__LONGEST_PATH], const char *directory, const char *name, const char *suffix) {
+    int length = snprintf(path, CN__LONGEST_PATH, "%s/%s%s", directory, name, suffix);
+    if (length >= 0 && length < CN__LONGEST_PATH)
+        return CN_OK;
+    return cn__error(CN_ERR_ARGUMENT, "the path '%.100s…/%s%s' has more than %d bytes", directory, name, suffix,
+                     CN__LONGEST_PATH - 1);
+}
+
+cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file) {
+    struct stat info;
+    *file = (cn__file){.ctx = ctx, .path = path};
+    file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* so that a pipe does not keep us waiting */
+    if (file->descriptor < 0 || fstat(file->descriptor, &info) != 0) {
+        file->error = errno;
+        cn__file_close(file);
+        return cn__error(CN_ERR_IO, "cannot open '%s': %s", path, strerror(file->error));
+    }
+    if (!S_ISREG(info.st_mode)) {
+        cn__file_close(file);
+        return cn__error(CN_ERR_IO, "cannot read '%s': it is not a regular file", path);
+    }
+    file->size = (uint64_t)info.st_size;
+    return CN_OK;
+}
+
+void cn__file_close(cn__file *file) {
+    if (file->stream)
+        inflateEnd(file->stream);
+    cn__free(file->ctx, file->stream);
+    cn__free(file->ctx, file->input);
+    if (file->descriptor >= 0)
+        close(file->descriptor);
+    file->stream = NULL;
+    file->input = NULL;
+    file->descriptor = -1;
+}
+
+/* As many bytes as there are, up to `bytes`. */
+static cn_status read_some(cn__file *file, unsigned char *to, size_t bytes, size_t *got) {
+    *got = 0;
+    while (*got < bytes) {
+        ssize_t now = read(file->descriptor, to + *got, bytes - *got);
+        if (now == 0)
+            break;
+        if (now > 0)
+            *got += (size_t)now;
+        else if (errno != EINTR)
+            return cn__error(CN_ERR_IO, "cannot read '%s': %s", file->path, strerror(errno));
+    }
+    return CN_OK;
+}
+
+/* ---- compressed files ---- */
+
+static void *zlib_alloc(void *ctx, unsigned count, unsigned bytes) {
+    return cn__alloc(ctx, count, bytes);
+}
+
+static void zlib_free(void *ctx, void *memory) {
+    cn__free(ctx, memory);
+}
+
+cn_status cn__file_unzip(cn__file *file) {
+    unsigned char magic[2] = {0, 0};
+    size_t got;
+    CN__TRY(read_some(file, magic, sizeof magic, &got));
+    if (lseek(file->descriptor, 0, SEEK_SET) != 0)
+        return cn__error(CN_ERR_IO, "cannot read '%s': %s", file->path, strerror(errno));
+    if (magic[0] != 0x1f || magic[1] != 0x8b)
+        return CN_OK;
+    z_stream *stream = cn__alloc(file->ctx, 1, sizeof *stream);
+    file->input = cn__alloc(file->ctx, INPUT_BYTES, 1);
+    if (stream) {
+        stream->zalloc = zlib_alloc;
+        stream->zfree = zlib_free;
+        stream->opaque = file->ctx;
+    }
+    if (!stream || !file->input || inflateInit2(stream, GZIP_ONLY) != Z_OK) {
+        cn__free(file->ctx, stream);
+        return cn__error(CN_ERR_MEMORY, "no memory to decompress '%s'", file->path);
+    }
+    file->stream = stream;
+    file->size = file->size < UINT64_MAX / MOST_INFLATED ? file->size * MOST_INFLATED : UINT64_MAX;
+    return CN_OK;
+}
+
+/* Has the stream some input, unless the file is at its end. */
+static cn_status feed(cn__file *file) {
+    size_t got = 0;
+    if (file->stream->avail_in > 0)
+        return CN_OK;
+    CN__TRY(read_some(file, file->input, INPUT_BYTES, &got));
+    file->stream->next_in = file->input;
+    file->stream->avail_in = (unsigned)got;
+    return CN_OK;
+}
+
+/* One step of decompression. A gzip file may have several members, one after the other. */
+static cn_status inflate_step(cn__file *file) {
+    z_stream *stream = file->stream;
+    CN__TRY(feed(file));
+    if (file->ended && stream->avail_in > 0) {
+        inflateReset(stream);
+        file->ended = false;
+    }
+    if (file->ended || stream->avail_in == 0)
+        return cn__error(CN_ERR_FORMAT, "'%s' ends too early", file->path);
+    int answer = inflate(stream, Z_NO_FLUSH);
+    if (answer == Z_STREAM_END)
+        file->ended = true;
+    else if (answer == Z_MEM_ERROR)
+        return cn__error(CN_ERR_MEMORY, "no memory to decompress '%s'", file->path);
+    else if (answer != Z_OK && answer != Z_BUF_ERROR)
+        return cn__error(CN_ERR_FORMAT, "'%s' is damaged: %s", file->path, stream->msg ? stream->msg : "no gzip data");
+    return CN_OK;
+}
+
+static cn_status inflate_exactly(cn__file *file, unsigned char *to, size_t bytes) {
+    while (bytes > 0) {
+        unsigned now = bytes < (1u << 30) ? (unsigned)bytes : 1u << 30;
+        file->stream->next_out = to;
+        file->stream->avail_out = now;
+        while (file->stream->avail_out > 0)
+            CN__TRY(inflate_step(file));
+        to += now;
+        bytes -= now;
+    }
+    return CN_OK;
+}
+
+/* The checksum comes after the last byte; nothing may come after that. */
+static cn_status inflate_end(cn__file *file, bool *more) {
+    unsigned char byte;
+    file->stream->next_out = &byte;
+    file->stream->avail_out = 1;
+    CN__TRY(feed(file));
+    while (file->stream->avail_out > 0 && !(file->ended && file->stream->avail_in == 0)) {
+        CN__TRY(inflate_step(file));
+        CN__TRY(feed(file));
+    }
+    *more = file->stream->avail_out == 0;
+    return CN_OK;
+}
+
+/* ---- either ---- */
+
+cn_status cn__file_read(cn__file *file, void *to, size_t bytes) {
+    size_t got = 0;
+    if (file->stream)
+        return inflate_exactly(file, to, bytes);
+    CN__TRY(read_some(file, to, bytes, &got));
+    if (got < bytes)
+        return cn__error(CN_ERR_FORMAT, "'%s' ends too early", file->path);
+    return CN_OK;
+}
+
+cn_status cn__file_end(cn__file *file) {
+    unsigned char byte;
+    size_t got = 0;
+    bool more = false;
+    if (file->stream) {
+        CN__TRY(inflate_end(file, &more));
+    } else {
+        CN__TRY(read_some(file, &byte, 1, &got));
+        more = got > 0;
+    }
+    return more ? cn__error(CN_ERR_FORMAT, "'%s' goes on after its last image or label", file->path) : CN_OK;
+}

@@ -1,0 +1,83 @@
+/* direct_conv.c: direct convolution: a tile of output channels × pixels in registers, weights broadcast, images in the
+ * lanes. Every output has one accumulator that runs over input channels, then taps. */
+#include "kernels/isa/isa.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* A register file of 32 holds 8 × 3 accumulators, the 3 inputs and a weight; one of 16 holds 4 × 3. */
+#if CN__ISA == 3
+#define ROWS 8
+#else
+#define ROWS 4
+#endif
+#define PIXELS 3
+
+/* Which part of the work a tile does: rows of the packed weights, pixels of the job, lanes of the line. */
+typedef struct place {
+    int32_t row, pixel;
+    size_t lane;
+} place;
+
+INLINE void start(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels,
+                  vf sum[ROWS][PIXELS]) {
+    CN__UNROLL for (int r = 0; r < rows; r++) {
+        bool stored = at.row + r < a->out_channels;
+        const float *out = a->out + (size_t)(at.row + r) * a->out_channel + at.lane;
+        CN__UNROLL for (int p = 0; p < pixels; p++) if (job->accumulate) sum[r][p] =
+            stored ? vf_load(out + job->pixel_out[at.pixel + p]) : (vf){0};
+        else sum[r][p] = a->bias ? vf_set1(a->bias[at.row + r]) : (vf){0};
+    }
+}
+
+INLINE void finish(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels,
+                   vf sum[ROWS][PIXELS]) {
+    CN__UNROLL for (int r = 0; r < rows; r++) {
+        float *out = a->out + (size_t)(at.row + r) * a->out_channel + at.lane;
+        if (at.row + r < a->out_channels)
+            CN__UNROLL for (int p = 0; p < pixels; p++) vf_store(out + job->pixel_out[at.pixel + p], sum[r][p]);
+    }
+}
+
+INLINE void tile(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels) {
+    vf sum[ROWS][PIXELS];
+    const float *in[PIXELS];
+    start(a, job, at, rows, pixels, sum);
+    CN__UNROLL for (int p = 0; p < pixels; p++) in[p] = a->in + job->pixel_in[at.pixel + p] + at.lane;
+    const float *weights = a->weights + at.row;
+    for (int32_t c = 0; c < a->in_channels; c++, weights += (size_t)a->taps * CN__CONV_TILE) {
+        for (const cn__tap *tap = job->taps; tap < job->taps + job->tap_count; tap++) {
+            const float *w = weights + (size_t)tap->weight * CN__CONV_TILE;
+            vf x[PIXELS];
+            CN__UNROLL for (int p = 0; p < pixels; p++) x[p] = vf_load(in[p] + tap->input);
+            CN__UNROLL for (int r = 0; r < rows; r++) {
+                vf wr = vf_set1(w[r]);
+                CN__UNROLL for (int p = 0; p < pixels; p++) sum[r][p] = vf_fma(wr, x[p], sum[r][p]);
+            }
+        }
+        CN__UNROLL for (int p = 0; p < pixels; p++) in[p] += a->in_channel;
+    }
+    finish(a, job, at, rows, pixels, sum);
+}
+
+INLINE void all_pixels(const cn__conv_args *a, const cn__conv_job *job, place at, int rows) {
+    for (at.pixel = 0; at.pixel + PIXELS <= job->pixel_count; at.pixel += PIXELS)
+        tile(a, job, at, rows, PIXELS);
+    if (job->pixel_count - at.pixel == 2)
+        tile(a, job, at, rows, 2);
+    else if (job->pixel_count - at.pixel == 1)
+        tile(a, job, at, rows, 1);
+}
+
+void CN__K(conv)(const cn__conv_args *args, const cn__conv_job *job) {
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+        for (int32_t row = 0; row < args->out_channels; row += ROWS) {
+            place at = {row, 0, lane};
+#if ROWS == 8
+            if (args->out_channels <= 4) {
+                all_pixels(args, job, at, 4);
+                continue;
+            }
+#endif
+            all_pixels(args, job, at, ROWS);
+        }
+}

@@ -1,0 +1,271 @@
+/* convolution_phases.c: a convolution's passes: weights repacked for the kernels, then items of (block, tile of
+ * channels, share of the pixels) forward and for the input, of (tile, share of the columns) for the weights. */
+#include "layers/convolution.h"
+
+#define LEAST_PIXELS  48 /* that make an item */
+#define WEIGHT_ROWS   8  /* of an item of the weight gradient */
+#define WEIGHT_COLUMN 6  /* columns of its register tile */
+
+static const cn__convolution *layer_of(const cn__work *work) {
+    return (const cn__convolution *)work->layer;
+}
+
+/* ---- repacking: [group][tile][channel summed over][tap][CN__CONV_TILE] ---- */
+
+static size_t forward_tiles(const cn__work *work) {
+    const cn__conv_geometry *g = work->geometry;
+    return (size_t)layer_of(work)->groups * (size_t)g->out_tiles;
+}
+
+static size_t backward_tiles(const cn__work *work) {
+    const cn__conv_geometry *g = work->geometry;
+    return work->training && work->d_in[0] ? (size_t)layer_of(work)->groups * (size_t)g->in_tiles : 0;
+}
+
+static size_t tile_floats(const cn__conv_geometry *g, bool backward) {
+    return (size_t)(backward ? g->out : g->in) * (size_t)g->taps * CN__CONV_TILE;
+}
+
+static float *forward_weights(const cn__work *work, size_t tile) {
+    return work->state + tile * tile_floats(work->geometry, false);
+}
+
+static float *backward_weights(const cn__work *work, size_t tile) {
+    const cn__conv_geometry *g = work->geometry;
+    return work->state + forward_tiles(work) * tile_floats(g, false) + tile * tile_floats(g, true);
+}
+
+static size_t prepare_items(const cn__work *work, const cn__run *run) {
+    const cn__conv_geometry *g = work->geometry;
+    (void)run;
+    return g->gemm ? 0 : forward_tiles(work) + backward_tiles(work);
+}
+
+static void prepare(const cn__work *work, const cn__run *run, size_t item) {
+    const cn__conv_geometry *g = work->geometry;
+    bool backward = item >= forward_tiles(work);
+    size_t tile = backward ? item - forward_tiles(work) : item;
+    int32_t tiles = backward ? g->in_tiles : g->out_tiles, rows = backward ? g->in : g->out;
+    int32_t sums = backward ? g->out : g->in, first = (int32_t)(tile % (size_t)tiles) * CN__CONV_TILE;
+    const float *weight =
+        (const float *)work->tensor[0] + tile / (size_t)tiles * (size_t)g->out * (size_t)g->in * (size_t)g->taps;
+    float *to = backward ? backward_weights(work, tile) : forward_weights(work, tile);
+    (void)run;
+    for (int32_t s = 0; s < sums; s++)
+        for (int32_t t = 0; t < g->taps; t++)
+            for (int32_t r = first; r < first + CN__CONV_TILE; r++) {
+                int32_t o = backward ? s : r, i = backward ? r : s;
+                *to++ = r < rows ? weight[((size_t)o * (size_t)g->in + (size_t)i) * (size_t)g->taps + (size_t)t] : 0;
+            }
+}
+
+/* ---- sharing out pixels ---- */
+
+/* Shares that each tile's pixels are cut into: one where blocks and tiles already give every thread as much to do. */
+static size_t pixel_shares(const cn__work *work, size_t items, size_t pixels) {
+    size_t threads = (size_t)work->ctx->threads;
+    if (items % threads == 0 || pixels < 2 * LEAST_PIXELS)
+        return 1;
+    size_t shares = (4 * threads + items - 1) / items, most = pixels / LEAST_PIXELS;
+    return shares < most ? shares : most;
+}
+
+/* The part of a job that share `share` of `shares` does. */
+static cn__conv_job job_share(const cn__conv_job *job, size_t share, size_t shares, bool accumulate) {
+    cn__conv_job part = *job;
+    int32_t first = (int32_t)((size_t)job->pixel_count * share / shares);
+    int32_t end = (int32_t)((size_t)job->pixel_count * (share + 1) / shares);
+    part.pixel_in += first;
+    part.pixel_out += first;
+    part.pixel_count = end - first;
+    part.accumulate = accumulate;
+    return part;
+}
+
+/* ---- forward ---- */
+
+static size_t out_pixels(const cn__work *work) {
+    return (size_t)work->out->shape.height * (size_t)work->out->shape.width;
+}
+
+static size_t forward_shares(const cn__work *work, const cn__run *run) {
+    return pixel_shares(work, (size_t)run->blocks * forward_tiles(work), out_pixels(work));
+}
+
+static size_t forward_items(const cn__work *work, const cn__run *run) {
+    const cn__conv_geometry *g = work->geometry;
+    return (size_t)run->blocks * (g->gemm ? 1 : forward_tiles(work) * forward_shares(work, run));
+}
+
+static void forward_tile(const cn__work *work, size_t block, size_t tile, size_t share, size_t shares) {
+    const cn__conv_geometry *g = work->geometry;
+    size_t group = tile / (size_t)g->out_tiles;
+    int32_t first = (int32_t)(tile % (size_t)g->out_tiles) * CN__CONV_TILE;
+    size_t channel = group * (size_t)g->out + (size_t)first;
+    float bias[CN__CONV_TILE] = {0};
+    cn__conv_args args = {
+        .in = cn__map_plane(work->in[0], block, group * (size_t)g->in).data,
+        .in_channel = work->in[0]->channel,
+        .in_channels = g->in,
+        .weights = forward_weights(work, tile),
+        .taps = g->taps,
+        .out = cn__map_plane(work->out, block, channel).data,
+        .out_channel = work->out->channel,
+        .out_channels = g->out - first < CN__CONV_TILE ? g->out - first : CN__CONV_TILE,
+    };
+    if (layer_of(work)->bias) {
+        for (int32_t r = 0; r < args.out_channels; r++)
+            bias[r] = ((const float *)work->tensor[1])[channel + (size_t)r];
+        args.bias = bias;
+    }
+    cn__conv_job job = job_share(&g->forward, share, shares, false);
+    work->kernels->conv(&args, &job);
+}
+
+static void forward(const cn__work *work, const cn__run *run, size_t item) {
+    const cn__conv_geometry *g = work->geometry;
+    if (g->gemm) {
+        cn__convolution_gemm_forward(work, item);
+        return;
+    }
+    size_t shares = forward_shares(work, run), tiles = forward_tiles(work);
+    forward_tile(work, item / shares / tiles, item / shares % tiles, item % shares, shares);
+}
+
+static size_t border_items(const cn__work *work, const cn__run *run) {
+    return work->out->pad[0] || work->out->pad[1] ? cn__items_out_planes(work, run) : 0;
+}
+
+static void border(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)work->out->shape.channels;
+    (void)run;
+    cn__map_border(work->out, item / channels, item % channels);
+}
+
+/* ---- backward: the input ---- */
+
+static size_t input_shares(const cn__work *work, const cn__run *run) {
+    const cn__shape in = work->in[0]->shape;
+    return pixel_shares(work, (size_t)run->blocks * backward_tiles(work), (size_t)in.height * (size_t)in.width);
+}
+
+static size_t input_items(const cn__work *work, const cn__run *run) {
+    const cn__conv_geometry *g = work->geometry;
+    if (!work->d_in[0])
+        return 0;
+    return (size_t)run->blocks * (g->gemm ? 1 : backward_tiles(work) * input_shares(work, run));
+}
+
+static void input_tile(const cn__work *work, size_t block, size_t tile, size_t share, size_t shares) {
+    const cn__conv_geometry *g = work->geometry;
+    size_t group = tile / (size_t)g->in_tiles;
+    int32_t first = (int32_t)(tile % (size_t)g->in_tiles) * CN__CONV_TILE;
+    cn__conv_args args = {
+        .in = cn__map_plane(work->d_out, block, group * (size_t)g->out).data,
+        .in_channel = work->d_out->channel,
+        .in_channels = g->out,
+        .weights = backward_weights(work, tile),
+        .taps = g->taps,
+        .out = cn__map_plane(work->d_in[0], block, group * (size_t)g->in + (size_t)first).data,
+        .out_channel = work->d_in[0]->channel,
+        .out_channels = g->in - first < CN__CONV_TILE ? g->in - first : CN__CONV_TILE,
+    };
+    for (int32_t j = 0; j < g->backward_jobs; j++) {
+        cn__conv_job job = job_share(&g->backward[j], share, shares, work->accumulate[0]);
+        work->kernels->conv(&args, &job);
+    }
+}
+
+static void input(const cn__work *work, const cn__run *run, size_t item) {
+    const cn__conv_geometry *g = work->geometry;
+    if (g->gemm) {
+        cn__convolution_gemm_input(work, item);
+        return;
+    }
+    size_t shares = input_shares(work, run), tiles = backward_tiles(work);
+    input_tile(work, item / shares / tiles, item / shares % tiles, item % shares, shares);
+}
+
+/* ---- backward: weights and bias ---- */
+
+/* CBLAS adds up all lanes, so it needs every one to hold an image or, with one pixel a line, can leave them out. */
+static bool weight_by_gemm(const cn__work *work, const cn__run *run) {
+    const cn__conv_geometry *g = work->geometry;
+    return g->gemm && (out_pixels(work) == 1 || run->images % CN__LANES == 0);
+}
+
+static int32_t weight_tiles(const cn__work *work) {
+    const cn__conv_geometry *g = work->geometry;
+    return (g->out + WEIGHT_ROWS - 1) / WEIGHT_ROWS;
+}
+
+/* Columns of an item: as few as give every thread about four items, in whole register tiles. */
+static int32_t weight_columns(const cn__work *work) {
+    const cn__conv_geometry *g = work->geometry;
+    size_t columns = (size_t)g->in * (size_t)g->taps, wanted = 4 * (size_t)work->ctx->threads;
+    size_t items = (size_t)layer_of(work)->groups * (size_t)weight_tiles(work);
+    size_t shares = (wanted + items - 1) / items, share = (columns + shares - 1) / shares;
+    return (int32_t)((share + WEIGHT_COLUMN - 1) / WEIGHT_COLUMN) * WEIGHT_COLUMN;
+}
+
+static size_t weight_shares(const cn__work *work) {
+    const cn__conv_geometry *g = work->geometry;
+    int32_t columns = weight_columns(work);
+    return (size_t)((g->in * g->taps + columns - 1) / columns);
+}
+
+static size_t weight_items(const cn__work *work, const cn__run *run) {
+    size_t groups = (size_t)layer_of(work)->groups;
+    return weight_by_gemm(work, run) ? groups : groups * (size_t)weight_tiles(work) * weight_shares(work);
+}
+
+static void weight(const cn__work *work, const cn__run *run, size_t item) {
+    const cn__conv_geometry *g = work->geometry;
+    const cn__convolution *c = layer_of(work);
+    if (weight_by_gemm(work, run)) {
+        cn__convolution_gemm_weight(work, run, item);
+        return;
+    }
+    size_t shares = weight_shares(work), tile = item / shares, group = tile / (size_t)weight_tiles(work);
+    int32_t columns = g->in * g->taps, chunk = weight_columns(work), column = (int32_t)(item % shares) * chunk;
+    int32_t row = (int32_t)(tile % (size_t)weight_tiles(work)) * WEIGHT_ROWS;
+    size_t channel = group * (size_t)g->out + (size_t)row;
+    cn__conv_weight_args args = {
+        .blocks = run->blocks,
+        .height = work->out->shape.height,
+        .width = work->out->shape.width,
+        .last_lanes = cn__run_lanes(run, (size_t)run->blocks - 1),
+        .dy = cn__map_plane(work->d_out, 0, channel).data,
+        .dy_block = work->d_out->block,
+        .dy_channel = work->d_out->channel,
+        .dy_row = work->d_out->row,
+        .rows = g->out - row < WEIGHT_ROWS ? g->out - row : WEIGHT_ROWS,
+        .x = cn__map_plane(work->in[0], 0, group * (size_t)g->in).data,
+        .x_block = work->in[0]->block,
+        .x_row = (size_t)c->stride[0] * work->in[0]->row,
+        .x_step = (size_t)c->stride[1] * CN__LANES,
+        .column = g->column + column,
+        .columns = columns - column < chunk ? columns - column : chunk,
+        .out = work->gradient[0] + channel * (size_t)columns + column,
+        .out_row = (size_t)columns,
+    };
+    work->kernels->conv_weight(&args);
+}
+
+static size_t bias_items(const cn__work *work, const cn__run *run) {
+    (void)run;
+    return layer_of(work)->bias ? (size_t)work->out->shape.channels : 0;
+}
+
+static void bias(const cn__work *work, const cn__run *run, size_t channel) {
+    float sum = 0.0f;
+    for (size_t block = 0; block < (size_t)run->blocks; block++)
+        sum += work->kernels->plane_sum(cn__map_plane(work->d_out, block, channel), work->out->shape.height,
+                                        work->out->shape.width, cn__run_lanes(run, block));
+    work->gradient[1][channel] = sum;
+}
+
+const cn__phase cn__convolution_prepare[] = {{prepare_items, prepare}, {NULL, NULL}};
+const cn__phase cn__convolution_forward[] = {{forward_items, forward}, {border_items, border}, {NULL, NULL}};
+const cn__phase cn__convolution_backward[] = {
+    {weight_items, weight}, {bias_items, bias}, {input_items, input}, {NULL, NULL}};

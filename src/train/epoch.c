@@ -1,0 +1,186 @@
+/* epoch.c: one epoch of training: shuffle, batch after batch, then the test data, the schedule and the history. */
+#include "train/train.h"
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+static double seconds_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void shuffle(cn_trainer *t) {
+    cn__rng rng = cn__rng_new(t->options.seed, CN__STREAM_SHUFFLE, (uint64_t)t->epochs + 1);
+    for (int64_t i = 0; i < t->count; i++)
+        t->order[i] = i;
+    cn__rng_shuffle(&rng, t->order, t->count);
+}
+
+/* ---- running statistics, which a batch whose loss is not finite must not spoil ---- */
+
+static size_t buffer_bytes(const cn__slot *slot) {
+    return slot->parameter ? 0 : (size_t)slot->value.count * cn__dtype_bytes(slot->value.dtype);
+}
+
+size_t cn__trainer_buffer_bytes(const cn_model *model) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < model->slot_count; i++)
+        bytes += buffer_bytes(&model->slots[i]);
+    return bytes;
+}
+
+static void copy_buffers(cn_trainer *t, bool back) {
+    char *kept = t->buffers;
+    for (size_t i = 0; i < t->model->slot_count; i++) {
+        const cn__slot *slot = &t->model->slots[i];
+        size_t bytes = buffer_bytes(slot);
+        if (bytes > 0)
+            memcpy(back ? slot->value.data : kept, back ? kept : slot->value.data, bytes);
+        kept += bytes;
+    }
+}
+
+/* ---- one batch ---- */
+
+static double l1_penalty(const cn_trainer *t) {
+    double sum = 0.0;
+    if (t->options.l1 == 0.0f)
+        return 0.0;
+    for (size_t i = 0; i < t->model->flat_count; i++)
+        sum += fabs((double)t->model->parameters[i]);
+    return sum * (double)t->options.l1;
+}
+
+/* `which`: "batch" or "test batch". */
+static cn_status not_finite(const cn_trainer *t, cn__plan *plan, const cn__run *run, const char *which, int64_t batch,
+                            double loss) {
+    const char *layer = cn__plan_first_bad(plan, run);
+    return cn__error(CN_ERR_NUMERIC, "epoch %lld, %s %lld: the loss is %g; %s%s%s", (long long)t->epochs + 1, which,
+                     (long long)batch, loss, layer ? "the first output that is not finite is that of '" : "",
+                     layer ? layer : "all outputs are finite", layer ? "'" : "");
+}
+
+/* Images of batch t->batch through the network and back; its mean loss. */
+static cn_status find_gradient(cn_trainer *t, double *loss) {
+    int64_t first = t->batch * t->train.images, left = t->count - first;
+    cn__fetch how = {.augment = true, .seed = t->options.seed, .epoch = (int64_t)t->epochs + 1};
+    cn__run run = {.images = left < t->train.images ? (int32_t)left : t->train.images,
+                   .training = true,
+                   .seed = t->options.seed,
+                   .step = (uint32_t)t->epochs + 1,
+                   .image = t->train.place};
+    run.blocks = (run.images + CN__LANES - 1) / CN__LANES;
+    CN__TRY(cn__feed_fetch(&t->train, t->order, first, run.images, &how, cn__plan_input(t->plan)));
+    cn__tally tally = t->tally;
+    double penalty = l1_penalty(t);
+    copy_buffers(t, false);
+    cn__plan_prepare(t->plan);
+    CN__TRY(cn__plan_forward(t->plan, &run));
+    *loss = penalty + cn__loss_batch(&t->criterion, cn__plan_output(t->plan), t->train.label, run.images,
+                                     cn__plan_output_gradient(t->plan), &tally);
+    if (!isfinite(*loss)) {
+        cn_status status = not_finite(t, t->plan, &run, "batch", t->batch + 1, *loss);
+        copy_buffers(t, true);
+        return status;
+    }
+    tally.loss += penalty * run.images;
+    t->tally = tally;
+    cn__plan_backward(t->plan, &run);
+    return CN_OK;
+}
+
+static cn_status train_batch(cn_trainer *t, double *loss) {
+    double rate = cn__schedule_batch(&t->schedule, (int64_t)t->epochs * t->batches + t->batch);
+    CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
+    CN__TRY(find_gradient(t, loss));
+    cn__optimizer_step(t->optimizer, t->options.l1);
+    t->batch++;
+    return CN_OK;
+}
+
+/* ---- all batches ---- */
+
+static bool report_batch(const cn_trainer *t, double loss) {
+    double images = (double)t->tally.images;
+    cn_batch batch = {.size = sizeof batch,
+                      .epoch = (int64_t)t->epochs + 1,
+                      .batch = t->batch,
+                      .batches = t->batches,
+                      .images = t->tally.images,
+                      .loss = loss,
+                      .average_loss = t->tally.loss / images,
+                      .average_accuracy = (double)t->tally.correct / images,
+                      .learning_rate = t->schedule.rate,
+                      .seconds = t->seconds};
+    return t->options.on_batch && t->options.on_batch(t->options.user, &batch) != 0;
+}
+
+static cn_status train_batches(cn_trainer *t, bool *stop) {
+    double start = seconds_now() - t->seconds, loss;
+    while (t->batch < t->batches && !*stop) {
+        CN__TRY(train_batch(t, &loss));
+        t->seconds = seconds_now() - start;
+        *stop = report_batch(t, loss);
+    }
+    return CN_OK;
+}
+
+/* ---- the test data ---- */
+
+typedef struct test_pass {
+    cn_trainer *trainer;
+    cn__tally tally;
+} test_pass;
+
+static cn_status test_batch(void *argument, int64_t first, const cn__run *run) {
+    test_pass *pass = argument;
+    cn_trainer *t = pass->trainer;
+    double loss =
+        cn__loss_batch(&t->criterion, cn__plan_output(t->test_plan), t->test.label, run->images, NULL, &pass->tally);
+    return isfinite(loss) ? CN_OK : not_finite(t, t->test_plan, run, "test batch", first / t->test.images + 1, loss);
+}
+
+static cn_status test(cn_trainer *t, double *loss, double *accuracy) {
+    test_pass pass = {.trainer = t};
+    *loss = *accuracy = NAN;
+    if (!t->test_plan)
+        return CN_OK;
+    cn__plan_prepare(t->test_plan);
+    CN__TRY(cn__feed_all(&t->test, t->test_plan, test_batch, &pass));
+    *loss = pass.tally.loss / (double)pass.tally.images;
+    *accuracy = (double)pass.tally.correct / (double)pass.tally.images;
+    return CN_OK;
+}
+
+/* ---- the epoch ---- */
+
+static void begin_epoch(cn_trainer *t) {
+    shuffle(t);
+    t->tally = (cn__tally){0};
+    t->seconds = 0.0;
+}
+
+cn_status cn__trainer_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop) {
+    cn_trainer *t = trainer;
+    CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, t->epochs, sizeof *t->history));
+    if (t->batch == 0)
+        begin_epoch(t);
+    CN__TRY(train_batches(t, stop));
+    if (*stop)
+        return CN_OK;
+    double start = seconds_now(), images = (double)t->tally.images;
+    cn_epoch epoch = {.size = sizeof epoch,
+                      .epoch = (int64_t)t->epochs + 1,
+                      .train_loss = t->tally.loss / images,
+                      .train_accuracy = (double)t->tally.correct / images,
+                      .learning_rate = t->schedule.rate,
+                      .images_per_second = images / t->seconds};
+    CN__TRY(test(t, &epoch.test_loss, &epoch.test_accuracy));
+    epoch.seconds = t->seconds + seconds_now() - start;
+    cn__schedule_epoch(&t->schedule, epoch.epoch, t->test_plan ? epoch.test_loss : epoch.train_loss);
+    t->history[t->epochs++] = epoch;
+    t->batch = 0;
+    *stop = on_epoch && on_epoch(user, &epoch) != 0;
+    return CN_OK;
+}

@@ -1,0 +1,151 @@
+/* evaluation.c: what a model gets right and wrong on a data set. */
+#include "train/train.h"
+#include <math.h>
+
+#define BATCH 128
+
+struct cn_evaluation {
+    cn_context *ctx;
+    cn__tally tally;
+    int64_t classes;    /* that the model tells apart; the data's are the first of these */
+    int64_t truths;     /* the data's */
+    int64_t *confusion; /* [truths][classes] */
+    int64_t *images;    /* [truths] */
+    cn_misclassified *wrong;
+    size_t wrong_count, wrong_capacity;
+};
+
+typedef struct pass {
+    cn_evaluation *evaluation;
+    cn__criterion criterion;
+    const cn__plan *plan;
+    const cn__feed *feed;
+} pass;
+
+/* A model that gives only NaN predicts no class: -1. */
+static cn_status note_wrong(cn_evaluation *e, cn_loss loss, cn__row output, int64_t index, int64_t truth) {
+    CN__TRY(cn__grow(e->ctx, (void **)&e->wrong, &e->wrong_capacity, e->wrong_count, sizeof *e->wrong));
+    cn_misclassified *entry = &e->wrong[e->wrong_count++];
+    int64_t predicted = cn__row_argmax(output);
+    *entry = (cn_misclassified){.size = sizeof *entry,
+                                .index = index,
+                                .predicted = predicted,
+                                .truth = truth,
+                                .probability = predicted < 0 ? NAN : cn__row_probability(loss, output, predicted),
+                                .truth_probability = cn__row_probability(loss, output, truth)};
+    return CN_OK;
+}
+
+static cn_status count_batch(void *argument, int64_t first, const cn__run *run) {
+    const pass *p = argument;
+    cn_evaluation *e = p->evaluation;
+    const cn__map *output = cn__plan_output(p->plan);
+    cn__loss_batch(&p->criterion, output, p->feed->label, run->images, NULL, &e->tally);
+    for (int32_t n = 0; n < run->images; n++) {
+        cn__row row = cn__map_row(output, n);
+        int64_t truth = p->feed->label[n], predicted = cn__row_argmax(row);
+        e->images[truth]++;
+        if (predicted >= 0)
+            e->confusion[truth * e->classes + predicted]++;
+        if (predicted != truth)
+            CN__TRY(note_wrong(e, p->criterion.loss, row, first + n, truth));
+    }
+    return CN_OK;
+}
+
+static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss, cn_evaluation *e) {
+    int64_t output[3];
+    cn__plan *plan = NULL;
+    cn__feed feed = {0};
+    cn_model_output_shape(model, output);
+    e->classes = output[0];
+    e->truths = cn_dataset_classes(dataset);
+    e->confusion = cn__alloc(e->ctx, (size_t)(e->truths * e->classes), sizeof *e->confusion);
+    e->images = cn__alloc(e->ctx, (size_t)e->truths, sizeof *e->images);
+    cn_status status = e->confusion && e->images ? CN_OK : cn__no_memory("an evaluation");
+    if (status == CN_OK)
+        status = cn__feed_init(&feed, e->ctx, dataset, BATCH);
+    if (status == CN_OK)
+        status = cn__plan_new(model, &(cn__plan_options){.images = feed.images}, &plan);
+    if (status == CN_OK) {
+        pass p = {e, {loss, 0.0f}, plan, &feed};
+        cn__plan_prepare(plan);
+        status = cn__feed_all(&feed, plan, count_batch, &p);
+    }
+    cn__plan_free(plan);
+    cn__feed_drop(&feed);
+    return status;
+}
+
+cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss, cn_evaluation **evaluation) {
+    CN__REQUIRE(evaluation);
+    *evaluation = NULL;
+    CN__TRY(cn__model_ready(model, "cn_evaluate"));
+    CN__REQUIRE(dataset);
+    CN__TRY(cn__criterion_check(&(cn__criterion){loss, 0.0f}, "cn_evaluate"));
+    CN__TRY(cn__feed_check(model, dataset, "cn_evaluate", "the data set"));
+    cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);
+    if (!made)
+        return cn__no_memory("an evaluation");
+    made->ctx = model->ctx;
+    cn_status status = evaluate(model, dataset, loss, made);
+    if (status != CN_OK) {
+        cn_evaluation_free(made);
+        return status;
+    }
+    *evaluation = made;
+    return CN_OK;
+}
+
+void cn_evaluation_free(cn_evaluation *evaluation) {
+    if (!evaluation)
+        return;
+    cn_context *ctx = evaluation->ctx;
+    cn__free(ctx, evaluation->confusion);
+    cn__free(ctx, evaluation->images);
+    cn__free(ctx, evaluation->wrong);
+    cn__free(ctx, evaluation);
+}
+
+/* ---- what was found ---- */
+
+int64_t cn_evaluation_count(const cn_evaluation *evaluation) {
+    return evaluation->tally.images;
+}
+
+double cn_evaluation_loss(const cn_evaluation *evaluation) {
+    return evaluation->tally.loss / (double)evaluation->tally.images;
+}
+
+double cn_evaluation_accuracy(const cn_evaluation *evaluation) {
+    return (double)evaluation->tally.correct / (double)evaluation->tally.images;
+}
+
+int cn_evaluation_classes(const cn_evaluation *evaluation) {
+    return (int)evaluation->classes;
+}
+
+double cn_evaluation_class_accuracy(const cn_evaluation *evaluation, int64_t truth) {
+    if (truth < 0 || truth >= evaluation->truths || evaluation->images[truth] == 0)
+        return NAN;
+    return (double)cn_evaluation_confusion(evaluation, truth, truth) / (double)evaluation->images[truth];
+}
+
+int64_t cn_evaluation_confusion(const cn_evaluation *evaluation, int64_t truth, int64_t predicted) {
+    if (truth < 0 || truth >= evaluation->truths || predicted < 0 || predicted >= evaluation->classes)
+        return 0;
+    return evaluation->confusion[truth * evaluation->classes + predicted];
+}
+
+int64_t cn_evaluation_misclassified_count(const cn_evaluation *evaluation) {
+    return (int64_t)evaluation->wrong_count;
+}
+
+cn_status cn_evaluation_misclassified(const cn_evaluation *evaluation, int64_t index, cn_misclassified *entry) {
+    CN__REQUIRE(evaluation);
+    CN__REQUIRE(entry);
+    if (index < 0 || index >= (int64_t)evaluation->wrong_count)
+        return cn__error(CN_ERR_NOT_FOUND, "cn_evaluation_misclassified: index %lld of %lld", (long long)index,
+                         (long long)evaluation->wrong_count);
+    return cn__struct_write(entry, &evaluation->wrong[index], sizeof *entry, sizeof *entry, "cn_misclassified");
+}

@@ -1,0 +1,112 @@
+/* feed.c: brings images of a data set into the lanes of a plan's input, and whole data sets through a plan. */
+#include "train/train.h"
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGE_BYTES 512 /* a fetch that failed leaves its thread's message in its scratch memory */
+
+cn_status cn__feed_check(const cn_model *model, const cn_dataset *data, const char *function, const char *what) {
+    int64_t wanted[3], got[3], output[3];
+    char wanted_text[CN__SHAPE_TEXT], got_text[CN__SHAPE_TEXT];
+    cn_model_input_shape(model, wanted);
+    cn_model_output_shape(model, output);
+    cn_dataset_shape(data, got);
+    if (memcmp(wanted, got, sizeof wanted) != 0)
+        return cn__error(CN_ERR_SHAPE, "%s: the images of %s are %s, the model reads %s", function, what,
+                         cn__shape_text(got_text, 3, got), cn__shape_text(wanted_text, 3, wanted));
+    if (output[1] != 1 || output[2] != 1)
+        return cn__error(CN_ERR_SHAPE, "%s: the model's output is %s, wanted one value a class", function,
+                         cn__shape_text(got_text, 3, output));
+    if (output[0] < cn_dataset_classes(data))
+        return cn__error(CN_ERR_SHAPE, "%s: %s has %d classes, the model tells %lld apart", function, what,
+                         cn_dataset_classes(data), (long long)output[0]);
+    if (cn_dataset_count(data) < 1)
+        return cn__error(CN_ERR_ARGUMENT, "%s: %s has no images", function, what);
+    return CN_OK;
+}
+
+cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn_dataset *data, int32_t images) {
+    size_t bytes = cn__dataset_scratch(data);
+    int64_t count = cn_dataset_count(data);
+    *feed = (cn__feed){.ctx = ctx, .data = data};
+    feed->images = count < images ? (int32_t)count : images;
+    feed->slot_bytes = bytes > MESSAGE_BYTES ? bytes : MESSAGE_BYTES;
+    size_t lanes = ((size_t)feed->images + CN__LANES - 1) / CN__LANES * CN__LANES;
+    feed->scratch = cn__alloc(ctx, (size_t)feed->images, feed->slot_bytes);
+    feed->status = cn__alloc(ctx, (size_t)feed->images, sizeof *feed->status);
+    feed->label = cn__alloc(ctx, (size_t)feed->images, sizeof *feed->label);
+    feed->place = cn__alloc(ctx, lanes, sizeof *feed->place);
+    if (feed->scratch && feed->status && feed->label && feed->place)
+        return CN_OK;
+    cn__feed_drop(feed);
+    return cn__no_memory("a batch of images");
+}
+
+void cn__feed_drop(cn__feed *feed) {
+    cn__free(feed->ctx, feed->scratch);
+    cn__free(feed->ctx, feed->status);
+    cn__free(feed->ctx, feed->label);
+    cn__free(feed->ctx, feed->place);
+    *feed = (cn__feed){0};
+}
+
+/* ---- one batch ---- */
+
+typedef struct batch {
+    cn__feed *feed;
+    const int64_t *order;
+    int64_t first;
+    size_t count;
+    const cn__fetch *how;
+    const cn__map *map;
+} batch;
+
+static void zero_lane(const cn__map *map, float *lane) {
+    for (int32_t c = 0; c < map->shape.channels; c++)
+        for (int32_t y = 0; y < map->shape.height; y++)
+            for (int32_t x = 0; x < map->shape.width; x++)
+                lane[(size_t)c * map->channel + (size_t)y * map->row + (size_t)x * CN__LANES] = 0.0f;
+}
+
+static void fill_lane(void *argument, size_t i) {
+    const batch *b = argument;
+    cn__feed *feed = b->feed;
+    float *lane = cn__map_plane(b->map, i / CN__LANES, 0).data + i % CN__LANES;
+    if (i >= b->count) {
+        zero_lane(b->map, lane);
+        return;
+    }
+    int64_t index = b->order ? b->order[b->first + (int64_t)i] : b->first + (int64_t)i;
+    char *scratch = feed->scratch + i * feed->slot_bytes;
+    feed->place[i] = (uint32_t)index;
+    feed->status[i] =
+        cn__dataset_fetch(feed->data, index, b->how, scratch, lane, b->map->row, b->map->channel, &feed->label[i]);
+    if (feed->status[i] != CN_OK)
+        snprintf(scratch, MESSAGE_BYTES, "%s", cn_last_error());
+}
+
+cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
+                         const cn__map *map) {
+    batch b = {feed, order, first, (size_t)count, how, map};
+    size_t lanes = (b.count + CN__LANES - 1) / CN__LANES * CN__LANES;
+    cn__parallel(feed->ctx, lanes, fill_lane, &b);
+    for (size_t i = 0; i < b.count; i++)
+        if (feed->status[i] != CN_OK)
+            return cn__error(feed->status[i], "%s", feed->scratch + i * feed->slot_bytes);
+    return CN_OK;
+}
+
+/* ---- all batches ---- */
+
+cn_status cn__feed_all(cn__feed *feed, cn__plan *plan, cn__seen seen, void *argument) {
+    static const cn__fetch plainly = {.augment = false};
+    int64_t count = cn_dataset_count(feed->data);
+    for (int64_t first = 0; first < count; first += feed->images) {
+        int32_t images = count - first < feed->images ? (int32_t)(count - first) : feed->images;
+        cn__run run = {.images = images, .blocks = (images + CN__LANES - 1) / CN__LANES};
+        CN__TRY(cn__feed_fetch(feed, NULL, first, images, &plainly, cn__plan_input(plan)));
+        CN__TRY(cn__plan_forward(plan, &run));
+        CN__TRY(seen(argument, first, &run));
+    }
+    return CN_OK;
+}

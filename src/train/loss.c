@@ -1,0 +1,124 @@
+/* loss.c: negative log-likelihood and cross-entropy, with label smoothing (Szegedy et al. 2016).
+ *
+ * With log-probabilities l, target q = (1 - s) [k = label] + s / K and mean over N images:
+ *     loss = -1/N Σ q l,      NLL: dloss/dl = -q / N,      cross-entropy, l = log softmax z: dloss/dz = (e^l - q) / N
+ * Computed in double, image after image. */
+#include "train/train.h"
+#include <math.h>
+
+cn_status cn__criterion_check(const cn__criterion *criterion, const char *function) {
+    if (criterion->loss != CN_LOSS_NLL && criterion->loss != CN_LOSS_CROSS_ENTROPY)
+        return cn__error(CN_ERR_ARGUMENT, "%s: unknown loss %d", function, (int)criterion->loss);
+    if (!(criterion->label_smoothing >= 0.0f && criterion->label_smoothing < 1.0f))
+        return cn__error(CN_ERR_ARGUMENT, "%s: label_smoothing is %g, wanted 0 to below 1", function,
+                         (double)criterion->label_smoothing);
+    return CN_OK;
+}
+
+static double value(cn__row row, int64_t k) {
+    return (double)row.data[(size_t)k * row.step];
+}
+
+/* log Σ e^z, with the largest z taken out so that nothing overflows. */
+static double log_sum_exp(cn__row row) {
+    double largest = -INFINITY, sum = 0.0;
+    for (int64_t k = 0; k < row.classes; k++)
+        largest = fmax(largest, value(row, k));
+    for (int64_t k = 0; k < row.classes; k++)
+        sum += exp(value(row, k) - largest);
+    return largest + log(sum);
+}
+
+/* What has to be taken from an output to make it a log-probability. */
+static double log_normalizer(cn_loss loss, cn__row output) {
+    return loss == CN_LOSS_CROSS_ENTROPY ? log_sum_exp(output) : 0.0;
+}
+
+double cn__loss_row(const cn__criterion *criterion, cn__row output, int64_t label, double scale, cn__row gradient) {
+    bool logits = criterion->loss == CN_LOSS_CROSS_ENTROPY;
+    double smoothing = (double)criterion->label_smoothing, rest = smoothing / (double)output.classes, loss = 0.0;
+    double normalizer = log_normalizer(criterion->loss, output);
+    for (int64_t k = 0; k < output.classes; k++) {
+        double target = k == label ? 1.0 - smoothing + rest : rest, log_p = value(output, k) - normalizer;
+        if (target > 0.0) /* an impossible class that is no target costs nothing: not 0 · ∞ */
+            loss -= target * log_p;
+        if (gradient.data)
+            gradient.data[(size_t)k * gradient.step] = (float)(scale * ((logits ? exp(log_p) : 0.0) - target));
+    }
+    return loss;
+}
+
+int64_t cn__row_argmax(cn__row output) {
+    int64_t best = -1;
+    for (int64_t k = 0; k < output.classes; k++)
+        if (!isnan(value(output, k)) && (best < 0 || value(output, k) > value(output, best)))
+            best = k;
+    return best;
+}
+
+double cn__row_probability(cn_loss loss, cn__row output, int64_t k) {
+    return exp(value(output, k) - log_normalizer(loss, output));
+}
+
+double cn__loss_batch(const cn__criterion *criterion, const cn__map *output, const int64_t *labels, int32_t images,
+                      const cn__map *gradient, cn__tally *tally) {
+    double sum = 0.0, scale = 1.0 / images;
+    for (int32_t n = 0; n < images; n++) {
+        cn__row row = cn__map_row(output, n);
+        cn__row to = gradient ? cn__map_row(gradient, n) : (cn__row){0};
+        sum += cn__loss_row(criterion, row, labels[n], scale, to);
+        tally->correct += cn__row_argmax(row) == labels[n];
+    }
+    for (int32_t n = images; gradient && n % CN__LANES != 0; n++) {
+        cn__row to = cn__map_row(gradient, n);
+        for (int64_t k = 0; k < to.classes; k++)
+            to.data[(size_t)k * to.step] = 0.0f;
+    }
+    tally->loss += sum;
+    tally->images += images;
+    return sum * scale;
+}
+
+static cn_status check_labels(const cn_tensor *labels, int64_t classes) {
+    const int64_t *label = cn_tensor_data(labels);
+    for (int64_t n = 0; n < cn_tensor_count(labels); n++)
+        if (label[n] < 0 || label[n] >= classes)
+            return cn__error(CN_ERR_DATA, "cn_loss_compute: label %lld of image %lld is outside 0 to %lld",
+                             (long long)label[n], (long long)n, (long long)classes - 1);
+    return CN_OK;
+}
+
+static cn_status check_tensors(const cn_tensor *output, const cn_tensor *labels, const cn_tensor *gradient) {
+    int64_t shape[2] = {cn_tensor_shape(output, 0), cn_tensor_shape(output, 1)};
+    CN__TRY(cn__tensor_expect(output, "cn_loss_compute: output", CN_FLOAT32, 2, shape));
+    if (cn_tensor_count(output) == 0)
+        return cn__error(CN_ERR_SHAPE, "cn_loss_compute: output has %lld images of %lld classes", (long long)shape[0],
+                         (long long)shape[1]);
+    CN__TRY(cn__tensor_expect(labels, "cn_loss_compute: labels", CN_INT64, 1, shape));
+    if (gradient)
+        CN__TRY(cn__tensor_expect(gradient, "cn_loss_compute: gradient", CN_FLOAT32, 2, shape));
+    return check_labels(labels, shape[1]);
+}
+
+static cn__row tensor_row(const cn_tensor *tensor, int64_t n) {
+    int64_t classes = cn_tensor_shape(tensor, 1);
+    return (cn__row){(float *)cn_tensor_data(tensor) + n * classes, 1, classes};
+}
+
+cn_status cn_loss_compute(cn_loss loss, float label_smoothing, const cn_tensor *output, const cn_tensor *labels,
+                          double *mean, cn_tensor *gradient) {
+    cn__criterion criterion = {loss, label_smoothing};
+    CN__REQUIRE(output);
+    CN__REQUIRE(labels);
+    CN__REQUIRE(mean);
+    CN__TRY(cn__criterion_check(&criterion, "cn_loss_compute"));
+    CN__TRY(check_tensors(output, labels, gradient));
+    int64_t images = cn_tensor_shape(output, 0);
+    const int64_t *label = cn_tensor_data(labels);
+    double sum = 0.0, scale = 1.0 / (double)images;
+    for (int64_t n = 0; n < images; n++)
+        sum += cn__loss_row(&criterion, tensor_row(output, n), label[n], scale,
+                            gradient ? tensor_row(gradient, n) : (cn__row){0});
+    *mean = sum * scale;
+    return CN_OK;
+}

@@ -1,0 +1,135 @@
+/* predictor.c: a model compiled for inference, with parameters of its own. */
+#include "train/train.h"
+
+#define LEVELS 256 /* of a byte */
+
+struct cn_predictor {
+    const cn_model *model;
+    cn_context *ctx;
+    cn__plan *plan;
+    int32_t images; /* at a time: whole blocks */
+    float *levels;  /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
+};
+
+/* ---- from [N, C, H, W] into lanes, a plane of a block at a time ---- */
+
+typedef struct pack {
+    const cn__map *map;
+    int32_t images;
+    const float *floats; /* normalised; NULL: bytes */
+    const uint8_t *bytes;
+    const float *levels;
+} pack;
+
+static void pack_plane(void *argument, size_t item) {
+    const pack *p = argument;
+    cn__shape shape = p->map->shape;
+    size_t channels = (size_t)shape.channels, block = item / channels, channel = item % channels;
+    size_t pixels = (size_t)shape.height * (size_t)shape.width;
+    cn__plane plane = cn__map_plane(p->map, block, channel);
+    for (size_t lane = 0; lane < CN__LANES; lane++) {
+        size_t image = block * CN__LANES + lane, at = (image * channels + channel) * pixels;
+        bool spare = image >= (size_t)p->images;
+        for (int32_t y = 0; y < shape.height; y++) {
+            float *to = plane.data + (size_t)y * plane.row + lane;
+            for (int32_t x = 0; x < shape.width; x++, to += CN__LANES, at++)
+                *to = spare ? 0.0f : p->floats ? p->floats[at] : p->levels[channel * LEVELS + p->bytes[at]];
+        }
+    }
+}
+
+/* ---- the handle ---- */
+
+/* (byte / 255 - mean) / std, rounded as data sets do. */
+static cn_status make_levels(cn_predictor *p) {
+    const cn_model *model = p->model;
+    if (!model->mean)
+        return CN_OK;
+    p->levels = cn__alloc(p->ctx, (size_t)model->input.channels, LEVELS * sizeof *p->levels);
+    if (!p->levels)
+        return cn__no_memory("a predictor");
+    for (int32_t c = 0; c < model->input.channels; c++)
+        for (int32_t v = 0; v < LEVELS; v++)
+            p->levels[c * LEVELS + v] = ((float)v / 255.0f - model->mean[c]) / model->std[c];
+    return CN_OK;
+}
+
+static cn_status make(cn_predictor *p, int32_t max_batch) {
+    p->images = (max_batch + CN__LANES - 1) / CN__LANES * CN__LANES;
+    CN__TRY(cn__plan_new(p->model, &(cn__plan_options){.images = p->images, .copy_tensors = true}, &p->plan));
+    cn__plan_prepare(p->plan);
+    return make_levels(p);
+}
+
+cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options, cn_predictor **predictor) {
+    cn_predictor_options known = CN_PREDICTOR_OPTIONS_INIT;
+    CN__REQUIRE(predictor);
+    *predictor = NULL;
+    CN__TRY(cn__model_ready(model, "cn_predictor_new"));
+    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, options, "cn_predictor_options"));
+    if (known.max_batch < 0 || known.max_batch > CN__MAX_BATCH)
+        return cn__error(CN_ERR_ARGUMENT, "cn_predictor_options: max_batch is %d, wanted 0 to %d", known.max_batch,
+                         CN__MAX_BATCH);
+    cn_predictor *made = cn__alloc(model->ctx, 1, sizeof *made);
+    if (!made)
+        return cn__no_memory("a predictor");
+    made->model = model;
+    made->ctx = model->ctx;
+    cn_status status = make(made, known.max_batch ? known.max_batch : CN__LANES);
+    if (status != CN_OK) {
+        cn_predictor_free(made);
+        return status;
+    }
+    *predictor = made;
+    return CN_OK;
+}
+
+void cn_predictor_free(cn_predictor *predictor) {
+    if (!predictor)
+        return;
+    cn_context *ctx = predictor->ctx;
+    cn__plan_free(predictor->plan);
+    cn__free(ctx, predictor->levels);
+    cn__free(ctx, predictor);
+}
+
+/* ---- running ---- */
+
+/* Images first … first + images - 1. */
+static cn_status run_piece(const cn_predictor *p, const cn_tensor *input, cn_tensor *output, int64_t first,
+                           int32_t images) {
+    const cn__map *in = cn__plan_input(p->plan);
+    cn__run run = {.images = images, .blocks = (images + CN__LANES - 1) / CN__LANES};
+    int64_t in_size = input->count / input->shape[0], out_size = output->count / output->shape[0];
+    pack from = {.map = in, .images = images, .levels = p->levels};
+    if (input->dtype == CN_FLOAT32)
+        from.floats = (const float *)input->data + first * in_size;
+    else
+        from.bytes = (const uint8_t *)input->data + first * in_size;
+    cn__parallel(p->ctx, (size_t)run.blocks * (size_t)in->shape.channels, pack_plane, &from);
+    CN__TRY(cn__plan_forward(p->plan, &run));
+    cn__map_unpack(cn__plan_output(p->plan), (float *)output->data + first * out_size, images);
+    return CN_OK;
+}
+
+cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output) {
+    CN__REQUIRE(predictor);
+    CN__REQUIRE(input);
+    CN__REQUIRE(output);
+    const cn_model *model = predictor->model;
+    int64_t images = cn_tensor_shape(input, 0);
+    cn_dtype dtype = input->dtype == CN_UINT8 ? CN_UINT8 : CN_FLOAT32;
+    CN__TRY(cn__model_expect_input(model, input, "cn_predictor_run: input", dtype, images));
+    CN__TRY(cn__model_expect_output(model, output, "cn_predictor_run: output", images));
+    if (images < 1)
+        return cn__error(CN_ERR_SHAPE, "cn_predictor_run: input has no images");
+    if (dtype == CN_UINT8 && !predictor->levels)
+        return cn__error(CN_ERR_STATE, "cn_predictor_run: input is uint8, and the model does not know how to normalise "
+                                       "it (cn_model_set_normalization)");
+    for (int64_t first = 0; first < images; first += predictor->images) {
+        int64_t left = images - first;
+        CN__TRY(
+            run_piece(predictor, input, output, first, left < predictor->images ? (int32_t)left : predictor->images));
+    }
+    return CN_OK;
+}

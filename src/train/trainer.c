@@ -1,0 +1,144 @@
+/* trainer.c: makes a trainer: checks that model, data and options fit, and allocates all that training needs. */
+#include "train/train.h"
+#include <math.h>
+
+/* ---- options ---- */
+
+static cn_status check_batch(const char *name, int value) {
+    if (value < 0 || value > CN__MAX_BATCH)
+        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: %s is %d, wanted 0 to %d", name, value, CN__MAX_BATCH);
+    return CN_OK;
+}
+
+static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) {
+    cn_trainer_options *o = &t->options;
+    *o = (cn_trainer_options)CN_TRAINER_OPTIONS_INIT;
+    CN__TRY(cn__options_read(o, sizeof *o, sizeof *o, options, "cn_trainer_options"));
+    CN__TRY(check_batch("batch_size", o->batch_size));
+    CN__TRY(check_batch("test_batch", o->test_batch));
+    if (!(o->l1 >= 0.0f) || !isfinite(o->l1))
+        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: l1 is %g, wanted 0 or more", (double)o->l1);
+    o->batch_size = o->batch_size ? o->batch_size : 32;
+    o->test_batch = o->test_batch ? o->test_batch : 128;
+    t->criterion = (cn__criterion){o->loss, o->label_smoothing};
+    return cn__criterion_check(&t->criterion, "cn_trainer_options");
+}
+
+/* ---- what a model learns of its data ---- */
+
+static cn_status tell_class_names(cn_model *model, const cn_dataset *data) {
+    int classes = cn_dataset_classes(data);
+    const char **names = cn__alloc(model->ctx, (size_t)classes, sizeof *names);
+    if (!names)
+        return cn__no_memory("class names");
+    for (int i = 0; i < classes; i++)
+        names[i] = cn_dataset_class_name(data, i);
+    cn_status status = cn_model_set_class_names(model, classes, names);
+    cn__free(model->ctx, names);
+    return status;
+}
+
+static cn_status tell_model(cn_model *model, const cn_dataset *data) {
+    const float *mean, *std;
+    cn__dataset_normalization(data, &mean, &std);
+    if (!model->mean)
+        CN__TRY(cn_model_set_normalization(model, model->input.channels, mean, std));
+    return model->class_count > 0 ? CN_OK : tell_class_names(model, data);
+}
+
+/* ---- the handle ---- */
+
+static cn_status check_fit(const cn_model *model, const cn_dataset *train, const cn_dataset *test) {
+    CN__TRY(cn__feed_check(model, train, "cn_trainer_new", "the training data"));
+    if (cn_dataset_count(train) > UINT32_MAX)
+        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_new: %lld training images, wanted at most %lu",
+                         (long long)cn_dataset_count(train), (unsigned long)UINT32_MAX);
+    return test ? cn__feed_check(model, test, "cn_trainer_new", "the test data") : CN_OK;
+}
+
+static cn_status make_plans(cn_trainer *t, const cn_dataset *train, const cn_dataset *test) {
+    CN__TRY(cn__feed_init(&t->train, t->ctx, train, t->options.batch_size));
+    CN__TRY(cn__plan_new(t->model, &(cn__plan_options){.images = t->train.images, .training = true}, &t->plan));
+    if (!test)
+        return CN_OK;
+    CN__TRY(cn__feed_init(&t->test, t->ctx, test, t->options.test_batch));
+    return cn__plan_new(t->model, &(cn__plan_options){.images = t->test.images}, &t->test_plan);
+}
+
+static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *test,
+                      const cn_trainer_options *options) {
+    CN__TRY(read_options(t, options));
+    CN__TRY(check_fit(t->model, train, test));
+    CN__TRY(cn_optimizer_new(t->model, t->options.optimizer, &t->optimizer));
+    CN__TRY(make_plans(t, train, test));
+    t->count = cn_dataset_count(train);
+    t->batches = (t->count + t->train.images - 1) / t->train.images;
+    CN__TRY(cn__schedule_init(&t->schedule, t->options.schedule, cn_optimizer_learning_rate(t->optimizer), t->batches));
+    t->options.optimizer = NULL; /* the caller's, and read by now */
+    t->options.schedule = NULL;
+    t->order = cn__alloc(t->ctx, (size_t)t->count, sizeof *t->order);
+    t->buffers = cn__alloc(t->ctx, cn__trainer_buffer_bytes(t->model), 1);
+    if (!t->order || !t->buffers)
+        return cn__no_memory("a trainer");
+    CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, 0, sizeof *t->history));
+    return tell_model(t->model, train);
+}
+
+cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
+                         const cn_trainer_options *options, cn_trainer **trainer) {
+    CN__REQUIRE(trainer);
+    *trainer = NULL;
+    CN__TRY(cn__model_ready(model, "cn_trainer_new"));
+    CN__REQUIRE(train);
+    cn_trainer *made = cn__alloc(model->ctx, 1, sizeof *made);
+    if (!made)
+        return cn__no_memory("a trainer");
+    made->ctx = model->ctx;
+    made->model = model;
+    cn_status status = make(made, train, test, options);
+    if (status != CN_OK) {
+        cn_trainer_free(made);
+        return status;
+    }
+    *trainer = made;
+    return CN_OK;
+}
+
+void cn_trainer_free(cn_trainer *trainer) {
+    if (!trainer)
+        return;
+    cn_context *ctx = trainer->ctx;
+    cn__plan_free(trainer->plan);
+    cn__plan_free(trainer->test_plan);
+    cn__feed_drop(&trainer->train);
+    cn__feed_drop(&trainer->test);
+    cn_optimizer_free(trainer->optimizer);
+    cn__free(ctx, trainer->order);
+    cn__free(ctx, trainer->buffers);
+    cn__free(ctx, trainer->history);
+    cn__free(ctx, trainer);
+}
+
+cn_status cn_trainer_fit(cn_trainer *trainer, int epochs, cn_epoch_function on_epoch, void *user) {
+    bool stop = false;
+    CN__REQUIRE(trainer);
+    if (epochs < 0)
+        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_fit: %d epochs", epochs);
+    cn__schedule_begin(&trainer->schedule, epochs);
+    for (int i = 0; i < epochs && !stop; i++)
+        CN__TRY(cn__trainer_epoch(trainer, on_epoch, user, &stop));
+    return CN_OK;
+}
+
+int64_t cn_trainer_epoch_count(const cn_trainer *trainer) {
+    return (int64_t)trainer->epochs;
+}
+
+cn_status cn_trainer_epoch(const cn_trainer *trainer, int64_t index, cn_epoch *epoch) {
+    CN__REQUIRE(trainer);
+    CN__REQUIRE(epoch);
+    if (index < 0 || index >= (int64_t)trainer->epochs)
+        return cn__error(CN_ERR_NOT_FOUND, "cn_trainer_epoch: index %lld, the history has %lld epochs",
+                         (long long)index, (long long)trainer->epochs);
+    return cn__struct_write(epoch, &trainer->history[index], sizeof *epoch, sizeof *epoch, "cn_epoch");
+}

@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+"""Writes loss.txt, optimizer.txt and schedule.txt: what PyTorch's losses, optimisers and schedules compute.
+
+Options are float32 in the library, so PyTorch is given the float32 nearest to each.
+"""
+import os
+import warnings
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from torch.optim import lr_scheduler
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+
+
+def f32(x):
+    return float(np.float32(x))
+
+
+def row(values):
+    return " ".join(f"{float(v):.9g}" for v in values)
+
+
+# ---- losses: kind, label smoothing, images, classes / outputs / labels / mean / gradient ----
+
+def loss_case(out, kind, smoothing, output):
+    images, classes = output.shape
+    labels = torch.arange(images) * 7 % classes
+    output = output.clone().requires_grad_()
+    if kind == 1:
+        mean = F.cross_entropy(output, labels, label_smoothing=f32(smoothing))
+    elif smoothing == 0:
+        mean = F.nll_loss(output, labels)
+    else:
+        target = F.one_hot(labels, classes) * (1 - f32(smoothing)) + f32(smoothing) / classes
+        mean = -(target * output).sum(1).mean()
+    mean.backward()
+    out.write(f"{kind} {f32(smoothing):.9g} {images} {classes}\n{row(output.detach().flatten())}\n"
+              f"{row(labels)}\n{mean.item():.9g}\n{row(output.grad.flatten())}\n")
+
+
+def losses(out):
+    torch.manual_seed(1)
+    for smoothing in (0, 0.1):
+        for images, classes in ((1, 2), (5, 10), (18, 3)):
+            logits = (3 * torch.randn(images, classes)).float()
+            loss_case(out, 0, smoothing, F.log_softmax(logits, 1))
+            loss_case(out, 1, smoothing, logits)
+        loss_case(out, 1, smoothing, torch.tensor([[1000.0, -1000.0, 0.0], [-88.0, 88.0, 87.0]]))
+
+
+# ---- optimisers: options, l1 / parameters after each step ----
+
+SIZE, STEPS = 32, 5
+
+
+def optimizer_case(out, kind, lr, momentum=0.0, dampening=0.0, nesterov=0, decay=0.0, betas=(0.9, 0.999), eps=1e-8,
+                   l1=0.0):
+    parameter = torch.tensor([(i * 37 % 64 - 32) / 16 for i in range(SIZE)], requires_grad=True)
+    if kind == 0:
+        optimizer = torch.optim.SGD([parameter], lr=f32(lr), momentum=f32(momentum), dampening=f32(dampening),
+                                    nesterov=bool(nesterov), weight_decay=f32(decay))
+    else:
+        make = torch.optim.Adam if kind == 1 else torch.optim.AdamW
+        optimizer = make([parameter], lr=f32(lr), betas=tuple(f32(b) for b in betas), eps=f32(eps),
+                         weight_decay=f32(decay))
+    out.write(f"{kind} {lr} {momentum} {dampening} {nesterov} {decay} {betas[0]} {betas[1]} {eps} {l1}\n")
+    for step in range(STEPS):
+        if step == 3:
+            optimizer.param_groups[0]["lr"] = f32(lr) / 2
+        gradient = torch.tensor([((i + 5 * step) * 29 % 32 - 16) / 8 for i in range(SIZE)])
+        parameter.grad = gradient + f32(l1) * torch.sign(parameter.detach())
+        optimizer.step()
+        out.write(row(parameter.detach()) + "\n")
+
+
+def optimizers(out):
+    optimizer_case(out, 0, 0.1)
+    optimizer_case(out, 0, 0.1, momentum=0.9)
+    optimizer_case(out, 0, 0.1, momentum=0.9, dampening=0.3, decay=0.05)
+    optimizer_case(out, 0, 0.1, momentum=0.9, nesterov=1, decay=0.05)
+    optimizer_case(out, 0, 0.1, momentum=0.5, decay=0.01, l1=0.25)
+    optimizer_case(out, 1, 0.01)
+    optimizer_case(out, 1, 0.05, decay=0.1, betas=(0.8, 0.95), eps=1e-3, l1=0.25)
+    optimizer_case(out, 2, 0.01, decay=0.3)
+    optimizer_case(out, 2, 0.05, betas=(0.5, 0.9), decay=0.1, l1=0.25)
+
+
+# ---- schedules: kind, base rate, epochs to run, batches an epoch, options / losses / rates (of batches or epochs) ----
+
+ORDER = ("factor", "patience", "threshold", "step_size", "min_lr", "epochs", "max_lr", "pct_start", "div_factor",
+         "final_div_factor", "linear")
+
+
+def schedule_case(out, kind, base, run, batches, losses, make, **options):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=f32(base), momentum=f32(0.9))
+    schedule = make(optimizer)
+    rates = []
+    for epoch in range(run):
+        for _ in range(batches if kind == 4 else 1):
+            rates.append(optimizer.param_groups[0]["lr"])
+            if kind == 4 and len(rates) < run * batches:
+                schedule.step()
+        if kind in (2, 3):
+            schedule.step()
+        elif kind == 1:
+            schedule.step(losses[epoch])
+    out.write(f"{kind} {base} {run} {batches} " + " ".join(str(options.get(name, 0)) for name in ORDER) + "\n")
+    out.write(" ".join(repr(l) for l in losses) + "\n" + " ".join(repr(r) for r in rates) + "\n")
+
+
+def schedules(out):
+    falling = [2.0, 1.5, 1.6, 1.4, 1.4, 1.39999, 1.39, 1.5, 1.6, 1.3, 1.35, 1.2, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1]
+    none = [0.0] * len(falling)
+    for base, factor, patience, threshold, least in (
+            (0.01, 0.3, 0, 1e-4, 0), (0.1, 0.1, 2, 1e-2, 0), (0.01, 0.5, 1, 1e-4, 0.002), (1e-7, 0.5, 0, 1e-4, 0)):
+        schedule_case(out, 1, base, len(falling), 3, falling,
+                      lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=f32(factor), patience=patience,
+                                                               threshold=f32(threshold), min_lr=f32(least)),
+                      factor=factor, patience=patience, threshold=threshold, min_lr=least)
+    for factor, size in ((0.1, 4), (0.3, 1), (1.5, 7)):
+        schedule_case(out, 2, 0.01, len(none), 3, none, lambda o: lr_scheduler.StepLR(o, size, f32(factor)),
+                      factor=factor, step_size=size)
+    for epochs, least in ((len(none), 0), (20, 0.01), (6, 0.001)):
+        schedule_case(out, 3, 0.1, len(none), 3, none,
+                      lambda o: lr_scheduler.CosineAnnealingLR(o, epochs, f32(least)), epochs=epochs, min_lr=least)
+    for run, batches, peak, start, div, final, linear in (
+            (6, 7, 0.1, 0.3, 25, 1e4, 0), (5, 8, 0.5, 0.25, 10, 100, 1), (1, 9, 0.1, 0.5, 4, 10, 0),
+            (3, 1, 0.2, 0.9, 25, 1e4, 1), (1, 1, 0.1, 0.3, 25, 1e4, 0)):
+        schedule_case(out, 4, 0.01, run, batches, [0.0] * run,
+                      lambda o: lr_scheduler.OneCycleLR(o, f32(peak), epochs=run, steps_per_epoch=batches,
+                                                        pct_start=f32(start), div_factor=f32(div),
+                                                        final_div_factor=f32(final), cycle_momentum=False,
+                                                        anneal_strategy="linear" if linear else "cos"),
+                      epochs=run, max_lr=peak, pct_start=start, div_factor=div, final_div_factor=final, linear=linear)
+
+
+if __name__ == "__main__":
+    for name, write in (("loss", losses), ("optimizer", optimizers), ("schedule", schedules)):
+        with open(os.path.join(HERE, name + ".txt"), "w") as out:
+            write(out)

@@ -1,0 +1,265 @@
+/* test_kernels_conv.c: convolution kernels and matrix products on small integers, where float sums are exact and every
+ * instruction set must give what plain loops give. */
+#include "testing.h"
+#include "kernels/kernels.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define ROUNDS 60
+
+static const cn__kernels *kernels; /* of the instruction set under test */
+
+/* A whole number from -3 to 3 in every place. */
+static float *whole_numbers(cn__rng *rng, size_t count) {
+    float *values = aligned_alloc(CN__ALIGN, (count * sizeof *values + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN);
+    ck_assert_ptr_nonnull(values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)(int)cn__rng_below(rng, 7) - 3.0f;
+    return values;
+}
+
+static int32_t between(cn__rng *rng, uint32_t least, uint32_t most) {
+    return (int32_t)(least + cn__rng_below(rng, most - least + 1));
+}
+
+/* A convolution of stride 1 without borders, in the kernels' layout. */
+typedef struct problem {
+    int32_t in, out, height, width, kernel, blocks; /* height and width of the output */
+    size_t x_row, x_channel, x_block, y_row, y_channel, y_block;
+    float *x, *y, *weights;
+    cn__tap taps[9];
+    int32_t *pixel_in, *pixel_out, *column;
+} problem;
+
+static problem problem_new(cn__rng *rng) {
+    problem p = {.in = between(rng, 1, 9), .out = between(rng, 1, 9), .blocks = between(rng, 1, 3)};
+    p.height = between(rng, 1, 6);
+    p.width = between(rng, 1, 7);
+    p.kernel = between(rng, 1, 3);
+    p.x_row = (size_t)(p.width + p.kernel - 1) * CN__LANES;
+    p.x_channel = p.x_row * (size_t)(p.height + p.kernel - 1) + CN__LANES;
+    p.x_block = p.x_channel * (size_t)p.in;
+    p.y_row = (size_t)(p.width + 1) * CN__LANES;
+    p.y_channel = p.y_row * (size_t)p.height;
+    p.y_block = p.y_channel * (size_t)p.out;
+    p.x = whole_numbers(rng, p.x_block * (size_t)p.blocks);
+    p.y = whole_numbers(rng, p.y_block * (size_t)p.blocks);
+    p.weights = whole_numbers(rng, (size_t)p.in * 9 * 2 * CN__CONV_TILE);
+    size_t pixels = (size_t)p.height * (size_t)p.width;
+    p.pixel_in = malloc(pixels * sizeof *p.pixel_in);
+    p.pixel_out = malloc(pixels * sizeof *p.pixel_out);
+    p.column = malloc((size_t)p.in * 9 * sizeof *p.column);
+    ck_assert(p.pixel_in && p.pixel_out && p.column);
+    for (int32_t i = 0; i < p.height * p.width; i++) {
+        p.pixel_in[i] = i / p.width * (int32_t)p.x_row + i % p.width * CN__LANES;
+        p.pixel_out[i] = i / p.width * (int32_t)p.y_row + i % p.width * CN__LANES;
+    }
+    for (int32_t t = 0; t < p.kernel * p.kernel; t++) {
+        p.taps[t].input = t / p.kernel * (int32_t)p.x_row + t % p.kernel * CN__LANES;
+        p.taps[t].weight = t;
+        for (int32_t c = 0; c < p.in; c++)
+            p.column[c * p.kernel * p.kernel + t] = c * (int32_t)p.x_channel + p.taps[t].input;
+    }
+    return p;
+}
+
+static void problem_free(problem *p) {
+    free(p->x);
+    free(p->y);
+    free(p->weights);
+    free(p->pixel_in);
+    free(p->pixel_out);
+    free(p->column);
+}
+
+static float plain_conv(const problem *p, int32_t row, int32_t pixel, int32_t lane, float start) {
+    float sum = start;
+    int32_t taps = p->kernel * p->kernel;
+    for (int32_t c = 0; c < p->in; c++)
+        for (int32_t t = 0; t < taps; t++)
+            sum += p->weights[(c * taps + t) * CN__CONV_TILE + row] *
+                   p->x[(size_t)c * p->x_channel + (size_t)(p->pixel_in[pixel] + p->taps[t].input + lane)];
+    return sum;
+}
+
+static void check_conv(const problem *p, bool accumulate, const float *bias) {
+    size_t floats = p->y_block;
+    float *before = malloc(floats * sizeof *before);
+    ck_assert_ptr_nonnull(before);
+    memcpy(before, p->y, floats * sizeof *before);
+    int32_t rows = p->out < CN__CONV_TILE ? p->out : CN__CONV_TILE;
+    cn__conv_args args = {p->x, p->x_channel, p->in, p->weights, p->kernel * p->kernel, bias, p->y, p->y_channel, rows};
+    cn__conv_job job = {p->taps, p->kernel * p->kernel, p->height * p->width, p->pixel_in, p->pixel_out, accumulate};
+    kernels->conv(&args, &job);
+    for (int32_t r = 0; r < p->out; r++)
+        for (int32_t i = 0; i < p->height * p->width; i++)
+            for (int32_t l = 0; l < CN__LANES; l++) {
+                size_t at = (size_t)r * p->y_channel + (size_t)(p->pixel_out[i] + l);
+                float start = accumulate || r >= rows ? before[at] : bias ? bias[r] : 0.0f;
+                ck_assert_float_eq(p->y[at], r < rows ? plain_conv(p, r, i, l, start) : start);
+            }
+    for (int32_t r = 0; r < p->out; r++) /* the column beside the image */
+        ck_assert_float_eq(p->y[(size_t)r * p->y_channel + p->y_row - 1],
+                           before[(size_t)r * p->y_channel + p->y_row - 1]);
+    free(before);
+}
+
+START_TEST(convolutions_equal_plain_loops) {
+    const float bias[CN__CONV_TILE] = {1, 2, 3, 4, 5, 6, 7, 8};
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(11, 0, round);
+        problem p = problem_new(&rng);
+        check_conv(&p, false, NULL);
+        check_conv(&p, false, bias);
+        check_conv(&p, true, NULL);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+START_TEST(a_pixel_without_taps_becomes_zero) {
+    float out[CN__LANES] __attribute__((aligned(CN__ALIGN)));
+    float weights[CN__CONV_TILE] = {0};
+    int32_t origin = 0;
+    for (int l = 0; l < CN__LANES; l++)
+        out[l] = 7.0f;
+    cn__conv_args args = {out, CN__LANES, 1, weights, 1, NULL, out, CN__LANES, 1};
+    cn__conv_job job = {NULL, 0, 1, &origin, &origin, true};
+    kernels->conv(&args, &job);
+    ck_assert_float_eq(out[15], 7.0f);
+    job.accumulate = false;
+    kernels->conv(&args, &job);
+    for (int l = 0; l < CN__LANES; l++)
+        ck_assert_float_eq(out[l], 0.0f);
+}
+END_TEST
+
+static float plain_weight(const problem *p, int32_t row, int32_t column, int32_t last_lanes) {
+    float sum = 0.0f;
+    for (int32_t b = 0; b < p->blocks; b++)
+        for (int32_t i = 0; i < p->height * p->width; i++)
+            for (int32_t l = 0; l < (b == p->blocks - 1 ? last_lanes : CN__LANES); l++)
+                sum += p->y[(size_t)b * p->y_block + (size_t)row * p->y_channel + (size_t)(p->pixel_out[i] + l)] *
+                       p->x[(size_t)b * p->x_block + (size_t)(p->column[column] + p->pixel_in[i] + l)];
+    return sum;
+}
+
+/* Lanes that hold no image may hold anything at all. */
+static void spoil_lanes(const problem *p, int32_t last_lanes) {
+    for (size_t i = 0; i < p->x_block; i++)
+        if ((int32_t)(i % CN__LANES) >= last_lanes)
+            p->x[(size_t)(p->blocks - 1) * p->x_block + i] = NAN;
+    for (size_t i = 0; i < p->y_block; i++)
+        if ((int32_t)(i % CN__LANES) >= last_lanes)
+            p->y[(size_t)(p->blocks - 1) * p->y_block + i] = INFINITY;
+}
+
+START_TEST(weight_gradients_equal_plain_loops) {
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(12, 0, round);
+        problem p = problem_new(&rng);
+        int32_t columns = p.in * p.kernel * p.kernel, last_lanes = between(&rng, 1, CN__LANES);
+        size_t row = (size_t)columns + 1;
+        float *out = whole_numbers(&rng, row * (size_t)p.out);
+        spoil_lanes(&p, last_lanes);
+        cn__conv_weight_args args = {p.blocks,    p.height, p.width, last_lanes, p.y,       p.y_block,
+                                     p.y_channel, p.y_row,  p.out,   p.x,        p.x_block, p.x_row,
+                                     CN__LANES,   p.column, columns, out,        row};
+        float guard = out[columns];
+        kernels->conv_weight(&args);
+        for (int32_t r = 0; r < p.out; r++)
+            for (int32_t q = 0; q < columns; q++)
+                ck_assert_float_eq(out[(size_t)r * row + (size_t)q], plain_weight(&p, r, q, last_lanes));
+        ck_assert_float_eq(out[columns], guard);
+        free(out);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+/* Sums of fractions round, so their order shows. */
+START_TEST(instruction_sets_with_fma_agree_to_the_bit) {
+    const cn__kernels *avx2 = cn__kernels_for(CN_ISA_AVX2);
+    if (kernels->isa != CN_ISA_AVX512)
+        return;
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(13, 0, round);
+        problem p = problem_new(&rng);
+        int32_t columns = p.in * p.kernel * p.kernel, last_lanes = between(&rng, 1, CN__LANES);
+        size_t floats = (size_t)columns * (size_t)p.out;
+        float *one = whole_numbers(&rng, floats), *two = whole_numbers(&rng, floats);
+        for (size_t i = 0; i < p.x_block * (size_t)p.blocks; i++)
+            p.x[i] = cn__rng_normal(&rng);
+        for (size_t i = 0; i < p.y_block * (size_t)p.blocks; i++)
+            p.y[i] = cn__rng_normal(&rng);
+        cn__conv_weight_args args = {
+            p.blocks, p.height,  p.width, last_lanes, p.y,      p.y_block, p.y_channel, p.y_row,        p.out,
+            p.x,      p.x_block, p.x_row, CN__LANES,  p.column, columns,   one,         (size_t)columns};
+        kernels->conv_weight(&args);
+        args.out = two;
+        avx2->conv_weight(&args);
+        ck_assert_mem_eq(one, two, floats * sizeof *one);
+        float *y = whole_numbers(&rng, p.y_block);
+        memcpy(y, p.y, p.y_block * sizeof *y);
+        cn__conv_args conv = {p.x,       p.x_channel,         p.in,
+                              p.weights, p.kernel * p.kernel, NULL,
+                              p.y,       p.y_channel,         p.out < CN__CONV_TILE ? p.out : CN__CONV_TILE};
+        cn__conv_job job = {p.taps, p.kernel * p.kernel, p.height * p.width, p.pixel_in, p.pixel_out, true};
+        kernels->conv(&conv, &job);
+        conv.out = y;
+        avx2->conv(&conv, &job);
+        ck_assert_mem_eq(p.y, y, p.y_block * sizeof *y);
+        free(one);
+        free(two);
+        free(y);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+static void check_gemm(cn__rng *rng, int32_t m, int32_t n, int32_t k, bool transpose_a, bool transpose_b, bool add) {
+    float *a = whole_numbers(rng, (size_t)m * (size_t)k), *b = whole_numbers(rng, (size_t)k * (size_t)n);
+    float *c = whole_numbers(rng, (size_t)m * (size_t)n), *before = whole_numbers(rng, (size_t)m * (size_t)n);
+    memcpy(before, c, (size_t)m * (size_t)n * sizeof *c);
+    cn__gemm(transpose_a, transpose_b, m, n, k, a, (size_t)(transpose_a ? m : k), b, (size_t)(transpose_b ? k : n), c,
+             (size_t)n, add);
+    for (int32_t i = 0; i < m; i++)
+        for (int32_t j = 0; j < n; j++) {
+            float sum = add ? before[i * n + j] : 0.0f;
+            for (int32_t p = 0; p < k; p++)
+                sum += a[transpose_a ? p * m + i : i * k + p] * b[transpose_b ? j * k + p : p * n + j];
+            ck_assert_float_eq(c[i * n + j], sum);
+        }
+    free(a);
+    free(b);
+    free(c);
+    free(before);
+}
+
+START_TEST(products_in_pieces_equal_plain_loops) {
+    static const int32_t sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {16, 16, 16}, {70, 90, 150}, {130, 40, 260}};
+    cn__rng rng = cn__rng_new(14, 0, 0);
+    for (size_t s = 0; s < CN__COUNT(sizes); s++)
+        for (int flags = 0; flags < 8; flags++)
+            check_gemm(&rng, sizes[s][0], sizes[s][1], sizes[s][2], flags & 1, flags & 2, flags & 4);
+}
+END_TEST
+
+static void choose_kernels(void) {
+    cn_context *context = test_context(1);
+    kernels = context->kernels;
+    cn_context_free(context);
+}
+
+int main(void) {
+    Suite *suite = suite_create("convolution kernels");
+    TCase *tests = tcase_create("convolution");
+    tcase_add_checked_fixture(tests, choose_kernels, NULL);
+    tcase_add_test(tests, convolutions_equal_plain_loops);
+    tcase_add_test(tests, a_pixel_without_taps_becomes_zero);
+    tcase_add_test(tests, weight_gradients_equal_plain_loops);
+    tcase_add_test(tests, instruction_sets_with_fma_agree_to_the_bit);
+    tcase_add_test(tests, products_in_pieces_equal_plain_loops);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}

@@ -1,0 +1,236 @@
+/* test_optimizer.c: steps of SGD, Adam and AdamW against torch.optim, and options that are refused. */
+#include "testing.h"
+#include "numbers.h"
+#include "train/train.h"
+#include <math.h>
+
+enum { SIZE = 32, STEPS = 5 };
+
+/* One linear layer: 32 parameters, then the bias. */
+static cn_model *linear_model(cn_context *ctx, int inputs, int outputs) {
+    cn_model *model;
+    cn_layer *layer;
+    ck_ok(cn_model_new(ctx, inputs, 1, 1, &model));
+    ck_ok(cn_linear_new(ctx, inputs, outputs, 0, &layer));
+    ck_ok(cn_model_append(model, "fc", layer));
+    ck_ok(cn_model_init(model, 0));
+    return model;
+}
+
+static float *values(cn_model *model, const char *name) {
+    cn_tensor *tensor;
+    ck_ok(cn_model_tensor(model, name, &tensor));
+    return cn_tensor_data(tensor);
+}
+
+static float *gradients(cn_model *model, const char *name) {
+    cn_tensor *tensor;
+    ck_ok(cn_model_gradient(model, name, &tensor));
+    return cn_tensor_data(tensor);
+}
+
+static void read_options(FILE *file, cn_optimizer_options *o) {
+    o->learning_rate = (float)numbers_next(file);
+    o->momentum = (float)numbers_next(file);
+    o->dampening = (float)numbers_next(file);
+    o->nesterov = (int)numbers_next(file);
+    o->weight_decay = (float)numbers_next(file);
+    o->beta1 = (float)numbers_next(file);
+    o->beta2 = (float)numbers_next(file);
+    o->eps = (float)numbers_next(file);
+}
+
+static void check_case(FILE *file, const cn_optimizer_options *o, float l1, int number) {
+    cn_context *ctx = test_context(1);
+    cn_model *model = linear_model(ctx, 8, 4);
+    cn_optimizer *optimizer;
+    float *p = values(model, "fc.weight"), *g = gradients(model, "fc.weight");
+    ck_ok(cn_optimizer_new(model, o, &optimizer));
+    for (int i = 0; i < SIZE; i++)
+        p[i] = (float)(i * 37 % 64 - 32) / 16.0f;
+    for (int step = 0; step < STEPS; step++) {
+        if (step == 3)
+            ck_ok(cn_optimizer_set_learning_rate(optimizer, (double)o->learning_rate / 2.0));
+        for (int i = 0; i < SIZE; i++)
+            g[i] = (float)((i + 5 * step) * 29 % 32 - 16) / 8.0f;
+        if (l1 == 0.0f)
+            ck_ok(cn_optimizer_step(optimizer));
+        else
+            cn__optimizer_step(optimizer, l1);
+        for (int i = 0; i < SIZE; i++) {
+            double wanted = numbers_next(file);
+            ck_assert_msg(fabs((double)p[i] - wanted) <= 4e-7 * fmax(1.0, fabs(wanted)),
+                          "case %d, step %d, parameter %d: %.9g, wanted %.9g", number, step, i, (double)p[i], wanted);
+        }
+    }
+    cn_optimizer_free(optimizer);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+
+START_TEST(steps_are_pytorchs) {
+    FILE *file = numbers_open("optimizer.txt");
+    int cases = 0;
+    for (double kind; numbers_more(file, &kind); cases++) {
+        cn_optimizer_options o = {.size = sizeof o, .kind = (cn_optimizer_kind)kind};
+        read_options(file, &o);
+        float l1 = (float)numbers_next(file);
+        check_case(file, &o, l1, cases);
+    }
+    ck_assert_int_eq(cases, 9);
+    fclose(file);
+}
+END_TEST
+
+/* A model of several pieces, whose parameters are no multiple of anything. */
+static void take_steps(cn_optimizer_kind kind, int threads, cn_model **model, cn_context **ctx) {
+    cn_optimizer *optimizer;
+    cn_optimizer_options o = CN_OPTIMIZER_OPTIONS_INIT;
+    *ctx = test_context(threads);
+    *model = linear_model(*ctx, 211, 97);
+    o.kind = kind;
+    o.weight_decay = 0.01f;
+    ck_ok(cn_optimizer_new(*model, &o, &optimizer));
+    for (int step = 0; step < 3; step++) {
+        float *weight = gradients(*model, "fc.weight"), *bias = gradients(*model, "fc.bias");
+        for (uint32_t i = 0; i < 211 * 97; i++)
+            weight[i] = numbers_hashed((uint32_t)step, i) - 0.5f;
+        for (uint32_t i = 0; i < 97; i++)
+            bias[i] = numbers_hashed((uint32_t)step + 10, i) - 0.5f;
+        ck_ok(cn_optimizer_step(optimizer));
+    }
+    cn_optimizer_free(optimizer);
+}
+
+START_TEST(threads_leave_the_same_bits) {
+    for (cn_optimizer_kind kind = CN_OPTIMIZER_SGD; kind <= CN_OPTIMIZER_ADAMW; kind++) {
+        cn_context *one_ctx, *ctx;
+        cn_model *one, *model;
+        take_steps(kind, 1, &one, &one_ctx);
+        for (int threads = 2; threads <= 5; threads++) {
+            take_steps(kind, threads, &model, &ctx);
+            ck_assert_uint_eq(model->flat_count, one->flat_count);
+            ck_assert_int_eq(memcmp(model->parameters, one->parameters, one->flat_count * sizeof(float)), 0);
+            cn_model_free(model);
+            cn_context_free(ctx);
+        }
+        for (size_t i = 211 * 97; i < (211 * 97 + 15) / 16 * 16; i++)
+            ck_assert_float_eq(one->parameters[i], 0.0f); /* gaps stay zero */
+        cn_model_free(one);
+        cn_context_free(one_ctx);
+    }
+}
+END_TEST
+
+static cn_status make(cn_model *model, const cn_optimizer_options *o) {
+    cn_optimizer *optimizer;
+    cn_status status = cn_optimizer_new(model, o, &optimizer);
+    ck_assert((status == CN_OK) == (optimizer != NULL));
+    cn_optimizer_free(optimizer);
+    return status;
+}
+
+START_TEST(zeros_mean_the_defaults) {
+    cn_context *ctx = test_context(1);
+    cn_model *model = linear_model(ctx, 8, 4);
+    for (cn_optimizer_kind kind = CN_OPTIMIZER_SGD; kind <= CN_OPTIMIZER_ADAMW; kind++) {
+        cn_optimizer_options o = {.size = sizeof o, .kind = kind};
+        cn_optimizer *optimizer;
+        ck_ok(cn_optimizer_new(model, &o, &optimizer));
+        ck_assert_double_eq(cn_optimizer_learning_rate(optimizer), (double)(kind == CN_OPTIMIZER_SGD ? 0.01f : 0.001f));
+        ck_ok(cn_optimizer_set_learning_rate(optimizer, 0.0));
+        ck_assert_double_eq(cn_optimizer_learning_rate(optimizer), 0.0);
+        cn_optimizer_free(optimizer);
+    }
+    cn_optimizer_free(NULL);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
+START_TEST(options_outside_their_range_are_named) {
+    cn_context *ctx = test_context(1);
+    cn_model *model = linear_model(ctx, 8, 4), *bare;
+    cn_optimizer *optimizer;
+    const cn_optimizer_options usual = CN_OPTIMIZER_OPTIONS_INIT;
+    cn_optimizer_options o = usual;
+    ck_ok(make(model, NULL));
+    o.learning_rate = -0.1f;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "learning_rate is -0.1");
+    o = usual, o.momentum = INFINITY;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "momentum is inf");
+    o = usual, o.weight_decay = -1.0f;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "weight_decay is -1");
+    o = usual, o.dampening = NAN;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "dampening");
+    o = usual, o.beta1 = 1.0f;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "beta1 is 1");
+    o = usual, o.beta2 = -0.5f;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "beta2 is -0.5");
+    o = usual, o.eps = -1.0f;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "eps is -1");
+    o = usual, o.nesterov = 1, o.momentum = 0.0f;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "nesterov");
+    o = usual, o.nesterov = 1, o.dampening = 0.1f;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "nesterov");
+    o = usual, o.kind = (cn_optimizer_kind)3;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "kind 3");
+    o.kind = (cn_optimizer_kind)-1;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "kind -1");
+    ck_fails(cn_optimizer_new(model, NULL, NULL), CN_ERR_ARGUMENT, "optimizer is NULL");
+    ck_fails(make(NULL, NULL), CN_ERR_ARGUMENT, "model is NULL");
+    ck_ok(cn_model_new(ctx, 1, 1, 1, &bare));
+    ck_fails(make(bare, NULL), CN_ERR_STATE, "cn_optimizer_new");
+    ck_fails(cn_optimizer_step(NULL), CN_ERR_ARGUMENT, "optimizer is NULL");
+    ck_ok(cn_optimizer_new(model, NULL, &optimizer));
+    ck_fails(cn_optimizer_set_learning_rate(optimizer, -1.0), CN_ERR_ARGUMENT, "-1");
+    ck_fails(cn_optimizer_set_learning_rate(optimizer, (double)NAN), CN_ERR_ARGUMENT, "nan");
+    ck_assert_double_eq(cn_optimizer_learning_rate(optimizer), (double)0.01f);
+    cn_optimizer_free(optimizer);
+    cn_model_free(bare);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
+START_TEST(out_of_memory_is_a_status) {
+    counting_allocator counter = {0};
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_optimizer_options adam = CN_OPTIMIZER_OPTIONS_INIT;
+    cn_context *ctx;
+    cn_optimizer *optimizer;
+    counting_options(&counter, &options);
+    options.threads = 1;
+    adam.kind = CN_OPTIMIZER_ADAM;
+    ck_ok(cn_context_new(&options, &ctx));
+    cn_model *model = linear_model(ctx, 8, 4);
+    long live = counter.live, failures = 0;
+    for (counter.persistent = _i;; failures++) {
+        counter.fail_at = counter.calls + 1 + failures;
+        cn_status status = cn_optimizer_new(model, &adam, &optimizer);
+        counter.fail_at = 0;
+        if (status == CN_OK)
+            break;
+        ck_assert_int_eq(status, CN_ERR_MEMORY);
+        ck_assert_ptr_null(optimizer);
+        ck_assert_int_eq(counter.live, live);
+    }
+    ck_assert_int_eq(failures, 3);
+    cn_optimizer_free(optimizer);
+    cn_model_free(model);
+    cn_context_free(ctx);
+    ck_assert_int_eq(counter.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("optimizer");
+    TCase *group = tcase_create("optimizer");
+    tcase_add_test(group, steps_are_pytorchs);
+    tcase_add_test(group, threads_leave_the_same_bits);
+    tcase_add_test(group, zeros_mean_the_defaults);
+    tcase_add_test(group, options_outside_their_range_are_named);
+    tcase_add_loop_test(group, out_of_memory_is_a_status, 0, 2);
+    suite_add_tcase(suite, group);
+    return test_run(suite);
+}

@@ -1,0 +1,169 @@
+/* test_schedule.c: learning rates against torch.optim.lr_scheduler, and options that are refused. */
+#include "testing.h"
+#include "numbers.h"
+#include "train/train.h"
+#include <math.h>
+
+static void read_options(FILE *file, cn_schedule_options *o) {
+    o->factor = (float)numbers_next(file);
+    o->patience = (int)numbers_next(file);
+    o->threshold = (float)numbers_next(file);
+    o->step_size = (int)numbers_next(file);
+    o->min_lr = (float)numbers_next(file);
+    o->epochs = (int)numbers_next(file);
+    o->max_lr = (float)numbers_next(file);
+    o->pct_start = (float)numbers_next(file);
+    o->div_factor = (float)numbers_next(file);
+    o->final_div_factor = (float)numbers_next(file);
+    o->linear = (int)numbers_next(file);
+}
+
+START_TEST(rates_are_pytorchs) {
+    FILE *file = numbers_open("schedule.txt");
+    int cases = 0;
+    for (double kind; numbers_more(file, &kind); cases++) {
+        cn_schedule_options o = {.size = sizeof o, .kind = (cn_schedule_kind)kind};
+        double base = (double)(float)numbers_next(file), losses[64];
+        int run = (int)numbers_next(file), batches = (int)numbers_next(file);
+        read_options(file, &o);
+        ck_assert_int_le(run, 64);
+        for (int e = 0; e < run; e++)
+            losses[e] = numbers_next(file);
+        cn__schedule s;
+        ck_ok(cn__schedule_init(&s, &o, base, batches));
+        cn__schedule_begin(&s, run);
+        double tolerance = 1e-12 * fmax(base, (double)o.max_lr), wanted = 0.0;
+        for (int e = 0; e < run; e++) {
+            for (int b = 0; b < batches; b++) {
+                double rate = cn__schedule_batch(&s, (int64_t)e * batches + b);
+                if (b == 0 || o.kind == CN_SCHEDULE_ONE_CYCLE)
+                    wanted = numbers_next(file);
+                ck_assert_msg(fabs(rate - wanted) <= tolerance, "case %d, epoch %d, batch %d: rate %.17g, wanted %.17g",
+                              cases, e, b, rate, wanted);
+            }
+            cn__schedule_epoch(&s, e + 1, losses[e]);
+        }
+    }
+    ck_assert_int_eq(cases, 15);
+    fclose(file);
+}
+END_TEST
+
+START_TEST(a_constant_rate_stays) {
+    cn_schedule_options o = {.size = sizeof o, .kind = CN_SCHEDULE_CONSTANT};
+    cn__schedule s;
+    ck_ok(cn__schedule_init(&s, &o, 0.25, 3));
+    cn__schedule_begin(&s, 2);
+    for (int e = 0; e < 50; e++) {
+        ck_assert_double_eq(cn__schedule_batch(&s, 3 * e), 0.25);
+        cn__schedule_epoch(&s, e + 1, 1.0);
+    }
+}
+END_TEST
+
+START_TEST(the_recipe_cuts_to_three_tenths_at_once) {
+    cn__schedule s;
+    ck_ok(cn__schedule_init(&s, NULL, 0.01, 10));
+    cn__schedule_epoch(&s, 1, 2.0);
+    ck_assert_double_eq(cn__schedule_batch(&s, 10), 0.01);
+    cn__schedule_epoch(&s, 2, 1.9999); /* better, but by less than a ten-thousandth */
+    ck_assert_double_eq_tol(cn__schedule_batch(&s, 20), 0.003, 1e-9);
+    cn__schedule_epoch(&s, 3, (double)NAN);
+    ck_assert_double_eq_tol(cn__schedule_batch(&s, 30), 0.0009, 1e-9);
+}
+END_TEST
+
+START_TEST(a_length_left_open_is_that_of_the_first_run) {
+    cn_schedule_options o = {.size = sizeof o, .kind = CN_SCHEDULE_COSINE};
+    cn__schedule s;
+    ck_ok(cn__schedule_init(&s, &o, 1.0, 1));
+    cn__schedule_begin(&s, 4);
+    cn__schedule_begin(&s, 100);
+    cn__schedule_epoch(&s, 2, 0.0);
+    ck_assert_double_eq_tol(s.rate, 0.5, 1e-15);
+    cn__schedule_epoch(&s, 4, 0.0);
+    ck_assert_double_eq_tol(s.rate, 0.0, 1e-15);
+}
+END_TEST
+
+START_TEST(one_cycle_peaks_at_ten_times_the_rate_and_stays_at_its_end) {
+    cn_schedule_options o = {.size = sizeof o, .kind = CN_SCHEDULE_ONE_CYCLE};
+    cn__schedule s;
+    double highest = 0.0;
+    ck_ok(cn__schedule_init(&s, &o, 0.01, 10));
+    cn__schedule_begin(&s, 10);
+    ck_assert_double_eq_tol(cn__schedule_batch(&s, 0), 0.1 / 25.0, 1e-9);
+    for (int i = 0; i < 100; i++)
+        highest = fmax(highest, cn__schedule_batch(&s, i));
+    ck_assert_double_eq_tol(highest, 0.1, 1e-9);
+    double last = cn__schedule_batch(&s, 99);
+    ck_assert_double_eq_tol(last, 0.1 / 25.0 / 1e4, 1e-12);
+    ck_assert_double_eq(cn__schedule_batch(&s, 100), last);
+    ck_assert_double_eq(cn__schedule_batch(&s, 12345), last);
+}
+END_TEST
+
+static cn_status init(cn_schedule_options o) {
+    cn__schedule s;
+    return cn__schedule_init(&s, &o, 0.1, 10);
+}
+
+START_TEST(options_outside_their_range_are_named) {
+    cn_schedule_options o = CN_SCHEDULE_OPTIONS_INIT;
+    ck_ok(init(o));
+    o.factor = 1.0f;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "factor is 1");
+    o.kind = CN_SCHEDULE_STEP;
+    ck_ok(init(o));
+    o.factor = -0.5f;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "factor is -0.5");
+    o.factor = 0.5f;
+    o.step_size = -1;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "step_size is -1");
+    o = (cn_schedule_options)CN_SCHEDULE_OPTIONS_INIT;
+    o.patience = -1;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "patience is -1");
+    o.patience = 0;
+    o.threshold = NAN;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "threshold");
+    o.threshold = 0.0f;
+    o.min_lr = -1.0f;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "min_lr is -1");
+    o.kind = CN_SCHEDULE_COSINE;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "min_lr is -1");
+    o.min_lr = 0.0f;
+    o.epochs = -3;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "epochs is -3");
+    o.kind = CN_SCHEDULE_ONE_CYCLE;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "epochs is -3");
+    o.epochs = 3;
+    o.pct_start = 1.5f;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "pct_start is 1.5");
+    o.pct_start = 0.0f;
+    o.max_lr = INFINITY;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "max_lr is inf");
+    o.max_lr = 0.0f;
+    o.div_factor = -1.0f;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "div_factor is -1");
+    o.div_factor = 0.0f;
+    o.final_div_factor = -1.0f;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "final_div_factor is -1");
+    o.kind = (cn_schedule_kind)5;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "kind 5");
+    o.size = 3;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "cn_schedule_options: its size");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("schedule");
+    TCase *group = tcase_create("schedule");
+    tcase_add_test(group, rates_are_pytorchs);
+    tcase_add_test(group, a_constant_rate_stays);
+    tcase_add_test(group, the_recipe_cuts_to_three_tenths_at_once);
+    tcase_add_test(group, a_length_left_open_is_that_of_the_first_run);
+    tcase_add_test(group, one_cycle_peaks_at_ten_times_the_rate_and_stays_at_its_end);
+    tcase_add_test(group, options_outside_their_range_are_named);
+    suite_add_tcase(suite, group);
+    return test_run(suite);
+}
