@@ -118,10 +118,11 @@ double net_value(unsigned tag, size_t i);
 /* A context for one way of computing. */
 cn_context *net_context(int threads, cn_conv_algorithm algorithm, cn_isa isa);
 
-/* The layer by itself, before it joins a model. */
-cn_layer *net_make_layer(cn_context *context, const network *net, int layer);
+/* The layer by itself, and its way into a model, where it is called by its number: for tests of failures. */
+cn_status net_layer_new(cn_context *context, const network *net, int layer, cn_layer **made);
+cn_status net_layer_add(cn_model *model, const network *net, int layer, cn_layer *made);
 
-/* An initialised model with layers called "1", "2" and so on; the test fails if the library refuses. */
+/* An initialised model with all its layers; the test fails if the library refuses. */
 cn_model *net_make_model(cn_context *context, const network *net, uint64_t seed);
 
 /* Sets the model's tensors as the pass says, runs it forward and, in training, backward, and fetches all results. */

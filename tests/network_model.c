@@ -95,12 +95,9 @@ static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, c
     }
 }
 
-cn_layer *net_make_layer(cn_context *context, const network *net, int layer) {
-    cn_layer *made;
+cn_status net_layer_new(cn_context *context, const network *net, int layer, cn_layer **made) {
     const net_layer *l = &net->layer[layer];
-    cn_status status = make_layer(context, l, net->layer[l->input[0]].shape.channels, &made);
-    ck_assert_msg(status == CN_OK, "layer %d of '%s': %s", layer, net->text, cn_last_error());
-    return made;
+    return make_layer(context, l, net->layer[l->input[0]].shape.channels, made);
 }
 
 /* ---- models ---- */
@@ -112,7 +109,7 @@ static void value_name(char name[16], int value) {
         snprintf(name, 16, "%d", value);
 }
 
-static void add_layer(cn_model *model, cn_layer *made, const network *net, int layer) {
+cn_status net_layer_add(cn_model *model, const network *net, int layer, cn_layer *made) {
     const net_layer *l = &net->layer[layer];
     char own[16], names[NET_MAX_INPUTS][16];
     const char *inputs[NET_MAX_INPUTS];
@@ -121,18 +118,24 @@ static void add_layer(cn_model *model, cn_layer *made, const network *net, int l
         value_name(names[i], l->input[i]);
         inputs[i] = names[i];
     }
-    bool chain = l->inputs == 1 && l->input[0] == layer - 1;
-    cn_status status = chain ? cn_model_append(model, own, made) : cn_model_add(model, own, made, l->inputs, inputs);
-    ck_assert_msg(status == CN_OK, "layer %d of '%s': %s", layer, net->text, cn_last_error());
+    if (l->inputs == 1 && l->input[0] == layer - 1)
+        return cn_model_append(model, own, made);
+    return cn_model_add(model, own, made, l->inputs, inputs);
 }
 
 cn_model *net_make_model(cn_context *context, const network *net, uint64_t seed) {
     cn_model *model;
     net_shape in = net->layer[0].shape;
     ck_ok(cn_model_new(context, in.channels, in.height, in.width, &model));
-    for (int i = 1; i <= net->layers; i++)
-        add_layer(model, net_make_layer(context, net, i), net, i);
-    cn_status status = cn_model_init(model, seed);
+    cn_status status = CN_OK;
+    for (int i = 1; i <= net->layers && status == CN_OK; i++) {
+        cn_layer *made;
+        status = net_layer_new(context, net, i, &made);
+        if (status == CN_OK)
+            status = net_layer_add(model, net, i, made);
+    }
+    if (status == CN_OK)
+        status = cn_model_init(model, seed);
     ck_assert_msg(status == CN_OK, "'%s': %s", net->text, cn_last_error());
     ck_assert_int_eq(cn_model_tensor_count(model), net->tensors);
     return model;
