@@ -22,4 +22,7 @@ cn_status cn__dataset_fetch(const cn_dataset *dataset, int64_t index, const cn__
 /* The normalisation in use: channels values each, valid as long as the data set. */
 void cn__dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std);
 
+/* Its images are 8-bit, so that the normalisation is (pixel / 255 - mean) / std. */
+bool cn__dataset_is_8bit(const cn_dataset *dataset);
+
 #endif

@@ -126,6 +126,10 @@ void cn__dataset_normalization(const cn_dataset *dataset, const float **mean, co
     *std = dataset->std;
 }
 
+bool cn__dataset_is_8bit(const cn_dataset *dataset) {
+    return !dataset->images->floats;
+}
+
 /* ---- making and freeing ---- */
 
 /* A handle with room for all it needs; it takes over one ownership of `images`. */

@@ -30,25 +30,39 @@ typedef struct cn__conv_job {
     const cn__tap *taps;
     int32_t tap_count;
     int32_t pixel_count;
-    const int32_t *pixel_in;  /* floats from the input plane's base, per pixel */
-    const int32_t *pixel_out; /* floats from the output plane's base, per pixel */
-    bool accumulate;          /* add to what the output holds */
+    const int32_t *pixel_in;   /* floats from the input plane's base, per pixel */
+    const int32_t *pixel_out;  /* floats from the output plane's base, per pixel */
+    const int32_t *pixel_skip; /* floats from the skip plane's base, per pixel; NULL without a skip */
+    bool accumulate;           /* add to what the output holds */
 } cn__conv_job;
 
 /* Rows of the register tile: output channels that one call computes, the granularity of packed weights. */
 #define CN__CONV_TILE 8
 
 typedef struct cn__conv_args {
-    const float *in;         /* plane 0 of the input channels of this group */
-    size_t in_channel;       /* floats from an input plane to the next */
+    const float *in;   /* plane 0 of the input channels of this group */
+    size_t in_channel; /* floats from an input plane to the next */
     int32_t in_channels;
-    const float *weights;    /* packed [in_channels][taps][CN__CONV_TILE], missing rows zero */
-    int32_t taps;            /* taps in the packed weights */
-    const float *bias;       /* CN__CONV_TILE values, or NULL */
-    float *out;              /* plane of the tile's first output channel */
+    const float *weights; /* packed [in_channels][taps][CN__CONV_TILE], missing rows zero */
+    int32_t taps;         /* taps in the packed weights */
+    const float *bias;    /* CN__CONV_TILE values, or NULL */
+    float *out;           /* plane of the tile's first output channel */
     size_t out_channel;
-    int32_t out_channels;    /* 1 … CN__CONV_TILE rows to store */
+    int32_t out_channels; /* 1 … CN__CONV_TILE rows to store */
+    const float *skip;    /* plane that is added to the first output channel, and so on; NULL: none */
+    size_t skip_channel;
+    bool relu;      /* max(·, 0) last */
+    float *moments; /* NULL, or per row CN__MOMENT_LINES lines that get the job's moments, see cn__moment */
 } cn__conv_args;
+
+/* Moments of a share of a plane's pixels, lane by lane: values are taken from a pivot of their own kind, so that
+ * neither sum loses what a variance is made of. */
+enum {
+    CN__MOMENT_PIVOT,
+    CN__MOMENT_SUM,
+    CN__MOMENT_SQUARES,
+    CN__MOMENT_LINES
+}; /* pivot, Σ (x - pivot), Σ (x - pivot)² */
 
 typedef struct cn__conv_weight_args {
     int32_t blocks, height, width; /* of the output gradient */
@@ -69,8 +83,8 @@ typedef struct cn__conv_weight_args {
 typedef struct cn__pointwise_args {
     int32_t height, width;
     cn__plane x, y;
-    cn__plane skip;       /* added before the ReLU; data NULL: none */
-    const float *scale;   /* CN__LANES values: y = x · scale + shift; NULL: y = x */
+    cn__plane skip;     /* added before the ReLU; data NULL: none */
+    const float *scale; /* CN__LANES values: y = x · scale + shift; NULL: y = x */
     const float *shift;
     bool relu;
     /* Dropout, if threshold > 0: an element whose 16 random bits are below `threshold` becomes zero, others are times
@@ -78,9 +92,9 @@ typedef struct cn__pointwise_args {
      * philox({p / 8, counter1, image[l], counter3}, key). */
     uint32_t threshold;
     float keep;
-    uint32_t counter1;      /* layer and channel */
-    uint32_t counter3;      /* epoch or step */
-    const uint32_t *image;  /* [CN__LANES]: which image each lane holds */
+    uint32_t counter1;     /* layer and channel */
+    uint32_t counter3;     /* epoch or step */
+    const uint32_t *image; /* [CN__LANES]: which image each lane holds */
     uint64_t key;
 } cn__pointwise_args;
 
@@ -91,14 +105,7 @@ typedef struct cn__pool_args {
     int32_t divisor; /* 0: by the window's size */
 } cn__pool_args;
 
-typedef enum cn__unary {
-    CN__LEAKY_RELU,
-    CN__SIGMOID,
-    CN__TANH,
-    CN__SILU,
-    CN__GELU,
-    CN__GELU_TANH
-} cn__unary;
+typedef enum cn__unary { CN__LEAKY_RELU, CN__SIGMOID, CN__TANH, CN__SILU, CN__GELU, CN__GELU_TANH } cn__unary;
 
 typedef struct cn__kernels {
     cn_isa isa;
@@ -108,8 +115,8 @@ typedef struct cn__kernels {
     void (*conv)(const cn__conv_args *args, const cn__conv_job *job);
 
     /* Weight gradient: for rows r < rows and columns q < columns
-     * out[r · out_row + q] = Σ_lanes Σ_blocks Σ_pixels dy[…] · x[column[q] + …], pixels row-major within a block, blocks
-     * in their order, lanes last (l + 8, then + 4, + 2, + 1). */
+     * out[r · out_row + q] = Σ_lanes Σ_blocks Σ_pixels dy[…] · x[column[q] + …], pixels row-major within a block,
+     * blocks in their order, lanes last (l + 8, then + 4, + 2, + 1). */
     void (*conv_weight)(const cn__conv_weight_args *args);
 
     /* Σ over pixels and the first `lanes` lanes of a plane, lanes last as above. */
@@ -163,8 +170,8 @@ typedef struct cn__kernels {
     void (*sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate, float momentum,
                 float dampening, bool nesterov, bool first, float weight_decay, float l1);
     void (*adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,
-                 float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay,
-                 bool decoupled, float l1);
+                 float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay, bool decoupled,
+                 float l1);
 } cn__kernels;
 
 /* Row-major C (+)= A · B, all through CBLAS, in pieces small enough that OpenBLAS stays on the calling thread.

@@ -209,6 +209,10 @@ cn_status cn__convolution_forward_lists(cn__work *work) {
         pixel_in[p] = (int32_t)(y * (size_t)c->stride[0] * in->row + x * (size_t)c->stride[1] * CN__LANES);
         pixel_out[p] = (int32_t)(y * out->row + x * CN__LANES);
     }
-    g->forward = (cn__conv_job){g->forward_taps, g->taps, (int32_t)pixels, pixel_in, pixel_out, false};
+    g->forward.taps = g->forward_taps;
+    g->forward.tap_count = g->taps;
+    g->forward.pixel_count = (int32_t)pixels;
+    g->forward.pixel_in = pixel_in;
+    g->forward.pixel_out = pixel_out;
     return CN_OK;
 }

@@ -68,6 +68,10 @@ int32_t cn__model_find(const cn_model *model, const char *name) {
     return -2;
 }
 
+const char *cn__model_name(const cn_model *model, int32_t node) {
+    return node < 0 ? INPUT_NAME : model->nodes[node].name;
+}
+
 cn__shape cn__model_shape(const cn_model *model, int32_t node) {
     return node < 0 ? model->input : model->nodes[node].shape;
 }

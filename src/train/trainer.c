@@ -24,7 +24,7 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
     return cn__criterion_check(&t->criterion, "cn_trainer_options");
 }
 
-/* ---- what a model learns of its data ---- */
+/* ---- what a model learns of its data: class names, and what to do with 8-bit pixels ---- */
 
 static cn_status tell_class_names(cn_model *model, const cn_dataset *data) {
     int classes = cn_dataset_classes(data);
@@ -41,7 +41,7 @@ static cn_status tell_class_names(cn_model *model, const cn_dataset *data) {
 static cn_status tell_model(cn_model *model, const cn_dataset *data) {
     const float *mean, *std;
     cn__dataset_normalization(data, &mean, &std);
-    if (!model->mean)
+    if (!model->mean && cn__dataset_is_8bit(data))
         CN__TRY(cn_model_set_normalization(model, model->input.channels, mean, std));
     return model->class_count > 0 ? CN_OK : tell_class_names(model, data);
 }

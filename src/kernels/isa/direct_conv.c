@@ -20,21 +20,75 @@ typedef struct place {
 
 INLINE void start(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels,
                   vf sum[ROWS][PIXELS]) {
-    CN__UNROLL for (int r = 0; r < rows; r++) {
+    CN__UNROLL
+    for (int r = 0; r < rows; r++) {
         bool stored = at.row + r < a->out_channels;
         const float *out = a->out + (size_t)(at.row + r) * a->out_channel + at.lane;
-        CN__UNROLL for (int p = 0; p < pixels; p++) if (job->accumulate) sum[r][p] =
-            stored ? vf_load(out + job->pixel_out[at.pixel + p]) : (vf){0};
-        else sum[r][p] = a->bias ? vf_set1(a->bias[at.row + r]) : (vf){0};
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            if (job->accumulate)
+                sum[r][p] = stored ? vf_load(out + job->pixel_out[at.pixel + p]) : (vf){0};
+            else
+                sum[r][p] = a->bias ? vf_set1(a->bias[at.row + r]) : (vf){0};
     }
 }
 
 INLINE void finish(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels,
                    vf sum[ROWS][PIXELS]) {
-    CN__UNROLL for (int r = 0; r < rows; r++) {
+    CN__UNROLL
+    for (int r = 0; r < rows; r++) {
         float *out = a->out + (size_t)(at.row + r) * a->out_channel + at.lane;
-        if (at.row + r < a->out_channels)
-            CN__UNROLL for (int p = 0; p < pixels; p++) vf_store(out + job->pixel_out[at.pixel + p], sum[r][p]);
+        if (at.row + r >= a->out_channels)
+            continue;
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            vf_store(out + job->pixel_out[at.pixel + p], sum[r][p]);
+    }
+}
+
+/* What follows a convolution in a plan for inference: a skip, a ReLU. */
+INLINE void add_skip(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels,
+                     vf sum[ROWS][PIXELS]) {
+    CN__UNROLL
+    for (int r = 0; r < rows; r++) {
+        const float *skip = a->skip + (size_t)(at.row + r) * a->skip_channel + at.lane;
+        if (at.row + r >= a->out_channels)
+            continue;
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            sum[r][p] += vf_load(skip + job->pixel_skip[at.pixel + p]);
+    }
+}
+
+INLINE void rectify(int rows, int pixels, vf sum[ROWS][PIXELS]) {
+    CN__UNROLL
+    for (int r = 0; r < rows; r++) {
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            sum[r][p] = vf_relu(sum[r][p]);
+    }
+}
+
+/* What a batch norm behind it wants to know, while the outputs are in registers. The first pixel is the pivot. */
+INLINE void gather_moments(const cn__conv_args *a, place at, int rows, int pixels, vf sum[ROWS][PIXELS]) {
+    CN__UNROLL
+    for (int r = 0; r < rows; r++) {
+        float *line = a->moments + (size_t)(at.row + r) * CN__MOMENT_LINES * CN__LANES + at.lane;
+        bool first = at.pixel == 0;
+        vf pivot = first ? sum[r][0] : vf_load(line + CN__MOMENT_PIVOT * CN__LANES);
+        vf total = first ? (vf){0} : vf_load(line + CN__MOMENT_SUM * CN__LANES);
+        vf squares = first ? (vf){0} : vf_load(line + CN__MOMENT_SQUARES * CN__LANES);
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++) {
+            vf x = sum[r][p] - pivot;
+            total += x;
+            squares = vf_fma(x, x, squares);
+        }
+        if (at.row + r < a->out_channels) {
+            vf_store(line + CN__MOMENT_PIVOT * CN__LANES, pivot);
+            vf_store(line + CN__MOMENT_SUM * CN__LANES, total);
+            vf_store(line + CN__MOMENT_SQUARES * CN__LANES, squares);
+        }
     }
 }
 
@@ -42,21 +96,36 @@ INLINE void tile(const cn__conv_args *a, const cn__conv_job *job, place at, int 
     vf sum[ROWS][PIXELS];
     const float *in[PIXELS];
     start(a, job, at, rows, pixels, sum);
-    CN__UNROLL for (int p = 0; p < pixels; p++) in[p] = a->in + job->pixel_in[at.pixel + p] + at.lane;
+    CN__UNROLL
+    for (int p = 0; p < pixels; p++)
+        in[p] = a->in + job->pixel_in[at.pixel + p] + at.lane;
     const float *weights = a->weights + at.row;
     for (int32_t c = 0; c < a->in_channels; c++, weights += (size_t)a->taps * CN__CONV_TILE) {
         for (const cn__tap *tap = job->taps; tap < job->taps + job->tap_count; tap++) {
             const float *w = weights + (size_t)tap->weight * CN__CONV_TILE;
             vf x[PIXELS];
-            CN__UNROLL for (int p = 0; p < pixels; p++) x[p] = vf_load(in[p] + tap->input);
-            CN__UNROLL for (int r = 0; r < rows; r++) {
+            CN__UNROLL
+            for (int p = 0; p < pixels; p++)
+                x[p] = vf_load(in[p] + tap->input);
+            CN__UNROLL
+            for (int r = 0; r < rows; r++) {
                 vf wr = vf_set1(w[r]);
-                CN__UNROLL for (int p = 0; p < pixels; p++) sum[r][p] = vf_fma(wr, x[p], sum[r][p]);
+                CN__UNROLL
+                for (int p = 0; p < pixels; p++)
+                    sum[r][p] = vf_fma(wr, x[p], sum[r][p]);
             }
         }
-        CN__UNROLL for (int p = 0; p < pixels; p++) in[p] += a->in_channel;
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            in[p] += a->in_channel;
     }
+    if (a->skip)
+        add_skip(a, job, at, rows, pixels, sum);
+    if (a->relu)
+        rectify(rows, pixels, sum);
     finish(a, job, at, rows, pixels, sum);
+    if (a->moments)
+        gather_moments(a, at, rows, pixels, sum);
 }
 
 INLINE void all_pixels(const cn__conv_args *a, const cn__conv_job *job, place at, int rows) {

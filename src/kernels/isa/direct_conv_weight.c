@@ -24,11 +24,15 @@ INLINE void add_block(const cn__conv_weight_args *a, const operands *at, int32_t
         const float *x = a->x + (size_t)block * a->x_block + (size_t)y * a->x_row + lane;
         for (int32_t i = 0; i < a->width; i++, dy += CN__LANES, x += a->x_step) {
             vf value[COLUMNS];
-            CN__UNROLL for (int q = 0; q < COLUMNS; q++) value[q] =
-                masked ? vf_and(mask, vf_load(x + at->x[q])) : vf_load(x + at->x[q]);
-            CN__UNROLL for (int r = 0; r < ROWS; r++) {
+            CN__UNROLL
+            for (int q = 0; q < COLUMNS; q++)
+                value[q] = masked ? vf_and(mask, vf_load(x + at->x[q])) : vf_load(x + at->x[q]);
+            CN__UNROLL
+            for (int r = 0; r < ROWS; r++) {
                 vf d = masked ? vf_and(mask, vf_load(dy + at->dy[r])) : vf_load(dy + at->dy[r]);
-                CN__UNROLL for (int q = 0; q < COLUMNS; q++) sum[r][q] = vf_fma(d, value[q], sum[r][q]);
+                CN__UNROLL
+                for (int q = 0; q < COLUMNS; q++)
+                    sum[r][q] = vf_fma(d, value[q], sum[r][q]);
             }
         }
     }
@@ -51,14 +55,23 @@ INLINE void tile(const cn__conv_weight_args *a, int32_t row, int32_t column) {
         at.x[q] = a->column[column + q < a->columns ? column + q : a->columns - 1];
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
         vf sum[ROWS][COLUMNS];
-        CN__UNROLL for (int r = 0; r < ROWS; r++) CN__UNROLL for (int q = 0; q < COLUMNS; q++) sum[r][q] = (vf){0};
+        CN__UNROLL
+        for (int r = 0; r < ROWS; r++) {
+            CN__UNROLL
+            for (int q = 0; q < COLUMNS; q++)
+                sum[r][q] = (vf){0};
+        }
         int32_t whole = a->last_lanes == CN__LANES ? a->blocks : a->blocks - 1;
         for (int32_t block = 0; block < whole; block++)
             add_block(a, &at, block, lane, (vi){0}, false, sum);
         if (whole < a->blocks)
             add_block(a, &at, whole, lane, lane_mask(a->last_lanes, lane), true, sum);
-        CN__UNROLL for (int r = 0; r < ROWS; r++) CN__UNROLL for (int q = 0; q < COLUMNS; q++)
-            vf_store(line[q][r] + lane, sum[r][q]);
+        CN__UNROLL
+        for (int r = 0; r < ROWS; r++) {
+            CN__UNROLL
+            for (int q = 0; q < COLUMNS; q++)
+                vf_store(line[q][r] + lane, sum[r][q]);
+        }
     }
     for (int q = 0; q < COLUMNS && column + q < a->columns; q++) {
         vf_quad total = vf_line_sums(line[q]);

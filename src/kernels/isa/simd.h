@@ -87,6 +87,11 @@ static inline vf vf_max(vf a, vf b) {
 #endif
 }
 
+/* max(a, 0); NaN stays NaN. */
+static inline vf vf_relu(vf a) {
+    return vf_select(a <= 0.0f, (vf){0}, a);
+}
+
 static inline vf vf_sqrt(vf a) {
 #if CN__ISA == 3
     return (vf)_mm512_sqrt_ps((__m512)a);
@@ -112,6 +117,13 @@ static inline float vf_line_sum(const float line[CN__LANES]) {
 
 typedef float vf_quad __attribute__((vector_size(16)));
 
+/* Elements of a (0 … 3) and b (4 … 7). */
+#if defined(__clang__)
+#define CN__SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define CN__SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (int32_t __attribute__((vector_size(16)))){__VA_ARGS__})
+#endif
+
 static inline vf_quad vf_load_quad(const float *p) {
     return *(const vf_quad *)__builtin_assume_aligned(p, 16);
 }
@@ -122,9 +134,9 @@ static inline vf_quad vf_line_sums(float line[4][CN__LANES]) {
     for (int i = 0; i < 4; i++)
         s[i] = (vf_load_quad(line[i]) + vf_load_quad(line[i] + 8)) +
                (vf_load_quad(line[i] + 4) + vf_load_quad(line[i] + 12));
-    vf_quad a = __builtin_shufflevector(s[0], s[1], 0, 4, 1, 5) + __builtin_shufflevector(s[0], s[1], 2, 6, 3, 7);
-    vf_quad b = __builtin_shufflevector(s[2], s[3], 0, 4, 1, 5) + __builtin_shufflevector(s[2], s[3], 2, 6, 3, 7);
-    return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    vf_quad a = CN__SHUFFLE(s[0], s[1], 0, 4, 1, 5) + CN__SHUFFLE(s[0], s[1], 2, 6, 3, 7);
+    vf_quad b = CN__SHUFFLE(s[2], s[3], 0, 4, 1, 5) + CN__SHUFFLE(s[2], s[3], 2, 6, 3, 7);
+    return CN__SHUFFLE(a, b, 0, 1, 4, 5) + CN__SHUFFLE(a, b, 2, 3, 6, 7);
 }
 
 #endif

@@ -32,7 +32,7 @@ static cn_status new_conv(cn_model *model, int in, int out, int kernel, int padd
 }
 
 static const char *last_name(const cn_model *model) {
-    return model->node_count ? model->nodes[model->node_count - 1].name : "input";
+    return cn__model_name(model, (int32_t)model->node_count - 1);
 }
 
 static cn_status append_norm(cn_model *model, const cn_session8_options *o, int channels, int s, int b) {

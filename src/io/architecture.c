@@ -1,0 +1,317 @@
+/* architecture.c: a model's structure, without its tensors, as JSON and back:
+ *
+ *   {"input": [3, 32, 32],
+ *    "layers": [{"name": "conv", "type": "Conv2d", "inputs": ["input"], "options": {"in_channels": 3, …}}, …],
+ *    "normalization": {"mean": […], "std": […]}, "classes": ["airplane", …]}
+ *
+ * The last two are there if the model knows them. Readers pass over members they do not know, but not over a layer's
+ * options: these would change what it computes. */
+#include "io/io.h"
+
+#if CN_WITH_JSON
+#include <float.h>
+#include <jansson.h> /* json_object_get and so on */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MOST_LAYERS 16384 /* in a file; bounds the time that a hostile one takes */
+
+/* ---- writing ---- */
+
+/* A float in the nine digits that bring it back exactly, whatever the locale's decimal point. */
+static void append_number(cn__text *json, float value) {
+    char text[64];
+    size_t out = 0;
+    snprintf(text, sizeof text, "%.9g", (double)value);
+    for (const char *in = text; *in; in++) {
+        if (strchr("+-0123456789e", *in))
+            text[out++] = *in;
+        else if (out > 0 && text[out - 1] != '.')
+            text[out++] = '.';
+    }
+    text[out] = '\0';
+    cn__text_append(json, "%s", text);
+}
+
+static void append_option(cn__text *json, const cn_layer *layer, const cn__attr *attr) {
+    int32_t integer;
+    float real;
+    const char *place = (const char *)layer + attr->offset;
+    memcpy(&integer, place, sizeof integer);
+    memcpy(&real, place, sizeof real);
+    cn__text_append(json, "\"%s\":", attr->name);
+    if (attr->kind == CN__INT)
+        cn__text_append(json, "%d", integer);
+    else if (attr->kind == CN__ENUM)
+        cn__text_append(json, "\"%s\"", attr->names[integer]);
+    else
+        append_number(json, real);
+}
+
+static bool append_layer(cn__text *json, const cn_model *model, const cn__node *node) {
+    const cn__layer_ops *ops = node->layer->ops;
+    cn__text_append(json, "{\"name\":");
+    bool good = cn__json_append_string(json, node->name);
+    cn__text_append(json, ",\"type\":\"%s\",\"inputs\":[", ops->type);
+    for (int32_t i = 0; i < node->input_count; i++) {
+        cn__text_append(json, i ? "," : "");
+        good = cn__json_append_string(json, cn__model_name(model, node->inputs[i])) && good;
+    }
+    cn__text_append(json, "],\"options\":{");
+    for (const cn__attr *attr = ops->attrs; attr && attr->name; attr++) {
+        cn__text_append(json, attr == ops->attrs ? "" : ",");
+        append_option(json, node->layer, attr);
+    }
+    cn__text_append(json, "}}");
+    return good;
+}
+
+static void append_numbers(cn__text *json, const char *name, const float *values, int32_t count) {
+    cn__text_append(json, "\"%s\":[", name);
+    for (int32_t i = 0; i < count; i++) {
+        cn__text_append(json, i ? "," : "");
+        append_number(json, values[i]);
+    }
+    cn__text_append(json, "]");
+}
+
+static bool append_classes(cn__text *json, const cn_model *model) {
+    bool good = true;
+    cn__text_append(json, ",\"classes\":[");
+    for (int64_t i = 0; i < model->class_count; i++) {
+        cn__text_append(json, i ? "," : "");
+        good = cn__json_append_string(json, model->class_names[i]) && good;
+    }
+    cn__text_append(json, "]");
+    return good;
+}
+
+static bool append_model(cn__text *json, const cn_model *model) {
+    bool good = true;
+    cn__text_append(json, "{\"input\":[%d,%d,%d],\"layers\":[", model->input.channels, model->input.height,
+                    model->input.width);
+    for (size_t i = 0; i < model->node_count; i++) {
+        cn__text_append(json, i ? "," : "");
+        good = append_layer(json, model, &model->nodes[i]) && good;
+    }
+    cn__text_append(json, "]");
+    if (model->mean) {
+        cn__text_append(json, ",\"normalization\":{");
+        append_numbers(json, "mean", model->mean, model->input.channels);
+        cn__text_append(json, ",");
+        append_numbers(json, "std", model->std, model->input.channels);
+        cn__text_append(json, "}");
+    }
+    if (model->class_count)
+        good = append_classes(json, model) && good;
+    cn__text_append(json, "}");
+    return good;
+}
+
+cn_status cn__architecture_write(const cn_model *model, char **text) {
+    cn__text json = {.ctx = model->ctx};
+    *text = NULL;
+    if (model->node_count > MOST_LAYERS)
+        return cn__error(CN_ERR_ARGUMENT, "the model has %zu layers, files hold at most %d", model->node_count,
+                         MOST_LAYERS);
+    bool good = append_model(&json, model);
+    CN__TRY(cn__text_take(&json, text));
+    if (good)
+        return CN_OK;
+    cn_text_free(*text);
+    *text = NULL;
+    return cn__error(CN_ERR_ARGUMENT, "the name of a layer or class is not UTF-8");
+}
+
+/* ---- reading ---- */
+
+static cn_status bad(const char *what) {
+    return cn__error(CN_ERR_FORMAT, "its architecture: %s", what);
+}
+
+static cn_status bad_option(const char *layer, const char *option, const char *what) {
+    return cn__error(CN_ERR_FORMAT, "layer '%.200s': option '%.200s' %s", layer, option, what);
+}
+
+static bool read_int(const json_t *json, int32_t *value) {
+    json_int_t wide = json_integer_value(json);
+    if (!json_is_integer(json) || wide < INT32_MIN || wide > INT32_MAX)
+        return false;
+    *value = (int32_t)wide;
+    return true;
+}
+
+static bool read_float(const json_t *json, float *value) {
+    double wide = json_number_value(json);
+    if (!json_is_number(json) || !(fabs(wide) <= (double)FLT_MAX))
+        return false;
+    *value = (float)wide;
+    return true;
+}
+
+static bool read_enum(const json_t *json, const char *const *names, int32_t *value) {
+    const char *text = json_string_value(json);
+    for (*value = 0; text && names[*value]; ++*value)
+        if (strcmp(names[*value], text) == 0)
+            return true;
+    return false;
+}
+
+static bool read_value(const json_t *json, const cn__attr *attr, cn_layer *layer) {
+    char *place = (char *)layer + attr->offset;
+    switch (attr->kind) {
+    case CN__INT:
+        return read_int(json, (int32_t *)(void *)place);
+    case CN__ENUM:
+        return read_enum(json, attr->names, (int32_t *)(void *)place);
+    case CN__FLOAT:
+        return read_float(json, (float *)(void *)place);
+    }
+    return false;
+}
+
+static const cn__attr *find_attr(const cn__layer_ops *ops, const char *name) {
+    for (const cn__attr *attr = ops->attrs; attr && attr->name; attr++)
+        if (strcmp(attr->name, name) == 0)
+            return attr;
+    return NULL;
+}
+
+static cn_status read_options(json_t *options, const char *name, cn_layer *layer) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(options, key, value) {
+        const cn__attr *attr = find_attr(layer->ops, key);
+        if (!attr)
+            return bad_option(name, key, "is not known to this version");
+        if (!read_value(value, attr, layer))
+            return bad_option(name, key, "has a value of another kind");
+    }
+    return CN_OK;
+}
+
+static cn_status read_layer(cn_context *ctx, const json_t *json, const char *name, cn_layer **layer) {
+    const char *type = json_string_value(json_object_get(json, "type"));
+    const cn__layer_ops *ops = type ? cn__layer_ops_find(type) : NULL;
+    cn_layer *made;
+    *layer = NULL;
+    if (!ops)
+        return cn__error(CN_ERR_FORMAT, "layer '%.200s' is of type '%.200s', which this version does not know", name,
+                         type ? type : "");
+    CN__TRY(cn__layer_alloc(ctx, ops, &made));
+    cn_status status = read_options(json_object_get(json, "options"), name, made);
+    if (status != CN_OK) {
+        cn_layer_free(made);
+        return status;
+    }
+    return cn__layer_finish(made, layer);
+}
+
+/* Reads an array of texts; the array is to be freed, the texts belong to the JSON. */
+static cn_status read_texts(cn_context *ctx, const json_t *json, const char *what, const char ***texts, int *count) {
+    size_t size = json_array_size(json);
+    *texts = NULL;
+    if (!json_is_array(json) || size == 0 || size > INT32_MAX)
+        return cn__error(CN_ERR_FORMAT, "%s are not a list of texts", what);
+    *texts = cn__alloc(ctx, size, sizeof **texts);
+    if (!*texts)
+        return cn__no_memory(what);
+    *count = (int)size;
+    for (size_t i = 0; i < size; i++) {
+        (*texts)[i] = json_string_value(json_array_get(json, i));
+        if (!(*texts)[i])
+            return cn__error(CN_ERR_FORMAT, "%s are not a list of texts", what);
+    }
+    return CN_OK;
+}
+
+static cn_status add_layer(cn_model *model, const json_t *json) {
+    const char *name = json_string_value(json_object_get(json, "name")), **inputs;
+    cn_layer *layer;
+    int count;
+    if (!name)
+        return bad("a layer has no name");
+    cn_status status = read_texts(model->ctx, json_object_get(json, "inputs"), "a layer's inputs", &inputs, &count);
+    if (status == CN_OK)
+        status = read_layer(model->ctx, json, name, &layer);
+    if (status == CN_OK)
+        status = cn_model_add(model, name, layer, count, inputs);
+    cn__free(model->ctx, (void *)inputs);
+    return status;
+}
+
+static cn_status read_floats(cn_model *model, const json_t *json, float **values) {
+    size_t count = json_array_size(json);
+    *values = NULL;
+    if (count != (size_t)model->input.channels)
+        return bad("the normalisation does not have a number for each channel");
+    *values = cn__alloc(model->ctx, count, sizeof **values);
+    if (!*values)
+        return cn__no_memory("the normalisation");
+    for (size_t i = 0; i < count; i++)
+        if (!read_float(json_array_get(json, i), &(*values)[i]))
+            return bad("the normalisation does not have a number for each channel");
+    return CN_OK;
+}
+
+static cn_status read_normalization(cn_model *model, const json_t *json) {
+    float *mean, *std = NULL;
+    cn_status status = read_floats(model, json_object_get(json, "mean"), &mean);
+    if (status == CN_OK)
+        status = read_floats(model, json_object_get(json, "std"), &std);
+    if (status == CN_OK)
+        status = cn_model_set_normalization(model, model->input.channels, mean, std);
+    cn__free(model->ctx, mean);
+    cn__free(model->ctx, std);
+    return status;
+}
+
+static cn_status read_classes(cn_model *model, const json_t *json) {
+    const char **names;
+    int count;
+    cn_status status = read_texts(model->ctx, json, "its classes", &names, &count);
+    if (status == CN_OK)
+        status = cn_model_set_class_names(model, count, names);
+    cn__free(model->ctx, (void *)names);
+    return status;
+}
+
+static cn_status read_layers(cn_model *model, const json_t *layers) {
+    size_t count = json_array_size(layers);
+    if (count == 0 || count > MOST_LAYERS)
+        return cn__error(CN_ERR_FORMAT, "its architecture has %zu layers, wanted 1 to %d", count, MOST_LAYERS);
+    for (size_t i = 0; i < count; i++)
+        CN__TRY(add_layer(model, json_array_get(layers, i)));
+    return CN_OK;
+}
+
+static cn_status read_model(cn_context *ctx, const json_t *json, cn_model **model) {
+    const json_t *input = json_object_get(json, "input"), *normalization = json_object_get(json, "normalization"),
+                 *classes = json_object_get(json, "classes");
+    int32_t sides[3];
+    for (size_t i = 0; i < 3; i++)
+        if (json_array_size(input) != 3 || !read_int(json_array_get(input, i), &sides[i]))
+            return bad("its input is not three numbers");
+    CN__TRY(cn_model_new(ctx, sides[0], sides[1], sides[2], model));
+    CN__TRY(read_layers(*model, json_object_get(json, "layers")));
+    if (normalization)
+        CN__TRY(read_normalization(*model, normalization));
+    return classes ? read_classes(*model, classes) : CN_OK;
+}
+
+cn_status cn__architecture_read(cn_context *ctx, const char *text, cn_model **model) {
+    json_t *json;
+    *model = NULL;
+    CN__TRY(cn__json_read(text, strlen(text), "its architecture", &json));
+    cn_status status = read_model(ctx, json, model);
+    json_decref(json);
+    if (status == CN_OK)
+        return CN_OK;
+    cn_model_free(*model);
+    *model = NULL;
+    /* What a caller would be told of an argument is here a fault of the file. */
+    return status == CN_ERR_MEMORY ? status : cn__error(CN_ERR_FORMAT, "%s", cn_last_error());
+}
+
+#endif

@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+"""Writes parity.txt: whole networks trained by PyTorch for a few steps, for test_parity.c.
+
+Weights and batches come from `hashed`, which tests/numbers.c has too, so that only results need a file. A line of
+losses, one a step, then a line for each tensor of the state dict: elements, sum, sum of squares, and SAMPLES elements
+at even distances.
+
+  parity.py          writes the file
+  parity.py check    compares float32 with float64 instead: how far rounding alone goes
+"""
+import os
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from session8_model import Session8
+
+SAMPLES = 16
+IMAGES = 20  # a full block of lanes and a part of one
+
+
+def hashed(sequence, count):
+    """Numbers in [0, 1), multiples of 2^-24."""
+    x = np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B1) + np.uint32(sequence * 0x85EBCA77 & 0xFFFFFFFF)
+    x = (x ^ x >> 16) * np.uint32(0x7FEB352D)
+    x = (x ^ x >> 15) * np.uint32(0x846CA68B)
+    x ^= x >> 16
+    return (x >> 8).astype(np.float32) * np.float32(2.0**-24)
+
+
+def fill(model):
+    """Kernels uniform, vectors around 1 (norm weights) or 0 (all biases). Behind norms the last kernel is small: the
+    first steps are gentle then, and a last bit does not grow into a different path."""
+    tensors = model.state_dict()
+    gentle = any("norm" in type(m).__name__.lower() for m in model.modules())
+    for number, (name, tensor) in enumerate(tensors.items()):
+        if name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            continue
+        u = np.float32(2) * hashed(number + 1, tensor.numel()) - np.float32(1)
+        if tensor.dim() > 1:
+            u *= np.float32(np.sqrt(2 / np.prod(tensor.shape[1:])))
+            if gentle and number == len(tensors) - 2:
+                u *= np.float32(0.1)
+        else:
+            u = u * np.float32(0.25) + np.float32(name.endswith("weight"))
+        tensor.copy_(torch.from_numpy(u).view(tensor.shape))
+
+
+def batch(shape, step):
+    count = IMAGES * int(np.prod(shape))
+    images = np.float32(4) * hashed(1000 + step, count) - np.float32(2)
+    labels = (hashed(2000 + step, IMAGES) * np.float32(10)).astype(np.int64)
+    return torch.from_numpy(images).view(IMAGES, *shape), torch.from_numpy(labels)
+
+
+def mnist_model(which):
+    """Session 7's networks; dropout is left out: a test cannot draw PyTorch's."""
+    wide, norm = which == 2, which >= 4
+    widths = (32, 32, 64, 64, 128, 256) if wide else (9, 10, 16, 16, 16, 32)
+    layers, channels = [], 1
+    for i, width in enumerate(widths + (10,)):
+        last = i == len(widths)
+        if i == 5:
+            layers.append(nn.AdaptiveAvgPool2d(1))
+        if norm and i > 0:
+            layers.append(nn.BatchNorm2d(channels))
+        layers.append(nn.Conv2d(channels, width, 3 if i < 5 else 1, padding=1 if i < 5 else 0, bias=last))
+        if not last:
+            layers.append(nn.ReLU())
+        if i in (1, 3):
+            layers.append(nn.MaxPool2d(2))
+        channels = width
+    return nn.Sequential(*layers, nn.Flatten(), nn.LogSoftmax(1))
+
+
+def train(model, shape, steps, dtype=torch.float32):
+    fill(model)
+    model.to(dtype)
+    optimizer = torch.optim.SGD(model.parameters(), lr=float(np.float32(0.01)), momentum=float(np.float32(0.9)))
+    losses = []
+    for step in range(steps):
+        images, labels = batch(shape, step)
+        optimizer.zero_grad()
+        loss = F.nll_loss(model(images.to(dtype)), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def networks():
+    for norm in ("none", "batch", "layer", "group", "instance"):
+        yield lambda norm=norm: Session8(norm, dropout=0), (3, 32, 32), 10
+    for which in (2, 3, 4):
+        yield lambda which=which: mnist_model(which), (1, 28, 28), 3 if which == 2 else 5
+
+
+def write(out):
+    for make, shape, steps in networks():
+        model = make()
+        out.write(f"{steps} " + " ".join(f"{loss:.9g}" for loss in train(model, shape, steps)) + "\n")
+        for tensor in model.state_dict().values():
+            values = tensor.flatten().double().numpy()
+            sample = values[::-(-len(values) // SAMPLES)]
+            out.write(f"{len(values)} {values.sum():.9g} {(values ** 2).sum():.9g} "
+                      + " ".join(f"{v:.7g}" for v in sample) + "\n")
+
+
+def check():
+    for make, shape, steps in networks():
+        single, double = make(), make()
+        a, b = train(single, shape, steps), train(double, shape, steps, torch.float64)
+        loss = max(abs(x - y) / y for x, y in zip(a, b))
+        tensors = max((x.double() - y.double()).abs().max().item()
+                      for x, y in zip(single.state_dict().values(), double.state_dict().values()))
+        print(f"losses {b[0]:.4f} … {b[-1]:.4f} within {loss:.1e}, tensors within {tensors:.1e}")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    if sys.argv[1:] == ["check"]:
+        check()
+    else:
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "parity.txt"), "w") as file:
+            write(file)

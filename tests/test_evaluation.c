@@ -1,0 +1,220 @@
+/* test_evaluation.c: what an evaluation counts, against counting by hand. */
+#include "testing.h"
+#include "toys.h"
+#include <math.h>
+
+enum { COUNT = 300 }; /* several batches, the last one partial */
+
+/* The model's outputs for all images. */
+static cn_tensor *outputs_of(cn_context *ctx, cn_model *model, const cn_dataset *set) {
+    int64_t indices[COUNT], count = cn_dataset_count(set);
+    cn_tensor *images, *output;
+    for (int64_t i = 0; i < count; i++)
+        indices[i] = i;
+    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, (int64_t[]){count, 1, TOY_SIDE, TOY_SIDE}, &images));
+    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 2, (int64_t[]){count, TOY_CLASSES}, &output));
+    ck_ok(cn_dataset_batch(set, count, indices, 0, 0, 0, images, NULL));
+    ck_ok(cn_model_forward(model, 0, images, output));
+    cn_tensor_free(images);
+    return output;
+}
+
+static double probability(cn_loss loss, const float *z, int64_t k) {
+    double sum = 0.0;
+    for (int64_t c = 0; c < TOY_CLASSES; c++)
+        sum += exp((double)z[c]);
+    return loss == CN_LOSS_NLL ? exp((double)z[k]) : exp((double)z[k]) / sum;
+}
+
+static void check_misclassified(const cn_evaluation *e, cn_loss loss, const cn_tensor *output, const toy_data *data) {
+    int64_t wrong = 0;
+    for (int64_t n = 0; n < cn_tensor_shape(output, 0); n++) {
+        const float *z = (float *)cn_tensor_data(output) + n * TOY_CLASSES;
+        int64_t truth = ((int64_t *)cn_tensor_data(data->labels))[n], predicted = cn_tensor_argmax(output, n);
+        cn_misclassified entry = CN_MISCLASSIFIED_INIT;
+        if (predicted == truth)
+            continue;
+        ck_ok(cn_evaluation_misclassified(e, wrong++, &entry));
+        ck_assert_int_eq(entry.index, n);
+        ck_assert_int_eq(entry.predicted, predicted);
+        ck_assert_int_eq(entry.truth, truth);
+        ck_assert_double_eq_tol(entry.probability, probability(loss, z, predicted), 1e-5);
+        ck_assert_double_eq_tol(entry.truth_probability, probability(loss, z, truth), 1e-5);
+    }
+    ck_assert_int_eq(cn_evaluation_misclassified_count(e), wrong);
+    ck_assert_int_gt(wrong, 0);
+}
+
+static void check_counts(const cn_evaluation *e, const cn_tensor *output, const toy_data *data) {
+    int64_t confusion[TOY_CLASSES][TOY_CLASSES] = {{0}}, images = cn_tensor_shape(output, 0), correct = 0;
+    for (int64_t n = 0; n < images; n++)
+        confusion[((int64_t *)cn_tensor_data(data->labels))[n]][cn_tensor_argmax(output, n)]++;
+    for (int64_t t = 0; t < TOY_CLASSES; t++) {
+        double row = 0.0;
+        for (int64_t p = 0; p < TOY_CLASSES; p++) {
+            ck_assert_int_eq(cn_evaluation_confusion(e, t, p), confusion[t][p]);
+            row += (double)confusion[t][p];
+        }
+        ck_assert_double_eq(cn_evaluation_class_accuracy(e, t), (double)confusion[t][t] / row);
+        correct += confusion[t][t];
+    }
+    ck_assert_int_eq(cn_evaluation_count(e), images);
+    ck_assert_double_eq(cn_evaluation_accuracy(e), (double)correct / (double)images);
+    ck_assert_int_eq(cn_evaluation_classes(e), TOY_CLASSES);
+}
+
+START_TEST(an_evaluation_counts_what_the_model_says) {
+    cn_loss loss = (cn_loss)_i;
+    cn_context *ctx = test_context(2);
+    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.5f);
+    toy_data data = toy_data_new(ctx, COUNT, 2);
+    cn_augmentation flips = CN_AUGMENTATION_INIT;
+    cn_evaluation *e;
+    double mean;
+    flips.horizontal_flip = 1.0f; /* of no importance here */
+    ck_ok(cn_dataset_set_augmentation(data.set, &flips));
+    cn_tensor *output = outputs_of(ctx, model, data.set);
+    ck_ok(cn_evaluate(model, data.set, loss, &e));
+    ck_ok(cn_loss_compute(loss, 0.0f, output, data.labels, &mean, NULL));
+    ck_assert_double_eq_tol(cn_evaluation_loss(e), mean, 1e-6);
+    check_counts(e, output, &data);
+    check_misclassified(e, loss, output, &data);
+    cn_evaluation_free(e);
+    cn_tensor_free(output);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
+START_TEST(the_model_stays_as_it_is_and_may_go) {
+    cn_context *ctx = test_context(1);
+    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f), *twin = toy_model(ctx, CN_NORM_BATCH, 0.0f);
+    toy_data data = toy_data_new(ctx, 20, 2);
+    cn_evaluation *e;
+    cn_misclassified entry = CN_MISCLASSIFIED_INIT;
+    ck_ok(cn_evaluate(model, data.set, CN_LOSS_NLL, &e));
+    toy_expect_equal(model, twin);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_model_free(twin);
+    ck_assert_int_eq(cn_evaluation_count(e), 20);
+    ck_fails(cn_evaluation_misclassified(e, cn_evaluation_misclassified_count(e), &entry), CN_ERR_NOT_FOUND, "index");
+    ck_fails(cn_evaluation_misclassified(e, -1, &entry), CN_ERR_NOT_FOUND, "index -1");
+    ck_fails(cn_evaluation_misclassified(e, 0, NULL), CN_ERR_ARGUMENT, "entry is NULL");
+    ck_assert_int_eq(cn_evaluation_confusion(e, -1, 0), 0);
+    ck_assert_int_eq(cn_evaluation_confusion(e, 0, TOY_CLASSES), 0);
+    ck_assert(isnan(cn_evaluation_class_accuracy(e, TOY_CLASSES)));
+    ck_assert(isnan(cn_evaluation_class_accuracy(e, -1)));
+    cn_evaluation_free(e);
+    cn_evaluation_free(NULL);
+    cn_context_free(ctx);
+}
+END_TEST
+
+START_TEST(a_class_without_images_has_no_accuracy) {
+    cn_context *ctx = test_context(1);
+    cn_model *model = toy_model(ctx, CN_NORM_NONE, 0.0f);
+    toy_data data = toy_data_new(ctx, 1, 2); /* of class 0 */
+    cn_evaluation *e;
+    ck_ok(cn_evaluate(model, data.set, CN_LOSS_NLL, &e));
+    ck_assert(!isnan(cn_evaluation_class_accuracy(e, 0)));
+    ck_assert(isnan(cn_evaluation_class_accuracy(e, 1)));
+    cn_evaluation_free(e);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
+START_TEST(a_model_of_nan_predicts_nothing) {
+    cn_context *ctx = test_context(1);
+    cn_model *model = toy_model(ctx, CN_NORM_NONE, 0.0f);
+    toy_data data = toy_data_new(ctx, 5, 2);
+    cn_tensor *bias;
+    cn_evaluation *e;
+    cn_misclassified entry = CN_MISCLASSIFIED_INIT;
+    ck_ok(cn_model_tensor(model, "fc.bias", &bias));
+    *(float *)cn_tensor_data(bias) = NAN;
+    ck_ok(cn_evaluate(model, data.set, CN_LOSS_NLL, &e));
+    ck_assert(isnan(cn_evaluation_loss(e)));
+    ck_assert_double_eq(cn_evaluation_accuracy(e), 0.0);
+    ck_assert_int_eq(cn_evaluation_misclassified_count(e), 5);
+    ck_ok(cn_evaluation_misclassified(e, 4, &entry));
+    ck_assert_int_eq(entry.predicted, -1);
+    ck_assert(isnan(entry.probability));
+    cn_evaluation_free(e);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_refused) {
+    cn_context *ctx = test_context(1);
+    cn_model *model = toy_model(ctx, CN_NORM_NONE, 0.0f), *bare, *mnist;
+    toy_data data = toy_data_new(ctx, 5, 2);
+    cn_dataset *more;
+    cn_evaluation *e;
+    ck_ok(cn_model_new(ctx, 1, TOY_SIDE, TOY_SIDE, &bare));
+    ck_ok(cn_mnist_model_new(ctx, 3, 0, &mnist));
+    ck_ok(cn_dataset_memory(ctx, data.images, data.labels, TOY_CLASSES + 1, &more));
+    ck_fails(cn_evaluate(bare, data.set, CN_LOSS_NLL, &e), CN_ERR_STATE, "cn_evaluate");
+    ck_assert_ptr_null(e);
+    ck_fails(cn_evaluate(mnist, data.set, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "[1, 6, 6], the model reads [1, 28, 28]");
+    ck_fails(cn_evaluate(model, more, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "4 classes, the model tells 3 apart");
+    ck_fails(cn_evaluate(model, data.set, (cn_loss)7, &e), CN_ERR_ARGUMENT, "unknown loss 7");
+    ck_fails(cn_evaluate(NULL, data.set, CN_LOSS_NLL, &e), CN_ERR_ARGUMENT, "model is NULL");
+    ck_fails(cn_evaluate(model, NULL, CN_LOSS_NLL, &e), CN_ERR_ARGUMENT, "dataset is NULL");
+    ck_fails(cn_evaluate(model, data.set, CN_LOSS_NLL, NULL), CN_ERR_ARGUMENT, "evaluation is NULL");
+    cn_dataset_free(more);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_model_free(bare);
+    cn_model_free(mnist);
+    cn_context_free(ctx);
+}
+END_TEST
+
+START_TEST(out_of_memory_is_a_status) {
+    counting_allocator counter = {0};
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_context *ctx;
+    cn_evaluation *e;
+    counting_options(&counter, &options);
+    options.threads = 1;
+    ck_ok(cn_context_new(&options, &ctx));
+    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f);
+    toy_data data = toy_data_new(ctx, COUNT, 2);
+    long live = counter.live, failures = 0;
+    for (counter.persistent = _i;; failures++) {
+        counter.fail_at = counter.calls + 1 + failures;
+        cn_status status = cn_evaluate(model, data.set, CN_LOSS_NLL, &e);
+        counter.fail_at = 0;
+        if (status == CN_OK)
+            break;
+        ck_assert_int_eq(status, CN_ERR_MEMORY);
+        ck_assert_ptr_null(e);
+        ck_assert_int_eq(counter.live, live);
+    }
+    ck_assert_int_gt(failures, 10);
+    cn_evaluation_free(e);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+    ck_assert_int_eq(counter.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("evaluation");
+    TCase *group = tcase_create("evaluation");
+    tcase_add_loop_test(group, an_evaluation_counts_what_the_model_says, CN_LOSS_NLL, CN_LOSS_CROSS_ENTROPY + 1);
+    tcase_add_test(group, the_model_stays_as_it_is_and_may_go);
+    tcase_add_test(group, a_class_without_images_has_no_accuracy);
+    tcase_add_test(group, a_model_of_nan_predicts_nothing);
+    tcase_add_test(group, what_does_not_fit_is_refused);
+    tcase_add_loop_test(group, out_of_memory_is_a_status, 0, 2);
+    suite_add_tcase(suite, group);
+    return test_run(suite);
+}

@@ -1,0 +1,196 @@
+/* test_parity.c: session 8 with each norm and the MNIST networks take the same steps as PyTorch, from the same weights
+ * on the same batches (tests/golden/parity.py), by the loop of one's own. */
+#include "testing.h"
+#include "numbers.h"
+#include <math.h>
+#include <stdbool.h>
+
+enum { IMAGES = 20, SAMPLES = 16 };
+
+typedef struct batch {
+    cn_tensor *images, *output, *labels, *gradient;
+} batch;
+
+static cn_tensor *new_tensor(cn_context *ctx, cn_dtype dtype, int dims, const int64_t *shape) {
+    cn_tensor *tensor;
+    ck_ok(cn_tensor_new(ctx, dtype, dims, shape, &tensor));
+    return tensor;
+}
+
+static batch new_batch(cn_context *ctx, const cn_model *model) {
+    int64_t in[4] = {IMAGES}, out[2] = {IMAGES, 10};
+    cn_model_input_shape(model, in + 1);
+    return (batch){new_tensor(ctx, CN_FLOAT32, 4, in), new_tensor(ctx, CN_FLOAT32, 2, out),
+                   new_tensor(ctx, CN_INT64, 1, out), new_tensor(ctx, CN_FLOAT32, 2, out)};
+}
+
+static void free_batch(batch b) {
+    cn_tensor_free(b.images);
+    cn_tensor_free(b.output);
+    cn_tensor_free(b.labels);
+    cn_tensor_free(b.gradient);
+}
+
+static void fill_batch(batch b, uint32_t step) {
+    float *images = cn_tensor_data(b.images);
+    int64_t *labels = cn_tensor_data(b.labels);
+    for (int64_t i = 0; i < cn_tensor_count(b.images); i++)
+        images[i] = 4.0f * numbers_hashed(1000 + step, (uint32_t)i) - 2.0f;
+    for (uint32_t i = 0; i < IMAGES; i++)
+        labels[i] = (int64_t)(numbers_hashed(2000 + step, i) * 10.0f);
+}
+
+static bool ends_in(const char *name, const char *end) {
+    return strlen(name) >= strlen(end) && strcmp(name + strlen(name) - strlen(end), end) == 0;
+}
+
+static cn_tensor *tensor_at(cn_model *model, int index) {
+    cn_tensor *tensor;
+    ck_ok(cn_model_tensor(model, cn_model_tensor_name(model, index), &tensor));
+    return tensor;
+}
+
+static bool is_buffer(const char *name) {
+    return ends_in(name, ".running_mean") || ends_in(name, ".running_var") || ends_in(name, ".num_batches_tracked");
+}
+
+/* As `fill` in parity.py. */
+static void fill_tensor(cn_model *model, int index, bool small) {
+    const char *name = cn_model_tensor_name(model, index);
+    cn_tensor *tensor = tensor_at(model, index);
+    float *data = cn_tensor_data(tensor), weight = ends_in(name, ".weight") ? 1.0f : 0.0f;
+    int64_t fan = cn_tensor_shape(tensor, 1) * cn_tensor_shape(tensor, 2) * cn_tensor_shape(tensor, 3);
+    for (int64_t i = 0; i < cn_tensor_count(tensor); i++) {
+        float u = 2.0f * numbers_hashed((uint32_t)index + 1, (uint32_t)i) - 1.0f;
+        if (cn_tensor_dims(tensor) == 1)
+            data[i] = u * 0.25f + weight;
+        else
+            data[i] = u * (float)sqrt(2.0 / (double)fan) * (small ? 0.1f : 1.0f);
+    }
+}
+
+static void fill_model(cn_model *model) {
+    int count = cn_model_tensor_count(model);
+    bool gentle = false;
+    for (int i = 0; i < count; i++)
+        gentle |= strstr(cn_model_tensor_name(model, i), "norm") != NULL;
+    for (int i = 0; i < count; i++)
+        if (!is_buffer(cn_model_tensor_name(model, i)))
+            fill_tensor(model, i, gentle && i == count - 2);
+}
+
+static void near(double got, double wanted, double tolerance, const char *what, int step) {
+    ck_assert_msg(fabs(got - wanted) <= tolerance, "%s (%d): %.9g, wanted %.9g, tolerance %.1g", what, step, got,
+                  wanted, tolerance);
+}
+
+static double element(const cn_tensor *tensor, int64_t i) {
+    return cn_tensor_dtype(tensor) == CN_INT64 ? (double)((int64_t *)cn_tensor_data(tensor))[i]
+                                               : (double)((float *)cn_tensor_data(tensor))[i];
+}
+
+/* A tensor against its line in the file; with `skip`, only reads the line. */
+static void check_tensor(FILE *file, cn_model *model, int index, bool skip) {
+    const char *name = cn_model_tensor_name(model, index);
+    const cn_tensor *tensor = tensor_at(model, index);
+    int64_t count = cn_tensor_count(tensor), distance = (count + SAMPLES - 1) / SAMPLES;
+    double sum = 0.0, squares = 0.0, tolerance = skip ? (double)INFINITY : 1e-5;
+    ck_assert_int_eq(count, (int64_t)numbers_next(file));
+    for (int64_t i = 0; i < count; i++) {
+        sum += element(tensor, i);
+        squares += element(tensor, i) * element(tensor, i);
+    }
+    near(sum, numbers_next(file), tolerance * sqrt((double)count), name, -1);
+    near(squares, numbers_next(file), tolerance * (1.0 + sqrt(squares)), name, -2);
+    for (int64_t i = 0; i < count; i += distance)
+        near(element(tensor, i), numbers_next(file), tolerance, name, (int)i);
+}
+
+static void take_steps(FILE *file, cn_context *ctx, cn_model *model, const char *what) {
+    double steps, loss;
+    cn_optimizer *optimizer;
+    batch b = new_batch(ctx, model);
+    fill_model(model);
+    ck_ok(cn_optimizer_new(model, NULL, &optimizer));
+    ck_assert(numbers_more(file, &steps));
+    int most = test_quick() ? 1 : (int)steps;
+    for (int step = 0; step < (int)steps; step++) {
+        double wanted = numbers_next(file);
+        if (step >= most)
+            continue;
+        fill_batch(b, (uint32_t)step);
+        ck_ok(cn_model_forward(model, 1, b.images, b.output));
+        ck_ok(cn_loss_compute(CN_LOSS_NLL, 0.0f, b.output, b.labels, &loss, b.gradient));
+        ck_ok(cn_model_backward(model, b.gradient, NULL));
+        ck_ok(cn_optimizer_step(optimizer));
+        near(loss, wanted, 2e-6 * wanted, what, step);
+    }
+    for (int i = 0; i < cn_model_tensor_count(model); i++)
+        check_tensor(file, model, i, most < (int)steps);
+    cn_optimizer_free(optimizer);
+    free_batch(b);
+    cn_model_free(model);
+}
+
+/* By CN_CONV_AUTO, CN_CONV_DIRECT and CN_CONV_GEMM. */
+START_TEST(networks_train_as_in_pytorch) {
+    static const char *const norms[] = {"none", "batch", "layer", "group", "instance"};
+    cn_context *ctx;
+    cn_model *model;
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    FILE *file = numbers_open("parity.txt");
+    double more;
+    options.threads = 2;
+    options.conv_algorithm = (cn_conv_algorithm)_i;
+    ck_ok(cn_context_new(&options, &ctx));
+    for (cn_norm norm = CN_NORM_NONE; norm <= CN_NORM_INSTANCE; norm++) {
+        cn_session8_options o = CN_SESSION8_OPTIONS_INIT;
+        o.norm = norm;
+        o.dropout = 0.0f;
+        ck_ok(cn_session8_new(ctx, &o, &model));
+        take_steps(file, ctx, model, norms[norm]);
+    }
+    for (int which = 2; which <= 4; which++) {
+        ck_ok(cn_mnist_model_new(ctx, which, 0, &model));
+        take_steps(file, ctx, model, "MNIST");
+    }
+    ck_assert(!numbers_more(file, &more));
+    fclose(file);
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* Without its dropout the fifth network is the fourth. */
+START_TEST(the_fifth_mnist_network_is_the_fourth_with_dropout) {
+    cn_context *ctx = test_context(1);
+    cn_model *fourth, *fifth;
+    ck_ok(cn_mnist_model_new(ctx, 4, 0, &fourth));
+    ck_ok(cn_mnist_model_new(ctx, 5, 0, &fifth));
+    batch a = new_batch(ctx, fourth), b = new_batch(ctx, fifth);
+    fill_model(fourth);
+    fill_model(fifth);
+    fill_batch(a, 0);
+    fill_batch(b, 0);
+    size_t bytes = (size_t)cn_tensor_count(a.output) * sizeof(float);
+    ck_ok(cn_model_forward(fourth, 0, a.images, a.output));
+    ck_ok(cn_model_forward(fifth, 0, b.images, b.output));
+    ck_assert_int_eq(memcmp(cn_tensor_data(a.output), cn_tensor_data(b.output), bytes), 0);
+    ck_ok(cn_model_forward(fourth, 1, a.images, a.output));
+    ck_ok(cn_model_forward(fifth, 1, b.images, b.output));
+    ck_assert_int_ne(memcmp(cn_tensor_data(a.output), cn_tensor_data(b.output), bytes), 0);
+    free_batch(a);
+    free_batch(b);
+    cn_model_free(fourth);
+    cn_model_free(fifth);
+    cn_context_free(ctx);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("parity");
+    TCase *group = tcase_create("parity");
+    tcase_add_loop_test(group, networks_train_as_in_pytorch, CN_CONV_AUTO, CN_CONV_GEMM + 1);
+    tcase_add_test(group, the_fifth_mnist_network_is_the_fourth_with_dropout);
+    suite_add_tcase(suite, group);
+    return test_run(suite);
+}

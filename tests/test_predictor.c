@@ -1,0 +1,282 @@
+/* test_predictor.c: predictions are those of the model as it was, for any input size, type and number of threads. */
+#include "testing.h"
+#include "numbers.h"
+#include "toys.h"
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { MOST = 40 };
+
+typedef struct fixture {
+    cn_context *ctx;
+    cn_model *model;
+    toy_data data;
+    cn_tensor *images, *wanted, *output; /* normalised; what the model gives */
+} fixture;
+
+static cn_tensor *floats(cn_context *ctx, int dims, const int64_t *shape) {
+    cn_tensor *tensor;
+    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, dims, shape, &tensor));
+    return tensor;
+}
+
+static void forward(fixture *f) {
+    ck_ok(cn_model_forward(f->model, 0, f->images, f->wanted));
+}
+
+/* A model that has seen something, so that its running statistics matter. */
+static fixture begin(int threads) {
+    fixture f = {.ctx = test_context(threads)};
+    int64_t indices[MOST];
+    cn_trainer *trainer;
+    for (int i = 0; i < MOST; i++)
+        indices[i] = i;
+    f.model = toy_model(f.ctx, CN_NORM_BATCH, 0.1f);
+    f.data = toy_data_new(f.ctx, MOST, 1);
+    f.images = floats(f.ctx, 4, (int64_t[]){MOST, 1, TOY_SIDE, TOY_SIDE});
+    f.wanted = floats(f.ctx, 2, (int64_t[]){MOST, TOY_CLASSES});
+    f.output = floats(f.ctx, 2, (int64_t[]){MOST, TOY_CLASSES});
+    ck_ok(cn_trainer_new(f.model, f.data.set, NULL, NULL, &trainer));
+    ck_ok(cn_trainer_fit(trainer, 1, NULL, NULL));
+    cn_trainer_free(trainer);
+    ck_ok(cn_dataset_batch(f.data.set, MOST, indices, 0, 0, 0, f.images, NULL));
+    forward(&f);
+    return f;
+}
+
+static void end(fixture *f) {
+    cn_tensor_free(f->images);
+    cn_tensor_free(f->wanted);
+    cn_tensor_free(f->output);
+    toy_data_free(&f->data);
+    cn_model_free(f->model);
+    cn_context_free(f->ctx);
+}
+
+static cn_predictor *predictor_for(const cn_model *model, int max_batch) {
+    cn_predictor *predictor;
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    options.max_batch = max_batch;
+    ck_ok(cn_predictor_new(model, &options, &predictor));
+    return predictor;
+}
+
+/* Inference may fold and reorder, so not to the bit. */
+static void expect_near(const float *got, const float *wanted, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        ck_assert_msg(fabsf(got[i] - wanted[i]) <= 1e-5f * fmaxf(1.0f, fabsf(wanted[i])), "value %d: %.9g, wanted %.9g",
+                      (int)i, (double)got[i], (double)wanted[i]);
+}
+
+static void expect_bits(const cn_tensor *a, const cn_tensor *b) {
+    ck_assert_int_eq(memcmp(cn_tensor_data(a), cn_tensor_data(b), (size_t)cn_tensor_count(a) * sizeof(float)), 0);
+}
+
+START_TEST(predictions_are_the_models) {
+    fixture f = begin(2);
+    const int batches[] = {0, 1, 15, 16, 17, 33, 64};
+    for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
+        cn_predictor *predictor = predictor_for(f.model, batches[b]);
+        for (int64_t images = 1; images <= MOST; images += images < 3 ? 1 : 13) {
+            cn_tensor *input, *output;
+            int64_t in[4] = {images, 1, TOY_SIDE, TOY_SIDE}, out[4] = {images, TOY_CLASSES, 1, 1};
+            ck_ok(cn_tensor_borrow(f.ctx, CN_FLOAT32, 4, in, cn_tensor_data(f.images), &input));
+            output = floats(f.ctx, images % 2 ? 2 : 4, out);
+            ck_ok(cn_predictor_run(predictor, input, output));
+            expect_near(cn_tensor_data(output), cn_tensor_data(f.wanted), images * TOY_CLASSES);
+            cn_tensor_free(input);
+            cn_tensor_free(output);
+        }
+        cn_predictor_free(predictor);
+    }
+    end(&f);
+}
+END_TEST
+
+START_TEST(bytes_are_normalised_as_in_training) {
+    fixture f = begin(2);
+    cn_predictor *predictor = predictor_for(f.model, 0);
+    cn_tensor *other = floats(f.ctx, 2, (int64_t[]){MOST, TOY_CLASSES});
+    ck_ok(cn_predictor_run(predictor, f.images, f.output));
+    ck_ok(cn_predictor_run(predictor, f.data.images, other));
+    expect_bits(f.output, other);
+    cn_predictor_free(predictor);
+    cn_tensor_free(other);
+    end(&f);
+}
+END_TEST
+
+START_TEST(a_predictor_keeps_what_the_model_was) {
+    fixture f = begin(1);
+    cn_predictor *before = predictor_for(f.model, 0), *after;
+    cn_trainer *trainer;
+    ck_ok(cn_trainer_new(f.model, f.data.set, NULL, NULL, &trainer));
+    ck_ok(cn_trainer_fit(trainer, 3, NULL, NULL));
+    cn_trainer_free(trainer);
+    ck_ok(cn_model_set_normalization(f.model, 1, (float[]){0.0f}, (float[]){9.0f}));
+    ck_ok(cn_predictor_run(before, f.images, f.output));
+    expect_near(cn_tensor_data(f.output), cn_tensor_data(f.wanted), MOST * TOY_CLASSES);
+    ck_ok(cn_predictor_run(before, f.data.images, f.output));
+    expect_near(cn_tensor_data(f.output), cn_tensor_data(f.wanted), MOST * TOY_CLASSES);
+    forward(&f);
+    float moved = fabsf(*(float *)cn_tensor_data(f.output) - *(float *)cn_tensor_data(f.wanted));
+    ck_assert_float_gt(moved, 1e-3f);
+    after = predictor_for(f.model, 0);
+    ck_ok(cn_predictor_run(after, f.images, f.output));
+    expect_near(cn_tensor_data(f.output), cn_tensor_data(f.wanted), MOST * TOY_CLASSES);
+    cn_predictor_free(before);
+    cn_predictor_free(after);
+    end(&f);
+}
+END_TEST
+
+typedef struct user {
+    const fixture *f;
+    cn_predictor *predictor;
+    int differences;
+} user;
+
+static void *predict_often(void *argument) {
+    user *u = argument;
+    cn_tensor *output = floats(u->f->ctx, 2, (int64_t[]){MOST, TOY_CLASSES});
+    for (int i = 0; i < (test_quick() ? 10 : 100); i++) {
+        memset(cn_tensor_data(output), 0, MOST * TOY_CLASSES * sizeof(float));
+        if (cn_predictor_run(u->predictor, u->f->images, output) != CN_OK ||
+            memcmp(cn_tensor_data(output), cn_tensor_data(u->f->output), MOST * TOY_CLASSES * sizeof(float)) != 0)
+            u->differences++;
+    }
+    cn_tensor_free(output);
+    return NULL;
+}
+
+START_TEST(threads_may_share_a_model) {
+    fixture f = begin(2);
+    pthread_t threads[4];
+    user users[4];
+    cn_predictor *alone = predictor_for(f.model, 0);
+    ck_ok(cn_predictor_run(alone, f.images, f.output));
+    for (int i = 0; i < 4; i++) {
+        users[i] = (user){&f, predictor_for(f.model, 8 + 16 * i), 0};
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, predict_often, &users[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_int_eq(users[i].differences, 0);
+        cn_predictor_free(users[i].predictor);
+    }
+    cn_predictor_free(alone);
+    end(&f);
+}
+END_TEST
+
+/* What one block holds must not depend on what was in its lanes before. */
+START_TEST(earlier_images_leave_no_trace) {
+    fixture f = begin(1);
+    cn_predictor *predictor = predictor_for(f.model, 0), *fresh = predictor_for(f.model, 0);
+    cn_tensor *bad = floats(f.ctx, 4, (int64_t[]){MOST, 1, TOY_SIDE, TOY_SIDE}), *three, *a, *b;
+    for (int64_t i = 0; i < cn_tensor_count(bad); i++)
+        ((float *)cn_tensor_data(bad))[i] = NAN;
+    ck_ok(cn_predictor_run(predictor, bad, f.output));
+    ck_ok(cn_tensor_borrow(f.ctx, CN_FLOAT32, 4, (int64_t[]){3, 1, TOY_SIDE, TOY_SIDE}, cn_tensor_data(f.images),
+                           &three));
+    a = floats(f.ctx, 2, (int64_t[]){3, TOY_CLASSES});
+    b = floats(f.ctx, 2, (int64_t[]){3, TOY_CLASSES});
+    ck_ok(cn_predictor_run(predictor, three, a));
+    ck_ok(cn_predictor_run(fresh, three, b));
+    expect_bits(a, b);
+    cn_tensor_free(bad);
+    cn_tensor_free(three);
+    cn_tensor_free(a);
+    cn_tensor_free(b);
+    cn_predictor_free(predictor);
+    cn_predictor_free(fresh);
+    end(&f);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_refused) {
+    fixture f = begin(1);
+    cn_predictor *predictor, *made;
+    cn_predictor_options options = {sizeof options, -1};
+    cn_model *naive = toy_model(f.ctx, CN_NORM_NONE, 0.0f), *bare;
+    cn_tensor *none = floats(f.ctx, 4, (int64_t[]){0, 1, TOY_SIDE, TOY_SIDE});
+    cn_tensor *no_output = floats(f.ctx, 2, (int64_t[]){0, TOY_CLASSES});
+    cn_tensor *wide = floats(f.ctx, 4, (int64_t[]){MOST, 1, TOY_SIDE, 7});
+    predictor = predictor_for(naive, 0);
+    ck_fails(cn_predictor_run(predictor, f.data.images, f.output), CN_ERR_STATE, "normalise");
+    ck_fails(cn_predictor_run(predictor, wide, f.output), CN_ERR_SHAPE, "input is float32 [40, 1, 6, 7]");
+    ck_fails(cn_predictor_run(predictor, f.data.labels, f.output), CN_ERR_SHAPE, "input is int64 [40]");
+    ck_fails(cn_predictor_run(predictor, f.images, f.images), CN_ERR_SHAPE, "output is float32 [40, 1, 6, 6]");
+    ck_fails(cn_predictor_run(predictor, f.images, no_output), CN_ERR_SHAPE, "output is float32 [0, 3]");
+    ck_fails(cn_predictor_run(predictor, none, no_output), CN_ERR_SHAPE, "no images");
+    ck_fails(cn_predictor_run(NULL, f.images, f.output), CN_ERR_ARGUMENT, "predictor is NULL");
+    ck_fails(cn_predictor_run(predictor, NULL, f.output), CN_ERR_ARGUMENT, "input is NULL");
+    ck_fails(cn_predictor_run(predictor, f.images, NULL), CN_ERR_ARGUMENT, "output is NULL");
+    ck_ok(cn_predictor_run(predictor, f.images, f.output));
+    ck_fails(cn_predictor_new(naive, &options, &made), CN_ERR_ARGUMENT, "max_batch is -1");
+    ck_assert_ptr_null(made);
+    ck_fails(cn_predictor_new(NULL, NULL, &made), CN_ERR_ARGUMENT, "model is NULL");
+    ck_fails(cn_predictor_new(naive, NULL, NULL), CN_ERR_ARGUMENT, "predictor is NULL");
+    ck_ok(cn_model_new(f.ctx, 1, 2, 2, &bare));
+    ck_fails(cn_predictor_new(bare, NULL, &made), CN_ERR_STATE, "cn_predictor_new");
+    cn_predictor_free(predictor);
+    cn_predictor_free(NULL);
+    cn_model_free(naive);
+    cn_model_free(bare);
+    cn_tensor_free(none);
+    cn_tensor_free(no_output);
+    cn_tensor_free(wide);
+    end(&f);
+}
+END_TEST
+
+START_TEST(out_of_memory_is_a_status_and_running_needs_none) {
+    counting_allocator counter = {0};
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_context *ctx;
+    cn_predictor *predictor;
+    counting_options(&counter, &options);
+    options.threads = 2;
+    ck_ok(cn_context_new(&options, &ctx));
+    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.1f);
+    ck_ok(cn_model_set_normalization(model, 1, (float[]){0.5f}, (float[]){0.5f}));
+    cn_tensor *input = floats(ctx, 4, (int64_t[]){50, 1, TOY_SIDE, TOY_SIDE});
+    cn_tensor *output = floats(ctx, 2, (int64_t[]){50, TOY_CLASSES});
+    long live = counter.live, failures = 0;
+    for (counter.persistent = _i;; failures++) {
+        counter.fail_at = counter.calls + 1 + failures;
+        cn_status status = cn_predictor_new(model, NULL, &predictor);
+        counter.fail_at = 0;
+        if (status == CN_OK)
+            break;
+        ck_assert_int_eq(status, CN_ERR_MEMORY);
+        ck_assert_ptr_null(predictor);
+        ck_assert_int_eq(counter.live, live);
+    }
+    ck_assert_int_gt(failures, 5);
+    long calls = counter.calls;
+    ck_ok(cn_predictor_run(predictor, input, output));
+    ck_assert_int_eq(counter.calls, calls);
+    cn_predictor_free(predictor);
+    cn_tensor_free(input);
+    cn_tensor_free(output);
+    cn_model_free(model);
+    cn_context_free(ctx);
+    ck_assert_int_eq(counter.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("predictor");
+    TCase *group = tcase_create("predictor");
+    tcase_add_test(group, predictions_are_the_models);
+    tcase_add_test(group, bytes_are_normalised_as_in_training);
+    tcase_add_test(group, a_predictor_keeps_what_the_model_was);
+    tcase_add_test(group, threads_may_share_a_model);
+    tcase_add_test(group, earlier_images_leave_no_trace);
+    tcase_add_test(group, what_does_not_fit_is_refused);
+    tcase_add_loop_test(group, out_of_memory_is_a_status_and_running_needs_none, 0, 2);
+    suite_add_tcase(suite, group);
+    return test_run(suite);
+}
