@@ -129,13 +129,13 @@ typedef struct cn__kernels {
     void (*pointwise)(const cn__pointwise_args *args);
 
     /* Backward of pointwise up to the normalisation: dz = dy · [y > 0] · keep (if relu; with dropout and no relu the
-     * mask is drawn again), written to dy in place; added to or stored in dskip if its data is not NULL
-     * (skip_accumulate); and per lane sum_dz[16] = Σ dz, sum_dzx[16] = Σ dz · (x - center) · inv. `args` as in
+     * mask is drawn again), and per lane sum_dz[16] = Σ dz, sum_dzx[16] = Σ dz · (x - center) · inv. dz is left in
+     * dskip if its data is not NULL and it is not to be added to (skip_accumulate), else in dy, in place. `args` as in
      * forward with x, y; center and inv are CN__LANES values. */
     void (*norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
                         const float *center, const float *inv, float *sum_dz, float *sum_dzx);
 
-    /* dx (+)= a · dz + b · x + c per lane. */
+    /* dx (+)= a · dz + b · x + c per lane; dz and dx may be the same. */
     void (*norm_backward)(cn__plane dz, cn__plane x, cn__plane dx, int32_t height, int32_t width, const float *a,
                           const float *b, const float *c, bool accumulate);
 
@@ -154,7 +154,7 @@ typedef struct cn__kernels {
     /* dx must hold zeros or earlier gradients: windows add to it. */
     void (*max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
     void (*avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
-    void (*avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
+    void (*avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx); /* adds to dx too */
     /* torch's windows: floor(i·in/out) … ceil((i+1)·in/out); args gives the sizes only. */
     void (*adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
     void (*adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);

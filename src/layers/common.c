@@ -17,11 +17,17 @@ cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs
     return CN_OK;
 }
 
+cn_status cn__check_range(const char *type, const char *what, int32_t value, int32_t least, int32_t most) {
+    if (value >= least && value <= most)
+        return CN_OK;
+    return cn__error(CN_ERR_ARGUMENT, "%s: %s is %d, wanted %d to %d", type, what, value, least, most);
+}
+
 int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode) {
-    int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1;
+    int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1 + (ceil_mode ? stride - 1 : 0);
     if (room < 0)
         return 0;
-    int64_t size = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+    int64_t size = room / stride + 1;
     if (ceil_mode && (size - 1) * stride >= in + padding)
         size--; /* a window must begin inside the image or its left padding */
     return size;
@@ -37,6 +43,8 @@ void cn__pointwise_fill(cn__pointwise_args *args, const cn__work *work, const cn
     if (!run->training || fused->dropout <= 0.0f)
         return;
     args->threshold = (uint32_t)(fused->dropout * 65536.0f + 0.5f);
+    if (args->threshold > 65535)
+        args->threshold = 65535; /* the largest multiple below 1 */
     args->keep = 65536.0f / (65536.0f - (float)args->threshold);
     args->counter1 = fused->dropout_id << 16 | (uint32_t)channel;
     args->counter3 = run->step;

@@ -19,9 +19,9 @@ typedef struct cn__shape {
 /* [block][channel][row][column][16 images], with a border that holds what padding asks for. */
 typedef struct cn__map {
     cn__shape shape;
-    int32_t pad[2];         /* border rows above and below, columns left and right */
-    cn_padding_mode mode;   /* what the border holds */
-    float *data;            /* interior pixel (0, 0), channel 0, block 0 */
+    int32_t pad[2];             /* border rows above and below, columns left and right */
+    cn_padding_mode mode;       /* what the border holds */
+    float *data;                /* interior pixel (0, 0), channel 0, block 0 */
     size_t row, channel, block; /* strides in floats */
 } cn__map;
 
@@ -46,11 +46,11 @@ void cn__map_unpack(const cn__map *map, float *images_nchw, int32_t images);
 /* ---- one pass over one batch ---- */
 
 typedef struct cn__run {
-    int32_t images, blocks;  /* blocks = ceil(images / 16) */
+    int32_t images, blocks; /* blocks = ceil(images / 16) */
     bool training;
-    uint64_t seed;           /* dropout: key */
-    uint32_t step;           /* dropout: epoch or pass */
-    const uint32_t *image;   /* dropout: [blocks · 16] which image each lane holds */
+    uint64_t seed;         /* dropout: key */
+    uint32_t step;         /* dropout: epoch or pass */
+    const uint32_t *image; /* dropout: [blocks · 16] which image each lane holds */
 } cn__run;
 
 /* Lanes of a block that hold images: 1 … 16. */
@@ -75,8 +75,8 @@ typedef struct cn__fused {
     cn__map *d_skip;      /* NULL: gradient not wanted */
     bool skip_accumulate; /* d_skip already holds another reader's share */
     bool relu;
-    float dropout;        /* probability */
-    uint32_t dropout_id;  /* the dropout layer's place in the model */
+    float dropout;       /* probability */
+    uint32_t dropout_id; /* the dropout layer's place in the model */
 } cn__fused;
 
 #define CN__MAX_TENSORS 5
@@ -87,30 +87,30 @@ struct cn__work {
     const cn__kernels *kernels;
     cn_conv_algorithm algorithm;
     int32_t max_blocks;
-    bool training;             /* the plan has a backward pass */
-    uint32_t id;               /* the layer's place in the model */
+    bool training; /* the plan has a backward pass */
+    uint32_t id;   /* the layer's place in the model */
     int32_t input_count;
     const cn__map *const *in;
     const cn__map *out;
-    const cn__map *d_out;      /* backward: given */
-    cn__map *const *d_in;      /* backward: to be written; an entry is NULL where not wanted */
-    const bool *accumulate;    /* per input: add to d_in instead of writing it */
+    const cn__map *d_out;             /* backward: given */
+    cn__map *const *d_in;             /* backward: to be written; an entry is NULL where not wanted */
+    const bool *accumulate;           /* per input: add to d_in instead of writing it */
     void *tensor[CN__MAX_TENSORS];    /* parameters and buffers in the order of ops->tensors */
     float *gradient[CN__MAX_TENSORS]; /* NULL for buffers, and without a backward pass */
     cn__fused fused;
-    float *state;              /* demand.state_floats, kept from prepare and forward to backward */
-    float *scratch;            /* demand.scratch_floats, between the phases of one pass only */
-    void *geometry;            /* what bind made */
+    float *state;   /* demand.state_floats, kept from prepare and forward to backward */
+    float *scratch; /* demand.scratch_floats, between the phases of one pass only */
+    void *geometry; /* what bind made */
 };
 
 /* ---- what a layer is ---- */
 
 /* A hyper-parameter: how files and messages name it. */
 typedef struct cn__attr {
-    const char *name;         /* PyTorch's */
+    const char *name;                           /* PyTorch's */
     enum { CN__INT, CN__FLOAT, CN__ENUM } kind; /* an int32_t, a float, an int32_t with names */
-    size_t offset;            /* in the layer's struct */
-    const char *const *names; /* CN__ENUM: NULL-terminated */
+    size_t offset;                              /* in the layer's struct */
+    const char *const *names;                   /* CN__ENUM: NULL-terminated */
 } cn__attr;
 
 typedef struct cn__tensor_spec {
@@ -118,12 +118,12 @@ typedef struct cn__tensor_spec {
     cn_dtype dtype;
     int dims;
     int64_t shape[4];
-    bool parameter;   /* false: a buffer */
+    bool parameter; /* false: a buffer */
 } cn__tensor_spec;
 
 /* What a layer wants of the plan. */
 typedef struct cn__demand {
-    int32_t pad[2];           /* border of its inputs */
+    int32_t pad[2]; /* border of its inputs */
     cn_padding_mode mode;
     size_t state_floats, scratch_floats; /* for max_blocks blocks */
 } cn__demand;
@@ -185,6 +185,8 @@ size_t cn__items_out_planes(const cn__work *work, const cn__run *run);
 size_t cn__items_in_planes(const cn__work *work, const cn__run *run);
 /* Output shape = input shape. */
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
+/* CN_ERR_ARGUMENT naming type and hyper-parameter unless least <= value <= most. */
+cn_status cn__check_range(const char *type, const char *what, int32_t value, int32_t least, int32_t most);
 /* Fills args for relu and dropout as the fused part, block and channel say; x, y and the rest are the caller's. */
 void cn__pointwise_fill(cn__pointwise_args *args, const cn__work *work, const cn__run *run, const cn__fused *fused,
                         size_t block, size_t channel);

@@ -114,28 +114,47 @@ typedef struct reduction {
     float *sum_dz, *sum_dzx;
 } reduction;
 
+/* One pixel; `sum` and `product` have two takers each, for even and odd columns, so that additions do not wait for each
+ * other. */
+INLINE void reduce_pixel(const cn__pointwise_args *a, const float *x, const float *y, float *dy, float *dskip,
+                         uint32_t p, size_t part, vu word[4], bool relu, bool dropout, int skip, vf center, vf *sum,
+                         vf *product) {
+    vf dz = masked(a, vf_load(dy), y, p, part, word, relu, dropout);
+    *sum += dz;
+    *product = vf_fma(dz, vf_load(x) - center, *product);
+    if (skip == 1)
+        vf_store(dskip, dz);
+    else if (relu || dropout)
+        vf_store(dy, dz);
+    if (skip == 2)
+        vf_store(dskip, vf_load(dskip) + dz);
+}
+
 INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t part, bool relu, bool dropout,
                         int skip /* 0: none, 1: store, 2: add */) {
-    vf center = vf_load(to->center + part), inv = vf_load(to->inv + part), sum[2] = {{0}}, product[2] = {{0}};
+    vf center = vf_load(to->center + part), even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
         const float *x = a->x.data + (size_t)r * a->x.row + part, *y = a->y.data + (size_t)r * a->y.row + part;
         float *dy = to->dy.data + (size_t)r * to->dy.row + part;
         float *ds = skip ? to->dskip.data + (size_t)r * to->dskip.row + part : dy;
-        for (int32_t c = 0; c < a->width; c++, p++) {
+        int32_t c = 0;
+        for (; c + 1 < a->width; c += 2, p += 2) {
+            size_t at = (size_t)c * CN__LANES, next = at + CN__LANES;
+            reduce_pixel(a, x + at, y + at, dy + at, ds + at, p, part, word, relu, dropout, skip, center, &even,
+                         &even_product);
+            reduce_pixel(a, x + next, y + next, dy + next, ds + next, p + 1, part, word, relu, dropout, skip, center,
+                         &odd, &odd_product);
+        }
+        if (c < a->width) {
             size_t at = (size_t)c * CN__LANES;
-            vf dz = masked(a, vf_load(dy + at), y + at, p, part, word, relu, dropout);
-            sum[c & 1] += dz;
-            product[c & 1] = vf_fma(dz, vf_load(x + at) - center, product[c & 1]);
-            if (relu || dropout)
-                vf_store(dy + at, dz);
-            if (skip)
-                vf_store(ds + at, skip == 2 ? vf_load(ds + at) + dz : dz);
+            reduce_pixel(a, x + at, y + at, dy + at, ds + at, p++, part, word, relu, dropout, skip, center, &even,
+                         &even_product);
         }
     }
-    vf_store(to->sum_dz + part, sum[0] + sum[1]);
-    vf_store(to->sum_dzx + part, (product[0] + product[1]) * inv);
+    vf_store(to->sum_dz + part, even + odd);
+    vf_store(to->sum_dzx + part, (even_product + odd_product) * vf_load(to->inv + part));
 }
 
 INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, size_t part, int skip) {

@@ -1,0 +1,22 @@
+/* elementwise.h: what layers share that compute each element by itself: activation functions (kernels' unary), and ReLU
+ * and dropout (kernels' pointwise) where no norm takes them in. */
+#ifndef CN_ELEMENTWISE_H
+#define CN_ELEMENTWISE_H
+
+#include "layers/layers.h"
+
+/* LeakyReLU, Sigmoid, Tanh, SiLU and GELU; `kind` is set by their `validate`. Backward reads the input. */
+typedef struct cn__activation {
+    cn_layer base;
+    cn__unary kind;
+    float slope;         /* LeakyReLU */
+    int32_t approximate; /* GELU: a cn_gelu */
+} cn__activation;
+
+extern const cn__phase cn__activation_forward[], cn__activation_backward[];
+
+/* One item, a plane, of y = dropout(relu(x)) with either as `fused` says; backward reads y. */
+void cn__pointwise_forward(const cn__work *work, const cn__run *run, const cn__fused *fused, size_t item);
+void cn__pointwise_backward(const cn__work *work, const cn__run *run, const cn__fused *fused, size_t item);
+
+#endif

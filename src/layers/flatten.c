@@ -1,0 +1,66 @@
+/* flatten.c: [C, H, W] to C·H·W features, torch.nn.Flatten. In lanes each pixel's line becomes a plane of its own. */
+#include "layers/layers.h"
+
+static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
+    int64_t features = (int64_t)in->channels * in->height * in->width;
+    (void)layer;
+    (void)inputs;
+    if (features > CN__MAX_SIDE)
+        return cn__error(CN_ERR_SHAPE, "Flatten '%s': %d×%d×%d are %lld features, wanted at most %d", name,
+                         in->channels, in->height, in->width, (long long)features, CN__MAX_SIDE);
+    *out = (cn__shape){(int32_t)features, 1, 1};
+    return CN_OK;
+}
+
+/* A row of pixels as a column of lines, `step` floats apart. */
+static cn__plane as_column(float *data, size_t step) {
+    return (cn__plane){data, step};
+}
+
+static void forward(const cn__work *work, const cn__run *run, size_t item) {
+    cn__shape shape = work->in[0]->shape;
+    size_t channels = (size_t)shape.channels, block = item / channels, channel = item % channels;
+    size_t width = (size_t)shape.width, feature = channel * (size_t)shape.height * width;
+    cn__plane from = cn__map_plane(work->in[0], block, channel);
+    (void)run;
+    for (size_t y = 0; y < (size_t)shape.height; y++, feature += width) {
+        work->kernels->copy(as_column(from.data + y * from.row, CN__LANES),
+                            as_column(cn__map_plane(work->out, block, feature).data, work->out->channel), shape.width,
+                            1, false);
+        for (size_t x = 0; x < width; x++)
+            cn__map_border(work->out, block, feature + x);
+    }
+}
+
+static void backward(const cn__work *work, const cn__run *run, size_t item) {
+    cn__shape shape = work->in[0]->shape;
+    size_t channels = (size_t)shape.channels, block = item / channels, channel = item % channels;
+    size_t width = (size_t)shape.width, feature = channel * (size_t)shape.height * width;
+    cn__plane to = cn__map_plane(work->d_in[0], block, channel);
+    (void)run;
+    for (size_t y = 0; y < (size_t)shape.height; y++, feature += width)
+        work->kernels->copy(as_column(cn__map_plane(work->d_out, block, feature).data, work->d_out->channel),
+                            as_column(to.data + y * to.row, CN__LANES), shape.width, 1, work->accumulate[0]);
+}
+
+static const cn__phase forward_phases[] = {{cn__items_in_planes, forward}, {NULL, NULL}};
+static const cn__phase backward_phases[] = {{cn__items_in_planes, backward}, {NULL, NULL}};
+
+const cn__layer_ops cn__flatten_ops = {
+    .type = "Flatten",
+    .bytes = sizeof(cn_layer),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .forward = forward_phases,
+    .backward = backward_phases,
+};
+
+cn_status cn_flatten_new(cn_context *context, cn_layer **layer) {
+    cn_layer *made;
+    CN__REQUIRE(layer);
+    *layer = NULL;
+    CN__REQUIRE(context);
+    CN__TRY(cn__layer_alloc(context, &cn__flatten_ops, &made));
+    return cn__layer_finish(made, layer);
+}

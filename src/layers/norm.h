@@ -1,0 +1,58 @@
+/* norm.h: what batch_norm.c and group_norm.c share: one struct, the passes over planes, and how these find what the
+ * statistics came to.
+ *
+ * Both work in three phases. Planes are read and each leaves two lines of 16 sums, one a lane. Then each *cell*, the
+ * planes that share a mean and variance (a channel of all blocks, or a group of a block), is settled: its sums become
+ * factors. With these the planes are gone through again. Forward the sums are a lane's mean and m2 = Σ (x - mean)², the
+ * factors scale and shift; backward Σ dz and Σ dz·x̂, the factors a, b, c of dx = a·dz + b·x + c.
+ */
+#ifndef CN_NORM_H
+#define CN_NORM_H
+
+#include "layers/layers.h"
+
+typedef struct cn__norm_layer {
+    cn_layer base;
+    int32_t channels;
+    int32_t groups; /* GroupNorm */
+    float eps;
+    float momentum;              /* BatchNorm2d */
+    int32_t affine;              /* has weight and bias */
+    int32_t track_running_stats; /* BatchNorm2d */
+} cn__norm_layer;
+
+cn_status cn__norm_validate(cn_layer *layer);
+cn_status cn__norm_infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
+/* The tensors that both kinds have: weight and bias, if affine. */
+int cn__norm_tensors(const cn_layer *layer, cn__tensor_spec *specs);
+void cn__norm_init(const cn_layer *layer, cn__rng *rng, void *const *tensors);
+void cn__norm_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                     cn__demand *demand);
+
+/* Lines of 16 floats: two sums of a plane; three factors that it is to be given, the same for all blocks in batch norm;
+ * mean and 1 / sqrt(variance + eps) of its cell, kept for backward. */
+float *cn__norm_sums(const cn__work *work, size_t block, size_t channel);
+float *cn__norm_factors(const cn__work *work, size_t block, size_t channel);
+float *cn__norm_moments(const cn__work *work, size_t block, size_t channel);
+
+/* A channel's weight and bias; 1 and 0 without. */
+float cn__norm_weight(const cn__work *work, size_t channel);
+float cn__norm_bias(const cn__work *work, size_t channel);
+
+/* Line `which` of a channel's sums added up over blocks, then lanes. Lanes without an image do not count. */
+double cn__norm_channel_sum(const cn__work *work, const cn__run *run, size_t channel, int which);
+
+/* Settling goes over `count` cells, CN__NORM_CELLS an item: a few are not worth waking a thread for. */
+#define CN__NORM_CELLS 32
+typedef void cn__norm_settle(const cn__work *work, const cn__run *run, size_t cell);
+size_t cn__norm_items(size_t count);
+void cn__norm_each(const cn__work *work, const cn__run *run, size_t item, size_t count, cn__norm_settle *settle);
+
+/* Phases over planes. */
+void cn__norm_measure(const cn__work *work, const cn__run *run, size_t item);
+void cn__norm_apply(const cn__work *work, const cn__run *run, size_t item);
+void cn__norm_reduce(const cn__work *work, const cn__run *run, size_t item);
+size_t cn__norm_wanted_planes(const cn__work *work, const cn__run *run); /* those of d_in, if that is wanted */
+void cn__norm_backward(const cn__work *work, const cn__run *run, size_t item);
+
+#endif

@@ -1,0 +1,28 @@
+/* pool2d.h: what max_pool2d.c, avg_pool2d.c and adaptive_avg_pool2d.c share. */
+#ifndef CN_POOL2D_H
+#define CN_POOL2D_H
+
+#include "layers/layers.h"
+
+typedef struct cn__pool2d {
+    cn_layer base;
+    int32_t kernel[2], stride[2], padding[2], dilation[2]; /* height, width */
+    int32_t ceil_mode;
+    int32_t count_include_pad, divisor_override; /* AvgPool2d; 0: no override */
+    int32_t output[2];                           /* AdaptiveAvgPool2d, which has nothing else */
+} cn__pool2d;
+
+/* For windows that move: hyper-parameters from options, checks, shape, receptive field. */
+cn_status cn__pool2d_new(cn_context *context, const cn__layer_ops *ops, int kernel_height, int kernel_width,
+                         const cn_pool2d_options *options, cn_layer **layer);
+cn_status cn__pool2d_validate(cn_layer *layer);
+cn_status cn__pool2d_infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in,
+                           cn__shape *out);
+bool cn__pool2d_window(const cn_layer *layer, cn__shape in, cn__window *window);
+
+/* The kernels' arguments. */
+cn__pool_args cn__pool2d_args(const cn__work *work);
+/* The gradient that windows add to: zeros, unless it already holds another reader's share. */
+cn__plane cn__pool2d_gradient(const cn__work *work, size_t block, size_t channel);
+
+#endif
