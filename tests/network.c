@@ -315,6 +315,17 @@ net_pass *net_pass_new(const network *net) {
     return pass;
 }
 
+net_pass *net_pass_copy(const network *net, const net_pass *pass) {
+    net_pass *copy = net_pass_new(net);
+    copy->seed = pass->seed;
+    copy->step = pass->step;
+    memcpy(copy->input, pass->input, pass->inputs * sizeof *pass->input);
+    memcpy(copy->grad_output, pass->grad_output, pass->outputs * sizeof *pass->grad_output);
+    for (int t = 0; t < net->tensors; t++)
+        memcpy(copy->tensor[t], pass->tensor[t], net->tensor[t].count * sizeof *pass->tensor[t]);
+    return copy;
+}
+
 void net_pass_free(net_pass *pass) {
     free(pass->input);
     free(pass->output);

@@ -108,6 +108,7 @@ typedef struct net_pass {
 
 /* Memory for a pass of net->batch images, with all that goes in filled by the formula. */
 net_pass *net_pass_new(const network *net);
+net_pass *net_pass_copy(const network *net, const net_pass *pass); /* of what goes in */
 void net_pass_free(net_pass *pass);
 
 /* The formula: the value in [-1, 1), a multiple of 2^-15, at place `i` of the array called `tag`. */

@@ -448,8 +448,8 @@ static void run_free(run *r) {
     tape_free(&r->tape);
 }
 
-double net_run_reference(const network *net, net_pass *pass) {
-    run r = {.net = net, .pass = pass, .tracks = net->training};
+static double run_pass(const network *net, net_pass *pass, double noise, unsigned seed) {
+    run r = {.net = net, .pass = pass, .tracks = net->training, .tape = {.noise = noise, .seed = seed}};
     run_forward(&r);
     for (size_t i = 0; i < pass->outputs; i++)
         pass->output[i] = r.tape.value[r.value[net->layers][i]];
@@ -457,6 +457,14 @@ double net_run_reference(const network *net, net_pass *pass) {
         run_backward(&r);
     run_free(&r);
     return r.margin;
+}
+
+double net_run_reference(const network *net, net_pass *pass) {
+    return run_pass(net, pass, 0.0, 0);
+}
+
+void net_run_noisy_reference(const network *net, net_pass *pass, unsigned seed) {
+    run_pass(net, pass, 0x1p-24, seed);
 }
 
 /* ---- finite differences ---- */
@@ -472,43 +480,19 @@ static double loss(const network *net, net_pass *pass) {
     return sum;
 }
 
-static void move(double *values, size_t count, unsigned tag, double distance) {
-    for (size_t i = 0; i < count; i++)
-        values[i] += distance * net_value(tag, i);
-}
-
-/* How far the gradient along direction `tag` is from the loss's difference along it. */
-static double disagreement(const network *net, net_pass *pass, double *values, const double *gradient, size_t count,
-                           unsigned tag) {
+double net_difference(const network *net, net_pass *pass, int t) {
     const double h = 1e-6;
-    double *kept = malloc((count + 1) * sizeof *kept), slope = 0.0, largest = 0.0;
+    double *values = t < 0 ? pass->input : pass->tensor[t], at[2];
+    size_t count = t < 0 ? pass->inputs : net->tensor[t].count;
+    double *kept = malloc((count + 1) * sizeof *kept);
     ck_assert_ptr_nonnull(kept);
     memcpy(kept, values, count * sizeof *kept);
-    move(values, count, tag, h);
-    double above = loss(net, pass);
-    memcpy(values, kept, count * sizeof *kept);
-    move(values, count, tag, -h);
-    double below = loss(net, pass);
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < count; i++)
+            values[i] = kept[i] + (side ? h : -h) * net_value(NET_DIRECTION, i);
+        at[side] = loss(net, pass);
+    }
     memcpy(values, kept, count * sizeof *kept);
     free(kept);
-    for (size_t i = 0; i < count; i++) {
-        slope += gradient[i] * net_value(tag, i);
-        largest = fmax(largest, fabs(gradient[i]));
-    }
-    return fabs(slope - (above - below) / (2.0 * h)) / (fmax(largest, 0.1) * sqrt((double)count));
-}
-
-double net_check_differences(const network *net, net_pass *pass, const char **worst) {
-    double most = disagreement(net, pass, pass->input, pass->grad_input, pass->inputs, 3);
-    *worst = "input";
-    for (int t = 0; t < net->tensors; t++) {
-        if (!net_is_parameter(&net->tensor[t]))
-            continue;
-        double error = disagreement(net, pass, pass->tensor[t], pass->gradient[t], net->tensor[t].count, 4);
-        if (error > most) {
-            most = error;
-            *worst = net->tensor[t].name;
-        }
-    }
-    return most;
+    return (at[1] - at[0]) / (2.0 * h);
 }

@@ -12,13 +12,12 @@
  * of two candidates for one maximum. Results in float32 may fall on the other side when it is tiny. */
 double net_run_reference(const network *net, net_pass *pass);
 
-/* Below this distance float32 may see another gradient, or a finite difference straddle the jump. */
-#define NET_MARGIN 1e-4
+/* The same with every sum off by what float32 may lose in it, at random. */
+void net_run_noisy_reference(const network *net, net_pass *pass, unsigned seed);
 
-/* Compares the gradients in `pass` with central differences of Σ grad_output · output along a random direction in the
- * input and in each parameter. `pass` must hold what the pass was given; running statistics do not matter.
- * Returns the worst disagreement, relative to the gradient's largest value and the root of its size, and the array's
- * name. */
-double net_check_differences(const network *net, net_pass *pass, const char **worst);
+/* Central difference of Σ grad_output · output along the direction net_value(NET_DIRECTION, …) in tensor `t`, or in the
+ * input if `t` is negative; for what now is in `pass`, which stays as it is. */
+#define NET_DIRECTION 3
+double net_difference(const network *net, net_pass *pass, int t);
 
 #endif

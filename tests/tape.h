@@ -15,6 +15,9 @@ typedef struct tape {
     number *from; /* terms: a number, and the derivative by it */
     double *slope;
     size_t terms, term_capacity;
+    double
+        noise; /* 0, or how far each sum is off, as a share of its terms' sizes (Monte Carlo arithmetic; Parker 1997) */
+    unsigned seed; /* of that noise */
 } tape;
 
 void tape_free(tape *t);

@@ -4,7 +4,7 @@
  *     CASE='train 2x3x5x7 | conv2d out=8 kernel=3 padding=1' tests/bin/test_layers
  *
  * runs the cases of the file that contain these words. */
-#include "golden.h"
+#include "expectation.h"
 #include "testing.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,20 +21,21 @@ static const struct {
             {CN_CONV_GEMM, 3, "gemm, 3 threads"}};
 #define WAYS (sizeof ways / sizeof *ways)
 
-/* Float32 in any order of summation stays below this, relative to an array's largest value. */
-#define TOLERANCE 1e-5
-
 static void check_case(cn_context *const contexts[WAYS], int index) {
     char complaint[COMPLAINT];
     network net;
     ck_assert_int_eq(network_parse(&net, golden_text(file, index)), 0);
+    net_pass *given = net_pass_new(&net);
+    expectation *reference = net_expect(&net, given);
     for (size_t w = 0; w < WAYS; w++) {
-        net_pass *pass = net_pass_new(&net);
+        net_pass *pass = net_pass_copy(&net, given);
         net_run_library(contexts[w], &net, pass);
-        int bad = golden_compare(file, index, &net, pass, TOLERANCE, complaint);
+        int bad = golden_compare(file, index, &net, pass, reference->rounding, complaint);
         ck_assert_msg(bad == 0, "%s: %s; again: CASE='%s' tests/bin/test_layers", ways[w].name, complaint, net.text);
         net_pass_free(pass);
     }
+    net_pass_free(given);
+    net_expectation_free(reference);
 }
 
 /* Case _i of the file; each in a process of its own, so that one that crashes says which it was. */

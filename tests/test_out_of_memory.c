@@ -105,7 +105,7 @@ static long run(long fail_at, int persistent, cn_conv_algorithm algorithm, outco
     scenario scene = {.counter = {.fail_at = fail_at, .persistent = persistent}}, *s = &scene;
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     counting_options(&s->counter, &options);
-    options.threads = 2;
+    options.threads = 1;
     options.conv_algorithm = algorithm;
     memset(to, 0, sizeof *to);
     INSIST(cn_context_new(&options, &s->ctx));
