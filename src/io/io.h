@@ -17,7 +17,7 @@
 /* ---- whole files (read_file.c, atomic_file.c) ---- */
 
 /* Reads a regular file into memory to be freed with cn__free. CN_ERR_IO. */
-cn_status cn__file_read(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes);
+cn_status cn__file_load(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes);
 
 /* Writes the pieces, one after the other, as the new content of `path`: first into a temporary file beside it, which is
  * synced and renamed. On failure, CN_ERR_IO, the temporary file is gone and the old one as it was. */

@@ -39,7 +39,7 @@ static cn_status read_open(cn_context *ctx, int file, const char *path, unsigned
     return read_all(file, path, *data, *bytes);
 }
 
-cn_status cn__file_read(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes) {
+cn_status cn__file_load(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes) {
     *data = NULL;
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* so that a pipe without a writer does not block */
     if (file < 0)

@@ -59,8 +59,12 @@ static void init(const cn_layer *layer, cn__rng *rng, void *const *tensor) {
 
 /* ---- forward ---- */
 
+static bool wants_moments(const cn_layer *layer, bool training) {
+    return training || !((const cn__norm_layer *)layer)->track_running_stats;
+}
+
 static bool uses_batch(const cn__work *work, const cn__run *run) {
-    return run->training || !((const cn__norm_layer *)work->layer)->track_running_stats;
+    return wants_moments(work->layer, run->training);
 }
 
 /* Values of a lane, and of a channel. */
@@ -108,6 +112,16 @@ static void statistics(const cn__work *work, const cn__run *run, size_t channel,
         *mean = (double)buffers.mean[channel];
         *variance = (double)buffers.var[channel];
     }
+}
+
+/* y = scale · x + shift for running statistics. */
+static void fixed_factors(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    running buffers = running_of(layer, tensor);
+    double weight = n->affine ? (double)((const float *)tensor[0])[channel] : 1.0;
+    double bias = n->affine ? (double)((const float *)tensor[1])[channel] : 0.0;
+    *scale = weight / sqrt((double)buffers.var[channel] + (double)n->eps);
+    *shift = bias - (double)buffers.mean[channel] * *scale;
 }
 
 static void settle(const cn__work *work, const cn__run *run, size_t channel) {
@@ -187,6 +201,8 @@ const cn__layer_ops cn__batch_norm_ops = {
     .init = init,
     .demand = cn__norm_demand,
     .wants_batch = true,
+    .wants_moments = wants_moments,
+    .fixed_factors = fixed_factors,
     .forward = forward,
     .backward = backward,
     .backward_reads_in = true,

@@ -45,6 +45,12 @@ static size_t cell_items(const cn__work *work, const cn__run *run) {
 
 /* ---- forward ---- */
 
+static bool wants_moments(const cn_layer *layer, bool training) {
+    (void)layer;
+    (void)training;
+    return true;
+}
+
 /* Mean and Σ (x - mean)² of a group from those of its channels, one after the other (Chan, Golub & LeVeque 1979). */
 static void combine(const cn__work *work, cell at, double mean[CN__LANES], double m2[CN__LANES]) {
     double plane_values = at.values / (double)at.channels;
@@ -158,4 +164,5 @@ const cn__layer_ops cn__group_norm_ops = {
     .forward = forward,
     .backward = backward,
     .backward_reads_in = true,
+    .wants_moments = wants_moments,
 };

@@ -69,7 +69,8 @@ typedef struct cn__phase {
     void (*run)(const cn__work *work, const cn__run *run, size_t item);
 } cn__phase;
 
-/* Add, ReLU and dropout that follow a norm and are computed in its passes: y = dropout(relu(norm(x) + skip)). */
+/* Add, ReLU and dropout that follow a norm, or in a plan for inference a convolution, and are computed in its passes:
+ * y = dropout(relu(norm(x) + skip)). */
 typedef struct cn__fused {
     const cn__map *skip;  /* NULL: none */
     cn__map *d_skip;      /* NULL: gradient not wanted */
@@ -98,6 +99,13 @@ struct cn__work {
     void *tensor[CN__MAX_TENSORS];    /* parameters and buffers in the order of ops->tensors */
     float *gradient[CN__MAX_TENSORS]; /* NULL for buffers, and without a backward pass */
     cn__fused fused;
+    /* A convolution whose output only a norm reads gathers its moments for that norm, which then need not read it once
+     * more: [block][cn__moment_shares][channel][CN__MOMENT_LINES][CN__LANES], of both works; NULL: it does not. */
+    float *moments;
+    const cn_layer *norm; /* the convolution's: whom the moments are for */
+    /* Inference: a norm of fixed statistics behind a convolution goes into its weights; NULL: none. */
+    const cn_layer *folded;
+    void *folded_tensor[CN__MAX_TENSORS];
     float *state;   /* demand.state_floats, kept from prepare and forward to backward */
     float *scratch; /* demand.scratch_floats, between the phases of one pass only */
     void *geometry; /* what bind made */
@@ -159,6 +167,11 @@ typedef struct cn__layer_ops {
     void (*unbind)(cn__work *work);
     /* A training pass wants more than one value a channel. */
     bool wants_batch;
+    /* Norms: whether a pass wants the moments of its input; NULL: never. */
+    bool (*wants_moments)(const cn_layer *layer, bool training);
+    /* Norms that in a pass without moments are y = scale · x + shift, channel by channel; NULL: never. */
+    void (*fixed_factors)(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift);
+    bool convolves; /* can gather moments, and takes in what follows it */
 
     /* Arrays that end with a NULL `run`; NULL: none. `prepare` runs when parameters have changed. */
     const cn__phase *prepare, *forward, *backward;
@@ -194,5 +207,19 @@ void cn__pointwise_fill(cn__pointwise_args *args, const cn__work *work, const cn
 int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode);
 
 float cn__dropout_p(const cn_layer *layer); /* of a layer whose role is dropout */
+
+/* Shares into which a convolution cuts a plane of its output to gather moments: by shape alone, so that their sums do
+ * not depend on the number of threads. */
+static inline size_t cn__moment_shares(cn__shape shape) {
+    size_t pixels = (size_t)shape.height * (size_t)shape.width, share = 192;
+    return (pixels + share - 1) / share;
+}
+static inline size_t cn__moment_floats(cn__shape shape, size_t blocks) {
+    return blocks * cn__moment_shares(shape) * (size_t)shape.channels * CN__MOMENT_LINES * CN__LANES;
+}
+static inline float *cn__moments_of(const cn__work *work, cn__shape shape, size_t block, size_t share, size_t channel) {
+    size_t row = (block * cn__moment_shares(shape) + share) * (size_t)shape.channels + channel;
+    return work->moments + row * CN__MOMENT_LINES * CN__LANES;
+}
 
 #endif

@@ -118,10 +118,31 @@ void cn__norm_each(const cn__work *work, const cn__run *run, size_t item, size_t
 
 /* ---- planes ---- */
 
+/* A lane's mean and m2 from the moments that a convolution has left, share by share (Chan, Golub & LeVeque 1979). */
+static void take_moments(const cn__work *work, size_t block, size_t channel, float *mean, float *m2) {
+    cn__shape shape = work->in[0]->shape;
+    size_t pixels = (size_t)shape.height * (size_t)shape.width, shares = cn__moment_shares(shape);
+    for (size_t share = 0; share < shares; share++) {
+        const float *pivot = cn__moments_of(work, shape, block, share, channel), *sum = pivot + CN__LANES;
+        const float *squares = sum + CN__LANES;
+        float before = (float)(pixels * share / shares), after = (float)(pixels * (share + 1) / shares);
+        float count = after - before, weight = count / after;
+        for (int l = 0; l < CN__LANES; l++) {
+            float offset = sum[l] / count, delta = pivot[l] + offset - (share ? mean[l] : 0.0f);
+            m2[l] = (share ? m2[l] : 0.0f) + (squares[l] - sum[l] * offset) + delta * delta * before * weight;
+            mean[l] = (share ? mean[l] : 0.0f) + delta * weight;
+        }
+    }
+}
+
 void cn__norm_measure(const cn__work *work, const cn__run *run, size_t item) {
     size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
     float *sums = cn__norm_sums(work, block, channel);
     (void)run;
+    if (work->moments) {
+        take_moments(work, block, channel, sums, sums + CN__LANES);
+        return;
+    }
     work->kernels->lane_moments(cn__map_plane(work->in[0], block, channel), work->out->shape.height,
                                 work->out->shape.width, sums, sums + CN__LANES);
 }

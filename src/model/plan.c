@@ -179,6 +179,27 @@ static cn_status add_copies(compiler *c, cn__unit *unit) {
     return CN_OK;
 }
 
+/* The norm that is the only reader of a convolution's output, or NULL. */
+static cn__unit *norm_behind(const cn__plan *plan, const cn__unit *unit) {
+    const cn__node *node = head_node(plan, unit);
+    if (!node->layer->ops->convolves || plan->model->nodes[unit->last].readers != 1)
+        return NULL;
+    for (cn__unit *other = plan->units; other < plan->units + plan->unit_count; other++)
+        if (head_node(plan, other)->inputs[0] == unit->last)
+            return head_node(plan, other)->layer->ops->wants_moments ? other : NULL;
+    return NULL;
+}
+
+static cn_status add_moments(compiler *c, cn__unit *unit) {
+    cn__unit *norm = norm_behind(c->plan, unit);
+    if (!norm)
+        return CN_OK;
+    size_t floats = cn__moment_floats(head_node(c->plan, unit)->shape, (size_t)c->plan->max_blocks);
+    unit->work.norm = head_node(c->plan, norm)->layer;
+    return cn__arena_add(&c->arena, floats, forward_time(c->plan, unit), forward_time(c->plan, norm),
+                         &unit->work.moments, 0);
+}
+
 static cn_status add_memory(compiler *c) {
     cn__plan *plan = c->plan;
     size_t scratch = 0;
@@ -186,6 +207,7 @@ static cn_status add_memory(compiler *c) {
     for (int32_t u = 0; u < plan->unit_count; u++) {
         cn__unit *unit = &plan->units[u];
         CN__TRY(add_copies(c, unit));
+        CN__TRY(add_moments(c, unit));
         CN__TRY(cn__arena_add(&c->arena, unit->demand.state_floats, 0, end_time(plan), &unit->work.state, 0));
         if (scratch < unit->demand.scratch_floats)
             scratch = unit->demand.scratch_floats;
@@ -254,10 +276,20 @@ static void choose_writers(compiler *c) {
     }
 }
 
+static void bind_folded(const cn__plan *plan, cn__unit *unit) {
+    const cn__node *norm = &plan->model->nodes[unit->folded];
+    unit->work.folded = norm->layer;
+    for (int32_t t = 0; t < norm->tensor_count; t++)
+        unit->work.folded_tensor[t] = plan->tensors[norm->first_tensor + t];
+}
+
 static cn_status bind_unit(compiler *c, cn__unit *unit) {
     cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, unit);
     cn__work *work = &unit->work;
+    cn__unit *norm = norm_behind(plan, unit);
+    if (norm)
+        norm->work.moments = work->moments;
     for (int32_t i = 0; i < node->input_count; i++)
         unit->in[i] = unit->copies[i].data ? &unit->copies[i] : &plan->values[node->inputs[i] + 1];
     work->layer = node->layer;
@@ -276,6 +308,8 @@ static cn_status bind_unit(compiler *c, cn__unit *unit) {
     work->scratch = c->scratch;
     if (unit->skip >= 0)
         work->fused.skip = &plan->values[unit->skip];
+    if (unit->folded >= 0)
+        bind_folded(plan, unit);
     for (int32_t t = 0; t < node->tensor_count; t++) {
         int32_t slot = node->first_tensor + t;
         work->tensor[t] = plan->tensors[slot];
