@@ -87,7 +87,9 @@ expectation *net_expect(const network *net, const net_pass *given) {
     expectation *e = calloc(1, sizeof *e);
     ck_assert_ptr_nonnull(e);
     e->pass = net_pass_copy(net, given);
-    e->smooth = net_run_reference(net, e->pass) > MARGIN;
+    net_jumps jumps = net_run_reference(net, e->pass);
+    e->smooth = jumps.nearest > MARGIN;
+    e->has_slopes = net->training && e->smooth && !jumps.met;
     for (unsigned i = 0; i < NOISY; i++)
         measure_rounding(net, given, e, i);
     return e;
