@@ -13,17 +13,22 @@
 #include <jansson.h> /* json_object_get and so on */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MOST_LAYERS 16384 /* in a file; bounds the time that a hostile one takes */
 
 /* ---- writing ---- */
 
-/* A float in the nine digits that bring it back exactly, whatever the locale's decimal point. */
+/* A float in as few digits as bring it back exactly, whatever the locale's decimal point. */
 static void append_number(cn__text *json, float value) {
     char text[64];
     size_t out = 0;
-    snprintf(text, sizeof text, "%.9g", (double)value);
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if ((float)strtod(text, NULL) == value)
+            break;
+    }
     for (const char *in = text; *in; in++) {
         if (strchr("+-0123456789e", *in))
             text[out++] = *in;

@@ -13,7 +13,7 @@
 
 /* First thing after the call that failed, while errno is that call's. */
 static cn_status failed(const char *what, const char *path) {
-    return cn__error(CN_ERR_IO, "'%s': cannot %s: %s", path, what, strerror(errno));
+    return cn__error(CN_ERR_IO, "cannot %s '%s': %s", what, path, strerror(errno));
 }
 
 /* A new file beside `target`, under a name that nobody uses. Made with open, not mkstemp, so that its permissions are
@@ -27,7 +27,7 @@ static cn_status create(const char *target, char *name, size_t size, int *file) 
         if (errno != EEXIST)
             break;
     }
-    return failed("create a file beside it", target);
+    return failed("create a file beside", target);
 }
 
 static cn_status write_piece(int file, const char *target, const char *data, size_t bytes) {
@@ -36,7 +36,7 @@ static cn_status write_piece(int file, const char *target, const char *data, siz
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
-            return failed("write it", target);
+            return failed("write", target);
         data += written;
         bytes -= (size_t)written;
     }
@@ -45,10 +45,10 @@ static cn_status write_piece(int file, const char *target, const char *data, siz
 
 static cn_status fill(int file, const char *target, const struct stat *old, const struct iovec *pieces, int count) {
     if (old && fchmod(file, old->st_mode & 0777) != 0)
-        return failed("set its permissions", target);
+        return failed("set the permissions of", target);
     for (int i = 0; i < count; i++)
         CN__TRY(write_piece(file, target, pieces[i].iov_base, pieces[i].iov_len));
-    return fsync(file) == 0 ? CN_OK : failed("sync it", target);
+    return fsync(file) == 0 ? CN_OK : failed("sync", target);
 }
 
 /* Makes the new name lasting. The file has been replaced by now, so a file system that cannot is no failure. */
@@ -69,9 +69,9 @@ static cn_status replace(const char *target, char *name, size_t size, const stru
     CN__TRY(create(target, name, size, &file));
     cn_status status = fill(file, target, old, pieces, count);
     if (close(file) != 0 && status == CN_OK)
-        status = failed("close it", target);
+        status = failed("close", target);
     if (status == CN_OK && rename(name, target) != 0)
-        status = failed("put it in place", target);
+        status = failed("replace", target);
     if (status != CN_OK)
         unlink(name);
     else
@@ -79,13 +79,13 @@ static cn_status replace(const char *target, char *name, size_t size, const stru
     return status;
 }
 
-cn_status cn__file_replace(cn_context *ctx, const char *path, const struct iovec *pieces, int count) {
+cn_status cn__replace_file(cn_context *ctx, const char *path, const struct iovec *pieces, int count) {
     char real[PATH_MAX];
     const char *target = realpath(path, real) ? real : path; /* the file behind a link, not the link */
     struct stat old;
     bool exists = stat(target, &old) == 0;
     if (exists && !S_ISREG(old.st_mode))
-        return cn__error(CN_ERR_IO, "'%s' is not a regular file", path);
+        return cn__error(CN_ERR_IO, "cannot replace '%s': it is not a regular file", path);
     size_t size = strlen(target) + 64;
     char *name = cn__alloc(ctx, size, 1);
     if (!name)

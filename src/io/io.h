@@ -17,11 +17,11 @@
 /* ---- whole files (read_file.c, atomic_file.c) ---- */
 
 /* Reads a regular file into memory to be freed with cn__free. CN_ERR_IO. */
-cn_status cn__file_load(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes);
+cn_status cn__read_file(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes);
 
 /* Writes the pieces, one after the other, as the new content of `path`: first into a temporary file beside it, which is
  * synced and renamed. On failure, CN_ERR_IO, the temporary file is gone and the old one as it was. */
-cn_status cn__file_replace(cn_context *ctx, const char *path, const struct iovec *pieces, int count);
+cn_status cn__replace_file(cn_context *ctx, const char *path, const struct iovec *pieces, int count);
 
 /* ---- JSON (json.c) ---- */
 

@@ -241,7 +241,7 @@ cn_status cn__safetensors_write(cn_context *ctx, const char *path, const cn__ent
         status = cn__error(CN_ERR_ARGUMENT, "'%s': its header would have %zu bytes, more than %d", path, header_bytes,
                            LONGEST_HEADER);
     else
-        status = cn__file_replace(
+        status = cn__replace_file(
             ctx, path,
             (const struct iovec[]){{length, sizeof length}, {text, header_bytes}, {(void *)(uintptr_t)data, bytes}}, 3);
     cn_text_free(text);
