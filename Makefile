@@ -273,7 +273,7 @@ fuzz:
 FUZZ_SECONDS ?= 60
 fuzzers: $(FUZZERS)
 	@for program in $(FUZZERS); do name=$${program##*/fuzz_}; mkdir -p $(B)/corpus/$$name || exit; \
-	    $$program -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -artifact_prefix=$(B)/$$name- -print_final_stats=1 \
+	    $$program -max_total_time=$(FUZZ_SECONDS) -dict=tests/corpus/$$name.dict -max_len=8192 -timeout=10 -artifact_prefix=$(B)/$$name- -print_final_stats=1 \
 	        $(B)/corpus/$$name tests/corpus/$$name || exit; \
 	done
 

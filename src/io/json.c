@@ -23,15 +23,29 @@ static bool too_deep(const char *text, size_t bytes) {
     return false;
 }
 
+/* An allocation that fails inside jansson ends in a wrong text, or in abort (2.14, lex_scan_string). So ask for more
+ * than it can come to need, at most 90 bytes for one of "[{},{},…]", while a failure can still be told. */
+static bool has_memory_for(size_t bytes) {
+    json_malloc_t allocate;
+    json_free_t release;
+    json_get_alloc_funcs(&allocate, &release);
+    void *memory = allocate(128 * bytes + 65536);
+    if (memory)
+        release(memory);
+    return memory != NULL;
+}
+
 cn_status cn__json_read(const char *text, size_t bytes, const char *what, struct json_t **json) {
     json_error_t error;
     *json = NULL;
     if (too_deep(text, bytes))
         return cn__error(CN_ERR_FORMAT, "%s is nested more than %d deep", what, CN__JSON_DEPTH);
+    if (!has_memory_for(bytes))
+        return cn__no_memory(what);
     *json = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
     if (*json)
         return CN_OK;
-    if (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory)
+    if (error.text[0] == '\0')
         return cn__no_memory(what);
     return cn__error(CN_ERR_FORMAT, "%s is not JSON: %s (byte %d)", what, error.text, error.position);
 }

@@ -1,11 +1,9 @@
 """Writes pytorch.safetensors, a PyTorch state dict with an input and the output for it: test_model_file.c loads it.
 
-Needs PyTorch: /usr/bin/python3 model_file.py. With FILE it does the opposite: loads a session-8 model that this library
-saved, and `reference.input` and `reference.output` from FILE.io, and says how far PyTorch's output is from ours.
+Needs PyTorch: /usr/bin/python3 model_file.py
 """
 import json
 import struct
-import sys
 from collections import OrderedDict
 from pathlib import Path
 
@@ -38,8 +36,7 @@ def make():
     net.eval()
     with torch.no_grad():
         y = net(x)
-    tensors = {name: tensor for name, tensor in net.state_dict().items()}
-    write(Path(__file__).with_name("pytorch.safetensors"), {**tensors, "reference.input": x, "reference.output": y})
+    write(Path(__file__).with_name("pytorch.safetensors"), {**net.state_dict(), "reference.input": x, "reference.output": y})
 
 
 if __name__ == "__main__":

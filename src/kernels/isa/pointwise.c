@@ -6,45 +6,44 @@
 
 /* ---- dropout's random bits ---- */
 
-/* High and low halves of 32×32-bit products, lane by lane. */
-INLINE vu multiply_high(vu a, uint32_t factor) {
+typedef uint64_t vl __attribute__((vector_size(4 * CN__WIDTH)));
+
+/* The 64-bit products of the lower halves; what is in the upper ones does not matter. */
+INLINE vl multiply_low(vl a, uint32_t factor) {
 #if CN__ISA == 3
-    __m512i x = (__m512i)a, f = _mm512_set1_epi32((int)factor);
-    __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(x, f), 32);
-    __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), f);
-    return (vu)_mm512_mask_blend_epi32(0xaaaa, even, odd);
+    return (vl)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64((int64_t)factor));
 #elif CN__ISA == 2
-    __m256i x = (__m256i)a, f = _mm256_set1_epi32((int)factor);
-    __m256i even = _mm256_srli_epi64(_mm256_mul_epu32(x, f), 32);
-    __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), f);
-    return (vu)_mm256_blend_epi32(even, odd, 0xaa);
+    return (vl)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x((int64_t)factor));
 #else
-    vu high;
-    for (int i = 0; i < CN__WIDTH; i++)
-        high[i] = (uint32_t)(((uint64_t)a[i] * factor) >> 32);
-    return high;
+    return (a & 0xffffffffu) * factor;
 #endif
 }
 
-/* Philox 4×32-10 with a counter a lane; see base/philox.c. */
+/* Philox 4×32-10 with a counter a lane; see base/philox.c. Even and odd lanes go separately, each in the lower half of
+ * 64 bits, where a product has both words that a round wants. */
 INLINE void philox(const cn__pointwise_args *a, uint32_t group, size_t part, vu word[4]) {
-    vu c0 = (vu){0} + group, c1 = (vu){0} + a->counter1, c2, c3 = (vu){0} + a->counter3;
+    vl c[4][2], image;
     uint32_t k0 = (uint32_t)a->key, k1 = (uint32_t)(a->key >> 32);
-    memcpy(&c2, a->image + part, sizeof c2);
+    memcpy(&image, a->image + part, sizeof image);
+    for (int odd = 0; odd < 2; odd++) {
+        c[0][odd] = (vl){0} + group;
+        c[1][odd] = (vl){0} + a->counter1;
+        c[2][odd] = odd ? image >> 32 : image;
+        c[3][odd] = (vl){0} + a->counter3;
+    }
     for (int round = 0; round < 10; round++) {
-        vu high0 = multiply_high(c0, 0xD2511F53u), high2 = multiply_high(c2, 0xCD9E8D57u);
-        vu low0 = c0 * 0xD2511F53u, low2 = c2 * 0xCD9E8D57u;
-        c0 = high2 ^ c1 ^ k0;
-        c1 = low2;
-        c2 = high0 ^ c3 ^ k1;
-        c3 = low0;
+        for (int odd = 0; odd < 2; odd++) {
+            vl product0 = multiply_low(c[0][odd], 0xD2511F53u), product2 = multiply_low(c[2][odd], 0xCD9E8D57u);
+            c[0][odd] = (product2 >> 32) ^ c[1][odd] ^ k0;
+            c[1][odd] = product2;
+            c[2][odd] = (product0 >> 32) ^ c[3][odd] ^ k1;
+            c[3][odd] = product0;
+        }
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    word[0] = c0;
-    word[1] = c1;
-    word[2] = c2;
-    word[3] = c3;
+    for (int i = 0; i < 4; i++)
+        word[i] = (vu)((c[i][0] & 0xffffffffu) | c[i][1] << 32);
 }
 
 /* All ones where pixel p is kept. `word` holds the bits of p's group of eight, drawn at its first pixel. */
@@ -53,7 +52,7 @@ INLINE vi kept(const cn__pointwise_args *a, uint32_t p, size_t part, vu word[4])
         philox(a, p / 8, part, word);
     vu bits = word[p % 8 / 2];
     bits = p % 2 ? bits >> 16 : bits & 0xffffu;
-    return (vi)(bits >= (vu){0} + a->threshold);
+    return (vi)bits >= (int32_t)a->threshold;
 }
 
 /* ---- forward ---- */
