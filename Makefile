@@ -3,6 +3,7 @@
 #   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
 #   make WITH_JSON=0                          without jansson: models cannot be saved or loaded
 #   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR
+#   make CONFIG=name                          everything in build/name/, beside the usual build
 
 CFLAGS ?= -O3 -g
 AR ?= ar
@@ -15,7 +16,7 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 BINDIR ?= $(PREFIX)/bin
 
-# Sanitizers build in folders of their own, so that objects never mix.
+# Each configuration builds in a folder of its own, so that objects never mix.
 CONFIG ?= release
 SANITIZE_release :=
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -57,8 +58,15 @@ STATIC_OBJECTS := $(addprefix $(B)/static/,$(OBJECTS))
 SHARED_OBJECTS := $(addprefix $(B)/shared/,$(OBJECTS))
 
 STATIC_LIB := $(LIB)/libconvnet.a
+ifeq ($(shell uname -s),Darwin)
+SHARED_LIB := $(LIB)/libconvnet.$(VERSION).dylib
+SHARED_LINKS := $(LIB)/libconvnet.$(MAJOR).dylib $(LIB)/libconvnet.dylib
+SHARED_FLAGS = -dynamiclib -Wl,-install_name,$(LIBDIR)/libconvnet.$(MAJOR).dylib
+else
 SHARED_LIB := $(LIB)/libconvnet.so.$(VERSION)
 SHARED_LINKS := $(LIB)/libconvnet.so.$(MAJOR) $(LIB)/libconvnet.so
+SHARED_FLAGS = -shared -Wl,-soname,libconvnet.so.$(MAJOR) -Wl,--version-script=src/libconvnet.map -Wl,--no-undefined
+endif
 
 PROGRAMS := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
 INSTALLED := $(filter-out %/convnet-embed,$(PROGRAMS))
@@ -105,7 +113,8 @@ programs: $(PROGRAMS)
 
 # ---- what has to be installed ----
 
-# Shell: collects in $$missing the Debian packages that bring what is not there.
+# Shell: collects in $$missing the Debian packages that bring what is not there. Linking statically needs libgfortran,
+# because openblas.pc asks for it.
 find_missing = has() { $(PKG_CONFIG) --exists $$1 2>/dev/null; }; missing=; \
     command -v $(firstword $(CC)) >/dev/null || missing="$$missing $(if $(findstring clang,$(CC)),clang,gcc) libc6-dev"; \
     command -v $(firstword $(PKG_CONFIG)) >/dev/null || missing="$$missing pkg-config"; \
@@ -113,7 +122,8 @@ find_missing = has() { $(PKG_CONFIG) --exists $$1 2>/dev/null; }; missing=; \
     has zlib || missing="$$missing zlib1g-dev"; \
     [ $(WITH_JSON) != 1 ] || has jansson || missing="$$missing libjansson-dev"
 find_missing_for_tests = has check || missing="$$missing check"; \
-    command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"
+    command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"; \
+    case $$($(CC) -print-file-name=libgfortran.a 2>/dev/null) in /*) ;; *) missing="$$missing gfortran" ;; esac
 stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:$$missing (make deps installs them)" >&2; exit 1; }
 
 ## deps: installs the Debian packages that building and testing need; nothing if all are there
@@ -123,19 +133,25 @@ deps:
 	command -v apt-get >/dev/null || { echo "no apt-get here; the Debian packages are:$$missing" >&2; exit 1; }; \
 	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
 	ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || $$sudo apt-get update; \
-	echo "$$sudo apt-get install -y --no-install-recommends$$missing"; \
+	echo "$${sudo:+sudo }apt-get install -y --no-install-recommends$$missing"; \
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
 
-# Changes when the flags do, and everything compiled depends on it.
-$(B)/flags: FORCE $(if $(filter deps,$(MAKECMDGOALS)),| deps)
-	@$(find_missing); $(stop_if_missing)
-	@mkdir -p $(@D)
-	@echo '$(CC) $(LIBRARY_FLAGS) $(USER_FLAGS) $(LDFLAGS) $(PACKAGE_LIBS)' | cmp -s - $@ || \
-	    echo '$(CC) $(LIBRARY_FLAGS) $(USER_FLAGS) $(LDFLAGS) $(PACKAGE_LIBS)' >$@
+# In `make deps check` nothing begins before deps is through.
+AFTER_DEPS := $(if $(filter deps,$(MAKECMDGOALS)),| deps)
 
-$(B)/test-flags: $(B)/flags
+# Files that change when what they hold does: all that is compiled depends on the flags, libraries on their members.
+remember = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@
+
+$(B)/flags: FORCE $(AFTER_DEPS)
+	@$(find_missing); $(stop_if_missing)
+	$(call remember,$(CC) $(LIBRARY_FLAGS) $(USER_FLAGS) $(LDFLAGS) $(PACKAGE_LIBS))
+
+$(B)/test-flags: FORCE $(AFTER_DEPS)
 	@$(find_missing); $(find_missing_for_tests); $(stop_if_missing)
-	@touch $@
+	$(call remember,$(CC) $(BASE_FLAGS) $(USER_FLAGS) $(LDFLAGS) $(CHECK_CFLAGS) $(CHECK_LIBS))
+
+$(B)/objects: FORCE
+	$(call remember,$(OBJECTS))
 
 # ---- objects ----
 
@@ -184,18 +200,17 @@ $(call say,AR,$@)
 $(Q)$(AR) rcs $@ $(filter %.o,$^)
 endef
 
-$(STATIC_LIB): $(STATIC_OBJECTS)
+$(STATIC_LIB): $(STATIC_OBJECTS) $(B)/objects
 	$(archive)
 $(COMMON_LIB): $(COMMON_OBJECTS)
 	$(archive)
 $(HELPER_LIB): $(HELPER_OBJECTS)
 	$(archive)
 
-$(SHARED_LIB): $(SHARED_OBJECTS) src/libconvnet.map
+$(SHARED_LIB): $(SHARED_OBJECTS) src/libconvnet.map $(B)/objects
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -shared -Wl,-soname,libconvnet.so.$(MAJOR) -Wl,--version-script=src/libconvnet.map -Wl,--no-undefined \
-	    -o $@ $(SHARED_OBJECTS) $(PACKAGE_LIBS) -lm
+	$(Q)$(LINK) $(SHARED_FLAGS) -o $@ $(SHARED_OBJECTS) $(PACKAGE_LIBS) -lm
 
 $(SHARED_LINKS): $(SHARED_LIB)
 	$(Q)ln -sf $(notdir $(SHARED_LIB)) $@
@@ -271,30 +286,32 @@ bench-kernels: $(filter-out %/bench_training,$(BENCHES))
 
 # ---- installing ----
 
-INSTALL_PC := $(DESTDIR)$(LIBDIR)/pkgconfig/convnet.pc
-# A folder below PREFIX is written relative to it, and PREFIX relative to the .pc file, which may then be moved.
+INSTALL_PC := $(LIBDIR)/pkgconfig/convnet.pc
+# A folder below PREFIX is written relative to it, and PREFIX relative to the .pc file, so that all may be moved.
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
-pc_prefix = $(if $(filter $(PREFIX)/%,$(LIBDIR)),$${pcfiledir}/$(shell realpath -m --relative-to=$(LIBDIR)/pkgconfig $(PREFIX)),$(PREFIX))
+empty :=
+to_prefix = $(subst $(empty) ,/,$(patsubst %,..,$(subst /, ,$(patsubst $(PREFIX)/%,%,$(LIBDIR)/pkgconfig))))
+pc_prefix = $(if $(filter $(PREFIX)/%,$(LIBDIR)),$${pcfiledir}/$(to_prefix),$(PREFIX))
 
 ## install: header, libraries, convnet.pc and programs under $(DESTDIR)$(PREFIX)
 install: all
-	install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BINDIR)
-	install -m 644 include/convnet.h $(DESTDIR)$(INCLUDEDIR)/
-	install -m 644 $(STATIC_LIB) $(DESTDIR)$(LIBDIR)/
-	install -m 755 $(SHARED_LIB) $(DESTDIR)$(LIBDIR)/
-	cp -P $(SHARED_LINKS) $(DESTDIR)$(LIBDIR)/
-	install -m 755 $(INSTALLED) $(DESTDIR)$(BINDIR)/
+	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(BINDIR)'
+	install -m 644 include/convnet.h '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 $(STATIC_LIB) '$(DESTDIR)$(LIBDIR)'
+	install -m 755 $(SHARED_LIB) '$(DESTDIR)$(LIBDIR)'
+	cp -P $(SHARED_LINKS) '$(DESTDIR)$(LIBDIR)'
+	install -m 755 $(INSTALLED) '$(DESTDIR)$(BINDIR)'
 	sed -e 's|@PREFIX@|$(pc_prefix)|' -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
 	    -e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@PACKAGES@|$(strip $(PACKAGES))|' pkgconfig/convnet.pc.in >$(INSTALL_PC)
-	chmod 644 $(INSTALL_PC)
-	@[ -n "$(DESTDIR)" ] || ldconfig 2>/dev/null || true
+	    -e 's|@PACKAGES@|$(strip $(PACKAGES))|' pkgconfig/convnet.pc.in >'$(DESTDIR)$(INSTALL_PC)'
+	chmod 644 '$(DESTDIR)$(INSTALL_PC)'
+	@[ -n '$(DESTDIR)' ] || ldconfig >/dev/null 2>&1 || true
 
 ## uninstall: removes what install wrote
 uninstall:
-	rm -f $(DESTDIR)$(INCLUDEDIR)/convnet.h $(INSTALL_PC)
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)))
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(INSTALLED)))
+	rm -f '$(DESTDIR)$(INCLUDEDIR)/convnet.h' '$(DESTDIR)$(INSTALL_PC)'
+	rm -f $(patsubst %,'$(DESTDIR)$(LIBDIR)/%',$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)))
+	rm -f $(patsubst %,'$(DESTDIR)$(BINDIR)/%',$(notdir $(INSTALLED)))
 
 # ---- housekeeping ----
 

@@ -76,8 +76,8 @@ static cn_status print_prediction(cn_predictor *predictor, const cn_dataset *dat
     if (status != CN_OK)
         return status;
     predicted = cn_tensor_argmax(scores, 0);
-    printf("%7lld  %-24s  %-24s  %s\n", (long long)index, predicted < 0 ? "?" : class_name(dataset, predicted, name),
-           class_name(dataset, truth, other), predicted == truth ? "" : "wrong");
+    printf("%7lld  %-5s  %-24s  %s\n", (long long)index, predicted == truth ? "right" : "wrong",
+           predicted < 0 ? "?" : class_name(dataset, predicted, name), class_name(dataset, truth, other));
     return CN_OK;
 }
 
@@ -95,7 +95,7 @@ static cn_status print_predictions(cn_context *context, const cn_model *model, c
     if (status == CN_OK)
         status = cn_tensor_new(context, CN_FLOAT32, 2, scores_shape, &scores);
     if (status == CN_OK)
-        printf("\nPredictions\n%7s  %-24s  %s\n", "index", "prediction", "truth");
+        printf("\nPredictions\n%7s  %-5s  %-24s  %s\n", "index", "", "prediction", "truth");
     for (int64_t i = 0; status == CN_OK && i < predictions && i < count; i++)
         status = print_prediction(predictor, dataset, i, image, scores);
     if (status != CN_OK)

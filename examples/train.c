@@ -27,7 +27,7 @@ static const char *const algorithms[] = {"auto", "direct", "gemm", NULL};
 static argument arguments[] = {
     TEXT("data", "DATA", &data_text, DATA_HELP),
     TEXT("model", "MODEL", &network.name, "what to train: " NETWORK_HELP ", which is trained further"),
-    TEXT("out", "FILE", &out_path, "save the trained model here (safetensors)"),
+    TEXT("out", "FILE", &out_path, "save the model here, as the last epoch leaves it (safetensors)"),
     TEXT("log", "FILE", &log_path, "write a CSV file with a line an epoch"),
     NETWORK_ARGUMENTS(network),
     HEADING("Training"),

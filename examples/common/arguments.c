@@ -159,22 +159,12 @@ static argument *find(const program_spec *program, const char *name, size_t leng
     return NULL;
 }
 
-static void complain_unknown(const program_spec *program, const char *word) {
-    char known[1024];
-    size_t used = 0;
-    known[0] = '\0';
-    for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
-        if (a->kind != ARGUMENT_HEADING && used < sizeof known)
-            used += (size_t)snprintf(known + used, sizeof known - used, "--%s, ", a->name);
-    complain_usage("unknown option '%s'; there are %s--help and --version", word, known);
-}
-
 /* Handles the option at argv[*i], and its value, which may be the next word. */
 static void read_option(const program_spec *program, int argc, char **argv, int *i) {
     const char *word = argv[*i], *name = word + 2, *equals = strchr(name, '=');
     argument *a = word[1] == '-' ? find(program, name, equals ? (size_t)(equals - name) : strlen(name)) : NULL;
     if (!a)
-        complain_unknown(program, word);
+        complain_usage("unknown option '%s'", word);
     const char *value = equals ? equals + 1 : NULL;
     if (a->kind == ARGUMENT_FLAG && value)
         complain_usage("--%s takes no value, but has '%s'", a->name, value);

@@ -16,7 +16,7 @@ static bool is_session8(const network_spec *spec) {
 }
 
 void network_check(const network_spec *spec, const program_spec *program) {
-    static const char *const options[] = {"norm", "groups", "dropout", "no-skip"};
+    static const char *const options[] = {"norm", "groups", "dropout", "no-skip", "classes"};
     bool named = is_session8(spec) || mnist_number(spec->name);
     if (!named && !strpbrk(spec->name, "./") && access(spec->name, F_OK) != 0)
         complain_usage("network '%s': want %s", spec->name, NETWORK_HELP);

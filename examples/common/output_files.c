@@ -62,7 +62,7 @@ FILE *epoch_log_open(const char *path) {
 }
 
 bool epoch_log_write(FILE *log, const char *path, const cn_epoch *epoch) {
-    fprintf(log, "%lld,%.9g,%.6g,%.9g,%.6g,%.9g,%.3f,%.1f\n", (long long)epoch->epoch, epoch->train_loss,
+    fprintf(log, "%lld,%.9g,%.6g,%.9g,%.6g,%.7g,%.3f,%.1f\n", (long long)epoch->epoch, epoch->train_loss,
             100.0 * epoch->train_accuracy, epoch->test_loss, 100.0 * epoch->test_accuracy, epoch->learning_rate,
             epoch->seconds, epoch->images_per_second);
     return check(fflush(log) == 0 && !ferror(log), path);

@@ -65,16 +65,27 @@ void print_class_table(const cn_evaluation *evaluation, const cn_dataset *datase
     }
 }
 
+/* Columns for any number of the matrix, with a space before it. */
+static int matrix_width(const cn_evaluation *evaluation, int64_t classes) {
+    int64_t most = classes - 1;
+    for (int64_t truth = 0; truth < classes; truth++)
+        for (int64_t k = 0; k < classes; k++)
+            if (cn_evaluation_confusion(evaluation, truth, k) > most)
+                most = cn_evaluation_confusion(evaluation, truth, k);
+    return snprintf(NULL, 0, " %lld", (long long)most);
+}
+
 static void print_matrix(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t classes) {
     char name[NAME_TEXT];
-    printf("Confusion: a row for each true class, a column for each predicted one\n%-22s", "");
+    int width = matrix_width(evaluation, classes);
+    printf("Confusion: a row for each true class, a column for each predicted one\n%*s", 3 + 2 + NAME_TEXT - 1, "");
     for (int64_t k = 0; k < classes; k++)
-        printf(" %5d", (int)k);
+        printf("%*d", width, (int)k);
     putchar('\n');
     for (int64_t truth = 0; truth < classes; truth++) {
-        printf("%3d  %-17.17s", (int)truth, class_name(dataset, truth, name));
+        printf("%3d  %-*s", (int)truth, NAME_TEXT - 1, class_name(dataset, truth, name));
         for (int64_t k = 0; k < classes; k++)
-            printf(" %5lld", (long long)cn_evaluation_confusion(evaluation, truth, k));
+            printf("%*lld", width, (long long)cn_evaluation_confusion(evaluation, truth, k));
         putchar('\n');
     }
 }

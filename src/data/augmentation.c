@@ -8,7 +8,8 @@ typedef struct easel {
     cn__rng *rng;
     const uint8_t *now;
     uint8_t *next, *other;
-    int32_t *places;
+    int32_t *places; /* of a row's pixels, for one operation or the other */
+    cn__spot *spots;
 } easel;
 
 static size_t round_up(size_t bytes) {
@@ -20,7 +21,7 @@ static size_t image_bytes(cn__extent extent) {
 }
 
 size_t cn__augment_scratch(cn__extent extent) {
-    return 2 * image_bytes(extent) + round_up((size_t)extent.width * sizeof(int32_t));
+    return 2 * image_bytes(extent) + round_up((size_t)extent.width * sizeof(cn__spot));
 }
 
 /* The next place has been painted. */
@@ -61,14 +62,15 @@ static void perspective(easel *e, float distortion) {
     }
     if (!cn__perspective_solve(height, width, corners, coefficients))
         return;
-    cn__perspective(e->extent, e->now, e->next, coefficients);
+    cn__perspective(e->extent, e->now, e->next, coefficients, e->spots);
     turn(e);
 }
 
 const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng, const uint8_t *pixels,
                            void *scratch) {
     uint8_t *first = scratch, *second = first + image_bytes(extent);
-    easel e = {extent, rng, pixels, first, second, (int32_t *)(void *)(second + image_bytes(extent))};
+    void *row = second + image_bytes(extent);
+    easel e = {extent, rng, pixels, first, second, row, row};
     if (augmentation->crop_padding > 0)
         crop(&e, augmentation->crop_padding, augmentation->crop_mode);
     if (happens(rng, augmentation->horizontal_flip)) {

@@ -9,6 +9,13 @@ typedef struct cn__extent {
     int channels, height, width;
 } cn__extent;
 
+/* Where a pixel of a perspective comes from: place in a plane, ways to its right and lower neighbours, their shares. */
+typedef struct cn__spot {
+    int32_t at, right, below;
+    int32_t outside; /* 255: nowhere */
+    double share_x, share_y;
+} cn__spot;
+
 /* ---- the operations (geometry.c): from one image to another ---- */
 
 void cn__flip(cn__extent extent, const uint8_t *from, uint8_t *to);
@@ -19,8 +26,10 @@ void cn__crop(cn__extent extent, const uint8_t *from, uint8_t *to, int padding, 
               int32_t *places);
 /* By `degrees` counter-clockwise around the centre; the nearest pixel, 0 outside. `places`: width integers. */
 void cn__rotate(cn__extent extent, const uint8_t *from, uint8_t *to, double degrees, int32_t *places);
-/* Pixel (x, y) comes from ((ax + by + c) / (gx + hy + 1), (dx + ey + f) / (gx + hy + 1)), bilinear, 0 outside. */
-void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double coefficients[8]);
+/* Pixel (x, y) comes from ((ax + by + c) / (gx + hy + 1), (dx + ey + f) / (gx + hy + 1)), bilinear, 0 outside.
+ * `spots`: width of them. */
+void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double coefficients[8],
+                     cn__spot *spots);
 /* The coefficients a … h that move the image's corners (top left, top right, bottom right, bottom left) to `corners`
  * (x and y of each), in single precision as torchvision has them. False: there are none, some corners coincide or lie
  * in line. */

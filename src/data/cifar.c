@@ -14,11 +14,11 @@ static const float mean[3] = {0.49139968f, 0.48215827f, 0.44653124f};
 static const float std[3] = {0.24703233f, 0.24348505f, 0.26158768f};
 
 /* One of the two formats, as it is to be read. */
-typedef struct layout {
+typedef struct format {
     int label_bytes, label; /* of a record, and which of them counts */
     int classes;
     const char *names; /* the file of class names */
-} layout;
+} format;
 
 /* ---- class names, a line each ---- */
 
@@ -83,25 +83,24 @@ static cn_status count_records(files *f, size_t record, int i) {
 }
 
 /* The labels out of the records of file `i`, which begin at `first`. */
-static cn_status take_labels(const files *f, const layout *layout, int i, const uint8_t *records, int64_t *labels) {
-    size_t record = (size_t)layout->label_bytes + PIXELS;
+static cn_status take_labels(const files *f, const format *kind, int i, const uint8_t *records, int64_t *labels) {
+    size_t record = (size_t)kind->label_bytes + PIXELS;
     for (int64_t r = 0; r < f->records[i]; r++) {
-        labels[r] = records[(size_t)r * record + (size_t)layout->label];
-        if (labels[r] >= layout->classes)
+        labels[r] = records[(size_t)r * record + (size_t)kind->label];
+        if (labels[r] >= kind->classes)
             return cn__error(CN_ERR_DATA, "'%s', byte %lld: label %lld, wanted 0 to %d", f->path[i],
-                             (long long)r * (long long)record + layout->label, (long long)labels[r],
-                             layout->classes - 1);
+                             (long long)r * (long long)record + kind->label, (long long)labels[r], kind->classes - 1);
     }
     return CN_OK;
 }
 
-static cn_status read_records(files *f, const layout *layout, uint8_t *records, int64_t *labels) {
-    size_t record = (size_t)layout->label_bytes + PIXELS;
+static cn_status read_records(files *f, const format *kind, uint8_t *records, int64_t *labels) {
+    size_t record = (size_t)kind->label_bytes + PIXELS;
     for (int i = 0; i < f->count; i++) {
         size_t bytes = (size_t)f->records[i] * record;
         CN__TRY(cn__file_read(&f->file[i], records, bytes));
         CN__TRY(cn__file_end(&f->file[i]));
-        CN__TRY(take_labels(f, layout, i, records, labels));
+        CN__TRY(take_labels(f, kind, i, records, labels));
         records += bytes;
         labels += f->records[i];
     }
@@ -109,15 +108,15 @@ static cn_status read_records(files *f, const layout *layout, uint8_t *records, 
 }
 
 /* Reads all records into one piece of memory, where the images stay. */
-static cn_status load(cn_context *ctx, files *f, const layout *layout, cn_dataset **dataset) {
-    size_t record = (size_t)layout->label_bytes + PIXELS;
+static cn_status load(cn_context *ctx, files *f, const format *kind, cn_dataset **dataset) {
+    size_t record = (size_t)kind->label_bytes + PIXELS;
     for (int i = 0; i < f->count; i++) {
         CN__TRY(cn__file_open(ctx, f->path[i], &f->file[i]));
         CN__TRY(count_records(f, record, i));
     }
     uint8_t *records = cn__alloc(ctx, (size_t)f->total, record);
     int64_t *labels = cn__alloc(ctx, (size_t)f->total, sizeof *labels);
-    cn_status status = records && labels ? read_records(f, layout, records, labels)
+    cn_status status = records && labels ? read_records(f, kind, records, labels)
                                          : cn__error(CN_ERR_MEMORY, "no memory for the %lld images of '%s'",
                                                      (long long)f->total, f->path[0]);
     if (status != CN_OK) {
@@ -129,8 +128,8 @@ static cn_status load(cn_context *ctx, files *f, const layout *layout, cn_datase
                          .channels = 3,
                          .height = 32,
                          .width = 32,
-                         .classes = layout->classes,
-                         .bytes = records + layout->label_bytes,
+                         .classes = kind->classes,
+                         .bytes = records + kind->label_bytes,
                          .stride = record,
                          .labels = labels,
                          .owned_pixels = records,
@@ -138,7 +137,7 @@ static cn_status load(cn_context *ctx, files *f, const layout *layout, cn_datase
     return cn__dataset_new(ctx, images, dataset);
 }
 
-static cn_status open_set(cn_context *ctx, const char *directory, const layout *layout, int count,
+static cn_status open_set(cn_context *ctx, const char *directory, const format *kind, int count,
                           const char *const *names, cn_dataset **dataset) {
     cn_dataset *made = NULL;
     files *f = cn__alloc(ctx, 1, sizeof *f);
@@ -152,14 +151,14 @@ static cn_status open_set(cn_context *ctx, const char *directory, const layout *
             status = cn__path(f->path[i], directory, names[i], "");
     }
     if (status == CN_OK)
-        status = load(ctx, f, layout, &made);
+        status = load(ctx, f, kind, &made);
     for (int i = 0; i < count; i++)
         cn__file_close(&f->file[i]);
     cn__free(ctx, f);
     if (status == CN_OK)
         status = cn_dataset_set_normalization(made, 3, mean, std);
     if (status == CN_OK)
-        status = read_names(made, directory, layout->names);
+        status = read_names(made, directory, kind->names);
     if (status != CN_OK) {
         cn_dataset_free(made);
         return status;
@@ -172,7 +171,7 @@ cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_spli
     static const char *const train[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
                                         "data_batch_5.bin"};
     static const char *const test[] = {"test_batch.bin"};
-    static const layout format10 = {1, 0, 10, "batches.meta.txt"};
+    static const format format10 = {1, 0, 10, "batches.meta.txt"};
     CN__REQUIRE(dataset);
     *dataset = NULL;
     CN__REQUIRE(context);
@@ -186,8 +185,8 @@ cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_spli
 cn_status cn_dataset_cifar100(cn_context *context, const char *directory, cn_split split, int coarse,
                               cn_dataset **dataset) {
     static const char *const names[] = {"train.bin", "test.bin"};
-    static const layout fine100 = {2, 1, 100, "fine_label_names.txt"};
-    static const layout coarse20 = {2, 0, 20, "coarse_label_names.txt"};
+    static const format fine100 = {2, 1, 100, "fine_label_names.txt"};
+    static const format coarse20 = {2, 0, 20, "coarse_label_names.txt"};
     CN__REQUIRE(dataset);
     *dataset = NULL;
     CN__REQUIRE(context);

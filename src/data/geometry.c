@@ -90,41 +90,48 @@ void cn__rotate(cn__extent extent, const uint8_t *from, uint8_t *to, double degr
     }
 }
 
-static double mix(double a, double b, double share) {
-    return a + (b - a) * share;
-}
-
 static int clamp(int i, int size) {
     return i < 0 ? 0 : i < size ? i : size - 1;
 }
 
-/* Bilinear between the four pixels around (x, y), in double precision and cut off, not rounded; border pixels reach
- * out by half a pixel. */
-static void sample(cn__extent extent, const uint8_t *from, uint8_t *to, double x, double y) {
-    size_t plane = plane_size(extent), width = (size_t)extent.width;
-    if (!(x >= 0.0 && x < extent.width && y >= 0.0 && y < extent.height)) { /* or not a number */
-        for (size_t c = 0; c < (size_t)extent.channels; c++)
-            to[c * plane] = 0;
-        return;
-    }
+/* Where a pixel comes from: between the four pixels around (x, y), of which those at the border reach out. */
+static cn__spot find_spot(cn__extent extent, double x, double y) {
+    if (!(x >= 0.0 && x < extent.width && y >= 0.0 && y < extent.height)) /* or not a number */
+        return (cn__spot){.outside = 255};
     int column = (int)(x + 0.5) - 1, row = (int)(y + 0.5) - 1; /* floor(x - 1/2) */
-    double share_x = x - 0.5 - column, share_y = y - 0.5 - row;
-    size_t left = (size_t)clamp(column, extent.width), right = (size_t)clamp(column + 1, extent.width);
-    const uint8_t *above = from + (size_t)clamp(row, extent.height) * width;
-    const uint8_t *below = from + (size_t)clamp(row + 1, extent.height) * width;
-    for (size_t c = 0; c < (size_t)extent.channels; c++, above += plane, below += plane) {
-        double upper = mix(above[left], above[right], share_x), lower = mix(below[left], below[right], share_x);
-        to[c * plane] = (uint8_t)mix(upper, lower, share_y);
+    int left = clamp(column, extent.width), above = clamp(row, extent.height) * extent.width;
+    return (cn__spot){.at = above + left,
+                      .right = clamp(column + 1, extent.width) - left,
+                      .below = clamp(row + 1, extent.height) * extent.width - above,
+                      .share_x = x - 0.5 - column,
+                      .share_y = y - 0.5 - row};
+}
+
+static double mix(int a, int b, double share) {
+    return a + (b - a) * share;
+}
+
+/* Bilinear, in double precision and cut off, not rounded, as PIL does. */
+static void blend(const uint8_t *restrict from, uint8_t *restrict to, const cn__spot *restrict spots, int count) {
+    for (int i = 0; i < count; i++) {
+        const uint8_t *above = from + spots[i].at, *below = above + spots[i].below;
+        double upper = mix(above[0], above[spots[i].right], spots[i].share_x);
+        double lower = mix(below[0], below[spots[i].right], spots[i].share_x);
+        to[i] = (uint8_t)((int)(upper + (lower - upper) * spots[i].share_y) & ~spots[i].outside);
     }
 }
 
-void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double coefficients[8]) {
-    const double *k = coefficients;
-    for (int row = 0; row < extent.height; row++)
-        for (int column = 0; column < extent.width; column++, to++) {
-            double x = column + 0.5, y = row + 0.5, w = k[6] * x + k[7] * y + 1.0;
-            sample(extent, from, to, (k[0] * x + k[1] * y + k[2]) / w, (k[3] * x + k[4] * y + k[5]) / w);
+void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double k[8], cn__spot *spots) {
+    size_t plane = plane_size(extent), width = (size_t)extent.width;
+    for (int row = 0; row < extent.height; row++) {
+        double y = row + 0.5;
+        for (int column = 0; column < extent.width; column++) {
+            double x = column + 0.5, w = k[6] * x + k[7] * y + 1.0;
+            spots[column] = find_spot(extent, (k[0] * x + k[1] * y + k[2]) / w, (k[3] * x + k[4] * y + k[5]) / w);
         }
+        for (size_t c = 0; c < (size_t)extent.channels; c++)
+            blend(from + c * plane, to + c * plane + (size_t)row * width, spots, extent.width);
+    }
 }
 
 /* Gaussian elimination of eight equations, each with its right side as ninth value. False if they have no one solution.

@@ -84,8 +84,9 @@ typedef struct cn__pointwise_args {
     int32_t height, width;
     cn__plane x, y;
     cn__plane skip;     /* added before the ReLU; data NULL: none */
-    const float *scale; /* CN__LANES values: y = x · scale + shift; NULL: y = x */
-    const float *shift;
+    /* Normalisation, (x - center) · inv · weight + bias; center and inv are CN__LANES values. inv NULL: none. */
+    const float *center, *inv;
+    float weight, bias;
     bool relu;
     /* Dropout, if threshold > 0: an element whose 16 random bits are below `threshold` becomes zero, others are times
      * `keep`. Pixel p (row-major) in lane l reads half-word p % 8 (low half of word 0 first) of
@@ -125,21 +126,20 @@ typedef struct cn__kernels {
     /* Per lane: mean[16] and m2[16] = Σ (x - mean)², two passes. */
     void (*lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
 
-    /* y = dropout(relu(x · scale + shift + skip)). */
+    /* y = dropout(relu(norm(x) + skip)). */
     void (*pointwise)(const cn__pointwise_args *args);
 
     /* Backward of pointwise up to the normalisation: dz = dy · [y > 0] · keep (if relu; with dropout and no relu the
      * mask is drawn again), and per lane sum_dz[16] = Σ dz, sum_dzx[16] = Σ dz · (x - center) · inv. dz is left in
-     * dskip if its data is not NULL and it is not to be added to (skip_accumulate), else in dy, in place. `args` as in
-     * forward with x, y; center and inv are CN__LANES values. */
+     * dskip if its data is not NULL and it is not to be added to (skip_accumulate), else in dy, in place. */
     void (*norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
-                        const float *center, const float *inv, float *sum_dz, float *sum_dzx);
+                        float *sum_dz, float *sum_dzx);
 
-    /* dx (+)= a · dz + b · x + c per lane; dz and dx may be the same. */
-    void (*norm_backward)(cn__plane dz, cn__plane x, cn__plane dx, int32_t height, int32_t width, const float *a,
-                          const float *b, const float *c, bool accumulate);
+    /* dx (+)= inv · (weight · dz + b · (x - center) + c), all but weight per lane; dz and dx may be the same. */
+    void (*norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b, const float *c,
+                          bool accumulate);
 
-    /* Backward of pointwise without a normalisation (relu, dropout or both, scale NULL): dx (+)= dz, from y. */
+    /* Backward of pointwise without a normalisation (relu, dropout or both, inv NULL): dx (+)= dz, from y. */
     void (*pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate);
 
     /* y (+)= x. */

@@ -114,19 +114,27 @@ static void statistics(const cn__work *work, const cn__run *run, size_t channel,
     }
 }
 
+/* y = scale · x + shift for running statistics. */
+static void fixed_factors(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    running buffers = running_of(layer, tensor);
+    double weight = n->affine ? (double)((const float *)tensor[0])[channel] : 1.0;
+    double bias = n->affine ? (double)((const float *)tensor[1])[channel] : 0.0;
+    *scale = weight / sqrt((double)buffers.var[channel] + (double)n->eps);
+    *shift = bias - (double)buffers.mean[channel] * *scale;
+}
+
+static void fill(float *line, double value) {
+    for (int l = 0; l < CN__LANES; l++)
+        line[l] = (float)value;
+}
+
 static void settle(const cn__work *work, const cn__run *run, size_t channel) {
     double mean, variance, eps = (double)((const cn__norm_layer *)work->layer)->eps;
+    float *center = cn__norm_center(work, 0, channel);
     statistics(work, run, channel, &mean, &variance);
-    double inv = 1.0 / sqrt(variance + eps);
-    float scale = (float)(inv * (double)cn__norm_weight(work, channel));
-    float shift = (float)((double)cn__norm_bias(work, channel) - mean * (double)scale);
-    float *moments = cn__norm_moments(work, 0, channel), *factors = cn__norm_factors(work, 0, channel);
-    for (int l = 0; l < CN__LANES; l++) {
-        moments[l] = (float)mean;
-        moments[CN__LANES + l] = (float)inv;
-        factors[l] = scale;
-        factors[CN__LANES + l] = shift;
-    }
+    fill(center, mean);
+    fill(center + CN__LANES, 1.0 / sqrt(variance + eps));
 }
 
 static size_t planes_to_measure(const cn__work *work, const cn__run *run) {
@@ -145,22 +153,16 @@ static void settle_channels(const cn__work *work, const cn__run *run, size_t ite
 /* ---- backward ---- */
 
 static void settle_back(const cn__work *work, const cn__run *run, size_t channel) {
-    const float *moments = cn__norm_moments(work, 0, channel);
-    double mean = (double)moments[0], inv = (double)moments[CN__LANES], count = channel_values(work, run);
     double sum_dz = cn__norm_channel_sum(work, run, channel, 0), sum_dzx = cn__norm_channel_sum(work, run, channel, 1);
-    double weighted = inv * (double)cn__norm_weight(work, channel) / count;
-    float a = (float)(weighted * count), b = (float)(-weighted * inv * sum_dzx);
-    float c = (float)(-weighted * sum_dz - (double)b * mean);
-    float *factors = cn__norm_factors(work, 0, channel);
+    double inv = (double)cn__norm_center(work, 0, channel)[CN__LANES];
+    double share = (double)cn__norm_weight(work, channel) / channel_values(work, run);
+    float *slope = cn__norm_slope(work, 0, channel);
     if (((const cn__norm_layer *)work->layer)->affine) {
         work->gradient[0][channel] = (float)sum_dzx;
         work->gradient[1][channel] = (float)sum_dz;
     }
-    for (int l = 0; l < CN__LANES; l++) {
-        factors[l] = a;
-        factors[CN__LANES + l] = b;
-        factors[2 * CN__LANES + l] = c;
-    }
+    fill(slope, -share * sum_dzx * inv);
+    fill(slope + CN__LANES, -share * sum_dz);
 }
 
 static void settle_channels_back(const cn__work *work, const cn__run *run, size_t item) {
@@ -192,6 +194,7 @@ const cn__layer_ops cn__batch_norm_ops = {
     .demand = cn__norm_demand,
     .wants_batch = true,
     .wants_moments = wants_moments,
+    .fixed_factors = fixed_factors,
     .forward = forward,
     .backward = backward,
     .backward_reads_in = true,

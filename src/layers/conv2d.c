@@ -90,7 +90,7 @@ const cn__layer_ops cn__conv2d_ops = {
     .forward = cn__convolution_forward,
     .backward = cn__convolution_backward,
     .backward_reads_in = true,
-    .gathers_moments = true,
+    .convolves = true,
 };
 
 cn_status cn_conv2d_new(cn_context *context, int in_channels, int out_channels, int kernel_height, int kernel_width,

@@ -62,7 +62,7 @@ void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, 
     demand->pad[0] = c->padding[0];
     demand->pad[1] = c->padding[1];
     demand->mode = (cn_padding_mode)c->padding_mode;
-    demand->state_floats = groups * (size_t)tiles((int32_t)o) * i * taps * CN__CONV_TILE;
+    demand->state_floats = groups * (size_t)tiles((int32_t)o) * (i * taps + 1) * CN__CONV_TILE; /* and the bias */
     if (training)
         demand->state_floats += groups * (size_t)tiles((int32_t)i) * o * taps * CN__CONV_TILE;
 }
@@ -90,6 +90,7 @@ void cn__convolution_unbind(cn__work *work) {
     cn__conv_geometry *g = work->geometry;
     cn__free(work->ctx, g->forward_taps);
     cn__free(work->ctx, g->forward_pixels);
+    cn__free(work->ctx, g->skip_pixels);
     cn__free(work->ctx, g->column);
     cn__free(work->ctx, g->backward);
     cn__free(work->ctx, g->backward_taps);

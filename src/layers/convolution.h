@@ -23,7 +23,7 @@ typedef struct cn__conv_geometry {
     int32_t backward_jobs;
     int32_t *column;                       /* per (input channel of a group, tap): floats from the input's group */
     cn__tap *forward_taps, *backward_taps; /* that the jobs point into */
-    int32_t *forward_pixels, *backward_pixels;
+    int32_t *forward_pixels, *backward_pixels, *skip_pixels;
 } cn__conv_geometry;
 
 /* For the tables of both layers. */
@@ -39,6 +39,13 @@ extern const cn__phase cn__convolution_prepare[], cn__convolution_forward[], cn_
 /* convolution_geometry.c: fill the lists of work->geometry. */
 cn_status cn__convolution_forward_lists(cn__work *work);
 cn_status cn__convolution_backward_lists(cn__work *work);
+
+/* convolution_weights.c: packed weights and biases of a tile, and how many tiles there are. */
+size_t cn__convolution_forward_tiles(const cn__work *work);
+size_t cn__convolution_backward_tiles(const cn__work *work);
+float *cn__convolution_bias(const cn__work *work, size_t tile);
+float *cn__convolution_forward_weights(const cn__work *work, size_t tile);
+float *cn__convolution_backward_weights(const cn__work *work, size_t tile);
 
 /* convolution_gemm.c: whether CBLAS should and can do it; one item of a phase. Items are (block) forward and for the
  * input, (group) for the weights. */

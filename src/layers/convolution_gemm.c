@@ -21,7 +21,8 @@ bool cn__convolution_wants_gemm(const cn__work *work) {
     const int64_t many = 16384; /* weights */
     bool worth = work->out->shape.height * work->out->shape.width == 1 &&
                  (int64_t)c->in_channels / c->groups * c->out_channels >= many;
-    return is_product(work) && !work->moments && work->algorithm != CN_CONV_DIRECT && (worth || work->algorithm == CN_CONV_GEMM);
+    bool alone = !work->moments && !work->folded && !work->fused.skip && !work->fused.relu;
+    return is_product(work) && alone && work->algorithm != CN_CONV_DIRECT && (worth || work->algorithm == CN_CONV_GEMM);
 }
 
 static int32_t plane_floats(const cn__map *map) {

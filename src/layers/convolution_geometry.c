@@ -184,6 +184,18 @@ cn_status cn__convolution_backward_lists(cn__work *work) {
     return status;
 }
 
+static cn_status list_skip_pixels(cn__work *work) {
+    cn__conv_geometry *g = work->geometry;
+    size_t width = (size_t)work->out->shape.width, pixels = (size_t)g->forward.pixel_count;
+    g->skip_pixels = cn__alloc(work->ctx, pixels, sizeof *g->skip_pixels);
+    if (!g->skip_pixels)
+        return cn__no_memory("a convolution's index lists");
+    for (size_t p = 0; p < pixels; p++)
+        g->skip_pixels[p] = (int32_t)(p / width * work->fused.skip->row + p % width * CN__LANES);
+    g->forward.pixel_skip = g->skip_pixels;
+    return CN_OK;
+}
+
 cn_status cn__convolution_forward_lists(cn__work *work) {
     const cn__convolution *c = (const cn__convolution *)work->layer;
     const cn__map *in = work->in[0], *out = work->out;
@@ -214,5 +226,5 @@ cn_status cn__convolution_forward_lists(cn__work *work) {
     g->forward.pixel_count = (int32_t)pixels;
     g->forward.pixel_in = pixel_in;
     g->forward.pixel_out = pixel_out;
-    return CN_OK;
+    return work->fused.skip ? list_skip_pixels(work) : CN_OK;
 }

@@ -1,5 +1,5 @@
-/* convolution_phases.c: a convolution's passes: weights repacked for the kernels, then items of (block, tile of
- * channels, share of the pixels) forward and for the input, of (tile, share of the columns) for the weights. */
+/* convolution_phases.c: a convolution's passes: items of (block, tile of channels, share of the pixels) forward and for
+ * the input, of (tile of channels, share of the columns) for the weights. */
 #include "layers/convolution.h"
 
 #define LEAST_PIXELS  48 /* that make an item */
@@ -8,55 +8,6 @@
 
 static const cn__convolution *layer_of(const cn__work *work) {
     return (const cn__convolution *)work->layer;
-}
-
-/* ---- repacking: [group][tile][channel summed over][tap][CN__CONV_TILE] ---- */
-
-static size_t forward_tiles(const cn__work *work) {
-    const cn__conv_geometry *g = work->geometry;
-    return (size_t)layer_of(work)->groups * (size_t)g->out_tiles;
-}
-
-static size_t backward_tiles(const cn__work *work) {
-    const cn__conv_geometry *g = work->geometry;
-    return work->training && work->d_in[0] ? (size_t)layer_of(work)->groups * (size_t)g->in_tiles : 0;
-}
-
-static size_t tile_floats(const cn__conv_geometry *g, bool backward) {
-    return (size_t)(backward ? g->out : g->in) * (size_t)g->taps * CN__CONV_TILE;
-}
-
-static float *forward_weights(const cn__work *work, size_t tile) {
-    return work->state + tile * tile_floats(work->geometry, false);
-}
-
-static float *backward_weights(const cn__work *work, size_t tile) {
-    const cn__conv_geometry *g = work->geometry;
-    return work->state + forward_tiles(work) * tile_floats(g, false) + tile * tile_floats(g, true);
-}
-
-static size_t prepare_items(const cn__work *work, const cn__run *run) {
-    const cn__conv_geometry *g = work->geometry;
-    (void)run;
-    return g->gemm ? 0 : forward_tiles(work) + backward_tiles(work);
-}
-
-static void prepare(const cn__work *work, const cn__run *run, size_t item) {
-    const cn__conv_geometry *g = work->geometry;
-    bool backward = item >= forward_tiles(work);
-    size_t tile = backward ? item - forward_tiles(work) : item;
-    int32_t tiles = backward ? g->in_tiles : g->out_tiles, rows = backward ? g->in : g->out;
-    int32_t sums = backward ? g->out : g->in, first = (int32_t)(tile % (size_t)tiles) * CN__CONV_TILE;
-    const float *weight =
-        (const float *)work->tensor[0] + tile / (size_t)tiles * (size_t)g->out * (size_t)g->in * (size_t)g->taps;
-    float *to = backward ? backward_weights(work, tile) : forward_weights(work, tile);
-    (void)run;
-    for (int32_t s = 0; s < sums; s++)
-        for (int32_t t = 0; t < g->taps; t++)
-            for (int32_t r = first; r < first + CN__CONV_TILE; r++) {
-                int32_t o = backward ? s : r, i = backward ? r : s;
-                *to++ = r < rows ? weight[((size_t)o * (size_t)g->in + (size_t)i) * (size_t)g->taps + (size_t)t] : 0;
-            }
 }
 
 /* ---- sharing out pixels ---- */
@@ -93,13 +44,14 @@ static bool gathers_moments(const cn__work *work, const cn__run *run) {
 }
 
 static size_t forward_shares(const cn__work *work, const cn__run *run) {
-    return gathers_moments(work, run) ? cn__moment_shares(work->out->shape)
-                                      : pixel_shares(work, (size_t)run->blocks * forward_tiles(work), out_pixels(work));
+    return gathers_moments(work, run)
+               ? cn__moment_shares(work->out->shape)
+               : pixel_shares(work, (size_t)run->blocks * cn__convolution_forward_tiles(work), out_pixels(work));
 }
 
 static size_t forward_items(const cn__work *work, const cn__run *run) {
     const cn__conv_geometry *g = work->geometry;
-    return (size_t)run->blocks * (g->gemm ? 1 : forward_tiles(work) * forward_shares(work, run));
+    return (size_t)run->blocks * (g->gemm ? 1 : cn__convolution_forward_tiles(work) * forward_shares(work, run));
 }
 
 static void forward_tile(const cn__work *work, const cn__run *run, size_t block, size_t tile, size_t share) {
@@ -107,21 +59,21 @@ static void forward_tile(const cn__work *work, const cn__run *run, size_t block,
     size_t group = tile / (size_t)g->out_tiles;
     int32_t first = (int32_t)(tile % (size_t)g->out_tiles) * CN__CONV_TILE;
     size_t channel = group * (size_t)g->out + (size_t)first;
-    float bias[CN__CONV_TILE] = {0};
     cn__conv_args args = {
         .in = cn__map_plane(work->in[0], block, group * (size_t)g->in).data,
         .in_channel = work->in[0]->channel,
         .in_channels = g->in,
-        .weights = forward_weights(work, tile),
+        .weights = cn__convolution_forward_weights(work, tile),
         .taps = g->taps,
+        .bias = cn__convolution_bias(work, tile),
+        .relu = work->fused.relu,
         .out = cn__map_plane(work->out, block, channel).data,
         .out_channel = work->out->channel,
         .out_channels = g->out - first < CN__CONV_TILE ? g->out - first : CN__CONV_TILE,
     };
-    if (layer_of(work)->bias) {
-        for (int32_t r = 0; r < args.out_channels; r++)
-            bias[r] = ((const float *)work->tensor[1])[channel + (size_t)r];
-        args.bias = bias;
+    if (work->fused.skip) {
+        args.skip = cn__map_plane(work->fused.skip, block, channel).data;
+        args.skip_channel = work->fused.skip->channel;
     }
     if (gathers_moments(work, run))
         args.moments = cn__moments_of(work, work->out->shape, block, share, channel);
@@ -135,7 +87,7 @@ static void forward(const cn__work *work, const cn__run *run, size_t item) {
         cn__convolution_gemm_forward(work, item);
         return;
     }
-    size_t shares = forward_shares(work, run), tiles = forward_tiles(work);
+    size_t shares = forward_shares(work, run), tiles = cn__convolution_forward_tiles(work);
     forward_tile(work, run, item / shares / tiles, item / shares % tiles, item % shares);
 }
 
@@ -153,14 +105,15 @@ static void border(const cn__work *work, const cn__run *run, size_t item) {
 
 static size_t input_shares(const cn__work *work, const cn__run *run) {
     const cn__shape in = work->in[0]->shape;
-    return pixel_shares(work, (size_t)run->blocks * backward_tiles(work), (size_t)in.height * (size_t)in.width);
+    return pixel_shares(work, (size_t)run->blocks * cn__convolution_backward_tiles(work),
+                        (size_t)in.height * (size_t)in.width);
 }
 
 static size_t input_items(const cn__work *work, const cn__run *run) {
     const cn__conv_geometry *g = work->geometry;
     if (!work->d_in[0])
         return 0;
-    return (size_t)run->blocks * (g->gemm ? 1 : backward_tiles(work) * input_shares(work, run));
+    return (size_t)run->blocks * (g->gemm ? 1 : cn__convolution_backward_tiles(work) * input_shares(work, run));
 }
 
 static void input_tile(const cn__work *work, size_t block, size_t tile, size_t share, size_t shares) {
@@ -171,7 +124,7 @@ static void input_tile(const cn__work *work, size_t block, size_t tile, size_t s
         .in = cn__map_plane(work->d_out, block, group * (size_t)g->out).data,
         .in_channel = work->d_out->channel,
         .in_channels = g->out,
-        .weights = backward_weights(work, tile),
+        .weights = cn__convolution_backward_weights(work, tile),
         .taps = g->taps,
         .out = cn__map_plane(work->d_in[0], block, group * (size_t)g->in + (size_t)first).data,
         .out_channel = work->d_in[0]->channel,
@@ -189,7 +142,7 @@ static void input(const cn__work *work, const cn__run *run, size_t item) {
         cn__convolution_gemm_input(work, item);
         return;
     }
-    size_t shares = input_shares(work, run), tiles = backward_tiles(work);
+    size_t shares = input_shares(work, run), tiles = cn__convolution_backward_tiles(work);
     input_tile(work, item / shares / tiles, item / shares % tiles, item % shares, shares);
 }
 
@@ -272,7 +225,6 @@ static void bias(const cn__work *work, const cn__run *run, size_t channel) {
     work->gradient[1][channel] = sum;
 }
 
-const cn__phase cn__convolution_prepare[] = {{prepare_items, prepare}, {NULL, NULL}};
 const cn__phase cn__convolution_forward[] = {{forward_items, forward}, {border_items, border}, {NULL, NULL}};
 const cn__phase cn__convolution_backward[] = {
     {weight_items, weight}, {bias_items, bias}, {input_items, input}, {NULL, NULL}};

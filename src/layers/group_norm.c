@@ -51,7 +51,7 @@ static bool wants_moments(const cn_layer *layer, bool training) {
     return true;
 }
 
-/* Mean and Σ (x - mean)² of a group from those of its channels, one after the other (Chan, Golub & LeVeque 1979). */
+/* Mean and m2 of a group from those of its channels, one after the other (Chan, Golub & LeVeque 1979). */
 static void combine(const cn__work *work, cell at, double mean[CN__LANES], double m2[CN__LANES]) {
     double plane_values = at.values / (double)at.channels;
     for (int l = 0; l < CN__LANES; l++)
@@ -69,22 +69,13 @@ static void combine(const cn__work *work, cell at, double mean[CN__LANES], doubl
 
 static void settle(const cn__work *work, const cn__run *run, size_t index) {
     cell at = cell_of(work, index);
-    double eps = (double)((const cn__norm_layer *)work->layer)->eps, mean[CN__LANES], inv[CN__LANES];
-    float *moments = cn__norm_moments(work, at.block, at.first);
+    double eps = (double)((const cn__norm_layer *)work->layer)->eps, mean[CN__LANES], m2[CN__LANES];
+    float *center = cn__norm_center(work, at.block, at.first), *inv = center + CN__LANES;
     (void)run;
-    combine(work, at, mean, inv);
+    combine(work, at, mean, m2);
     for (int l = 0; l < CN__LANES; l++) {
-        inv[l] = 1.0 / sqrt(inv[l] / at.values + eps);
-        moments[l] = (float)mean[l];
-        moments[CN__LANES + l] = (float)inv[l];
-    }
-    for (size_t c = at.first; c < at.first + at.channels; c++) {
-        double weight = (double)cn__norm_weight(work, c), bias = (double)cn__norm_bias(work, c);
-        float *factors = cn__norm_factors(work, at.block, c);
-        for (int l = 0; l < CN__LANES; l++) {
-            factors[l] = (float)(inv[l] * weight);
-            factors[CN__LANES + l] = (float)(bias - mean[l] * (double)factors[l]);
-        }
+        center[l] = (float)mean[l];
+        inv[l] = (float)(1.0 / sqrt(m2[l] / at.values + eps));
     }
 }
 
@@ -96,26 +87,21 @@ static void settle_cells(const cn__work *work, const cn__run *run, size_t item) 
 
 static void settle_back(const cn__work *work, const cn__run *run, size_t index) {
     cell at = cell_of(work, index);
-    const float *mean = cn__norm_moments(work, at.block, at.first), *inv = mean + CN__LANES;
+    const float *inv = cn__norm_center(work, at.block, at.first) + CN__LANES;
+    float *b = cn__norm_slope(work, at.block, at.first), *c = b + CN__LANES;
     double sum_dz[CN__LANES] = {0}, sum_dzx[CN__LANES] = {0};
     (void)run;
-    for (size_t c = at.first; c < at.first + at.channels; c++) {
-        const float *sums = cn__norm_sums(work, at.block, c);
-        double weight = (double)cn__norm_weight(work, c);
+    for (size_t channel = at.first; channel < at.first + at.channels; channel++) {
+        const float *sums = cn__norm_sums(work, at.block, channel);
+        double weight = (double)cn__norm_weight(work, channel);
         for (int l = 0; l < CN__LANES; l++) {
             sum_dz[l] += weight * (double)sums[l];
             sum_dzx[l] += weight * (double)sums[CN__LANES + l];
         }
     }
-    for (size_t c = at.first; c < at.first + at.channels; c++) {
-        double weight = (double)cn__norm_weight(work, c);
-        float *factors = cn__norm_factors(work, at.block, c);
-        for (int l = 0; l < CN__LANES; l++) {
-            double share = -(double)inv[l] / at.values;
-            factors[l] = (float)((double)inv[l] * weight);
-            factors[CN__LANES + l] = (float)(share * (double)inv[l] * sum_dzx[l]);
-            factors[2 * CN__LANES + l] = (float)(share * sum_dz[l] - (double)factors[CN__LANES + l] * (double)mean[l]);
-        }
+    for (int l = 0; l < CN__LANES; l++) {
+        b[l] = (float)(-(double)inv[l] * sum_dzx[l] / at.values);
+        c[l] = (float)(-sum_dz[l] / at.values);
     }
 }
 

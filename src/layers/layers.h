@@ -69,7 +69,8 @@ typedef struct cn__phase {
     void (*run)(const cn__work *work, const cn__run *run, size_t item);
 } cn__phase;
 
-/* Add, ReLU and dropout that follow a norm and are computed in its passes: y = dropout(relu(norm(x) + skip)). */
+/* Add, ReLU and dropout that follow a norm, or in a plan for inference a convolution, and are computed in its passes:
+ * y = dropout(relu(norm(x) + skip)). */
 typedef struct cn__fused {
     const cn__map *skip;  /* NULL: none */
     cn__map *d_skip;      /* NULL: gradient not wanted */
@@ -102,9 +103,12 @@ struct cn__work {
      * more: [block][cn__moment_shares][channel][CN__MOMENT_LINES][CN__LANES], of both works; NULL: it does not. */
     float *moments;
     const cn_layer *norm; /* the convolution's: whom the moments are for */
-    float *state;         /* demand.state_floats, kept from prepare and forward to backward */
-    float *scratch;       /* demand.scratch_floats, between the phases of one pass only */
-    void *geometry;       /* what bind made */
+    /* Inference: a norm of fixed statistics behind a convolution goes into its weights; NULL: none. */
+    const cn_layer *folded;
+    void *folded_tensor[CN__MAX_TENSORS];
+    float *state;   /* demand.state_floats, kept from prepare and forward to backward */
+    float *scratch; /* demand.scratch_floats, between the phases of one pass only */
+    void *geometry; /* what bind made */
 };
 
 /* ---- what a layer is ---- */
@@ -165,7 +169,9 @@ typedef struct cn__layer_ops {
     bool wants_batch;
     /* Norms: whether a pass wants the moments of its input; NULL: never. */
     bool (*wants_moments)(const cn_layer *layer, bool training);
-    bool gathers_moments; /* a convolution that can */
+    /* Norms that in a pass without moments are y = scale · x + shift, channel by channel; NULL: never. */
+    void (*fixed_factors)(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift);
+    bool convolves; /* can gather moments, and takes in what follows it */
 
     /* Arrays that end with a NULL `run`; NULL: none. `prepare` runs when parameters have changed. */
     const cn__phase *prepare, *forward, *backward;

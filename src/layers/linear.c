@@ -52,7 +52,7 @@ const cn__layer_ops cn__linear_ops = {
     .forward = cn__convolution_forward,
     .backward = cn__convolution_backward,
     .backward_reads_in = true,
-    .gathers_moments = true,
+    .convolves = true,
 };
 
 cn_status cn_linear_new(cn_context *context, int in_features, int out_features, int no_bias, cn_layer **layer) {

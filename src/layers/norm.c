@@ -5,7 +5,7 @@
 
 extern const cn__layer_ops cn__batch_norm_ops, cn__group_norm_ops;
 
-enum { SUMS = 2 * CN__LANES, FACTORS = 3 * CN__LANES, MOMENTS = 2 * CN__LANES }; /* floats */
+#define PAIR (2 * CN__LANES) /* floats of two lines */
 
 static const cn__norm_layer *norm_of(const cn__work *work) {
     return (const cn__norm_layer *)work->layer;
@@ -56,40 +56,37 @@ float cn__norm_weight(const cn__work *work, size_t channel) {
     return norm_of(work)->affine ? ((const float *)work->tensor[0])[channel] : 1.0f;
 }
 
-float cn__norm_bias(const cn__work *work, size_t channel) {
-    return norm_of(work)->affine ? ((const float *)work->tensor[1])[channel] : 0.0f;
-}
-
 /* ---- memory ---- */
 
-static bool per_channel(const cn_layer *layer) {
-    return layer->ops == &cn__batch_norm_ops;
+static size_t cells(const cn_layer *layer, size_t blocks) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    return layer->ops == &cn__batch_norm_ops ? (size_t)n->channels : blocks * (size_t)n->groups;
+}
+
+static size_t cell_of(const cn__work *work, size_t block, size_t channel) {
+    size_t channels = (size_t)norm_of(work)->channels, groups = (size_t)norm_of(work)->groups;
+    return work->layer->ops == &cn__batch_norm_ops ? channel : block * groups + channel * groups / channels;
 }
 
 void cn__norm_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
                      cn__demand *demand) {
-    const cn__norm_layer *n = (const cn__norm_layer *)layer;
-    size_t channels = (size_t)n->channels, planes = (size_t)max_blocks * channels;
-    (void)in;
+    size_t blocks = (size_t)max_blocks;
     (void)out;
     (void)training;
-    demand->scratch_floats = planes * SUMS + (per_channel(layer) ? channels : planes) * FACTORS;
-    demand->state_floats = (per_channel(layer) ? channels : (size_t)max_blocks * (size_t)n->groups) * MOMENTS;
+    demand->state_floats = cells(layer, blocks) * PAIR;
+    demand->scratch_floats = (blocks * (size_t)in.channels + cells(layer, blocks)) * PAIR;
 }
 
 float *cn__norm_sums(const cn__work *work, size_t block, size_t channel) {
-    return work->scratch + (block * (size_t)norm_of(work)->channels + channel) * SUMS;
+    return work->scratch + (block * (size_t)norm_of(work)->channels + channel) * PAIR;
 }
 
-float *cn__norm_factors(const cn__work *work, size_t block, size_t channel) {
-    size_t channels = (size_t)norm_of(work)->channels;
-    float *first = work->scratch + (size_t)work->max_blocks * channels * SUMS;
-    return first + (per_channel(work->layer) ? channel : block * channels + channel) * FACTORS;
+float *cn__norm_center(const cn__work *work, size_t block, size_t channel) {
+    return work->state + cell_of(work, block, channel) * PAIR;
 }
 
-float *cn__norm_moments(const cn__work *work, size_t block, size_t channel) {
-    size_t channels = (size_t)norm_of(work)->channels, groups = (size_t)norm_of(work)->groups;
-    return work->state + (per_channel(work->layer) ? channel : block * groups + channel * groups / channels) * MOMENTS;
+float *cn__norm_slope(const cn__work *work, size_t block, size_t channel) {
+    return cn__norm_sums(work, (size_t)work->max_blocks, 0) + cell_of(work, block, channel) * PAIR;
 }
 
 /* ---- settling ---- */
@@ -147,32 +144,37 @@ void cn__norm_measure(const cn__work *work, const cn__run *run, size_t item) {
                                 work->out->shape.width, sums, sums + CN__LANES);
 }
 
-void cn__norm_apply(const cn__work *work, const cn__run *run, size_t item) {
-    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
-    const float *factors = cn__norm_factors(work, block, channel);
+/* What the passes over a plane have in common. */
+static cn__pointwise_args plane_args(const cn__work *work, const cn__run *run, size_t block, size_t channel) {
+    const float *center = cn__norm_center(work, block, channel);
     cn__pointwise_args args = {.x = cn__map_plane(work->in[0], block, channel),
                                .y = cn__map_plane(work->out, block, channel),
-                               .scale = factors,
-                               .shift = factors + CN__LANES};
+                               .center = center,
+                               .inv = center + CN__LANES,
+                               .weight = cn__norm_weight(work, channel),
+                               .bias = norm_of(work)->affine ? ((const float *)work->tensor[1])[channel] : 0.0f};
+    cn__pointwise_fill(&args, work, run, &work->fused, block, channel);
+    return args;
+}
+
+void cn__norm_apply(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
+    cn__pointwise_args args = plane_args(work, run, block, channel);
     if (work->fused.skip)
         args.skip = cn__map_plane(work->fused.skip, block, channel);
-    cn__pointwise_fill(&args, work, run, &work->fused, block, channel);
     work->kernels->pointwise(&args);
     cn__map_border(work->out, block, channel);
 }
 
 void cn__norm_reduce(const cn__work *work, const cn__run *run, size_t item) {
     size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
-    const float *moments = cn__norm_moments(work, block, channel);
+    cn__pointwise_args args = plane_args(work, run, block, channel);
     float *sums = cn__norm_sums(work, block, channel);
-    cn__pointwise_args args = {.x = cn__map_plane(work->in[0], block, channel),
-                               .y = cn__map_plane(work->out, block, channel)};
     cn__plane d_skip = {NULL, 0};
     if (work->fused.d_skip)
         d_skip = cn__map_plane(work->fused.d_skip, block, channel);
-    cn__pointwise_fill(&args, work, run, &work->fused, block, channel);
     work->kernels->norm_reduce(&args, cn__map_plane(work->d_out, block, channel), d_skip, work->fused.skip_accumulate,
-                               moments, moments + CN__LANES, sums, sums + CN__LANES);
+                               sums, sums + CN__LANES);
 }
 
 size_t cn__norm_wanted_planes(const cn__work *work, const cn__run *run) {
@@ -181,14 +183,12 @@ size_t cn__norm_wanted_planes(const cn__work *work, const cn__run *run) {
 
 void cn__norm_backward(const cn__work *work, const cn__run *run, size_t item) {
     size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
-    const float *factors = cn__norm_factors(work, block, channel);
+    cn__pointwise_args args = plane_args(work, run, block, channel);
+    const float *b = cn__norm_slope(work, block, channel);
     /* Where norm_reduce has left it. */
     const cn__map *dz = work->fused.d_skip && !work->fused.skip_accumulate ? work->fused.d_skip : work->d_out;
-    (void)run;
-    work->kernels->norm_backward(cn__map_plane(dz, block, channel), cn__map_plane(work->in[0], block, channel),
-                                 cn__map_plane(work->d_in[0], block, channel), work->out->shape.height,
-                                 work->out->shape.width, factors, factors + CN__LANES, factors + 2 * CN__LANES,
-                                 work->accumulate[0]);
+    work->kernels->norm_backward(&args, cn__map_plane(dz, block, channel), cn__map_plane(work->d_in[0], block, channel),
+                                 b, b + CN__LANES, work->accumulate[0]);
 }
 
 /* ---- the constructor of all kinds ---- */

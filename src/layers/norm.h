@@ -1,10 +1,11 @@
 /* norm.h: what batch_norm.c and group_norm.c share: one struct, the passes over planes, and how these find what the
  * statistics came to.
  *
- * Both work in three phases. Planes are read and each leaves two lines of 16 sums, one a lane. Then each *cell*, the
- * planes that share a mean and variance (a channel of all blocks, or a group of a block), is settled: its sums become
- * factors. With these the planes are gone through again. Forward the sums are a lane's mean and m2 = Σ (x - mean)², the
- * factors scale and shift; backward Σ dz and Σ dz·x̂, the factors a, b, c of dx = a·dz + b·x + c.
+ * Both work in three phases. Planes are read and each leaves two lines of 16 sums, one a lane: forward a lane's mean
+ * and m2 = Σ (x - mean)², backward Σ dz and Σ dz·x̂. Then each *cell*, the planes that share a mean and variance (a
+ * channel of all blocks, or a group of a block), is settled from its sums: forward it gets center = mean and inv = 1 /
+ * sqrt(variance + eps), backward b and c of dx = inv · (weight·dz + b·(x - center) + c). With these the planes are gone
+ * through again.
  */
 #ifndef CN_NORM_H
 #define CN_NORM_H
@@ -29,15 +30,13 @@ void cn__norm_init(const cn_layer *layer, cn__rng *rng, void *const *tensors);
 void cn__norm_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
                      cn__demand *demand);
 
-/* Lines of 16 floats: two sums of a plane; three factors that it is to be given, the same for all blocks in batch norm;
- * mean and 1 / sqrt(variance + eps) of its cell, kept for backward. */
+/* Lines of 16 floats: the two sums of a plane; center and inv of its cell, kept for backward; b and c of its cell. */
 float *cn__norm_sums(const cn__work *work, size_t block, size_t channel);
-float *cn__norm_factors(const cn__work *work, size_t block, size_t channel);
-float *cn__norm_moments(const cn__work *work, size_t block, size_t channel);
+float *cn__norm_center(const cn__work *work, size_t block, size_t channel);
+float *cn__norm_slope(const cn__work *work, size_t block, size_t channel);
 
-/* A channel's weight and bias; 1 and 0 without. */
+/* A channel's weight; 1 without. */
 float cn__norm_weight(const cn__work *work, size_t channel);
-float cn__norm_bias(const cn__work *work, size_t channel);
 
 /* Line `which` of a channel's sums added up over blocks, then lanes. Lanes without an image do not count. */
 double cn__norm_channel_sum(const cn__work *work, const cn__run *run, size_t channel, int which);

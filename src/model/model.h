@@ -12,16 +12,16 @@ typedef struct cn__node {
     cn_layer *layer;
     int32_t *inputs;
     int32_t input_count;
-    int32_t readers;      /* nodes that read it */
-    cn__shape shape;      /* of its output */
+    int32_t readers;                    /* nodes that read it */
+    cn__shape shape;                    /* of its output */
     int32_t first_tensor, tensor_count; /* in cn_model.tensors, after cn_model_init */
 } cn__node;
 
 /* A parameter or buffer. Parameters lie in one flat array, each from a 64-byte line of its own. */
 typedef struct cn__slot {
-    char *name;           /* "cblock1.0.convlayer.weight" */
-    cn_tensor value;      /* borrowed views */
-    cn_tensor gradient;   /* data NULL: a buffer */
+    char *name;         /* "cblock1.0.convlayer.weight" */
+    cn_tensor value;    /* borrowed views */
+    cn_tensor gradient; /* data NULL: a buffer */
     bool parameter;
 } cn__slot;
 
@@ -38,16 +38,16 @@ struct cn_model {
     size_t slot_count;
     float *parameters, *gradients; /* flat, flat_count floats, a multiple of 16; gaps are zero */
     size_t flat_count;
-    int64_t *counters;    /* int64 buffers */
-    float *buffers;       /* float32 buffers */
-    float *mean, *std;    /* per input channel, or NULL */
+    int64_t *counters; /* int64 buffers */
+    float *buffers;    /* float32 buffers */
+    float *mean, *std; /* per input channel, or NULL */
     char **class_names;
     int64_t class_count;
-    cn__plan *plan;       /* of cn_model_forward and cn_model_backward */
+    cn__plan *plan; /* of cn_model_forward and cn_model_backward */
     int32_t plan_images;
-    uint32_t *places;     /* 0 … plan_images - 1: what dropout knows images by in a loop of one's own */
-    uint32_t passes;      /* training passes so far */
-    bool can_go_back;     /* the last forward pass was a training one, and backward has not used it up */
+    uint32_t *places; /* 0 … plan_images - 1: what dropout knows images by in a loop of one's own */
+    uint32_t passes;  /* training passes so far */
+    bool can_go_back; /* the last forward pass was a training one, and backward has not used it up */
     cn__run last_run;
 };
 
@@ -93,10 +93,10 @@ const char *cn__grouped(char text[CN__GROUPED_TEXT], int64_t value);
 /* ---- plans (plan.c, run.c) ---- */
 
 typedef struct cn__plan_options {
-    int32_t images;         /* the largest batch */
-    bool training;          /* with a backward pass */
-    bool input_gradient;    /* backward goes on to the model's input */
-    bool copy_tensors;      /* parameters and buffers as they are now; the model may then change */
+    int32_t images;      /* the largest batch */
+    bool training;       /* with a backward pass */
+    bool input_gradient; /* backward goes on to the model's input */
+    bool copy_tensors;   /* parameters and buffers as they are now; the model may then change */
 } cn__plan_options;
 
 /* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan

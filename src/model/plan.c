@@ -182,7 +182,7 @@ static cn_status add_copies(compiler *c, cn__unit *unit) {
 /* The norm that is the only reader of a convolution's output, or NULL. */
 static cn__unit *norm_behind(const cn__plan *plan, const cn__unit *unit) {
     const cn__node *node = head_node(plan, unit);
-    if (!node->layer->ops->gathers_moments || node->readers != 1)
+    if (!node->layer->ops->convolves || plan->model->nodes[unit->last].readers != 1)
         return NULL;
     for (cn__unit *other = plan->units; other < plan->units + plan->unit_count; other++)
         if (head_node(plan, other)->inputs[0] == unit->last)
@@ -276,6 +276,13 @@ static void choose_writers(compiler *c) {
     }
 }
 
+static void bind_folded(const cn__plan *plan, cn__unit *unit) {
+    const cn__node *norm = &plan->model->nodes[unit->folded];
+    unit->work.folded = norm->layer;
+    for (int32_t t = 0; t < norm->tensor_count; t++)
+        unit->work.folded_tensor[t] = plan->tensors[norm->first_tensor + t];
+}
+
 static cn_status bind_unit(compiler *c, cn__unit *unit) {
     cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, unit);
@@ -301,6 +308,8 @@ static cn_status bind_unit(compiler *c, cn__unit *unit) {
     work->scratch = c->scratch;
     if (unit->skip >= 0)
         work->fused.skip = &plan->values[unit->skip];
+    if (unit->folded >= 0)
+        bind_folded(plan, unit);
     for (int32_t t = 0; t < node->tensor_count; t++) {
         int32_t slot = node->first_tensor + t;
         work->tensor[t] = plan->tensors[slot];

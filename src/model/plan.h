@@ -8,11 +8,13 @@
 
 #include "model/model.h"
 
-/* One layer, or a norm with the add, ReLU and dropout after it, bound to memory. */
+/* One layer, or one with what follows it, bound to memory: a norm with its add, ReLU and dropout; for inference also a
+ * convolution with its norm, add and ReLU. */
 typedef struct cn__unit {
     cn__work work;
     int32_t head, last; /* nodes: the layer that computes, and the one whose value comes out */
     int32_t skip;       /* value that a fused add reads; -1: none */
+    int32_t folded;     /* norm that has gone into the weights; -1: none */
     const cn__map **in;
     cn__map **d_in;
     bool *accumulate;

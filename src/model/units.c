@@ -1,4 +1,5 @@
-/* units.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm. */
+/* units.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm; and, where
+ * there is no backward pass, convolution → batch norm → add → ReLU. */
 #include "model/plan.h"
 
 static cn__role role(const cn_model *model, int32_t node) {
@@ -16,41 +17,73 @@ static int32_t sole_reader(const cn_model *model, int32_t node) {
     return -1;
 }
 
-/* Takes `next` into the unit if what the unit has so far allows it. */
-static bool absorb(const cn_model *model, cn__unit *unit, int32_t next) {
-    cn__fused *fused = &unit->work.fused;
-    const cn__node *node = &model->nodes[next];
-    if (fused->dropout > 0.0f)
+/* Takes a convolution's batch norm into its weights, where that is all there is so far. */
+static bool fold(const cn_model *model, cn__unit *unit, int32_t next) {
+    const cn__layer_ops *ops = model->nodes[next].layer->ops;
+    if (unit->last != unit->head || !ops->fixed_factors || ops->wants_moments(model->nodes[next].layer, false))
         return false;
-    switch (role(model, next)) {
-    case CN__ROLE_ADD:
-        if (node->input_count != 2 || unit->skip >= 0 || fused->relu)
-            return false;
-        unit->skip = (node->inputs[0] == unit->last ? node->inputs[1] : node->inputs[0]) + 1;
-        break;
-    case CN__ROLE_RELU:
-        if (fused->relu)
-            return false;
-        fused->relu = true;
-        break;
-    case CN__ROLE_DROPOUT:
-        fused->dropout = cn__dropout_p(node->layer);
-        fused->dropout_id = (uint32_t)next;
-        break;
-    default:
-        return false;
-    }
-    unit->last = next;
+    unit->folded = next;
     return true;
 }
 
-static void find_unit(const cn_model *model, int32_t node, cn__unit *unit) {
+static bool take_skip(const cn_model *model, cn__unit *unit, int32_t next) {
+    const cn__node *node = &model->nodes[next];
+    if (node->input_count != 2 || unit->skip >= 0 || unit->work.fused.relu)
+        return false;
+    unit->skip = (node->inputs[0] == unit->last ? node->inputs[1] : node->inputs[0]) + 1;
+    return true;
+}
+
+static bool take_relu(cn__unit *unit) {
+    bool first = !unit->work.fused.relu;
+    unit->work.fused.relu = true;
+    return first;
+}
+
+/* Without a backward pass there is no training, and dropout is the identity. */
+static bool take_dropout(const cn__plan *plan, cn__unit *unit, int32_t next) {
+    if (plan->options.training) {
+        unit->work.fused.dropout = cn__dropout_p(plan->model->nodes[next].layer);
+        unit->work.fused.dropout_id = (uint32_t)next;
+    }
+    return true;
+}
+
+/* Takes `next` into the unit if what the unit has so far allows it. */
+static bool absorb(const cn__plan *plan, cn__unit *unit, int32_t next) {
+    bool taken = false;
+    if (unit->work.fused.dropout > 0.0f)
+        return false;
+    switch (role(plan->model, next)) {
+    case CN__ROLE_NORM:
+        taken = plan->model->nodes[unit->head].layer->ops->convolves && fold(plan->model, unit, next);
+        break;
+    case CN__ROLE_ADD:
+        taken = take_skip(plan->model, unit, next);
+        break;
+    case CN__ROLE_RELU:
+        taken = take_relu(unit);
+        break;
+    case CN__ROLE_DROPOUT:
+        taken = take_dropout(plan, unit, next);
+        break;
+    case CN__ROLE_OTHER:
+        break;
+    }
+    if (taken)
+        unit->last = next;
+    return taken;
+}
+
+/* `inside` marks the nodes that earlier units have absorbed: of two norms that meet in an add, the first takes it. */
+static void find_unit(const cn__plan *plan, const bool *inside, int32_t node, cn__unit *unit) {
+    const cn_model *model = plan->model;
     unit->head = unit->last = node;
-    unit->skip = -1;
-    if (role(model, node) != CN__ROLE_NORM)
+    unit->skip = unit->folded = -1;
+    if (role(model, node) != CN__ROLE_NORM && (plan->options.training || !model->nodes[node].layer->ops->convolves))
         return;
-    for (int32_t next = sole_reader(model, node); next >= 0; next = sole_reader(model, next))
-        if (!absorb(model, unit, next))
+    for (int32_t next = sole_reader(model, node); next >= 0 && !inside[next]; next = sole_reader(model, next))
+        if (!absorb(plan, unit, next))
             break;
 }
 
@@ -67,7 +100,7 @@ cn_status cn__units_find(cn__plan *plan) {
         cn__unit unit = {0};
         if (inside[n])
             continue;
-        find_unit(model, n, &unit);
+        find_unit(plan, inside, n, &unit);
         for (int32_t m = n; m != unit.last;) {
             m = sole_reader(model, m);
             inside[m] = true;

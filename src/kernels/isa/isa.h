@@ -16,9 +16,9 @@ void CN__K(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean
 void CN__K(pointwise)(const cn__pointwise_args *args);
 void CN__K(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate);
 void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
-                        const float *center, const float *inv, float *sum_dz, float *sum_dzx);
-void CN__K(norm_backward)(cn__plane dz, cn__plane x, cn__plane dx, int32_t height, int32_t width, const float *a,
-                          const float *b, const float *c, bool accumulate);
+                        float *sum_dz, float *sum_dzx);
+void CN__K(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b, const float *c,
+                          bool accumulate);
 void CN__K(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
 /* unary.c */
 void CN__K(unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width);

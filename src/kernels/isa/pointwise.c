@@ -1,4 +1,4 @@
-/* pointwise.c: what happens to each element by itself around a normalisation: scale, shift, skip, ReLU, dropout; and
+/* pointwise.c: what happens to each element around a normalisation: itself, skip, ReLU, dropout; and
  * the way back. Everything is written once, inlined with its options as constants. */
 #include "kernels/isa/isa.h"
 
@@ -6,45 +6,44 @@
 
 /* ---- dropout's random bits ---- */
 
-/* High and low halves of 32×32-bit products, lane by lane. */
-INLINE vu multiply_high(vu a, uint32_t factor) {
+typedef uint64_t vl __attribute__((vector_size(4 * CN__WIDTH)));
+
+/* The 64-bit products of the lower halves; what is in the upper ones does not matter. */
+INLINE vl multiply_low(vl a, uint32_t factor) {
 #if CN__ISA == 3
-    __m512i x = (__m512i)a, f = _mm512_set1_epi32((int)factor);
-    __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(x, f), 32);
-    __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), f);
-    return (vu)_mm512_mask_blend_epi32(0xaaaa, even, odd);
+    return (vl)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64((int64_t)factor));
 #elif CN__ISA == 2
-    __m256i x = (__m256i)a, f = _mm256_set1_epi32((int)factor);
-    __m256i even = _mm256_srli_epi64(_mm256_mul_epu32(x, f), 32);
-    __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), f);
-    return (vu)_mm256_blend_epi32(even, odd, 0xaa);
+    return (vl)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x((int64_t)factor));
 #else
-    vu high;
-    for (int i = 0; i < CN__WIDTH; i++)
-        high[i] = (uint32_t)(((uint64_t)a[i] * factor) >> 32);
-    return high;
+    return (a & 0xffffffffu) * factor;
 #endif
 }
 
-/* Philox 4×32-10 with a counter a lane; see base/philox.c. */
+/* Philox 4×32-10 with a counter a lane; see base/philox.c. Even and odd lanes go separately, each in the lower half of
+ * 64 bits, where a product has both words that a round wants. */
 INLINE void philox(const cn__pointwise_args *a, uint32_t group, size_t part, vu word[4]) {
-    vu c0 = (vu){0} + group, c1 = (vu){0} + a->counter1, c2, c3 = (vu){0} + a->counter3;
+    vl c[4][2], image;
     uint32_t k0 = (uint32_t)a->key, k1 = (uint32_t)(a->key >> 32);
-    memcpy(&c2, a->image + part, sizeof c2);
+    memcpy(&image, a->image + part, sizeof image);
+    for (int odd = 0; odd < 2; odd++) {
+        c[0][odd] = (vl){0} + group;
+        c[1][odd] = (vl){0} + a->counter1;
+        c[2][odd] = odd ? image >> 32 : image;
+        c[3][odd] = (vl){0} + a->counter3;
+    }
     for (int round = 0; round < 10; round++) {
-        vu high0 = multiply_high(c0, 0xD2511F53u), high2 = multiply_high(c2, 0xCD9E8D57u);
-        vu low0 = c0 * 0xD2511F53u, low2 = c2 * 0xCD9E8D57u;
-        c0 = high2 ^ c1 ^ k0;
-        c1 = low2;
-        c2 = high0 ^ c3 ^ k1;
-        c3 = low0;
+        for (int odd = 0; odd < 2; odd++) {
+            vl product0 = multiply_low(c[0][odd], 0xD2511F53u), product2 = multiply_low(c[2][odd], 0xCD9E8D57u);
+            c[0][odd] = (product2 >> 32) ^ c[1][odd] ^ k0;
+            c[1][odd] = product2;
+            c[2][odd] = (product0 >> 32) ^ c[3][odd] ^ k1;
+            c[3][odd] = product0;
+        }
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    word[0] = c0;
-    word[1] = c1;
-    word[2] = c2;
-    word[3] = c3;
+    for (int i = 0; i < 4; i++)
+        word[i] = (vu)((c[i][0] & 0xffffffffu) | c[i][1] << 32);
 }
 
 /* All ones where pixel p is kept. `word` holds the bits of p's group of eight, drawn at its first pixel. */
@@ -53,14 +52,14 @@ INLINE vi kept(const cn__pointwise_args *a, uint32_t p, size_t part, vu word[4])
         philox(a, p / 8, part, word);
     vu bits = word[p % 8 / 2];
     bits = p % 2 ? bits >> 16 : bits & 0xffffu;
-    return (vi)(bits >= (vu){0} + a->threshold);
+    return (vi)bits >= (int32_t)a->threshold;
 }
 
 /* ---- forward ---- */
 
-INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool affine, bool skip, bool relu, bool dropout) {
-    vf scale = affine ? vf_load(a->scale + part) : (vf){0}, shift = affine ? vf_load(a->shift + part) : (vf){0};
-    vf keep = vf_set1(a->keep);
+INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool norm, bool skip, bool relu, bool dropout) {
+    vf center = norm ? vf_load(a->center + part) : (vf){0}, bias = vf_set1(a->bias), keep = vf_set1(a->keep);
+    vf scale = norm ? vf_load(a->inv + part) * a->weight : (vf){0};
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
@@ -68,7 +67,7 @@ INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool affine, 
         const float *s = skip ? a->skip.data + (size_t)r * a->skip.row + part : x;
         float *y = a->y.data + (size_t)r * a->y.row + part;
         for (int32_t c = 0; c < a->width; c++, x += CN__LANES, s += CN__LANES, y += CN__LANES, p++) {
-            vf value = affine ? vf_fma(vf_load(x), scale, shift) : vf_load(x);
+            vf value = norm ? vf_fma(vf_load(x) - center, scale, bias) : vf_load(x);
             if (skip)
                 value += vf_load(s);
             if (relu)
@@ -80,17 +79,17 @@ INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool affine, 
     }
 }
 
-INLINE void forward_options(const cn__pointwise_args *a, size_t part, bool affine, bool skip) {
+INLINE void forward_options(const cn__pointwise_args *a, size_t part, bool norm, bool skip) {
     if (a->threshold)
-        a->relu ? forward_rows(a, part, affine, skip, true, true) : forward_rows(a, part, affine, skip, false, true);
+        a->relu ? forward_rows(a, part, norm, skip, true, true) : forward_rows(a, part, norm, skip, false, true);
     else
-        a->relu ? forward_rows(a, part, affine, skip, true, false) : forward_rows(a, part, affine, skip, false, false);
+        a->relu ? forward_rows(a, part, norm, skip, true, false) : forward_rows(a, part, norm, skip, false, false);
 }
 
 void CN__K(pointwise)(const cn__pointwise_args *args) {
     bool skip = args->skip.data != NULL;
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
-        if (args->scale)
+        if (args->inv)
             skip ? forward_options(args, part, true, true) : forward_options(args, part, true, false);
         else
             skip ? forward_options(args, part, false, true) : forward_options(args, part, false, false);
@@ -110,7 +109,6 @@ INLINE vf masked(const cn__pointwise_args *a, vf dy, const float *y, uint32_t p,
 
 typedef struct reduction {
     cn__plane dy, dskip;
-    const float *center, *inv;
     float *sum_dz, *sum_dzx;
 } reduction;
 
@@ -132,7 +130,7 @@ INLINE void reduce_pixel(const cn__pointwise_args *a, const float *x, const floa
 
 INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t part, bool relu, bool dropout,
                         int skip /* 0: none, 1: store, 2: add */) {
-    vf center = vf_load(to->center + part), even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
+    vf center = vf_load(a->center + part), even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
@@ -154,7 +152,7 @@ INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t
         }
     }
     vf_store(to->sum_dz + part, even + odd);
-    vf_store(to->sum_dzx + part, (even_product + odd_product) * vf_load(to->inv + part));
+    vf_store(to->sum_dzx + part, (even_product + odd_product) * vf_load(a->inv + part));
 }
 
 INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, size_t part, int skip) {
@@ -165,8 +163,8 @@ INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, siz
 }
 
 void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
-                        const float *center, const float *inv, float *sum_dz, float *sum_dzx) {
-    reduction to = {dy, dskip, center, inv, sum_dz, sum_dzx};
+                        float *sum_dz, float *sum_dzx) {
+    reduction to = {dy, dskip, sum_dz, sum_dzx};
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
         if (!dskip.data)
             reduce_options(args, &to, part, 0);
@@ -176,16 +174,18 @@ void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane 
             reduce_options(args, &to, part, 1);
 }
 
-void CN__K(norm_backward)(cn__plane dz, cn__plane x, cn__plane dx, int32_t height, int32_t width, const float *a,
-                          const float *b, const float *c, bool accumulate) {
+void CN__K(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b, const float *c,
+                          bool accumulate) {
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-        vf va = vf_load(a + part), vb = vf_load(b + part), vc = vf_load(c + part);
-        for (int32_t r = 0; r < height; r++) {
-            const float *from = dz.data + (size_t)r * dz.row + part, *at = x.data + (size_t)r * x.row + part;
+        vf center = vf_load(args->center + part), inv = vf_load(args->inv + part), weight = vf_set1(args->weight);
+        vf vb = vf_load(b + part), vc = vf_load(c + part);
+        for (int32_t r = 0; r < args->height; r++) {
+            const float *x = args->x.data + (size_t)r * args->x.row + part;
+            const float *from = dz.data + (size_t)r * dz.row + part;
             float *to = dx.data + (size_t)r * dx.row + part;
-            for (size_t i = 0; i < (size_t)width * CN__LANES; i += CN__LANES) {
-                vf value = vf_fma(vf_load(from + i), va, vf_fma(vf_load(at + i), vb, vc));
-                vf_store(to + i, accumulate ? vf_load(to + i) + value : value);
+            for (size_t i = 0; i < (size_t)args->width * CN__LANES; i += CN__LANES) {
+                vf value = vf_fma(vf_load(from + i), weight, vf_fma(vf_load(x + i) - center, vb, vc));
+                vf_store(to + i, accumulate ? vf_fma(value, inv, vf_load(to + i)) : value * inv);
             }
         }
     }

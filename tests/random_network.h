@@ -1,0 +1,20 @@
+/* random_network.h: networks drawn at random from a seed: single layers with random options, and random graphs. */
+#ifndef RANDOM_NETWORK_H
+#define RANDOM_NETWORK_H
+
+#include "network.h"
+
+/* A small generator of its own (Steele, Lea & Flood 2014: SplitMix64), so that seeds mean the same for ever. */
+typedef struct dice {
+    uint64_t state;
+} dice;
+int dice_below(dice *d, int bound); /* 0 … bound - 1 */
+
+/* A training pass through one layer. `cost` bounds the multiply-adds of the whole batch. */
+void random_layer(dice *d, double cost, network *net);
+
+/* A training pass through a graph: chains and branches, skips, sums, values with several readers, norms followed by
+ * what can and what cannot be computed along with them. `cost` bounds the multiply-adds of one image. */
+void random_graph(dice *d, double cost, network *net);
+
+#endif

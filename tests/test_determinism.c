@@ -1,0 +1,189 @@
+/* test_determinism.c: session 8 trains to the same bits for any number of threads and on AVX2 and AVX-512; the portable
+ * kernels agree within float32's accuracy; memory stays small. */
+#include "testing.h"
+#include "numbers.h"
+#include <stdbool.h>
+#include <stdlib.h>
+
+enum { COUNT = 72, BATCH = 32, SIDE = 32, PIXELS = 3 * SIDE * SIDE }; /* 32, 32 and 8 images */
+
+/* ---- an allocator that knows how much memory is in use ---- */
+
+typedef struct meter {
+    size_t now, most;
+} meter;
+
+static void *metered_allocate(void *user, size_t bytes, size_t alignment) {
+    meter *m = user;
+    void *memory;
+    if (posix_memalign(&memory, alignment, bytes + 64) != 0)
+        return NULL;
+    *(size_t *)memory = bytes;
+    m->now += bytes;
+    m->most = m->now > m->most ? m->now : m->most;
+    return (char *)memory + 64;
+}
+
+static void metered_release(void *user, void *memory) {
+    meter *m = user;
+    void *begin = (char *)memory - 64;
+    m->now -= *(size_t *)begin;
+    free(begin);
+}
+
+/* ---- a short training ---- */
+
+static int draw(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
+    (void)user;
+    for (uint32_t i = 0; i < PIXELS; i++)
+        pixels[i] = (uint8_t)(numbers_hashed((uint32_t)index, i / 7) * 256.0f);
+    *label = index * 7 % 10;
+    return 0;
+}
+
+static cn_dataset *new_data(cn_context *ctx) {
+    static const float mean[] = {0.49f, 0.48f, 0.45f}, std[] = {0.25f, 0.24f, 0.26f};
+    cn_dataset_source source = {sizeof source, COUNT, 3, SIDE, SIDE, 10, draw, NULL};
+    cn_augmentation augmentation = CN_AUGMENTATION_CIFAR10;
+    cn_dataset *data;
+    ck_ok(cn_dataset_callback(ctx, &source, &data));
+    ck_ok(cn_dataset_set_normalization(data, 3, mean, std));
+    ck_ok(cn_dataset_set_augmentation(data, &augmentation));
+    return data;
+}
+
+typedef struct result {
+    float *tensors;
+    int64_t count;
+    double train_loss, test_loss;
+} result;
+
+static result keep(cn_model *model, const cn_trainer *trainer) {
+    result r = {0};
+    cn_epoch epoch = CN_EPOCH_INIT;
+    for (int i = 0; i < cn_model_tensor_count(model); i++) {
+        cn_tensor *tensor;
+        ck_ok(cn_model_tensor(model, cn_model_tensor_name(model, i), &tensor));
+        if (cn_tensor_dtype(tensor) != CN_FLOAT32)
+            continue;
+        int64_t more = cn_tensor_count(tensor);
+        r.tensors = realloc(r.tensors, (size_t)(r.count + more) * sizeof(float));
+        ck_assert_ptr_nonnull(r.tensors);
+        memcpy(r.tensors + r.count, cn_tensor_data(tensor), (size_t)more * sizeof(float));
+        r.count += more;
+    }
+    ck_ok(cn_trainer_epoch(trainer, 0, &epoch));
+    r.train_loss = epoch.train_loss;
+    r.test_loss = epoch.test_loss;
+    return r;
+}
+
+/* One epoch of three batches by the study's recipe. */
+static result train(cn_norm norm, cn_context_options context_options) {
+    cn_context *ctx;
+    cn_model *model;
+    cn_trainer *trainer;
+    cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
+    options.norm = norm;
+    ck_ok(cn_context_new(&context_options, &ctx));
+    cn_dataset *data = new_data(ctx);
+    ck_ok(cn_session8_new(ctx, &options, &model));
+    ck_ok(cn_trainer_new(model, data, data, NULL, &trainer));
+    ck_ok(cn_trainer_fit(trainer, 1, NULL, NULL));
+    result r = keep(model, trainer);
+    cn_trainer_free(trainer);
+    cn_model_free(model);
+    cn_dataset_free(data);
+    cn_context_free(ctx);
+    return r;
+}
+
+static cn_context_options context(int threads, cn_isa isa, cn_conv_algorithm algorithm) {
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    options.threads = threads;
+    options.isa = isa;
+    options.conv_algorithm = algorithm;
+    return options;
+}
+
+static void expect_same(const result *a, const result *b) {
+    ck_assert_int_eq(a->count, b->count);
+    ck_assert_int_eq(memcmp(a->tensors, b->tensors, (size_t)a->count * sizeof(float)), 0);
+    ck_assert_double_eq(a->train_loss, b->train_loss);
+    ck_assert_double_eq(a->test_loss, b->test_loss);
+}
+
+static bool offered(cn_isa isa) {
+    cn_context *ctx;
+    cn_device device = CN_DEVICE_INIT;
+    cn_context_options options = context(1, isa, CN_CONV_AUTO);
+    ck_ok(cn_context_new(&options, &ctx));
+    ck_ok(cn_context_device(ctx, &device));
+    cn_context_free(ctx);
+    return device.isa == isa;
+}
+
+/* ---- the promises ---- */
+
+START_TEST(threads_leave_the_same_bits) {
+    static const int threads[] = {2, 3, 8};
+    cn_norm norm = _i / 2 ? CN_NORM_GROUP : CN_NORM_BATCH;
+    cn_conv_algorithm algorithm = _i % 2 ? CN_CONV_AUTO : CN_CONV_DIRECT;
+    result one = train(norm, context(1, CN_ISA_AUTO, algorithm));
+    for (int i = 0; i < (test_quick() ? 1 : 3); i++) {
+        result more = train(norm, context(threads[i], CN_ISA_AUTO, algorithm));
+        expect_same(&one, &more);
+        free(more.tensors);
+    }
+    free(one.tensors);
+}
+END_TEST
+
+START_TEST(avx2_and_avx512_leave_the_same_bits) {
+    if (!offered(CN_ISA_AVX512))
+        return;
+    result narrow = train((cn_norm)_i, context(2, CN_ISA_AVX2, CN_CONV_DIRECT));
+    result wide = train((cn_norm)_i, context(2, CN_ISA_AVX512, CN_CONV_DIRECT));
+    expect_same(&narrow, &wide);
+    free(narrow.tensors);
+    free(wide.tensors);
+}
+END_TEST
+
+START_TEST(the_portable_kernels_agree) {
+    if (!offered(CN_ISA_AVX2))
+        return;
+    result portable = train((cn_norm)_i, context(2, CN_ISA_PORTABLE, CN_CONV_DIRECT));
+    result fused = train((cn_norm)_i, context(2, CN_ISA_AVX2, CN_CONV_DIRECT));
+    ck_assert_double_eq_tol(portable.train_loss, fused.train_loss, 1e-5);
+    ck_assert_double_eq_tol(portable.test_loss, fused.test_loss, 1e-4);
+    for (int64_t i = 0; i < portable.count; i++)
+        ck_assert_float_eq_tol(portable.tensors[i], fused.tensors[i], 1e-4f);
+    free(portable.tensors);
+    free(fused.tensors);
+}
+END_TEST
+
+START_TEST(training_stays_under_64_megabytes) {
+    meter memory = {0};
+    cn_context_options options = context(2, CN_ISA_AUTO, CN_CONV_AUTO);
+    options.allocate = metered_allocate;
+    options.release = metered_release;
+    options.user = &memory;
+    free(train(CN_NORM_BATCH, options).tensors);
+    ck_assert_uint_eq(memory.now, 0);
+    ck_assert_uint_gt(memory.most, 1u << 20);
+    ck_assert_uint_lt(memory.most, 64u << 20);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("determinism");
+    TCase *group = tcase_create("determinism");
+    tcase_add_loop_test(group, threads_leave_the_same_bits, 0, 4);
+    tcase_add_loop_test(group, avx2_and_avx512_leave_the_same_bits, CN_NORM_NONE, CN_NORM_INSTANCE + 1);
+    tcase_add_loop_test(group, the_portable_kernels_agree, CN_NORM_BATCH, CN_NORM_GROUP + 1);
+    tcase_add_test(group, training_stays_under_64_megabytes);
+    suite_add_tcase(suite, group);
+    return test_run(suite);
+}

@@ -1,0 +1,61 @@
+/* test_layers.c: every layer and option against PyTorch's values in golden/layers.txt: output, gradients, running
+ * statistics; with both ways to convolve, with one thread and with three.
+ *
+ *     CASE='train 2x3x5x7 | conv2d out=8 kernel=3 padding=1' tests/bin/test_layers
+ *
+ * runs the cases of the file that contain these words. */
+#include "expectation.h"
+#include "testing.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static golden *file;
+
+static const struct {
+    cn_conv_algorithm algorithm;
+    int threads;
+    const char *name;
+} ways[] = {{CN_CONV_DIRECT, 1, "direct, 1 thread"},
+            {CN_CONV_DIRECT, 3, "direct, 3 threads"},
+            {CN_CONV_GEMM, 1, "gemm, 1 thread"},
+            {CN_CONV_GEMM, 3, "gemm, 3 threads"}};
+#define WAYS (sizeof ways / sizeof *ways)
+
+static void check_way(size_t w, int index, const network *net, const net_pass *given, const double *rounding) {
+    char complaint[COMPLAINT];
+    cn_context *context = net_context(ways[w].threads, ways[w].algorithm, CN_ISA_AUTO);
+    net_pass *pass = net_pass_copy(net, given);
+    net_run_library(context, net, pass);
+    int bad = golden_compare(file, index, net, pass, rounding, complaint);
+    ck_assert_msg(bad == 0, "%s: %s; again: CASE='%s' tests/bin/test_layers", ways[w].name, complaint, net->text);
+    net_pass_free(pass);
+    cn_context_free(context);
+}
+
+/* Case _i of the file; each in a process of its own, so that one that crashes says which it was. */
+START_TEST(agrees_with_pytorch) {
+    const char *wanted = getenv("CASE");
+    network net;
+    if (wanted && !strstr(golden_text(file, _i), wanted))
+        return;
+    ck_assert_int_eq(network_parse(&net, golden_text(file, _i)), 0);
+    net_pass *given = net_pass_new(&net);
+    expectation *reference = net_expect(&net, given);
+    for (size_t w = 0; w < WAYS; w++)
+        if (!test_quick() || w == (size_t)_i % WAYS)
+            check_way(w, _i, &net, given, reference->rounding);
+    net_pass_free(given);
+    net_expectation_free(reference);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("layers");
+    TCase *tests = tcase_create("golden");
+    file = golden_read("tests/golden/layers.txt");
+    tcase_add_loop_test(tests, agrees_with_pytorch, 0, golden_count(file));
+    suite_add_tcase(suite, tests);
+    int result = test_run(suite);
+    golden_free(file);
+    return result;
+}
