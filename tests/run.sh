@@ -28,28 +28,25 @@ trap 'rm -f "$output"' EXIT
 
 # count NAME CODE: adds up Check's summary line in $output; a suite that ended without one, or badly, has failed.
 count() {
-    line=$(grep -E '^[0-9]+%: Checks: ' "$output" | tail -n 1)
-    bad=$(echo "$line" | sed 's/.*Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 + \2/')
-    checks=$(echo "$line" | sed 's/.*Checks: \([0-9]*\),.*/\1/')
-    if [ -z "$line" ]; then
-        bad=1 checks=1
-    elif [ "$2" -ne 0 ] && [ $((bad)) -eq 0 ]; then
+    set -- "$1" "$2" $(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$output")
+    checks=${3:-1} bad=$((${4:-1} + ${5:-0}))
+    if [ "$2" -ne 0 ] && [ $bad -eq 0 ]; then
         bad=1 checks=$((checks + 1))
     fi
-    if [ "$2" -eq 0 ] && [ $((bad)) -eq 0 ]; then
-        printf '%-40s %s\n' "$1" "${line#100%: }"
+    if [ "$2" -eq 0 ] && [ $bad -eq 0 ]; then
+        printf '%-40s %s checks\n' "$1" "$checks"
     else
         printf '%-40s FAILED, exit code %s\n' "$1" "$2"
         cat "$output"
     fi
-    failed=$((failed + bad)) passed=$((passed + checks - (bad)))
+    failed=$((failed + bad)) passed=$((passed + checks - bad))
 }
 
 run_suite() { # NAME COMMAND...
-    name=$1
+    title=$1
     shift
     "$@" >"$output" 2>&1
-    count "$name" $?
+    count "$title" $?
 }
 
 for test in "$@"; do

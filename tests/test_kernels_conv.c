@@ -82,14 +82,36 @@ static float plain_conv(const problem *p, int32_t row, int32_t pixel, int32_t la
     return sum;
 }
 
+/* The first tile of output channels, over all pixels. */
+static cn__conv_args first_tile(const problem *p, const float *bias) {
+    return (cn__conv_args){.in = p->x,
+                           .in_channel = p->x_channel,
+                           .in_channels = p->in,
+                           .weights = p->weights,
+                           .taps = p->kernel * p->kernel,
+                           .bias = bias,
+                           .out = p->y,
+                           .out_channel = p->y_channel,
+                           .out_channels = p->out < CN__CONV_TILE ? p->out : CN__CONV_TILE};
+}
+
+static cn__conv_job all_pixels(const problem *p, bool accumulate) {
+    return (cn__conv_job){.taps = p->taps,
+                          .tap_count = p->kernel * p->kernel,
+                          .pixel_count = p->height * p->width,
+                          .pixel_in = p->pixel_in,
+                          .pixel_out = p->pixel_out,
+                          .accumulate = accumulate};
+}
+
 static void check_conv(const problem *p, bool accumulate, const float *bias) {
     size_t floats = p->y_block;
     float *before = malloc(floats * sizeof *before);
     ck_assert_ptr_nonnull(before);
     memcpy(before, p->y, floats * sizeof *before);
-    int32_t rows = p->out < CN__CONV_TILE ? p->out : CN__CONV_TILE;
-    cn__conv_args args = {p->x, p->x_channel, p->in, p->weights, p->kernel * p->kernel, bias, p->y, p->y_channel, rows};
-    cn__conv_job job = {p->taps, p->kernel * p->kernel, p->height * p->width, p->pixel_in, p->pixel_out, accumulate};
+    cn__conv_args args = first_tile(p, bias);
+    cn__conv_job job = all_pixels(p, accumulate);
+    int32_t rows = args.out_channels;
     kernels->conv(&args, &job);
     for (int32_t r = 0; r < p->out; r++)
         for (int32_t i = 0; i < p->height * p->width; i++)
@@ -123,8 +145,15 @@ START_TEST(a_pixel_without_taps_becomes_zero) {
     int32_t origin = 0;
     for (int l = 0; l < CN__LANES; l++)
         out[l] = 7.0f;
-    cn__conv_args args = {out, CN__LANES, 1, weights, 1, NULL, out, CN__LANES, 1};
-    cn__conv_job job = {NULL, 0, 1, &origin, &origin, true};
+    cn__conv_args args = {.in = out,
+                          .in_channel = CN__LANES,
+                          .in_channels = 1,
+                          .weights = weights,
+                          .taps = 1,
+                          .out = out,
+                          .out_channel = CN__LANES,
+                          .out_channels = 1};
+    cn__conv_job job = {.pixel_count = 1, .pixel_in = &origin, .pixel_out = &origin, .accumulate = true};
     kernels->conv(&args, &job);
     ck_assert_float_eq(out[15], 7.0f);
     job.accumulate = false;
@@ -201,10 +230,8 @@ START_TEST(instruction_sets_with_fma_agree_to_the_bit) {
         ck_assert_mem_eq(one, two, floats * sizeof *one);
         float *y = whole_numbers(&rng, p.y_block);
         memcpy(y, p.y, p.y_block * sizeof *y);
-        cn__conv_args conv = {p.x,       p.x_channel,         p.in,
-                              p.weights, p.kernel * p.kernel, NULL,
-                              p.y,       p.y_channel,         p.out < CN__CONV_TILE ? p.out : CN__CONV_TILE};
-        cn__conv_job job = {p.taps, p.kernel * p.kernel, p.height * p.width, p.pixel_in, p.pixel_out, true};
+        cn__conv_args conv = first_tile(&p, NULL);
+        cn__conv_job job = all_pixels(&p, true);
         kernels->conv(&conv, &job);
         conv.out = y;
         avx2->conv(&conv, &job);
