@@ -80,7 +80,7 @@ HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
-SUITES_ONCE := $(addprefix $(TESTS_DIR)/,test_base test_safetensors test_summary test_zoo)
+SUITES_ONCE := $(patsubst %,$(TESTS_DIR)/test_%,augmentation base data_files interface reference safetensors schedule summary zoo)
 
 # ---- flags ----
 
@@ -278,7 +278,7 @@ fuzzers: $(FUZZERS)
 
 ## bench: session 8 against PyTorch, where that is installed, and the machine's peak
 bench: programs $(TESTS_DIR)/bench_training
-	tests/bench.sh $(TESTS_DIR)/bench_training
+	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info
 
 ## bench-kernels: times of single kernels and thread hand-overs
 bench-kernels: $(filter-out %/bench_training,$(BENCHES))
