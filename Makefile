@@ -80,8 +80,8 @@ HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
-SUITES_ONCE := $(addprefix $(TESTS_DIR)/,test_augmentation test_base test_data test_data_files test_interface \
-               test_out_of_memory test_reference test_safetensors test_summary test_synthetic test_zoo)
+SUITES_ONCE := $(patsubst %,$(TESTS_DIR)/test_%,augmentation base data data_files interface out_of_memory reference \
+               safetensors schedule summary synthetic zoo)
 
 # ---- flags ----
 
@@ -279,7 +279,7 @@ fuzzers: $(FUZZERS)
 
 ## bench: session 8 against PyTorch, where that is installed, and the machine's peak
 bench: programs $(TESTS_DIR)/bench_training
-	tests/bench.sh $(TESTS_DIR)/bench_training
+	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info
 
 ## bench-kernels: times of single kernels and thread hand-overs
 bench-kernels: $(filter-out %/bench_training,$(BENCHES))

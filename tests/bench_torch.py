@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 """bench_torch.py NORM BATCH THREADS SECONDS: session 8 in PyTorch, the peer of bench_training.c.
 
 Prints `train RATE infer RATE` (images a second) for the better of the two memory formats.

@@ -30,22 +30,23 @@ static void check(cn_status status) {
     exit(1);
 }
 
-/* Stops an epoch when its time is up; the first batches only warm up. */
+/* Ends the training when its time is up; the first batches only warm up. */
+enum { WARM_BATCHES = 5, BATCHES_AN_EPOCH = 64 };
+
 typedef struct stopwatch {
-    double start, seconds, rate;
-    int64_t first_images;
+    double start, seconds, passed;
+    int64_t batches;
 } stopwatch;
 
 static int tick(void *user, const cn_batch *batch) {
     stopwatch *watch = user;
-    if (batch->batch == 5) {
+    (void)batch;
+    if (++watch->batches == WARM_BATCHES)
         watch->start = now();
-        watch->first_images = batch->images;
-    }
-    if (batch->batch <= 5 || now() - watch->start < watch->seconds)
+    if (watch->batches <= WARM_BATCHES)
         return 0;
-    watch->rate = (double)(batch->images - watch->first_images) / (now() - watch->start);
-    return 1;
+    watch->passed = now() - watch->start;
+    return watch->passed >= watch->seconds;
 }
 
 static double training_rate(cn_context *ctx, cn_model *model, const settings *s) {
@@ -56,13 +57,13 @@ static double training_rate(cn_context *ctx, cn_model *model, const settings *s)
     options.batch_size = s->batch;
     options.on_batch = tick;
     options.user = &watch;
-    check(cn_dataset_synthetic(ctx, CN_TRAIN, 512 * 1024 / s->batch * s->batch / 8, 1, &data));
+    check(cn_dataset_synthetic(ctx, CN_TRAIN, BATCHES_AN_EPOCH * s->batch, 1, &data));
     check(cn_trainer_new(model, data, NULL, &options, &trainer));
-    while (watch.rate == 0.0)
+    while (watch.passed < watch.seconds)
         check(cn_trainer_fit(trainer, 1, NULL, NULL));
     cn_trainer_free(trainer);
     cn_dataset_free(data);
-    return watch.rate;
+    return (double)((watch.batches - WARM_BATCHES) * s->batch) / watch.passed;
 }
 
 static double inference_rate(cn_context *ctx, const cn_model *model, const settings *s) {
