@@ -253,7 +253,7 @@ sanitize:
 
 ## check-asan: the first half of sanitize
 check-asan:
-	+ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) CONFIG=asan CFLAGS='-O1 -g' suites
+	+QUICK=1 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) CONFIG=asan CFLAGS='-O1 -g' suites
 
 ## check-tsan: the second half of sanitize
 check-tsan:
