@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #define TOLERANCE 1e-5 /* of an array's largest value: float32 in any order of summation */
-#define SAFETY    20.0 /* by how much measured rounding may be exceeded */
 #define NOISY     4    /* passes that measure it */
 #define TINY      1e-8 /* beside gradients that come from numbers around 1 */
 #define MARGIN    2e-5 /* nearer to a jump, float32 may be on its other side */
@@ -87,7 +86,9 @@ expectation *net_expect(const network *net, const net_pass *given) {
     expectation *e = calloc(1, sizeof *e);
     ck_assert_ptr_nonnull(e);
     e->pass = net_pass_copy(net, given);
-    e->smooth = net_run_reference(net, e->pass) > MARGIN;
+    net_jumps jumps = net_run_reference(net, e->pass);
+    e->smooth = jumps.nearest > MARGIN;
+    e->has_slopes = net->training && e->smooth && !jumps.met;
     for (unsigned i = 0; i < NOISY; i++)
         measure_rounding(net, given, e, i);
     return e;
@@ -100,13 +101,14 @@ void net_expectation_free(expectation *wanted) {
     free(wanted);
 }
 
-int net_compare(const network *net, const net_pass *got, const expectation *wanted, char complaint[COMPLAINT]) {
+int net_compare(const network *net, const net_pass *got, const expectation *wanted, double safety,
+                char complaint[COMPLAINT]) {
     array a[NET_ARRAYS], b[NET_ARRAYS];
     verdict v = new_verdict(complaint);
     int count = list_arrays(net, got, a);
     list_arrays(net, wanted->pass, b);
     for (int k = 0; k < count; k++) {
-        double allowed = TOLERANCE * largest(&b[k]) + SAFETY * wanted->rounding[k] + TINY;
+        double allowed = TOLERANCE * largest(&b[k]) + safety * wanted->rounding[k] + TINY;
         if (a[k].gradient && !(net->training && wanted->smooth))
             continue;
         for (size_t i = 0; i < a[k].count; i++)
@@ -138,7 +140,7 @@ int net_compare_differences(const network *net, const net_pass *got, const expec
             continue;
         for (size_t i = 0; i < a[k].count; i++)
             along += a[k].values[i] * net_value(NET_DIRECTION, i);
-        double allowed = (TOLERANCE * fmax(largest(&a[k]), 1e-3) + SAFETY * wanted->rounding[k]);
+        double allowed = (TOLERANCE * fmax(largest(&a[k]), 1e-3) + NET_LAYER_SAFETY * wanted->rounding[k]);
         judge(&v, "differences of ", &a[k], 0, along, net_difference(net, wanted->pass, k - 2),
               allowed * sqrt((double)a[k].count));
     }
@@ -234,7 +236,7 @@ int golden_compare(const golden *file, int index, const network *net, const net_
         size_t length = strcspn(line, ":");
         int k = find_array(arrays, count, line, length);
         compare_digest(&v, &arrays[k], line + length + 1, rounding ? TOLERANCE : 1e-7,
-                       rounding ? SAFETY * rounding[k] : 1e-12);
+                       rounding ? NET_LAYER_SAFETY * rounding[k] : 1e-12);
     }
     ck_assert_int_eq(lines, net->training ? count : 1);
     return v.bad;

@@ -161,6 +161,22 @@ static int border_fits(const net_layer *l, net_shape in) {
     return 1;
 }
 
+/* With dilation a window may miss the image altogether; what its maximum is, nobody knows. */
+static int windows_meet_image(const net_layer *l, net_shape in) {
+    int size[2] = {in.height, in.width}, out[2] = {l->shape.height, l->shape.width};
+    for (int d = 0; d < 2; d++)
+        for (int o = 0; o < out[d]; o++) {
+            int inside = 0;
+            for (int k = 0; k < l->kernel[d]; k++) {
+                int place = o * l->stride[d] - l->padding[d] + k * l->dilation[d];
+                inside += place >= 0 && place < size[d];
+            }
+            if (inside == 0)
+                return 0;
+        }
+    return 1;
+}
+
 static int infer(const network *net, net_layer *l) {
     net_shape in = net->layer[l->input[0]].shape;
     l->shape = in;
@@ -175,6 +191,8 @@ static int infer(const network *net, net_layer *l) {
         if (2 * l->padding[0] > l->kernel[0] || 2 * l->padding[1] > l->kernel[1])
             return -1;
         l->shape = (net_shape){in.channels, window(l, 0, in.height), window(l, 1, in.width)};
+        if (!windows_meet_image(l, in))
+            return -1;
         break;
     case NET_ADAPTIVE_AVG_POOL:
         l->shape = (net_shape){in.channels, l->out[0], l->out[1]};

@@ -13,7 +13,7 @@ typedef struct run {
     net_pass *pass;
     number *value[NET_MAX_LAYERS + 1]; /* [N, C, H, W] of each layer; 0: the input */
     number *tensor[NET_MAX_TENSORS];
-    double margin;
+    net_jumps jumps;
     bool tracks; /* running statistics, as training does */
 } run;
 
@@ -37,8 +37,10 @@ static size_t at(net_shape shape, int n, int c, int y, int x) {
 }
 
 static void near_jump(run *r, double distance) {
-    if (distance < r->margin)
-        r->margin = distance;
+    if (distance == 0.0)
+        r->jumps.met = true;
+    else if (distance < r->jumps.nearest)
+        r->jumps.nearest = distance;
 }
 
 static const number *tensor(const step *s, int what) {
@@ -122,8 +124,7 @@ static number max_at(const step *s, int n, int c, int oy, int ox) {
             }
             any = true;
         }
-    if (of(s, best) != second) /* an exact tie is one in any precision */
-        near_jump(s->run, of(s, best) - second);
+    near_jump(s->run, of(s, best) - second);
     return function(s, best, of(s, best), 1.0);
 }
 
@@ -267,8 +268,7 @@ static number gelu(const step *s, number x) {
 
 static number rectify(const step *s, number x, double slope) {
     double v = of(s, x);
-    if (v != 0.0)
-        near_jump(s->run, fabs(v));
+    near_jump(s->run, fabs(v));
     return function(s, x, v > 0.0 ? v : slope * v, v > 0.0 ? 1.0 : slope);
 }
 
@@ -414,7 +414,6 @@ static number *given(tape *t, const double *values, size_t count) {
 
 static void run_forward(run *r) {
     const network *net = r->net;
-    r->margin = INFINITY;
     r->value[0] = given(&r->tape, r->pass->input, r->pass->inputs);
     for (int t = 0; t < net->tensors; t++)
         r->tensor[t] = given(&r->tape, r->pass->tensor[t], net->tensor[t].count);
@@ -440,26 +439,39 @@ static void run_backward(const run *r) {
     free(gradient);
 }
 
+/* The tape's memory is kept from pass to pass: asking the system for it again and again is what would take time. */
+static tape spare;
+
+static run run_new(const network *net, net_pass *pass) {
+    run r = {.tape = spare, .net = net, .pass = pass, .jumps = {.nearest = INFINITY}};
+    spare = (tape){0};
+    return r;
+}
+
 static void run_free(run *r) {
     for (int i = 0; i <= r->net->layers; i++)
         free(r->value[i]);
     for (int t = 0; t < r->net->tensors; t++)
         free(r->tensor[t]);
-    tape_free(&r->tape);
+    tape_clear(&r->tape);
+    spare = r->tape;
 }
 
-static double run_pass(const network *net, net_pass *pass, double noise, unsigned seed) {
-    run r = {.net = net, .pass = pass, .tracks = net->training, .tape = {.noise = noise, .seed = seed}};
+static net_jumps run_pass(const network *net, net_pass *pass, double noise, unsigned seed) {
+    run r = run_new(net, pass);
+    r.tracks = net->training;
+    r.tape.noise = noise;
+    r.tape.seed = seed;
     run_forward(&r);
     for (size_t i = 0; i < pass->outputs; i++)
         pass->output[i] = r.tape.value[r.value[net->layers][i]];
     if (net->training)
         run_backward(&r);
     run_free(&r);
-    return r.margin;
+    return r.jumps;
 }
 
-double net_run_reference(const network *net, net_pass *pass) {
+net_jumps net_run_reference(const network *net, net_pass *pass) {
     return run_pass(net, pass, 0.0, 0);
 }
 
@@ -471,7 +483,7 @@ void net_run_noisy_reference(const network *net, net_pass *pass, unsigned seed) 
 
 /* Σ grad_output · output. */
 static double loss(const network *net, net_pass *pass) {
-    run r = {.net = net, .pass = pass};
+    run r = run_new(net, pass);
     double sum = 0.0;
     run_forward(&r);
     for (size_t i = 0; i < pass->outputs; i++)

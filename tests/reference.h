@@ -7,10 +7,15 @@
 
 #include "network.h"
 
-/* Does what net_run_library does: output, running statistics and, in training, gradients.
- * Returns how near the pass came to a point where a gradient jumps: the smallest distance of a ReLU's input from 0, or
- * of two candidates for one maximum. Results in float32 may fall on the other side when it is tiny. */
-double net_run_reference(const network *net, net_pass *pass);
+/* How a pass went past the points where a gradient jumps, which are a ReLU's input at 0 and equal candidates for one
+ * maximum. */
+typedef struct net_jumps {
+    double nearest; /* the smallest distance from one: if tiny, float32 may be on its other side */
+    bool met;       /* it was exactly there: that is so in any precision, but no finite difference can tell */
+} net_jumps;
+
+/* Does what net_run_library does: output, running statistics and, in training, gradients. */
+net_jumps net_run_reference(const network *net, net_pass *pass);
 
 /* The same with every sum off by what float32 may lose in it, at random. */
 void net_run_noisy_reference(const network *net, net_pass *pass, unsigned seed);

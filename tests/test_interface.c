@@ -406,7 +406,7 @@ END_TEST
     bad_option(cn_norm_options, CN_NORM_OPTIONS_INIT, member, value, cn_norm_new(ctx, kind, channels, &o, &made), part)
 
 START_TEST(norms_check_their_options) {
-    bad_norm(CN_NORM_NONE, 4, groups, 4, "CN_NORM_NONE");
+    bad_norm(CN_NORM_NONE, 4, groups, 4, "norm is 0");
     bad_norm((cn_norm)5, 4, groups, 4, "5");
     bad_norm((cn_norm)-1, 4, groups, 4, "-1");
     bad_norm(CN_NORM_BATCH, 0, groups, 4, "0");

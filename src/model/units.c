@@ -75,13 +75,14 @@ static bool absorb(const cn__plan *plan, cn__unit *unit, int32_t next) {
     return taken;
 }
 
-static void find_unit(const cn__plan *plan, int32_t node, cn__unit *unit) {
+/* `inside` marks the nodes that earlier units have absorbed: of two norms that meet in an add, the first takes it. */
+static void find_unit(const cn__plan *plan, const bool *inside, int32_t node, cn__unit *unit) {
     const cn_model *model = plan->model;
     unit->head = unit->last = node;
     unit->skip = unit->folded = -1;
     if (role(model, node) != CN__ROLE_NORM && (plan->options.training || !model->nodes[node].layer->ops->convolves))
         return;
-    for (int32_t next = sole_reader(model, node); next >= 0; next = sole_reader(model, next))
+    for (int32_t next = sole_reader(model, node); next >= 0 && !inside[next]; next = sole_reader(model, next))
         if (!absorb(plan, unit, next))
             break;
 }
@@ -99,7 +100,7 @@ cn_status cn__units_find(cn__plan *plan) {
         cn__unit unit = {0};
         if (inside[n])
             continue;
-        find_unit(plan, n, &unit);
+        find_unit(plan, inside, n, &unit);
         for (int32_t m = n; m != unit.last;) {
             m = sole_reader(model, m);
             inside[m] = true;
