@@ -11,7 +11,7 @@ trap 'rm -f "$log"' EXIT
 build() {
     name=$1
     shift
-    if "$make" CONFIG="$name" "$@" all tests >"$log" 2>&1 && "build/$name/tests-bin/test_base" >>"$log" 2>&1; then
+    if "$make" CONFIG="$name" "$@" all test-programs >"$log" 2>&1 && "build/$name/tests-bin/test_base" >>"$log" 2>&1; then
         passed=$((passed + 1))
         printf '%-10s builds with %s\n' "$name" "$*"
     else
