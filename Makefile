@@ -80,7 +80,8 @@ HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
-SUITES_ONCE := $(addprefix $(TESTS_DIR)/,test_base test_safetensors test_summary test_zoo)
+SUITES_ONCE := $(addprefix $(TESTS_DIR)/,test_augmentation test_base test_data test_data_files test_interface \
+               test_out_of_memory test_reference test_safetensors test_summary test_synthetic test_zoo)
 
 # ---- flags ----
 

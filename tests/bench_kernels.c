@@ -83,7 +83,7 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     b->memory[2] = place_map(ctx, &b->d_in, in_shape, 0);
     b->memory[3] = place_map(ctx, &b->d_out, out_shape, 0);
     size_t weights = (size_t)(s->channels_in * s->channels_out * s->kernel * s->kernel);
-    b->memory[4] = fill(ctx, demand.state_floats);
+    b->memory[4] = fill(ctx, demand.packed_floats);
     b->memory[5] = fill(ctx, weights);
     b->memory[6] = fill(ctx, weights);
     b->in_list[0] = &b->in;
@@ -99,7 +99,7 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
                          .d_out = &b->d_out,
                          .d_in = b->d_in_list,
                          .accumulate = b->accumulate,
-                         .state = b->memory[4]};
+                         .packed = b->memory[4]};
     b->work.tensor[0] = b->memory[5];
     b->work.gradient[0] = b->memory[6];
     b->run = (cn__run){.images = BLOCKS * CN__LANES, .blocks = BLOCKS};

@@ -414,7 +414,6 @@ static number *given(tape *t, const double *values, size_t count) {
 
 static void run_forward(run *r) {
     const network *net = r->net;
-    r->jumps.nearest = INFINITY;
     r->value[0] = given(&r->tape, r->pass->input, r->pass->inputs);
     for (int t = 0; t < net->tensors; t++)
         r->tensor[t] = given(&r->tape, r->pass->tensor[t], net->tensor[t].count);
@@ -440,16 +439,29 @@ static void run_backward(const run *r) {
     free(gradient);
 }
 
+/* The tape's memory is kept from pass to pass: asking the system for it again and again is what would take time. */
+static tape spare;
+
+static run run_new(const network *net, net_pass *pass) {
+    run r = {.tape = spare, .net = net, .pass = pass, .jumps = {.nearest = INFINITY}};
+    spare = (tape){0};
+    return r;
+}
+
 static void run_free(run *r) {
     for (int i = 0; i <= r->net->layers; i++)
         free(r->value[i]);
     for (int t = 0; t < r->net->tensors; t++)
         free(r->tensor[t]);
-    tape_free(&r->tape);
+    tape_clear(&r->tape);
+    spare = r->tape;
 }
 
 static net_jumps run_pass(const network *net, net_pass *pass, double noise, unsigned seed) {
-    run r = {.net = net, .pass = pass, .tracks = net->training, .tape = {.noise = noise, .seed = seed}};
+    run r = run_new(net, pass);
+    r.tracks = net->training;
+    r.tape.noise = noise;
+    r.tape.seed = seed;
     run_forward(&r);
     for (size_t i = 0; i < pass->outputs; i++)
         pass->output[i] = r.tape.value[r.value[net->layers][i]];
@@ -471,7 +483,7 @@ void net_run_noisy_reference(const network *net, net_pass *pass, unsigned seed) 
 
 /* Σ grad_output · output. */
 static double loss(const network *net, net_pass *pass) {
-    run r = {.net = net, .pass = pass};
+    run r = run_new(net, pass);
     double sum = 0.0;
     run_forward(&r);
     for (size_t i = 0; i < pass->outputs; i++)

@@ -62,10 +62,7 @@ void tape_backward(const tape *t, double *gradient) {
     free(size);
 }
 
-void tape_free(tape *t) {
-    free(t->value);
-    free(t->first);
-    free(t->from);
-    free(t->slope);
-    *t = (tape){0};
+void tape_clear(tape *t) {
+    t->numbers = t->terms = 0;
+    t->noise = 0.0;
 }

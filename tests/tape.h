@@ -20,7 +20,7 @@ typedef struct tape {
     unsigned seed; /* of that noise */
 } tape;
 
-void tape_free(tape *t);
+void tape_clear(tape *t); /* keeps its memory */
 
 /* Says that the number about to be made depends on `from`. */
 void tape_term(tape *t, number from, double slope);

@@ -53,8 +53,7 @@ static void check_pass(cn_context *context, cn_model *model, const network *net,
     *last = pass;
 }
 
-static void check_graph(int seed) {
-    network net = graph_of_seed(seed);
+static void check_graph(network net, int seed) {
     cn_context *context = net_context(1 + seed % 4, algorithms[seed % 3], CN_ISA_AUTO);
     cn_model *model = net_make_model(context, &net, net.seed);
     net_pass *last = NULL;
@@ -72,7 +71,110 @@ static void check_graph(int seed) {
 
 /* Seed _i, in a process of its own. */
 START_TEST(plans_compute_what_their_graphs_say) {
-    check_graph(_i);
+    check_graph(graph_of_seed(_i), _i);
+}
+END_TEST
+
+/* Patterns of their own: those that networks are made of, and those that went wrong once. */
+static const char *const known_graphs[] = {
+    /* a residual block whose skip is projected and normalised: two norms meet in an add */
+    "train 2x4x6x5 | conv2d out=6 kernel=3 padding=1 stride=2 bias=0 | batch_norm | relu | conv2d out=6 kernel=3 "
+    "padding=1 "
+    "bias=0 | batch_norm | conv2d out=6 kernel=1 stride=2 bias=0 @0 | batch_norm | add @5 @7 | relu",
+    "train 2x4x5x5 | group_norm | instance_norm @0 | add @2 @1 | layer_norm | dropout p=0.25 @3 | add @4 @5 | relu",
+    /* pre-activation blocks: the skip is read by norm, convolution and add */
+    "train 2x4x5x5 | conv2d out=8 kernel=3 padding=1 | batch_norm | relu | conv2d out=8 kernel=3 padding=1 | add @4 @1 "
+    "| "
+    "batch_norm | relu | conv2d out=8 kernel=3 padding=1 | add @8 @5 | adaptive_avg_pool out=1 | flatten | linear "
+    "out=3",
+    /* one value, all borders */
+    "train 2x3x5x6 | relu | conv2d out=4 kernel=3 padding=1 mode=reflect @1 | conv2d out=4 kernel=3 padding=1 "
+    "mode=circular "
+    "@1 | conv2d out=4 kernel=3 padding=1 mode=replicate @1 | conv2d out=4 kernel=3 padding=1 @1 | conv2d out=4 "
+    "kernel=5 "
+    "padding=2 mode=reflect @1 | add @2 @3 @4 @5 | add @6 @7",
+    /* a norm that reads its own skip, one that is its own skip, and one whose sum is read twice */
+    "train 2x4x3x3 | batch_norm | add @1 @0 | relu | layer_norm | add @4 @4 | batch_norm | add @6 @5 | relu @7 | add "
+    "@7 @8",
+    /* followers that must not be taken along: ReLU, then add; dropout, then ReLU; two of each */
+    "train 2x4x3x3 | batch_norm | relu | add @2 @0 | relu | batch_norm | dropout p=0.25 | relu | dropout p=0.25",
+    /* dense connections */
+    "train 2x2x4x4 | conv2d out=2 kernel=3 padding=1 | add @0 @1 | conv2d out=2 kernel=3 padding=1 | add @0 @1 @3 | "
+    "conv2d "
+    "out=2 kernel=3 padding=1 mode=circular | add @0 @1 @3 @5 | log_softmax",
+    /* nothing to train; nothing but the input */
+    "train 2x3x4x4 | max_pool kernel=2 | flatten",
+    "train 2x3x4x4 | add @0 @0",
+};
+#define KNOWN ((int)(sizeof known_graphs / sizeof *known_graphs))
+
+START_TEST(known_patterns_are_right) {
+    for (int algorithm = 0; algorithm < 3; algorithm++) {
+        network net;
+        ck_assert_int_eq(network_parse(&net, known_graphs[_i]), 0);
+        check_graph(net, algorithm);
+    }
+}
+END_TEST
+
+/* ---- plans without a backward pass ---- */
+
+static void predict(cn_context *context, cn_model *model, const network *net, int max_batch, net_pass *pass) {
+    float *pixels = calloc(pass->inputs, sizeof *pixels), *results = calloc(pass->outputs, sizeof *results);
+    net_shape in = net->layer[0].shape, out = net->layer[net->layers].shape;
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    cn_predictor *predictor;
+    cn_tensor *input, *output;
+    for (size_t i = 0; i < pass->inputs; i++)
+        pixels[i] = (float)pass->input[i];
+    options.max_batch = max_batch;
+    ck_ok(cn_tensor_borrow(context, CN_FLOAT32, 4, (int64_t[]){net->batch, in.channels, in.height, in.width}, pixels,
+                           &input));
+    ck_ok(cn_tensor_borrow(context, CN_FLOAT32, 4, (int64_t[]){net->batch, out.channels, out.height, out.width},
+                           results, &output));
+    ck_ok(cn_predictor_new(model, &options, &predictor));
+    ck_ok(cn_predictor_run(predictor, input, output));
+    for (size_t i = 0; i < pass->outputs; i++)
+        pass->output[i] = results[i];
+    cn_predictor_free(predictor);
+    cn_tensor_free(input);
+    cn_tensor_free(output);
+    free(pixels);
+    free(results);
+}
+
+static void check_predictions(network net, int seed) {
+    char complaint[COMPLAINT];
+    if (strstr(net.text, "running=0")) /* its statistics are those of however many images go together */
+        return;
+    cn_context *context = net_context(1 + seed % 3, algorithms[seed % 3], CN_ISA_AUTO);
+    net.training = 0;
+    net.batch = 20;
+    cn_model *model = net_make_model(context, &net, 1);
+    net_pass *pass = net_pass_new(&net);
+    expectation *wanted = net_expect(&net, pass);
+    net_run_model(context, model, &net, pass); /* sets the parameters, too */
+    for (int max_batch = 1; max_batch < 40; max_batch = 2 * max_batch + 5) {
+        predict(context, model, &net, max_batch, pass);
+        int bad = net_compare(&net, pass, wanted, NET_GRAPH_SAFETY, complaint);
+        ck_assert_msg(bad == 0, "%d values differ: %s; by %d images, '%s'" AGAIN, bad, complaint, max_batch, net.text,
+                      seed);
+    }
+    net_pass_free(pass);
+    net_expectation_free(wanted);
+    cn_model_free(model);
+    cn_context_free(context);
+}
+
+START_TEST(predictors_compute_what_their_graphs_say) {
+    check_predictions(graph_of_seed(_i), _i);
+}
+END_TEST
+
+START_TEST(predictors_compute_known_patterns) {
+    network net;
+    ck_assert_int_eq(network_parse(&net, known_graphs[_i]), 0);
+    check_predictions(net, _i);
 }
 END_TEST
 
@@ -144,7 +246,8 @@ END_TEST
 START_TEST(the_given_graph_is_right) {
     int seed = atoi(getenv("SEED"));
     printf("%s\n", graph_of_seed(seed).text);
-    check_graph(seed);
+    check_predictions(graph_of_seed(seed), seed);
+    check_graph(graph_of_seed(seed), seed);
 }
 END_TEST
 
@@ -154,9 +257,12 @@ int main(void) {
     if (getenv("SEED")) {
         tcase_add_test(reference, the_given_graph_is_right);
     } else {
-        tcase_add_loop_test(reference, plans_compute_what_their_graphs_say, 0, test_quick() ? 15 : 120);
-        tcase_add_loop_test(bits, threads_do_not_change_bits, 0, test_quick() ? 4 : 20);
-        tcase_add_loop_test(bits, instruction_sets_do_not_change_bits, 0, test_quick() ? 4 : 20);
+        tcase_add_loop_test(reference, plans_compute_what_their_graphs_say, 0, test_quick() ? 15 : 100);
+        tcase_add_loop_test(reference, known_patterns_are_right, 0, KNOWN);
+        tcase_add_loop_test(reference, predictors_compute_what_their_graphs_say, 0, test_quick() ? 10 : 50);
+        tcase_add_loop_test(reference, predictors_compute_known_patterns, 0, KNOWN);
+        tcase_add_loop_test(bits, threads_do_not_change_bits, 0, test_quick() ? 4 : 15);
+        tcase_add_loop_test(bits, instruction_sets_do_not_change_bits, 0, test_quick() ? 4 : 15);
         tcase_add_test(bits, images_do_not_see_each_other);
     }
     suite_add_tcase(suite, reference);

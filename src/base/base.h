@@ -111,7 +111,7 @@ void cn__pool_free(cn_context *ctx, cn__pool *pool);
 
 /* Calls task(argument, i) for i = 0 … items - 1, each once, and returns when all are done. Thread t of T takes the
  * contiguous range t·items/T … (t+1)·items/T, so the same items stay with the same core from call to call. If the pool
- * is busy with another caller's work, all items run on the calling thread. Tasks must not call this again. */
+ * is busy with another caller's work, or this is called from a task, all items run on the calling thread. */
 void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument);
 
 /* ---- processor (cpu.c) ---- */

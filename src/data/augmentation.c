@@ -8,8 +8,7 @@ typedef struct easel {
     cn__rng *rng;
     const uint8_t *now;
     uint8_t *next, *other;
-    int32_t *places; /* of a row's pixels, for one operation or the other */
-    cn__spot *spots;
+    void *row;
 } easel;
 
 static size_t round_up(size_t bytes) {
@@ -21,7 +20,7 @@ static size_t image_bytes(cn__extent extent) {
 }
 
 size_t cn__augment_scratch(cn__extent extent) {
-    return 2 * image_bytes(extent) + round_up((size_t)extent.width * sizeof(cn__spot));
+    return 2 * image_bytes(extent) + round_up((size_t)extent.width * CN__ROW_BYTES);
 }
 
 /* The next place has been painted. */
@@ -39,13 +38,13 @@ static bool happens(cn__rng *rng, float probability) {
 static void crop(easel *e, int padding, cn_padding_mode mode) {
     int top = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
     int left = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
-    cn__crop(e->extent, e->now, e->next, padding, mode, top, left, e->places);
+    cn__crop(e->extent, e->now, e->next, padding, mode, top, left, e->row);
     turn(e);
 }
 
 static void rotate(easel *e, float most) {
     float degrees = cn__rng_uniform(e->rng) * (2.0f * most) - most;
-    cn__rotate(e->extent, e->now, e->next, degrees, e->places);
+    cn__rotate(e->extent, e->now, e->next, degrees, e->row);
     turn(e);
 }
 
@@ -62,15 +61,14 @@ static void perspective(easel *e, float distortion) {
     }
     if (!cn__perspective_solve(height, width, corners, coefficients))
         return;
-    cn__perspective(e->extent, e->now, e->next, coefficients, e->spots);
+    cn__perspective(e->extent, e->now, e->next, coefficients, e->row);
     turn(e);
 }
 
 const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng, const uint8_t *pixels,
                            void *scratch) {
     uint8_t *first = scratch, *second = first + image_bytes(extent);
-    void *row = second + image_bytes(extent);
-    easel e = {extent, rng, pixels, first, second, row, row};
+    easel e = {extent, rng, pixels, first, second, second + image_bytes(extent)};
     if (augmentation->crop_padding > 0)
         crop(&e, augmentation->crop_padding, augmentation->crop_mode);
     if (happens(rng, augmentation->horizontal_flip)) {

@@ -9,27 +9,20 @@ typedef struct cn__extent {
     int channels, height, width;
 } cn__extent;
 
-/* Where a pixel of a perspective comes from: place in a plane, ways to its right and lower neighbours, their shares. */
-typedef struct cn__spot {
-    int32_t at, right, below;
-    int32_t outside; /* 255: nowhere */
-    double share_x, share_y;
-} cn__spot;
+/* ---- the operations (geometry.c): from one image to another; `row` is scratch memory for a row's columns ---- */
 
-/* ---- the operations (geometry.c): from one image to another ---- */
+#define CN__ROW_BYTES 48 /* for each column, aligned as a double is */
 
 void cn__flip(cn__extent extent, const uint8_t *from, uint8_t *to);
 /* ITU-R 601-2 luma in all three channels. */
 void cn__grayscale(cn__extent extent, const uint8_t *from, uint8_t *to);
-/* The image's own size out of the padded image, from its row `top` and column `left`. `places`: width integers. */
+/* The image's own size out of the padded image, from its row `top` and column `left`. */
 void cn__crop(cn__extent extent, const uint8_t *from, uint8_t *to, int padding, cn_padding_mode mode, int top, int left,
-              int32_t *places);
-/* By `degrees` counter-clockwise around the centre; the nearest pixel, 0 outside. `places`: width integers. */
-void cn__rotate(cn__extent extent, const uint8_t *from, uint8_t *to, double degrees, int32_t *places);
-/* Pixel (x, y) comes from ((ax + by + c) / (gx + hy + 1), (dx + ey + f) / (gx + hy + 1)), bilinear, 0 outside.
- * `spots`: width of them. */
-void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double coefficients[8],
-                     cn__spot *spots);
+              void *row);
+/* By `degrees` counter-clockwise around the centre; the nearest pixel, 0 outside. */
+void cn__rotate(cn__extent extent, const uint8_t *from, uint8_t *to, double degrees, void *row);
+/* Pixel (x, y) comes from ((ax + by + c) / (gx + hy + 1), (dx + ey + f) / (gx + hy + 1)), bilinear, 0 outside. */
+void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double coefficients[8], void *row);
 /* The coefficients a … h that move the image's corners (top left, top right, bottom right, bottom left) to `corners`
  * (x and y of each), in single precision as torchvision has them. False: there are none, some corners coincide or lie
  * in line. */

@@ -72,9 +72,9 @@ typedef struct cn__file {
     bool ended; /* the compressed data have */
 } cn__file;
 
-/* CN_ERR_IO; `file` may then be closed, and file->error is ENOENT if there is none. */
+/* CN_ERR_IO; `file` may be closed even then, and its `error` is ENOENT if there is no such file. */
 cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file);
-/* Reads what follows through gzip if the file begins as such. Call it first. */
+/* Before the first read: decompresses the file if it begins as gzip does. */
 cn_status cn__file_unzip(cn__file *file);
 /* Exactly so many bytes. CN_ERR_FORMAT: the file ends before, or is damaged; CN_ERR_IO. */
 cn_status cn__file_read(cn__file *file, void *to, size_t bytes);

@@ -99,7 +99,7 @@ cn_status cn__file_unzip(cn__file *file) {
     return CN_OK;
 }
 
-/* Has the stream some input, unless the file is at its end. */
+/* Sees to it that the stream has input, unless the file is at its end. */
 static cn_status feed(cn__file *file) {
     size_t got = 0;
     if (file->stream->avail_in > 0)

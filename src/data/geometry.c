@@ -44,17 +44,18 @@ static int padded_place(int i, int size, cn_padding_mode mode) {
 }
 
 void cn__crop(cn__extent extent, const uint8_t *from, uint8_t *to, int padding, cn_padding_mode mode, int top, int left,
-              int32_t *places) {
+              void *row) {
+    int32_t *places = row;
     int height = extent.height, width = extent.width;
     for (int x = 0; x < width; x++)
         places[x] = padded_place(x + left - padding, width, mode);
     for (int c = 0; c < extent.channels; c++, from += plane_size(extent))
         for (int y = 0; y < height; y++, to += width) {
-            int row = padded_place(y + top - padding, height, mode);
-            if (row < 0)
+            int source = padded_place(y + top - padding, height, mode);
+            if (source < 0)
                 memset(to, 0, (size_t)width);
             else
-                pick(from + (size_t)row * (size_t)width, to, places, width);
+                pick(from + (size_t)source * (size_t)width, to, places, width);
         }
 }
 
@@ -69,7 +70,8 @@ static double to_15_decimals(double value) {
 
 /* PIL steps through the source in fixed point, along a row by (cos, -sin) and from row to row by (sin, cos). It does so
  * up to 32767 pixels a side and in floating point beyond; we do so always. */
-void cn__rotate(cn__extent extent, const uint8_t *from, uint8_t *to, double degrees, int32_t *places) {
+void cn__rotate(cn__extent extent, const uint8_t *from, uint8_t *to, double degrees, void *row) {
+    int32_t *places = row;
     double radians = -degrees * (3.14159265358979323846 / 180.0);
     double cosine = to_15_decimals(cos(radians)), sine = to_15_decimals(sin(radians));
     double centre_x = extent.width / 2.0, centre_y = extent.height / 2.0;
@@ -81,30 +83,42 @@ void cn__rotate(cn__extent extent, const uint8_t *from, uint8_t *to, double degr
     for (size_t y = 0; y < (size_t)extent.height; y++, row_x += down_x, row_y += down_y) {
         int64_t at_x = row_x, at_y = row_y;
         for (size_t x = 0; x < width; x++, at_x += along_x, at_y += along_y) {
-            int64_t column = at_x >> 16, row = at_y >> 16;
-            bool inside = column >= 0 && column < extent.width && row >= 0 && row < extent.height;
-            places[x] = inside ? (int32_t)(row * extent.width + column) : -1;
+            int64_t source_x = at_x >> 16, source_y = at_y >> 16;
+            bool inside = source_x >= 0 && source_x < extent.width && source_y >= 0 && source_y < extent.height;
+            places[x] = inside ? (int32_t)(source_y * extent.width + source_x) : -1;
         }
         for (size_t c = 0; c < (size_t)extent.channels; c++)
             pick(from + c * plane, to + c * plane + y * width, places, extent.width);
     }
 }
 
+/* ---- perspective ---- */
+
 static int clamp(int i, int size) {
     return i < 0 ? 0 : i < size ? i : size - 1;
 }
 
-/* Where a pixel comes from: between the four pixels around (x, y), of which those at the border reach out. */
-static cn__spot find_spot(cn__extent extent, double x, double y) {
+/* Where a pixel comes from: its place in a plane, the ways to its right and lower neighbours, their shares. */
+typedef struct spot {
+    int32_t at, right, below;
+    int32_t inside; /* all bits, or none if it comes from nowhere */
+    double share_x, share_y;
+} spot;
+
+_Static_assert(CN__ROW_BYTES >= 2 * sizeof(double) + sizeof(spot), "scratch memory for a row's points and spots");
+
+/* Between the four pixels around (x, y), of which those at the border reach out by half a pixel. */
+static spot find_spot(cn__extent extent, double x, double y) {
     if (!(x >= 0.0 && x < extent.width && y >= 0.0 && y < extent.height)) /* or not a number */
-        return (cn__spot){.outside = 255};
+        return (spot){.inside = 0};
     int column = (int)(x + 0.5) - 1, row = (int)(y + 0.5) - 1; /* floor(x - 1/2) */
     int left = clamp(column, extent.width), above = clamp(row, extent.height) * extent.width;
-    return (cn__spot){.at = above + left,
-                      .right = clamp(column + 1, extent.width) - left,
-                      .below = clamp(row + 1, extent.height) * extent.width - above,
-                      .share_x = x - 0.5 - column,
-                      .share_y = y - 0.5 - row};
+    return (spot){.at = above + left,
+                  .right = clamp(column + 1, extent.width) - left,
+                  .below = clamp(row + 1, extent.height) * extent.width - above,
+                  .inside = -1,
+                  .share_x = x - 0.5 - column,
+                  .share_y = y - 0.5 - row};
 }
 
 static double mix(int a, int b, double share) {
@@ -112,27 +126,38 @@ static double mix(int a, int b, double share) {
 }
 
 /* Bilinear, in double precision and cut off, not rounded, as PIL does. */
-static void blend(const uint8_t *restrict from, uint8_t *restrict to, const cn__spot *restrict spots, int count) {
+static void blend(const uint8_t *restrict from, uint8_t *restrict to, const spot *restrict spots, int count) {
     for (int i = 0; i < count; i++) {
         const uint8_t *above = from + spots[i].at, *below = above + spots[i].below;
         double upper = mix(above[0], above[spots[i].right], spots[i].share_x);
         double lower = mix(below[0], below[spots[i].right], spots[i].share_x);
-        to[i] = (uint8_t)((int)(upper + (lower - upper) * spots[i].share_y) & ~spots[i].outside);
+        to[i] = (uint8_t)((int)(upper + (lower - upper) * spots[i].share_y) & spots[i].inside);
     }
 }
 
-void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double k[8], cn__spot *spots) {
-    size_t plane = plane_size(extent), width = (size_t)extent.width;
-    for (int row = 0; row < extent.height; row++) {
-        double y = row + 0.5;
-        for (int column = 0; column < extent.width; column++) {
-            double x = column + 0.5, w = k[6] * x + k[7] * y + 1.0;
-            spots[column] = find_spot(extent, (k[0] * x + k[1] * y + k[2]) / w, (k[3] * x + k[4] * y + k[5]) / w);
-        }
-        for (size_t c = 0; c < (size_t)extent.channels; c++)
-            blend(from + c * plane, to + c * plane + (size_t)row * width, spots, extent.width);
+/* The points that the pixels of row `y` come from, as PIL computes them. */
+static void find_points(const double k[8], double y, int count, double *restrict xs, double *restrict ys) {
+    for (int column = 0; column < count; column++) {
+        double x = column + 0.5, w = k[6] * x + k[7] * y + 1.0;
+        xs[column] = (k[0] * x + k[1] * y + k[2]) / w;
+        ys[column] = (k[3] * x + k[4] * y + k[5]) / w;
     }
 }
+
+void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double coefficients[8], void *row) {
+    size_t plane = plane_size(extent), width = (size_t)extent.width;
+    double *xs = row, *ys = xs + width;
+    spot *spots = (spot *)(void *)(ys + width);
+    for (size_t y = 0; y < (size_t)extent.height; y++) {
+        find_points(coefficients, (double)y + 0.5, extent.width, xs, ys);
+        for (size_t x = 0; x < width; x++)
+            spots[x] = find_spot(extent, xs[x], ys[x]);
+        for (size_t c = 0; c < (size_t)extent.channels; c++)
+            blend(from + c * plane, to + c * plane + y * width, spots, extent.width);
+    }
+}
+
+/* ---- its coefficients ---- */
 
 /* Gaussian elimination of eight equations, each with its right side as ninth value. False if they have no one solution.
  */

@@ -2,7 +2,6 @@
  * place and slant on a shaded ground, under noise. All in integers, so that every machine draws the same. */
 #include "data/dataset.h"
 #include <stdlib.h>
-#include <string.h>
 
 #define CLASSES 10
 #define SIDE    32
@@ -15,9 +14,9 @@
 static const float mean[3] = {0.5030f, 0.4975f, 0.4960f};
 static const float std[3] = {0.2948f, 0.2953f, 0.2953f};
 
-/* What is drawn, in coordinates (u, v) around the centre, slanted with the figure. */
+/* A figure, or one period of a texture, in coordinates around its centre that are slanted with it. */
 typedef struct figure {
-    int64_t u, v; /* where we look */
+    int64_t u, v; /* where we look: u to the right, v down */
     int64_t size; /* from the centre to the outside; of textures the period */
 } figure;
 
@@ -29,7 +28,7 @@ static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-/* Which way from its nearest multiple of `size`, -size / 2 to size / 2. */
+/* How far from the middle of its period, -size / 2 to size / 2. */
 static int64_t wrap(int64_t at, int64_t size) {
     int64_t rest = at % size;
     return (rest < 0 ? rest + size : rest) - size / 2;

@@ -43,9 +43,17 @@ static cn_status write_piece(int file, const char *target, const char *data, siz
     return CN_OK;
 }
 
+/* Those of the file that is replaced. Asked for only where they differ: not every file system can. */
+static cn_status keep_permissions(int file, const char *target, const struct stat *old) {
+    struct stat made;
+    if (fstat(file, &made) == 0 && ((made.st_mode ^ old->st_mode) & 0777) == 0)
+        return CN_OK;
+    return fchmod(file, old->st_mode & 0777) == 0 ? CN_OK : failed("set the permissions of", target);
+}
+
 static cn_status fill(int file, const char *target, const struct stat *old, const struct iovec *pieces, int count) {
-    if (old && fchmod(file, old->st_mode & 0777) != 0)
-        return failed("set the permissions of", target);
+    if (old)
+        CN__TRY(keep_permissions(file, target, old));
     for (int i = 0; i < count; i++)
         CN__TRY(write_piece(file, target, pieces[i].iov_base, pieces[i].iov_len));
     return fsync(file) == 0 ? CN_OK : failed("sync", target);

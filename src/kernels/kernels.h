@@ -83,7 +83,7 @@ typedef struct cn__conv_weight_args {
 typedef struct cn__pointwise_args {
     int32_t height, width;
     cn__plane x, y;
-    cn__plane skip;     /* added before the ReLU; data NULL: none */
+    cn__plane skip; /* added before the ReLU; data NULL: none */
     /* Normalisation, (x - center) · inv · weight + bias; center and inv are CN__LANES values. inv NULL: none. */
     const float *center, *inv;
     float weight, bias;

@@ -62,9 +62,9 @@ void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, 
     demand->pad[0] = c->padding[0];
     demand->pad[1] = c->padding[1];
     demand->mode = (cn_padding_mode)c->padding_mode;
-    demand->state_floats = groups * (size_t)tiles((int32_t)o) * (i * taps + 1) * CN__CONV_TILE; /* and the bias */
+    demand->packed_floats = groups * (size_t)tiles((int32_t)o) * (i * taps + 1) * CN__CONV_TILE; /* and the bias */
     if (training)
-        demand->state_floats += groups * (size_t)tiles((int32_t)i) * o * taps * CN__CONV_TILE;
+        demand->packed_floats += groups * (size_t)tiles((int32_t)i) * o * taps * CN__CONV_TILE;
 }
 
 cn_status cn__convolution_bind(cn__work *work) {

@@ -28,7 +28,7 @@ static cn__conv_job job_share(const cn__conv_job *job, size_t share, size_t shar
     int32_t end = (int32_t)((size_t)job->pixel_count * (share + 1) / shares);
     part.pixel_in += first;
     part.pixel_out += first;
-    if (part.pixel_skip)
+    if (job->pixel_skip)
         part.pixel_skip += first;
     part.pixel_count = end - first;
     part.accumulate = accumulate;

@@ -22,7 +22,7 @@ static size_t forward_floats(const cn__conv_geometry *g) {
 }
 
 float *cn__convolution_bias(const cn__work *work, size_t tile) {
-    return work->state + tile * forward_floats(work->geometry);
+    return work->packed + tile * forward_floats(work->geometry);
 }
 
 float *cn__convolution_forward_weights(const cn__work *work, size_t tile) {
@@ -31,7 +31,7 @@ float *cn__convolution_forward_weights(const cn__work *work, size_t tile) {
 
 float *cn__convolution_backward_weights(const cn__work *work, size_t tile) {
     const cn__conv_geometry *g = work->geometry;
-    float *first = work->state + cn__convolution_forward_tiles(work) * forward_floats(g);
+    float *first = work->packed + cn__convolution_forward_tiles(work) * forward_floats(g);
     return first + tile * (size_t)g->out * (size_t)g->taps * CN__CONV_TILE;
 }
 

@@ -106,7 +106,8 @@ struct cn__work {
     /* Inference: a norm of fixed statistics behind a convolution goes into its weights; NULL: none. */
     const cn_layer *folded;
     void *folded_tensor[CN__MAX_TENSORS];
-    float *state;   /* demand.state_floats, kept from prepare and forward to backward */
+    float *packed;  /* demand.packed_floats: what prepare makes, and passes only read */
+    float *state;   /* demand.state_floats, kept from forward to backward */
     float *scratch; /* demand.scratch_floats, between the phases of one pass only */
     void *geometry; /* what bind made */
 };
@@ -133,6 +134,7 @@ typedef struct cn__tensor_spec {
 typedef struct cn__demand {
     int32_t pad[2]; /* border of its inputs */
     cn_padding_mode mode;
+    size_t packed_floats;
     size_t state_floats, scratch_floats; /* for max_blocks blocks */
 } cn__demand;
 

@@ -97,6 +97,8 @@ typedef struct cn__plan_options {
     bool training;       /* with a backward pass */
     bool input_gradient; /* backward goes on to the model's input */
     bool copy_tensors;   /* parameters and buffers as they are now; the model may then change */
+    const cn__plan
+        *share; /* NULL, or a plan like this one that outlives it: its tensors and packed weights serve both */
 } cn__plan_options;
 
 /* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan
@@ -119,5 +121,24 @@ cn_status cn__plan_forward(cn__plan *plan, const cn__run *run);
 void cn__plan_backward(cn__plan *plan, const cn__run *run);
 /* Runs forward again on the same input and names the first layer whose output is not finite; NULL if all are. */
 const char *cn__plan_first_bad(cn__plan *plan, const cn__run *run);
+
+/* ---- inference (inference.c): blocks through plans of one block, on all threads ---- */
+
+/* What happens to block `block` of a pass before and after the model: `fill` writes its images, and zeros in spare
+ * lanes, into the only block of `input`; `take` reads its output from that of `output`. Blocks run on any threads. */
+typedef struct cn__blocks {
+    void (*fill)(void *argument, size_t block, const cn__map *input);
+    void (*take)(void *argument, size_t block, const cn__map *output);
+    void *argument;
+} cn__blocks;
+
+typedef struct cn__inference cn__inference;
+/* For passes of about `images` images (more are allowed); copy_tensors as in cn__plan_options. */
+cn_status cn__inference_new(const cn_model *model, int32_t images, bool copy_tensors, cn__inference **inference);
+void cn__inference_free(cn__inference *inference);
+void cn__inference_prepare(const cn__inference *inference); /* whenever parameters may have changed */
+void cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
+/* Like cn__plan_first_bad; does not call `take`. */
+const char *cn__inference_first_bad(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
 
 #endif

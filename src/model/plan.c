@@ -200,6 +200,14 @@ static cn_status add_moments(compiler *c, cn__unit *unit) {
                          &unit->work.moments, 0);
 }
 
+static cn_status add_packed(compiler *c, cn__unit *unit) {
+    const cn__plan *share = c->plan->options.share;
+    if (!share)
+        return cn__arena_add(&c->arena, unit->demand.packed_floats, 0, end_time(c->plan), &unit->work.packed, 0);
+    unit->work.packed = share->units[unit - c->plan->units].work.packed;
+    return CN_OK;
+}
+
 static cn_status add_memory(compiler *c) {
     cn__plan *plan = c->plan;
     size_t scratch = 0;
@@ -208,6 +216,7 @@ static cn_status add_memory(compiler *c) {
         cn__unit *unit = &plan->units[u];
         CN__TRY(add_copies(c, unit));
         CN__TRY(add_moments(c, unit));
+        CN__TRY(add_packed(c, unit));
         CN__TRY(cn__arena_add(&c->arena, unit->demand.state_floats, 0, end_time(plan), &unit->work.state, 0));
         if (scratch < unit->demand.scratch_floats)
             scratch = unit->demand.scratch_floats;
@@ -246,8 +255,8 @@ static cn_status find_tensors(cn__plan *plan) {
     if (!plan->tensors)
         return cn__no_memory("a plan");
     for (size_t i = 0; i < model->slot_count; i++)
-        plan->tensors[i] = model->slots[i].value.data;
-    return plan->options.copy_tensors ? copy_tensors(plan) : CN_OK;
+        plan->tensors[i] = plan->options.share ? plan->options.share->tensors[i] : model->slots[i].value.data;
+    return plan->options.copy_tensors && !plan->options.share ? copy_tensors(plan) : CN_OK;
 }
 
 /* ---- binding ---- */

@@ -52,10 +52,8 @@ static double l1_penalty(const cn_trainer *t) {
     return sum * (double)t->options.l1;
 }
 
-/* `which`: "batch" or "test batch". */
-static cn_status not_finite(const cn_trainer *t, cn__plan *plan, const cn__run *run, const char *which, int64_t batch,
-                            double loss) {
-    const char *layer = cn__plan_first_bad(plan, run);
+/* `which`: "batch" or "test batch"; `layer`: the first whose output is not finite, or NULL. */
+static cn_status not_finite(const cn_trainer *t, const char *layer, const char *which, int64_t batch, double loss) {
     return cn__error(CN_ERR_NUMERIC, "epoch %lld, %s %lld: the loss is %g; %s%s%s", (long long)t->epochs + 1, which,
                      (long long)batch, loss, layer ? "the first output that is not finite is that of '" : "",
                      layer ? layer : "all outputs are finite", layer ? "'" : "");
@@ -80,7 +78,7 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
     *loss = penalty + cn__loss_batch(&t->criterion, cn__plan_output(t->plan), t->train.label, run.images,
                                      cn__plan_output_gradient(t->plan), &tally);
     if (!isfinite(*loss)) {
-        cn_status status = not_finite(t, t->plan, &run, "batch", t->batch + 1, *loss);
+        cn_status status = not_finite(t, cn__plan_first_bad(t->plan, &run), "batch", t->batch + 1, *loss);
         copy_buffers(t, true);
         return status;
     }
@@ -133,21 +131,23 @@ typedef struct test_pass {
     cn__tally tally;
 } test_pass;
 
-static cn_status test_batch(void *argument, int64_t first, const cn__run *run) {
+static cn_status test_batch(void *argument, int64_t first, int32_t images) {
     test_pass *pass = argument;
     cn_trainer *t = pass->trainer;
-    double loss =
-        cn__loss_batch(&t->criterion, cn__plan_output(t->test_plan), t->test.label, run->images, NULL, &pass->tally);
-    return isfinite(loss) ? CN_OK : not_finite(t, t->test_plan, run, "test batch", first / t->test.images + 1, loss);
+    double loss = cn__loss_batch(&t->criterion, &t->test.outputs, t->test.label, images, NULL, &pass->tally);
+    if (isfinite(loss))
+        return CN_OK;
+    return not_finite(t, cn__feed_first_bad(&t->test, t->testing, first, images), "test batch",
+                      first / t->test.images + 1, loss);
 }
 
 static cn_status test(cn_trainer *t, double *loss, double *accuracy) {
     test_pass pass = {.trainer = t};
     *loss = *accuracy = NAN;
-    if (!t->test_plan)
+    if (!t->testing)
         return CN_OK;
-    cn__plan_prepare(t->test_plan);
-    CN__TRY(cn__feed_all(&t->test, t->test_plan, test_batch, &pass));
+    cn__inference_prepare(t->testing);
+    CN__TRY(cn__feed_all(&t->test, t->testing, test_batch, &pass));
     *loss = pass.tally.loss / (double)pass.tally.images;
     *accuracy = (double)pass.tally.correct / (double)pass.tally.images;
     return CN_OK;
@@ -178,7 +178,7 @@ cn_status cn__trainer_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, voi
                       .images_per_second = images / t->seconds};
     CN__TRY(test(t, &epoch.test_loss, &epoch.test_accuracy));
     epoch.seconds = t->seconds + seconds_now() - start;
-    cn__schedule_epoch(&t->schedule, epoch.epoch, t->test_plan ? epoch.test_loss : epoch.train_loss);
+    cn__schedule_epoch(&t->schedule, epoch.epoch, t->testing ? epoch.test_loss : epoch.train_loss);
     t->history[t->epochs++] = epoch;
     t->batch = 0;
     *stop = on_epoch && on_epoch(user, &epoch) != 0;

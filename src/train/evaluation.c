@@ -18,7 +18,6 @@ struct cn_evaluation {
 typedef struct pass {
     cn_evaluation *evaluation;
     cn__criterion criterion;
-    const cn__plan *plan;
     const cn__feed *feed;
 } pass;
 
@@ -36,12 +35,12 @@ static cn_status note_wrong(cn_evaluation *e, cn_loss loss, cn__row output, int6
     return CN_OK;
 }
 
-static cn_status count_batch(void *argument, int64_t first, const cn__run *run) {
+static cn_status count_batch(void *argument, int64_t first, int32_t images) {
     const pass *p = argument;
     cn_evaluation *e = p->evaluation;
-    const cn__map *output = cn__plan_output(p->plan);
-    cn__loss_batch(&p->criterion, output, p->feed->label, run->images, NULL, &e->tally);
-    for (int32_t n = 0; n < run->images; n++) {
+    const cn__map *output = &p->feed->outputs;
+    cn__loss_batch(&p->criterion, output, p->feed->label, images, NULL, &e->tally);
+    for (int32_t n = 0; n < images; n++) {
         cn__row row = cn__map_row(output, n);
         int64_t truth = p->feed->label[n], predicted = cn__row_argmax(row);
         e->images[truth]++;
@@ -55,7 +54,7 @@ static cn_status count_batch(void *argument, int64_t first, const cn__run *run) 
 
 static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss, cn_evaluation *e) {
     int64_t output[3];
-    cn__plan *plan = NULL;
+    cn__inference *inference = NULL;
     cn__feed feed = {0};
     cn_model_output_shape(model, output);
     e->classes = output[0];
@@ -66,13 +65,15 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cn_l
     if (status == CN_OK)
         status = cn__feed_init(&feed, e->ctx, dataset, BATCH);
     if (status == CN_OK)
-        status = cn__plan_new(model, &(cn__plan_options){.images = feed.images}, &plan);
+        status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1});
+    if (status == CN_OK)
+        status = cn__inference_new(model, feed.images, false, &inference);
     if (status == CN_OK) {
-        pass p = {e, {loss, 0.0f}, plan, &feed};
-        cn__plan_prepare(plan);
-        status = cn__feed_all(&feed, plan, count_batch, &p);
+        pass p = {e, {loss, 0.0f}, &feed};
+        cn__inference_prepare(inference);
+        status = cn__feed_all(&feed, inference, count_batch, &p);
     }
-    cn__plan_free(plan);
+    cn__inference_free(inference);
     cn__feed_drop(&feed);
     return status;
 }

@@ -1,4 +1,4 @@
-/* feed.c: brings images of a data set into the lanes of a plan's input, and whole data sets through a plan. */
+/* feed.c: brings images of a data set into the lanes of a plan's input, and whole data sets through a model. */
 #include "train/train.h"
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +47,7 @@ void cn__feed_drop(cn__feed *feed) {
     cn__free(feed->ctx, feed->status);
     cn__free(feed->ctx, feed->label);
     cn__free(feed->ctx, feed->place);
+    cn__free(feed->ctx, feed->outputs.data);
     *feed = (cn__feed){0};
 }
 
@@ -68,21 +69,32 @@ static void zero_lane(const cn__map *map, float *lane) {
                 lane[(size_t)c * map->channel + (size_t)y * map->row + (size_t)x * CN__LANES] = 0.0f;
 }
 
-static void fill_lane(void *argument, size_t i) {
-    const batch *b = argument;
+/* Image i of the batch into a lane of a map. */
+static void fetch_lane(const batch *b, size_t i, const cn__map *map, float *lane) {
     cn__feed *feed = b->feed;
-    float *lane = cn__map_plane(b->map, i / CN__LANES, 0).data + i % CN__LANES;
     if (i >= b->count) {
-        zero_lane(b->map, lane);
+        zero_lane(map, lane);
         return;
     }
     int64_t index = b->order ? b->order[b->first + (int64_t)i] : b->first + (int64_t)i;
     char *scratch = feed->scratch + i * feed->slot_bytes;
     feed->place[i] = (uint32_t)index;
     feed->status[i] =
-        cn__dataset_fetch(feed->data, index, b->how, scratch, lane, b->map->row, b->map->channel, &feed->label[i]);
+        cn__dataset_fetch(feed->data, index, b->how, scratch, lane, map->row, map->channel, &feed->label[i]);
     if (feed->status[i] != CN_OK)
         snprintf(scratch, MESSAGE_BYTES, "%s", cn_last_error());
+}
+
+static void fill_lane(void *argument, size_t i) {
+    const batch *b = argument;
+    fetch_lane(b, i, b->map, cn__map_plane(b->map, i / CN__LANES, 0).data + i % CN__LANES);
+}
+
+static cn_status first_failure(const batch *b) {
+    for (size_t i = 0; i < b->count; i++)
+        if (b->feed->status[i] != CN_OK)
+            return cn__error(b->feed->status[i], "%s", b->feed->scratch + i * b->feed->slot_bytes);
+    return CN_OK;
 }
 
 cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
@@ -90,23 +102,44 @@ cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, in
     batch b = {feed, order, first, (size_t)count, how, map};
     size_t lanes = (b.count + CN__LANES - 1) / CN__LANES * CN__LANES;
     cn__parallel(feed->ctx, lanes, fill_lane, &b);
-    for (size_t i = 0; i < b.count; i++)
-        if (feed->status[i] != CN_OK)
-            return cn__error(feed->status[i], "%s", feed->scratch + i * feed->slot_bytes);
-    return CN_OK;
+    return first_failure(&b);
 }
 
-/* ---- all batches ---- */
+/* ---- all batches, through a model ---- */
 
-cn_status cn__feed_all(cn__feed *feed, cn__plan *plan, cn__seen seen, void *argument) {
+static void fill_block(void *argument, size_t block, const cn__map *input) {
+    for (size_t lane = 0; lane < CN__LANES; lane++)
+        fetch_lane(argument, block * CN__LANES + lane, input, input->data + lane);
+}
+
+static void take_block(void *argument, size_t block, const cn__map *output) {
+    const cn__map *all = &((const batch *)argument)->feed->outputs;
+    memcpy(cn__map_plane(all, block, 0).data, output->data, output->block * sizeof *output->data);
+}
+
+cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape) {
+    int32_t blocks = (feed->images - 1) / CN__LANES + 1;
+    cn__map_layout(&feed->outputs, shape, 0, 0, CN_PADDING_ZEROS);
+    feed->outputs.data = cn__alloc(feed->ctx, cn__map_floats(&feed->outputs, blocks), sizeof *feed->outputs.data);
+    return feed->outputs.data ? CN_OK : cn__no_memory("a batch of outputs");
+}
+
+cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__seen seen, void *argument) {
     static const cn__fetch plainly = {.augment = false};
     int64_t count = cn_dataset_count(feed->data);
     for (int64_t first = 0; first < count; first += feed->images) {
         int32_t images = count - first < feed->images ? (int32_t)(count - first) : feed->images;
-        cn__run run = {.images = images, .blocks = (images + CN__LANES - 1) / CN__LANES};
-        CN__TRY(cn__feed_fetch(feed, NULL, first, images, &plainly, cn__plan_input(plan)));
-        CN__TRY(cn__plan_forward(plan, &run));
-        CN__TRY(seen(argument, first, &run));
+        batch b = {feed, NULL, first, (size_t)images, &plainly, NULL};
+        cn__blocks blocks = {fill_block, take_block, &b};
+        cn__inference_run(inference, images, &blocks);
+        CN__TRY(first_failure(&b));
+        CN__TRY(seen(argument, first, images));
     }
     return CN_OK;
+}
+
+const char *cn__feed_first_bad(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images) {
+    static const cn__fetch plainly = {.augment = false};
+    batch b = {feed, NULL, first, (size_t)images, &plainly, NULL};
+    return cn__inference_first_bad(inference, images, &(cn__blocks){fill_block, take_block, &b});
 }

@@ -6,36 +6,50 @@
 struct cn_predictor {
     const cn_model *model;
     cn_context *ctx;
-    cn__plan *plan;
+    cn__inference *inference;
     int32_t images; /* at a time: whole blocks */
     float *levels;  /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
 };
 
-/* ---- from [N, C, H, W] into lanes, a plane of a block at a time ---- */
+/* ---- a block of images on its way in and out ---- */
 
-typedef struct pack {
-    const cn__map *map;
+typedef struct pass {
+    const cn_predictor *predictor;
     int32_t images;
     const float *floats; /* normalised; NULL: bytes */
     const uint8_t *bytes;
-    const float *levels;
-} pack;
+    float *output;
+    int64_t output_size; /* of an image */
+} pass;
 
-static void pack_plane(void *argument, size_t item) {
-    const pack *p = argument;
-    cn__shape shape = p->map->shape;
-    size_t channels = (size_t)shape.channels, block = item / channels, channel = item % channels;
-    size_t pixels = (size_t)shape.height * (size_t)shape.width;
-    cn__plane plane = cn__map_plane(p->map, block, channel);
+static float pixel(const pass *p, size_t channel, size_t at) {
+    return p->floats ? p->floats[at] : p->predictor->levels[channel * LEVELS + p->bytes[at]];
+}
+
+static void fill_plane(const pass *p, size_t block, size_t channel, const cn__map *map) {
+    size_t channels = (size_t)map->shape.channels, pixels = (size_t)map->shape.height * (size_t)map->shape.width;
+    cn__plane plane = cn__map_plane(map, 0, channel);
     for (size_t lane = 0; lane < CN__LANES; lane++) {
         size_t image = block * CN__LANES + lane, at = (image * channels + channel) * pixels;
         bool spare = image >= (size_t)p->images;
-        for (int32_t y = 0; y < shape.height; y++) {
+        for (int32_t y = 0; y < map->shape.height; y++) {
             float *to = plane.data + (size_t)y * plane.row + lane;
-            for (int32_t x = 0; x < shape.width; x++, to += CN__LANES, at++)
-                *to = spare ? 0.0f : p->floats ? p->floats[at] : p->levels[channel * LEVELS + p->bytes[at]];
+            for (int32_t x = 0; x < map->shape.width; x++, to += CN__LANES, at++)
+                *to = spare ? 0.0f : pixel(p, channel, at);
         }
     }
+}
+
+static void fill_block(void *argument, size_t block, const cn__map *input) {
+    for (size_t channel = 0; channel < (size_t)input->shape.channels; channel++)
+        fill_plane(argument, block, channel, input);
+}
+
+static void take_block(void *argument, size_t block, const cn__map *output) {
+    const pass *p = argument;
+    int32_t left = p->images - (int32_t)block * CN__LANES;
+    cn__map_unpack(output, p->output + (int64_t)block * CN__LANES * p->output_size,
+                   left < CN__LANES ? left : CN__LANES);
 }
 
 /* ---- the handle ---- */
@@ -56,8 +70,8 @@ static cn_status make_levels(cn_predictor *p) {
 
 static cn_status make(cn_predictor *p, int32_t max_batch) {
     p->images = (max_batch + CN__LANES - 1) / CN__LANES * CN__LANES;
-    CN__TRY(cn__plan_new(p->model, &(cn__plan_options){.images = p->images, .copy_tensors = true}, &p->plan));
-    cn__plan_prepare(p->plan);
+    CN__TRY(cn__inference_new(p->model, p->images, true, &p->inference));
+    cn__inference_prepare(p->inference);
     return make_levels(p);
 }
 
@@ -88,7 +102,7 @@ void cn_predictor_free(cn_predictor *predictor) {
     if (!predictor)
         return;
     cn_context *ctx = predictor->ctx;
-    cn__plan_free(predictor->plan);
+    cn__inference_free(predictor->inference);
     cn__free(ctx, predictor->levels);
     cn__free(ctx, predictor);
 }
@@ -96,20 +110,18 @@ void cn_predictor_free(cn_predictor *predictor) {
 /* ---- running ---- */
 
 /* Images first … first + images - 1. */
-static cn_status run_piece(const cn_predictor *p, const cn_tensor *input, cn_tensor *output, int64_t first,
-                           int32_t images) {
-    const cn__map *in = cn__plan_input(p->plan);
-    cn__run run = {.images = images, .blocks = (images + CN__LANES - 1) / CN__LANES};
+static void run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_tensor *output, int64_t first,
+                      int32_t images) {
     int64_t in_size = input->count / input->shape[0], out_size = output->count / output->shape[0];
-    pack from = {.map = in, .images = images, .levels = p->levels};
+    pass p = {.predictor = predictor,
+              .images = images,
+              .output = (float *)output->data + first * out_size,
+              .output_size = out_size};
     if (input->dtype == CN_FLOAT32)
-        from.floats = (const float *)input->data + first * in_size;
+        p.floats = (const float *)input->data + first * in_size;
     else
-        from.bytes = (const uint8_t *)input->data + first * in_size;
-    cn__parallel(p->ctx, (size_t)run.blocks * (size_t)in->shape.channels, pack_plane, &from);
-    CN__TRY(cn__plan_forward(p->plan, &run));
-    cn__map_unpack(cn__plan_output(p->plan), (float *)output->data + first * out_size, images);
-    return CN_OK;
+        p.bytes = (const uint8_t *)input->data + first * in_size;
+    cn__inference_run(predictor->inference, images, &(cn__blocks){fill_block, take_block, &p});
 }
 
 cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output) {
@@ -128,8 +140,7 @@ cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_t
                                        "it (cn_model_set_normalization)");
     for (int64_t first = 0; first < images; first += predictor->images) {
         int64_t left = images - first;
-        CN__TRY(
-            run_piece(predictor, input, output, first, left < predictor->images ? (int32_t)left : predictor->images));
+        run_piece(predictor, input, output, first, left < predictor->images ? (int32_t)left : predictor->images);
     }
     return CN_OK;
 }

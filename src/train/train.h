@@ -24,7 +24,8 @@ typedef struct cn__row {
 
 /* Row of image n of a map of 1×1 pixels. */
 static inline cn__row cn__map_row(const cn__map *map, int32_t n) {
-    cn__row row = {cn__map_plane(map, (size_t)n / CN__LANES, 0).data + n % CN__LANES, map->channel, map->shape.channels};
+    cn__row row = {cn__map_plane(map, (size_t)n / CN__LANES, 0).data + n % CN__LANES, map->channel,
+                   map->shape.channels};
     return row;
 }
 
@@ -57,11 +58,11 @@ void cn__optimizer_step(cn_optimizer *optimizer, float l1);
 
 typedef struct cn__schedule {
     cn_schedule_options options;
-    int64_t batches;   /* an epoch */
-    double base;       /* the optimiser's own rate */
-    double rate;       /* in force */
-    double best;       /* plateau: lowest loss so far */
-    int bad_epochs;    /* plateau: since then */
+    int64_t batches; /* an epoch */
+    double base;     /* the optimiser's own rate */
+    double rate;     /* in force */
+    double best;     /* plateau: lowest loss so far */
+    int bad_epochs;  /* plateau: since then */
 } cn__schedule;
 
 /* Reads and checks the options. */
@@ -83,7 +84,8 @@ typedef struct cn__feed {
     char *scratch;
     cn_status *status; /* by image, as are: */
     int64_t *label;
-    uint32_t *place;   /* index in the data set, for dropout */
+    uint32_t *place; /* index in the data set, for dropout */
+    cn__map outputs; /* of cn__feed_all: a batch's; data NULL until cn__feed_outputs */
 } cn__feed;
 
 /* CN_ERR_SHAPE: images or classes that the model does not fit; `function` and `what` (a data set) for messages. */
@@ -97,10 +99,14 @@ void cn__feed_drop(cn__feed *feed);
 cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
                          const cn__map *map);
 
-/* Runs the whole data set through a prepared plan, not augmented and not training; `seen` reads each batch's output
- * and labels, and may end it with a status. */
-typedef cn_status (*cn__seen)(void *argument, int64_t first, const cn__run *run);
-cn_status cn__feed_all(cn__feed *feed, cn__plan *plan, cn__seen seen, void *argument);
+/* Memory for outputs of that shape, which cn__feed_all needs. */
+cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape);
+/* Runs the whole data set through a prepared model, not augmented; `seen` reads each batch's outputs and labels, of
+ * `images` images from `first` on, and may end it with a status. */
+typedef cn_status (*cn__seen)(void *argument, int64_t first, int32_t images);
+cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__seen seen, void *argument);
+/* The first layer whose output for one of these images is not finite, or NULL. */
+const char *cn__feed_first_bad(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images);
 
 /* ---- trainer (trainer.c makes one, epoch.c runs it) ---- */
 
@@ -109,18 +115,19 @@ struct cn_trainer {
     cn_model *model;
     cn_trainer_options options; /* without the optimiser's and the schedule's */
     cn__criterion criterion;
-    cn__plan *plan, *test_plan; /* no test data: NULL */
+    cn__plan *plan;
+    cn__inference *testing; /* no test data: NULL */
     cn__feed train, test;
     cn_optimizer *optimizer;
     cn__schedule schedule;
-    int64_t count, batches;     /* images and batches an epoch */
-    int64_t *order;             /* the epoch's indices, shuffled */
-    char *buffers;              /* running statistics as they were before the batch */
+    int64_t count, batches; /* images and batches an epoch */
+    int64_t *order;         /* the epoch's indices, shuffled */
+    char *buffers;          /* running statistics as they were before the batch */
     cn_epoch *history;
-    size_t epochs, capacity;    /* done; allocated */
+    size_t epochs, capacity; /* done; allocated */
 
     /* Of the epoch under way; a run that was stopped within it goes on from here. */
-    int64_t batch;  /* batches done */
+    int64_t batch; /* batches done */
     cn__tally tally;
     double seconds; /* spent training */
 };

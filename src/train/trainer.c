@@ -62,7 +62,8 @@ static cn_status make_plans(cn_trainer *t, const cn_dataset *train, const cn_dat
     if (!test)
         return CN_OK;
     CN__TRY(cn__feed_init(&t->test, t->ctx, test, t->options.test_batch));
-    return cn__plan_new(t->model, &(cn__plan_options){.images = t->test.images}, &t->test_plan);
+    CN__TRY(cn__feed_outputs(&t->test, cn__model_shape(t->model, (int32_t)t->model->node_count - 1)));
+    return cn__inference_new(t->model, t->test.images, false, &t->testing);
 }
 
 static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *test,
@@ -109,7 +110,7 @@ void cn_trainer_free(cn_trainer *trainer) {
         return;
     cn_context *ctx = trainer->ctx;
     cn__plan_free(trainer->plan);
-    cn__plan_free(trainer->test_plan);
+    cn__inference_free(trainer->testing);
     cn__feed_drop(&trainer->train);
     cn__feed_drop(&trainer->test);
     cn_optimizer_free(trainer->optimizer);
