@@ -80,7 +80,7 @@ HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
-SUITES_ONCE := $(patsubst %,$(TESTS_DIR)/test_%,augmentation base data data_files interface out_of_memory reference \
+SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base data data_files interface out_of_memory reference \
                safetensors schedule summary synthetic zoo)
 
 # ---- flags ----
@@ -104,8 +104,9 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
-.PHONY: all library programs deps demo check suites sanitize check-asan check-tsan check-valgrind fuzz fuzzers bench bench-kernels \
-        install uninstall format distcheck clean help FORCE
+.SUFFIXES:
+.PHONY: all library programs deps demo check check-builds test-programs suites sanitize check-asan check-tsan \
+        check-valgrind fuzz fuzzers bench bench-kernels install uninstall format distcheck clean help FORCE
 
 ## all: the library, static and shared, in lib/ and the programs in examples/bin/ (the default)
 all: library programs
@@ -238,46 +239,56 @@ demo: programs
 	@echo
 	$(PROGRAMS_DIR)/convnet-test build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
+run_tests = tests/run.sh -o $(B)/summary -1 '$(SUITES_ONCE)'
+test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' LIB='$(LIB)' PROGRAMS='$(PROGRAMS_DIR)'
+
 ## check: builds and runs all tests
 check: all $(SUITES)
-	@NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PROGRAMS='$(PROGRAMS_DIR)' \
-	    tests/run.sh -o $(B)/summary -1 '$(SUITES_ONCE)' $(SUITES) $(SCRIPTS)
+	@$(test_environment) $(run_tests) $(SUITES) $(SCRIPTS)
 
-# The suites alone, for the sanitizers.
-suites: $(SUITES)
-	@tests/run.sh -o $(B)/summary -1 '$(SUITES_ONCE)' $(SUITES)
+## check-builds: builds with other compilers, flags and options, without a warning (minutes)
+check-builds: $(AFTER_DEPS)
+	+@MAKE='$(MAKE)' tests/builds.sh
 
-## sanitize: runs the suites with AddressSanitizer and UBSan, then with ThreadSanitizer
-sanitize:
+test-programs: $(SUITES) $(BENCHES)
+
+## sanitize: check-asan, then check-tsan
+sanitize: $(AFTER_DEPS)
 	+$(MAKE) check-asan
 	+$(MAKE) check-tsan
 
-## check-asan: the first half of sanitize
-check-asan:
-	+ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) CONFIG=asan CFLAGS='-O1 -g' suites
+## check-asan: suites and programs with AddressSanitizer and UBSan
+check-asan: $(AFTER_DEPS)
+	+UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) CONFIG=asan CFLAGS='-O1 -g' suites
 
-## check-tsan: the second half of sanitize
-check-tsan:
-	+QUICK=1 $(MAKE) CONFIG=tsan CFLAGS='-O1 -g' suites
+## check-tsan: suites and programs with ThreadSanitizer
+check-tsan: $(AFTER_DEPS)
+	+$(MAKE) CONFIG=tsan CFLAGS='-O1 -g' suites
 
-## check-valgrind: runs the suites under valgrind (slow; AVX2 at most)
+# For slow tools: less of the same.
+suites: programs $(SUITES)
+	@QUICK=1 $(test_environment) $(run_tests) $(SUITES) tests/test_programs.sh
+
+## check-valgrind: suites under valgrind, which knows AVX2 at most
 check-valgrind: $(SUITES)
-	@QUICK=1 CK_FORK=no CONVNET_MAX_ISA=avx2 tests/run.sh -o $(B)/summary -x 'valgrind -q --leak-check=full --error-exitcode=99' \
-	    -1 '$(SUITES)' $(SUITES)
+	@QUICK=1 CK_FORK=no CONVNET_MAX_ISA=avx2 tests/run.sh -o $(B)/summary -1 '$(SUITES)' \
+	    -x 'valgrind -q --leak-check=full --error-exitcode=99' $(SUITES)
 
 ## fuzz: looks for files that break their readers, FUZZ_SECONDS (60) each; needs Clang
-fuzz:
+fuzz: $(AFTER_DEPS)
 	+$(MAKE) CONFIG=fuzz CC=clang CFLAGS='-O1 -g' fuzzers
 
 # Starts from the files in tests/corpus/NAME, and keeps what it finds of interest in build/fuzz/corpus/NAME.
 FUZZ_SECONDS ?= 60
 fuzzers: $(FUZZERS)
-	@for program in $(FUZZERS); do name=$${program##*/fuzz_}; mkdir -p $(B)/corpus/$$name || exit; \
-	    $$program -max_total_time=$(FUZZ_SECONDS) -dict=tests/corpus/$$name.dict -max_len=8192 -timeout=10 -artifact_prefix=$(B)/$$name- -print_final_stats=1 \
-	        $(B)/corpus/$$name tests/corpus/$$name || exit; \
+	@for program in $(FUZZERS); do \
+	    name=$${program##*/fuzz_}; \
+	    mkdir -p $(B)/corpus/$$name && \
+	    $$program -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -dict=tests/corpus/$$name.dict \
+	        -artifact_prefix=$(B)/$$name- -print_final_stats=1 $(B)/corpus/$$name tests/corpus/$$name || exit; \
 	done
 
-## bench: session 8 against PyTorch, where that is installed, and the machine's peak
+## bench: session 8 against PyTorch, where that is installed, and against the machine's peak
 bench: programs $(TESTS_DIR)/bench_training
 	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info
 
