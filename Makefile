@@ -104,8 +104,8 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
-.PHONY: all library programs deps demo check suites sanitize check-asan check-tsan check-valgrind fuzz fuzzers bench bench-kernels \
-        install uninstall format distcheck clean help FORCE
+.PHONY: all library programs deps demo check suites sanitize check-asan check-tsan check-valgrind fuzz fuzzers \
+        bench bench-kernels install uninstall format distcheck clean help FORCE
 
 ## all: the library, static and shared, in lib/ and the programs in examples/bin/ (the default)
 all: library programs
@@ -273,8 +273,8 @@ fuzz:
 FUZZ_SECONDS ?= 60
 fuzzers: $(FUZZERS)
 	@for program in $(FUZZERS); do name=$${program##*/fuzz_}; mkdir -p $(B)/corpus/$$name || exit; \
-	    $$program -max_total_time=$(FUZZ_SECONDS) -dict=tests/corpus/$$name.dict -max_len=8192 -timeout=10 -artifact_prefix=$(B)/$$name- -print_final_stats=1 \
-	        $(B)/corpus/$$name tests/corpus/$$name || exit; \
+	    $$program -max_total_time=$(FUZZ_SECONDS) -dict=tests/corpus/$$name.dict -max_len=8192 -timeout=10 \
+	        -artifact_prefix=$(B)/$$name- -print_final_stats=1 $(B)/corpus/$$name tests/corpus/$$name || exit; \
 	done
 
 ## bench: session 8 against PyTorch, where that is installed, and the machine's peak
