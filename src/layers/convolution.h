@@ -47,6 +47,10 @@ float *cn__convolution_bias(const cn__work *work, size_t tile);
 float *cn__convolution_forward_weights(const cn__work *work, size_t tile);
 float *cn__convolution_backward_weights(const cn__work *work, size_t tile);
 
+/* Whether each block's weight gradient has a place of its own until all are added up, so that the thread that has a
+ * block at hand computes it; not if that were too much memory. The sums are the same. */
+bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks);
+
 /* convolution_gemm.c: whether CBLAS should and can do it; one item of a phase. Items are (block) forward and for the
  * input, (group) for the weights. */
 bool cn__convolution_wants_gemm(const cn__work *work);
