@@ -36,13 +36,13 @@ static void check_way(size_t w, int index, const network *net, const net_pass *g
 START_TEST(agrees_with_pytorch) {
     const char *wanted = getenv("CASE");
     network net;
-    if (wanted && !strstr(golden_text(file, _i), wanted))
+    if ((wanted && !strstr(golden_text(file, _i), wanted)) || (test_quick() && _i % 4 != 0))
         return;
     ck_assert_int_eq(network_parse(&net, golden_text(file, _i)), 0);
     net_pass *given = net_pass_new(&net);
     expectation *reference = net_expect(&net, given);
     for (size_t w = 0; w < WAYS; w++)
-        if (!test_quick() || w == (size_t)_i % WAYS)
+        if (!test_quick() || w == (size_t)_i / 4 % WAYS)
             check_way(w, _i, &net, given, reference->rounding);
     net_pass_free(given);
     net_expectation_free(reference);

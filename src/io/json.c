@@ -72,19 +72,24 @@ static int character_length(const unsigned char *c) {
     return length;
 }
 
+static bool needs_escape(char c) {
+    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
+}
+
 bool cn__json_append_string(cn__text *json, const char *text) {
-    int length;
     cn__text_append(json, "\"");
-    for (; *text; text += length) {
-        length = character_length((const unsigned char *)text);
-        if (length == 0)
-            return false;
-        if (*text == '"' || *text == '\\')
-            cn__text_append(json, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20)
-            cn__text_append(json, "\\u%04x", (unsigned char)*text);
-        else
-            cn__text_append(json, "%.*s", length, text);
+    while (*text) {
+        const char *plain = text;
+        while (*text && !needs_escape(*text)) {
+            int length = character_length((const unsigned char *)text);
+            if (length == 0)
+                return false;
+            text += length;
+        }
+        cn__text_append(json, "%.*s", (int)(text - plain), plain);
+        if (*text)
+            cn__text_append(json, (unsigned char)*text < 0x20 ? "\\u%04x" : "\\%c", (unsigned char)*text);
+        text += *text != '\0';
     }
     cn__text_append(json, "\"");
     return true;

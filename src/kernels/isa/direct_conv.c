@@ -73,6 +73,8 @@ INLINE void rectify(int rows, int pixels, vf sum[ROWS][PIXELS]) {
 INLINE void gather_moments(const cn__conv_args *a, place at, int rows, int pixels, vf sum[ROWS][PIXELS]) {
     CN__UNROLL
     for (int r = 0; r < rows; r++) {
+        if (at.row + r >= a->out_channels)
+            continue; /* what would be its lines are another item's */
         float *line = a->moments + (size_t)(at.row + r) * CN__MOMENT_LINES * CN__LANES + at.lane;
         bool first = at.pixel == 0;
         vf pivot = first ? sum[r][0] : vf_load(line + CN__MOMENT_PIVOT * CN__LANES);
@@ -84,11 +86,9 @@ INLINE void gather_moments(const cn__conv_args *a, place at, int rows, int pixel
             total += x;
             squares = vf_fma(x, x, squares);
         }
-        if (at.row + r < a->out_channels) {
-            vf_store(line + CN__MOMENT_PIVOT * CN__LANES, pivot);
-            vf_store(line + CN__MOMENT_SUM * CN__LANES, total);
-            vf_store(line + CN__MOMENT_SQUARES * CN__LANES, squares);
-        }
+        vf_store(line + CN__MOMENT_PIVOT * CN__LANES, pivot);
+        vf_store(line + CN__MOMENT_SUM * CN__LANES, total);
+        vf_store(line + CN__MOMENT_SQUARES * CN__LANES, squares);
     }
 }
 
