@@ -89,9 +89,9 @@ typedef enum cn_isa {
 /* How convolutions and linear layers compute. DIRECT gives the same bits on AVX2, AVX-512 and
  * arm64 and with any BLAS; all three give the same bits for any number of threads. */
 typedef enum cn_conv_algorithm {
-    CN_CONV_AUTO = 0,   /* DIRECT or GEMM, by shape */
+    CN_CONV_AUTO = 0,   /* DIRECT; GEMM for linear layers of many weights */
     CN_CONV_DIRECT = 1, /* our own kernels everywhere */
-    CN_CONV_GEMM = 2    /* CBLAS wherever the operation is a matrix product (tests, comparisons) */
+    CN_CONV_GEMM = 2    /* CBLAS for every linear layer and 1×1 convolution (tests, comparisons) */
 } cn_conv_algorithm;
 
 typedef enum cn_log_level { CN_LOG_WARNING = 1, CN_LOG_INFO = 2 } cn_log_level;
@@ -366,8 +366,8 @@ CN_API cn_status cn_model_layer_info(const cn_model *model, int index, cn_layer_
 CN_API cn_status cn_model_summary(const cn_model *model, char **text);
 CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 
-/* Files: safetensors, with PyTorch's tensor names; architecture, normalisation, class names and a checksum are in its
- * metadata, so the file alone rebuilds the model. Saving writes a temporary file beside `path`, syncs and renames it:
+/* Files: safetensors, with PyTorch's tensor names; architecture, normalisation, class names and a checksum (CRC-32) are
+ * in its metadata, so the file alone rebuilds the model. Saving writes a temporary file beside `path`, syncs and renames it:
  * a failure leaves the old file as it was. CN_ERR_IO, CN_ERR_FORMAT, CN_ERR_UNSUPPORTED (a build without JSON);
  * CN_ERR_STATE: not initialised. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
@@ -624,7 +624,8 @@ CN_API void cn_trainer_free(cn_trainer *trainer);
 
 /* Trains for `epochs` more epochs. Each reshuffles the training data and ends with a pass over the test data and the
  * schedule's step; then `on_epoch`, or NULL, is called. Same seed, data and version: the same bits, for any number of
- * threads. A callback that ends the training is not an error. CN_ERR_NUMERIC: the loss became NaN or infinite; the
+ * threads. A callback that ends the training is not an error; the next call goes on with the next batch, and finishes
+ * the epoch that was cut short as the first of its own. CN_ERR_NUMERIC: the loss became NaN or infinite; the
  * message names epoch, batch and the first layer that did, and the parameters are those before that batch's step.
  * CN_ERR_IO, CN_ERR_DATA: from the data set. */
 CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int epochs, cn_epoch_function on_epoch, void *user);

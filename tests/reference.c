@@ -1,402 +1,8 @@
-/* reference.c: every layer's definition as plain loops in double precision, over numbers on a tape. */
-#include "reference.h"
-#include "base/base.h"
-#include "tape.h"
+/* reference.c: passes in double precision: forward layer by layer, backward along the tape; finite differences. */
+#include "reference_layers.h"
 #include "testing.h"
 #include <math.h>
 #include <stdlib.h>
-
-/* One pass as it goes on. */
-typedef struct run {
-    tape tape;
-    const network *net;
-    net_pass *pass;
-    number *value[NET_MAX_LAYERS + 1]; /* [N, C, H, W] of each layer; 0: the input */
-    number *tensor[NET_MAX_TENSORS];
-    net_jumps jumps;
-    bool tracks; /* running statistics, as training does */
-} run;
-
-/* A layer being computed. */
-typedef struct step {
-    run *run;
-    const net_layer *layer;
-    int id;
-    net_shape in, out;
-    const number *x;
-    number *y;
-} step;
-
-static double of(const step *s, number n) {
-    return s->run->tape.value[n];
-}
-
-static size_t at(net_shape shape, int n, int c, int y, int x) {
-    return (((size_t)n * (size_t)shape.channels + (size_t)c) * (size_t)shape.height + (size_t)y) * (size_t)shape.width +
-           (size_t)x;
-}
-
-static void near_jump(run *r, double distance) {
-    if (distance == 0.0)
-        r->jumps.met = true;
-    else if (distance < r->jumps.nearest)
-        r->jumps.nearest = distance;
-}
-
-static const number *tensor(const step *s, int what) {
-    for (int t = s->layer->first_tensor; t < s->layer->first_tensor + s->layer->tensors; t++)
-        if (s->run->net->tensor[t].what == what)
-            return s->run->tensor[t];
-    return NULL;
-}
-
-/* y = f(x) with f'(x) = slope. */
-static number function(const step *s, number x, double value, double slope) {
-    tape_term(&s->run->tape, x, slope);
-    return tape_number(&s->run->tape, value);
-}
-
-/* Adds a · b to a sum that is being made, and returns it. */
-static double product(const step *s, number a, number b) {
-    double x = of(s, a), w = of(s, b);
-    tape_term(&s->run->tape, a, w);
-    tape_term(&s->run->tape, b, x);
-    return x * w;
-}
-
-/* ---- windows ---- */
-
-/* The place in the image that place `i` of the padded one shows; -1: a zero. */
-static int source(int i, int size, int mode) {
-    if (i >= 0 && i < size)
-        return i;
-    switch (mode) {
-    case CN_PADDING_REPLICATE:
-        return i < 0 ? 0 : size - 1;
-    case CN_PADDING_REFLECT:
-        return i < 0 ? -i : 2 * (size - 1) - i;
-    case CN_PADDING_CIRCULAR:
-        return (i + size) % size;
-    default:
-        return -1;
-    }
-}
-
-static number conv2d_at(const step *s, int n, int oc, int oy, int ox) {
-    const net_layer *l = s->layer;
-    const number *weight = tensor(s, NET_WEIGHT), *bias = tensor(s, NET_BIAS);
-    int channels = s->in.channels / l->groups, first = oc / (s->out.channels / l->groups) * channels;
-    net_shape kernel = {channels, l->kernel[0], l->kernel[1]};
-    double sum = 0.0;
-    for (int c = 0; c < channels; c++)
-        for (int ky = 0; ky < kernel.height; ky++)
-            for (int kx = 0; kx < kernel.width; kx++) {
-                int y = source(oy * l->stride[0] - l->padding[0] + ky * l->dilation[0], s->in.height, l->mode);
-                int x = source(ox * l->stride[1] - l->padding[1] + kx * l->dilation[1], s->in.width, l->mode);
-                if (y >= 0 && x >= 0)
-                    sum += product(s, s->x[at(s->in, n, first + c, y, x)], weight[at(kernel, oc, c, ky, kx)]);
-            }
-    if (bias) {
-        tape_term(&s->run->tape, bias[oc], 1.0);
-        sum += of(s, bias[oc]);
-    }
-    return tape_number(&s->run->tape, sum);
-}
-
-/* The first of the largest. */
-static number max_at(const step *s, int n, int c, int oy, int ox) {
-    const net_layer *l = s->layer;
-    bool any = false;
-    number best = 0;
-    double second = -INFINITY;
-    for (int ky = 0; ky < l->kernel[0]; ky++)
-        for (int kx = 0; kx < l->kernel[1]; kx++) {
-            int y = oy * l->stride[0] - l->padding[0] + ky * l->dilation[0];
-            int x = ox * l->stride[1] - l->padding[1] + kx * l->dilation[1];
-            if (y < 0 || x < 0 || y >= s->in.height || x >= s->in.width)
-                continue;
-            number candidate = s->x[at(s->in, n, c, y, x)];
-            if (!any || of(s, candidate) > of(s, best)) {
-                second = any ? of(s, best) : -INFINITY;
-                best = candidate;
-            } else if (of(s, candidate) > second) {
-                second = of(s, candidate);
-            }
-            any = true;
-        }
-    near_jump(s->run, of(s, best) - second);
-    return function(s, best, of(s, best), 1.0);
-}
-
-static number mean_of(const step *s, int n, int c, const int from[2], const int to[2], int divisor) {
-    double sum = 0.0;
-    for (int y = from[0]; y < to[0]; y++)
-        for (int x = from[1]; x < to[1]; x++) {
-            number pixel = s->x[at(s->in, n, c, y, x)];
-            tape_term(&s->run->tape, pixel, 1.0 / divisor);
-            sum += of(s, pixel);
-        }
-    return tape_number(&s->run->tape, sum / divisor);
-}
-
-/* With padding, what counts is the window as far as it lies in the padded image. */
-static number avg_at(const step *s, int n, int c, int oy, int ox) {
-    const net_layer *l = s->layer;
-    int size[2] = {s->in.height, s->in.width}, place[2] = {oy, ox}, from[2], to[2], padded = 1, inside = 1;
-    for (int d = 0; d < 2; d++) {
-        from[d] = place[d] * l->stride[d] - l->padding[d];
-        to[d] = from[d] + l->kernel[d] < size[d] + l->padding[d] ? from[d] + l->kernel[d] : size[d] + l->padding[d];
-        padded *= to[d] - from[d];
-        from[d] = from[d] > 0 ? from[d] : 0;
-        to[d] = to[d] < size[d] ? to[d] : size[d];
-        inside *= to[d] - from[d];
-    }
-    return mean_of(s, n, c, from, to, l->divisor ? l->divisor : l->include_pad ? padded : inside);
-}
-
-static number adaptive_at(const step *s, int n, int c, int oy, int ox) {
-    int size[2] = {s->in.height, s->in.width}, place[2] = {oy, ox}, from[2], to[2];
-    for (int d = 0; d < 2; d++) {
-        int out = s->layer->out[d];
-        from[d] = place[d] * size[d] / out;
-        to[d] = ((place[d] + 1) * size[d] + out - 1) / out;
-    }
-    return mean_of(s, n, c, from, to, (to[0] - from[0]) * (to[1] - from[1]));
-}
-
-static void each_output(const step *s, number (*compute)(const step *, int, int, int, int)) {
-    for (int n = 0; n < s->run->net->batch; n++)
-        for (int c = 0; c < s->out.channels; c++)
-            for (int y = 0; y < s->out.height; y++)
-                for (int x = 0; x < s->out.width; x++)
-                    s->y[at(s->out, n, c, y, x)] = compute(s, n, c, y, x);
-}
-
-/* ---- norms ---- */
-
-/* The pixels that share a mean and a variance: images n0 … n1 - 1, channels c0 … c1 - 1. */
-typedef struct part {
-    int n0, n1, c0, c1;
-} part;
-
-static int part_size(const step *s, const part *p) {
-    return (p->n1 - p->n0) * (p->c1 - p->c0) * s->in.height * s->in.width;
-}
-
-/* Σ term(x) / count as one number. */
-static number average(const step *s, const part *p, const number *x, bool squared) {
-    double sum = 0.0, count = part_size(s, p);
-    size_t pixels = (size_t)s->in.height * (size_t)s->in.width;
-    for (int n = p->n0; n < p->n1; n++)
-        for (size_t i = at(s->in, n, p->c0, 0, 0), end = i + (size_t)(p->c1 - p->c0) * pixels; i < end; i++) {
-            double v = of(s, x[i]);
-            tape_term(&s->run->tape, x[i], (squared ? 2.0 * v : 1.0) / count);
-            sum += squared ? v * v : v;
-        }
-    return tape_number(&s->run->tape, sum / count);
-}
-
-static number subtract(const step *s, number a, number b) {
-    tape_term(&s->run->tape, a, 1.0);
-    tape_term(&s->run->tape, b, -1.0);
-    return tape_number(&s->run->tape, of(s, a) - of(s, b));
-}
-
-/* centered / sqrt(variance + eps) · weight + bias */
-static number scaled(const step *s, number centered, number variance, int c) {
-    const number *weight = tensor(s, NET_WEIGHT), *bias = tensor(s, NET_BIAS);
-    double v = of(s, variance) + s->layer->eps, inverse = 1.0 / sqrt(v), y = of(s, centered) * inverse;
-    tape_term(&s->run->tape, centered, inverse);
-    tape_term(&s->run->tape, variance, -0.5 * y / v);
-    number normal = tape_number(&s->run->tape, y);
-    if (!weight)
-        return normal;
-    y = product(s, normal, weight[c]) + of(s, bias[c]);
-    tape_term(&s->run->tape, bias[c], 1.0);
-    return tape_number(&s->run->tape, y);
-}
-
-static void track(const step *s, const part *p, double mean, double variance) {
-    double m = s->layer->momentum, count = part_size(s, p);
-    double *const *buffer = s->run->pass->tensor + s->layer->first_tensor + (s->layer->affine ? 2 : 0);
-    buffer[0][p->c0] += m * (mean - buffer[0][p->c0]);
-    buffer[1][p->c0] += m * (variance * count / (count - 1.0) - buffer[1][p->c0]);
-}
-
-static void normalize(const step *s, const part *p) {
-    const net_layer *l = s->layer;
-    bool batch = l->kind == NET_BATCH_NORM, fixed = batch && l->running && !s->run->net->training;
-    size_t pixels = (size_t)s->in.height * (size_t)s->in.width;
-    number mean = fixed ? tensor(s, NET_RUNNING_MEAN)[p->c0] : average(s, p, s->x, false);
-    for (int n = p->n0; n < p->n1; n++)
-        for (size_t i = at(s->in, n, p->c0, 0, 0), end = i + (size_t)(p->c1 - p->c0) * pixels; i < end; i++)
-            s->y[i] = subtract(s, s->x[i], mean);
-    number variance = fixed ? tensor(s, NET_RUNNING_VAR)[p->c0] : average(s, p, s->y, true);
-    for (int n = p->n0; n < p->n1; n++)
-        for (int c = p->c0; c < p->c1; c++)
-            for (size_t i = at(s->in, n, c, 0, 0), end = i + pixels; i < end; i++)
-                s->y[i] = scaled(s, s->y[i], variance, c);
-    if (batch && l->running && s->run->tracks)
-        track(s, p, of(s, mean), of(s, variance));
-}
-
-static void norm(const step *s) {
-    const net_layer *l = s->layer;
-    int images = s->run->net->batch, channels = s->in.channels;
-    if (l->kind != NET_BATCH_NORM) {
-        for (int n = 0; n < images; n++)
-            for (int g = 0; g < l->groups; g++)
-                normalize(s, &(part){n, n + 1, g * channels / l->groups, (g + 1) * channels / l->groups});
-        return;
-    }
-    for (int c = 0; c < channels; c++)
-        normalize(s, &(part){0, images, c, c + 1});
-    if (l->running && s->run->tracks)
-        s->run->pass->tensor[l->first_tensor + l->tensors - 1][0] += 1.0;
-}
-
-/* ---- element by element ---- */
-
-static number gelu(const step *s, number x) {
-    double v = of(s, x), root = sqrt(2.0 / acos(-1.0)), inner = root * (v + 0.044715 * v * v * v), t = tanh(inner);
-    if (s->layer->tanh)
-        return function(s, x, 0.5 * v * (1.0 + t),
-                        0.5 * (1.0 + t) + 0.5 * v * (1.0 - t * t) * root * (1.0 + 3.0 * 0.044715 * v * v));
-    double phi = 0.5 * erfc(-v / sqrt(2.0));
-    return function(s, x, v * phi, phi + v * 0.5 * root * exp(-0.5 * v * v));
-}
-
-static number rectify(const step *s, number x, double slope) {
-    double v = of(s, x);
-    near_jump(s->run, fabs(v));
-    return function(s, x, v > 0.0 ? v : slope * v, v > 0.0 ? 1.0 : slope);
-}
-
-static number activation(const step *s, number x) {
-    double v = of(s, x), logistic = 1.0 / (1.0 + exp(-v));
-    switch (s->layer->kind) {
-    case NET_RELU:
-        return rectify(s, x, 0.0);
-    case NET_LEAKY_RELU:
-        return rectify(s, x, s->layer->slope);
-    case NET_SIGMOID:
-        return function(s, x, logistic, logistic * (1.0 - logistic));
-    case NET_TANH:
-        return function(s, x, tanh(v), 1.0 - tanh(v) * tanh(v));
-    case NET_SILU:
-        return function(s, x, v * logistic, logistic * (1.0 + v * (1.0 - logistic)));
-    case NET_GELU:
-        return gelu(s, x);
-    default:
-        return function(s, x, v, 1.0); /* flatten */
-    }
-}
-
-static void each_element(const step *s) {
-    for (size_t i = 0; i < (size_t)s->run->net->batch * net_size(s->in); i++)
-        s->y[i] = activation(s, s->x[i]);
-}
-
-/* Pixel p of image n in channel c is dropped if half-word p mod 8 of the Philox words for (p / 8, layer and channel,
- * image, step) lies below p · 65536. What a seed means is part of the interface: this must not change. */
-static void dropout(const step *s) {
-    int pixels = s->in.height * s->in.width;
-    uint32_t threshold = (uint32_t)(s->layer->p * 65536.0 + 0.5);
-    for (size_t i = 0; i < (size_t)s->run->net->batch * net_size(s->in); i++) {
-        uint32_t p = (uint32_t)i % (uint32_t)pixels, plane = (uint32_t)i / (uint32_t)pixels;
-        uint32_t image = plane / (uint32_t)s->in.channels, channel = plane % (uint32_t)s->in.channels;
-        uint32_t counter[4] = {p / 8, (uint32_t)(s->id - 1) << 16 | channel, image, s->run->pass->step};
-        cn__philox words = cn__philox4x32(counter, s->run->pass->seed ^ (uint64_t)CN__STREAM_DROPOUT << 56);
-        uint32_t bits = words.word[p % 8 / 2] >> p % 2 * 16 & 0xffff;
-        double keep = !s->run->net->training ? 1.0 : bits < threshold ? 0.0 : 65536.0 / (65536.0 - threshold);
-        s->y[i] = function(s, s->x[i], keep * of(s, s->x[i]), keep);
-    }
-}
-
-static void add(const step *s) {
-    for (size_t i = 0; i < (size_t)s->run->net->batch * net_size(s->in); i++) {
-        double sum = 0.0;
-        for (int k = 0; k < s->layer->inputs; k++) {
-            number x = s->run->value[s->layer->input[k]][i];
-            tape_term(&s->run->tape, x, 1.0);
-            sum += of(s, x);
-        }
-        s->y[i] = tape_number(&s->run->tape, sum);
-    }
-}
-
-/* ---- softmax ---- */
-
-static void softmax_pixel(const step *s, int n, int y, int x) {
-    int channels = s->in.channels;
-    double largest = -INFINITY, sum = 0.0;
-    for (int c = 0; c < channels; c++)
-        largest = fmax(largest, of(s, s->x[at(s->in, n, c, y, x)]));
-    for (int c = 0; c < channels; c++)
-        sum += exp(of(s, s->x[at(s->in, n, c, y, x)]) - largest);
-    for (int c = 0; c < channels; c++) {
-        double shifted = of(s, s->x[at(s->in, n, c, y, x)]) - largest, p = exp(shifted) / sum;
-        bool logarithm = s->layer->kind == NET_LOG_SOFTMAX;
-        for (int k = 0; k < channels; k++) {
-            number other = s->x[at(s->in, n, k, y, x)];
-            double q = exp(of(s, other) - largest) / sum;
-            tape_term(&s->run->tape, other, ((c == k) - q) * (logarithm ? 1.0 : p));
-        }
-        s->y[at(s->in, n, c, y, x)] = tape_number(&s->run->tape, logarithm ? shifted - log(sum) : p);
-    }
-}
-
-static void softmax(const step *s) {
-    for (int n = 0; n < s->run->net->batch; n++)
-        for (int y = 0; y < s->in.height; y++)
-            for (int x = 0; x < s->in.width; x++)
-                softmax_pixel(s, n, y, x);
-}
-
-/* ---- a pass ---- */
-
-static void compute(const step *s) {
-    switch (s->layer->kind) {
-    case NET_CONV2D:
-        each_output(s, conv2d_at);
-        break;
-    case NET_LINEAR: {
-        net_layer as_conv = *s->layer;
-        as_conv.kernel[0] = as_conv.kernel[1] = as_conv.stride[0] = as_conv.stride[1] = 1;
-        step conv = *s;
-        conv.layer = &as_conv;
-        each_output(&conv, conv2d_at);
-        break;
-    }
-    case NET_BATCH_NORM:
-    case NET_GROUP_NORM:
-    case NET_LAYER_NORM:
-    case NET_INSTANCE_NORM:
-        norm(s);
-        break;
-    case NET_DROPOUT:
-        dropout(s);
-        break;
-    case NET_MAX_POOL:
-        each_output(s, max_at);
-        break;
-    case NET_AVG_POOL:
-        each_output(s, avg_at);
-        break;
-    case NET_ADAPTIVE_AVG_POOL:
-        each_output(s, adaptive_at);
-        break;
-    case NET_ADD:
-        add(s);
-        break;
-    case NET_SOFTMAX:
-    case NET_LOG_SOFTMAX:
-        softmax(s);
-        break;
-    default:
-        each_element(s);
-    }
-}
 
 static number *new_numbers(size_t count) {
     number *numbers = malloc((count + 1) * sizeof *numbers);
@@ -412,7 +18,7 @@ static number *given(tape *t, const double *values, size_t count) {
     return numbers;
 }
 
-static void run_forward(run *r) {
+static void run_forward(net_run *r) {
     const network *net = r->net;
     r->value[0] = given(&r->tape, r->pass->input, r->pass->inputs);
     for (int t = 0; t < net->tensors; t++)
@@ -420,12 +26,13 @@ static void run_forward(run *r) {
     for (int i = 1; i <= net->layers; i++) {
         const net_layer *layer = &net->layer[i];
         r->value[i] = new_numbers((size_t)net->batch * net_size(layer->shape));
-        step s = {r, layer, i, net->layer[layer->input[0]].shape, layer->shape, r->value[layer->input[0]], r->value[i]};
-        compute(&s);
+        net_step s = {r,          layer, i, net->layer[layer->input[0]].shape, layer->shape, r->value[layer->input[0]],
+                      r->value[i]};
+        net_compute(&s);
     }
 }
 
-static void run_backward(const run *r) {
+static void run_backward(const net_run *r) {
     double *gradient = calloc(r->tape.numbers, sizeof *gradient);
     ck_assert_ptr_nonnull(gradient);
     for (size_t i = 0; i < r->pass->outputs; i++)
@@ -442,13 +49,13 @@ static void run_backward(const run *r) {
 /* The tape's memory is kept from pass to pass: asking the system for it again and again is what would take time. */
 static tape spare;
 
-static run run_new(const network *net, net_pass *pass) {
-    run r = {.tape = spare, .net = net, .pass = pass, .jumps = {.nearest = INFINITY}};
+static net_run run_new(const network *net, net_pass *pass) {
+    net_run r = {.tape = spare, .net = net, .pass = pass, .jumps = {.nearest = INFINITY}};
     spare = (tape){0};
     return r;
 }
 
-static void run_free(run *r) {
+static void run_free(net_run *r) {
     for (int i = 0; i <= r->net->layers; i++)
         free(r->value[i]);
     for (int t = 0; t < r->net->tensors; t++)
@@ -458,7 +65,7 @@ static void run_free(run *r) {
 }
 
 static net_jumps run_pass(const network *net, net_pass *pass, double noise, unsigned seed) {
-    run r = run_new(net, pass);
+    net_run r = run_new(net, pass);
     r.tracks = net->training;
     r.tape.noise = noise;
     r.tape.seed = seed;
@@ -483,7 +90,7 @@ void net_run_noisy_reference(const network *net, net_pass *pass, unsigned seed) 
 
 /* Σ grad_output · output. */
 static double loss(const network *net, net_pass *pass) {
-    run r = run_new(net, pass);
+    net_run r = run_new(net, pass);
     double sum = 0.0;
     run_forward(&r);
     for (size_t i = 0; i < pass->outputs; i++)

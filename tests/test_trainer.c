@@ -351,6 +351,24 @@ START_TEST(a_model_is_told_what_it_was_trained_on) {
 }
 END_TEST
 
+/* Nobody knows what pixels its floats were made of. */
+START_TEST(of_float_images_it_learns_no_normalisation) {
+    fixture f = begin(CN_NORM_NONE, 0.0f);
+    cn_tensor *images;
+    cn_dataset *set;
+    cn_trainer *trainer;
+    ck_ok(cn_tensor_new(f.ctx, CN_FLOAT32, 4, (int64_t[]){COUNT, 1, TOY_SIDE, TOY_SIDE}, &images));
+    ck_ok(cn_dataset_memory(f.ctx, images, f.train.labels, TOY_CLASSES, &set));
+    ck_ok(cn_trainer_new(f.model, set, NULL, NULL, &trainer));
+    ck_assert_ptr_null(f.model->mean);
+    ck_assert_str_eq(cn_model_class_name(f.model, 2), "2");
+    cn_trainer_free(trainer);
+    cn_dataset_free(set);
+    cn_tensor_free(images);
+    end(&f);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("trainer");
     TCase *group = tcase_create("trainer");
@@ -364,6 +382,7 @@ int main(void) {
     tcase_add_test(group, a_seed_decides);
     tcase_add_test(group, without_test_data_the_schedule_follows_the_training_loss);
     tcase_add_test(group, a_model_is_told_what_it_was_trained_on);
+    tcase_add_test(group, of_float_images_it_learns_no_normalisation);
     suite_add_tcase(suite, group);
     return test_run(suite);
 }

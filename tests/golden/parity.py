@@ -54,9 +54,38 @@ def batch(shape, step):
     return torch.from_numpy(images).view(IMAGES, *shape), torch.from_numpy(labels)
 
 
+def philox(counter, key):
+    """Philox 4×32-10 (Salmon et al. 2011): four arrays of random words from four of counters."""
+    c, k = [np.asarray(x, dtype=np.uint64) for x in counter], [key & 0xFFFFFFFF, key >> 32]
+    low = np.uint64(0xFFFFFFFF)
+    for _ in range(10):
+        a, b = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
+        c = [b >> np.uint64(32) ^ c[1] ^ np.uint64(k[0]), b & low, a >> np.uint64(32) ^ c[3] ^ np.uint64(k[1]), a & low]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return c
+
+
+class Dropout(nn.Module):
+    """What libconvnet draws: 16 bits a pixel, of the words for (eight pixels, layer and channel, image, step)."""
+
+    def __init__(self, p, layer, seed=0):
+        super().__init__()
+        self.threshold, self.layer, self.key, self.step = int(p * 65536 + 0.5), layer, seed ^ 4 << 56, 0
+
+    def forward(self, x):
+        images, channels, height, width = x.shape
+        groups = -(-height * width // 8)
+        image, channel, group = np.meshgrid(range(images), range(channels), range(groups), indexing="ij")
+        words = np.stack(philox((group, self.layer << 16 | channel, image, np.full_like(image, self.step)), self.key), -1)
+        bits = np.stack((words & np.uint64(0xFFFF), words >> np.uint64(16)), -1).reshape(images, channels, -1)
+        kept = torch.from_numpy(bits[:, :, :height * width] >= self.threshold).view_as(x)
+        self.step += 1
+        return x * kept * (65536 / (65536 - self.threshold))
+
+
 def mnist_model(which):
-    """Session 7's networks; dropout is left out: a test cannot draw PyTorch's."""
-    wide, norm = which == 2, which >= 4
+    """Session 7's networks, one module a layer, so that a module's place is its layer's."""
+    wide, norm, dropout = which == 2, which >= 4, which == 5
     widths = (32, 32, 64, 64, 128, 256) if wide else (9, 10, 16, 16, 16, 32)
     layers, channels = [], 1
     for i, width in enumerate(widths + (10,)):
@@ -66,6 +95,8 @@ def mnist_model(which):
         if norm and i > 0:
             layers.append(nn.BatchNorm2d(channels))
         layers.append(nn.Conv2d(channels, width, 3 if i < 5 else 1, padding=1 if i < 5 else 0, bias=last))
+        if dropout and not last:
+            layers.append(Dropout(0.01, len(layers)))
         if not last:
             layers.append(nn.ReLU())
         if i in (1, 3):
@@ -92,7 +123,7 @@ def train(model, shape, steps, dtype=torch.float32):
 def networks():
     for norm in ("none", "batch", "layer", "group", "instance"):
         yield lambda norm=norm: Session8(norm, dropout=0), (3, 32, 32), 10
-    for which in (2, 3, 4):
+    for which in (2, 3, 4, 5):
         yield lambda which=which: mnist_model(which), (1, 28, 28), 3 if which == 2 else 5
 
 
