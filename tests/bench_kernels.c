@@ -166,7 +166,7 @@ static void bench(cn_context *ctx, cn_isa isa, int rounds, FILE *csv) {
     for (size_t i = 0; i < CN__COUNT(shapes); i++) {
         bind(ctx, &shapes[i], &b[i]);
         b[i].work.kernels = cn__kernels_for(isa);
-        run_phase(&b[i], &b[i].layer->ops->prepare[0]);
+        run_phase(&b[i], b[i].layer->ops->prepare);
     }
     for (int r = 0; r < rounds; r++) {
         peak[r] = fma_peak(isa, 1);

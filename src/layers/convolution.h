@@ -34,7 +34,7 @@ void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, 
                             cn__demand *demand);
 cn_status cn__convolution_bind(cn__work *work);
 void cn__convolution_unbind(cn__work *work);
-extern const cn__phase cn__convolution_prepare[], cn__convolution_forward[], cn__convolution_backward[];
+extern const cn__phase cn__convolution_prepare, cn__convolution_forward[], cn__convolution_backward[];
 
 /* convolution_geometry.c: fill the lists of work->geometry. */
 cn_status cn__convolution_forward_lists(cn__work *work);
