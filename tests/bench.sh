@@ -29,8 +29,8 @@ ask() { # DESCRIPTOR LINE: leaves what came back in `answer`, nothing if the pee
 }
 
 say_missing() { # WHO NAME HOW
-    reason=$(tail -n 1 "$dir/$2.log" | cut -c 1-80)
-    echo "$1 is left out, for it is not installed (${reason:-it does not start}); $3"
+    reason=$(grep -m 1 Error "$dir/$2.log" | cut -c 1-80) || reason='it has no model'
+    echo "$1 is left out, for it is not installed ($reason); $3"
 }
 
 start ours 3 "$program"
@@ -48,7 +48,7 @@ onnx=${answer:+$greeting}
 "$info" --threads 2
 printf 'compiler:        %s\n' "$(${CC:-cc} --version | head -n 1)"
 printf 'peer:            %s\n' "${torch:-$(say_missing PyTorch torch 'Debian: python3-torch python3-torchvision')}" \
-    "${onnx:-$(say_missing 'ONNX Runtime' onnx 'see tests/README.md; it runs a file that PyTorch exports')}"
+    "${onnx:-$(say_missing 'ONNX Runtime' onnx 'see tests/README.md')}"
 printf 'load:            %s (others at work here spoil the figures)\n\n' \
     "$(cut -d ' ' -f 1-3 /proc/loadavg 2>/dev/null || echo unknown)"
 
@@ -114,7 +114,7 @@ function show(rate, unit) {
 }
 function line(what, unit, ours, name, theirs, goal, share,    ratio) {
     ratio = theirs ? sprintf("%.2f", ours / theirs) : "-"
-    printf "%-48s %9s %9s %-13s %6s %6.2f %7s %7s\n", what, show(ours, unit), show(theirs, unit), name, ratio, goal,
+    printf "%-50s %8s %8s %-13s %6s %6.2f %7s %7s\n", what, show(ours, unit), show(theirs, unit), name, ratio, goal,
         (ratio == "-" ? "" : ratio + 0 < goal ? "missed" : "reached"), (share ? sprintf("%.0f %%", 100 * share) : "")
     printf "\"%s\",%s,\"%s\",%s,%s,%.2f,%s\n", what, show(ours, unit), name, show(theirs, unit), ratio, goal,
         (share ? sprintf("%.3f", share) : "") > csv
@@ -137,7 +137,7 @@ function against(what, job, peers, goal, unit,    list, n, i, theirs, name, rate
 END {
     names["torch"] = "PyTorch"
     names["onnx"] = "ONNX Runtime"
-    printf "%-48s %9s %9s %-13s %6s %6s %7s %7s\n", "", "ours", "theirs", "", "ratio", "goal", "", "of peak"
+    printf "%-50s %8s %8s %-13s %6s %6s %7s %7s\n", "", "ours", "theirs", "", "ratio", "goal", "", "of peak"
     print "what,ours,peer,theirs,ratio,goal,share_of_fma_peak" > csv
     train = median("ours", "train batch 32 2", 1)
     against("session 8, batch norm, training, batch 32", "train batch 32 2", "torch", 8)
@@ -147,7 +147,7 @@ END {
         median("ours", "peak - 0 2", 2), 0.6)
     line("  batch norm, random changes to images", "", median("ours", "augment batch 32 2", 1), "without them", train, 0.85)
     line("  batch norm, two threads", "", train, "one thread", median("ours", "train batch 32 1", 1), 1.8)
-    against("  an epoch of 50,000 images, changed, and 10,000 tested", "epoch batch 32 2", "torch", 8, "s")
+    against("  an epoch: 50,000 changed, trained; 10,000 tested", "epoch batch 32 2", "torch", 8, "s")
     against("session 8, inference, batch 128", "infer batch 128 2", "torch onnx", 2.5)
     against("session 8, one image on one thread", "infer batch 1 1", "onnx", 1.5, "us")
     against("ResNet-20, 16-32-64, training, batch 32", "train resnet20 32 2", "torch", 2)
