@@ -66,7 +66,7 @@ while [ $((round += 1)) -le "$rounds" ]; do
             onnx) to=7 there=$onnx ;;
             esac
             answer=
-            [ -z "$there" ] || ask $to "$job $seconds"
+            [ -z "$there" ] || ask "$to" "$job $seconds"
             [ -z "$answer" ] || echo "$name|$job|$answer" >>"$raw"
         done
     done <<END
@@ -90,7 +90,7 @@ done
 mkdir -p build
 echo "Medians of $rounds rounds in turn, $seconds s each; images a second on two threads unless it says otherwise"
 awk -F '|' -v csv=$csv '
-# The median of one column of the answers to a job: 1 the rate, 2 GFLOP/s. 0 without an answer.
+# The middle, or for the peak the highest, of one column of the answers to a job: 1 the rate, 2 GFLOP/s. 0: no answer.
 function median(who, job, column,    list, words, n, i, j, t) {
     n = count[who, job]
     for (i = 0; i < n; i++) {
@@ -101,6 +101,8 @@ function median(who, job, column,    list, words, n, i, j, t) {
         for (j = i; j > 0 && list[j] + 0 < list[j - 1] + 0; j--) {
             t = list[j]; list[j] = list[j - 1]; list[j - 1] = t
         }
+    if (job ~ /^peak/ && n)
+        return list[n - 1]
     return n == 0 ? 0 : n % 2 ? list[(n - 1) / 2] : (list[n / 2 - 1] + list[n / 2]) / 2
 }
 function show(rate, unit) {

@@ -212,6 +212,16 @@ static double measure(cn_context *ctx, cn_model *model, const job *j) {
     return 0.0;
 }
 
+/* The best of all its time: a peak is what the machine can do while nothing else disturbs it. */
+static double peak(cn_isa isa, const job *j) {
+    double best = 0.0, start = now();
+    do {
+        double gflops = fma_peak(isa, j->threads);
+        best = gflops > best ? gflops : best;
+    } while (now() - start < j->seconds);
+    return best;
+}
+
 static void answer(const job *j) {
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     cn_device device = CN_DEVICE_INIT;
@@ -220,7 +230,7 @@ static void answer(const job *j) {
     check(cn_context_new(&options, &ctx));
     check(cn_context_device(ctx, &device));
     if (strcmp(j->pass, "peak") == 0) {
-        printf("0 %.1f\n", fma_peak(device.isa, j->threads));
+        printf("0 %.1f\n", peak(device.isa, j));
     } else {
         cn_model *model = make_model(ctx, j->network);
         double rate = measure(ctx, model, j);
