@@ -9,7 +9,7 @@ rounds=${ROUNDS:-5} seconds=${SECONDS_EACH:-0.7}
 csv=build/bench.csv
 dir=$(mktemp -d)
 peers=
-trap 'kill $peers 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'kill $peers 2>/dev/null || :; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 trap '' PIPE # a peer that died is noticed by its silence
 
@@ -29,8 +29,8 @@ ask() { # DESCRIPTOR LINE: leaves what came back in `answer`, nothing if the pee
 }
 
 say_missing() { # WHO NAME HOW
-    reason=$(grep -m 1 Error "$dir/$2.log" | cut -c 1-80) || reason='it has no model'
-    echo "$1 is left out, for it is not installed ($reason); $3"
+    reason=$(grep -m 1 -E 'Error|not found' "$dir/$2.log") || reason='it has no model to run'
+    echo "$1 is left out ($reason); $3"
 }
 
 start ours 3 "$program"
