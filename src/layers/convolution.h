@@ -46,6 +46,8 @@ size_t cn__convolution_backward_tiles(const cn__work *work);
 float *cn__convolution_bias(const cn__work *work, size_t tile);
 float *cn__convolution_forward_weights(const cn__work *work, size_t tile);
 float *cn__convolution_backward_weights(const cn__work *work, size_t tile);
+/* What output channel `channel` multiplies its weights with and adds to its sums: bias and a folded norm. */
+void cn__convolution_factors(const cn__work *work, size_t channel, double *scale, double *shift);
 
 /* convolution_gemm.c: whether CBLAS should and can do it; one item of a phase. Items are (block) forward and for the
  * input, (group) for the weights. */

@@ -12,9 +12,10 @@
  * convolution with its norm, add and ReLU. */
 typedef struct cn__unit {
     cn__work work;
-    int32_t head, last; /* nodes: the layer that computes, and the one whose value comes out */
-    int32_t skip;       /* value that a fused add reads; -1: none */
-    int32_t folded;     /* norm that has gone into the weights; -1: none */
+    const cn__layer_ops *ops; /* how the head computes */
+    int32_t head, last;       /* nodes: the layer that computes, and the one whose value comes out */
+    int32_t skip;             /* value that a fused add reads; -1: none */
+    int32_t folded;           /* norm that has gone into the weights; -1: none */
     const cn__map **in;
     cn__map **d_in;
     bool *accumulate;

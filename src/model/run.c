@@ -2,6 +2,8 @@
 #include "model/plan.h"
 #include <math.h>
 
+#define SHORT (1 << 17) /* floats of one image that are not worth waking a thread for */
+
 typedef struct call {
     const cn__phase *phase;
     const cn__work *work;
@@ -13,10 +15,24 @@ static void run_item(void *argument, size_t item) {
     c->phase->run(c->work, c->run, item);
 }
 
-static void run_phases(const cn__plan *plan, const cn__phase *phases, const cn__work *work, const cn__run *run) {
+/* Of a short map all items run on the calling thread, unless they are made for channels in the lanes: such phases know
+ * themselves what is worth sharing out. */
+static void share_out(const cn__plan *plan, const cn__map *map, size_t items, cn__task task, void *argument) {
+    bool alone = plan->options.channel_lanes && map->block < SHORT;
+    for (size_t i = 0; alone && i < items; i++)
+        task(argument, i);
+    if (!alone)
+        cn__parallel(plan->ctx, items, task, argument);
+}
+
+static void run_phases(const cn__plan *plan, const cn__phase *phases, const cn__unit *unit, const cn__run *run) {
     for (const cn__phase *phase = phases; phase && phase->run; phase++) {
-        call c = {phase, work, run};
-        cn__parallel(plan->ctx, phase->items(work, run), run_item, &c);
+        call c = {phase, &unit->work, run};
+        size_t items = phase->items(c.work, run);
+        if (unit->ops == c.work->layer->ops)
+            share_out(plan, c.work->out, items, run_item, &c);
+        else
+            cn__parallel(plan->ctx, items, run_item, &c);
     }
 }
 
@@ -40,7 +56,7 @@ static void border_item(void *argument, size_t item) {
 static void fill_borders(const cn__plan *plan, const cn__map *from, const cn__map *to, const cn__run *run) {
     border_call c = {plan->ctx->kernels, from, to};
     if (from || to->pad[0] > 0 || to->pad[1] > 0)
-        cn__parallel(plan->ctx, (size_t)run->blocks * (size_t)to->shape.channels, border_item, &c);
+        share_out(plan, to, (size_t)run->blocks * (size_t)to->shape.channels, border_item, &c);
 }
 
 /* ---- passes ---- */
@@ -50,7 +66,7 @@ static void forward_unit(const cn__plan *plan, const cn__unit *unit, const cn__r
     for (int32_t i = 0; i < node->input_count; i++)
         if (unit->copies[i].data)
             fill_borders(plan, &plan->values[node->inputs[i] + 1], &unit->copies[i], run);
-    run_phases(plan, node->layer->ops->forward, &unit->work, run);
+    run_phases(plan, unit->ops->forward, unit, run);
 }
 
 static cn_status check_run(const cn__plan *plan, const cn__run *run) {
@@ -67,7 +83,7 @@ static cn_status check_run(const cn__plan *plan, const cn__run *run) {
 void cn__plan_prepare(cn__plan *plan) {
     static const cn__run nothing = {0};
     for (int32_t u = 0; u < plan->unit_count; u++)
-        run_phases(plan, plan->units[u].work.layer->ops->prepare, &plan->units[u].work, &nothing);
+        run_phases(plan, plan->units[u].ops->prepare, &plan->units[u], &nothing);
 }
 
 cn_status cn__plan_forward(cn__plan *plan, const cn__run *run) {
@@ -81,7 +97,7 @@ cn_status cn__plan_forward(cn__plan *plan, const cn__run *run) {
 void cn__plan_backward(cn__plan *plan, const cn__run *run) {
     for (int32_t u = plan->unit_count - 1; u >= 0; u--)
         if (plan->units[u].backward)
-            run_phases(plan, plan->units[u].work.layer->ops->backward, &plan->units[u].work, run);
+            run_phases(plan, plan->units[u].ops->backward, &plan->units[u], run);
 }
 
 static bool all_finite(const cn__map *map, int32_t blocks) {
