@@ -197,7 +197,7 @@ typedef struct cn__kernels {
                              bool accumulate);
 
     /* One accumulator per output, from its bias on, over planes of inputs, then taps, then the plane's channels. Lanes
-     * without a channel become zero. */
+     * beyond the channels become zero if their weights and biases are. */
     void (*channel_conv)(const cn__channel_conv_args *args);
     /* y = relu((x - center) · scale + shift + skip). */
     void (*channel_norm)(const cn__channel_norm_args *args);

@@ -2,6 +2,8 @@
 #include "model/plan.h"
 #include <string.h>
 
+#define SHORT_PASS (1 << 24) /* multiply-adds */
+
 /* What compiling needs besides the plan, per value. */
 typedef struct compiler {
     cn__plan *plan;
@@ -353,6 +355,18 @@ static void free_unit(cn__plan *plan, cn__unit *unit) {
     cn__free(plan->ctx, unit->copies);
 }
 
+/* One image of a small model is done in the time that it takes to wake a thread. */
+static bool is_short(const cn__plan *plan) {
+    int64_t products = 0;
+    for (int32_t u = 0; u < plan->unit_count && plan->options.channel_lanes; u++) {
+        const cn__node *node = head_node(plan, &plan->units[u]);
+        cn__shape in = cn__model_shape(plan->model, node->inputs[0]);
+        if (plan->units[u].ops->multiply_adds)
+            products = cn__add_capped(products, plan->units[u].ops->multiply_adds(node->layer, in, node->shape));
+    }
+    return plan->options.channel_lanes && products < SHORT_PASS;
+}
+
 /* ---- the story ---- */
 
 static cn_status compile(compiler *c) {
@@ -363,6 +377,7 @@ static cn_status compile(compiler *c) {
         CN__TRY(make_unit(plan, &plan->units[u]));
         ask_demand(c, &plan->units[u]);
     }
+    plan->alone = is_short(plan);
     choose_borders(c);
     find_lifetimes(c);
     CN__TRY(add_memory(c));

@@ -29,6 +29,7 @@ struct cn__plan {
     cn_context *ctx;
     cn__plan_options options;
     int32_t max_blocks;
+    bool alone; /* passes are so short that one thread has done them before another is awake */
     cn__unit *units;
     int32_t unit_count;
     cn__map *values, *gradients; /* by value; data NULL: fused away or not wanted */

@@ -2,7 +2,7 @@
 #include "model/plan.h"
 #include <math.h>
 
-#define SHORT (1 << 17) /* floats of one image that are not worth waking a thread for */
+#define SHORT (1 << 17) /* floats of a map that are not worth waking a thread for */
 
 typedef struct call {
     const cn__phase *phase;
@@ -15,24 +15,23 @@ static void run_item(void *argument, size_t item) {
     c->phase->run(c->work, c->run, item);
 }
 
-/* Of a short map all items run on the calling thread, unless they are made for channels in the lanes: such phases know
- * themselves what is worth sharing out. */
-static void share_out(const cn__plan *plan, const cn__map *map, size_t items, cn__task task, void *argument) {
-    bool alone = plan->options.channel_lanes && map->block < SHORT;
+static bool is_short(const cn__plan *plan, const cn__map *map) {
+    return plan->options.channel_lanes && map->block < SHORT;
+}
+
+static void share_out(const cn__plan *plan, bool alone, size_t items, cn__task task, void *argument) {
     for (size_t i = 0; alone && i < items; i++)
         task(argument, i);
     if (!alone)
         cn__parallel(plan->ctx, items, task, argument);
 }
 
+/* Phases made for channels in the lanes know by themselves what is worth sharing out. */
 static void run_phases(const cn__plan *plan, const cn__phase *phases, const cn__unit *unit, const cn__run *run) {
+    bool alone = plan->alone || (unit->ops == unit->work.layer->ops && is_short(plan, unit->work.out));
     for (const cn__phase *phase = phases; phase && phase->run; phase++) {
         call c = {phase, &unit->work, run};
-        size_t items = phase->items(c.work, run);
-        if (unit->ops == c.work->layer->ops)
-            share_out(plan, c.work->out, items, run_item, &c);
-        else
-            cn__parallel(plan->ctx, items, run_item, &c);
+        share_out(plan, alone, phase->items(c.work, run), run_item, &c);
     }
 }
 
@@ -56,7 +55,8 @@ static void border_item(void *argument, size_t item) {
 static void fill_borders(const cn__plan *plan, const cn__map *from, const cn__map *to, const cn__run *run) {
     border_call c = {plan->ctx->kernels, from, to};
     if (from || to->pad[0] > 0 || to->pad[1] > 0)
-        share_out(plan, to, (size_t)run->blocks * (size_t)to->shape.channels, border_item, &c);
+        share_out(plan, plan->alone || is_short(plan, to), (size_t)run->blocks * (size_t)to->shape.channels,
+                  border_item, &c);
 }
 
 /* ---- passes ---- */

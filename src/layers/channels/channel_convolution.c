@@ -4,7 +4,7 @@
 #include "layers/channels/channels.h"
 #include "layers/convolution.h"
 
-#define LEAST_PRODUCTS (1 << 19) /* that are worth waking a thread for */
+#define LEAST_PRODUCTS (1 << 20) /* that are worth waking a thread for */
 
 typedef struct geometry {
     size_t tap_count;
