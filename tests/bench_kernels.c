@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define BLOCKS      2 /* a batch of 32 */
+#define MANY_BLOCKS (1 << 22) /* too many for weight gradients of their own: one phase for each pass */
+#define BLOCKS      2         /* a batch of 32 */
 #define MOST_ROUNDS 99
 #define FLOPS       2e8 /* about a call's worth of time, 1 to 4 ms */
 
@@ -77,7 +78,7 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     need(b->layer);
     int out = s->size + 2 * s->padding - s->kernel + 1;
     cn__shape in_shape = {s->channels_in, s->size, s->size}, out_shape = {s->channels_out, out, out};
-    b->layer->ops->demand(b->layer, in_shape, out_shape, BLOCKS, true, &demand);
+    b->layer->ops->demand(b->layer, in_shape, out_shape, MANY_BLOCKS, true, &demand);
     b->memory[0] = place_map(ctx, &b->in, in_shape, s->padding);
     b->memory[1] = place_map(ctx, &b->out, out_shape, 0);
     b->memory[2] = place_map(ctx, &b->d_in, in_shape, 0);
@@ -91,7 +92,7 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     b->work = (cn__work){.layer = b->layer,
                          .ctx = ctx,
                          .algorithm = CN_CONV_DIRECT,
-                         .max_blocks = BLOCKS,
+                         .max_blocks = MANY_BLOCKS,
                          .training = true,
                          .input_count = 1,
                          .in = b->in_list,
@@ -128,10 +129,10 @@ static void run_pass(const bound *b, const shape *s, int pass) {
         run_phase(b, &ops->forward[0]);
         break;
     case WEIGHT:
-        run_phase(b, &ops->backward[0]);
+        run_phase(b, &ops->backward[1]);
         break;
     case INPUT:
-        run_phase(b, &ops->backward[2]);
+        run_phase(b, &ops->backward[0]);
         break;
     default: /* one product for each tap, on planes without borders */
         for (int block = 0; block < BLOCKS; block++)
@@ -165,7 +166,7 @@ static void bench(cn_context *ctx, cn_isa isa, int rounds, FILE *csv) {
     for (size_t i = 0; i < CN__COUNT(shapes); i++) {
         bind(ctx, &shapes[i], &b[i]);
         b[i].work.kernels = cn__kernels_for(isa);
-        run_phase(&b[i], &b[i].layer->ops->prepare[0]);
+        run_phase(&b[i], b[i].layer->ops->prepare);
     }
     for (int r = 0; r < rounds; r++) {
         peak[r] = fma_peak(isa, 1);

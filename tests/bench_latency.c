@@ -1,6 +1,6 @@
 /* bench_latency.c: how long session 8 takes for few images, beside the machine's FMA peak.
  *
- *   bench_latency [THREADS [ROUNDS]]      medians of ROUNDS (2000) calls, by batch size and norm */
+ *   bench_latency [THREADS [ROUNDS]]      medians of ROUNDS (1000) calls, by instruction set, norm and batch */
 #include "model/model.h"
 #include "fma_peak.h"
 #include <stdio.h>
@@ -61,34 +61,45 @@ static void bench(cn_context *ctx, cn_norm norm, int rounds) {
     printf("%-9s", norm_names[norm]);
     for (size_t i = 0; i < CN__COUNT(batches); i++) {
         bool singly = batches[i] <= cn__inference_few(model);
-        printf(" %9.1f %s", latency(ctx, predictor, batches[i], rounds / batches[i] + 1), singly ? "c" : "i");
+        printf(" %9.1f %s", latency(ctx, predictor, batches[i], (rounds - 1) / batches[i] + 1), singly ? "c" : "i");
     }
     printf("\n");
     cn_predictor_free(predictor);
     cn_model_free(model);
 }
 
-int main(int argc, char **argv) {
+static void bench_isa(cn_isa isa, int threads, int rounds) {
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_device device = CN_DEVICE_INIT;
     cn_context *ctx;
-    int rounds = argc > 2 ? atoi(argv[2]) : 2000;
-    options.threads = argc > 1 ? atoi(argv[1]) : 1;
-    if (rounds < 1 || rounds > MOST_ROUNDS - 1) {
-        fprintf(stderr, "usage: bench_latency [THREADS [ROUNDS]]\n");
-        return 2;
-    }
+    options.threads = threads;
+    options.isa = isa;
     check(cn_context_new(&options, &ctx));
-    check(cn_context_device(ctx, &device));
-    printf("%s, compiled by %s; %s, peak %.0f GFLOP/s a thread; %d of them\n", device.processor, __VERSION__,
-           cn_isa_name(device.isa), fma_peak(device.isa, 1), device.threads);
-    printf("session 8: microseconds by batch; c: one by one, channels in the lanes; i: images in the lanes\n%-9s",
-           "norm");
+    printf("\n%s: peak %.0f GFLOP/s a thread\n%-9s", cn_isa_name(isa), fma_peak(isa, 1), "norm");
     for (size_t i = 0; i < CN__COUNT(batches); i++)
         printf(" %9d  ", batches[i]);
     printf("\n");
     for (cn_norm norm = CN_NORM_NONE; norm <= CN_NORM_INSTANCE; norm++)
         bench(ctx, norm, rounds);
+    cn_context_free(ctx);
+}
+
+int main(int argc, char **argv) {
+    int threads = argc > 1 ? atoi(argv[1]) : 1, rounds = argc > 2 ? atoi(argv[2]) : 1000;
+    cn_device device = CN_DEVICE_INIT;
+    cn_context *ctx;
+    if (threads < 1 || rounds < 1 || rounds > MOST_ROUNDS) {
+        fprintf(stderr, "usage: bench_latency [THREADS [ROUNDS]]\n");
+        return 2;
+    }
+    check(cn_context_new(NULL, &ctx));
+    check(cn_context_device(ctx, &device));
+    printf("%s, compiled by %s; %d threads\n", device.processor, __VERSION__, threads);
+    printf(
+        "Session 8: microseconds of a call by batch, median of %d; c: one by one, channels in the lanes; i: images in "
+        "the lanes.\n",
+        rounds);
+    for (cn_isa isa = device.isa; isa >= CN_ISA_PORTABLE; isa--)
+        bench_isa(isa, threads, rounds);
     cn_context_free(ctx);
     return 0;
 }

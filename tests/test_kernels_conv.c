@@ -24,26 +24,29 @@ static int32_t between(cn__rng *rng, uint32_t least, uint32_t most) {
 
 /* A convolution of stride 1 without borders, in the kernels' layout. */
 typedef struct problem {
-    int32_t in, out, height, width, kernel, blocks; /* height and width of the output */
-    size_t x_row, x_channel, x_block, y_row, y_channel, y_block;
+    int32_t in, out, height, width, kernel; /* height and width of the output */
+    size_t x_row, x_channel, x_floats, y_row, y_channel, y_floats;
     float *x, *y, *weights;
     cn__tap taps[9];
     int32_t *pixel_in, *pixel_out, *column;
 } problem;
 
 static problem problem_new(cn__rng *rng) {
-    problem p = {.in = between(rng, 1, 9), .out = between(rng, 1, 9), .blocks = between(rng, 1, 3)};
+    problem p = {
+        .in = between(rng, 1, 9),
+        .out = between(rng, 1, 9),
+    };
     p.height = between(rng, 1, 6);
     p.width = between(rng, 1, 7);
     p.kernel = between(rng, 1, 3);
     p.x_row = (size_t)(p.width + p.kernel - 1) * CN__LANES;
     p.x_channel = p.x_row * (size_t)(p.height + p.kernel - 1) + CN__LANES;
-    p.x_block = p.x_channel * (size_t)p.in;
+    p.x_floats = p.x_channel * (size_t)p.in;
     p.y_row = (size_t)(p.width + 1) * CN__LANES;
     p.y_channel = p.y_row * (size_t)p.height;
-    p.y_block = p.y_channel * (size_t)p.out;
-    p.x = whole_numbers(rng, p.x_block * (size_t)p.blocks);
-    p.y = whole_numbers(rng, p.y_block * (size_t)p.blocks);
+    p.y_floats = p.y_channel * (size_t)p.out;
+    p.x = whole_numbers(rng, p.x_floats);
+    p.y = whole_numbers(rng, p.y_floats);
     p.weights = whole_numbers(rng, (size_t)p.in * 9 * 2 * CN__CONV_TILE);
     size_t pixels = (size_t)p.height * (size_t)p.width;
     p.pixel_in = malloc(pixels * sizeof *p.pixel_in);
@@ -105,7 +108,7 @@ static cn__conv_job all_pixels(const problem *p, bool accumulate) {
 }
 
 static void check_conv(const problem *p, bool accumulate, const float *bias) {
-    size_t floats = p->y_block;
+    size_t floats = p->y_floats;
     float *before = malloc(floats * sizeof *before);
     ck_assert_ptr_nonnull(before);
     memcpy(before, p->y, floats * sizeof *before);
@@ -163,42 +166,61 @@ START_TEST(a_pixel_without_taps_becomes_zero) {
 }
 END_TEST
 
-static float plain_weight(const problem *p, int32_t row, int32_t column, int32_t last_lanes) {
+static float plain_weight(const problem *p, int32_t row, int32_t column, int32_t lanes) {
     float sum = 0.0f;
-    for (int32_t b = 0; b < p->blocks; b++)
-        for (int32_t i = 0; i < p->height * p->width; i++)
-            for (int32_t l = 0; l < (b == p->blocks - 1 ? last_lanes : CN__LANES); l++)
-                sum += p->y[(size_t)b * p->y_block + (size_t)row * p->y_channel + (size_t)(p->pixel_out[i] + l)] *
-                       p->x[(size_t)b * p->x_block + (size_t)(p->column[column] + p->pixel_in[i] + l)];
+    for (int32_t i = 0; i < p->height * p->width; i++)
+        for (int32_t l = 0; l < lanes; l++)
+            sum += p->y[(size_t)row * p->y_channel + (size_t)(p->pixel_out[i] + l)] *
+                   p->x[(size_t)(p->column[column] + p->pixel_in[i] + l)];
     return sum;
 }
 
 /* Lanes that hold no image may hold anything at all. */
-static void spoil_lanes(const problem *p, int32_t last_lanes) {
-    for (size_t i = 0; i < p->x_block; i++)
-        if ((int32_t)(i % CN__LANES) >= last_lanes)
-            p->x[(size_t)(p->blocks - 1) * p->x_block + i] = NAN;
-    for (size_t i = 0; i < p->y_block; i++)
-        if ((int32_t)(i % CN__LANES) >= last_lanes)
-            p->y[(size_t)(p->blocks - 1) * p->y_block + i] = INFINITY;
+static void spoil_lanes(const problem *p, int32_t lanes) {
+    for (size_t i = 0; i < p->x_floats; i++)
+        if ((int32_t)(i % CN__LANES) >= lanes)
+            p->x[i] = NAN;
+    for (size_t i = 0; i < p->y_floats; i++)
+        if ((int32_t)(i % CN__LANES) >= lanes)
+            p->y[i] = INFINITY;
+}
+
+static cn__conv_weight_args weight_args(const problem *p, int32_t lanes, float *out, size_t out_row) {
+    return (cn__conv_weight_args){.height = p->height,
+                                  .width = p->width,
+                                  .lanes = lanes,
+                                  .dy = p->y,
+                                  .dy_channel = p->y_channel,
+                                  .dy_row = p->y_row,
+                                  .rows = p->out,
+                                  .x = p->x,
+                                  .x_row = p->x_row,
+                                  .x_step = CN__LANES,
+                                  .column = p->column,
+                                  .columns = p->in * p->kernel * p->kernel,
+                                  .out = out,
+                                  .out_row = out_row};
 }
 
 START_TEST(weight_gradients_equal_plain_loops) {
     for (uint64_t round = 0; round < ROUNDS; round++) {
         cn__rng rng = cn__rng_new(12, 0, round);
         problem p = problem_new(&rng);
-        int32_t columns = p.in * p.kernel * p.kernel, last_lanes = between(&rng, 1, CN__LANES);
+        int32_t columns = p.in * p.kernel * p.kernel, lanes = between(&rng, 1, CN__LANES);
         size_t row = (size_t)columns + 1;
         float *out = whole_numbers(&rng, row * (size_t)p.out);
-        spoil_lanes(&p, last_lanes);
-        cn__conv_weight_args args = {p.blocks,    p.height, p.width, last_lanes, p.y,       p.y_block,
-                                     p.y_channel, p.y_row,  p.out,   p.x,        p.x_block, p.x_row,
-                                     CN__LANES,   p.column, columns, out,        row};
+        spoil_lanes(&p, lanes);
+        cn__conv_weight_args args = weight_args(&p, lanes, out, row);
         float guard = out[columns];
         kernels->conv_weight(&args);
         for (int32_t r = 0; r < p.out; r++)
             for (int32_t q = 0; q < columns; q++)
-                ck_assert_float_eq(out[(size_t)r * row + (size_t)q], plain_weight(&p, r, q, last_lanes));
+                ck_assert_float_eq(out[(size_t)r * row + (size_t)q], plain_weight(&p, r, q, lanes));
+        args.accumulate = true;
+        kernels->conv_weight(&args);
+        for (int32_t r = 0; r < p.out; r++)
+            for (int32_t q = 0; q < columns; q++)
+                ck_assert_float_eq(out[(size_t)r * row + (size_t)q], 2.0f * plain_weight(&p, r, q, lanes));
         ck_assert_float_eq(out[columns], guard);
         free(out);
         problem_free(&p);
@@ -214,28 +236,26 @@ START_TEST(instruction_sets_with_fma_agree_to_the_bit) {
     for (uint64_t round = 0; round < ROUNDS; round++) {
         cn__rng rng = cn__rng_new(13, 0, round);
         problem p = problem_new(&rng);
-        int32_t columns = p.in * p.kernel * p.kernel, last_lanes = between(&rng, 1, CN__LANES);
+        int32_t columns = p.in * p.kernel * p.kernel, lanes = between(&rng, 1, CN__LANES);
         size_t floats = (size_t)columns * (size_t)p.out;
         float *one = whole_numbers(&rng, floats), *two = whole_numbers(&rng, floats);
-        for (size_t i = 0; i < p.x_block * (size_t)p.blocks; i++)
+        for (size_t i = 0; i < p.x_floats; i++)
             p.x[i] = cn__rng_normal(&rng);
-        for (size_t i = 0; i < p.y_block * (size_t)p.blocks; i++)
+        for (size_t i = 0; i < p.y_floats; i++)
             p.y[i] = cn__rng_normal(&rng);
-        cn__conv_weight_args args = {
-            p.blocks, p.height,  p.width, last_lanes, p.y,      p.y_block, p.y_channel, p.y_row,        p.out,
-            p.x,      p.x_block, p.x_row, CN__LANES,  p.column, columns,   one,         (size_t)columns};
+        cn__conv_weight_args args = weight_args(&p, lanes, one, (size_t)columns);
         kernels->conv_weight(&args);
         args.out = two;
         avx2->conv_weight(&args);
         ck_assert_mem_eq(one, two, floats * sizeof *one);
-        float *y = whole_numbers(&rng, p.y_block);
-        memcpy(y, p.y, p.y_block * sizeof *y);
+        float *y = whole_numbers(&rng, p.y_floats);
+        memcpy(y, p.y, p.y_floats * sizeof *y);
         cn__conv_args conv = first_tile(&p, NULL);
         cn__conv_job job = all_pixels(&p, true);
         kernels->conv(&conv, &job);
         conv.out = y;
         avx2->conv(&conv, &job);
-        ck_assert_mem_eq(p.y, y, p.y_block * sizeof *y);
+        ck_assert_mem_eq(p.y, y, p.y_floats * sizeof *y);
         free(one);
         free(two);
         free(y);

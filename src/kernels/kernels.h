@@ -65,17 +65,18 @@ enum {
 }; /* pivot, Σ (x - pivot), Σ (x - pivot)² */
 
 typedef struct cn__conv_weight_args {
-    int32_t blocks, height, width; /* of the output gradient */
-    int32_t last_lanes;            /* images in the last block: what other lanes hold does not count */
-    const float *dy;               /* plane of row 0 in block 0 */
-    size_t dy_block, dy_channel, dy_row;
-    int32_t rows;                  /* output channels */
-    const float *x;                /* input plane 0 in block 0 */
-    size_t x_block, x_row, x_step; /* floats from an output row's (pixel's) input to the next one's */
-    const int32_t *column;         /* per column (input channel and tap): floats from x */
+    int32_t height, width; /* of the output gradient */
+    int32_t lanes;         /* that hold images: what others hold does not count */
+    const float *dy;       /* plane of row 0 */
+    size_t dy_channel, dy_row;
+    int32_t rows;          /* output channels */
+    const float *x;        /* input plane 0 */
+    size_t x_row, x_step;  /* floats from an output row's (pixel's) input to the next one's */
+    const int32_t *column; /* per column (input channel and tap): floats from x */
     int32_t columns;
     float *out;
     size_t out_row;
+    bool accumulate; /* add to what the output holds */
 } cn__conv_weight_args;
 
 /* ---- channels in the lanes ----
@@ -145,9 +146,10 @@ typedef struct cn__kernels {
      * One accumulator per output, starting from bias, what is there (accumulate) or zero. */
     void (*conv)(const cn__conv_args *args, const cn__conv_job *job);
 
-    /* Weight gradient: for rows r < rows and columns q < columns
-     * out[r · out_row + q] = Σ_lanes Σ_blocks Σ_pixels dy[…] · x[column[q] + …], pixels row-major within a block,
-     * blocks in their order, lanes last (l + 8, then + 4, + 2, + 1). */
+    /* Weight gradient of one block: for rows r < rows and columns q < columns
+     * out[r · out_row + q] (+)= Σ_lanes Σ_pixels dy[…] · x[column[q] + …], pixels row-major, lanes last (l + 8, then +
+     * 4,
+     * + 2, + 1). */
     void (*conv_weight)(const cn__conv_weight_args *args);
 
     /* Σ over pixels and the first `lanes` lanes of a plane, lanes last as above. */

@@ -53,18 +53,27 @@ static int32_t tiles(int32_t channels) {
     return (channels + CN__CONV_TILE - 1) / CN__CONV_TILE;
 }
 
+bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
+    const cn__convolution *c = (const cn__convolution *)layer;
+    const int64_t most = 1 << 22; /* 16 MiB */
+    int64_t weights = (int64_t)c->out_channels * (c->in_channels / c->groups) * c->kernel[0] * c->kernel[1];
+    return weights <= most / max_blocks;
+}
+
 void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
                             cn__demand *demand) {
     const cn__convolution *c = (const cn__convolution *)layer;
     size_t taps = (size_t)c->kernel[0] * (size_t)c->kernel[1], groups = (size_t)c->groups;
     size_t i = (size_t)in.channels / groups, o = (size_t)out.channels / groups;
-    (void)max_blocks;
     demand->pad[0] = c->padding[0];
     demand->pad[1] = c->padding[1];
     demand->mode = (cn_padding_mode)c->padding_mode;
     demand->packed_floats = groups * (size_t)tiles((int32_t)o) * (i * taps + 1) * CN__CONV_TILE; /* and the bias */
-    if (training)
-        demand->packed_floats += groups * (size_t)tiles((int32_t)i) * o * taps * CN__CONV_TILE;
+    if (!training)
+        return;
+    if (cn__convolution_sums_apart(layer, max_blocks))
+        demand->scratch_floats = (size_t)max_blocks * groups * o * i * taps;
+    demand->packed_floats += groups * (size_t)tiles((int32_t)i) * o * taps * CN__CONV_TILE;
 }
 
 cn_status cn__convolution_bind(cn__work *work) {

@@ -34,7 +34,7 @@ void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, 
                             cn__demand *demand);
 cn_status cn__convolution_bind(cn__work *work);
 void cn__convolution_unbind(cn__work *work);
-extern const cn__phase cn__convolution_prepare[], cn__convolution_forward[], cn__convolution_backward[];
+extern const cn__phase cn__convolution_prepare, cn__convolution_forward[], cn__convolution_backward[];
 
 /* convolution_geometry.c: fill the lists of work->geometry. */
 cn_status cn__convolution_forward_lists(cn__work *work);
@@ -48,6 +48,10 @@ float *cn__convolution_forward_weights(const cn__work *work, size_t tile);
 float *cn__convolution_backward_weights(const cn__work *work, size_t tile);
 /* What output channel `channel` multiplies its weights with and adds to its sums: bias and a folded norm. */
 void cn__convolution_factors(const cn__work *work, size_t channel, double *scale, double *shift);
+
+/* Whether each block's weight gradient has a place of its own until all are added up, so that the thread that has a
+ * block at hand computes it; not if that were too much memory. The sums are the same. */
+bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks);
 
 /* convolution_gemm.c: whether CBLAS should and can do it; one item of a phase. Items are (block) forward and for the
  * input, (group) for the weights. */

@@ -1,10 +1,11 @@
-/* convolution_phases.c: a convolution's passes: items of (block, tile of channels, share of the pixels) forward and for
- * the input, of (tile of channels, share of the columns) for the weights. */
+/* convolution_phases.c: a convolution's passes. Items are (block, tile of channels, share of the pixels) forward and
+ * for the input's gradient, (block, tile of channels, share of the columns) for the weights'. */
 #include "layers/convolution.h"
 
-#define LEAST_PIXELS  48 /* that make an item */
-#define WEIGHT_ROWS   8  /* of an item of the weight gradient */
-#define WEIGHT_COLUMN 6  /* columns of its register tile */
+#define LEAST_PIXELS  48   /* that make an item */
+#define WEIGHT_ROWS   8    /* of an item of the weight gradient */
+#define WEIGHT_COLUMN 6    /* columns of its register tile */
+#define SUMS          4096 /* over blocks, that make an item */
 
 static const cn__convolution *layer_of(const cn__work *work) {
     return (const cn__convolution *)work->layer;
@@ -111,11 +112,12 @@ static size_t input_shares(const cn__work *work, const cn__run *run) {
                         (size_t)in.height * (size_t)in.width);
 }
 
+/* Of a block. */
 static size_t input_items(const cn__work *work, const cn__run *run) {
     const cn__conv_geometry *g = work->geometry;
     if (!work->d_in[0])
         return 0;
-    return (size_t)run->blocks * (g->gemm ? 1 : cn__convolution_backward_tiles(work) * input_shares(work, run));
+    return g->gemm ? 1 : cn__convolution_backward_tiles(work) * input_shares(work, run);
 }
 
 static void input_tile(const cn__work *work, size_t block, size_t tile, size_t share, size_t shares) {
@@ -138,17 +140,16 @@ static void input_tile(const cn__work *work, size_t block, size_t tile, size_t s
     }
 }
 
-static void input(const cn__work *work, const cn__run *run, size_t item) {
+static void input(const cn__work *work, const cn__run *run, size_t block, size_t item) {
     const cn__conv_geometry *g = work->geometry;
-    if (g->gemm) {
-        cn__convolution_gemm_input(work, item);
-        return;
-    }
-    size_t shares = input_shares(work, run), tiles = cn__convolution_backward_tiles(work);
-    input_tile(work, item / shares / tiles, item / shares % tiles, item % shares, shares);
+    size_t shares = input_shares(work, run);
+    if (g->gemm)
+        cn__convolution_gemm_input(work, block);
+    else
+        input_tile(work, block, item / shares, item % shares, shares);
 }
 
-/* ---- backward: weights and bias ---- */
+/* ---- backward: the weights, block by block, so that each thread reads what it wrote itself ---- */
 
 /* CBLAS adds up all lanes, so it needs every one to hold an image or, with one pixel a line, can leave them out. */
 static bool weight_by_gemm(const cn__work *work, const cn__run *run) {
@@ -156,62 +157,110 @@ static bool weight_by_gemm(const cn__work *work, const cn__run *run) {
     return g->gemm && (out_pixels(work) == 1 || run->images % CN__LANES == 0);
 }
 
+static size_t weight_count(const cn__work *work) {
+    const cn__conv_geometry *g = work->geometry;
+    return (size_t)work->out->shape.channels * (size_t)g->in * (size_t)g->taps;
+}
+
+static bool sums_apart(const cn__work *work, const cn__run *run) {
+    return run->blocks > 1 && !weight_by_gemm(work, run) && cn__convolution_sums_apart(work->layer, work->max_blocks);
+}
+
 static int32_t weight_tiles(const cn__work *work) {
     const cn__conv_geometry *g = work->geometry;
     return (g->out + WEIGHT_ROWS - 1) / WEIGHT_ROWS;
 }
 
-/* Columns of an item: as few as give every thread about four items, in whole register tiles. */
-static int32_t weight_columns(const cn__work *work) {
+/* Columns of an item: all, if blocks and tiles give every thread as much to do; else as few, in whole register tiles,
+ * as give every thread about four items. */
+static int32_t weight_columns(const cn__work *work, const cn__run *run) {
     const cn__conv_geometry *g = work->geometry;
-    size_t columns = (size_t)g->in * (size_t)g->taps, wanted = 4 * (size_t)work->ctx->threads;
-    size_t items = (size_t)layer_of(work)->groups * (size_t)weight_tiles(work);
-    size_t shares = (wanted + items - 1) / items, share = (columns + shares - 1) / shares;
+    size_t columns = (size_t)g->in * (size_t)g->taps, threads = (size_t)work->ctx->threads;
+    size_t items = (size_t)run->blocks * (size_t)layer_of(work)->groups * (size_t)weight_tiles(work);
+    size_t shares = items % threads == 0 ? 1 : (4 * threads + items - 1) / items;
+    size_t share = (columns + shares - 1) / shares;
     return (int32_t)((share + WEIGHT_COLUMN - 1) / WEIGHT_COLUMN) * WEIGHT_COLUMN;
 }
 
-static size_t weight_shares(const cn__work *work) {
+static size_t weight_shares(const cn__work *work, const cn__run *run) {
     const cn__conv_geometry *g = work->geometry;
-    int32_t columns = weight_columns(work);
+    int32_t columns = weight_columns(work, run);
     return (size_t)((g->in * g->taps + columns - 1) / columns);
 }
 
+/* Of a block. */
 static size_t weight_items(const cn__work *work, const cn__run *run) {
-    size_t groups = (size_t)layer_of(work)->groups;
-    return weight_by_gemm(work, run) ? groups : groups * (size_t)weight_tiles(work) * weight_shares(work);
+    return (size_t)layer_of(work)->groups * (size_t)weight_tiles(work) * weight_shares(work, run);
 }
 
-static void weight(const cn__work *work, const cn__run *run, size_t item) {
+/* Into, or to, the sums of all weights. */
+static void weight(const cn__work *work, const cn__run *run, size_t block, size_t item, float *sums, bool accumulate) {
     const cn__conv_geometry *g = work->geometry;
     const cn__convolution *c = layer_of(work);
-    if (weight_by_gemm(work, run)) {
-        cn__convolution_gemm_weight(work, run, item);
-        return;
-    }
-    size_t shares = weight_shares(work), tile = item / shares, group = tile / (size_t)weight_tiles(work);
-    int32_t columns = g->in * g->taps, chunk = weight_columns(work), column = (int32_t)(item % shares) * chunk;
+    size_t shares = weight_shares(work, run), tile = item / shares, group = tile / (size_t)weight_tiles(work);
+    int32_t columns = g->in * g->taps, chunk = weight_columns(work, run), column = (int32_t)(item % shares) * chunk;
     int32_t row = (int32_t)(tile % (size_t)weight_tiles(work)) * WEIGHT_ROWS;
     size_t channel = group * (size_t)g->out + (size_t)row;
     cn__conv_weight_args args = {
-        .blocks = run->blocks,
         .height = work->out->shape.height,
         .width = work->out->shape.width,
-        .last_lanes = cn__run_lanes(run, (size_t)run->blocks - 1),
-        .dy = cn__map_plane(work->d_out, 0, channel).data,
-        .dy_block = work->d_out->block,
+        .lanes = cn__run_lanes(run, block),
+        .dy = cn__map_plane(work->d_out, block, channel).data,
         .dy_channel = work->d_out->channel,
         .dy_row = work->d_out->row,
         .rows = g->out - row < WEIGHT_ROWS ? g->out - row : WEIGHT_ROWS,
-        .x = cn__map_plane(work->in[0], 0, group * (size_t)g->in).data,
-        .x_block = work->in[0]->block,
+        .x = cn__map_plane(work->in[0], block, group * (size_t)g->in).data,
         .x_row = (size_t)c->stride[0] * work->in[0]->row,
         .x_step = (size_t)c->stride[1] * CN__LANES,
         .column = g->column + column,
         .columns = columns - column < chunk ? columns - column : chunk,
-        .out = work->gradient[0] + channel * (size_t)columns + column,
+        .out = sums + channel * (size_t)columns + column,
         .out_row = (size_t)columns,
+        .accumulate = accumulate,
     };
     work->kernels->conv_weight(&args);
+}
+
+/* One phase for both: a block's items stand together. */
+static size_t block_items(const cn__work *work, const cn__run *run) {
+    return (size_t)run->blocks * (input_items(work, run) + (sums_apart(work, run) ? weight_items(work, run) : 0));
+}
+
+static void block_item(const cn__work *work, const cn__run *run, size_t item) {
+    size_t inputs = input_items(work, run), items = block_items(work, run) / (size_t)run->blocks;
+    size_t block = item / items, part = item % items;
+    if (part < inputs)
+        input(work, run, block, part);
+    else
+        weight(work, run, block, part - inputs, work->scratch + block * weight_count(work), false);
+}
+
+/* ---- backward: sums over blocks ---- */
+
+static size_t sum_items(const cn__work *work, const cn__run *run) {
+    if (weight_by_gemm(work, run))
+        return (size_t)layer_of(work)->groups;
+    return sums_apart(work, run) ? (weight_count(work) + SUMS - 1) / SUMS : weight_items(work, run);
+}
+
+static void sum_blocks(const cn__work *work, const cn__run *run, size_t item) {
+    size_t first = item * SUMS, end = first + SUMS, count = weight_count(work);
+    for (size_t i = first; i < end && i < count; i++) {
+        float sum = work->scratch[i];
+        for (size_t block = 1; block < (size_t)run->blocks; block++)
+            sum += work->scratch[block * count + i];
+        work->gradient[0][i] = sum;
+    }
+}
+
+static void sum_weights(const cn__work *work, const cn__run *run, size_t item) {
+    if (weight_by_gemm(work, run))
+        cn__convolution_gemm_weight(work, run, item);
+    else if (sums_apart(work, run))
+        sum_blocks(work, run, item);
+    else
+        for (size_t block = 0; block < (size_t)run->blocks; block++)
+            weight(work, run, block, item, work->gradient[0], block > 0);
 }
 
 static size_t bias_items(const cn__work *work, const cn__run *run) {
@@ -229,4 +278,4 @@ static void bias(const cn__work *work, const cn__run *run, size_t channel) {
 
 const cn__phase cn__convolution_forward[] = {{forward_items, forward}, {border_items, border}, {NULL, NULL}};
 const cn__phase cn__convolution_backward[] = {
-    {weight_items, weight}, {bias_items, bias}, {input_items, input}, {NULL, NULL}};
+    {block_items, block_item}, {sum_items, sum_weights}, {bias_items, bias}, {NULL, NULL}};

@@ -182,8 +182,8 @@ typedef struct cn__layer_ops {
     void (*fixed_factors)(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift);
     bool convolves; /* can gather moments, and takes in what follows it */
 
-    /* Arrays that end with a NULL `run`; NULL: none. `prepare` runs when parameters have changed. */
-    const cn__phase *prepare, *forward, *backward;
+    const cn__phase *prepare;                   /* runs when parameters have changed; a single one, or NULL */
+    const cn__phase *forward, *backward;        /* arrays that end with a NULL `run`; NULL: none */
     bool backward_reads_in, backward_reads_out; /* activations that must live until backward */
 } cn__layer_ops;
 

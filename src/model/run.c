@@ -80,10 +80,27 @@ static cn_status check_run(const cn__plan *plan, const cn__run *run) {
     return CN_OK;
 }
 
+/* ---- preparing: all units' items at once, since none waits for another ---- */
+
+static const cn__run no_run = {0};
+
+static size_t prepare_items(const cn__unit *unit) {
+    const cn__phase *phase = unit->ops->prepare;
+    return phase ? phase->items(&unit->work, &no_run) : 0;
+}
+
+static void prepare_item(void *argument, size_t item) {
+    const cn__unit *unit = ((const cn__plan *)argument)->units;
+    for (; item >= prepare_items(unit); unit++)
+        item -= prepare_items(unit);
+    unit->ops->prepare->run(&unit->work, &no_run, item);
+}
+
 void cn__plan_prepare(cn__plan *plan) {
-    static const cn__run nothing = {0};
+    size_t items = 0;
     for (int32_t u = 0; u < plan->unit_count; u++)
-        run_phases(plan, plan->units[u].ops->prepare, &plan->units[u], &nothing);
+        items += prepare_items(&plan->units[u]);
+    cn__parallel(plan->ctx, items, prepare_item, plan);
 }
 
 cn_status cn__plan_forward(cn__plan *plan, const cn__run *run) {

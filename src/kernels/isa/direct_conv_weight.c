@@ -1,5 +1,5 @@
 /* direct_conv_weight.c: the weight gradient of a convolution: a tile of output channels × (input channel, tap) in
- * registers runs over all pixels and blocks; only then are the lanes of a sum added up. */
+ * registers runs over all pixels of a block; only then are the lanes of a sum added up. */
 #include "kernels/isa/isa.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -17,11 +17,11 @@ typedef struct operands {
     ptrdiff_t x[COLUMNS];
 } operands;
 
-INLINE void add_block(const cn__conv_weight_args *a, const operands *at, int32_t block, size_t lane, vi mask,
-                      bool masked, vf sum[ROWS][COLUMNS]) {
+INLINE void add_pixels(const cn__conv_weight_args *a, const operands *at, size_t lane, vi mask, bool masked,
+                       vf sum[ROWS][COLUMNS]) {
     for (int32_t y = 0; y < a->height; y++) {
-        const float *dy = a->dy + (size_t)block * a->dy_block + (size_t)y * a->dy_row + lane;
-        const float *x = a->x + (size_t)block * a->x_block + (size_t)y * a->x_row + lane;
+        const float *dy = a->dy + (size_t)y * a->dy_row + lane;
+        const float *x = a->x + (size_t)y * a->x_row + lane;
         for (int32_t i = 0; i < a->width; i++, dy += CN__LANES, x += a->x_step) {
             vf value[COLUMNS];
             CN__UNROLL
@@ -38,7 +38,7 @@ INLINE void add_block(const cn__conv_weight_args *a, const operands *at, int32_t
     }
 }
 
-/* Lanes of a part of the line that hold images in the last block. */
+/* Lanes of a part of the line that hold images. */
 INLINE vi lane_mask(int32_t lanes, size_t first) {
     vi mask;
     for (int l = 0; l < CN__WIDTH; l++)
@@ -61,11 +61,10 @@ INLINE void tile(const cn__conv_weight_args *a, int32_t row, int32_t column) {
             for (int q = 0; q < COLUMNS; q++)
                 sum[r][q] = (vf){0};
         }
-        int32_t whole = a->last_lanes == CN__LANES ? a->blocks : a->blocks - 1;
-        for (int32_t block = 0; block < whole; block++)
-            add_block(a, &at, block, lane, (vi){0}, false, sum);
-        if (whole < a->blocks)
-            add_block(a, &at, whole, lane, lane_mask(a->last_lanes, lane), true, sum);
+        if (a->lanes == CN__LANES)
+            add_pixels(a, &at, lane, (vi){0}, false, sum);
+        else
+            add_pixels(a, &at, lane, lane_mask(a->lanes, lane), true, sum);
         CN__UNROLL
         for (int r = 0; r < ROWS; r++) {
             CN__UNROLL
@@ -75,8 +74,9 @@ INLINE void tile(const cn__conv_weight_args *a, int32_t row, int32_t column) {
     }
     for (int q = 0; q < COLUMNS && column + q < a->columns; q++) {
         vf_quad total = vf_line_sums(line[q]);
-        for (int r = 0; r < ROWS && row + r < a->rows; r++)
-            a->out[(size_t)(row + r) * a->out_row + (size_t)(column + q)] = total[r];
+        float *out = a->out + (size_t)row * a->out_row + (size_t)(column + q);
+        for (int r = 0; r < ROWS && row + r < a->rows; r++, out += a->out_row)
+            *out = a->accumulate ? *out + total[r] : total[r];
     }
 }
 

@@ -148,7 +148,7 @@ static void forward(const cn__work *work, const cn__run *run, size_t share) {
 
 /* ---- both layers ---- */
 
-static const cn__phase prepare[] = {{pack_items, pack}, {NULL, NULL}};
+static const cn__phase prepare = {pack_items, pack};
 static const cn__phase passes[] = {{shares, forward}, {cn__channel_border_items, cn__channel_border}, {NULL, NULL}};
 
 const cn__layer_ops cn__channel_convolution_ops = {
@@ -156,6 +156,6 @@ const cn__layer_ops cn__channel_convolution_ops = {
     .demand = demand,
     .bind = bind,
     .unbind = unbind,
-    .prepare = prepare,
+    .prepare = &prepare,
     .forward = passes,
 };

@@ -134,19 +134,19 @@ static void group_forward(const cn__work *work, const cn__run *run, size_t item)
 
 /* ---- the layers ---- */
 
-static const cn__phase batch_preparation[] = {{cn__channel_one_item, batch_prepare}, {NULL, NULL}};
+static const cn__phase batch_preparation = {cn__channel_one_item, batch_prepare};
 static const cn__phase batch_pass[] = {{cn__channel_one_item, batch_forward}, {NULL, NULL}};
-static const cn__phase group_preparation[] = {{cn__channel_one_item, group_prepare}, {NULL, NULL}};
+static const cn__phase group_preparation = {cn__channel_one_item, group_prepare};
 static const cn__phase group_pass[] = {{cn__channel_one_item, group_forward}, {NULL, NULL}};
 
 const cn__layer_ops cn__channel_batch_norm_ops = {
     .demand = batch_demand,
-    .prepare = batch_preparation,
+    .prepare = &batch_preparation,
     .forward = batch_pass,
 };
 
 const cn__layer_ops cn__channel_group_norm_ops = {
     .demand = group_demand,
-    .prepare = group_preparation,
+    .prepare = &group_preparation,
     .forward = group_pass,
 };
