@@ -32,7 +32,7 @@ void CN__K(channel_norm)(const cn__channel_norm_args *args) {
 
 /* The lanes of vector `first`, `first` + 1, … that hold one of `channels` channels. */
 INLINE vi used(size_t first, int32_t channels) {
-    vi lane;
+    vi lane = {0};
     for (int i = 0; i < CN__WIDTH; i++)
         lane[i] = (int32_t)first + i;
     return lane < channels;
