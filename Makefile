@@ -82,6 +82,9 @@ SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
 SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base data data_files interface models out_of_memory \
                reference safetensors schedule structs summary synthetic zoo)
+ifeq ($(CONFIG),tsan)
+SUITES_ONCE := $(SUITES)
+endif
 
 # ---- flags ----
 
@@ -259,11 +262,11 @@ sanitize: $(AFTER_DEPS)
 
 ## check-asan: suites and programs with AddressSanitizer and UBSan
 check-asan: $(AFTER_DEPS)
-	+UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) CONFIG=asan CFLAGS='-O1 -g' suites
+	+ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) CONFIG=asan CFLAGS='-O1 -g' suites
 
 ## check-tsan: suites and programs with ThreadSanitizer
 check-tsan: $(AFTER_DEPS)
-	+$(MAKE) CONFIG=tsan CFLAGS='-O1 -g' suites
+	+TSAN_OPTIONS=allocator_may_return_null=1 $(MAKE) CONFIG=tsan CFLAGS='-O1 -g' suites
 
 # For slow tools: less of the same.
 suites: programs $(SUITES)
@@ -292,7 +295,7 @@ fuzzers: $(FUZZERS)
 bench: programs $(TESTS_DIR)/bench_training
 	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info
 
-## bench-kernels: times of single kernels and thread hand-overs
+## bench-kernels: times of single kernels, thread hand-overs and calls with few images
 bench-kernels: $(filter-out %/bench_training,$(BENCHES))
 	@for program in $^; do $$program || exit; done
 

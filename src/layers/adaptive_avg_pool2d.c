@@ -46,8 +46,8 @@ static void backward(const cn__work *work, const cn__run *run, size_t item) {
                                               cn__pool2d_gradient(work, block, channel));
 }
 
-static const cn__phase forward_phases[] = {{cn__items_out_planes, forward}, {NULL, NULL}};
-static const cn__phase backward_phases[] = {{cn__items_out_planes, backward}, {NULL, NULL}};
+static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__adaptive_avg_pool2d_ops = {
     .type = "AdaptiveAvgPool2d",

@@ -171,14 +171,14 @@ static void settle_channels_back(const cn__work *work, const cn__run *run, size_
 
 /* ---- the layer ---- */
 
-static const cn__phase forward[] = {{planes_to_measure, cn__norm_measure},
-                                    {channel_items, settle_channels},
-                                    {cn__items_in_planes, cn__norm_apply},
-                                    {NULL, NULL}};
-static const cn__phase backward[] = {{cn__items_in_planes, cn__norm_reduce},
-                                     {channel_items, settle_channels_back},
-                                     {cn__norm_wanted_planes, cn__norm_backward},
-                                     {NULL, NULL}};
+static const cn__phase forward[] = {{planes_to_measure, cn__norm_measure, CN__LOCAL},
+                                    {channel_items, settle_channels, CN__GLOBAL},
+                                    {cn__items_in_planes, cn__norm_apply, CN__LOCAL},
+                                    {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward[] = {{cn__items_in_planes, cn__norm_reduce, CN__LOCAL},
+                                     {channel_items, settle_channels_back, CN__GLOBAL},
+                                     {cn__norm_wanted_planes, cn__norm_backward, CN__LOCAL},
+                                     {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__batch_norm_ops = {
     .type = "BatchNorm2d",

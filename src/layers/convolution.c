@@ -55,7 +55,7 @@ static int32_t tiles(int32_t channels) {
 
 bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    const int64_t most = 1 << 22; /* 16 MiB */
+    const int64_t most = 1 << 20; /* 4 MiB a layer */
     int64_t weights = (int64_t)c->out_channels * (c->in_channels / c->groups) * c->kernel[0] * c->kernel[1];
     return weights <= most / max_blocks;
 }
@@ -72,13 +72,13 @@ void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, 
     if (!training)
         return;
     if (cn__convolution_sums_apart(layer, max_blocks))
-        demand->scratch_floats = (size_t)max_blocks * groups * o * i * taps;
+        demand->kept_floats = groups * o * i * taps;
     demand->packed_floats += groups * (size_t)tiles((int32_t)i) * o * taps * CN__CONV_TILE;
 }
 
 cn_status cn__convolution_bind(cn__work *work) {
     const cn__convolution *c = (const cn__convolution *)work->layer;
-    if (work->in[0]->block > INT32_MAX || work->out->block > INT32_MAX)
+    if (cn__map_floats(work->in[0], 1) > INT32_MAX || cn__map_floats(work->out, 1) > INT32_MAX)
         return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists", c->base.ops->type,
                          c->in_channels, work->in[0]->shape.height, work->in[0]->shape.width);
     cn__conv_geometry *g = cn__alloc(work->ctx, 1, sizeof *g);

@@ -232,32 +232,35 @@ static void block_item(const cn__work *work, const cn__run *run, size_t item) {
     if (part < inputs)
         input(work, run, block, part);
     else
-        weight(work, run, block, part - inputs, work->scratch + block * weight_count(work), false);
+        weight(work, run, block, part - inputs, cn__kept(work, block), false);
 }
 
 /* ---- backward: sums over blocks ---- */
 
 static size_t sum_items(const cn__work *work, const cn__run *run) {
-    if (weight_by_gemm(work, run))
-        return (size_t)layer_of(work)->groups;
-    return sums_apart(work, run) ? (weight_count(work) + SUMS - 1) / SUMS : weight_items(work, run);
+    return sums_apart(work, run) ? (weight_count(work) + SUMS - 1) / SUMS : 0;
 }
 
 static void sum_blocks(const cn__work *work, const cn__run *run, size_t item) {
     size_t first = item * SUMS, end = first + SUMS, count = weight_count(work);
     for (size_t i = first; i < end && i < count; i++) {
-        float sum = work->scratch[i];
+        float sum = cn__kept(work, 0)[i];
         for (size_t block = 1; block < (size_t)run->blocks; block++)
-            sum += work->scratch[block * count + i];
+            sum += cn__kept(work, block)[i];
         work->gradient[0][i] = sum;
     }
 }
 
-static void sum_weights(const cn__work *work, const cn__run *run, size_t item) {
+/* The weights' gradient at once, where blocks have none of their own. */
+static size_t whole_items(const cn__work *work, const cn__run *run) {
+    if (weight_by_gemm(work, run))
+        return (size_t)layer_of(work)->groups;
+    return sums_apart(work, run) ? 0 : weight_items(work, run);
+}
+
+static void whole(const cn__work *work, const cn__run *run, size_t item) {
     if (weight_by_gemm(work, run))
         cn__convolution_gemm_weight(work, run, item);
-    else if (sums_apart(work, run))
-        sum_blocks(work, run, item);
     else
         for (size_t block = 0; block < (size_t)run->blocks; block++)
             weight(work, run, block, item, work->gradient[0], block > 0);
@@ -276,6 +279,10 @@ static void bias(const cn__work *work, const cn__run *run, size_t channel) {
     work->gradient[1][channel] = sum;
 }
 
-const cn__phase cn__convolution_forward[] = {{forward_items, forward}, {border_items, border}, {NULL, NULL}};
-const cn__phase cn__convolution_backward[] = {
-    {block_items, block_item}, {sum_items, sum_weights}, {bias_items, bias}, {NULL, NULL}};
+const cn__phase cn__convolution_forward[] = {
+    {forward_items, forward, CN__LOCAL}, {border_items, border, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+const cn__phase cn__convolution_backward[] = {{block_items, block_item, CN__LOCAL},
+                                              {whole_items, whole, CN__GLOBAL},
+                                              {sum_items, sum_blocks, CN__DEFERRED},
+                                              {bias_items, bias, CN__GLOBAL},
+                                              {NULL, NULL, CN__LOCAL}};

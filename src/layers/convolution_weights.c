@@ -95,4 +95,4 @@ static void pack(const cn__work *work, const cn__run *run, size_t item) {
         pack_backward(work, item - forward);
 }
 
-const cn__phase cn__convolution_prepare = {items, pack};
+const cn__phase cn__convolution_prepare = {items, pack, CN__DEFERRED};

@@ -20,8 +20,10 @@ static void activation_backward(const cn__work *work, const cn__run *run, size_t
                                   work->out->shape.width, work->accumulate[0]);
 }
 
-const cn__phase cn__activation_forward[] = {{cn__items_out_planes, activation_forward}, {NULL, NULL}};
-const cn__phase cn__activation_backward[] = {{cn__items_out_planes, activation_backward}, {NULL, NULL}};
+const cn__phase cn__activation_forward[] = {{cn__items_out_planes, activation_forward, CN__LOCAL},
+                                            {NULL, NULL, CN__LOCAL}};
+const cn__phase cn__activation_backward[] = {{cn__items_out_planes, activation_backward, CN__LOCAL},
+                                             {NULL, NULL, CN__LOCAL}};
 
 void cn__pointwise_forward(const cn__work *work, const cn__run *run, const cn__fused *fused, size_t item) {
     size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;

@@ -43,8 +43,8 @@ static void backward(const cn__work *work, const cn__run *run, size_t item) {
                             as_column(to.data + y * to.row, CN__LANES), shape.width, 1, work->accumulate[0]);
 }
 
-static const cn__phase forward_phases[] = {{cn__items_in_planes, forward}, {NULL, NULL}};
-static const cn__phase backward_phases[] = {{cn__items_in_planes, backward}, {NULL, NULL}};
+static const cn__phase forward_phases[] = {{cn__items_in_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward_phases[] = {{cn__items_in_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__flatten_ops = {
     .type = "Flatten",

@@ -40,7 +40,7 @@ static cell cell_of(const cn__work *work, size_t index) {
 }
 
 static size_t cell_items(const cn__work *work, const cn__run *run) {
-    return cn__norm_items((size_t)run->blocks * groups(work));
+    return (size_t)run->blocks * groups(work);
 }
 
 /* ---- forward ---- */
@@ -79,10 +79,6 @@ static void settle(const cn__work *work, const cn__run *run, size_t index) {
     }
 }
 
-static void settle_cells(const cn__work *work, const cn__run *run, size_t item) {
-    cn__norm_each(work, run, item, (size_t)run->blocks * groups(work), settle);
-}
-
 /* ---- backward ---- */
 
 static void settle_back(const cn__work *work, const cn__run *run, size_t index) {
@@ -105,10 +101,6 @@ static void settle_back(const cn__work *work, const cn__run *run, size_t index) 
     }
 }
 
-static void settle_cells_back(const cn__work *work, const cn__run *run, size_t item) {
-    cn__norm_each(work, run, item, (size_t)run->blocks * groups(work), settle_back);
-}
-
 static void settle_weights(const cn__work *work, const cn__run *run, size_t channel) {
     work->gradient[0][channel] = (float)cn__norm_channel_sum(work, run, channel, 1);
     work->gradient[1][channel] = (float)cn__norm_channel_sum(work, run, channel, 0);
@@ -125,15 +117,15 @@ static void settle_channels_back(const cn__work *work, const cn__run *run, size_
 
 /* ---- the layer ---- */
 
-static const cn__phase forward[] = {{cn__items_in_planes, cn__norm_measure},
-                                    {cell_items, settle_cells},
-                                    {cn__items_in_planes, cn__norm_apply},
-                                    {NULL, NULL}};
-static const cn__phase backward[] = {{cn__items_in_planes, cn__norm_reduce},
-                                     {weight_items, settle_channels_back},
-                                     {cell_items, settle_cells_back},
-                                     {cn__norm_wanted_planes, cn__norm_backward},
-                                     {NULL, NULL}};
+static const cn__phase forward[] = {{cn__items_in_planes, cn__norm_measure, CN__LOCAL},
+                                    {cell_items, settle, CN__LOCAL},
+                                    {cn__items_in_planes, cn__norm_apply, CN__LOCAL},
+                                    {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward[] = {{cn__items_in_planes, cn__norm_reduce, CN__LOCAL},
+                                     {weight_items, settle_channels_back, CN__DEFERRED},
+                                     {cell_items, settle_back, CN__LOCAL},
+                                     {cn__norm_wanted_planes, cn__norm_backward, CN__LOCAL},
+                                     {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__group_norm_ops = {
     .type = "GroupNorm",

@@ -23,7 +23,7 @@ typedef struct cn__map {
     cn_padding_mode mode;       /* what the border holds */
     int32_t lane_channels;      /* 0: images in the lanes; else channels, see below: so many */
     float *data;                /* interior pixel (0, 0), channel 0, block 0 */
-    size_t row, channel, block; /* strides in floats */
+    size_t row, channel, block; /* strides in floats; in a plan, blocks have more between them */
 } cn__map;
 
 /* Sets the strides for a shape and border. The channel stride is kept off multiples of 4 KB (odd count of lines), so
@@ -70,10 +70,19 @@ static inline int32_t cn__run_lanes(const cn__run *run, size_t block) {
 
 typedef struct cn__work cn__work;
 
-/* Items of a phase are independent and may run on any threads; a phase starts when the one before it has ended. */
+/* What a phase reads of blocks other than its own. */
+typedef enum cn__scope {
+    CN__LOCAL,  /* nothing: each block has as many items, they stand block after block, and a block's may start when the
+                   same block's of the phase before have ended */
+    CN__GLOBAL, /* anything: starts when all before it has ended, and all after it waits for its end */
+    CN__DEFERRED /* what local phases have left in kept memory; nobody waits for it before the pass ends */
+} cn__scope;
+
+/* Items of a phase are independent and may run on any threads. */
 typedef struct cn__phase {
     size_t (*items)(const cn__work *work, const cn__run *run);
     void (*run)(const cn__work *work, const cn__run *run, size_t item);
+    cn__scope scope;
 } cn__phase;
 
 /* Add, ReLU and dropout that follow a norm, or in a plan for inference a convolution, and are computed in its passes:
@@ -114,10 +123,15 @@ struct cn__work {
     const cn_layer *folded;
     void *folded_tensor[CN__MAX_TENSORS];
     float *packed;  /* demand.packed_floats: what prepare makes, and passes only read */
-    float *state;   /* demand.state_floats, kept from forward to backward */
-    float *scratch; /* demand.scratch_floats, between the phases of one pass only */
+    float *shared;  /* demand.shared_floats, of all blocks */
+    float *kept;    /* demand.kept_floats of block 0, from forward to the end of backward; see cn__kept */
+    size_t block;   /* floats from a block's memory to the next one's: maps, moments, kept */
     void *geometry; /* what bind made */
 };
+
+static inline float *cn__kept(const cn__work *work, size_t block) {
+    return work->kept + block * work->block;
+}
 
 /* ---- what a layer is ---- */
 
@@ -142,7 +156,8 @@ typedef struct cn__demand {
     int32_t pad[2]; /* border of its inputs */
     cn_padding_mode mode;
     size_t packed_floats;
-    size_t state_floats, scratch_floats; /* for max_blocks blocks */
+    size_t shared_floats; /* for all blocks together */
+    size_t kept_floats;   /* for each block */
 } cn__demand;
 
 /* Geometry for the receptive field. */
@@ -229,12 +244,12 @@ static inline size_t cn__moment_shares(cn__shape shape) {
     size_t pixels = (size_t)shape.height * (size_t)shape.width, share = 192;
     return (pixels + share - 1) / share;
 }
-static inline size_t cn__moment_floats(cn__shape shape, size_t blocks) {
-    return blocks * cn__moment_shares(shape) * (size_t)shape.channels * CN__MOMENT_LINES * CN__LANES;
+static inline size_t cn__moment_floats(cn__shape shape) { /* of a block */
+    return cn__moment_shares(shape) * (size_t)shape.channels * CN__MOMENT_LINES * CN__LANES;
 }
 static inline float *cn__moments_of(const cn__work *work, cn__shape shape, size_t block, size_t share, size_t channel) {
-    size_t row = (block * cn__moment_shares(shape) + share) * (size_t)shape.channels + channel;
-    return work->moments + row * CN__MOMENT_LINES * CN__LANES;
+    size_t row = share * (size_t)shape.channels + channel;
+    return work->moments + block * work->block + row * CN__MOMENT_LINES * CN__LANES;
 }
 
 #endif

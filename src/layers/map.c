@@ -15,7 +15,7 @@ void cn__map_layout(cn__map *map, cn__shape shape, int32_t pad_height, int32_t p
 }
 
 size_t cn__map_floats(const cn__map *map, int32_t blocks) {
-    return map->block * (size_t)blocks;
+    return map->channel * (size_t)map->shape.channels * (size_t)blocks;
 }
 
 size_t cn__map_origin(const cn__map *map) {

@@ -58,35 +58,42 @@ float cn__norm_weight(const cn__work *work, size_t channel) {
 
 /* ---- memory ---- */
 
-static size_t cells(const cn_layer *layer, size_t blocks) {
-    const cn__norm_layer *n = (const cn__norm_layer *)layer;
-    return layer->ops == &cn__batch_norm_ops ? (size_t)n->channels : blocks * (size_t)n->groups;
+/* Batch norm has a cell a channel, which all blocks share; group norm one a block and group. */
+static bool shares_cells(const cn_layer *layer) {
+    return layer->ops == &cn__batch_norm_ops;
 }
 
-static size_t cell_of(const cn__work *work, size_t block, size_t channel) {
+/* Two pairs of lines a cell: center and inv, then b and c. */
+static float *cell_of(const cn__work *work, size_t block, size_t channel) {
     size_t channels = (size_t)norm_of(work)->channels, groups = (size_t)norm_of(work)->groups;
-    return work->layer->ops == &cn__batch_norm_ops ? channel : block * groups + channel * groups / channels;
+    if (shares_cells(work->layer))
+        return work->shared + channel * 2 * PAIR;
+    return cn__kept(work, block) + (channels + channel * groups / channels * 2) * PAIR;
 }
 
 void cn__norm_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
                      cn__demand *demand) {
-    size_t blocks = (size_t)max_blocks;
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
     (void)out;
+    (void)max_blocks;
     (void)training;
-    demand->state_floats = cells(layer, blocks) * PAIR;
-    demand->scratch_floats = (blocks * (size_t)in.channels + cells(layer, blocks)) * PAIR;
+    demand->kept_floats = (size_t)in.channels * PAIR;
+    if (shares_cells(layer))
+        demand->shared_floats = (size_t)in.channels * 2 * PAIR;
+    else
+        demand->kept_floats += (size_t)n->groups * 2 * PAIR;
 }
 
 float *cn__norm_sums(const cn__work *work, size_t block, size_t channel) {
-    return work->scratch + (block * (size_t)norm_of(work)->channels + channel) * PAIR;
+    return cn__kept(work, block) + channel * PAIR;
 }
 
 float *cn__norm_center(const cn__work *work, size_t block, size_t channel) {
-    return work->state + cell_of(work, block, channel) * PAIR;
+    return cell_of(work, block, channel);
 }
 
 float *cn__norm_slope(const cn__work *work, size_t block, size_t channel) {
-    return cn__norm_sums(work, (size_t)work->max_blocks, 0) + cell_of(work, block, channel) * PAIR;
+    return cell_of(work, block, channel) + PAIR;
 }
 
 /* ---- settling ---- */

@@ -11,8 +11,8 @@ static void backward(const cn__work *work, const cn__run *run, size_t item) {
     cn__pointwise_backward(work, run, &relu, item);
 }
 
-static const cn__phase forward_phases[] = {{cn__items_out_planes, forward}, {NULL, NULL}};
-static const cn__phase backward_phases[] = {{cn__items_out_planes, backward}, {NULL, NULL}};
+static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__relu_ops = {
     .type = "ReLU",

@@ -41,8 +41,9 @@ static void backward(const cn__work *work, const cn__run *run, size_t item) {
                                     work->accumulate[0]);
 }
 
-const cn__phase cn__softmax_forward[] = {{rows, forward}, {bordered_planes, border}, {NULL, NULL}};
-const cn__phase cn__softmax_backward[] = {{rows, backward}, {NULL, NULL}};
+const cn__phase cn__softmax_forward[] = {
+    {rows, forward, CN__LOCAL}, {bordered_planes, border, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+const cn__phase cn__softmax_backward[] = {{rows, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__softmax_ops = {
     .type = "Softmax",

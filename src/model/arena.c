@@ -38,7 +38,7 @@ static size_t lowest_place(const cn__buffer *placed, size_t count, const cn__buf
     return offset;
 }
 
-cn_status cn__arena_place(cn__arena *arena, float **memory, size_t *floats) {
+cn_status cn__arena_place(cn__arena *arena, size_t copies, float **memory, size_t *floats) {
     size_t end = CN__LANES;
     qsort(arena->buffers, arena->count, sizeof *arena->buffers, by_size);
     for (size_t i = 0; i < arena->count; i++) {
@@ -46,10 +46,11 @@ cn_status cn__arena_place(cn__arena *arena, float **memory, size_t *floats) {
         buffer->offset = lowest_place(arena->buffers, i, buffer);
         if (buffer->offset + buffer->floats > end)
             end = buffer->offset + buffer->floats;
-        if (end > MOST_FLOATS)
+        if (end > MOST_FLOATS / copies)
             return cn__no_memory("the model's activations");
     }
-    *memory = cn__alloc(arena->ctx, end, sizeof **memory);
+    end |= CN__LANES; /* an odd number of lines, as in cn__map_layout */
+    *memory = cn__alloc(arena->ctx, copies * end, sizeof **memory);
     if (!*memory)
         return cn__no_memory("the model's activations");
     *floats = end;

@@ -2,18 +2,15 @@
 #include "model/plan.h"
 #include <string.h>
 
-#define SHORT_PASS (1 << 24) /* multiply-adds */
-
 /* What compiling needs besides the plan, per value. */
 typedef struct compiler {
     cn__plan *plan;
-    cn__arena arena;
-    bool *wanted;  /* the value's gradient is */
-    bool *written; /* an earlier writer of its gradient is known */
+    cn__arena blocks, shared; /* memory of a block, and of all */
+    bool *wanted;             /* the value's gradient is */
+    bool *written;            /* an earlier writer of its gradient is known */
     int32_t *value_last, *value_first, *gradient_first, *gradient_last;
     int32_t (*pad)[2];
     cn_padding_mode *mode;
-    float *scratch;
 } compiler;
 
 static int32_t forward_time(const cn__plan *plan, const cn__unit *unit) {
@@ -153,11 +150,7 @@ static void lay_out(const cn__plan *plan, cn__map *map, size_t value, int32_t pa
 }
 
 static cn_status add_map(compiler *c, cn__map *map, int32_t first, int32_t last) {
-    size_t per_block = map->block;
-    if (per_block > (size_t)1 << 44)
-        return cn__no_memory("an activation");
-    return cn__arena_add(&c->arena, cn__map_floats(map, c->plan->max_blocks), first, last, &map->data,
-                         cn__map_origin(map));
+    return cn__arena_add(&c->blocks, cn__map_floats(map, 1), first, last, &map->data, cn__map_origin(map));
 }
 
 static cn_status add_values(compiler *c) {
@@ -204,35 +197,45 @@ static cn_status add_moments(compiler *c, cn__unit *unit) {
     cn__unit *norm = norm_behind(c->plan, unit);
     if (!norm)
         return CN_OK;
-    size_t floats = cn__moment_floats(head_node(c->plan, unit)->shape, (size_t)c->plan->max_blocks);
+    size_t floats = cn__moment_floats(head_node(c->plan, unit)->shape);
     unit->work.norm = head_node(c->plan, norm)->layer;
-    return cn__arena_add(&c->arena, floats, forward_time(c->plan, unit), forward_time(c->plan, norm),
+    return cn__arena_add(&c->blocks, floats, forward_time(c->plan, unit), forward_time(c->plan, norm),
                          &unit->work.moments, 0);
 }
 
 static cn_status add_packed(compiler *c, cn__unit *unit) {
     const cn__plan *share = c->plan->options.share;
     if (!share)
-        return cn__arena_add(&c->arena, unit->demand.packed_floats, 0, end_time(c->plan), &unit->work.packed, 0);
+        return cn__arena_add(&c->shared, unit->demand.packed_floats, 0, end_time(c->plan), &unit->work.packed, 0);
     unit->work.packed = share->units[unit - c->plan->units].work.packed;
     return CN_OK;
 }
 
 static cn_status add_memory(compiler *c) {
     cn__plan *plan = c->plan;
-    size_t scratch = 0;
     CN__TRY(add_values(c));
     for (int32_t u = 0; u < plan->unit_count; u++) {
         cn__unit *unit = &plan->units[u];
         CN__TRY(add_copies(c, unit));
         CN__TRY(add_moments(c, unit));
         CN__TRY(add_packed(c, unit));
-        CN__TRY(cn__arena_add(&c->arena, unit->demand.state_floats, 0, end_time(plan), &unit->work.state, 0));
-        if (scratch < unit->demand.scratch_floats)
-            scratch = unit->demand.scratch_floats;
+        CN__TRY(cn__arena_add(&c->shared, unit->demand.shared_floats, 0, end_time(plan), &unit->work.shared, 0));
+        CN__TRY(cn__arena_add(&c->blocks, unit->demand.kept_floats, 0, end_time(plan), &unit->work.kept, 0));
     }
-    CN__TRY(cn__arena_add(&c->arena, scratch, 0, end_time(plan), &c->scratch, 0));
-    return cn__arena_place(&c->arena, &plan->arena, &plan->arena_floats);
+    CN__TRY(cn__arena_place(&c->shared, 1, &plan->shared, &plan->shared_floats));
+    return cn__arena_place(&c->blocks, (size_t)plan->max_blocks, &plan->blocks, &plan->block_floats);
+}
+
+/* Blocks of all maps lie as far apart as their memory. */
+static void spread_blocks(cn__plan *plan) {
+    for (size_t v = 0; v < plan->model->node_count + 1; v++)
+        plan->values[v].block = plan->gradients[v].block = plan->block_floats;
+    for (int32_t u = 0; u < plan->unit_count; u++) {
+        cn__unit *unit = &plan->units[u];
+        unit->work.block = plan->block_floats;
+        for (int32_t i = 0; i < head_node(plan, unit)->input_count; i++)
+            unit->copies[i].block = plan->block_floats;
+    }
 }
 
 /* ---- tensors ---- */
@@ -302,8 +305,7 @@ static void bind_folded(const cn__plan *plan, cn__unit *unit) {
         unit->work.folded_tensor[t] = plan->tensors[norm->first_tensor + t];
 }
 
-static cn_status bind_unit(compiler *c, cn__unit *unit) {
-    cn__plan *plan = c->plan;
+static cn_status bind_unit(cn__plan *plan, cn__unit *unit) {
     const cn__node *node = head_node(plan, unit);
     cn__work *work = &unit->work;
     cn__unit *norm = norm_behind(plan, unit);
@@ -324,7 +326,6 @@ static cn_status bind_unit(compiler *c, cn__unit *unit) {
     work->accumulate = unit->accumulate;
     work->out = &plan->values[unit->last + 1];
     work->d_out = &plan->gradients[unit->last + 1];
-    work->scratch = c->scratch;
     if (unit->skip >= 0)
         work->fused.skip = &plan->values[unit->skip];
     if (unit->folded >= 0)
@@ -355,18 +356,6 @@ static void free_unit(cn__plan *plan, cn__unit *unit) {
     cn__free(plan->ctx, unit->copies);
 }
 
-/* One image of a small model is done in the time that it takes to wake a thread. */
-static bool is_short(const cn__plan *plan) {
-    int64_t products = 0;
-    for (int32_t u = 0; u < plan->unit_count && plan->options.channel_lanes; u++) {
-        const cn__node *node = head_node(plan, &plan->units[u]);
-        cn__shape in = cn__model_shape(plan->model, node->inputs[0]);
-        if (plan->units[u].ops->multiply_adds)
-            products = cn__add_capped(products, plan->units[u].ops->multiply_adds(node->layer, in, node->shape));
-    }
-    return plan->options.channel_lanes && products < SHORT_PASS;
-}
-
 /* ---- the story ---- */
 
 static cn_status compile(compiler *c) {
@@ -377,20 +366,20 @@ static cn_status compile(compiler *c) {
         CN__TRY(make_unit(plan, &plan->units[u]));
         ask_demand(c, &plan->units[u]);
     }
-    plan->alone = is_short(plan);
     choose_borders(c);
     find_lifetimes(c);
     CN__TRY(add_memory(c));
+    spread_blocks(plan);
     CN__TRY(find_tensors(plan));
     choose_writers(c);
     for (int32_t u = 0; u < plan->unit_count; u++)
-        CN__TRY(bind_unit(c, &plan->units[u]));
-    return CN_OK;
+        CN__TRY(bind_unit(plan, &plan->units[u]));
+    return cn__steps_make(plan);
 }
 
 static cn_status compile_with_tables(cn__plan *plan) {
     size_t values = plan->model->node_count + 1;
-    compiler c = {.plan = plan, .arena = {.ctx = plan->ctx}};
+    compiler c = {.plan = plan, .blocks = {.ctx = plan->ctx}, .shared = {.ctx = plan->ctx}};
     int32_t *times = cn__alloc(plan->ctx, values, 6 * sizeof *times);
     c.wanted = cn__alloc(plan->ctx, values, sizeof *c.wanted);
     c.written = cn__alloc(plan->ctx, values, sizeof *c.written);
@@ -408,7 +397,8 @@ static cn_status compile_with_tables(cn__plan *plan) {
     cn__free(plan->ctx, c.wanted);
     cn__free(plan->ctx, c.written);
     cn__free(plan->ctx, c.mode);
-    cn__arena_drop(&c.arena);
+    cn__arena_drop(&c.blocks);
+    cn__arena_drop(&c.shared);
     return status;
 }
 
@@ -451,10 +441,12 @@ void cn__plan_free(cn__plan *plan) {
     cn__free(plan->ctx, plan->gradients);
     cn__free(plan->ctx, plan->tensors);
     cn__free(plan->ctx, plan->copies);
-    cn__free(plan->ctx, plan->arena);
+    cn__steps_drop(plan);
+    cn__free(plan->ctx, plan->blocks);
+    cn__free(plan->ctx, plan->shared);
     cn__free(plan->ctx, plan);
 }
 
 size_t cn__plan_bytes(const cn__plan *plan) {
-    return plan->arena_floats * sizeof(float);
+    return (plan->block_floats * (size_t)plan->max_blocks + plan->shared_floats) * sizeof(float);
 }

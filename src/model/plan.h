@@ -21,28 +21,52 @@ typedef struct cn__unit {
     bool *accumulate;
     cn__map *copies; /* per input: a copy with a border of another kind than the value's; data NULL: none */
     cn__demand demand;
-    bool backward; /* its output's gradient is wanted */
+    bool backward;               /* its output's gradient is wanted */
+    size_t first_step, end_step; /* in the plan's forward list */
 } cn__unit;
+
+/* A phase of a unit; or, phase NULL, the border of a map that no layer writes, its interior copied first if `from`. */
+typedef struct cn__step {
+    const cn__phase *phase;
+    const cn__work *work;
+    const cn__map *from, *to;
+    const cn__kernels *kernels;
+    bool brief; /* not worth sharing out between threads */
+} cn__step;
+
+typedef struct cn__steps {
+    cn__step *list;
+    size_t count, capacity;
+} cn__steps;
 
 struct cn__plan {
     const cn_model *model;
     cn_context *ctx;
     cn__plan_options options;
     int32_t max_blocks;
-    bool alone; /* passes are so short that one thread has done them before another is awake */
     cn__unit *units;
     int32_t unit_count;
     cn__map *values, *gradients; /* by value; data NULL: fused away or not wanted */
     void **tensors;              /* by slot: what the layers read, the model's own memory or a part of `copies` */
     char *copies;                /* NULL: none */
-    float *arena;
-    size_t arena_floats;
+    cn__steps prepare, forward, backward;
+    bool brief;    /* all steps are */
+    float *blocks; /* each block has memory of its own, so that one can be layers ahead of another */
+    float *shared;
+    size_t block_floats, shared_floats;
 };
 
 /* ---- units.c ---- */
 
 /* Finds the units of plan->model, in the order they run; fills head, last, skip and the fused part. */
 cn_status cn__units_find(cn__plan *plan);
+
+/* ---- steps.c ---- */
+
+cn_status cn__steps_make(cn__plan *plan);
+void cn__steps_drop(cn__plan *plan);
+/* Runs steps first … end - 1, the deferred ones last. */
+void cn__steps_run(const cn_context *ctx, const cn__steps *steps, size_t first, size_t end, const cn__run *run);
 
 /* ---- arena.c: memory shared by buffers that are not alive together ---- */
 
@@ -61,8 +85,8 @@ typedef struct cn__arena {
 } cn__arena;
 
 cn_status cn__arena_add(cn__arena *arena, size_t floats, int32_t first, int32_t last, float **target, size_t origin);
-/* Places all buffers, allocates `*memory` and fills the targets. */
-cn_status cn__arena_place(cn__arena *arena, float **memory, size_t *floats);
+/* Places all buffers, allocates `*memory` for `copies` of the whole, `*floats` each, and fills the targets. */
+cn_status cn__arena_place(cn__arena *arena, size_t copies, float **memory, size_t *floats);
 void cn__arena_drop(cn__arena *arena);
 
 #endif

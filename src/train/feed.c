@@ -114,7 +114,7 @@ static void fill_block(void *argument, size_t block, const cn__map *input) {
 
 static void take_block(void *argument, size_t block, const cn__map *output) {
     const cn__map *all = &((const batch *)argument)->feed->outputs;
-    memcpy(cn__map_plane(all, block, 0).data, output->data, output->block * sizeof *output->data);
+    memcpy(cn__map_plane(all, block, 0).data, output->data, cn__map_floats(all, 1) * sizeof *output->data);
 }
 
 cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape) {

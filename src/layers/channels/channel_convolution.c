@@ -148,8 +148,9 @@ static void forward(const cn__work *work, const cn__run *run, size_t share) {
 
 /* ---- both layers ---- */
 
-static const cn__phase prepare = {pack_items, pack};
-static const cn__phase passes[] = {{shares, forward}, {cn__channel_border_items, cn__channel_border}, {NULL, NULL}};
+static const cn__phase prepare = {pack_items, pack, CN__DEFERRED};
+static const cn__phase passes[] = {
+    {shares, forward, CN__LOCAL}, {cn__channel_border_items, cn__channel_border, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__channel_convolution_ops = {
     .multiply_adds = multiply_adds,

@@ -16,7 +16,8 @@ static void forward(const cn__work *work, const cn__run *run, size_t item) {
         *cn__channel_map_row(out, feature, 0) = 0.0f;
 }
 
-static const cn__phase pass[] = {
-    {cn__channel_one_item, forward}, {cn__channel_border_items, cn__channel_border}, {NULL, NULL}};
+static const cn__phase pass[] = {{cn__channel_one_item, forward, CN__LOCAL},
+                                 {cn__channel_border_items, cn__channel_border, CN__LOCAL},
+                                 {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__channel_flatten_ops = {.forward = pass};

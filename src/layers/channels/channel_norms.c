@@ -5,7 +5,7 @@
 #include "layers/norm.h"
 #include <math.h>
 
-/* Lines of a plane in scratch, and of the parameters in packed. */
+/* Lines of a plane in kept memory, and of the parameters in packed. */
 enum { CENTER, SCALE, SHIFT, LINES };
 enum { MEAN = CENTER, M2 = SCALE }; /* until they are settled */
 enum { WEIGHT, BIAS, PARAMETERS };
@@ -76,7 +76,7 @@ static void group_demand(const cn_layer *layer, cn__shape in, cn__shape out, int
     (void)max_blocks;
     (void)training;
     demand->packed_floats = cn__channel_planes(in.channels) * PARAMETERS * CN__LANES;
-    demand->scratch_floats = cn__channel_planes(in.channels) * LINES * CN__LANES;
+    demand->kept_floats = cn__channel_planes(in.channels) * LINES * CN__LANES;
 }
 
 static void group_prepare(const cn__work *work, const cn__run *run, size_t item) {
@@ -96,9 +96,9 @@ static void combine(const cn__work *work, size_t first, size_t count, double *me
     *mean = 0.0;
     for (size_t i = 0; i < count; i++) {
         double share = 1.0 / (double)(i + 1);
-        double delta = (double)*number(work->scratch, LINES, MEAN, first + i) - *mean;
+        double delta = (double)*number(cn__kept(work, 0), LINES, MEAN, first + i) - *mean;
         *mean += delta * share;
-        m2 += (double)*number(work->scratch, LINES, M2, first + i) + delta * delta * values * (double)i * share;
+        m2 += (double)*number(cn__kept(work, 0), LINES, M2, first + i) + delta * delta * values * (double)i * share;
     }
     *variance = m2 / (values * (double)count);
 }
@@ -108,9 +108,9 @@ static void settle_group(const cn__work *work, size_t first, size_t count) {
     combine(work, first, count, &mean, &variance);
     float inv = (float)(1.0 / sqrt(variance + (double)norm_of(work)->eps));
     for (size_t c = first; c < first + count; c++) {
-        *number(work->scratch, LINES, CENTER, c) = (float)mean;
-        *number(work->scratch, LINES, SCALE, c) = inv * *number(work->packed, PARAMETERS, WEIGHT, c);
-        *number(work->scratch, LINES, SHIFT, c) = *number(work->packed, PARAMETERS, BIAS, c);
+        *number(cn__kept(work, 0), LINES, CENTER, c) = (float)mean;
+        *number(cn__kept(work, 0), LINES, SCALE, c) = inv * *number(work->packed, PARAMETERS, WEIGHT, c);
+        *number(cn__kept(work, 0), LINES, SHIFT, c) = *number(work->packed, PARAMETERS, BIAS, c);
     }
 }
 
@@ -120,24 +120,24 @@ static void group_forward(const cn__work *work, const cn__run *run, size_t item)
     (void)run;
     (void)item;
     for (size_t plane = 0; plane < planes; plane++) {
-        float *lines = work->scratch + plane * LINES * CN__LANES;
+        float *lines = cn__kept(work, 0) + plane * LINES * CN__LANES;
         work->kernels->lane_moments(cn__map_plane(work->in[0], 0, plane), work->out->shape.height,
                                     work->out->shape.width, lines + MEAN * CN__LANES, lines + M2 * CN__LANES);
     }
     for (size_t first = 0; first < (size_t)n->channels; first += count)
         settle_group(work, first, count);
     for (size_t plane = 0; plane < planes; plane++) {
-        const float *lines = work->scratch + plane * LINES * CN__LANES;
+        const float *lines = cn__kept(work, 0) + plane * LINES * CN__LANES;
         apply_plane(work, plane, lines + CENTER * CN__LANES, lines + SCALE * CN__LANES, lines + SHIFT * CN__LANES);
     }
 }
 
 /* ---- the layers ---- */
 
-static const cn__phase batch_preparation = {cn__channel_one_item, batch_prepare};
-static const cn__phase batch_pass[] = {{cn__channel_one_item, batch_forward}, {NULL, NULL}};
-static const cn__phase group_preparation = {cn__channel_one_item, group_prepare};
-static const cn__phase group_pass[] = {{cn__channel_one_item, group_forward}, {NULL, NULL}};
+static const cn__phase batch_preparation = {cn__channel_one_item, batch_prepare, CN__DEFERRED};
+static const cn__phase batch_pass[] = {{cn__channel_one_item, batch_forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__phase group_preparation = {cn__channel_one_item, group_prepare, CN__DEFERRED};
+static const cn__phase group_pass[] = {{cn__channel_one_item, group_forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__channel_batch_norm_ops = {
     .demand = batch_demand,

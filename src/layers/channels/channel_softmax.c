@@ -19,10 +19,12 @@ static void log_softmax(const cn__work *work, const cn__run *run, size_t item) {
     forward(work, true);
 }
 
-static const cn__phase softmax_pass[] = {
-    {cn__channel_one_item, softmax}, {cn__channel_border_items, cn__channel_border}, {NULL, NULL}};
-static const cn__phase log_softmax_pass[] = {
-    {cn__channel_one_item, log_softmax}, {cn__channel_border_items, cn__channel_border}, {NULL, NULL}};
+static const cn__phase softmax_pass[] = {{cn__channel_one_item, softmax, CN__LOCAL},
+                                         {cn__channel_border_items, cn__channel_border, CN__LOCAL},
+                                         {NULL, NULL, CN__LOCAL}};
+static const cn__phase log_softmax_pass[] = {{cn__channel_one_item, log_softmax, CN__LOCAL},
+                                             {cn__channel_border_items, cn__channel_border, CN__LOCAL},
+                                             {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__channel_softmax_ops = {.forward = softmax_pass};
 const cn__layer_ops cn__channel_log_softmax_ops = {.forward = log_softmax_pass};
