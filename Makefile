@@ -291,7 +291,7 @@ fuzzers: $(FUZZERS)
 	        -artifact_prefix=$(B)/$$name- -print_final_stats=1 $(B)/corpus/$$name tests/corpus/$$name || exit; \
 	done
 
-## bench: session 8 against PyTorch, where that is installed, and against the machine's peak
+## bench: the library against PyTorch and ONNX Runtime, where they are, and the machine's peak (minutes)
 bench: programs $(TESTS_DIR)/bench_training
 	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info
 
