@@ -295,7 +295,7 @@ fuzzers: $(FUZZERS)
 bench: programs $(TESTS_DIR)/bench_training
 	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info
 
-## bench-kernels: times of single kernels and thread hand-overs
+## bench-kernels: times of single kernels, thread hand-overs and calls with few images
 bench-kernels: $(filter-out %/bench_training,$(BENCHES))
 	@for program in $^; do $$program || exit; done
 

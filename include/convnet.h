@@ -680,14 +680,19 @@ typedef struct cn_predictor_options {
     { sizeof(cn_predictor_options), 16 }
 
 /* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may share
- * one model, each used by one thread. CN_ERR_STATE: model not initialised. */
+ * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time and,
+ * unless a layer prevents it (grouped convolutions, batch norm without running statistics), also in the one that serves
+ * few; with a small max_batch only in the latter, and then it takes the least memory. CN_ERR_STATE: model not
+ * initialised. */
 CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options,
                                   cn_predictor **predictor);
 CN_API void cn_predictor_free(cn_predictor *predictor);
 
 /* Runs [N, C, H, W] through the model: float32, already normalised, or uint8 pixels, which are normalised as the
  * model was trained (CN_ERR_STATE: it does not know how). `output`: float32 [N, K] or [N, C', H', W'], what the
- * model's last layer gives (session 8: log-probabilities). Allocates nothing. CN_ERR_SHAPE. */
+ * model's last layer gives (session 8: log-probabilities). Few images, up to 14 at most, go one by one, with another
+ * order of additions than more: what an image gives may depend on how many go with it, by rounding. Allocates nothing.
+ * CN_ERR_SHAPE. */
 CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output);
 
 #ifdef __cplusplus

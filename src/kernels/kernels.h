@@ -79,6 +79,36 @@ typedef struct cn__conv_weight_args {
     bool accumulate; /* add to what the output holds */
 } cn__conv_weight_args;
 
+/* ---- channels in the lanes ----
+ *
+ * A line may hold 16 channels of one pixel of one image instead; a plane is then 16 channels of an image. Kernels that
+ * treat lane by lane, such as pools, do not care. These do. */
+
+/* Output channels of one image, from the first of a plane on. */
+typedef struct cn__channel_conv_args {
+    int32_t channels, height, width;  /* of the output that is computed */
+    const float *in;                  /* where the first tap finds channel 0 for output pixel (0, 0) */
+    size_t in_plane, in_row, in_step; /* floats to the next 16 input channels, output row's and output pixel's input */
+    int32_t in_channels;
+    const size_t *taps; /* floats from `in` */
+    size_t tap_count;
+    const float *weights; /* packed [plane of outputs][plane of inputs][tap][its 1 … 16 channels][CN__LANES] */
+    size_t weight_plane;  /* floats to the next 16 output channels */
+    const float *bias;    /* [plane of outputs][CN__LANES] */
+    float *out;
+    size_t out_plane, out_row;
+    const float *skip; /* added; NULL: none */
+    size_t skip_plane, skip_row;
+    bool relu; /* max(·, 0) last */
+} cn__channel_conv_args;
+
+typedef struct cn__channel_norm_args {
+    int32_t height, width;
+    cn__plane x, y, skip;                /* skip.data NULL: none */
+    const float *center, *scale, *shift; /* lines */
+    bool relu;
+} cn__channel_norm_args;
+
 /* ---- the table ---- */
 
 typedef struct cn__pointwise_args {
@@ -167,6 +197,16 @@ typedef struct cn__kernels {
     void (*softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
                              size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
                              bool accumulate);
+
+    /* One accumulator per output, from its bias on, over planes of inputs, then taps, then the plane's channels. Lanes
+     * beyond the channels become zero if their weights and biases are. */
+    void (*channel_conv)(const cn__channel_conv_args *args);
+    /* y = relu((x - center) · scale + shift + skip). */
+    void (*channel_norm)(const cn__channel_norm_args *args);
+    /* softmax over `channels` channels in the lanes of one plane after the other, per pixel. Lanes without a channel
+     * become zero. */
+    void (*channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,
+                            int32_t height, int32_t width);
 
     /* Optimisers, over flat arrays of n floats (n a multiple of 16, arrays 64-byte aligned). */
     void (*sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate, float momentum,

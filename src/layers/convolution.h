@@ -46,6 +46,8 @@ size_t cn__convolution_backward_tiles(const cn__work *work);
 float *cn__convolution_bias(const cn__work *work, size_t tile);
 float *cn__convolution_forward_weights(const cn__work *work, size_t tile);
 float *cn__convolution_backward_weights(const cn__work *work, size_t tile);
+/* What output channel `channel` multiplies its weights with and adds to its sums: bias and a folded norm. */
+void cn__convolution_factors(const cn__work *work, size_t channel, double *scale, double *shift);
 
 /* Whether each block's weight gradient has a place of its own until all are added up, so that the thread that has a
  * block at hand computes it; not if that were too much memory. The sums are the same. */

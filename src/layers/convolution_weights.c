@@ -42,8 +42,7 @@ static const float *weights_at(const cn__work *work, size_t group, int32_t o, in
     return (const float *)work->tensor[0] + (row * (size_t)g->in + (size_t)i) * (size_t)g->taps;
 }
 
-/* What output channel `channel` multiplies its weights with and adds to its sums. */
-static void factors(const cn__work *work, size_t channel, double *scale, double *shift) {
+void cn__convolution_factors(const cn__work *work, size_t channel, double *scale, double *shift) {
     double bias = layer_of(work)->bias ? (double)((const float *)work->tensor[1])[channel] : 0.0;
     *scale = 1.0;
     *shift = 0.0;
@@ -62,7 +61,7 @@ static void pack_forward(const cn__work *work, size_t tile) {
         int32_t o = first + r, terms = g->in * g->taps;
         double scale = 0.0, shift = 0.0;
         if (o < g->out)
-            factors(work, group * (size_t)g->out + (size_t)o, &scale, &shift);
+            cn__convolution_factors(work, group * (size_t)g->out + (size_t)o, &scale, &shift);
         const float *from = o < g->out ? weights_at(work, group, o, 0) : NULL;
         bias[r] = (float)shift;
         for (int32_t k = 0; k < terms; k++, to += CN__CONV_TILE)

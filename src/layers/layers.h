@@ -21,6 +21,7 @@ typedef struct cn__map {
     cn__shape shape;
     int32_t pad[2];             /* border rows above and below, columns left and right */
     cn_padding_mode mode;       /* what the border holds */
+    int32_t lane_channels;      /* 0: images in the lanes; else channels, see below: so many */
     float *data;                /* interior pixel (0, 0), channel 0, block 0 */
     size_t row, channel, block; /* strides in floats; in a plan, blocks have more between them */
 } cn__map;
@@ -42,6 +43,12 @@ void cn__map_border(const cn__map *map, size_t block, size_t channel);
 /* Between [N, C, H, W] and lanes. Lanes beyond `images` in the last block become zero. Interior only. */
 void cn__map_pack(const cn__map *map, const float *images_nchw, int32_t images);
 void cn__map_unpack(const cn__map *map, float *images_nchw, int32_t images);
+
+/* Maps of one image with channels in the lanes (channels/channel_layers.c): shape.channels counts planes, each of 16
+ * channels. `shape` here is the image's. */
+void cn__channel_map_layout(cn__map *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
+float *cn__channel_map_row(const cn__map *map, size_t channel, size_t row); /* its pixels are CN__LANES apart */
+void cn__channel_map_unpack(const cn__map *map, float *image_chw);
 
 /* ---- one pass over one batch ---- */
 
@@ -207,6 +214,12 @@ const cn__layer_ops *cn__layer_ops_find(const char *type); /* NULL: unknown */
 cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_ops *ops, cn_layer **layer);
 /* Validates and hands out, or frees and fails: the end of every public constructor. */
 cn_status cn__layer_finish(cn_layer *made, cn_layer **layer);
+
+/* ---- channels/channel_layers.c ---- */
+
+/* How a layer infers with channels in the lanes: demand, bind, unbind, prepare, forward and the multiply-adds that this
+ * takes are to be taken from there; its parameters need not outlive `prepare`. NULL: it cannot. */
+const cn__layer_ops *cn__channel_ops(const cn_layer *layer);
 
 /* ---- helpers that several layers share (common.c) ---- */
 

@@ -1,28 +1,56 @@
 /* inference.c: images through a model without a backward pass. Each thread has a plan of one block, and takes one block
- * after another through all layers while its activations are in the cache; the plans share packed weights. */
+ * after another through all layers while its activations are in the cache; the plans share packed weights. A block is
+ * 16 images in the lanes, or one image with channels in the lanes. */
 #include "model/model.h"
 
 struct cn__inference {
     cn_context *ctx;
     cn__plan **plans; /* the first owns what they share */
     size_t count;
+    int32_t block_images;
 };
 
-cn_status cn__inference_new(const cn_model *model, int32_t images, bool copy_tensors, cn__inference **inference) {
+/* ---- one by one or in blocks ---- */
+
+/* A block takes as long for one image as for 16, and one image by itself a 16th of that, times what whole lines of
+ * channels are more than the channels. When the two come out close, the block is taken. */
+#define CLOSE 0.9
+
+int32_t cn__inference_few(const cn_model *model) {
+    double products = 1.0, singly = 1.0;
+    if (!cn__plan_serves_channels(model))
+        return 0;
+    for (size_t n = 0; n < model->node_count; n++) {
+        const cn__node *node = &model->nodes[n];
+        cn__shape in = cn__model_shape(model, node->inputs[0]);
+        if (!node->layer->ops->multiply_adds)
+            continue;
+        products += (double)node->layer->ops->multiply_adds(node->layer, in, node->shape);
+        singly += (double)cn__channel_ops(node->layer)->multiply_adds(node->layer, in, node->shape);
+    }
+    return (int32_t)(CLOSE * CN__LANES * products / singly);
+}
+
+/* ---- plans ---- */
+
+cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference) {
     cn_context *ctx = model->ctx;
-    size_t blocks = ((size_t)images - 1) / CN__LANES + 1, threads = (size_t)ctx->threads;
-    cn__plan_options options = {.images = CN__LANES, .copy_tensors = copy_tensors};
+    int32_t block_images = options->one_by_one ? 1 : CN__LANES;
+    size_t blocks = ((size_t)options->images - 1) / (size_t)block_images + 1, threads = (size_t)ctx->threads;
+    cn__plan_options plan_options = {
+        .images = CN__LANES, .copy_tensors = options->copy_tensors, .channel_lanes = options->one_by_one};
     *inference = NULL;
     cn__inference *made = cn__alloc(ctx, 1, sizeof *made);
     if (!made)
         return cn__no_memory("a plan");
     made->ctx = ctx;
+    made->block_images = block_images;
     made->count = blocks < threads ? blocks : threads;
     made->plans = cn__alloc(ctx, made->count, sizeof *made->plans);
     cn_status status = made->plans ? CN_OK : cn__no_memory("a plan");
     for (size_t i = 0; status == CN_OK && i < made->count; i++) {
-        status = cn__plan_new(model, &options, &made->plans[i]);
-        options.share = made->plans[0];
+        status = cn__plan_new(model, &plan_options, &made->plans[i]);
+        plan_options.share = made->plans[0];
     }
     if (status != CN_OK) {
         cn__inference_free(made);
@@ -45,23 +73,26 @@ void cn__inference_prepare(const cn__inference *inference) {
     cn__plan_prepare(inference->plans[0]);
 }
 
+/* ---- running ---- */
+
 typedef struct pass {
     const cn__inference *inference;
     const cn__blocks *blocks;
     int32_t images;
 } pass;
 
-static size_t block_count(int32_t images) {
-    return ((size_t)images + CN__LANES - 1) / CN__LANES;
+static size_t block_count(const cn__inference *inference, int32_t images) {
+    size_t block = (size_t)inference->block_images;
+    return ((size_t)images + block - 1) / block;
 }
 
-static cn__run block_run(int32_t images, size_t block) {
-    int32_t left = images - (int32_t)block * CN__LANES;
+static cn__run block_run(const cn__inference *inference, int32_t images, size_t block) {
+    int32_t left = images - (int32_t)block * inference->block_images;
     return (cn__run){.images = left < CN__LANES ? left : CN__LANES, .blocks = 1};
 }
 
 static void run_block(const pass *p, cn__plan *plan, size_t block) {
-    cn__run run = block_run(p->images, block);
+    cn__run run = block_run(p->inference, p->images, block);
     p->blocks->fill(p->blocks->argument, block, cn__plan_input(plan));
     cn__plan_forward(plan, &run); /* can fail in training only */
     p->blocks->take(p->blocks->argument, block, cn__plan_output(plan));
@@ -70,14 +101,14 @@ static void run_block(const pass *p, cn__plan *plan, size_t block) {
 /* The share of the blocks that one plan takes. */
 static void run_share(void *argument, size_t share) {
     const pass *p = argument;
-    size_t blocks = block_count(p->images), count = p->inference->count;
+    size_t blocks = block_count(p->inference, p->images), count = p->inference->count;
     for (size_t block = share * blocks / count; block < (share + 1) * blocks / count; block++)
         run_block(p, p->inference->plans[share], block);
 }
 
 void cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
     pass p = {inference, blocks, images};
-    if (block_count(images) == 1)
+    if (block_count(inference, images) == 1)
         run_block(&p, inference->plans[0], 0); /* all threads work on its layers */
     else
         cn__parallel(inference->ctx, inference->count, run_share, &p);
@@ -85,8 +116,8 @@ void cn__inference_run(const cn__inference *inference, int32_t images, const cn_
 
 const char *cn__inference_first_bad(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
     const char *name = NULL;
-    for (size_t block = 0; block < block_count(images) && !name; block++) {
-        cn__run run = block_run(images, block);
+    for (size_t block = 0; block < block_count(inference, images) && !name; block++) {
+        cn__run run = block_run(inference, images, block);
         blocks->fill(blocks->argument, block, cn__plan_input(inference->plans[0]));
         name = cn__plan_first_bad(inference->plans[0], &run);
     }

@@ -97,6 +97,8 @@ typedef struct cn__plan_options {
     bool training;       /* with a backward pass */
     bool input_gradient; /* backward goes on to the model's input */
     bool copy_tensors;   /* parameters and buffers as they are now; the model may then change */
+    bool channel_lanes;  /* one image, with channels in the lanes, of a model that cn__plan_serves_channels; when
+                            prepared it needs the model's parameters no more */
     const cn__plan
         *share; /* NULL, or a plan like this one that outlives it: its tensors and packed weights serve both */
 } cn__plan_options;
@@ -104,6 +106,7 @@ typedef struct cn__plan_options {
 /* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan
  * without a backward pass leaves the model const. */
 cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, cn__plan **plan);
+bool cn__plan_serves_channels(const cn_model *model);
 void cn__plan_free(cn__plan *plan);
 size_t cn__plan_bytes(const cn__plan *plan);
 
@@ -124,8 +127,9 @@ const char *cn__plan_first_bad(cn__plan *plan, const cn__run *run);
 
 /* ---- inference (inference.c): blocks through plans of one block, on all threads ---- */
 
-/* What happens to block `block` of a pass before and after the model: `fill` writes its images, and zeros in spare
- * lanes, into the only block of `input`; `take` reads its output from that of `output`. Blocks run on any threads. */
+/* What happens to block `block` of a pass before and after the model: `fill` writes its images, and zeros in lanes that
+ * spare images leave, into the only block of `input`; `take` reads its output from that of `output`. Blocks run on any
+ * threads. */
 typedef struct cn__blocks {
     void (*fill)(void *argument, size_t block, const cn__map *input);
     void (*take)(void *argument, size_t block, const cn__map *output);
@@ -133,8 +137,14 @@ typedef struct cn__blocks {
 } cn__blocks;
 
 typedef struct cn__inference cn__inference;
-/* For passes of about `images` images (more are allowed); copy_tensors as in cn__plan_options. */
-cn_status cn__inference_new(const cn_model *model, int32_t images, bool copy_tensors, cn__inference **inference);
+typedef struct cn__inference_options {
+    int32_t images;    /* of a pass, about: more are allowed */
+    bool copy_tensors; /* as in cn__plan_options */
+    bool one_by_one;   /* channels in the lanes, blocks of one image, plans with `channel_lanes` */
+} cn__inference_options;
+cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference);
+/* Up to how many images a pass is done sooner one by one; 0: the model cannot. */
+int32_t cn__inference_few(const cn_model *model);
 void cn__inference_free(cn__inference *inference);
 void cn__inference_prepare(const cn__inference *inference); /* whenever parameters may have changed */
 void cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks);

@@ -65,9 +65,10 @@ static void ask_demand(compiler *c, cn__unit *unit) {
     const cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, unit);
     unit->backward = c->wanted[unit->last + 1];
-    if (node->layer->ops->demand)
-        node->layer->ops->demand(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape,
-                                 plan->max_blocks, unit->backward, &unit->demand);
+    unit->ops = plan->options.channel_lanes ? cn__channel_ops(node->layer) : node->layer->ops;
+    if (unit->ops->demand)
+        unit->ops->demand(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape, plan->max_blocks,
+                          unit->backward, &unit->demand);
 }
 
 static bool wants_border(const cn__unit *unit) {
@@ -99,7 +100,7 @@ static bool needs_copy(const compiler *c, const cn__unit *unit, int32_t value) {
 static void live_unit(compiler *c, const cn__unit *unit) {
     const cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, unit);
-    const cn__layer_ops *ops = node->layer->ops;
+    const cn__layer_ops *ops = unit->ops;
     int32_t forward = forward_time(plan, unit), backward = backward_time(plan, unit), out = unit->last + 1;
     c->value_first[out] = forward;
     extend(&c->value_last[out], forward);
@@ -139,6 +140,15 @@ static void find_lifetimes(compiler *c) {
 
 /* ---- memory ---- */
 
+static void lay_out(const cn__plan *plan, cn__map *map, size_t value, int32_t pad_height, int32_t pad_width,
+                    cn_padding_mode mode) {
+    cn__shape shape = cn__model_shape(plan->model, (int32_t)value - 1);
+    if (plan->options.channel_lanes)
+        cn__channel_map_layout(map, shape, pad_height, pad_width, mode);
+    else
+        cn__map_layout(map, shape, pad_height, pad_width, mode);
+}
+
 static cn_status add_map(compiler *c, cn__map *map, int32_t first, int32_t last) {
     return cn__arena_add(&c->blocks, cn__map_floats(map, 1), first, last, &map->data, cn__map_origin(map));
 }
@@ -146,14 +156,13 @@ static cn_status add_map(compiler *c, cn__map *map, int32_t first, int32_t last)
 static cn_status add_values(compiler *c) {
     cn__plan *plan = c->plan;
     for (size_t v = 0; v < plan->model->node_count + 1; v++) {
-        cn__shape shape = cn__model_shape(plan->model, (int32_t)v - 1);
         if (c->value_first[v] < 0)
             continue;
-        cn__map_layout(&plan->values[v], shape, c->pad[v][0], c->pad[v][1], c->mode[v]);
+        lay_out(plan, &plan->values[v], v, c->pad[v][0], c->pad[v][1], c->mode[v]);
         CN__TRY(add_map(c, &plan->values[v], c->value_first[v], c->value_last[v]));
         if (!plan->options.training || (!c->wanted[v] && v < plan->model->node_count))
             continue;
-        cn__map_layout(&plan->gradients[v], shape, 0, 0, CN_PADDING_ZEROS);
+        lay_out(plan, &plan->gradients[v], v, 0, 0, CN_PADDING_ZEROS);
         CN__TRY(add_map(c, &plan->gradients[v], c->gradient_first[v], c->gradient_last[v]));
     }
     return CN_OK;
@@ -166,8 +175,7 @@ static cn_status add_copies(compiler *c, cn__unit *unit) {
         int32_t value = node->inputs[i] + 1;
         if (!needs_copy(c, unit, value))
             continue;
-        cn__map_layout(&unit->copies[i], cn__model_shape(plan->model, value - 1), unit->demand.pad[0],
-                       unit->demand.pad[1], unit->demand.mode);
+        lay_out(plan, &unit->copies[i], (size_t)value, unit->demand.pad[0], unit->demand.pad[1], unit->demand.mode);
         CN__TRY(add_map(c, &unit->copies[i], forward_time(plan, unit),
                         unit->backward ? backward_time(plan, unit) : forward_time(plan, unit)));
     }
@@ -181,7 +189,7 @@ static cn__unit *norm_behind(const cn__plan *plan, const cn__unit *unit) {
         return NULL;
     for (cn__unit *other = plan->units; other < plan->units + plan->unit_count; other++)
         if (head_node(plan, other)->inputs[0] == unit->last)
-            return head_node(plan, other)->layer->ops->wants_moments ? other : NULL;
+            return other->ops->wants_moments ? other : NULL;
     return NULL;
 }
 
@@ -327,7 +335,7 @@ static cn_status bind_unit(cn__plan *plan, cn__unit *unit) {
         work->tensor[t] = plan->tensors[slot];
         work->gradient[t] = unit->backward ? plan->model->slots[slot].gradient.data : NULL;
     }
-    return node->layer->ops->bind ? node->layer->ops->bind(work) : CN_OK;
+    return unit->ops->bind ? unit->ops->bind(work) : CN_OK;
 }
 
 static cn_status make_unit(cn__plan *plan, cn__unit *unit) {
@@ -340,9 +348,8 @@ static cn_status make_unit(cn__plan *plan, cn__unit *unit) {
 }
 
 static void free_unit(cn__plan *plan, cn__unit *unit) {
-    const cn__layer_ops *ops = head_node(plan, unit)->layer->ops;
-    if (ops->unbind && unit->work.geometry)
-        ops->unbind(&unit->work);
+    if (unit->work.geometry && unit->ops->unbind)
+        unit->ops->unbind(&unit->work);
     cn__free(plan->ctx, unit->in);
     cn__free(plan->ctx, unit->d_in);
     cn__free(plan->ctx, unit->accumulate);
@@ -393,6 +400,13 @@ static cn_status compile_with_tables(cn__plan *plan) {
     cn__arena_drop(&c.blocks);
     cn__arena_drop(&c.shared);
     return status;
+}
+
+bool cn__plan_serves_channels(const cn_model *model) {
+    for (size_t n = 0; n < model->node_count; n++)
+        if (!cn__channel_ops(model->nodes[n].layer))
+            return false;
+    return true;
 }
 
 cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, cn__plan **plan) {

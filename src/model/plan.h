@@ -12,9 +12,10 @@
  * convolution with its norm, add and ReLU. */
 typedef struct cn__unit {
     cn__work work;
-    int32_t head, last; /* nodes: the layer that computes, and the one whose value comes out */
-    int32_t skip;       /* value that a fused add reads; -1: none */
-    int32_t folded;     /* norm that has gone into the weights; -1: none */
+    const cn__layer_ops *ops; /* how the head computes */
+    int32_t head, last;       /* nodes: the layer that computes, and the one whose value comes out */
+    int32_t skip;             /* value that a fused add reads; -1: none */
+    int32_t folded;           /* norm that has gone into the weights; -1: none */
     const cn__map **in;
     cn__map **d_in;
     bool *accumulate;
@@ -30,6 +31,7 @@ typedef struct cn__step {
     const cn__work *work;
     const cn__map *from, *to;
     const cn__kernels *kernels;
+    bool brief; /* not worth sharing out between threads */
 } cn__step;
 
 typedef struct cn__steps {
@@ -48,6 +50,7 @@ struct cn__plan {
     void **tensors;              /* by slot: what the layers read, the model's own memory or a part of `copies` */
     char *copies;                /* NULL: none */
     cn__steps prepare, forward, backward;
+    bool brief;    /* all steps are */
     float *blocks; /* each block has memory of its own, so that one can be layers ahead of another */
     float *shared;
     size_t block_floats, shared_floats;

@@ -5,6 +5,10 @@
 
 #define MANY 4 /* blocks a thread from which on an uneven share does not matter */
 
+/* What with channels in the lanes is not worth waking a thread for. */
+#define BRIEF_FLOATS   (1 << 17) /* of a map */
+#define BRIEF_PRODUCTS (1 << 24) /* multiply-adds of a pass */
+
 /* ---- one step ---- */
 
 static size_t items(const cn__step *step, const cn__run *run) {
@@ -84,8 +88,13 @@ static void run_local(const cn_context *ctx, const call *c) {
         cn__parallel(ctx, blocks, one_block, (void *)c);
         return;
     }
-    for (size_t i = c->first; i < c->end; i++)
-        run_together(ctx, &(call){c->steps, i, i + 1, CN__LOCAL, c->run});
+    for (size_t i = c->first; i < c->end; i++) {
+        call one = {c->steps, i, i + 1, CN__LOCAL, c->run};
+        if (c->steps->list[i].brief)
+            one_block(&one, 0);
+        else
+            run_together(ctx, &one);
+    }
 }
 
 void cn__steps_run(const cn_context *ctx, const cn__steps *steps, size_t first, size_t end, const cn__run *run) {
@@ -103,6 +112,23 @@ void cn__steps_run(const cn_context *ctx, const cn__steps *steps, size_t first, 
 
 /* ---- making the lists ---- */
 
+/* One image of a small model is done before another thread is awake. */
+static bool brief_pass(const cn__plan *plan) {
+    int64_t products = 0;
+    for (int32_t u = 0; u < plan->unit_count; u++) {
+        const cn__node *node = &plan->model->nodes[plan->units[u].head];
+        cn__shape in = cn__model_shape(plan->model, node->inputs[0]);
+        if (plan->units[u].ops->multiply_adds)
+            products = cn__add_capped(products, plan->units[u].ops->multiply_adds(node->layer, in, node->shape));
+    }
+    return plan->options.channel_lanes && products < BRIEF_PRODUCTS;
+}
+
+static bool brief_map(const cn__plan *plan, const cn__map *map) {
+    size_t floats = map->channel * (size_t)map->shape.channels;
+    return plan->brief || (plan->options.channel_lanes && floats < BRIEF_FLOATS);
+}
+
 static cn_status add(cn__plan *plan, cn__steps *steps, cn__step step) {
     CN__TRY(cn__grow(plan->ctx, (void **)&steps->list, &steps->capacity, steps->count, sizeof *steps->list));
     step.kernels = plan->ctx->kernels;
@@ -110,10 +136,20 @@ static cn_status add(cn__plan *plan, cn__steps *steps, cn__step step) {
     return CN_OK;
 }
 
+/* Layers made for channels in the lanes make as many items as are worth it. */
+static cn_status add_phase(cn__plan *plan, cn__steps *steps, const cn__unit *unit, const cn__phase *phase) {
+    bool own = unit->ops == unit->work.layer->ops, brief = own ? brief_map(plan, unit->work.out) : plan->brief;
+    return add(plan, steps, (cn__step){.phase = phase, .work = &unit->work, .brief = brief});
+}
+
 static cn_status add_phases(cn__plan *plan, cn__steps *steps, const cn__unit *unit, const cn__phase *phases) {
     for (const cn__phase *phase = phases; phase && phase->run; phase++)
-        CN__TRY(add(plan, steps, (cn__step){.phase = phase, .work = &unit->work}));
+        CN__TRY(add_phase(plan, steps, unit, phase));
     return CN_OK;
+}
+
+static cn_status add_border(cn__plan *plan, const cn__map *from, const cn__map *to) {
+    return add(plan, &plan->forward, (cn__step){.from = from, .to = to, .brief = brief_map(plan, to)});
 }
 
 static cn_status add_forward(cn__plan *plan, cn__unit *unit) {
@@ -121,24 +157,25 @@ static cn_status add_forward(cn__plan *plan, cn__unit *unit) {
     unit->first_step = plan->forward.count;
     for (int32_t i = 0; i < node->input_count; i++)
         if (unit->copies[i].data)
-            CN__TRY(add(plan, &plan->forward,
-                        (cn__step){.from = &plan->values[node->inputs[i] + 1], .to = &unit->copies[i]}));
-    CN__TRY(add_phases(plan, &plan->forward, unit, node->layer->ops->forward));
+            CN__TRY(add_border(plan, &plan->values[node->inputs[i] + 1], &unit->copies[i]));
+    CN__TRY(add_phases(plan, &plan->forward, unit, unit->ops->forward));
     unit->end_step = plan->forward.count;
     return CN_OK;
 }
 
 cn_status cn__steps_make(cn__plan *plan) {
     const cn__map *input = &plan->values[0];
+    plan->brief = brief_pass(plan);
     if (input->pad[0] > 0 || input->pad[1] > 0)
-        CN__TRY(add(plan, &plan->forward, (cn__step){.to = input}));
+        CN__TRY(add_border(plan, NULL, input));
     for (int32_t u = 0; u < plan->unit_count; u++) {
-        CN__TRY(add_phases(plan, &plan->prepare, &plan->units[u], plan->units[u].work.layer->ops->prepare));
+        if (plan->units[u].ops->prepare)
+            CN__TRY(add_phase(plan, &plan->prepare, &plan->units[u], plan->units[u].ops->prepare));
         CN__TRY(add_forward(plan, &plan->units[u]));
     }
     for (int32_t u = plan->unit_count - 1; u >= 0; u--)
         if (plan->units[u].backward)
-            CN__TRY(add_phases(plan, &plan->backward, &plan->units[u], plan->units[u].work.layer->ops->backward));
+            CN__TRY(add_phases(plan, &plan->backward, &plan->units[u], plan->units[u].ops->backward));
     return CN_OK;
 }
 

@@ -67,7 +67,7 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cn_l
     if (status == CN_OK)
         status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1});
     if (status == CN_OK)
-        status = cn__inference_new(model, feed.images, false, &inference);
+        status = cn__inference_new(model, &(cn__inference_options){.images = feed.images}, &inference);
     if (status == CN_OK) {
         pass p = {e, {loss, 0.0f}, &feed};
         cn__inference_prepare(inference);

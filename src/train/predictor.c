@@ -6,12 +6,13 @@
 struct cn_predictor {
     const cn_model *model;
     cn_context *ctx;
-    cn__inference *inference;
-    int32_t images; /* at a time: whole blocks */
-    float *levels;  /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
+    cn__inference *blocks, *singly; /* for many images and for few; NULL: not needed */
+    int32_t images;                 /* at a time */
+    int32_t few;                    /* that go one by one */
+    float *levels;                  /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
 };
 
-/* ---- a block of images on its way in and out ---- */
+/* ---- images on their way in and out ---- */
 
 typedef struct pass {
     const cn_predictor *predictor;
@@ -52,6 +53,24 @@ static void take_block(void *argument, size_t block, const cn__map *output) {
                    left < CN__LANES ? left : CN__LANES);
 }
 
+/* The same for one image with channels in the lanes. */
+static void fill_single(void *argument, size_t image, const cn__map *input) {
+    const pass *p = argument;
+    size_t channels = (size_t)input->lane_channels, width = (size_t)input->shape.width;
+    size_t at = image * channels * (size_t)input->shape.height * width;
+    for (size_t channel = 0; channel < channels; channel++)
+        for (size_t y = 0; y < (size_t)input->shape.height; y++) {
+            float *to = cn__channel_map_row(input, channel, y);
+            for (size_t x = 0; x < width; x++)
+                to[x * CN__LANES] = pixel(p, channel, at++);
+        }
+}
+
+static void take_single(void *argument, size_t image, const cn__map *output) {
+    const pass *p = argument;
+    cn__channel_map_unpack(output, p->output + (int64_t)image * p->output_size);
+}
+
 /* ---- the handle ---- */
 
 /* (byte / 255 - mean) / std, rounded as data sets do. */
@@ -68,10 +87,21 @@ static cn_status make_levels(cn_predictor *p) {
     return CN_OK;
 }
 
+/* The parameters are copied, by the plans for few images in packed form only. */
 static cn_status make(cn_predictor *p, int32_t max_batch) {
-    p->images = (max_batch + CN__LANES - 1) / CN__LANES * CN__LANES;
-    CN__TRY(cn__inference_new(p->model, p->images, true, &p->inference));
-    cn__inference_prepare(p->inference);
+    p->images = max_batch;
+    p->few = cn__inference_few(p->model);
+    if (p->few > 0) {
+        cn__inference_options options = {.images = max_batch < p->few ? max_batch : p->few, .one_by_one = true};
+        CN__TRY(cn__inference_new(p->model, &options, &p->singly));
+        cn__inference_prepare(p->singly);
+    }
+    if (max_batch > p->few) {
+        p->images = (max_batch + CN__LANES - 1) / CN__LANES * CN__LANES; /* whole blocks */
+        cn__inference_options options = {.images = p->images, .copy_tensors = true};
+        CN__TRY(cn__inference_new(p->model, &options, &p->blocks));
+        cn__inference_prepare(p->blocks);
+    }
     return make_levels(p);
 }
 
@@ -102,7 +132,8 @@ void cn_predictor_free(cn_predictor *predictor) {
     if (!predictor)
         return;
     cn_context *ctx = predictor->ctx;
-    cn__inference_free(predictor->inference);
+    cn__inference_free(predictor->blocks);
+    cn__inference_free(predictor->singly);
     cn__free(ctx, predictor->levels);
     cn__free(ctx, predictor);
 }
@@ -121,7 +152,10 @@ static void run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_
         p.floats = (const float *)input->data + first * in_size;
     else
         p.bytes = (const uint8_t *)input->data + first * in_size;
-    cn__inference_run(predictor->inference, images, &(cn__blocks){fill_block, take_block, &p});
+    if (images <= predictor->few)
+        cn__inference_run(predictor->singly, images, &(cn__blocks){fill_single, take_single, &p});
+    else
+        cn__inference_run(predictor->blocks, images, &(cn__blocks){fill_block, take_block, &p});
 }
 
 cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output) {

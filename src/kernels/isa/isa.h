@@ -37,6 +37,12 @@ void CN__K(softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_chan
 void CN__K(softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
                              size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
                              bool accumulate);
+/* channel_conv.c */
+void CN__K(channel_conv)(const cn__channel_conv_args *args);
+/* channel_lanes.c */
+void CN__K(channel_norm)(const cn__channel_norm_args *args);
+void CN__K(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,
+                            int32_t height, int32_t width);
 /* update.c */
 void CN__K(sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate, float momentum,
                 float dampening, bool nesterov, bool first, float weight_decay, float l1);

@@ -24,6 +24,9 @@ const cn__kernels CN__K(kernels) = {
     .adaptive_avg_pool_backward = CN__K(adaptive_avg_pool_backward),
     .softmax = CN__K(softmax),
     .softmax_backward = CN__K(softmax_backward),
+    .channel_conv = CN__K(channel_conv),
+    .channel_norm = CN__K(channel_norm),
+    .channel_softmax = CN__K(channel_softmax),
     .sgd = CN__K(sgd),
     .adam = CN__K(adam),
 };

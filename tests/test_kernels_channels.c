@@ -1,0 +1,298 @@
+/* test_kernels_channels.c: kernels for channels in the lanes: convolutions on small integers against plain loops, norms
+ * and softmax against the same in double, and AVX2 against AVX-512 to the bit. */
+#include "planes.h"
+#include "testing.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define ROUNDS (test_quick() ? 40 : 400)
+
+static const cn__kernels *kernels, *twin;
+
+static void choose_kernels(void) {
+    kernels = kernels_in_use();
+    twin = kernels_twin();
+}
+
+static int32_t between(cn__rng *rng, uint32_t least, uint32_t most) {
+    return (int32_t)(least + cn__rng_below(rng, most - least + 1));
+}
+
+static size_t planes_of(int32_t channels) {
+    return ((size_t)channels + CN__LANES - 1) / CN__LANES;
+}
+
+/* ---- convolution ---- */
+
+enum { MOST_TAPS = 9 };
+
+/* Maps are [plane][row][column][lane], with a column and a row to spare that must stay as they are. */
+typedef struct problem {
+    cn__channel_conv_args args;
+    int32_t stride[2], in_height, in_width;
+    size_t taps[MOST_TAPS], floats; /* of the output */
+    float *in, *weights, *bias, *skip, *out;
+} problem;
+
+static void add_taps(cn__rng *rng, problem *p, size_t row) {
+    int32_t kernel[2] = {between(rng, 1, 3), between(rng, 1, 3)},
+            dilation[2] = {between(rng, 1, 2), between(rng, 1, 2)};
+    for (int32_t y = 0; y < kernel[0]; y++)
+        for (int32_t x = 0; x < kernel[1]; x++)
+            p->taps[p->args.tap_count++] = (size_t)(y * dilation[0]) * row + (size_t)(x * dilation[1]) * CN__LANES;
+    p->in_height = (p->args.height - 1) * p->stride[0] + (kernel[0] - 1) * dilation[0] + 1;
+}
+
+static void problem_new(cn__rng *rng, problem *p) {
+    cn__channel_conv_args *a = &p->args;
+    *p = (problem){.stride = {between(rng, 1, 2), between(rng, 1, 3)}};
+    if (between(rng, 0, 2))
+        p->stride[1] = 1;
+    a->channels = between(rng, 1, 70);
+    a->height = between(rng, 1, 4);
+    a->width = between(rng, 1, 33);
+    a->in_channels = between(rng, 1, 36);
+    p->in_width = (a->width - 1) * p->stride[1] + 5;
+    size_t row = (size_t)p->in_width * CN__LANES;
+    add_taps(rng, p, row);
+    a->in_row = (size_t)p->stride[0] * row;
+    a->in_step = (size_t)p->stride[1] * CN__LANES;
+    a->in_plane = row * (size_t)p->in_height;
+    a->weight_plane = (size_t)a->in_channels * a->tap_count * CN__LANES;
+    a->out_row = (size_t)(a->width + 1) * CN__LANES;
+    a->out_plane = a->out_row * (size_t)(a->height + 1);
+    a->skip_row = a->out_row;
+    a->skip_plane = a->out_plane;
+    p->floats = planes_of(a->channels) * a->out_plane;
+    p->in = lines_random(rng, planes_of(a->in_channels) * a->in_plane / CN__LANES, 3.0f, 1);
+    p->weights = lines_random(rng, planes_of(a->channels) * a->weight_plane / CN__LANES, 3.0f, 1);
+    p->bias = lines_random(rng, planes_of(a->channels), 3.0f, 1);
+    p->skip = lines_random(rng, p->floats / CN__LANES, 3.0f, 1);
+    p->out = lines_random(rng, p->floats / CN__LANES, 3.0f, 1);
+    a->in = p->in;
+    a->taps = p->taps;
+    a->weights = p->weights;
+    a->bias = p->bias;
+    a->skip = between(rng, 0, 1) ? p->skip : NULL;
+    a->out = p->out;
+    a->relu = between(rng, 0, 1);
+}
+
+static void problem_free(problem *p) {
+    free(p->in);
+    free(p->weights);
+    free(p->bias);
+    free(p->skip);
+    free(p->out);
+}
+
+/* Weights are [plane of outputs][plane of inputs][tap][channel of the plane][lane]. */
+static float weight(const cn__channel_conv_args *a, size_t out, size_t in, size_t tap) {
+    size_t first = in / CN__LANES * CN__LANES, last = (size_t)a->in_channels - first;
+    size_t channels = last < CN__LANES ? last : CN__LANES;
+    size_t line = first * a->tap_count + tap * channels + in % CN__LANES;
+    return a->weights[out / CN__LANES * a->weight_plane + line * CN__LANES + out % CN__LANES];
+}
+
+static float plain(const cn__channel_conv_args *a, size_t o, size_t y, size_t x) {
+    float sum = a->bias[o];
+    for (size_t c = 0; c < (size_t)a->in_channels; c++)
+        for (size_t t = 0; t < a->tap_count; t++)
+            sum += weight(a, o, c, t) *
+                   a->in[c / CN__LANES * a->in_plane + y * a->in_row + x * a->in_step + a->taps[t] + c % CN__LANES];
+    if (a->skip)
+        sum += a->skip[o / CN__LANES * a->skip_plane + y * a->skip_row + x * CN__LANES + o % CN__LANES];
+    return a->relu && sum < 0.0f ? 0.0f : sum;
+}
+
+static void check_conv(const problem *p) {
+    const cn__channel_conv_args *a = &p->args;
+    float *before = lines_new(p->floats / CN__LANES);
+    memcpy(before, p->out, p->floats * sizeof *before);
+    kernels->channel_conv(a);
+    for (size_t o = 0; o < planes_of(a->channels) * CN__LANES; o++)
+        for (size_t y = 0; y <= (size_t)a->height; y++)
+            for (size_t x = 0; x <= (size_t)a->width; x++) {
+                size_t at = o / CN__LANES * a->out_plane + y * a->out_row + x * CN__LANES + o % CN__LANES;
+                bool inside = y < (size_t)a->height && x < (size_t)a->width;
+                if (!inside)
+                    ck_assert_float_eq(p->out[at], before[at]);
+                else if (o < (size_t)a->channels)
+                    ck_assert_float_eq(p->out[at], plain(a, o, y, x));
+            }
+    free(before);
+}
+
+START_TEST(convolutions_equal_plain_loops) {
+    for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(21, 0, round);
+        problem p;
+        problem_new(&rng, &p);
+        check_conv(&p);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+/* Packed weights and biases are zero there. */
+START_TEST(lanes_without_a_channel_become_zero) {
+    for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(22, 0, round);
+        problem p;
+        problem_new(&rng, &p);
+        cn__channel_conv_args *a = &p.args;
+        a->skip = NULL;
+        for (size_t o = (size_t)a->channels; o < planes_of(a->channels) * CN__LANES; o++) {
+            p.bias[o] = 0.0f;
+            for (size_t i = 0; i < (size_t)a->in_channels * a->tap_count; i++)
+                p.weights[o / CN__LANES * a->weight_plane + i * CN__LANES + o % CN__LANES] = 0.0f;
+        }
+        kernels->channel_conv(a);
+        for (size_t o = (size_t)a->channels; o < planes_of(a->channels) * CN__LANES; o++)
+            for (size_t y = 0; y < (size_t)a->height; y++)
+                for (size_t x = 0; x < (size_t)a->width; x++)
+                    ck_assert_float_eq(
+                        p.out[o / CN__LANES * a->out_plane + y * a->out_row + x * CN__LANES + o % CN__LANES], 0.0f);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+/* With numbers that round, so that the order of additions shows. */
+START_TEST(convolutions_have_one_order) {
+    for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(23, 0, round);
+        problem p;
+        problem_new(&rng, &p);
+        for (size_t i = 0; i < planes_of(p.args.in_channels) * p.args.in_plane; i++)
+            p.in[i] = cn__rng_normal(&rng);
+        float *first = lines_new(p.floats / CN__LANES);
+        memcpy(first, p.out, p.floats * sizeof *first);
+        kernels->channel_conv(&p.args);
+        p.args.out = first;
+        twin->channel_conv(&p.args);
+        for (size_t o = 0; o < (size_t)p.args.channels; o++)
+            for (size_t y = 0; y < (size_t)p.args.height; y++)
+                for (size_t x = 0; x < (size_t)p.args.width; x++) {
+                    size_t at = o / CN__LANES * p.args.out_plane + y * p.args.out_row + x * CN__LANES + o % CN__LANES;
+                    ck_assert_float_eq(p.out[at], first[at]);
+                }
+        free(first);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+/* ---- norm ---- */
+
+START_TEST(norms_scale_and_shift_each_lane) {
+    for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(24, 0, round);
+        int32_t height = between(&rng, 1, 5), width = between(&rng, 1, 9);
+        float *lines = lines_random(&rng, 3, 3.0f, 1);
+        cn__plane x = plane_random(&rng, height, width, 3.0f, 1), skip = plane_random(&rng, height, width, 3.0f, 1);
+        cn__plane y = plane_new(height, width);
+        cn__channel_norm_args args = {.height = height,
+                                      .width = width,
+                                      .x = x,
+                                      .y = y,
+                                      .center = lines,
+                                      .scale = lines + CN__LANES,
+                                      .shift = lines + 2 * CN__LANES,
+                                      .relu = round % 2};
+        if (round & 2)
+            args.skip = skip;
+        kernels->channel_norm(&args);
+        for (int32_t r = 0; r < height; r++)
+            for (int32_t c = 0; c < width; c++)
+                for (int l = 0; l < CN__LANES; l++) {
+                    float value = (*plane_at(x, r, c, l) - lines[l]) * lines[CN__LANES + l] + lines[2 * CN__LANES + l];
+                    value += round & 2 ? *plane_at(skip, r, c, l) : 0.0f;
+                    ck_assert_float_eq(*plane_at(y, r, c, l), args.relu && value < 0.0f ? 0.0f : value);
+                }
+        check_guard(y, height, width);
+        plane_free(x);
+        plane_free(skip);
+        plane_free(y);
+        free(lines);
+    }
+}
+END_TEST
+
+/* ---- softmax ---- */
+
+/* Planes above each other in one tall plane. */
+typedef struct stack {
+    cn__plane plane;
+    size_t step;
+} stack;
+
+static stack stack_new(cn__rng *rng, int32_t channels, int32_t height, int32_t width) {
+    stack s = {.plane = plane_random(rng, height * (int32_t)planes_of(channels), width, 20.0f, 0)};
+    s.step = (size_t)height * s.plane.row;
+    return s;
+}
+
+static float *stack_at(stack s, int32_t channel, int32_t row, int32_t column) {
+    return plane_at(s.plane, row, column, channel % CN__LANES) + (size_t)(channel / CN__LANES) * s.step;
+}
+
+static double denominator(stack x, int32_t channels, int32_t row, int32_t column, double *largest) {
+    double sum = 0.0;
+    *largest = -INFINITY;
+    for (int32_t c = 0; c < channels; c++)
+        *largest = fmax(*largest, (double)*stack_at(x, c, row, column));
+    for (int32_t c = 0; c < channels; c++)
+        sum += exp((double)*stack_at(x, c, row, column) - *largest);
+    return sum;
+}
+
+static void check_softmax(bool logarithm, stack x, stack y, int32_t channels, int32_t height, int32_t width) {
+    for (int32_t r = 0; r < height; r++)
+        for (int32_t c = 0; c < width; c++) {
+            double largest, sum = denominator(x, channels, r, c, &largest);
+            for (int32_t k = 0; k < channels; k++) {
+                double shifted = (double)*stack_at(x, k, r, c) - largest, got = (double)*stack_at(y, k, r, c);
+                double wanted = logarithm ? shifted - log(sum) : exp(shifted) / sum;
+                ck_assert_double_eq_tol(got, wanted, 2e-6 * fmax(fabs(wanted), logarithm ? 1.0 : 1e-6));
+            }
+            for (int32_t k = channels; k < (int32_t)planes_of(channels) * CN__LANES; k++)
+                ck_assert_float_eq(*stack_at(y, k, r, c), 0.0f);
+        }
+}
+
+/* Lanes without a channel hold NaN, which must not matter. */
+START_TEST(softmax_counts_channels_only) {
+    for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(25, 0, round);
+        int32_t channels = between(&rng, 1, 40), height = between(&rng, 1, 3), width = between(&rng, 1, 4);
+        int32_t tall = height * (int32_t)planes_of(channels);
+        stack x = stack_new(&rng, channels, height, width), y = stack_new(&rng, channels, height, width);
+        stack z = stack_new(&rng, channels, height, width);
+        for (int32_t k = channels; k < (int32_t)planes_of(channels) * CN__LANES; k++)
+            for (int32_t i = 0; i < height * width; i++)
+                *stack_at(x, k, i / width, i % width) = NAN;
+        kernels->channel_softmax(round % 2, channels, x.plane, x.step, y.plane, y.step, height, width);
+        twin->channel_softmax(round % 2, channels, x.plane, x.step, z.plane, z.step, height, width);
+        check_softmax(round % 2, x, y, channels, height, width);
+        check_same_bits(y.plane, z.plane, tall, width);
+        check_guard(y.plane, tall, width);
+        plane_free(x.plane);
+        plane_free(y.plane);
+        plane_free(z.plane);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("kernels: channels in the lanes");
+    TCase *tests = tcase_create("kernels");
+    tcase_add_checked_fixture(tests, choose_kernels, NULL);
+    tcase_add_test(tests, convolutions_equal_plain_loops);
+    tcase_add_test(tests, lanes_without_a_channel_become_zero);
+    tcase_add_test(tests, convolutions_have_one_order);
+    tcase_add_test(tests, norms_scale_and_shift_each_lane);
+    tcase_add_test(tests, softmax_counts_channels_only);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}

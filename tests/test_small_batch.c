@@ -1,0 +1,403 @@
+/* test_small_batch.c: images one by one, with channels in the lanes, come out as the reference and the plans with
+ * images in the lanes have them: random layers and graphs, the prebuilt networks with all norms; to the bit the same
+ * for any number of threads and on AVX2 and AVX-512.
+ *
+ *     SEED=17 tests/bin/test_small_batch
+ *
+ * runs the random cases of that seed alone. */
+#include "expectation.h"
+#include "random_network.h"
+#include "testing.h"
+#include "model/model.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define AGAIN "; again: SEED=%d tests/bin/test_small_batch"
+
+/* ---- a pass, whatever the predictor would choose ---- */
+
+typedef struct pass {
+    const float *input;
+    float *output;
+    size_t inputs, outputs; /* of an image */
+} pass;
+
+static void fill(void *argument, size_t image, const cn__map *input) {
+    const pass *p = argument;
+    const float *from = p->input + image * p->inputs;
+    for (size_t c = 0; c < (size_t)input->lane_channels; c++)
+        for (size_t y = 0; y < (size_t)input->shape.height; y++)
+            for (size_t x = 0; x < (size_t)input->shape.width; x++)
+                cn__channel_map_row(input, c, y)[x * CN__LANES] = *from++;
+}
+
+static void take(void *argument, size_t image, const cn__map *output) {
+    const pass *p = argument;
+    cn__channel_map_unpack(output, p->output + image * p->outputs);
+}
+
+static void run_singly(const cn_model *model, int32_t images, const float *input, float *output) {
+    int64_t shape[3];
+    cn_model_output_shape(model, shape);
+    cn__shape in = model->input;
+    pass p = {input, output, (size_t)in.channels * (size_t)in.height * (size_t)in.width,
+              (size_t)(shape[0] * shape[1] * shape[2])};
+    cn__inference *inference;
+    ck_ok(cn__inference_new(model, &(cn__inference_options){.images = images, .one_by_one = true}, &inference));
+    cn__inference_prepare(inference);
+    cn__inference_run(inference, images, &(cn__blocks){fill, take, &p});
+    memset(output, 0, (size_t)images * p.outputs * sizeof *output);
+    cn__inference_run(inference, images, &(cn__blocks){fill, take, &p}); /* over what the first left behind */
+    cn__inference_free(inference);
+}
+
+/* ---- random networks against the reference ---- */
+
+/* 1 if the network can be run one by one; what it gives is then right. */
+static int check_network(network net, int seed, double safety) {
+    char complaint[COMPLAINT];
+    net.training = 0;
+    net.batch = 3;
+    cn_context *context = net_context(1 + seed % 3, CN_CONV_AUTO, CN_ISA_AUTO);
+    cn_model *model = net_make_model(context, &net, 1);
+    int serves = cn__plan_serves_channels(model);
+    net_pass *given = net_pass_new(&net);
+    if (serves) {
+        expectation *wanted = net_expect(&net, given);
+        float *input = calloc(given->inputs, sizeof *input), *output = calloc(given->outputs, sizeof *output);
+        net_run_model(context, model, &net, given); /* sets the parameters, too */
+        for (size_t i = 0; i < given->inputs; i++)
+            input[i] = (float)given->input[i];
+        run_singly(model, net.batch, input, output);
+        for (size_t i = 0; i < given->outputs; i++)
+            given->output[i] = (double)output[i];
+        int bad = net_compare(&net, given, wanted, safety, complaint);
+        ck_assert_msg(bad == 0, "%d values differ: %s; '%s'" AGAIN, bad, complaint, net.text, seed);
+        net_expectation_free(wanted);
+        free(input);
+        free(output);
+    }
+    net_pass_free(given);
+    cn_model_free(model);
+    cn_context_free(context);
+    return serves;
+}
+
+enum { CASES = 40 };
+
+static int random_cases(bool graphs, int group) {
+    const char *only = getenv("SEED");
+    int first = only ? atoi(only) : group * CASES, count = only ? 1 : test_quick() ? 5 : CASES, served = 0;
+    for (int seed = first; seed < first + count; seed++) {
+        network net;
+        dice d = {(uint64_t)seed << 20 | 1u << graphs};
+        if (graphs)
+            random_graph(&d, 2500, &net);
+        else
+            random_layer(&d, 20000, &net);
+        served += check_network(net, seed, graphs ? NET_GRAPH_SAFETY : NET_LAYER_SAFETY);
+    }
+    return served;
+}
+
+START_TEST(random_layers_are_right) {
+    ck_assert_int_gt(random_cases(false, _i) + (getenv("SEED") != NULL), test_quick() ? 0 : CASES / 2);
+}
+END_TEST
+
+START_TEST(random_graphs_are_right) {
+    ck_assert_int_gt(random_cases(true, _i) + (getenv("SEED") != NULL), test_quick() ? 0 : CASES / 4);
+}
+END_TEST
+
+static const char *const known[] = {
+    /* one value, borders of several widths and kinds */
+    "eval 3x18x5x6 | relu | conv2d out=20 kernel=3 padding=1 @1 | conv2d out=20 kernel=5x3 padding=2x1 @1 | conv2d "
+    "out=20 kernel=1x5 padding=0x2 @1 | conv2d out=20 kernel=3 padding=1 mode=reflect @1 | add @2 @3 @4 @5",
+    /* a skip with a border and one without, joined to what is wider than a line */
+    "eval 3x3x6x6 | conv2d out=33 kernel=1 | conv2d out=33 kernel=3 padding=1 mode=replicate | batch_norm | add @3 @1 "
+    "| "
+    "relu | conv2d out=33 kernel=1 | group_norm groups=11 | add @7 @5 | conv2d out=4 kernel=3 padding=1",
+    /* norms that nothing takes in, and features that fill no line */
+    "eval 3x17x4x3 | batch_norm | max_pool kernel=2 stride=1 | layer_norm | relu | flatten | linear out=11 | "
+    "batch_norm "
+    "@1 | instance_norm | add @8 @1 | flatten | linear out=11 | add @6 @11 | softmax",
+};
+
+START_TEST(known_patterns_are_right) {
+    network net;
+    ck_assert_int_eq(network_parse(&net, known[_i]), 0);
+    ck_assert_int_eq(check_network(net, 0, NET_GRAPH_SAFETY), 1);
+}
+END_TEST
+
+/* ---- whole networks ---- */
+
+static cn_context *context_of(int threads, cn_isa isa) {
+    return net_context(threads, CN_CONV_DIRECT, isa);
+}
+
+/* Session 8 with each norm, then the MNIST networks, with statistics that are not those of the start. */
+enum { SESSION8 = CN_NORM_INSTANCE + 1, NETWORKS = SESSION8 + 4 };
+
+static cn_model *network_new(cn_context *context, int number) {
+    cn_model *model;
+    cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
+    options.norm = (cn_norm)number;
+    ck_ok(number < SESSION8 ? cn_session8_new(context, &options, &model)
+                            : cn_mnist_model_new(context, number - SESSION8 + 2, 0, &model));
+    for (int i = 0; i < cn_model_tensor_count(model); i++) {
+        const char *name = cn_model_tensor_name(model, i);
+        cn_tensor *tensor;
+        ck_ok(cn_model_tensor(model, name, &tensor));
+        for (int64_t k = 0; (strstr(name, "running") || strstr(name, "bias")) && k < cn_tensor_count(tensor); k++)
+            ((float *)cn_tensor_data(tensor))[k] += 0.01f * (float)(k % 7);
+    }
+    return model;
+}
+
+static float *pixels_new(size_t count) {
+    float *pixels = malloc(count * sizeof *pixels);
+    ck_assert_ptr_nonnull(pixels);
+    for (size_t i = 0; i < count; i++)
+        pixels[i] = 2.0f * (float)net_value(7, i);
+    return pixels;
+}
+
+static size_t pixels_of(const cn_model *model) {
+    return (size_t)model->input.channels * (size_t)model->input.height * (size_t)model->input.width;
+}
+
+static void predict(const cn_model *model, int max_batch, int images, float *pixels, float *output) {
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    cn_predictor *predictor;
+    cn_tensor *in, *out;
+    cn__shape s = model->input;
+    options.max_batch = max_batch;
+    ck_ok(cn_predictor_new(model, &options, &predictor));
+    ck_ok(cn_tensor_borrow(model->ctx, CN_FLOAT32, 4, (int64_t[]){images, s.channels, s.height, s.width}, pixels, &in));
+    ck_ok(cn_tensor_borrow(model->ctx, CN_FLOAT32, 2, (int64_t[]){images, 10}, output, &out));
+    ck_ok(cn_predictor_run(predictor, in, out));
+    cn_tensor_free(in);
+    cn_tensor_free(out);
+    cn_predictor_free(predictor);
+}
+
+static void expect_near(const float *got, const float *wanted, int count) {
+    for (int i = 0; i < count; i++)
+        ck_assert_msg(fabsf(got[i] - wanted[i]) <= 2e-5f * fmaxf(1.0f, fabsf(wanted[i])), "%d: %.9g, wanted %.9g", i,
+                      (double)got[i], (double)wanted[i]);
+}
+
+START_TEST(few_images_and_many_come_out_alike) {
+    cn_context *context = context_of(2, CN_ISA_AUTO);
+    cn_model *model = network_new(context, _i);
+    float *pixels = pixels_new(17 * pixels_of(model)), many[170], few[170];
+    ck_assert_int_gt(cn__inference_few(model), 8);
+    ck_assert_int_lt(cn__inference_few(model), CN__LANES);
+    predict(model, 32, 17, pixels, many);
+    for (int images = 1; images <= 16; images += images < 3 ? 1 : 5) {
+        predict(model, 32, images, pixels, few);
+        expect_near(few, many, 10 * images);
+    }
+    predict(model, 1, 17, pixels, few);
+    expect_near(few, many, 170);
+    free(pixels);
+    cn_model_free(model);
+    cn_context_free(context);
+}
+END_TEST
+
+static bool offered(cn_isa isa) {
+    cn_context *context = context_of(1, CN_ISA_AUTO);
+    bool best = context->isa >= isa;
+    cn_context_free(context);
+    return best;
+}
+
+/* The bits that one way of computing gives for `images` images. */
+static void bits(int number, int threads, cn_isa isa, int images, float *output) {
+    cn_context *context = context_of(threads, isa);
+    cn_model *model = network_new(context, number);
+    float *pixels = pixels_new((size_t)images * pixels_of(model));
+    run_singly(model, images, pixels, output);
+    free(pixels);
+    cn_model_free(model);
+    cn_context_free(context);
+}
+
+START_TEST(networks_have_the_same_bits_everywhere) {
+    float wanted[50], got[50];
+    bits(_i, 1, CN_ISA_AUTO, 5, wanted);
+    for (int threads = 2; threads <= 7; threads += 5) {
+        memset(got, 0, sizeof got);
+        bits(_i, threads, CN_ISA_AUTO, 5, got);
+        ck_assert_int_eq(memcmp(got, wanted, sizeof got), 0);
+        bits(_i, threads, CN_ISA_AUTO, 1, got);
+        ck_assert_int_eq(memcmp(got, wanted, 10 * sizeof *got), 0);
+    }
+    if (offered(CN_ISA_AVX512)) {
+        bits(_i, 2, CN_ISA_AVX2, 5, got);
+        ck_assert_int_eq(memcmp(got, wanted, sizeof got), 0);
+    }
+}
+END_TEST
+
+/* Layers that are large enough for one image to be shared out, by rows and by planes. */
+static const char *const large[] = {
+    "eval 1x20x33x31 | conv2d out=72 kernel=3 padding=1 mode=reflect | conv2d out=100 kernel=3 padding=1 | batch_norm "
+    "| "
+    "add @3 @2 | relu | conv2d out=40 kernel=3 stride=2 | group_norm groups=5 | sigmoid",
+    "eval 1x300x6x5 | conv2d out=320 kernel=3 padding=1 | relu | conv2d out=290 kernel=3 padding=1 | avg_pool kernel=2 "
+    "| "
+    "flatten | linear out=70 | softmax",
+};
+
+/* What one by one gives and, in `plan`, images in the lanes. */
+static void large_outputs(const network *net, int threads, float *output, float *plan) {
+    cn_context *context = context_of(threads, CN_ISA_AUTO);
+    cn_model *model = net_make_model(context, net, 3);
+    net_shape in = net->layer[0].shape, out = net->layer[net->layers].shape;
+    float *pixels = pixels_new(pixels_of(model));
+    cn_tensor *x, *y;
+    run_singly(model, 1, pixels, output);
+    ck_ok(cn_tensor_borrow(context, CN_FLOAT32, 4, (int64_t[]){1, in.channels, in.height, in.width}, pixels, &x));
+    ck_ok(cn_tensor_borrow(context, CN_FLOAT32, 4, (int64_t[]){1, out.channels, out.height, out.width}, plan, &y));
+    ck_ok(cn_model_forward(model, 0, x, y));
+    cn_tensor_free(x);
+    cn_tensor_free(y);
+    free(pixels);
+    cn_model_free(model);
+    cn_context_free(context);
+}
+
+START_TEST(one_large_image_is_shared_out) {
+    network net;
+    ck_assert_int_eq(network_parse(&net, large[_i]), 0);
+    size_t count = net_size(net.layer[net.layers].shape), bytes = count * sizeof(float);
+    float *wanted = malloc(bytes), *got = malloc(bytes), *plan = malloc(bytes);
+    ck_assert(wanted && got && plan);
+    large_outputs(&net, 1, wanted, plan);
+    expect_near(wanted, plan, (int)count);
+    for (int threads = 2; threads <= 8; threads += 3) {
+        memset(got, 0, bytes);
+        large_outputs(&net, threads, got, plan);
+        ck_assert_int_eq(memcmp(got, wanted, bytes), 0);
+    }
+    free(wanted);
+    free(got);
+    free(plan);
+}
+END_TEST
+
+/* ---- what goes which way ---- */
+
+static int few_of(cn_context *context, const char *text) {
+    network net;
+    ck_assert_int_eq(network_parse(&net, text), 0);
+    cn_model *model = net_make_model(context, &net, 1);
+    int few = cn__inference_few(model);
+    cn_model_free(model);
+    return few;
+}
+
+START_TEST(lines_that_are_hardly_used_go_in_blocks_sooner) {
+    cn_context *context = test_context(1);
+    ck_assert_int_eq(few_of(context, "eval 1x3x8x8 | conv2d out=16 kernel=3"), 14);
+    ck_assert_int_eq(few_of(context, "eval 1x3x8x8 | conv2d out=8 kernel=3"), 7);
+    ck_assert_int_eq(few_of(context, "eval 1x3x8x8 | conv2d out=1 kernel=3"), 0);
+    ck_assert_int_eq(few_of(context, "eval 1x3x8x8 | relu | max_pool kernel=2"), 14);
+    ck_assert_int_eq(few_of(context, "eval 1x4x8x8 | conv2d out=16 kernel=3 groups=2"), 0);
+    ck_assert_int_eq(few_of(context, "eval 1x4x8x8 | batch_norm running=0 | conv2d out=16 kernel=3"), 0);
+    cn_context_free(context);
+}
+END_TEST
+
+START_TEST(a_predictor_of_few_images_keeps_what_the_model_was) {
+    cn_context *context = test_context(1);
+    cn_model *model = network_new(context, _i);
+    cn_predictor *predictor;
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    cn_tensor *in, *out;
+    float before[10];
+    options.max_batch = 1;
+    ck_ok(cn_predictor_new(model, &options, &predictor));
+    ck_ok(cn_tensor_new(context, CN_FLOAT32, 4, (int64_t[]){1, 3, 32, 32}, &in));
+    ck_ok(cn_tensor_new(context, CN_FLOAT32, 2, (int64_t[]){1, 10}, &out));
+    ck_ok(cn_predictor_run(predictor, in, out));
+    memcpy(before, cn_tensor_data(out), sizeof before);
+    for (int i = 0; i < cn_model_tensor_count(model); i++) {
+        cn_tensor *tensor;
+        ck_ok(cn_model_tensor(model, cn_model_tensor_name(model, i), &tensor));
+        memset(cn_tensor_data(tensor), 0x40, (size_t)cn_tensor_count(tensor) * cn__dtype_bytes(tensor->dtype));
+    }
+    ck_ok(cn_predictor_run(predictor, in, out));
+    ck_assert_int_eq(memcmp(cn_tensor_data(out), before, sizeof before), 0);
+    cn_predictor_free(predictor);
+    cn_tensor_free(in);
+    cn_tensor_free(out);
+    cn_model_free(model);
+    cn_context_free(context);
+}
+END_TEST
+
+/* ---- memory ---- */
+
+static void check_allocations(cn_context *context, counting_allocator *counter, cn_predictor *predictor) {
+    cn_tensor *in, *out;
+    ck_ok(cn_tensor_new(context, CN_FLOAT32, 4, (int64_t[]){2, 3, 32, 32}, &in));
+    ck_ok(cn_tensor_new(context, CN_FLOAT32, 2, (int64_t[]){2, 10}, &out));
+    long calls = counter->calls;
+    ck_ok(cn_predictor_run(predictor, in, out));
+    ck_assert_int_eq(counter->calls, calls);
+    cn_tensor_free(in);
+    cn_tensor_free(out);
+}
+
+START_TEST(out_of_memory_is_a_status_and_running_needs_none) {
+    counting_allocator counter = {.persistent = _i % 2};
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_predictor_options few = CN_PREDICTOR_OPTIONS_INIT;
+    cn_context *context;
+    cn_predictor *predictor;
+    counting_options(&counter, &options);
+    options.threads = 2;
+    few.max_batch = 4;
+    ck_ok(cn_context_new(&options, &context));
+    cn_model *model = network_new(context, _i / 2 ? CN_NORM_GROUP : CN_NORM_BATCH);
+    long live = counter.live, failures = 0;
+    for (;; failures++) {
+        counter.fail_at = counter.calls + 1 + failures;
+        cn_status status = cn_predictor_new(model, &few, &predictor);
+        counter.fail_at = 0;
+        if (status == CN_OK)
+            break;
+        ck_assert_int_eq(status, CN_ERR_MEMORY);
+        ck_assert_ptr_null(predictor);
+        ck_assert_int_eq(counter.live, live);
+    }
+    ck_assert_int_gt(failures, 20);
+    check_allocations(context, &counter, predictor);
+    cn_predictor_free(predictor);
+    cn_model_free(model);
+    cn_context_free(context);
+    ck_assert_int_eq(counter.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("small batches");
+    TCase *tests = tcase_create("small batches");
+    int groups = getenv("SEED") ? 1 : 8;
+    tcase_add_loop_test(tests, random_layers_are_right, 0, groups);
+    tcase_add_loop_test(tests, random_graphs_are_right, 0, groups);
+    tcase_add_loop_test(tests, known_patterns_are_right, 0, (int)CN__COUNT(known));
+    tcase_add_loop_test(tests, few_images_and_many_come_out_alike, 0, NETWORKS);
+    tcase_add_loop_test(tests, networks_have_the_same_bits_everywhere, 0, NETWORKS);
+    tcase_add_loop_test(tests, one_large_image_is_shared_out, 0, (int)CN__COUNT(large));
+    tcase_add_test(tests, lines_that_are_hardly_used_go_in_blocks_sooner);
+    tcase_add_loop_test(tests, a_predictor_of_few_images_keeps_what_the_model_was, CN_NORM_NONE, SESSION8);
+    tcase_add_loop_test(tests, out_of_memory_is_a_status_and_running_needs_none, 0, 4);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
