@@ -215,8 +215,8 @@ static void compare_layers(const cn_model *a, const cn_model *b) {
 static void compare_files(const char *a, const char *b) {
     unsigned char *x, *y;
     size_t x_bytes, y_bytes;
-    ck_ok(cn__read_file(ctx, a, &x, &x_bytes));
-    ck_ok(cn__read_file(ctx, b, &y, &y_bytes));
+    ck_ok(cn__file_load(ctx, a, &x, &x_bytes));
+    ck_ok(cn__file_load(ctx, b, &y, &y_bytes));
     ck_assert_uint_eq(x_bytes, y_bytes);
     ck_assert_int_eq(memcmp(x, y, x_bytes), 0);
     cn__free(ctx, x);
@@ -384,7 +384,7 @@ typedef struct bytes {
 static bytes saved(const cn_model *model) {
     bytes file;
     ck_ok(cn_model_save(model, path));
-    ck_ok(cn__read_file(ctx, path, &file.data, &file.count));
+    ck_ok(cn__file_load(ctx, path, &file.data, &file.count));
     return file;
 }
 
@@ -613,7 +613,7 @@ START_TEST(a_state_dict_of_pytorch_loads_and_computes_the_same) {
     ck_ok(cn_model_load_tensors(model, golden_path));
     ck_assert_int_eq(warnings, 2); /* the file also has the input and the output */
     ck_assert_ptr_nonnull(strstr(last_warning, "the model has no tensor 'reference.output'"));
-    ck_ok(cn__read_file(logging, golden_path, &golden.memory, &count));
+    ck_ok(cn__file_load(logging, golden_path, &golden.memory, &count));
     ck_ok(cn__safetensors_read(logging, golden.memory, count, &golden.file));
     const float *in = golden_tensor(&golden, "reference.input", &inputs);
     const float *wanted = golden_tensor(&golden, "reference.output", &outputs);
@@ -843,7 +843,7 @@ START_TEST(the_corpus_does_no_harm) {
         if (entry->d_name[0] == '.')
             continue;
         snprintf(name, sizeof name, "%s/%s", corpus, entry->d_name);
-        ck_ok(cn__read_file(ctx, name, &data, &count));
+        ck_ok(cn__file_load(ctx, name, &data, &count));
         ck_assert_int_eq(LLVMFuzzerTestOneInput(data, count), 0);
         cn__free(ctx, data);
         files++;

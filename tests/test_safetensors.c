@@ -38,7 +38,7 @@ static cn_status replace(const char *name, const char *text) {
 static void expect_content(const char *name, const char *wanted) {
     unsigned char *data;
     size_t bytes;
-    ck_ok(cn__read_file(ctx, name, &data, &bytes));
+    ck_ok(cn__file_load(ctx, name, &data, &bytes));
     ck_assert_uint_eq(bytes, strlen(wanted));
     ck_assert_mem_eq(data, wanted, bytes);
     cn__free(ctx, data);
@@ -143,13 +143,13 @@ END_TEST
 START_TEST(only_files_are_read) {
     unsigned char *data = (unsigned char *)folder;
     size_t bytes;
-    ck_fails(cn__read_file(ctx, path, &data, &bytes), CN_ERR_IO, "cannot open '");
+    ck_fails(cn__file_load(ctx, path, &data, &bytes), CN_ERR_IO, "cannot open '");
     ck_assert_ptr_null(data);
-    ck_fails(cn__read_file(ctx, "/dev/zero", &data, &bytes), CN_ERR_IO,
+    ck_fails(cn__file_load(ctx, "/dev/zero", &data, &bytes), CN_ERR_IO,
              "cannot read '/dev/zero': it is not a regular file");
-    ck_fails(cn__read_file(ctx, folder, &data, &bytes), CN_ERR_IO, "is not a regular file");
+    ck_fails(cn__file_load(ctx, folder, &data, &bytes), CN_ERR_IO, "is not a regular file");
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_fails(cn__read_file(ctx, path, &data, &bytes), CN_ERR_IO, "is not a regular file");
+    ck_fails(cn__file_load(ctx, path, &data, &bytes), CN_ERR_IO, "is not a regular file");
 }
 END_TEST
 
@@ -335,7 +335,7 @@ START_TEST(what_is_written_is_read_back) {
     unsigned char *memory;
     size_t bytes;
     ck_ok(cn__safetensors_write(ctx, path, entries, 2, metadata, 2, data, sizeof data));
-    ck_ok(cn__read_file(ctx, path, &memory, &bytes));
+    ck_ok(cn__file_load(ctx, path, &memory, &bytes));
     ck_ok(cn__safetensors_read(ctx, memory, bytes, &file));
     ck_assert_uint_eq((uintptr_t)(file.data - memory) % 8, 0);
     ck_assert_uint_eq(file.bytes, sizeof data);

@@ -1,4 +1,5 @@
-/* base.h: what every other folder stands on: errors, memory, options, random numbers, threads, context, tensors. */
+/* base.h: what every other folder stands on: errors, memory, options, random numbers, threads, context, tensors, files.
+ */
 #ifndef CN_BASE_H
 #define CN_BASE_H
 
@@ -7,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CN__LANES 16        /* images side by side in a block; a pixel of a block is one 64-byte line */
-#define CN__ALIGN 64        /* of every allocation */
-#define CN__MAX_SIDE 65536  /* largest accepted channels, height, width, kernel and so on */
+#define CN__LANES    16    /* images side by side in a block; a pixel of a block is one 64-byte line */
+#define CN__ALIGN    64    /* of every allocation */
+#define CN__MAX_SIDE 65536 /* largest accepted channels, height, width, kernel and so on */
 
 #define CN__COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -87,18 +88,18 @@ typedef struct cn__rng {
     unsigned used;
 } cn__rng;
 enum { /* streams; values are part of what a seed means and never change */
-    CN__STREAM_INIT = 1,
-    CN__STREAM_SHUFFLE = 2,
-    CN__STREAM_AUGMENT = 3,
-    CN__STREAM_DROPOUT = 4,
-    CN__STREAM_SYNTHETIC = 5,
-    CN__STREAM_SPLIT = 6
+       CN__STREAM_INIT = 1,
+       CN__STREAM_SHUFFLE = 2,
+       CN__STREAM_AUGMENT = 3,
+       CN__STREAM_DROPOUT = 4,
+       CN__STREAM_SYNTHETIC = 5,
+       CN__STREAM_SPLIT = 6
 };
 cn__rng cn__rng_new(uint64_t seed, uint32_t stream, uint64_t index);
 uint32_t cn__rng_u32(cn__rng *rng);
-float cn__rng_uniform(cn__rng *rng);                  /* [0, 1), 24 bits */
-float cn__rng_normal(cn__rng *rng);                   /* Box-Muller */
-uint32_t cn__rng_below(cn__rng *rng, uint32_t bound); /* 0 … bound - 1, unbiased; bound > 0 */
+float cn__rng_uniform(cn__rng *rng);                               /* [0, 1), 24 bits */
+float cn__rng_normal(cn__rng *rng);                                /* Box-Muller */
+uint32_t cn__rng_below(cn__rng *rng, uint32_t bound);              /* 0 … bound - 1, unbiased; bound > 0 */
 void cn__rng_shuffle(cn__rng *rng, int64_t *items, int64_t count); /* Fisher-Yates; count < 2^32 */
 
 /* ---- threads (threads.c) ---- */
@@ -116,9 +117,9 @@ void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argu
 
 /* ---- processor (cpu.c) ---- */
 
-cn_isa cn__cpu_best_isa(void);                      /* by CPUID and XCR0 */
+cn_isa cn__cpu_best_isa(void); /* by CPUID and XCR0 */
 void cn__cpu_name(char *name, size_t size);
-int cn__cpu_cores(void);                            /* available to this process */
+int cn__cpu_cores(void); /* available to this process */
 uint64_t cn__cpu_memory(void);
 /* CONVNET_MAX_ISA as a limit; CN_ISA_AUTO when not set; CN_ERR_ARGUMENT for another word. */
 cn_status cn__cpu_isa_limit(cn_isa *limit);
@@ -167,5 +168,37 @@ cn_status cn__tensor_expect(const cn_tensor *tensor, const char *what, cn_dtype 
 /* "[3, 32, 32]" into a buffer of CN__SHAPE_TEXT bytes, for messages; returns it. */
 #define CN__SHAPE_TEXT 192
 const char *cn__shape_text(char *buffer, int dims, const int64_t *shape);
+
+/* ---- files (file.c) ---- */
+
+#define CN__LONGEST_PATH 4096
+
+/* "directory/name" with `suffix`; CN_ERR_ARGUMENT if it is too long. */
+cn_status cn__path(char path[CN__LONGEST_PATH], const char *directory, const char *name, const char *suffix);
+
+/* A regular file that is read from its beginning to its end. */
+typedef struct cn__file {
+    cn_context *ctx;
+    const char *path;          /* the caller's */
+    int descriptor;            /* -1: not open */
+    int error;                 /* errno of a failed open */
+    uint64_t size;             /* bytes that can be read: exactly, or of a compressed file at most */
+    struct z_stream_s *stream; /* a compressed file's */
+    unsigned char *input;
+    bool ended; /* the compressed data have */
+} cn__file;
+
+/* CN_ERR_IO; `file` may be closed even then, and its `error` is ENOENT if there is no such file. */
+cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file);
+/* Before the first read: decompresses the file if it begins as gzip does. */
+cn_status cn__file_unzip(cn__file *file);
+/* Exactly so many bytes. CN_ERR_FORMAT: the file ends before, or is damaged; CN_ERR_IO. */
+cn_status cn__file_read(cn__file *file, void *to, size_t bytes);
+/* CN_ERR_FORMAT unless everything has been read. */
+cn_status cn__file_end(cn__file *file);
+void cn__file_close(cn__file *file);
+
+/* All of a regular file, as it is, into memory to be freed with cn__free. CN_ERR_IO. */
+cn_status cn__file_load(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes);
 
 #endif

@@ -53,33 +53,4 @@ static inline size_t cn__image_values(const cn__images *images) {
     return (size_t)images->channels * (size_t)images->height * (size_t)images->width;
 }
 
-/* ---- files (file.c) ---- */
-
-#define CN__LONGEST_PATH 4096
-
-/* "directory/name" with `suffix`; CN_ERR_ARGUMENT if it is too long. */
-cn_status cn__path(char path[CN__LONGEST_PATH], const char *directory, const char *name, const char *suffix);
-
-/* A regular file that is read from its beginning to its end. */
-typedef struct cn__file {
-    cn_context *ctx;
-    const char *path;          /* the caller's */
-    int descriptor;            /* -1: not open */
-    int error;                 /* errno of a failed open */
-    uint64_t size;             /* bytes that can be read: exactly, or of a compressed file at most */
-    struct z_stream_s *stream; /* a compressed file's */
-    unsigned char *input;
-    bool ended; /* the compressed data have */
-} cn__file;
-
-/* CN_ERR_IO; `file` may be closed even then, and its `error` is ENOENT if there is no such file. */
-cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file);
-/* Before the first read: decompresses the file if it begins as gzip does. */
-cn_status cn__file_unzip(cn__file *file);
-/* Exactly so many bytes. CN_ERR_FORMAT: the file ends before, or is damaged; CN_ERR_IO. */
-cn_status cn__file_read(cn__file *file, void *to, size_t bytes);
-/* CN_ERR_FORMAT unless everything has been read. */
-cn_status cn__file_end(cn__file *file);
-void cn__file_close(cn__file *file);
-
 #endif

@@ -250,7 +250,7 @@ cn_status cn_model_load(cn_context *context, const char *path, cn_model **model)
     *model = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(path);
-    CN__TRY(cn__read_file(context, path, &data, &bytes));
+    CN__TRY(cn__file_load(context, path, &data, &bytes));
     cn_status status = load_bytes(context, data, bytes, path, model);
     cn__free(context, data);
     return status;
@@ -262,7 +262,7 @@ cn_status cn_model_load_tensors(cn_model *model, const char *path) {
     size_t bytes;
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(path);
-    CN__TRY(cn__read_file(model->ctx, path, &data, &bytes));
+    CN__TRY(cn__file_load(model->ctx, path, &data, &bytes));
     cn_status status = cn__safetensors_read(model->ctx, data, bytes, &file);
     if (status == CN_OK) {
         status = load_tensors(model, &file, path);

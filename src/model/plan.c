@@ -1,6 +1,5 @@
 /* plan.c: compiles a model for a batch size and mode: units, borders, lifetimes, one arena, layers bound to it. */
 #include "model/plan.h"
-#include <string.h>
 
 /* What compiling needs besides the plan, per value. */
 typedef struct compiler {
@@ -238,40 +237,6 @@ static void spread_blocks(cn__plan *plan) {
     }
 }
 
-/* ---- tensors ---- */
-
-static size_t tensor_bytes(const cn_tensor *tensor) {
-    size_t bytes = (size_t)tensor->count * cn__dtype_bytes(tensor->dtype);
-    return (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
-}
-
-static cn_status copy_tensors(cn__plan *plan) {
-    const cn_model *model = plan->model;
-    size_t bytes = 0;
-    for (size_t i = 0; i < model->slot_count; i++)
-        bytes += tensor_bytes(&model->slots[i].value);
-    plan->copies = cn__alloc(plan->ctx, bytes, 1);
-    if (!plan->copies)
-        return cn__no_memory("a copy of the parameters");
-    char *to = plan->copies;
-    for (size_t i = 0; i < model->slot_count; i++) {
-        const cn_tensor *from = &model->slots[i].value;
-        plan->tensors[i] = memcpy(to, from->data, (size_t)from->count * cn__dtype_bytes(from->dtype));
-        to += tensor_bytes(from);
-    }
-    return CN_OK;
-}
-
-static cn_status find_tensors(cn__plan *plan) {
-    const cn_model *model = plan->model;
-    plan->tensors = cn__alloc(plan->ctx, model->slot_count, sizeof *plan->tensors);
-    if (!plan->tensors)
-        return cn__no_memory("a plan");
-    for (size_t i = 0; i < model->slot_count; i++)
-        plan->tensors[i] = plan->options.share ? plan->options.share->tensors[i] : model->slots[i].value.data;
-    return plan->options.copy_tensors && !plan->options.share ? copy_tensors(plan) : CN_OK;
-}
-
 /* ---- binding ---- */
 
 /* Backward, each reader of a value writes its share; all but the first to run add to it. */
@@ -370,7 +335,7 @@ static cn_status compile(compiler *c) {
     find_lifetimes(c);
     CN__TRY(add_memory(c));
     spread_blocks(plan);
-    CN__TRY(find_tensors(plan));
+    CN__TRY(cn__plan_tensors(plan));
     choose_writers(c);
     for (int32_t u = 0; u < plan->unit_count; u++)
         CN__TRY(bind_unit(plan, &plan->units[u]));

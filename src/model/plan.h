@@ -61,6 +61,11 @@ struct cn__plan {
 /* Finds the units of plan->model, in the order they run; fills head, last, skip and the fused part. */
 cn_status cn__units_find(cn__plan *plan);
 
+/* ---- plan_tensors.c ---- */
+
+/* Fills plan->tensors, and copies as the options say. */
+cn_status cn__plan_tensors(cn__plan *plan);
+
 /* ---- steps.c ---- */
 
 cn_status cn__steps_make(cn__plan *plan);

@@ -1,6 +1,6 @@
 /* file.c: files read from front to back, plain or through zlib's inflate (RFC 1952), whose memory comes from the
  * context like all other. */
-#include "data/dataset.h"
+#include "base/base.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -180,4 +180,28 @@ cn_status cn__file_end(cn__file *file) {
         more = got > 0;
     }
     return more ? cn__error(CN_ERR_FORMAT, "'%s' goes on after its last image or label", file->path) : CN_OK;
+}
+
+/* ---- whole files ---- */
+
+static cn_status load(cn__file *file, unsigned char **data) {
+    *data = cn__alloc(file->ctx, (size_t)file->size, 1);
+    if (!*data)
+        return cn__error(CN_ERR_MEMORY, "no memory for the %llu bytes of '%s'", (unsigned long long)file->size,
+                         file->path);
+    return cn__file_read(file, *data, (size_t)file->size);
+}
+
+cn_status cn__file_load(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes) {
+    cn__file file;
+    *data = NULL;
+    CN__TRY(cn__file_open(ctx, path, &file));
+    cn_status status = load(&file, data);
+    *bytes = (size_t)file.size;
+    cn__file_close(&file);
+    if (status != CN_OK) {
+        cn__free(ctx, *data);
+        *data = NULL;
+    }
+    return status;
 }
