@@ -176,11 +176,25 @@ CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 /* ------------------------------------------------------------------------------------------ */
 /* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels  */
 
-/* Writes a picture as a PNG file of 8 bits a channel: into a tensor of the file's bytes, uint8 [N], to be freed with
- * cn_tensor_free; or to `path`, which ends with .png, whole or not at all (as cn_model_save does).
- * CN_ERR_SHAPE: not a picture; CN_ERR_IO; CN_ERR_UNSUPPORTED: a build without images. */
-CN_API cn_status cn_image_encode_png(const cn_tensor *image, cn_tensor **png);
+/* Reads a PNG, JPEG, PPM (P6) or PGM (P5) file of any kind, known by its first bytes: palettes are resolved, 16 bits
+ * become 8, transparent places white, CMYK becomes RGB, and photographs are turned upright as their Exif data say.
+ * CN_ERR_IO; CN_ERR_FORMAT: no such file, damaged, cut short, or above 2^27 pixels, which is seen before memory is
+ * asked for; CN_ERR_UNSUPPORTED: PNG or JPEG in a build without images. */
+CN_API cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image);
+CN_API cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image);
+
+/* Writes a picture as `path` ends, with .png, .ppm (RGB) or .pgm (grey), whole or not at all (as cn_model_save does); or
+ * as a PNG file in memory: a tensor of its bytes, uint8 [N], to be freed with cn_tensor_free.
+ * CN_ERR_SHAPE: not a picture; CN_ERR_IO; CN_ERR_UNSUPPORTED. */
 CN_API cn_status cn_image_save(const cn_tensor *image, const char *path);
+CN_API cn_status cn_image_encode_png(const cn_tensor *image, cn_tensor **png);
+
+/* The picture in another size: bilinear with antialiasing, byte for byte Pillow's (torchvision's antialias=True). */
+CN_API cn_status cn_image_resize(const cn_tensor *image, int height, int width, cn_tensor **resized);
+
+/* What a model wants to see of any picture: resized so that it just covers height × width, small ones enlarged, and its
+ * middle cut out (torchvision's Resize and CenterCrop); in grey (BT.601 luma) or RGB as `channels`, 1 or 3, asks. */
+CN_API cn_status cn_image_fit(const cn_tensor *image, int channels, int height, int width, cn_tensor **fitted);
 
 /* ------------------------------------------------------------------------------------------ */
 /* Layers: one operation with its hyper-parameters, before it joins a model                   */
