@@ -196,6 +196,11 @@ CN_API cn_status cn_image_resize(const cn_tensor *image, int height, int width, 
  * middle cut out (torchvision's Resize and CenterCrop); in grey (BT.601 luma) or RGB as `channels`, 1 or 3, asks. */
 CN_API cn_status cn_image_fit(const cn_tensor *image, int channels, int height, int width, cn_tensor **fitted);
 
+/* Values as colours over a picture: `map`, float32 [1, 1, h, w], is stretched over the image (bilinear), its least value
+ * dark blue, its largest yellow, and covers the picture by `opacity`, 0 to 1. The result is RGB, as large as the image.
+ * CN_ERR_SHAPE; CN_ERR_DATA: NaN or infinity in the map. */
+CN_API cn_status cn_image_overlay(const cn_tensor *image, const cn_tensor *map, float opacity, cn_tensor **overlaid);
+
 /* ------------------------------------------------------------------------------------------ */
 /* Layers: one operation with its hyper-parameters, before it joins a model                   */
 
@@ -356,6 +361,11 @@ CN_API const char *cn_model_tensor_name(const cn_model *model, int index); /* NU
 CN_API cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **tensor);
 CN_API cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor **gradient);
 CN_API int64_t cn_model_parameter_count(const cn_model *model);
+
+/* A model of its own that ends with `layer`: copies of that layer and all it depends on, parameters, normalisation and
+ * names included (of classes, if it is the last layer). For features, activations, transfer.
+ * CN_ERR_NOT_FOUND: no such layer; CN_ERR_STATE: not initialised. */
+CN_API cn_status cn_model_until(const cn_model *model, const char *layer, cn_model **part);
 
 /* Shapes of one image's input and output: channels, height, width. */
 CN_API void cn_model_input_shape(const cn_model *model, int64_t shape[3]);
@@ -717,6 +727,13 @@ CN_API void cn_predictor_free(cn_predictor *predictor);
  * order of additions than more: what an image gives may depend on how many go with it, by rounding. Allocates nothing.
  * CN_ERR_SHAPE. */
 CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output);
+
+/* Where in an image the model sees class `label`: the class-activation map (Zhou et al. 2016), float32 [1, 1, h, w] as
+ * large as the maps that the model averages at its end. The mean of the map plus the class's bias is its score. `image`
+ * is one that cn_predictor_run takes. CN_ERR_UNSUPPORTED: the model does not end with a global average pool and a 1×1
+ * convolution or linear layer, softmax, flatten and dropout aside; CN_ERR_NOT_FOUND: no such class; CN_ERR_SHAPE. */
+CN_API cn_status cn_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label,
+                                         cn_tensor **map);
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,9 @@
 /* CN_ERR_SHAPE unless `image` is a picture; `what` names it in the message. */
 cn_status cn__image_check(const cn_tensor *image, const char *what);
 
+/* The colour of a value from 0 to 1, dark blue to yellow: red, green, blue, 0 to 255 (overlay.c). */
+void cn__colour_map(float value, float rgb[3]);
+
 /* ---- formats ---- */
 
 /* A file in memory, which is borrowed. */
