@@ -23,14 +23,14 @@ static argument arguments[] = {
 
 static const program_spec test_program = {
     .name = "convnet-test",
-    .about = "Measures a model file on labelled images: loss, accuracy, accuracy of each class, and which classes it "
-             "takes for which others.",
+    .about = "Measures a model on labelled images: loss, accuracy, accuracy of each class, and which classes it takes "
+             "for which others. MODEL is a model file, or 'pretrained': the one that comes with the library.",
     .operand = "MODEL",
     .required = "data",
     .arguments = arguments,
     .notes = "Examples:\n"
              "  convnet-test session8.safetensors --data cifar10:cifar-10-batches-bin\n"
-             "  convnet-test session8.safetensors --data synthetic --misclassified 10 --predictions 5\n"
+             "  convnet-test pretrained --data cifar10:cifar-10-batches-bin --misclassified 10 --predictions 5\n"
              "\n"
              "Exit codes: 0 measured; 1 something failed; 2 a mistake on the command line.\n",
 };
@@ -128,7 +128,7 @@ static int measure(cn_context *context, const char *model_path, const data_spec 
     cn_dataset *dataset = NULL;
     cn_evaluation *evaluation = NULL;
     int code = EXIT_FAILURE;
-    if (cn_model_load(context, model_path, &model) != CN_OK) {
+    if (model_load(context, model_path, &model) != CN_OK) {
         complain("cannot load '%s': %s", model_path, cn_last_error());
     } else if (data_open(context, data, split == SPLIT_TRAIN ? CN_TRAIN : CN_TEST, &dataset) == CN_OK &&
                classes_match(model, dataset)) {

@@ -407,6 +407,12 @@ CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
 CN_API cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model);
 
+/* Session 8 with batch norm, trained on CIFAR-10: a model file that is part of the library, for images of 3×32×32 in the
+ * ten classes that cn_model_class_name gives. The same file, session8-cifar10.safetensors, is installed in
+ * PREFIX/share/convnet/, beside a card that says how it was trained and what it gets right. CN_ERR_UNSUPPORTED: a build
+ * without JSON. */
+CN_API cn_status cn_session8_pretrained(cn_context *context, cn_model **model);
+
 /* Reads parameters and buffers by name into a model that exists, such as a PyTorch state dict saved as safetensors.
  * All of the model's tensors must be there with its shapes (num_batches_tracked may be missing), or nothing changes:
  * CN_ERR_NOT_FOUND, CN_ERR_SHAPE. Tensors unknown to the model are logged and passed over. */

@@ -152,6 +152,9 @@ checks=$((checks + 1))
 tr -s ' ' <"$dir/out" | sed -n 's/^ *\([0-9]\)/\1/p' | diff "$dir/field" - >"$dir/wrong" ||
     fail "receptive field, wanted (<) and shown (>): $(cat "$dir/wrong")"
 run 0 summary session8 --norm none --no-skip --dropout 0
+run 0 summary pretrained
+says out "airplane, automobile"
+mistake "--norm goes with session8 only" summary pretrained --norm group
 for which in 2 3 4 5; do
     run 0 summary mnist$which
     says out "Conv2d"
@@ -206,6 +209,10 @@ expect "$accuracy" = "$(printf '%.2f' "$logged")"
 run 0 test "$model" --data synthetic:400 --split train
 says out " of 400)"
 run 0 train --data synthetic:100 --model "$model" --epochs 1 --optimizer adamw --schedule one-cycle --crop 2 --flip 0.5
+
+# The trained one does not know drawn shapes.
+run 1 test pretrained --data synthetic:10
+says err "class 0 is 'airplane' to the model"
 
 # A model for ten classes of colour images does not take grey ones, and says so.
 run 1 train --data synthetic:100 --model mnist3 --epochs 1

@@ -130,7 +130,7 @@ cn_augmentation data_augmentation(const data_spec *spec);
 /* ---- network_spec.c: networks by name ---- */
 
 typedef struct network_spec {
-    const char *name; /* session8, mnist2 … mnist5, or a model file */
+    const char *name; /* session8, mnist2 … mnist5, pretrained, or a model file */
     int norm;         /* cn_norm; this and what follows: session8 only, but seed */
     int64_t groups;
     double dropout;
@@ -141,7 +141,7 @@ typedef struct network_spec {
 #define NETWORK_SPEC_INIT                                                                                              \
     { "session8", CN_NORM_BATCH, 4, 0.01, 1, 10, 0 }
 
-#define NETWORK_HELP "session8, mnist2, mnist3, mnist4, mnist5 or a model file"
+#define NETWORK_HELP "session8, mnist2, mnist3, mnist4, mnist5, pretrained or a model file"
 
 extern const char *const network_norms[];
 
@@ -158,6 +158,10 @@ void network_check(const network_spec *spec, const program_spec *program);
 
 /* Makes or loads it. Complains on failure. */
 cn_status network_open(cn_context *context, const network_spec *spec, cn_model **model);
+
+/* A trained model: `name` is "pretrained", the one that comes with the library, or a model file. */
+bool model_is_pretrained(const char *name);
+cn_status model_load(cn_context *context, const char *name, cn_model **model);
 
 /* How its outputs are to be read: NLL after a log-softmax, otherwise cross-entropy. */
 cn_loss network_loss(const cn_model *model);
