@@ -463,6 +463,27 @@ CN_API cn_status cn_dataset_idx_files(cn_context *context, const char *images, c
 CN_API cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels, int classes,
                                    cn_dataset **dataset);
 
+/* Pictures in folders, as torchvision's ImageFolder has them: each subfolder of `directory` is a class by that name, in
+ * the order of the names, and holds PNG, JPEG, PPM and PGM files, in folders of its own if it likes. Each is brought to
+ * the wanted size by cn_image_fit. All are decoded once, by the context's threads, into memory of
+ * channels·height·width bytes a picture, so epochs decode nothing. Three channels are normalised with session 8's mean
+ * and std, one with mean 0 and std 1. Names that begin with a dot are passed over; files that cannot be read, are no
+ * pictures or are too large are skipped, each with a warning to the context's log, and counted.
+ * CN_ERR_IO: a folder that cannot be read; CN_ERR_NOT_FOUND: no subfolder; CN_ERR_DATA: no readable picture in any;
+ * CN_ERR_FORMAT: folders more than 16 deep; CN_ERR_SHAPE; CN_ERR_UNSUPPORTED: PNG or JPEG in a build without images. */
+typedef struct cn_folder_options {
+    size_t size;
+    int channels;      /* 1 (grey) or 3 (RGB); 0 means 3 */
+    int height, width; /* 0 means 32 */
+} cn_folder_options;
+#define CN_FOLDER_OPTIONS_INIT \
+    { sizeof(cn_folder_options), 3, 32, 32 }
+CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
+                                   cn_dataset **dataset);
+
+/* Files that cn_dataset_folder skipped; 0 for other data sets. */
+CN_API int64_t cn_dataset_skipped(const cn_dataset *dataset);
+
 /* Images that your program hands over when asked. `fetch` writes channels·height·width bytes and the label and
  * returns 0, or anything else to fail the call that asked (CN_ERR_IO). It is called from several threads at once
  * unless the context has one thread. */
