@@ -12,11 +12,12 @@
 
 static const char *data_text, *out_path, *log_path;
 static network_spec network = NETWORK_SPEC_INIT;
-static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, crop;
+static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, crop, cutout;
 static double rate, momentum = 0.9, weight_decay, label_smoothing, l1;
-static double factor, min_rate, max_rate, rise = 0.3;
+static double ema, factor, min_rate, max_rate, rise = 0.3;
 static double flip = NAN, grayscale = NAN, rotation = NAN, perspective = NAN; /* NaN: the recipe's */
 static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
+static int decay_weights_only, alternating_flip;
 static int augment = -1; /* as the data has it */
 
 /* In the order of cn_optimizer_kind, cn_schedule_kind and cn_conv_algorithm. */
@@ -38,8 +39,12 @@ static argument arguments[] = {
     REAL("momentum", &momentum, 0, false, 1, true, "share of the last step in the next, for sgd"),
     FLAG("nesterov", &nesterov, 1, "Nesterov's momentum, for sgd"),
     REAL("weight-decay", &weight_decay, 0, false, 1000, false, "pulls parameters to zero"),
+    FLAG("decay-weights-only", &decay_weights_only, 1, "no weight decay for biases and norms"),
     REAL("l1", &l1, 0, false, 1000, false, "adds this times the sum of |parameter| to the loss"),
     REAL("label-smoothing", &label_smoothing, 0, false, 1, true, "share of the target spread over all classes"),
+    REAL("ema", &ema, 0, false, 1, true,
+         "test and save the average of all steps' parameters, each step's average being this share of the last [0: "
+         "none]"),
     HEADING("Learning rate"),
     CHOICE("schedule", schedules, &schedule_kind, "how the rate changes"),
     REAL("factor", &factor, 0, true, 1, true,
@@ -60,6 +65,8 @@ static argument arguments[] = {
     REAL("grayscale", &grayscale, 0, false, 1, false, "instead: this probability of a grey image"),
     REAL("rotation", &rotation, 0, false, 180, false, "instead: up to so many degrees"),
     REAL("perspective", &perspective, 0, false, 1, false, "instead: this probability of a change of view"),
+    FLAG("alternating-flip", &alternating_flip, 1, "instead of --flip: every image in every other epoch"),
+    INTEGER("cutout", &cutout, 0, 1024, "blank a square of so many pixels a side"),
     INTEGER("crop", &crop, 0, 64, "shift by up to so many pixels, edges mirrored"),
     HEADING("The run"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core. The result does not depend on it"),
@@ -115,6 +122,7 @@ static void fill_optimizer(cn_optimizer_options *options) {
     options->momentum = (float)momentum;
     options->nesterov = nesterov;
     options->weight_decay = (float)weight_decay;
+    options->decay_weights_only = decay_weights_only;
 }
 
 static void fill_schedule(cn_schedule_options *options) {
@@ -146,6 +154,8 @@ static cn_status set_augmentation(cn_dataset *train, const data_spec *data) {
         changes.perspective = (float)perspective;
         changes.perspective_distortion = 0.3f;
     }
+    changes.alternating_flip = alternating_flip;
+    changes.cutout = (int)cutout;
     changes.crop_padding = (int)crop;
     changes.crop_mode = CN_PADDING_REFLECT;
     cn_status status = cn_dataset_set_augmentation(train, &changes);
@@ -222,6 +232,7 @@ static cn_status make_trainer(run *r) {
     options.loss = network_loss(r->model);
     options.label_smoothing = (float)label_smoothing;
     options.l1 = (float)l1;
+    options.ema_decay = (float)ema;
     options.seed = (uint64_t)seed;
     options.optimizer = &optimizer;
     options.schedule = &schedule;

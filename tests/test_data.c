@@ -508,7 +508,7 @@ START_TEST(lanes_hold_what_batches_hold) {
     enum { ROW = (WIDTH + 2) * CN__LANES, CHANNEL = (HEIGHT + 2) * ROW + CN__LANES };
     arrays a = arrays_new(CN_UINT8, 2);
     cn_augmentation all = CN_AUGMENTATION_CIFAR10;
-    const cn__fetch how = {true, 3, 4};
+    const cn__fetch how = {true, 3, 4, false};
     static float lanes[CHANNELS * CHANNEL];
     ck_ok(cn_dataset_set_augmentation(a.set, &all));
     cn_tensor *batch = whole_batch(a.set, a.ctx, 1, 3, 4);

@@ -159,7 +159,7 @@ START_TEST(what_does_not_fit_is_refused) {
     ck_ok(cn_model_new(ctx, 1, TOY_SIDE, TOY_SIDE, &bare));
     ck_ok(cn_mnist_model_new(ctx, 3, 0, &mnist));
     ck_ok(cn_dataset_memory(ctx, data.images, data.labels, TOY_CLASSES + 1, &more));
-    ck_fails(cn_evaluate(bare, data.set, CN_LOSS_NLL, &e), CN_ERR_STATE, "cn_evaluate");
+    ck_fails(cn_evaluate(bare, data.set, CN_LOSS_NLL, &e), CN_ERR_STATE, "not initialised");
     ck_assert_ptr_null(e);
     ck_fails(cn_evaluate(mnist, data.set, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "[1, 6, 6], the model reads [1, 28, 28]");
     ck_fails(cn_evaluate(model, more, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "4 classes, the model tells 3 apart");

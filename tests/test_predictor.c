@@ -198,7 +198,7 @@ END_TEST
 START_TEST(what_does_not_fit_is_refused) {
     fixture f = begin(1);
     cn_predictor *predictor, *made;
-    cn_predictor_options options = {sizeof options, -1};
+    cn_predictor_options options = {sizeof options, -1, 0};
     cn_model *naive = toy_model(f.ctx, CN_NORM_NONE, 0.0f), *bare;
     cn_tensor *none = floats(f.ctx, 4, (int64_t[]){0, 1, TOY_SIDE, TOY_SIDE});
     cn_tensor *no_output = floats(f.ctx, 2, (int64_t[]){0, TOY_CLASSES});

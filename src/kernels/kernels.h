@@ -214,6 +214,8 @@ typedef struct cn__kernels {
     void (*adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,
                  float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay, bool decoupled,
                  float l1);
+    /* average = decay · average + (1 - decay) · value */
+    void (*average)(size_t n, float *average, const float *value, float decay);
 } cn__kernels;
 
 /* Row-major C (+)= A · B, all through CBLAS, in pieces small enough that OpenBLAS stays on the calling thread.
