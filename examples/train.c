@@ -21,7 +21,7 @@ static int decay_weights_only, alternating_flip;
 static int augment = -1; /* as the data has it */
 
 /* In the order of cn_optimizer_kind, cn_schedule_kind and cn_conv_algorithm. */
-static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
+static const char *const optimizers[] = {"sgd", "adam", "adamw", "muon", NULL};
 static const char *const schedules[] = {"constant", "plateau", "step", "cosine", "one-cycle", NULL};
 static const char *const algorithms[] = {"auto", "direct", "gemm", NULL};
 
@@ -35,9 +35,9 @@ static argument arguments[] = {
     INTEGER("epochs", &epochs, 1, 1000000, "passes over the training images"),
     INTEGER("batch", &batch_size, 1, 65536, "images a step"),
     CHOICE("optimizer", optimizers, &optimizer_kind, "how a step follows the gradient"),
-    REAL("lr", &rate, 0, true, 1000, false, "learning rate [0.01 for sgd, 0.001 for adam and adamw]"),
-    REAL("momentum", &momentum, 0, false, 1, true, "share of the last step in the next, for sgd"),
-    FLAG("nesterov", &nesterov, 1, "Nesterov's momentum, for sgd"),
+    REAL("lr", &rate, 0, true, 1000, false, "learning rate [0.01 for sgd, 0.001 for the others]"),
+    REAL("momentum", &momentum, 0, false, 1, true, "share of the last step in the next, for sgd and muon"),
+    FLAG("nesterov", &nesterov, 1, "Nesterov's momentum, for sgd and muon"),
     REAL("weight-decay", &weight_decay, 0, false, 1000, false, "pulls parameters to zero"),
     FLAG("decay-weights-only", &decay_weights_only, 1, "no weight decay for biases and norms"),
     REAL("l1", &l1, 0, false, 1000, false, "adds this times the sum of |parameter| to the loss"),
@@ -98,13 +98,14 @@ static const program_spec train_program = {
 };
 
 static void check_arguments(void) {
-    bool sgd = optimizer_kind == CN_OPTIMIZER_SGD, plateau = schedule_kind == CN_SCHEDULE_PLATEAU;
+    bool moving = optimizer_kind == CN_OPTIMIZER_SGD || optimizer_kind == CN_OPTIMIZER_MUON,
+         plateau = schedule_kind == CN_SCHEDULE_PLATEAU;
     bool step = schedule_kind == CN_SCHEDULE_STEP, cosine = schedule_kind == CN_SCHEDULE_COSINE;
     bool one_cycle = schedule_kind == CN_SCHEDULE_ONE_CYCLE;
     const program_spec *p = &train_program;
     network_check(&network, p);
-    arguments_need(p, "momentum", sgd, "--optimizer sgd");
-    arguments_need(p, "nesterov", sgd && momentum > 0.0, "--optimizer sgd and momentum");
+    arguments_need(p, "momentum", moving, "--optimizer sgd or muon");
+    arguments_need(p, "nesterov", moving && momentum > 0.0, "--optimizer sgd or muon, and momentum");
     arguments_need(p, "factor", plateau || step, "--schedule plateau or step");
     arguments_need(p, "patience", plateau, "--schedule plateau");
     arguments_need(p, "step-size", step, "--schedule step");

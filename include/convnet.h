@@ -523,20 +523,23 @@ typedef struct cn_optimizer cn_optimizer;
 
 typedef enum cn_optimizer_kind {
     CN_OPTIMIZER_SGD = 0,
-    CN_OPTIMIZER_ADAM = 1, /* Kingma & Ba 2015; weight decay added to the gradient */
-    CN_OPTIMIZER_ADAMW = 2 /* Loshchilov & Hutter 2019; decoupled weight decay */
+    CN_OPTIMIZER_ADAM = 1,  /* Kingma & Ba 2015; weight decay added to the gradient */
+    CN_OPTIMIZER_ADAMW = 2, /* Loshchilov & Hutter 2019; decoupled weight decay */
+    CN_OPTIMIZER_MUON = 3   /* Jordan et al. 2024 (torch.optim.Muon, adjust_lr_fn "match_rms_adamw"): weights, but the
+                               output layer's, move along their momentum made orthogonal; all else as with AdamW, at the
+                               same rate */
 } cn_optimizer_kind;
 
 typedef struct cn_optimizer_options {
     size_t size;
     cn_optimizer_kind kind;
-    float learning_rate; /* 0 means 0.01 for SGD, 0.001 for Adam and AdamW */
-    float momentum;      /* SGD; 0: plain */
+    float learning_rate; /* 0 means 0.01 for SGD, 0.001 for the others */
+    float momentum;      /* SGD and Muon; 0: plain */
     float dampening;     /* SGD */
-    int nesterov;        /* SGD; 1 needs momentum and no dampening */
+    int nesterov;        /* SGD and Muon; 1 needs momentum and no dampening */
     float weight_decay;
-    float beta1, beta2;     /* Adam; 0 means 0.9 and 0.999 */
-    float eps;              /* Adam; 0 means 1e-8 */
+    float beta1, beta2;     /* all but SGD; 0 means 0.9 and 0.999 */
+    float eps;              /* all but SGD; 0 means 1e-8 */
     int decay_weights_only; /* 1: weight_decay spares biases and the parameters of norms: all of one dimension */
 } cn_optimizer_options;
 #define CN_OPTIMIZER_OPTIONS_INIT                                                                                      \

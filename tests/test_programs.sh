@@ -66,7 +66,7 @@ for program in train test summary info; do
 done
 run 0 train --help
 says out "--label-smoothing X"
-says out "[0.01 for sgd, 0.001 for adam and adamw]"
+says out "[0.01 for sgd, 0.001 for the others]"
 
 # ---- mistakes ----
 
@@ -93,7 +93,7 @@ mistake "--groups goes with --norm group only" summary session8 --groups 8
 mistake "--classes goes with session8 only" summary mnist2 --classes 3
 mistake "--norm goes with session8 only" train --data synthetic --model mnist3 --norm batch
 mistake "--patience goes with --schedule plateau only" train --data synthetic --schedule cosine --patience 2
-mistake "--momentum goes with --optimizer sgd only" train --data synthetic --optimizer adam --momentum 0.5
+mistake "--momentum goes with --optimizer sgd or muon only" train --data synthetic --optimizer adam --momentum 0.5
 mistake "--no-augment takes no value" train --data synthetic --no-augment=1
 mistake "--out and --log are both" train --data synthetic --out "$dir/x" --log "$dir/x"
 mistake "network 'session9'" train --data synthetic --model session9

@@ -58,6 +58,24 @@ double cn__loss_batch(const cn__criterion *criterion, const cn__map *output, con
 /* A step with the gradient of l1 · Σ|parameter| added. */
 void cn__optimizer_step(cn_optimizer *optimizer, float l1);
 
+/* ---- Muon (muon.c) ---- */
+
+/* A weight seen as a matrix. */
+typedef struct cn__muon_weight {
+    size_t outputs, inputs; /* its first dimension, and all others together */
+} cn__muon_weight;
+
+typedef struct cn__muon_step {
+    float *parameter, *velocity;
+    const float *gradient;
+    float rate, momentum, weight_decay, l1;
+    bool nesterov;
+} cn__muon_step;
+
+/* Floats of memory that a step works in (aligned to CN__ALIGN). */
+size_t cn__muon_work(const cn__muon_weight *weight);
+void cn__muon_apply(const cn_context *ctx, const cn__muon_weight *weight, const cn__muon_step *step, float *work);
+
 /* ---- schedules (schedule.c) ---- */
 
 typedef struct cn__schedule {

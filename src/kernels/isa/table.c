@@ -30,4 +30,5 @@ const cn__kernels CN__K(kernels) = {
     .sgd = CN__K(sgd),
     .adam = CN__K(adam),
     .average = CN__K(average),
+    .orthogonalize = CN__K(orthogonalize),
 };
