@@ -123,9 +123,23 @@ data_spec data_spec_read(const char *text);
 /* Opens one part of it. Complains on failure. */
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
 
-/* The random changes that go with the data: the study's for CIFAR, MNIST's for IDX, the study's for synthetic images
- * too, which are trained without any unless asked. */
-cn_augmentation data_augmentation(const data_spec *spec);
+/* Those of the changes to colour images that go with the data: digits and clothes are neither mirrored nor coloured. */
+cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes);
+
+/* ---- recipe.c: ways to train ---- */
+
+typedef enum recipe_name { RECIPE_STUDY, RECIPE_FAST, RECIPE_BEST } recipe_name;
+extern const char *const recipe_names[]; /* in that order, then NULL */
+
+typedef struct recipe {
+    int epochs, batch_size;
+    float dropout; /* session 8's */
+    float label_smoothing, l1, ema_decay;
+    cn_optimizer_options optimizer;
+    cn_schedule_options schedule;
+    cn_augmentation changes; /* to colour images */
+} recipe;
+recipe recipe_make(recipe_name name);
 
 /* ---- network_spec.c: networks by name ---- */
 

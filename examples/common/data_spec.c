@@ -56,7 +56,8 @@ cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, 
     return status;
 }
 
-cn_augmentation data_augmentation(const data_spec *spec) {
-    cn_augmentation study = CN_AUGMENTATION_CIFAR10, mnist = CN_AUGMENTATION_MNIST;
-    return spec->kind == DATA_IDX ? mnist : study;
+cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes) {
+    if (spec->kind == DATA_IDX)
+        changes.horizontal_flip = changes.grayscale = 0.0f, changes.alternating_flip = 0;
+    return changes;
 }
