@@ -319,7 +319,7 @@ static int all_values(cn_model *model, double out[MOST_VALUES]) {
 typedef struct averaging {
     cn_model *model;
     double decay, average[MOST_VALUES];
-    int batches;
+    int batches, stop_at;
 } averaging;
 
 /* In a batch callback the model holds what is being trained. */
@@ -330,8 +330,7 @@ static int take_in(void *user, const cn_batch *batch) {
     (void)batch;
     for (int i = 0; i < count; i++)
         a->average[i] = a->batches ? a->decay * a->average[i] + (1.0 - a->decay) * now[i] : now[i];
-    a->batches++;
-    return 0;
+    return ++a->batches == a->stop_at;
 }
 
 static void expect_average(averaging *a) {
@@ -349,7 +348,7 @@ static int see_average(void *user, const cn_epoch *epoch) {
 
 START_TEST(the_model_holds_the_average_between_epochs) {
     fixture f = begin(CN_NORM_BATCH, 0.1f);
-    averaging a = {.model = f.model, .decay = 0.8};
+    averaging a = {.model = f.model, .decay = 0.8, .stop_at = 2 * BATCHES + 1};
     cn_evaluation *e;
     f.options.ema_decay = 0.8f;
     f.options.on_batch = take_in;
@@ -362,6 +361,9 @@ START_TEST(the_model_holds_the_average_between_epochs) {
     ck_ok(cn_evaluate(f.model, f.test.set, CN_LOSS_NLL, &e));
     ck_assert_double_eq_tol(epoch_at(trainer, 1).test_loss, cn_evaluation_loss(e), 1e-12);
     cn_evaluation_free(e);
+    ck_ok(cn_trainer_fit(trainer, 1, see_average, &a)); /* ends after one batch */
+    ck_assert_int_eq(a.batches, 2 * BATCHES + 1);
+    expect_average(&a);
     ck_ok(cn_trainer_fit(trainer, 1, see_average, &a));
     cn_trainer_free(trainer);
     expect_average(&a); /* it stays */
