@@ -66,7 +66,7 @@ for program in train test summary info; do
 done
 run 0 train --help
 says out "--label-smoothing X"
-says out "[0.01 for sgd, 0.001 for adam and adamw]"
+says out "[0.01 for sgd, 0.001 for the others]"
 
 # ---- mistakes ----
 
@@ -93,7 +93,9 @@ mistake "--groups goes with --norm group only" summary session8 --groups 8
 mistake "--classes goes with session8 only" summary mnist2 --classes 3
 mistake "--norm goes with session8 only" train --data synthetic --model mnist3 --norm batch
 mistake "--patience goes with --schedule plateau only" train --data synthetic --schedule cosine --patience 2
-mistake "--momentum goes with --optimizer sgd only" train --data synthetic --optimizer adam --momentum 0.5
+mistake "--momentum goes with --optimizer sgd or muon only" train --data synthetic --optimizer adam --momentum 0.5
+mistake "--recipe 'bets': want study, fast or best" train --data synthetic --recipe bets
+mistake "--patience goes with --schedule plateau only" train --data synthetic --recipe best --patience 2
 mistake "--no-augment takes no value" train --data synthetic --no-augment=1
 mistake "--out and --log are both" train --data synthetic --out "$dir/x" --log "$dir/x"
 mistake "network 'session9'" train --data synthetic --model session9
@@ -213,6 +215,15 @@ run 0 train --data synthetic:100 --model "$model" --epochs 1 --optimizer adamw -
 # The trained one does not know drawn shapes.
 run 1 test pretrained --data synthetic:10
 says err "class 0 is 'airplane' to the model"
+
+# A recipe, and one with single values changed: the options win wherever they stand.
+run 0 train --data synthetic:100 --recipe fast --log "$log"
+expect "$(wc -l <"$log")" -eq "$(($(sed -n 's/.*RECIPE_FAST ? \([0-9]*\) :.*/\1/p' examples/common/recipe.c) + 1))"
+run 0 train --data synthetic:100 --epochs 1 --optimizer sgd --schedule constant --lr 0.02 --recipe best --augment --log "$log"
+expect "$(wc -l <"$log")" -eq 2
+expect "$(cut -d, -f6 "$log" | sed -n 2p)" = 0.02
+run 0 test "$model" --data synthetic:400 --flip --predictions 2
+says out " of 80)"
 
 # A model for ten classes of colour images does not take grey ones, and says so.
 run 1 train --data synthetic:100 --model mnist3 --epochs 1

@@ -133,9 +133,24 @@ cn_status folder_open(cn_context *context, const data_spec *spec, cn_split split
 /* Whether both parts have the same classes. Complains if not. */
 bool data_same_classes(const cn_dataset *train, const cn_dataset *test);
 
-/* The random changes that go with the data: the study's for colour, MNIST's for grey; synthetic images are trained
- * without any unless asked. */
-cn_augmentation data_augmentation(const data_spec *spec);
+/* Those of the changes to colour images that go with the data: grey pictures lose no colour, and digits and clothes are
+ * not mirrored either. */
+cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes);
+
+/* ---- recipe.c: ways to train ---- */
+
+typedef enum recipe_name { RECIPE_STUDY, RECIPE_FAST, RECIPE_BEST } recipe_name;
+extern const char *const recipe_names[]; /* in that order, then NULL */
+
+typedef struct recipe {
+    int epochs, batch_size;
+    float dropout; /* session 8's */
+    float label_smoothing, l1, ema_decay;
+    cn_optimizer_options optimizer;
+    cn_schedule_options schedule;
+    cn_augmentation changes; /* to colour images */
+} recipe;
+recipe recipe_make(recipe_name name);
 
 /* ---- network_spec.c: networks by name ---- */
 

@@ -73,8 +73,10 @@ cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, 
     return status;
 }
 
-cn_augmentation data_augmentation(const data_spec *spec) {
-    cn_augmentation study = CN_AUGMENTATION_CIFAR10, mnist = CN_AUGMENTATION_MNIST;
-    bool grey = spec->kind == DATA_IDX || (spec->kind == DATA_FOLDER && spec->shape[0] == 1);
-    return grey ? mnist : study;
+cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes) {
+    if (spec->kind == DATA_IDX)
+        changes.horizontal_flip = 0.0f, changes.alternating_flip = 0;
+    if (spec->kind == DATA_IDX || (spec->kind == DATA_FOLDER && spec->shape[0] == 1))
+        changes.grayscale = 0.0f;
+    return changes;
 }

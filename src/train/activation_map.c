@@ -67,7 +67,7 @@ static cn_status find_tail(const cn_model *model, tail *found) {
 static cn_status run_until(const cn_model *model, int32_t node, const cn_tensor *image, cn_tensor *features) {
     cn_model *part;
     cn_predictor *predictor;
-    cn_predictor_options options = {sizeof options, 1};
+    cn_predictor_options options = {.size = sizeof options, .max_batch = 1};
     CN__TRY(cn_model_until(model, model->nodes[node].name, &part));
     cn_status status = cn_predictor_new(part, &options, &predictor);
     if (status == CN_OK)
