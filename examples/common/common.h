@@ -95,6 +95,9 @@ typedef struct program_spec {
  * mistakes, without returning. */
 const char *arguments_read(const program_spec *program, int argc, char **argv);
 
+/* The same for a program that takes one or more operands: moves them to argv[0] and on, and returns their number. */
+int arguments_read_several(const program_spec *program, int argc, char **argv);
+
 /* Whether the command line had an option of the table. */
 bool arguments_given(const program_spec *program, const char *name);
 
@@ -193,6 +196,11 @@ cn_status model_load(cn_context *context, const char *name, cn_model **model);
 
 /* How its outputs are to be read: NLL after a log-softmax, otherwise cross-entropy. */
 cn_loss network_loss(const cn_model *model);
+
+/* ---- json.c ---- */
+
+/* A text in quotes, escaped, to stdout. Bytes that are no UTF-8, as paths may have, become U+FFFD. */
+void json_print(const char *text);
 
 /* ---- tables.c: numbers and evaluations as text ---- */
 
