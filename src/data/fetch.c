@@ -232,7 +232,7 @@ cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, const int64
     batch b = {.dataset = dataset,
                .count = count,
                .indices = indices,
-               .how = {augment != 0, seed, epoch},
+               .how = {.augment = augment != 0, .seed = seed, .epoch = epoch},
                .images = images->data,
                .labels = labels ? labels->data : NULL};
     return fetch_batch(&b);
