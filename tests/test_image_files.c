@@ -157,7 +157,7 @@ END_TEST
 
 static void check_saved(int channels, int height, int width, const char *name) {
     cn_tensor *image = golden_picture(ctx, channels, height, width), *back;
-    if (!CN_WITH_IMAGES && strstr(name, "png")) {
+    if (!CN_WITH_IMAGES && (strstr(name, "png") || strstr(name, "PNG"))) {
         ck_fails(cn_image_save(image, in_folder(name)), CN_ERR_UNSUPPORTED, "PNG");
         cn_tensor_free(image);
         return;
