@@ -91,7 +91,7 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     b->d_in_list[0] = &b->d_in;
     b->work = (cn__work){.layer = b->layer,
                          .ctx = ctx,
-                         .algorithm = CN_CONV_DIRECT,
+                         .
                          .max_blocks = MANY_BLOCKS,
                          .training = true,
                          .input_count = 1,
@@ -199,6 +199,7 @@ int main(int argc, char **argv) {
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     cn_device device = CN_DEVICE_INIT;
     options.threads = 1;
+    options.conv_algorithm = CN_CONV_DIRECT;
     if (rounds < 1 || rounds > MOST_ROUNDS || cn_context_new(&options, &ctx) != CN_OK ||
         cn_context_device(ctx, &device) != CN_OK)
         need(NULL);

@@ -335,8 +335,9 @@ typedef struct tally {
     pthread_t who[MOST_ITEMS];
 } tally;
 
-static void note(void *argument, size_t item) {
+static void note(void *argument, size_t item, int thread) {
     tally *t = argument;
+    (void)thread;
     atomic_fetch_add(&t->count[item], 1);
     t->who[item] = pthread_self();
 }
@@ -398,8 +399,9 @@ START_TEST(several_callers_may_share_a_pool) {
 END_TEST
 
 /* Long enough pauses that workers and, once, the caller have gone to sleep. */
-static void wait_in_one_item(void *argument, size_t item) {
+static void wait_in_one_item(void *argument, size_t item, int thread) {
     if (item == (size_t)MOST_ITEMS - 1)
+    (void)thread;
         nanosleep(&(struct timespec){0, 2000000}, NULL);
     note(argument, item);
 }
@@ -417,8 +419,9 @@ START_TEST(sleepers_wake_up) {
 }
 END_TEST
 
-static void see_signals(void *argument, size_t item) {
+static void see_signals(void *argument, size_t item, int thread) {
     sigset_t *masks = argument;
+    (void)thread;
     pthread_sigmask(SIG_SETMASK, NULL, &masks[item]);
 }
 

@@ -163,8 +163,9 @@ static cn_status fetch_one(const batch *b, int64_t i, uint8_t *scratch) {
     return CN_OK;
 }
 
-static void fetch_range(void *argument, size_t item) {
+static void fetch_range(void *argument, size_t item, int thread) {
     const batch *b = argument;
+    (void)thread;
     range *r = &b->range[item];
     int64_t first = b->count * (int64_t)item / (int64_t)b->ranges;
     int64_t last = b->count * ((int64_t)item + 1) / (int64_t)b->ranges;
