@@ -39,8 +39,9 @@ INLINE void transform_output(const vf m[PATCH], vf y[SIDE]) {
 
 /* ---- the inputs' patches ---- */
 
-INLINE void transform_patch(patch from, size_t lane, float *v, size_t place) {
-    vf t[PATCH][PATCH];
+/* Two rows of Bᵀ d at a time, so that a patch needs no more registers than there are: 0 and 5, 1 and 2, or 3 and 4. */
+INLINE void transform_rows(patch from, size_t lane, int first, int second, float *v, size_t place) {
+    vf t[2][PATCH];
     CN__UNROLL
     for (int j = 0; j < PATCH; j++) {
         vf d[PATCH], column[PATCH];
@@ -48,29 +49,36 @@ INLINE void transform_patch(patch from, size_t lane, float *v, size_t place) {
         for (int i = 0; i < PATCH; i++)
             d[i] = vf_load(from.data + (size_t)i * from.row + (size_t)j * CN__LANES + lane);
         transform_input(d, column);
-        CN__UNROLL
-        for (int i = 0; i < PATCH; i++)
-            t[i][j] = column[i];
+        t[0][j] = column[first];
+        t[1][j] = column[second];
     }
     CN__UNROLL
-    for (int i = 0; i < PATCH; i++) {
+    for (int i = 0; i < 2; i++) {
         vf row[PATCH];
         transform_input(t[i], row);
         CN__UNROLL
         for (int j = 0; j < PATCH; j++)
-            vf_store(v + (size_t)(i * PATCH + j) * place + lane, row[j]);
+            vf_store(v + (size_t)((i ? second : first) * PATCH + j) * place + lane, row[j]);
     }
+}
+
+INLINE void transform_patch(patch from, size_t lane, float *v, size_t place) {
+    transform_rows(from, lane, 0, 5, v, place);
+    transform_rows(from, lane, 1, 2, v, place);
+    transform_rows(from, lane, 3, 4, v, place);
 }
 
 void CN__K(winograd_input)(const cn__winograd_tiles *tiles, float *v) {
     size_t place = place_floats(tiles->channels, tiles->count);
-    for (int32_t c = 0; c < tiles->channels; c++)
-        for (int32_t t = 0; t < tiles->count; t++, v += CN__LANES) {
+    for (int32_t c = 0; c < tiles->channels; c++) {
+        position at = first_position(tiles);
+        for (int32_t t = 0; t < tiles->count; t++, v += CN__LANES, at = next_position(tiles, at)) {
             float copy[PLACES * CN__LANES] __attribute__((aligned(CN__ALIGN)));
-            patch from = find_patch(tiles, c, tiles->tile + t, PATCH, copy);
+            patch from = find_patch(tiles, c, at, PATCH, copy);
             for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
                 transform_patch(from, lane, v, place);
         }
+    }
 }
 
 /* ---- the products ---- */
@@ -183,8 +191,9 @@ INLINE void finish_channel(const cn__winograd_args *a, int32_t channel, size_t l
     moments gathered = {{0}, {0}, {0}};
     if (line && a->add_moments)
         gathered = (moments){vf_load(line), vf_load(line + CN__LANES), vf_load(line + 2 * CN__LANES)};
-    for (int32_t t = 0; t < s->count; t++, m += CN__LANES) {
-        int32_t y = (s->tile + t) / s->columns * SIDE, x = (s->tile + t) % s->columns * SIDE;
+    position at = first_position(s);
+    for (int32_t t = 0; t < s->count; t++, m += CN__LANES, at = next_position(s, at)) {
+        int32_t y = at.row * SIDE, x = at.column * SIDE;
         int32_t rows = a->out_height - y, columns = a->out_width - x;
         bool first = t == 0 && !a->add_moments;
         float *out = a->out + (size_t)channel * a->out_channel + (size_t)y * a->out_row + (size_t)x * CN__LANES + lane;

@@ -19,28 +19,46 @@ typedef struct patch {
     size_t row;
 } patch;
 
-INLINE vi lane_mask(int32_t lanes, size_t first) {
-    vi mask;
-    for (int l = 0; l < CN__WIDTH; l++)
-        mask[l] = (int32_t)first + l < lanes ? -1 : 0;
-    return mask;
+/* Walks through tiles, row by row. */
+typedef struct position {
+    int32_t row, column; /* of tiles */
+} position;
+
+INLINE position first_position(const cn__winograd_tiles *s) {
+    return (position){s->tile / s->columns, s->tile % s->columns};
+}
+
+INLINE position next_position(const cn__winograd_tiles *s, position at) {
+    bool last = at.column + 1 == s->columns;
+    return (position){at.row + last, last ? 0 : at.column + 1};
+}
+
+/* Which lanes of a part of the line count. */
+INLINE vi lanes_that_count(int32_t lanes, size_t first) {
+    static const int32_t number[CN__LANES] __attribute__((aligned(CN__ALIGN))) = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                                                  8, 9, 10, 11, 12, 13, 14, 15};
+    return (vi)vf_load((const float *)number + first) < lanes;
 }
 
 /* Lines y … y + side - 1, x … of a plane into `copy`, with zeros for those that it does not have. */
 INLINE void copy_patch(const cn__winograd_tiles *s, const float *plane, int32_t y, int32_t x, int side, float *copy) {
-    for (int32_t i = y; i < y + side; i++)
-        for (int32_t j = x; j < x + side; j++)
-            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH, copy += CN__WIDTH) {
-                bool there = i >= 0 && j >= 0 && i < s->height && j < s->width;
-                const float *from = plane + (ptrdiff_t)i * (ptrdiff_t)s->row + (ptrdiff_t)j * CN__LANES + lane;
-                vf_store(copy, there ? vf_and(lane_mask(s->lanes, lane), vf_load(from)) : (vf){0});
-            }
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+        vi mask = lanes_that_count(s->lanes, lane);
+        float *to = copy + lane;
+        for (int32_t i = y; i < y + side; i++) {
+            const float *row = plane + (ptrdiff_t)i * (ptrdiff_t)s->row + lane;
+            bool there = i >= 0 && i < s->height;
+            for (int32_t j = x; j < x + side; j++, to += CN__LANES)
+                vf_store(to, there && j >= 0 && j < s->width ? vf_and(mask, vf_load(row + (ptrdiff_t)j * CN__LANES))
+                                                             : (vf){0});
+        }
+    }
 }
 
-/* The patch of side × side lines that tile `tile` begins with. */
-INLINE patch find_patch(const cn__winograd_tiles *s, int32_t channel, int32_t tile, int side, float *copy) {
+/* The patch of side × side lines that the tile at a position begins with. */
+INLINE patch find_patch(const cn__winograd_tiles *s, int32_t channel, position at, int side, float *copy) {
     const float *plane = s->data + (size_t)channel * s->channel;
-    int32_t y = tile / s->columns * SIDE + s->first[0], x = tile % s->columns * SIDE + s->first[1];
+    int32_t y = at.row * SIDE + s->first[0], x = at.column * SIDE + s->first[1];
     if (y >= 0 && x >= 0 && y + side <= s->height && x + side <= s->width && s->lanes == CN__LANES)
         return (patch){plane + (size_t)y * s->row + (size_t)x * CN__LANES, s->row};
     copy_patch(s, plane, y, x, side, copy);

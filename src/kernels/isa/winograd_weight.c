@@ -24,8 +24,9 @@ INLINE void transform_gradient(const vf g[SIDE], vf t[PATCH]) {
     t[5] = g[3];
 }
 
-INLINE void transform_tile(patch from, size_t lane, float *d, size_t place) {
-    vf t[PATCH][SIDE];
+/* Two rows of G g at a time, as of patches. */
+INLINE void transform_rows(patch from, size_t lane, int first, int second, float *d, size_t place) {
+    vf t[2][SIDE];
     CN__UNROLL
     for (int j = 0; j < SIDE; j++) {
         vf g[SIDE], column[PATCH];
@@ -33,29 +34,36 @@ INLINE void transform_tile(patch from, size_t lane, float *d, size_t place) {
         for (int i = 0; i < SIDE; i++)
             g[i] = vf_load(from.data + (size_t)i * from.row + (size_t)j * CN__LANES + lane);
         transform_gradient(g, column);
-        CN__UNROLL
-        for (int i = 0; i < PATCH; i++)
-            t[i][j] = column[i];
+        t[0][j] = column[first];
+        t[1][j] = column[second];
     }
     CN__UNROLL
-    for (int i = 0; i < PATCH; i++) {
+    for (int i = 0; i < 2; i++) {
         vf row[PATCH];
         transform_gradient(t[i], row);
         CN__UNROLL
         for (int j = 0; j < PATCH; j++)
-            vf_store(d + (size_t)(i * PATCH + j) * place + lane, row[j]);
+            vf_store(d + (size_t)((i ? second : first) * PATCH + j) * place + lane, row[j]);
     }
+}
+
+INLINE void transform_tile(patch from, size_t lane, float *d, size_t place) {
+    transform_rows(from, lane, 0, 5, d, place);
+    transform_rows(from, lane, 1, 2, d, place);
+    transform_rows(from, lane, 3, 4, d, place);
 }
 
 void CN__K(winograd_gradient)(const cn__winograd_tiles *tiles, float *d) {
     size_t place = place_floats(tiles->channels, tiles->count);
-    for (int32_t c = 0; c < tiles->channels; c++)
-        for (int32_t t = 0; t < tiles->count; t++, d += CN__LANES) {
+    for (int32_t c = 0; c < tiles->channels; c++) {
+        position at = first_position(tiles);
+        for (int32_t t = 0; t < tiles->count; t++, d += CN__LANES, at = next_position(tiles, at)) {
             float copy[SIDE * SIDE * CN__LANES] __attribute__((aligned(CN__ALIGN)));
-            patch from = find_patch(tiles, c, tiles->tile + t, SIDE, copy);
+            patch from = find_patch(tiles, c, at, SIDE, copy);
             for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
                 transform_tile(from, lane, d, place);
         }
+    }
 }
 
 /* ---- the products ---- */
