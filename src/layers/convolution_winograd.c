@@ -38,7 +38,7 @@ static int32_t steps(int32_t count, int32_t most) {
 }
 
 static portion weight_portion(int32_t in, cn__shape out) {
-    const int32_t lines = 448; /* of a place */
+    const int32_t lines = 1024; /* of a place */
     int32_t tiles = (int32_t)tiles_of(out), most = lines / in < 16 ? 16 : lines / in > 32 ? 32 : lines / in;
     portion p = {.tile_steps = steps(tiles, most)};
     p.tiles = steps(tiles, p.tile_steps);

@@ -40,7 +40,7 @@ INLINE void transform_output(const vf m[PATCH], vf y[SIDE]) {
 /* ---- the inputs' patches ---- */
 
 /* Two rows of Bᵀ d at a time, so that a patch needs no more registers than there are: 0 and 5, 1 and 2, or 3 and 4. */
-INLINE void transform_rows(patch from, size_t lane, int first, int second, float *v, size_t place) {
+INLINE void patch_rows(patch from, size_t lane, int first, int second, float *v, size_t place) {
     vf t[2][PATCH];
     CN__UNROLL
     for (int j = 0; j < PATCH; j++) {
@@ -63,9 +63,9 @@ INLINE void transform_rows(patch from, size_t lane, int first, int second, float
 }
 
 INLINE void transform_patch(patch from, size_t lane, float *v, size_t place) {
-    transform_rows(from, lane, 0, 5, v, place);
-    transform_rows(from, lane, 1, 2, v, place);
-    transform_rows(from, lane, 3, 4, v, place);
+    patch_rows(from, lane, 0, 5, v, place);
+    patch_rows(from, lane, 1, 2, v, place);
+    patch_rows(from, lane, 3, 4, v, place);
 }
 
 void CN__K(winograd_input)(const cn__winograd_tiles *tiles, float *v) {

@@ -25,7 +25,7 @@ INLINE void transform_gradient(const vf g[SIDE], vf t[PATCH]) {
 }
 
 /* Two rows of G g at a time, as of patches. */
-INLINE void transform_rows(patch from, size_t lane, int first, int second, float *d, size_t place) {
+INLINE void gradient_rows(patch from, size_t lane, int first, int second, float *d, size_t place) {
     vf t[2][SIDE];
     CN__UNROLL
     for (int j = 0; j < SIDE; j++) {
@@ -48,9 +48,9 @@ INLINE void transform_rows(patch from, size_t lane, int first, int second, float
 }
 
 INLINE void transform_tile(patch from, size_t lane, float *d, size_t place) {
-    transform_rows(from, lane, 0, 5, d, place);
-    transform_rows(from, lane, 1, 2, d, place);
-    transform_rows(from, lane, 3, 4, d, place);
+    gradient_rows(from, lane, 0, 5, d, place);
+    gradient_rows(from, lane, 1, 2, d, place);
+    gradient_rows(from, lane, 3, 4, d, place);
 }
 
 void CN__K(winograd_gradient)(const cn__winograd_tiles *tiles, float *d) {
@@ -71,6 +71,7 @@ void CN__K(winograd_gradient)(const cn__winograd_tiles *tiles, float *d) {
 /* A tile's operands. Rows and columns beyond the last repeat it. */
 typedef struct operands {
     const float *d[ROWS], *v[COLUMNS];
+    const float *next_d, *next_v; /* of the next place, to be fetched meanwhile */
 } operands;
 
 INLINE void add_tiles(const operands *at, int32_t tiles, size_t lane, vf sum[COLUMNS * ROWS]) {
@@ -79,6 +80,8 @@ INLINE void add_tiles(const operands *at, int32_t tiles, size_t lane, vf sum[COL
         sum[i] = (vf){0};
     for (size_t t = lane; t < (size_t)tiles * CN__LANES; t += CN__LANES) {
         vf value[COLUMNS];
+        __builtin_prefetch(at->next_d + t);
+        __builtin_prefetch(at->next_v + t);
         CN__UNROLL
         for (int q = 0; q < COLUMNS; q++)
             value[q] = vf_load(at->v[q] + t);
@@ -115,24 +118,43 @@ INLINE void sum_tile(const operands *at, int32_t tiles, bool accumulate, float *
 #endif
 }
 
-INLINE void sum_place(const cn__winograd_weight_args *a, const float *d, const float *v, float *sums) {
-    size_t step = (size_t)a->tiles * CN__LANES;
+/* Operands of a place; the next one's lie d_place and v_place further on. Between them, a tile of rows and columns and
+ * its neighbours fetch all. */
+typedef struct source {
+    const float *d, *v;
+    size_t d_place, v_place, line; /* line: floats from a channel's tiles to the next one's */
+} source;
+
+INLINE operands find_operands(const cn__winograd_weight_args *a, const source *from, int32_t row, int32_t column) {
+    operands at;
+    for (int r = 0; r < ROWS; r++)
+        at.d[r] = from->d + (size_t)(row + r < a->rows ? row + r : a->rows - 1) * from->line;
+    for (int q = 0; q < COLUMNS; q++)
+        at.v[q] = from->v + (size_t)(column + q < a->columns ? column + q : a->columns - 1) * from->line;
+    at.next_d = at.d[column / COLUMNS % ROWS] + from->d_place;
+    at.next_v = at.v[row / ROWS % COLUMNS] + from->v_place;
+    return at;
+}
+
+INLINE void sum_place(const cn__winograd_weight_args *a, const source *from, float *sums) {
     for (int32_t row = 0; row < a->rows; row += ROWS, sums += ROWS * CN__WINOGRAD_SUM_COLUMNS(a->columns))
         for (int32_t column = 0; column < a->columns; column += COLUMNS) {
-            operands at;
-            for (int r = 0; r < ROWS; r++)
-                at.d[r] = d + (size_t)(row + r < a->rows ? row + r : a->rows - 1) * step;
-            for (int q = 0; q < COLUMNS; q++)
-                at.v[q] = v + (size_t)(column + q < a->columns ? column + q : a->columns - 1) * step;
+            operands at = find_operands(a, from, row, column);
             sum_tile(&at, a->tiles, a->accumulate, sums + column * ROWS);
         }
 }
 
 void CN__K(winograd_weight)(const cn__winograd_weight_args *args) {
-    size_t d_place = place_floats(args->rows, args->tiles), v_place = place_floats(args->columns, args->tiles);
-    for (size_t place = 0; place < PLACES; place++)
-        sum_place(args, args->d + place * d_place, args->v + place * v_place,
-                  args->sums + place * CN__WINOGRAD_SUMS(args->columns));
+    source from = {.d = args->d, .v = args->v, .line = (size_t)args->tiles * CN__LANES};
+    float *sums = args->sums;
+    from.d_place = place_floats(args->rows, args->tiles);
+    from.v_place = place_floats(args->columns, args->tiles);
+    for (int i = 0; i < PLACES; i++) {
+        sum_place(args, &from, sums);
+        from.d += from.d_place;
+        from.v += from.v_place;
+        sums += CN__WINOGRAD_SUMS(args->columns);
+    }
 }
 
 /* ---- the gradients ---- */
