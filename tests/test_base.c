@@ -401,8 +401,8 @@ END_TEST
 /* Long enough pauses that workers and, once, the caller have gone to sleep. */
 static void wait_in_one_item(void *argument, size_t item, int thread) {
     if (item == (size_t)MOST_ITEMS - 1)
-    (void)thread;
-        nanosleep(&(struct timespec){0, 2000000}, NULL);
+        (void)thread;
+    nanosleep(&(struct timespec){0, 2000000}, NULL);
     note(argument, item);
 }
 

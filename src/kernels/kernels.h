@@ -81,9 +81,9 @@ typedef struct cn__conv_weight_args {
 
 /* ---- 3×3 convolution by minimal filtering ----
  *
- * Planes are cut into tiles of 4×4 outputs, numbered row by row, each of which sees a patch of 6×6 inputs. Scratch holds
- * one line for each place of a transformed patch, channel and tile: [36 places][channel][tile], places an odd number of
- * lines apart. */
+ * Planes are cut into tiles of 4×4 outputs, numbered row by row, each of which sees a patch of 6×6 inputs. Scratch
+ * holds one line for each place of a transformed patch, channel and tile: [36 places][channel][tile], places an odd
+ * number of lines apart. */
 
 #define CN__WINOGRAD_SIDE   4
 #define CN__WINOGRAD_PATCH  6
@@ -218,7 +218,8 @@ typedef struct cn__kernels {
     void (*winograd_filter)(const float *g, float *u, size_t place);
     /* G g Gᵀ of each tile's 4×4 output gradients, but for G's factors. */
     void (*winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
-    /* sums (+)= Σ_lanes Σ_tiles d · v, for rows (output channels, at most CN__CONV_TILE) and columns (input channels). */
+    /* sums (+)= Σ_lanes Σ_tiles d · v, for rows (output channels, at most CN__CONV_TILE) and columns (input channels).
+     */
     void (*winograd_weight)(const cn__winograd_weight_args *args);
     /* out[row · out_row + column · 9 + tap] (+)= Aᵀ sums A. */
     void (*winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_row,

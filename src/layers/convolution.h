@@ -17,13 +17,13 @@ typedef struct cn__conv_geometry {
     bool gemm; /* CBLAS where the operation is a matrix product */
     struct {
         bool forward, input, weight;
-    } winograd;                    /* passes by minimal filtering */
-    int32_t taps;                  /* of a filter */
-    int32_t in, out;               /* channels of a group */
-    int32_t in_tiles, out_tiles;   /* of CN__CONV_TILE channels, of a group */
-    size_t forward_tile_floats;    /* packed for a tile of outputs: biases, a line, then weights */
-    size_t backward_tile_floats;   /* for a tile of inputs: transformed weights, then plain ones */
-    size_t backward_plain;         /* where the latter begin */
+    } winograd;                  /* passes by minimal filtering */
+    int32_t taps;                /* of a filter */
+    int32_t in, out;             /* channels of a group */
+    int32_t in_tiles, out_tiles; /* of CN__CONV_TILE channels, of a group */
+    size_t forward_tile_floats;  /* packed for a tile of outputs: biases, a line, then weights */
+    size_t backward_tile_floats; /* for a tile of inputs: transformed weights, then plain ones */
+    size_t backward_plain;       /* where the latter begin */
     cn__conv_job forward;        /* all output pixels */
     cn__conv_job *backward;      /* input pixels by the outputs that read them; with winograd.input only through the
                                     border, to be added */

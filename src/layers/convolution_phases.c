@@ -327,9 +327,6 @@ static void bias(const cn__work *work, const cn__run *run, size_t channel) {
 
 const cn__phase cn__convolution_forward[] = {
     {forward_items, forward, CN__LOCAL}, {border_items, border, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
-const cn__phase cn__convolution_backward[] = {{block_items, block_item, CN__LOCAL},
-                                              {edge_items, edge, CN__LOCAL},
-                                              {whole_items, whole, CN__GLOBAL},
-                                              {sum_items, sum_blocks, CN__DEFERRED},
-                                              {bias_items, bias, CN__GLOBAL},
-                                              {NULL, NULL, CN__LOCAL}};
+const cn__phase cn__convolution_backward[] = {
+    {block_items, block_item, CN__LOCAL},  {edge_items, edge, CN__LOCAL},  {whole_items, whole, CN__GLOBAL},
+    {sum_items, sum_blocks, CN__DEFERRED}, {bias_items, bias, CN__GLOBAL}, {NULL, NULL, CN__LOCAL}};

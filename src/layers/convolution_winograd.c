@@ -6,7 +6,7 @@
 /* ---- what it is worth ---- */
 
 /* What passes cost, in vector multiply-adds, as measured with AVX-512; AVX2 gains more. */
-#define PRODUCT   41 /* of a pair of channels and a tile, all 36 places */
+#define PRODUCT   41  /* of a pair of channels and a tile, all 36 places */
 #define PATCH     440 /* transforms of a channel and a tile */
 #define OUTPUT    270
 #define GRADIENT  400
@@ -297,8 +297,7 @@ void cn__convolution_winograd_weight(const cn__work *work, const cn__run *run, s
             for (int32_t tile = (int32_t)((size_t)g->out_tiles * item / shares);
                  tile < (int32_t)((size_t)g->out_tiles * (item + 1) / shares); tile++) {
                 size_t place = p.tile_steps > 1 ? (size_t)tile * CN__WINOGRAD_PLACES * CN__WINOGRAD_SUMS(p.columns) : 0;
-                cn__winograd_weight_args args = {
-                    .v = v, .columns = x.channels, .tiles = x.count, .sums = sums + place};
+                cn__winograd_weight_args args = {.v = v, .columns = x.channels, .tiles = x.count, .sums = sums + place};
                 weight_tile(work, block, &x, column, tile, args, d, gradient, accumulate);
             }
         }

@@ -156,8 +156,8 @@ typedef struct cn__demand {
     int32_t pad[2]; /* border of its inputs */
     cn_padding_mode mode;
     size_t packed_floats;
-    size_t shared_floats; /* for all blocks together */
-    size_t kept_floats;   /* for each block */
+    size_t shared_floats;  /* for all blocks together */
+    size_t kept_floats;    /* for each block */
     size_t scratch_floats; /* for each thread */
 } cn__demand;
 

@@ -150,7 +150,8 @@ static inline vf_quad vf_line_sums(float line[4][CN__LANES]) {
 #define CN__SHUFFLE16(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
 #endif
 
-/* Lane l becomes what vf_line_sum gives for line[l]: half of each of two lines in one vector, then a quarter of four. */
+/* Lane l becomes what vf_line_sum gives for line[l]: half of each of two lines in one vector, then a quarter of four.
+ */
 static inline vf vf_line_sums16(const vf line[16]) {
     vf a[8], b[4], c[2];
     for (int i = 0; i < 8; i++)

@@ -1,5 +1,5 @@
-/* winograd.c: 3×3 convolutions of stride 1 by minimal filtering, F(4×4, 3×3): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for tiles of
- * 4×4 outputs, whose 36 products a channel do what plain sums take 144 for (Lavin & Gray 2016, points 0, ±1, ±2, ∞).
+/* winograd.c: 3×3 convolutions of stride 1 by minimal filtering, F(4×4, 3×3): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for tiles
+ * of 4×4 outputs, whose 36 products a channel do what plain sums take 144 for (Lavin & Gray 2016, points 0, ±1, ±2, ∞).
  *
  * Images lie in the lanes, so transforms are sums of whole lines, and what lies between them is 36 matrix products of
  * the direct kernel's register tiles. Sums run over input channels in their order, then as the transforms say. */

@@ -35,8 +35,8 @@ INLINE position next_position(const cn__winograd_tiles *s, position at) {
 
 /* Which lanes of a part of the line count. */
 INLINE vi lanes_that_count(int32_t lanes, size_t first) {
-    static const int32_t number[CN__LANES] __attribute__((aligned(CN__ALIGN))) = {0, 1, 2,  3,  4,  5,  6,  7,
-                                                                                  8, 9, 10, 11, 12, 13, 14, 15};
+    static const int32_t number[CN__LANES]
+        __attribute__((aligned(CN__ALIGN))) = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return (vi)vf_load((const float *)number + first) < lanes;
 }
 
