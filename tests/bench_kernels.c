@@ -91,7 +91,8 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     b->d_in_list[0] = &b->d_in;
     b->work = (cn__work){.layer = b->layer,
                          .ctx = ctx,
-                         ..max_blocks = MANY_BLOCKS,
+                         .
+                         .max_blocks = MANY_BLOCKS,
                          .training = true,
                          .input_count = 1,
                          .in = b->in_list,

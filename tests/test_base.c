@@ -333,12 +333,13 @@ enum { MOST_ITEMS = 100 };
 typedef struct tally {
     atomic_int count[MOST_ITEMS];
     pthread_t who[MOST_ITEMS];
+    int number[MOST_ITEMS];
 } tally;
 
 static void note(void *argument, size_t item, int thread) {
     tally *t = argument;
-    (void)thread;
     atomic_fetch_add(&t->count[item], 1);
+    t->number[item] = thread;
     t->who[item] = pthread_self();
 }
 
@@ -367,6 +368,7 @@ START_TEST(items_stay_with_their_thread) {
         for (size_t i = t * MOST_ITEMS / threads; i < (t + 1) * MOST_ITEMS / threads; i++) {
             ck_assert(pthread_equal(first.who[i], first.who[t * MOST_ITEMS / threads]));
             ck_assert(pthread_equal(first.who[i], second.who[i]));
+            ck_assert_int_eq(first.number[i], (int)t);
         }
     ck_assert(pthread_equal(first.who[0], pthread_self()));
     cn_context_free(ctx);
@@ -401,9 +403,8 @@ END_TEST
 /* Long enough pauses that workers and, once, the caller have gone to sleep. */
 static void wait_in_one_item(void *argument, size_t item, int thread) {
     if (item == (size_t)MOST_ITEMS - 1)
-        (void)thread;
-    nanosleep(&(struct timespec){0, 2000000}, NULL);
-    note(argument, item);
+        nanosleep(&(struct timespec){0, 2000000}, NULL);
+    note(argument, item, thread);
 }
 
 START_TEST(sleepers_wake_up) {

@@ -180,10 +180,10 @@ typedef struct set {
 
 static void draw_one(void *argument, size_t item, int thread) {
     const set *s = argument;
-    (void)thread;
     cn__rng rng = cn__rng_new(s->seed, CN__STREAM_SYNTHETIC, 2 * (uint64_t)item + (uint64_t)s->split);
     int label = (int)(item % CLASSES);
     drawing d = draw(label, &rng);
+    (void)thread;
     s->labels[item] = label;
     paint(&d, &rng, s->pixels + item * 3 * PLANE);
 }

@@ -144,8 +144,8 @@ void cn_optimizer_free(cn_optimizer *optimizer) {
 
 static void update_piece(void *argument, size_t item, int thread) {
     const update *u = argument;
-    (void)thread;
     size_t first = item * PIECE, left = u->optimizer->model->flat_count - first;
+    (void)thread;
     u->optimizer->kind->apply(u, first, left < PIECE ? left : PIECE);
 }
 
