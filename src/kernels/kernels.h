@@ -193,6 +193,7 @@ typedef struct cn__pool_args {
     int32_t kernel[2], stride[2], padding[2], dilation[2];
     bool count_include_pad;
     int32_t divisor; /* 0: by the window's size */
+    bool overwrite;  /* max_pool_backward: windows share no pixel, and what they see is written, not added to */
 } cn__pool_args;
 
 typedef enum cn__unary { CN__LEAKY_RELU, CN__SIGMOID, CN__TANH, CN__SILU, CN__GELU, CN__GELU_TANH } cn__unary;
@@ -256,7 +257,7 @@ typedef struct cn__kernels {
                            int32_t width, bool accumulate);
 
     void (*max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
-    /* dx must hold zeros or earlier gradients: windows add to it. */
+    /* dx must hold zeros or earlier gradients, which windows add to, but for `overwrite`. */
     void (*max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
     void (*avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
     void (*avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx); /* adds to dx too */
