@@ -55,10 +55,16 @@ void cn__convolution_factors(const cn__work *work, size_t channel, double *scale
 /* A line of filters, two channels summed over by CN__CONV_TILE, transformed to `u`. */
 static void transform(const cn__work *work, const float *const filters[CN__LANES], const double *scale, bool flip,
                       float *u, size_t place) {
-    float g[9][CN__LANES] __attribute__((aligned(CN__ALIGN)));
-    for (int l = 0; l < CN__LANES; l++)
-        for (int t = 0; t < 9; t++)
-            g[t][l] = filters[l] ? (float)((double)filters[l][flip ? 8 - t : t] * scale[l % CN__CONV_TILE]) : 0.0f;
+    float g[9][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
+    for (int l = 0; l < CN__LANES; l++) {
+        double factor = scale[l % CN__CONV_TILE];
+        if (filters[l] && factor == 1.0)
+            for (int t = 0; t < 9; t++)
+                g[flip ? 8 - t : t][l] = filters[l][t];
+        else if (filters[l])
+            for (int t = 0; t < 9; t++)
+                g[flip ? 8 - t : t][l] = (float)((double)filters[l][t] * factor);
+    }
     work->kernels->winograd_filter(g[0], u, place);
 }
 

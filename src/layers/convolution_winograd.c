@@ -23,9 +23,9 @@ static int64_t tiles_of(cn__shape shape) {
     return (int64_t)tiles_along(shape.height) * tiles_along(shape.width);
 }
 
-static bool worth_it(int64_t in, int64_t out, cn__shape shape) {
-    int64_t pixels = (int64_t)shape.height * shape.width;
-    return tiles_of(shape) * (PRODUCT * in * out + PATCH * in + OUTPUT * out) < TAPS * pixels * in * out;
+static bool worth_it(double in, double out, cn__shape shape) {
+    double pixels = (double)shape.height * shape.width;
+    return (double)tiles_of(shape) * (PRODUCT * in * out + PATCH * in + OUTPUT * out) < TAPS * pixels * in * out;
 }
 
 /* Tiles and input channels that a weight gradient takes at once. */
@@ -48,11 +48,12 @@ static portion weight_portion(int32_t in, cn__shape out) {
     return p;
 }
 
-static bool weight_worth_it(int64_t in, int64_t out, cn__shape shape) {
-    int64_t pixels = (int64_t)shape.height * shape.width, pairs = in * out;
-    portion p = weight_portion((int32_t)in, shape);
-    int64_t cost = tiles_of(shape) * (PRODUCT * pairs + PATCH * in + GRADIENT * out * p.column_steps);
-    return cost + (p.tile_steps * SUMS + FINISH) * pairs < PAIR_TAPS * (pixels + 4) * pairs;
+static bool weight_worth_it(int32_t in, int32_t out, cn__shape shape) {
+    double pixels = (double)shape.height * shape.width, pairs = (double)in * out;
+    portion p = weight_portion(in, shape);
+    double tiles = (double)tiles_of(shape), gradients = (double)GRADIENT * out * p.column_steps;
+    double cost = tiles * (PRODUCT * pairs + (double)PATCH * in + gradients);
+    return cost + ((double)p.tile_steps * SUMS + FINISH) * pairs < PAIR_TAPS * (pixels + 4) * pairs;
 }
 
 void cn__convolution_choose_winograd(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *g) {
