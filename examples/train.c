@@ -70,7 +70,7 @@ static argument arguments[] = {
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core. The result does not depend on it"),
     INTEGER("seed", &seed, 0, INT64_MAX, "of first parameters, order, changes to images and dropout"),
     CHOICE("algorithm", algorithms, &algorithm,
-           "how convolutions compute; direct gives the same bits on every machine with fused multiply-add"),
+           "how convolutions compute; direct: by plain sums, the same bits on every machine with fused multiply-add"),
     END_OF_ARGUMENTS,
 };
 

@@ -1,5 +1,6 @@
-/* bench_kernels.c: GFLOP/s of the direct convolution kernels by shape, pass and instruction set, on one thread, beside
- * the machine's fused multiply-add peak and CBLAS's sgemm for a product of the same size, all measured in turn.
+/* bench_kernels.c: GFLOP/s of the convolution kernels by shape, pass and instruction set, on one thread: plain sums
+ * and, where CN_CONV_AUTO takes it, minimal filtering, in multiply-adds of plain sums; beside the machine's fused
+ * multiply-add peak and CBLAS's sgemm for a product of the same size, all measured in turn.
  *
  *   bench_kernels [ROUNDS]      also writes build/bench_kernels.csv */
 #include "layers/layers.h"
@@ -25,7 +26,9 @@ static const shape shapes[] = {
 };
 
 enum { FORWARD, INPUT, WEIGHT, GEMM, PASSES };
-static const char *const pass_names[] = {"forward", "input", "weight", "sgemm"};
+enum { DIRECT, AUTO, WAYS };
+static const char *const pass_names[WAYS][PASSES] = {{"forward", "input", "weight", "sgemm"},
+                                                     {"auto forward", "input", "weight", NULL}};
 
 static double now(void) {
     struct timespec time;
@@ -50,7 +53,7 @@ typedef struct bound {
     bool accumulate[1];
     cn__work work;
     cn__run run;
-    float *memory[7];
+    float *memory[8];
     double flops;
 } bound;
 
@@ -91,7 +94,6 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     b->d_in_list[0] = &b->d_in;
     b->work = (cn__work){.layer = b->layer,
                          .ctx = ctx,
-                         .algorithm = CN_CONV_DIRECT,
                          .max_blocks = MANY_BLOCKS,
                          .training = true,
                          .input_count = 1,
@@ -103,7 +105,8 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
                          .packed = b->memory[4]};
     b->work.tensor[0] = b->memory[5];
     b->work.gradient[0] = b->memory[6];
-    b->run = (cn__run){.images = BLOCKS * CN__LANES, .blocks = BLOCKS};
+    b->memory[7] = fill(ctx, demand.scratch_floats);
+    b->run = (cn__run){.images = BLOCKS * CN__LANES, .blocks = BLOCKS, .scratch = b->memory[7]};
     b->flops = 2.0 * (double)weights * out * out * BLOCKS * CN__LANES;
     if (b->layer->ops->bind(&b->work) != CN_OK)
         need(NULL);
@@ -129,10 +132,11 @@ static void run_pass(const bound *b, const shape *s, int pass) {
         run_phase(b, &ops->forward[0]);
         break;
     case WEIGHT:
-        run_phase(b, &ops->backward[1]);
+        run_phase(b, &ops->backward[2]);
         break;
     case INPUT:
         run_phase(b, &ops->backward[0]);
+        run_phase(b, &ops->backward[1]);
         break;
     default: /* one product for each tap, on planes without borders */
         for (int block = 0; block < BLOCKS; block++)
@@ -160,50 +164,81 @@ static double median(double *values, int count) {
     return values[count / 2];
 }
 
-static void bench(cn_context *ctx, cn_isa isa, int rounds, FILE *csv) {
-    static double rate[CN__COUNT(shapes)][PASSES][MOST_ROUNDS], peak[MOST_ROUNDS];
-    bound b[CN__COUNT(shapes)] = {0};
-    for (size_t i = 0; i < CN__COUNT(shapes); i++) {
-        bind(ctx, &shapes[i], &b[i]);
-        b[i].work.kernels = cn__kernels_for(isa);
-        run_phase(&b[i], b[i].layer->ops->prepare);
-    }
+static double rate[WAYS][CN__COUNT(shapes)][PASSES][MOST_ROUNDS], peak[MOST_ROUNDS];
+
+/* CBLAS knows no ways, and has the first's column. */
+static bool measured(int way, int pass) {
+    return pass_names[way][pass] != NULL;
+}
+
+static void measure_all(bound b[WAYS][CN__COUNT(shapes)], cn_isa isa, int rounds) {
     for (int r = 0; r < rounds; r++) {
         peak[r] = fma_peak(isa, 1);
         for (size_t i = 0; i < CN__COUNT(shapes); i++)
-            for (int pass = 0; pass < PASSES; pass++)
-                rate[i][pass][r] = measure(&b[i], &shapes[i], pass);
+            for (int way = 0; way < WAYS; way++)
+                for (int pass = 0; pass < PASSES; pass++)
+                    if (measured(way, pass))
+                        rate[way][i][pass][r] = measure(&b[way][i], &shapes[i], pass);
     }
-    double top = median(peak, rounds);
-    printf("\n%s: peak %.0f GFLOP/s on one thread; each pass in GFLOP/s and as a share of it\n", cn_isa_name(isa), top);
-    printf("%-20s %14s %14s %14s %14s\n", "convolution", pass_names[0], pass_names[1], pass_names[2], pass_names[3]);
+}
+
+static void print_way(int way, cn_isa isa, int rounds, double top, FILE *csv) {
+    printf("%-20s", "convolution");
+    for (int pass = 0; pass < PASSES && measured(way, pass); pass++)
+        printf(" %14s", pass_names[way][pass]);
+    printf("\n");
     for (size_t i = 0; i < CN__COUNT(shapes); i++) {
         const shape *s = &shapes[i];
+        int out = s->size + 2 * s->padding - s->kernel + 1;
         char name[64];
-        snprintf(name, sizeof name, "%d->%d %dx%d, %dx%d", s->channels_in, s->channels_out, s->kernel, s->kernel,
-                 b[i].out.shape.height, b[i].out.shape.width);
+        snprintf(name, sizeof name, "%d->%d %dx%d, %dx%d", s->channels_in, s->channels_out, s->kernel, s->kernel, out,
+                 out);
         printf("%-20s", name);
-        for (int pass = 0; pass < PASSES; pass++) {
-            double speed = median(rate[i][pass], rounds);
+        for (int pass = 0; pass < PASSES && measured(way, pass); pass++) {
+            double speed = median(rate[way][i][pass], rounds);
             printf(" %7.0f (%3.0f%%)", speed, 100.0 * speed / top);
-            fprintf(csv, "%s,%s,%s,%.1f,%.3f\n", cn_isa_name(isa), name, pass_names[pass], speed, speed / top);
+            fprintf(csv, "%s,%s,%s,%s,%.1f,%.3f\n", cn_isa_name(isa), name, way == AUTO ? "auto" : "direct",
+                    pass_names[DIRECT][pass], speed, speed / top);
         }
         printf("\n");
-        unbind(ctx, &b[i]);
     }
+}
+
+static void bench(cn_context *const ctx[WAYS], cn_isa isa, int rounds, FILE *csv) {
+    bound b[WAYS][CN__COUNT(shapes)] = {0};
+    for (int way = 0; way < WAYS; way++)
+        for (size_t i = 0; i < CN__COUNT(shapes); i++) {
+            bind(ctx[way], &shapes[i], &b[way][i]);
+            b[way][i].work.kernels = cn__kernels_for(isa);
+            run_phase(&b[way][i], b[way][i].layer->ops->prepare);
+        }
+    measure_all(b, isa, rounds);
+    double top = median(peak, rounds);
+    printf("\n%s: peak %.0f GFLOP/s on one thread; each pass in GFLOP/s and as a share of it\n", cn_isa_name(isa), top);
+    for (int way = 0; way < WAYS; way++)
+        print_way(way, isa, rounds, top, csv);
+    for (int way = 0; way < WAYS; way++)
+        for (size_t i = 0; i < CN__COUNT(shapes); i++)
+            unbind(ctx[way], &b[way][i]);
+}
+
+static cn_context *make_context(cn_conv_algorithm algorithm) {
+    cn_context *ctx = NULL;
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    options.threads = 1;
+    options.conv_algorithm = algorithm;
+    cn_context_new(&options, &ctx);
+    return need(ctx);
 }
 
 int main(int argc, char **argv) {
     int rounds = argc > 1 ? atoi(argv[1]) : 7;
-    cn_context *ctx;
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_context *const ctx[WAYS] = {make_context(CN_CONV_DIRECT), make_context(CN_CONV_AUTO)};
     cn_device device = CN_DEVICE_INIT;
-    options.threads = 1;
-    if (rounds < 1 || rounds > MOST_ROUNDS || cn_context_new(&options, &ctx) != CN_OK ||
-        cn_context_device(ctx, &device) != CN_OK)
+    if (rounds < 1 || rounds > MOST_ROUNDS || cn_context_device(ctx[0], &device) != CN_OK)
         need(NULL);
     FILE *csv = need(fopen("build/bench_kernels.csv", "w"));
-    fprintf(csv, "isa,convolution,pass,gflops,share_of_fma_peak\n");
+    fprintf(csv, "isa,convolution,algorithm,pass,gflops,share_of_fma_peak\n");
     printf("%s, compiled by %s, %s\n", device.processor, __VERSION__, device.blas);
     printf(
         "Batch of %d, median of %d rounds. sgemm: CBLAS on products of the same size, one for each tap, whatever the "
@@ -213,6 +248,7 @@ int main(int argc, char **argv) {
         bench(ctx, isa, rounds, csv);
     fclose(csv);
     printf("\nalso in build/bench_kernels.csv\n");
-    cn_context_free(ctx);
+    for (int way = 0; way < WAYS; way++)
+        cn_context_free(ctx[way]);
     return 0;
 }

@@ -333,11 +333,13 @@ enum { MOST_ITEMS = 100 };
 typedef struct tally {
     atomic_int count[MOST_ITEMS];
     pthread_t who[MOST_ITEMS];
+    int number[MOST_ITEMS];
 } tally;
 
-static void note(void *argument, size_t item) {
+static void note(void *argument, size_t item, int thread) {
     tally *t = argument;
     atomic_fetch_add(&t->count[item], 1);
+    t->number[item] = thread;
     t->who[item] = pthread_self();
 }
 
@@ -366,6 +368,7 @@ START_TEST(items_stay_with_their_thread) {
         for (size_t i = t * MOST_ITEMS / threads; i < (t + 1) * MOST_ITEMS / threads; i++) {
             ck_assert(pthread_equal(first.who[i], first.who[t * MOST_ITEMS / threads]));
             ck_assert(pthread_equal(first.who[i], second.who[i]));
+            ck_assert_int_eq(first.number[i], (int)t);
         }
     ck_assert(pthread_equal(first.who[0], pthread_self()));
     cn_context_free(ctx);
@@ -398,10 +401,10 @@ START_TEST(several_callers_may_share_a_pool) {
 END_TEST
 
 /* Long enough pauses that workers and, once, the caller have gone to sleep. */
-static void wait_in_one_item(void *argument, size_t item) {
+static void wait_in_one_item(void *argument, size_t item, int thread) {
     if (item == (size_t)MOST_ITEMS - 1)
         nanosleep(&(struct timespec){0, 2000000}, NULL);
-    note(argument, item);
+    note(argument, item, thread);
 }
 
 START_TEST(sleepers_wake_up) {
@@ -417,8 +420,9 @@ START_TEST(sleepers_wake_up) {
 }
 END_TEST
 
-static void see_signals(void *argument, size_t item) {
+static void see_signals(void *argument, size_t item, int thread) {
     sigset_t *masks = argument;
+    (void)thread;
     pthread_sigmask(SIG_SETMASK, NULL, &masks[item]);
 }
 

@@ -124,9 +124,34 @@ START_TEST(max_pools_equal_plain_loops) {
 }
 END_TEST
 
+START_TEST(windows_that_share_no_pixel_can_overwrite) {
+    cn__rng rng = cn__rng_new(24, 0, 0);
+    cn__pool_args args = {6, 8, 3, 4, {2, 2}, {2, 2}, {0, 0}, {1, 1}, true, 0, true};
+    cn__plane x = plane_random(&rng, 6, 8, 3.0f, 1), y = plane_new(3, 4), dy = plane_random(&rng, 3, 4, 3.0f, 1);
+    cn__plane dx = plane_random(&rng, 6, 8, 3.0f, 1), wanted = plane_new(6, 8);
+    for (int r = 0; r < 6; r++)
+        for (int c = 0; c < 8; c++)
+            for (int l = 0; l < CN__LANES; l++)
+                *plane_at(wanted, r, c, l) = 0.0f;
+    kernels->max_pool(&args, x, y);
+    kernels->max_pool_backward(&args, x, y, dy, dx);
+    args.overwrite = false;
+    kernels->max_pool_backward(&args, x, y, dy, wanted);
+    for (int r = 0; r < 6; r++)
+        for (int c = 0; c < 8; c++)
+            for (int l = 0; l < CN__LANES; l++)
+                ck_assert_float_eq(*plane_at(dx, r, c, l), *plane_at(wanted, r, c, l));
+    plane_free(x);
+    plane_free(y);
+    plane_free(dy);
+    plane_free(dx);
+    plane_free(wanted);
+}
+END_TEST
+
 START_TEST(a_maximum_that_is_nan_shows) {
     cn__rng rng = cn__rng_new(22, 0, 0);
-    cn__pool_args args = {2, 2, 1, 1, {2, 2}, {2, 2}, {0, 0}, {1, 1}, true, 0};
+    cn__pool_args args = {2, 2, 1, 1, {2, 2}, {2, 2}, {0, 0}, {1, 1}, true, 0, false};
     cn__plane x = plane_random(&rng, 2, 2, 3.0f, 1), y = plane_new(1, 1);
     for (int l = 0; l < 4; l++)
         *plane_at(x, l / 2, l % 2, l) = NAN;
@@ -234,6 +259,7 @@ int main(void) {
     TCase *tests = tcase_create("pooling");
     tcase_add_checked_fixture(tests, choose_kernels, NULL);
     tcase_add_test(tests, max_pools_equal_plain_loops);
+    tcase_add_test(tests, windows_that_share_no_pixel_can_overwrite);
     tcase_add_test(tests, a_maximum_that_is_nan_shows);
     tcase_add_test(tests, average_pools_equal_plain_loops);
     tcase_add_test(tests, adaptive_pools_equal_plain_loops);

@@ -106,7 +106,7 @@ static void check_tensor(FILE *file, cn_model *model, int index, bool skip) {
         near(element(tensor, i), numbers_next(file), tolerance, name, (int)i);
 }
 
-static void take_steps(FILE *file, cn_context *ctx, cn_model *model, const char *what) {
+static void take_steps(FILE *file, cn_context *ctx, cn_model *model, const char *what, double slack) {
     double steps, loss;
     cn_optimizer *optimizer;
     batch b = new_batch(ctx, model);
@@ -123,7 +123,7 @@ static void take_steps(FILE *file, cn_context *ctx, cn_model *model, const char 
         ck_ok(cn_loss_compute(CN_LOSS_NLL, 0.0f, b.output, b.labels, &loss, b.gradient));
         ck_ok(cn_model_backward(model, b.gradient, NULL));
         ck_ok(cn_optimizer_step(optimizer));
-        near(loss, wanted, (step < 4 ? 1e-6 : 1e-5) * wanted, what, step);
+        near(loss, wanted, slack * (step < 4 ? 1e-6 : 1e-5) * wanted, what, step);
     }
     for (int i = 0; i < cn_model_tensor_count(model); i++)
         check_tensor(file, model, i, most < (int)steps);
@@ -139,7 +139,7 @@ START_TEST(networks_train_as_in_pytorch) {
     cn_model *model;
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     FILE *file = numbers_open("parity.txt");
-    double more;
+    double more, slack = _i == CN_CONV_AUTO ? 3.0 : 1.0; /* minimal filtering rounds five times as much */
     options.threads = 2;
     options.conv_algorithm = (cn_conv_algorithm)_i;
     ck_ok(cn_context_new(&options, &ctx));
@@ -148,11 +148,11 @@ START_TEST(networks_train_as_in_pytorch) {
         o.norm = norm;
         o.dropout = 0.0f;
         ck_ok(cn_session8_new(ctx, &o, &model));
-        take_steps(file, ctx, model, norms[norm]);
+        take_steps(file, ctx, model, norms[norm], slack);
     }
     for (int which = 2; which <= 5; which++) {
         ck_ok(cn_mnist_model_new(ctx, which, 0, &model));
-        take_steps(file, ctx, model, "MNIST");
+        take_steps(file, ctx, model, "MNIST", slack);
     }
     ck_assert(!numbers_more(file, &more));
     fclose(file);

@@ -107,14 +107,14 @@ void cn__rng_shuffle(cn__rng *rng, int64_t *items, int64_t count); /* Fisher-Yat
 /* ---- threads (threads.c) ---- */
 
 typedef struct cn__pool cn__pool;
-typedef void (*cn__task)(void *argument, size_t item);
+typedef void (*cn__task)(void *argument, size_t item, int thread);
 
 cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool);
 void cn__pool_free(cn_context *ctx, cn__pool *pool);
 
-/* Calls task(argument, i) for i = 0 … items - 1, each once, and returns when all are done. Thread t of T takes the
+/* Calls task(argument, i, t) for i = 0 … items - 1, each once, and returns when all are done. Thread t of T takes the
  * contiguous range t·items/T … (t+1)·items/T, so the same items stay with the same core from call to call. If the pool
- * is busy with another caller's work, or this is called from a task, all items run on the calling thread. */
+ * is busy with another caller's work, or this is called from a task, all items run on the calling thread, as t = 0. */
 void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument);
 
 /* ---- processor (cpu.c) ---- */

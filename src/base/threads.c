@@ -63,7 +63,7 @@ static void run_range(const cn__pool *pool, int index) {
     size_t threads = (size_t)pool->threads, t = (size_t)index;
     size_t end = pool->items / threads * (t + 1) + pool->items % threads * (t + 1) / threads;
     for (size_t i = pool->items / threads * t + pool->items % threads * t / threads; i < end; i++)
-        pool->task(pool->argument, i);
+        pool->task(pool->argument, i, index);
 }
 
 /* Returns when there is work beyond generation `seen`, or the pool ends. */
@@ -193,7 +193,7 @@ void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argu
     cn__pool *pool = ctx->pool;
     if (pool->threads == 1 || items <= 1 || pthread_mutex_trylock(&pool->busy) != 0) {
         for (size_t i = 0; i < items; i++)
-            task(argument, i);
+            task(argument, i, 0);
         return;
     }
     pool->task = task;

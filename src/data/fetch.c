@@ -189,11 +189,12 @@ static cn_status fetch_one(const batch *b, int64_t i, uint8_t *scratch) {
     return CN_OK;
 }
 
-static void fetch_range(void *argument, size_t item) {
+static void fetch_range(void *argument, size_t item, int thread) {
     const batch *b = argument;
     range *r = &b->range[item];
     int64_t first = b->count * (int64_t)item / (int64_t)b->ranges;
     int64_t last = b->count * ((int64_t)item + 1) / (int64_t)b->ranges;
+    (void)thread;
     for (int64_t i = first; i < last && r->status == CN_OK; i++)
         r->status = fetch_one(b, i, b->scratch + item * b->scratch_bytes);
     if (r->status != CN_OK)

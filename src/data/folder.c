@@ -37,9 +37,10 @@ static cn_status load_image(const loading *l, size_t file) {
 }
 
 /* Messages belong to threads, so they are taken down here. */
-static void load_item(void *argument, size_t file) {
+static void load_item(void *argument, size_t file, int thread) {
     const loading *l = argument;
     outcome *o = &l->outcomes[file];
+    (void)thread;
     o->status = load_image(l, file);
     if (o->status == CN_OK)
         return;

@@ -178,11 +178,12 @@ typedef struct set {
     int64_t *labels;
 } set;
 
-static void draw_one(void *argument, size_t item) {
+static void draw_one(void *argument, size_t item, int thread) {
     const set *s = argument;
     cn__rng rng = cn__rng_new(s->seed, CN__STREAM_SYNTHETIC, 2 * (uint64_t)item + (uint64_t)s->split);
     int label = (int)(item % CLASSES);
     drawing d = draw(label, &rng);
+    (void)thread;
     s->labels[item] = label;
     paint(&d, &rng, s->pixels + item * 3 * PLANE);
 }

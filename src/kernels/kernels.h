@@ -79,6 +79,64 @@ typedef struct cn__conv_weight_args {
     bool accumulate; /* add to what the output holds */
 } cn__conv_weight_args;
 
+/* ---- 3×3 convolution by minimal filtering ----
+ *
+ * Planes are cut into tiles of 4×4 outputs, numbered row by row, each of which sees a patch of 6×6 inputs. Scratch
+ * holds one line for each place of a transformed patch, channel and tile: [36 places][channel][tile], places an odd
+ * number of lines apart. */
+
+#define CN__WINOGRAD_SIDE   4
+#define CN__WINOGRAD_PATCH  6
+#define CN__WINOGRAD_PLACES 36
+
+/* Floats of scratch for so many channels of so many tiles. */
+#define CN__WINOGRAD_FLOATS(channels, tiles)                                                                           \
+    (CN__WINOGRAD_PLACES * (((size_t)(channels) * (size_t)(tiles)) | 1) * CN__LANES)
+
+/* Channels that transformed weights have room for: two of CN__CONV_TILE weights make a line. */
+#define CN__WINOGRAD_EVEN(channels) (((size_t)(channels) + 1) / 2 * 2)
+
+/* Floats of the transformed weights from so many channels to CN__CONV_TILE. */
+#define CN__WINOGRAD_FILTERS(channels) (CN__WINOGRAD_PLACES * CN__WINOGRAD_EVEN(channels) * CN__CONV_TILE)
+
+/* Tiles of planes; what they see beyond a plane is zero. */
+typedef struct cn__winograd_tiles {
+    const float *data; /* plane of channel 0 */
+    size_t channel, row;
+    int32_t channels, height, width;
+    int32_t first[2];    /* row and column of tile 0 */
+    int32_t columns;     /* tiles side by side */
+    int32_t tile, count; /* the tiles that are meant */
+    int32_t lanes;       /* that count; others read as zero */
+} cn__winograd_tiles;
+
+typedef struct cn__winograd_args {
+    cn__winograd_tiles tiles; /* of the input */
+    const float *v;           /* what winograd_input made of them */
+    float *m;                 /* scratch for CN__CONV_TILE channels */
+    const float *weights;     /* transformed, [36][even in channels][CN__CONV_TILE] */
+    const float *bias;        /* CN__CONV_TILE values, or NULL */
+    float *out;               /* plane of the first output channel, and so on as in cn__conv_args */
+    size_t out_channel, out_row;
+    int32_t out_channels, out_height, out_width;
+    const float *skip;
+    size_t skip_channel, skip_row;
+    bool relu, accumulate;
+    float *moments;   /* NULL, or lines of the first channel as in cn__conv_args */
+    bool add_moments; /* to what is there */
+} cn__winograd_args;
+
+/* Sums of a place, [two times 4 rows][column, and some to spare][4 rows]. */
+#define CN__WINOGRAD_SUM_COLUMNS(columns) (((size_t)(columns) + 2 + 3) / 4 * 4)
+#define CN__WINOGRAD_SUMS(columns)        (CN__WINOGRAD_SUM_COLUMNS(columns) * CN__CONV_TILE)
+
+typedef struct cn__winograd_weight_args {
+    const float *d, *v; /* what winograd_gradient and winograd_input made of the same tiles */
+    int32_t rows, columns, tiles;
+    float *sums;     /* CN__WINOGRAD_PLACES times CN__WINOGRAD_SUMS(columns) */
+    bool accumulate; /* add to the sums */
+} cn__winograd_weight_args;
+
 /* ---- channels in the lanes ----
  *
  * A line may hold 16 channels of one pixel of one image instead; a plane is then 16 channels of an image. Kernels that
@@ -135,6 +193,7 @@ typedef struct cn__pool_args {
     int32_t kernel[2], stride[2], padding[2], dilation[2];
     bool count_include_pad;
     int32_t divisor; /* 0: by the window's size */
+    bool overwrite;  /* max_pool_backward: windows share no pixel, and what they see is written, not added to */
 } cn__pool_args;
 
 typedef enum cn__unary { CN__LEAKY_RELU, CN__SIGMOID, CN__TANH, CN__SILU, CN__GELU, CN__GELU_TANH } cn__unary;
@@ -151,6 +210,21 @@ typedef struct cn__kernels {
      * 4,
      * + 2, + 1). */
     void (*conv_weight)(const cn__conv_weight_args *args);
+
+    /* Bᵀ d B of each tile's patch. */
+    void (*winograd_input)(const cn__winograd_tiles *tiles, float *v);
+    /* Outputs of one tile of channels: products summed over input channels, then Aᵀ m A and what follows. */
+    void (*winograd_conv)(const cn__winograd_args *args);
+    /* u (36 lines `place` floats apart) = G g Gᵀ of 9 lines. */
+    void (*winograd_filter)(const float *g, float *u, size_t place);
+    /* G g Gᵀ of each tile's 4×4 output gradients, but for G's factors. */
+    void (*winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
+    /* sums (+)= Σ_lanes Σ_tiles d · v, for rows (output channels, at most CN__CONV_TILE) and columns (input channels).
+     */
+    void (*winograd_weight)(const cn__winograd_weight_args *args);
+    /* out[row · out_row + column · 9 + tap] (+)= Aᵀ sums A. */
+    void (*winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_row,
+                                   bool accumulate);
 
     /* Σ over pixels and the first `lanes` lanes of a plane, lanes last as above. */
     float (*plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
@@ -183,7 +257,7 @@ typedef struct cn__kernels {
                            int32_t width, bool accumulate);
 
     void (*max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
-    /* dx must hold zeros or earlier gradients: windows add to it. */
+    /* dx must hold zeros or earlier gradients, which windows add to, but for `overwrite`. */
     void (*max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
     void (*avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
     void (*avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx); /* adds to dx too */

@@ -60,20 +60,43 @@ bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
     return weights <= most / max_blocks;
 }
 
+static size_t whole_lines(size_t floats) {
+    return (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
+}
+
+void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *g) {
+    const cn__convolution *c = (const cn__convolution *)layer;
+    g->taps = c->kernel[0] * c->kernel[1];
+    g->in = c->in_channels / c->groups;
+    g->out = c->out_channels / c->groups;
+    g->in_tiles = tiles(g->in);
+    g->out_tiles = tiles(g->out);
+    cn__convolution_choose_winograd(layer, in, out, g);
+    size_t in_plain = whole_lines((size_t)g->in * (size_t)g->taps * CN__CONV_TILE);
+    size_t out_plain = whole_lines((size_t)g->out * (size_t)g->taps * CN__CONV_TILE);
+    g->forward_tile_floats = CN__LANES + (g->winograd.forward ? CN__WINOGRAD_FILTERS(g->in) : in_plain);
+    g->backward_plain = g->winograd.input ? CN__WINOGRAD_FILTERS(g->out) : 0;
+    g->backward_tile_floats = g->backward_plain + out_plain;
+}
+
 void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
                             cn__demand *demand) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    size_t taps = (size_t)c->kernel[0] * (size_t)c->kernel[1], groups = (size_t)c->groups;
-    size_t i = (size_t)in.channels / groups, o = (size_t)out.channels / groups;
+    size_t groups = (size_t)c->groups;
+    cn__conv_geometry g = {0};
+    cn__convolution_measure(layer, in, out, &g);
     demand->pad[0] = c->padding[0];
     demand->pad[1] = c->padding[1];
     demand->mode = (cn_padding_mode)c->padding_mode;
-    demand->packed_floats = groups * (size_t)tiles((int32_t)o) * (i * taps + 1) * CN__CONV_TILE; /* and the bias */
-    if (!training)
-        return;
-    if (cn__convolution_sums_apart(layer, max_blocks))
-        demand->kept_floats = groups * o * i * taps;
-    demand->packed_floats += groups * (size_t)tiles((int32_t)i) * o * taps * CN__CONV_TILE;
+    demand->packed_floats = groups * (size_t)g.out_tiles * g.forward_tile_floats;
+    if (training) {
+        demand->packed_floats += groups * (size_t)g.in_tiles * g.backward_tile_floats;
+        if (cn__convolution_sums_apart(layer, max_blocks))
+            demand->kept_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
+    } else {
+        g.winograd.input = g.winograd.weight = false;
+    }
+    demand->scratch_floats = cn__convolution_winograd_scratch(&g, out);
 }
 
 cn_status cn__convolution_bind(cn__work *work) {
@@ -85,11 +108,7 @@ cn_status cn__convolution_bind(cn__work *work) {
     if (!g)
         return cn__no_memory("a convolution's index lists");
     work->geometry = g;
-    g->taps = c->kernel[0] * c->kernel[1];
-    g->in = c->in_channels / c->groups;
-    g->out = c->out_channels / c->groups;
-    g->in_tiles = tiles(g->in);
-    g->out_tiles = tiles(g->out);
+    cn__convolution_measure(work->layer, work->in[0]->shape, work->out->shape, g);
     g->gemm = cn__convolution_wants_gemm(work);
     CN__TRY(cn__convolution_forward_lists(work));
     return work->training && work->d_in[0] ? cn__convolution_backward_lists(work) : CN_OK;

@@ -12,14 +12,21 @@ typedef struct cn__convolution {
     int32_t groups, bias, padding_mode;
 } cn__convolution;
 
-/* Index lists of a convolution bound to maps; work->geometry. */
+/* How a convolution bound to maps is computed; work->geometry. */
 typedef struct cn__conv_geometry {
-    bool gemm;                   /* CBLAS where the operation is a matrix product */
+    bool gemm; /* CBLAS where the operation is a matrix product */
+    struct {
+        bool forward, input, weight;
+    } winograd;                  /* passes by minimal filtering */
     int32_t taps;                /* of a filter */
     int32_t in, out;             /* channels of a group */
     int32_t in_tiles, out_tiles; /* of CN__CONV_TILE channels, of a group */
+    size_t forward_tile_floats;  /* packed for a tile of outputs: biases, a line, then weights */
+    size_t backward_tile_floats; /* for a tile of inputs: transformed weights, then plain ones */
+    size_t backward_plain;       /* where the latter begin */
     cn__conv_job forward;        /* all output pixels */
-    cn__conv_job *backward;      /* input pixels by the outputs that read them */
+    cn__conv_job *backward;      /* input pixels by the outputs that read them; with winograd.input only through the
+                                    border, to be added */
     int32_t backward_jobs;
     int32_t *column;                       /* per (input channel of a group, tap): floats from the input's group */
     cn__tap *forward_taps, *backward_taps; /* that the jobs point into */
@@ -36,6 +43,9 @@ cn_status cn__convolution_bind(cn__work *work);
 void cn__convolution_unbind(cn__work *work);
 extern const cn__phase cn__convolution_prepare, cn__convolution_forward[], cn__convolution_backward[];
 
+/* convolution.c: fills in all of a geometry but its lists and gemm. */
+void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *geometry);
+
 /* convolution_geometry.c: fill the lists of work->geometry. */
 cn_status cn__convolution_forward_lists(cn__work *work);
 cn_status cn__convolution_backward_lists(cn__work *work);
@@ -45,7 +55,8 @@ size_t cn__convolution_forward_tiles(const cn__work *work);
 size_t cn__convolution_backward_tiles(const cn__work *work);
 float *cn__convolution_bias(const cn__work *work, size_t tile);
 float *cn__convolution_forward_weights(const cn__work *work, size_t tile);
-float *cn__convolution_backward_weights(const cn__work *work, size_t tile);
+float *cn__convolution_backward_weights(const cn__work *work, size_t tile); /* plain */
+float *cn__convolution_backward_winograd(const cn__work *work, size_t tile);
 /* What output channel `channel` multiplies its weights with and adds to its sums: bias and a folded norm. */
 void cn__convolution_factors(const cn__work *work, size_t channel, double *scale, double *shift);
 
@@ -59,5 +70,18 @@ bool cn__convolution_wants_gemm(const cn__work *work);
 void cn__convolution_gemm_forward(const cn__work *work, size_t block);
 void cn__convolution_gemm_input(const cn__work *work, size_t block);
 void cn__convolution_gemm_weight(const cn__work *work, const cn__run *run, size_t group);
+
+/* convolution_winograd.c: which passes are worth it, by shapes alone; scratch of a thread; items, of a block. */
+void cn__convolution_choose_winograd(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *geometry);
+size_t cn__convolution_winograd_scratch(const cn__conv_geometry *geometry, cn__shape out);
+size_t cn__convolution_winograd_forward_items(const cn__work *work, const cn__run *run);
+size_t cn__convolution_winograd_input_items(const cn__work *work, const cn__run *run);
+size_t cn__convolution_winograd_weight_items(const cn__work *work, const cn__run *run);
+void cn__convolution_winograd_forward(const cn__work *work, const cn__run *run, size_t block, size_t item);
+void cn__convolution_winograd_input(const cn__work *work, const cn__run *run, size_t block, size_t item);
+void cn__convolution_winograd_weight(const cn__work *work, const cn__run *run, size_t block, size_t item, float *sums,
+                                     bool accumulate);
+/* Whether this pass gathers moments. */
+bool cn__convolution_gathers(const cn__work *work, const cn__run *run);
 
 #endif

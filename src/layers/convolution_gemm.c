@@ -19,10 +19,11 @@ static bool is_product(const cn__work *work) {
 bool cn__convolution_wants_gemm(const cn__work *work) {
     const cn__convolution *c = (const cn__convolution *)work->layer;
     const int64_t many = 16384; /* weights */
+    cn_conv_algorithm algorithm = work->layer->ctx->options.conv_algorithm;
     bool worth = work->out->shape.height * work->out->shape.width == 1 &&
                  (int64_t)c->in_channels / c->groups * c->out_channels >= many;
     bool alone = !work->moments && !work->folded && !work->fused.skip && !work->fused.relu;
-    return is_product(work) && alone && work->algorithm != CN_CONV_DIRECT && (worth || work->algorithm == CN_CONV_GEMM);
+    return is_product(work) && alone && algorithm != CN_CONV_DIRECT && (worth || algorithm == CN_CONV_GEMM);
 }
 
 static int32_t plane_floats(const cn__map *map) {

@@ -120,14 +120,23 @@ static size_t all_readers(const axis *a) {
     return count;
 }
 
-/* The taps that all pixels of (row class, column class) see. Returns their number. */
+/* Whether the input is read there itself, not as what the border repeats. */
+static bool reads_itself(const cn__convolution *c, int d, reader r, int32_t i) {
+    return r.out * c->stride[d] - c->padding[d] + r.tap * c->dilation[d] == i;
+}
+
+/* The taps that all pixels of (row class, column class) see, but those that minimal filtering takes. Returns their
+ * number. */
 static int32_t fill_taps(const cn__work *work, const axis *y, const axis *x, int32_t row, int32_t column,
                          cn__tap *taps) {
     const cn__convolution *c = (const cn__convolution *)work->layer;
+    const cn__conv_geometry *g = work->geometry;
     int32_t count = 0;
     for (int32_t i = y->first[row]; i < y->first[row + 1]; i++)
         for (int32_t j = x->first[column]; j < x->first[column + 1]; j++) {
             reader r = y->readers[i], q = x->readers[j];
+            if (g->winograd.input && reads_itself(c, 0, r, row) && reads_itself(c, 1, q, column))
+                continue;
             ptrdiff_t rows = r.out - row / y->stride, columns = q.out - column / x->stride;
             taps[count].input = (int32_t)(rows * (ptrdiff_t)work->d_out->row + columns * CN__LANES);
             taps[count++].weight = r.tap * c->kernel[1] + q.tap;
@@ -164,6 +173,10 @@ static cn_status fill_backward(cn__work *work, const axis *y, const axis *x) {
             job->pixel_in = in;
             job->pixel_out = out;
             job->tap_count = fill_taps(work, y, x, y->example[r], x->example[q], taps);
+            if (g->winograd.input && job->tap_count == 0) {
+                g->backward_jobs--;
+                continue;
+            }
             job->pixel_count = fill_pixels(work, y, x, r, q, in, out);
             taps += job->tap_count;
             in += job->pixel_count;

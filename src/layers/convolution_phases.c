@@ -22,18 +22,28 @@ static size_t pixel_shares(const cn__work *work, size_t items, size_t pixels) {
     return shares < most ? shares : most;
 }
 
-/* The part of a job that share `share` of `shares` does. */
-static cn__conv_job job_share(const cn__conv_job *job, size_t share, size_t shares, bool accumulate) {
+/* Pixels first … end - 1 of a job. */
+static cn__conv_job job_part(const cn__conv_job *job, size_t first, size_t end, bool accumulate) {
     cn__conv_job part = *job;
-    int32_t first = (int32_t)((size_t)job->pixel_count * share / shares);
-    int32_t end = (int32_t)((size_t)job->pixel_count * (share + 1) / shares);
     part.pixel_in += first;
     part.pixel_out += first;
     if (job->pixel_skip)
         part.pixel_skip += first;
-    part.pixel_count = end - first;
+    part.pixel_count = (int32_t)(end - first);
     part.accumulate = accumulate;
     return part;
+}
+
+static cn__conv_job job_share(const cn__conv_job *job, size_t share, size_t shares, bool accumulate) {
+    size_t pixels = (size_t)job->pixel_count;
+    return job_part(job, pixels * share / shares, pixels * (share + 1) / shares, accumulate);
+}
+
+/* The rows whose moments belong together. */
+static cn__conv_job job_rows(const cn__conv_job *job, cn__shape shape, size_t share) {
+    size_t pixels = cn__moment_rows(shape) * (size_t)shape.width, first = share * pixels;
+    size_t left = (size_t)job->pixel_count - first;
+    return job_part(job, first, first + (left < pixels ? left : pixels), false);
 }
 
 /* ---- forward ---- */
@@ -42,19 +52,24 @@ static size_t out_pixels(const cn__work *work) {
     return (size_t)work->out->shape.height * (size_t)work->out->shape.width;
 }
 
-static bool gathers_moments(const cn__work *work, const cn__run *run) {
+bool cn__convolution_gathers(const cn__work *work, const cn__run *run) {
     return work->moments && work->norm->ops->wants_moments(work->norm, run->training);
 }
 
 static size_t forward_shares(const cn__work *work, const cn__run *run) {
-    return gathers_moments(work, run)
+    return cn__convolution_gathers(work, run)
                ? cn__moment_shares(work->out->shape)
                : pixel_shares(work, (size_t)run->blocks * cn__convolution_forward_tiles(work), out_pixels(work));
 }
 
 static size_t forward_items(const cn__work *work, const cn__run *run) {
     const cn__conv_geometry *g = work->geometry;
-    return (size_t)run->blocks * (g->gemm ? 1 : cn__convolution_forward_tiles(work) * forward_shares(work, run));
+    size_t blocks = (size_t)run->blocks;
+    if (g->gemm)
+        return blocks;
+    if (g->winograd.forward)
+        return blocks * cn__convolution_winograd_forward_items(work, run);
+    return blocks * cn__convolution_forward_tiles(work) * forward_shares(work, run);
 }
 
 static void forward_tile(const cn__work *work, const cn__run *run, size_t block, size_t tile, size_t share) {
@@ -78,9 +93,11 @@ static void forward_tile(const cn__work *work, const cn__run *run, size_t block,
         args.skip = cn__map_plane(work->fused.skip, block, channel).data;
         args.skip_channel = work->fused.skip->channel;
     }
-    if (gathers_moments(work, run))
+    bool gathers = cn__convolution_gathers(work, run);
+    if (gathers)
         args.moments = cn__moments_of(work, work->out->shape, block, share, channel);
-    cn__conv_job job = job_share(&g->forward, share, forward_shares(work, run), false);
+    cn__conv_job job = gathers ? job_rows(&g->forward, work->out->shape, share)
+                               : job_share(&g->forward, share, forward_shares(work, run), false);
     work->kernels->conv(&args, &job);
 }
 
@@ -88,6 +105,11 @@ static void forward(const cn__work *work, const cn__run *run, size_t item) {
     const cn__conv_geometry *g = work->geometry;
     if (g->gemm) {
         cn__convolution_gemm_forward(work, item);
+        return;
+    }
+    if (g->winograd.forward) {
+        size_t items = cn__convolution_winograd_forward_items(work, run);
+        cn__convolution_winograd_forward(work, run, item / items, item % items);
         return;
     }
     size_t shares = forward_shares(work, run), tiles = cn__convolution_forward_tiles(work);
@@ -117,10 +139,12 @@ static size_t input_items(const cn__work *work, const cn__run *run) {
     const cn__conv_geometry *g = work->geometry;
     if (!work->d_in[0])
         return 0;
+    if (g->winograd.input)
+        return cn__convolution_winograd_input_items(work, run);
     return g->gemm ? 1 : cn__convolution_backward_tiles(work) * input_shares(work, run);
 }
 
-static void input_tile(const cn__work *work, size_t block, size_t tile, size_t share, size_t shares) {
+static void input_tile(const cn__work *work, size_t block, size_t tile, size_t share, size_t shares, bool accumulate) {
     const cn__conv_geometry *g = work->geometry;
     size_t group = tile / (size_t)g->in_tiles;
     int32_t first = (int32_t)(tile % (size_t)g->in_tiles) * CN__CONV_TILE;
@@ -135,7 +159,7 @@ static void input_tile(const cn__work *work, size_t block, size_t tile, size_t s
         .out_channels = g->in - first < CN__CONV_TILE ? g->in - first : CN__CONV_TILE,
     };
     for (int32_t j = 0; j < g->backward_jobs; j++) {
-        cn__conv_job job = job_share(&g->backward[j], share, shares, work->accumulate[0]);
+        cn__conv_job job = job_share(&g->backward[j], share, shares, accumulate);
         work->kernels->conv(&args, &job);
     }
 }
@@ -145,8 +169,23 @@ static void input(const cn__work *work, const cn__run *run, size_t block, size_t
     size_t shares = input_shares(work, run);
     if (g->gemm)
         cn__convolution_gemm_input(work, block);
+    else if (g->winograd.input)
+        cn__convolution_winograd_input(work, run, block, item);
     else
-        input_tile(work, block, item / shares, item % shares, shares);
+        input_tile(work, block, item / shares, item % shares, shares, work->accumulate[0]);
+}
+
+/* What minimal filtering leaves out: outputs that read an input as what the border repeats. */
+static size_t edge_items(const cn__work *work, const cn__run *run) {
+    const cn__conv_geometry *g = work->geometry;
+    bool some = work->d_in[0] && g->winograd.input && g->backward_jobs > 0;
+    return some ? (size_t)run->blocks * cn__convolution_backward_tiles(work) : 0;
+}
+
+static void edge(const cn__work *work, const cn__run *run, size_t item) {
+    size_t tiles = cn__convolution_backward_tiles(work);
+    (void)run;
+    input_tile(work, item / tiles, item % tiles, 0, 1, true);
 }
 
 /* ---- backward: the weights, block by block, so that each thread reads what it wrote itself ---- */
@@ -190,6 +229,9 @@ static size_t weight_shares(const cn__work *work, const cn__run *run) {
 
 /* Of a block. */
 static size_t weight_items(const cn__work *work, const cn__run *run) {
+    const cn__conv_geometry *g = work->geometry;
+    if (g->winograd.weight)
+        return cn__convolution_winograd_weight_items(work, run);
     return (size_t)layer_of(work)->groups * (size_t)weight_tiles(work) * weight_shares(work, run);
 }
 
@@ -197,6 +239,10 @@ static size_t weight_items(const cn__work *work, const cn__run *run) {
 static void weight(const cn__work *work, const cn__run *run, size_t block, size_t item, float *sums, bool accumulate) {
     const cn__conv_geometry *g = work->geometry;
     const cn__convolution *c = layer_of(work);
+    if (g->winograd.weight) {
+        cn__convolution_winograd_weight(work, run, block, item, sums, accumulate);
+        return;
+    }
     size_t shares = weight_shares(work, run), tile = item / shares, group = tile / (size_t)weight_tiles(work);
     int32_t columns = g->in * g->taps, chunk = weight_columns(work, run), column = (int32_t)(item % shares) * chunk;
     int32_t row = (int32_t)(tile % (size_t)weight_tiles(work)) * WEIGHT_ROWS;
@@ -281,8 +327,6 @@ static void bias(const cn__work *work, const cn__run *run, size_t channel) {
 
 const cn__phase cn__convolution_forward[] = {
     {forward_items, forward, CN__LOCAL}, {border_items, border, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
-const cn__phase cn__convolution_backward[] = {{block_items, block_item, CN__LOCAL},
-                                              {whole_items, whole, CN__GLOBAL},
-                                              {sum_items, sum_blocks, CN__DEFERRED},
-                                              {bias_items, bias, CN__GLOBAL},
-                                              {NULL, NULL, CN__LOCAL}};
+const cn__phase cn__convolution_backward[] = {
+    {block_items, block_item, CN__LOCAL},  {edge_items, edge, CN__LOCAL},  {whole_items, whole, CN__GLOBAL},
+    {sum_items, sum_blocks, CN__DEFERRED}, {bias_items, bias, CN__GLOBAL}, {NULL, NULL, CN__LOCAL}};

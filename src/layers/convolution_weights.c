@@ -1,6 +1,6 @@
 /* convolution_weights.c: a convolution's weights as its kernels read them, [group][tile of CN__CONV_TILE
- * channels][channel summed over][tap][CN__CONV_TILE]; forward a tile begins with its biases. A norm behind it is folded
- * in. */
+ * channels][channel summed over][tap][CN__CONV_TILE], or transformed for minimal filtering; forward a tile begins with
+ * its biases. A norm behind it is folded in. */
 #include "layers/convolution.h"
 
 static const cn__convolution *layer_of(const cn__work *work) {
@@ -17,22 +17,23 @@ size_t cn__convolution_backward_tiles(const cn__work *work) {
     return work->training && work->d_in[0] ? (size_t)layer_of(work)->groups * (size_t)g->in_tiles : 0;
 }
 
-static size_t forward_floats(const cn__conv_geometry *g) {
-    return ((size_t)g->in * (size_t)g->taps + 1) * CN__CONV_TILE;
-}
-
 float *cn__convolution_bias(const cn__work *work, size_t tile) {
-    return work->packed + tile * forward_floats(work->geometry);
+    const cn__conv_geometry *g = work->geometry;
+    return work->packed + tile * g->forward_tile_floats;
 }
 
 float *cn__convolution_forward_weights(const cn__work *work, size_t tile) {
-    return cn__convolution_bias(work, tile) + CN__CONV_TILE;
+    return cn__convolution_bias(work, tile) + CN__LANES;
+}
+
+float *cn__convolution_backward_winograd(const cn__work *work, size_t tile) {
+    const cn__conv_geometry *g = work->geometry;
+    return work->packed + cn__convolution_forward_tiles(work) * g->forward_tile_floats + tile * g->backward_tile_floats;
 }
 
 float *cn__convolution_backward_weights(const cn__work *work, size_t tile) {
     const cn__conv_geometry *g = work->geometry;
-    float *first = work->packed + cn__convolution_forward_tiles(work) * forward_floats(g);
-    return first + tile * (size_t)g->out * (size_t)g->taps * CN__CONV_TILE;
+    return cn__convolution_backward_winograd(work, tile) + g->backward_plain;
 }
 
 /* Weight (o, i, tap 0) of a group. */
@@ -51,21 +52,71 @@ void cn__convolution_factors(const cn__work *work, size_t channel, double *scale
     *shift += *scale * bias;
 }
 
+/* A line of filters, two channels summed over by CN__CONV_TILE, transformed to `u`. */
+static void transform(const cn__work *work, const float *const filters[CN__LANES], const double *scale, bool flip,
+                      float *u, size_t place) {
+    float g[9][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
+    for (int l = 0; l < CN__LANES; l++) {
+        double factor = scale[l % CN__CONV_TILE];
+        if (filters[l] && factor == 1.0)
+            for (int t = 0; t < 9; t++)
+                g[flip ? 8 - t : t][l] = filters[l][t];
+        else if (filters[l])
+            for (int t = 0; t < 9; t++)
+                g[flip ? 8 - t : t][l] = (float)((double)filters[l][t] * factor);
+    }
+    work->kernels->winograd_filter(g[0], u, place);
+}
+
+static void transform_forward(const cn__work *work, size_t group, int32_t first, const double *scale, float *u) {
+    const cn__conv_geometry *g = work->geometry;
+    size_t place = CN__WINOGRAD_EVEN(g->in) * CN__CONV_TILE;
+    for (int32_t i = 0; i < g->in; i += 2, u += CN__LANES) {
+        const float *filters[CN__LANES] = {NULL};
+        for (int32_t l = 0; l < CN__LANES; l++)
+            if (first + l % CN__CONV_TILE < g->out && i + l / CN__CONV_TILE < g->in)
+                filters[l] = weights_at(work, group, first + l % CN__CONV_TILE, i + l / CN__CONV_TILE);
+        transform(work, filters, scale, false, u, place);
+    }
+}
+
+static void pack_plain(const cn__work *work, size_t group, int32_t first, const double *scale, float *to) {
+    const cn__conv_geometry *g = work->geometry;
+    int32_t terms = g->in * g->taps;
+    for (int32_t r = 0; r < CN__CONV_TILE; r++) {
+        const float *from = first + r < g->out ? weights_at(work, group, first + r, 0) : NULL;
+        for (int32_t k = 0; k < terms; k++)
+            to[k * CN__CONV_TILE + r] = from ? (float)((double)from[k] * scale[r]) : 0.0f;
+    }
+}
+
 static void pack_forward(const cn__work *work, size_t tile) {
     const cn__conv_geometry *g = work->geometry;
     size_t group = tile / (size_t)g->out_tiles;
     int32_t first = (int32_t)(tile % (size_t)g->out_tiles) * CN__CONV_TILE;
-    float *bias = cn__convolution_bias(work, tile);
+    double scale[CN__CONV_TILE] = {0.0};
     for (int32_t r = 0; r < CN__CONV_TILE; r++) {
-        float *to = cn__convolution_forward_weights(work, tile) + r;
-        int32_t o = first + r, terms = g->in * g->taps;
-        double scale = 0.0, shift = 0.0;
-        if (o < g->out)
-            cn__convolution_factors(work, group * (size_t)g->out + (size_t)o, &scale, &shift);
-        const float *from = o < g->out ? weights_at(work, group, o, 0) : NULL;
-        bias[r] = (float)shift;
-        for (int32_t k = 0; k < terms; k++, to += CN__CONV_TILE)
-            *to = from ? (float)((double)from[k] * scale) : 0.0f;
+        double shift = 0.0;
+        if (first + r < g->out)
+            cn__convolution_factors(work, group * (size_t)g->out + (size_t)(first + r), &scale[r], &shift);
+        cn__convolution_bias(work, tile)[r] = (float)shift;
+    }
+    if (g->winograd.forward)
+        transform_forward(work, group, first, scale, cn__convolution_forward_weights(work, tile));
+    else
+        pack_plain(work, group, first, scale, cn__convolution_forward_weights(work, tile));
+}
+
+static void transform_backward(const cn__work *work, size_t group, int32_t first, float *u) {
+    static const double ones[CN__CONV_TILE] = {1, 1, 1, 1, 1, 1, 1, 1};
+    const cn__conv_geometry *g = work->geometry;
+    size_t place = CN__WINOGRAD_EVEN(g->out) * CN__CONV_TILE;
+    for (int32_t o = 0; o < g->out; o += 2, u += CN__LANES) {
+        const float *filters[CN__LANES] = {NULL};
+        for (int32_t l = 0; l < CN__LANES; l++)
+            if (first + l % CN__CONV_TILE < g->in && o + l / CN__CONV_TILE < g->out)
+                filters[l] = weights_at(work, group, o + l / CN__CONV_TILE, first + l % CN__CONV_TILE);
+        transform(work, filters, ones, true, u, place);
     }
 }
 
@@ -74,6 +125,10 @@ static void pack_backward(const cn__work *work, size_t tile) {
     size_t group = tile / (size_t)g->in_tiles;
     int32_t first = (int32_t)(tile % (size_t)g->in_tiles) * CN__CONV_TILE;
     float *to = cn__convolution_backward_weights(work, tile);
+    if (g->winograd.input)
+        transform_backward(work, group, first, cn__convolution_backward_winograd(work, tile));
+    if (g->winograd.input && g->backward_jobs == 0)
+        return; /* nobody reads plain ones */
     for (int32_t o = 0; o < g->out; o++)
         for (int32_t t = 0; t < g->taps; t++)
             for (int32_t i = first; i < first + CN__CONV_TILE; i++)

@@ -58,6 +58,7 @@ typedef struct cn__run {
     uint64_t seed;         /* dropout: key */
     uint32_t step;         /* dropout: epoch or pass */
     const uint32_t *image; /* dropout: [blocks · 16] which image each lane holds */
+    float *scratch;        /* demand.scratch_floats of this thread, for the length of an item */
 } cn__run;
 
 /* Lanes of a block that hold images: 1 … 16. */
@@ -102,7 +103,6 @@ struct cn__work {
     const cn_layer *layer;
     cn_context *ctx;
     const cn__kernels *kernels;
-    cn_conv_algorithm algorithm;
     int32_t max_blocks;
     bool training; /* the plan has a backward pass */
     uint32_t id;   /* the layer's place in the model */
@@ -156,8 +156,9 @@ typedef struct cn__demand {
     int32_t pad[2]; /* border of its inputs */
     cn_padding_mode mode;
     size_t packed_floats;
-    size_t shared_floats; /* for all blocks together */
-    size_t kept_floats;   /* for each block */
+    size_t shared_floats;  /* for all blocks together */
+    size_t kept_floats;    /* for each block */
+    size_t scratch_floats; /* for each thread */
 } cn__demand;
 
 /* Geometry for the receptive field. */
@@ -240,11 +241,14 @@ int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padd
 
 float cn__dropout_p(const cn_layer *layer); /* of a layer whose role is dropout */
 
-/* Shares into which a convolution cuts a plane of its output to gather moments: by shape alone, so that their sums do
- * not depend on the number of threads. */
+/* Rows into which a convolution cuts a plane of its output to gather moments, 192 pixels or more: by shape alone, so
+ * that their sums do not depend on the number of threads. */
+static inline size_t cn__moment_rows(cn__shape shape) {
+    size_t rows = (191 + (size_t)shape.width) / (size_t)shape.width, side = CN__WINOGRAD_SIDE;
+    return (rows + side - 1) / side * side;
+}
 static inline size_t cn__moment_shares(cn__shape shape) {
-    size_t pixels = (size_t)shape.height * (size_t)shape.width, share = 192;
-    return (pixels + share - 1) / share;
+    return ((size_t)shape.height - 1) / cn__moment_rows(shape) + 1;
 }
 static inline size_t cn__moment_floats(cn__shape shape) { /* of a block */
     return cn__moment_shares(shape) * (size_t)shape.channels * CN__MOMENT_LINES * CN__LANES;

@@ -24,13 +24,24 @@ static void forward(const cn__work *work, const cn__run *run, size_t item) {
     cn__map_border(work->out, block, channel);
 }
 
+/* Whether each pixel lies in just one window. */
+static bool tiles_input(const cn__pool_args *a) {
+    bool tiles = a->out_height * a->stride[0] == a->in_height && a->out_width * a->stride[1] == a->in_width;
+    for (int d = 0; d < 2; d++)
+        tiles &= a->stride[d] == a->kernel[d] && a->padding[d] == 0 && a->dilation[d] == 1;
+    return tiles;
+}
+
 static void backward(const cn__work *work, const cn__run *run, size_t item) {
     size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
     cn__pool_args args = cn__pool2d_args(work);
     (void)run;
-    work->kernels->max_pool_backward(
-        &args, cn__map_plane(work->in[0], block, channel), cn__map_plane(work->out, block, channel),
-        cn__map_plane(work->d_out, block, channel), cn__pool2d_gradient(work, block, channel));
+    args.overwrite = !work->accumulate[0] && tiles_input(&args);
+    cn__plane dx =
+        args.overwrite ? cn__map_plane(work->d_in[0], block, channel) : cn__pool2d_gradient(work, block, channel);
+    work->kernels->max_pool_backward(&args, cn__map_plane(work->in[0], block, channel),
+                                     cn__map_plane(work->out, block, channel),
+                                     cn__map_plane(work->d_out, block, channel), dx);
 }
 
 static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};

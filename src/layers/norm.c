@@ -126,10 +126,11 @@ void cn__norm_each(const cn__work *work, const cn__run *run, size_t item, size_t
 static void take_moments(const cn__work *work, size_t block, size_t channel, float *mean, float *m2) {
     cn__shape shape = work->in[0]->shape;
     size_t pixels = (size_t)shape.height * (size_t)shape.width, shares = cn__moment_shares(shape);
+    size_t most = cn__moment_rows(shape) * (size_t)shape.width;
     for (size_t share = 0; share < shares; share++) {
         const float *pivot = cn__moments_of(work, shape, block, share, channel), *sum = pivot + CN__LANES;
         const float *squares = sum + CN__LANES;
-        float before = (float)(pixels * share / shares), after = (float)(pixels * (share + 1) / shares);
+        float before = (float)(share * most), after = (float)(share + 1 < shares ? (share + 1) * most : pixels);
         float count = after - before, weight = count / after;
         for (int l = 0; l < CN__LANES; l++) {
             float offset = sum[l] / count, delta = pivot[l] + offset - (share ? mean[l] : 0.0f);

@@ -51,6 +51,7 @@ cn_status cn__inference_new(const cn_model *model, const cn__inference_options *
     for (size_t i = 0; status == CN_OK && i < made->count; i++) {
         status = cn__plan_new(model, &plan_options, &made->plans[i]);
         plan_options.share = made->plans[0];
+        plan_options.one_thread = true; /* all work on a single block in the first */
     }
     if (status != CN_OK) {
         cn__inference_free(made);
@@ -99,9 +100,10 @@ static void run_block(const pass *p, cn__plan *plan, size_t block) {
 }
 
 /* The share of the blocks that one plan takes. */
-static void run_share(void *argument, size_t share) {
+static void run_share(void *argument, size_t share, int thread) {
     const pass *p = argument;
     size_t blocks = block_count(p->inference, p->images), count = p->inference->count;
+    (void)thread;
     for (size_t block = share * blocks / count; block < (share + 1) * blocks / count; block++)
         run_block(p, p->inference->plans[share], block);
 }

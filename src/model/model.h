@@ -100,6 +100,7 @@ typedef struct cn__plan_options {
     bool copy_tensors;   /* parameters and buffers as they are now; the model may then change */
     bool channel_lanes;  /* one image, with channels in the lanes, of a model that cn__plan_serves_channels; when
                             prepared it needs the model's parameters no more */
+    bool one_thread;     /* never run by more than one */
     const cn__plan
         *share; /* NULL, or a plan like this one that outlives it: its tensors and packed weights serve both */
 } cn__plan_options;

@@ -220,7 +220,11 @@ static cn_status add_memory(compiler *c) {
         CN__TRY(add_packed(c, unit));
         CN__TRY(cn__arena_add(&c->shared, unit->demand.shared_floats, 0, end_time(plan), &unit->work.shared, 0));
         CN__TRY(cn__arena_add(&c->blocks, unit->demand.kept_floats, 0, end_time(plan), &unit->work.kept, 0));
+        if (plan->scratch_floats < unit->demand.scratch_floats)
+            plan->scratch_floats = unit->demand.scratch_floats;
     }
+    size_t threads = plan->options.one_thread ? 1 : (size_t)plan->ctx->threads;
+    CN__TRY(cn__arena_add(&c->shared, threads * plan->scratch_floats, 0, end_time(plan), &plan->scratch, 0));
     CN__TRY(cn__arena_place(&c->shared, 1, &plan->shared, &plan->shared_floats));
     return cn__arena_place(&c->blocks, (size_t)plan->max_blocks, &plan->blocks, &plan->block_floats);
 }
@@ -281,7 +285,6 @@ static cn_status bind_unit(cn__plan *plan, cn__unit *unit) {
     work->layer = node->layer;
     work->ctx = plan->ctx;
     work->kernels = plan->ctx->kernels;
-    work->algorithm = plan->ctx->options.conv_algorithm;
     work->max_blocks = plan->max_blocks;
     work->training = unit->backward;
     work->id = (uint32_t)unit->head;

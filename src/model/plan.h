@@ -53,7 +53,8 @@ struct cn__plan {
     bool brief;    /* all steps are */
     float *blocks; /* each block has memory of its own, so that one can be layers ahead of another */
     float *shared;
-    size_t block_floats, shared_floats;
+    float *scratch; /* of each thread */
+    size_t block_floats, shared_floats, scratch_floats;
 };
 
 /* ---- units.c ---- */
@@ -70,8 +71,8 @@ cn_status cn__plan_tensors(cn__plan *plan);
 
 cn_status cn__steps_make(cn__plan *plan);
 void cn__steps_drop(cn__plan *plan);
-/* Runs steps first … end - 1, the deferred ones last. */
-void cn__steps_run(const cn_context *ctx, const cn__steps *steps, size_t first, size_t end, const cn__run *run);
+/* Runs steps first … end - 1 of one of the plan's lists, the deferred ones last. */
+void cn__steps_run(const cn__plan *plan, const cn__steps *steps, size_t first, size_t end, const cn__run *run);
 
 /* ---- arena.c: memory shared by buffers that are not alive together ---- */
 

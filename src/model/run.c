@@ -15,17 +15,17 @@ static cn_status check_run(const cn__plan *plan, const cn__run *run) {
 
 void cn__plan_prepare(cn__plan *plan) {
     static const cn__run nothing = {.blocks = 1};
-    cn__steps_run(plan->ctx, &plan->prepare, 0, plan->prepare.count, &nothing);
+    cn__steps_run(plan, &plan->prepare, 0, plan->prepare.count, &nothing);
 }
 
 cn_status cn__plan_forward(cn__plan *plan, const cn__run *run) {
     CN__TRY(check_run(plan, run));
-    cn__steps_run(plan->ctx, &plan->forward, 0, plan->forward.count, run);
+    cn__steps_run(plan, &plan->forward, 0, plan->forward.count, run);
     return CN_OK;
 }
 
 void cn__plan_backward(cn__plan *plan, const cn__run *run) {
-    cn__steps_run(plan->ctx, &plan->backward, 0, plan->backward.count, run);
+    cn__steps_run(plan, &plan->backward, 0, plan->backward.count, run);
 }
 
 static bool all_finite(const cn__map *map, const cn__run *run) {
@@ -46,7 +46,7 @@ const char *cn__plan_first_bad(cn__plan *plan, const cn__run *run) {
         return "input";
     for (int32_t u = 0; u < plan->unit_count; u++) {
         const cn__unit *unit = &plan->units[u];
-        cn__steps_run(plan->ctx, &plan->forward, unit->first_step, unit->end_step, run);
+        cn__steps_run(plan, &plan->forward, unit->first_step, unit->end_step, run);
         if (!all_finite(&plan->values[unit->last + 1], run))
             return plan->model->nodes[unit->head].name;
     }

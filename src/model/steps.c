@@ -36,6 +36,7 @@ static cn__scope scope(const cn__step *step) {
 /* ---- several ---- */
 
 typedef struct call {
+    const cn__plan *plan;
     const cn__steps *steps;
     size_t first, end;
     cn__scope scope; /* of the steps that count */
@@ -53,61 +54,71 @@ static size_t all_items(const call *c) {
     return sum;
 }
 
+/* The run as a thread sees it: with scratch of its own. */
+static cn__run thread_run(const call *c, int thread) {
+    cn__run run = *c->run;
+    if (c->plan->scratch)
+        run.scratch = c->plan->scratch + (size_t)thread * c->plan->scratch_floats;
+    return run;
+}
+
 /* One of the items of all steps, which do not depend on each other. */
-static void any_item(void *argument, size_t item) {
+static void any_item(void *argument, size_t item, int thread) {
     const call *c = argument;
+    cn__run run = thread_run(c, thread);
     for (size_t i = c->first; i < c->end; i++) {
         size_t here = counts(c, i) ? items(&c->steps->list[i], c->run) : 0;
         if (item < here) {
-            run_item(&c->steps->list[i], c->run, item);
+            run_item(&c->steps->list[i], &run, item);
             return;
         }
         item -= here;
     }
 }
 
-static void run_together(const cn_context *ctx, const call *c) {
-    cn__parallel(ctx, all_items(c), any_item, (void *)c);
+static void run_together(const call *c) {
+    cn__parallel(c->plan->ctx, all_items(c), any_item, (void *)c);
 }
 
 /* All steps of one block. */
-static void one_block(void *argument, size_t block) {
+static void one_block(void *argument, size_t block, int thread) {
     const call *c = argument;
+    cn__run run = thread_run(c, thread);
     for (size_t i = c->first; i < c->end; i++) {
         size_t share = counts(c, i) ? items(&c->steps->list[i], c->run) / (size_t)c->run->blocks : 0;
         for (size_t item = block * share; item < (block + 1) * share; item++)
-            run_item(&c->steps->list[i], c->run, item);
+            run_item(&c->steps->list[i], &run, item);
     }
 }
 
-static void run_local(const cn_context *ctx, const call *c) {
-    size_t blocks = (size_t)c->run->blocks, threads = (size_t)ctx->threads;
+static void run_local(const call *c) {
+    size_t blocks = (size_t)c->run->blocks, threads = (size_t)c->plan->ctx->threads;
     if (all_items(c) == 0)
         return;
     if (blocks % threads == 0 || blocks >= MANY * threads) {
-        cn__parallel(ctx, blocks, one_block, (void *)c);
+        cn__parallel(c->plan->ctx, blocks, one_block, (void *)c);
         return;
     }
     for (size_t i = c->first; i < c->end; i++) {
-        call one = {c->steps, i, i + 1, CN__LOCAL, c->run};
+        call one = {c->plan, c->steps, i, i + 1, CN__LOCAL, c->run};
         if (c->steps->list[i].brief)
-            one_block(&one, 0);
+            one_block(&one, 0, 0);
         else
-            run_together(ctx, &one);
+            run_together(&one);
     }
 }
 
-void cn__steps_run(const cn_context *ctx, const cn__steps *steps, size_t first, size_t end, const cn__run *run) {
+void cn__steps_run(const cn__plan *plan, const cn__steps *steps, size_t first, size_t end, const cn__run *run) {
     size_t begin = first;
     for (size_t i = first; i < end; i++) {
         if (scope(&steps->list[i]) != CN__GLOBAL || items(&steps->list[i], run) == 0)
             continue;
-        run_local(ctx, &(call){steps, begin, i, CN__LOCAL, run});
-        run_together(ctx, &(call){steps, i, i + 1, CN__GLOBAL, run});
+        run_local(&(call){plan, steps, begin, i, CN__LOCAL, run});
+        run_together(&(call){plan, steps, i, i + 1, CN__GLOBAL, run});
         begin = i + 1;
     }
-    run_local(ctx, &(call){steps, begin, end, CN__LOCAL, run});
-    run_together(ctx, &(call){steps, first, end, CN__DEFERRED, run});
+    run_local(&(call){plan, steps, begin, end, CN__LOCAL, run});
+    run_together(&(call){plan, steps, first, end, CN__DEFERRED, run});
 }
 
 /* ---- making the lists ---- */

@@ -33,9 +33,10 @@ static size_t pieces(size_t floats) {
     return (floats + PIECE - 1) / PIECE;
 }
 
-static void treat_piece(void *argument, size_t item) {
+static void treat_piece(void *argument, size_t item, int thread) {
     const pass *p = argument;
     const cn__average *a = p->average;
+    (void)thread;
     bool parameters = item < p->pieces;
     size_t first = (parameters ? item : item - p->pieces) * PIECE;
     size_t left = (parameters ? a->model->flat_count : a->model->buffer_count) - first;

@@ -86,8 +86,9 @@ static void fetch_lane(const batch *b, size_t i, const cn__map *map, float *lane
         snprintf(scratch, MESSAGE_BYTES, "%s", cn_last_error());
 }
 
-static void fill_lane(void *argument, size_t i) {
+static void fill_lane(void *argument, size_t i, int thread) {
     const batch *b = argument;
+    (void)thread;
     fetch_lane(b, i, b->map, cn__map_plane(b->map, i / CN__LANES, 0).data + i % CN__LANES);
 }
 

@@ -253,17 +253,19 @@ void cn_optimizer_free(cn_optimizer *optimizer) {
     cn__free(ctx, optimizer);
 }
 
-static void update_piece(void *argument, size_t item) {
+static void update_piece(void *argument, size_t item, int thread) {
     const update *u = argument;
     const cn_optimizer *o = u->optimizer;
     const piece *p = &o->pieces[item];
+    (void)thread;
     o->kind->apply(u, p->first, p->count, p->decays ? o->options.weight_decay : 0.0f);
 }
 
-static void update_matrix(void *argument, size_t item) {
+static void update_matrix(void *argument, size_t item, int thread) {
     const update *u = argument;
     const cn_optimizer *o = u->optimizer;
     const matrix *m = &o->matrices[item];
+    (void)thread;
     cn__muon_step step = {.parameter = o->model->parameters + m->first,
                           .velocity = o->state[0] + m->first,
                           .gradient = o->model->gradients + m->first,

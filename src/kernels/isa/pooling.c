@@ -56,14 +56,14 @@ void CN__K(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
 
 /* Gives `dy` to the first place, in row-major order, that holds `y`. */
 INLINE void give(const float *x, float *dx, size_t x_row, size_t dx_row, size_t column_step, int32_t rows,
-                 int32_t columns, vf y, vf dy) {
+                 int32_t columns, vf y, vf dy, bool overwrite) {
     vi open = y == y;
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++) {
             float *to = dx + (size_t)r * dx_row + (size_t)c * column_step;
             vi hit = open & (vf_load(x + (size_t)r * x_row + (size_t)c * column_step) == y);
             open &= ~hit;
-            vf_store(to, vf_load(to) + vf_and(hit, dy));
+            vf_store(to, overwrite ? vf_and(hit, dy) : vf_load(to) + vf_and(hit, dy));
         }
 }
 
@@ -79,10 +79,13 @@ void CN__K(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane 
                 const float *from = line(x, rows.first, columns.first) + part;
                 float *to = line(dx, rows.first, columns.first) + part;
                 vf top = vf_load(line(y, r, c) + part), gradient = vf_load(line(dy, r, c) + part);
-                if (usual)
-                    give(from, to, x_row, dx_row, column_step, 2, 2, top, gradient);
+                if (usual && args->overwrite)
+                    give(from, to, x_row, dx_row, column_step, 2, 2, top, gradient, true);
+                else if (usual)
+                    give(from, to, x_row, dx_row, column_step, 2, 2, top, gradient, false);
                 else
-                    give(from, to, x_row, dx_row, column_step, rows.count, columns.count, top, gradient);
+                    give(from, to, x_row, dx_row, column_step, rows.count, columns.count, top, gradient,
+                         args->overwrite);
             }
         }
     }

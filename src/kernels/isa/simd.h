@@ -128,6 +128,10 @@ static inline vf_quad vf_load_quad(const float *p) {
     return *(const vf_quad *)__builtin_assume_aligned(p, 16);
 }
 
+static inline void vf_store_quad(float *p, vf_quad v) {
+    *(vf_quad *)__builtin_assume_aligned(p, 16) = v;
+}
+
 /* What vf_line_sum gives for each of four lines, three times as fast. */
 static inline vf_quad vf_line_sums(float line[4][CN__LANES]) {
     vf_quad s[4];
@@ -138,5 +142,30 @@ static inline vf_quad vf_line_sums(float line[4][CN__LANES]) {
     vf_quad b = CN__SHUFFLE(s[2], s[3], 0, 4, 1, 5) + CN__SHUFFLE(s[2], s[3], 2, 6, 3, 7);
     return CN__SHUFFLE(a, b, 0, 1, 4, 5) + CN__SHUFFLE(a, b, 2, 3, 6, 7);
 }
+
+#if CN__ISA == 3
+#if defined(__clang__)
+#define CN__SHUFFLE16(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define CN__SHUFFLE16(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
+#endif
+
+/* Lane l becomes what vf_line_sum gives for line[l]: half of each of two lines in one vector, then a quarter of four.
+ */
+static inline vf vf_line_sums16(const vf line[16]) {
+    vf a[8], b[4], c[2];
+    for (int i = 0; i < 8; i++)
+        a[i] = CN__SHUFFLE16(line[i], line[i + 8], 0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31) +
+               CN__SHUFFLE16(line[i], line[i + 8], 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23);
+    for (int i = 0; i < 4; i++)
+        b[i] = CN__SHUFFLE16(a[i], a[i + 4], 0, 1, 2, 3, 20, 21, 22, 23, 8, 9, 10, 11, 28, 29, 30, 31) +
+               CN__SHUFFLE16(a[i], a[i + 4], 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
+    for (int i = 0; i < 2; i++)
+        c[i] = CN__SHUFFLE16(b[i], b[i + 2], 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30, 31) +
+               CN__SHUFFLE16(b[i], b[i + 2], 2, 3, 16, 17, 6, 7, 20, 21, 10, 11, 24, 25, 14, 15, 28, 29);
+    return CN__SHUFFLE16(c[0], c[1], 0, 17, 2, 19, 4, 21, 6, 23, 8, 25, 10, 27, 12, 29, 14, 31) +
+           CN__SHUFFLE16(c[0], c[1], 1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30);
+}
+#endif
 
 #endif

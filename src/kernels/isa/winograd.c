@@ -1,0 +1,263 @@
+/* winograd.c: 3×3 convolutions of stride 1 by minimal filtering, F(4×4, 3×3): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for tiles
+ * of 4×4 outputs, whose 36 products a channel do what plain sums take 144 for (Lavin & Gray 2016, points 0, ±1, ±2, ∞).
+ *
+ * Images lie in the lanes, so transforms are sums of whole lines, and what lies between them is 36 matrix products of
+ * the direct kernel's register tiles. Sums run over input channels in their order, then as the transforms say. */
+#include "kernels/isa/winograd.h"
+
+#if CN__ISA == 3
+#define ROWS 8
+#else
+#define ROWS 4
+#endif
+#define COLUMNS 3
+
+/* ---- transforms in one dimension, of six vectors that are `step` apart ---- */
+
+/* Bᵀ d. */
+INLINE void transform_input(const vf d[PATCH], vf t[PATCH]) {
+    vf two = vf_set1(2.0f), four = vf_set1(4.0f), five = vf_set1(5.0f);
+    vf even = vf_fma(-four, d[2], d[4]), odd = vf_fma(-four, d[1], d[3]);
+    vf far_even = d[4] - d[2], far_odd = d[3] - d[1];
+    t[0] = vf_fma(four, d[0], vf_fma(-five, d[2], d[4]));
+    t[1] = even + odd;
+    t[2] = even - odd;
+    t[3] = vf_fma(two, far_odd, far_even);
+    t[4] = vf_fma(-two, far_odd, far_even);
+    t[5] = vf_fma(four, d[1], vf_fma(-five, d[3], d[5]));
+}
+
+/* Aᵀ m. */
+INLINE void transform_output(const vf m[PATCH], vf y[SIDE]) {
+    vf two = vf_set1(2.0f), four = vf_set1(4.0f), eight = vf_set1(8.0f);
+    vf near_even = m[1] + m[2], near_odd = m[1] - m[2], far_even = m[3] + m[4], far_odd = m[3] - m[4];
+    y[0] = m[0] + (near_even + far_even);
+    y[1] = vf_fma(two, far_odd, near_odd);
+    y[2] = vf_fma(four, far_even, near_even);
+    y[3] = vf_fma(eight, far_odd, near_odd) + m[5];
+}
+
+/* ---- the inputs' patches ---- */
+
+/* Two rows of Bᵀ d at a time, so that a patch needs no more registers than there are: 0 and 5, 1 and 2, or 3 and 4. */
+INLINE void patch_rows(patch from, size_t lane, int first, int second, float *v, size_t place) {
+    vf t[2][PATCH];
+    CN__UNROLL
+    for (int j = 0; j < PATCH; j++) {
+        vf d[PATCH], column[PATCH];
+        CN__UNROLL
+        for (int i = 0; i < PATCH; i++)
+            d[i] = vf_load(from.data + (size_t)i * from.row + (size_t)j * CN__LANES + lane);
+        transform_input(d, column);
+        t[0][j] = column[first];
+        t[1][j] = column[second];
+    }
+    CN__UNROLL
+    for (int i = 0; i < 2; i++) {
+        vf row[PATCH];
+        transform_input(t[i], row);
+        CN__UNROLL
+        for (int j = 0; j < PATCH; j++)
+            vf_store(v + (size_t)((i ? second : first) * PATCH + j) * place + lane, row[j]);
+    }
+}
+
+INLINE void transform_patch(patch from, size_t lane, float *v, size_t place) {
+    patch_rows(from, lane, 0, 5, v, place);
+    patch_rows(from, lane, 1, 2, v, place);
+    patch_rows(from, lane, 3, 4, v, place);
+}
+
+void CN__K(winograd_input)(const cn__winograd_tiles *tiles, float *v) {
+    size_t place = place_floats(tiles->channels, tiles->count);
+    for (int32_t c = 0; c < tiles->channels; c++) {
+        position at = first_position(tiles);
+        for (int32_t t = 0; t < tiles->count; t++, v += CN__LANES, at = next_position(tiles, at)) {
+            float copy[PLACES * CN__LANES] __attribute__((aligned(CN__ALIGN)));
+            patch from = find_patch(tiles, c, at, PATCH, copy);
+            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+                transform_patch(from, lane, v, place);
+        }
+    }
+}
+
+/* ---- the products ---- */
+
+INLINE void product(const float *u, const float *v, int32_t channels, size_t v_channel, float *m, size_t m_row,
+                    int columns) {
+    vf sum[ROWS][COLUMNS];
+    CN__UNROLL
+    for (int r = 0; r < ROWS; r++) {
+        CN__UNROLL
+        for (int p = 0; p < columns; p++)
+            sum[r][p] = (vf){0};
+    }
+    for (int32_t c = 0; c < channels; c++, u += CN__CONV_TILE, v += v_channel) {
+        vf x[COLUMNS];
+        CN__UNROLL
+        for (int p = 0; p < columns; p++)
+            x[p] = vf_load(v + p * CN__LANES);
+        CN__UNROLL
+        for (int r = 0; r < ROWS; r++) {
+            vf w = vf_set1(u[r]);
+            CN__UNROLL
+            for (int p = 0; p < columns; p++)
+                sum[r][p] = vf_fma(w, x[p], sum[r][p]);
+        }
+    }
+    CN__UNROLL
+    for (int r = 0; r < ROWS; r++) {
+        CN__UNROLL
+        for (int p = 0; p < columns; p++)
+            vf_store(m + (size_t)r * m_row + p * CN__LANES, sum[r][p]);
+    }
+}
+
+/* M[place] = U[place] · V[place] for ROWS rows of the tile of channels. */
+INLINE void products(const cn__winograd_args *a, int32_t row, size_t lane, size_t m_place) {
+    int32_t count = a->tiles.count, channels = a->tiles.channels;
+    size_t v_place = place_floats(channels, count), line = (size_t)count * CN__LANES;
+    const float *u = a->weights + row, *v = a->v + lane;
+    float *m = a->m + (size_t)row * line + lane;
+    for (int place = 0; place < PLACES; place++) {
+        int32_t t = 0;
+        for (; count - t >= 5 || count - t == 3; t += 3)
+            product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 3);
+        for (; count - t >= 2; t += 2)
+            product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 2);
+        if (t < count)
+            product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 1);
+        u += CN__WINOGRAD_EVEN(channels) * CN__CONV_TILE;
+        v += v_place;
+        m += m_place;
+    }
+}
+
+/* ---- the outputs' tiles ---- */
+
+/* A channel's moments, as far as they have been gathered. */
+typedef struct moments {
+    vf pivot, total, squares;
+} moments;
+
+INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t place, float bias, float *out,
+                        const float *skip, int rows, int columns, bool first, moments *gathered) {
+    vf t[SIDE][PATCH];
+    CN__UNROLL
+    for (int j = 0; j < PATCH; j++) {
+        vf column[PATCH], y[SIDE];
+        CN__UNROLL
+        for (int i = 0; i < PATCH; i++)
+            column[i] = vf_load(m + (size_t)(i * PATCH + j) * place);
+        transform_output(column, y);
+        CN__UNROLL
+        for (int i = 0; i < SIDE; i++)
+            t[i][j] = y[i];
+    }
+    CN__UNROLL
+    for (int i = 0; i < SIDE; i++) {
+        if (i >= rows)
+            continue;
+        vf y[SIDE];
+        transform_output(t[i], y);
+        CN__UNROLL
+        for (int j = 0; j < SIDE; j++) {
+            if (j >= columns)
+                continue;
+            float *to = out + (size_t)i * a->out_row + (size_t)j * CN__LANES;
+            vf value = y[j] + vf_set1(bias);
+            if (a->accumulate)
+                value += vf_load(to);
+            if (skip)
+                value += vf_load(skip + (size_t)i * a->skip_row + (size_t)j * CN__LANES);
+            if (a->relu)
+                value = vf_relu(value);
+            vf_store(to, value);
+            if (!a->moments)
+                continue;
+            if (i == 0 && j == 0 && first)
+                *gathered = (moments){value, (vf){0}, (vf){0}};
+            vf x = value - gathered->pivot;
+            gathered->total += x;
+            gathered->squares = vf_fma(x, x, gathered->squares);
+        }
+    }
+}
+
+INLINE void finish_channel(const cn__winograd_args *a, int32_t channel, size_t lane, size_t m_place) {
+    const cn__winograd_tiles *s = &a->tiles;
+    const float *m = a->m + (size_t)channel * (size_t)s->count * CN__LANES + lane;
+    float *line = a->moments ? a->moments + (size_t)channel * CN__MOMENT_LINES * CN__LANES + lane : NULL;
+    moments gathered = {{0}, {0}, {0}};
+    if (line && a->add_moments)
+        gathered = (moments){vf_load(line), vf_load(line + CN__LANES), vf_load(line + 2 * CN__LANES)};
+    position at = first_position(s);
+    for (int32_t t = 0; t < s->count; t++, m += CN__LANES, at = next_position(s, at)) {
+        int32_t y = at.row * SIDE, x = at.column * SIDE;
+        int32_t rows = a->out_height - y, columns = a->out_width - x;
+        bool first = t == 0 && !a->add_moments;
+        float *out = a->out + (size_t)channel * a->out_channel + (size_t)y * a->out_row + (size_t)x * CN__LANES + lane;
+        const float *skip = a->skip ? a->skip + (size_t)channel * a->skip_channel + (size_t)y * a->skip_row +
+                                          (size_t)x * CN__LANES + lane
+                                    : NULL;
+        float bias = a->bias ? a->bias[channel] : 0.0f;
+        if (rows >= SIDE && columns >= SIDE)
+            finish_tile(a, m, m_place, bias, out, skip, SIDE, SIDE, first, &gathered);
+        else
+            finish_tile(a, m, m_place, bias, out, skip, rows, columns, first, &gathered);
+    }
+    if (line) {
+        vf_store(line + CN__MOMENT_PIVOT * CN__LANES, gathered.pivot);
+        vf_store(line + CN__MOMENT_SUM * CN__LANES, gathered.total);
+        vf_store(line + CN__MOMENT_SQUARES * CN__LANES, gathered.squares);
+    }
+}
+
+void CN__K(winograd_conv)(const cn__winograd_args *args) {
+    size_t m_place = place_floats(CN__CONV_TILE, args->tiles.count);
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+        for (int32_t row = 0; row < args->out_channels; row += ROWS)
+            products(args, row, lane, m_place);
+        for (int32_t channel = 0; channel < args->out_channels; channel++)
+            finish_channel(args, channel, lane, m_place);
+    }
+}
+
+/* ---- the weights ---- */
+
+/* G g. */
+INLINE void transform_filter(const vf g[3], vf u[PATCH]) {
+    vf quarter = vf_set1(0.25f), sixth = vf_set1(1.0f / 6), twelfth = vf_set1(1.0f / 12), last = vf_set1(1.0f / 24);
+    vf sum = -sixth * (g[0] + g[2]), far_sum = vf_fma(sixth, g[2], last * g[0]);
+    u[0] = quarter * g[0];
+    u[1] = vf_fma(-sixth, g[1], sum);
+    u[2] = vf_fma(sixth, g[1], sum);
+    u[3] = vf_fma(twelfth, g[1], far_sum);
+    u[4] = vf_fma(-twelfth, g[1], far_sum);
+    u[5] = g[2];
+}
+
+void CN__K(winograd_filter)(const float *g, float *u, size_t place) {
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+        vf t[PATCH][3];
+        CN__UNROLL
+        for (int j = 0; j < 3; j++) {
+            vf column[3], out[PATCH];
+            CN__UNROLL
+            for (int i = 0; i < 3; i++)
+                column[i] = vf_load(g + (i * 3 + j) * CN__LANES + lane);
+            transform_filter(column, out);
+            CN__UNROLL
+            for (int i = 0; i < PATCH; i++)
+                t[i][j] = out[i];
+        }
+        CN__UNROLL
+        for (int i = 0; i < PATCH; i++) {
+            vf row[PATCH];
+            transform_filter(t[i], row);
+            CN__UNROLL
+            for (int j = 0; j < PATCH; j++)
+                vf_store(u + (size_t)(i * PATCH + j) * place + lane, row[j]);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+/* test_winograd.c: 3×3 convolutions of sizes that CN_CONV_AUTO computes by minimal filtering: against the reference in
+ * double precision, and to the bit against themselves.
+ *
+ *     CASE='train 17x16x9x13 | conv2d out=20 kernel=3 padding=1' tests/bin/test_winograd
+ *
+ * runs that network instead. */
+#include "expectation.h"
+#include "random_network.h"
+#include "testing.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define AGAIN "; again: CASE='%s' tests/bin/test_winograd"
+
+/* Every border, odd sizes and channels, tiles cut off on either side, more than one strip, a block with few images. */
+static const char *const cases[] = {
+    "train 2x16x30x30 seed=1 | conv2d out=16 kernel=3 bias=0",
+    "train 17x24x14x14 seed=2 | conv2d out=24 kernel=3 padding=1 mode=replicate bias=0",
+    "train 5x32x7x7 seed=3 | conv2d out=32 kernel=3 padding=1 mode=replicate bias=0",
+    "train 3x17x11x8 seed=4 | conv2d out=31 kernel=3 padding=1",
+    "train 2x16x8x15 seed=5 | conv2d out=19 kernel=3 padding=1x2 mode=reflect",
+    "train 18x21x12x7 seed=6 | conv2d out=16 kernel=3 padding=2x1 mode=circular",
+    "train 2x20x16x12 seed=7 | conv2d out=33 kernel=3 padding=2 mode=replicate",
+    "train 1x16x9x16 seed=8 | conv2d out=24 kernel=3 padding=3",
+    "train 2x72x8x8 seed=9 | conv2d out=70 kernel=3 padding=1",
+    "train 2x16x4x80 seed=10 | conv2d out=16 kernel=3 padding=1 mode=reflect",
+};
+#define CASES ((int)(sizeof cases / sizeof *cases))
+
+static net_pass *run(const network *net, int threads, cn_conv_algorithm algorithm, cn_isa isa) {
+    cn_context *context = net_context(threads, algorithm, isa);
+    net_pass *pass = net_pass_new(net);
+    net_run_library(context, net, pass);
+    cn_context_free(context);
+    return pass;
+}
+
+static void check_values(const network *net) {
+    char complaint[COMPLAINT];
+    net_pass *given = net_pass_new(net), *got = run(net, 2, CN_CONV_AUTO, CN_ISA_AUTO);
+    expectation *wanted = net_expect(net, given);
+    int bad = net_compare(net, got, wanted, NET_LAYER_SAFETY, complaint);
+    ck_assert_msg(bad == 0, "%d values differ: %s" AGAIN, bad, complaint, net->text);
+    net_expectation_free(wanted);
+    net_pass_free(given);
+    net_pass_free(got);
+}
+
+static network parsed(const char *text) {
+    network net;
+    ck_assert_int_eq(network_parse(&net, text), 0);
+    return net;
+}
+
+START_TEST(borders_and_sizes_agree_with_the_reference) {
+    network net = parsed(cases[_i]);
+    check_values(&net);
+}
+END_TEST
+
+/* Seed _i. */
+START_TEST(random_sizes_agree_with_the_reference) {
+    static const char *const modes[] = {"zeros", "replicate", "reflect", "circular"};
+    dice d = {(uint64_t)_i};
+    for (int done = 0; done < (test_quick() ? 1 : 4); done++) {
+        char text[NET_TEXT];
+        int batch = 1 + dice_below(&d, 18), in = 8 + dice_below(&d, 28), out = 8 + dice_below(&d, 28);
+        int height = 4 + dice_below(&d, 14), width = 4 + dice_below(&d, 14);
+        snprintf(text, sizeof text, "train %dx%dx%dx%d seed=%d | conv2d out=%d kernel=3 padding=%dx%d mode=%s bias=%d",
+                 batch, in, height, width, 1 + _i, out, dice_below(&d, 3), dice_below(&d, 3), modes[dice_below(&d, 4)],
+                 dice_below(&d, 2));
+        network net = parsed(text);
+        check_values(&net);
+    }
+}
+END_TEST
+
+/* Its rounding is not that of plain sums: output, gradient of the input, of the weights. */
+START_TEST(these_sizes_are_not_summed_plainly) {
+    network net = parsed(cases[_i]);
+    net_pass *plain = run(&net, 2, CN_CONV_DIRECT, CN_ISA_AUTO), *got = run(&net, 2, CN_CONV_AUTO, CN_ISA_AUTO);
+    size_t weights = net.tensor[0].count;
+    ck_assert_mem_ne(plain->output, got->output, plain->outputs * sizeof *plain->output);
+    ck_assert_mem_ne(plain->grad_input, got->grad_input, plain->inputs * sizeof *plain->grad_input);
+    ck_assert_mem_ne(plain->gradient[0], got->gradient[0], weights * sizeof *plain->gradient[0]);
+    net_pass_free(plain);
+    net_pass_free(got);
+}
+END_TEST
+
+static void check_bits(const network *net, const net_pass *wanted, net_pass *got, const char *what) {
+    char complaint[COMPLAINT];
+    int bad = net_compare_bits(net, got, wanted, complaint);
+    ck_assert_msg(bad == 0, "%s: %d values differ: %s" AGAIN, what, bad, complaint, net->text);
+    net_pass_free(got);
+}
+
+START_TEST(threads_and_instruction_sets_leave_the_same_bits) {
+    network net = parsed(cases[_i]);
+    net_pass *one = run(&net, 1, CN_CONV_AUTO, CN_ISA_AUTO);
+    check_bits(&net, one, run(&net, 2, CN_CONV_AUTO, CN_ISA_AUTO), "2 threads");
+    check_bits(&net, one, run(&net, 3, CN_CONV_AUTO, CN_ISA_AUTO), "3 threads");
+    check_bits(&net, one, run(&net, 8, CN_CONV_AUTO, CN_ISA_AUTO), "8 threads");
+    net_pass_free(one);
+    net_pass *wide = run(&net, 2, CN_CONV_AUTO, CN_ISA_AUTO);
+    cn_context *context = net_context(1, CN_CONV_AUTO, CN_ISA_AUTO);
+    cn_device device = CN_DEVICE_INIT;
+    ck_ok(cn_context_device(context, &device));
+    cn_context_free(context);
+    if (device.isa == CN_ISA_AVX512)
+        check_bits(&net, wide, run(&net, 2, CN_CONV_AUTO, CN_ISA_AVX2), "avx2");
+    net_pass_free(wide);
+}
+END_TEST
+
+START_TEST(the_given_case_agrees_with_the_reference) {
+    network net = parsed(getenv("CASE"));
+    check_values(&net);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("minimal filtering");
+    TCase *tests = tcase_create("minimal filtering");
+    if (getenv("CASE")) {
+        tcase_add_test(tests, the_given_case_agrees_with_the_reference);
+    } else {
+        tcase_add_loop_test(tests, borders_and_sizes_agree_with_the_reference, 0, CASES);
+        tcase_add_loop_test(tests, random_sizes_agree_with_the_reference, 0, 16);
+        tcase_add_loop_test(tests, these_sizes_are_not_summed_plainly, 0, CASES);
+        tcase_add_loop_test(tests, threads_and_instruction_sets_leave_the_same_bits, 0, CASES);
+    }
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
