@@ -695,6 +695,41 @@ CN_API void cn_predictor_free(cn_predictor *predictor);
  * CN_ERR_SHAPE. */
 CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output);
 
+/* ------------------------------------------------------------------------------------------ */
+/* Reports: charts and pictures as SVG, and pages of them as HTML                             */
+
+/* SVG texts are complete documents with selectable text, for light and dark surroundings and for readers who do not see
+ * all colours; they can be saved as they are or put into a page. All texts handed out are freed with cn_text_free.
+ * Names are escaped, and what is not UTF-8 or a control character in them becomes U+FFFD. */
+
+/* Puts a text that ends in '\0' into a file, whole or not at all (as cn_model_save does). CN_ERR_IO. */
+CN_API cn_status cn_text_save(cn_context *context, const char *text, const char *path);
+
+/* The epochs of one run. Runs of one name are repetitions of the same experiment, such as with other seeds. */
+typedef struct cn_history cn_history;
+CN_API cn_status cn_history_new(cn_context *context, const char *name, cn_history **history);
+CN_API cn_status cn_history_add(cn_history *history, const cn_epoch *epoch);
+CN_API void cn_history_free(cn_history *history);
+
+/* A copy of a trainer's history so far, under a name ("" if there is only one run). */
+CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history);
+
+typedef enum cn_metric { CN_METRIC_LOSS = 0, CN_METRIC_ACCURACY = 1, CN_METRIC_LEARNING_RATE = 2 } cn_metric;
+
+/* One metric of `count` runs over their epochs, training and test. Runs of one name are drawn as their mean, with a
+ * band from the lowest to the highest. NaN leaves a gap. */
+CN_API cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metric metric, char **svg);
+
+/* Loss and accuracy side by side. */
+CN_API cn_status cn_chart_curves(int count, const cn_history *const *histories, char **svg);
+
+/* What was taken for what: a row for each true class, a column for each predicted one, with numbers for up to 20
+ * classes. `dataset`, or NULL, has the classes' names. */
+CN_API cn_status cn_chart_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
+
+/* Accuracy of each class, best first; of more than 30 the 15 best and worst. */
+CN_API cn_status cn_chart_class_accuracy(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
+
 #ifdef __cplusplus
 }
 #endif
