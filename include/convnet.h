@@ -174,6 +174,15 @@ CN_API int64_t cn_tensor_count(const cn_tensor *tensor); /* elements in all */
 CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 
 /* ------------------------------------------------------------------------------------------ */
+/* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels  */
+
+/* Writes a picture as a PNG file of 8 bits a channel: into a tensor of the file's bytes, uint8 [N], to be freed with
+ * cn_tensor_free; or to `path`, which ends with .png, whole or not at all (as cn_model_save does).
+ * CN_ERR_SHAPE: not a picture; CN_ERR_IO; CN_ERR_UNSUPPORTED: a build without images. */
+CN_API cn_status cn_image_encode_png(const cn_tensor *image, cn_tensor **png);
+CN_API cn_status cn_image_save(const cn_tensor *image, const char *path);
+
+/* ------------------------------------------------------------------------------------------ */
 /* Layers: one operation with its hyper-parameters, before it joins a model                   */
 
 typedef struct cn_layer cn_layer;
