@@ -739,6 +739,32 @@ CN_API cn_status cn_chart_confusion(const cn_evaluation *evaluation, const cn_da
 /* Accuracy of each class, best first; of more than 30 the 15 best and worst. */
 CN_API cn_status cn_chart_class_accuracy(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
 
+/* Sheets of pictures with their titles as text: each picture a PNG within the SVG, small ones magnified without blur,
+ * large ones made smaller. CN_ERR_UNSUPPORTED: a build without images. */
+
+/* Pictures uint8 [N, 1 or 3, H, W] in `columns` columns (0: as suits N); titles[i], of one line or two, goes with
+ * picture i (NULL: none). */
+CN_API cn_status cn_sheet_pictures(const cn_tensor *pictures, const char *const *titles, int columns, char **svg);
+
+/* `count` images of a data set, titled "index:class" as the study has it: those named in `indices`, or the first. */
+CN_API cn_status cn_sheet_examples(const cn_dataset *dataset, int64_t count, const int64_t *indices, char **svg);
+
+/* One image as it is, and as `count` - 1 epochs of training with that seed will see it. */
+CN_API cn_status cn_sheet_augmented(const cn_dataset *dataset, int64_t index, int64_t count, uint64_t seed, char **svg);
+
+/* At most `count` misclassified images, titled "predicted:class/truth:class" as the study has it: the first in the data
+ * set's order, or, with `surest`, those to which the model gave the highest probabilities, which then stand below. */
+CN_API cn_status cn_sheet_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t count,
+                                        int surest, char **svg);
+
+/* The filters of a first convolution, float32 [N, 1 or 3, H, W], as grey or colour pictures: zero is middle grey, and
+ * the weight farthest from it, with which each is titled, black or white. */
+CN_API cn_status cn_sheet_filters(const cn_tensor *weight, char **svg);
+
+/* What a layer gives for an image, float32 [1, C, H, W]: a picture a channel, from its lowest value (dark blue) to its
+ * highest (pale yellow), with which each is titled. CN_ERR_DATA: NaN or infinity. */
+CN_API cn_status cn_sheet_activations(const cn_tensor *activations, char **svg);
+
 #ifdef __cplusplus
 }
 #endif

@@ -66,4 +66,36 @@ struct cn_history {
     size_t count, capacity;
 };
 
+/* ---- pictures and their titles (gallery.c) ---- */
+
+typedef struct cn__gallery {
+    cn_context *ctx;
+    cn_tensor *images; /* uint8 [count, 1 or 3, height, width] */
+    char **titles;     /* each a line or two, or NULL */
+    int64_t count;
+} cn__gallery;
+
+/* Black pictures without titles. cn__gallery_drop is due in any case. */
+cn_status cn__gallery_new(cn_context *ctx, int64_t count, int64_t channels, int64_t height, int64_t width,
+                          cn__gallery *gallery);
+void cn__gallery_drop(cn__gallery *gallery);
+/* Takes the text over as the title of picture `i`. */
+cn_status cn__gallery_title(cn__gallery *gallery, int64_t i, cn__text *title);
+/* Appends a class as titles have it, "index:name", not escaped. */
+void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t label);
+/* Image `index` as picture `i`, as a training pass would see it if `fetch` augments, not normalised. */
+cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *dataset, int64_t index,
+                            const cn__fetch *fetch, int64_t *label);
+/* Misclassified images with their titles: the first `count`, or those that the model was surest of, with its
+ * probabilities for prediction and truth. cn__gallery_drop is due in any case. */
+cn_status cn__gallery_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t count,
+                                    bool surest, cn__gallery *gallery);
+/* CN_ERR_SHAPE unless they are uint8 [at least 1, 1 or 3, at least 1, at least 1]. */
+cn_status cn__check_pictures(const cn_tensor *pictures, const char *what);
+/* Draws the gallery, if `status` is CN_OK, with pictures of about `size` pixels, and drops it. */
+enum { CN__EXAMPLE = 128, CN__CHANNEL = 84 };
+cn_status cn__gallery_draw(cn_status status, cn__gallery *gallery, int size, const char *name, char **svg);
+/* Appends one of the pictures as the data: URI of a PNG, made smaller if it is large. CN_ERR_UNSUPPORTED. */
+cn_status cn__append_picture(cn__text *out, const cn_tensor *images, int64_t i);
+
 #endif
