@@ -3,7 +3,7 @@
 #   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
 #   make WITH_JSON=0                          without jansson: models cannot be saved or loaded
 #   make WITH_IMAGES=0                        without libpng and libjpeg: no PNG, no JPEG
-#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR
+#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR
 #   make CONFIG=name                          everything in build/name/, beside the usual build
 
 CFLAGS ?= -O3 -g
@@ -17,6 +17,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share/convnet
 
 # Each configuration builds in a folder of its own, so that objects never mix.
 CONFIG ?= release
@@ -56,6 +57,11 @@ ISA_avx2 := -DCN__ISA=2 -mavx2 -mfma
 ISA_avx512 := -DCN__ISA=3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 
 OBJECTS := $(PLAIN_SOURCES:src/%.c=%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=%.$(isa).o))
+# Trained models become arrays of bytes, where there is JSON to read them with.
+WEIGHTS := $(sort $(wildcard weights/*.safetensors))
+ifeq ($(WITH_JSON),1)
+OBJECTS += $(WEIGHTS:%.safetensors=%.o)
+endif
 STATIC_OBJECTS := $(addprefix $(B)/static/,$(OBJECTS))
 SHARED_OBJECTS := $(addprefix $(B)/shared/,$(OBJECTS))
 
@@ -82,8 +88,9 @@ HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
-SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base data data_files interface models out_of_memory \
-               reference safetensors schedule structs summary synthetic zoo)
+SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base data data_files folder image_files image_overlay \
+               image_resize interface models out_of_memory pretrained reference safetensors schedule structs summary \
+               synthetic zoo)
 ifeq ($(CONFIG),tsan)
 SUITES_ONCE := $(SUITES)
 endif
@@ -188,6 +195,24 @@ $(B)/shared/%.o: src/%.c $(B)/flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(call compile,$(LIBRARY_FLAGS) -fPIC)
+
+$(B)/static/%.o: $(B)/%.c $(B)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,$(LIBRARY_FLAGS))
+
+$(B)/shared/%.o: $(B)/%.c $(B)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,$(LIBRARY_FLAGS) -fPIC)
+
+# weights/a-b.safetensors becomes the array cn__a_b, which io.h declares.
+$(WEIGHTS:%.safetensors=$(B)/%.c): $(B)/%.c: %.safetensors Makefile
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)name=cn__$(subst -,_,$(*F)); { echo '#include "io/io.h"'; echo "const unsigned char $$name[] = {"; \
+	    od -A n -v -t u1 $< | sed -e 's/  */,/g' -e 's/^,//' -e 's/$$/,/'; echo '};'; \
+	    echo "const size_t $${name}_bytes = sizeof $$name;"; } >$@
 
 $(B)/examples/%.o: examples/%.c $(B)/flags
 	$(call say,CC,$@)
@@ -306,6 +331,8 @@ bench-kernels: $(filter-out %/bench_training,$(BENCHES))
 
 # ---- installing ----
 
+# The models and their cards.
+TRAINED := $(WEIGHTS) $(WEIGHTS:%.safetensors=%.md)
 INSTALL_PC := $(LIBDIR)/pkgconfig/convnet.pc
 # A folder below PREFIX is written relative to it, and PREFIX relative to the .pc file, so that all may be moved.
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
@@ -313,14 +340,15 @@ empty :=
 to_prefix = $(subst $(empty) ,/,$(patsubst %,..,$(subst /, ,$(patsubst $(PREFIX)/%,%,$(LIBDIR)/pkgconfig))))
 pc_prefix = $(if $(filter $(PREFIX)/%,$(LIBDIR)),$${pcfiledir}/$(to_prefix),$(PREFIX))
 
-## install: header, libraries, convnet.pc and programs under $(DESTDIR)$(PREFIX)
+## install: header, libraries, convnet.pc, programs and trained models under $(DESTDIR)$(PREFIX)
 install: all
-	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(BINDIR)'
+	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(DATADIR)'
 	install -m 644 include/convnet.h '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 644 $(STATIC_LIB) '$(DESTDIR)$(LIBDIR)'
 	install -m 755 $(SHARED_LIB) '$(DESTDIR)$(LIBDIR)'
 	cp -P $(SHARED_LINKS) '$(DESTDIR)$(LIBDIR)'
 	install -m 755 $(INSTALLED) '$(DESTDIR)$(BINDIR)'
+	install -m 644 $(TRAINED) '$(DESTDIR)$(DATADIR)'
 	sed -e 's|@PREFIX@|$(pc_prefix)|' -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
 	    -e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@PACKAGES@|$(strip $(PACKAGES))|' pkgconfig/convnet.pc.in >'$(DESTDIR)$(INSTALL_PC)'
@@ -332,6 +360,7 @@ uninstall:
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/convnet.h' '$(DESTDIR)$(INSTALL_PC)'
 	rm -f $(patsubst %,'$(DESTDIR)$(LIBDIR)/%',$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)))
 	rm -f $(patsubst %,'$(DESTDIR)$(BINDIR)/%',$(notdir $(INSTALLED)))
+	rm -f $(patsubst %,'$(DESTDIR)$(DATADIR)/%',$(notdir $(TRAINED)))
 
 # ---- housekeeping ----
 

@@ -22,6 +22,7 @@ static const program_spec summary_program = {
              "  convnet-summary session8 --norm group --groups 4\n"
              "  convnet-summary mnist3\n"
              "  convnet-summary session8.safetensors\n"
+             "  convnet-summary pretrained\n"
              "\n"
              "Exit codes: 0 shown; 1 something failed; 2 a mistake on the command line.\n",
 };

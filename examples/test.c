@@ -9,12 +9,13 @@ enum { SPLIT_TRAIN, SPLIT_TEST };
 
 static const char *data_text;
 static int64_t threads, misclassified, predictions;
-static int split = SPLIT_TEST;
+static int split = SPLIT_TEST, flip;
 static const char *const splits[] = {"train", "test", NULL};
 
 static argument arguments[] = {
     TEXT("data", "DATA", &data_text, DATA_HELP),
     CHOICE("split", splits, &split, "which of the images"),
+    FLAG("flip", &flip, 1, "average what the model says of each image and of its mirror image"),
     INTEGER("misclassified", &misclassified, 0, 1000000000, "list the first N misclassified images"),
     INTEGER("predictions", &predictions, 0, 1000000000, "list the first N images with what the model says of them"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
@@ -23,14 +24,14 @@ static argument arguments[] = {
 
 static const program_spec test_program = {
     .name = "convnet-test",
-    .about = "Measures a model file on labelled images: loss, accuracy, accuracy of each class, and which classes it "
-             "takes for which others.",
+    .about = "Measures a model on labelled images: loss, accuracy, accuracy of each class, and which classes it takes "
+             "for which others. MODEL is a model file, or 'pretrained': the one that comes with the library.",
     .operand = "MODEL",
     .required = "data",
     .arguments = arguments,
     .notes = "Examples:\n"
              "  convnet-test session8.safetensors --data cifar10:cifar-10-batches-bin\n"
-             "  convnet-test session8.safetensors --data synthetic --misclassified 10 --predictions 5\n"
+             "  convnet-test pretrained --data cifar10:cifar-10-batches-bin --misclassified 10 --predictions 5\n"
              "\n"
              "Exit codes: 0 measured; 1 something failed; 2 a mistake on the command line.\n",
 };
@@ -89,7 +90,9 @@ static cn_status print_predictions(cn_context *context, const cn_model *model, c
     cn_dataset_shape(dataset, shape + 1);
     cn_model_output_shape(model, output);
     int64_t scores_shape[2] = {1, output[0]};
-    cn_status status = cn_predictor_new(model, NULL, &predictor);
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    options.flip = flip;
+    cn_status status = cn_predictor_new(model, &options, &predictor);
     if (status == CN_OK)
         status = cn_tensor_new(context, CN_UINT8, 4, shape, &image);
     if (status == CN_OK)
@@ -123,16 +126,21 @@ static void print_evaluation(const cn_evaluation *evaluation, const cn_dataset *
     }
 }
 
-static int measure(cn_context *context, const char *model_path, const data_spec *data) {
+static int measure(cn_context *context, const char *model_path, data_spec *data) {
     cn_model *model = NULL;
     cn_dataset *dataset = NULL;
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
     cn_evaluation *evaluation = NULL;
     int code = EXIT_FAILURE;
-    if (cn_model_load(context, model_path, &model) != CN_OK) {
+    if (model_load(context, model_path, &model) != CN_OK)
         complain("cannot load '%s': %s", model_path, cn_last_error());
-    } else if (data_open(context, data, split == SPLIT_TRAIN ? CN_TRAIN : CN_TEST, &dataset) == CN_OK &&
-               classes_match(model, dataset)) {
-        if (cn_evaluate(model, dataset, network_loss(model), &evaluation) != CN_OK) {
+    else
+        cn_model_input_shape(model, data->shape);
+    if (model && data_open(context, data, split == SPLIT_TRAIN ? CN_TRAIN : CN_TEST, &dataset) == CN_OK &&
+        classes_match(model, dataset)) {
+        options.loss = network_loss(model);
+        options.flip = flip;
+        if (cn_evaluation_new(model, dataset, &options, &evaluation) != CN_OK) {
             complain("cannot run '%s' on '%s': %s", model_path, data_text, cn_last_error());
         } else {
             print_evaluation(evaluation, dataset, model_path);

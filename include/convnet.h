@@ -176,11 +176,30 @@ CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 /* ------------------------------------------------------------------------------------------ */
 /* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels  */
 
-/* Writes a picture as a PNG file of 8 bits a channel: into a tensor of the file's bytes, uint8 [N], to be freed with
- * cn_tensor_free; or to `path`, which ends with .png, whole or not at all (as cn_model_save does).
- * CN_ERR_SHAPE: not a picture; CN_ERR_IO; CN_ERR_UNSUPPORTED: a build without images. */
-CN_API cn_status cn_image_encode_png(const cn_tensor *image, cn_tensor **png);
+/* Reads a PNG, JPEG, PPM (P6) or PGM (P5) file of any kind, known by its first bytes: palettes are resolved, 16 bits
+ * become 8, transparent places white, CMYK becomes RGB, and photographs are turned upright as their Exif data say.
+ * CN_ERR_IO; CN_ERR_FORMAT: no such file, damaged, cut short, or above 2^27 pixels, which is seen before memory is
+ * asked for; CN_ERR_UNSUPPORTED: PNG or JPEG in a build without images. */
+CN_API cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image);
+CN_API cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image);
+
+/* Writes a picture as `path` ends, with .png, .ppm (RGB) or .pgm (grey), whole or not at all (as cn_model_save does); or
+ * as a PNG file in memory: a tensor of its bytes, uint8 [N], to be freed with cn_tensor_free.
+ * CN_ERR_SHAPE: not a picture; CN_ERR_IO; CN_ERR_UNSUPPORTED. */
 CN_API cn_status cn_image_save(const cn_tensor *image, const char *path);
+CN_API cn_status cn_image_encode_png(const cn_tensor *image, cn_tensor **png);
+
+/* The picture in another size: bilinear with antialiasing, byte for byte Pillow's (torchvision's antialias=True). */
+CN_API cn_status cn_image_resize(const cn_tensor *image, int height, int width, cn_tensor **resized);
+
+/* What a model wants to see of any picture: resized so that it just covers height × width, small ones enlarged, and its
+ * middle cut out (torchvision's Resize and CenterCrop); in grey (BT.601 luma) or RGB as `channels`, 1 or 3, asks. */
+CN_API cn_status cn_image_fit(const cn_tensor *image, int channels, int height, int width, cn_tensor **fitted);
+
+/* Values as colours over a picture: `map`, float32 [1, 1, h, w], is stretched over the image (bilinear), its least value
+ * dark blue, its largest yellow, and covers the picture by `opacity`, 0 to 1. The result is RGB, as large as the image.
+ * CN_ERR_SHAPE; CN_ERR_DATA: NaN or infinity in the map. */
+CN_API cn_status cn_image_overlay(const cn_tensor *image, const cn_tensor *map, float opacity, cn_tensor **overlaid);
 
 /* ------------------------------------------------------------------------------------------ */
 /* Layers: one operation with its hyper-parameters, before it joins a model                   */
@@ -343,6 +362,11 @@ CN_API cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **
 CN_API cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor **gradient);
 CN_API int64_t cn_model_parameter_count(const cn_model *model);
 
+/* A model of its own that ends with `layer`: copies of that layer and all it depends on, parameters, normalisation and
+ * names included (of classes, if it is the last layer). For features, activations, transfer.
+ * CN_ERR_NOT_FOUND: no such layer; CN_ERR_STATE: not initialised. */
+CN_API cn_status cn_model_until(const cn_model *model, const char *layer, cn_model **part);
+
 /* Shapes of one image's input and output: channels, height, width. */
 CN_API void cn_model_input_shape(const cn_model *model, int64_t shape[3]);
 CN_API void cn_model_output_shape(const cn_model *model, int64_t shape[3]);
@@ -382,6 +406,12 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
 CN_API cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model);
+
+/* Session 8 with batch norm, trained on CIFAR-10: a model file that is part of the library, for images of 3×32×32 in
+ * the ten classes that cn_model_class_name gives. The same file, session8-cifar10.safetensors, is installed in
+ * PREFIX/share/convnet/, beside a card that says how it was trained and what it gets right. CN_ERR_UNSUPPORTED: a build
+ * without JSON. */
+CN_API cn_status cn_session8_pretrained(cn_context *context, cn_model **model);
 
 /* Reads parameters and buffers by name into a model that exists, such as a PyTorch state dict saved as safetensors.
  * All of the model's tensors must be there with its shapes (num_batches_tracked may be missing), or nothing changes:
@@ -433,6 +463,27 @@ CN_API cn_status cn_dataset_idx_files(cn_context *context, const char *images, c
 CN_API cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels, int classes,
                                    cn_dataset **dataset);
 
+/* Pictures in folders, as torchvision's ImageFolder has them: each subfolder of `directory` is a class by that name, in
+ * the order of the names, and holds PNG, JPEG, PPM and PGM files, in folders of its own if it likes. Each is brought to
+ * the wanted size by cn_image_fit. All are decoded once, by the context's threads, into memory of
+ * channels·height·width bytes a picture, so epochs decode nothing. Three channels are normalised with session 8's mean
+ * and std, one with mean 0 and std 1. Names that begin with a dot are passed over; files that cannot be read, are no
+ * pictures or are too large are skipped, each with a warning to the context's log, and counted.
+ * CN_ERR_IO: a folder that cannot be read; CN_ERR_NOT_FOUND: no subfolder; CN_ERR_DATA: no readable picture in any;
+ * CN_ERR_FORMAT: folders more than 16 deep; CN_ERR_SHAPE; CN_ERR_UNSUPPORTED: PNG or JPEG in a build without images. */
+typedef struct cn_folder_options {
+    size_t size;
+    int channels;      /* 1 (grey) or 3 (RGB); 0 means 3 */
+    int height, width; /* 0 means 32 */
+} cn_folder_options;
+#define CN_FOLDER_OPTIONS_INIT \
+    { sizeof(cn_folder_options), 3, 32, 32 }
+CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
+                                   cn_dataset **dataset);
+
+/* Files that cn_dataset_folder skipped; 0 for other data sets. */
+CN_API int64_t cn_dataset_skipped(const cn_dataset *dataset);
+
 /* Images that your program hands over when asked. `fetch` writes channels·height·width bytes and the label and
  * returns 0, or anything else to fail the call that asked (CN_ERR_IO). It is called from several threads at once
  * unless the context has one thread. */
@@ -474,8 +525,8 @@ CN_API cn_status cn_dataset_set_class_names(cn_dataset *dataset, int classes, co
 /* (pixel / 255 - mean) / std a channel; std must be above 0. */
 CN_API cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const float *mean, const float *std);
 
-/* Random changes to 8-bit training images, torchvision's definitions, in this order. A probability or amount of 0
- * leaves a step out. */
+/* Random changes to 8-bit training images, torchvision's definitions, in this order, and cutout last. A probability or
+ * amount of 0 leaves a step out. */
 typedef struct cn_augmentation {
     size_t size;
     int crop_padding;             /* RandomCrop to the image's own size, after padding by this; at most its size - 1 */
@@ -485,13 +536,17 @@ typedef struct cn_augmentation {
     float rotation;               /* degrees, uniform in ±rotation, 0 to 180; nearest, fill 0 */
     float perspective_distortion; /* 0 to 1; bilinear, fill 0 */
     float perspective;            /* probability */
+    int alternating_flip;         /* 1: instead of horizontal_flip, half of the images are mirrored in the first epoch,
+                                     the others in the next, and so on in turns (Jordan 2024) */
+    int cutout;                   /* side of a square around a random pixel that becomes 0 after normalisation; what
+                                     lies outside the image is lost (DeVries & Taylor 2017) */
 } cn_augmentation;
 #define CN_AUGMENTATION_INIT \
-    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f }
+    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0, 0 }
 #define CN_AUGMENTATION_CIFAR10 \
-    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.5f, 0.1f, 7.0f, 0.3f, 0.5f } /* the study's */
+    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.5f, 0.1f, 7.0f, 0.3f, 0.5f, 0, 0 } /* the study's */
 #define CN_AUGMENTATION_MNIST \
-    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 7.0f, 0.3f, 0.5f }
+    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 7.0f, 0.3f, 0.5f, 0, 0 }
 
 /* Sets how training batches are changed; NULL: not at all. CN_ERR_UNSUPPORTED: float32 images. */
 CN_API cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation *augmentation);
@@ -523,22 +578,26 @@ typedef struct cn_optimizer cn_optimizer;
 typedef enum cn_optimizer_kind {
     CN_OPTIMIZER_SGD = 0,
     CN_OPTIMIZER_ADAM = 1, /* Kingma & Ba 2015; weight decay added to the gradient */
-    CN_OPTIMIZER_ADAMW = 2 /* Loshchilov & Hutter 2019; decoupled weight decay */
+    CN_OPTIMIZER_ADAMW = 2, /* Loshchilov & Hutter 2019; decoupled weight decay */
+    CN_OPTIMIZER_MUON = 3  /* Jordan et al. 2024 (torch.optim.Muon, adjust_lr_fn "match_rms_adamw"): weights, but the
+                              output layer's, move along their momentum made orthogonal; all else as with AdamW, at the
+                              same rate */
 } cn_optimizer_kind;
 
 typedef struct cn_optimizer_options {
     size_t size;
     cn_optimizer_kind kind;
-    float learning_rate; /* 0 means 0.01 for SGD, 0.001 for Adam and AdamW */
-    float momentum;      /* SGD; 0: plain */
+    float learning_rate; /* 0 means 0.01 for SGD, 0.001 for the others */
+    float momentum;      /* SGD and Muon; 0: plain */
     float dampening;     /* SGD */
-    int nesterov;        /* SGD; 1 needs momentum and no dampening */
-    float weight_decay;  /* on all parameters */
-    float beta1, beta2;  /* Adam; 0 means 0.9 and 0.999 */
-    float eps;           /* Adam; 0 means 1e-8 */
+    int nesterov;        /* SGD and Muon; 1 needs momentum and no dampening */
+    float weight_decay;  /* on all parameters, unless decay_weights_only */
+    float beta1, beta2;  /* all but SGD; 0 means 0.9 and 0.999 */
+    float eps;           /* all but SGD; 0 means 1e-8 */
+    int decay_weights_only; /* 1: no decay for biases and the parameters of norms, which have one dimension */
 } cn_optimizer_options;
 #define CN_OPTIMIZER_OPTIONS_INIT \
-    { sizeof(cn_optimizer_options), CN_OPTIMIZER_SGD, 0.0f, 0.9f, 0.0f, 0, 0.0f, 0.9f, 0.999f, 1e-8f }
+    { sizeof(cn_optimizer_options), CN_OPTIMIZER_SGD, 0.0f, 0.9f, 0.0f, 0, 0.0f, 0.9f, 0.999f, 1e-8f, 0 }
 
 /* An optimiser over all parameters of an initialised model, which must outlive it. */
 CN_API cn_status cn_optimizer_new(cn_model *model, const cn_optimizer_options *options, cn_optimizer **optimizer);
@@ -620,9 +679,14 @@ typedef struct cn_trainer_options {
     const cn_schedule_options *schedule;   /* NULL: plateau, factor 0.3, patience 0; likewise */
     cn_batch_function on_batch;            /* or NULL */
     void *user;                            /* handed to on_batch */
+    float ema_decay;    /* 0: none. Above 0 and below 1: keeps an exponential moving average of parameters and running
+                           statistics: after each step average = ema_decay · average + (1 - ema_decay) · value, at first
+                           the value (torch.optim.swa_utils.AveragedModel with get_ema_avg_fn and use_buffers). The
+                           test pass measures it; the model holds it in on_epoch and whenever no cn_trainer_fit is
+                           running, and the trainer keeps what is being trained: training goes on from that */
 } cn_trainer_options;
 #define CN_TRAINER_OPTIONS_INIT \
-    { sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0, NULL, NULL, NULL, NULL }
+    { sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0, NULL, NULL, NULL, NULL, 0.0f }
 
 /* Brings together an initialised model, its training data and, or NULL, test data; all three are borrowed and must
  * outlive the trainer. NULL options: the study's recipe. Allocates all that training will need.
@@ -658,8 +722,20 @@ typedef struct cn_misclassified {
 #define CN_MISCLASSIFIED_INIT \
     { sizeof(cn_misclassified), 0, 0, 0, 0.0, 0.0 }
 
-/* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes and are
- * read as `loss` says. CN_ERR_SHAPE, CN_ERR_STATE. The result is independent of model and data afterwards. */
+typedef struct cn_evaluation_options {
+    size_t size;
+    cn_loss loss; /* how outputs are read */
+    int flip;     /* 1: each image's probabilities are the mean of its own and its mirror image's */
+} cn_evaluation_options;
+#define CN_EVALUATION_OPTIONS_INIT \
+    { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0 }
+
+/* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes.
+ * CN_ERR_SHAPE, CN_ERR_STATE. The result is independent of model and data afterwards. */
+CN_API cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset,
+                                   const cn_evaluation_options *options, cn_evaluation **evaluation);
+
+/* The same with that loss and otherwise default options. */
 CN_API cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss,
                              cn_evaluation **evaluation);
 CN_API void cn_evaluation_free(cn_evaluation *evaluation);
@@ -684,15 +760,18 @@ typedef struct cn_predictor cn_predictor;
 typedef struct cn_predictor_options {
     size_t size;
     int max_batch; /* images handled at a time, larger inputs are cut up; 0 means 16 */
+    int flip;      /* 1: each image also goes in mirrored, and the output has the mean of the probabilities that both
+                      get, from a model with one value a class: as they are if its last layer is a softmax, else their
+                      logarithms */
 } cn_predictor_options;
 #define CN_PREDICTOR_OPTIONS_INIT \
-    { sizeof(cn_predictor_options), 16 }
+    { sizeof(cn_predictor_options), 16, 0 }
 
 /* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may share
  * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time and,
  * unless a layer prevents it (grouped convolutions, batch norm without running statistics), also in the one that serves
  * few; with a small max_batch only in the latter, and then it takes the least memory. CN_ERR_STATE: model not
- * initialised. */
+ * initialised; CN_ERR_SHAPE: flip with an output of more than one value a class. */
 CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options,
                                   cn_predictor **predictor);
 CN_API void cn_predictor_free(cn_predictor *predictor);
@@ -703,6 +782,13 @@ CN_API void cn_predictor_free(cn_predictor *predictor);
  * order of additions than more: what an image gives may depend on how many go with it, by rounding. Allocates nothing.
  * CN_ERR_SHAPE. */
 CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output);
+
+/* Where in an image the model sees class `label`: the class-activation map (Zhou et al. 2016), float32 [1, 1, h, w] as
+ * large as the maps that the model averages at its end. The mean of the map plus the class's bias is its score. `image`
+ * is one that cn_predictor_run takes. CN_ERR_UNSUPPORTED: the model does not end with a global average pool and a 1×1
+ * convolution or linear layer, softmax, flatten and dropout aside; CN_ERR_NOT_FOUND: no such class; CN_ERR_SHAPE. */
+CN_API cn_status cn_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label,
+                                         cn_tensor **map);
 
 /* ------------------------------------------------------------------------------------------ */
 /* Reports: charts and pictures as SVG, and pages of them as HTML                             */

@@ -49,7 +49,7 @@ without "this build has no JSON" build/no-json/programs/convnet-summary /dev/nul
 # A folder with blanks in its name, and another one than the sources'.
 folder=$(mktemp -d "${TMPDIR:-/tmp}/convnet with blanks.XXXXXX") || exit 1
 trap 'rm -rf "$log" "$folder"' EXIT
-for part in Makefile include src examples tests pkgconfig; do
+for part in Makefile include src examples tests pkgconfig weights; do
     ln -s "$PWD/$part" "$folder/$part"
 done
 (cd "$folder" && "$make" CONFIG=blanks all install DESTDIR="$folder/in stalled" PREFIX=/opt/convnet &&

@@ -231,7 +231,7 @@ enum { DRAWS = 4000 };
 static const uint8_t *augmented(const cn_augmentation *augmentation, cn__extent extent, const uint8_t *pixels,
                                 uint64_t index, void *scratch) {
     cn__rng rng = cn__rng_new(7, CN__STREAM_AUGMENT, index);
-    return cn__augment(augmentation, extent, &rng, pixels, scratch);
+    return cn__augment(augmentation, extent, &rng, false, pixels, scratch);
 }
 
 /* Within five standard deviations of a binomial. */

@@ -508,7 +508,7 @@ START_TEST(lanes_hold_what_batches_hold) {
     enum { ROW = (WIDTH + 2) * CN__LANES, CHANNEL = (HEIGHT + 2) * ROW + CN__LANES };
     arrays a = arrays_new(CN_UINT8, 2);
     cn_augmentation all = CN_AUGMENTATION_CIFAR10;
-    const cn__fetch how = {true, 3, 4};
+    const cn__fetch how = {true, 3, 4, false};
     static float lanes[CHANNELS * CHANNEL];
     ck_ok(cn_dataset_set_augmentation(a.set, &all));
     cn_tensor *batch = whole_batch(a.set, a.ctx, 1, 3, 4);
@@ -534,10 +534,108 @@ START_TEST(lanes_hold_what_batches_hold) {
 }
 END_TEST
 
+static float value_at(const cn_tensor *batch, int image, int c, int y, int x) {
+    return ((float *)cn_tensor_data(batch))[image * VALUES + (c * HEIGHT + y) * WIDTH + x];
+}
+
+/* 1: the second is the first mirrored; 0: as it is. */
+static int is_mirrored(const cn_tensor *plain, const cn_tensor *batch, int image) {
+    int same = 1, mirrored = 1;
+    for (int v = 0; v < VALUES; v++) {
+        int c = v / (HEIGHT * WIDTH), y = v / WIDTH % HEIGHT, x = v % WIDTH;
+        float value = value_at(batch, image, c, y, x);
+        same &= value == value_at(plain, image, c, y, x);
+        mirrored &= value == value_at(plain, image, c, y, WIDTH - 1 - x);
+    }
+    ck_assert_int_eq(same + mirrored, 1);
+    return mirrored;
+}
+
+START_TEST(alternating_flips_take_turns) {
+    arrays a = arrays_new(CN_UINT8, 2);
+    cn_augmentation flips = CN_AUGMENTATION_INIT;
+    int turn[2][COUNT], first = 0, unlike = 0;
+    flips.alternating_flip = 1;
+    flips.horizontal_flip = 0.5f; /* replaced */
+    cn_tensor *plain = whole_batch(a.set, a.ctx, 0, 0, 0);
+    ck_ok(cn_dataset_set_augmentation(a.set, &flips));
+    for (int seed = 0; seed < 2; seed++)
+        for (int epoch = 1; epoch <= 4; epoch++) {
+            cn_tensor *batch = whole_batch(a.set, a.ctx, 1, (uint64_t)seed, epoch);
+            for (int i = 0; i < COUNT; i++) {
+                int mirrored = is_mirrored(plain, batch, i);
+                if (epoch == 1)
+                    turn[seed][i] = mirrored;
+                ck_assert_int_eq(mirrored, epoch % 2 ? turn[seed][i] : !turn[seed][i]);
+            }
+            cn_tensor_free(batch);
+        }
+    for (int i = 0; i < COUNT; i++) {
+        first += turn[0][i];
+        unlike += turn[0][i] != turn[1][i];
+    }
+    ck_assert(first >= 4 && first <= COUNT - 4);
+    ck_assert(unlike >= 4 && unlike <= COUNT - 4);
+    cn_tensor_free(plain);
+    arrays_free(&a);
+}
+END_TEST
+
+/* Rows and columns of an image that cutout has left 0 must be a square of `side` around a pixel, cut at the edges. */
+static void check_hole(const cn_tensor *plain, const cn_tensor *batch, int image, int side, int *seen) {
+    int top = HEIGHT, bottom = -1, left = WIDTH, right = -1;
+    for (int y = 0; y < HEIGHT; y++)
+        for (int x = 0; x < WIDTH; x++)
+            if (value_at(batch, image, 0, y, x) == 0.0f) {
+                top = y < top ? y : top, bottom = y > bottom ? y : bottom;
+                left = x < left ? x : left, right = x > right ? x : right;
+            }
+    for (int v = 0; v < VALUES; v++) {
+        int c = v / (HEIGHT * WIDTH), y = v / WIDTH % HEIGHT, x = v % WIDTH;
+        bool inside = y >= top && y <= bottom && x >= left && x <= right;
+        ck_assert_float_eq(value_at(batch, image, c, y, x), inside ? 0.0f : value_at(plain, image, c, y, x));
+    }
+    int height = bottom - top + 1, width = right - left + 1;
+    ck_assert(height == side || (height < side && height > 0 && (top == 0 || bottom == HEIGHT - 1)));
+    ck_assert(width == side || (width < side && width > 0 && (left == 0 || right == WIDTH - 1)));
+    *seen |= 1 << (height == side && width == side);
+}
+
+START_TEST(cutout_leaves_a_square_of_the_mean) {
+    const float mean[] = {0.501f, 0.502f, 0.503f}, std[] = {0.25f, 0.5f, 1.0f}; /* no byte becomes 0 */
+    arrays a = arrays_new(CN_UINT8, 2);
+    cn_augmentation hole = CN_AUGMENTATION_INIT;
+    ck_ok(cn_dataset_set_normalization(a.set, 3, mean, std));
+    cn_tensor *plain = whole_batch(a.set, a.ctx, 0, 0, 0);
+    for (hole.cutout = 2; hole.cutout <= 3; hole.cutout++) {
+        int seen = 0;
+        ck_ok(cn_dataset_set_augmentation(a.set, &hole));
+        for (int epoch = 1; epoch <= 4; epoch++) {
+            cn_tensor *batch = whole_batch(a.set, a.ctx, 1, 1, epoch);
+            for (int i = 0; i < COUNT; i++)
+                check_hole(plain, batch, i, hole.cutout, &seen);
+            cn_tensor_free(batch);
+        }
+        ck_assert_int_eq(seen, 3); /* whole squares, and some that were cut */
+    }
+    hole.cutout = 1000;
+    ck_ok(cn_dataset_set_augmentation(a.set, &hole));
+    cn_tensor *nothing = whole_batch(a.set, a.ctx, 1, 1, 1);
+    for (int v = 0; v < COUNT * VALUES; v++)
+        ck_assert_float_eq(((float *)cn_tensor_data(nothing))[v], 0.0f);
+    cn_tensor_free(nothing);
+    cn_tensor_free(plain);
+    arrays_free(&a);
+}
+END_TEST
+
 START_TEST(wrong_augmentations_are_refused) {
     arrays a = arrays_new(CN_UINT8, 1);
     const cn_augmentation good = CN_AUGMENTATION_CIFAR10;
     cn_augmentation bad = good;
+    bad.cutout = -1;
+    ck_fails(cn_dataset_set_augmentation(a.set, &bad), CN_ERR_ARGUMENT, "cutout is -1");
+    bad = good;
     bad.horizontal_flip = 1.5f;
     ck_fails(cn_dataset_set_augmentation(a.set, &bad), CN_ERR_ARGUMENT, "horizontal_flip is 1.5");
     bad = good;
@@ -699,8 +797,12 @@ int main(void) {
                                   a_shuffle_has_all_images_in_another_order,
                                   views_take_what_their_parent_has_and_then_go_their_own_way};
     const TTest *const batches[] = {augmentation_depends_on_seed_epoch_and_index_only,
-                                    every_index_is_augmented_its_own_way, lanes_hold_what_batches_hold,
-                                    wrong_augmentations_are_refused, tensors_of_another_shape_are_refused};
+                                    every_index_is_augmented_its_own_way,
+                                    alternating_flips_take_turns,
+                                    cutout_leaves_a_square_of_the_mean,
+                                    lanes_hold_what_batches_hold,
+                                    wrong_augmentations_are_refused,
+                                    tensors_of_another_shape_are_refused};
     const TTest *const out_of_memory[] = {out_of_memory_is_a_status};
     Suite *suite = suite_create("data");
     add(suite, "arrays", of_arrays, CN__COUNT(of_arrays), 1);

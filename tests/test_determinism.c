@@ -78,17 +78,36 @@ static result keep(cn_model *model, const cn_trainer *trainer) {
     return r;
 }
 
-/* One epoch of three batches by the study's recipe. */
-static result train(cn_norm norm, cn_context_options context_options) {
+/* Everything that the study's recipe has not. */
+static void other_recipe(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_dataset *data) {
+    cn_augmentation changes = CN_AUGMENTATION_INIT;
+    changes.crop_padding = 2;
+    changes.alternating_flip = 1;
+    changes.cutout = 8;
+    ck_ok(cn_dataset_set_augmentation(data, &changes));
+    optimizer->kind = CN_OPTIMIZER_MUON;
+    optimizer->nesterov = 1;
+    optimizer->weight_decay = 0.05f;
+    optimizer->decay_weights_only = 1;
+    options->optimizer = optimizer;
+    options->ema_decay = 0.5f;
+}
+
+/* One epoch of three batches by the study's recipe, or another. */
+static result train_by(bool other, cn_norm norm, cn_context_options context_options) {
     cn_context *ctx;
     cn_model *model;
     cn_trainer *trainer;
     cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
+    cn_trainer_options recipe = CN_TRAINER_OPTIONS_INIT;
+    cn_optimizer_options optimizer = CN_OPTIMIZER_OPTIONS_INIT;
     options.norm = norm;
     ck_ok(cn_context_new(&context_options, &ctx));
     cn_dataset *data = new_data(ctx);
     ck_ok(cn_session8_new(ctx, &options, &model));
-    ck_ok(cn_trainer_new(model, data, data, NULL, &trainer));
+    if (other)
+        other_recipe(&recipe, &optimizer, data);
+    ck_ok(cn_trainer_new(model, data, data, &recipe, &trainer));
     ck_ok(cn_trainer_fit(trainer, 1, NULL, NULL));
     result r = keep(model, trainer);
     cn_trainer_free(trainer);
@@ -96,6 +115,10 @@ static result train(cn_norm norm, cn_context_options context_options) {
     cn_dataset_free(data);
     cn_context_free(ctx);
     return r;
+}
+
+static result train(cn_norm norm, cn_context_options context_options) {
+    return train_by(false, norm, context_options);
 }
 
 static cn_context_options context(int threads, cn_isa isa, cn_conv_algorithm algorithm) {
@@ -135,6 +158,27 @@ START_TEST(threads_leave_the_same_bits) {
         expect_same(&one, &more);
         free(more.tensors);
     }
+    free(one.tensors);
+}
+END_TEST
+
+START_TEST(so_do_they_with_muon_and_averages) {
+    result one = train_by(true, CN_NORM_BATCH, context(1, CN_ISA_AUTO, CN_CONV_DIRECT));
+    result study = train(CN_NORM_BATCH, context(1, CN_ISA_AUTO, CN_CONV_DIRECT));
+    ck_assert_double_ne(one.test_loss, study.test_loss);
+    for (int threads = 2; threads <= (test_quick() ? 2 : 4); threads++) {
+        result more = train_by(true, CN_NORM_BATCH, context(threads, CN_ISA_AUTO, CN_CONV_DIRECT));
+        expect_same(&one, &more);
+        free(more.tensors);
+    }
+    if (offered(CN_ISA_AVX512)) {
+        result narrow = train_by(true, CN_NORM_BATCH, context(2, CN_ISA_AVX2, CN_CONV_DIRECT));
+        result wide = train_by(true, CN_NORM_BATCH, context(2, CN_ISA_AVX512, CN_CONV_DIRECT));
+        expect_same(&narrow, &wide);
+        free(narrow.tensors);
+        free(wide.tensors);
+    }
+    free(study.tensors);
     free(one.tensors);
 }
 END_TEST
@@ -181,6 +225,7 @@ int main(void) {
     Suite *suite = suite_create("determinism");
     TCase *group = tcase_create("determinism");
     tcase_add_loop_test(group, threads_leave_the_same_bits, 0, 4);
+    tcase_add_test(group, so_do_they_with_muon_and_averages);
     tcase_add_loop_test(group, avx2_and_avx512_leave_the_same_bits, CN_NORM_NONE, CN_NORM_INSTANCE + 1);
     tcase_add_loop_test(group, the_portable_kernels_agree, CN_NORM_BATCH, CN_NORM_GROUP + 1);
     tcase_add_test(group, training_stays_under_64_megabytes);

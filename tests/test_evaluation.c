@@ -87,6 +87,59 @@ START_TEST(an_evaluation_counts_what_the_model_says) {
 }
 END_TEST
 
+/* The model's outputs for a mirrored copy of the data, and theirs and `output`'s joined: the logarithm of the mean of
+ * the probabilities. */
+static void join_mirrored(cn_context *ctx, cn_model *model, cn_loss loss, cn_tensor *output) {
+    int64_t count = cn_tensor_shape(output, 0);
+    toy_data mirrored = toy_data_new(ctx, count, 2);
+    uint8_t *pixels = cn_tensor_data(mirrored.images);
+    float *z = cn_tensor_data(output);
+    for (int64_t row = 0; row < count * TOY_SIDE; row++, pixels += TOY_SIDE)
+        for (int x = 0; x < TOY_SIDE / 2; x++) {
+            uint8_t pixel = pixels[x];
+            pixels[x] = pixels[TOY_SIDE - 1 - x];
+            pixels[TOY_SIDE - 1 - x] = pixel;
+        }
+    cn_tensor *theirs = outputs_of(ctx, model, mirrored.set);
+    for (int64_t n = 0; n < count; n++) {
+        double p[TOY_CLASSES];
+        const float *other = (float *)cn_tensor_data(theirs) + n * TOY_CLASSES;
+        for (int k = 0; k < TOY_CLASSES; k++)
+            p[k] = (probability(loss, z + n * TOY_CLASSES, k) + probability(loss, other, k)) / 2.0;
+        for (int k = 0; k < TOY_CLASSES; k++)
+            z[n * TOY_CLASSES + k] = (float)log(p[k]);
+    }
+    cn_tensor_free(theirs);
+    toy_data_free(&mirrored);
+}
+
+START_TEST(mirror_images_have_their_say) {
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    cn_context *ctx = test_context(2);
+    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f);
+    toy_data data = toy_data_new(ctx, COUNT, 2);
+    cn_evaluation *e, *alone;
+    double mean;
+    options.loss = (cn_loss)_i;
+    options.flip = 1;
+    cn_tensor *output = outputs_of(ctx, model, data.set);
+    join_mirrored(ctx, model, options.loss, output);
+    ck_ok(cn_evaluation_new(model, data.set, &options, &e));
+    ck_ok(cn_evaluate(model, data.set, options.loss, &alone));
+    ck_ok(cn_loss_compute(options.loss, 0.0f, output, data.labels, &mean, NULL));
+    ck_assert_double_eq_tol(cn_evaluation_loss(e), mean, 1e-6);
+    ck_assert_double_ne(cn_evaluation_loss(e), cn_evaluation_loss(alone));
+    check_counts(e, output, &data);
+    check_misclassified(e, options.loss, output, &data);
+    cn_evaluation_free(e);
+    cn_evaluation_free(alone);
+    cn_tensor_free(output);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
 START_TEST(the_model_stays_as_it_is_and_may_go) {
     cn_context *ctx = test_context(1);
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f), *twin = toy_model(ctx, CN_NORM_BATCH, 0.0f);
@@ -159,7 +212,7 @@ START_TEST(what_does_not_fit_is_refused) {
     ck_ok(cn_model_new(ctx, 1, TOY_SIDE, TOY_SIDE, &bare));
     ck_ok(cn_mnist_model_new(ctx, 3, 0, &mnist));
     ck_ok(cn_dataset_memory(ctx, data.images, data.labels, TOY_CLASSES + 1, &more));
-    ck_fails(cn_evaluate(bare, data.set, CN_LOSS_NLL, &e), CN_ERR_STATE, "cn_evaluate");
+    ck_fails(cn_evaluate(bare, data.set, CN_LOSS_NLL, &e), CN_ERR_STATE, "not initialised");
     ck_assert_ptr_null(e);
     ck_fails(cn_evaluate(mnist, data.set, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "[1, 6, 6], the model reads [1, 28, 28]");
     ck_fails(cn_evaluate(model, more, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "4 classes, the model tells 3 apart");
@@ -179,6 +232,7 @@ END_TEST
 START_TEST(out_of_memory_is_a_status) {
     counting_allocator counter = {0};
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    const cn_evaluation_options flip = {sizeof flip, CN_LOSS_NLL, 1};
     cn_context *ctx;
     cn_evaluation *e;
     counting_options(&counter, &options);
@@ -189,7 +243,7 @@ START_TEST(out_of_memory_is_a_status) {
     long live = counter.live, failures = 0;
     for (counter.persistent = _i;; failures++) {
         counter.fail_at = counter.calls + 1 + failures;
-        cn_status status = cn_evaluate(model, data.set, CN_LOSS_NLL, &e);
+        cn_status status = cn_evaluation_new(model, data.set, &flip, &e);
         counter.fail_at = 0;
         if (status == CN_OK)
             break;
@@ -210,6 +264,7 @@ int main(void) {
     Suite *suite = suite_create("evaluation");
     TCase *group = tcase_create("evaluation");
     tcase_add_loop_test(group, an_evaluation_counts_what_the_model_says, CN_LOSS_NLL, CN_LOSS_CROSS_ENTROPY + 1);
+    tcase_add_loop_test(group, mirror_images_have_their_say, CN_LOSS_NLL, CN_LOSS_CROSS_ENTROPY + 1);
     tcase_add_test(group, the_model_stays_as_it_is_and_may_go);
     tcase_add_test(group, a_class_without_images_has_no_accuracy);
     tcase_add_test(group, a_model_of_nan_predicts_nothing);

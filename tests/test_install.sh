@@ -51,6 +51,8 @@ lib/libconvnet.so
 lib/libconvnet.so.${version%%.*}
 lib/libconvnet.so.$version
 lib/pkgconfig/convnet.pc
+share/convnet/session8-cifar10.md
+share/convnet/session8-cifar10.safetensors
 EOF
 try "the files installed" diff "$dir/wanted" "$dir/installed"
 try "a sysroot is counted once" [ "$(PKG_CONFIG_SYSROOT_DIR=$root flags --variable=includedir)" = "$(flags --variable=includedir)" ]
@@ -97,6 +99,7 @@ root=$dir/moved here=$dir/moved$prefix
 try "C, shared, moved" $cc -std=c99 tests/foreign/app.c $(flags --cflags --libs) -o "$dir/app-c"
 try "an installed program" "$here/bin/convnet-info"
 same "$version" "$(sed -n 's/^library: *\([^ ]*\) .*/\1/p' "$dir/output")"
+try "the installed model" "$here/bin/convnet-summary" "$here/share/convnet/session8-cifar10.safetensors"
 try "uninstall" "$make" uninstall DESTDIR="$root" PREFIX="$prefix"
 same "" "$(find "$root" ! -type d)"
 

@@ -1,4 +1,6 @@
-/* test_kernels_update.c: optimiser steps against torch.optim's formulas in double. */
+/* test_kernels_update.c: optimiser steps, moving averages and Muon's orthogonalisation against their formulas in
+ * double.
+ */
 #include "planes.h"
 #include "testing.h"
 #include <math.h>
@@ -145,12 +147,112 @@ START_TEST(adam_follows_its_formula) {
 }
 END_TEST
 
+/* ---- averages ---- */
+
+START_TEST(an_average_moves_by_its_share) {
+    const float decay = 0.9f;
+    cn__rng rng = cn__rng_new(33, 0, 0);
+    float *average = with_gap(&rng), *other = lines_new(LINES);
+    double wanted[COUNT];
+    memcpy(other, average, COUNT * sizeof *average);
+    for (int i = 0; i < COUNT; i++)
+        wanted[i] = (double)average[i];
+    for (int step = 0; step < STEPS; step++) {
+        float *value = with_gap(&rng);
+        kernels->average(COUNT, average, value, decay);
+        twin->average(COUNT, other, value, decay);
+        for (int i = 0; i < COUNT; i++)
+            wanted[i] = (double)decay * wanted[i] + (1.0 - (double)decay) * (double)value[i];
+        free(value);
+    }
+    check_parameters(average, other, wanted);
+    free(average);
+    free(other);
+}
+END_TEST
+
+/* ---- orthogonalisation ---- */
+
+enum { MOST_ROWS = 36, MOST_COLUMNS = 80 };
+
+typedef double wide[MOST_COLUMNS];
+
+/* One Newton-Schulz step of x, [rows][columns]. */
+static void exact_step(int rows, int columns, wide *x) {
+    static double square[MOST_ROWS][MOST_ROWS], polynomial[MOST_ROWS][MOST_ROWS], next[MOST_ROWS][MOST_COLUMNS];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < rows; j++) {
+            square[i][j] = 0.0;
+            for (int k = 0; k < columns; k++)
+                square[i][j] += x[i][k] * x[j][k];
+        }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < rows; j++) {
+            double fourth = 0.0;
+            for (int k = 0; k < rows; k++)
+                fourth += square[i][k] * square[k][j];
+            polynomial[i][j] = -4.7750 * square[i][j] + 2.0315 * fourth;
+        }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) {
+            next[i][j] = 3.4445 * x[i][j];
+            for (int k = 0; k < rows; k++)
+                next[i][j] += polynomial[i][k] * x[k][j];
+        }
+    memcpy(x, next, (size_t)rows * sizeof *x);
+}
+
+static void exact_orthogonal(int rows, int columns, wide *x) {
+    double sum = 0.0;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            sum += x[i][j] * x[i][j];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            x[i][j] /= sqrt(sum) + 1e-7;
+    for (int step = 0; step < 5; step++)
+        exact_step(rows, columns, x);
+}
+
+static const struct {
+    int rows, columns, padded_rows, padded_columns;
+} shapes[] = {{4, 16, 4, 16}, {16, 27, 16, 32}, {3, 5, 4, 16}, {36, 80, 36, 80}, {10, 64, 12, 64}, {1, 1, 4, 16}};
+
+START_TEST(orthogonalising_follows_its_formula) {
+    static double wanted[MOST_ROWS][MOST_COLUMNS];
+    int rows = shapes[_i].rows, columns = shapes[_i].columns, stride = shapes[_i].padded_columns;
+    size_t padded = (size_t)shapes[_i].padded_rows, count = padded * (size_t)stride;
+    size_t work_lines = cn__orthogonalize_work(padded, (size_t)stride) / CN__LANES;
+    cn__rng rng = cn__rng_new(34, 0, (uint64_t)_i);
+    float *x = lines_new(count / CN__LANES), *other = lines_new(count / CN__LANES), *work = lines_new(work_lines);
+    memset(x, 0, count * sizeof *x);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            wanted[i][j] = (double)(x[i * stride + j] = cn__rng_normal(&rng));
+    memcpy(other, x, count * sizeof *x);
+    exact_orthogonal(rows, columns, wanted);
+    kernels->orthogonalize(padded, (size_t)stride, x, work);
+    twin->orthogonalize(padded, (size_t)stride, other, work);
+    ck_assert_mem_eq(x, other, count * sizeof *x);
+    for (size_t i = 0; i < count; i++) {
+        int row = (int)i / stride, column = (int)i % stride;
+        double value = row < rows && column < columns ? wanted[row][column] : 0.0;
+        ck_assert_double_eq_tol((double)x[i], value, 1e-4);
+    }
+    free(x);
+    free(other);
+    free(work);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("kernels: updates");
     TCase *tests = tcase_create("updates");
     tcase_add_checked_fixture(tests, choose_kernels, NULL);
     tcase_add_loop_test(tests, sgd_follows_its_formula, 0, (int)CN__COUNT(sgd_cases));
     tcase_add_loop_test(tests, adam_follows_its_formula, 0, (int)CN__COUNT(adam_cases));
+    tcase_add_test(tests, an_average_moves_by_its_share);
+    tcase_add_loop_test(tests, orthogonalising_follows_its_formula, 0, (int)CN__COUNT(shapes));
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

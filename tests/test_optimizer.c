@@ -1,4 +1,5 @@
-/* test_optimizer.c: steps of SGD, Adam and AdamW against torch.optim, and options that are refused. */
+/* test_optimizer.c: steps of SGD, Adam and AdamW against torch.optim, Muon against its formula, what weight decay
+ * spares, and options that are refused. */
 #include "testing.h"
 #include "numbers.h"
 #include "train/train.h"
@@ -82,28 +83,195 @@ START_TEST(steps_are_pytorchs) {
 }
 END_TEST
 
+/* ---- two layers: Muon's weight and the output's, and biases ---- */
+
+enum { MOST = 24 };
+
+static cn_model *two_layers(cn_context *ctx, int inputs, int hidden, int outputs) {
+    cn_model *model;
+    cn_layer *layer;
+    ck_ok(cn_model_new(ctx, inputs, 1, 1, &model));
+    ck_ok(cn_linear_new(ctx, inputs, hidden, 0, &layer));
+    ck_ok(cn_model_append(model, "in", layer));
+    ck_ok(cn_linear_new(ctx, hidden, outputs, 0, &layer));
+    ck_ok(cn_model_append(model, "out", layer));
+    ck_ok(cn_model_init(model, 3));
+    return model;
+}
+
+static void draw_gradients(cn_model *model, uint32_t step) {
+    for (int i = 0; i < cn_model_tensor_count(model); i++) {
+        cn_tensor *gradient;
+        ck_ok(cn_model_gradient(model, cn_model_tensor_name(model, i), &gradient));
+        for (uint32_t k = 0; k < (uint32_t)cn_tensor_count(gradient); k++)
+            ((float *)cn_tensor_data(gradient))[k] = numbers_hashed(10 * step + (uint32_t)i, k) - 0.5f;
+    }
+}
+
+static void expect_same_tensor(cn_model *a, cn_model *b, const char *name) {
+    cn_tensor *tensor;
+    ck_ok(cn_model_tensor(a, name, &tensor));
+    ck_assert_mem_eq(values(a, name), values(b, name), (size_t)cn_tensor_count(tensor) * sizeof(float));
+}
+
+typedef double matrix[MOST][MOST];
+
+/* c = a b, or a bᵀ */
+static void multiply(int rows, int inner, int columns, matrix a, matrix b, int transposed, matrix c) {
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) {
+            c[i][j] = 0.0;
+            for (int k = 0; k < inner; k++)
+                c[i][j] += a[i][k] * (transposed ? b[j][k] : b[k][j]);
+        }
+}
+
+/* x <- 3.4445 x - 4.7750 x xᵀ x + 2.0315 (x xᵀ)² x, five times; the same for lying and standing matrices. */
+static void orthogonalize(int rows, int columns, matrix x) {
+    static matrix square, third, fifth;
+    double sum = 0.0;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            sum += x[i][j] * x[i][j];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            x[i][j] /= sqrt(sum);
+    for (int step = 0; step < 5; step++) {
+        multiply(rows, columns, rows, x, x, 1, square);
+        multiply(rows, rows, columns, square, x, 0, third);
+        multiply(rows, rows, columns, square, third, 0, fifth);
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++)
+                x[i][j] = 3.4445 * x[i][j] - 4.7750 * third[i][j] + 2.0315 * fifth[i][j];
+    }
+}
+
+/* Orthogonalised Nesterov momentum, as long as AdamW's steps; decoupled weight decay. */
+static void exact_muon(const cn_optimizer_options *o, int rows, int columns, const float *gradient, matrix velocity,
+                       matrix parameter) {
+    static matrix step;
+    double rate = (double)o->learning_rate, momentum = (double)o->momentum;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) {
+            double g = (double)gradient[i * columns + j];
+            velocity[i][j] = momentum * velocity[i][j] + g;
+            step[i][j] = o->nesterov ? g + momentum * velocity[i][j] : velocity[i][j];
+        }
+    orthogonalize(rows, columns, step);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            parameter[i][j] = parameter[i][j] * (1.0 - rate * (double)o->weight_decay) -
+                              rate * 0.2 * sqrt(rows > columns ? rows : columns) * step[i][j];
+}
+
+START_TEST(muon_follows_its_formula) {
+    static const int shapes[][2] = {{8, 20}, {20, 8}, {7, 7}}; /* hidden, inputs */
+    static matrix wanted, velocity;
+    int rows = shapes[_i][0], columns = shapes[_i][1];
+    cn_context *ctx = test_context(2);
+    cn_model *model = two_layers(ctx, columns, rows, 5);
+    cn_optimizer_options o = CN_OPTIMIZER_OPTIONS_INIT;
+    cn_optimizer *optimizer;
+    float *weight = values(model, "in.weight");
+    o.kind = CN_OPTIMIZER_MUON;
+    o.learning_rate = 0.05f;
+    o.nesterov = _i != 2;
+    o.weight_decay = 0.1f;
+    ck_ok(cn_optimizer_new(model, &o, &optimizer));
+    for (int i = 0; i < rows * columns; i++)
+        wanted[i / columns][i % columns] = (double)weight[i];
+    for (uint32_t step = 0; step < STEPS; step++) {
+        draw_gradients(model, step);
+        exact_muon(&o, rows, columns, gradients(model, "in.weight"), velocity, wanted);
+        ck_ok(cn_optimizer_step(optimizer));
+        for (int i = 0; i < rows * columns; i++)
+            ck_assert_double_eq_tol((double)weight[i], wanted[i / columns][i % columns], 2e-5);
+    }
+    cn_optimizer_free(optimizer);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
+START_TEST(what_muon_does_not_take_goes_as_with_adamw) {
+    cn_context *ctx = test_context(1);
+    cn_model *model = two_layers(ctx, 20, 8, 5), *twin = two_layers(ctx, 20, 8, 5);
+    cn_optimizer_options o = CN_OPTIMIZER_OPTIONS_INIT;
+    cn_optimizer *muon, *adamw;
+    o.weight_decay = 0.1f;
+    o.decay_weights_only = _i;
+    o.kind = CN_OPTIMIZER_MUON;
+    ck_ok(cn_optimizer_new(model, &o, &muon));
+    o.kind = CN_OPTIMIZER_ADAMW;
+    ck_ok(cn_optimizer_new(twin, &o, &adamw));
+    for (uint32_t step = 0; step < STEPS; step++) {
+        draw_gradients(model, step);
+        draw_gradients(twin, step);
+        ck_ok(cn_optimizer_step(muon));
+        ck_ok(cn_optimizer_step(adamw));
+    }
+    expect_same_tensor(model, twin, "in.bias");
+    expect_same_tensor(model, twin, "out.weight");
+    expect_same_tensor(model, twin, "out.bias");
+    ck_assert_mem_ne(values(model, "in.weight"), values(twin, "in.weight"), 160 * sizeof(float));
+    cn_optimizer_free(muon);
+    cn_optimizer_free(adamw);
+    cn_model_free(model);
+    cn_model_free(twin);
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* Weights go as with decay, all else as without. */
+START_TEST(weight_decay_spares_what_is_no_weight) {
+    cn_context *ctx = test_context(2);
+    cn_model *models[3];
+    for (int i = 0; i < 3; i++) {
+        cn_optimizer_options o = CN_OPTIMIZER_OPTIONS_INIT;
+        cn_optimizer *optimizer;
+        models[i] = two_layers(ctx, 131, 67, 5); /* of several pieces */
+        o.kind = (cn_optimizer_kind)_i;
+        o.weight_decay = i == 0 ? 0.0f : 0.1f;
+        o.decay_weights_only = i == 2;
+        ck_ok(cn_optimizer_new(models[i], &o, &optimizer));
+        for (uint32_t step = 0; step < STEPS; step++) {
+            draw_gradients(models[i], step);
+            ck_ok(cn_optimizer_step(optimizer));
+        }
+        cn_optimizer_free(optimizer);
+    }
+    expect_same_tensor(models[2], models[1], "in.weight");
+    expect_same_tensor(models[2], models[1], "out.weight");
+    expect_same_tensor(models[2], models[0], "in.bias");
+    expect_same_tensor(models[2], models[0], "out.bias");
+    ck_assert_mem_ne(values(models[0], "in.weight"), values(models[1], "in.weight"), 67 * sizeof(float));
+    ck_assert_mem_ne(values(models[0], "in.bias"), values(models[1], "in.bias"), 67 * sizeof(float));
+    for (int i = 0; i < 3; i++)
+        cn_model_free(models[i]);
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* ---- threads ---- */
+
 /* A model of several pieces, whose parameters are no multiple of anything. */
 static void take_steps(cn_optimizer_kind kind, int threads, cn_model **model, cn_context **ctx) {
     cn_optimizer *optimizer;
     cn_optimizer_options o = CN_OPTIMIZER_OPTIONS_INIT;
     *ctx = test_context(threads);
-    *model = linear_model(*ctx, 211, 97);
+    *model = two_layers(*ctx, 211, 97, 3);
     o.kind = kind;
     o.weight_decay = 0.01f;
     ck_ok(cn_optimizer_new(*model, &o, &optimizer));
     for (int step = 0; step < 3; step++) {
-        float *weight = gradients(*model, "fc.weight"), *bias = gradients(*model, "fc.bias");
-        for (uint32_t i = 0; i < 211 * 97; i++)
-            weight[i] = numbers_hashed((uint32_t)step, i) - 0.5f;
-        for (uint32_t i = 0; i < 97; i++)
-            bias[i] = numbers_hashed((uint32_t)step + 10, i) - 0.5f;
+        draw_gradients(*model, (uint32_t)step);
         ck_ok(cn_optimizer_step(optimizer));
     }
     cn_optimizer_free(optimizer);
 }
 
 START_TEST(threads_leave_the_same_bits) {
-    for (cn_optimizer_kind kind = CN_OPTIMIZER_SGD; kind <= CN_OPTIMIZER_ADAMW; kind++) {
+    for (cn_optimizer_kind kind = CN_OPTIMIZER_SGD; kind <= CN_OPTIMIZER_MUON; kind++) {
         cn_context *one_ctx, *ctx;
         cn_model *one, *model;
         take_steps(kind, 1, &one, &one_ctx);
@@ -133,7 +301,7 @@ static cn_status make(cn_model *model, const cn_optimizer_options *o) {
 START_TEST(zeros_mean_the_defaults) {
     cn_context *ctx = test_context(1);
     cn_model *model = linear_model(ctx, 8, 4);
-    for (cn_optimizer_kind kind = CN_OPTIMIZER_SGD; kind <= CN_OPTIMIZER_ADAMW; kind++) {
+    for (cn_optimizer_kind kind = CN_OPTIMIZER_SGD; kind <= CN_OPTIMIZER_MUON; kind++) {
         cn_optimizer_options o = {.size = sizeof o, .kind = kind};
         cn_optimizer *optimizer;
         ck_ok(cn_optimizer_new(model, &o, &optimizer));
@@ -173,8 +341,10 @@ START_TEST(options_outside_their_range_are_named) {
     ck_fails(make(model, &o), CN_ERR_ARGUMENT, "nesterov");
     o = usual, o.nesterov = 1, o.dampening = 0.1f;
     ck_fails(make(model, &o), CN_ERR_ARGUMENT, "nesterov");
-    o = usual, o.kind = (cn_optimizer_kind)3;
-    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "kind 3");
+    o = usual, o.kind = CN_OPTIMIZER_MUON, o.nesterov = 1, o.momentum = 0.0f;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "nesterov");
+    o = usual, o.kind = (cn_optimizer_kind)4;
+    ck_fails(make(model, &o), CN_ERR_ARGUMENT, "kind 4");
     o.kind = (cn_optimizer_kind)-1;
     ck_fails(make(model, &o), CN_ERR_ARGUMENT, "kind -1");
     ck_fails(cn_optimizer_new(model, NULL, NULL), CN_ERR_ARGUMENT, "optimizer is NULL");
@@ -196,18 +366,18 @@ END_TEST
 START_TEST(out_of_memory_is_a_status) {
     counting_allocator counter = {0};
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_optimizer_options adam = CN_OPTIMIZER_OPTIONS_INIT;
+    cn_optimizer_options muon = CN_OPTIMIZER_OPTIONS_INIT;
     cn_context *ctx;
     cn_optimizer *optimizer;
     counting_options(&counter, &options);
     options.threads = 1;
-    adam.kind = CN_OPTIMIZER_ADAM;
+    muon.kind = CN_OPTIMIZER_MUON;
     ck_ok(cn_context_new(&options, &ctx));
-    cn_model *model = linear_model(ctx, 8, 4);
+    cn_model *model = two_layers(ctx, 8, 6, 4);
     long live = counter.live, failures = 0;
     for (counter.persistent = _i;; failures++) {
         counter.fail_at = counter.calls + 1 + failures;
-        cn_status status = cn_optimizer_new(model, &adam, &optimizer);
+        cn_status status = cn_optimizer_new(model, &muon, &optimizer);
         counter.fail_at = 0;
         if (status == CN_OK)
             break;
@@ -215,7 +385,7 @@ START_TEST(out_of_memory_is_a_status) {
         ck_assert_ptr_null(optimizer);
         ck_assert_int_eq(counter.live, live);
     }
-    ck_assert_int_eq(failures, 3);
+    ck_assert_int_eq(failures, 6);
     cn_optimizer_free(optimizer);
     cn_model_free(model);
     cn_context_free(ctx);
@@ -227,6 +397,9 @@ int main(void) {
     Suite *suite = suite_create("optimizer");
     TCase *group = tcase_create("optimizer");
     tcase_add_test(group, steps_are_pytorchs);
+    tcase_add_loop_test(group, muon_follows_its_formula, 0, 3);
+    tcase_add_loop_test(group, what_muon_does_not_take_goes_as_with_adamw, 0, 2);
+    tcase_add_loop_test(group, weight_decay_spares_what_is_no_weight, CN_OPTIMIZER_SGD, CN_OPTIMIZER_MUON + 1);
     tcase_add_test(group, threads_leave_the_same_bits);
     tcase_add_test(group, zeros_mean_the_defaults);
     tcase_add_test(group, options_outside_their_range_are_named);

@@ -94,6 +94,90 @@ START_TEST(predictions_are_the_models) {
 }
 END_TEST
 
+/* A model that ends as `last` says: 0 log-softmax, 1 softmax, 2 neither. */
+static cn_model *ending(cn_context *ctx, int last) {
+    cn_model *model;
+    cn_layer *layer;
+    ck_ok(cn_model_new(ctx, 1, TOY_SIDE, TOY_SIDE, &model));
+    ck_ok(cn_flatten_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "flatten", layer));
+    ck_ok(cn_linear_new(ctx, TOY_PIXELS, TOY_CLASSES, 0, &layer));
+    ck_ok(cn_model_append(model, "fc", layer));
+    if (last < 2) {
+        ck_ok(last ? cn_softmax_new(ctx, &layer) : cn_log_softmax_new(ctx, &layer));
+        ck_ok(cn_model_append(model, "out", layer));
+    }
+    ck_ok(cn_model_init(model, 4));
+    return model;
+}
+
+/* The probability of class k. */
+static double share(int last, const float *output, int k) {
+    double sum = 0.0;
+    for (int c = 0; c < TOY_CLASSES; c++)
+        sum += exp((double)output[c]);
+    return last == 1 ? (double)output[k] : exp((double)output[k]) / sum;
+}
+
+static void mirror(const float *from, float *to) {
+    for (int row = 0; row < TOY_SIDE; row++)
+        for (int x = 0; x < TOY_SIDE; x++)
+            to[row * TOY_SIDE + x] = from[row * TOY_SIDE + TOY_SIDE - 1 - x];
+}
+
+START_TEST(mirror_images_have_their_say) {
+    fixture f = begin(2);
+    cn_model *model = ending(f.ctx, _i);
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    cn_tensor *mirrored = floats(f.ctx, 4, (int64_t[]){MOST, 1, TOY_SIDE, TOY_SIDE});
+    cn_tensor *ours = floats(f.ctx, 2, (int64_t[]){MOST, TOY_CLASSES});
+    cn_tensor *theirs = floats(f.ctx, 2, (int64_t[]){MOST, TOY_CLASSES});
+    float *a = cn_tensor_data(ours), *b = cn_tensor_data(theirs);
+    for (int n = 0; n < MOST; n++)
+        mirror((float *)cn_tensor_data(f.images) + n * TOY_PIXELS, (float *)cn_tensor_data(mirrored) + n * TOY_PIXELS);
+    ck_ok(cn_model_forward(model, 0, f.images, ours));
+    ck_ok(cn_model_forward(model, 0, mirrored, theirs));
+    for (int n = 0; n < MOST; n++, a += TOY_CLASSES, b += TOY_CLASSES) {
+        double mean[TOY_CLASSES];
+        for (int k = 0; k < TOY_CLASSES; k++)
+            mean[k] = (share(_i, a, k) + share(_i, b, k)) / 2.0;
+        for (int k = 0; k < TOY_CLASSES; k++)
+            a[k] = (float)(_i == 1 ? mean[k] : log(mean[k]));
+    }
+    options.flip = 1;
+    for (options.max_batch = 1; options.max_batch <= 32; options.max_batch += 31) { /* one by one, and in blocks */
+        cn_predictor *predictor;
+        ck_ok(cn_predictor_new(model, &options, &predictor));
+        ck_ok(cn_predictor_run(predictor, f.images, f.output));
+        expect_near(cn_tensor_data(f.output), cn_tensor_data(ours), MOST * TOY_CLASSES);
+        cn_predictor_free(predictor);
+    }
+    cn_tensor_free(mirrored);
+    cn_tensor_free(ours);
+    cn_tensor_free(theirs);
+    cn_model_free(model);
+    end(&f);
+}
+END_TEST
+
+START_TEST(there_is_no_mean_of_maps) {
+    cn_context *ctx = test_context(1);
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    cn_predictor *predictor;
+    cn_model *model;
+    cn_layer *layer;
+    options.flip = 1;
+    ck_ok(cn_model_new(ctx, 1, 4, 4, &model));
+    ck_ok(cn_relu_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "relu", layer));
+    ck_ok(cn_model_init(model, 0));
+    ck_fails(cn_predictor_new(model, &options, &predictor), CN_ERR_SHAPE, "flip, but the model's output is 1×4×4");
+    ck_assert_ptr_null(predictor);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
 START_TEST(bytes_are_normalised_as_in_training) {
     fixture f = begin(2);
     cn_predictor *predictor = predictor_for(f.model, 0);
@@ -198,7 +282,7 @@ END_TEST
 START_TEST(what_does_not_fit_is_refused) {
     fixture f = begin(1);
     cn_predictor *predictor, *made;
-    cn_predictor_options options = {sizeof options, -1};
+    cn_predictor_options options = {sizeof options, -1, 0};
     cn_model *naive = toy_model(f.ctx, CN_NORM_NONE, 0.0f), *bare;
     cn_tensor *none = floats(f.ctx, 4, (int64_t[]){0, 1, TOY_SIDE, TOY_SIDE});
     cn_tensor *no_output = floats(f.ctx, 2, (int64_t[]){0, TOY_CLASSES});
@@ -271,6 +355,8 @@ int main(void) {
     Suite *suite = suite_create("predictor");
     TCase *group = tcase_create("predictor");
     tcase_add_test(group, predictions_are_the_models);
+    tcase_add_loop_test(group, mirror_images_have_their_say, 0, 3);
+    tcase_add_test(group, there_is_no_mean_of_maps);
     tcase_add_test(group, bytes_are_normalised_as_in_training);
     tcase_add_test(group, a_predictor_keeps_what_the_model_was);
     tcase_add_test(group, threads_may_share_a_model);

@@ -56,7 +56,7 @@ mistake() {
 
 # ---- help and version ----
 
-for program in train test summary info; do
+for program in train test summary classify info; do
     run 0 $program --help
     says out "Usage: convnet-$program"
     says out "Exit codes: 0"
@@ -66,7 +66,7 @@ for program in train test summary info; do
 done
 run 0 train --help
 says out "--label-smoothing X"
-says out "[0.01 for sgd, 0.001 for adam and adamw]"
+says out "[0.01 for sgd, 0.001 for the others]"
 
 # ---- mistakes ----
 
@@ -93,7 +93,9 @@ mistake "--groups goes with --norm group only" summary session8 --groups 8
 mistake "--classes goes with session8 only" summary mnist2 --classes 3
 mistake "--norm goes with session8 only" train --data synthetic --model mnist3 --norm batch
 mistake "--patience goes with --schedule plateau only" train --data synthetic --schedule cosine --patience 2
-mistake "--momentum goes with --optimizer sgd only" train --data synthetic --optimizer adam --momentum 0.5
+mistake "--momentum goes with --optimizer sgd or muon only" train --data synthetic --optimizer adam --momentum 0.5
+mistake "--recipe 'bets': want study, fast or best" train --data synthetic --recipe bets
+mistake "--patience goes with --schedule plateau only" train --data synthetic --recipe best --patience 2
 mistake "--no-augment takes no value" train --data synthetic --no-augment=1
 mistake "--out and --log are both" train --data synthetic --out "$dir/x" --log "$dir/x"
 mistake "network 'session9'" train --data synthetic --model session9
@@ -102,6 +104,10 @@ mistake "MODEL is missing" summary
 mistake "MODEL is missing" test --data synthetic
 mistake "unexpected argument 'mnist2'" summary session8 mnist2
 mistake "unexpected argument 'x'" info x
+mistake "IMAGE... is missing" classify --json
+mistake "--top '0'" classify --top 0 x.png
+mistake "want a folder for the maps of 2 pictures" classify --map "$dir/nowhere" a.png b.png
+mistake "the folder is missing" train --data folder:
 
 # ---- things that are not there ----
 
@@ -152,6 +158,9 @@ checks=$((checks + 1))
 tr -s ' ' <"$dir/out" | sed -n 's/^ *\([0-9]\)/\1/p' | diff "$dir/field" - >"$dir/wrong" ||
     fail "receptive field, wanted (<) and shown (>): $(cat "$dir/wrong")"
 run 0 summary session8 --norm none --no-skip --dropout 0
+run 0 summary pretrained
+says out "airplane, automobile"
+mistake "--norm goes with session8 only" summary pretrained --norm group
 for which in 2 3 4 5; do
     run 0 summary mnist$which
     says out "Conv2d"
@@ -207,9 +216,87 @@ run 0 test "$model" --data synthetic:400 --split train
 says out " of 400)"
 run 0 train --data synthetic:100 --model "$model" --epochs 1 --optimizer adamw --schedule one-cycle --crop 2 --flip 0.5
 
+# The trained one does not know drawn shapes.
+run 1 test pretrained --data synthetic:10
+says err "class 0 is 'airplane' to the model"
+
+# A recipe, and one with single values changed: the options win wherever they stand.
+run 0 train --data synthetic:100 --recipe fast --log "$log"
+expect "$(wc -l <"$log")" -eq "$(($(sed -n 's/.*RECIPE_FAST ? \([0-9]*\) :.*/\1/p' examples/common/recipe.c) + 1))"
+run 0 train --data synthetic:100 --epochs 1 --optimizer sgd --schedule constant --lr 0.02 --recipe best --augment --log "$log"
+expect "$(wc -l <"$log")" -eq 2
+expect "$(cut -d, -f6 "$log" | sed -n 2p)" = 0.02
+run 0 test "$model" --data synthetic:400 --flip --predictions 2
+says out " of 80)"
+
 # A model for ten classes of colour images does not take grey ones, and says so.
 run 1 train --data synthetic:100 --model mnist3 --epochs 1
 says err "convnet-train: "
+
+# ---- pictures ----
+
+# picture FILE WIDTH HEIGHT BYTE: a PPM file all of one value.
+picture() {
+    { printf 'P6\n%d %d\n255\n' "$2" "$3"; head -c $(($2 * $3 * 3)) /dev/zero | tr '\0' "$4"; } >"$1"
+}
+
+photos=$dir/photos
+mkdir -p "$photos/dark" "$photos/light" "$dir/maps"
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    picture "$photos/dark/$i.ppm" $((20 + i)) 40 '\040'
+    picture "$photos/light/$i.ppm" 40 $((20 + i)) '\340'
+done
+echo "no picture" >"$photos/light/note.txt"
+run 0 train --data "folder:$photos" --epochs 2 --no-augment --out "$dir/photos.safetensors"
+says out "16 training and 4 test images of 3×32×32 in 2 classes"
+says err "note.txt' is no PNG, JPEG, PPM or PGM file"
+run 0 test "$dir/photos.safetensors" --data "folder:$photos"
+says out " of 4)"
+says out " light "
+run 1 test pretrained --data "folder:$photos"
+says err "the model tells 10 classes apart"
+
+# The same, in parts that others have made.
+mkdir "$dir/parts"
+mv "$photos" "$dir/parts/train"
+mkdir -p "$dir/parts/val/dark"
+picture "$dir/parts/val/dark/x.ppm" 32 32 '\020'
+run 1 train --data "folder:$dir/parts" --epochs 1
+says err "2 classes of training images, but 1 of test images"
+mkdir "$dir/parts/val/light"
+picture "$dir/parts/val/light/x.ppm" 32 32 '\360'
+run 0 train --data "folder:$dir/parts" --epochs 1
+says out "20 training and 2 test images"
+run 1 train --data "folder:$dir/parts/val" --epochs 1
+says err "no class has pictures enough"
+run 1 train --data "folder:$dir/maps" --epochs 1
+says err "has no subfolders"
+
+image=$dir/parts/train/light/7.ppm
+run 0 classify "$image"
+says out " %  "
+expect "$(wc -l <"$dir/out")" -eq 6
+silent err
+run 0 classify --model "$dir/photos.safetensors" --top 5 "$image"
+says out "light"
+expect "$(wc -l <"$dir/out")" -eq 3
+run 1 classify --json --top 1 "$image" "$dir/none\".png" "$dir/maps" "$image"
+expect "$(grep -c '"probability": ' "$dir/out")" -eq 2
+says out 'none\".png'
+says out '"error": "cannot open'
+says err "it is not a regular file"
+run 0 classify --map "$dir/map.ppm" --flip --top 1 "$image"
+says out "$dir/map.ppm"
+run 0 classify --map "$dir/maps" "$image" "$dir/map.ppm" "$image"
+expect -s "$dir/maps/7.ppm.png" -a -s "$dir/maps/7.ppm-2.png" -a -s "$dir/maps/map.ppm.png"
+run 1 classify --map "$dir/map.txt" "$image"
+says err "map.txt' does not end with .png"
+line="convnet-classify - <picture"
+"$bin/convnet-classify" - --top 1 <"$image" >"$dir/out" 2>"$dir/err"
+expect $? -eq 0
+"$bin/convnet-classify" - <"$0" >"$dir/out" 2>"$dir/err"
+expect $? -eq 1
+says err "is no PNG"
 
 # An interrupted run saves what it has.
 line="convnet-train, interrupted"

@@ -1,4 +1,4 @@
-/* network_spec.c: networks by name: the prebuilt ones with their options, or a model file. */
+/* network_spec.c: networks by name: the prebuilt ones with their options, the trained one, or a model file. */
 #include "common.h"
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ static bool is_session8(const network_spec *spec) {
 
 void network_check(const network_spec *spec, const program_spec *program) {
     static const char *const options[] = {"norm", "groups", "dropout", "no-skip", "classes"};
-    bool named = is_session8(spec) || mnist_number(spec->name);
+    bool named = is_session8(spec) || mnist_number(spec->name) || model_is_pretrained(spec->name);
     if (!named && !strpbrk(spec->name, "./") && access(spec->name, F_OK) != 0)
         complain_usage("network '%s': want %s", spec->name, NETWORK_HELP);
     for (size_t i = 0; i < COUNT(options); i++)
@@ -41,11 +41,28 @@ cn_status network_open(cn_context *context, const network_spec *spec, cn_model *
     } else if (mnist_number(spec->name)) {
         status = cn_mnist_model_new(context, mnist_number(spec->name), (uint64_t)spec->seed, model);
     } else {
-        status = cn_model_load(context, spec->name, model);
+        status = model_load(context, spec->name, model);
     }
     if (status != CN_OK)
         complain("cannot make network '%s': %s", spec->name, cn_last_error());
     return status;
+}
+
+cn_status network_input(cn_context *context, const network_spec *spec, int64_t shape[3]) {
+    cn_model *model = NULL;
+    cn_status status = network_open(context, spec, &model);
+    if (status == CN_OK)
+        cn_model_input_shape(model, shape);
+    cn_model_free(model);
+    return status;
+}
+
+bool model_is_pretrained(const char *name) {
+    return strcmp(name, "pretrained") == 0;
+}
+
+cn_status model_load(cn_context *context, const char *name, cn_model **model) {
+    return model_is_pretrained(name) ? cn_session8_pretrained(context, model) : cn_model_load(context, name, model);
 }
 
 cn_loss network_loss(const cn_model *model) {

@@ -1,5 +1,6 @@
 /* augmentation.c: what a training image goes through: crop, flip, grayscale, rotation, perspective, with parameters
- * drawn as torchvision's RandomCrop, RandomHorizontalFlip, RandomGrayscale, RandomRotation and RandomPerspective do. */
+ * drawn as torchvision's RandomCrop, RandomHorizontalFlip, RandomGrayscale, RandomRotation and RandomPerspective do;
+ * and where cutout (DeVries & Taylor 2017) hits it. */
 #include "data/dataset.h"
 
 /* An image on its way: where it is now, and the two places it moves between. */
@@ -24,11 +25,11 @@ size_t cn__augment_scratch(cn__extent extent) {
 }
 
 /* The next place has been painted. */
-static void turn(easel *e) {
-    uint8_t *painted = e->next;
+static void painted(easel *e) {
+    uint8_t *done = e->next;
     e->next = e->other;
-    e->other = painted;
-    e->now = painted;
+    e->other = done;
+    e->now = done;
 }
 
 static bool happens(cn__rng *rng, float probability) {
@@ -39,13 +40,13 @@ static void crop(easel *e, int padding, cn_padding_mode mode) {
     int top = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
     int left = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
     cn__crop(e->extent, e->now, e->next, padding, mode, top, left, e->row);
-    turn(e);
+    painted(e);
 }
 
 static void rotate(easel *e, float most) {
     float degrees = cn__rng_uniform(e->rng) * (2.0f * most) - most;
     cn__rotate(e->extent, e->now, e->next, degrees, e->row);
-    turn(e);
+    painted(e);
 }
 
 /* Every corner moves inwards, by up to `distortion` of half a side. */
@@ -62,28 +63,42 @@ static void perspective(easel *e, float distortion) {
     if (!cn__perspective_solve(height, width, corners, coefficients))
         return;
     cn__perspective(e->extent, e->now, e->next, coefficients, e->row);
-    turn(e);
+    painted(e);
 }
 
-const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng, const uint8_t *pixels,
-                           void *scratch) {
+const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng, bool turn,
+                           const uint8_t *pixels, void *scratch) {
     uint8_t *first = scratch, *second = first + image_bytes(extent);
     easel e = {extent, rng, pixels, first, second, second + image_bytes(extent)};
     if (augmentation->crop_padding > 0)
         crop(&e, augmentation->crop_padding, augmentation->crop_mode);
-    if (happens(rng, augmentation->horizontal_flip)) {
+    if (augmentation->alternating_flip ? turn : happens(rng, augmentation->horizontal_flip)) {
         cn__flip(extent, e.now, e.next);
-        turn(&e);
+        painted(&e);
     }
     if (happens(rng, augmentation->grayscale)) {
         cn__grayscale(extent, e.now, e.next);
-        turn(&e);
+        painted(&e);
     }
     if (augmentation->rotation > 0.0f)
         rotate(&e, augmentation->rotation);
     if (augmentation->perspective_distortion > 0.0f && happens(rng, augmentation->perspective))
         perspective(&e, augmentation->perspective_distortion);
     return e.now;
+}
+
+static int clamp(int value, int most) {
+    return value < 0 ? 0 : value > most ? most : value;
+}
+
+cn__hole cn__cutout(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng) {
+    int side = augmentation->cutout;
+    if (side == 0)
+        return (cn__hole){0};
+    int top = (int)cn__rng_below(rng, (uint32_t)extent.height) - side / 2;
+    int left = (int)cn__rng_below(rng, (uint32_t)extent.width) - side / 2;
+    return (cn__hole){clamp(top, extent.height), clamp(top + side, extent.height), clamp(left, extent.width),
+                      clamp(left + side, extent.width)};
 }
 
 /* ---- the caller's choice ---- */
@@ -107,6 +122,8 @@ static cn_status check(const cn_augmentation *a, const cn__images *images) {
     if (a->crop_mode != CN_PADDING_ZEROS && a->crop_mode != CN_PADDING_REPLICATE && a->crop_mode != CN_PADDING_REFLECT)
         return cn__error(CN_ERR_ARGUMENT, "cn_augmentation: crop_mode is %d, wanted zeros, replicate or reflect",
                          (int)a->crop_mode);
+    if (a->cutout < 0 || a->cutout > CN__MAX_SIDE)
+        return cn__error(CN_ERR_ARGUMENT, "cn_augmentation: cutout is %d, wanted 0 to %d", a->cutout, CN__MAX_SIDE);
     if (a->grayscale > 0.0f && images->channels != 3)
         return cn__error(CN_ERR_ARGUMENT, "cn_augmentation: grayscale is for 3 channels, the images have %d",
                          images->channels);
@@ -119,7 +136,8 @@ cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation
     CN__REQUIRE(dataset);
     cn_augmentation known = CN_AUGMENTATION_INIT;
     if (augmentation) {
-        CN__TRY(cn__options_read(&known, sizeof known, sizeof known, augmentation, "cn_augmentation"));
+        CN__TRY(cn__options_read(&known, sizeof known, offsetof(cn_augmentation, alternating_flip), augmentation,
+                                 "cn_augmentation"));
         CN__TRY(check(&known, dataset->images));
     }
     dataset->augmentation = known;

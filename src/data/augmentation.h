@@ -32,8 +32,16 @@ bool cn__perspective_solve(int height, int width, const int corners[8], double c
 
 /* Bytes of scratch memory for an image of this extent: a multiple of CN__ALIGN. */
 size_t cn__augment_scratch(cn__extent extent);
-/* The changed image, in `scratch` or, if nothing changed, `pixels` itself. */
-const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng, const uint8_t *pixels,
-                           void *scratch);
+/* The changed image, in `scratch` or, if nothing changed, `pixels` itself. `turn`: with alternating_flip it is this
+ * image's turn to be mirrored. */
+const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng, bool turn,
+                           const uint8_t *pixels, void *scratch);
+
+/* Rows top … bottom - 1 and columns left … right - 1. */
+typedef struct cn__hole {
+    int top, bottom, left, right;
+} cn__hole;
+/* What cutout takes out of the normalised image; nothing if there is none. */
+cn__hole cn__cutout(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng);
 
 #endif

@@ -9,6 +9,7 @@ typedef struct cn__fetch {
     bool augment;
     uint64_t seed;
     int64_t epoch;
+    bool mirror; /* left becomes right, after all else */
 } cn__fetch;
 
 /* Bytes of scratch memory that one call of cn__dataset_fetch needs (aligned to CN__ALIGN; a multiple of it). */

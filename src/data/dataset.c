@@ -210,6 +210,10 @@ cn_context *cn__dataset_context(const cn_dataset *dataset) {
     return dataset->ctx;
 }
 
+int64_t cn_dataset_skipped(const cn_dataset *dataset) {
+    return dataset->images->skipped;
+}
+
 void cn_dataset_shape(const cn_dataset *dataset, int64_t shape[3]) {
     shape[0] = dataset->images->channels;
     shape[1] = dataset->images->height;

@@ -9,8 +9,12 @@ static cn__extent extent_of(const cn__images *images) {
 /* Where a normalised image goes: its first pixel and the floats from one pixel, row and channel to the next. */
 typedef struct target {
     float *out;
-    size_t pixel, row, channel;
+    ptrdiff_t pixel, row, channel;
 } target;
+
+static target mirrored(target to, int width) {
+    return (target){to.out + (width - 1) * to.pixel, -to.pixel, to.row, to.channel};
+}
 
 static size_t source_bytes(const cn__images *images) {
     return images->source.fetch ? (cn__image_values(images) + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN : 0;
@@ -60,7 +64,7 @@ static void place_bytes(const cn_dataset *dataset, const uint8_t *pixels, target
     for (int c = 0; c < extent.channels; c++) {
         const float *table = dataset->table + c * 256;
         for (int y = 0; y < extent.height; y++, pixels += extent.width) {
-            float *out = to.out + (size_t)c * to.channel + (size_t)y * to.row;
+            float *out = to.out + c * to.channel + y * to.row;
             for (int x = 0; x < extent.width; x++, out += to.pixel)
                 *out = table[pixels[x]];
         }
@@ -71,7 +75,7 @@ static void place_floats(const cn_dataset *dataset, const float *pixels, target 
     cn__extent extent = extent_of(dataset->images);
     for (int c = 0; c < extent.channels; c++)
         for (int y = 0; y < extent.height; y++, pixels += extent.width) {
-            float *out = to.out + (size_t)c * to.channel + (size_t)y * to.row;
+            float *out = to.out + c * to.channel + y * to.row;
             for (int x = 0; x < extent.width; x++, out += to.pixel)
                 *out = (pixels[x] - dataset->mean[c]) / dataset->std[c];
         }
@@ -82,12 +86,31 @@ static cn__rng augmentation_rng(const cn__fetch *how, int64_t index) {
     return cn__rng_new(how->seed, CN__STREAM_AUGMENT, (uint64_t)how->epoch << 40 ^ (uint64_t)index);
 }
 
+/* Alternating flip (Jordan 2024): half of the images in the first epoch, the others in the next, and so on. */
+static bool turn_to_flip(const cn__fetch *how, int64_t index) {
+    cn__rng rng = cn__rng_new(how->seed, CN__STREAM_FLIP, (uint64_t)index);
+    return ((uint64_t)how->epoch + cn__rng_u32(&rng)) % 2 == 0;
+}
+
+/* 0 after normalisation: the mean colour. */
+static void clear(cn__hole hole, int channels, target to) {
+    for (int c = 0; c < channels; c++)
+        for (int y = hole.top; y < hole.bottom; y++) {
+            float *row = to.out + c * to.channel + y * to.row;
+            for (int x = hole.left; x < hole.right; x++)
+                row[x * to.pixel] = 0.0f;
+        }
+}
+
 static cn_status fetch(const cn_dataset *dataset, int64_t index, const cn__fetch *how, uint8_t *scratch, target to,
                        int64_t *label) {
     const cn__images *images = dataset->images;
     const uint8_t *pixels = NULL;
+    cn__hole hole = {0};
     int64_t at = 0;
     CN__TRY(locate(dataset, index, &at));
+    if (how->mirror)
+        to = mirrored(to, images->width);
     if (images->floats) {
         *label = images->labels[at];
         place_floats(dataset, images->floats + (size_t)at * images->stride, to);
@@ -97,15 +120,18 @@ static cn_status fetch(const cn_dataset *dataset, int64_t index, const cn__fetch
     CN__TRY(check_label(images, at, *label));
     if (how->augment) {
         cn__rng rng = augmentation_rng(how, index);
-        pixels = cn__augment(&dataset->augmentation, extent_of(images), &rng, pixels, scratch + source_bytes(images));
+        pixels = cn__augment(&dataset->augmentation, extent_of(images), &rng, turn_to_flip(how, index), pixels,
+                             scratch + source_bytes(images));
+        hole = cn__cutout(&dataset->augmentation, extent_of(images), &rng);
     }
     place_bytes(dataset, pixels, to);
+    clear(hole, images->channels, to);
     return CN_OK;
 }
 
 cn_status cn__dataset_fetch(const cn_dataset *dataset, int64_t index, const cn__fetch *how, void *scratch, float *out,
                             size_t row, size_t channel, int64_t *label) {
-    return fetch(dataset, index, how, scratch, (target){out, CN__LANES, row, channel}, label);
+    return fetch(dataset, index, how, scratch, (target){out, CN__LANES, (ptrdiff_t)row, (ptrdiff_t)channel}, label);
 }
 
 /* ---- one stored image ---- */
@@ -154,7 +180,7 @@ typedef struct batch {
 
 static cn_status fetch_one(const batch *b, int64_t i, uint8_t *scratch) {
     const cn__images *images = b->dataset->images;
-    size_t width = (size_t)images->width, plane = (size_t)images->height * width;
+    ptrdiff_t width = images->width, plane = images->height * width;
     target to = {b->images + (size_t)i * cn__image_values(images), 1, width, plane};
     int64_t label = 0;
     CN__TRY(fetch(b->dataset, b->indices[i], &b->how, scratch, to, &label));
@@ -206,7 +232,7 @@ cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, const int64
     batch b = {.dataset = dataset,
                .count = count,
                .indices = indices,
-               .how = {augment != 0, seed, epoch},
+               .how = {.augment = augment != 0, .seed = seed, .epoch = epoch},
                .images = images->data,
                .labels = labels ? labels->data : NULL};
     return fetch_batch(&b);

@@ -69,7 +69,7 @@ static bool write(encoder *e, png_struct *png, png_info *info, const cn_tensor *
     if (setjmp(png_jmpbuf(png)))
         return false;
     png_set_write_fn(png, e, append, flush);
-    png_set_user_limits(png, CN__MAX_PIXELS, CN__MAX_PIXELS);
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_IHDR(png, info, (png_uint_32)image->shape[3], (png_uint_32)image->shape[2], 8,
                  image->shape[1] == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -99,7 +99,7 @@ cn_status cn_image_encode_png(const cn_tensor *image, cn_tensor **png) {
     CN__REQUIRE(image);
     CN__TRY(cn__image_check(image, "cn_image_encode_png: image"));
     encoder e = {.ctx = image->ctx};
-    cn_status status = encode(&e, image) ? CN_OK : cn__image_failed("a picture", "PNG", e.no_memory, e.message);
+    cn_status status = encode(&e, image) ? CN_OK : cn__image_failed("picture", "PNG", e.no_memory, e.message);
     if (status == CN_OK)
         status = cn_tensor_borrow(e.ctx, CN_UINT8, 1, &(int64_t){(int64_t)e.bytes}, e.file, png);
     if (status == CN_OK)

@@ -1,6 +1,6 @@
 /* io.h: files. safetensors.c reads and writes the container, architecture.c turns a model's structure into text and
- * back, model_file.c brings both together; json.c reads JSON from strangers. Without jansson (CN_WITH_JSON=0) all of it
- * is left out, and model_file.c says so.
+ * back, model_file.c brings both together; json.c reads JSON from strangers; pretrained.c hands out the model file that
+ * is part of the library. Without jansson (CN_WITH_JSON=0) all of it is left out, and model_file.c says so.
  *
  * A model file is a safetensors file: 8 bytes little-endian length, that much JSON, and the tensors' bytes, to which
  * the JSON's offsets refer. In the strings of its "__metadata__": format           "pt", which PyTorch's tools look for
@@ -67,5 +67,10 @@ cn_status cn__safetensors_write(cn_context *ctx, const char *path, const cn__ent
 cn_status cn__architecture_write(const cn_model *model, char **text);
 /* Builds the model, up to but without cn_model_init. CN_ERR_FORMAT. */
 cn_status cn__architecture_read(cn_context *ctx, const char *text, cn_model **model);
+
+/* ---- model files that are part of the library (made from weights/ by the Makefile) ---- */
+
+extern const unsigned char cn__session8_cifar10[];
+extern const size_t cn__session8_cifar10_bytes;
 
 #endif

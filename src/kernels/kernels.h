@@ -214,7 +214,20 @@ typedef struct cn__kernels {
     void (*adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,
                  float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay, bool decoupled,
                  float l1);
+    /* average = decay · average + (1 - decay) · value */
+    void (*average)(size_t n, float *average, const float *value, float decay);
+    /* x, [rows][columns], rows a multiple of 4 and at most columns, columns a multiple of 16, both filled up with
+     * zeros: makes all singular values that are not 0 about 1 (Muon). `work`: cn__orthogonalize_work floats. */
+    void (*orthogonalize)(size_t rows, size_t columns, float *x, float *work);
 } cn__kernels;
+
+/* Floats from one row of a square matrix to the next, and in all. */
+static inline size_t cn__orthogonalize_side(size_t rows) {
+    return (rows + CN__LANES - 1) / CN__LANES * CN__LANES;
+}
+static inline size_t cn__orthogonalize_work(size_t rows, size_t columns) {
+    return rows * columns + 2 * rows * cn__orthogonalize_side(rows);
+}
 
 /* Row-major C (+)= A · B, all through CBLAS, in pieces small enough that OpenBLAS stays on the calling thread.
  * transpose_b: B is [n][k]. */

@@ -38,8 +38,9 @@ struct cn_model {
     size_t slot_count;
     float *parameters, *gradients; /* flat, flat_count floats, a multiple of 16; gaps are zero */
     size_t flat_count;
-    int64_t *counters; /* int64 buffers */
-    float *buffers;    /* float32 buffers */
+    int64_t *counters; /* int64 buffers, counter_count of them */
+    float *buffers;    /* float32 buffers, flat like the parameters: buffer_count floats, a multiple of 16 */
+    size_t counter_count, buffer_count;
     float *mean, *std; /* per input channel, or NULL */
     char **class_names;
     int64_t class_count;

@@ -105,7 +105,7 @@ static void drop_tensors(cn_model *model) {
     model->slots = NULL;
     model->parameters = model->gradients = model->buffers = NULL;
     model->counters = NULL;
-    model->slot_count = model->flat_count = 0;
+    model->slot_count = model->flat_count = model->counter_count = model->buffer_count = 0;
 }
 
 static cn_status allocate_tensors(cn_model *model) {
@@ -126,6 +126,8 @@ static cn_status allocate_tensors(cn_model *model) {
     if (all) {
         model->slot_count = need.slots;
         model->flat_count = need.floats;
+        model->counter_count = need.counters;
+        model->buffer_count = need.buffers;
     }
     cn_status status = all ? fill_slots(model) : cn__no_memory("the model's parameters");
     if (status != CN_OK)

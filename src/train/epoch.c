@@ -19,26 +19,14 @@ static void shuffle(cn_trainer *t) {
 
 /* ---- running statistics, which a batch whose loss is not finite must not spoil ---- */
 
-static size_t buffer_bytes(const cn__slot *slot) {
-    return slot->parameter ? 0 : (size_t)slot->value.count * cn__dtype_bytes(slot->value.dtype);
+static void keep_buffers(const cn_trainer *t) {
+    memcpy(t->buffers, t->model->buffers, t->model->buffer_count * sizeof *t->buffers);
+    memcpy(t->counters, t->model->counters, t->model->counter_count * sizeof *t->counters);
 }
 
-size_t cn__trainer_buffer_bytes(const cn_model *model) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < model->slot_count; i++)
-        bytes += buffer_bytes(&model->slots[i]);
-    return bytes;
-}
-
-static void copy_buffers(cn_trainer *t, bool back) {
-    char *kept = t->buffers;
-    for (size_t i = 0; i < t->model->slot_count; i++) {
-        const cn__slot *slot = &t->model->slots[i];
-        size_t bytes = buffer_bytes(slot);
-        if (bytes > 0)
-            memcpy(back ? slot->value.data : kept, back ? kept : slot->value.data, bytes);
-        kept += bytes;
-    }
+static void restore_buffers(const cn_trainer *t) {
+    memcpy(t->model->buffers, t->buffers, t->model->buffer_count * sizeof *t->buffers);
+    memcpy(t->model->counters, t->counters, t->model->counter_count * sizeof *t->counters);
 }
 
 /* ---- one batch ---- */
@@ -72,14 +60,14 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
     CN__TRY(cn__feed_fetch(&t->train, t->order, first, run.images, &how, cn__plan_input(t->plan)));
     cn__tally tally = t->tally;
     double penalty = l1_penalty(t);
-    copy_buffers(t, false);
+    keep_buffers(t);
     cn__plan_prepare(t->plan);
     CN__TRY(cn__plan_forward(t->plan, &run));
     *loss = penalty + cn__loss_batch(&t->criterion, cn__plan_output(t->plan), t->train.label, run.images,
                                      cn__plan_output_gradient(t->plan), &tally);
     if (!isfinite(*loss)) {
         cn_status status = not_finite(t, cn__plan_first_bad(t->plan, &run), "batch", t->batch + 1, *loss);
-        copy_buffers(t, true);
+        restore_buffers(t);
         return status;
     }
     tally.loss += penalty * run.images;
@@ -93,6 +81,7 @@ static cn_status train_batch(cn_trainer *t, double *loss) {
     CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
     CN__TRY(find_gradient(t, loss));
     cn__optimizer_step(t->optimizer, t->options.l1);
+    cn__average_step(&t->average);
     t->batch++;
     return CN_OK;
 }
@@ -166,6 +155,7 @@ cn_status cn__trainer_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, voi
     CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, t->epochs, sizeof *t->history));
     if (t->batch == 0)
         begin_epoch(t);
+    cn__average_show(&t->average, false);
     CN__TRY(train_batches(t, stop));
     if (*stop)
         return CN_OK;
@@ -176,6 +166,7 @@ cn_status cn__trainer_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, voi
                       .train_accuracy = (double)t->tally.correct / images,
                       .learning_rate = t->schedule.rate,
                       .images_per_second = images / t->seconds};
+    cn__average_show(&t->average, true);
     CN__TRY(test(t, &epoch.test_loss, &epoch.test_accuracy));
     epoch.seconds = t->seconds + seconds_now() - start;
     cn__schedule_epoch(&t->schedule, epoch.epoch, t->testing ? epoch.test_loss : epoch.train_loss);

@@ -52,7 +52,8 @@ static cn_status count_batch(void *argument, int64_t first, int32_t images) {
     return CN_OK;
 }
 
-static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss, cn_evaluation *e) {
+static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, const cn_evaluation_options *options,
+                          cn_evaluation *e) {
     int64_t output[3];
     cn__inference *inference = NULL;
     cn__feed feed = {0};
@@ -65,11 +66,11 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cn_l
     if (status == CN_OK)
         status = cn__feed_init(&feed, e->ctx, dataset, BATCH);
     if (status == CN_OK)
-        status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1});
+        status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1}, options->flip != 0);
     if (status == CN_OK)
         status = cn__inference_new(model, &(cn__inference_options){.images = feed.images}, &inference);
     if (status == CN_OK) {
-        pass p = {e, {loss, 0.0f}, &feed};
+        pass p = {e, {options->loss, 0.0f}, &feed};
         cn__inference_prepare(inference);
         status = cn__feed_all(&feed, inference, count_batch, &p);
     }
@@ -78,24 +79,33 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cn_l
     return status;
 }
 
-cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss, cn_evaluation **evaluation) {
+cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, const cn_evaluation_options *options,
+                            cn_evaluation **evaluation) {
+    cn_evaluation_options known = CN_EVALUATION_OPTIONS_INIT;
     CN__REQUIRE(evaluation);
     *evaluation = NULL;
-    CN__TRY(cn__model_ready(model, "cn_evaluate"));
+    CN__TRY(cn__model_ready(model, "cn_evaluation_new"));
     CN__REQUIRE(dataset);
-    CN__TRY(cn__criterion_check(&(cn__criterion){loss, 0.0f}, "cn_evaluate"));
-    CN__TRY(cn__feed_check(model, dataset, "cn_evaluate", "the data set"));
+    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, options, "cn_evaluation_options"));
+    CN__TRY(cn__criterion_check(&(cn__criterion){known.loss, 0.0f}, "cn_evaluation_options"));
+    CN__TRY(cn__feed_check(model, dataset, "cn_evaluation_new", "the data set"));
     cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
         return cn__no_memory("an evaluation");
     made->ctx = model->ctx;
-    cn_status status = evaluate(model, dataset, loss, made);
+    cn_status status = evaluate(model, dataset, &known, made);
     if (status != CN_OK) {
         cn_evaluation_free(made);
         return status;
     }
     *evaluation = made;
     return CN_OK;
+}
+
+cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss, cn_evaluation **evaluation) {
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    options.loss = loss;
+    return cn_evaluation_new(model, dataset, &options, evaluation);
 }
 
 void cn_evaluation_free(cn_evaluation *evaluation) {

@@ -48,6 +48,7 @@ void cn__feed_drop(cn__feed *feed) {
     cn__free(feed->ctx, feed->label);
     cn__free(feed->ctx, feed->place);
     cn__free(feed->ctx, feed->outputs.data);
+    cn__free(feed->ctx, feed->mirrored.data);
     *feed = (cn__feed){0};
 }
 
@@ -59,7 +60,7 @@ typedef struct batch {
     int64_t first;
     size_t count;
     const cn__fetch *how;
-    const cn__map *map;
+    const cn__map *map; /* all images in; of cn__feed_all: their outputs out */
 } batch;
 
 static void zero_lane(const cn__map *map, float *lane) {
@@ -113,26 +114,41 @@ static void fill_block(void *argument, size_t block, const cn__map *input) {
 }
 
 static void take_block(void *argument, size_t block, const cn__map *output) {
-    const cn__map *all = &((const batch *)argument)->feed->outputs;
+    const cn__map *all = ((const batch *)argument)->map;
     memcpy(cn__map_plane(all, block, 0).data, output->data, cn__map_floats(all, 1) * sizeof *output->data);
 }
 
-cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape) {
+static cn_status make_outputs(const cn__feed *feed, cn__shape shape, cn__map *outputs) {
     int32_t blocks = (feed->images - 1) / CN__LANES + 1;
-    cn__map_layout(&feed->outputs, shape, 0, 0, CN_PADDING_ZEROS);
-    feed->outputs.data = cn__alloc(feed->ctx, cn__map_floats(&feed->outputs, blocks), sizeof *feed->outputs.data);
-    return feed->outputs.data ? CN_OK : cn__no_memory("a batch of outputs");
+    cn__map_layout(outputs, shape, 0, 0, CN_PADDING_ZEROS);
+    outputs->data = cn__alloc(feed->ctx, cn__map_floats(outputs, blocks), sizeof *outputs->data);
+    return outputs->data ? CN_OK : cn__no_memory("a batch of outputs");
+}
+
+cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, bool flip) {
+    CN__TRY(make_outputs(feed, shape, &feed->outputs));
+    return flip ? make_outputs(feed, shape, &feed->mirrored) : CN_OK;
+}
+
+/* Images from `first` on, or their mirror images, and what the model says of them. */
+static cn_status run_batch(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images, bool mirror) {
+    cn__fetch how = {.mirror = mirror};
+    batch b = {feed, NULL, first, (size_t)images, &how, mirror ? &feed->mirrored : &feed->outputs};
+    cn__blocks blocks = {fill_block, take_block, &b};
+    cn__inference_run(inference, images, &blocks);
+    return first_failure(&b);
 }
 
 cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__seen seen, void *argument) {
-    static const cn__fetch plainly = {.augment = false};
     int64_t count = cn_dataset_count(feed->data);
     for (int64_t first = 0; first < count; first += feed->images) {
         int32_t images = count - first < feed->images ? (int32_t)(count - first) : feed->images;
-        batch b = {feed, NULL, first, (size_t)images, &plainly, NULL};
-        cn__blocks blocks = {fill_block, take_block, &b};
-        cn__inference_run(inference, images, &blocks);
-        CN__TRY(first_failure(&b));
+        CN__TRY(run_batch(feed, inference, first, images, false));
+        if (feed->mirrored.data) {
+            CN__TRY(run_batch(feed, inference, first, images, true));
+            for (int32_t n = 0; n < images; n++)
+                cn__row_join(cn__map_row(&feed->outputs, n), cn__map_row(&feed->mirrored, n), false);
+        }
         CN__TRY(seen(argument, first, images));
     }
     return CN_OK;

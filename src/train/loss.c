@@ -60,6 +60,20 @@ double cn__row_probability(cn_loss loss, cn__row output, int64_t k) {
     return exp(value(output, k) - log_normalizer(loss, output));
 }
 
+/* log(mean of e^a and e^b) */
+static double log_mean(double a, double b) {
+    double larger = fmax(a, b), distance = fabs(a - b);
+    return larger == -INFINITY ? larger : larger + log1p(exp(-distance)) - log(2.0);
+}
+
+void cn__row_join(cn__row output, cn__row mirrored, bool probabilities) {
+    double ours = log_sum_exp(output), theirs = log_sum_exp(mirrored);
+    for (int64_t k = 0; k < output.classes; k++) {
+        double a = value(output, k), b = value(mirrored, k);
+        output.data[(size_t)k * output.step] = (float)(probabilities ? (a + b) / 2.0 : log_mean(a - ours, b - theirs));
+    }
+}
+
 double cn__loss_batch(const cn__criterion *criterion, const cn__map *output, const int64_t *labels, int32_t images,
                       const cn__map *gradient, cn__tally *tally) {
     double sum = 0.0, scale = 1.0 / images;

@@ -10,6 +10,8 @@ struct cn_predictor {
     int32_t images;                 /* at a time */
     int32_t few;                    /* that go one by one */
     float *levels;                  /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
+    float *mirrored;                /* outputs of mirror images; NULL: not wanted */
+    bool probabilities;             /* the model ends in a softmax */
 };
 
 /* ---- images on their way in and out ---- */
@@ -17,26 +19,30 @@ struct cn_predictor {
 typedef struct pass {
     const cn_predictor *predictor;
     int32_t images;
+    bool mirror;         /* left becomes right */
     const float *floats; /* normalised; NULL: bytes */
     const uint8_t *bytes;
     float *output;
     int64_t output_size; /* of an image */
 } pass;
 
-static float pixel(const pass *p, size_t channel, size_t at) {
+/* Pixel x of a row that begins at `row`. */
+static float pixel(const pass *p, size_t channel, size_t row, size_t x, size_t width) {
+    size_t at = row + (p->mirror ? width - 1 - x : x);
     return p->floats ? p->floats[at] : p->predictor->levels[channel * LEVELS + p->bytes[at]];
 }
 
 static void fill_plane(const pass *p, size_t block, size_t channel, const cn__map *map) {
-    size_t channels = (size_t)map->shape.channels, pixels = (size_t)map->shape.height * (size_t)map->shape.width;
+    size_t channels = (size_t)map->shape.channels, height = (size_t)map->shape.height;
+    size_t width = (size_t)map->shape.width;
     cn__plane plane = cn__map_plane(map, 0, channel);
     for (size_t lane = 0; lane < CN__LANES; lane++) {
-        size_t image = block * CN__LANES + lane, at = (image * channels + channel) * pixels;
+        size_t image = block * CN__LANES + lane, row = (image * channels + channel) * height * width;
         bool spare = image >= (size_t)p->images;
-        for (int32_t y = 0; y < map->shape.height; y++) {
-            float *to = plane.data + (size_t)y * plane.row + lane;
-            for (int32_t x = 0; x < map->shape.width; x++, to += CN__LANES, at++)
-                *to = spare ? 0.0f : pixel(p, channel, at);
+        for (size_t y = 0; y < height; y++, row += width) {
+            float *to = plane.data + y * plane.row + lane;
+            for (size_t x = 0; x < width; x++)
+                to[x * CN__LANES] = spare ? 0.0f : pixel(p, channel, row, x, width);
         }
     }
 }
@@ -57,12 +63,12 @@ static void take_block(void *argument, size_t block, const cn__map *output) {
 static void fill_single(void *argument, size_t image, const cn__map *input) {
     const pass *p = argument;
     size_t channels = (size_t)input->lane_channels, width = (size_t)input->shape.width;
-    size_t at = image * channels * (size_t)input->shape.height * width;
+    size_t row = image * channels * (size_t)input->shape.height * width;
     for (size_t channel = 0; channel < channels; channel++)
-        for (size_t y = 0; y < (size_t)input->shape.height; y++) {
+        for (size_t y = 0; y < (size_t)input->shape.height; y++, row += width) {
             float *to = cn__channel_map_row(input, channel, y);
             for (size_t x = 0; x < width; x++)
-                to[x * CN__LANES] = pixel(p, channel, at++);
+                to[x * CN__LANES] = pixel(p, channel, row, x, width);
         }
 }
 
@@ -87,21 +93,38 @@ static cn_status make_levels(cn_predictor *p) {
     return CN_OK;
 }
 
+/* What it takes to run mirror images, too. */
+static cn_status make_flip(cn_predictor *p) {
+    int64_t output[3];
+    cn_model_output_shape(p->model, output);
+    if (output[1] != 1 || output[2] != 1)
+        return cn__error(CN_ERR_SHAPE,
+                         "cn_predictor_options: flip, but the model's output is %lld×%lld×%lld, wanted one "
+                         "value a class",
+                         (long long)output[0], (long long)output[1], (long long)output[2]);
+    p->probabilities = p->model->nodes[p->model->node_count - 1].layer->ops == cn__layer_ops_find("Softmax");
+    p->mirrored = cn__alloc(p->ctx, (size_t)p->images, (size_t)output[0] * sizeof *p->mirrored);
+    return p->mirrored ? CN_OK : cn__no_memory("a predictor");
+}
+
 /* The parameters are copied, by the plans for few images in packed form only. */
-static cn_status make(cn_predictor *p, int32_t max_batch) {
+static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
+    int32_t max_batch = options->max_batch ? options->max_batch : CN__LANES;
     p->images = max_batch;
     p->few = cn__inference_few(p->model);
     if (p->few > 0) {
-        cn__inference_options options = {.images = max_batch < p->few ? max_batch : p->few, .one_by_one = true};
-        CN__TRY(cn__inference_new(p->model, &options, &p->singly));
+        cn__inference_options few = {.images = max_batch < p->few ? max_batch : p->few, .one_by_one = true};
+        CN__TRY(cn__inference_new(p->model, &few, &p->singly));
         cn__inference_prepare(p->singly);
     }
     if (max_batch > p->few) {
         p->images = (max_batch + CN__LANES - 1) / CN__LANES * CN__LANES; /* whole blocks */
-        cn__inference_options options = {.images = p->images, .copy_tensors = true};
-        CN__TRY(cn__inference_new(p->model, &options, &p->blocks));
+        cn__inference_options many = {.images = p->images, .copy_tensors = true};
+        CN__TRY(cn__inference_new(p->model, &many, &p->blocks));
         cn__inference_prepare(p->blocks);
     }
+    if (options->flip)
+        CN__TRY(make_flip(p));
     return make_levels(p);
 }
 
@@ -110,7 +133,8 @@ cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *op
     CN__REQUIRE(predictor);
     *predictor = NULL;
     CN__TRY(cn__model_ready(model, "cn_predictor_new"));
-    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, options, "cn_predictor_options"));
+    CN__TRY(
+        cn__options_read(&known, sizeof known, offsetof(cn_predictor_options, flip), options, "cn_predictor_options"));
     if (known.max_batch < 0 || known.max_batch > CN__MAX_BATCH)
         return cn__error(CN_ERR_ARGUMENT, "cn_predictor_options: max_batch is %d, wanted 0 to %d", known.max_batch,
                          CN__MAX_BATCH);
@@ -119,7 +143,7 @@ cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *op
         return cn__no_memory("a predictor");
     made->model = model;
     made->ctx = model->ctx;
-    cn_status status = make(made, known.max_batch ? known.max_batch : CN__LANES);
+    cn_status status = make(made, &known);
     if (status != CN_OK) {
         cn_predictor_free(made);
         return status;
@@ -135,10 +159,32 @@ void cn_predictor_free(cn_predictor *predictor) {
     cn__inference_free(predictor->blocks);
     cn__inference_free(predictor->singly);
     cn__free(ctx, predictor->levels);
+    cn__free(ctx, predictor->mirrored);
     cn__free(ctx, predictor);
 }
 
 /* ---- running ---- */
+
+static void run_pass(pass *p) {
+    const cn_predictor *predictor = p->predictor;
+    if (p->images <= predictor->few)
+        cn__inference_run(predictor->singly, p->images, &(cn__blocks){fill_single, take_single, p});
+    else
+        cn__inference_run(predictor->blocks, p->images, &(cn__blocks){fill_block, take_block, p});
+}
+
+/* The same images mirrored, joined with the outputs that are there. */
+static void run_mirrored(pass p) {
+    float *output = p.output;
+    p.mirror = true;
+    p.output = p.predictor->mirrored;
+    run_pass(&p);
+    for (int64_t n = 0; n < p.images; n++) {
+        cn__row ours = {output + n * p.output_size, 1, p.output_size};
+        cn__row theirs = {p.output + n * p.output_size, 1, p.output_size};
+        cn__row_join(ours, theirs, p.predictor->probabilities);
+    }
+}
 
 /* Images first … first + images - 1. */
 static void run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_tensor *output, int64_t first,
@@ -152,10 +198,9 @@ static void run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_
         p.floats = (const float *)input->data + first * in_size;
     else
         p.bytes = (const uint8_t *)input->data + first * in_size;
-    if (images <= predictor->few)
-        cn__inference_run(predictor->singly, images, &(cn__blocks){fill_single, take_single, &p});
-    else
-        cn__inference_run(predictor->blocks, images, &(cn__blocks){fill_block, take_block, &p});
+    run_pass(&p);
+    if (predictor->mirrored)
+        run_mirrored(p);
 }
 
 cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output) {

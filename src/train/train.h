@@ -38,6 +38,10 @@ int64_t cn__row_argmax(cn__row output);
 /* The probability that an output, read as `loss` says, gives class k. */
 double cn__row_probability(cn_loss loss, cn__row output, int64_t k);
 
+/* What an image and its mirror image say together, into the first: the mean of their probabilities, or its logarithm.
+ * Outputs are probabilities (of a softmax) or, log-probabilities and logits alike, become them by a softmax. */
+void cn__row_join(cn__row output, cn__row mirrored, bool probabilities);
+
 /* What is counted over an epoch or a data set. */
 typedef struct cn__tally {
     double loss; /* sum over images, in their order */
@@ -53,6 +57,24 @@ double cn__loss_batch(const cn__criterion *criterion, const cn__map *output, con
 
 /* A step with the gradient of l1 · Σ|parameter| added. */
 void cn__optimizer_step(cn_optimizer *optimizer, float l1);
+
+/* ---- Muon (muon.c) ---- */
+
+/* A weight seen as a matrix. */
+typedef struct cn__muon_weight {
+    size_t outputs, inputs; /* its first dimension, and all others together */
+} cn__muon_weight;
+
+typedef struct cn__muon_step {
+    float *parameter, *velocity;
+    const float *gradient;
+    float rate, momentum, weight_decay, l1;
+    bool nesterov;
+} cn__muon_step;
+
+/* Floats of memory that a step works in (aligned to CN__ALIGN). */
+size_t cn__muon_work(const cn__muon_weight *weight);
+void cn__muon_apply(const cn_context *ctx, const cn__muon_weight *weight, const cn__muon_step *step, float *work);
 
 /* ---- schedules (schedule.c) ---- */
 
@@ -84,8 +106,9 @@ typedef struct cn__feed {
     char *scratch;
     cn_status *status; /* by image, as are: */
     int64_t *label;
-    uint32_t *place; /* index in the data set, for dropout */
-    cn__map outputs; /* of cn__feed_all: a batch's; data NULL until cn__feed_outputs */
+    uint32_t *place;  /* index in the data set, for dropout */
+    cn__map outputs;  /* of cn__feed_all: a batch's; data NULL until cn__feed_outputs, as are */
+    cn__map mirrored; /* those of its mirror images; NULL also if they are not wanted */
 } cn__feed;
 
 /* CN_ERR_SHAPE: images or classes that the model does not fit; `function` and `what` (a data set) for messages. */
@@ -99,10 +122,10 @@ void cn__feed_drop(cn__feed *feed);
 cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
                          const cn__map *map);
 
-/* Memory for outputs of that shape, which cn__feed_all needs. */
-cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape);
-/* Runs the whole data set through a prepared model, not augmented; `seen` reads each batch's outputs and labels, of
- * `images` images from `first` on, and may end it with a status. */
+/* Memory for outputs of that shape, which cn__feed_all needs; `flip`: for those of mirror images, too. */
+cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, bool flip);
+/* Runs the whole data set through a prepared model, not augmented, joined with its mirror images if so; `seen` reads
+ * each batch's outputs and labels, of `images` images from `first` on, and may end it with a status. */
 typedef cn_status (*cn__seen)(void *argument, int64_t first, int32_t images);
 cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__seen seen, void *argument);
 /* The first layer whose output for one of these images is not finite, or NULL. */
@@ -111,6 +134,22 @@ const char *cn__feed_first_bad(cn__feed *feed, const cn__inference *inference, i
 /* ---- evaluation (evaluation.c) ---- */
 
 cn_context *cn__evaluation_context(const cn_evaluation *evaluation);
+
+/* ---- averaged parameters (average.c) ---- */
+
+typedef struct cn__average {
+    cn_model *model;
+    float decay;                 /* 0: no average, and all that follows does nothing */
+    float *parameters, *buffers; /* the average; while it is shown, what it was made from */
+    bool started, shown;
+} cn__average;
+
+cn_status cn__average_init(cn__average *average, cn_model *model, float decay);
+void cn__average_drop(cn__average *average);
+/* Takes in the parameters as a step has left them, the first time as they are. */
+void cn__average_step(cn__average *average);
+/* Puts the average into the model, or what is being trained back. */
+void cn__average_show(cn__average *average, bool shown);
 
 /* ---- trainer (trainer.c makes one, epoch.c runs it) ---- */
 
@@ -126,7 +165,9 @@ struct cn_trainer {
     cn__schedule schedule;
     int64_t count, batches; /* images and batches an epoch */
     int64_t *order;         /* the epoch's indices, shuffled */
-    char *buffers;          /* running statistics as they were before the batch */
+    float *buffers;         /* running statistics as they were before the batch, */
+    int64_t *counters;      /* with their counters */
+    cn__average average;
     cn_epoch *history;
     size_t epochs, capacity; /* done; allocated */
 
@@ -136,7 +177,6 @@ struct cn_trainer {
     double seconds; /* spent training */
 };
 
-size_t cn__trainer_buffer_bytes(const cn_model *model);
 /* Trains the rest of the epoch under way, or a whole one, and records it. `*stop`: a callback asked for the end. */
 cn_status cn__trainer_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop);
 

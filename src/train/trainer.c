@@ -13,11 +13,14 @@ static cn_status check_batch(const char *name, int value) {
 static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) {
     cn_trainer_options *o = &t->options;
     *o = (cn_trainer_options)CN_TRAINER_OPTIONS_INIT;
-    CN__TRY(cn__options_read(o, sizeof *o, sizeof *o, options, "cn_trainer_options"));
+    CN__TRY(cn__options_read(o, sizeof *o, offsetof(cn_trainer_options, ema_decay), options, "cn_trainer_options"));
     CN__TRY(check_batch("batch_size", o->batch_size));
     CN__TRY(check_batch("test_batch", o->test_batch));
     if (!(o->l1 >= 0.0f) || !isfinite(o->l1))
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: l1 is %g, wanted 0 or more", (double)o->l1);
+    if (!(o->ema_decay >= 0.0f && o->ema_decay < 1.0f))
+        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: ema_decay is %g, wanted 0 to below 1",
+                         (double)o->ema_decay);
     o->batch_size = o->batch_size ? o->batch_size : 32;
     o->test_batch = o->test_batch ? o->test_batch : 128;
     t->criterion = (cn__criterion){o->loss, o->label_smoothing};
@@ -62,7 +65,7 @@ static cn_status make_plans(cn_trainer *t, const cn_dataset *train, const cn_dat
     if (!test)
         return CN_OK;
     CN__TRY(cn__feed_init(&t->test, t->ctx, test, t->options.test_batch));
-    CN__TRY(cn__feed_outputs(&t->test, cn__model_shape(t->model, (int32_t)t->model->node_count - 1)));
+    CN__TRY(cn__feed_outputs(&t->test, cn__model_shape(t->model, (int32_t)t->model->node_count - 1), false));
     return cn__inference_new(t->model, &(cn__inference_options){.images = t->test.images}, &t->testing);
 }
 
@@ -78,9 +81,11 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     t->options.optimizer = NULL; /* the caller's, and read by now */
     t->options.schedule = NULL;
     t->order = cn__alloc(t->ctx, (size_t)t->count, sizeof *t->order);
-    t->buffers = cn__alloc(t->ctx, cn__trainer_buffer_bytes(t->model), 1);
-    if (!t->order || !t->buffers)
+    t->buffers = cn__alloc(t->ctx, t->model->buffer_count + 1, sizeof *t->buffers);
+    t->counters = cn__alloc(t->ctx, t->model->counter_count + 1, sizeof *t->counters);
+    if (!t->order || !t->buffers || !t->counters)
         return cn__no_memory("a trainer");
+    CN__TRY(cn__average_init(&t->average, t->model, t->options.ema_decay));
     CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, 0, sizeof *t->history));
     return tell_model(t->model, train);
 }
@@ -116,6 +121,8 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn_optimizer_free(trainer->optimizer);
     cn__free(ctx, trainer->order);
     cn__free(ctx, trainer->buffers);
+    cn__free(ctx, trainer->counters);
+    cn__average_drop(&trainer->average);
     cn__free(ctx, trainer->history);
     cn__free(ctx, trainer);
 }
@@ -126,9 +133,11 @@ cn_status cn_trainer_fit(cn_trainer *trainer, int epochs, cn_epoch_function on_e
     if (epochs < 0)
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_fit: %d epochs", epochs);
     cn__schedule_begin(&trainer->schedule, epochs);
-    for (int i = 0; i < epochs && !stop; i++)
-        CN__TRY(cn__trainer_epoch(trainer, on_epoch, user, &stop));
-    return CN_OK;
+    cn_status status = CN_OK;
+    for (int i = 0; i < epochs && !stop && status == CN_OK; i++)
+        status = cn__trainer_epoch(trainer, on_epoch, user, &stop);
+    cn__average_show(&trainer->average, true);
+    return status;
 }
 
 int64_t cn_trainer_epoch_count(const cn_trainer *trainer) {

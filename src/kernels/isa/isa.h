@@ -49,5 +49,8 @@ void CN__K(sgd)(size_t n, float *parameter, const float *gradient, float *moment
 void CN__K(adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,
                  float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay, bool decoupled,
                  float l1);
+void CN__K(average)(size_t n, float *average, const float *value, float decay);
+/* orthogonalize.c */
+void CN__K(orthogonalize)(size_t rows, size_t columns, float *x, float *work);
 
 #endif

@@ -29,4 +29,6 @@ const cn__kernels CN__K(kernels) = {
     .channel_softmax = CN__K(channel_softmax),
     .sgd = CN__K(sgd),
     .adam = CN__K(adam),
+    .average = CN__K(average),
+    .orthogonalize = CN__K(orthogonalize),
 };

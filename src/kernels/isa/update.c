@@ -1,5 +1,6 @@
-/* update.c: optimiser steps over flat arrays, torch.optim's formulas. The gradient g first takes in the penalties:
- * l1 · sign(p), and weight_decay · p unless that is decoupled. Zeros stay zeros, as the gaps between parameters must.
+/* update.c: optimiser steps and moving averages over flat arrays, torch.optim's formulas. In steps the gradient g first
+ * takes in the penalties: l1 · sign(p), and weight_decay · p unless that is decoupled. Zeros stay zeros, as the gaps
+ * between parameters must.
  */
 #include "kernels/isa/isa.h"
 
@@ -42,4 +43,10 @@ void CN__K(adam)(size_t n, float *parameter, const float *gradient, float *m, fl
         vf_store(v + i, second);
         vf_store(parameter + i, vf_fma(step, first / (vf_sqrt(second) / correction2_sqrt + eps), p * shrink));
     }
+}
+
+void CN__K(average)(size_t n, float *average, const float *value, float decay) {
+    vf kept = vf_set1(decay), share = vf_set1(1.0f - decay);
+    for (size_t i = 0; i < n; i += CN__WIDTH)
+        vf_store(average + i, vf_fma(share, vf_load(value + i), kept * vf_load(average + i)));
 }

@@ -1,0 +1,84 @@
+/* average.c: the exponential moving average of a model's parameters and running statistics, which the model holds
+ * while it is shown. */
+#include "train/train.h"
+#include <string.h>
+
+#define PIECE 4096 /* floats that one thread treats at a time */
+
+cn_status cn__average_init(cn__average *average, cn_model *model, float decay) {
+    *average = (cn__average){.model = model, .decay = decay};
+    if (decay == 0.0f)
+        return CN_OK;
+    average->parameters = cn__alloc(model->ctx, model->flat_count + 1, sizeof(float));
+    average->buffers = cn__alloc(model->ctx, model->buffer_count + 1, sizeof(float));
+    return average->parameters && average->buffers ? CN_OK : cn__no_memory("averaged parameters");
+}
+
+void cn__average_drop(cn__average *average) {
+    if (!average->model)
+        return;
+    cn__free(average->model->ctx, average->parameters);
+    cn__free(average->model->ctx, average->buffers);
+}
+
+/* ---- all floats of the model, piece by piece ---- */
+
+typedef struct pass {
+    const cn__average *average;
+    void (*treat)(const cn__average *average, size_t count, float *ours, float *models);
+    size_t pieces; /* of the parameters; those of the buffers follow */
+} pass;
+
+static size_t pieces(size_t floats) {
+    return (floats + PIECE - 1) / PIECE;
+}
+
+static void treat_piece(void *argument, size_t item) {
+    const pass *p = argument;
+    const cn__average *a = p->average;
+    bool parameters = item < p->pieces;
+    size_t first = (parameters ? item : item - p->pieces) * PIECE;
+    size_t left = (parameters ? a->model->flat_count : a->model->buffer_count) - first;
+    p->treat(a, left < PIECE ? left : PIECE, (parameters ? a->parameters : a->buffers) + first,
+             (parameters ? a->model->parameters : a->model->buffers) + first);
+}
+
+static void treat_all(const cn__average *average,
+                      void (*treat)(const cn__average *average, size_t count, float *ours, float *models)) {
+    pass p = {average, treat, pieces(average->model->flat_count)};
+    cn__parallel(average->model->ctx, p.pieces + pieces(average->model->buffer_count), treat_piece, &p);
+}
+
+static void copy(const cn__average *average, size_t count, float *ours, float *models) {
+    (void)average;
+    memcpy(ours, models, count * sizeof *ours);
+}
+
+static void take_in(const cn__average *average, size_t count, float *ours, float *models) {
+    average->model->ctx->kernels->average(count, ours, models, average->decay);
+}
+
+static void exchange(const cn__average *average, size_t count, float *ours, float *models) {
+    (void)average;
+    for (size_t i = 0; i < count; i++) {
+        float other = ours[i];
+        ours[i] = models[i];
+        models[i] = other;
+    }
+}
+
+/* ---- use ---- */
+
+void cn__average_step(cn__average *average) {
+    if (average->decay == 0.0f)
+        return;
+    treat_all(average, average->started ? take_in : copy);
+    average->started = true;
+}
+
+void cn__average_show(cn__average *average, bool shown) {
+    if (!average->started || average->shown == shown)
+        return;
+    treat_all(average, exchange);
+    average->shown = shown;
+}
