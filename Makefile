@@ -2,6 +2,7 @@
 #
 #   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
 #   make WITH_JSON=0                          without jansson: models cannot be saved or loaded
+#   make WITH_IMAGES=0                        without libpng and libjpeg: no PNG, no JPEG
 #   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR
 #   make CONFIG=name                          everything in build/name/, beside the usual build
 
@@ -11,6 +12,7 @@ NM ?= nm
 PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
 WITH_JSON ?= 1
+WITH_IMAGES ?= 1
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -86,8 +88,9 @@ HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
-SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base data data_files interface models out_of_memory \
-               pretrained reference safetensors schedule structs summary synthetic zoo)
+SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base data data_files folder image_files image_overlay \
+               image_resize interface models out_of_memory pretrained reference safetensors schedule structs summary \
+               synthetic zoo)
 ifeq ($(CONFIG),tsan)
 SUITES_ONCE := $(SUITES)
 endif
@@ -97,15 +100,16 @@ endif
 # Asked for when first used and then kept: `make deps check` must not ask before `deps` is through.
 later = $(eval $(1) := $(2))$($(1))
 BLAS = $(call later,BLAS,$(firstword $(foreach name,openblas cblas blas,$(shell $(PKG_CONFIG) --exists $(name) && echo $(name)))))
-PACKAGES = $(BLAS) zlib $(if $(filter 1,$(WITH_JSON)),jansson)
+PACKAGES = $(BLAS) zlib $(if $(filter 1,$(WITH_JSON)),jansson) $(if $(filter 1,$(WITH_IMAGES)),libpng libjpeg)
 PACKAGE_CFLAGS = $(call later,PACKAGE_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
 PACKAGE_LIBS = $(call later,PACKAGE_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES)))
 CHECK_CFLAGS = $(call later,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
 CHECK_LIBS = $(call later,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
+PARTS := -DCN_WITH_JSON=$(WITH_JSON) -DCN_WITH_IMAGES=$(WITH_IMAGES)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iinclude
-LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fvisibility=hidden -DCN_WITH_JSON=$(WITH_JSON) $(PACKAGE_CFLAGS)
+LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fvisibility=hidden $(PARTS) $(PACKAGE_CFLAGS)
 USER_FLAGS = $(SANITIZE_$(CONFIG)) $(CPPFLAGS) $(CFLAGS)
 LINK = $(CC) -pthread $(USER_FLAGS) $(LDFLAGS)
 
@@ -131,7 +135,9 @@ find_missing = has() { $(PKG_CONFIG) --exists $$1 2>/dev/null; }; missing=; \
     command -v $(firstword $(PKG_CONFIG)) >/dev/null || missing="$$missing pkg-config"; \
     has openblas || has cblas || has blas || missing="$$missing libopenblas-dev"; \
     has zlib || missing="$$missing zlib1g-dev"; \
-    [ $(WITH_JSON) != 1 ] || has jansson || missing="$$missing libjansson-dev"
+    [ $(WITH_JSON) != 1 ] || has jansson || missing="$$missing libjansson-dev"; \
+    [ $(WITH_IMAGES) != 1 ] || has libpng || missing="$$missing libpng-dev"; \
+    [ $(WITH_IMAGES) != 1 ] || has libjpeg || missing="$$missing libjpeg-dev"
 find_missing_for_tests = has check || missing="$$missing check"; \
     command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"; \
     case $$($(CC) -print-file-name=libgfortran.a 2>/dev/null) in /*) ;; *) missing="$$missing gfortran" ;; esac
@@ -216,7 +222,7 @@ $(B)/examples/%.o: examples/%.c $(B)/flags
 $(B)/tests/%.o: tests/%.c $(B)/test-flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(call compile,$(BASE_FLAGS) -Isrc -DCN_WITH_JSON=$(WITH_JSON) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
+	$(Q)$(call compile,$(BASE_FLAGS) -Isrc $(PARTS) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
 
 -include $(patsubst %.o,%.d,$(STATIC_OBJECTS) $(SHARED_OBJECTS)) $(wildcard $(B)/examples/*.d $(B)/examples/*/*.d $(B)/tests/*.d)
 

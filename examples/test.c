@@ -126,16 +126,18 @@ static void print_evaluation(const cn_evaluation *evaluation, const cn_dataset *
     }
 }
 
-static int measure(cn_context *context, const char *model_path, const data_spec *data) {
+static int measure(cn_context *context, const char *model_path, data_spec *data) {
     cn_model *model = NULL;
     cn_dataset *dataset = NULL;
     cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
     cn_evaluation *evaluation = NULL;
     int code = EXIT_FAILURE;
-    if (model_load(context, model_path, &model) != CN_OK) {
+    if (model_load(context, model_path, &model) != CN_OK)
         complain("cannot load '%s': %s", model_path, cn_last_error());
-    } else if (data_open(context, data, split == SPLIT_TRAIN ? CN_TRAIN : CN_TEST, &dataset) == CN_OK &&
-               classes_match(model, dataset)) {
+    else
+        cn_model_input_shape(model, data->shape);
+    if (model && data_open(context, data, split == SPLIT_TRAIN ? CN_TRAIN : CN_TEST, &dataset) == CN_OK &&
+        classes_match(model, dataset)) {
         options.loss = network_loss(model);
         options.flip = flip;
         if (cn_evaluation_new(model, dataset, &options, &evaluation) != CN_OK) {

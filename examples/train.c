@@ -88,6 +88,7 @@ static const program_spec train_program = {
         "Examples:\n"
         "  convnet-train --data synthetic --epochs 3\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --norm group --out group.safetensors --log group.csv\n"
+        "  convnet-train --data folder:photos --out photos.safetensors\n"
         "  convnet-train --data idx:mnist --model mnist5 --seed 7 --out mnist5.safetensors\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe best --out best.safetensors\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe fast --epochs 10 --flip 0.5 --crop 1\n"
@@ -226,12 +227,15 @@ static int on_epoch(void *user, const cn_epoch *epoch) {
     return interrupted != 0 || r->log_failed;
 }
 
-static cn_status open_run(cn_context *context, const data_spec *data, run *r) {
+static cn_status open_run(cn_context *context, data_spec *data, run *r) {
     cn_status status;
-    if ((status = data_open(context, data, CN_TRAIN, &r->train)) != CN_OK ||
+    if ((data->kind == DATA_FOLDER && (status = network_input(context, &network, data->shape)) != CN_OK) ||
+        (status = data_open(context, data, CN_TRAIN, &r->train)) != CN_OK ||
         (status = data_open(context, data, CN_TEST, &r->test)) != CN_OK ||
         (status = set_augmentation(r->train, data, &r->recipe)) != CN_OK)
         return status;
+    if (!data_same_classes(r->train, r->test))
+        return CN_ERR_DATA;
     network.classes = cn_dataset_classes(r->train);
     network.seed = seed;
     network.dropout = (double)r->recipe.dropout;

@@ -174,6 +174,34 @@ CN_API int64_t cn_tensor_count(const cn_tensor *tensor); /* elements in all */
 CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 
 /* ------------------------------------------------------------------------------------------ */
+/* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels  */
+
+/* Reads a PNG, JPEG, PPM (P6) or PGM (P5) file of any kind, known by its first bytes: palettes are resolved, 16 bits
+ * become 8, transparent places white, CMYK becomes RGB, and photographs are turned upright as their Exif data say.
+ * CN_ERR_IO; CN_ERR_FORMAT: no such file, damaged, cut short, or above 2^27 pixels, which is seen before memory is
+ * asked for; CN_ERR_UNSUPPORTED: PNG or JPEG in a build without images. */
+CN_API cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image);
+CN_API cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image);
+
+/* Writes a picture as `path` ends, with .png, .ppm (RGB) or .pgm (grey), whole or not at all (as cn_model_save does); or
+ * as a PNG file in memory: a tensor of its bytes, uint8 [N], to be freed with cn_tensor_free.
+ * CN_ERR_SHAPE: not a picture; CN_ERR_IO; CN_ERR_UNSUPPORTED. */
+CN_API cn_status cn_image_save(const cn_tensor *image, const char *path);
+CN_API cn_status cn_image_encode_png(const cn_tensor *image, cn_tensor **png);
+
+/* The picture in another size: bilinear with antialiasing, byte for byte Pillow's (torchvision's antialias=True). */
+CN_API cn_status cn_image_resize(const cn_tensor *image, int height, int width, cn_tensor **resized);
+
+/* What a model wants to see of any picture: resized so that it just covers height × width, small ones enlarged, and its
+ * middle cut out (torchvision's Resize and CenterCrop); in grey (BT.601 luma) or RGB as `channels`, 1 or 3, asks. */
+CN_API cn_status cn_image_fit(const cn_tensor *image, int channels, int height, int width, cn_tensor **fitted);
+
+/* Values as colours over a picture: `map`, float32 [1, 1, h, w], is stretched over the image (bilinear), its least value
+ * dark blue, its largest yellow, and covers the picture by `opacity`, 0 to 1. The result is RGB, as large as the image.
+ * CN_ERR_SHAPE; CN_ERR_DATA: NaN or infinity in the map. */
+CN_API cn_status cn_image_overlay(const cn_tensor *image, const cn_tensor *map, float opacity, cn_tensor **overlaid);
+
+/* ------------------------------------------------------------------------------------------ */
 /* Layers: one operation with its hyper-parameters, before it joins a model                   */
 
 typedef struct cn_layer cn_layer;
@@ -334,6 +362,11 @@ CN_API cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **
 CN_API cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor **gradient);
 CN_API int64_t cn_model_parameter_count(const cn_model *model);
 
+/* A model of its own that ends with `layer`: copies of that layer and all it depends on, parameters, normalisation and
+ * names included (of classes, if it is the last layer). For features, activations, transfer.
+ * CN_ERR_NOT_FOUND: no such layer; CN_ERR_STATE: not initialised. */
+CN_API cn_status cn_model_until(const cn_model *model, const char *layer, cn_model **part);
+
 /* Shapes of one image's input and output: channels, height, width. */
 CN_API void cn_model_input_shape(const cn_model *model, int64_t shape[3]);
 CN_API void cn_model_output_shape(const cn_model *model, int64_t shape[3]);
@@ -429,6 +462,27 @@ CN_API cn_status cn_dataset_idx_files(cn_context *context, const char *images, c
  * CN_ERR_SHAPE; CN_ERR_DATA: a label outside 0 … classes - 1, or an image with NaN or infinity. */
 CN_API cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels, int classes,
                                    cn_dataset **dataset);
+
+/* Pictures in folders, as torchvision's ImageFolder has them: each subfolder of `directory` is a class by that name, in
+ * the order of the names, and holds PNG, JPEG, PPM and PGM files, in folders of its own if it likes. Each is brought to
+ * the wanted size by cn_image_fit. All are decoded once, by the context's threads, into memory of
+ * channels·height·width bytes a picture, so epochs decode nothing. Three channels are normalised with session 8's mean
+ * and std, one with mean 0 and std 1. Names that begin with a dot are passed over; files that cannot be read, are no
+ * pictures or are too large are skipped, each with a warning to the context's log, and counted.
+ * CN_ERR_IO: a folder that cannot be read; CN_ERR_NOT_FOUND: no subfolder; CN_ERR_DATA: no readable picture in any;
+ * CN_ERR_FORMAT: folders more than 16 deep; CN_ERR_SHAPE; CN_ERR_UNSUPPORTED: PNG or JPEG in a build without images. */
+typedef struct cn_folder_options {
+    size_t size;
+    int channels;      /* 1 (grey) or 3 (RGB); 0 means 3 */
+    int height, width; /* 0 means 32 */
+} cn_folder_options;
+#define CN_FOLDER_OPTIONS_INIT \
+    { sizeof(cn_folder_options), 3, 32, 32 }
+CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
+                                   cn_dataset **dataset);
+
+/* Files that cn_dataset_folder skipped; 0 for other data sets. */
+CN_API int64_t cn_dataset_skipped(const cn_dataset *dataset);
 
 /* Images that your program hands over when asked. `fetch` writes channels·height·width bytes and the label and
  * returns 0, or anything else to fail the call that asked (CN_ERR_IO). It is called from several threads at once
@@ -728,6 +782,13 @@ CN_API void cn_predictor_free(cn_predictor *predictor);
  * order of additions than more: what an image gives may depend on how many go with it, by rounding. Allocates nothing.
  * CN_ERR_SHAPE. */
 CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output);
+
+/* Where in an image the model sees class `label`: the class-activation map (Zhou et al. 2016), float32 [1, 1, h, w] as
+ * large as the maps that the model averages at its end. The mean of the map plus the class's bias is its score. `image`
+ * is one that cn_predictor_run takes. CN_ERR_UNSUPPORTED: the model does not end with a global average pool and a 1×1
+ * convolution or linear layer, softmax, flatten and dropout aside; CN_ERR_NOT_FOUND: no such class; CN_ERR_SHAPE. */
+CN_API cn_status cn_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label,
+                                         cn_tensor **map);
 
 #ifdef __cplusplus
 }

@@ -41,6 +41,7 @@ build debug CFLAGS='-O0 -g -Werror'
 build ndebug CFLAGS='-O3 -DNDEBUG -Werror'
 build lto CC=gcc AR=gcc-ar CFLAGS='-O2 -flto=auto -Werror'
 build no-json WITH_JSON=0 CFLAGS='-O2 -Werror'
+build no-images WITH_IMAGES=0 CFLAGS='-O2 -Werror'
 
 without "this build has no JSON" build/no-json/programs/convnet-train --data synthetic:32 --epochs 1 --out "$log.model"
 without "this build has no JSON" build/no-json/programs/convnet-summary /dev/null

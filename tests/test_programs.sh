@@ -56,7 +56,7 @@ mistake() {
 
 # ---- help and version ----
 
-for program in train test summary info; do
+for program in train test summary classify info; do
     run 0 $program --help
     says out "Usage: convnet-$program"
     says out "Exit codes: 0"
@@ -104,6 +104,10 @@ mistake "MODEL is missing" summary
 mistake "MODEL is missing" test --data synthetic
 mistake "unexpected argument 'mnist2'" summary session8 mnist2
 mistake "unexpected argument 'x'" info x
+mistake "IMAGE... is missing" classify --json
+mistake "--top '0'" classify --top 0 x.png
+mistake "want a folder for the maps of 2 pictures" classify --map "$dir/nowhere" a.png b.png
+mistake "the folder is missing" train --data folder:
 
 # ---- things that are not there ----
 
@@ -228,6 +232,71 @@ says out " of 80)"
 # A model for ten classes of colour images does not take grey ones, and says so.
 run 1 train --data synthetic:100 --model mnist3 --epochs 1
 says err "convnet-train: "
+
+# ---- pictures ----
+
+# picture FILE WIDTH HEIGHT BYTE: a PPM file all of one value.
+picture() {
+    { printf 'P6\n%d %d\n255\n' "$2" "$3"; head -c $(($2 * $3 * 3)) /dev/zero | tr '\0' "$4"; } >"$1"
+}
+
+photos=$dir/photos
+mkdir -p "$photos/dark" "$photos/light" "$dir/maps"
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    picture "$photos/dark/$i.ppm" $((20 + i)) 40 '\040'
+    picture "$photos/light/$i.ppm" 40 $((20 + i)) '\340'
+done
+echo "no picture" >"$photos/light/note.txt"
+run 0 train --data "folder:$photos" --epochs 2 --no-augment --out "$dir/photos.safetensors"
+says out "16 training and 4 test images of 3×32×32 in 2 classes"
+says err "note.txt' is no PNG, JPEG, PPM or PGM file"
+run 0 test "$dir/photos.safetensors" --data "folder:$photos"
+says out " of 4)"
+says out " light "
+run 1 test pretrained --data "folder:$photos"
+says err "the model tells 10 classes apart"
+
+# The same, in parts that others have made.
+mkdir "$dir/parts"
+mv "$photos" "$dir/parts/train"
+mkdir -p "$dir/parts/val/dark"
+picture "$dir/parts/val/dark/x.ppm" 32 32 '\020'
+run 1 train --data "folder:$dir/parts" --epochs 1
+says err "2 classes of training images, but 1 of test images"
+mkdir "$dir/parts/val/light"
+picture "$dir/parts/val/light/x.ppm" 32 32 '\360'
+run 0 train --data "folder:$dir/parts" --epochs 1
+says out "20 training and 2 test images"
+run 1 train --data "folder:$dir/parts/val" --epochs 1
+says err "no class has pictures enough"
+run 1 train --data "folder:$dir/maps" --epochs 1
+says err "has no subfolders"
+
+image=$dir/parts/train/light/7.ppm
+run 0 classify "$image"
+says out " %  "
+expect "$(wc -l <"$dir/out")" -eq 6
+silent err
+run 0 classify --model "$dir/photos.safetensors" --top 5 "$image"
+says out "light"
+expect "$(wc -l <"$dir/out")" -eq 3
+run 1 classify --json --top 1 "$image" "$dir/none\".png" "$dir/maps" "$image"
+expect "$(grep -c '"probability": ' "$dir/out")" -eq 2
+says out 'none\".png'
+says out '"error": "cannot open'
+says err "it is not a regular file"
+run 0 classify --map "$dir/map.ppm" --flip --top 1 "$image"
+says out "$dir/map.ppm"
+run 0 classify --map "$dir/maps" "$image" "$dir/map.ppm" "$image"
+expect -s "$dir/maps/7.ppm.png" -a -s "$dir/maps/7.ppm-2.png" -a -s "$dir/maps/map.ppm.png"
+run 1 classify --map "$dir/map.txt" "$image"
+says err "map.txt' does not end with .png"
+line="convnet-classify - <picture"
+"$bin/convnet-classify" - --top 1 <"$image" >"$dir/out" 2>"$dir/err"
+expect $? -eq 0
+"$bin/convnet-classify" - <"$0" >"$dir/out" 2>"$dir/err"
+expect $? -eq 1
+says err "is no PNG"
 
 # An interrupted run saves what it has.
 line="convnet-train, interrupted"

@@ -84,6 +84,14 @@ static cn_status take_source(void *bytes) {
     return status;
 }
 
+static const cn_folder_options usual_folder = CN_FOLDER_OPTIONS_INIT;
+static cn_status take_folder(void *bytes) {
+    cn_dataset *out = NULL;
+    cn_status status = cn_dataset_folder(ctx, "tests/golden", bytes, &out); /* with one class, "images" */
+    cn_dataset_free(out);
+    return status;
+}
+
 /* Those that the library fills. */
 static const cn_device usual_device = CN_DEVICE_INIT;
 static cn_status take_device(void *bytes) {
@@ -125,6 +133,7 @@ static const versioned read_structs[] = {
     ENTRY(evaluation, evaluation),
     GROWN(augmentation, augmentation, cn_augmentation, alternating_flip),
     ENTRY(source, source),
+    ENTRY(folder, folder),
 };
 static const versioned filled_structs[] = {ENTRY(device, device), ENTRY(info, info), ENTRY(epoch, epoch),
                                            ENTRY(misclassified, misclassified)};

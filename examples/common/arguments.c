@@ -175,8 +175,9 @@ static void read_option(const program_spec *program, int argc, char **argv, int 
     read_value(a, value);
 }
 
-const char *arguments_read(const program_spec *program, int argc, char **argv) {
-    const char *operand = NULL;
+/* Moves the operands to the front of argv and returns their number. */
+static int read_all(const program_spec *program, int most, int argc, char **argv) {
+    int operands = 0;
     bool options = true;
     program_set_name(program->name);
     for (int i = 1; i < argc; i++) {
@@ -191,17 +192,25 @@ const char *arguments_read(const program_spec *program, int argc, char **argv) {
             exit(program_end(EXIT_SUCCESS));
         } else if (options && word[0] == '-' && word[1]) {
             read_option(program, argc, argv, &i);
-        } else if (!program->operand || operand || !*word) {
+        } else if (operands == most || !*word) {
             complain_usage("unexpected argument '%s'", word);
         } else {
-            operand = word;
+            argv[operands++] = argv[i];
         }
     }
-    if (program->operand && !operand)
+    if (program->operand && !operands)
         complain_usage("%s is missing", program->operand);
     if (program->required && !arguments_given(program, program->required))
         complain_usage("--%s is missing", program->required);
-    return operand;
+    return operands;
+}
+
+const char *arguments_read(const program_spec *program, int argc, char **argv) {
+    return read_all(program, program->operand ? 1 : 0, argc, argv) ? argv[0] : NULL;
+}
+
+int arguments_read_several(const program_spec *program, int argc, char **argv) {
+    return read_all(program, argc, argc, argv);
 }
 
 bool arguments_given(const program_spec *program, const char *name) {

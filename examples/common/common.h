@@ -95,6 +95,9 @@ typedef struct program_spec {
  * mistakes, without returning. */
 const char *arguments_read(const program_spec *program, int argc, char **argv);
 
+/* The same for a program that takes one or more operands: moves them to argv[0] and on, and returns their number. */
+int arguments_read_several(const program_spec *program, int argc, char **argv);
+
 /* Whether the command line had an option of the table. */
 bool arguments_given(const program_spec *program, const char *name);
 
@@ -103,19 +106,21 @@ void arguments_need(const program_spec *program, const char *name, bool fits, co
 
 /* ---- data_spec.c: data sets by name ---- */
 
-typedef enum data_kind { DATA_CIFAR10, DATA_CIFAR100, DATA_IDX, DATA_SYNTHETIC } data_kind;
+typedef enum data_kind { DATA_CIFAR10, DATA_CIFAR100, DATA_IDX, DATA_SYNTHETIC, DATA_FOLDER } data_kind;
 
 typedef struct data_spec {
     data_kind kind;
     const char *text;      /* as it was given */
     const char *directory; /* NULL for synthetic */
     int64_t count;         /* synthetic: training images; a fifth as many test images */
+    int64_t shape[3];      /* folder: channels, height, width that pictures are brought to; [3, 32, 32] until set */
 } data_spec;
 
 #define DATA_HELP                                                                                                      \
-    "the images: cifar10:DIR or cifar100:DIR (the binary files), idx:DIR (MNIST, Fashion-MNIST; plain or .gz), or "    \
-    "synthetic[:COUNT] (drawn by the library; 10000 to train on and a fifth of that to test on unless COUNT says "     \
-    "otherwise)"
+    "the images: cifar10:DIR or cifar100:DIR (the binary files), idx:DIR (MNIST, Fashion-MNIST; plain or .gz), "       \
+    "folder:DIR (PNG, JPEG or PPM files, a subfolder for each class, in DIR/train and DIR/test, or all in DIR, of "    \
+    "which a fifth is for testing), or synthetic[:COUNT] (drawn by the library; 10000 to train on and a fifth of "     \
+    "that to test on unless COUNT says otherwise)"
 
 /* Ends with a usage message if `text` is not a data set's name. */
 data_spec data_spec_read(const char *text);
@@ -123,7 +128,16 @@ data_spec data_spec_read(const char *text);
 /* Opens one part of it. Complains on failure. */
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
 
-/* Those of the changes to colour images that go with the data: digits and clothes are neither mirrored nor coloured. */
+/* A folder's part (folder_data.c): DIR/train and DIR/test (or val) where they are, else four fifths of each class and
+ * the rest, always the same. `why` is set to what went wrong if cn_last_error() does not know. */
+cn_status folder_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset,
+                      const char **why);
+
+/* Whether both parts have the same classes. Complains if not. */
+bool data_same_classes(const cn_dataset *train, const cn_dataset *test);
+
+/* Those of the changes to colour images that go with the data: grey pictures lose no colour, and digits and clothes are
+ * not mirrored either. */
 cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes);
 
 /* ---- recipe.c: ways to train ---- */
@@ -170,6 +184,9 @@ extern const char *const network_norms[];
 /* Ends with a usage message if the name is unknown or options do not go with it. */
 void network_check(const network_spec *spec, const program_spec *program);
 
+/* What it wants to see: channels, height, width. Complains on failure. */
+cn_status network_input(cn_context *context, const network_spec *spec, int64_t shape[3]);
+
 /* Makes or loads it. Complains on failure. */
 cn_status network_open(cn_context *context, const network_spec *spec, cn_model **model);
 
@@ -179,6 +196,11 @@ cn_status model_load(cn_context *context, const char *name, cn_model **model);
 
 /* How its outputs are to be read: NLL after a log-softmax, otherwise cross-entropy. */
 cn_loss network_loss(const cn_model *model);
+
+/* ---- json.c ---- */
+
+/* A text in quotes, escaped, to stdout. Bytes that are no UTF-8, as paths may have, become U+FFFD. */
+void json_print(const char *text);
 
 /* ---- tables.c: numbers and evaluations as text ---- */
 

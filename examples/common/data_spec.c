@@ -5,7 +5,7 @@
 
 enum { SYNTHETIC_COUNT = 10000, SYNTHETIC_MOST = 10000000, SYNTHETIC_SEED = 1 };
 
-static const char *const kinds[] = {"cifar10", "cifar100", "idx", "synthetic"};
+static const char *const kinds[] = {"cifar10", "cifar100", "idx", "synthetic", "folder"};
 
 static int64_t read_count(const char *text) {
     char *end;
@@ -22,8 +22,8 @@ data_spec data_spec_read(const char *text) {
     while (kind < COUNT(kinds) && (strlen(kinds[kind]) != length || memcmp(kinds[kind], text, length) != 0))
         kind++;
     if (kind == COUNT(kinds))
-        complain_usage("--data '%s': want cifar10:DIR, cifar100:DIR, idx:DIR or synthetic[:COUNT]", text);
-    data_spec spec = {.kind = (data_kind)kind, .text = text, .count = SYNTHETIC_COUNT};
+        complain_usage("--data '%s': want cifar10:DIR, cifar100:DIR, idx:DIR, folder:DIR or synthetic[:COUNT]", text);
+    data_spec spec = {.kind = (data_kind)kind, .text = text, .count = SYNTHETIC_COUNT, .shape = {3, 32, 32}};
     if (spec.kind == DATA_SYNTHETIC && colon)
         spec.count = read_count(colon + 1);
     if (spec.kind != DATA_SYNTHETIC && (!colon || !colon[1]))
@@ -33,9 +33,23 @@ data_spec data_spec_read(const char *text) {
     return spec;
 }
 
+bool data_same_classes(const cn_dataset *train, const cn_dataset *test) {
+    int classes = cn_dataset_classes(train), others = cn_dataset_classes(test);
+    if (classes != others)
+        complain("there are %d classes of training images, but %d of test images", classes, others);
+    for (int k = 0; k < classes && classes == others; k++)
+        if (strcmp(cn_dataset_class_name(train, k), cn_dataset_class_name(test, k)) != 0) {
+            complain("class %d is '%s' in the training images, but '%s' in the test images", k,
+                     cn_dataset_class_name(train, k), cn_dataset_class_name(test, k));
+            return false;
+        }
+    return classes == others;
+}
+
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
     int64_t count = split == CN_TRAIN ? spec->count : (spec->count + 4) / 5;
     cn_status status = CN_OK;
+    const char *why = NULL; /* where the library knows nothing of it */
     switch (spec->kind) {
     case DATA_CIFAR10:
         status = cn_dataset_cifar10(context, spec->directory, split, dataset);
@@ -49,15 +63,20 @@ cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, 
     case DATA_SYNTHETIC:
         status = cn_dataset_synthetic(context, split, count, SYNTHETIC_SEED, dataset);
         break;
+    case DATA_FOLDER:
+        status = folder_open(context, spec, split, dataset, &why);
+        break;
     }
     if (status != CN_OK)
         complain("cannot read the %s images of '%s': %s", split == CN_TRAIN ? "training" : "test", spec->text,
-                 cn_last_error());
+                 why ? why : cn_last_error());
     return status;
 }
 
 cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes) {
     if (spec->kind == DATA_IDX)
-        changes.horizontal_flip = changes.grayscale = 0.0f, changes.alternating_flip = 0;
+        changes.horizontal_flip = 0.0f, changes.alternating_flip = 0;
+    if (spec->kind == DATA_IDX || (spec->kind == DATA_FOLDER && spec->shape[0] == 1))
+        changes.grayscale = 0.0f;
     return changes;
 }

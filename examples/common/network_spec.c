@@ -48,6 +48,15 @@ cn_status network_open(cn_context *context, const network_spec *spec, cn_model *
     return status;
 }
 
+cn_status network_input(cn_context *context, const network_spec *spec, int64_t shape[3]) {
+    cn_model *model = NULL;
+    cn_status status = network_open(context, spec, &model);
+    if (status == CN_OK)
+        cn_model_input_shape(model, shape);
+    cn_model_free(model);
+    return status;
+}
+
 bool model_is_pretrained(const char *name) {
     return strcmp(name, "pretrained") == 0;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h> /* struct iovec */
 
 #define CN__LANES    16    /* images side by side in a block; a pixel of a block is one 64-byte line */
 #define CN__ALIGN    64    /* of every allocation */
@@ -201,5 +202,10 @@ void cn__file_close(cn__file *file);
 
 /* All of a regular file, as it is, into memory to be freed with cn__free. CN_ERR_IO. */
 cn_status cn__file_load(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes);
+
+/* Writes the pieces, one after the other, as the new content of `path` (atomic_file.c): first into a temporary file
+ * beside it, which is synced and renamed. On failure, CN_ERR_IO, the temporary file is gone and the old one as it was.
+ */
+cn_status cn__replace_file(cn_context *ctx, const char *path, const struct iovec *pieces, int count);
 
 #endif

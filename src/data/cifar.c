@@ -10,8 +10,8 @@
 #define MOST_CLASSES  100
 
 /* Session 8's; the study used the same for all of its experiments. */
-static const float mean[3] = {0.49139968f, 0.48215827f, 0.44653124f};
-static const float std[3] = {0.24703233f, 0.24348505f, 0.26158768f};
+const float cn__cifar10_mean[3] = {0.49139968f, 0.48215827f, 0.44653124f};
+const float cn__cifar10_std[3] = {0.24703233f, 0.24348505f, 0.26158768f};
 
 /* One of the two formats, as it is to be read. */
 typedef struct format {
@@ -156,7 +156,7 @@ static cn_status open_set(cn_context *ctx, const char *directory, const format *
         cn__file_close(&f->file[i]);
     cn__free(ctx, f);
     if (status == CN_OK)
-        status = cn_dataset_set_normalization(made, 3, mean, std);
+        status = cn_dataset_set_normalization(made, 3, cn__cifar10_mean, cn__cifar10_std);
     if (status == CN_OK)
         status = read_names(made, directory, kind->names);
     if (status != CN_OK) {

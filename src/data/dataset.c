@@ -206,6 +206,10 @@ int cn_dataset_classes(const cn_dataset *dataset) {
     return dataset->images->classes;
 }
 
+int64_t cn_dataset_skipped(const cn_dataset *dataset) {
+    return dataset->images->skipped;
+}
+
 void cn_dataset_shape(const cn_dataset *dataset, int64_t shape[3]) {
     shape[0] = dataset->images->channels;
     shape[1] = dataset->images->height;

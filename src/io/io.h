@@ -1,7 +1,6 @@
 /* io.h: files. safetensors.c reads and writes the container, architecture.c turns a model's structure into text and
- * back, model_file.c brings both together; json.c reads JSON from strangers; pretrained.c
- * hands out the model file that is part of the library; atomic_file.c replaces a file whole or not at all. Without
- * jansson (CN_WITH_JSON=0) all but the last is left out, and model_file.c says so.
+ * back, model_file.c brings both together; json.c reads JSON from strangers; pretrained.c hands out the model file that
+ * is part of the library. Without jansson (CN_WITH_JSON=0) all of it is left out, and model_file.c says so.
  *
  * A model file is a safetensors file: 8 bytes little-endian length, that much JSON, and the tensors' bytes, to which
  * the JSON's offsets refer. In the strings of its "__metadata__": format           "pt", which PyTorch's tools look for
@@ -13,13 +12,6 @@
 #define CN_IO_H
 
 #include "model/model.h"
-#include <sys/uio.h> /* struct iovec */
-
-/* ---- whole files (atomic_file.c) ---- */
-
-/* Writes the pieces, one after the other, as the new content of `path`: first into a temporary file beside it, which is
- * synced and renamed. On failure, CN_ERR_IO, the temporary file is gone and the old one as it was. */
-cn_status cn__replace_file(cn_context *ctx, const char *path, const struct iovec *pieces, int count);
 
 /* ---- JSON (json.c) ---- */
 

@@ -214,6 +214,8 @@ const cn__layer_ops *cn__layer_ops_find(const char *type); /* NULL: unknown */
 cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_ops *ops, cn_layer **layer);
 /* Validates and hands out, or frees and fails: the end of every public constructor. */
 cn_status cn__layer_finish(cn_layer *made, cn_layer **layer);
+/* A layer with the same hyper-parameters. */
+cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy);
 
 /* ---- channels/channel_layers.c ---- */
 

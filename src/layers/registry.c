@@ -55,6 +55,12 @@ cn_status cn__layer_finish(cn_layer *made, cn_layer **layer) {
     return status;
 }
 
+cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy) {
+    CN__TRY(cn__layer_alloc(layer->ctx, layer->ops, copy));
+    memcpy(*copy, layer, layer->ops->bytes); /* a layer owns nothing */
+    return CN_OK;
+}
+
 void cn_layer_free(cn_layer *layer) {
     if (layer)
         cn__free(layer->ctx, layer);

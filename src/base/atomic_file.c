@@ -1,5 +1,5 @@
 /* atomic_file.c: replaces a file whole or not at all, also if the machine stops in the middle. */
-#include "io/io.h"
+#include "base/base.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

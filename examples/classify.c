@@ -1,0 +1,295 @@
+/* classify.c: convnet-classify, which says what a trained model sees in pictures.
+ *
+ * Introduces pictures: loading, fitting to a model, saving; predictors; class-activation maps.
+ */
+#include "common/common.h"
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    BAR = 20,                      /* characters of a bar */
+    LEAST_MAP = 256,               /* pixels of a map's longer side: small pictures are enlarged, */
+    MOST_MAP = 768,                /* large ones reduced */
+    MOST_INPUT = 256 * 1024 * 1024 /* bytes of a picture from standard input */
+};
+
+static const char *model_name = "pretrained", *map_path;
+static int64_t top = 5, threads;
+static int json, flip;
+
+static argument arguments[] = {
+    TEXT("model", "MODEL", &model_name, "a model file, or the one that comes with the library"),
+    INTEGER("top", &top, 1, 65536, "name so many classes, the most probable first"),
+    FLAG("json", &json, 1, "write JSON: a list with an object a picture"),
+    TEXT("map", "FILE", &map_path,
+         "also write where the model sees the first of the classes, as colours over the middle of the picture (PNG); "
+         "of several pictures into FILE, a folder, as NAME.png"),
+    FLAG("flip", &flip, 1, "take the mean over a picture and its mirror image"),
+    INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
+    END_OF_ARGUMENTS,
+};
+
+static const program_spec classify_program = {
+    .name = "convnet-classify",
+    .about = "Says what a model sees in pictures: PNG, JPEG or PPM files of any size, or '-', standard input. Each is "
+             "brought to the model's size and its middle looked at.",
+    .operand = "IMAGE...",
+    .arguments = arguments,
+    .notes = "Examples:\n"
+             "  convnet-classify photo.jpg\n"
+             "  convnet-classify photo.jpg --top 3 --map map.png\n"
+             "  convnet-classify --model flowers.safetensors --json *.jpg\n"
+             "\n"
+             "Exit codes: 0 all classified; 1 something failed, with a picture or altogether; 2 a mistake on the\n"
+             "command line.\n",
+};
+
+typedef struct classifier {
+    cn_context *context;
+    cn_model *model;
+    cn_predictor *predictor;
+    cn_tensor *scores;
+    int64_t input[3], classes;
+    bool probabilities; /* the model ends with a softmax */
+    double *probability;
+    int64_t *order; /* of the classes, most probable first */
+    bool map_folder;
+} classifier;
+
+/* ---- the model ---- */
+
+static cn_status open_model(classifier *c) {
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    cn_layer_info last = CN_LAYER_INFO_INIT;
+    int64_t output[3];
+    cn_status status = model_load(c->context, model_name, &c->model);
+    options.max_batch = 1;
+    options.flip = flip;
+    if (status == CN_OK)
+        status = cn_predictor_new(c->model, &options, &c->predictor);
+    if (status == CN_OK)
+        status = cn_model_layer_info(c->model, cn_model_layer_count(c->model) - 1, &last);
+    if (status != CN_OK) {
+        complain("cannot load '%s': %s", model_name, cn_last_error());
+        return status;
+    }
+    cn_model_input_shape(c->model, c->input);
+    cn_model_output_shape(c->model, output);
+    if (output[1] != 1 || output[2] != 1 || (c->input[0] != 1 && c->input[0] != 3)) {
+        complain("'%s' is not for pictures: it makes %d×%d×%d of %d×%d×%d", model_name, (int)output[0], (int)output[1],
+                 (int)output[2], (int)c->input[0], (int)c->input[1], (int)c->input[2]);
+        return CN_ERR_SHAPE;
+    }
+    c->classes = output[0];
+    c->probabilities = strcmp(last.type, "Softmax") == 0;
+    return CN_OK;
+}
+
+static cn_status make_room(classifier *c) {
+    c->probability = malloc((size_t)c->classes * sizeof *c->probability);
+    c->order = malloc((size_t)c->classes * sizeof *c->order);
+    cn_status status = cn_tensor_new(c->context, CN_FLOAT32, 2, (int64_t[]){1, c->classes}, &c->scores);
+    if (status == CN_OK && c->probability && c->order)
+        return CN_OK;
+    complain("no memory for %lld classes", (long long)c->classes);
+    return CN_ERR_MEMORY;
+}
+
+static const char *name_of(const classifier *c, int64_t label, char text[NAME_TEXT]) {
+    const char *name = cn_model_class_name(c->model, label);
+    if (name)
+        return name;
+    snprintf(text, NAME_TEXT, "%lld", (long long)label);
+    return text;
+}
+
+/* ---- a picture ---- */
+
+static cn_status load_input(cn_context *context, cn_tensor **image) {
+    unsigned char *data = malloc(MOST_INPUT);
+    size_t bytes = data ? fread(data, 1, MOST_INPUT, stdin) : 0;
+    cn_status status = data && !ferror(stdin) ? cn_image_load_memory(context, data, bytes, image) : CN_ERR_IO;
+    free(data);
+    return status;
+}
+
+static const double *compared;
+static int by_probability(const void *a, const void *b) {
+    int64_t i = *(const int64_t *)a, k = *(const int64_t *)b;
+    if (compared[i] != compared[k])
+        return compared[i] < compared[k] ? 1 : -1;
+    return i > k ? 1 : -1;
+}
+
+/* Softmax of what the model gives, unless it did that itself: a log-softmax it leaves as it is. False: no numbers. */
+static bool rank(classifier *c) {
+    const float *scores = cn_tensor_data(c->scores);
+    double most = -INFINITY, sum = 0.0;
+    for (int64_t k = 0; k < c->classes; k++)
+        most = scores[k] > most ? scores[k] : most;
+    for (int64_t k = 0; k < c->classes; k++) {
+        c->probability[k] = c->probabilities ? (double)scores[k] : exp((double)scores[k] - most);
+        sum += c->probability[k];
+        c->order[k] = k;
+    }
+    for (int64_t k = 0; k < c->classes && !c->probabilities; k++)
+        c->probability[k] /= sum;
+    compared = c->probability;
+    qsort(c->order, (size_t)c->classes, sizeof *c->order, by_probability);
+    return isfinite(sum) && sum > 0.0;
+}
+
+/* ---- its map ---- */
+
+/* The middle of the picture, in the model's proportions and a size to look at. */
+static cn_status map_background(const classifier *c, const cn_tensor *image, cn_tensor **background) {
+    double height = (double)c->input[1], width = (double)c->input[2], longer = height > width ? height : width;
+    double across = (double)cn_tensor_shape(image, 3) / width, down = (double)cn_tensor_shape(image, 2) / height;
+    double scale = across < down ? across : down;
+    scale = scale * longer < LEAST_MAP ? LEAST_MAP / longer : scale * longer > MOST_MAP ? MOST_MAP / longer : scale;
+    return cn_image_fit(image, 3, (int)fmax(1.0, rint(height * scale)), (int)fmax(1.0, rint(width * scale)),
+                        background);
+}
+
+static cn_status write_map(const classifier *c, const cn_tensor *image, const cn_tensor *fitted, const char *path) {
+    cn_tensor *map = NULL, *background = NULL, *overlaid = NULL;
+    cn_status status;
+    if ((status = cn_class_activation_map(c->model, fitted, c->order[0], &map)) == CN_OK &&
+        (status = map_background(c, image, &background)) == CN_OK &&
+        (status = cn_image_overlay(background, map, 0.5f, &overlaid)) == CN_OK)
+        status = cn_image_save(overlaid, path);
+    cn_tensor_free(overlaid);
+    cn_tensor_free(background);
+    cn_tensor_free(map);
+    return status;
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* MAP itself, or MAP/NAME.png; names that occurred before get a number. To be freed. */
+static char *make_map_path(const classifier *c, char **images, int index) {
+    const char *name = strcmp(images[index], "-") == 0 ? "stdin" : base_name(images[index]);
+    size_t size = strlen(map_path) + strlen(name) + 32;
+    char *path = malloc(size);
+    int before = 0;
+    for (int i = 0; i < index; i++)
+        before += strcmp(base_name(images[i]), base_name(images[index])) == 0;
+    if (path && !c->map_folder)
+        snprintf(path, size, "%s", map_path);
+    else if (path && before)
+        snprintf(path, size, "%s/%s-%d.png", map_path, name, before + 1);
+    else if (path)
+        snprintf(path, size, "%s/%s.png", map_path, name);
+    return path;
+}
+
+/* ---- results ---- */
+
+static void print_text(const classifier *c, const char *image, const char *map, bool first) {
+    char number[NAME_TEXT];
+    printf("%s%s\n", first ? "" : "\n", image);
+    for (int64_t i = 0; i < top && i < c->classes; i++) {
+        double share = c->probability[c->order[i]];
+        int filled = (int)lrint(share * BAR);
+        printf("  %6.2f %%  %.*s%*s  %s\n", 100.0 * share, filled, "####################", BAR - filled, "",
+               name_of(c, c->order[i], number));
+    }
+    if (map)
+        printf("  map of '%s': %s\n", name_of(c, c->order[0], number), map);
+}
+
+static void print_json(const classifier *c, const char *image, const char *map, bool first) {
+    char number[NAME_TEXT];
+    printf("%s\n  {\"image\": ", first ? "" : ",");
+    json_print(image);
+    printf(", \"predictions\": [");
+    for (int64_t i = 0; i < top && i < c->classes; i++) {
+        printf("%s\n    {\"class\": ", i ? "," : "");
+        json_print(name_of(c, c->order[i], number));
+        printf(", \"index\": %lld, \"probability\": %.6f}", (long long)c->order[i], c->probability[c->order[i]]);
+    }
+    printf("]");
+    if (map) {
+        printf(", \"map\": ");
+        json_print(map);
+    }
+    printf("}");
+}
+
+static void print_json_error(const char *image, const char *error, bool first) {
+    printf("%s\n  {\"image\": ", first ? "" : ",");
+    json_print(image);
+    printf(", \"error\": ");
+    json_print(error);
+    printf("}");
+}
+
+/* NULL: it was classified; else why not. */
+static const char *classify(classifier *c, char **images, int index, cn_tensor **image, cn_tensor **fitted) {
+    const char *path = images[index];
+    cn_status status = strcmp(path, "-") == 0 ? load_input(c->context, image) : cn_image_load(c->context, path, image);
+    if (status == CN_ERR_IO && strcmp(path, "-") == 0)
+        return "cannot read standard input";
+    if (status == CN_OK)
+        status = cn_image_fit(*image, (int)c->input[0], (int)c->input[1], (int)c->input[2], fitted);
+    if (status == CN_OK)
+        status = cn_predictor_run(c->predictor, *fitted, c->scores);
+    if (status != CN_OK)
+        return cn_last_error();
+    return rank(c) ? NULL : "the model gives no numbers for it";
+}
+
+/* Whether all went well. A picture that fails is named, and the next one has its turn. */
+static bool handle(classifier *c, char **images, int index) {
+    cn_tensor *image = NULL, *fitted = NULL;
+    char *map = map_path ? make_map_path(c, images, index) : NULL;
+    const char *error = classify(c, images, index, &image, &fitted);
+    bool good = !error, mapped = good && map && write_map(c, image, fitted, map) == CN_OK;
+    if (!good) {
+        complain("cannot classify '%s': %s", images[index], error);
+    } else if (map_path && !mapped) {
+        complain("cannot write the map of '%s': %s", images[index], map ? cn_last_error() : "no memory");
+    }
+    if (good)
+        (json ? print_json : print_text)(c, images[index], mapped ? map : NULL, index == 0);
+    else if (json)
+        print_json_error(images[index], error, index == 0);
+    free(map);
+    cn_tensor_free(fitted);
+    cn_tensor_free(image);
+    return good && (!map_path || mapped);
+}
+
+static bool is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+int main(int argc, char **argv) {
+    classifier c = {0};
+    int count = arguments_read_several(&classify_program, argc, argv), code = EXIT_FAILURE;
+    c.map_folder = map_path && is_folder(map_path);
+    if (map_path && count > 1 && !c.map_folder)
+        complain_usage("--map '%s': want a folder for the maps of %d pictures", map_path, count);
+    if (program_context(threads, CN_CONV_AUTO, &c.context) == CN_OK && open_model(&c) == CN_OK &&
+        make_room(&c) == CN_OK) {
+        code = EXIT_SUCCESS;
+        if (json)
+            putchar('[');
+        for (int i = 0; i < count; i++)
+            code = handle(&c, argv, i) ? code : EXIT_FAILURE;
+        if (json)
+            puts("\n]");
+    }
+    free(c.order);
+    free(c.probability);
+    cn_tensor_free(c.scores);
+    cn_predictor_free(c.predictor);
+    cn_model_free(c.model);
+    cn_context_free(c.context);
+    return program_end(code);
+}

@@ -1,0 +1,167 @@
+/* folder.c: folders of pictures as a data set: all decoded at once, by all threads, and then in memory. */
+#include "data/dataset.h"
+#include "image/image.h"
+#include <stdio.h>
+#include <string.h>
+
+/* What became of a file. */
+typedef struct outcome {
+    cn_status status;
+    char *message; /* of a failure */
+} outcome;
+
+typedef struct loading {
+    cn_context *ctx;
+    const char *directory;
+    cn_folder_options options;
+    cn__folder_list list;
+    size_t image_bytes;
+    uint8_t *pixels; /* a place for each file, */
+    int64_t *labels; /* later for each picture */
+    outcome *outcomes;
+    int64_t count, skipped;
+} loading;
+
+/* ---- decoding ---- */
+
+static cn_status load_image(const loading *l, size_t file) {
+    cn_tensor *image, *fitted = NULL;
+    const cn_folder_options *o = &l->options;
+    CN__TRY(cn_image_load(l->ctx, l->list.files[file].path, &image));
+    cn_status status = cn_image_fit(image, o->channels, o->height, o->width, &fitted);
+    if (status == CN_OK)
+        memcpy(l->pixels + file * l->image_bytes, fitted->data, l->image_bytes);
+    cn_tensor_free(fitted);
+    cn_tensor_free(image);
+    return status;
+}
+
+/* Messages belong to threads, so they are taken down here. */
+static void load_item(void *argument, size_t file) {
+    const loading *l = argument;
+    outcome *o = &l->outcomes[file];
+    o->status = load_image(l, file);
+    if (o->status == CN_OK)
+        return;
+    o->message = cn__strdup(l->ctx, cn_last_error());
+    if (!o->message)
+        o->status = CN_ERR_MEMORY;
+}
+
+static cn_status load_images(loading *l) {
+    char before[1024]; /* what a skipped file did wrong is no failure of the call */
+    l->pixels = cn__alloc(l->ctx, l->list.count, l->image_bytes);
+    l->labels = cn__alloc(l->ctx, l->list.count, sizeof *l->labels);
+    l->outcomes = cn__alloc(l->ctx, l->list.count, sizeof *l->outcomes);
+    if (!l->pixels || !l->labels || !l->outcomes)
+        return cn__error(CN_ERR_MEMORY, "no memory for the %zu pictures of '%s'", l->list.count, l->directory);
+    snprintf(before, sizeof before, "%s", cn_last_error());
+    cn__parallel(l->ctx, l->list.count, load_item, l);
+    cn__error(CN_OK, "%s", before);
+    return CN_OK;
+}
+
+/* ---- what was readable ---- */
+
+/* Moves a picture to the end of those that stay, or counts and names it. */
+static cn_status keep_or_skip(loading *l, size_t file) {
+    const outcome *o = &l->outcomes[file];
+    if (o->status == CN_OK) {
+        memmove(l->pixels + (size_t)l->count * l->image_bytes, l->pixels + file * l->image_bytes, l->image_bytes);
+        l->labels[l->count++] = l->list.files[file].label;
+        return CN_OK;
+    }
+    if (o->status == CN_ERR_MEMORY || o->status == CN_ERR_UNSUPPORTED)
+        return cn__error(o->status, "'%s': %s", l->list.files[file].path, o->message ? o->message : "no memory");
+    l->skipped++;
+    cn__log(l->ctx, CN_LOG_WARNING, "skipped: %s", o->message);
+    return CN_OK;
+}
+
+static void name_empty_classes(const loading *l) {
+    int64_t next = 0; /* labels are in order */
+    for (size_t k = 0; k < l->list.class_count; k++) {
+        bool empty = next == l->count || l->labels[next] != (int64_t)k;
+        if (empty)
+            cn__log(l->ctx, CN_LOG_WARNING, "class '%s' of '%s' has no readable picture", l->list.classes[k],
+                    l->directory);
+        while (next < l->count && l->labels[next] == (int64_t)k)
+            next++;
+    }
+}
+
+static cn_status choose(loading *l) {
+    for (size_t i = 0; i < l->list.count; i++)
+        CN__TRY(keep_or_skip(l, i));
+    if (l->count == 0)
+        return cn__error(CN_ERR_DATA, "'%s' has %zu classes and no readable picture (%lld files were skipped)",
+                         l->directory, l->list.class_count, (long long)l->skipped);
+    name_empty_classes(l);
+    return CN_OK;
+}
+
+/* ---- the data set ---- */
+
+/* Hands pixels and labels over. */
+static cn_status make(loading *l, cn_dataset **dataset) {
+    cn__images images = {.count = l->count,
+                         .channels = l->options.channels,
+                         .height = l->options.height,
+                         .width = l->options.width,
+                         .classes = (int)l->list.class_count,
+                         .bytes = l->pixels,
+                         .stride = l->image_bytes,
+                         .labels = l->labels,
+                         .skipped = l->skipped,
+                         .owned_pixels = l->pixels,
+                         .owned_labels = l->labels};
+    l->pixels = NULL;
+    l->labels = NULL;
+    CN__TRY(cn__dataset_new(l->ctx, images, dataset));
+    cn_status status = cn_dataset_set_class_names(*dataset, images.classes, (const char *const *)l->list.classes);
+    if (status == CN_OK && images.channels == 3)
+        status = cn_dataset_set_normalization(*dataset, 3, cn__cifar10_mean, cn__cifar10_std);
+    if (status != CN_OK) {
+        cn_dataset_free(*dataset);
+        *dataset = NULL;
+    }
+    return status;
+}
+
+static cn_status load(loading *l, cn_dataset **dataset) {
+    CN__TRY(cn__folder_list_read(l->ctx, l->directory, &l->list));
+    CN__TRY(cn__check_classes("cn_dataset_folder", (int)l->list.class_count));
+    CN__TRY(load_images(l));
+    CN__TRY(choose(l));
+    return make(l, dataset);
+}
+
+static void drop(loading *l) {
+    for (size_t i = 0; l->outcomes && i < l->list.count; i++)
+        cn__free(l->ctx, l->outcomes[i].message);
+    cn__free(l->ctx, l->outcomes);
+    cn__free(l->ctx, l->labels);
+    cn__free(l->ctx, l->pixels);
+    cn__folder_list_drop(&l->list);
+}
+
+cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
+                            cn_dataset **dataset) {
+    loading l = {.ctx = context, .directory = directory, .options = CN_FOLDER_OPTIONS_INIT};
+    cn_folder_options *o = &l.options;
+    CN__REQUIRE(dataset);
+    *dataset = NULL;
+    CN__REQUIRE(context);
+    CN__REQUIRE(directory);
+    CN__TRY(cn__options_read(o, sizeof *o, sizeof *o, options, "cn_folder_options"));
+    o->channels = o->channels ? o->channels : 3;
+    o->height = o->height ? o->height : 32;
+    o->width = o->width ? o->width : 32;
+    if (o->channels != 1 && o->channels != 3)
+        return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: channels is %d, wanted 1 or 3", o->channels);
+    CN__TRY(cn__check_images("cn_folder_options", 1, o->channels, o->height, o->width));
+    l.image_bytes = (size_t)o->channels * (size_t)o->height * (size_t)o->width;
+    cn_status status = load(&l, dataset);
+    drop(&l);
+    return status;
+}

@@ -1,0 +1,153 @@
+/* jpeg.c: JPEG files (ITU-T T.81) through libjpeg: grey, colour and CMYK, baseline and progressive, turned as Exif
+ * says. libjpeg's own memory comes from malloc. */
+#include "image/image.h"
+
+#if CN_WITH_IMAGES
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+/* These want the above first. */
+#include <jerror.h>
+#include <jpeglib.h>
+
+#define APP1            (JPEG_APP0 + 1) /* the marker of Exif's segment */
+#define PIXELS_PER_BYTE 512             /* at best: a bit for each block of 8×8 (Huffman codes have no shorter) */
+#define MOST_SCANS      500             /* of a progressive file: each takes as long as a picture */
+
+/* What one file is decoded with. The first three are what libjpeg gets pointers to. */
+typedef struct reader {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    struct jpeg_progress_mgr progress;
+    jmp_buf back;
+    const cn__encoded *file;
+    unsigned char *row;
+    cn_tensor *image;
+    cn_status status; /* of our own calls */
+    bool no_memory;
+    char message[JMSG_LENGTH_MAX]; /* libjpeg's, of what ended it */
+} reader;
+
+static void stop(j_common_ptr jpeg) {
+    reader *r = jpeg->client_data;
+    jpeg->err->format_message(jpeg, r->message);
+    r->no_memory = jpeg->err->msg_code == JERR_OUT_OF_MEMORY;
+    longjmp(r->back, 1);
+}
+
+/* Warnings have level -1. Those that mean lost pixels end the decoding, others are harmless. */
+static void hear(j_common_ptr jpeg, int level) {
+    static const int losses[] = {JWRN_JPEG_EOF, JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_MUST_RESYNC};
+    for (size_t i = 0; level < 0 && i < CN__COUNT(losses); i++)
+        if (jpeg->err->msg_code == losses[i])
+            stop(jpeg);
+}
+
+static void say_nothing(j_common_ptr jpeg) {
+    (void)jpeg;
+}
+
+static void count_scans(j_common_ptr jpeg) {
+    reader *r = jpeg->client_data;
+    if (r->jpeg.input_scan_number <= MOST_SCANS)
+        return;
+    snprintf(r->message, sizeof r->message, "it has more than %d scans", MOST_SCANS);
+    longjmp(r->back, 1);
+}
+
+static int orientation(const reader *r) {
+    int found = 0;
+    for (jpeg_saved_marker_ptr m = r->jpeg.marker_list; m && !found; m = m->next)
+        found = cn__exif_orientation(m->data, m->data_length);
+    return found;
+}
+
+static cn_status prepare(reader *r) {
+    struct jpeg_decompress_struct *j = &r->jpeg;
+    bool grey = j->num_components == 1, four = j->num_components == 4;
+    uint64_t most_pixels = j->arith_code ? UINT64_MAX : (uint64_t)r->file->bytes * PIXELS_PER_BYTE;
+    cn__placement place = cn__exif_placement(orientation(r), 1, 1);
+    j->out_color_space = grey ? JCS_GRAYSCALE : four ? JCS_CMYK : JCS_RGB;
+    CN__TRY(cn__image_new(r->file, grey ? 1 : 3, place.turned ? j->image_width : j->image_height,
+                          place.turned ? j->image_height : j->image_width, most_pixels, &r->image));
+    r->row = cn__alloc(r->file->ctx, j->image_width, four ? 4 : grey ? 1 : 3);
+    return r->row ? CN_OK : cn__no_memory("the rows of a JPEG");
+}
+
+/* Inks to light, in place. Adobe's programs store how much of an ink is left out. */
+static void cmyk_to_rgb(const reader *r) {
+    unsigned char *p = r->row, *to = r->row;
+    int flip = r->jpeg.saw_Adobe_marker ? 0 : 255;
+    for (size_t x = 0; x < r->jpeg.image_width; x++, p += 4)
+        for (int c = 0; c < 3; c++)
+            *to++ = (unsigned char)(((p[c] ^ flip) * (p[3] ^ flip) + 127) / 255);
+}
+
+static void store_row(const reader *r, cn__placement place, int64_t y) {
+    int64_t channels = r->image->shape[1], pixels = r->image->shape[2] * r->image->shape[3];
+    for (int64_t c = 0; c < channels; c++) {
+        uint8_t *to = (uint8_t *)r->image->data + c * pixels + place.origin + y * place.row;
+        const unsigned char *from = r->row + c;
+        for (int64_t x = 0; x < (int64_t)r->jpeg.image_width; x++, from += channels)
+            to[x * place.column] = *from;
+    }
+}
+
+static void read_rows(reader *r) {
+    cn__placement place = cn__exif_placement(orientation(r), r->jpeg.image_height, r->jpeg.image_width);
+    jpeg_start_decompress(&r->jpeg);
+    while (r->jpeg.output_scanline < r->jpeg.output_height) {
+        int64_t y = r->jpeg.output_scanline;
+        jpeg_read_scanlines(&r->jpeg, &r->row, 1);
+        if (r->jpeg.out_color_space == JCS_CMYK)
+            cmyk_to_rgb(r);
+        store_row(r, place, y);
+    }
+    jpeg_finish_decompress(&r->jpeg);
+}
+
+/* False: an error came by longjmp, or a call of ours failed. All that changes is in `r`. */
+static bool read_picture(reader *r) {
+    if (setjmp(r->back))
+        return false;
+    jpeg_create_decompress(&r->jpeg);
+    r->jpeg.client_data = r;
+    r->jpeg.progress = &r->progress;
+    jpeg_save_markers(&r->jpeg, APP1, 0xffff);
+    jpeg_mem_src(&r->jpeg, r->file->data, (unsigned long)r->file->bytes);
+    jpeg_read_header(&r->jpeg, TRUE);
+    r->status = prepare(r);
+    if (r->status != CN_OK)
+        return false;
+    read_rows(r);
+    return true;
+}
+
+cn_status cn__jpeg_decode(const cn__encoded *file, cn_tensor **image) {
+    reader r = {.file = file};
+    r.jpeg.err = jpeg_std_error(&r.errors);
+    r.jpeg.client_data = &r;
+    r.errors.error_exit = stop;
+    r.errors.emit_message = hear;
+    r.errors.output_message = say_nothing;
+    r.progress.progress_monitor = count_scans;
+    bool done = read_picture(&r);
+    jpeg_destroy_decompress(&r.jpeg);
+    cn__free(file->ctx, r.row);
+    if (done) {
+        *image = r.image;
+        return CN_OK;
+    }
+    cn_tensor_free(r.image);
+    return r.status != CN_OK ? r.status : cn__image_failed(file->name, "JPEG", r.no_memory, r.message);
+}
+
+#else
+
+cn_status cn__jpeg_decode(const cn__encoded *file, cn_tensor **image) {
+    (void)file;
+    (void)image;
+    return cn__image_left_out("JPEG");
+}
+
+#endif

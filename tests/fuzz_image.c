@@ -1,0 +1,47 @@
+/* fuzz_image.c: hands arbitrary bytes to cn_image_load_memory and fits and encodes what loads, for libFuzzer
+ * (`make fuzz`). Large pictures are only loaded. */
+#include <convnet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_VALUES (1 << 16) /* of a picture that is also fitted and written */
+
+static cn_context *fuzz_context(void) {
+    static cn_context *context;
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    options.threads = 1;
+    if (!context && cn_context_new(&options, &context) != CN_OK)
+        abort();
+    return context;
+}
+
+/* A PNG of a picture is that picture. */
+static void check_round_trip(const cn_tensor *image) {
+    cn_tensor *png, *back;
+    if (cn_image_encode_png(image, &png) != CN_OK ||
+        cn_image_load_memory(fuzz_context(), cn_tensor_data(png), (size_t)cn_tensor_count(png), &back) != CN_OK)
+        abort();
+    if (cn_tensor_count(back) != cn_tensor_count(image) ||
+        memcmp(cn_tensor_data(back), cn_tensor_data(image), (size_t)cn_tensor_count(image)) != 0)
+        abort();
+    cn_tensor_free(back);
+    cn_tensor_free(png);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    cn_tensor *image, *fitted;
+    if (cn_image_load_memory(fuzz_context(), data, size, &image) != CN_OK) {
+        if (image || strlen(cn_last_error()) == 0)
+            abort();
+        return 0;
+    }
+    if (cn_tensor_count(image) <= MOST_VALUES) {
+        if (cn_image_fit(image, 3, 9, 7, &fitted) != CN_OK)
+            abort();
+        cn_tensor_free(fitted);
+        check_round_trip(image);
+    }
+    cn_tensor_free(image);
+    return 0;
+}

@@ -1,0 +1,311 @@
+/* test_folder.c: folders of pictures as data sets: order, sizes, what is skipped, and folders that are none. */
+#define _XOPEN_SOURCE 700 /* nftw */
+#include "golden_images.h"
+#include "testing.h"
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- a tree of files for one test, and a context that takes down warnings ---- */
+
+static cn_context *ctx;
+static char root[64];
+static char warnings[4096];
+
+static void take_down(void *user, cn_log_level level, const char *message) {
+    (void)user;
+    ck_assert_int_eq(level, CN_LOG_WARNING);
+    ck_assert_uint_lt(strlen(warnings) + strlen(message) + 2, sizeof warnings);
+    strcat(strcat(warnings, message), "\n");
+}
+
+static void setup(void) {
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    options.threads = 3;
+    options.log = take_down;
+    ck_ok(cn_context_new(&options, &ctx));
+    strcpy(root, "/tmp/convnet-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk) {
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static void teardown(void) {
+    ck_assert_int_eq(nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+    cn_context_free(ctx);
+}
+
+/* One of the last few names. */
+static const char *in_root(const char *name) {
+    static char paths[4][256];
+    static int last;
+    last = (last + 1) % 4;
+    snprintf(paths[last], sizeof paths[last], "%s/%s", root, name);
+    return paths[last];
+}
+
+static void folder(const char *name) {
+    ck_assert_int_eq(mkdir(in_root(name), 0755), 0);
+}
+
+static void text_file(const char *name, const char *text) {
+    FILE *file = fopen(in_root(name), "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* A picture all of one value. */
+static void plain(const char *name, int channels, int height, int width, int value) {
+    cn_tensor *image;
+    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, channels, height, width}, &image));
+    memset(cn_tensor_data(image), value, (size_t)cn_tensor_count(image));
+    ck_ok(cn_image_save(image, in_root(name)));
+    cn_tensor_free(image);
+}
+
+static cn_dataset *open_root(void) {
+    cn_dataset *dataset;
+    ck_ok(cn_dataset_folder(ctx, root, NULL, &dataset));
+    return dataset;
+}
+
+/* Image `index` is all of that value and label. */
+static void expect_plain(const cn_dataset *dataset, int64_t index, int value, int64_t label) {
+    int64_t got, shape[4] = {1, 0, 0, 0};
+    cn_tensor *image;
+    cn_dataset_shape(dataset, shape + 1);
+    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, shape, &image));
+    ck_ok(cn_dataset_image(dataset, index, image, &got));
+    const uint8_t *pixels = cn_tensor_data(image);
+    ck_assert_int_eq(got, label);
+    for (int64_t i = 0; i < cn_tensor_count(image); i++)
+        ck_assert_msg(pixels[i] == value, "image %d, byte %d is %d, wanted %d", (int)index, (int)i, pixels[i], value);
+    cn_tensor_free(image);
+}
+
+/* ---- what is read ---- */
+
+START_TEST(subfolders_are_classes_in_the_order_of_names) {
+    folder("dog");
+    folder("Zebra");
+    folder("cat");
+    folder("cat/young");
+    folder(".hidden");
+    plain("dog/1.ppm", 3, 40, 50, 1);
+    plain("cat/b.ppm", 3, 5, 90, 2);
+    plain("cat/young/a.ppm", 3, 33, 32, 3);
+    plain("cat/a.pgm", 1, 32, 32, 4);
+    plain("Zebra/a.ppm", 3, 7, 7, 5);
+    plain("beside.ppm", 3, 7, 7, 6);
+    plain("cat/.hidden.ppm", 3, 7, 7, 7);
+    cn_dataset *dataset = open_root();
+    static const struct {
+        int value;
+        int64_t label;
+    } wanted[] = {{5, 0}, {4, 1}, {2, 1}, {3, 1}, {1, 2}};
+    static const char *const names[] = {"Zebra", "cat", "dog"};
+    ck_assert_int_eq(cn_dataset_count(dataset), 5);
+    ck_assert_int_eq(cn_dataset_classes(dataset), 3);
+    for (int i = 0; i < 3; i++)
+        ck_assert_str_eq(cn_dataset_class_name(dataset, i), names[i]);
+    for (int i = 0; i < 5; i++)
+        expect_plain(dataset, i, wanted[i].value, wanted[i].label);
+    ck_assert_int_eq(cn_dataset_skipped(dataset), 0);
+    ck_assert_str_eq(warnings, "");
+    cn_dataset_free(dataset);
+}
+END_TEST
+
+START_TEST(pictures_are_fitted) {
+    cn_folder_options options = {sizeof options, 1, 9, 14};
+    cn_tensor *picture = golden_picture(ctx, 3, 31, 20), *wanted, *got;
+    cn_dataset *dataset;
+    folder("a");
+    ck_ok(cn_image_save(picture, in_root("a/x.ppm")));
+    ck_ok(cn_image_fit(picture, 1, 9, 14, &wanted));
+    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, 1, 9, 14}, &got));
+    ck_ok(cn_dataset_folder(ctx, root, &options, &dataset));
+    ck_ok(cn_dataset_image(dataset, 0, got, NULL));
+    ck_assert_mem_eq(cn_tensor_data(got), cn_tensor_data(wanted), 9 * 14);
+    cn_dataset_free(dataset);
+    cn_tensor_free(got);
+    cn_tensor_free(wanted);
+    cn_tensor_free(picture);
+}
+END_TEST
+
+/* Three channels as session 8 has them, one as it is. */
+START_TEST(values_are_normalised) {
+    static const float mean[] = {0.49139968f, 0.48215827f, 0.44653124f},
+                       std[] = {0.24703233f, 0.24348505f, 0.26158768f};
+    folder("a");
+    plain("a/x.ppm", 3, 2, 2, 100);
+    for (int channels = 1; channels <= 3; channels += 2) {
+        cn_folder_options options = {sizeof options, channels, 1, 1};
+        cn_tensor *batch;
+        cn_dataset *dataset;
+        ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, (int64_t[]){1, channels, 1, 1}, &batch));
+        ck_ok(cn_dataset_folder(ctx, root, &options, &dataset));
+        ck_ok(cn_dataset_batch(dataset, 1, &(int64_t){0}, 0, 0, 0, batch, NULL));
+        for (int c = 0; c < channels; c++)
+            ck_assert_float_eq_tol(((float *)cn_tensor_data(batch))[c],
+                                   channels == 3 ? (100.0f / 255.0f - mean[c]) / std[c] : 100.0f / 255.0f, 1e-6f);
+        cn_dataset_free(dataset);
+        cn_tensor_free(batch);
+    }
+}
+END_TEST
+
+/* ---- what is skipped ---- */
+
+START_TEST(files_that_are_no_pictures_are_skipped_counted_and_named) {
+    folder("a");
+    folder("b");
+    folder("c");
+    plain("a/1.ppm", 3, 3, 3, 1);
+    text_file("a/2.txt", "a note");
+    text_file("a/3.ppm", "P6 3 3 255\ncut short");
+    text_file("a/4.pgm", "P5 70000 70000 255\n");
+    ck_assert_int_eq(mkfifo(in_root("a/5.ppm"), 0600), 0);
+    ck_assert_int_eq(symlink("nowhere", in_root("a/6.ppm")), 0);
+    text_file("b/empty.png", "");
+    plain("c/2.ppm", 3, 3, 3, 2);
+    ck_fails(cn_dataset_folder(NULL, root, NULL, &(cn_dataset *){NULL}), CN_ERR_ARGUMENT, "context is NULL");
+    cn_dataset *dataset = open_root(), *view;
+    ck_assert_int_eq(cn_dataset_count(dataset), 2);
+    ck_assert_int_eq(cn_dataset_classes(dataset), 3); /* "b" stays, so that numbers do not move */
+    expect_plain(dataset, 0, 1, 0);
+    expect_plain(dataset, 1, 2, 2);
+    ck_assert_int_eq(cn_dataset_skipped(dataset), 6);
+    ck_ok(cn_dataset_shuffle(dataset, 1, &view));
+    ck_assert_int_eq(cn_dataset_skipped(view), 6);
+    static const char *const parts[] = {"a/2.txt' is no PNG",
+                                        "a/3.ppm' ends too early",
+                                        "a/4.pgm' has 70000×70000 pixels",
+                                        "a/5.ppm': it is not a regular file",
+                                        "a/6.ppm': No such file",
+                                        "b/empty.png' is no PNG",
+                                        "class 'b' of"};
+    const char *at = warnings;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        at = strstr(at, parts[i]); /* in the order of names */
+        ck_assert_msg(at != NULL, "'%s' is not said, or not in its place, in\n%s", parts[i], warnings);
+    }
+    ck_assert_ptr_nonnull(strstr(cn_last_error(), "context is NULL")); /* a successful call leaves it alone */
+    cn_dataset_free(view);
+    cn_dataset_free(dataset);
+}
+END_TEST
+
+/* ---- folders that are no data sets ---- */
+
+static void expect_failure(const char *path, cn_status status, const char *part) {
+    cn_dataset *dataset = (cn_dataset *)root;
+    ck_fails(cn_dataset_folder(ctx, path, NULL, &dataset), status, part);
+    ck_assert_ptr_null(dataset);
+}
+
+START_TEST(folders_that_are_no_data_sets_say_why) {
+    expect_failure("/nowhere", CN_ERR_IO, "'/nowhere': No such file");
+    expect_failure("Makefile", CN_ERR_IO, "'Makefile': Not a directory");
+    expect_failure(root, CN_ERR_NOT_FOUND, "has no subfolders");
+    plain("beside.ppm", 3, 7, 7, 6);
+    expect_failure(root, CN_ERR_NOT_FOUND, "has no subfolders");
+    folder("a");
+    expect_failure(root, CN_ERR_DATA, "1 classes and no readable picture (0 files");
+    text_file("a/x.ppm", "P6");
+    expect_failure(root, CN_ERR_DATA, "(1 files were skipped)");
+    ck_assert_int_eq(symlink("..", in_root("a/up")), 0);
+    expect_failure(root, CN_ERR_FORMAT, "more than 16 folders deep");
+    expect_failure(NULL, CN_ERR_ARGUMENT, "directory is NULL");
+    ck_fails(cn_dataset_folder(ctx, root, NULL, NULL), CN_ERR_ARGUMENT, "dataset is NULL");
+}
+END_TEST
+
+START_TEST(a_folder_without_permission_says_so) {
+    folder("a");
+    plain("a/x.ppm", 3, 7, 7, 6);
+    folder("b");
+    ck_assert_int_eq(chmod(root, 0755), 0);
+    ck_assert_int_eq(chmod(in_root("b"), 0), 0);
+    int is_root = geteuid() == 0; /* whom permissions do not stop */
+    ck_assert(!is_root || seteuid(65534) == 0);
+    expect_failure(root, CN_ERR_IO, "/b': Permission denied");
+    ck_assert(!is_root || seteuid(0) == 0);
+    ck_assert_int_eq(chmod(in_root("b"), 0755), 0);
+}
+END_TEST
+
+START_TEST(sizes_that_cannot_be_are_refused) {
+    static const struct {
+        cn_folder_options options;
+        cn_status status;
+        const char *part;
+    } cases[] = {
+        {{sizeof(cn_folder_options), 2, 32, 32}, CN_ERR_ARGUMENT, "channels is 2"},
+        {{sizeof(cn_folder_options), 3, -1, 32}, CN_ERR_SHAPE, "height is -1"},
+        {{sizeof(cn_folder_options), 3, 32, 70000}, CN_ERR_SHAPE, "width is 70000"},
+    };
+    cn_dataset *dataset;
+    folder("a");
+    plain("a/x.ppm", 3, 7, 7, 6);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_fails(cn_dataset_folder(ctx, root, &cases[i].options, &dataset), cases[i].status, cases[i].part);
+}
+END_TEST
+
+/* Loop index: once or for good. */
+START_TEST(out_of_memory_is_a_status) {
+    counting_allocator counter = {.persistent = _i};
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_context *poor;
+    cn_dataset *dataset;
+    folder("a");
+    folder("b");
+    plain("a/x.ppm", 3, 7, 7, 6);
+    plain("b/y.pgm", 1, 3, 3, 6);
+    text_file("b/z.txt", "no picture");
+    counting_options(&counter, &options);
+    options.threads = 1;
+    ck_ok(cn_context_new(&options, &poor));
+    long live = counter.live, failures = 0;
+    for (;; failures++) {
+        counter.fail_at = counter.calls + 1 + failures;
+        cn_status status = cn_dataset_folder(poor, root, NULL, &dataset);
+        counter.fail_at = 0;
+        if (status == CN_OK)
+            break;
+        ck_assert_msg(status == CN_ERR_MEMORY, "allocation %ld: %s", failures + 1, cn_last_error());
+        ck_assert_ptr_null(dataset);
+        ck_assert_int_eq(counter.live, live);
+    }
+    ck_assert_int_gt(failures, 30);
+    cn_dataset_free(dataset);
+    cn_context_free(poor);
+    ck_assert_int_eq(counter.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("folder");
+    TCase *group = tcase_create("folder");
+    tcase_add_checked_fixture(group, setup, teardown);
+    tcase_add_test(group, subfolders_are_classes_in_the_order_of_names);
+    tcase_add_test(group, pictures_are_fitted);
+    tcase_add_test(group, values_are_normalised);
+    tcase_add_test(group, files_that_are_no_pictures_are_skipped_counted_and_named);
+    tcase_add_test(group, folders_that_are_no_data_sets_say_why);
+    tcase_add_test(group, a_folder_without_permission_says_so);
+    tcase_add_test(group, sizes_that_cannot_be_are_refused);
+    tcase_add_loop_test(group, out_of_memory_is_a_status, 0, 2);
+    suite_add_tcase(suite, group);
+    return test_run(suite);
+}
