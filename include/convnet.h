@@ -794,6 +794,67 @@ CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *inpu
 CN_API cn_status cn_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label,
                                          cn_tensor **map);
 
+/* ------------------------------------------------------------------------------------------ */
+/* Reports: charts and pictures as SVG, and pages of them as HTML                             */
+
+/* SVG texts are complete documents with selectable text, for light and dark surroundings and for readers who do not see
+ * all colours; they can be saved as they are or put into a page. All texts handed out are freed with cn_text_free.
+ * Names are escaped, and what is not UTF-8 or a control character in them becomes U+FFFD. */
+
+/* Puts a text that ends in '\0' into a file, whole or not at all (as cn_model_save does). CN_ERR_IO. */
+CN_API cn_status cn_text_save(cn_context *context, const char *text, const char *path);
+
+/* The epochs of one run. Runs of one name are repetitions of the same experiment, such as with other seeds. */
+typedef struct cn_history cn_history;
+CN_API cn_status cn_history_new(cn_context *context, const char *name, cn_history **history);
+CN_API cn_status cn_history_add(cn_history *history, const cn_epoch *epoch);
+CN_API void cn_history_free(cn_history *history);
+
+/* A copy of a trainer's history so far, under a name ("" if there is only one run). */
+CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history);
+
+typedef enum cn_metric { CN_METRIC_LOSS = 0, CN_METRIC_ACCURACY = 1, CN_METRIC_LEARNING_RATE = 2 } cn_metric;
+
+/* One metric of `count` runs over their epochs, training and test. Runs of one name are drawn as their mean, with a
+ * band from the lowest to the highest. NaN leaves a gap. */
+CN_API cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metric metric, char **svg);
+
+/* Loss and accuracy side by side. */
+CN_API cn_status cn_chart_curves(int count, const cn_history *const *histories, char **svg);
+
+/* What was taken for what: a row for each true class, a column for each predicted one, with numbers for up to 20
+ * classes. `dataset`, or NULL, has the classes' names. */
+CN_API cn_status cn_chart_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
+
+/* Accuracy of each class, best first; of more than 30 the 15 best and worst. */
+CN_API cn_status cn_chart_class_accuracy(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
+
+/* Sheets of pictures with their titles as text: each picture a PNG within the SVG, small ones magnified without blur,
+ * large ones made smaller. CN_ERR_UNSUPPORTED: a build without images. */
+
+/* Pictures uint8 [N, 1 or 3, H, W] in `columns` columns (0: as suits N); titles[i], of one line or two, goes with
+ * picture i (NULL: none). */
+CN_API cn_status cn_sheet_pictures(const cn_tensor *pictures, const char *const *titles, int columns, char **svg);
+
+/* `count` images of a data set, titled "index:class" as the study has it: those named in `indices`, or the first. */
+CN_API cn_status cn_sheet_examples(const cn_dataset *dataset, int64_t count, const int64_t *indices, char **svg);
+
+/* One image as it is, and as `count` - 1 epochs of training with that seed will see it. */
+CN_API cn_status cn_sheet_augmented(const cn_dataset *dataset, int64_t index, int64_t count, uint64_t seed, char **svg);
+
+/* At most `count` misclassified images, titled "predicted:class/truth:class" as the study has it: the first in the data
+ * set's order, or, with `surest`, those to which the model gave the highest probabilities, which then stand below. */
+CN_API cn_status cn_sheet_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t count,
+                                        int surest, char **svg);
+
+/* The filters of a first convolution, float32 [N, 1 or 3, H, W], as grey or colour pictures: zero is middle grey, and
+ * the weight farthest from it, with which each is titled, black or white. */
+CN_API cn_status cn_sheet_filters(const cn_tensor *weight, char **svg);
+
+/* What a layer gives for an image, float32 [1, C, H, W]: a picture a channel, from its lowest value (dark blue) to its
+ * highest (pale yellow), with which each is titled. CN_ERR_DATA: NaN or infinity. */
+CN_API cn_status cn_sheet_activations(const cn_tensor *activations, char **svg);
+
 #ifdef __cplusplus
 }
 #endif

@@ -58,3 +58,11 @@ void cn_text_free(char *text) {
     memcpy(&ctx, text - HEAD, sizeof ctx);
     cn__free(ctx, text - HEAD);
 }
+
+cn_status cn_text_save(cn_context *context, const char *text, const char *path) {
+    CN__REQUIRE(context);
+    CN__REQUIRE(text);
+    CN__REQUIRE(path);
+    struct iovec piece = {(void *)text, strlen(text)};
+    return cn__replace_file(context, path, &piece, 1);
+}

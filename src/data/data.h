@@ -20,6 +20,8 @@ size_t cn__dataset_scratch(const cn_dataset *dataset);
 cn_status cn__dataset_fetch(const cn_dataset *dataset, int64_t index, const cn__fetch *fetch, void *scratch, float *out,
                             size_t row, size_t channel, int64_t *label);
 
+cn_context *cn__dataset_context(const cn_dataset *dataset);
+
 /* The normalisation in use: channels values each, valid as long as the data set. */
 void cn__dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std);
 

@@ -206,6 +206,10 @@ int cn_dataset_classes(const cn_dataset *dataset) {
     return dataset->images->classes;
 }
 
+cn_context *cn__dataset_context(const cn_dataset *dataset) {
+    return dataset->ctx;
+}
+
 int64_t cn_dataset_skipped(const cn_dataset *dataset) {
     return dataset->images->skipped;
 }

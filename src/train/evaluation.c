@@ -120,6 +120,10 @@ void cn_evaluation_free(cn_evaluation *evaluation) {
 
 /* ---- what was found ---- */
 
+cn_context *cn__evaluation_context(const cn_evaluation *evaluation) {
+    return evaluation->ctx;
+}
+
 int64_t cn_evaluation_count(const cn_evaluation *evaluation) {
     return evaluation->tally.images;
 }

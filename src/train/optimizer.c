@@ -155,27 +155,30 @@ static void add_matrix(cn_optimizer *o, size_t first, const cn_tensor *value) {
     o->matrices[o->matrix_count++] = (matrix){first, {outputs, (size_t)value->count / outputs}, NULL};
 }
 
-/* Where the output layer's tensors begin: the last layer's that has any. */
-static size_t output_slots(const cn_model *model) {
-    for (size_t i = model->node_count; i-- > 0;)
-        if (model->nodes[i].tensor_count > 0)
-            return (size_t)model->nodes[i].first_tensor;
-    return 0;
+static bool is_weight(const cn__slot *slot) {
+    return slot->parameter && slot->value.dims > 1;
+}
+
+/* The output layer's: the last. */
+static size_t output_weight(const cn_model *model) {
+    size_t last = model->slot_count;
+    for (size_t i = 0; i < model->slot_count; i++)
+        last = is_weight(&model->slots[i]) ? i : last;
+    return last;
 }
 
 static void sort_out(cn_optimizer *o) {
     const cn_model *model = o->model;
-    size_t first = 0, outputs = output_slots(model);
+    size_t first = 0, output = output_weight(model);
     for (size_t i = 0; i < model->slot_count; i++) {
-        const cn_tensor *value = &model->slots[i].value;
-        size_t end = first + ((size_t)value->count + CN__LANES - 1) / CN__LANES * CN__LANES;
-        bool weight = value->dims > 1;
-        if (!model->slots[i].parameter)
+        const cn__slot *slot = &model->slots[i];
+        size_t end = first + ((size_t)slot->value.count + CN__LANES - 1) / CN__LANES * CN__LANES;
+        if (!slot->parameter)
             continue;
-        if (weight && o->kind->takes_matrices && i < outputs)
-            add_matrix(o, first, value);
+        if (is_weight(slot) && o->kind->takes_matrices && i != output)
+            add_matrix(o, first, &slot->value);
         else
-            cut(o, first, end, weight || !o->options.decay_weights_only);
+            cut(o, first, end, is_weight(slot) || !o->options.decay_weights_only);
         first = end;
     }
 }

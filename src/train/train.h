@@ -131,6 +131,10 @@ cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__seen 
 /* The first layer whose output for one of these images is not finite, or NULL. */
 const char *cn__feed_first_bad(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images);
 
+/* ---- evaluation (evaluation.c) ---- */
+
+cn_context *cn__evaluation_context(const cn_evaluation *evaluation);
+
 /* ---- averaged parameters (average.c) ---- */
 
 typedef struct cn__average {

@@ -1,0 +1,201 @@
+/* gallery.c: pictures of a data set's images with titles, and pictures as text. */
+#include "report/report.h"
+#include "image/image.h"
+#include <math.h>
+#include <string.h>
+
+enum { LARGEST_SIDE = 160, NAME_BYTES = 40 };
+
+cn_status cn__gallery_new(cn_context *ctx, int64_t count, int64_t channels, int64_t height, int64_t width,
+                          cn__gallery *gallery) {
+    *gallery = (cn__gallery){.ctx = ctx, .count = count};
+    const int64_t shape[] = {count, channels == 3 ? 3 : 1, height, width};
+    CN__TRY(cn_tensor_new(ctx, CN_UINT8, 4, shape, &gallery->images));
+    gallery->titles = cn__alloc(ctx, (size_t)count, sizeof *gallery->titles);
+    return gallery->titles ? CN_OK : cn__no_memory("titles");
+}
+
+void cn__gallery_drop(cn__gallery *gallery) {
+    for (int64_t i = 0; gallery->titles && i < gallery->count; i++)
+        cn_text_free(gallery->titles[i]);
+    cn__free(gallery->ctx, gallery->titles);
+    cn_tensor_free(gallery->images);
+}
+
+cn_status cn__gallery_title(cn__gallery *gallery, int64_t i, cn__text *title) {
+    return cn__text_take(title, &gallery->titles[i]);
+}
+
+void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t label) {
+    const char *name = dataset ? cn_dataset_class_name(dataset, label) : NULL;
+    cn__text_append(title, "%lld", (long long)label);
+    for (int i = 0; name && name[i] && i < NAME_BYTES; i++) /* a title's lines are ours to end */
+        cn__text_append(title, "%s%c", i ? "" : ":", name[i] == '\n' ? ' ' : name[i]);
+}
+
+/* ---- images of a data set ---- */
+
+static uint8_t to_byte(double share) {
+    return (uint8_t)(share <= 0.0 ? 0 : share >= 1.0 ? 255 : lround(255.0 * share));
+}
+
+/* What is to be black and white: 0 and 1, or for float32 images beyond that their own extremes. */
+static void find_range(const cn_dataset *dataset, const float *values, int64_t count, double *low, double *high) {
+    *low = 0.0;
+    *high = 1.0;
+    for (int64_t i = 0; i < count && !cn__dataset_is_8bit(dataset); i++) {
+        *low = fmin(*low, values[i]);
+        *high = fmax(*high, values[i]);
+    }
+}
+
+static void denormalize(const cn_dataset *dataset, float *values, int64_t channels, int64_t pixels) {
+    const float *mean, *std;
+    cn__dataset_normalization(dataset, &mean, &std);
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t i = 0; i < pixels; i++)
+            values[c * pixels + i] = values[c * pixels + i] * std[c] + mean[c];
+}
+
+cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *dataset, int64_t index,
+                            const cn__fetch *fetch, int64_t *label) {
+    int64_t shape[3];
+    cn_tensor *image, *labels = NULL;
+    cn_dataset_shape(dataset, shape);
+    int64_t pixels = shape[1] * shape[2], shown = cn_tensor_shape(gallery->images, 1) * pixels;
+    CN__TRY(cn_tensor_new(gallery->ctx, CN_FLOAT32, 4, (const int64_t[]){1, shape[0], shape[1], shape[2]}, &image));
+    cn_status status = cn_tensor_borrow(gallery->ctx, CN_INT64, 1, (const int64_t[]){1}, label, &labels);
+    if (status == CN_OK)
+        status = cn_dataset_batch(dataset, 1, &index, fetch->augment, fetch->seed, fetch->epoch, image, labels);
+    if (status == CN_OK) {
+        double low, high;
+        float *values = cn_tensor_data(image);
+        uint8_t *bytes = (uint8_t *)cn_tensor_data(gallery->images) + i * shown;
+        denormalize(dataset, values, shape[0], pixels);
+        find_range(dataset, values, shape[0] * pixels, &low, &high);
+        for (int64_t k = 0; k < shown; k++) /* of channels other than one or three the first */
+            bytes[k] = to_byte((values[k] - low) / (high - low));
+    }
+    cn_tensor_free(labels);
+    cn_tensor_free(image);
+    return status;
+}
+
+/* ---- misclassified ones ---- */
+
+static cn_misclassified entry_of(const cn_evaluation *evaluation, int64_t index) {
+    cn_misclassified entry = CN_MISCLASSIFIED_INIT;
+    (void)cn_evaluation_misclassified(evaluation, index, &entry); /* the index is one of its own */
+    return entry;
+}
+
+/* The entry that the model was surest of after entry `last` (-1: of all), or -1. Equal ones come in their order; those
+ * without a prediction never. */
+static int64_t next_surest(const cn_evaluation *evaluation, int64_t last) {
+    int64_t best = -1, count = cn_evaluation_misclassified_count(evaluation);
+    double below = last < 0 ? INFINITY : entry_of(evaluation, last).probability, most = -1.0;
+    for (int64_t i = 0; i < count; i++) {
+        double probability = entry_of(evaluation, i).probability;
+        bool after = probability < below || (probability == below && i > last);
+        if (after && probability > most) {
+            best = i;
+            most = probability;
+        }
+    }
+    return best;
+}
+
+static cn_status put_misclassified(cn__gallery *gallery, int64_t i, const cn_misclassified *entry,
+                                   const cn_dataset *dataset, bool surest) {
+    cn__text title = {.ctx = gallery->ctx};
+    int64_t truth;
+    cn__append_title_class(&title, dataset, entry->predicted);
+    cn__text_append(&title, "/");
+    cn__append_title_class(&title, dataset, entry->truth);
+    if (surest) {
+        cn__text_append(&title, "\n");
+        cn__append_number(&title, 100.0 * entry->probability, 1);
+        cn__text_append(&title, " %% / ");
+        cn__append_number(&title, 100.0 * entry->truth_probability, 1);
+        cn__text_append(&title, " %%");
+    }
+    CN__TRY(cn__gallery_title(gallery, i, &title));
+    return cn__gallery_image(gallery, i, dataset, entry->index, &(cn__fetch){.augment = false}, &truth);
+}
+
+cn_status cn__gallery_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t count,
+                                    bool surest, cn__gallery *gallery) {
+    int64_t shape[3], all = cn_evaluation_misclassified_count(evaluation), last = -1;
+    cn_dataset_shape(dataset, shape);
+    count = count < all ? count : all;
+    CN__TRY(cn__gallery_new(cn__evaluation_context(evaluation), count, shape[0], shape[1], shape[2], gallery));
+    for (int64_t i = 0; i < count; i++) {
+        last = surest ? next_surest(evaluation, last) : i;
+        if (last < 0) { /* of the others no class was predicted */
+            gallery->count = i;
+            break;
+        }
+        cn_misclassified entry = entry_of(evaluation, last);
+        CN__TRY(put_misclassified(gallery, i, &entry, dataset, surest));
+    }
+    return CN_OK;
+}
+
+/* ---- pictures as text ---- */
+
+/* Mean over squares of `factor` pixels a side, less at the far edges. */
+static void shrink_plane(const uint8_t *from, int64_t height, int64_t width, int64_t factor, uint8_t *to) {
+    for (int64_t y = 0; y < height; y += factor)
+        for (int64_t x = 0; x < width; x += factor) {
+            int64_t sum = 0, count = 0;
+            for (int64_t v = y; v < height && v < y + factor; v++)
+                for (int64_t u = x; u < width && u < x + factor; u++, count++)
+                    sum += from[v * width + u];
+            *to++ = (uint8_t)((sum + count / 2) / count);
+        }
+}
+
+cn_status cn__check_pictures(const cn_tensor *pictures, const char *what) {
+    char text[CN__SHAPE_TEXT];
+    bool good = pictures->dtype == CN_UINT8 && pictures->dims == 4 && pictures->count > 0;
+    if (good && (pictures->shape[1] == 1 || pictures->shape[1] == 3))
+        return CN_OK;
+    return cn__error(
+        CN_ERR_SHAPE, "%s: %s%s, want uint8 [N, 1 or 3, H, W]", what,
+        pictures->dtype == CN_UINT8 ? "" : "not uint8: ", cn__shape_text(text, pictures->dims, pictures->shape));
+}
+
+static cn_status encode(cn_context *ctx, const cn_tensor *images, int64_t i, cn_tensor **png) {
+    int64_t channels = cn_tensor_shape(images, 1), height = cn_tensor_shape(images, 2);
+    int64_t width = cn_tensor_shape(images, 3), side = height > width ? height : width;
+    int64_t factor = (side + LARGEST_SIDE - 1) / LARGEST_SIDE;
+    int64_t shape[] = {1, channels, (height + factor - 1) / factor, (width + factor - 1) / factor};
+    cn_tensor *small;
+    CN__TRY(cn_tensor_new(ctx, CN_UINT8, 4, shape, &small));
+    for (int64_t c = 0; c < channels; c++)
+        shrink_plane((const uint8_t *)cn_tensor_data(images) + (i * channels + c) * height * width, height, width,
+                     factor, (uint8_t *)cn_tensor_data(small) + c * shape[2] * shape[3]);
+    cn_status status = cn_image_encode_png(small, png);
+    cn_tensor_free(small);
+    return status;
+}
+
+/* RFC 4648. */
+static void append_base64(cn__text *out, const uint8_t *bytes, int64_t count) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (int64_t i = 0; i < count; i += 3) {
+        uint32_t b = i + 1 < count ? bytes[i + 1] : 0, c = i + 2 < count ? bytes[i + 2] : 0;
+        uint32_t word = (uint32_t)bytes[i] << 16 | b << 8 | c;
+        cn__text_append(out, "%c%c%c%c", digits[word >> 18], digits[word >> 12 & 63],
+                        i + 1 < count ? digits[word >> 6 & 63] : '=', i + 2 < count ? digits[word & 63] : '=');
+    }
+}
+
+cn_status cn__append_picture(cn__text *out, const cn_tensor *images, int64_t i) {
+    cn_tensor *png;
+    CN__TRY(encode(out->ctx, images, i, &png));
+    cn__text_append(out, "data:image/png;base64,");
+    append_base64(out, cn_tensor_data(png), cn_tensor_count(png));
+    cn_tensor_free(png);
+    return CN_OK;
+}

@@ -1,0 +1,56 @@
+/* history.c: the epochs of a run, to be drawn. */
+#include "report/report.h"
+
+cn_status cn_history_new(cn_context *context, const char *name, cn_history **history) {
+    CN__REQUIRE(history);
+    *history = NULL;
+    CN__REQUIRE(context);
+    CN__REQUIRE(name);
+    cn_history *made = cn__alloc(context, 1, sizeof *made);
+    if (!made)
+        return cn__no_memory("a history");
+    made->ctx = context;
+    made->name = cn__strdup(context, name);
+    if (!made->name) {
+        cn_history_free(made);
+        return cn__no_memory("a history");
+    }
+    *history = made;
+    return CN_OK;
+}
+
+cn_status cn_history_add(cn_history *history, const cn_epoch *epoch) {
+    cn_epoch known = CN_EPOCH_INIT;
+    CN__REQUIRE(history);
+    CN__REQUIRE(epoch);
+    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, epoch, "cn_epoch"));
+    CN__TRY(
+        cn__grow(history->ctx, (void **)&history->epochs, &history->capacity, history->count, sizeof *history->epochs));
+    history->epochs[history->count++] = known;
+    return CN_OK;
+}
+
+void cn_history_free(cn_history *history) {
+    if (!history)
+        return;
+    cn__free(history->ctx, history->name);
+    cn__free(history->ctx, history->epochs);
+    cn__free(history->ctx, history);
+}
+
+cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history) {
+    CN__REQUIRE(history);
+    *history = NULL;
+    CN__REQUIRE(trainer);
+    cn_history *made;
+    CN__TRY(cn_history_new(trainer->ctx, name, &made));
+    for (size_t i = 0; i < trainer->epochs; i++) {
+        cn_status status = cn_history_add(made, &trainer->history[i]);
+        if (status != CN_OK) {
+            cn_history_free(made);
+            return status;
+        }
+    }
+    *history = made;
+    return CN_OK;
+}

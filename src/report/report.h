@@ -1,0 +1,101 @@
+/* report.h: charts, pictures and pages as text. markup.c puts names and numbers into SVG and HTML, svg.c begins and
+ * ends documents, scale.c makes axes; on these stand one file a chart.
+ *
+ * All texts are UTF-8 and the same in every locale. SVG documents go into HTML as they are: they bring their style
+ * along, under class names that begin with "cn-", and use no ids. */
+#ifndef CN_REPORT_H
+#define CN_REPORT_H
+
+#include "train/train.h"
+
+/* ---- names and numbers (markup.c) ---- */
+
+/* Escaped for content and attribute values, shortened to `most` characters, of which the last is then "…". */
+void cn__append_name(cn__text *out, const char *text, int most);
+#define CN__WHOLE 100000 /* as `most`: nothing is that long */
+/* Characters that cn__append_name will write. */
+int cn__name_length(const char *text, int most);
+/* With exactly so many decimals (0 to 9); with an exponent if it is too large for that. NaN is "–". */
+void cn__append_number(cn__text *out, double value, int decimals);
+/* With at most so many significant digits (1 to 9), as short as possible. */
+void cn__append_short(cn__text *out, double value, int digits);
+/* 1,234,567. */
+void cn__append_count(cn__text *out, int64_t value);
+
+/* ---- documents (svg.c) ---- */
+
+#define CN__COLOURS   6   /* classes cn-s0 … of strokes, cn-f0 … of fills */
+#define CN__CHARACTER 8   /* pixels that a character of usual size takes, rather more than less */
+#define CN__PANEL     460 /* width of a chart that a phone can show */
+
+/* <svg> with its style, title and background. The text may be appended to by the caller after that. */
+void cn__svg_begin(cn__text *out, int width, int height, const char *title);
+void cn__svg_end(cn__text *out);
+
+/* What a class is called: the data set's name, or its number if `dataset` is NULL or has none. Shortened and escaped.
+ */
+void cn__append_class(cn__text *out, const cn_dataset *dataset, int64_t label, int most);
+int cn__class_length(const cn_dataset *dataset, int64_t label, int most);
+
+/* ---- axes (scale.c) ---- */
+
+#define CN__MOST_TICKS 16
+
+typedef enum cn__spacing { CN__LINEAR, CN__WHOLE_NUMBERS, CN__LOGARITHMIC_IF_WIDE } cn__spacing;
+
+typedef struct cn__scale {
+    double low, high; /* of what is shown */
+    bool logarithmic;
+    int from, to; /* where these are, in pixels */
+    int ticks;
+    double tick[CN__MOST_TICKS];
+    int decimals; /* of the ticks; -1: each as short as can be */
+} cn__scale;
+
+/* An axis for finite values from low to high, widened to about `ticks` round numbers (0 < ticks < CN__MOST_TICKS). */
+cn__scale cn__scale_new(double low, double high, cn__spacing spacing, int ticks, int from, int to);
+double cn__scale_at(const cn__scale *scale, double value);
+void cn__append_tick(cn__text *out, const cn__scale *scale, int tick);
+
+/* ---- histories (history.c) ---- */
+
+struct cn_history {
+    cn_context *ctx;
+    char *name;
+    cn_epoch *epochs;
+    size_t count, capacity;
+};
+
+/* ---- pictures and their titles (gallery.c) ---- */
+
+typedef struct cn__gallery {
+    cn_context *ctx;
+    cn_tensor *images; /* uint8 [count, 1 or 3, height, width] */
+    char **titles;     /* each a line or two, or NULL */
+    int64_t count;
+} cn__gallery;
+
+/* Black pictures without titles. cn__gallery_drop is due in any case. */
+cn_status cn__gallery_new(cn_context *ctx, int64_t count, int64_t channels, int64_t height, int64_t width,
+                          cn__gallery *gallery);
+void cn__gallery_drop(cn__gallery *gallery);
+/* Takes the text over as the title of picture `i`. */
+cn_status cn__gallery_title(cn__gallery *gallery, int64_t i, cn__text *title);
+/* Appends a class as titles have it, "index:name", not escaped. */
+void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t label);
+/* Image `index` as picture `i`, as a training pass would see it if `fetch` augments, not normalised. */
+cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *dataset, int64_t index,
+                            const cn__fetch *fetch, int64_t *label);
+/* Misclassified images with their titles: the first `count`, or those that the model was surest of, with its
+ * probabilities for prediction and truth. cn__gallery_drop is due in any case. */
+cn_status cn__gallery_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t count,
+                                    bool surest, cn__gallery *gallery);
+/* CN_ERR_SHAPE unless they are uint8 [at least 1, 1 or 3, at least 1, at least 1]. */
+cn_status cn__check_pictures(const cn_tensor *pictures, const char *what);
+/* Draws the gallery, if `status` is CN_OK, with pictures of about `size` pixels, and drops it. */
+enum { CN__EXAMPLE = 128, CN__CHANNEL = 84 };
+cn_status cn__gallery_draw(cn_status status, cn__gallery *gallery, int size, const char *name, char **svg);
+/* Appends one of the pictures as the data: URI of a PNG, made smaller if it is large. CN_ERR_UNSUPPORTED. */
+cn_status cn__append_picture(cn__text *out, const cn_tensor *images, int64_t i);
+
+#endif
