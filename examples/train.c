@@ -5,7 +5,6 @@
 #include "common/common.h"
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <string.h>
 
 /* ---- what is asked for: a recipe, and options that change it ---- */
@@ -179,22 +178,6 @@ static cn_status set_augmentation(cn_dataset *train, const data_spec *data, cons
     return status;
 }
 
-/* ---- interruption ---- */
-
-static volatile sig_atomic_t interrupted; /* the signal, or 0 */
-
-static void interrupt(int signal) {
-    interrupted = signal;
-}
-
-/* The first signal ends the training in good order; a second one ends the program at once. */
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 /* ---- the run ---- */
 
 typedef struct run {
@@ -212,7 +195,7 @@ typedef struct run {
 static int on_batch(void *user, const cn_batch *batch) {
     run *r = user;
     progress_batch(&r->progress, batch);
-    return interrupted != 0;
+    return interruption() != 0;
 }
 
 static int on_epoch(void *user, const cn_epoch *epoch) {
@@ -224,7 +207,7 @@ static int on_epoch(void *user, const cn_epoch *epoch) {
     }
     if (r->log)
         r->log_failed = !epoch_log_write(r->log, log_path, epoch);
-    return interrupted != 0 || r->log_failed;
+    return interruption() != 0 || r->log_failed;
 }
 
 static cn_status open_run(cn_context *context, data_spec *data, run *r) {
@@ -244,14 +227,9 @@ static cn_status open_run(cn_context *context, data_spec *data, run *r) {
 
 static cn_status make_trainer(run *r) {
     cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
-    options.batch_size = r->recipe.batch_size;
+    recipe_fill(&r->recipe, &options);
     options.loss = network_loss(r->model);
-    options.label_smoothing = r->recipe.label_smoothing;
-    options.l1 = r->recipe.l1;
-    options.ema_decay = r->recipe.ema_decay;
     options.seed = (uint64_t)seed;
-    options.optimizer = &r->recipe.optimizer;
-    options.schedule = &r->recipe.schedule;
     options.on_batch = on_batch;
     options.user = r;
     cn_status status = cn_trainer_new(r->model, r->train, r->test, &options, &r->trainer);
@@ -293,12 +271,12 @@ static int train(run *r) {
         complain_library("training stopped");
         return EXIT_FAILURE;
     }
-    if (interrupted)
+    if (interruption())
         complain("interrupted after %d of %d epochs", (int)cn_trainer_epoch_count(r->trainer), r->recipe.epochs);
     if (r->best_epoch)
         printf("Best test accuracy %.2f %%, in epoch %d\n", 100.0 * r->best_accuracy, (int)r->best_epoch);
-    if (interrupted)
-        code = 128 + interrupted; /* as a shell reports a signal */
+    if (interruption())
+        code = 128 + interruption(); /* as a shell reports a signal */
     if ((out_path && save(r->model) != CN_OK) || r->log_failed)
         code = EXIT_FAILURE;
     return code;
@@ -319,7 +297,7 @@ int main(int argc, char **argv) {
         (!out_path || output_possible(out_path, r.model)) &&
         (!log_path || (r.log = epoch_log_open(log_path)) != NULL)) {
         print_beginning(context, &r);
-        catch_signals();
+        interruption_catch();
         code = train(&r);
     }
     if (r.log && fclose(r.log) != 0 && !r.log_failed) {

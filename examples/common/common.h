@@ -154,6 +154,8 @@ typedef struct recipe {
     cn_augmentation changes; /* to colour images */
 } recipe;
 recipe recipe_make(recipe_name name);
+/* What of it is the trainer's. The recipe must live until the trainer is made. */
+void recipe_fill(const recipe *from, cn_trainer_options *options);
 
 /* ---- network_spec.c: networks by name ---- */
 
@@ -232,6 +234,13 @@ void progress_epoch(progress *progress, const cn_epoch *epoch);
 /* Wipes the live line, before something else is printed. */
 void progress_wipe(const progress *progress);
 
+/* ---- interruption.c ---- */
+
+/* From now on the first Ctrl-C or SIGTERM is only noted; a second one ends the program at once. */
+void interruption_catch(void);
+/* The signal that was noted, or 0. */
+int interruption(void);
+
 /* ---- output_files.c: files that a long run writes ---- */
 
 /* Whether a file can be put at `path` later: tries it with a temporary file beside it, which is empty or, unless NULL,
@@ -241,5 +250,7 @@ bool output_possible(const char *path, const cn_model *model);
 /* A CSV file with a line an epoch; accuracies are percentages. Both complain on failure; the second returns false. */
 FILE *epoch_log_open(const char *path);
 bool epoch_log_write(FILE *log, const char *path, const cn_epoch *epoch);
+/* Reads at most `most` epochs of such a file, as far as it is one, and returns their number; 0 if there is none. */
+int epoch_log_read(const char *path, int most, cn_epoch *epochs);
 
 #endif

@@ -49,11 +49,13 @@ static bool check(bool good, const char *path) {
     return good;
 }
 
+#define LOG_HEADER "epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,images_per_second\n"
+
 FILE *epoch_log_open(const char *path) {
     FILE *log = fopen(path, "w");
     if (!check(log != NULL, path))
         return NULL;
-    fputs("epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,images_per_second\n", log);
+    fputs(LOG_HEADER, log);
     if (!check(fflush(log) == 0, path)) {
         fclose(log);
         return NULL;
@@ -66,4 +68,40 @@ bool epoch_log_write(FILE *log, const char *path, const cn_epoch *epoch) {
             100.0 * epoch->train_accuracy, epoch->test_loss, 100.0 * epoch->test_accuracy, epoch->learning_rate,
             epoch->seconds, epoch->images_per_second);
     return check(fflush(log) == 0 && !ferror(log), path);
+}
+
+/* Eight numbers with commas between them and nothing after them. */
+static bool parse_epoch(const char *line, cn_epoch *epoch) {
+    double value[8];
+    for (size_t i = 0; i < COUNT(value); i++) {
+        char *end;
+        value[i] = strtod(line, &end);
+        if (end == line || *end != (i + 1 < COUNT(value) ? ',' : '\n'))
+            return false;
+        line = end + 1;
+    }
+    *epoch = (cn_epoch){.size = sizeof *epoch,
+                        .epoch = (int64_t)value[0],
+                        .train_loss = value[1],
+                        .train_accuracy = value[2] / 100.0,
+                        .test_loss = value[3],
+                        .test_accuracy = value[4] / 100.0,
+                        .learning_rate = value[5],
+                        .seconds = value[6],
+                        .images_per_second = value[7]};
+    return true;
+}
+
+int epoch_log_read(const char *path, int most, cn_epoch *epochs) {
+    char line[256];
+    int count = 0;
+    FILE *log = fopen(path, "r");
+    if (!log)
+        return 0;
+    if (fgets(line, sizeof line, log) && strcmp(line, LOG_HEADER) == 0)
+        while (count < most && fgets(line, sizeof line, log) && parse_epoch(line, &epochs[count]) &&
+               epochs[count].epoch == count + 1)
+            count++;
+    fclose(log);
+    return count;
 }

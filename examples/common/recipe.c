@@ -35,3 +35,12 @@ recipe recipe_make(recipe_name name) {
     }
     return r;
 }
+
+void recipe_fill(const recipe *from, cn_trainer_options *options) {
+    options->batch_size = from->batch_size;
+    options->label_smoothing = from->label_smoothing;
+    options->l1 = from->l1;
+    options->ema_decay = from->ema_decay;
+    options->optimizer = &from->optimizer;
+    options->schedule = &from->schedule;
+}
