@@ -56,7 +56,7 @@ mistake() {
 
 # ---- help and version ----
 
-for program in train test summary classify info; do
+for program in train test summary classify compare info; do
     run 0 $program --help
     says out "Usage: convnet-$program"
     says out "Exit codes: 0"
@@ -314,6 +314,30 @@ expect $? -eq 130
 says err "interrupted after"
 says out "Saved as $dir/cut.safetensors"
 run 0 summary "$dir/cut.safetensors"
+
+# ---- a comparison, interrupted by nobody, and taken up again ----
+
+mistake "--out is missing" compare --data synthetic
+mistake "'batches' is none of" compare --data synthetic --out "$dir/c" --norms batch,batches
+mistake "'batch' comes twice" compare --data synthetic --out "$dir/c" --norms batch,none,batch
+expect ! -e "$dir/c"
+run 0 compare --data synthetic:100 --norms none,batch --seeds 2 --seed 3 --epochs 2 --out "$dir/c"
+says out "cannot be told apart"
+for name in none-3 none-4 batch-3 batch-4; do
+    expect "$(wc -l <"$dir/c/$name.csv")" -eq 3
+done
+expect -s "$dir/c/compare.svg"
+head -2 "$dir/c/batch-4.csv" >"$dir/half" && cp "$dir/half" "$dir/c/batch-4.csv"
+run 0 compare --data synthetic:100 --norms none,batch --seeds 2 --seed 3 --epochs 2 --out "$dir/c"
+says out "none, seed 4: taken from $dir/c/none-4.csv"
+line="batch-4.csv was cut short"
+expect "$(grep -c 'taken from' "$dir/out")" -eq 3
+expect "$(wc -l <"$dir/c/batch-4.csv")" -eq 3
+run 1 compare --data synthetic:100 --norms none --epochs 3 --out "$dir/c"
+says err "holds runs with other settings"
+run 1 compare --data synthetic:100 --epochs 1 --out "$dir/no/such"
+says err "cannot make '$dir/no/such'"
+rm -r "$dir/c"
 
 # ---- the README shows embed.c as it is ----
 
