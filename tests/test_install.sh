@@ -41,6 +41,8 @@ version=$(awk '/define CN_VERSION_(MAJOR|MINOR|PATCH)/ { v = v "." $3 } END { pr
 same "$version" "$(flags --modversion)"
 find "$root" ! -type d | sed "s|^$here/||" | sort >"$dir/installed"
 cat >"$dir/wanted" <<EOF
+bin/convnet-classify
+bin/convnet-compare
 bin/convnet-info
 bin/convnet-summary
 bin/convnet-test
