@@ -173,7 +173,8 @@ static cn_status fill_augmented(cn__gallery *gallery, const cn_dataset *dataset,
     for (int64_t i = 0; i < gallery->count; i++) {
         cn__text title = {.ctx = gallery->ctx};
         int64_t label;
-        CN__TRY(cn__gallery_image(gallery, i, dataset, index, &(cn__fetch){i > 0, seed, i}, &label));
+        CN__TRY(cn__gallery_image(gallery, i, dataset, index, &(cn__fetch){.augment = i > 0, .seed = seed, .epoch = i},
+                                  &label));
         if (i > 0)
             cn__text_append(&title, "epoch %lld", (long long)i);
         else
