@@ -6,7 +6,6 @@
 #include "common/comparison.h"
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- what is asked for ---- */
 
@@ -16,7 +15,7 @@ static int64_t seeds = 1, first_seed, epochs = 20, threads;
 
 static argument arguments[] = {
     TEXT("data", "DATA", &data_text, DATA_HELP),
-    TEXT("out", "DIR", &directory, "where histories, compare.html and its chart go; made if it is not there"),
+    TEXT("out", "DIR", &directory, "where histories, report.html and curves.svg go; made if it is not there"),
     TEXT("norms", "LIST", &norms_text, "normalisations, of none, batch, layer, group and instance"),
     INTEGER("seeds", &seeds, 1, COMPARISON_SEEDS, "runs of each"),
     INTEGER("seed", &first_seed, 0, INT64_MAX - COMPARISON_SEEDS, "the first; the others count on from it"),
@@ -66,17 +65,6 @@ static void read_norms(comparison *c) {
 
 /* ---- the folder ---- */
 
-/* DIR/name, to be freed. */
-static char *path_in_directory(const char *name) {
-    size_t size = strlen(directory) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s/%s", directory, name);
-    else
-        complain("no memory for a path");
-    return path;
-}
-
 /* Runs of other settings must not be taken for ours. */
 static bool check_settings(const comparison *c, const char *path) {
     char wanted[4096], found[sizeof wanted] = "";
@@ -102,11 +90,9 @@ static bool check_settings(const comparison *c, const char *path) {
 }
 
 static bool open_directory(const comparison *c) {
-    if (mkdir(directory, 0777) != 0 && errno != EEXIST) {
-        complain("cannot make '%s': %s", directory, strerror(errno));
+    if (!report_folder(directory))
         return false;
-    }
-    char *path = path_in_directory("settings.txt");
+    char *path = path_join(directory, "settings.txt");
     bool good = path && check_settings(c, path);
     free(path);
     return good;
@@ -183,7 +169,7 @@ static bool train_run(const comparison *c, comparison_run *run, const char *path
 static bool do_run(const comparison *c, comparison_run *run) {
     char name[64];
     snprintf(name, sizeof name, "%s-%lld.csv", network_norms[run->norm], (long long)run->seed);
-    char *path = path_in_directory(name);
+    char *path = path_join(directory, name);
     bool good = path != NULL;
     if (good && epoch_log_read(path, c->epochs, run->epochs) == c->epochs) {
         run->count = c->epochs;
@@ -234,11 +220,8 @@ static int compare(comparison *c) {
     if (interruption())
         complain("interrupted after %d of %d runs; started again it goes on from there", c->run_count,
                  c->norm_count * c->seed_count);
-    char *page = path_in_directory("compare.html"), *chart = path_in_directory("compare.svg");
-    if (!page || !chart || !comparison_report(c, page, chart))
-        code = code == EXIT_SUCCESS ? EXIT_FAILURE : code;
-    free(page);
-    free(chart);
+    if (!comparison_report(c, directory) && code == EXIT_SUCCESS)
+        code = EXIT_FAILURE;
     return code;
 }
 

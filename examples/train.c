@@ -9,7 +9,7 @@
 
 /* ---- what is asked for: a recipe, and options that change it ---- */
 
-static const char *data_text, *out_path, *log_path;
+static const char *data_text, *out_path, *log_path, *report_path;
 static network_spec network = NETWORK_SPEC_INIT;
 static int recipe_kind = RECIPE_STUDY;
 static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, crop, cutout;
@@ -28,6 +28,7 @@ static argument arguments[] = {
     TEXT("model", "MODEL", &network.name, "what to train: " NETWORK_HELP ", which is trained further"),
     TEXT("out", "FILE", &out_path, "save the model here, as the last epoch leaves it (safetensors)"),
     TEXT("log", "FILE", &log_path, "write a CSV file with a line an epoch"),
+    TEXT("report", "DIR", &report_path, "write a report into this folder: a page, its charts, the history"),
     NETWORK_ARGUMENTS(network),
     HEADING("Training (defaults are the study's, and other recipes have their own)"),
     CHOICE("recipe", recipe_names, &recipe_kind,
@@ -261,8 +262,42 @@ static cn_status save(const cn_model *model) {
     return status;
 }
 
+/* What was trained, on what and how, for the report. */
+static bool write_report(cn_context *context, const run *r) {
+    char epochs_text[24], batch_text[24], seed_text[24], rate_text[32], title[96];
+    const char *const names[] = {"data",  "network", "norm",      "recipe",       "epochs",
+                                 "batch", "seed",    "optimizer", "learning rate"};
+    bool session8 = strcmp(network.name, "session8") == 0;
+    snprintf(title, sizeof title, "%.40s%s%s", network.name, session8 ? ", norm: " : "",
+             session8 ? network_norms[network.norm] : "");
+    snprintf(epochs_text, sizeof epochs_text, "%d", r->recipe.epochs);
+    snprintf(batch_text, sizeof batch_text, "%d", r->recipe.batch_size);
+    snprintf(seed_text, sizeof seed_text, "%lld", (long long)seed);
+    snprintf(rate_text, sizeof rate_text, "%g", (double)r->recipe.optimizer.learning_rate);
+    const char *const values[] = {data_text,
+                                  network.name,
+                                  session8 ? network_norms[network.norm] : "the network's own",
+                                  recipe_names[recipe_kind],
+                                  epochs_text,
+                                  batch_text,
+                                  seed_text,
+                                  optimizers[r->recipe.optimizer.kind],
+                                  r->recipe.optimizer.learning_rate > 0.0f ? rate_text : "the optimizer's default"};
+    cn_report report = CN_REPORT_INIT;
+    report.title = title;
+    report.model = r->model;
+    report.dataset = r->test;
+    report.setting_count = (int)COUNT(names);
+    report.setting_names = names;
+    report.setting_values = values;
+    if (!report_write(context, report_path, r->trainer, &report))
+        return false;
+    printf("Report in %s/report.html\n", report_path);
+    return true;
+}
+
 /* Trains, and says how it went. A run that was interrupted still saves its model. */
-static int train(run *r) {
+static int train(cn_context *context, run *r) {
     int code = EXIT_SUCCESS;
     r->progress = progress_begin(r->recipe.epochs);
     cn_status status = cn_trainer_fit(r->trainer, r->recipe.epochs, on_epoch, r);
@@ -279,6 +314,8 @@ static int train(run *r) {
         code = 128 + interruption(); /* as a shell reports a signal */
     if ((out_path && save(r->model) != CN_OK) || r->log_failed)
         code = EXIT_FAILURE;
+    if (report_path && !write_report(context, r))
+        code = EXIT_FAILURE;
     return code;
 }
 
@@ -292,13 +329,14 @@ int main(int argc, char **argv) {
     check_arguments(&r.recipe);
     data_spec data = data_spec_read(data_text);
     if ((!out_path || output_possible(out_path, NULL)) && (!log_path || output_possible(log_path, NULL)) &&
+        (!report_path || report_folder(report_path)) &&
         program_context(threads, (cn_conv_algorithm)algorithm, &context) == CN_OK &&
         open_run(context, &data, &r) == CN_OK && make_trainer(&r) == CN_OK &&
         (!out_path || output_possible(out_path, r.model)) &&
         (!log_path || (r.log = epoch_log_open(log_path)) != NULL)) {
         print_beginning(context, &r);
         interruption_catch();
-        code = train(&r);
+        code = train(context, &r);
     }
     if (r.log && fclose(r.log) != 0 && !r.log_failed) {
         complain("cannot write '%s': %s", log_path, strerror(errno));

@@ -855,6 +855,43 @@ CN_API cn_status cn_sheet_filters(const cn_tensor *weight, char **svg);
  * highest (pale yellow), with which each is titled. CN_ERR_DATA: NaN or infinity. */
 CN_API cn_status cn_sheet_activations(const cn_tensor *activations, char **svg);
 
+/* A page that is put together from the top to the bottom: one HTML5 file that needs no network and no script, for wide
+ * and narrow screens, light and dark, and paper. Texts are escaped, but for `svg`, which goes in as it is. After a
+ * failure the page is as it was before the call. */
+typedef struct cn_page cn_page;
+CN_API cn_status cn_page_new(cn_context *context, const char *title, cn_page **page);
+CN_API void cn_page_free(cn_page *page);
+CN_API cn_status cn_page_heading(cn_page *page, const char *text);
+CN_API cn_status cn_page_paragraph(cn_page *page, const char *text);
+/* `count` figures that matter most, each a value with its name: values[i] in large letters over names[i]. */
+CN_API cn_status cn_page_facts(cn_page *page, int count, const char *const *names, const char *const *values);
+/* `rows` rows of `columns` cells, row by row, after a row of headings. Columns of numbers are set to the right. */
+CN_API cn_status cn_page_table(cn_page *page, int rows, int columns, const char *const *headings,
+                               const char *const *cells);
+/* A chart or sheet, with a caption or NULL. Narrow ones stand side by side where there is room. */
+CN_API cn_status cn_page_figure(cn_page *page, const char *svg, const char *caption);
+/* Pictures with titles, as cn_sheet_pictures takes them. CN_ERR_UNSUPPORTED: a build without images. */
+CN_API cn_status cn_page_pictures(cn_page *page, const cn_tensor *pictures, const char *const *titles);
+/* The whole page so far; it can be added to afterwards. */
+CN_API cn_status cn_page_html(const cn_page *page, char **html);
+
+/* All that there is to say about a model, as one page: results, curves, learning rate, confusion matrix, accuracy by
+ * class, the misclassified images that the model was surest of, settings, device, and the model's tables. What is NULL
+ * is left out; `dataset` is the one that `evaluation` was made on. */
+typedef struct cn_report {
+    size_t size;
+    const char *title; /* NULL: "Training report" */
+    const cn_model *model;
+    const cn_history *history;
+    const cn_evaluation *evaluation;
+    const cn_dataset *dataset;
+    int setting_count; /* of the run, as the program knows them */
+    const char *const *setting_names, *const *setting_values;
+} cn_report;
+#define CN_REPORT_INIT \
+    { sizeof(cn_report), NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL }
+CN_API cn_status cn_report_page(cn_context *context, const cn_report *report, char **html);
+
 #ifdef __cplusplus
 }
 #endif

@@ -326,7 +326,7 @@ says out "cannot be told apart"
 for name in none-3 none-4 batch-3 batch-4; do
     expect "$(wc -l <"$dir/c/$name.csv")" -eq 3
 done
-expect -s "$dir/c/compare.svg"
+expect -s "$dir/c/curves.svg"
 head -2 "$dir/c/batch-4.csv" >"$dir/half" && cp "$dir/half" "$dir/c/batch-4.csv"
 run 0 compare --data synthetic:100 --norms none,batch --seeds 2 --seed 3 --epochs 2 --out "$dir/c"
 says out "none, seed 4: taken from $dir/c/none-4.csv"
@@ -336,7 +336,7 @@ expect "$(wc -l <"$dir/c/batch-4.csv")" -eq 3
 run 1 compare --data synthetic:100 --norms none --epochs 3 --out "$dir/c"
 says err "holds runs with other settings"
 run 1 compare --data synthetic:100 --epochs 1 --out "$dir/no/such"
-says err "cannot make '$dir/no/such'"
+says err "cannot make the folder"
 rm -r "$dir/c"
 
 # ---- the README shows embed.c as it is ----

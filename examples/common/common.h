@@ -253,4 +253,16 @@ bool epoch_log_write(FILE *log, const char *path, const cn_epoch *epoch);
 /* Reads at most `most` epochs of such a file, as far as it is one, and returns their number; 0 if there is none. */
 int epoch_log_read(const char *path, int most, cn_epoch *epochs);
 
+/* ---- report_files.c: reports of training runs ---- */
+
+/* Makes the folder if it is missing, and tries whether files can be put there. Complains if not. */
+bool report_folder(const char *directory);
+/* "directory/name", to be freed; complains and gives NULL without memory. */
+char *path_join(const char *directory, const char *name);
+/* Puts a text that the library was asked for, with `made` as the answer, into directory/name, and frees it. Complains
+ * if that fails; what this build cannot make is left out with a remark. */
+bool report_save(cn_context *context, const char *directory, const char *name, cn_status made, char *text);
+/* Page, charts and history.csv of a run; `settings` has title, model, test data and the run's settings. */
+bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const cn_report *settings);
+
 #endif

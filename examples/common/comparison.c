@@ -102,183 +102,187 @@ static int rank(const comparison *c, int order[COMPARISON_NORMS]) {
 
 /* ---- text ---- */
 
-static void print_spread(FILE *out, const sample *s, int decimals) {
-    fprintf(out, "%.*f", decimals, mean(s));
-    if (s->count > 1)
-        fprintf(out, " ± %.*f", decimals, deviation(s));
+enum { CELL = 48, SENTENCE = 256 };
+
+static void spread_text(char text[CELL], sample s) {
+    if (s.count > 1)
+        snprintf(text, CELL, "%.2f ± %.2f", mean(&s), deviation(&s));
+    else
+        snprintf(text, CELL, "%.2f", mean(&s));
 }
 
-static void print_difference(FILE *out, const comparison *c, int better, int worse) {
+static void difference_text(char text[SENTENCE], const comparison *c, int better, int worse) {
     sample d = differences(c, better, worse);
     double difference = mean(&d), half = margin(&d);
     const char *first = network_norms[better], *second = network_norms[worse];
     if (d.count < 2)
-        fprintf(out, "%s is %.2f points ahead of %s, from one seed, which says nothing about chance.", first,
-                difference, second);
+        snprintf(text, SENTENCE, "%s is %.2f points ahead of %s, from one seed, which says nothing about chance.",
+                 first, difference, second);
     else if (difference > half)
-        fprintf(out,
-                "%s is ahead of %s, by %.2f points: more than chance explains (95 %% interval %.2f to %.2f, %d seeds).",
-                first, second, difference, difference - half, difference + half, d.count);
+        snprintf(
+            text, SENTENCE,
+            "%s is ahead of %s, by %.2f points: more than chance explains (95 %% interval %.2f to %.2f, %d seeds).",
+            first, second, difference, difference - half, difference + half, d.count);
     else
-        fprintf(out, "%s and %s cannot be told apart: %.2f points, 95 %% interval %.2f to %.2f, %d seeds.", first,
-                second, difference, difference - half, difference + half, d.count);
+        snprintf(text, SENTENCE,
+                 "%s and %s cannot be told apart: %.2f points apart, 95 %% interval %.2f to %.2f, %d seeds.", first,
+                 second, difference, difference - half, difference + half, d.count);
 }
 
 /* ---- the page ---- */
 
-static const char head[] =
-    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Normalisations compared</title>\n"
-    "<style>\n"
-    ":root { color-scheme: light dark; }\n"
-    "body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }\n"
-    "h1 { line-height: 1.2; }\n"
-    "svg { max-width: 100%; height: auto; }\n"
-    "div { overflow-x: auto; }\n"
-    "table { border-collapse: collapse; font-variant-numeric: tabular-nums; }\n"
-    "th, td { padding: 0.3rem 0.9rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }\n"
-    "th:first-child, td:first-child { text-align: left; padding-left: 0; }\n"
-    "</style>\n</head>\n<body>\n<main>\n<h1>Normalisations compared</h1>\n";
-
-static void print_settings(FILE *out, const comparison *c) {
-    char train[GROUPED_TEXT], test[GROUPED_TEXT];
+static cn_status add_settings(cn_page *page, const comparison *c) {
+    char train[GROUPED_TEXT], test[GROUPED_TEXT], text[1024];
     cn_device device = CN_DEVICE_INIT;
-    fprintf(
-        out,
-        "<p>The session-8 network, recipe “%s”, %d epochs from %d seed%s (%lld on); %s training and %s test images in "
-        "%d classes. libconvnet %s",
+    cn_status status = cn_context_device(c->context, &device);
+    snprintf(
+        text, sizeof text,
+        "The session-8 network, recipe “%s”, %d epochs from %d seed%s (%lld on); %s training and %s test images in "
+        "%d classes. libconvnet %s; this page was made on: %.200s. Values are percentages, mean ± standard deviation "
+        "over the seeds.",
         c->recipe_name, c->epochs, c->seed_count, c->seed_count == 1 ? "" : "s", (long long)c->runs[0].seed,
         grouped(cn_dataset_count(c->train), train), grouped(cn_dataset_count(c->test), test),
-        cn_dataset_classes(c->train), cn_version_string());
-    if (cn_context_device(c->context, &device) == CN_OK)
-        fprintf(out, ", %s", cn_isa_name(device.isa));
-    fprintf(out, ". Values are percentages, mean ± standard deviation over the seeds.</p>\n");
+        cn_dataset_classes(c->train), cn_version_string(), device.processor);
+    return status == CN_OK ? cn_page_paragraph(page, text) : status;
 }
 
-static void print_results(FILE *out, const comparison *c, const int *order, int count) {
-    fprintf(out, "<h2>Best accuracy</h2>\n<div><table>\n<thead><tr><th>norm</th><th>best train</th><th>best test</th>"
-                 "<th>seconds an epoch</th><th>runs</th></tr></thead>\n<tbody>\n");
+static cn_status add_results(cn_page *page, const comparison *c, const int *order, int count) {
+    static const char *const headings[] = {"norm", "best train", "best test", "seconds an epoch", "runs"};
+    char text[COMPARISON_NORMS][COUNT(headings)][CELL];
+    const char *cells[COMPARISON_NORMS * COUNT(headings)];
+    cn_status status = cn_page_heading(page, "Best accuracy");
     for (int i = 0; i < count; i++) {
-        sample train = collect(c, order[i], best_train, 0), test = collect(c, order[i], best_test, 0);
         sample time = collect(c, order[i], seconds, 0);
-        fprintf(out, "<tr><td>%s</td><td>", network_norms[order[i]]);
-        print_spread(out, &train, 2);
-        fprintf(out, "</td><td>");
-        print_spread(out, &test, 2);
-        fprintf(out, "</td><td>%.1f</td><td>%d</td></tr>\n", mean(&time), test.count);
+        snprintf(text[i][0], CELL, "%s", network_norms[order[i]]);
+        spread_text(text[i][1], collect(c, order[i], best_train, 0));
+        spread_text(text[i][2], collect(c, order[i], best_test, 0));
+        snprintf(text[i][3], CELL, "%.1f", mean(&time));
+        snprintf(text[i][4], CELL, "%d", time.count);
+        for (size_t k = 0; k < COUNT(headings); k++)
+            cells[(size_t)i * COUNT(headings) + k] = text[i][k];
     }
-    fprintf(out, "</tbody>\n</table></div>\n");
+    return status == CN_OK ? cn_page_table(page, count, COUNT(headings), headings, cells) : status;
 }
 
 /* After the first epoch and each quarter of the run. */
-static void print_course(FILE *out, const comparison *c, const int *order, int count) {
-    int after[5] = {1}, columns = 1;
+static cn_status add_course(cn_page *page, const comparison *c, const int *order, int count) {
+    enum { MOST = 6 };
+    char heading[MOST][CELL] = {"norm", "1"}, text[COMPARISON_NORMS][MOST][CELL];
+    const char *headings[MOST] = {heading[0], heading[1]}, *cells[COMPARISON_NORMS * MOST];
+    int after[MOST] = {0, 1}, columns = 2;
     for (int quarter = 1; quarter <= 4; quarter++)
-        if (c->epochs * quarter / 4 > after[columns - 1])
-            after[columns++] = c->epochs * quarter / 4;
-    fprintf(out, "<h2>Test accuracy after epoch</h2>\n<div><table>\n<thead><tr><th>norm</th>");
-    for (int i = 0; i < columns; i++)
-        fprintf(out, "<th>%d</th>", after[i]);
-    fprintf(out, "</tr></thead>\n<tbody>\n");
-    for (int n = 0; n < count; n++) {
-        fprintf(out, "<tr><td>%s</td>", network_norms[order[n]]);
-        for (int i = 0; i < columns; i++) {
-            sample s = collect(c, order[n], test_after, after[i]);
-            fprintf(out, "<td>");
-            print_spread(out, &s, 2);
-            fprintf(out, "</td>");
+        if (c->epochs * quarter / 4 > after[columns - 1]) {
+            after[columns] = c->epochs * quarter / 4;
+            snprintf(heading[columns], CELL, "%d", after[columns]);
+            headings[columns] = heading[columns];
+            columns++;
         }
-        fprintf(out, "</tr>\n");
-    }
-    fprintf(out, "</tbody>\n</table></div>\n");
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < columns; k++) {
+            if (k == 0)
+                snprintf(text[i][k], CELL, "%s", network_norms[order[i]]);
+            else
+                spread_text(text[i][k], collect(c, order[i], test_after, after[k]));
+            cells[i * columns + k] = text[i][k];
+        }
+    cn_status status = cn_page_heading(page, "Test accuracy after epoch");
+    return status == CN_OK ? cn_page_table(page, count, columns, headings, cells) : status;
 }
 
-static void print_finding(FILE *out, const comparison *c, const int *order, int count) {
-    fprintf(out, "<h2>The finding</h2>\n<ul>\n");
-    for (int i = 0; i + 1 < count; i++) {
-        fprintf(out, "<li>");
-        print_difference(out, c, order[i], order[i + 1]);
-        fprintf(out, "</li>\n");
+static cn_status add_finding(cn_page *page, const comparison *c, const int *order, int count) {
+    cn_status status = cn_page_heading(page, "The finding");
+    for (int i = 0; i + 1 < count && status == CN_OK; i++) {
+        char text[SENTENCE];
+        difference_text(text, c, order[i], order[i + 1]);
+        status = cn_page_paragraph(page, text);
     }
-    fprintf(out, "</ul>\n<p>By best test accuracy, compared seed by seed; intervals are Student's, of the mean "
-                 "difference.</p>\n");
+    return status == CN_OK ? cn_page_paragraph(page, "By best test accuracy, compared seed by seed; intervals are "
+                                                     "Student's, of the mean difference.")
+                           : status;
 }
 
-/* The runs as the library's histories, and its chart of them: runs of one norm are one curve. */
-static cn_status make_chart(const comparison *c, char **svg) {
-    cn_history **histories = calloc((size_t)c->run_count, sizeof *histories);
-    cn_status status = histories ? CN_OK : CN_ERR_MEMORY;
+static cn_status add_curves(cn_page *page, const comparison *c, const cn_history *const *histories) {
+    cn_status status = CN_OK;
+    for (int metric = CN_METRIC_LOSS; metric <= CN_METRIC_ACCURACY && status == CN_OK; metric++) {
+        char *svg;
+        status = cn_chart_metric(c->run_count, histories, (cn_metric)metric, &svg);
+        if (status == CN_OK)
+            status = cn_page_figure(
+                page, svg, c->seed_count > 1 ? "Means over the seeds; bands from the lowest to the highest." : NULL);
+        cn_text_free(svg);
+    }
+    return status;
+}
+
+static cn_status compose(cn_page *page, const comparison *c, const cn_history *const *histories) {
+    int order[COMPARISON_NORMS], count = rank(c, order);
+    cn_status status = add_settings(page, c);
+    if (status == CN_OK)
+        status = add_curves(page, c, histories);
+    if (status == CN_OK)
+        status = add_results(page, c, order, count);
+    if (status == CN_OK)
+        status = add_course(page, c, order, count);
+    return status == CN_OK && count > 1 ? add_finding(page, c, order, count) : status;
+}
+
+/* The runs as the library's histories: those of one name are one curve in its charts. */
+static cn_status make_histories(const comparison *c, cn_history **histories) {
+    cn_status status = CN_OK;
     for (int i = 0; i < c->run_count && status == CN_OK; i++) {
         status = cn_history_new(c->context, network_norms[c->runs[i].norm], &histories[i]);
         for (int e = 0; e < c->runs[i].count && status == CN_OK; e++)
             status = cn_history_add(histories[i], &c->runs[i].epochs[e]);
     }
+    return status;
+}
+
+static bool write_files(const comparison *c, const char *directory, const cn_history *const *histories) {
+    cn_page *page;
+    char *html = NULL, *svg = NULL;
+    cn_status status = cn_page_new(c->context, "Normalisations compared", &page);
     if (status == CN_OK)
-        status = cn_chart_curves(c->run_count, (const cn_history *const *)histories, svg);
-    for (int i = 0; histories && i < c->run_count; i++)
-        cn_history_free(histories[i]);
-    free(histories);
-    return status;
+        status = compose(page, c, histories);
+    if (status == CN_OK)
+        status = cn_page_html(page, &html);
+    cn_page_free(page);
+    bool good = report_save(c->context, directory, "report.html", status, html);
+    status = cn_chart_curves(c->run_count, histories, &svg);
+    return report_save(c->context, directory, "curves.svg", status, svg) && good;
 }
 
-static cn_status write_page(const comparison *c, const char *path, const char *svg, const int *order, int count) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return CN_ERR_MEMORY;
-    fputs(head, out);
-    print_settings(out, c);
-    fprintf(out, "<figure>\n%s</figure>\n", svg);
-    print_results(out, c, order, count);
-    print_course(out, c, order, count);
-    if (count > 1)
-        print_finding(out, c, order, count);
-    fprintf(out, "</main>\n</body>\n</html>\n");
-    bool whole = !ferror(out);
-    cn_status status = fclose(out) == 0 && whole ? cn_text_save(c->context, text, path) : CN_ERR_MEMORY;
-    free(text);
-    return status;
-}
-
-static void print_column(const sample *s) {
-    if (s->count > 1)
-        printf(" %8.2f ± %5.2f", mean(s), deviation(s));
-    else
-        printf(" %16.2f", mean(s));
-}
-
-static void print_summary(const comparison *c, const int *order, int count) {
-    printf("\n%-10s %16s %16s\n", "norm", "best train %", "best test %");
+static void print_summary(const comparison *c) {
+    int order[COMPARISON_NORMS], count = rank(c, order);
+    printf("\n%-10s %15s %15s\n", "norm", "best train %", "best test %");
     for (int i = 0; i < count; i++) {
-        sample train = collect(c, order[i], best_train, 0), test = collect(c, order[i], best_test, 0);
-        printf("%-10s", network_norms[order[i]]);
-        print_column(&train);
-        print_column(&test);
-        printf("\n");
+        char train[CELL], test[CELL];
+        spread_text(train, collect(c, order[i], best_train, 0));
+        spread_text(test, collect(c, order[i], best_test, 0));
+        int wide = strstr(train, "±") != NULL; /* two bytes */
+        printf("%-10s %*s %*s\n", network_norms[order[i]], 15 + wide, train, 15 + wide, test);
     }
     printf("\n");
     for (int i = 0; i + 1 < count; i++) {
-        print_difference(stdout, c, order[i], order[i + 1]);
-        printf("\n");
+        char text[SENTENCE];
+        difference_text(text, c, order[i], order[i + 1]);
+        printf("%s\n", text);
     }
 }
 
-bool comparison_report(const comparison *c, const char *page, const char *chart) {
-    int order[COMPARISON_NORMS], count = rank(c, order);
-    char *svg = NULL;
+bool comparison_report(const comparison *c, const char *directory) {
     if (c->run_count == 0)
         return true; /* nothing to tell yet */
-    print_summary(c, order, count);
-    cn_status status = make_chart(c, &svg);
-    if (status == CN_OK)
-        status = write_page(c, page, svg, order, count);
-    if (status == CN_OK)
-        status = cn_text_save(c->context, svg, chart);
-    cn_text_free(svg);
-    if (status == CN_OK)
-        printf("\nWritten: %s and %s\n", page, chart);
+    print_summary(c);
+    cn_history **histories = calloc((size_t)c->run_count, sizeof *histories);
+    bool good = histories && make_histories(c, histories) == CN_OK;
+    if (good)
+        good = write_files(c, directory, (const cn_history *const *)histories);
     else
-        complain("cannot write the page: %s", status == CN_ERR_MEMORY ? cn_status_string(status) : cn_last_error());
-    return status == CN_OK;
+        complain("cannot report: %s", histories ? cn_last_error() : "no memory");
+    for (int i = 0; histories && i < c->run_count; i++)
+        cn_history_free(histories[i]);
+    free(histories);
+    if (good)
+        printf("\nReport in %s/report.html\n", directory);
+    return good;
 }

@@ -26,7 +26,7 @@ typedef struct comparison {
     cn_epoch *epoch_memory;
 } comparison;
 
-/* Prints the table and the finding, and writes the page and its chart alone. Complains on failure. */
-bool comparison_report(const comparison *c, const char *page, const char *chart);
+/* Prints the table and the finding, and writes report.html and curves.svg into the folder. Complains on failure. */
+bool comparison_report(const comparison *c, const char *directory);
 
 #endif

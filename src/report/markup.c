@@ -73,6 +73,19 @@ void cn__append_name(cn__text *out, const char *text, int most) {
         cn__text_append(out, "…");
 }
 
+int cn__line_length(const char *text) {
+    return (int)strcspn(text, "\n");
+}
+
+void cn__append_name_bytes(cn__text *out, const char *text, int bytes) {
+    const unsigned char *next = (const unsigned char *)text, *end = next + bytes;
+    while (next < end) {
+        const unsigned char *begin = next;
+        uint32_t code = next_character(&next);
+        append_character(out, code, begin, (int)(next - begin));
+    }
+}
+
 /* ---- numbers, whatever the locale's decimal point ---- */
 
 static void append_fixed(cn__text *out, double value, int decimals) {

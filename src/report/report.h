@@ -13,6 +13,10 @@
 /* Escaped for content and attribute values, shortened to `most` characters, of which the last is then "…". */
 void cn__append_name(cn__text *out, const char *text, int most);
 #define CN__WHOLE 100000 /* as `most`: nothing is that long */
+/* The same of exactly so many bytes, whole. */
+void cn__append_name_bytes(cn__text *out, const char *text, int bytes);
+/* Bytes before the line's end. */
+int cn__line_length(const char *text);
 /* Characters that cn__append_name will write. */
 int cn__name_length(const char *text, int most);
 /* With exactly so many decimals (0 to 9); with an exponent if it is too large for that. NaN is "–". */

@@ -1,0 +1,92 @@
+/* report_files.c: reports of training runs as files in a folder: a page, its charts and sheets, the history as CSV. */
+#include "common.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool report_folder(const char *directory) {
+    if (mkdir(directory, 0777) == 0 || errno == EEXIST) {
+        char *trial = path_join(directory, "report.html");
+        bool good = trial && output_possible(trial, NULL);
+        free(trial);
+        return good;
+    }
+    complain("cannot make the folder '%s': %s", directory, strerror(errno));
+    return false;
+}
+
+char *path_join(const char *directory, const char *name) {
+    size_t size = strlen(directory) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", directory, name);
+    else
+        complain("no memory for a path");
+    return path;
+}
+
+bool report_save(cn_context *context, const char *directory, const char *name, cn_status made, char *text) {
+    char *path = path_join(directory, name);
+    bool good = path != NULL;
+    if (good && made == CN_ERR_UNSUPPORTED) {
+        complain("left out '%s': %s", path, cn_last_error());
+    } else if (good && (made != CN_OK || cn_text_save(context, text, path) != CN_OK)) {
+        complain("cannot make '%s': %s", path, cn_last_error());
+        good = false;
+    }
+    cn_text_free(text);
+    free(path);
+    return good;
+}
+
+static bool write_log(const char *directory, const cn_trainer *trainer) {
+    char *path = path_join(directory, "history.csv");
+    FILE *log = path ? epoch_log_open(path) : NULL;
+    bool good = log != NULL;
+    for (int64_t i = 0; good && i < cn_trainer_epoch_count(trainer); i++) {
+        cn_epoch epoch = CN_EPOCH_INIT;
+        good = cn_trainer_epoch(trainer, i, &epoch) == CN_OK && epoch_log_write(log, path, &epoch);
+    }
+    if (log && fclose(log) != 0)
+        good = false;
+    free(path);
+    return good;
+}
+
+static bool write_charts(cn_context *context, const char *directory, const cn_report *report) {
+    const cn_history *history = report->history;
+    char *svg;
+    cn_status status = cn_chart_curves(1, &history, &svg);
+    bool good = report_save(context, directory, "curves.svg", status, svg);
+    status = cn_chart_metric(1, &history, CN_METRIC_LEARNING_RATE, &svg);
+    good = report_save(context, directory, "learning-rate.svg", status, svg) && good;
+    status = cn_chart_confusion(report->evaluation, report->dataset, &svg);
+    good = report_save(context, directory, "confusion.svg", status, svg) && good;
+    status = cn_chart_class_accuracy(report->evaluation, report->dataset, &svg);
+    good = report_save(context, directory, "class-accuracy.svg", status, svg) && good;
+    status = cn_sheet_misclassified(report->evaluation, report->dataset, 10, 0, &svg);
+    return report_save(context, directory, "misclassified.svg", status, svg) && good;
+}
+
+bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const cn_report *settings) {
+    cn_report report = *settings;
+    cn_history *history = NULL;
+    cn_evaluation *evaluation = NULL;
+    char *html;
+    bool good = false;
+    cn_status status = cn_trainer_history(trainer, "", &history);
+    if (status == CN_OK)
+        status = cn_evaluate(report.model, report.dataset, network_loss(report.model), &evaluation);
+    if (status == CN_OK) {
+        report.history = history;
+        report.evaluation = evaluation;
+        good = write_log(directory, trainer) && write_charts(context, directory, &report);
+        status = cn_report_page(context, &report, &html);
+        good = report_save(context, directory, "report.html", status, html) && good;
+    } else {
+        complain_library("cannot report");
+    }
+    cn_evaluation_free(evaluation);
+    cn_history_free(history);
+    return good;
+}
