@@ -89,7 +89,7 @@ HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
 SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base data data_files folder image_files image_overlay \
-               image_resize interface models out_of_memory pretrained reference safetensors schedule structs summary \
+               image_resize report interface models out_of_memory pretrained reference safetensors schedule structs summary \
                synthetic zoo)
 ifeq ($(CONFIG),tsan)
 SUITES_ONCE := $(SUITES)
@@ -118,7 +118,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-builds test-programs suites sanitize check-asan check-tsan \
+.PHONY: all library programs deps demo check check-browser check-builds test-programs suites sanitize check-asan check-tsan \
         check-valgrind fuzz fuzzers bench bench-kernels install uninstall format distcheck clean help FORCE
 
 ## all: the library, static and shared, in lib/ and the programs in examples/bin/ (the default)
@@ -278,6 +278,10 @@ test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' LIB='$(LIB)
 ## check: builds and runs all tests
 check: all $(SUITES)
 	@$(test_environment) $(run_tests) $(SUITES) $(SCRIPTS)
+
+## check-browser: a report in headless Chromium, with screenshots in build/browser
+check-browser: programs
+	@PROGRAMS='$(PROGRAMS_DIR)' tests/browser.sh build/browser
 
 ## check-builds: builds with other compilers, flags and options, without a warning (minutes)
 check-builds: $(AFTER_DEPS)

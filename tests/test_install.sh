@@ -43,6 +43,7 @@ find "$root" ! -type d | sed "s|^$here/||" | sort >"$dir/installed"
 cat >"$dir/wanted" <<EOF
 bin/convnet-classify
 bin/convnet-compare
+bin/convnet-explore
 bin/convnet-info
 bin/convnet-summary
 bin/convnet-test

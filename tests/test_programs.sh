@@ -56,7 +56,7 @@ mistake() {
 
 # ---- help and version ----
 
-for program in train test summary classify compare info; do
+for program in train compare explore test summary classify info; do
     run 0 $program --help
     says out "Usage: convnet-$program"
     says out "Exit codes: 0"
@@ -297,6 +297,26 @@ expect $? -eq 0
 "$bin/convnet-classify" - <"$0" >"$dir/out" 2>"$dir/err"
 expect $? -eq 1
 says err "is no PNG"
+
+# ---- reports ----
+
+run 0 train --data synthetic:200 --epochs 2 --report "$dir/report"
+says out "Report in $dir/report/report.html"
+silent err
+expect "$(head -1 "$dir/report/history.csv")" = "$header"
+expect "$(wc -l <"$dir/report/history.csv")" -eq 3
+for file in report.html curves.svg learning-rate.svg confusion.svg class-accuracy.svg misclassified.svg; do
+    expect -s "$dir/report/$file"
+done
+run 1 train --data synthetic:200 --epochs 1 --report "$dir/nowhere/report"
+says err "cannot make the folder '$dir/nowhere/report'"
+run 0 explore --data synthetic:50 --model "$model" --layer tblock1.1 --out "$dir/sheets"
+for file in examples augmented filters activations; do
+    expect -s "$dir/sheets/$file.svg"
+done
+mistake "--layer goes with --model only" explore --data synthetic --layer x
+run 1 explore --data synthetic:50 --model "$model" --layer nothing --out "$dir/sheets"
+says err "nothing"
 
 # An interrupted run saves what it has.
 line="convnet-train, interrupted"

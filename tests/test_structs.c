@@ -92,6 +92,14 @@ static cn_status take_folder(void *bytes) {
     return status;
 }
 
+static const cn_report usual_report = CN_REPORT_INIT;
+static cn_status take_report(void *bytes) {
+    char *html;
+    cn_status status = cn_report_page(ctx, bytes, &html);
+    cn_text_free(html);
+    return status;
+}
+
 /* Those that the library fills. */
 static const cn_device usual_device = CN_DEVICE_INIT;
 static cn_status take_device(void *bytes) {
@@ -134,6 +142,7 @@ static const versioned read_structs[] = {
     GROWN(augmentation, augmentation, cn_augmentation, alternating_flip),
     ENTRY(source, source),
     ENTRY(folder, folder),
+    ENTRY(report, report),
 };
 static const versioned filled_structs[] = {ENTRY(device, device), ENTRY(info, info), ENTRY(epoch, epoch),
                                            ENTRY(misclassified, misclassified)};

@@ -1,0 +1,122 @@
+/* explore.c: convnet-explore, which shows a data set's images, what random changes make of one, and what is in a model.
+ *
+ * Introduces sheets of pictures and parts of models.
+ */
+#include "common/common.h"
+#include <string.h>
+
+static const char *data_text, *model_name, *layer, *out_directory = "explore";
+static int64_t count = 12, index_shown, seed, threads;
+static int recipe_kind = RECIPE_STUDY, test_split;
+
+static argument arguments[] = {
+    TEXT("data", "DATA", &data_text, DATA_HELP),
+    TEXT("out", "DIR", &out_directory, "the folder for the sheets"),
+    INTEGER("count", &count, 1, 1000, "images a sheet"),
+    FLAG("test", &test_split, 1, "test images instead of training images"),
+    INTEGER("index", &index_shown, 0, INT64_MAX, "the image that is changed, and shown to the model"),
+    CHOICE("recipe", recipe_names, &recipe_kind, "whose random changes are shown"),
+    INTEGER("seed", &seed, 0, INT64_MAX, "of those changes"),
+    TEXT("model", "MODEL", &model_name, "also show filters of: pretrained, or a model file"),
+    TEXT("layer", "NAME", &layer, "and what this layer of it gives for the image; convnet-summary lists them"),
+    INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
+    END_OF_ARGUMENTS,
+};
+
+static const program_spec explore_program = {
+    .name = "convnet-explore",
+    .about =
+        "Shows images: examples.svg with labels, augmented.svg with one image as training changes it, and of a model "
+        "filters.svg and activations.svg.",
+    .required = "data",
+    .arguments = arguments,
+    .notes = "Examples:\n"
+             "  convnet-explore --data synthetic --out sheets\n"
+             "  convnet-explore --data cifar10:cifar-10-batches-bin --test --index 7 --model pretrained \\\n"
+             "      --layer tblock1.1 --out sheets\n"
+             "\n"
+             "Exit codes: 0 done; 1 something failed; 2 a mistake on the command line.\n",
+};
+
+static bool show_data(cn_context *context, const data_spec *data, cn_dataset *dataset) {
+    recipe chosen = recipe_make((recipe_name)recipe_kind);
+    cn_augmentation changes = data_augmentation(data, chosen.changes);
+    int64_t images = cn_dataset_count(dataset);
+    char *svg;
+    cn_status status = cn_sheet_examples(dataset, count < images ? count : images, NULL, &svg);
+    bool good = report_save(context, out_directory, "examples.svg", status, svg);
+    svg = NULL;
+    status = cn_dataset_set_augmentation(dataset, &changes);
+    if (status == CN_OK)
+        status = cn_sheet_augmented(dataset, index_shown, count, (uint64_t)seed, &svg);
+    return report_save(context, out_directory, "augmented.svg", status, svg) && good;
+}
+
+/* The weights of the first convolution. */
+static cn_status filters(cn_model *model, char **svg) {
+    cn_tensor *weight;
+    *svg = NULL;
+    cn_status status = cn_model_tensor(model, cn_model_tensor_name(model, 0), &weight);
+    return status == CN_OK ? cn_sheet_filters(weight, svg) : status;
+}
+
+static cn_status activations(cn_context *context, const cn_model *model, const cn_dataset *dataset, char **svg) {
+    cn_model *part = NULL;
+    cn_predictor *predictor = NULL;
+    cn_tensor *image = NULL, *output = NULL;
+    int64_t in[3], out[3];
+    *svg = NULL;
+    cn_status status = cn_model_until(model, layer, &part);
+    if (status == CN_OK) {
+        cn_dataset_shape(dataset, in);
+        cn_model_output_shape(part, out);
+        status = cn_tensor_new(context, CN_FLOAT32, 4, (int64_t[]){1, in[0], in[1], in[2]}, &image);
+    }
+    if (status == CN_OK)
+        status = cn_tensor_new(context, CN_FLOAT32, 4, (int64_t[]){1, out[0], out[1], out[2]}, &output);
+    if (status == CN_OK)
+        status = cn_predictor_new(part, NULL, &predictor);
+    if (status == CN_OK)
+        status = cn_dataset_batch(dataset, 1, &index_shown, 0, 0, 0, image, NULL);
+    if (status == CN_OK)
+        status = cn_predictor_run(predictor, image, output);
+    if (status == CN_OK)
+        status = cn_sheet_activations(output, svg);
+    cn_predictor_free(predictor);
+    cn_tensor_free(output);
+    cn_tensor_free(image);
+    cn_model_free(part);
+    return status;
+}
+
+static bool show_model(cn_context *context, const cn_dataset *dataset) {
+    cn_model *model;
+    char *svg;
+    if (model_load(context, model_name, &model) != CN_OK)
+        return false;
+    cn_status status = filters(model, &svg);
+    bool good = report_save(context, out_directory, "filters.svg", status, svg);
+    if (layer) {
+        status = activations(context, model, dataset, &svg);
+        good = report_save(context, out_directory, "activations.svg", status, svg) && good;
+    }
+    cn_model_free(model);
+    return good;
+}
+
+int main(int argc, char **argv) {
+    cn_context *context = NULL;
+    cn_dataset *dataset = NULL;
+    bool good = false;
+    arguments_read(&explore_program, argc, argv);
+    arguments_need(&explore_program, "layer", model_name != NULL, "--model");
+    data_spec data = data_spec_read(data_text);
+    if (report_folder(out_directory) && program_context(threads, CN_CONV_AUTO, &context) == CN_OK &&
+        data_open(context, &data, test_split ? CN_TEST : CN_TRAIN, &dataset) == CN_OK)
+        good = show_data(context, &data, dataset) && (!model_name || show_model(context, dataset));
+    if (good)
+        printf("Sheets in %s\n", out_directory);
+    cn_dataset_free(dataset);
+    cn_context_free(context);
+    return program_end(good ? EXIT_SUCCESS : EXIT_FAILURE);
+}

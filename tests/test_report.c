@@ -1,0 +1,370 @@
+/* test_report.c: charts, sheets and pages are well-formed whatever they are given, and say what is true. */
+#include "testing.h"
+#include "toys.h"
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A name that nobody should have: markup, quotes, control characters, bytes that are no UTF-8, a surrogate. */
+static const char hostile[] = "<script>&\"'\x01\x7f\xff\xed\xa0\x80\xc0\xaf]]>";
+
+static cn_context *ctx;
+
+static void setup(void) {
+    ctx = test_context(1);
+}
+
+static void teardown(void) {
+    cn_context_free(ctx);
+}
+
+/* ---- well-formedness ---- */
+
+/* Elements that HTML has without an end. */
+static int is_void(const char *name, size_t length) {
+    static const char *const names[] = {"meta", "link", "br", "img"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strlen(names[i]) == length && memcmp(names[i], name, length) == 0)
+            return 1;
+    return 0;
+}
+
+static const char *skip_tag(const char *tag) {
+    char quote = 0;
+    const char *c = tag + 1;
+    for (; *c && (quote || *c != '>'); c++) {
+        ck_assert_msg(quote == '"' || *c != '<', "'<' within a tag: %.40s", tag);
+        if (*c == '"')
+            quote = quote ? 0 : '"';
+    }
+    ck_assert_msg(*c == '>', "a tag without end: %.40s", tag);
+    return c;
+}
+
+static void check_reference(const char *c) {
+    static const char *const known[] = {"&lt;", "&gt;", "&amp;", "&quot;", "&#39;"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strncmp(c, known[i], strlen(known[i])) == 0)
+            return;
+    ck_abort_msg("a bare '&': %.20s", c);
+}
+
+/* Every tag is closed by its own, quotes pair up, ampersands are escaped, no control characters; UTF-8. */
+static void expect_well_formed(const char *text) {
+    const char *open[64];
+    size_t length[64], depth = 0;
+    const char *c = strncmp(text, "<!DOCTYPE html>", 15) == 0 ? text + 15 : text;
+    for (; *c; c++) {
+        ck_assert_msg((unsigned char)*c >= ' ' || *c == '\n', "control character %d", *c);
+        ck_assert_msg((unsigned char)*c < 0xF8 && (unsigned char)*c != 0xC0, "byte %d", (unsigned char)*c);
+        if (*c == '&')
+            check_reference(c);
+        if (*c != '<')
+            continue;
+        const char *name = c[1] == '/' ? c + 2 : c + 1, *end = skip_tag(c);
+        size_t letters = strcspn(name, " />\n");
+        if (c[1] == '/') {
+            ck_assert_msg(depth > 0 && length[depth - 1] == letters && memcmp(open[depth - 1], name, letters) == 0,
+                          "not what was opened: %.20s", c);
+            depth--;
+        } else if (end[-1] != '/' && !is_void(name, letters)) {
+            ck_assert_uint_lt(depth, 64);
+            open[depth] = name;
+            length[depth++] = letters;
+        }
+        c = end;
+    }
+    ck_assert_msg(depth == 0, "not closed: %.20s", depth ? open[depth - 1] : "");
+}
+
+/* Checks and frees it. */
+static void expect_document(char *text, const char *has) {
+    ck_assert_ptr_nonnull(text);
+    expect_well_formed(text);
+    ck_assert_msg(!has || strstr(text, has), "lacks '%s': %.3000s", has, text);
+    ck_assert_ptr_null(strstr(text, "<script"));
+    cn_text_free(text);
+}
+
+static int occurrences(const char *text, const char *what) {
+    int count = 0;
+    for (; (text = strstr(text, what)) != NULL; text++)
+        count++;
+    return count;
+}
+
+/* ---- curves ---- */
+
+static cn_history *history_of(const char *name, int epochs, double loss, double accuracy) {
+    cn_history *history;
+    ck_ok(cn_history_new(ctx, name, &history));
+    for (int i = 1; i <= epochs; i++) {
+        cn_epoch epoch = CN_EPOCH_INIT;
+        epoch.epoch = i;
+        epoch.train_loss = epoch.test_loss = loss / i;
+        epoch.train_accuracy = accuracy * i / epochs;
+        epoch.test_accuracy = accuracy;
+        epoch.learning_rate = 0.01 / i;
+        ck_ok(cn_history_add(history, &epoch));
+    }
+    return history;
+}
+
+static void chart_all(int count, const cn_history *const *histories, const char *has) {
+    char *svg;
+    for (int metric = CN_METRIC_LOSS; metric <= CN_METRIC_LEARNING_RATE; metric++) {
+        ck_ok(cn_chart_metric(count, histories, (cn_metric)metric, &svg));
+        expect_document(svg, NULL);
+    }
+    ck_ok(cn_chart_curves(count, histories, &svg));
+    expect_document(svg, has);
+}
+
+START_TEST(curves_of_any_length_and_value_are_drawn) {
+    static const int epochs[] = {0, 1, 2, 20, 401, 3000};
+    static const double values[] = {0.0, 1.0, -3.0, 1e-30, 1e300, NAN, INFINITY};
+    for (size_t i = 0; i < sizeof epochs / sizeof epochs[0]; i++)
+        for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
+            cn_history *history = history_of("", epochs[i], values[k], isfinite(values[k]) ? 0.5 : values[k]);
+            const cn_history *one = history;
+            chart_all(1, &one, "Accuracy, %");
+            cn_history_free(history);
+        }
+}
+END_TEST
+
+START_TEST(no_number_of_a_chart_is_nan) {
+    cn_history *history = history_of("", 5, NAN, NAN);
+    const cn_history *one = history;
+    char *svg;
+    ck_ok(cn_chart_curves(1, &one, &svg));
+    ck_assert_ptr_null(strstr(svg, "nan"));
+    ck_assert_ptr_null(strstr(svg, "inf"));
+    ck_assert_int_eq(occurrences(svg, "no values"), 2);
+    cn_text_free(svg);
+    cn_history_free(history);
+}
+END_TEST
+
+START_TEST(runs_of_one_name_are_one_curve_with_a_band) {
+    cn_history *all[] = {history_of("a", 4, 1.0, 0.5), history_of("b", 4, 2.0, 0.6), history_of("a", 3, 1.5, 0.7)};
+    char *svg;
+    ck_ok(cn_chart_metric(3, (const cn_history *const *)all, CN_METRIC_ACCURACY, &svg));
+    ck_assert_int_eq(occurrences(svg, "cn-b\""), 1); /* of a's test curve */
+    ck_assert_int_eq(occurrences(svg, ">a</text>"), 1);
+    ck_assert_int_eq(occurrences(svg, ">b</text>"), 1);
+    cn_text_free(svg);
+    for (int i = 0; i < 3; i++)
+        cn_history_free(all[i]);
+}
+END_TEST
+
+START_TEST(hostile_names_are_escaped) {
+    cn_history *all[] = {history_of(hostile, 4, 1.0, 0.5), history_of("other", 4, 1.0, 0.5)};
+    chart_all(2, (const cn_history *const *)all, "&lt;script&gt;&amp;&quot;&#39;\xEF\xBF\xBD\xEF\xBF\xBD");
+    cn_history_free(all[0]);
+    cn_history_free(all[1]);
+}
+END_TEST
+
+START_TEST(a_locale_with_a_decimal_comma_changes_nothing) {
+    cn_history *history = history_of("", 7, 1.3, 0.7);
+    const cn_history *one = history;
+    char *before, *after;
+    ck_ok(cn_chart_curves(1, &one, &before));
+    setlocale(LC_ALL, "de_DE.UTF-8"); /* where it is installed */
+    ck_ok(cn_chart_curves(1, &one, &after));
+    setlocale(LC_ALL, "C");
+    ck_assert_str_eq(before, after);
+    cn_text_free(before);
+    cn_text_free(after);
+    cn_history_free(history);
+}
+END_TEST
+
+START_TEST(bad_arguments_are_refused) {
+    char *svg = (char *)ctx;
+    cn_history *history = history_of("", 1, 1.0, 1.0);
+    const cn_history *two[] = {history, NULL};
+    cn_page *page;
+    cn_tensor *tensor;
+    ck_fails(cn_chart_curves(0, two, &svg), CN_ERR_ARGUMENT, "0 histories");
+    ck_assert_ptr_null(svg);
+    ck_fails(cn_chart_curves(2, two, &svg), CN_ERR_ARGUMENT, "histories[1] is NULL");
+    ck_fails(cn_chart_metric(1, two, (cn_metric)3, &svg), CN_ERR_ARGUMENT, "no metric 3");
+    ck_fails(cn_chart_confusion(NULL, NULL, &svg), CN_ERR_ARGUMENT, "evaluation");
+    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, (int64_t[]){1, 2, 3, 3}, &tensor));
+    ck_fails(cn_sheet_filters(tensor, &svg), CN_ERR_SHAPE, "[1, 2, 3, 3]");
+    ck_fails(cn_sheet_pictures(tensor, NULL, 0, &svg), CN_ERR_SHAPE, "uint8");
+    ((float *)cn_tensor_data(tensor))[4] = NAN;
+    ck_fails(cn_sheet_activations(tensor, &svg), CN_ERR_DATA, "value 4");
+    ck_ok(cn_page_new(ctx, "", &page));
+    ck_fails(cn_page_figure(page, "<p>", NULL), CN_ERR_ARGUMENT, "<svg");
+    ck_fails(cn_text_save(ctx, "x", "/nowhere/at/all"), CN_ERR_IO, "/nowhere/at/all");
+    cn_page_free(page);
+    cn_tensor_free(tensor);
+    cn_history_free(history);
+}
+END_TEST
+
+/* ---- what a model gets right and wrong ---- */
+
+typedef struct judged {
+    toy_data data;
+    cn_model *model;
+    cn_evaluation *evaluation;
+} judged;
+
+static judged judged_new(cn_context *context) {
+    static const char *const names[] = {hostile, "a\nb", "third"};
+    judged j = {.data = toy_data_new(context, 30, 1), .model = toy_model(context, CN_NORM_BATCH, 0.0f)};
+    ck_ok(cn_dataset_set_class_names(j.data.set, TOY_CLASSES, names));
+    ck_ok(cn_evaluate(j.model, j.data.set, CN_LOSS_NLL, &j.evaluation));
+    return j;
+}
+
+static void judged_free(judged *j) {
+    cn_evaluation_free(j->evaluation);
+    cn_model_free(j->model);
+    toy_data_free(&j->data);
+}
+
+START_TEST(evaluations_are_drawn_with_any_names) {
+    judged j = judged_new(ctx);
+    char *svg;
+    ck_ok(cn_chart_confusion(j.evaluation, j.data.set, &svg));
+    ck_assert_int_ge(occurrences(svg, ">third</text>"), 2);
+    expect_document(svg, "&lt;script&gt;");
+    ck_ok(cn_chart_confusion(j.evaluation, NULL, &svg));
+    expect_document(svg, ">2</text>");
+    ck_ok(cn_chart_class_accuracy(j.evaluation, j.data.set, &svg));
+    expect_document(svg, "Accuracy by class");
+    judged_free(&j);
+}
+END_TEST
+
+static int have_images(void) {
+    cn_tensor *pixel, *png;
+    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, 1, 1, 1}, &pixel));
+    cn_status status = cn_image_encode_png(pixel, &png);
+    cn_tensor_free(png);
+    cn_tensor_free(pixel);
+    return status == CN_OK;
+}
+
+START_TEST(sheets_have_a_picture_and_a_title_each) {
+    judged j = judged_new(ctx);
+    const int64_t wrong = cn_evaluation_misclassified_count(j.evaluation), chosen[] = {2, 2};
+    const int images = have_images();
+    cn_tensor *weight;
+    char *svg;
+    cn_status status = cn_sheet_examples(j.data.set, 12, NULL, &svg);
+    ck_assert_int_eq(status, images ? CN_OK : CN_ERR_UNSUPPORTED);
+    if (images) {
+        ck_assert_int_eq(occurrences(svg, "data:image/png;base64,iVBOR"), 12);
+        ck_assert_int_ge(occurrences(svg, ">1:a b</text>"), 1);
+        expect_document(svg, "0:&lt;script&gt;");
+        ck_ok(cn_sheet_examples(j.data.set, 2, chosen, &svg));
+        expect_document(svg, NULL);
+        ck_fails(cn_sheet_examples(j.data.set, 1, (int64_t[]){30}, &svg), CN_ERR_NOT_FOUND, "30");
+        ck_ok(cn_sheet_augmented(j.data.set, 3, 4, 1, &svg));
+        expect_document(svg, ">epoch 3</text>");
+        ck_ok(cn_sheet_misclassified(j.evaluation, j.data.set, 1000, 1, &svg));
+        ck_assert_int_eq(occurrences(svg, "<image"), (int)wrong);
+        expect_document(svg, NULL);
+        ck_ok(cn_model_tensor(j.model, "conv.weight", &weight));
+        ck_ok(cn_sheet_filters(weight, &svg));
+        expect_document(svg, "3: ±");
+    }
+    judged_free(&j);
+}
+END_TEST
+
+/* ---- pages ---- */
+
+static cn_status whole_report(cn_context *context, const judged *j, char **html) {
+    static const char *const names[] = {"a\ttab", hostile}, *const values[] = {hostile, NULL};
+    cn_history *history = NULL;
+    cn_epoch epoch = {sizeof epoch, 1, 1.5, 0.3, 1.4, 0.4, 0.01, 2.0, 100.0};
+    cn_report report = CN_REPORT_INIT;
+    cn_status status = cn_history_new(context, "", &history);
+    if (status == CN_OK)
+        status = cn_history_add(history, &epoch);
+    *html = NULL;
+    if (status == CN_OK) {
+        report.title = hostile;
+        report.model = j->model;
+        report.history = history;
+        report.evaluation = j->evaluation;
+        report.dataset = j->data.set;
+        report.setting_count = 2;
+        report.setting_names = names;
+        report.setting_values = values;
+        status = cn_report_page(context, &report, html);
+    }
+    cn_history_free(history);
+    return status;
+}
+
+START_TEST(a_report_is_one_small_page_that_needs_nothing) {
+    judged j = judged_new(ctx);
+    cn_report nothing = CN_REPORT_INIT;
+    char *html;
+    ck_ok(whole_report(ctx, &j, &html));
+    ck_assert_uint_lt(strlen(html), 1000000);
+    ck_assert_ptr_null(strstr(html, " src=\"http"));
+    ck_assert_ptr_null(strstr(html, " href=\"http"));
+    ck_assert_int_eq(occurrences(html, "http"), occurrences(html, "xmlns=\"http://www.w3.org/2000/svg\""));
+    ck_assert_int_eq(occurrences(html, "<h1>"), 1);
+    ck_assert_ptr_nonnull(strstr(html, "Receptive field"));
+    expect_document(html, "40.00 %");
+    ck_ok(cn_report_page(ctx, &nothing, &html));
+    expect_document(html, "Training report");
+    judged_free(&j);
+}
+END_TEST
+
+/* The first, second, third … allocation fails, once (_i = 0) or for good. */
+START_TEST(running_out_of_memory_is_a_status) {
+    counting_allocator counter = {.persistent = _i};
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_context *own;
+    counting_options(&counter, &options);
+    options.threads = 1;
+    ck_ok(cn_context_new(&options, &own));
+    judged j = judged_new(own);
+    const long live = counter.live, step = test_quick() ? 37 : 1;
+    for (long n = 1;; n += step) {
+        char *html = (char *)own;
+        counter.fail_at = counter.calls + n;
+        cn_status status = whole_report(own, &j, &html);
+        counter.fail_at = 0;
+        ck_assert_msg(status == CN_OK || (status == CN_ERR_MEMORY && !html), "allocation %ld: %s", n, cn_last_error());
+        cn_text_free(html);
+        ck_assert_msg(counter.live == live, "allocation %ld: %ld pieces leaked", n, counter.live - live);
+        if (status == CN_OK)
+            break;
+    }
+    judged_free(&j);
+    cn_context_free(own);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("report");
+    TCase *tests = tcase_create("report");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, curves_of_any_length_and_value_are_drawn);
+    tcase_add_test(tests, no_number_of_a_chart_is_nan);
+    tcase_add_test(tests, runs_of_one_name_are_one_curve_with_a_band);
+    tcase_add_test(tests, hostile_names_are_escaped);
+    tcase_add_test(tests, a_locale_with_a_decimal_comma_changes_nothing);
+    tcase_add_test(tests, bad_arguments_are_refused);
+    tcase_add_test(tests, evaluations_are_drawn_with_any_names);
+    tcase_add_test(tests, sheets_have_a_picture_and_a_title_each);
+    tcase_add_test(tests, a_report_is_one_small_page_that_needs_nothing);
+    tcase_add_loop_test(tests, running_out_of_memory_is_a_status, 0, 2);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
