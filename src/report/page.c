@@ -126,10 +126,11 @@ static bool is_numeric(const char *cell) {
     return !cell || strspn(cell, "-+.0123456789") > 0 || strcmp(cell, "–") == 0 || !*cell;
 }
 
-static void append_row(cn__text *out, const char *tag, int columns, const char *const *cells, const bool *numbers) {
+static void append_row(cn__text *out, bool heading, int columns, const char *const *cells, const bool *numbers) {
+    const char *tag = heading ? "th" : "td";
     cn__text_append(out, "<tr>");
     for (int i = 0; i < columns; i++) {
-        cn__text_append(out, "<%s%s>", tag, numbers[i] ? " class=\"n\"" : "");
+        cn__text_append(out, "<%s%s%s>", tag, heading ? " scope=\"col\"" : "", numbers[i] ? " class=\"n\"" : "");
         cn__append_name(out, cells[i] ? cells[i] : "", CN__WHOLE);
         cn__text_append(out, "</%s>", tag);
     }
@@ -150,10 +151,10 @@ cn_status cn_page_table(cn_page *page, int rows, int columns, const char *const 
     }
     size_t length = page->body.length;
     cn__text_append(&page->body, "<div class=\"table\"><table>\n<thead>");
-    append_row(&page->body, "th", columns, headings, numbers);
+    append_row(&page->body, true, columns, headings, numbers);
     cn__text_append(&page->body, "</thead>\n<tbody>\n");
     for (int row = 0; row < rows; row++)
-        append_row(&page->body, "td", columns, cells + (size_t)row * (size_t)columns, numbers);
+        append_row(&page->body, false, columns, cells + (size_t)row * (size_t)columns, numbers);
     cn__text_append(&page->body, "</tbody></table></div>\n");
     return settle(page, length, CN_OK);
 }
