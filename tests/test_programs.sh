@@ -320,7 +320,7 @@ says err "nothing"
 
 # An interrupted run saves what it has.
 line="convnet-train, interrupted"
-"$bin/convnet-train" --data synthetic:2000 --epochs 100000 --out "$dir/cut.safetensors" >"$dir/out" 2>"$dir/err" &
+"$bin/convnet-train" --data synthetic:2000 --epochs 100000 --out "$dir/cut.safetensors" --report "$dir/cut" >"$dir/out" 2>"$dir/err" &
 pid=$!
 tries=0
 until grep -q "^ *1 " "$dir/out" || [ $tries -ge 600 ] || ! kill -0 $pid 2>"$dir/gone"; do
@@ -333,6 +333,8 @@ wait $pid
 expect $? -eq 130
 says err "interrupted after"
 says out "Saved as $dir/cut.safetensors"
+says out "Report in $dir/cut/report.html"
+expect -s "$dir/cut/report.html"
 run 0 summary "$dir/cut.safetensors"
 
 # ---- a comparison, interrupted by nobody, and taken up again ----
