@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NARROW = 560 /* pixels: figures up to this stand side by side */ };
+enum { NARROW = 640 /* pixels: figures up to this stand side by side */ };
 
 struct cn_page {
     cn_context *ctx;

@@ -79,7 +79,7 @@ static cn_status add_facts(draft *d) {
 static cn_status add_curves(draft *d) {
     static const cn_metric metrics[] = {CN_METRIC_LOSS, CN_METRIC_ACCURACY, CN_METRIC_LEARNING_RATE};
     const cn_history *history = d->report.history;
-    if (!history)
+    if (!history || history->count == 0)
         return CN_OK;
     CN__TRY(cn_page_heading(d->page, "Training"));
     for (size_t i = 0; i < CN__COUNT(metrics); i++) {
