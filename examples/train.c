@@ -262,18 +262,28 @@ static cn_status save(const cn_model *model) {
     return status;
 }
 
+/* The highest that there is. */
+static double rate_shown(const recipe *r) {
+    double start = r->optimizer.learning_rate > 0.0f       ? (double)r->optimizer.learning_rate
+                   : r->optimizer.kind == CN_OPTIMIZER_SGD ? 0.01
+                                                           : 0.001;
+    if (r->schedule.kind != CN_SCHEDULE_ONE_CYCLE)
+        return start;
+    return r->schedule.max_lr > 0.0f ? (double)r->schedule.max_lr : 10.0 * start;
+}
+
 /* What was trained, on what and how, for the report. */
 static bool write_report(cn_context *context, const run *r) {
     char epochs_text[24], batch_text[24], seed_text[24], rate_text[32], title[96];
-    const char *const names[] = {"data",  "network", "norm",      "recipe",       "epochs",
-                                 "batch", "seed",    "optimizer", "learning rate"};
+    const char *const names[] = {"data",  "network", "norm",      "recipe",      "epochs",
+                                 "batch", "seed",    "optimizer", "highest rate"};
     bool session8 = strcmp(network.name, "session8") == 0;
     snprintf(title, sizeof title, "%.40s%s%s", network.name, session8 ? ", norm: " : "",
              session8 ? network_norms[network.norm] : "");
     snprintf(epochs_text, sizeof epochs_text, "%d", r->recipe.epochs);
     snprintf(batch_text, sizeof batch_text, "%d", r->recipe.batch_size);
     snprintf(seed_text, sizeof seed_text, "%lld", (long long)seed);
-    snprintf(rate_text, sizeof rate_text, "%g", (double)r->recipe.optimizer.learning_rate);
+    snprintf(rate_text, sizeof rate_text, "%g", rate_shown(&r->recipe));
     const char *const values[] = {data_text,
                                   network.name,
                                   session8 ? network_norms[network.norm] : "the network's own",
@@ -282,7 +292,7 @@ static bool write_report(cn_context *context, const run *r) {
                                   batch_text,
                                   seed_text,
                                   optimizers[r->recipe.optimizer.kind],
-                                  r->recipe.optimizer.learning_rate > 0.0f ? rate_text : "the optimizer's default"};
+                                  rate_text};
     cn_report report = CN_REPORT_INIT;
     report.title = title;
     report.model = r->model;
