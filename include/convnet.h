@@ -102,19 +102,20 @@ typedef enum cn_log_level { CN_LOG_WARNING = 1, CN_LOG_INFO = 2 } cn_log_level;
 
 typedef struct cn_context_options {
     size_t size;
-    int threads;                      /* workers, the calling thread included; 0: one per available core; at most 1024 */
-    cn_isa isa;                       /* upper limit on the instruction set; the environment variable CONVNET_MAX_ISA
-                                         (portable, avx2 or avx512) lowers it further */
+    int threads; /* workers, the calling thread included; 0: one per available core; at most 1024 */
+    cn_isa isa;  /* upper limit on the instruction set; the environment variable CONVNET_MAX_ISA
+                    (portable, avx2 or avx512) lowers it further */
     cn_conv_algorithm conv_algorithm; /* for every layer run in this context */
     /* Memory: both or neither. `allocate` returns `bytes` bytes aligned to `alignment` (a power of two, at most
-     * 64) or NULL; `release` gets what it returned, never NULL. Called from one thread at a time. 0: the C library's. */
+     * 64) or NULL; `release` gets what it returned, never NULL. Called from one thread at a time. 0: the C library's.
+     */
     void *(*allocate)(void *user, size_t bytes, size_t alignment);
     void (*release)(void *user, void *memory);
     /* Where remarks go, such as an unknown tensor in a file. NULL: nowhere. */
     void (*log)(void *user, cn_log_level level, const char *message);
     void *user; /* handed to the three functions above */
 } cn_context_options;
-#define CN_CONTEXT_OPTIONS_INIT \
+#define CN_CONTEXT_OPTIONS_INIT                                                                                        \
     { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, NULL, NULL, NULL, NULL }
 
 /* Makes a context and starts its threads - 1 workers. CN_ERR_UNSUPPORTED: threads could not be started. */
@@ -134,7 +135,7 @@ typedef struct cn_device {
     int threads;           /* used by this context */
     uint64_t memory;       /* bytes of main memory */
 } cn_device;
-#define CN_DEVICE_INIT \
+#define CN_DEVICE_INIT                                                                                                 \
     { sizeof(cn_device), NULL, NULL, CN_ISA_AUTO, CN_ISA_AUTO, 0, 0, 0 }
 
 /* Fills `device`, whose size member the caller has set. */
@@ -187,9 +188,9 @@ CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 CN_API cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image);
 CN_API cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image);
 
-/* Writes a picture as `path` ends, with .png, .ppm (RGB) or .pgm (grey), whole or not at all (as cn_model_save does); or
- * as a PNG file in memory: a tensor of its bytes, uint8 [N], to be freed with cn_tensor_free.
- * CN_ERR_SHAPE: not a picture; CN_ERR_IO; CN_ERR_UNSUPPORTED. */
+/* Writes a picture as `path` ends, with .png, .ppm (RGB) or .pgm (grey), whole or not at all (as cn_model_save does);
+ * or as a PNG file in memory: a tensor of its bytes, uint8 [N], to be freed with cn_tensor_free. CN_ERR_SHAPE: not a
+ * picture; CN_ERR_IO; CN_ERR_UNSUPPORTED. */
 CN_API cn_status cn_image_save(const cn_tensor *image, const char *path);
 CN_API cn_status cn_image_encode_png(const cn_tensor *image, cn_tensor **png);
 
@@ -200,9 +201,9 @@ CN_API cn_status cn_image_resize(const cn_tensor *image, int height, int width, 
  * middle cut out (torchvision's Resize and CenterCrop); in grey (BT.601 luma) or RGB as `channels`, 1 or 3, asks. */
 CN_API cn_status cn_image_fit(const cn_tensor *image, int channels, int height, int width, cn_tensor **fitted);
 
-/* Values as colours over a picture: `map`, float32 [1, 1, h, w], is stretched over the image (bilinear), its least value
- * dark blue, its largest yellow, and covers the picture by `opacity`, 0 to 1. The result is RGB, as large as the image.
- * CN_ERR_SHAPE; CN_ERR_DATA: NaN or infinity in the map. */
+/* Values as colours over a picture: `map`, float32 [1, 1, h, w], is stretched over the image (bilinear), its least
+ * value dark blue, its largest yellow, and covers the picture by `opacity`, 0 to 1. The result is RGB, as large as the
+ * image. CN_ERR_SHAPE; CN_ERR_DATA: NaN or infinity in the map. */
 CN_API cn_status cn_image_overlay(const cn_tensor *image, const cn_tensor *map, float opacity, cn_tensor **overlaid);
 
 /* ------------------------------------------------------------------------------------------ */
@@ -229,7 +230,7 @@ typedef struct cn_conv2d_options {
     int no_bias;     /* 1: no bias */
     cn_padding_mode padding_mode;
 } cn_conv2d_options;
-#define CN_CONV2D_OPTIONS_INIT \
+#define CN_CONV2D_OPTIONS_INIT                                                                                         \
     { sizeof(cn_conv2d_options), {1, 1}, {0, 0}, {1, 1}, 1, 0, CN_PADDING_ZEROS }
 
 /* 2-d convolution (cross-correlation, as in torch.nn.Conv2d): [N, in_channels, H, W] to [N, out_channels, H', W'],
@@ -254,13 +255,13 @@ typedef enum cn_norm {
 
 typedef struct cn_norm_options {
     size_t size;
-    int groups;            /* CN_NORM_GROUP: must divide the channels; 0 means 4 */
-    float eps;             /* added to the variance; 0 means 1e-5 */
-    float momentum;        /* CN_NORM_BATCH: share of the new value in the running statistics; 0 means 0.1 */
-    int no_affine;         /* 1: no weight and bias */
-    int no_running_stats;  /* CN_NORM_BATCH: 1: statistics of the batch in evaluation too */
+    int groups;           /* CN_NORM_GROUP: must divide the channels; 0 means 4 */
+    float eps;            /* added to the variance; 0 means 1e-5 */
+    float momentum;       /* CN_NORM_BATCH: share of the new value in the running statistics; 0 means 0.1 */
+    int no_affine;        /* 1: no weight and bias */
+    int no_running_stats; /* CN_NORM_BATCH: 1: statistics of the batch in evaluation too */
 } cn_norm_options;
-#define CN_NORM_OPTIONS_INIT \
+#define CN_NORM_OPTIONS_INIT                                                                                           \
     { sizeof(cn_norm_options), 4, 1e-5f, 0.1f, 0, 0 }
 
 /* Normalisation of `channels` channels, y = (x - mean) / sqrt(variance + eps) · weight + bias. Parameters weight (1)
@@ -293,7 +294,7 @@ typedef struct cn_pool2d_options {
     int count_exclude_pad; /* average pool: 1: divide by the places inside the image only */
     int divisor_override;  /* average pool: divide by this instead; 0: do not */
 } cn_pool2d_options;
-#define CN_POOL2D_OPTIONS_INIT \
+#define CN_POOL2D_OPTIONS_INIT                                                                                         \
     { sizeof(cn_pool2d_options), {0, 0}, {0, 0}, {1, 1}, 0, 0, 0 }
 
 /* torch.nn.MaxPool2d (the gradient goes to the first maximum) and AvgPool2d. */
@@ -303,8 +304,7 @@ CN_API cn_status cn_avg_pool2d_new(cn_context *context, int kernel_height, int k
                                    const cn_pool2d_options *options, cn_layer **layer);
 
 /* torch.nn.AdaptiveAvgPool2d: to output_height × output_width; 1 × 1 is global average pooling. */
-CN_API cn_status cn_adaptive_avg_pool2d_new(cn_context *context, int output_height, int output_width,
-                                            cn_layer **layer);
+CN_API cn_status cn_adaptive_avg_pool2d_new(cn_context *context, int output_height, int output_width, cn_layer **layer);
 
 /* [N, C, H, W] to [N, C·H·W]; the sum of two or more inputs of one shape (a skip). */
 CN_API cn_status cn_flatten_new(cn_context *context, cn_layer **layer);
@@ -342,14 +342,14 @@ CN_API cn_status cn_model_init(cn_model *model, uint64_t seed);
  * skips, dropout 0.01, 10 classes, seed 0). Comes initialised. */
 typedef struct cn_session8_options {
     size_t size;
-    cn_norm norm;    /* CN_NORM_NONE: no normalisation */
-    int groups;      /* of CN_NORM_GROUP: must divide 16, 24 and 32; 0 means 4 */
-    float dropout;   /* 0: none */
-    int skip;        /* 1: the padded blocks add their input */
-    int classes;     /* 0 means 10 */
-    uint64_t seed;   /* of the parameters */
+    cn_norm norm;  /* CN_NORM_NONE: no normalisation */
+    int groups;    /* of CN_NORM_GROUP: must divide 16, 24 and 32; 0 means 4 */
+    float dropout; /* 0: none */
+    int skip;      /* 1: the padded blocks add their input */
+    int classes;   /* 0 means 10 */
+    uint64_t seed; /* of the parameters */
 } cn_session8_options;
-#define CN_SESSION8_OPTIONS_INIT \
+#define CN_SESSION8_OPTIONS_INIT                                                                                       \
     { sizeof(cn_session8_options), CN_NORM_BATCH, 4, 0.01f, 1, 10, 0 }
 CN_API cn_status cn_session8_new(cn_context *context, const cn_session8_options *options, cn_model **model);
 
@@ -388,12 +388,12 @@ typedef struct cn_layer_info {
     const char *type; /* PyTorch's name, such as "Conv2d" */
     int64_t input[3], output[3];
     int64_t parameters;
-    int64_t multiply_adds;     /* of one image's forward pass: convolutions and linear layers */
-    int64_t activation_bytes;  /* of one image's output */
-    int has_receptive_field;   /* 1: a convolution or pool, and the following describe it (square sizes by height) */
+    int64_t multiply_adds;    /* of one image's forward pass: convolutions and linear layers */
+    int64_t activation_bytes; /* of one image's output */
+    int has_receptive_field;  /* 1: a convolution or pool, and the following describe it (square sizes by height) */
     int64_t in, rf_in, jump_in, padding, kernel, stride, out, rf_out, jump_out;
 } cn_layer_info;
-#define CN_LAYER_INFO_INIT \
+#define CN_LAYER_INFO_INIT                                                                                             \
     { sizeof(cn_layer_info), NULL, NULL, {0, 0, 0}, {0, 0, 0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 CN_API int cn_model_layer_count(const cn_model *model);
 CN_API cn_status cn_model_layer_info(const cn_model *model, int index, cn_layer_info *info);
@@ -404,9 +404,9 @@ CN_API cn_status cn_model_summary(const cn_model *model, char **text);
 CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 
 /* Files: safetensors, with PyTorch's tensor names; architecture, normalisation, class names and a checksum (CRC-32) are
- * in its metadata, so the file alone rebuilds the model. Saving writes a temporary file beside `path`, syncs and renames it:
- * a failure leaves the old file as it was. CN_ERR_IO, CN_ERR_FORMAT, CN_ERR_UNSUPPORTED (a build without JSON);
- * CN_ERR_STATE: not initialised. */
+ * in its metadata, so the file alone rebuilds the model. Saving writes a temporary file beside `path`, syncs and
+ * renames it: a failure leaves the old file as it was. CN_ERR_IO, CN_ERR_FORMAT, CN_ERR_UNSUPPORTED (a build without
+ * JSON); CN_ERR_STATE: not initialised. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
 CN_API cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model);
@@ -480,7 +480,7 @@ typedef struct cn_folder_options {
     int channels;      /* 1 (grey) or 3 (RGB); 0 means 3 */
     int height, width; /* 0 means 32 */
 } cn_folder_options;
-#define CN_FOLDER_OPTIONS_INIT \
+#define CN_FOLDER_OPTIONS_INIT                                                                                         \
     { sizeof(cn_folder_options), 3, 32, 32 }
 CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
                                    cn_dataset **dataset);
@@ -498,7 +498,7 @@ typedef struct cn_dataset_source {
     int (*fetch)(void *user, int64_t index, uint8_t *pixels, int64_t *label);
     void *user;
 } cn_dataset_source;
-#define CN_DATASET_SOURCE_INIT \
+#define CN_DATASET_SOURCE_INIT                                                                                         \
     { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, NULL, NULL }
 CN_API cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *source, cn_dataset **dataset);
 
@@ -545,11 +545,11 @@ typedef struct cn_augmentation {
     int cutout;                   /* side of a square around a random pixel that becomes 0 after normalisation; what
                                      lies outside the image is lost (DeVries & Taylor 2017) */
 } cn_augmentation;
-#define CN_AUGMENTATION_INIT \
+#define CN_AUGMENTATION_INIT                                                                                           \
     { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0, 0 }
-#define CN_AUGMENTATION_CIFAR10 \
+#define CN_AUGMENTATION_CIFAR10                                                                                        \
     { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.5f, 0.1f, 7.0f, 0.3f, 0.5f, 0, 0 } /* the study's */
-#define CN_AUGMENTATION_MNIST \
+#define CN_AUGMENTATION_MNIST                                                                                          \
     { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 7.0f, 0.3f, 0.5f, 0, 0 }
 
 /* Sets how training batches are changed; NULL: not at all. CN_ERR_UNSUPPORTED: float32 images. */
@@ -581,26 +581,26 @@ typedef struct cn_optimizer cn_optimizer;
 
 typedef enum cn_optimizer_kind {
     CN_OPTIMIZER_SGD = 0,
-    CN_OPTIMIZER_ADAM = 1, /* Kingma & Ba 2015; weight decay added to the gradient */
+    CN_OPTIMIZER_ADAM = 1,  /* Kingma & Ba 2015; weight decay added to the gradient */
     CN_OPTIMIZER_ADAMW = 2, /* Loshchilov & Hutter 2019; decoupled weight decay */
-    CN_OPTIMIZER_MUON = 3  /* Jordan et al. 2024 (torch.optim.Muon, adjust_lr_fn "match_rms_adamw"): weights, but the
-                              output layer's, move along their momentum made orthogonal; all else as with AdamW, at the
-                              same rate */
+    CN_OPTIMIZER_MUON = 3   /* Jordan et al. 2024 (torch.optim.Muon, adjust_lr_fn "match_rms_adamw"): weights, but the
+                               output layer's, move along their momentum made orthogonal; all else as with AdamW, at the
+                               same rate */
 } cn_optimizer_kind;
 
 typedef struct cn_optimizer_options {
     size_t size;
     cn_optimizer_kind kind;
-    float learning_rate; /* 0 means 0.01 for SGD, 0.001 for the others */
-    float momentum;      /* SGD and Muon; 0: plain */
-    float dampening;     /* SGD */
-    int nesterov;        /* SGD and Muon; 1 needs momentum and no dampening */
-    float weight_decay;  /* on all parameters, unless decay_weights_only */
-    float beta1, beta2;  /* all but SGD; 0 means 0.9 and 0.999 */
-    float eps;           /* all but SGD; 0 means 1e-8 */
+    float learning_rate;    /* 0 means 0.01 for SGD, 0.001 for the others */
+    float momentum;         /* SGD and Muon; 0: plain */
+    float dampening;        /* SGD */
+    int nesterov;           /* SGD and Muon; 1 needs momentum and no dampening */
+    float weight_decay;     /* on all parameters, unless decay_weights_only */
+    float beta1, beta2;     /* all but SGD; 0 means 0.9 and 0.999 */
+    float eps;              /* all but SGD; 0 means 1e-8 */
     int decay_weights_only; /* 1: no decay for biases and the parameters of norms, which have one dimension */
 } cn_optimizer_options;
-#define CN_OPTIMIZER_OPTIONS_INIT \
+#define CN_OPTIMIZER_OPTIONS_INIT                                                                                      \
     { sizeof(cn_optimizer_options), CN_OPTIMIZER_SGD, 0.0f, 0.9f, 0.0f, 0, 0.0f, 0.9f, 0.999f, 1e-8f, 0 }
 
 /* An optimiser over all parameters of an initialised model, which must outlive it. */
@@ -635,7 +635,7 @@ typedef struct cn_schedule_options {
     float final_div_factor; /* one-cycle: start / end; 0 means 1e4 */
     int linear;             /* one-cycle: 1: straight lines instead of cosines */
 } cn_schedule_options;
-#define CN_SCHEDULE_OPTIONS_INIT \
+#define CN_SCHEDULE_OPTIONS_INIT                                                                                       \
     { sizeof(cn_schedule_options), CN_SCHEDULE_PLATEAU, 0.3f, 0, 1e-4f, 10, 0.0f, 0, 0.0f, 0.3f, 25.0f, 1e4f, 0 }
 
 /* ------------------------------------------------------------------------------------------ */
@@ -646,14 +646,14 @@ typedef struct cn_trainer cn_trainer;
 /* One epoch of a history. Accuracies are shares, 0 to 1; test values are NaN without a test set. */
 typedef struct cn_epoch {
     size_t size;
-    int64_t epoch; /* from 1 */
+    int64_t epoch;                     /* from 1 */
     double train_loss, train_accuracy; /* mean over the epoch's batches, while training */
     double test_loss, test_accuracy;
-    double learning_rate; /* that the epoch was trained with (its last batch's) */
-    double seconds;       /* training and testing */
+    double learning_rate;     /* that the epoch was trained with (its last batch's) */
+    double seconds;           /* training and testing */
     double images_per_second; /* training alone */
 } cn_epoch;
-#define CN_EPOCH_INIT \
+#define CN_EPOCH_INIT                                                                                                  \
     { sizeof(cn_epoch), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }
 
 /* One batch, just trained on; averages are over the epoch so far. */
@@ -664,7 +664,7 @@ typedef struct cn_batch {
     double loss;                   /* of this batch, penalties included */
     double average_loss, average_accuracy;
     double learning_rate;
-    double seconds;                /* since the epoch began */
+    double seconds; /* since the epoch began */
 } cn_batch;
 
 /* Called on the thread that called cn_trainer_fit; a return value other than 0 ends the training in good order. */
@@ -673,23 +673,23 @@ typedef int (*cn_batch_function)(void *user, const cn_batch *batch);
 
 typedef struct cn_trainer_options {
     size_t size;
-    int batch_size;     /* 0 means 32; the last, partial batch of an epoch is kept */
-    int test_batch;     /* 0 means 128 */
+    int batch_size; /* 0 means 32; the last, partial batch of an epoch is kept */
+    int test_batch; /* 0 means 128 */
     cn_loss loss;
     float label_smoothing;
-    float l1;           /* adds l1 · Σ|parameter| to the loss */
-    uint64_t seed;      /* of shuffling, augmentation and dropout */
+    float l1;                              /* adds l1 · Σ|parameter| to the loss */
+    uint64_t seed;                         /* of shuffling, augmentation and dropout */
     const cn_optimizer_options *optimizer; /* NULL: SGD, 0.01, momentum 0.9; read during cn_trainer_new only */
     const cn_schedule_options *schedule;   /* NULL: plateau, factor 0.3, patience 0; likewise */
     cn_batch_function on_batch;            /* or NULL */
     void *user;                            /* handed to on_batch */
-    float ema_decay;    /* 0: none. Above 0 and below 1: keeps an exponential moving average of parameters and running
-                           statistics: after each step average = ema_decay · average + (1 - ema_decay) · value, at first
-                           the value (torch.optim.swa_utils.AveragedModel with get_ema_avg_fn and use_buffers). The
-                           test pass measures it; the model holds it in on_epoch and whenever no cn_trainer_fit is
-                           running, and the trainer keeps what is being trained: training goes on from that */
+    float ema_decay; /* 0: none. Above 0 and below 1: keeps an exponential moving average of parameters and running
+                        statistics: after each step average = ema_decay · average + (1 - ema_decay) · value, at first
+                        the value (torch.optim.swa_utils.AveragedModel with get_ema_avg_fn and use_buffers). The
+                        test pass measures it; the model holds it in on_epoch and whenever no cn_trainer_fit is
+                        running, and the trainer keeps what is being trained: training goes on from that */
 } cn_trainer_options;
-#define CN_TRAINER_OPTIONS_INIT \
+#define CN_TRAINER_OPTIONS_INIT                                                                                        \
     { sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0, NULL, NULL, NULL, NULL, 0.0f }
 
 /* Brings together an initialised model, its training data and, or NULL, test data; all three are borrowed and must
@@ -718,12 +718,12 @@ typedef struct cn_evaluation cn_evaluation;
 
 typedef struct cn_misclassified {
     size_t size;
-    int64_t index;             /* in the data set */
-    int64_t predicted, truth;  /* classes */
-    double probability;        /* that the model gives its prediction */
-    double truth_probability;  /* that it gives the truth */
+    int64_t index;            /* in the data set */
+    int64_t predicted, truth; /* classes */
+    double probability;       /* that the model gives its prediction */
+    double truth_probability; /* that it gives the truth */
 } cn_misclassified;
-#define CN_MISCLASSIFIED_INIT \
+#define CN_MISCLASSIFIED_INIT                                                                                          \
     { sizeof(cn_misclassified), 0, 0, 0, 0.0, 0.0 }
 
 typedef struct cn_evaluation_options {
@@ -731,7 +731,7 @@ typedef struct cn_evaluation_options {
     cn_loss loss; /* how outputs are read */
     int flip;     /* 1: each image's probabilities are the mean of its own and its mirror image's */
 } cn_evaluation_options;
-#define CN_EVALUATION_OPTIONS_INIT \
+#define CN_EVALUATION_OPTIONS_INIT                                                                                     \
     { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0 }
 
 /* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes.
@@ -768,16 +768,15 @@ typedef struct cn_predictor_options {
                       get, from a model with one value a class: as they are if its last layer is a softmax, else their
                       logarithms */
 } cn_predictor_options;
-#define CN_PREDICTOR_OPTIONS_INIT \
+#define CN_PREDICTOR_OPTIONS_INIT                                                                                      \
     { sizeof(cn_predictor_options), 16, 0 }
 
 /* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may share
- * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time and,
- * unless a layer prevents it (grouped convolutions, batch norm without running statistics), also in the one that serves
- * few; with a small max_batch only in the latter, and then it takes the least memory. CN_ERR_STATE: model not
+ * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time
+ * and, unless a layer prevents it (grouped convolutions, batch norm without running statistics), also in the one that
+ * serves few; with a small max_batch only in the latter, and then it takes the least memory. CN_ERR_STATE: model not
  * initialised; CN_ERR_SHAPE: flip with an output of more than one value a class. */
-CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options,
-                                  cn_predictor **predictor);
+CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options, cn_predictor **predictor);
 CN_API void cn_predictor_free(cn_predictor *predictor);
 
 /* Runs [N, C, H, W] through the model: float32, already normalised, or uint8 pixels, which are normalised as the
@@ -791,8 +790,7 @@ CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *inpu
  * large as the maps that the model averages at its end. The mean of the map plus the class's bias is its score. `image`
  * is one that cn_predictor_run takes. CN_ERR_UNSUPPORTED: the model does not end with a global average pool and a 1×1
  * convolution or linear layer, softmax, flatten and dropout aside; CN_ERR_NOT_FOUND: no such class; CN_ERR_SHAPE. */
-CN_API cn_status cn_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label,
-                                         cn_tensor **map);
+CN_API cn_status cn_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label, cn_tensor **map);
 
 /* ------------------------------------------------------------------------------------------ */
 /* Reports: charts and pictures as SVG, and pages of them as HTML                             */
@@ -888,7 +886,7 @@ typedef struct cn_report {
     int setting_count; /* of the run, as the program knows them */
     const char *const *setting_names, *const *setting_values;
 } cn_report;
-#define CN_REPORT_INIT \
+#define CN_REPORT_INIT                                                                                                 \
     { sizeof(cn_report), NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL }
 CN_API cn_status cn_report_page(cn_context *context, const cn_report *report, char **html);
 

@@ -71,8 +71,8 @@ static cn_status append_cell(cn__text *out, const layout *l, const cn_tensor *pi
     int x = MARGIN + (int)(i % l->columns) * (l->cell_width + GAP);
     int y = MARGIN + (int)(i / l->columns) * (l->cell_height + GAP), middle = x + l->cell_width / 2;
     cn__text_append(out, "<image%s x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" href=\"",
-                    l->crisp ? " class=\"cn-p\" image-rendering=\"optimizeSpeed\"" : "", middle - l->picture_width / 2, y, l->picture_width,
-                    l->picture_height);
+                    l->crisp ? " class=\"cn-p\" image-rendering=\"optimizeSpeed\"" : "", middle - l->picture_width / 2,
+                    y, l->picture_width, l->picture_height);
     CN__TRY(cn__append_picture(out, pictures, i));
     cn__text_append(out, "\"/>\n");
     if (title) {

@@ -9,8 +9,8 @@
 
 #include "layers/layers.h"
 
-extern const cn__layer_ops cn__channel_convolution_ops, cn__channel_batch_norm_ops,
-    cn__channel_group_norm_ops, cn__channel_flatten_ops, cn__channel_softmax_ops, cn__channel_log_softmax_ops;
+extern const cn__layer_ops cn__channel_convolution_ops, cn__channel_batch_norm_ops, cn__channel_group_norm_ops,
+    cn__channel_flatten_ops, cn__channel_softmax_ops, cn__channel_log_softmax_ops;
 
 static inline size_t cn__channel_planes(int32_t channels) {
     return ((size_t)channels + CN__LANES - 1) / CN__LANES;
