@@ -778,13 +778,6 @@ END_TEST
 
 /* ---- the suite ---- */
 
-static void add(Suite *suite, const char *name, const TTest *const *tests, size_t count, int loops) {
-    TCase *group = tcase_create(name);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_loop_test(group, tests[i], 0, loops);
-    suite_add_tcase(suite, group);
-}
-
 int main(void) {
     const TTest *const of_arrays[] = {
         arrays_are_handed_back_as_they_are, float_arrays_are_normalised_without_division_by_255,
@@ -805,11 +798,11 @@ int main(void) {
                                     tensors_of_another_shape_are_refused};
     const TTest *const out_of_memory[] = {out_of_memory_is_a_status};
     Suite *suite = suite_create("data");
-    add(suite, "arrays", of_arrays, CN__COUNT(of_arrays), 1);
-    add(suite, "properties", properties, CN__COUNT(properties), 1);
-    add(suite, "callback", callback, CN__COUNT(callback), 1);
-    add(suite, "views", views, CN__COUNT(views), 1);
-    add(suite, "batches", batches, CN__COUNT(batches), 1);
-    add(suite, "out of memory", out_of_memory, CN__COUNT(out_of_memory), 2 * (int)CN__COUNT(constructors));
+    test_add(suite, "arrays", of_arrays, CN__COUNT(of_arrays), 1);
+    test_add(suite, "properties", properties, CN__COUNT(properties), 1);
+    test_add(suite, "callback", callback, CN__COUNT(callback), 1);
+    test_add(suite, "views", views, CN__COUNT(views), 1);
+    test_add(suite, "batches", batches, CN__COUNT(batches), 1);
+    test_add(suite, "out of memory", out_of_memory, CN__COUNT(out_of_memory), 2 * (int)CN__COUNT(constructors));
     return test_run(suite);
 }

@@ -570,13 +570,6 @@ END_TEST
 
 /* ---- the suite ---- */
 
-static void add(Suite *suite, const char *name, const TTest *const *tests, size_t count, int loops) {
-    TCase *group = tcase_create(name);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_loop_test(group, tests[i], 0, loops);
-    suite_add_tcase(suite, group);
-}
-
 int main(void) {
     const TTest *const cifar[] = {cifar10_is_read_file_after_file, cifar100_has_fine_and_coarse_labels,
                                   class_names_come_from_their_file, damaged_cifar_files_are_named};
@@ -587,9 +580,9 @@ int main(void) {
                                  random_changes_do_no_harm};
     const TTest *const out_of_memory[] = {out_of_memory_is_a_status};
     Suite *suite = suite_create("data files");
-    add(suite, "cifar", cifar, CN__COUNT(cifar), 1);
-    add(suite, "idx", idx, CN__COUNT(idx), 1);
-    add(suite, "gzip", gzip, CN__COUNT(gzip), 1);
-    add(suite, "out of memory", out_of_memory, CN__COUNT(out_of_memory), 2 * (int)CN__COUNT(constructors));
+    test_add(suite, "cifar", cifar, CN__COUNT(cifar), 1);
+    test_add(suite, "idx", idx, CN__COUNT(idx), 1);
+    test_add(suite, "gzip", gzip, CN__COUNT(gzip), 1);
+    test_add(suite, "out of memory", out_of_memory, CN__COUNT(out_of_memory), 2 * (int)CN__COUNT(constructors));
     return test_run(suite);
 }

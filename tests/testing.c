@@ -15,6 +15,13 @@ int test_run(Suite *suite) {
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+void test_add(Suite *suite, const char *name, const TTest *const *tests, size_t count, int loops) {
+    TCase *group = tcase_create(name);
+    for (size_t i = 0; i < count; i++)
+        tcase_add_loop_test(group, tests[i], 0, loops);
+    suite_add_tcase(suite, group);
+}
+
 int test_quick(void) {
     return getenv("QUICK") != NULL;
 }

@@ -9,6 +9,9 @@
 /* Runs a suite, frees it and gives main's exit code. */
 int test_run(Suite *suite);
 
+/* Adds a group of tests, each of which runs `loops` times, with _i from 0. */
+void test_add(Suite *suite, const char *name, const TTest *const *tests, size_t count, int loops);
+
 /* QUICK is set in the environment: a slow tool watches, so do less of the same. */
 int test_quick(void);
 

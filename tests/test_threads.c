@@ -1,0 +1,128 @@
+/* test_threads.c: the pool of threads. */
+#include "testing.h"
+#include "base/base.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static const int thread_counts[] = {1, 2, 3, 8};
+
+enum { MOST_ITEMS = 100 };
+
+typedef struct tally {
+    atomic_int count[MOST_ITEMS];
+    pthread_t who[MOST_ITEMS];
+    int number[MOST_ITEMS];
+} tally;
+
+static void note(void *argument, size_t item, int thread) {
+    tally *t = argument;
+    atomic_fetch_add(&t->count[item], 1);
+    t->number[item] = thread;
+    t->who[item] = pthread_self();
+}
+
+START_TEST(every_item_runs_once) {
+    int threads = thread_counts[_i];
+    cn_context *ctx = test_context(threads);
+    for (int round = 0; round < (test_quick() ? 5 : 50); round++)
+        for (size_t items = 0; items <= MOST_ITEMS; items += items < 10 ? 1 : 9) {
+            tally t = {0};
+            cn__parallel(ctx, items, note, &t);
+            for (size_t i = 0; i < MOST_ITEMS; i++)
+                ck_assert_int_eq(atomic_load(&t.count[i]), i < items);
+        }
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* Item i belongs to the thread whose range holds it, call after call; the caller has the first range. */
+START_TEST(items_stay_with_their_thread) {
+    size_t threads = (size_t)thread_counts[_i];
+    cn_context *ctx = test_context((int)threads);
+    tally first = {0}, second = {0};
+    cn__parallel(ctx, MOST_ITEMS, note, &first);
+    cn__parallel(ctx, MOST_ITEMS, note, &second);
+    for (size_t t = 0; t < threads; t++)
+        for (size_t i = t * MOST_ITEMS / threads; i < (t + 1) * MOST_ITEMS / threads; i++) {
+            ck_assert(pthread_equal(first.who[i], first.who[t * MOST_ITEMS / threads]));
+            ck_assert(pthread_equal(first.who[i], second.who[i]));
+            ck_assert_int_eq(first.number[i], (int)t);
+        }
+    ck_assert(pthread_equal(first.who[0], pthread_self()));
+    cn_context_free(ctx);
+}
+END_TEST
+
+static void *call_often(void *ctx) {
+    for (int round = 0; round < (test_quick() ? 20 : 300); round++) {
+        tally t = {0};
+        cn__parallel(ctx, 20, note, &t);
+        for (int i = 0; i < 20; i++)
+            if (atomic_load(&t.count[i]) != 1)
+                return "an item did not run once";
+    }
+    return NULL;
+}
+
+START_TEST(several_callers_may_share_a_pool) {
+    cn_context *ctx = test_context(thread_counts[_i]);
+    pthread_t callers[4];
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&callers[i], NULL, call_often, ctx), 0);
+    for (int i = 0; i < 4; i++) {
+        void *complaint;
+        pthread_join(callers[i], &complaint);
+        ck_assert_ptr_null(complaint);
+    }
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* Long enough pauses that workers and, once, the caller have gone to sleep. */
+static void wait_in_one_item(void *argument, size_t item, int thread) {
+    if (item == (size_t)MOST_ITEMS - 1)
+        nanosleep(&(struct timespec){0, 2000000}, NULL);
+    note(argument, item, thread);
+}
+
+START_TEST(sleepers_wake_up) {
+    cn_context *ctx = test_context(thread_counts[_i]);
+    for (int round = 0; round < 10; round++) {
+        tally t = {0};
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+        cn__parallel(ctx, MOST_ITEMS, wait_in_one_item, &t);
+        for (int i = 0; i < MOST_ITEMS; i++)
+            ck_assert_int_eq(atomic_load(&t.count[i]), 1);
+    }
+    cn_context_free(ctx);
+}
+END_TEST
+
+static void see_signals(void *argument, size_t item, int thread) {
+    sigset_t *masks = argument;
+    (void)thread;
+    pthread_sigmask(SIG_SETMASK, NULL, &masks[item]);
+}
+
+START_TEST(workers_leave_signals_to_the_host) {
+    cn_context *ctx = test_context(3);
+    sigset_t masks[3];
+    cn__parallel(ctx, 3, see_signals, masks);
+    ck_assert_int_eq(sigismember(&masks[0], SIGINT), 0);
+    ck_assert_int_eq(sigismember(&masks[1], SIGINT), 1);
+    ck_assert_int_eq(sigismember(&masks[2], SIGTERM), 1);
+    cn_context_free(ctx);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const pool[] = {every_item_runs_once, items_stay_with_their_thread, several_callers_may_share_a_pool,
+                                 sleepers_wake_up};
+    const TTest *const signals[] = {workers_leave_signals_to_the_host};
+    Suite *suite = suite_create("threads");
+    test_add(suite, "pool", pool, CN__COUNT(pool), (int)CN__COUNT(thread_counts));
+    test_add(suite, "signals", signals, CN__COUNT(signals), 1);
+    return test_run(suite);
+}
