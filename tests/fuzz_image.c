@@ -1,19 +1,10 @@
 /* fuzz_image.c: hands arbitrary bytes to cn_image_load_memory and fits and encodes what loads, for libFuzzer
  * (`make fuzz`). Large pictures are only loaded. */
-#include <convnet.h>
+#include "fuzz_context.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define MOST_VALUES (1 << 16) /* of a picture that is also fitted and written */
-
-static cn_context *fuzz_context(void) {
-    static cn_context *context;
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    options.threads = 1;
-    if (!context && cn_context_new(&options, &context) != CN_OK)
-        abort();
-    return context;
-}
 
 /* A PNG of a picture is that picture. */
 static void check_round_trip(const cn_tensor *image) {

@@ -1,20 +1,11 @@
 /* fuzz_model_file.c: hands arbitrary bytes to cn_model_load_memory and uses what loads, for libFuzzer (`make fuzz`);
  * test_model_file.c replays tests/corpus/model_file through it. */
-#include <convnet.h>
+#include "fuzz_context.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define MOST_WORK  (1 << 22) /* multiply-adds and activation bytes of a model that is also run */
 #define MOST_INPUT 65536
-
-static cn_context *fuzz_context(void) {
-    static cn_context *context;
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    options.threads = 1;
-    if (!context && cn_context_new(&options, &context) != CN_OK)
-        abort();
-    return context;
-}
 
 /* A model is as good as one built by hand: what it says of itself and what it computes must not fail memory checks. */
 static int is_small(const cn_model *model) {
