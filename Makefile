@@ -90,7 +90,7 @@ SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
 SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base context data data_files folder image_files image_overlay \
                image_resize interface models out_of_memory pretrained random reference report safetensors schedule \
-               structs summary synthetic tensor threads zoo)
+               structs summary synthetic tensor threads trace zoo)
 ifeq ($(CONFIG),tsan)
 SUITES_ONCE := $(SUITES)
 endif

@@ -275,7 +275,7 @@ int main(int argc, char **argv) {
     c.map_folder = map_path && is_folder(map_path);
     if (map_path && count > 1 && !c.map_folder)
         complain_usage("--map '%s': want a folder for the maps of %d pictures", map_path, count);
-    if (program_context(threads, CN_CONV_AUTO, &c.context) == CN_OK && open_model(&c) == CN_OK &&
+    if (program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_model(&c) == CN_OK &&
         make_room(&c) == CN_OK) {
         code = EXIT_SUCCESS;
         if (json)

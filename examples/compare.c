@@ -237,7 +237,7 @@ int main(int argc, char **argv) {
     c.seed_count = (int)seeds;
     c.epochs = arguments_given(&compare_program, "epochs") ? (int)epochs : c.recipe.epochs;
     data_spec data = data_spec_read(data_text);
-    if (program_context(threads, CN_CONV_AUTO, &c.context) == CN_OK && open_directory(&c) &&
+    if (program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_directory(&c) &&
         open_comparison(&c, &data)) {
         interruption_catch();
         code = compare(&c);

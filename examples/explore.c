@@ -111,7 +111,7 @@ int main(int argc, char **argv) {
     arguments_read(&explore_program, argc, argv);
     arguments_need(&explore_program, "layer", model_name != NULL, "--model");
     data_spec data = data_spec_read(data_text);
-    if (report_folder(out_directory) && program_context(threads, CN_CONV_AUTO, &context) == CN_OK &&
+    if (report_folder(out_directory) && program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK &&
         data_open(context, &data, test_split ? CN_TEST : CN_TRAIN, &dataset) == CN_OK)
         good = show_data(context, &data, dataset) && (!model_name || show_model(context, dataset));
     if (good)

@@ -28,7 +28,7 @@ int main(int argc, char **argv) {
     cn_device device = CN_DEVICE_INIT;
     int code = EXIT_FAILURE;
     arguments_read(&info_program, argc, argv);
-    if (program_context(threads, CN_CONV_AUTO, &context) != CN_OK)
+    if (program_context(threads, CN_CONV_AUTO, NULL, &context) != CN_OK)
         return program_end(code);
     if (cn_context_device(context, &device) != CN_OK) {
         complain_library("cannot describe the device");

@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
     int code = EXIT_FAILURE;
     network.name = arguments_read(&summary_program, argc, argv);
     network_check(&network, &summary_program);
-    if (program_context(1, CN_CONV_AUTO, &context) == CN_OK && network_open(context, &network, &model) == CN_OK)
+    if (program_context(1, CN_CONV_AUTO, NULL, &context) == CN_OK && network_open(context, &network, &model) == CN_OK)
         code = show(model);
     cn_model_free(model);
     cn_context_free(context);

@@ -159,7 +159,7 @@ int main(int argc, char **argv) {
     const char *model_path = arguments_read(&test_program, argc, argv);
     data_spec data = data_spec_read(data_text);
     int code = EXIT_FAILURE;
-    if (program_context(threads, CN_CONV_AUTO, &context) == CN_OK)
+    if (program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK)
         code = measure(context, model_path, &data);
     cn_context_free(context);
     return program_end(code);

@@ -16,7 +16,7 @@ static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size 
 static double rate, momentum = 0.9, weight_decay, label_smoothing, l1, ema, factor, min_rate, max_rate, rise = 0.3;
 static double flip = 0.5, grayscale = 0.1, rotation = 7, perspective = 0.5;
 static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
-static int decay_weights_only, alternating_flip, augment = -1; /* -1: as the data has it */
+static int decay_weights_only, alternating_flip, profiling, augment = -1; /* -1: as the data has it */
 
 /* In the order of cn_optimizer_kind, cn_schedule_kind and cn_conv_algorithm. */
 static const char *const optimizers[] = {"sgd", "adam", "adamw", "muon", NULL};
@@ -71,6 +71,7 @@ static argument arguments[] = {
     INTEGER("seed", &seed, 0, INT64_MAX, "of first parameters, order, changes to images and dropout"),
     CHOICE("algorithm", algorithms, &algorithm,
            "how convolutions compute; direct: by plain sums, the same bits on every machine with fused multiply-add"),
+    FLAG("profile", &profiling, 1, "show where the time went, layer by layer"),
     END_OF_ARGUMENTS,
 };
 
@@ -189,18 +190,24 @@ typedef struct run {
     FILE *log;
     bool log_failed;
     progress progress;
+    profile *profile;                                /* NULL: not asked for */
+    int64_t batch_images, train_images, test_images; /* of the epoch under way; of those that are over */
     double best_accuracy;
     int64_t best_epoch;
 } run;
 
 static int on_batch(void *user, const cn_batch *batch) {
     run *r = user;
+    r->batch_images = batch->images;
     progress_batch(&r->progress, batch);
     return interruption() != 0;
 }
 
 static int on_epoch(void *user, const cn_epoch *epoch) {
     run *r = user;
+    r->batch_images = 0;
+    r->train_images += cn_dataset_count(r->train);
+    r->test_images += cn_dataset_count(r->test);
     progress_epoch(&r->progress, epoch);
     if (epoch->test_accuracy > r->best_accuracy || r->best_epoch == 0) {
         r->best_accuracy = epoch->test_accuracy;
@@ -306,12 +313,19 @@ static bool write_report(cn_context *context, const run *r) {
     return true;
 }
 
+static void print_profile(const run *r) {
+    int64_t trained = r->train_images + r->batch_images;
+    profile_print(r->profile, &(profile_run){r->model, trained + r->test_images, trained});
+}
+
 /* Trains, and says how it went. A run that was interrupted still saves its model. */
 static int train(cn_context *context, run *r) {
     int code = EXIT_SUCCESS;
     r->progress = progress_begin(r->recipe.epochs);
     cn_status status = cn_trainer_fit(r->trainer, r->recipe.epochs, on_epoch, r);
     progress_wipe(&r->progress);
+    if (r->profile)
+        print_profile(r);
     if (status != CN_OK) {
         complain_library("training stopped");
         return EXIT_FAILURE;
@@ -338,9 +352,11 @@ int main(int argc, char **argv) {
     change_recipe(&r.recipe);
     check_arguments(&r.recipe);
     data_spec data = data_spec_read(data_text);
+    if (profiling && !(r.profile = profile_new()))
+        return program_end(EXIT_FAILURE);
     if ((!out_path || output_possible(out_path, NULL)) && (!log_path || output_possible(log_path, NULL)) &&
         (!report_path || report_folder(report_path)) &&
-        program_context(threads, (cn_conv_algorithm)algorithm, &context) == CN_OK &&
+        program_context(threads, (cn_conv_algorithm)algorithm, r.profile, &context) == CN_OK &&
         open_run(context, &data, &r) == CN_OK && make_trainer(&r) == CN_OK &&
         (!out_path || output_possible(out_path, r.model)) &&
         (!log_path || (r.log = epoch_log_open(log_path)) != NULL)) {
@@ -357,5 +373,6 @@ int main(int argc, char **argv) {
     cn_dataset_free(r.test);
     cn_dataset_free(r.train);
     cn_context_free(context);
+    profile_free(r.profile);
     return program_end(code);
 }

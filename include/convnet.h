@@ -100,6 +100,27 @@ typedef enum cn_conv_algorithm {
 
 typedef enum cn_log_level { CN_LOG_WARNING = 1, CN_LOG_INFO = 2 } cn_log_level;
 
+/* What a piece of work was for. */
+typedef enum cn_pass {
+    CN_PASS_FETCH = 1,   /* images of a data set read, changed and put in place */
+    CN_PASS_PREPARE = 2, /* weights brought into the order that kernels read */
+    CN_PASS_FORWARD = 3,
+    CN_PASS_LOSS = 4,
+    CN_PASS_BACKWARD = 5,
+    CN_PASS_UPDATE = 6 /* the optimizer's step and the moving average */
+} cn_pass;
+
+/* A piece of work that has just ended, such as a layer's forward pass over 16 images. */
+typedef struct cn_trace_event {
+    size_t size;
+    cn_pass pass;
+    const char *layer; /* its name, valid as long as its model; what is computed along with a layer, such as the ReLU
+                          behind a norm, counts as that layer's. NULL: no layer's work */
+    const char *type;  /* PyTorch's name, such as "Conv2d"; NULL without a layer */
+    int thread;        /* 0 to threads - 1 */
+    int64_t start, end; /* in nanoseconds, of a clock that never goes back */
+} cn_trace_event;
+
 typedef struct cn_context_options {
     size_t size;
     int threads; /* workers, the calling thread included; 0: one per available core; at most 1024 */
@@ -113,10 +134,12 @@ typedef struct cn_context_options {
     void (*release)(void *user, void *memory);
     /* Where remarks go, such as an unknown tensor in a file. NULL: nowhere. */
     void (*log)(void *user, cn_log_level level, const char *message);
-    void *user; /* handed to the three functions above */
+    /* Told of each piece of work, by the thread that did it: several at once. NULL: nobody, and no clock is read. */
+    void (*trace)(void *user, const cn_trace_event *event);
+    void *user; /* handed to the four functions above */
 } cn_context_options;
 #define CN_CONTEXT_OPTIONS_INIT                                                                                        \
-    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, NULL, NULL, NULL, NULL }
+    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, NULL, NULL, NULL, NULL, NULL }
 
 /* Makes a context and starts its threads - 1 workers. CN_ERR_UNSUPPORTED: threads could not be started. */
 CN_API cn_status cn_context_new(const cn_context_options *options, cn_context **context);

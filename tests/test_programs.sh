@@ -226,6 +226,9 @@ expect "$(wc -l <"$log")" -eq "$(($(sed -n 's/.*RECIPE_FAST ? \([0-9]*\) :.*/\1/
 run 0 train --data synthetic:100 --epochs 1 --optimizer sgd --schedule constant --lr 0.02 --recipe best --augment --log "$log"
 expect "$(wc -l <"$log")" -eq 2
 expect "$(cut -d, -f6 "$log" | sed -n 2p)" = 0.02
+run 0 train --data synthetic:100 --epochs 1 --profile
+says out "Where the time went"
+expect "$(grep -cE '^cblock1.0.convlayer +Conv2d +[0-9.]+ % +[0-9.]+ +[0-9.]+ % +[0-9.]+$' "$dir/out")" -eq 1
 run 0 test "$model" --data synthetic:400 --flip --predictions 2
 says out " of 80)"
 

@@ -26,8 +26,11 @@ void complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* Says what could not be done and why, as the library puts it. */
 void complain_library(const char *what);
 
-/* A context with `threads` workers (0: one a core) whose remarks go to stderr. Complains on failure. */
-cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, cn_context **context);
+typedef struct profile profile;
+
+/* A context with `threads` workers (0: one a core) whose remarks go to stderr, and whose trace goes to `traced` unless
+ * that is NULL. Complains on failure. */
+cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, profile *traced, cn_context **context);
 
 /* `code`, or EXIT_FAILURE if what was printed could not be written. The last thing that main calls. */
 int program_end(int code);
@@ -233,6 +236,19 @@ void progress_batch(progress *progress, const cn_batch *batch);
 void progress_epoch(progress *progress, const cn_epoch *epoch);
 /* Wipes the live line, before something else is printed. */
 void progress_wipe(const progress *progress);
+
+/* ---- profile.c: a trace added up ---- */
+
+profile *profile_new(void); /* complains and returns NULL if there is no memory */
+void profile_free(profile *p);
+void profile_trace(void *user, const cn_trace_event *event); /* `user`: the profile */
+
+typedef struct profile_run {
+    const cn_model *model; /* that all events are of */
+    int64_t forward_images, backward_images;
+} profile_run;
+/* A table of the time by layers and passes. */
+void profile_print(profile *p, const profile_run *run);
 
 /* ---- interruption.c ---- */
 

@@ -42,11 +42,13 @@ static void print_remark(void *user, cn_log_level level, const char *message) {
     complain("%s: %s", level == CN_LOG_WARNING ? "warning" : "note", message);
 }
 
-cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, cn_context **context) {
+cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, profile *traced, cn_context **context) {
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     options.threads = (int)threads;
     options.conv_algorithm = algorithm;
     options.log = print_remark;
+    options.trace = traced ? profile_trace : NULL;
+    options.user = traced;
     cn_status status = cn_context_new(&options, context);
     if (status != CN_OK)
         complain_library("cannot start");

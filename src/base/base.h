@@ -150,6 +150,13 @@ const char *cn__blas_description(void);
 
 void cn__log(const cn_context *ctx, cn_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* ---- time (trace.c) ---- */
+
+int64_t cn__nanoseconds(void); /* since some moment; never goes back */
+/* Around a piece of work: tells the context's trace of it, if there is one. `event` has pass, layer, type, thread. */
+int64_t cn__trace_begin(const cn_context *ctx);
+void cn__trace_end(const cn_context *ctx, int64_t begun, cn_trace_event event);
+
 /* ---- tensors (tensor.c) ---- */
 
 struct cn_tensor {

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #define SPIN_NANOSECONDS 50000        /* what a sleeper's wake-up costs */
 #define OWN_LINE         _Alignas(64) /* counters that one thread changes while others read their neighbours */
@@ -40,20 +39,14 @@ static void pause_briefly(void) {
 #endif
 }
 
-static int64_t nanoseconds(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 /* Watches a counter for a moment; true once whether it equals `value` is as wanted. */
 static bool spin_until(const cn__pool *pool, atomic_uint *counter, unsigned value, bool equal) {
-    int64_t start = pool->spins ? nanoseconds() : 0;
+    int64_t start = pool->spins ? cn__nanoseconds() : 0;
     for (unsigned i = 1; pool->spins; i++) {
         if ((atomic_load_explicit(counter, memory_order_acquire) == value) == equal)
             return true;
         pause_briefly();
-        if (i % 32 == 0 && nanoseconds() - start > SPIN_NANOSECONDS)
+        if (i % 32 == 0 && cn__nanoseconds() - start > SPIN_NANOSECONDS)
             return false;
     }
     return false;

@@ -58,6 +58,7 @@ typedef struct cn__run {
     uint64_t seed;         /* dropout: key */
     uint32_t step;         /* dropout: epoch or pass */
     const uint32_t *image; /* dropout: [blocks · 16] which image each lane holds */
+    int thread;            /* who runs it */
     float *scratch;        /* demand.scratch_floats of this thread, for the length of an item */
 } cn__run;
 

@@ -92,9 +92,12 @@ static cn__run block_run(const cn__inference *inference, int32_t images, size_t 
     return (cn__run){.images = left < CN__LANES ? left : CN__LANES, .blocks = 1};
 }
 
-static void run_block(const pass *p, cn__plan *plan, size_t block) {
+static void run_block(const pass *p, cn__plan *plan, size_t block, int thread) {
     cn__run run = block_run(p->inference, p->images, block);
+    run.thread = thread;
+    int64_t begun = cn__trace_begin(p->inference->ctx);
     p->blocks->fill(p->blocks->argument, block, cn__plan_input(plan));
+    cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
     cn__plan_forward(plan, &run); /* can fail in training only */
     p->blocks->take(p->blocks->argument, block, cn__plan_output(plan));
 }
@@ -103,15 +106,14 @@ static void run_block(const pass *p, cn__plan *plan, size_t block) {
 static void run_share(void *argument, size_t share, int thread) {
     const pass *p = argument;
     size_t blocks = block_count(p->inference, p->images), count = p->inference->count;
-    (void)thread;
     for (size_t block = share * blocks / count; block < (share + 1) * blocks / count; block++)
-        run_block(p, p->inference->plans[share], block);
+        run_block(p, p->inference->plans[share], block, thread);
 }
 
 void cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
     pass p = {inference, blocks, images};
     if (block_count(inference, images) == 1)
-        run_block(&p, inference->plans[0], 0); /* all threads work on its layers */
+        run_block(&p, inference->plans[0], 0, 0); /* all threads work on its layers */
     else
         cn__parallel(inference->ctx, inference->count, run_share, &p);
 }

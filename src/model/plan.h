@@ -31,10 +31,12 @@ typedef struct cn__step {
     const cn__work *work;
     const cn__map *from, *to;
     const cn__kernels *kernels;
-    bool brief; /* not worth sharing out between threads */
+    const cn__node *node; /* for whom; NULL: the model's input */
+    bool brief;           /* not worth sharing out between threads */
 } cn__step;
 
 typedef struct cn__steps {
+    cn_pass pass;
     cn__step *list;
     size_t count, capacity;
 } cn__steps;

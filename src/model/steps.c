@@ -29,6 +29,20 @@ static void run_item(const cn__step *step, const cn__run *run, size_t item) {
     cn__map_border(step->to, block, channel);
 }
 
+/* Items first … end - 1, on one thread. */
+static void run_items(const cn__plan *plan, const cn__steps *steps, const cn__step *step, const cn__run *run,
+                      size_t first, size_t end) {
+    const cn__node *node = step->node;
+    int64_t begun = cn__trace_begin(plan->ctx);
+    for (size_t item = first; item < end; item++)
+        run_item(step, run, item);
+    cn__trace_end(plan->ctx, begun,
+                  (cn_trace_event){.pass = steps->pass,
+                                   .layer = node ? node->name : NULL,
+                                   .type = node ? node->layer->ops->type : NULL,
+                                   .thread = run->thread});
+}
+
 static cn__scope scope(const cn__step *step) {
     return step->phase ? step->phase->scope : CN__LOCAL;
 }
@@ -57,6 +71,7 @@ static size_t all_items(const call *c) {
 /* The run as a thread sees it: with scratch of its own. */
 static cn__run thread_run(const call *c, int thread) {
     cn__run run = *c->run;
+    run.thread += thread;
     if (c->plan->scratch)
         run.scratch = c->plan->scratch + (size_t)thread * c->plan->scratch_floats;
     return run;
@@ -69,7 +84,7 @@ static void any_item(void *argument, size_t item, int thread) {
     for (size_t i = c->first; i < c->end; i++) {
         size_t here = counts(c, i) ? items(&c->steps->list[i], c->run) : 0;
         if (item < here) {
-            run_item(&c->steps->list[i], &run, item);
+            run_items(c->plan, c->steps, &c->steps->list[i], &run, item, item + 1);
             return;
         }
         item -= here;
@@ -86,8 +101,8 @@ static void one_block(void *argument, size_t block, int thread) {
     cn__run run = thread_run(c, thread);
     for (size_t i = c->first; i < c->end; i++) {
         size_t share = counts(c, i) ? items(&c->steps->list[i], c->run) / (size_t)c->run->blocks : 0;
-        for (size_t item = block * share; item < (block + 1) * share; item++)
-            run_item(&c->steps->list[i], &run, item);
+        if (share > 0)
+            run_items(c->plan, c->steps, &c->steps->list[i], &run, block * share, (block + 1) * share);
     }
 }
 
@@ -150,7 +165,9 @@ static cn_status add(cn__plan *plan, cn__steps *steps, cn__step step) {
 /* Layers made for channels in the lanes make as many items as are worth it. */
 static cn_status add_phase(cn__plan *plan, cn__steps *steps, const cn__unit *unit, const cn__phase *phase) {
     bool own = unit->ops == unit->work.layer->ops, brief = own ? brief_map(plan, unit->work.out) : plan->brief;
-    return add(plan, steps, (cn__step){.phase = phase, .work = &unit->work, .brief = brief});
+    return add(
+        plan, steps,
+        (cn__step){.phase = phase, .work = &unit->work, .node = &plan->model->nodes[unit->head], .brief = brief});
 }
 
 static cn_status add_phases(cn__plan *plan, cn__steps *steps, const cn__unit *unit, const cn__phase *phases) {
@@ -159,8 +176,8 @@ static cn_status add_phases(cn__plan *plan, cn__steps *steps, const cn__unit *un
     return CN_OK;
 }
 
-static cn_status add_border(cn__plan *plan, const cn__map *from, const cn__map *to) {
-    return add(plan, &plan->forward, (cn__step){.from = from, .to = to, .brief = brief_map(plan, to)});
+static cn_status add_border(cn__plan *plan, const cn__node *reader, const cn__map *from, const cn__map *to) {
+    return add(plan, &plan->forward, (cn__step){.from = from, .to = to, .node = reader, .brief = brief_map(plan, to)});
 }
 
 static cn_status add_forward(cn__plan *plan, cn__unit *unit) {
@@ -168,7 +185,7 @@ static cn_status add_forward(cn__plan *plan, cn__unit *unit) {
     unit->first_step = plan->forward.count;
     for (int32_t i = 0; i < node->input_count; i++)
         if (unit->copies[i].data)
-            CN__TRY(add_border(plan, &plan->values[node->inputs[i] + 1], &unit->copies[i]));
+            CN__TRY(add_border(plan, node, &plan->values[node->inputs[i] + 1], &unit->copies[i]));
     CN__TRY(add_phases(plan, &plan->forward, unit, unit->ops->forward));
     unit->end_step = plan->forward.count;
     return CN_OK;
@@ -177,8 +194,11 @@ static cn_status add_forward(cn__plan *plan, cn__unit *unit) {
 cn_status cn__steps_make(cn__plan *plan) {
     const cn__map *input = &plan->values[0];
     plan->brief = brief_pass(plan);
+    plan->prepare.pass = CN_PASS_PREPARE;
+    plan->forward.pass = CN_PASS_FORWARD;
+    plan->backward.pass = CN_PASS_BACKWARD;
     if (input->pad[0] > 0 || input->pad[1] > 0)
-        CN__TRY(add_border(plan, NULL, input));
+        CN__TRY(add_border(plan, NULL, NULL, input));
     for (int32_t u = 0; u < plan->unit_count; u++) {
         if (plan->units[u].ops->prepare)
             CN__TRY(add_phase(plan, &plan->prepare, &plan->units[u], plan->units[u].ops->prepare));

@@ -2,12 +2,9 @@
 #include "train/train.h"
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 static double seconds_now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    return 1e-9 * (double)cn__nanoseconds();
 }
 
 static void shuffle(cn_trainer *t) {
@@ -63,8 +60,10 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
     keep_buffers(t);
     cn__plan_prepare(t->plan);
     CN__TRY(cn__plan_forward(t->plan, &run));
+    int64_t begun = cn__trace_begin(t->ctx);
     *loss = penalty + cn__loss_batch(&t->criterion, cn__plan_output(t->plan), t->train.label, run.images,
                                      cn__plan_output_gradient(t->plan), &tally);
+    cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
     if (!isfinite(*loss)) {
         cn_status status = not_finite(t, cn__plan_first_bad(t->plan, &run), "batch", t->batch + 1, *loss);
         restore_buffers(t);
@@ -80,8 +79,10 @@ static cn_status train_batch(cn_trainer *t, double *loss) {
     double rate = cn__schedule_batch(&t->schedule, (int64_t)t->epochs * t->batches + t->batch);
     CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
     CN__TRY(find_gradient(t, loss));
+    int64_t begun = cn__trace_begin(t->ctx);
     cn__optimizer_step(t->optimizer, t->options.l1);
     cn__average_step(&t->average);
+    cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_UPDATE});
     t->batch++;
     return CN_OK;
 }

@@ -88,8 +88,9 @@ static void fetch_lane(const batch *b, size_t i, const cn__map *map, float *lane
 
 static void fill_lane(void *argument, size_t i, int thread) {
     const batch *b = argument;
-    (void)thread;
+    int64_t begun = cn__trace_begin(b->feed->ctx);
     fetch_lane(b, i, b->map, cn__map_plane(b->map, i / CN__LANES, 0).data + i % CN__LANES);
+    cn__trace_end(b->feed->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
 }
 
 static cn_status first_failure(const batch *b) {
