@@ -100,14 +100,16 @@ void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, 
 }
 
 cn_status cn__convolution_bind(cn__work *work) {
+    work->geometry = cn__alloc(work->ctx, 1, sizeof(cn__conv_geometry));
+    return work->geometry ? cn__convolution_fill(work) : cn__no_memory("a convolution's index lists");
+}
+
+cn_status cn__convolution_fill(cn__work *work) {
+    cn__conv_geometry *g = work->geometry;
     const cn__convolution *c = (const cn__convolution *)work->layer;
     if (cn__map_floats(work->in[0], 1) > INT32_MAX || cn__map_floats(work->out, 1) > INT32_MAX)
         return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists", c->base.ops->type,
                          c->in_channels, work->in[0]->shape.height, work->in[0]->shape.width);
-    cn__conv_geometry *g = cn__alloc(work->ctx, 1, sizeof *g);
-    if (!g)
-        return cn__no_memory("a convolution's index lists");
-    work->geometry = g;
     cn__convolution_measure(work->layer, work->in[0]->shape, work->out->shape, g);
     g->gemm = cn__convolution_wants_gemm(work);
     CN__TRY(cn__convolution_forward_lists(work));

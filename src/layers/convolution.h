@@ -40,6 +40,7 @@ int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__s
 void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
                             cn__demand *demand);
 cn_status cn__convolution_bind(cn__work *work);
+cn_status cn__convolution_fill(cn__work *work); /* bind, but for making the geometry */
 void cn__convolution_unbind(cn__work *work);
 extern const cn__phase cn__convolution_prepare, cn__convolution_forward[], cn__convolution_backward[];
 
@@ -63,6 +64,14 @@ void cn__convolution_factors(const cn__work *work, size_t channel, double *scale
 /* Whether each block's weight gradient has a place of its own until all are added up, so that the thread that has a
  * block at hand computes it; not if that were too much memory. The sums are the same. */
 bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks);
+
+/* convolution_phases.c: all of the only block of a run: outputs; the input's gradient and the weights'. Phases. */
+void cn__convolution_forward_block(const cn__work *work, const cn__run *run);
+void cn__convolution_backward_block(const cn__work *work, const cn__run *run, float *sums);
+size_t cn__convolution_border_items(const cn__work *work, const cn__run *run);
+void cn__convolution_border(const cn__work *work, const cn__run *run, size_t item);
+size_t cn__convolution_bias_items(const cn__work *work, const cn__run *run);
+void cn__convolution_bias_sums(const cn__work *work, const cn__run *run, size_t channel);
 
 /* convolution_gemm.c: whether CBLAS should and can do it; one item of a phase. Items are (block) forward and for the
  * input, (group) for the weights. */

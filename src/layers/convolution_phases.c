@@ -116,11 +116,11 @@ static void forward(const cn__work *work, const cn__run *run, size_t item) {
     forward_tile(work, run, item / shares / tiles, item / shares % tiles, item % shares);
 }
 
-static size_t border_items(const cn__work *work, const cn__run *run) {
+size_t cn__convolution_border_items(const cn__work *work, const cn__run *run) {
     return work->out->pad[0] || work->out->pad[1] ? cn__items_out_planes(work, run) : 0;
 }
 
-static void border(const cn__work *work, const cn__run *run, size_t item) {
+void cn__convolution_border(const cn__work *work, const cn__run *run, size_t item) {
     size_t channels = (size_t)work->out->shape.channels;
     (void)run;
     cn__map_border(work->out, item / channels, item % channels);
@@ -281,6 +281,20 @@ static void block_item(const cn__work *work, const cn__run *run, size_t item) {
         weight(work, run, block, part - inputs, cn__kept(work, block), false);
 }
 
+/* ---- one block by itself ---- */
+
+void cn__convolution_forward_block(const cn__work *work, const cn__run *run) {
+    for (size_t item = 0; item < forward_items(work, run); item++)
+        forward(work, run, item);
+}
+
+void cn__convolution_backward_block(const cn__work *work, const cn__run *run, float *sums) {
+    for (size_t item = 0; item < input_items(work, run); item++)
+        input(work, run, 0, item);
+    for (size_t item = 0; item < weight_items(work, run); item++)
+        weight(work, run, 0, item, sums, false);
+}
+
 /* ---- backward: sums over blocks ---- */
 
 static size_t sum_items(const cn__work *work, const cn__run *run) {
@@ -312,12 +326,12 @@ static void whole(const cn__work *work, const cn__run *run, size_t item) {
             weight(work, run, block, item, work->gradient[0], block > 0);
 }
 
-static size_t bias_items(const cn__work *work, const cn__run *run) {
+size_t cn__convolution_bias_items(const cn__work *work, const cn__run *run) {
     (void)run;
     return layer_of(work)->bias ? (size_t)work->out->shape.channels : 0;
 }
 
-static void bias(const cn__work *work, const cn__run *run, size_t channel) {
+void cn__convolution_bias_sums(const cn__work *work, const cn__run *run, size_t channel) {
     float sum = 0.0f;
     for (size_t block = 0; block < (size_t)run->blocks; block++)
         sum += work->kernels->plane_sum(cn__map_plane(work->d_out, block, channel), work->out->shape.height,
@@ -325,8 +339,12 @@ static void bias(const cn__work *work, const cn__run *run, size_t channel) {
     work->gradient[1][channel] = sum;
 }
 
-const cn__phase cn__convolution_forward[] = {
-    {forward_items, forward, CN__LOCAL}, {border_items, border, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
-const cn__phase cn__convolution_backward[] = {
-    {block_items, block_item, CN__LOCAL},  {edge_items, edge, CN__LOCAL},  {whole_items, whole, CN__GLOBAL},
-    {sum_items, sum_blocks, CN__DEFERRED}, {bias_items, bias, CN__GLOBAL}, {NULL, NULL, CN__LOCAL}};
+const cn__phase cn__convolution_forward[] = {{forward_items, forward, CN__LOCAL},
+                                             {cn__convolution_border_items, cn__convolution_border, CN__LOCAL},
+                                             {NULL, NULL, CN__LOCAL}};
+const cn__phase cn__convolution_backward[] = {{block_items, block_item, CN__LOCAL},
+                                              {edge_items, edge, CN__LOCAL},
+                                              {whole_items, whole, CN__GLOBAL},
+                                              {sum_items, sum_blocks, CN__DEFERRED},
+                                              {cn__convolution_bias_items, cn__convolution_bias_sums, CN__GLOBAL},
+                                              {NULL, NULL, CN__LOCAL}};

@@ -167,7 +167,14 @@ typedef struct cn__window {
     int32_t kernel, stride, padding, dilation; /* by height */
 } cn__window;
 
-typedef enum cn__role { CN__ROLE_OTHER, CN__ROLE_NORM, CN__ROLE_ADD, CN__ROLE_RELU, CN__ROLE_DROPOUT } cn__role;
+typedef enum cn__role {
+    CN__ROLE_OTHER,
+    CN__ROLE_NORM,
+    CN__ROLE_ADD,
+    CN__ROLE_RELU,
+    CN__ROLE_DROPOUT,
+    CN__ROLE_POOL
+} cn__role;
 
 typedef struct cn__layer_ops {
     const char *type; /* PyTorch's class name */
@@ -224,6 +231,13 @@ cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy);
 /* How a layer infers with channels in the lanes: demand, bind, unbind, prepare, forward and the multiply-adds that this
  * takes are to be taken from there; its parameters need not outlive `prepare`. NULL: it cannot. */
 const cn__layer_ops *cn__channel_ops(const cn_layer *layer);
+
+/* ---- pooled_convolution.c ---- */
+
+/* How a convolution computes with the max pool behind it: its output is the pool's. */
+extern const cn__layer_ops cn__pooled_convolution_ops;
+/* Whether it does, for images like `in`. */
+bool cn__convolution_takes_pool(const cn_layer *convolution, const cn_layer *pool, cn__shape in, int32_t max_blocks);
 
 /* ---- helpers that several layers share (common.c) ---- */
 

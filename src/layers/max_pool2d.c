@@ -50,6 +50,7 @@ static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN_
 const cn__layer_ops cn__max_pool2d_ops = {
     .type = "MaxPool2d",
     .bytes = sizeof(cn__pool2d),
+    .role = CN__ROLE_POOL,
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,

@@ -64,7 +64,9 @@ static void ask_demand(compiler *c, cn__unit *unit) {
     const cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, unit);
     unit->backward = c->wanted[unit->last + 1];
-    unit->ops = plan->options.channel_lanes ? cn__channel_ops(node->layer) : node->layer->ops;
+    unit->ops = plan->options.channel_lanes ? cn__channel_ops(node->layer)
+                : unit->pool >= 0           ? &cn__pooled_convolution_ops
+                                            : node->layer->ops;
     if (unit->ops->demand)
         unit->ops->demand(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape, plan->max_blocks,
                           unit->backward, &unit->demand);
@@ -184,7 +186,7 @@ static cn_status add_copies(compiler *c, cn__unit *unit) {
 /* The norm that is the only reader of a convolution's output, or NULL. */
 static cn__unit *norm_behind(const cn__plan *plan, const cn__unit *unit) {
     const cn__node *node = head_node(plan, unit);
-    if (!node->layer->ops->convolves || plan->model->nodes[unit->last].readers != 1)
+    if (!node->layer->ops->convolves || unit->pool >= 0 || plan->model->nodes[unit->last].readers != 1)
         return NULL;
     for (cn__unit *other = plan->units; other < plan->units + plan->unit_count; other++)
         if (head_node(plan, other)->inputs[0] == unit->last)

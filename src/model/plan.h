@@ -16,6 +16,7 @@ typedef struct cn__unit {
     int32_t head, last;       /* nodes: the layer that computes, and the one whose value comes out */
     int32_t skip;             /* value that a fused add reads; -1: none */
     int32_t folded;           /* norm that has gone into the weights; -1: none */
+    int32_t pool;             /* max pool behind a convolution; -1: none */
     const cn__map **in;
     cn__map **d_in;
     bool *accumulate;

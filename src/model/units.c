@@ -1,5 +1,5 @@
-/* units.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm; and, where
- * there is no backward pass, convolution → batch norm → add → ReLU. */
+/* units.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm; 1×1
+ * convolution → max pool; and, where there is no backward pass, convolution → batch norm → add → ReLU → max pool. */
 #include "model/plan.h"
 
 static cn__role role(const cn_model *model, int32_t node) {
@@ -49,14 +49,27 @@ static bool take_dropout(const cn__plan *plan, cn__unit *unit, int32_t next) {
     return true;
 }
 
+static bool take_pool(const cn__plan *plan, cn__unit *unit, int32_t next) {
+    const cn__node *head = &plan->model->nodes[unit->head];
+    cn__shape in = cn__model_shape(plan->model, head->inputs[0]);
+    if (plan->options.channel_lanes || unit->skip >= 0 ||
+        !cn__convolution_takes_pool(head->layer, plan->model->nodes[next].layer, in, plan->max_blocks))
+        return false;
+    unit->pool = next;
+    return true;
+}
+
 /* Takes `next` into the unit if what the unit has so far allows it. */
 static bool absorb(const cn__plan *plan, cn__unit *unit, int32_t next) {
-    bool taken = false;
-    if (unit->work.fused.dropout > 0.0f)
+    bool taken = false, convolves = plan->model->nodes[unit->head].layer->ops->convolves;
+    cn__role what = role(plan->model, next);
+    if (unit->work.fused.dropout > 0.0f || unit->pool >= 0)
         return false;
-    switch (role(plan->model, next)) {
+    if (convolves && plan->options.training && what != CN__ROLE_POOL)
+        return false;
+    switch (what) {
     case CN__ROLE_NORM:
-        taken = plan->model->nodes[unit->head].layer->ops->convolves && fold(plan->model, unit, next);
+        taken = convolves && fold(plan->model, unit, next);
         break;
     case CN__ROLE_ADD:
         taken = take_skip(plan->model, unit, next);
@@ -66,6 +79,9 @@ static bool absorb(const cn__plan *plan, cn__unit *unit, int32_t next) {
         break;
     case CN__ROLE_DROPOUT:
         taken = take_dropout(plan, unit, next);
+        break;
+    case CN__ROLE_POOL:
+        taken = convolves && take_pool(plan, unit, next);
         break;
     case CN__ROLE_OTHER:
         break;
@@ -79,8 +95,8 @@ static bool absorb(const cn__plan *plan, cn__unit *unit, int32_t next) {
 static void find_unit(const cn__plan *plan, const bool *inside, int32_t node, cn__unit *unit) {
     const cn_model *model = plan->model;
     unit->head = unit->last = node;
-    unit->skip = unit->folded = -1;
-    if (role(model, node) != CN__ROLE_NORM && (plan->options.training || !model->nodes[node].layer->ops->convolves))
+    unit->skip = unit->folded = unit->pool = -1;
+    if (role(model, node) != CN__ROLE_NORM && !model->nodes[node].layer->ops->convolves)
         return;
     for (int32_t next = sole_reader(model, node); next >= 0 && !inside[next]; next = sole_reader(model, next))
         if (!absorb(plan, unit, next))

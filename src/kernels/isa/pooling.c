@@ -91,6 +91,42 @@ void CN__K(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane 
     }
 }
 
+/* ---- maximum of 2×2 that remembers ---- */
+
+typedef uint8_t bytes __attribute__((vector_size(CN__WIDTH), aligned(1), may_alias));
+
+void CN__K(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, uint8_t *which) {
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t c = 0; c < columns; c++, which += CN__LANES)
+            for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
+                const float *from = line(x, 2 * r, 2 * c) + part;
+                vf best = vf_load(from);
+                vi place = {0};
+                CN__UNROLL
+                for (int i = 1; i < 4; i++) {
+                    vf value = vf_load(from + (size_t)(i / 2) * x.row + (size_t)(i % 2) * CN__LANES);
+                    vi larger = (value > best) | (value != value);
+                    best = vf_select(larger, value, best);
+                    place = (larger & i) | (~larger & place);
+                }
+                vf_store(line(y, r, c) + part, best);
+                *(bytes *)(which + part) = __builtin_convertvector(place, bytes);
+            }
+}
+
+void CN__K(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns) {
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t c = 0; c < columns; c++, which += CN__LANES)
+            for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
+                float *to = line(dx, 2 * r, 2 * c) + part;
+                vf gradient = vf_load(line(dy, r, c) + part);
+                vi place = __builtin_convertvector(*(const bytes *)(which + part), vi);
+                CN__UNROLL
+                for (int i = 0; i < 4; i++)
+                    vf_store(to + (size_t)(i / 2) * dx.row + (size_t)(i % 2) * CN__LANES, vf_and(place == i, gradient));
+            }
+}
+
 /* ---- mean ---- */
 
 static span mean_span(const cn__pool_args *a, int d, int32_t out, bool adaptive) {
