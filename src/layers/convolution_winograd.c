@@ -38,8 +38,8 @@ static int32_t steps(int32_t count, int32_t most) {
 }
 
 static portion weight_portion(int32_t in, cn__shape out) {
-    const int32_t few = 32, lines = 448, many_lines = 300; /* few: channels; lines of a place */
-    int32_t tiles = (int32_t)tiles_of(out), most = lines / in < 16 ? 16 : lines / in > 32 ? 32 : lines / in;
+    const int32_t few = 32, lines = 192, many_lines = 300; /* few: channels; lines of a place */
+    int32_t tiles = (int32_t)tiles_of(out), most = lines / in < 8 ? 8 : lines / in > 32 ? 32 : lines / in;
     portion p = {.tile_steps = steps(tiles, most)};
     p.tiles = steps(tiles, p.tile_steps);
     p.column_steps = in <= few ? 1 : steps(in, many_lines / p.tiles);
