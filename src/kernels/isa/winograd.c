@@ -55,10 +55,11 @@ INLINE void patch_rows(patch from, size_t lane, int first, int second, float *v,
     CN__UNROLL
     for (int i = 0; i < 2; i++) {
         vf row[PATCH];
+        float *to = v + (size_t)((i ? second : first) * PATCH) * place + lane;
         transform_input(t[i], row);
         CN__UNROLL
-        for (int j = 0; j < PATCH; j++)
-            vf_store(v + (size_t)((i ? second : first) * PATCH + j) * place + lane, row[j]);
+        for (int j = 0; j < PATCH; j++, to = walk(to, place))
+            vf_store(to, row[j]);
     }
 }
 
@@ -146,9 +147,10 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t place
     CN__UNROLL
     for (int j = 0; j < PATCH; j++) {
         vf column[PATCH], y[SIDE];
+        const float *from = m + (size_t)j * place;
         CN__UNROLL
-        for (int i = 0; i < PATCH; i++)
-            column[i] = vf_load(m + (size_t)(i * PATCH + j) * place);
+        for (int i = 0; i < PATCH; i++, from = walk(from, PATCH * place))
+            column[i] = vf_load(from);
         transform_output(column, y);
         CN__UNROLL
         for (int i = 0; i < SIDE; i++)

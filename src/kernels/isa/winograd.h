@@ -13,6 +13,14 @@ static inline size_t place_floats(int32_t channels, int32_t tiles) {
     return (((size_t)channels * (size_t)tiles) | 1) * CN__LANES;
 }
 
+/* `step` floats on. The compiler must not see through it: it would compute all places' addresses ahead, which are more
+ * than there are registers. */
+INLINE float *walk(const float *at, size_t step) {
+    at += step;
+    __asm__("" : "+r"(at));
+    return (float *)at;
+}
+
 /* Where a patch can be read: in its plane, or copied with zeros around it. */
 typedef struct patch {
     const float *data;

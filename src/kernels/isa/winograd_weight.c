@@ -40,10 +40,11 @@ INLINE void gradient_rows(patch from, size_t lane, int first, int second, float 
     CN__UNROLL
     for (int i = 0; i < 2; i++) {
         vf row[PATCH];
+        float *to = d + (size_t)((i ? second : first) * PATCH) * place + lane;
         transform_gradient(t[i], row);
         CN__UNROLL
-        for (int j = 0; j < PATCH; j++)
-            vf_store(d + (size_t)((i ? second : first) * PATCH + j) * place + lane, row[j]);
+        for (int j = 0; j < PATCH; j++, to = walk(to, place))
+            vf_store(to, row[j]);
     }
 }
 
