@@ -186,8 +186,7 @@ static bool do_run(const comparison *c, comparison_run *run) {
 
 static bool open_comparison(comparison *c, data_spec *data) {
     cn_augmentation changes = data_augmentation(data, c->recipe.changes), none = CN_AUGMENTATION_INIT;
-    if (data_open(c->context, data, CN_TRAIN, &c->train) != CN_OK ||
-        data_open(c->context, data, CN_TEST, &c->test) != CN_OK || !data_same_classes(c->train, c->test))
+    if (data_open_both(c->context, data, &c->train, &c->test) != CN_OK)
         return false;
     if (cn_dataset_set_augmentation(c->train, data->kind == DATA_SYNTHETIC ? &none : &changes) != CN_OK) {
         complain_library("cannot change the training images so");

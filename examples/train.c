@@ -214,12 +214,9 @@ static int on_epoch(void *user, const cn_epoch *epoch) {
 static cn_status open_run(cn_context *context, data_spec *data, run *r) {
     cn_status status;
     if ((data->kind == DATA_FOLDER && (status = network_input(context, &network, data->shape)) != CN_OK) ||
-        (status = data_open(context, data, CN_TRAIN, &r->train)) != CN_OK ||
-        (status = data_open(context, data, CN_TEST, &r->test)) != CN_OK ||
+        (status = data_open_both(context, data, &r->train, &r->test)) != CN_OK ||
         (status = set_augmentation(r->train, data, &r->recipe)) != CN_OK)
         return status;
-    if (!data_same_classes(r->train, r->test))
-        return CN_ERR_DATA;
     network.classes = cn_dataset_classes(r->train);
     network.seed = seed;
     network.dropout = (double)r->recipe.dropout;

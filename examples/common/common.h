@@ -128,13 +128,14 @@ data_spec data_spec_read(const char *text);
 /* Opens one part of it. Complains on failure. */
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
 
-/* A folder's part (folder_data.c): DIR/train and DIR/test (or val) where they are, else four fifths of each class and
- * the rest, always the same. `why` is set to what went wrong if cn_last_error() does not know. */
-cn_status folder_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset,
-                      const char **why);
+/* Opens both parts, which must have the same classes. Complains on failure, and may leave one that is to be freed. */
+cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test);
 
-/* Whether both parts have the same classes. Complains if not. */
-bool data_same_classes(const cn_dataset *train, const cn_dataset *test);
+/* A folder's parts (folder_data.c), or only the one that is not NULL: DIR/train and DIR/test (or val) where they are,
+ * else four fifths of each class and the rest, always the same. `why` is set to what went wrong if cn_last_error() does
+ * not know. */
+cn_status folder_open(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test,
+                      const char **why);
 
 /* Those of the changes to colour images that go with the data: grey pictures lose no colour, and digits and clothes are
  * not mirrored either. */
