@@ -133,7 +133,7 @@ static int measure(cn_context *context, const char *model_path, data_spec *data)
     cn_evaluation *evaluation = NULL;
     int code = EXIT_FAILURE;
     if (model_load(context, model_path, &model) != CN_OK)
-        complain("cannot load '%s': %s", model_path, cn_last_error());
+        complain_file("load", model_path, cn_last_error());
     else
         cn_model_input_shape(model, data->shape);
     if (model && data_open(context, data, split == SPLIT_TRAIN ? CN_TRAIN : CN_TEST, &dataset) == CN_OK &&

@@ -116,7 +116,7 @@ says err "$dir/nowhere"
 run 1 train --data "idx:$dir/nowhere" --model mnist3
 says err "$dir/nowhere"
 run 1 test "$dir/nothing.safetensors" --data synthetic:50
-says err "$dir/nothing.safetensors"
+says err "convnet-test: cannot open '$dir/nothing.safetensors': "
 run 1 summary "$dir/nothing.safetensors"
 says err "$dir/nothing.safetensors"
 echo rubbish >"$dir/rubbish.safetensors"
@@ -285,7 +285,7 @@ run 1 classify --json --top 1 "$image" "$dir/none\".png" "$dir/maps" "$image"
 expect "$(grep -c '"probability": ' "$dir/out")" -eq 2
 says out 'none\".png'
 says out '"error": "cannot open'
-says err "it is not a regular file"
+says err "convnet-classify: cannot read '$dir/maps': it is not a regular file" # named once
 run 0 classify --map "$dir/map.ppm" --flip --top 1 "$image"
 says out "$dir/map.ppm"
 run 0 classify --map "$dir/maps" "$image" "$dir/map.ppm" "$image"

@@ -26,6 +26,9 @@ void complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* Says what could not be done and why, as the library puts it. */
 void complain_library(const char *what);
 
+/* "cannot WHAT 'FILE': ERROR"; only ERROR where that has 'FILE' in it, as most of the library's messages do. */
+void complain_file(const char *what, const char *file, const char *error);
+
 /* A context with `threads` workers (0: one a core) whose remarks go to stderr. Complains on failure. */
 cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, cn_context **context);
 
