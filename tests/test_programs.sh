@@ -340,7 +340,10 @@ run 0 summary "$dir/cut.safetensors"
 
 # ---- a comparison, interrupted by nobody, and taken up again ----
 
+mistake "--data is missing" compare --out "$dir/c"
 mistake "--out is missing" compare --data synthetic
+run 0 compare --help
+says out "Usage: convnet-compare --data DATA --out DIR [OPTION]..."
 mistake "'batches' is none of" compare --data synthetic --out "$dir/c" --norms batch,batches
 mistake "'batch' comes twice" compare --data synthetic --out "$dir/c" --norms batch,none,batch
 expect ! -e "$dir/c"

@@ -60,6 +60,7 @@ typedef struct argument {
     double low, high;           /* real: accepted range, */
     bool above_low, below_high; /* which leaves out an end */
     const char *const *choices; /* names of 0, 1, …, ending with NULL */
+    bool required;              /* the command line must have it */
     bool given;                 /* out: the command line has it */
 } argument;
 
@@ -70,6 +71,11 @@ typedef struct argument {
     { .kind = ARGUMENT_FLAG, .name = (name_), .target = (target_), .set = (set_), .help = (help_) }
 #define TEXT(name_, value_, target_, help_)                                                                            \
     { .kind = ARGUMENT_TEXT, .name = (name_), .value = (value_), .target = (target_), .help = (help_) }
+#define REQUIRED(name_, value_, target_, help_) /* a text */                                                           \
+    {                                                                                                                  \
+        .kind = ARGUMENT_TEXT, .name = (name_), .value = (value_), .target = (target_), .help = (help_),               \
+        .required = true                                                                                               \
+    }
 #define INTEGER(name_, target_, least_, most_, help_)                                                                  \
     {                                                                                                                  \
         .kind = ARGUMENT_INTEGER, .name = (name_), .value = "N", .target = (target_), .least = (least_),               \
@@ -87,9 +93,8 @@ typedef struct argument {
 
 typedef struct program_spec {
     const char *name;
-    const char *about;    /* a sentence or two */
-    const char *operand;  /* the one thing named without an option, such as "MODEL"; NULL: none */
-    const char *required; /* the option that must be there; NULL: none */
+    const char *about;   /* a sentence or two */
+    const char *operand; /* the one thing named without an option, such as "MODEL"; NULL: none */
     argument *arguments;
     const char *notes; /* after the options: examples and the like */
 } program_spec;
