@@ -71,7 +71,7 @@ static cn_status open_model(classifier *c) {
     if (status == CN_OK)
         status = cn_model_layer_info(c->model, cn_model_layer_count(c->model) - 1, &last);
     if (status != CN_OK) {
-        complain("cannot load '%s': %s", model_name, cn_last_error());
+        complain_file("load", model_name, cn_last_error());
         return status;
     }
     cn_model_input_shape(c->model, c->input);
@@ -250,7 +250,7 @@ static bool handle(classifier *c, char **images, int index) {
     const char *error = classify(c, images, index, &image, &fitted);
     bool good = !error, mapped = good && map && write_map(c, image, fitted, map) == CN_OK;
     if (!good) {
-        complain("cannot classify '%s': %s", images[index], error);
+        complain_file("classify", images[index], error);
     } else if (map_path && !mapped) {
         complain("cannot write the map of '%s': %s", images[index], map ? cn_last_error() : "no memory");
     }

@@ -14,8 +14,8 @@ static int recipe_kind = RECIPE_STUDY;
 static int64_t seeds = 1, first_seed, epochs = 20, threads;
 
 static argument arguments[] = {
-    TEXT("data", "DATA", &data_text, DATA_HELP),
-    TEXT("out", "DIR", &directory, "where histories, report.html and curves.svg go; made if it is not there"),
+    REQUIRED("data", "DATA", &data_text, DATA_HELP),
+    REQUIRED("out", "DIR", &directory, "where histories, report.html and curves.svg go; made if it is not there"),
     TEXT("norms", "LIST", &norms_text, "normalisations, of none, batch, layer, group and instance"),
     INTEGER("seeds", &seeds, 1, COMPARISON_SEEDS, "runs of each"),
     INTEGER("seed", &first_seed, 0, INT64_MAX - COMPARISON_SEEDS, "the first; the others count on from it"),
@@ -29,7 +29,6 @@ static const program_spec compare_program = {
     .name = "convnet-compare",
     .about = "Trains the session-8 network with several normalisations, on the same data from the same seeds, and "
              "writes a page with their curves, their best accuracies and what can be told from them.",
-    .required = "data",
     .arguments = arguments,
     .notes = "Each run leaves DIR/NORM-SEED.csv, the log of convnet-train. Runs that are complete there are not done "
              "again: a comparison that was interrupted goes on when it is started once more, and more seeds or norms "
@@ -186,8 +185,7 @@ static bool do_run(const comparison *c, comparison_run *run) {
 
 static bool open_comparison(comparison *c, data_spec *data) {
     cn_augmentation changes = data_augmentation(data, c->recipe.changes), none = CN_AUGMENTATION_INIT;
-    if (data_open(c->context, data, CN_TRAIN, &c->train) != CN_OK ||
-        data_open(c->context, data, CN_TEST, &c->test) != CN_OK || !data_same_classes(c->train, c->test))
+    if (data_open_both(c->context, data, &c->train, &c->test) != CN_OK)
         return false;
     if (cn_dataset_set_augmentation(c->train, data->kind == DATA_SYNTHETIC ? &none : &changes) != CN_OK) {
         complain_library("cannot change the training images so");
@@ -229,8 +227,6 @@ int main(int argc, char **argv) {
     comparison c = {0};
     int code = EXIT_FAILURE;
     arguments_read(&compare_program, argc, argv);
-    if (!directory)
-        complain_usage("--out is missing");
     read_norms(&c);
     c.recipe = recipe_make((recipe_name)recipe_kind);
     c.recipe_name = recipe_names[recipe_kind];

@@ -10,7 +10,7 @@ static int64_t count = 12, index_shown, seed, threads;
 static int recipe_kind = RECIPE_STUDY, test_split;
 
 static argument arguments[] = {
-    TEXT("data", "DATA", &data_text, DATA_HELP),
+    REQUIRED("data", "DATA", &data_text, DATA_HELP),
     TEXT("out", "DIR", &out_directory, "the folder for the sheets"),
     INTEGER("count", &count, 1, 1000, "images a sheet"),
     FLAG("test", &test_split, 1, "test images instead of training images"),
@@ -28,7 +28,6 @@ static const program_spec explore_program = {
     .about =
         "Shows images: examples.svg with labels, augmented.svg with one image as training changes it, and of a model "
         "filters.svg and activations.svg.",
-    .required = "data",
     .arguments = arguments,
     .notes = "Examples:\n"
              "  convnet-explore --data synthetic --out sheets\n"

@@ -13,7 +13,7 @@ static int split = SPLIT_TEST, flip;
 static const char *const splits[] = {"train", "test", NULL};
 
 static argument arguments[] = {
-    TEXT("data", "DATA", &data_text, DATA_HELP),
+    REQUIRED("data", "DATA", &data_text, DATA_HELP),
     CHOICE("split", splits, &split, "which of the images"),
     FLAG("flip", &flip, 1, "average what the model says of each image and of its mirror image"),
     INTEGER("misclassified", &misclassified, 0, 1000000000, "list the first N misclassified images"),
@@ -27,7 +27,6 @@ static const program_spec test_program = {
     .about = "Measures a model on labelled images: loss, accuracy, accuracy of each class, and which classes it takes "
              "for which others. MODEL is a model file, or 'pretrained': the one that comes with the library.",
     .operand = "MODEL",
-    .required = "data",
     .arguments = arguments,
     .notes = "Examples:\n"
              "  convnet-test session8.safetensors --data cifar10:cifar-10-batches-bin\n"
@@ -133,7 +132,7 @@ static int measure(cn_context *context, const char *model_path, data_spec *data)
     cn_evaluation *evaluation = NULL;
     int code = EXIT_FAILURE;
     if (model_load(context, model_path, &model) != CN_OK)
-        complain("cannot load '%s': %s", model_path, cn_last_error());
+        complain_file("load", model_path, cn_last_error());
     else
         cn_model_input_shape(model, data->shape);
     if (model && data_open(context, data, split == SPLIT_TRAIN ? CN_TRAIN : CN_TEST, &dataset) == CN_OK &&

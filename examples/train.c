@@ -24,7 +24,7 @@ static const char *const schedules[] = {"constant", "plateau", "step", "cosine",
 static const char *const algorithms[] = {"auto", "direct", "gemm", NULL};
 
 static argument arguments[] = {
-    TEXT("data", "DATA", &data_text, DATA_HELP),
+    REQUIRED("data", "DATA", &data_text, DATA_HELP),
     TEXT("model", "MODEL", &network.name, "what to train: " NETWORK_HELP ", which is trained further"),
     TEXT("out", "FILE", &out_path, "save the model here, as the last epoch leaves it (safetensors)"),
     TEXT("log", "FILE", &log_path, "write a CSV file with a line an epoch"),
@@ -81,7 +81,6 @@ static const program_spec train_program = {
              "the session-8 study: SGD at 0.01 with momentum 0.9, batches of 32, 20 epochs, and a rate that falls to "
              "0.3 of itself after each epoch that does not improve the test loss. --recipe best does better, and "
              "--recipe fast as well in a fraction of the time.",
-    .required = "data",
     .arguments = arguments,
     .notes =
         "Ctrl-C ends the training after the current batch; the model is still saved.\n"
@@ -221,12 +220,9 @@ static int on_epoch(void *user, const cn_epoch *epoch) {
 static cn_status open_run(cn_context *context, data_spec *data, run *r) {
     cn_status status;
     if ((data->kind == DATA_FOLDER && (status = network_input(context, &network, data->shape)) != CN_OK) ||
-        (status = data_open(context, data, CN_TRAIN, &r->train)) != CN_OK ||
-        (status = data_open(context, data, CN_TEST, &r->test)) != CN_OK ||
+        (status = data_open_both(context, data, &r->train, &r->test)) != CN_OK ||
         (status = set_augmentation(r->train, data, &r->recipe)) != CN_OK)
         return status;
-    if (!data_same_classes(r->train, r->test))
-        return CN_ERR_DATA;
     network.classes = cn_dataset_classes(r->train);
     network.seed = seed;
     network.dropout = (double)r->recipe.dropout;

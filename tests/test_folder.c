@@ -1,17 +1,14 @@
 /* test_folder.c: folders of pictures as data sets: order, sizes, what is skipped, and folders that are none. */
-#define _XOPEN_SOURCE 700 /* nftw */
 #include "golden_images.h"
+#include "scratch.h"
 #include "testing.h"
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- a tree of files for one test, and a context that takes down warnings ---- */
 
 static cn_context *ctx;
-static char root[64];
+static scratch root;
 static char warnings[4096];
 
 static void take_down(void *user, cn_log_level level, const char *message) {
@@ -26,40 +23,20 @@ static void setup(void) {
     options.threads = 3;
     options.log = take_down;
     ck_ok(cn_context_new(&options, &ctx));
-    strcpy(root, "/tmp/convnet-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(root));
-}
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk) {
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
+    root = scratch_new();
 }
 
 static void teardown(void) {
-    ck_assert_int_eq(nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+    scratch_free(&root);
     cn_context_free(ctx);
 }
 
-/* One of the last few names. */
-static const char *in_root(const char *name) {
-    static char paths[4][256];
-    static int last;
-    last = (last + 1) % 4;
-    snprintf(paths[last], sizeof paths[last], "%s/%s", root, name);
-    return paths[last];
-}
-
 static void folder(const char *name) {
-    ck_assert_int_eq(mkdir(in_root(name), 0755), 0);
+    ck_assert_int_eq(mkdir(scratch_path(&root, name), 0755), 0);
 }
 
 static void text_file(const char *name, const char *text) {
-    FILE *file = fopen(in_root(name), "w");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    ck_assert_int_eq(fclose(file), 0);
+    scratch_write(&root, name, text, strlen(text));
 }
 
 /* A picture all of one value. */
@@ -67,13 +44,13 @@ static void plain(const char *name, int channels, int height, int width, int val
     cn_tensor *image;
     ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, channels, height, width}, &image));
     memset(cn_tensor_data(image), value, (size_t)cn_tensor_count(image));
-    ck_ok(cn_image_save(image, in_root(name)));
+    ck_ok(cn_image_save(image, scratch_path(&root, name)));
     cn_tensor_free(image);
 }
 
 static cn_dataset *open_root(void) {
     cn_dataset *dataset;
-    ck_ok(cn_dataset_folder(ctx, root, NULL, &dataset));
+    ck_ok(cn_dataset_folder(ctx, root.path, NULL, &dataset));
     return dataset;
 }
 
@@ -129,10 +106,10 @@ START_TEST(pictures_are_fitted) {
     cn_tensor *picture = golden_picture(ctx, 3, 31, 20), *wanted, *got;
     cn_dataset *dataset;
     folder("a");
-    ck_ok(cn_image_save(picture, in_root("a/x.ppm")));
+    ck_ok(cn_image_save(picture, scratch_path(&root, "a/x.ppm")));
     ck_ok(cn_image_fit(picture, 1, 9, 14, &wanted));
     ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, 1, 9, 14}, &got));
-    ck_ok(cn_dataset_folder(ctx, root, &options, &dataset));
+    ck_ok(cn_dataset_folder(ctx, root.path, &options, &dataset));
     ck_ok(cn_dataset_image(dataset, 0, got, NULL));
     ck_assert_mem_eq(cn_tensor_data(got), cn_tensor_data(wanted), 9 * 14);
     cn_dataset_free(dataset);
@@ -153,7 +130,7 @@ START_TEST(values_are_normalised) {
         cn_tensor *batch;
         cn_dataset *dataset;
         ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, (int64_t[]){1, channels, 1, 1}, &batch));
-        ck_ok(cn_dataset_folder(ctx, root, &options, &dataset));
+        ck_ok(cn_dataset_folder(ctx, root.path, &options, &dataset));
         ck_ok(cn_dataset_batch(dataset, 1, &(int64_t){0}, 0, 0, 0, batch, NULL));
         for (int c = 0; c < channels; c++)
             ck_assert_float_eq_tol(((float *)cn_tensor_data(batch))[c],
@@ -174,11 +151,11 @@ START_TEST(files_that_are_no_pictures_are_skipped_counted_and_named) {
     text_file("a/2.txt", "a note");
     text_file("a/3.ppm", "P6 3 3 255\ncut short");
     text_file("a/4.pgm", "P5 70000 70000 255\n");
-    ck_assert_int_eq(mkfifo(in_root("a/5.ppm"), 0600), 0);
-    ck_assert_int_eq(symlink("nowhere", in_root("a/6.ppm")), 0);
+    ck_assert_int_eq(mkfifo(scratch_path(&root, "a/5.ppm"), 0600), 0);
+    ck_assert_int_eq(symlink("nowhere", scratch_path(&root, "a/6.ppm")), 0);
     text_file("b/empty.png", "");
     plain("c/2.ppm", 3, 3, 3, 2);
-    ck_fails(cn_dataset_folder(NULL, root, NULL, &(cn_dataset *){NULL}), CN_ERR_ARGUMENT, "context is NULL");
+    ck_fails(cn_dataset_folder(NULL, root.path, NULL, &(cn_dataset *){NULL}), CN_ERR_ARGUMENT, "context is NULL");
     cn_dataset *dataset = open_root(), *view;
     ck_assert_int_eq(cn_dataset_count(dataset), 2);
     ck_assert_int_eq(cn_dataset_classes(dataset), 3); /* "b" stays, so that numbers do not move */
@@ -208,7 +185,7 @@ END_TEST
 /* ---- folders that are no data sets ---- */
 
 static void expect_failure(const char *path, cn_status status, const char *part) {
-    cn_dataset *dataset = (cn_dataset *)root;
+    cn_dataset *dataset = (cn_dataset *)&root;
     ck_fails(cn_dataset_folder(ctx, path, NULL, &dataset), status, part);
     ck_assert_ptr_null(dataset);
 }
@@ -216,17 +193,17 @@ static void expect_failure(const char *path, cn_status status, const char *part)
 START_TEST(folders_that_are_no_data_sets_say_why) {
     expect_failure("/nowhere", CN_ERR_IO, "'/nowhere': No such file");
     expect_failure("Makefile", CN_ERR_IO, "'Makefile': Not a directory");
-    expect_failure(root, CN_ERR_NOT_FOUND, "has no subfolders");
+    expect_failure(root.path, CN_ERR_NOT_FOUND, "has no subfolders");
     plain("beside.ppm", 3, 7, 7, 6);
-    expect_failure(root, CN_ERR_NOT_FOUND, "has no subfolders");
+    expect_failure(root.path, CN_ERR_NOT_FOUND, "has no subfolders");
     folder("a");
-    expect_failure(root, CN_ERR_DATA, "1 classes and no readable picture (0 files");
+    expect_failure(root.path, CN_ERR_DATA, "1 classes and no readable picture (0 files");
     text_file("a/x.ppm", "P6");
-    expect_failure(root, CN_ERR_DATA, "(1 files were skipped)");
-    ck_assert_int_eq(symlink("..", in_root("a/up")), 0);
-    expect_failure(root, CN_ERR_FORMAT, "more than 16 folders deep");
+    expect_failure(root.path, CN_ERR_DATA, "(1 files were skipped)");
+    ck_assert_int_eq(symlink("..", scratch_path(&root, "a/up")), 0);
+    expect_failure(root.path, CN_ERR_FORMAT, "more than 16 folders deep");
     expect_failure(NULL, CN_ERR_ARGUMENT, "directory is NULL");
-    ck_fails(cn_dataset_folder(ctx, root, NULL, NULL), CN_ERR_ARGUMENT, "dataset is NULL");
+    ck_fails(cn_dataset_folder(ctx, root.path, NULL, NULL), CN_ERR_ARGUMENT, "dataset is NULL");
 }
 END_TEST
 
@@ -234,13 +211,13 @@ START_TEST(a_folder_without_permission_says_so) {
     folder("a");
     plain("a/x.ppm", 3, 7, 7, 6);
     folder("b");
-    ck_assert_int_eq(chmod(root, 0755), 0);
-    ck_assert_int_eq(chmod(in_root("b"), 0), 0);
+    ck_assert_int_eq(chmod(root.path, 0755), 0);
+    ck_assert_int_eq(chmod(scratch_path(&root, "b"), 0), 0);
     int is_root = geteuid() == 0; /* whom permissions do not stop */
     ck_assert(!is_root || seteuid(65534) == 0);
-    expect_failure(root, CN_ERR_IO, "/b': Permission denied");
+    expect_failure(root.path, CN_ERR_IO, "/b': Permission denied");
     ck_assert(!is_root || seteuid(0) == 0);
-    ck_assert_int_eq(chmod(in_root("b"), 0755), 0);
+    ck_assert_int_eq(chmod(scratch_path(&root, "b"), 0755), 0);
 }
 END_TEST
 
@@ -258,7 +235,7 @@ START_TEST(sizes_that_cannot_be_are_refused) {
     folder("a");
     plain("a/x.ppm", 3, 7, 7, 6);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        ck_fails(cn_dataset_folder(ctx, root, &cases[i].options, &dataset), cases[i].status, cases[i].part);
+        ck_fails(cn_dataset_folder(ctx, root.path, &cases[i].options, &dataset), cases[i].status, cases[i].part);
 }
 END_TEST
 
@@ -279,7 +256,7 @@ START_TEST(out_of_memory_is_a_status) {
     long live = counter.live, failures = 0;
     for (;; failures++) {
         counter.fail_at = counter.calls + 1 + failures;
-        cn_status status = cn_dataset_folder(poor, root, NULL, &dataset);
+        cn_status status = cn_dataset_folder(poor, root.path, NULL, &dataset);
         counter.fail_at = 0;
         if (status == CN_OK)
             break;

@@ -116,7 +116,7 @@ says err "$dir/nowhere"
 run 1 train --data "idx:$dir/nowhere" --model mnist3
 says err "$dir/nowhere"
 run 1 test "$dir/nothing.safetensors" --data synthetic:50
-says err "$dir/nothing.safetensors"
+says err "convnet-test: cannot open '$dir/nothing.safetensors': "
 run 1 summary "$dir/nothing.safetensors"
 says err "$dir/nothing.safetensors"
 echo rubbish >"$dir/rubbish.safetensors"
@@ -253,6 +253,7 @@ echo "no picture" >"$photos/light/note.txt"
 run 0 train --data "folder:$photos" --epochs 2 --no-augment --out "$dir/photos.safetensors"
 says out "16 training and 4 test images of 3×32×32 in 2 classes"
 says err "note.txt' is no PNG, JPEG, PPM or PGM file"
+expect "$(grep -c "note.txt" "$dir/err")" -eq 1 # both parts are read at once
 run 0 test "$dir/photos.safetensors" --data "folder:$photos"
 says out " of 4)"
 says out " light "
@@ -287,7 +288,7 @@ run 1 classify --json --top 1 "$image" "$dir/none\".png" "$dir/maps" "$image"
 expect "$(grep -c '"probability": ' "$dir/out")" -eq 2
 says out 'none\".png'
 says out '"error": "cannot open'
-says err "it is not a regular file"
+says err "convnet-classify: cannot read '$dir/maps': it is not a regular file" # named once
 run 0 classify --map "$dir/map.ppm" --flip --top 1 "$image"
 says out "$dir/map.ppm"
 run 0 classify --map "$dir/maps" "$image" "$dir/map.ppm" "$image"
@@ -342,7 +343,10 @@ run 0 summary "$dir/cut.safetensors"
 
 # ---- a comparison, interrupted by nobody, and taken up again ----
 
+mistake "--data is missing" compare --out "$dir/c"
 mistake "--out is missing" compare --data synthetic
+run 0 compare --help
+says out "Usage: convnet-compare --data DATA --out DIR [OPTION]..."
 mistake "'batches' is none of" compare --data synthetic --out "$dir/c" --norms batch,batches
 mistake "'batch' comes twice" compare --data synthetic --out "$dir/c" --norms batch,none,batch
 expect ! -e "$dir/c"

@@ -71,15 +71,12 @@ static void print_option(const argument *a) {
 }
 
 static void print_help(const program_spec *program) {
-    const argument *required = NULL;
-    for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
-        if (program->required && a->kind != ARGUMENT_HEADING && strcmp(a->name, program->required) == 0)
-            required = a;
     printf("Usage: %s", program->name);
     if (program->operand)
         printf(" %s", program->operand);
-    if (required)
-        printf(" --%s %s", required->name, required->value);
+    for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
+        if (a->required)
+            printf(" --%s %s", a->name, a->value);
     printf(" [OPTION]...\n");
     print_wrapped(program->about, 0, 0);
     printf("\nOptions (--name VALUE or --name=VALUE; defaults in brackets):\n");
@@ -200,8 +197,9 @@ static int read_all(const program_spec *program, int most, int argc, char **argv
     }
     if (program->operand && !operands)
         complain_usage("%s is missing", program->operand);
-    if (program->required && !arguments_given(program, program->required))
-        complain_usage("--%s is missing", program->required);
+    for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
+        if (a->required && !a->given)
+            complain_usage("--%s is missing", a->name);
     return operands;
 }
 

@@ -26,6 +26,9 @@ void complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* Says what could not be done and why, as the library puts it. */
 void complain_library(const char *what);
 
+/* "cannot WHAT 'FILE': ERROR"; only ERROR where that has 'FILE' in it, as most of the library's messages do. */
+void complain_file(const char *what, const char *file, const char *error);
+
 typedef struct profile profile;
 
 /* A context with `threads` workers (0: one a core) whose remarks go to stderr, and whose trace goes to `traced` unless
@@ -60,6 +63,7 @@ typedef struct argument {
     double low, high;           /* real: accepted range, */
     bool above_low, below_high; /* which leaves out an end */
     const char *const *choices; /* names of 0, 1, …, ending with NULL */
+    bool required;              /* the command line must have it */
     bool given;                 /* out: the command line has it */
 } argument;
 
@@ -70,6 +74,11 @@ typedef struct argument {
     { .kind = ARGUMENT_FLAG, .name = (name_), .target = (target_), .set = (set_), .help = (help_) }
 #define TEXT(name_, value_, target_, help_)                                                                            \
     { .kind = ARGUMENT_TEXT, .name = (name_), .value = (value_), .target = (target_), .help = (help_) }
+#define REQUIRED(name_, value_, target_, help_) /* a text */                                                           \
+    {                                                                                                                  \
+        .kind = ARGUMENT_TEXT, .name = (name_), .value = (value_), .target = (target_), .help = (help_),               \
+        .required = true                                                                                               \
+    }
 #define INTEGER(name_, target_, least_, most_, help_)                                                                  \
     {                                                                                                                  \
         .kind = ARGUMENT_INTEGER, .name = (name_), .value = "N", .target = (target_), .least = (least_),               \
@@ -87,9 +96,8 @@ typedef struct argument {
 
 typedef struct program_spec {
     const char *name;
-    const char *about;    /* a sentence or two */
-    const char *operand;  /* the one thing named without an option, such as "MODEL"; NULL: none */
-    const char *required; /* the option that must be there; NULL: none */
+    const char *about;   /* a sentence or two */
+    const char *operand; /* the one thing named without an option, such as "MODEL"; NULL: none */
     argument *arguments;
     const char *notes; /* after the options: examples and the like */
 } program_spec;
@@ -131,13 +139,14 @@ data_spec data_spec_read(const char *text);
 /* Opens one part of it. Complains on failure. */
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
 
-/* A folder's part (folder_data.c): DIR/train and DIR/test (or val) where they are, else four fifths of each class and
- * the rest, always the same. `why` is set to what went wrong if cn_last_error() does not know. */
-cn_status folder_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset,
-                      const char **why);
+/* Opens both parts, which must have the same classes. Complains on failure, and may leave one that is to be freed. */
+cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test);
 
-/* Whether both parts have the same classes. Complains if not. */
-bool data_same_classes(const cn_dataset *train, const cn_dataset *test);
+/* A folder's parts (folder_data.c), or only the one that is not NULL: DIR/train and DIR/test (or val) where they are,
+ * else four fifths of each class and the rest, always the same. `why` is set to what went wrong if cn_last_error() does
+ * not know. */
+cn_status folder_open(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test,
+                      const char **why);
 
 /* Those of the changes to colour images that go with the data: grey pictures lose no colour, and digits and clothes are
  * not mirrored either. */

@@ -33,18 +33,7 @@ data_spec data_spec_read(const char *text) {
     return spec;
 }
 
-bool data_same_classes(const cn_dataset *train, const cn_dataset *test) {
-    int classes = cn_dataset_classes(train), others = cn_dataset_classes(test);
-    if (classes != others)
-        complain("there are %d classes of training images, but %d of test images", classes, others);
-    for (int k = 0; k < classes && classes == others; k++)
-        if (strcmp(cn_dataset_class_name(train, k), cn_dataset_class_name(test, k)) != 0) {
-            complain("class %d is '%s' in the training images, but '%s' in the test images", k,
-                     cn_dataset_class_name(train, k), cn_dataset_class_name(test, k));
-            return false;
-        }
-    return classes == others;
-}
+/* ---- opening ---- */
 
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
     int64_t count = split == CN_TRAIN ? spec->count : (spec->count + 4) / 5;
@@ -64,13 +53,44 @@ cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, 
         status = cn_dataset_synthetic(context, split, count, SYNTHETIC_SEED, dataset);
         break;
     case DATA_FOLDER:
-        status = folder_open(context, spec, split, dataset, &why);
+        status =
+            folder_open(context, spec, split == CN_TRAIN ? dataset : NULL, split == CN_TEST ? dataset : NULL, &why);
         break;
     }
     if (status != CN_OK)
         complain("cannot read the %s images of '%s': %s", split == CN_TRAIN ? "training" : "test", spec->text,
                  why ? why : cn_last_error());
     return status;
+}
+
+/* ---- both parts ---- */
+
+static bool same_classes(const cn_dataset *train, const cn_dataset *test) {
+    int classes = cn_dataset_classes(train), others = cn_dataset_classes(test);
+    if (classes != others)
+        complain("there are %d classes of training images, but %d of test images", classes, others);
+    for (int k = 0; k < classes && classes == others; k++)
+        if (strcmp(cn_dataset_class_name(train, k), cn_dataset_class_name(test, k)) != 0) {
+            complain("class %d is '%s' in the training images, but '%s' in the test images", k,
+                     cn_dataset_class_name(train, k), cn_dataset_class_name(test, k));
+            return false;
+        }
+    return classes == others;
+}
+
+cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test) {
+    const char *why = NULL;
+    cn_status status;
+    if (spec->kind == DATA_FOLDER) { /* both may lie in one folder, and be decoded once */
+        status = folder_open(context, spec, train, test, &why);
+        if (status != CN_OK)
+            complain("cannot read the images of '%s': %s", spec->text, why ? why : cn_last_error());
+    } else {
+        status = data_open(context, spec, CN_TRAIN, train);
+        if (status == CN_OK)
+            status = data_open(context, spec, CN_TEST, test);
+    }
+    return status == CN_OK && !same_classes(*train, *test) ? CN_ERR_DATA : status;
 }
 
 cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes) {

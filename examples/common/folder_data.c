@@ -52,9 +52,14 @@ static cn_status take_part(const cn_dataset *all, const int64_t *labels, cn_spli
     return status;
 }
 
+static cn_status take_parts(const cn_dataset *all, const int64_t *labels, cn_dataset **train, cn_dataset **test) {
+    cn_status status = train ? take_part(all, labels, CN_TRAIN, train) : CN_OK;
+    return status == CN_OK && test ? take_part(all, labels, CN_TEST, test) : status;
+}
+
 /* One folder for both: each class is shuffled, always alike, and cut. */
 static cn_status split_folder(cn_context *context, const data_spec *spec, const cn_folder_options *options,
-                              cn_split split, cn_dataset **part, const char **why) {
+                              cn_dataset **train, cn_dataset **test, const char **why) {
     cn_dataset *all = NULL, *shuffled = NULL;
     int64_t *labels = NULL;
     cn_status status = cn_dataset_folder(context, spec->directory, options, &all);
@@ -62,7 +67,7 @@ static cn_status split_folder(cn_context *context, const data_spec *spec, const 
         status = cn_dataset_shuffle(all, SEED, &shuffled);
     if (status == CN_OK) {
         labels = read_labels(context, shuffled);
-        status = labels ? take_part(shuffled, labels, split, part) : CN_ERR_MEMORY;
+        status = labels ? take_parts(shuffled, labels, train, test) : CN_ERR_MEMORY;
         *why =
             status == CN_ERR_DATA ? "no class has pictures enough to leave a fifth of them" : cn_status_string(status);
     }
@@ -72,15 +77,17 @@ static cn_status split_folder(cn_context *context, const data_spec *spec, const 
     return status;
 }
 
-cn_status folder_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset,
+cn_status folder_open(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test,
                       const char **why) {
-    char train[LONGEST_PATH], test[LONGEST_PATH];
+    char train_path[LONGEST_PATH], test_path[LONGEST_PATH];
     cn_folder_options options = CN_FOLDER_OPTIONS_INIT;
     options.channels = (int)spec->shape[0];
     options.height = (int)spec->shape[1];
     options.width = (int)spec->shape[2];
-    if (subfolder(spec->directory, "train", train, sizeof train) &&
-        (subfolder(spec->directory, "test", test, sizeof test) || subfolder(spec->directory, "val", test, sizeof test)))
-        return cn_dataset_folder(context, split == CN_TRAIN ? train : test, &options, dataset);
-    return split_folder(context, spec, &options, split, dataset, why);
+    if (!subfolder(spec->directory, "train", train_path, sizeof train_path) ||
+        (!subfolder(spec->directory, "test", test_path, sizeof test_path) &&
+         !subfolder(spec->directory, "val", test_path, sizeof test_path)))
+        return split_folder(context, spec, &options, train, test, why);
+    cn_status status = train ? cn_dataset_folder(context, train_path, &options, train) : CN_OK;
+    return status == CN_OK && test ? cn_dataset_folder(context, test_path, &options, test) : status;
 }

@@ -44,7 +44,7 @@ cn_status network_open(cn_context *context, const network_spec *spec, cn_model *
         status = model_load(context, spec->name, model);
     }
     if (status != CN_OK)
-        complain("cannot make network '%s': %s", spec->name, cn_last_error());
+        complain_file("make network", spec->name, cn_last_error());
     return status;
 }
 

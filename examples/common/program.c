@@ -37,6 +37,21 @@ void complain_library(const char *what) {
     complain("%s: %s", what, cn_last_error());
 }
 
+static bool quotes(const char *text, const char *file) {
+    size_t length = strlen(file);
+    for (const char *at = strchr(text, '\''); at; at = strchr(at + 1, '\''))
+        if (strncmp(at + 1, file, length) == 0 && at[1 + length] == '\'')
+            return true;
+    return false;
+}
+
+void complain_file(const char *what, const char *file, const char *error) {
+    if (quotes(error, file))
+        complain("%s", error);
+    else
+        complain("cannot %s '%s': %s", what, file, error);
+}
+
 static void print_remark(void *user, cn_log_level level, const char *message) {
     (void)user;
     complain("%s: %s", level == CN_LOG_WARNING ? "warning" : "note", message);

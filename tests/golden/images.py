@@ -11,7 +11,7 @@ Each line is one case, after a colon the result, planes one after the other, as 
     fit     channels, height, width of the picture; channels, height, width wanted
 
 The files are PNG of all colour types and depths, plain, interlaced and with transparency (whose content follows from how
-they were made), JPEG of the common kinds and orientations (as Pillow reads them) and PNM. Byte i of a picture that is
+they were made), JPEG of the common kinds and orientations (as Pillow reads them; other decoders may differ by 2) and PNM. Byte i of a picture that is
 resized is the top byte of (i + 1) · 2654435761 mod 2^32.
 """
 import os
@@ -128,11 +128,22 @@ def picture(height, width):
     return np.stack(planes, axis=2).round().astype(np.uint8)
 
 
-def jpeg(file, image, **options):
+def jpeg(file, image, adobe_transform=None, **options):
     path = os.path.join(FOLDER, file)
     image.save(path, "JPEG", **options)
+    if adobe_transform is not None:
+        data = bytearray(open(path, "rb").read())
+        data[data.index(b"Adobe") + 11] = adobe_transform
+        open(path, "wb").write(data)
     read = ImageOps.exif_transpose(Image.open(path))
     loaded(file, read if read.mode == "L" else read.convert("RGB"))
+
+
+def ycck(light, white):
+    """As "CMYK" bands what a YCCK file stores, which Pillow cannot write itself: it inverts them, as Adobe's programs do,
+    and takes the bands as they are. `light` is what cyan, magenta and yellow let through, `white` what black does."""
+    bands = [*Image.fromarray(255 - light).convert("YCbCr").split(), Image.fromarray(white)]
+    return Image.merge("CMYK", [band.point(lambda v: 255 - v) for band in bands])
 
 
 def jpeg_files():
@@ -142,6 +153,7 @@ def jpeg_files():
     jpeg("progressive.jpg", colour, quality=75, progressive=True)
     jpeg("grey.jpg", colour.convert("L"), quality=80)
     jpeg("cmyk.jpg", colour.convert("CMYK"), quality=80)
+    jpeg("ycck.jpg", ycck(picture(18, 13), picture(13, 18)[:, :, 0].T), adobe_transform=2, quality=80)
     small = Image.fromarray(picture(5, 9))
     for orientation in range(1, 9):
         exif = Image.Exif()

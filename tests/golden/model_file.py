@@ -1,4 +1,4 @@
-"""Writes pytorch.safetensors, a PyTorch state dict with an input and the output for it: test_model_file.c loads it.
+"""Writes pytorch.safetensors, a PyTorch state dict with an input and the output for it: test_model_tensors.c loads it.
 
 Needs PyTorch: /usr/bin/python3 model_file.py
 """

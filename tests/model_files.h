@@ -1,0 +1,31 @@
+/* model_files.h: what tests of model files share: a context, a folder, a small model, and comparing. */
+#ifndef MODEL_FILES_H
+#define MODEL_FILES_H
+
+#include "testing.h"
+#include <stddef.h>
+
+/* What each test begins with. */
+typedef struct model_files {
+    cn_context *ctx;
+    char path[128], other[128]; /* neither is there yet */
+} model_files;
+extern model_files files;
+
+/* Adds a group of tests that have these, and leave no other file beside them. */
+TCase *model_files_group(Suite *suite);
+
+/* A small model, for what is repeated thousands of times. NULL: there is no memory. */
+cn_model *tiny_model(cn_context *context);
+
+void expect_same_tensors(cn_model *a, cn_model *b);
+void expect_same_files(const char *a, const char *b);
+
+/* A model's file in memory, to be freed with cn__free. */
+typedef struct file_bytes {
+    unsigned char *data;
+    size_t count;
+} file_bytes;
+file_bytes saved_file(const cn_model *model);
+
+#endif

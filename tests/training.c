@@ -1,0 +1,76 @@
+/* training.c: a toy network that is trained, what its callbacks see, and what becomes of it. */
+#include "training.h"
+#include "testing.h"
+
+training training_begin(cn_norm norm, float dropout) {
+    training f = {.ctx = test_context(2), .options = CN_TRAINER_OPTIONS_INIT};
+    f.model = toy_model(f.ctx, norm, dropout);
+    f.train = toy_data_new(f.ctx, TRAINING_COUNT, 1);
+    f.test = toy_data_new(f.ctx, 40, 2);
+    f.options.batch_size = TRAINING_BATCH;
+    f.options.test_batch = 16;
+    f.options.seed = 5;
+    return f;
+}
+
+void training_end(training *f) {
+    cn_model_free(f->model);
+    toy_data_free(&f->train);
+    toy_data_free(&f->test);
+    cn_context_free(f->ctx);
+}
+
+cn_trainer *training_trainer(training *f, cn_model *model) {
+    cn_trainer *trainer;
+    ck_ok(cn_trainer_new(model, f->train.set, f->test.set, &f->options, &trainer));
+    return trainer;
+}
+
+cn_epoch training_epoch(const cn_trainer *trainer, int64_t index) {
+    cn_epoch epoch = CN_EPOCH_INIT;
+    ck_ok(cn_trainer_epoch(trainer, index, &epoch));
+    return epoch;
+}
+
+void training_one_cycle(cn_schedule_options *schedule) {
+    *schedule = (cn_schedule_options)CN_SCHEDULE_OPTIONS_INIT;
+    schedule->kind = CN_SCHEDULE_ONE_CYCLE;
+    schedule->epochs = 4;
+}
+
+void training_expect_same_history(const cn_trainer *a, const cn_trainer *b) {
+    ck_assert_int_eq(cn_trainer_epoch_count(a), cn_trainer_epoch_count(b));
+    for (int64_t i = 0; i < cn_trainer_epoch_count(a); i++) {
+        cn_epoch x = training_epoch(a, i), y = training_epoch(b, i);
+        ck_assert_double_eq(x.train_loss, y.train_loss);
+        ck_assert_double_eq(x.train_accuracy, y.train_accuracy);
+        ck_assert_double_eq(x.test_loss, y.test_loss);
+        ck_assert_double_eq(x.test_accuracy, y.test_accuracy);
+        ck_assert_double_eq(x.learning_rate, y.learning_rate);
+    }
+}
+
+/* ---- callbacks ---- */
+
+int witness_batch(void *user, const cn_batch *batch) {
+    witness *w = user;
+    w->batches++;
+    w->last = *batch;
+    ck_assert_int_eq(batch->batch, (w->batches - 1) % TRAINING_BATCHES + 1);
+    ck_assert_int_eq(batch->batches, TRAINING_BATCHES);
+    ck_assert_int_eq(batch->epoch, (w->batches - 1) / TRAINING_BATCHES + 1);
+    ck_assert_int_eq(batch->images, batch->batch < TRAINING_BATCHES ? batch->batch * TRAINING_BATCH : TRAINING_COUNT);
+    ck_assert_double_gt(batch->loss, 0.0);
+    return w->batches == w->stop_at_batch;
+}
+
+int witness_epoch(void *user, const cn_epoch *epoch) {
+    witness *w = user;
+    w->epochs++;
+    ck_assert_int_eq(epoch->epoch, w->epochs);
+    ck_assert_int_eq(w->batches, w->epochs * TRAINING_BATCHES);
+    ck_assert_double_eq(epoch->train_loss, w->last.average_loss);
+    ck_assert_double_eq(epoch->train_accuracy, w->last.average_accuracy);
+    ck_assert_double_eq(epoch->learning_rate, w->last.learning_rate);
+    return w->epochs == w->stop_at_epoch;
+}

@@ -1,0 +1,40 @@
+/* training.h: what tests of training share: a toy network, its data and options, and what its callbacks see. */
+#ifndef TRAINING_H
+#define TRAINING_H
+
+#include "toys.h"
+
+enum { TRAINING_COUNT = 50, TRAINING_BATCH = 20, TRAINING_BATCHES = 3 }; /* the last batch has 10 */
+
+typedef struct training {
+    cn_context *ctx;
+    cn_model *model;
+    toy_data train, test;
+    cn_trainer_options options;
+} training;
+
+training training_begin(cn_norm norm, float dropout);
+void training_end(training *f);
+
+/* A trainer of that model with the options as they are now. */
+cn_trainer *training_trainer(training *f, cn_model *model);
+
+cn_epoch training_epoch(const cn_trainer *trainer, int64_t index);
+
+/* One cycle of four epochs. */
+void training_one_cycle(cn_schedule_options *schedule);
+
+/* Fails unless both have had the same epochs. */
+void training_expect_same_history(const cn_trainer *a, const cn_trainer *b);
+
+/* ---- callbacks that check what they are told, count it, and stop when asked to ---- */
+
+typedef struct witness {
+    int batches, epochs, stop_at_batch, stop_at_epoch; /* 0: never */
+    cn_batch last;
+} witness;
+
+int witness_batch(void *user, const cn_batch *batch);
+int witness_epoch(void *user, const cn_epoch *epoch);
+
+#endif
