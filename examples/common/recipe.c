@@ -29,6 +29,7 @@ recipe recipe_make(recipe_name name) {
     r.changes = none;
     r.changes.alternating_flip = 1;
     if (name == RECIPE_BEST) {
+        r.optimizer.momentum = 0.9f;
         r.ema_decay = 0.998f;
         r.changes.crop_padding = 2;
         r.changes.crop_mode = CN_PADDING_REFLECT;
