@@ -108,6 +108,16 @@ static const char *const known_graphs[] = {
     "train 2x20x8x12 | group_norm groups=4 | conv2d out=17 kernel=3 bias=0 | batch_norm | relu | conv2d out=16 "
     "kernel=3 "
     "padding=1 mode=circular | add @5 @5",
+    /* 1×1 convolutions and a max pool in strips: of all widths, several to a map; a norm behind, a norm and ReLU ahead
+     * (for inference: in between); an input read twice, groups; sizes that do not fit, and a pool of another kind */
+    "train 19x9x24x20 | conv2d out=11 kernel=1 | max_pool kernel=2 | batch_norm | relu",
+    "train 2x5x4x6 | batch_norm | relu | conv2d out=9 kernel=1 bias=0 | max_pool kernel=2 | add @4 @4",
+    "train 3x4x8x2 | conv2d out=8 kernel=1 groups=2 | max_pool kernel=2 | conv2d out=8 kernel=1 stride=2 @0 | add @2 "
+    "@3",
+    "train 2x3x6x4 | conv2d out=4 kernel=1 | batch_norm | relu | max_pool kernel=2 | conv2d out=3 kernel=3 padding=1",
+    "train 2x3x4x4 | conv2d out=4 kernel=1 | max_pool kernel=2 | conv2d out=4 kernel=1 | max_pool kernel=2 | flatten",
+    "train 2x3x5x4 | conv2d out=4 kernel=1 | max_pool kernel=2 | batch_norm",
+    "train 2x3x4x4 | conv2d out=4 kernel=1 | max_pool kernel=3 stride=2 padding=1 | batch_norm",
     /* nothing to train; nothing but the input */
     "train 2x3x4x4 | max_pool kernel=2 | flatten",
     "train 2x3x4x4 | add @0 @0",

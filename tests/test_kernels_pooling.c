@@ -149,6 +149,43 @@ START_TEST(windows_that_share_no_pixel_can_overwrite) {
 }
 END_TEST
 
+/* Ties, infinities and NaN included: the first largest, or the last NaN, gets the gradient. */
+START_TEST(pools_of_two_by_two_remember_the_largest) {
+    cn__rng rng = cn__rng_new(25, 0, 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        int32_t rows = between(&rng, 1, 4), columns = between(&rng, 1, 5);
+        cn__plane x = plane_random(&rng, 2 * rows, 2 * columns, 2.0f, 1), y = plane_new(rows, columns);
+        cn__plane dy = plane_random(&rng, rows, columns, 3.0f, 1), dx = plane_new(2 * rows, 2 * columns);
+        uint8_t which[4 * 5 * CN__LANES];
+        for (int l = 0; l < CN__LANES; l++)
+            *plane_at(x, between(&rng, 0, 1), between(&rng, 0, 1), l) = l % 3 ? -INFINITY : NAN;
+        kernels->max_pool2(x, y, rows, columns, which);
+        kernels->max_pool2_backward(which, dy, dx, rows, columns);
+        for (int32_t r = 0; r < rows; r++)
+            for (int32_t c = 0; c < columns; c++)
+                for (int l = 0; l < CN__LANES; l++) {
+                    int top = 0;
+                    for (int i = 1; i < 4; i++) {
+                        float value = *plane_at(x, 2 * r + i / 2, 2 * c + i % 2, l);
+                        if (isnan(value) || value > *plane_at(x, 2 * r + top / 2, 2 * c + top % 2, l))
+                            top = i;
+                    }
+                    float largest = *plane_at(x, 2 * r + top / 2, 2 * c + top % 2, l), got = *plane_at(y, r, c, l);
+                    ck_assert(isnan(largest) ? isnan(got) : got == largest);
+                    for (int i = 0; i < 4; i++)
+                        ck_assert_float_eq(*plane_at(dx, 2 * r + i / 2, 2 * c + i % 2, l),
+                                           i == top ? *plane_at(dy, r, c, l) : 0.0f);
+                }
+        check_guard(y, rows, columns);
+        check_guard(dx, 2 * rows, 2 * columns);
+        plane_free(x);
+        plane_free(y);
+        plane_free(dy);
+        plane_free(dx);
+    }
+}
+END_TEST
+
 START_TEST(a_maximum_that_is_nan_shows) {
     cn__rng rng = cn__rng_new(22, 0, 0);
     cn__pool_args args = {2, 2, 1, 1, {2, 2}, {2, 2}, {0, 0}, {1, 1}, true, 0, false};
@@ -260,6 +297,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, choose_kernels, NULL);
     tcase_add_test(tests, max_pools_equal_plain_loops);
     tcase_add_test(tests, windows_that_share_no_pixel_can_overwrite);
+    tcase_add_test(tests, pools_of_two_by_two_remember_the_largest);
     tcase_add_test(tests, a_maximum_that_is_nan_shows);
     tcase_add_test(tests, average_pools_equal_plain_loops);
     tcase_add_test(tests, adaptive_pools_equal_plain_loops);
