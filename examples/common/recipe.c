@@ -18,7 +18,7 @@ recipe recipe_make(recipe_name name) {
     r.batch_size = 64;
     r.dropout = 0.0f;
     r.optimizer.kind = CN_OPTIMIZER_MUON;
-    r.optimizer.momentum = 0.95f;
+    r.optimizer.momentum = 0.9f;
     r.optimizer.nesterov = 1;
     r.optimizer.weight_decay = 0.03f;
     r.optimizer.decay_weights_only = 1;
@@ -29,7 +29,6 @@ recipe recipe_make(recipe_name name) {
     r.changes = none;
     r.changes.alternating_flip = 1;
     if (name == RECIPE_BEST) {
-        r.optimizer.momentum = 0.9f;
         r.ema_decay = 0.998f;
         r.changes.crop_padding = 2;
         r.changes.crop_mode = CN_PADDING_REFLECT;
