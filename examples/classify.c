@@ -15,7 +15,7 @@ enum {
 };
 
 static const char *model_name = "pretrained", *map_path;
-static int64_t top = 5, threads;
+static int64_t top = 5, shift, threads;
 static int json, flip;
 
 static argument arguments[] = {
@@ -26,6 +26,7 @@ static argument arguments[] = {
          "also write where the model sees the first of the classes, as colours over the middle of the picture (PNG); "
          "of several pictures into FILE, a folder, as NAME.png"),
     FLAG("flip", &flip, 1, "take the mean over a picture and its mirror image"),
+    INTEGER("shift", &shift, 0, 8, "take the mean over a picture moved by up to so many pixels each way"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
     END_OF_ARGUMENTS,
 };
@@ -66,6 +67,7 @@ static cn_status open_model(classifier *c) {
     cn_status status = model_load(c->context, model_name, &c->model);
     options.max_batch = 1;
     options.flip = flip;
+    options.shift = (int)shift;
     if (status == CN_OK)
         status = cn_predictor_new(c->model, &options, &c->predictor);
     if (status == CN_OK)

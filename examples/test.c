@@ -10,12 +10,14 @@ enum { SPLIT_TRAIN, SPLIT_TEST };
 static const char *data_text;
 static int64_t threads, misclassified, predictions;
 static int split = SPLIT_TEST, flip;
+static int64_t shift;
 static const char *const splits[] = {"train", "test", NULL};
 
 static argument arguments[] = {
     REQUIRED("data", "DATA", &data_text, DATA_HELP),
     CHOICE("split", splits, &split, "which of the images"),
     FLAG("flip", &flip, 1, "average what the model says of each image and of its mirror image"),
+    INTEGER("shift", &shift, 0, 8, "average over each image moved by up to so many pixels each way, edges mirrored"),
     INTEGER("misclassified", &misclassified, 0, 1000000000, "list the first N misclassified images"),
     INTEGER("predictions", &predictions, 0, 1000000000, "list the first N images with what the model says of them"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
@@ -91,6 +93,7 @@ static cn_status print_predictions(cn_context *context, const cn_model *model, c
     int64_t scores_shape[2] = {1, output[0]};
     cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
     options.flip = flip;
+    options.shift = (int)shift;
     cn_status status = cn_predictor_new(model, &options, &predictor);
     if (status == CN_OK)
         status = cn_tensor_new(context, CN_UINT8, 4, shape, &image);
@@ -139,6 +142,7 @@ static int measure(cn_context *context, const char *model_path, data_spec *data)
         classes_match(model, dataset)) {
         options.loss = network_loss(model);
         options.flip = flip;
+        options.shift = (int)shift;
         if (cn_evaluation_new(model, dataset, &options, &evaluation) != CN_OK) {
             complain("cannot run '%s' on '%s': %s", model_path, data_text, cn_last_error());
         } else {

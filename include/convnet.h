@@ -114,10 +114,10 @@ typedef enum cn_pass {
 typedef struct cn_trace_event {
     size_t size;
     cn_pass pass;
-    const char *layer; /* its name, valid as long as its model; what is computed along with a layer, such as the ReLU
-                          behind a norm, counts as that layer's. NULL: no layer's work */
-    const char *type;  /* PyTorch's name, such as "Conv2d"; NULL without a layer */
-    int thread;        /* 0 to threads - 1 */
+    const char *layer;  /* its name, valid as long as its model; what is computed along with a layer, such as the ReLU
+                           behind a norm, counts as that layer's. NULL: no layer's work */
+    const char *type;   /* PyTorch's name, such as "Conv2d"; NULL without a layer */
+    int thread;         /* 0 to threads - 1 */
     int64_t start, end; /* in nanoseconds, of a clock that never goes back */
 } cn_trace_event;
 
@@ -134,9 +134,9 @@ typedef struct cn_context_options {
     void (*release)(void *user, void *memory);
     /* Where remarks go, such as an unknown tensor in a file. NULL: nowhere. */
     void (*log)(void *user, cn_log_level level, const char *message);
+    void *user; /* handed to these functions */
     /* Told of each piece of work, by the thread that did it: several at once. NULL: nobody, and no clock is read. */
     void (*trace)(void *user, const cn_trace_event *event);
-    void *user; /* handed to the four functions above */
 } cn_context_options;
 #define CN_CONTEXT_OPTIONS_INIT                                                                                        \
     { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, NULL, NULL, NULL, NULL, NULL }
@@ -752,13 +752,16 @@ typedef struct cn_misclassified {
 typedef struct cn_evaluation_options {
     size_t size;
     cn_loss loss; /* how outputs are read */
-    int flip;     /* 1: each image's probabilities are the mean of its own and its mirror image's */
+    /* Test-time augmentation: an image's probabilities are the mean over several views of it. */
+    int flip;  /* 1: itself and its mirror image */
+    int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² views; 0 to 8, and less than
+                  its sides */
 } cn_evaluation_options;
 #define CN_EVALUATION_OPTIONS_INIT                                                                                     \
-    { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0 }
+    { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0, 0 }
 
 /* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes.
- * CN_ERR_SHAPE, CN_ERR_STATE. The result is independent of model and data afterwards. */
+ * CN_ERR_SHAPE, CN_ERR_STATE, CN_ERR_ARGUMENT (shift). The result is independent of model and data afterwards. */
 CN_API cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset,
                                    const cn_evaluation_options *options, cn_evaluation **evaluation);
 
@@ -787,18 +790,21 @@ typedef struct cn_predictor cn_predictor;
 typedef struct cn_predictor_options {
     size_t size;
     int max_batch; /* images handled at a time, larger inputs are cut up; 0 means 16 */
-    int flip;      /* 1: each image also goes in mirrored, and the output has the mean of the probabilities that both
-                      get, from a model with one value a class: as they are if its last layer is a softmax, else their
-                      logarithms */
+    /* Test-time augmentation: several views of each image go in, and the output has the mean of the probabilities that
+     * they get, from a model with one value a class: as they are if its last layer is a softmax, else their logarithms.
+     */
+    int flip;  /* 1: itself and its mirror image */
+    int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² views; 0 to 8, and less than
+                  its sides */
 } cn_predictor_options;
 #define CN_PREDICTOR_OPTIONS_INIT                                                                                      \
-    { sizeof(cn_predictor_options), 16, 0 }
+    { sizeof(cn_predictor_options), 16, 0, 0 }
 
 /* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may share
  * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time
  * and, unless a layer prevents it (grouped convolutions, batch norm without running statistics), also in the one that
  * serves few; with a small max_batch only in the latter, and then it takes the least memory. CN_ERR_STATE: model not
- * initialised; CN_ERR_SHAPE: flip with an output of more than one value a class. */
+ * initialised; CN_ERR_SHAPE: views with an output of more than one value a class; CN_ERR_ARGUMENT: shift. */
 CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options, cn_predictor **predictor);
 CN_API void cn_predictor_free(cn_predictor *predictor);
 

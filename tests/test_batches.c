@@ -55,7 +55,7 @@ START_TEST(lanes_hold_what_batches_hold) {
     enum { ROW = (ARRAYS_WIDTH + 2) * CN__LANES, CHANNEL = (ARRAYS_HEIGHT + 2) * ROW + CN__LANES };
     arrays a = arrays_new(CN_UINT8, 2);
     cn_augmentation all = CN_AUGMENTATION_CIFAR10;
-    const cn__fetch how = {true, 3, 4, false};
+    const cn__fetch how = {.augment = true, .seed = 3, .epoch = 4};
     static float lanes[ARRAYS_CHANNELS * CHANNEL];
     ck_ok(cn_dataset_set_augmentation(a.set, &all));
     cn_tensor *batch = arrays_batch(a.set, a.ctx, 1, 3, 4);

@@ -140,6 +140,51 @@ START_TEST(mirror_images_have_their_say) {
 }
 END_TEST
 
+/* Views as a predictor has them, of float images and of bytes. */
+static void expect_predictors_loss(cn_context *ctx, cn_model *model, const cn_dataset *set, const cn_tensor *images,
+                                   const cn_tensor *labels) {
+    int64_t shape[2] = {COUNT, TOY_CLASSES};
+    cn_predictor_options how = CN_PREDICTOR_OPTIONS_INIT;
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    cn_predictor *predictor;
+    cn_evaluation *e;
+    cn_tensor *output;
+    double mean;
+    how.flip = options.flip = 1;
+    how.shift = options.shift = 2;
+    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 2, shape, &output));
+    ck_ok(cn_predictor_new(model, &how, &predictor));
+    ck_ok(cn_predictor_run(predictor, images, output));
+    ck_ok(cn_loss_compute(CN_LOSS_NLL, 0.0f, output, labels, &mean, NULL));
+    ck_ok(cn_evaluation_new(model, set, &options, &e));
+    ck_assert_double_eq_tol(cn_evaluation_loss(e), mean, 1e-6);
+    cn_evaluation_free(e);
+    cn_predictor_free(predictor);
+    cn_tensor_free(output);
+}
+
+START_TEST(moved_images_have_their_say) {
+    cn_context *ctx = test_context(2);
+    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f);
+    toy_data data = toy_data_new(ctx, COUNT, 2);
+    int64_t shape[4] = {COUNT, 1, TOY_SIDE, TOY_SIDE};
+    cn_tensor *pixels;
+    cn_dataset *floats;
+    ck_ok(cn_model_set_normalization(model, 1, (float[]){0.4f}, (float[]){0.25f})); /* as toys.c has it */
+    expect_predictors_loss(ctx, model, data.set, data.images, data.labels);
+    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, shape, &pixels));
+    for (int i = 0; i < COUNT * TOY_PIXELS; i++)
+        ((float *)cn_tensor_data(pixels))[i] = (float)(i * 7919 % 251) / 100.0f - 1.0f;
+    ck_ok(cn_dataset_memory(ctx, pixels, data.labels, TOY_CLASSES, &floats));
+    expect_predictors_loss(ctx, model, floats, pixels, data.labels);
+    cn_dataset_free(floats);
+    cn_tensor_free(pixels);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
 START_TEST(the_model_stays_as_it_is_and_may_go) {
     cn_context *ctx = test_context(1);
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f), *twin = toy_model(ctx, CN_NORM_BATCH, 0.0f);
@@ -232,7 +277,7 @@ END_TEST
 START_TEST(out_of_memory_is_a_status) {
     counting_allocator counter = {0};
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    const cn_evaluation_options flip = {sizeof flip, CN_LOSS_NLL, 1};
+    const cn_evaluation_options flip = {sizeof flip, CN_LOSS_NLL, 1, 0};
     cn_context *ctx;
     cn_evaluation *e;
     counting_options(&counter, &options);
@@ -265,6 +310,7 @@ int main(void) {
     TCase *group = tcase_create("evaluation");
     tcase_add_loop_test(group, an_evaluation_counts_what_the_model_says, CN_LOSS_NLL, CN_LOSS_CROSS_ENTROPY + 1);
     tcase_add_loop_test(group, mirror_images_have_their_say, CN_LOSS_NLL, CN_LOSS_CROSS_ENTROPY + 1);
+    tcase_add_test(group, moved_images_have_their_say);
     tcase_add_test(group, the_model_stays_as_it_is_and_may_go);
     tcase_add_test(group, a_class_without_images_has_no_accuracy);
     tcase_add_test(group, a_model_of_nan_predicts_nothing);

@@ -160,6 +160,71 @@ START_TEST(mirror_images_have_their_say) {
 }
 END_TEST
 
+/* An image moved down and right, its edges mirrored, and then from left to right if so. */
+static void look(const float *from, int down, int right, int flip, float *to) {
+    const int last = TOY_SIDE - 1;
+    for (int y = 0; y < TOY_SIDE; y++)
+        for (int x = 0; x < TOY_SIDE; x++) {
+            int row = abs(y - down), column = abs(x - right);
+            row = row > last ? 2 * last - row : row;
+            column = column > last ? 2 * last - column : column;
+            to[y * TOY_SIDE + (flip ? last - x : x)] = from[row * TOY_SIDE + column];
+        }
+}
+
+/* Adds the probabilities that the model gives to a view of all images. */
+static void add_view(const fixture *f, cn_model *model, int down, int right, int flip, double *sums) {
+    cn_tensor *view = floats(f->ctx, 4, (int64_t[]){MOST, 1, TOY_SIDE, TOY_SIDE});
+    cn_tensor *output = floats(f->ctx, 2, (int64_t[]){MOST, TOY_CLASSES});
+    for (int n = 0; n < MOST; n++)
+        look((float *)cn_tensor_data(f->images) + n * TOY_PIXELS, down, right, flip,
+             (float *)cn_tensor_data(view) + n * TOY_PIXELS);
+    ck_ok(cn_model_forward(model, 0, view, output));
+    for (int i = 0; i < MOST * TOY_CLASSES; i++)
+        sums[i] += exp((double)((float *)cn_tensor_data(output))[i]);
+    cn_tensor_free(view);
+    cn_tensor_free(output);
+}
+
+/* Loops 0 … 3: moved by up to 1 or 2 pixels, without and with mirror images. */
+START_TEST(moved_images_have_their_say) {
+    fixture f = begin(2);
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    double sums[MOST * TOY_CLASSES] = {0.0};
+    float wanted[MOST * TOY_CLASSES];
+    int views = 0, shift = options.shift = 1 + _i % 2;
+    options.flip = _i / 2;
+    for (int flip = 0; flip <= options.flip; flip++)
+        for (int down = -shift; down <= shift; down++)
+            for (int right = -shift; right <= shift; right++, views++)
+                add_view(&f, f.model, down, right, flip, sums);
+    for (int i = 0; i < MOST * TOY_CLASSES; i++)
+        wanted[i] = (float)log(sums[i] / views);
+    for (options.max_batch = 1; options.max_batch <= 32; options.max_batch += 31) {
+        cn_predictor *predictor;
+        ck_ok(cn_predictor_new(f.model, &options, &predictor));
+        ck_ok(cn_predictor_run(predictor, f.images, f.output));
+        expect_near(cn_tensor_data(f.output), wanted, MOST * TOY_CLASSES);
+        cn_predictor_free(predictor);
+    }
+    end(&f);
+}
+END_TEST
+
+START_TEST(images_move_by_less_than_their_sides) {
+    fixture f = begin(1);
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    cn_predictor *predictor;
+    options.shift = TOY_SIDE;
+    ck_fails(cn_predictor_new(f.model, &options, &predictor), CN_ERR_ARGUMENT,
+             "shift is 6, wanted 0 to 5 for images of 6×6");
+    options.shift = -1;
+    ck_fails(cn_predictor_new(f.model, &options, &predictor), CN_ERR_ARGUMENT, "shift is -1");
+    ck_assert_ptr_null(predictor);
+    end(&f);
+}
+END_TEST
+
 START_TEST(there_is_no_mean_of_maps) {
     cn_context *ctx = test_context(1);
     cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
@@ -173,6 +238,9 @@ START_TEST(there_is_no_mean_of_maps) {
     ck_ok(cn_model_init(model, 0));
     ck_fails(cn_predictor_new(model, &options, &predictor), CN_ERR_SHAPE, "flip, but the model's output is 1×4×4");
     ck_assert_ptr_null(predictor);
+    options.flip = 0;
+    options.shift = 1;
+    ck_fails(cn_predictor_new(model, &options, &predictor), CN_ERR_SHAPE, "shift, but the model's output is 1×4×4");
     cn_model_free(model);
     cn_context_free(ctx);
 }
@@ -282,7 +350,7 @@ END_TEST
 START_TEST(what_does_not_fit_is_refused) {
     fixture f = begin(1);
     cn_predictor *predictor, *made;
-    cn_predictor_options options = {sizeof options, -1, 0};
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
     cn_model *naive = toy_model(f.ctx, CN_NORM_NONE, 0.0f), *bare;
     cn_tensor *none = floats(f.ctx, 4, (int64_t[]){0, 1, TOY_SIDE, TOY_SIDE});
     cn_tensor *no_output = floats(f.ctx, 2, (int64_t[]){0, TOY_CLASSES});
@@ -298,6 +366,7 @@ START_TEST(what_does_not_fit_is_refused) {
     ck_fails(cn_predictor_run(predictor, NULL, f.output), CN_ERR_ARGUMENT, "input is NULL");
     ck_fails(cn_predictor_run(predictor, f.images, NULL), CN_ERR_ARGUMENT, "output is NULL");
     ck_ok(cn_predictor_run(predictor, f.images, f.output));
+    options.max_batch = -1;
     ck_fails(cn_predictor_new(naive, &options, &made), CN_ERR_ARGUMENT, "max_batch is -1");
     ck_assert_ptr_null(made);
     ck_fails(cn_predictor_new(NULL, NULL, &made), CN_ERR_ARGUMENT, "model is NULL");
@@ -356,6 +425,8 @@ int main(void) {
     TCase *group = tcase_create("predictor");
     tcase_add_test(group, predictions_are_the_models);
     tcase_add_loop_test(group, mirror_images_have_their_say, 0, 3);
+    tcase_add_loop_test(group, moved_images_have_their_say, 0, 4);
+    tcase_add_test(group, images_move_by_less_than_their_sides);
     tcase_add_test(group, there_is_no_mean_of_maps);
     tcase_add_test(group, bytes_are_normalised_as_in_training);
     tcase_add_test(group, a_predictor_keeps_what_the_model_was);

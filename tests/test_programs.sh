@@ -229,7 +229,7 @@ expect "$(cut -d, -f6 "$log" | sed -n 2p)" = 0.02
 run 0 train --data synthetic:100 --epochs 1 --profile
 says out "Where the time went"
 expect "$(grep -cE '^cblock1.0.convlayer +Conv2d +[0-9.]+ % +[0-9.]+ +[0-9.]+ % +[0-9.]+$' "$dir/out")" -eq 1
-run 0 test "$model" --data synthetic:400 --flip --predictions 2
+run 0 test "$model" --data synthetic:400 --flip --shift 1 --predictions 2
 says out " of 80)"
 
 # A model for ten classes of colour images does not take grey ones, and says so.
@@ -289,7 +289,7 @@ expect "$(grep -c '"probability": ' "$dir/out")" -eq 2
 says out 'none\".png'
 says out '"error": "cannot open'
 says err "convnet-classify: cannot read '$dir/maps': it is not a regular file" # named once
-run 0 classify --map "$dir/map.ppm" --flip --top 1 "$image"
+run 0 classify --map "$dir/map.ppm" --flip --shift 2 --top 1 "$image"
 says out "$dir/map.ppm"
 run 0 classify --map "$dir/maps" "$image" "$dir/map.ppm" "$image"
 expect -s "$dir/maps/7.ppm.png" -a -s "$dir/maps/7.ppm-2.png" -a -s "$dir/maps/map.ppm.png"

@@ -127,7 +127,7 @@ static cn_status take_misclassified(void *bytes) {
 #define GROWN(name, take, type, member)                                                                                \
     { #take, sizeof usual_##name, offsetof(type, member), &usual_##name, take_##take }
 static const versioned read_structs[] = {
-    ENTRY(context, context),
+    GROWN(context, context, cn_context_options, trace),
     ENTRY(conv2d, conv2d),
     ENTRY(norm, norm),
     ENTRY(max_pool, max_pool),
@@ -138,7 +138,7 @@ static const versioned read_structs[] = {
     ENTRY(schedule, schedule),
     GROWN(trainer, trainer, cn_trainer_options, ema_decay),
     GROWN(predictor, predictor, cn_predictor_options, flip),
-    ENTRY(evaluation, evaluation),
+    GROWN(evaluation, evaluation, cn_evaluation_options, shift),
     GROWN(augmentation, augmentation, cn_augmentation, alternating_flip),
     ENTRY(source, source),
     ENTRY(folder, folder),

@@ -4,12 +4,23 @@
 
 #include "base/base.h"
 
+/* How an image is looked at: moved by less than its sides, its edges mirrored; then left becomes right. */
+typedef struct cn__view {
+    int down, right;
+    bool mirror;
+} cn__view;
+
+/* The place that place `i` repeats, where a line of `size` is mirrored at its ends (CN_PADDING_REFLECT). */
+static inline int cn__reflected(int i, int size) {
+    return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;
+}
+
 /* How one pass wants its images. */
 typedef struct cn__fetch {
     bool augment;
     uint64_t seed;
     int64_t epoch;
-    bool mirror; /* left becomes right, after all else */
+    cn__view view; /* after all else */
 } cn__fetch;
 
 /* Bytes of scratch memory that one call of cn__dataset_fetch needs (aligned to CN__ALIGN; a multiple of it). */

@@ -1,6 +1,7 @@
 /* geometry.c: flip, grayscale, crop, rotation and perspective of 8-bit images, to the byte what torchvision 0.14 makes
  * of a PIL image. Every result pixel looks up where it comes from; a pixel's centre lies at (x + 1/2, y + 1/2). */
 #include "data/augmentation.h"
+#include "data/data.h"
 #include <math.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ static int padded_place(int i, int size, cn_padding_mode mode) {
     if (mode == CN_PADDING_ZEROS)
         return -1;
     if (mode == CN_PADDING_REFLECT)
-        return i < 0 ? -i : 2 * (size - 1) - i;
+        return cn__reflected(i, size);
     return i < 0 ? 0 : size - 1;
 }
 

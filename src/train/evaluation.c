@@ -57,7 +57,9 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
     int64_t output[3];
     cn__inference *inference = NULL;
     cn__feed feed = {0};
+    cn__views views = {options->flip != 0, options->shift};
     cn_model_output_shape(model, output);
+    CN__TRY(cn__views_check("cn_evaluation_options", &views, model->input, (cn__shape){(int32_t)output[0], 1, 1}));
     e->classes = output[0];
     e->truths = cn_dataset_classes(dataset);
     e->confusion = cn__alloc(e->ctx, (size_t)(e->truths * e->classes), sizeof *e->confusion);
@@ -66,7 +68,7 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
     if (status == CN_OK)
         status = cn__feed_init(&feed, e->ctx, dataset, BATCH);
     if (status == CN_OK)
-        status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1}, options->flip != 0);
+        status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1}, views);
     if (status == CN_OK)
         status = cn__inference_new(model, &(cn__inference_options){.images = feed.images}, &inference);
     if (status == CN_OK) {
@@ -86,7 +88,8 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     *evaluation = NULL;
     CN__TRY(cn__model_ready(model, "cn_evaluation_new"));
     CN__REQUIRE(dataset);
-    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, options, "cn_evaluation_options"));
+    CN__TRY(cn__options_read(&known, sizeof known, offsetof(cn_evaluation_options, shift), options,
+                             "cn_evaluation_options"));
     CN__TRY(cn__criterion_check(&(cn__criterion){known.loss, 0.0f}, "cn_evaluation_options"));
     CN__TRY(cn__feed_check(model, dataset, "cn_evaluation_new", "the data set"));
     cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);

@@ -48,7 +48,7 @@ void cn__feed_drop(cn__feed *feed) {
     cn__free(feed->ctx, feed->label);
     cn__free(feed->ctx, feed->place);
     cn__free(feed->ctx, feed->outputs.data);
-    cn__free(feed->ctx, feed->mirrored.data);
+    cn__free(feed->ctx, feed->another.data);
     *feed = (cn__feed){0};
 }
 
@@ -127,15 +127,16 @@ static cn_status make_outputs(const cn__feed *feed, cn__shape shape, cn__map *ou
     return outputs->data ? CN_OK : cn__no_memory("a batch of outputs");
 }
 
-cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, bool flip) {
+cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, cn__views views) {
+    feed->views = views;
     CN__TRY(make_outputs(feed, shape, &feed->outputs));
-    return flip ? make_outputs(feed, shape, &feed->mirrored) : CN_OK;
+    return cn__view_count(&views) > 1 ? make_outputs(feed, shape, &feed->another) : CN_OK;
 }
 
-/* Images from `first` on, or their mirror images, and what the model says of them. */
-static cn_status run_batch(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images, bool mirror) {
-    cn__fetch how = {.mirror = mirror};
-    batch b = {feed, NULL, first, (size_t)images, &how, mirror ? &feed->mirrored : &feed->outputs};
+/* A view of the images from `first` on, and what the model says of it. */
+static cn_status run_view(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images, int view) {
+    cn__fetch how = {.view = cn__view_at(&feed->views, view)};
+    batch b = {feed, NULL, first, (size_t)images, &how, view ? &feed->another : &feed->outputs};
     cn__blocks blocks = {fill_block, take_block, &b};
     cn__inference_run(inference, images, &blocks);
     return first_failure(&b);
@@ -145,11 +146,10 @@ cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__seen 
     int64_t count = cn_dataset_count(feed->data);
     for (int64_t first = 0; first < count; first += feed->images) {
         int32_t images = count - first < feed->images ? (int32_t)(count - first) : feed->images;
-        CN__TRY(run_batch(feed, inference, first, images, false));
-        if (feed->mirrored.data) {
-            CN__TRY(run_batch(feed, inference, first, images, true));
-            for (int32_t n = 0; n < images; n++)
-                cn__row_join(cn__map_row(&feed->outputs, n), cn__map_row(&feed->mirrored, n), false);
+        for (int view = 0; view < cn__view_count(&feed->views); view++) {
+            CN__TRY(run_view(feed, inference, first, images, view));
+            for (int32_t n = 0; view > 0 && n < images; n++)
+                cn__row_join(cn__map_row(&feed->outputs, n), view, cn__map_row(&feed->another, n), false);
         }
         CN__TRY(seen(argument, first, images));
     }

@@ -60,17 +60,18 @@ double cn__row_probability(cn_loss loss, cn__row output, int64_t k) {
     return exp(value(output, k) - log_normalizer(loss, output));
 }
 
-/* log(mean of e^a and e^b) */
-static double log_mean(double a, double b) {
-    double larger = fmax(a, b), distance = fabs(a - b);
-    return larger == -INFINITY ? larger : larger + log1p(exp(-distance)) - log(2.0);
+/* log(mean of `count` times e^a and e^b) */
+static double log_mean(double a, int count, double b) {
+    double sum = a + log(count), larger = fmax(sum, b), distance = fabs(sum - b);
+    return larger == -INFINITY ? larger : larger + log1p(exp(-distance)) - log(count + 1);
 }
 
-void cn__row_join(cn__row output, cn__row mirrored, bool probabilities) {
-    double ours = log_sum_exp(output), theirs = log_sum_exp(mirrored);
+void cn__row_join(cn__row output, int count, cn__row another, bool probabilities) {
+    double ours = log_sum_exp(output), theirs = log_sum_exp(another);
     for (int64_t k = 0; k < output.classes; k++) {
-        double a = value(output, k), b = value(mirrored, k);
-        output.data[(size_t)k * output.step] = (float)(probabilities ? (a + b) / 2.0 : log_mean(a - ours, b - theirs));
+        double a = value(output, k), b = value(another, k);
+        output.data[(size_t)k * output.step] =
+            (float)(probabilities ? (count * a + b) / (count + 1) : log_mean(a - ours, count, b - theirs));
     }
 }
 

@@ -10,8 +10,9 @@ struct cn_predictor {
     int32_t images;                 /* at a time */
     int32_t few;                    /* that go one by one */
     float *levels;                  /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
-    float *mirrored;                /* outputs of mirror images; NULL: not wanted */
-    bool probabilities;             /* the model ends in a softmax */
+    cn__views views;
+    float *another;     /* outputs of a further view; NULL: there is none */
+    bool probabilities; /* the model ends in a softmax */
 };
 
 /* ---- images on their way in and out ---- */
@@ -19,7 +20,7 @@ struct cn_predictor {
 typedef struct pass {
     const cn_predictor *predictor;
     int32_t images;
-    bool mirror;         /* left becomes right */
+    cn__view view;
     const float *floats; /* normalised; NULL: bytes */
     const uint8_t *bytes;
     float *output;
@@ -28,8 +29,14 @@ typedef struct pass {
 
 /* Pixel x of a row that begins at `row`. */
 static float pixel(const pass *p, size_t channel, size_t row, size_t x, size_t width) {
-    size_t at = row + (p->mirror ? width - 1 - x : x);
+    int from = (int)(p->view.mirror ? width - 1 - x : x) - p->view.right;
+    size_t at = row + (size_t)cn__reflected(from, (int)width);
     return p->floats ? p->floats[at] : p->predictor->levels[channel * LEVELS + p->bytes[at]];
+}
+
+/* Where row y of a plane of the view begins, whose own begins at `plane`. */
+static size_t row_start(const pass *p, size_t plane, size_t y, size_t height, size_t width) {
+    return plane + (size_t)cn__reflected((int)y - p->view.down, (int)height) * width;
 }
 
 static void fill_plane(const pass *p, size_t block, size_t channel, const cn__map *map) {
@@ -37,9 +44,10 @@ static void fill_plane(const pass *p, size_t block, size_t channel, const cn__ma
     size_t width = (size_t)map->shape.width;
     cn__plane plane = cn__map_plane(map, 0, channel);
     for (size_t lane = 0; lane < CN__LANES; lane++) {
-        size_t image = block * CN__LANES + lane, row = (image * channels + channel) * height * width;
+        size_t image = block * CN__LANES + lane, first = (image * channels + channel) * height * width;
         bool spare = image >= (size_t)p->images;
-        for (size_t y = 0; y < height; y++, row += width) {
+        for (size_t y = 0; y < height; y++) {
+            size_t row = row_start(p, first, y, height, width);
             float *to = plane.data + y * plane.row + lane;
             for (size_t x = 0; x < width; x++)
                 to[x * CN__LANES] = spare ? 0.0f : pixel(p, channel, row, x, width);
@@ -63,9 +71,10 @@ static void take_block(void *argument, size_t block, const cn__map *output) {
 static void fill_single(void *argument, size_t image, const cn__map *input) {
     const pass *p = argument;
     size_t channels = (size_t)input->lane_channels, width = (size_t)input->shape.width;
-    size_t row = image * channels * (size_t)input->shape.height * width;
-    for (size_t channel = 0; channel < channels; channel++)
-        for (size_t y = 0; y < (size_t)input->shape.height; y++, row += width) {
+    size_t height = (size_t)input->shape.height, first = image * channels * height * width;
+    for (size_t channel = 0; channel < channels; channel++, first += height * width)
+        for (size_t y = 0; y < height; y++) {
+            size_t row = row_start(p, first, y, height, width);
             float *to = cn__channel_map_row(input, channel, y);
             for (size_t x = 0; x < width; x++)
                 to[x * CN__LANES] = pixel(p, channel, row, x, width);
@@ -93,18 +102,16 @@ static cn_status make_levels(cn_predictor *p) {
     return CN_OK;
 }
 
-/* What it takes to run mirror images, too. */
-static cn_status make_flip(cn_predictor *p) {
-    int64_t output[3];
-    cn_model_output_shape(p->model, output);
-    if (output[1] != 1 || output[2] != 1)
-        return cn__error(CN_ERR_SHAPE,
-                         "cn_predictor_options: flip, but the model's output is %lld×%lld×%lld, wanted one "
-                         "value a class",
-                         (long long)output[0], (long long)output[1], (long long)output[2]);
+/* What it takes to run several views of an image. */
+static cn_status make_views(cn_predictor *p, cn__views views) {
+    cn__shape output = cn__model_shape(p->model, (int32_t)p->model->node_count - 1);
+    p->views = views;
+    CN__TRY(cn__views_check("cn_predictor_options", &views, p->model->input, output));
+    if (cn__view_count(&views) == 1)
+        return CN_OK;
     p->probabilities = p->model->nodes[p->model->node_count - 1].layer->ops == cn__layer_ops_find("Softmax");
-    p->mirrored = cn__alloc(p->ctx, (size_t)p->images, (size_t)output[0] * sizeof *p->mirrored);
-    return p->mirrored ? CN_OK : cn__no_memory("a predictor");
+    p->another = cn__alloc(p->ctx, (size_t)p->images, (size_t)output.channels * sizeof *p->another);
+    return p->another ? CN_OK : cn__no_memory("a predictor");
 }
 
 /* The parameters are copied, by the plans for few images in packed form only. */
@@ -123,8 +130,7 @@ static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
         CN__TRY(cn__inference_new(p->model, &many, &p->blocks));
         cn__inference_prepare(p->blocks);
     }
-    if (options->flip)
-        CN__TRY(make_flip(p));
+    CN__TRY(make_views(p, (cn__views){options->flip != 0, options->shift}));
     return make_levels(p);
 }
 
@@ -159,7 +165,7 @@ void cn_predictor_free(cn_predictor *predictor) {
     cn__inference_free(predictor->blocks);
     cn__inference_free(predictor->singly);
     cn__free(ctx, predictor->levels);
-    cn__free(ctx, predictor->mirrored);
+    cn__free(ctx, predictor->another);
     cn__free(ctx, predictor);
 }
 
@@ -173,16 +179,16 @@ static void run_pass(pass *p) {
         cn__inference_run(predictor->blocks, p->images, &(cn__blocks){fill_block, take_block, p});
 }
 
-/* The same images mirrored, joined with the outputs that are there. */
-static void run_mirrored(pass p) {
+/* A further view of the same images, joined with the outputs of those before. */
+static void run_view(pass p, int view) {
     float *output = p.output;
-    p.mirror = true;
-    p.output = p.predictor->mirrored;
+    p.view = cn__view_at(&p.predictor->views, view);
+    p.output = p.predictor->another;
     run_pass(&p);
     for (int64_t n = 0; n < p.images; n++) {
         cn__row ours = {output + n * p.output_size, 1, p.output_size};
         cn__row theirs = {p.output + n * p.output_size, 1, p.output_size};
-        cn__row_join(ours, theirs, p.predictor->probabilities);
+        cn__row_join(ours, view, theirs, p.predictor->probabilities);
     }
 }
 
@@ -199,8 +205,8 @@ static void run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_
     else
         p.bytes = (const uint8_t *)input->data + first * in_size;
     run_pass(&p);
-    if (predictor->mirrored)
-        run_mirrored(p);
+    for (int view = 1; view < cn__view_count(&predictor->views); view++)
+        run_view(p, view);
 }
 
 cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output) {
