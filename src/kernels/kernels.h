@@ -260,8 +260,9 @@ typedef struct cn__kernels {
     /* dx must hold zeros or earlier gradients, which windows add to, but for `overwrite`. */
     void (*max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
     /* The same for windows of 2×2 pixels that tile a plane of 2 rows × 2 columns, keeping which of the four was the
-     * largest, 0 to 3, a byte a lane. Backward: all of dx is written. */
-    void (*max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, uint8_t *which);
+     * largest, 0 to 3, a byte a lane. With `relu`, y = max(largest, 0), and where that is 0 no pixel counts: 4.
+     * Backward: all of dx is written. */
+    void (*max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, bool relu, uint8_t *which);
     void (*max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns);
     void (*avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
     void (*avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx); /* adds to dx too */

@@ -232,12 +232,14 @@ cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy);
  * takes are to be taken from there; its parameters need not outlive `prepare`. NULL: it cannot. */
 const cn__layer_ops *cn__channel_ops(const cn_layer *layer);
 
-/* ---- pooled_convolution.c ---- */
+/* ---- pooled_convolution.c, pooled_relu.c ---- */
 
-/* How a convolution computes with the max pool behind it: its output is the pool's. */
-extern const cn__layer_ops cn__pooled_convolution_ops;
+/* How a layer computes with the max pool behind it: its output is the pool's. */
+extern const cn__layer_ops cn__pooled_convolution_ops, cn__pooled_relu_ops;
 /* Whether it does, for images like `in`. */
 bool cn__convolution_takes_pool(const cn_layer *convolution, const cn_layer *pool, cn__shape in, int32_t max_blocks);
+/* Whether a max pool's windows are 2×2 and tile images like `in`: then a ReLU takes it. */
+bool cn__pool_halves(const cn_layer *pool, cn__shape in);
 
 /* ---- helpers that several layers share (common.c) ---- */
 

@@ -59,6 +59,14 @@ cn_status cn__pool2d_infer(const cn_layer *layer, const char *name, int32_t inpu
     return CN_OK;
 }
 
+bool cn__pool_halves(const cn_layer *pool, cn__shape in) {
+    const cn__pool2d *p = (const cn__pool2d *)pool;
+    bool halves = in.height % 2 == 0 && in.width % 2 == 0;
+    for (int d = 0; d < 2; d++)
+        halves &= p->kernel[d] == 2 && p->stride[d] == 2 && p->padding[d] == 0 && p->dilation[d] == 1;
+    return halves;
+}
+
 bool cn__pool2d_window(const cn_layer *layer, cn__shape in, cn__window *window) {
     const cn__pool2d *p = (const cn__pool2d *)layer;
     (void)in;

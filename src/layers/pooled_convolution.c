@@ -3,7 +3,6 @@
  * would be the largest there are, and drive everything else from the cache. Which of four pixels was the largest is
  * kept, a byte a lane. To the convolution, a strip is an image. */
 #include "layers/convolution.h"
-#include "layers/pool2d.h"
 
 #define LINES 1536 /* that a strip has about */
 
@@ -56,13 +55,10 @@ static uint8_t *which_of(const cn__work *work, size_t block, size_t channel, siz
 
 bool cn__convolution_takes_pool(const cn_layer *convolution, const cn_layer *pool, cn__shape in, int32_t max_blocks) {
     const cn__convolution *c = (const cn__convolution *)convolution;
-    const cn__pool2d *p = (const cn__pool2d *)pool;
     const int64_t most = 1 << 20; /* floats for sums */
-    bool fits = in.height % 2 == 0 && in.width % 2 == 0 && convolution->ops->window;
-    for (int d = 0; d < 2; d++) {
+    bool fits = cn__pool_halves(pool, in) && convolution->ops->window;
+    for (int d = 0; d < 2; d++)
         fits &= c->kernel[d] == 1 && c->stride[d] == 1 && c->padding[d] == 0;
-        fits &= p->kernel[d] == 2 && p->stride[d] == 2 && p->padding[d] == 0 && p->dilation[d] == 1;
-    }
     int64_t strips = fits ? in.height / strip_rows(c->out_channels, in.height, in.width) : 0;
     return fits && convolution->ctx->options.conv_algorithm != CN_CONV_GEMM &&
            (int64_t)weight_count(c) * strips <= most / max_blocks;
@@ -160,7 +156,7 @@ static void forward(const cn__work *work, const cn__run *run, size_t item) {
         cn__plane pool = cn__map_plane(work->out, block, channel);
         pool.data += s.row * pool.row;
         work->kernels->max_pool2(cn__map_plane(&s.out, 0, channel), pool, s.out.shape.height / 2, s.out.shape.width / 2,
-                                 which_of(work, block, channel, s.row));
+                                 false, which_of(work, block, channel, s.row));
     }
 }
 

@@ -60,13 +60,17 @@ static void find_wanted(compiler *c) {
     c->wanted[0] &= c->plan->options.training;
 }
 
+static const cn__layer_ops *own_ops(const cn__unit *unit, const cn__layer_ops *head) {
+    if (unit->pool < 0)
+        return head;
+    return head->convolves ? &cn__pooled_convolution_ops : &cn__pooled_relu_ops;
+}
+
 static void ask_demand(compiler *c, cn__unit *unit) {
     const cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, unit);
     unit->backward = c->wanted[unit->last + 1];
-    unit->ops = plan->options.channel_lanes ? cn__channel_ops(node->layer)
-                : unit->pool >= 0           ? &cn__pooled_convolution_ops
-                                            : node->layer->ops;
+    unit->ops = plan->options.channel_lanes ? cn__channel_ops(node->layer) : own_ops(unit, node->layer->ops);
     if (unit->ops->demand)
         unit->ops->demand(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape, plan->max_blocks,
                           unit->backward, &unit->demand);

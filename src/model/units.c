@@ -1,5 +1,6 @@
 /* units.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm; 1×1
- * convolution → max pool; and, where there is no backward pass, convolution → batch norm → add → ReLU → max pool. */
+ * convolution → max pool; ReLU → max pool; and, where there is no backward pass, convolution → batch norm → add → ReLU
+ * → max pool. */
 #include "model/plan.h"
 
 static cn__role role(const cn_model *model, int32_t node) {
@@ -49,11 +50,18 @@ static bool take_dropout(const cn__plan *plan, cn__unit *unit, int32_t next) {
     return true;
 }
 
+static bool reads_alone(const cn_model *model, int32_t node) {
+    return node < 0 || model->nodes[node].readers == 1;
+}
+
 static bool take_pool(const cn__plan *plan, cn__unit *unit, int32_t next) {
     const cn__node *head = &plan->model->nodes[unit->head];
+    const cn_layer *pool = plan->model->nodes[next].layer;
     cn__shape in = cn__model_shape(plan->model, head->inputs[0]);
-    if (plan->options.channel_lanes || unit->skip >= 0 ||
-        !cn__convolution_takes_pool(head->layer, plan->model->nodes[next].layer, in, plan->max_blocks))
+    bool taken = head->layer->ops->convolves
+                     ? unit->skip < 0 && cn__convolution_takes_pool(head->layer, pool, in, plan->max_blocks)
+                     : cn__pool_halves(pool, in) && reads_alone(plan->model, head->inputs[0]);
+    if (plan->options.channel_lanes || !taken)
         return false;
     unit->pool = next;
     return true;
@@ -62,10 +70,11 @@ static bool take_pool(const cn__plan *plan, cn__unit *unit, int32_t next) {
 /* Takes `next` into the unit if what the unit has so far allows it. */
 static bool absorb(const cn__plan *plan, cn__unit *unit, int32_t next) {
     bool taken = false, convolves = plan->model->nodes[unit->head].layer->ops->convolves;
+    bool relu = role(plan->model, unit->head) == CN__ROLE_RELU;
     cn__role what = role(plan->model, next);
     if (unit->work.fused.dropout > 0.0f || unit->pool >= 0)
         return false;
-    if (convolves && plan->options.training && what != CN__ROLE_POOL)
+    if ((relu || (convolves && plan->options.training)) && what != CN__ROLE_POOL)
         return false;
     switch (what) {
     case CN__ROLE_NORM:
@@ -81,7 +90,7 @@ static bool absorb(const cn__plan *plan, cn__unit *unit, int32_t next) {
         taken = take_dropout(plan, unit, next);
         break;
     case CN__ROLE_POOL:
-        taken = convolves && take_pool(plan, unit, next);
+        taken = (convolves || relu) && take_pool(plan, unit, next);
         break;
     case CN__ROLE_OTHER:
         break;
@@ -96,7 +105,8 @@ static void find_unit(const cn__plan *plan, const bool *inside, int32_t node, cn
     const cn_model *model = plan->model;
     unit->head = unit->last = node;
     unit->skip = unit->folded = unit->pool = -1;
-    if (role(model, node) != CN__ROLE_NORM && !model->nodes[node].layer->ops->convolves)
+    if (role(model, node) != CN__ROLE_NORM && role(model, node) != CN__ROLE_RELU &&
+        !model->nodes[node].layer->ops->convolves)
         return;
     for (int32_t next = sole_reader(model, node); next >= 0 && !inside[next]; next = sole_reader(model, next))
         if (!absorb(plan, unit, next))

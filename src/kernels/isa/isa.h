@@ -36,7 +36,7 @@ void CN__K(unary_backward)(cn__unary kind, float slope, cn__plane x, cn__plane d
 /* pooling.c */
 void CN__K(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
 void CN__K(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
-void CN__K(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, uint8_t *which);
+void CN__K(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, bool relu, uint8_t *which);
 void CN__K(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns);
 void CN__K(avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
 void CN__K(avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);

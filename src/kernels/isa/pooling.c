@@ -95,7 +95,7 @@ void CN__K(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane 
 
 typedef uint8_t bytes __attribute__((vector_size(CN__WIDTH), aligned(1), may_alias));
 
-void CN__K(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, uint8_t *which) {
+void CN__K(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, bool relu, uint8_t *which) {
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++, which += CN__LANES)
             for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
@@ -108,6 +108,11 @@ void CN__K(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, u
                     vi larger = (value > best) | (value != value);
                     best = vf_select(larger, value, best);
                     place = (larger & i) | (~larger & place);
+                }
+                if (relu) {
+                    vi none = ~(best > 0.0f);
+                    place = (none & 4) | (~none & place);
+                    best = vf_relu(best);
                 }
                 vf_store(line(y, r, c) + part, best);
                 *(bytes *)(which + part) = __builtin_convertvector(place, bytes);
