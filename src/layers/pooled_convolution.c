@@ -5,6 +5,7 @@
 #include "layers/convolution.h"
 
 #define LINES 1536 /* that a strip has about */
+#define SUMS  256  /* over blocks and strips, that make an item */
 
 typedef struct pooled {
     cn__conv_geometry geometry; /* first, so that this is a convolution's geometry as well */
@@ -93,7 +94,7 @@ typedef struct strip {
     size_t row; /* the first, of the pool's output */
 } strip;
 
-/* The part of a block of a map that is a strip of `rows` rows, or its layout if the map is not bound to memory yet. */
+/* The part of a block of a map that is a strip of `rows` rows. */
 static cn__map part_of(const cn__map *map, size_t block, size_t first, int32_t rows) {
     cn__map part = *map;
     part.data += block * map->block + first * map->row;
@@ -174,15 +175,14 @@ static void backward(const cn__work *work, const cn__run *run, size_t item) {
     cn__convolution_backward_block(&s.work, &s.run, strip_sums(work, block, index));
 }
 
-static size_t one(const cn__work *work, const cn__run *run) {
-    (void)work;
+static size_t sum_items(const cn__work *work, const cn__run *run) {
     (void)run;
-    return 1;
+    return (weight_count(layer_of(work)) + SUMS - 1) / SUMS;
 }
 
 static void add_strips(const cn__work *work, const cn__run *run, size_t item) {
-    (void)item;
-    for (size_t i = 0; i < weight_count(layer_of(work)); i++) {
+    size_t end = (item + 1) * SUMS, count = weight_count(layer_of(work));
+    for (size_t i = item * SUMS; i < end && i < count; i++) {
         float sum = 0.0f;
         for (size_t block = 0; block < (size_t)run->blocks; block++)
             for (size_t index = 0; index < strips_of(work); index++)
@@ -195,7 +195,7 @@ static const cn__phase forward_phases[] = {{strip_items, forward, CN__LOCAL},
                                            {cn__convolution_border_items, cn__convolution_border, CN__LOCAL},
                                            {NULL, NULL, CN__LOCAL}};
 static const cn__phase backward_phases[] = {{strip_items, backward, CN__LOCAL},
-                                            {one, add_strips, CN__DEFERRED},
+                                            {sum_items, add_strips, CN__DEFERRED},
                                             {cn__convolution_bias_items, cn__convolution_bias_sums, CN__GLOBAL},
                                             {NULL, NULL, CN__LOCAL}};
 
