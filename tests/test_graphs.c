@@ -121,6 +121,7 @@ static const char *const known_graphs[] = {
     /* a ReLU and a max pool, alone, with the input and with a value of two readers; and where they do not fit */
     "train 17x3x6x4 | conv2d out=5 kernel=3 padding=1 | relu | max_pool kernel=2 | conv2d out=4 kernel=3 padding=1",
     "train 2x3x4x4 | relu | max_pool kernel=2 | conv2d out=2 kernel=1",
+    "train 2x3x4x4 | relu | max_pool kernel=2 | max_pool kernel=2 @0 | add @2 @3",
     "train 2x3x4x4 | conv2d out=3 kernel=1 | relu | max_pool kernel=2 | max_pool kernel=2 @1 | add @3 @4",
     "train 2x3x5x4 | conv2d out=3 kernel=1 | relu | max_pool kernel=2 | batch_norm",
     /* nothing to train; nothing but the input */

@@ -50,8 +50,13 @@ static bool take_dropout(const cn__plan *plan, cn__unit *unit, int32_t next) {
     return true;
 }
 
+/* Whether nobody else reads a node, or the model's input: -1. */
 static bool reads_alone(const cn_model *model, int32_t node) {
-    return node < 0 || model->nodes[node].readers == 1;
+    int32_t readers = 0;
+    for (size_t n = 0; n < model->node_count; n++)
+        for (int32_t i = 0; i < model->nodes[n].input_count; i++)
+            readers += model->nodes[n].inputs[i] == node;
+    return readers == 1;
 }
 
 static bool take_pool(const cn__plan *plan, cn__unit *unit, int32_t next) {
