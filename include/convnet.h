@@ -752,9 +752,9 @@ typedef struct cn_misclassified {
 typedef struct cn_evaluation_options {
     size_t size;
     cn_loss loss; /* how outputs are read */
-    /* Test-time augmentation: an image's probabilities are the mean over several views of it. */
+    /* Test-time augmentation: an image's probabilities are the mean over several variants of it. */
     int flip;  /* 1: itself and its mirror image */
-    int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² views; 0 to 8, and less than
+    int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² variants; 0 to 8, and less than
                   its sides */
 } cn_evaluation_options;
 #define CN_EVALUATION_OPTIONS_INIT                                                                                     \
@@ -790,11 +790,12 @@ typedef struct cn_predictor cn_predictor;
 typedef struct cn_predictor_options {
     size_t size;
     int max_batch; /* images handled at a time, larger inputs are cut up; 0 means 16 */
-    /* Test-time augmentation: several views of each image go in, and the output has the mean of the probabilities that
-     * they get, from a model with one value a class: as they are if its last layer is a softmax, else their logarithms.
+    /* Test-time augmentation: several variants of each image go in, and the output has the mean of the probabilities
+     * that they get, from a model with one value a class: as they are if its last layer is a softmax, else their
+     * logarithms.
      */
     int flip;  /* 1: itself and its mirror image */
-    int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² views; 0 to 8, and less than
+    int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² variants; 0 to 8, and less than
                   its sides */
 } cn_predictor_options;
 #define CN_PREDICTOR_OPTIONS_INIT                                                                                      \
@@ -804,7 +805,7 @@ typedef struct cn_predictor_options {
  * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time
  * and, unless a layer prevents it (grouped convolutions, batch norm without running statistics), also in the one that
  * serves few; with a small max_batch only in the latter, and then it takes the least memory. CN_ERR_STATE: model not
- * initialised; CN_ERR_SHAPE: views with an output of more than one value a class; CN_ERR_ARGUMENT: shift. */
+ * initialised; CN_ERR_SHAPE: variants with an output of more than one value a class; CN_ERR_ARGUMENT: shift. */
 CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options, cn_predictor **predictor);
 CN_API void cn_predictor_free(cn_predictor *predictor);
 

@@ -5,10 +5,10 @@
 #include "base/base.h"
 
 /* How an image is looked at: moved by less than its sides, its edges mirrored; then left becomes right. */
-typedef struct cn__view {
+typedef struct cn__variant {
     int down, right;
     bool mirror;
-} cn__view;
+} cn__variant;
 
 /* The place that place `i` repeats, where a line of `size` is mirrored at its ends (CN_PADDING_REFLECT). */
 static inline int cn__reflected(int i, int size) {
@@ -20,7 +20,7 @@ typedef struct cn__fetch {
     bool augment;
     uint64_t seed;
     int64_t epoch;
-    cn__view view; /* after all else */
+    cn__variant variant; /* after all else */
 } cn__fetch;
 
 /* Bytes of scratch memory that one call of cn__dataset_fetch needs (aligned to CN__ALIGN; a multiple of it). */

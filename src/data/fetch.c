@@ -59,38 +59,27 @@ static cn_status check_label(const cn__images *images, int64_t at, int64_t label
 
 /* ---- normalisation on the way into place ---- */
 
-/* Pixels first … end - 1 of a row of the view, of which pixel x shows pixel x - right, or what the edges mirror. */
-static void place_span(const float *table, const uint8_t *row, int right, int width, int first, int end, float *out,
-                       ptrdiff_t step) {
-    for (int x = first; x < end; x++)
-        out[x * step] = table[row[cn__reflected(x - right, width)]];
-}
-
-static void place_bytes(const cn_dataset *dataset, const uint8_t *pixels, const cn__view *view, target to) {
+static void place_bytes(const cn_dataset *dataset, const uint8_t *pixels, const cn__variant *variant, target to) {
     cn__extent extent = extent_of(dataset->images);
-    int width = extent.width, right = view->right, first = right > 0 ? right : 0,
-        end = right < 0 ? width + right : width;
-    for (int c = 0; c < extent.channels; c++, pixels += extent.height * width) {
+    for (int c = 0; c < extent.channels; c++, pixels += extent.height * extent.width) {
         const float *table = dataset->table + c * 256;
         for (int y = 0; y < extent.height; y++) {
-            const uint8_t *row = pixels + cn__reflected(y - view->down, extent.height) * width;
+            const uint8_t *row = pixels + cn__reflected(y - variant->down, extent.height) * extent.width;
             float *out = to.out + c * to.channel + y * to.row;
-            place_span(table, row, right, width, 0, first, out, to.pixel);
-            for (int x = first; x < end; x++)
-                out[x * to.pixel] = table[row[x - right]];
-            place_span(table, row, right, width, end, width, out, to.pixel);
+            for (int x = 0; x < extent.width; x++, out += to.pixel)
+                *out = table[row[cn__reflected(x - variant->right, extent.width)]];
         }
     }
 }
 
-static void place_floats(const cn_dataset *dataset, const float *pixels, const cn__view *view, target to) {
+static void place_floats(const cn_dataset *dataset, const float *pixels, const cn__variant *variant, target to) {
     cn__extent extent = extent_of(dataset->images);
     for (int c = 0; c < extent.channels; c++, pixels += extent.height * extent.width)
         for (int y = 0; y < extent.height; y++) {
-            const float *row = pixels + cn__reflected(y - view->down, extent.height) * extent.width;
+            const float *row = pixels + cn__reflected(y - variant->down, extent.height) * extent.width;
             float *out = to.out + c * to.channel + y * to.row;
             for (int x = 0; x < extent.width; x++, out += to.pixel)
-                *out = (row[cn__reflected(x - view->right, extent.width)] - dataset->mean[c]) / dataset->std[c];
+                *out = (row[cn__reflected(x - variant->right, extent.width)] - dataset->mean[c]) / dataset->std[c];
         }
 }
 
@@ -122,11 +111,11 @@ static cn_status fetch(const cn_dataset *dataset, int64_t index, const cn__fetch
     cn__hole hole = {0};
     int64_t at = 0;
     CN__TRY(locate(dataset, index, &at));
-    if (how->view.mirror)
+    if (how->variant.mirror)
         to = mirrored(to, images->width);
     if (images->floats) {
         *label = images->labels[at];
-        place_floats(dataset, images->floats + (size_t)at * images->stride, &how->view, to);
+        place_floats(dataset, images->floats + (size_t)at * images->stride, &how->variant, to);
         return check_label(images, at, *label);
     }
     CN__TRY(find_bytes(images, at, scratch, &pixels, label));
@@ -137,7 +126,7 @@ static cn_status fetch(const cn_dataset *dataset, int64_t index, const cn__fetch
                              scratch + source_bytes(images));
         hole = cn__cutout(&dataset->augmentation, extent_of(images), &rng);
     }
-    place_bytes(dataset, pixels, &how->view, to);
+    place_bytes(dataset, pixels, &how->variant, to);
     clear(hole, images->channels, to);
     return CN_OK;
 }

@@ -60,10 +60,6 @@ bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
     return weights <= most / max_blocks;
 }
 
-static size_t whole_lines(size_t floats) {
-    return (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
-}
-
 void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *g) {
     const cn__convolution *c = (const cn__convolution *)layer;
     g->taps = c->kernel[0] * c->kernel[1];
@@ -72,8 +68,8 @@ void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out,
     g->in_tiles = tiles(g->in);
     g->out_tiles = tiles(g->out);
     cn__convolution_choose_winograd(layer, in, out, g);
-    size_t in_plain = whole_lines((size_t)g->in * (size_t)g->taps * CN__CONV_TILE);
-    size_t out_plain = whole_lines((size_t)g->out * (size_t)g->taps * CN__CONV_TILE);
+    size_t in_plain = cn__whole_lines((size_t)g->in * (size_t)g->taps * CN__CONV_TILE);
+    size_t out_plain = cn__whole_lines((size_t)g->out * (size_t)g->taps * CN__CONV_TILE);
     g->forward_tile_floats = CN__LANES + (g->winograd.forward ? CN__WINOGRAD_FILTERS(g->in) : in_plain);
     g->backward_plain = g->winograd.input ? CN__WINOGRAD_FILTERS(g->out) : 0;
     g->backward_tile_floats = g->backward_plain + out_plain;

@@ -39,14 +39,10 @@ static size_t weight_count(const cn__convolution *c) {
     return (size_t)c->out_channels * (size_t)(c->in_channels / c->groups);
 }
 
-static size_t whole_lines(size_t floats) {
-    return (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
-}
-
 /* ---- memory: kept, a weight gradient for each strip, then which pixels were the largest ---- */
 
 static float *strip_sums(const cn__work *work, size_t block, size_t strip) {
-    return cn__kept(work, block) + strip * whole_lines(weight_count(layer_of(work)));
+    return cn__kept(work, block) + strip * cn__whole_lines(weight_count(layer_of(work)));
 }
 
 static uint8_t *which_of(const cn__work *work, size_t block, size_t channel, size_t row) {
@@ -79,8 +75,8 @@ static void demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t m
     cn__map_layout(&strip, strip_shape(out, rows), 0, 0, CN_PADDING_ZEROS);
     demand->scratch_floats += cn__map_floats(&strip, 1);
     size_t pixels = (size_t)out.channels * (size_t)(out.height / 2) * (size_t)(out.width / 2);
-    demand->kept_floats =
-        (size_t)(in.height / rows) * whole_lines(weight_count(c)) + whole_lines(pixels * CN__LANES / sizeof(float));
+    demand->kept_floats = (size_t)(in.height / rows) * cn__whole_lines(weight_count(c)) +
+                          cn__whole_lines(pixels * CN__LANES / sizeof(float));
 }
 
 /* ---- a strip as an image ---- */

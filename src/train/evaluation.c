@@ -57,9 +57,10 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
     int64_t output[3];
     cn__inference *inference = NULL;
     cn__feed feed = {0};
-    cn__views views = {options->flip != 0, options->shift};
+    cn__variants variants = {options->flip != 0, options->shift};
     cn_model_output_shape(model, output);
-    CN__TRY(cn__views_check("cn_evaluation_options", &views, model->input, (cn__shape){(int32_t)output[0], 1, 1}));
+    CN__TRY(
+        cn__variants_check("cn_evaluation_options", &variants, model->input, (cn__shape){(int32_t)output[0], 1, 1}));
     e->classes = output[0];
     e->truths = cn_dataset_classes(dataset);
     e->confusion = cn__alloc(e->ctx, (size_t)(e->truths * e->classes), sizeof *e->confusion);
@@ -68,7 +69,7 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
     if (status == CN_OK)
         status = cn__feed_init(&feed, e->ctx, dataset, BATCH);
     if (status == CN_OK)
-        status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1}, views);
+        status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1}, variants);
     if (status == CN_OK)
         status = cn__inference_new(model, &(cn__inference_options){.images = feed.images}, &inference);
     if (status == CN_OK) {

@@ -127,16 +127,17 @@ static cn_status make_outputs(const cn__feed *feed, cn__shape shape, cn__map *ou
     return outputs->data ? CN_OK : cn__no_memory("a batch of outputs");
 }
 
-cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, cn__views views) {
-    feed->views = views;
+cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, cn__variants variants) {
+    feed->variants = variants;
     CN__TRY(make_outputs(feed, shape, &feed->outputs));
-    return cn__view_count(&views) > 1 ? make_outputs(feed, shape, &feed->another) : CN_OK;
+    return cn__variant_count(&variants) > 1 ? make_outputs(feed, shape, &feed->another) : CN_OK;
 }
 
-/* A view of the images from `first` on, and what the model says of it. */
-static cn_status run_view(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images, int view) {
-    cn__fetch how = {.view = cn__view_at(&feed->views, view)};
-    batch b = {feed, NULL, first, (size_t)images, &how, view ? &feed->another : &feed->outputs};
+/* A variant of the images from `first` on, and what the model says of it. */
+static cn_status run_variant(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images,
+                             int variant) {
+    cn__fetch how = {.variant = cn__variant_at(&feed->variants, variant)};
+    batch b = {feed, NULL, first, (size_t)images, &how, variant ? &feed->another : &feed->outputs};
     cn__blocks blocks = {fill_block, take_block, &b};
     cn__inference_run(inference, images, &blocks);
     return first_failure(&b);
@@ -146,10 +147,10 @@ cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__seen 
     int64_t count = cn_dataset_count(feed->data);
     for (int64_t first = 0; first < count; first += feed->images) {
         int32_t images = count - first < feed->images ? (int32_t)(count - first) : feed->images;
-        for (int view = 0; view < cn__view_count(&feed->views); view++) {
-            CN__TRY(run_view(feed, inference, first, images, view));
-            for (int32_t n = 0; view > 0 && n < images; n++)
-                cn__row_join(cn__map_row(&feed->outputs, n), view, cn__map_row(&feed->another, n), false);
+        for (int variant = 0; variant < cn__variant_count(&feed->variants); variant++) {
+            CN__TRY(run_variant(feed, inference, first, images, variant));
+            for (int32_t n = 0; variant > 0 && n < images; n++)
+                cn__row_join(cn__map_row(&feed->outputs, n), variant, cn__map_row(&feed->another, n), false);
         }
         CN__TRY(seen(argument, first, images));
     }

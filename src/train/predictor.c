@@ -10,8 +10,8 @@ struct cn_predictor {
     int32_t images;                 /* at a time */
     int32_t few;                    /* that go one by one */
     float *levels;                  /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
-    cn__views views;
-    float *another;     /* outputs of a further view; NULL: there is none */
+    cn__variants variants;
+    float *another;     /* outputs of a further variant; NULL: there is none */
     bool probabilities; /* the model ends in a softmax */
 };
 
@@ -20,7 +20,7 @@ struct cn_predictor {
 typedef struct pass {
     const cn_predictor *predictor;
     int32_t images;
-    cn__view view;
+    cn__variant variant;
     const float *floats; /* normalised; NULL: bytes */
     const uint8_t *bytes;
     float *output;
@@ -29,14 +29,14 @@ typedef struct pass {
 
 /* Pixel x of a row that begins at `row`. */
 static float pixel(const pass *p, size_t channel, size_t row, size_t x, size_t width) {
-    int from = (int)(p->view.mirror ? width - 1 - x : x) - p->view.right;
+    int from = (int)(p->variant.mirror ? width - 1 - x : x) - p->variant.right;
     size_t at = row + (size_t)cn__reflected(from, (int)width);
     return p->floats ? p->floats[at] : p->predictor->levels[channel * LEVELS + p->bytes[at]];
 }
 
-/* Where row y of a plane of the view begins, whose own begins at `plane`. */
+/* Where row y of a plane of the variant begins, whose own begins at `plane`. */
 static size_t row_start(const pass *p, size_t plane, size_t y, size_t height, size_t width) {
-    return plane + (size_t)cn__reflected((int)y - p->view.down, (int)height) * width;
+    return plane + (size_t)cn__reflected((int)y - p->variant.down, (int)height) * width;
 }
 
 static void fill_plane(const pass *p, size_t block, size_t channel, const cn__map *map) {
@@ -102,12 +102,12 @@ static cn_status make_levels(cn_predictor *p) {
     return CN_OK;
 }
 
-/* What it takes to run several views of an image. */
-static cn_status make_views(cn_predictor *p, cn__views views) {
+/* What it takes to run several variants of an image. */
+static cn_status make_variants(cn_predictor *p, cn__variants variants) {
     cn__shape output = cn__model_shape(p->model, (int32_t)p->model->node_count - 1);
-    p->views = views;
-    CN__TRY(cn__views_check("cn_predictor_options", &views, p->model->input, output));
-    if (cn__view_count(&views) == 1)
+    p->variants = variants;
+    CN__TRY(cn__variants_check("cn_predictor_options", &variants, p->model->input, output));
+    if (cn__variant_count(&variants) == 1)
         return CN_OK;
     p->probabilities = p->model->nodes[p->model->node_count - 1].layer->ops == cn__layer_ops_find("Softmax");
     p->another = cn__alloc(p->ctx, (size_t)p->images, (size_t)output.channels * sizeof *p->another);
@@ -130,7 +130,7 @@ static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
         CN__TRY(cn__inference_new(p->model, &many, &p->blocks));
         cn__inference_prepare(p->blocks);
     }
-    CN__TRY(make_views(p, (cn__views){options->flip != 0, options->shift}));
+    CN__TRY(make_variants(p, (cn__variants){options->flip != 0, options->shift}));
     return make_levels(p);
 }
 
@@ -179,16 +179,16 @@ static void run_pass(pass *p) {
         cn__inference_run(predictor->blocks, p->images, &(cn__blocks){fill_block, take_block, p});
 }
 
-/* A further view of the same images, joined with the outputs of those before. */
-static void run_view(pass p, int view) {
+/* A further variant of the same images, joined with the outputs of those before. */
+static void run_variant(pass p, int variant) {
     float *output = p.output;
-    p.view = cn__view_at(&p.predictor->views, view);
+    p.variant = cn__variant_at(&p.predictor->variants, variant);
     p.output = p.predictor->another;
     run_pass(&p);
     for (int64_t n = 0; n < p.images; n++) {
         cn__row ours = {output + n * p.output_size, 1, p.output_size};
         cn__row theirs = {p.output + n * p.output_size, 1, p.output_size};
-        cn__row_join(ours, view, theirs, p.predictor->probabilities);
+        cn__row_join(ours, variant, theirs, p.predictor->probabilities);
     }
 }
 
@@ -205,8 +205,8 @@ static void run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_
     else
         p.bytes = (const uint8_t *)input->data + first * in_size;
     run_pass(&p);
-    for (int view = 1; view < cn__view_count(&predictor->views); view++)
-        run_view(p, view);
+    for (int variant = 1; variant < cn__variant_count(&predictor->variants); variant++)
+        run_variant(p, variant);
 }
 
 cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output) {

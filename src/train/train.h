@@ -38,23 +38,23 @@ int64_t cn__row_argmax(cn__row output);
 /* The probability that an output, read as `loss` says, gives class k. */
 double cn__row_probability(cn_loss loss, cn__row output, int64_t k);
 
-/* Takes another view of the image into the output of `count` joined ones: the mean of the probabilities, or its
+/* Takes another variant of the image into the output of `count` joined ones: the mean of the probabilities, or its
  * logarithm. Outputs are probabilities (of a softmax) or, log-probabilities and logits alike, become them by a softmax.
  */
 void cn__row_join(cn__row output, int count, cn__row another, bool probabilities);
 
-/* ---- views (views.c) ---- */
+/* ---- variants (variants.c) ---- */
 
 /* Mirrored or not, at every place up to `shift` pixels away. */
-typedef struct cn__views {
+typedef struct cn__variants {
     bool flip;
     int shift;
-} cn__views;
+} cn__variants;
 
 /* CN_ERR_ARGUMENT, CN_ERR_SHAPE: what cannot be joined; `options` for messages. */
-cn_status cn__views_check(const char *options, const cn__views *views, cn__shape image, cn__shape output);
-int cn__view_count(const cn__views *views);
-cn__view cn__view_at(const cn__views *views, int index); /* the first is the image as it is */
+cn_status cn__variants_check(const char *options, const cn__variants *variants, cn__shape image, cn__shape output);
+int cn__variant_count(const cn__variants *variants);
+cn__variant cn__variant_at(const cn__variants *variants, int index); /* the first is the image as it is */
 
 /* What is counted over an epoch or a data set. */
 typedef struct cn__tally {
@@ -122,8 +122,8 @@ typedef struct cn__feed {
     int64_t *label;
     uint32_t *place; /* index in the data set, for dropout */
     cn__map outputs; /* of cn__feed_all: a batch's; data NULL until cn__feed_outputs, as are */
-    cn__map another; /* those of a further view; NULL also if there is none */
-    cn__views views;
+    cn__map another; /* those of a further variant; NULL also if there is none */
+    cn__variants variants;
 } cn__feed;
 
 /* CN_ERR_SHAPE: images or classes that the model does not fit; `function` and `what` (a data set) for messages. */
@@ -138,8 +138,8 @@ cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, in
                          const cn__map *map);
 
 /* Memory for outputs of that shape, which cn__feed_all needs, of the images looked at in these ways. */
-cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, cn__views views);
-/* Runs the whole data set through a prepared model, not augmented, all views joined; `seen` reads
+cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, cn__variants variants);
+/* Runs the whole data set through a prepared model, not augmented, all variants joined; `seen` reads
  * each batch's outputs and labels, of `images` images from `first` on, and may end it with a status. */
 typedef cn_status (*cn__seen)(void *argument, int64_t first, int32_t images);
 cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__seen seen, void *argument);

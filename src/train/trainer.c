@@ -65,7 +65,8 @@ static cn_status make_plans(cn_trainer *t, const cn_dataset *train, const cn_dat
     if (!test)
         return CN_OK;
     CN__TRY(cn__feed_init(&t->test, t->ctx, test, t->options.test_batch));
-    CN__TRY(cn__feed_outputs(&t->test, cn__model_shape(t->model, (int32_t)t->model->node_count - 1), (cn__views){0}));
+    CN__TRY(
+        cn__feed_outputs(&t->test, cn__model_shape(t->model, (int32_t)t->model->node_count - 1), (cn__variants){0}));
     return cn__inference_new(t->model, &(cn__inference_options){.images = t->test.images}, &t->testing);
 }
 

@@ -58,8 +58,10 @@ INLINE void patch_rows(patch from, size_t lane, int first, int second, float *v,
         float *to = v + (size_t)((i ? second : first) * PATCH) * place + lane;
         transform_input(t[i], row);
         CN__UNROLL
-        for (int j = 0; j < PATCH; j++, to = walk(to, place))
+        for (int j = 0; j < PATCH; j++) {
+            to = j ? walk(to, place) : to;
             vf_store(to, row[j]);
+        }
     }
 }
 
@@ -149,8 +151,10 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t place
         vf column[PATCH], y[SIDE];
         const float *from = m + (size_t)j * place;
         CN__UNROLL
-        for (int i = 0; i < PATCH; i++, from = walk(from, PATCH * place))
+        for (int i = 0; i < PATCH; i++) {
+            from = i ? walk(from, PATCH * place) : from;
             column[i] = vf_load(from);
+        }
         transform_output(column, y);
         CN__UNROLL
         for (int i = 0; i < SIDE; i++)

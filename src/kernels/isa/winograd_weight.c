@@ -43,8 +43,10 @@ INLINE void gradient_rows(patch from, size_t lane, int first, int second, float 
         float *to = d + (size_t)((i ? second : first) * PATCH) * place + lane;
         transform_gradient(t[i], row);
         CN__UNROLL
-        for (int j = 0; j < PATCH; j++, to = walk(to, place))
+        for (int j = 0; j < PATCH; j++) {
+            to = j ? walk(to, place) : to;
             vf_store(to, row[j]);
+        }
     }
 }
 
