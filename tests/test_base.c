@@ -212,12 +212,8 @@ END_TEST
 
 START_TEST(a_text_without_memory_is_a_status) {
     counting_allocator counter = {0};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_context *ctx;
     char *out = (char *)&counter;
-    counting_options(&counter, &options);
-    options.threads = 1;
-    ck_ok(cn_context_new(&options, &ctx));
+    cn_context *ctx = counting_context(&counter, 1);
     for (int from = 1; from <= 3; from++) {
         long live = counter.live;
         cn__text text = {.ctx = ctx};

@@ -276,13 +276,9 @@ END_TEST
 
 START_TEST(out_of_memory_is_a_status) {
     counting_allocator counter = {0};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     const cn_evaluation_options flip = {sizeof flip, CN_LOSS_NLL, 1, 0};
-    cn_context *ctx;
     cn_evaluation *e;
-    counting_options(&counter, &options);
-    options.threads = 1;
-    ck_ok(cn_context_new(&options, &ctx));
+    cn_context *ctx = counting_context(&counter, 1);
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f);
     toy_data data = toy_data_new(ctx, COUNT, 2);
     long live = counter.live, failures = 0;

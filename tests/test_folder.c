@@ -242,7 +242,6 @@ END_TEST
 /* Loop index: once or for good. */
 START_TEST(out_of_memory_is_a_status) {
     counting_allocator counter = {.persistent = _i};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     cn_context *poor;
     cn_dataset *dataset;
     folder("a");
@@ -250,9 +249,7 @@ START_TEST(out_of_memory_is_a_status) {
     plain("a/x.ppm", 3, 7, 7, 6);
     plain("b/y.pgm", 1, 3, 3, 6);
     text_file("b/z.txt", "no picture");
-    counting_options(&counter, &options);
-    options.threads = 1;
-    ck_ok(cn_context_new(&options, &poor));
+    poor = counting_context(&counter, 1);
     long live = counter.live, failures = 0;
     for (;; failures++) {
         counter.fail_at = counter.calls + 1 + failures;

@@ -265,11 +265,7 @@ START_TEST(out_of_memory_is_a_status) {
     static const char *const files[] = {"grey.pgm", "rgb8_interlaced.png", "palette2_transparent.png", "cmyk.jpg",
                                         "orientation6.jpg"};
     counting_allocator counter = {.persistent = _i};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_context *poor;
-    counting_options(&counter, &options);
-    options.threads = 1;
-    ck_ok(cn_context_new(&options, &poor));
+    cn_context *poor = counting_context(&counter, 1);
     long live = counter.live;
     for (size_t i = 0; i < (CN_WITH_IMAGES ? CN__COUNT(files) : 1); i++) {
         char path[128];

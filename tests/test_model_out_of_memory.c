@@ -10,11 +10,7 @@
 /* Saves, loads and takes over tensors with an allocator that fails at the n-th call, or from there on. */
 START_TEST(running_out_of_memory_is_a_status_and_harms_no_file) {
     counting_allocator counter = {.persistent = _i};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_context *own;
-    counting_options(&counter, &options);
-    options.threads = 1;
-    ck_ok(cn_context_new(&options, &own));
+    cn_context *own = counting_context(&counter, 1);
     cn_model *model = tiny_model(own), *reference = tiny_model(files.ctx), *loaded;
     ck_ok(cn_model_save(reference, files.path));
     ck_ok(cn_model_save(reference, files.other));

@@ -251,13 +251,10 @@ END_TEST
 /* Loop index: once or for good. */
 START_TEST(out_of_memory_is_a_status) {
     counting_allocator counter = {.persistent = _i};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     cn_context *poor;
     cn_model *model;
     cn_tensor *image, *map;
-    counting_options(&counter, &options);
-    options.threads = 1;
-    ck_ok(cn_context_new(&options, &poor));
+    poor = counting_context(&counter, 1);
     ck_ok(cn_session8_new(poor, NULL, &model));
     ck_ok(cn_tensor_new(poor, CN_FLOAT32, 4, (int64_t[]){1, 3, 32, 32}, &image));
     long live = counter.live, failures = 0;

@@ -138,12 +138,8 @@ END_TEST
 START_TEST(prebuilt_networks_run_out_of_memory_alike) {
     for (long n = 1;; n += test_quick() ? 17 : 1) {
         counting_allocator counter = {0};
-        cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-        cn_context *ctx;
         cn_model *model = (cn_model *)&counter;
-        counting_options(&counter, &options);
-        options.threads = 1;
-        ck_ok(cn_context_new(&options, &ctx));
+        cn_context *ctx = counting_context(&counter, 1);
         counter.fail_at = counter.calls + n;
         counter.persistent = _i % 2;
         cn_status status = _i / 2 ? cn_mnist_model_new(ctx, 5, 0, &model) : cn_session8_new(ctx, NULL, &model);

@@ -386,12 +386,8 @@ END_TEST
 
 START_TEST(out_of_memory_is_a_status_and_running_needs_none) {
     counting_allocator counter = {0};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_context *ctx;
     cn_predictor *predictor;
-    counting_options(&counter, &options);
-    options.threads = 2;
-    ck_ok(cn_context_new(&options, &ctx));
+    cn_context *ctx = counting_context(&counter, 2);
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.1f);
     ck_ok(cn_model_set_normalization(model, 1, (float[]){0.5f}, (float[]){0.5f}));
     cn_tensor *input = floats(ctx, 4, (int64_t[]){50, 1, TOY_SIDE, TOY_SIDE});

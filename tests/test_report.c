@@ -328,11 +328,7 @@ END_TEST
 /* The first, second, third … allocation fails, once (_i = 0) or for good. */
 START_TEST(running_out_of_memory_is_a_status) {
     counting_allocator counter = {.persistent = _i};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_context *own;
-    counting_options(&counter, &options);
-    options.threads = 1;
-    ck_ok(cn_context_new(&options, &own));
+    cn_context *own = counting_context(&counter, 1);
     judged j = judged_new(own);
     const long live = counter.live, step = test_quick() ? 37 : 1;
     for (long n = 1;; n += step) {

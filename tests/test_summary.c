@@ -248,13 +248,9 @@ END_TEST
 /* One allocation fails (_i = 0), or all from one on. */
 START_TEST(running_out_of_memory_is_a_status) {
     counting_allocator counter = {.persistent = _i};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     cn_status (*const tables[])(const cn_model *, char **) = {cn_model_summary, cn_model_receptive_field};
-    cn_context *own;
     cn_model *model;
-    counting_options(&counter, &options);
-    options.threads = 1;
-    ck_ok(cn_context_new(&options, &own));
+    cn_context *own = counting_context(&counter, 1);
     ck_ok(cn_session8_new(own, NULL, &model));
     long live = counter.live;
     for (int table = 0; table < 2; table++) {

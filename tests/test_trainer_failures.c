@@ -242,12 +242,8 @@ END_TEST
 
 START_TEST(out_of_memory_is_a_status_and_training_needs_none) {
     counting_allocator counter = {0};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_context *ctx;
     cn_trainer *trainer;
-    counting_options(&counter, &options);
-    options.threads = 2;
-    ck_ok(cn_context_new(&options, &ctx));
+    cn_context *ctx = counting_context(&counter, 2);
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.1f);
     toy_data data = toy_data_new(ctx, COUNT, 1);
     long failures = 0;

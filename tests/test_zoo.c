@@ -320,11 +320,7 @@ static cn_status make(cn_context *context, int which, cn_model **model) {
 
 START_TEST(running_out_of_memory_is_a_status) {
     counting_allocator counter = {.persistent = _i};
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_context *own;
-    counting_options(&counter, &options);
-    options.threads = 1;
-    ck_ok(cn_context_new(&options, &own));
+    cn_context *own = counting_context(&counter, 1);
     long live = counter.live;
     for (int which = 0; which <= 5; which += 5) {
         cn_status status = CN_ERR_MEMORY;

@@ -58,3 +58,12 @@ void counting_options(counting_allocator *counter, cn_context_options *options) 
     options->release = counting_release;
     options->user = counter;
 }
+
+cn_context *counting_context(counting_allocator *counter, int threads) {
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_context *context;
+    counting_options(counter, &options);
+    options.threads = threads;
+    ck_ok(cn_context_new(&options, &context));
+    return context;
+}

@@ -42,5 +42,7 @@ typedef struct counting_allocator {
     int persistent; /* all calls from there on fail */
 } counting_allocator;
 void counting_options(counting_allocator *counter, cn_context_options *options);
+/* A context with that allocator. */
+cn_context *counting_context(counting_allocator *counter, int threads);
 
 #endif
