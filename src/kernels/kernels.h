@@ -93,11 +93,10 @@ typedef struct cn__conv_weight_args {
 #define CN__WINOGRAD_FLOATS(channels, tiles)                                                                           \
     (CN__WINOGRAD_PLACES * (((size_t)(channels) * (size_t)(tiles)) | 1) * CN__LANES)
 
-/* Channels that transformed weights have room for: two of CN__CONV_TILE weights make a line. */
-#define CN__WINOGRAD_EVEN(channels) (((size_t)(channels) + 1) / 2 * 2)
-
-/* Floats of the transformed weights from so many channels to CN__CONV_TILE. */
-#define CN__WINOGRAD_FILTERS(channels) (CN__WINOGRAD_PLACES * CN__WINOGRAD_EVEN(channels) * CN__CONV_TILE)
+/* Floats of a place of the transformed weights from so many channels, of which two make a line, to CN__CONV_TILE; an
+ * odd number of lines, lest all places of a filter be written to one set of the cache. */
+#define CN__WINOGRAD_FILTER_PLACE(channels) ((((size_t)(channels) + 1) / 2 | 1) * CN__LANES)
+#define CN__WINOGRAD_FILTERS(channels)      (CN__WINOGRAD_PLACES * CN__WINOGRAD_FILTER_PLACE(channels))
 
 /* Tiles of planes; what they see beyond a plane is zero. */
 typedef struct cn__winograd_tiles {
@@ -114,7 +113,7 @@ typedef struct cn__winograd_args {
     cn__winograd_tiles tiles; /* of the input */
     const float *v;           /* what winograd_input made of them */
     float *m;                 /* scratch for CN__CONV_TILE channels */
-    const float *weights;     /* transformed, [36][even in channels][CN__CONV_TILE] */
+    const float *weights;     /* transformed, [36][in channels][CN__CONV_TILE] */
     const float *bias;        /* CN__CONV_TILE values, or NULL */
     float *out;               /* plane of the first output channel, and so on as in cn__conv_args */
     size_t out_channel, out_row;
@@ -215,8 +214,8 @@ typedef struct cn__kernels {
     void (*winograd_input)(const cn__winograd_tiles *tiles, float *v);
     /* Outputs of one tile of channels: products summed over input channels, then Aᵀ m A and what follows. */
     void (*winograd_conv)(const cn__winograd_args *args);
-    /* u (36 lines `place` floats apart) = G g Gᵀ of 9 lines. */
-    void (*winograd_filter)(const float *g, float *u, size_t place);
+    /* u (36 lines `place` floats apart) = G g Gᵀ of CN__LANES filters, each a line of 9 taps, turned by 180° or not. */
+    void (*winograd_filter)(const float *filters, bool turned, float *u, size_t place);
     /* G g Gᵀ of each tile's 4×4 output gradients, but for G's factors. */
     void (*winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
     /* sums (+)= Σ_lanes Σ_tiles d · v, for rows (output channels, at most CN__CONV_TILE) and columns (input channels).

@@ -2,6 +2,7 @@
  * channels][channel summed over][tap][CN__CONV_TILE], or transformed for minimal filtering; forward a tile begins with
  * its biases. A norm behind it is folded in. */
 #include "layers/convolution.h"
+#include <string.h>
 
 static const cn__convolution *layer_of(const cn__work *work) {
     return (const cn__convolution *)work->layer;
@@ -52,31 +53,25 @@ void cn__convolution_factors(const cn__work *work, size_t channel, double *scale
     *shift += *scale * bias;
 }
 
-/* A line of filters, two channels summed over by CN__CONV_TILE, transformed to `u`. */
-static void transform(const cn__work *work, const float *const filters[CN__LANES], const double *scale, bool flip,
-                      float *u, size_t place) {
-    float g[9][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
-    for (int l = 0; l < CN__LANES; l++) {
-        double factor = scale[l % CN__CONV_TILE];
-        if (filters[l] && factor == 1.0)
-            for (int t = 0; t < 9; t++)
-                g[flip ? 8 - t : t][l] = filters[l][t];
-        else if (filters[l])
-            for (int t = 0; t < 9; t++)
-                g[flip ? 8 - t : t][l] = (float)((double)filters[l][t] * factor);
-    }
-    work->kernels->winograd_filter(g[0], u, place);
+static void copy_filter(float to[CN__LANES], const float *from, double scale) {
+    if (scale == 1.0)
+        memcpy(to, from, 9 * sizeof *to);
+    else
+        for (int t = 0; t < 9; t++)
+            to[t] = (float)((double)from[t] * scale);
 }
 
+/* Two input channels at a time. */
 static void transform_forward(const cn__work *work, size_t group, int32_t first, const double *scale, float *u) {
     const cn__conv_geometry *g = work->geometry;
-    size_t place = CN__WINOGRAD_EVEN(g->in) * CN__CONV_TILE;
+    float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
+    int32_t rows = g->out - first < CN__CONV_TILE ? g->out - first : CN__CONV_TILE;
     for (int32_t i = 0; i < g->in; i += 2, u += CN__LANES) {
-        const float *filters[CN__LANES] = {NULL};
         for (int32_t l = 0; l < CN__LANES; l++)
-            if (first + l % CN__CONV_TILE < g->out && i + l / CN__CONV_TILE < g->in)
-                filters[l] = weights_at(work, group, first + l % CN__CONV_TILE, i + l / CN__CONV_TILE);
-        transform(work, filters, scale, false, u, place);
+            if (l % CN__CONV_TILE < rows && i + l / CN__CONV_TILE < g->in)
+                copy_filter(filters[l], weights_at(work, group, first + l % CN__CONV_TILE, i + l / CN__CONV_TILE),
+                            scale[l % CN__CONV_TILE]);
+        work->kernels->winograd_filter(filters[0], false, u, CN__WINOGRAD_FILTER_PLACE(g->in));
     }
 }
 
@@ -107,16 +102,16 @@ static void pack_forward(const cn__work *work, size_t tile) {
         pack_plain(work, group, first, scale, cn__convolution_forward_weights(work, tile));
 }
 
+/* Two output channels at a time. */
 static void transform_backward(const cn__work *work, size_t group, int32_t first, float *u) {
-    static const double ones[CN__CONV_TILE] = {1, 1, 1, 1, 1, 1, 1, 1};
     const cn__conv_geometry *g = work->geometry;
-    size_t place = CN__WINOGRAD_EVEN(g->out) * CN__CONV_TILE;
+    float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
+    int32_t rows = g->in - first < CN__CONV_TILE ? g->in - first : CN__CONV_TILE;
     for (int32_t o = 0; o < g->out; o += 2, u += CN__LANES) {
-        const float *filters[CN__LANES] = {NULL};
         for (int32_t l = 0; l < CN__LANES; l++)
-            if (first + l % CN__CONV_TILE < g->in && o + l / CN__CONV_TILE < g->out)
-                filters[l] = weights_at(work, group, o + l / CN__CONV_TILE, first + l % CN__CONV_TILE);
-        transform(work, filters, ones, true, u, place);
+            if (l % CN__CONV_TILE < rows && o + l / CN__CONV_TILE < g->out)
+                copy_filter(filters[l], weights_at(work, group, o + l / CN__CONV_TILE, first + l % CN__CONV_TILE), 1.0);
+        work->kernels->winograd_filter(filters[0], true, u, CN__WINOGRAD_FILTER_PLACE(g->out));
     }
 }
 

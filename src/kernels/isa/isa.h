@@ -12,7 +12,7 @@ void CN__K(conv_weight)(const cn__conv_weight_args *args);
 /* winograd.c */
 void CN__K(winograd_input)(const cn__winograd_tiles *tiles, float *v);
 void CN__K(winograd_conv)(const cn__winograd_args *args);
-void CN__K(winograd_filter)(const float *g, float *u, size_t place);
+void CN__K(winograd_filter)(const float *filters, bool turned, float *u, size_t place);
 /* winograd_weight.c */
 void CN__K(winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
 void CN__K(winograd_weight)(const cn__winograd_weight_args *args);

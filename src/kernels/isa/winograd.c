@@ -3,6 +3,7 @@
  *
  * Images lie in the lanes, so transforms are sums of whole lines, and what lies between them is 36 matrix products of
  * the direct kernel's register tiles. Sums run over input channels in their order, then as the transforms say. */
+#include "kernels/isa/transpose.h"
 #include "kernels/isa/winograd.h"
 
 #if CN__ISA == 3
@@ -130,7 +131,7 @@ INLINE void products(const cn__winograd_args *a, int32_t row, size_t lane, size_
             product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 2);
         if (t < count)
             product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 1);
-        u += CN__WINOGRAD_EVEN(channels) * CN__CONV_TILE;
+        u += CN__WINOGRAD_FILTER_PLACE(channels);
         v += v_place;
         m += m_place;
     }
@@ -243,7 +244,9 @@ INLINE void transform_filter(const vf g[3], vf u[PATCH]) {
     u[5] = g[2];
 }
 
-void CN__K(winograd_filter)(const float *g, float *u, size_t place) {
+void CN__K(winograd_filter)(const float *filters, bool turned, float *u, size_t place) {
+    float g[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN)));
+    transpose_lines(filters, CN__LANES, g);
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
         vf t[PATCH][3];
         CN__UNROLL
@@ -251,7 +254,7 @@ void CN__K(winograd_filter)(const float *g, float *u, size_t place) {
             vf column[3], out[PATCH];
             CN__UNROLL
             for (int i = 0; i < 3; i++)
-                column[i] = vf_load(g + (i * 3 + j) * CN__LANES + lane);
+                column[i] = vf_load(&g[turned ? 8 - (i * 3 + j) : i * 3 + j][lane]);
             transform_filter(column, out);
             CN__UNROLL
             for (int i = 0; i < PATCH; i++)
