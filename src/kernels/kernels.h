@@ -10,6 +10,10 @@
 
 #include "base/base.h"
 
+static inline size_t cn__whole_lines(size_t floats) { /* rounded up */
+    return (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
+}
+
 /* One channel of one block. */
 typedef struct cn__plane {
     float *data; /* interior pixel (0, 0); NULL: absent */
@@ -81,13 +85,15 @@ typedef struct cn__conv_weight_args {
 
 /* ---- 3×3 convolution by minimal filtering ----
  *
- * Planes are cut into tiles of 4×4 outputs, numbered row by row, each of which sees a patch of 6×6 inputs. Scratch
- * holds one line for each place of a transformed patch, channel and tile: [36 places][channel][tile], places an odd
- * number of lines apart. */
+ * Planes are cut into tiles of 4×4 outputs, whose last rows and columns may be of side 3, each of which sees a patch
+ * two larger. Scratch holds one line for each place of a transformed patch, channel and tile: [36
+ * places][channel][tile], places an odd number of lines apart. Tiles of side 3 leave out the places that they do not
+ * have. */
 
 #define CN__WINOGRAD_SIDE   4
 #define CN__WINOGRAD_PATCH  6
 #define CN__WINOGRAD_PLACES 36
+#define CN__WINOGRAD_MOST   32 /* tiles at a time */
 
 /* Floats of scratch for so many channels of so many tiles. */
 #define CN__WINOGRAD_FLOATS(channels, tiles)                                                                           \
@@ -103,10 +109,9 @@ typedef struct cn__winograd_tiles {
     const float *data; /* plane of channel 0 */
     size_t channel, row;
     int32_t channels, height, width;
-    int32_t first[2];    /* row and column of tile 0 */
-    int32_t columns;     /* tiles side by side */
-    int32_t tile, count; /* the tiles that are meant */
-    int32_t lanes;       /* that count; others read as zero */
+    int32_t first[2];            /* row and column where the first tile's patch begins */
+    int32_t fours[2], threes[2]; /* rows and columns of tiles of side 4, then of side 3 */
+    int32_t tile, count;         /* the tiles that are meant, at most CN__WINOGRAD_MOST */
 } cn__winograd_tiles;
 
 typedef struct cn__winograd_args {
@@ -115,9 +120,9 @@ typedef struct cn__winograd_args {
     float *m;                 /* scratch for CN__CONV_TILE channels */
     const float *weights;     /* transformed, [36][in channels][CN__CONV_TILE] */
     const float *bias;        /* CN__CONV_TILE values, or NULL */
-    float *out;               /* plane of the first output channel, and so on as in cn__conv_args */
+    float *out;               /* where the first tile of the first output channel goes, and so on as in cn__conv_args */
     size_t out_channel, out_row;
-    int32_t out_channels, out_height, out_width;
+    int32_t out_channels, out_height, out_width; /* from there on */
     const float *skip;
     size_t skip_channel, skip_row;
     bool relu, accumulate;
@@ -125,14 +130,19 @@ typedef struct cn__winograd_args {
     bool add_moments; /* to what is there */
 } cn__winograd_args;
 
-/* Sums of a place, [two times 4 rows][column, and some to spare][4 rows]. */
-#define CN__WINOGRAD_SUM_COLUMNS(columns) (((size_t)(columns) + 2 + 3) / 4 * 4)
-#define CN__WINOGRAD_SUMS(columns)        (CN__WINOGRAD_SUM_COLUMNS(columns) * CN__CONV_TILE)
+/* Floats of a place of columns, [16 channels][tile][image][CN__LANES channels], those that fill up the last line zero.
+ */
+#define CN__WINOGRAD_COLUMNS(channels, tiles) (cn__whole_lines((size_t)(channels)) * (size_t)(tiles)*CN__LANES)
+
+/* Floats of the sums of a tile of output channels, [36][CN__CONV_TILE][columns, in whole lines]. */
+#define CN__WINOGRAD_SUMS(columns) (CN__WINOGRAD_PLACES * CN__CONV_TILE * cn__whole_lines((size_t)(columns)))
 
 typedef struct cn__winograd_weight_args {
-    const float *d, *v; /* what winograd_gradient and winograd_input made of the same tiles */
-    int32_t rows, columns, tiles;
-    float *sums;     /* CN__WINOGRAD_PLACES times CN__WINOGRAD_SUMS(columns) */
+    cn__winograd_tiles tiles; /* by their number alone */
+    int32_t lanes;            /* that hold images: what others hold does not count */
+    const float *d, *x;       /* what winograd_gradient and winograd_columns made of the same tiles */
+    int32_t rows, columns;
+    float *sums;
     bool accumulate; /* add to the sums */
 } cn__winograd_weight_args;
 
@@ -210,15 +220,16 @@ typedef struct cn__kernels {
      * + 2, + 1). */
     void (*conv_weight)(const cn__conv_weight_args *args);
 
-    /* Bᵀ d B of each tile's patch. */
+    /* Bᵀ d B of each tile's patch; the same as columns, which takes scratch for 16 channels of one tile, v. */
     void (*winograd_input)(const cn__winograd_tiles *tiles, float *v);
+    void (*winograd_columns)(const cn__winograd_tiles *tiles, float *v, float *x);
     /* Outputs of one tile of channels: products summed over input channels, then Aᵀ m A and what follows. */
     void (*winograd_conv)(const cn__winograd_args *args);
     /* u (36 lines `place` floats apart) = G g Gᵀ of CN__LANES filters, each a line of 9 taps, turned by 180° or not. */
     void (*winograd_filter)(const float *filters, bool turned, float *u, size_t place);
-    /* G g Gᵀ of each tile's 4×4 output gradients, but for G's factors. */
+    /* G g Gᵀ of each tile's output gradients, but for G's factors. */
     void (*winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
-    /* sums (+)= Σ_lanes Σ_tiles d · v, for rows (output channels, at most CN__CONV_TILE) and columns (input channels).
+    /* sums (+)= Σ_tiles Σ_lanes d · x, for rows (output channels, at most CN__CONV_TILE) and columns (input channels).
      */
     void (*winograd_weight)(const cn__winograd_weight_args *args);
     /* out[row · out_row + column · 9 + tap] (+)= Aᵀ sums A. */

@@ -3,6 +3,39 @@
  * those that moments are gathered by; a thread takes some tiles at a time, as many as its second-level cache holds. */
 #include "layers/convolution.h"
 
+/* ---- tiles ---- */
+
+/* Tiles along `size` outputs: of side 4, and of 3 as many as 4 are too large by. */
+static int32_t tiles_along(int32_t size) {
+    return (size + CN__WINOGRAD_SIDE - 1) / CN__WINOGRAD_SIDE;
+}
+
+static int32_t threes_along(int32_t size) {
+    int32_t tiles = tiles_along(size), over = tiles * CN__WINOGRAD_SIDE - size;
+    return over < tiles ? over : tiles;
+}
+
+/* Points that they have. */
+static int32_t points_along(int32_t size) {
+    return tiles_along(size) * CN__WINOGRAD_PATCH - threes_along(size);
+}
+
+static void cut(cn__winograd_tiles *tiles, int32_t height, int32_t width) {
+    tiles->threes[0] = threes_along(height);
+    tiles->threes[1] = threes_along(width);
+    tiles->fours[0] = tiles_along(height) - tiles->threes[0];
+    tiles->fours[1] = tiles_along(width) - tiles->threes[1];
+}
+
+static int32_t tiles_of(int32_t height, int32_t width) {
+    return tiles_along(height) * tiles_along(width);
+}
+
+/* Whole tiles that would take as much work. */
+static double work_of(cn__shape shape) {
+    return (double)points_along(shape.height) * points_along(shape.width) / CN__WINOGRAD_PLACES;
+}
+
 /* ---- what it is worth ---- */
 
 /* What passes cost, in vector multiply-adds, as measured with AVX-512; AVX2 gains more. */
@@ -10,22 +43,14 @@
 #define PATCH     440 /* transforms of a channel and a tile */
 #define OUTPUT    270
 #define GRADIENT  400
-#define SUMS      216 /* adding up the lanes of a pair of channels */
-#define FINISH    32
+#define COLUMNS   600 /* patches and turning them over */
+#define FINISH    40
 #define TAPS      10 /* plain sums: of a pair and a pixel */
 #define PAIR_TAPS 11 /* the same for weight gradients */
 
-static int32_t tiles_along(int32_t size) {
-    return (size + CN__WINOGRAD_SIDE - 1) / CN__WINOGRAD_SIDE;
-}
-
-static int64_t tiles_of(cn__shape shape) {
-    return (int64_t)tiles_along(shape.height) * tiles_along(shape.width);
-}
-
 static bool worth_it(double in, double out, cn__shape shape) {
     double pixels = (double)shape.height * shape.width;
-    return (double)tiles_of(shape) * (PRODUCT * in * out + PATCH * in + OUTPUT * out) < TAPS * pixels * in * out;
+    return work_of(shape) * (PRODUCT * in * out + PATCH * in + OUTPUT * out) < TAPS * pixels * in * out;
 }
 
 /* Tiles and input channels that a weight gradient takes at once. */
@@ -38,22 +63,23 @@ static int32_t steps(int32_t count, int32_t most) {
 }
 
 static portion weight_portion(int32_t in, cn__shape out) {
-    const int32_t few = 32, lines = 192, many_lines = 300; /* few: channels; lines of a place */
-    int32_t tiles = (int32_t)tiles_of(out), most = lines / in < 8 ? 8 : lines / in > 32 ? 32 : lines / in;
-    portion p = {.tile_steps = steps(tiles, most)};
+    const int32_t lines = 192, least = 4; /* lines of a place */
+    int32_t columns = (int32_t)cn__whole_lines((size_t)in), tiles = tiles_of(out.height, out.width);
+    int32_t most = lines / columns < least ? least : lines / columns;
+    portion p = {.tile_steps = steps(tiles, most < CN__WINOGRAD_MOST ? most : CN__WINOGRAD_MOST)};
     p.tiles = steps(tiles, p.tile_steps);
-    p.column_steps = in <= few ? 1 : steps(in, many_lines / p.tiles);
-    p.columns = steps(steps(in, p.column_steps), 4) * 4;
+    p.column_steps = steps(p.tiles * columns, 512);
+    p.columns = (int32_t)cn__whole_lines((size_t)steps(in, p.column_steps));
     p.column_steps = steps(in, p.columns);
     return p;
 }
 
 static bool weight_worth_it(int32_t in, int32_t out, cn__shape shape) {
-    double pixels = (double)shape.height * shape.width, pairs = (double)in * out;
+    double pixels = (double)shape.height * shape.width, lines = (double)cn__whole_lines((size_t)in);
     portion p = weight_portion(in, shape);
-    double tiles = (double)tiles_of(shape), gradients = (double)GRADIENT * out * p.column_steps;
-    double cost = tiles * (PRODUCT * pairs + (double)PATCH * in + gradients);
-    return cost + ((double)p.tile_steps * SUMS + FINISH) * pairs < PAIR_TAPS * (pixels + 4) * pairs;
+    double gradients = (double)GRADIENT * out * p.column_steps;
+    double cost = work_of(shape) * (PRODUCT * lines * out + (double)COLUMNS * lines + gradients);
+    return cost + FINISH * lines * out < PAIR_TAPS * (pixels + 4) * in * out;
 }
 
 void cn__convolution_choose_winograd(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *g) {
@@ -81,21 +107,28 @@ static size_t strip_scratch(int32_t channels) {
     return CN__WINOGRAD_FLOATS(channels, tiles) + CN__WINOGRAD_FLOATS(CN__CONV_TILE, tiles);
 }
 
-/* Sums of one tile of output channels, or of all if there are several steps. */
-static size_t sums_floats(const cn__conv_geometry *g, portion p) {
-    size_t tiles = p.tile_steps > 1 ? (size_t)g->out_tiles : 1;
-    return tiles * CN__WINOGRAD_PLACES * CN__WINOGRAD_SUMS(p.columns);
-}
+/* Scratch of a weight gradient, each part in whole lines. */
+typedef struct weight_parts {
+    size_t columns, turned, gradients, sums; /* floats */
+} weight_parts;
 
-static size_t weight_scratch(const cn__conv_geometry *g, cn__shape out) {
-    portion p = weight_portion(g->in, out);
-    return CN__WINOGRAD_FLOATS(p.columns, p.tiles) + CN__WINOGRAD_FLOATS(CN__CONV_TILE, p.tiles) + sums_floats(g, p);
+/* Sums of one tile of output channels, or of all if there are several steps. */
+static weight_parts weight_scratch(const cn__conv_geometry *g, portion p) {
+    return (weight_parts){
+        .columns = CN__WINOGRAD_PLACES * CN__WINOGRAD_COLUMNS(p.columns, p.tiles),
+        .turned = CN__WINOGRAD_FLOATS(CN__LANES, 1),
+        .gradients = CN__WINOGRAD_FLOATS(CN__CONV_TILE, p.tiles),
+        .sums = (p.tile_steps > 1 ? (size_t)g->out_tiles : 1) * CN__WINOGRAD_SUMS(p.columns),
+    };
 }
 
 size_t cn__convolution_winograd_scratch(const cn__conv_geometry *g, cn__shape out) {
     size_t forward = g->winograd.forward ? strip_scratch(g->in) : 0;
     size_t input = g->winograd.input ? strip_scratch(g->out) : 0;
-    size_t weight = g->winograd.weight ? weight_scratch(g, out) : 0;
+    weight_parts parts = {0};
+    if (g->winograd.weight)
+        parts = weight_scratch(g, weight_portion(g->in, out));
+    size_t weight = parts.columns + parts.turned + parts.gradients + parts.sums;
     size_t most = forward > input ? forward : input;
     return most > weight ? most : weight;
 }
@@ -139,18 +172,21 @@ static cn__winograd_args of_tile(const direction *d, const cn__winograd_args *fi
 static void run_strip(const cn__work *work, const cn__run *run, const direction *d, size_t strip, size_t share,
                       size_t shares) {
     cn__winograd_args a = d->args;
-    int32_t rows = (int32_t)cn__moment_rows(d->out) / CN__WINOGRAD_SIDE, columns = tiles_along(d->out.width);
-    int32_t first = (int32_t)strip * rows * columns, left = (int32_t)tiles_of(d->out) - first;
-    int32_t count = left < rows * columns ? left : rows * columns;
+    int32_t rows = (int32_t)cn__moment_rows(d->out), y = (int32_t)strip * rows, left = d->out.height - y;
+    int32_t height = left < rows ? left : rows, count = tiles_of(height, d->out.width);
     int32_t step = steps(count, steps(count, tiles_at_once(a.tiles.channels)));
     float *v = run->scratch;
-    a.tiles.columns = columns;
+    cut(&a.tiles, height, d->out.width);
+    a.tiles.first[0] += y;
     a.v = v;
     a.m = v + CN__WINOGRAD_FLOATS(a.tiles.channels, step);
-    for (int32_t t = 0; t < count; t += step) {
-        a.tiles.tile = first + t;
-        a.tiles.count = count - t < step ? count - t : step;
-        a.add_moments = t > 0;
+    a.out += (size_t)y * a.out_row;
+    a.skip = a.skip ? a.skip + (size_t)y * a.skip_row : NULL;
+    a.out_height = height;
+    a.out_width = d->out.width;
+    for (a.tiles.tile = 0; a.tiles.tile < count; a.tiles.tile += step) {
+        a.tiles.count = count - a.tiles.tile < step ? count - a.tiles.tile : step;
+        a.add_moments = a.tiles.tile > 0;
         work->kernels->winograd_input(&a.tiles, v);
         for (int32_t tile = (int32_t)((size_t)d->tiles * share / shares);
              tile < (int32_t)((size_t)d->tiles * (share + 1) / shares); tile++) {
@@ -171,7 +207,6 @@ static cn__winograd_tiles input_tiles(const cn__work *work, size_t block) {
         .channels = in->shape.channels,
         .height = work->out->shape.height + 2,
         .width = work->out->shape.width + 2,
-        .lanes = CN__LANES,
     };
 }
 
@@ -195,8 +230,6 @@ void cn__convolution_winograd_forward(const cn__work *work, const cn__run *run, 
                                  .out = cn__map_plane(out, block, 0).data,
                                  .out_channel = out->channel,
                                  .out_row = out->row,
-                                 .out_height = out->shape.height,
-                                 .out_width = out->shape.width,
                                  .relu = work->fused.relu};
     if (skip) {
         d.args.skip = cn__map_plane(skip, block, 0).data;
@@ -226,8 +259,7 @@ static cn__winograd_tiles gradient_tiles(const cn__work *work, size_t block) {
                                 .row = d_out->row,
                                 .channels = d_out->shape.channels,
                                 .height = d_out->shape.height,
-                                .width = d_out->shape.width,
-                                .lanes = CN__LANES};
+                                .width = d_out->shape.width};
 }
 
 void cn__convolution_winograd_input(const cn__work *work, const cn__run *run, size_t block, size_t item) {
@@ -241,8 +273,6 @@ void cn__convolution_winograd_input(const cn__work *work, const cn__run *run, si
                                  .out = cn__map_plane(d_in, block, 0).data,
                                  .out_channel = d_in->channel,
                                  .out_row = d_in->row,
-                                 .out_height = d_in->shape.height,
-                                 .out_width = d_in->shape.width,
                                  .accumulate = work->accumulate[0]};
     for (int i = 0; i < 2; i++)
         d.args.tiles.first[i] = c->padding[i] - 2;
@@ -256,24 +286,24 @@ size_t cn__convolution_winograd_weight_items(const cn__work *work, const cn__run
     return channel_shares(work, (size_t)run->blocks, g->out_tiles);
 }
 
-/* One tile of output channels and portion of input channels, from `column` on, with the tiles that x and v hold. */
-static void weight_tile(const cn__work *work, size_t block, const cn__winograd_tiles *x, int32_t column, int32_t tile,
-                        cn__winograd_weight_args args, float *d, float *gradient, bool accumulate) {
+/* One tile of output channels and portion of input channels, from `column` on, with the tiles that args holds. */
+static void weight_tile(const cn__work *work, size_t block, int32_t column, int32_t tile, cn__winograd_weight_args args,
+                        float *d, float *gradient, bool accumulate) {
     const cn__conv_geometry *g = work->geometry;
+    cn__shape out = work->out->shape;
     cn__winograd_tiles dy = gradient_tiles(work, block);
     int32_t channel = tile * CN__CONV_TILE;
     dy.data += (size_t)channel * dy.channel;
     dy.channels = g->out - channel < CN__CONV_TILE ? g->out - channel : CN__CONV_TILE;
-    dy.columns = x->columns;
-    dy.tile = x->tile;
-    dy.count = x->count;
-    dy.lanes = x->lanes;
+    cut(&dy, out.height, out.width);
+    dy.tile = args.tiles.tile;
+    dy.count = args.tiles.count;
     work->kernels->winograd_gradient(&dy, d);
     args.d = d;
     args.rows = dy.channels;
-    args.accumulate = x->tile > 0;
+    args.accumulate = dy.tile > 0;
     work->kernels->winograd_weight(&args);
-    if (x->tile + x->count == (int32_t)tiles_of(work->out->shape))
+    if (dy.tile + dy.count == tiles_of(out.height, out.width))
         work->kernels->winograd_weight_finish(args.sums, args.rows, args.columns,
                                               gradient + ((size_t)channel * (size_t)g->in + (size_t)column) * 9,
                                               (size_t)g->in * 9, accumulate);
@@ -282,24 +312,26 @@ static void weight_tile(const cn__work *work, size_t block, const cn__winograd_t
 void cn__convolution_winograd_weight(const cn__work *work, const cn__run *run, size_t block, size_t item,
                                      float *gradient, bool accumulate) {
     const cn__conv_geometry *g = work->geometry;
+    cn__shape out = work->out->shape;
     size_t shares = cn__convolution_winograd_weight_items(work, run);
-    portion p = weight_portion(g->in, work->out->shape);
-    int32_t tiles = (int32_t)tiles_of(work->out->shape);
-    float *v = run->scratch, *d = v + CN__WINOGRAD_FLOATS(p.columns, p.tiles);
-    float *sums = d + CN__WINOGRAD_FLOATS(CN__CONV_TILE, p.tiles);
+    portion p = weight_portion(g->in, out);
+    weight_parts parts = weight_scratch(g, p);
+    int32_t count = tiles_of(out.height, out.width);
+    float *columns = run->scratch, *turned = columns + parts.columns, *d = turned + parts.turned;
+    float *sums = d + parts.gradients;
     cn__winograd_tiles x = input_tiles(work, block);
-    x.columns = tiles_along(work->out->shape.width);
-    x.lanes = cn__run_lanes(run, block);
+    cut(&x, out.height, out.width);
     for (int32_t column = 0; column < g->in; column += p.columns) {
         x.channels = g->in - column < p.columns ? g->in - column : p.columns;
-        for (x.tile = 0; x.tile < tiles; x.tile += p.tiles) {
-            x.count = tiles - x.tile < p.tiles ? tiles - x.tile : p.tiles;
-            work->kernels->winograd_input(&x, v);
+        for (x.tile = 0; x.tile < count; x.tile += p.tiles) {
+            x.count = count - x.tile < p.tiles ? count - x.tile : p.tiles;
+            work->kernels->winograd_columns(&x, turned, columns);
             for (int32_t tile = (int32_t)((size_t)g->out_tiles * item / shares);
                  tile < (int32_t)((size_t)g->out_tiles * (item + 1) / shares); tile++) {
-                size_t place = p.tile_steps > 1 ? (size_t)tile * CN__WINOGRAD_PLACES * CN__WINOGRAD_SUMS(p.columns) : 0;
-                cn__winograd_weight_args args = {.v = v, .columns = x.channels, .tiles = x.count, .sums = sums + place};
-                weight_tile(work, block, &x, column, tile, args, d, gradient, accumulate);
+                cn__winograd_weight_args args = {
+                    .tiles = x, .lanes = cn__run_lanes(run, block), .x = columns, .columns = x.channels, .sums = sums};
+                args.sums += p.tile_steps > 1 ? (size_t)tile * CN__WINOGRAD_SUMS(p.columns) : 0;
+                weight_tile(work, block, column, tile, args, d, gradient, accumulate);
             }
         }
         x.data += (size_t)p.columns * x.channel;

@@ -258,10 +258,6 @@ int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padd
 
 float cn__dropout_p(const cn_layer *layer); /* of a layer whose role is dropout */
 
-static inline size_t cn__whole_lines(size_t floats) { /* rounded up */
-    return (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
-}
-
 /* Rows into which a convolution cuts a plane of its output to gather moments, 192 pixels or more: by shape alone, so
  * that their sums do not depend on the number of threads. */
 static inline size_t cn__moment_rows(cn__shape shape) {

@@ -11,6 +11,7 @@ void CN__K(conv)(const cn__conv_args *args, const cn__conv_job *job);
 void CN__K(conv_weight)(const cn__conv_weight_args *args);
 /* winograd.c */
 void CN__K(winograd_input)(const cn__winograd_tiles *tiles, float *v);
+void CN__K(winograd_columns)(const cn__winograd_tiles *tiles, float *v, float *x);
 void CN__K(winograd_conv)(const cn__winograd_args *args);
 void CN__K(winograd_filter)(const float *filters, bool turned, float *u, size_t place);
 /* winograd_weight.c */

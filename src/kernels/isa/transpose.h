@@ -55,8 +55,8 @@ static inline __attribute__((always_inline)) void transpose_vectors(vf row[CN__W
 #endif
 }
 
-/* to[i][j] = from[j][i], of lines that are `line` floats apart, and side by side. */
-static inline void transpose_lines(const float *from, size_t line, float to[CN__LANES][CN__LANES]) {
+/* Lane j of line i of `to` = lane i of line j of `from`, whose lines are `line` floats apart. */
+static inline void transpose_lines(const float *from, size_t line, float *to) {
     for (size_t i = 0; i < CN__LANES; i += CN__WIDTH)
         for (size_t j = 0; j < CN__LANES; j += CN__WIDTH) {
             vf row[CN__WIDTH];
@@ -66,7 +66,7 @@ static inline void transpose_lines(const float *from, size_t line, float to[CN__
             transpose_vectors(row);
             CN__UNROLL
             for (size_t r = 0; r < CN__WIDTH; r++)
-                vf_store(&to[i + r][j], row[r]);
+                vf_store(to + (i + r) * CN__LANES + j, row[r]);
         }
 }
 

@@ -1,5 +1,6 @@
 /* winograd.c: 3×3 convolutions of stride 1 by minimal filtering, F(4×4, 3×3): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for tiles
  * of 4×4 outputs, whose 36 products a channel do what plain sums take 144 for (Lavin & Gray 2016, points 0, ±1, ±2, ∞).
+ * Tiles of side 3, where 4 does not divide a size, do without -2 and take the same transformed weights.
  *
  * Images lie in the lanes, so transforms are sums of whole lines, and what lies between them is 36 matrix products of
  * the direct kernel's register tiles. Sums run over input channels in their order, then as the transforms say. */
@@ -13,76 +14,119 @@
 #endif
 #define COLUMNS 3
 
-/* ---- transforms in one dimension, of six vectors that are `step` apart ---- */
+/* ---- transforms in one dimension, for tiles of side 4 or 3 ---- */
 
-/* Bᵀ d. */
-INLINE void transform_input(const vf d[PATCH], vf t[PATCH]) {
-    vf two = vf_set1(2.0f), four = vf_set1(4.0f), five = vf_set1(5.0f);
-    vf even = vf_fma(-four, d[2], d[4]), odd = vf_fma(-four, d[1], d[3]);
-    vf far_even = d[4] - d[2], far_odd = d[3] - d[1];
-    t[0] = vf_fma(four, d[0], vf_fma(-five, d[2], d[4]));
-    t[1] = even + odd;
-    t[2] = even - odd;
-    t[3] = vf_fma(two, far_odd, far_even);
-    t[4] = vf_fma(-two, far_odd, far_even);
-    t[5] = vf_fma(four, d[1], vf_fma(-five, d[3], d[5]));
+/* Bᵀ d. With side 3, which has no t[FAR], its rows are times what the other side's factors in G are more. */
+INLINE void transform_input(const vf d[PATCH], vf t[PATCH], int side) {
+    vf two = vf_set1(2.0f), three = vf_set1(3.0f), four = vf_set1(4.0f), five = vf_set1(5.0f);
+    if (side == 4) {
+        vf even = vf_fma(-four, d[2], d[4]), odd = vf_fma(-four, d[1], d[3]);
+        vf far_even = d[4] - d[2], far_odd = d[3] - d[1];
+        t[0] = vf_fma(four, d[0], vf_fma(-five, d[2], d[4]));
+        t[1] = even + odd;
+        t[2] = even - odd;
+        t[3] = vf_fma(two, far_odd, far_even);
+        t[4] = vf_fma(-two, far_odd, far_even);
+        t[5] = vf_fma(four, d[1], vf_fma(-five, d[3], d[5]));
+    } else {
+        vf far_odd = d[3] - d[1];
+        t[0] = vf_fma(four, d[0] - d[2], two * far_odd);
+        t[1] = three * vf_fma(-two, d[1], d[3] - d[2]);
+        t[2] = vf_fma(two, d[1], vf_fma(-three, d[2], d[3]));
+        t[3] = four * far_odd;
+        t[5] = vf_fma(-two, far_odd, d[4] - d[2]);
+    }
 }
 
 /* Aᵀ m. */
-INLINE void transform_output(const vf m[PATCH], vf y[SIDE]) {
+INLINE void transform_output(const vf m[PATCH], vf y[SIDE], int side) {
     vf two = vf_set1(2.0f), four = vf_set1(4.0f), eight = vf_set1(8.0f);
-    vf near_even = m[1] + m[2], near_odd = m[1] - m[2], far_even = m[3] + m[4], far_odd = m[3] - m[4];
+    vf near_even = m[1] + m[2], near_odd = m[1] - m[2];
+    vf far_even = side == 4 ? m[3] + m[4] : m[3], far_odd = side == 4 ? m[3] - m[4] : m[3];
     y[0] = m[0] + (near_even + far_even);
     y[1] = vf_fma(two, far_odd, near_odd);
     y[2] = vf_fma(four, far_even, near_even);
-    y[3] = vf_fma(eight, far_odd, near_odd) + m[5];
+    y[3] = vf_fma(eight, far_odd, near_odd);
+    y[side - 1] += m[5];
 }
 
 /* ---- the inputs' patches ---- */
 
 /* Two rows of Bᵀ d at a time, so that a patch needs no more registers than there are: 0 and 5, 1 and 2, or 3 and 4. */
-INLINE void patch_rows(patch from, size_t lane, int first, int second, float *v, size_t place) {
+INLINE void patch_rows(const window *from, bool inside, size_t lane, int first, int second, float *v, size_t place,
+                       int rows, int columns) {
     vf t[2][PATCH];
     CN__UNROLL
-    for (int j = 0; j < PATCH; j++) {
+    for (int j = 0; j < columns + 2; j++) {
         vf d[PATCH], column[PATCH];
-        CN__UNROLL
-        for (int i = 0; i < PATCH; i++)
-            d[i] = vf_load(from.data + (size_t)i * from.row + (size_t)j * CN__LANES + lane);
-        transform_input(d, column);
+        read_column(from, inside, j, rows + 2, lane, d);
+        transform_input(d, column, rows);
         t[0][j] = column[first];
         t[1][j] = column[second];
     }
     CN__UNROLL
     for (int i = 0; i < 2; i++) {
         vf row[PATCH];
-        float *to = v + (size_t)((i ? second : first) * PATCH) * place + lane;
-        transform_input(t[i], row);
+        int which = i ? second : first;
+        float *to = v + (size_t)(which * PATCH) * place + lane;
+        if (rows == 3 && which == FAR)
+            continue;
+        transform_input(t[i], row, columns);
         CN__UNROLL
         for (int j = 0; j < PATCH; j++) {
             to = j ? walk(to, place) : to;
-            vf_store(to, row[j]);
+            if (columns == 4 || j != FAR)
+                vf_store(to, row[j]);
         }
     }
 }
 
-INLINE void transform_patch(patch from, size_t lane, float *v, size_t place) {
-    patch_rows(from, lane, 0, 5, v, place);
-    patch_rows(from, lane, 1, 2, v, place);
-    patch_rows(from, lane, 3, 4, v, place);
+INLINE void patch_part(const window *from, bool inside, size_t lane, float *v, size_t place, int rows, int columns) {
+    patch_rows(from, inside, lane, 0, 5, v, place, rows, columns);
+    patch_rows(from, inside, lane, 1, 2, v, place, rows, columns);
+    patch_rows(from, inside, lane, 3, FAR, v, place, rows, columns);
 }
 
-void CN__K(winograd_input)(const cn__winograd_tiles *tiles, float *v) {
-    size_t place = place_floats(tiles->channels, tiles->count);
-    for (int32_t c = 0; c < tiles->channels; c++) {
-        position at = first_position(tiles);
-        for (int32_t t = 0; t < tiles->count; t++, v += CN__LANES, at = next_position(tiles, at)) {
-            float copy[PLACES * CN__LANES] __attribute__((aligned(CN__ALIGN)));
-            patch from = find_patch(tiles, c, at, PATCH, copy);
-            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
-                transform_patch(from, lane, v, place);
-        }
+INLINE void transform_patch(const window *from, bool inside, float *v, size_t place, int rows, int columns) {
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+        if (inside)
+            patch_part(from, true, lane, v, place, rows, columns);
+        else
+            patch_part(from, false, lane, v, place, rows, columns);
     }
+}
+
+void CN__K(winograd_input)(const cn__winograd_tiles *s, float *v) {
+    size_t place = place_floats(s->channels, s->count);
+    tile at[CN__WINOGRAD_MOST];
+    find_tiles(s, 2, at);
+    for (int32_t c = 0; c < s->channels; c++)
+        for (int32_t t = 0; t < s->count; t++, v += CN__LANES) {
+            window from = find_window(s, &at[t], s->data + (size_t)c * s->channel);
+            BY_SIDES(&at[t], transform_patch, &from, at[t].inside, v, place);
+        }
+}
+
+/* Channels in the lanes: sixteen channels' patches of a tile at a time, then place by place turned over. */
+void CN__K(winograd_columns)(const cn__winograd_tiles *s, float *v, float *x) {
+    size_t place = place_floats(CN__LANES, 1), square = CN__LANES * CN__LANES;
+    size_t x_place = CN__WINOGRAD_COLUMNS(s->channels, s->count);
+    tile at[CN__WINOGRAD_MOST];
+    find_tiles(s, 2, at);
+    for (int32_t first = 0; first < s->channels; first += CN__LANES)
+        for (int32_t t = 0; t < s->count; t++, x += square) {
+            int32_t channels = s->channels - first < CN__LANES ? s->channels - first : CN__LANES;
+            for (int32_t c = 0; c < channels; c++) {
+                window from = find_window(s, &at[t], s->data + (size_t)(first + c) * s->channel);
+                BY_SIDES(&at[t], transform_patch, &from, at[t].inside, v + (size_t)c * CN__LANES, place);
+            }
+            for (size_t i = 0; i < PLACES; i++) {
+                float *lines = v + i * place;
+                if (channels < CN__LANES)
+                    memset(lines + channels * CN__LANES, 0, (size_t)(CN__LANES - channels) * sizeof(float[CN__LANES]));
+                transpose_lines(lines, CN__LANES, x + i * x_place);
+            }
+        }
 }
 
 /* ---- the products ---- */
@@ -120,16 +164,18 @@ INLINE void product(const float *u, const float *v, int32_t channels, size_t v_c
 /* M[place] = U[place] · V[place] for ROWS rows of the tile of channels. */
 INLINE void products(const cn__winograd_args *a, int32_t row, size_t lane, size_t m_place) {
     int32_t count = a->tiles.count, channels = a->tiles.channels;
+    numbers n = number_tiles(&a->tiles);
     size_t v_place = place_floats(channels, count), line = (size_t)count * CN__LANES;
     const float *u = a->weights + row, *v = a->v + lane;
     float *m = a->m + (size_t)row * line + lane;
     for (int place = 0; place < PLACES; place++) {
-        int32_t t = 0;
-        for (; count - t >= 5 || count - t == 3; t += 3)
+        range with = tiles_with(&a->tiles, &n, place);
+        int32_t t = with.first, end = with.end;
+        for (; end - t >= 5 || end - t == 3; t += 3)
             product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 3);
-        for (; count - t >= 2; t += 2)
+        for (; end - t >= 2; t += 2)
             product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 2);
-        if (t < count)
+        if (t < end)
             product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 1);
         u += CN__WINOGRAD_FILTER_PLACE(channels);
         v += v_place;
@@ -144,45 +190,57 @@ typedef struct moments {
     vf pivot, total, squares;
 } moments;
 
-INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t place, float bias, float *out,
-                        const float *skip, int rows, int columns, bool first, moments *gathered) {
+/* Where a tile of a channel goes. */
+typedef struct target {
+    float *out;
+    const float *skip;
+    float bias;
+    int32_t rows, columns; /* that the plane has */
+    bool first;            /* of those that moments are gathered of */
+} target;
+
+INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t place, const target *to, moments *gathered,
+                        int rows, int columns) {
     vf t[SIDE][PATCH];
     CN__UNROLL
     for (int j = 0; j < PATCH; j++) {
         vf column[PATCH], y[SIDE];
         const float *from = m + (size_t)j * place;
+        if (columns == 3 && j == FAR)
+            continue;
         CN__UNROLL
         for (int i = 0; i < PATCH; i++) {
             from = i ? walk(from, PATCH * place) : from;
-            column[i] = vf_load(from);
+            if (rows == 4 || i != FAR)
+                column[i] = vf_load(from);
         }
-        transform_output(column, y);
+        transform_output(column, y, rows);
         CN__UNROLL
-        for (int i = 0; i < SIDE; i++)
+        for (int i = 0; i < rows; i++)
             t[i][j] = y[i];
     }
     CN__UNROLL
-    for (int i = 0; i < SIDE; i++) {
-        if (i >= rows)
-            continue;
+    for (int i = 0; i < rows; i++) {
         vf y[SIDE];
-        transform_output(t[i], y);
+        if (rows == 3 && i >= to->rows)
+            continue;
+        transform_output(t[i], y, columns);
         CN__UNROLL
-        for (int j = 0; j < SIDE; j++) {
-            if (j >= columns)
+        for (int j = 0; j < columns; j++) {
+            if (columns == 3 && j >= to->columns)
                 continue;
-            float *to = out + (size_t)i * a->out_row + (size_t)j * CN__LANES;
-            vf value = y[j] + vf_set1(bias);
+            float *out = to->out + (size_t)i * a->out_row + (size_t)j * CN__LANES;
+            vf value = y[j] + vf_set1(to->bias);
             if (a->accumulate)
-                value += vf_load(to);
-            if (skip)
-                value += vf_load(skip + (size_t)i * a->skip_row + (size_t)j * CN__LANES);
+                value += vf_load(out);
+            if (to->skip)
+                value += vf_load(to->skip + (size_t)i * a->skip_row + (size_t)j * CN__LANES);
             if (a->relu)
                 value = vf_relu(value);
-            vf_store(to, value);
+            vf_store(out, value);
             if (!a->moments)
                 continue;
-            if (i == 0 && j == 0 && first)
+            if (i == 0 && j == 0 && to->first)
                 *gathered = (moments){value, (vf){0}, (vf){0}};
             vf x = value - gathered->pivot;
             gathered->total += x;
@@ -191,27 +249,22 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t place
     }
 }
 
-INLINE void finish_channel(const cn__winograd_args *a, int32_t channel, size_t lane, size_t m_place) {
-    const cn__winograd_tiles *s = &a->tiles;
-    const float *m = a->m + (size_t)channel * (size_t)s->count * CN__LANES + lane;
+INLINE void finish_channel(const cn__winograd_args *a, const tile *at, int32_t channel, size_t lane, size_t m_place) {
+    const float *m = a->m + (size_t)channel * (size_t)a->tiles.count * CN__LANES + lane;
     float *line = a->moments ? a->moments + (size_t)channel * CN__MOMENT_LINES * CN__LANES + lane : NULL;
     moments gathered = {{0}, {0}, {0}};
     if (line && a->add_moments)
         gathered = (moments){vf_load(line), vf_load(line + CN__LANES), vf_load(line + 2 * CN__LANES)};
-    position at = first_position(s);
-    for (int32_t t = 0; t < s->count; t++, m += CN__LANES, at = next_position(s, at)) {
-        int32_t y = at.row * SIDE, x = at.column * SIDE;
-        int32_t rows = a->out_height - y, columns = a->out_width - x;
-        bool first = t == 0 && !a->add_moments;
-        float *out = a->out + (size_t)channel * a->out_channel + (size_t)y * a->out_row + (size_t)x * CN__LANES + lane;
-        const float *skip = a->skip ? a->skip + (size_t)channel * a->skip_channel + (size_t)y * a->skip_row +
-                                          (size_t)x * CN__LANES + lane
-                                    : NULL;
-        float bias = a->bias ? a->bias[channel] : 0.0f;
-        if (rows >= SIDE && columns >= SIDE)
-            finish_tile(a, m, m_place, bias, out, skip, SIDE, SIDE, first, &gathered);
-        else
-            finish_tile(a, m, m_place, bias, out, skip, rows, columns, first, &gathered);
+    for (int32_t t = 0; t < a->tiles.count; t++, m += CN__LANES) {
+        size_t y = (size_t)at[t].y, x = (size_t)at[t].x * CN__LANES + lane;
+        target to = {.out = a->out + (size_t)channel * a->out_channel + y * a->out_row + x,
+                     .bias = a->bias ? a->bias[channel] : 0.0f,
+                     .rows = a->out_height - at[t].y,
+                     .columns = a->out_width - at[t].x,
+                     .first = t == 0 && !a->add_moments};
+        if (a->skip)
+            to.skip = a->skip + (size_t)channel * a->skip_channel + y * a->skip_row + x;
+        BY_SIDES(&at[t], finish_tile, a, m, m_place, &to, &gathered);
     }
     if (line) {
         vf_store(line + CN__MOMENT_PIVOT * CN__LANES, gathered.pivot);
@@ -222,11 +275,13 @@ INLINE void finish_channel(const cn__winograd_args *a, int32_t channel, size_t l
 
 void CN__K(winograd_conv)(const cn__winograd_args *args) {
     size_t m_place = place_floats(CN__CONV_TILE, args->tiles.count);
+    tile at[CN__WINOGRAD_MOST];
+    find_tiles(&args->tiles, 2, at);
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
         for (int32_t row = 0; row < args->out_channels; row += ROWS)
             products(args, row, lane, m_place);
         for (int32_t channel = 0; channel < args->out_channels; channel++)
-            finish_channel(args, channel, lane, m_place);
+            finish_channel(args, at, channel, lane, m_place);
     }
 }
 
@@ -246,7 +301,7 @@ INLINE void transform_filter(const vf g[3], vf u[PATCH]) {
 
 void CN__K(winograd_filter)(const float *filters, bool turned, float *u, size_t place) {
     float g[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN)));
-    transpose_lines(filters, CN__LANES, g);
+    transpose_lines(filters, CN__LANES, g[0]);
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
         vf t[PATCH][3];
         CN__UNROLL

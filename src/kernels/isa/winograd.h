@@ -1,4 +1,4 @@
-/* winograd.h: the patches of planes that winograd.c and winograd_weight.c transform. */
+/* winograd.h: the tiles that winograd.c and winograd_weight.c transform. */
 #ifndef CN_WINOGRAD_H
 #define CN_WINOGRAD_H
 
@@ -7,6 +7,12 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum { SIDE = CN__WINOGRAD_SIDE, PATCH = CN__WINOGRAD_PATCH, PLACES = CN__WINOGRAD_PLACES };
+enum { FAR = 4 }; /* the point, -2, that tiles of side 3 do without */
+
+/* A function whose last arguments are a tile's sides, with those of `at` as constants. */
+#define BY_SIDES(at, function, ...)                                                                                    \
+    ((at)->rows == 4 ? ((at)->columns == 4 ? function(__VA_ARGS__, 4, 4) : function(__VA_ARGS__, 4, 3))                \
+                     : ((at)->columns == 4 ? function(__VA_ARGS__, 3, 4) : function(__VA_ARGS__, 3, 3)))
 
 /* Floats from a place to the next in scratch for so many lines each. */
 static inline size_t place_floats(int32_t channels, int32_t tiles) {
@@ -21,56 +27,96 @@ INLINE float *walk(const float *at, size_t step) {
     return (float *)at;
 }
 
-/* Where a patch can be read: in its plane, or copied with zeros around it. */
-typedef struct patch {
-    const float *data;
-    size_t row;
-} patch;
+/* ---- tiles ---- */
 
-/* Walks through tiles, row by row. */
-typedef struct position {
-    int32_t row, column; /* of tiles */
-} position;
+/* Tiles are numbered so that those that have a place stand together: 4×3, 4×4, 3×4, 3×3. Where the latter three begin,
+ * and all end. */
+typedef struct numbers {
+    int32_t wide, low, small, end;
+} numbers;
 
-INLINE position first_position(const cn__winograd_tiles *s) {
-    return (position){s->tile / s->columns, s->tile % s->columns};
+INLINE numbers number_tiles(const cn__winograd_tiles *s) {
+    numbers n = {.wide = s->fours[0] * s->threes[1]};
+    n.low = n.wide + s->fours[0] * s->fours[1];
+    n.small = n.low + s->threes[0] * s->fours[1];
+    n.end = n.small + s->threes[0] * s->threes[1];
+    return n;
 }
 
-INLINE position next_position(const cn__winograd_tiles *s, position at) {
-    bool last = at.column + 1 == s->columns;
-    return (position){at.row + last, last ? 0 : at.column + 1};
+/* Of the tiles that are meant, from 0, those that have a place. */
+typedef struct range {
+    int32_t first, end;
+} range;
+
+INLINE range tiles_with(const cn__winograd_tiles *s, const numbers *n, int place) {
+    bool far_row = place / PATCH == FAR, far_column = place % PATCH == FAR;
+    int32_t first = (far_column ? n->wide : 0) - s->tile;
+    int32_t end = (far_row ? n->low : far_column ? n->small : n->end) - s->tile;
+    return (range){first > 0 ? first : 0, end < s->count ? end : s->count};
 }
 
-/* Which lanes of a part of the line count. */
-INLINE vi lanes_that_count(int32_t lanes, size_t first) {
-    static const int32_t number[CN__LANES]
-        __attribute__((aligned(CN__ALIGN))) = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return (vi)vf_load((const float *)number + first) < lanes;
+/* A tile, and the window of its plane that it reads. */
+typedef struct tile {
+    int32_t y, x;              /* of its first output */
+    int32_t rows, columns;     /* its sides */
+    ptrdiff_t offset;          /* floats from the plane to the window */
+    int32_t row[2], column[2]; /* first and end of the window's that the plane has; others read as zero */
+    bool inside;               /* it has all */
+} tile;
+
+/* First and end of `size` from `first` on that lie within a plane of `limit`. */
+INLINE void clip(int32_t first, int32_t size, int32_t limit, int32_t clipped[2]) {
+    int32_t end = limit - first;
+    clipped[0] = first < 0 ? -first : 0;
+    clipped[1] = end < size ? end : size;
 }
 
-/* Lines y … y + side - 1, x … of a plane into `copy`, with zeros for those that it does not have. */
-INLINE void copy_patch(const cn__winograd_tiles *s, const float *plane, int32_t y, int32_t x, int side, float *copy) {
-    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
-        vi mask = lanes_that_count(s->lanes, lane);
-        float *to = copy + lane;
-        for (int32_t i = y; i < y + side; i++) {
-            const float *row = plane + (ptrdiff_t)i * (ptrdiff_t)s->row + lane;
-            bool there = i >= 0 && i < s->height;
-            for (int32_t j = x; j < x + side; j++, to += CN__LANES)
-                vf_store(to, there && j >= 0 && j < s->width ? vf_and(mask, vf_load(row + (ptrdiff_t)j * CN__LANES))
-                                                             : (vf){0});
-        }
-    }
+/* Tile t of all; its window is `more` rows and columns larger than the tile. */
+INLINE tile find_tile(const cn__winograd_tiles *s, const numbers *n, int32_t t, int32_t more) {
+    bool tall = t < n->low, wide = t >= n->wide && t < n->small;
+    int32_t k = t - (tall ? wide ? n->wide : 0 : wide ? n->low : n->small);
+    int32_t per_row = s->fours[1];
+    if (!wide)
+        per_row = s->threes[1];
+    tile at = {.rows = tall ? 4 : 3, .columns = wide ? 4 : 3};
+    at.y = k / per_row * at.rows + (tall ? 0 : 4 * s->fours[0]);
+    at.x = k % per_row * at.columns + (wide ? 0 : 4 * s->fours[1]);
+    int32_t y = at.y + s->first[0], x = at.x + s->first[1];
+    at.offset = (ptrdiff_t)y * (ptrdiff_t)s->row + (ptrdiff_t)x * CN__LANES;
+    clip(y, at.rows + more, s->height, at.row);
+    clip(x, at.columns + more, s->width, at.column);
+    at.inside = at.row[0] == 0 && at.row[1] == at.rows + more && at.column[0] == 0 && at.column[1] == at.columns + more;
+    return at;
 }
 
-/* The patch of side × side lines that the tile at a position begins with. */
-INLINE patch find_patch(const cn__winograd_tiles *s, int32_t channel, position at, int side, float *copy) {
-    const float *plane = s->data + (size_t)channel * s->channel;
-    int32_t y = at.row * SIDE + s->first[0], x = at.column * SIDE + s->first[1];
-    if (y >= 0 && x >= 0 && y + side <= s->height && x + side <= s->width && s->lanes == CN__LANES)
-        return (patch){plane + (size_t)y * s->row + (size_t)x * CN__LANES, s->row};
-    copy_patch(s, plane, y, x, side, copy);
-    return (patch){copy, (size_t)side * CN__LANES};
+static inline void find_tiles(const cn__winograd_tiles *s, int32_t more, tile at[CN__WINOGRAD_MOST]) {
+    numbers n = number_tiles(s);
+    for (int32_t t = 0; t < s->count; t++)
+        at[t] = find_tile(s, &n, s->tile + t, more);
+}
+
+/* ---- what they read ---- */
+
+/* Rows of a window, of zeros where the plane has none, and the columns that it has. */
+typedef struct window {
+    const float *row[PATCH];
+    int32_t first, end;
+} window;
+
+INLINE window find_window(const cn__winograd_tiles *s, const tile *at, const float *plane) {
+    static const float zeros[PATCH * CN__LANES] __attribute__((aligned(CN__ALIGN)));
+    window w = {.first = at->column[0], .end = at->column[1]};
+    for (int i = 0; i < PATCH; i++)
+        w.row[i] = i >= at->row[0] && i < at->row[1] ? plane + at->offset + (ptrdiff_t)i * (ptrdiff_t)s->row : zeros;
+    return w;
+}
+
+/* Column j of `rows` rows of a window; all of it is there if `inside`. */
+INLINE void read_column(const window *w, bool inside, int j, int rows, size_t lane, vf d[PATCH]) {
+    bool there = inside || (j >= w->first && j < w->end);
+    CN__UNROLL
+    for (int i = 0; i < rows; i++)
+        d[i] = there ? vf_load(w->row[i] + (size_t)j * CN__LANES + lane) : (vf){0};
 }
 
 #endif

@@ -1,163 +1,158 @@
 /* winograd_weight.c: the weight gradient of a 3×3 convolution by minimal filtering, F(3×3, 4×4): tiles of 4×4 output
- * gradients correlate with patches of 6×6 inputs in 36 products instead of 144. Products are summed over tiles in
- * registers, then over lanes; the last transform is left to the end. */
+ * gradients correlate with patches of 6×6 inputs in 36 products instead of 144, those of side 3 with smaller ones. A
+ * product sums over tiles and images, with input channels in the lanes; the last transform is left to the end. */
+#include "kernels/isa/transpose.h"
 #include "kernels/isa/winograd.h"
 
-#define ROWS 4
 #if CN__ISA == 3
-#define COLUMNS 4
+#define ROWS 8
 #else
-#define COLUMNS 3
+#define ROWS 4
 #endif
+#define VECTORS 2
 
 /* ---- the output gradients' tiles ---- */
 
 /* G g without its factors, which transform_sums has. */
-INLINE void transform_gradient(const vf g[SIDE], vf t[PATCH]) {
+INLINE void transform_gradient(const vf g[SIDE], vf t[PATCH], int side) {
     vf two = vf_set1(2.0f), four = vf_set1(4.0f);
-    vf even = g[0] + g[2], odd = g[1] + g[3], far_even = vf_fma(four, g[2], g[0]), far_odd = vf_fma(four, g[3], g[1]);
+    vf even = g[0] + g[2], far_even = vf_fma(four, g[2], g[0]), odd = g[1], far_odd = g[1];
+    if (side == 4) {
+        odd = g[1] + g[3];
+        far_odd = vf_fma(four, g[3], g[1]);
+    }
     t[0] = g[0];
     t[1] = even + odd;
     t[2] = even - odd;
     t[3] = vf_fma(two, far_odd, far_even);
     t[4] = vf_fma(-two, far_odd, far_even);
-    t[5] = g[3];
+    t[5] = g[side - 1];
 }
 
 /* Two rows of G g at a time, as of patches. */
-INLINE void gradient_rows(patch from, size_t lane, int first, int second, float *d, size_t place) {
+INLINE void gradient_rows(const window *from, bool inside, size_t lane, int first, int second, float *d, size_t place,
+                          int rows, int columns) {
     vf t[2][SIDE];
     CN__UNROLL
-    for (int j = 0; j < SIDE; j++) {
-        vf g[SIDE], column[PATCH];
-        CN__UNROLL
-        for (int i = 0; i < SIDE; i++)
-            g[i] = vf_load(from.data + (size_t)i * from.row + (size_t)j * CN__LANES + lane);
-        transform_gradient(g, column);
+    for (int j = 0; j < columns; j++) {
+        vf g[PATCH], column[PATCH];
+        read_column(from, inside, j, rows, lane, g);
+        transform_gradient(g, column, rows);
         t[0][j] = column[first];
         t[1][j] = column[second];
     }
     CN__UNROLL
     for (int i = 0; i < 2; i++) {
         vf row[PATCH];
-        float *to = d + (size_t)((i ? second : first) * PATCH) * place + lane;
-        transform_gradient(t[i], row);
+        int which = i ? second : first;
+        float *to = d + (size_t)(which * PATCH) * place + lane;
+        if (rows == 3 && which == FAR)
+            continue;
+        transform_gradient(t[i], row, columns);
         CN__UNROLL
         for (int j = 0; j < PATCH; j++) {
             to = j ? walk(to, place) : to;
-            vf_store(to, row[j]);
+            if (columns == 4 || j != FAR)
+                vf_store(to, row[j]);
         }
     }
 }
 
-INLINE void transform_tile(patch from, size_t lane, float *d, size_t place) {
-    gradient_rows(from, lane, 0, 5, d, place);
-    gradient_rows(from, lane, 1, 2, d, place);
-    gradient_rows(from, lane, 3, 4, d, place);
+INLINE void gradient_part(const window *from, bool inside, size_t lane, float *d, size_t place, int rows, int columns) {
+    gradient_rows(from, inside, lane, 0, 5, d, place, rows, columns);
+    gradient_rows(from, inside, lane, 1, 2, d, place, rows, columns);
+    gradient_rows(from, inside, lane, 3, FAR, d, place, rows, columns);
 }
 
-void CN__K(winograd_gradient)(const cn__winograd_tiles *tiles, float *d) {
-    size_t place = place_floats(tiles->channels, tiles->count);
-    for (int32_t c = 0; c < tiles->channels; c++) {
-        position at = first_position(tiles);
-        for (int32_t t = 0; t < tiles->count; t++, d += CN__LANES, at = next_position(tiles, at)) {
-            float copy[SIDE * SIDE * CN__LANES] __attribute__((aligned(CN__ALIGN)));
-            patch from = find_patch(tiles, c, at, SIDE, copy);
-            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
-                transform_tile(from, lane, d, place);
-        }
+INLINE void transform_tile(const window *from, bool inside, float *d, size_t place, int rows, int columns) {
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+        if (inside)
+            gradient_part(from, true, lane, d, place, rows, columns);
+        else
+            gradient_part(from, false, lane, d, place, rows, columns);
     }
+}
+
+void CN__K(winograd_gradient)(const cn__winograd_tiles *s, float *d) {
+    size_t place = place_floats(s->channels, s->count);
+    tile at[CN__WINOGRAD_MOST];
+    find_tiles(s, 0, at);
+    for (int32_t c = 0; c < s->channels; c++)
+        for (int32_t t = 0; t < s->count; t++, d += CN__LANES) {
+            window from = find_window(s, &at[t], s->data + (size_t)c * s->channel);
+            BY_SIDES(&at[t], transform_tile, &from, at[t].inside, d, place);
+        }
 }
 
 /* ---- the products ---- */
 
-/* A tile's operands. Rows and columns beyond the last repeat it. */
+/* What one place multiplies. Rows beyond the last repeat it. */
 typedef struct operands {
-    const float *d[ROWS], *v[COLUMNS];
-    const float *next_d, *next_v; /* of the next place, to be fetched meanwhile */
+    const float *d[ROWS], *x;
+    size_t x_next; /* floats to the next vector of columns */
+    range tiles;
+    int32_t lanes;
 } operands;
 
-INLINE void add_tiles(const operands *at, int32_t tiles, size_t lane, vf sum[COLUMNS * ROWS]) {
+INLINE void product(const operands *of, int vectors, bool accumulate, float *sums, size_t row_floats) {
+    vf sum[ROWS][VECTORS];
     CN__UNROLL
-    for (int i = 0; i < COLUMNS * ROWS; i++)
-        sum[i] = (vf){0};
-    for (size_t t = lane; t < (size_t)tiles * CN__LANES; t += CN__LANES) {
-        vf value[COLUMNS];
-        __builtin_prefetch(at->next_d + t);
-        __builtin_prefetch(at->next_v + t);
+    for (int r = 0; r < ROWS; r++) {
         CN__UNROLL
-        for (int q = 0; q < COLUMNS; q++)
-            value[q] = vf_load(at->v[q] + t);
-        CN__UNROLL
-        for (int r = 0; r < ROWS; r++) {
-            vf d = vf_load(at->d[r] + t);
+        for (int q = 0; q < vectors; q++)
+            sum[r][q] = (vf){0};
+    }
+    for (int32_t t = of->tiles.first; t < of->tiles.end; t++)
+        for (size_t k = (size_t)t * CN__LANES; k < (size_t)t * CN__LANES + (size_t)of->lanes; k++) {
+            vf x[VECTORS];
             CN__UNROLL
-            for (int q = 0; q < COLUMNS; q++)
-                sum[q * ROWS + r] = vf_fma(d, value[q], sum[q * ROWS + r]);
+            for (int q = 0; q < vectors; q++)
+                x[q] = vf_load(of->x + (size_t)q * of->x_next + k * CN__LANES);
+            CN__UNROLL
+            for (int r = 0; r < ROWS; r++) {
+                vf d = vf_set1(of->d[r][k]);
+                CN__UNROLL
+                for (int q = 0; q < vectors; q++)
+                    sum[r][q] = vf_fma(d, x[q], sum[r][q]);
+            }
         }
-    }
-}
-
-/* Sums of ROWS rows and COLUMNS columns of one place, [column][row]. */
-INLINE void sum_tile(const operands *at, int32_t tiles, bool accumulate, float *sums) {
-#if CN__ISA == 3
-    vf sum[COLUMNS * ROWS];
-    add_tiles(at, tiles, 0, sum);
-    vf total = vf_line_sums16(sum);
-    vf_store(sums, accumulate ? vf_load(sums) + total : total);
-#else
-    float line[COLUMNS][ROWS][CN__LANES] __attribute__((aligned(CN__ALIGN)));
-    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
-        vf sum[COLUMNS * ROWS];
-        add_tiles(at, tiles, lane, sum);
+    CN__UNROLL
+    for (int r = 0; r < ROWS; r++) {
         CN__UNROLL
-        for (int i = 0; i < COLUMNS * ROWS; i++)
-            vf_store(line[i / ROWS][i % ROWS] + lane, sum[i]);
-    }
-    for (int q = 0; q < COLUMNS; q++, sums += ROWS) {
-        vf_quad total = vf_line_sums(line[q]);
-        vf_store_quad(sums, accumulate ? vf_load_quad(sums) + total : total);
-    }
-#endif
-}
-
-/* Operands of a place; the next one's lie d_place and v_place further on. Between them, a tile of rows and columns and
- * its neighbours fetch all. */
-typedef struct source {
-    const float *d, *v;
-    size_t d_place, v_place, line; /* line: floats from a channel's tiles to the next one's */
-} source;
-
-INLINE operands find_operands(const cn__winograd_weight_args *a, const source *from, int32_t row, int32_t column) {
-    operands at;
-    for (int r = 0; r < ROWS; r++)
-        at.d[r] = from->d + (size_t)(row + r < a->rows ? row + r : a->rows - 1) * from->line;
-    for (int q = 0; q < COLUMNS; q++)
-        at.v[q] = from->v + (size_t)(column + q < a->columns ? column + q : a->columns - 1) * from->line;
-    at.next_d = at.d[column / COLUMNS % ROWS] + from->d_place;
-    at.next_v = at.v[row / ROWS % COLUMNS] + from->v_place;
-    return at;
-}
-
-INLINE void sum_place(const cn__winograd_weight_args *a, const source *from, float *sums) {
-    for (int32_t row = 0; row < a->rows; row += ROWS, sums += ROWS * CN__WINOGRAD_SUM_COLUMNS(a->columns))
-        for (int32_t column = 0; column < a->columns; column += COLUMNS) {
-            operands at = find_operands(a, from, row, column);
-            sum_tile(&at, a->tiles, a->accumulate, sums + column * ROWS);
+        for (int q = 0; q < vectors; q++) {
+            float *to = sums + (size_t)r * row_floats + (size_t)q * CN__WIDTH;
+            vf_store(to, accumulate ? vf_load(to) + sum[r][q] : sum[r][q]);
         }
+    }
 }
 
-void CN__K(winograd_weight)(const cn__winograd_weight_args *args) {
-    source from = {.d = args->d, .v = args->v, .line = (size_t)args->tiles * CN__LANES};
-    float *sums = args->sums;
-    from.d_place = place_floats(args->rows, args->tiles);
-    from.v_place = place_floats(args->columns, args->tiles);
-    for (int i = 0; i < PLACES; i++) {
-        sum_place(args, &from, sums);
-        from.d += from.d_place;
-        from.v += from.v_place;
-        sums += CN__WINOGRAD_SUMS(args->columns);
+INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const float *x, float *sums) {
+    size_t row_floats = cn__whole_lines((size_t)a->columns), square = CN__LANES * CN__LANES;
+    size_t group = (size_t)a->tiles.count * square;
+    of->x_next = CN__PARTS == 1 ? group : CN__WIDTH;
+    size_t column = 0;
+    for (; column + VECTORS * CN__WIDTH <= row_floats; column += VECTORS * CN__WIDTH) {
+        of->x = x + column / CN__LANES * group + column % CN__LANES;
+        product(of, VECTORS, a->accumulate, sums + column, row_floats);
     }
+    if (column < row_floats) {
+        of->x = x + column / CN__LANES * group;
+        product(of, 1, a->accumulate, sums + column, row_floats);
+    }
+}
+
+void CN__K(winograd_weight)(const cn__winograd_weight_args *a) {
+    size_t line = (size_t)a->tiles.count * CN__LANES, d_place = place_floats(a->rows, a->tiles.count);
+    size_t x_place = CN__WINOGRAD_COLUMNS(a->columns, a->tiles.count), row_floats = cn__whole_lines((size_t)a->columns);
+    numbers n = number_tiles(&a->tiles);
+    for (int place = 0; place < PLACES; place++)
+        for (int32_t row = 0; row < a->rows; row += ROWS) {
+            operands of = {.tiles = tiles_with(&a->tiles, &n, place), .lanes = a->lanes};
+            for (int r = 0; r < ROWS; r++)
+                of.d[r] = a->d + (size_t)place * d_place + (size_t)(row + r < a->rows ? row + r : a->rows - 1) * line;
+            sum_place(a, &of, a->x + (size_t)place * x_place,
+                      a->sums + ((size_t)place * CN__CONV_TILE + (size_t)row) * row_floats);
+        }
 }
 
 /* ---- the gradients ---- */
@@ -172,15 +167,15 @@ INLINE void transform_sums(const vf m[PATCH], vf w[3]) {
     w[2] = vf_fma(vf_set1(4.0f), far_even, near_even) + m[5];
 }
 
-/* CN__WIDTH sums of each place, [tap][sum]. */
-INLINE void finish_sums(const float *sums, size_t place, float out[9][CN__WIDTH]) {
+/* The taps of CN__WIDTH input channels. */
+INLINE void finish_sums(const float *sums, size_t place, float taps[CN__LANES][CN__LANES], size_t lane) {
     vf t[3][PATCH];
     CN__UNROLL
     for (int j = 0; j < PATCH; j++) {
         vf m[PATCH], column[3];
         CN__UNROLL
         for (int i = 0; i < PATCH; i++)
-            m[i] = vf_load(sums + (size_t)(i * PATCH + j) * place);
+            m[i] = vf_load(sums + (size_t)(i * PATCH + j) * place + lane);
         transform_sums(m, column);
         CN__UNROLL
         for (int i = 0; i < 3; i++)
@@ -192,21 +187,25 @@ INLINE void finish_sums(const float *sums, size_t place, float out[9][CN__WIDTH]
         transform_sums(t[i], row);
         CN__UNROLL
         for (int j = 0; j < 3; j++)
-            vf_store(out[i * 3 + j], row[j]);
+            vf_store(&taps[i * 3 + j][lane], row[j]);
     }
 }
 
 void CN__K(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_row,
                                    bool accumulate) {
-    int32_t count = (int32_t)CN__WINOGRAD_SUM_COLUMNS(columns) * ROWS;
-    for (int32_t i = 0; i < CN__CONV_TILE / ROWS * count; i += CN__WIDTH) {
-        float taps[9][CN__WIDTH] __attribute__((aligned(CN__ALIGN)));
-        finish_sums(sums + i, CN__WINOGRAD_SUMS(columns), taps);
-        for (int32_t k = i; k < i + CN__WIDTH; k++) {
-            int32_t row = k / count * ROWS + k % ROWS, column = k % count / ROWS;
-            float *to = out + (size_t)row * out_row + (size_t)column * 9;
-            for (int tap = 0; tap < 9 && row < rows && column < columns; tap++)
-                to[tap] = accumulate ? to[tap] + taps[tap][k - i] : taps[tap][k - i];
+    float taps[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
+    float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN)));
+    size_t row_floats = cn__whole_lines((size_t)columns);
+    for (int32_t row = 0; row < rows; row++)
+        for (int32_t column = 0; column < columns; column++) {
+            float *to = out + (size_t)row * out_row + (size_t)column * 9, *filter = filters[column % CN__LANES];
+            if (column % CN__LANES == 0) {
+                for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+                    finish_sums(sums + (size_t)row * row_floats + column, CN__CONV_TILE * row_floats, taps, lane);
+                transpose_lines(taps[0], CN__LANES, filters[0]);
+            }
+            for (int tap = 0; tap < 9 && accumulate; tap++)
+                filter[tap] += to[tap];
+            memcpy(to, filter, 9 * sizeof *to);
         }
-    }
 }
