@@ -10,13 +10,11 @@
 #define HIGH(a, b)       ((vf)_mm512_unpackhi_ps((__m512)(a), (__m512)(b)))
 #define LOW_PAIRS(a, b)  ((vf)_mm512_unpacklo_pd((__m512d)(a), (__m512d)(b)))
 #define HIGH_PAIRS(a, b) ((vf)_mm512_unpackhi_pd((__m512d)(a), (__m512d)(b)))
-#define FOURS(a, b, way) ((vf)_mm512_shuffle_f32x4((__m512)(a), (__m512)(b), way))
 #elif CN__ISA == 2
 #define LOW(a, b)        ((vf)_mm256_unpacklo_ps((__m256)(a), (__m256)(b)))
 #define HIGH(a, b)       ((vf)_mm256_unpackhi_ps((__m256)(a), (__m256)(b)))
 #define LOW_PAIRS(a, b)  ((vf)_mm256_unpacklo_pd((__m256d)(a), (__m256d)(b)))
 #define HIGH_PAIRS(a, b) ((vf)_mm256_unpackhi_pd((__m256d)(a), (__m256d)(b)))
-#define FOURS(a, b, way) ((vf)_mm256_permute2f128_ps((__m256)(a), (__m256)(b), way))
 #else
 #define LOW(a, b)        CN__SHUFFLE(a, b, 0, 4, 1, 5)
 #define HIGH(a, b)       CN__SHUFFLE(a, b, 2, 6, 3, 7)
@@ -24,49 +22,35 @@
 #define HIGH_PAIRS(a, b) CN__SHUFFLE(a, b, 2, 3, 6, 7)
 #endif
 
-/* CN__WIDTH rows: squares of 4×4 within each four of lanes first, then the fours as they are. */
-static inline __attribute__((always_inline)) void transpose_vectors(vf row[CN__WIDTH]) {
-    CN__UNROLL
-    for (int i = 0; i < CN__WIDTH; i += 4) {
-        vf a = LOW(row[i], row[i + 1]), b = HIGH(row[i], row[i + 1]);
-        vf c = LOW(row[i + 2], row[i + 3]), d = HIGH(row[i + 2], row[i + 3]);
-        row[i] = LOW_PAIRS(a, c);
-        row[i + 1] = HIGH_PAIRS(a, c);
-        row[i + 2] = LOW_PAIRS(b, d);
-        row[i + 3] = HIGH_PAIRS(b, d);
-    }
+/* Fours of lines 0, 4, 8 and on, as many as a vector holds. */
+static inline __attribute__((always_inline)) vf load_fours(const float *from, size_t line) {
 #if CN__ISA == 3
-    CN__UNROLL
-    for (int i = 0; i < 4; i++) {
-        vf a = FOURS(row[i], row[4 + i], 0x44), b = FOURS(row[i], row[4 + i], 0xee);
-        vf c = FOURS(row[8 + i], row[12 + i], 0x44), d = FOURS(row[8 + i], row[12 + i], 0xee);
-        row[i] = FOURS(a, c, 0x88);
-        row[4 + i] = FOURS(a, c, 0xdd);
-        row[8 + i] = FOURS(b, d, 0x88);
-        row[12 + i] = FOURS(b, d, 0xdd);
-    }
+    __m512 fours = _mm512_castps128_ps512(_mm_load_ps(from));
+    fours = _mm512_insertf32x4(fours, _mm_load_ps(from + 4 * line), 1);
+    fours = _mm512_insertf32x4(fours, _mm_load_ps(from + 8 * line), 2);
+    return (vf)_mm512_insertf32x4(fours, _mm_load_ps(from + 12 * line), 3);
 #elif CN__ISA == 2
-    CN__UNROLL
-    for (int i = 0; i < 4; i++) {
-        vf a = row[i], b = row[4 + i];
-        row[i] = FOURS(a, b, 0x20);
-        row[4 + i] = FOURS(a, b, 0x31);
-    }
+    return (vf)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_load_ps(from)), _mm_load_ps(from + 4 * line), 1);
+#else
+    (void)line;
+    return vf_load(from);
 #endif
 }
 
-/* Lane j of line i of `to` = lane i of line j of `from`, whose lines are `line` floats apart. */
+/* Lane j of line i of `to` = lane i of line j of `from`, whose lines are `line` floats apart: fours come to their
+ * places as they are loaded, and squares of 4×4 are turned over within them. */
 static inline void transpose_lines(const float *from, size_t line, float *to) {
-    for (size_t i = 0; i < CN__LANES; i += CN__WIDTH)
-        for (size_t j = 0; j < CN__LANES; j += CN__WIDTH) {
-            vf row[CN__WIDTH];
-            CN__UNROLL
-            for (size_t r = 0; r < CN__WIDTH; r++)
-                row[r] = vf_load(from + (j + r) * line + i);
-            transpose_vectors(row);
-            CN__UNROLL
-            for (size_t r = 0; r < CN__WIDTH; r++)
-                vf_store(to + (i + r) * CN__LANES + j, row[r]);
+    for (size_t j = 0; j < CN__LANES; j += CN__WIDTH)
+        for (size_t i = 0; i < CN__LANES; i += 4) {
+            const float *at = from + j * line + i;
+            float *out = to + i * CN__LANES + j;
+            vf r0 = load_fours(at, line), r1 = load_fours(at + line, line);
+            vf r2 = load_fours(at + 2 * line, line), r3 = load_fours(at + 3 * line, line);
+            vf a = LOW(r0, r1), b = HIGH(r0, r1), c = LOW(r2, r3), d = HIGH(r2, r3);
+            vf_store(out, LOW_PAIRS(a, c));
+            vf_store(out + CN__LANES, HIGH_PAIRS(a, c));
+            vf_store(out + 2 * CN__LANES, LOW_PAIRS(b, d));
+            vf_store(out + 3 * CN__LANES, HIGH_PAIRS(b, d));
         }
 }
 
