@@ -89,6 +89,8 @@ void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, 
         demand->packed_floats += groups * (size_t)g.in_tiles * g.backward_tile_floats;
         if (cn__convolution_sums_apart(layer, max_blocks))
             demand->kept_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
+        demand->kept_floats += c->bias ? (size_t)c->out_channels : 0;
+        demand->until_end = g.taps == 1 && out.height * out.width == 1;
     } else {
         g.winograd.input = g.winograd.weight = false;
     }

@@ -65,13 +65,12 @@ void cn__convolution_factors(const cn__work *work, size_t channel, double *scale
  * block at hand computes it; not if that were too much memory. The sums are the same. */
 bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks);
 
-/* convolution_phases.c: all of the only block of a run: outputs; the input's gradient and the weights'. Phases. */
+/* convolution_phases.c: all of the only block of a run: outputs; the input's gradient, and the weights' and behind them
+ * the biases' as `sums`. Phases. */
 void cn__convolution_forward_block(const cn__work *work, const cn__run *run);
 void cn__convolution_backward_block(const cn__work *work, const cn__run *run, float *sums);
 size_t cn__convolution_border_items(const cn__work *work, const cn__run *run);
 void cn__convolution_border(const cn__work *work, const cn__run *run, size_t item);
-size_t cn__convolution_bias_items(const cn__work *work, const cn__run *run);
-void cn__convolution_bias_sums(const cn__work *work, const cn__run *run, size_t channel);
 
 /* convolution_gemm.c: whether CBLAS should and can do it; one item of a phase. Items are (block) forward and for the
  * input, (group) for the weights. */

@@ -1,6 +1,7 @@
 /* convolution_phases.c: a convolution's passes. Items are (block, tile of channels, share of the pixels) forward and
  * for the input's gradient, (block, tile of channels, share of the columns) for the weights'. */
 #include "layers/convolution.h"
+#include <string.h>
 
 #define LEAST_PIXELS  48   /* that make an item */
 #define WEIGHT_ROWS   8    /* of an item of the weight gradient */
@@ -201,6 +202,11 @@ static size_t weight_count(const cn__work *work) {
     return (size_t)work->out->shape.channels * (size_t)g->in * (size_t)g->taps;
 }
 
+/* Where, in what a block keeps, the sums of its biases' gradients stand: behind its weights' or alone. */
+static size_t bias_place(const cn__work *work) {
+    return cn__convolution_sums_apart(work->layer, work->max_blocks) ? weight_count(work) : 0;
+}
+
 static bool sums_apart(const cn__work *work, const cn__run *run) {
     return run->blocks > 1 && !weight_by_gemm(work, run) && cn__convolution_sums_apart(work->layer, work->max_blocks);
 }
@@ -267,18 +273,33 @@ static void weight(const cn__work *work, const cn__run *run, size_t block, size_
     work->kernels->conv_weight(&args);
 }
 
-/* One phase for both: a block's items stand together. */
+static size_t bias_items(const cn__work *work) {
+    size_t channels = (size_t)work->out->shape.channels;
+    return layer_of(work)->bias ? (channels + CN__CONV_TILE - 1) / CN__CONV_TILE : 0;
+}
+
+static void bias(const cn__work *work, const cn__run *run, size_t block, size_t item, float *sums) {
+    size_t channels = (size_t)work->out->shape.channels, first = item * CN__CONV_TILE;
+    for (size_t channel = first; channel < channels && channel < first + CN__CONV_TILE; channel++)
+        sums[channel] = work->kernels->plane_sum(cn__map_plane(work->d_out, block, channel), work->out->shape.height,
+                                                 work->out->shape.width, cn__run_lanes(run, block));
+}
+
+/* One phase for all: a block's items stand together. */
 static size_t block_items(const cn__work *work, const cn__run *run) {
-    return (size_t)run->blocks * (input_items(work, run) + (sums_apart(work, run) ? weight_items(work, run) : 0));
+    size_t weights = sums_apart(work, run) ? weight_items(work, run) : 0;
+    return (size_t)run->blocks * (input_items(work, run) + bias_items(work) + weights);
 }
 
 static void block_item(const cn__work *work, const cn__run *run, size_t item) {
-    size_t inputs = input_items(work, run), items = block_items(work, run) / (size_t)run->blocks;
-    size_t block = item / items, part = item % items;
+    size_t inputs = input_items(work, run), biases = bias_items(work);
+    size_t items = block_items(work, run) / (size_t)run->blocks, block = item / items, part = item % items;
     if (part < inputs)
         input(work, run, block, part);
+    else if (part - inputs < biases)
+        bias(work, run, block, part - inputs, cn__kept(work, block) + bias_place(work));
     else
-        weight(work, run, block, part - inputs, cn__kept(work, block), false);
+        weight(work, run, block, part - inputs - biases, cn__kept(work, block), false);
 }
 
 /* ---- one block by itself ---- */
@@ -293,28 +314,42 @@ void cn__convolution_backward_block(const cn__work *work, const cn__run *run, fl
         input(work, run, 0, item);
     for (size_t item = 0; item < weight_items(work, run); item++)
         weight(work, run, 0, item, sums, false);
+    for (size_t item = 0; item < bias_items(work); item++)
+        bias(work, run, 0, item, sums + weight_count(work));
 }
 
 /* ---- backward: sums over blocks ---- */
 
-static size_t sum_items(const cn__work *work, const cn__run *run) {
+/* to[i] = Σ over blocks of what they keep from `place` on. */
+static void sum_kept(const cn__work *work, const cn__run *run, size_t place, size_t count, float *to) {
+    memcpy(to, cn__kept(work, 0) + place, count * sizeof *to);
+    for (size_t block = 1; block < (size_t)run->blocks; block++) {
+        const float *from = cn__kept(work, block) + place;
+        for (size_t i = 0; i < count; i++)
+            to[i] += from[i];
+    }
+}
+
+static size_t weight_sum_items(const cn__work *work, const cn__run *run) {
     return sums_apart(work, run) ? (weight_count(work) + SUMS - 1) / SUMS : 0;
 }
 
+static size_t sum_items(const cn__work *work, const cn__run *run) {
+    return weight_sum_items(work, run) + (layer_of(work)->bias ? 1 : 0);
+}
+
 static void sum_blocks(const cn__work *work, const cn__run *run, size_t item) {
-    size_t first = item * SUMS, end = first + SUMS, count = weight_count(work);
-    for (size_t i = first; i < end && i < count; i++) {
-        float sum = cn__kept(work, 0)[i];
-        for (size_t block = 1; block < (size_t)run->blocks; block++)
-            sum += cn__kept(work, block)[i];
-        work->gradient[0][i] = sum;
-    }
+    size_t first = item * SUMS, left = weight_count(work) - first;
+    if (item < weight_sum_items(work, run))
+        sum_kept(work, run, first, left < SUMS ? left : SUMS, work->gradient[0] + first);
+    else
+        sum_kept(work, run, bias_place(work), (size_t)work->out->shape.channels, work->gradient[1]);
 }
 
 /* The weights' gradient at once, where blocks have none of their own. */
 static size_t whole_items(const cn__work *work, const cn__run *run) {
     if (weight_by_gemm(work, run))
-        return (size_t)layer_of(work)->groups;
+        return out_pixels(work) == 1 ? 0 : (size_t)layer_of(work)->groups;
     return sums_apart(work, run) ? 0 : weight_items(work, run);
 }
 
@@ -326,25 +361,14 @@ static void whole(const cn__work *work, const cn__run *run, size_t item) {
             weight(work, run, block, item, work->gradient[0], block > 0);
 }
 
-size_t cn__convolution_bias_items(const cn__work *work, const cn__run *run) {
-    (void)run;
-    return layer_of(work)->bias ? (size_t)work->out->shape.channels : 0;
-}
-
-void cn__convolution_bias_sums(const cn__work *work, const cn__run *run, size_t channel) {
-    float sum = 0.0f;
-    for (size_t block = 0; block < (size_t)run->blocks; block++)
-        sum += work->kernels->plane_sum(cn__map_plane(work->d_out, block, channel), work->out->shape.height,
-                                        work->out->shape.width, cn__run_lanes(run, block));
-    work->gradient[1][channel] = sum;
+/* The same of layers whose maps stay until the end, see cn__convolution_demand. */
+static size_t late_items(const cn__work *work, const cn__run *run) {
+    return weight_by_gemm(work, run) && out_pixels(work) == 1 ? (size_t)layer_of(work)->groups : 0;
 }
 
 const cn__phase cn__convolution_forward[] = {{forward_items, forward, CN__LOCAL},
                                              {cn__convolution_border_items, cn__convolution_border, CN__LOCAL},
                                              {NULL, NULL, CN__LOCAL}};
-const cn__phase cn__convolution_backward[] = {{block_items, block_item, CN__LOCAL},
-                                              {edge_items, edge, CN__LOCAL},
-                                              {whole_items, whole, CN__GLOBAL},
-                                              {sum_items, sum_blocks, CN__DEFERRED},
-                                              {cn__convolution_bias_items, cn__convolution_bias_sums, CN__GLOBAL},
-                                              {NULL, NULL, CN__LOCAL}};
+const cn__phase cn__convolution_backward[] = {{block_items, block_item, CN__LOCAL},  {edge_items, edge, CN__LOCAL},
+                                              {whole_items, whole, CN__GLOBAL},      {late_items, whole, CN__DEFERRED},
+                                              {sum_items, sum_blocks, CN__DEFERRED}, {NULL, NULL, CN__LOCAL}};

@@ -77,7 +77,8 @@ typedef enum cn__scope {
     CN__LOCAL,  /* nothing: each block has as many items, they stand block after block, and a block's may start when the
                    same block's of the phase before have ended */
     CN__GLOBAL, /* anything: starts when all before it has ended, and all after it waits for its end */
-    CN__DEFERRED /* what local phases have left in kept memory; nobody waits for it before the pass ends */
+    CN__DEFERRED /* what local phases have left in kept memory, or maps that stay (demand.until_end); nobody waits for
+                    it before the pass ends */
 } cn__scope;
 
 /* Items of a phase are independent and may run on any threads. */
@@ -160,6 +161,7 @@ typedef struct cn__demand {
     size_t shared_floats;  /* for all blocks together */
     size_t kept_floats;    /* for each block */
     size_t scratch_floats; /* for each thread */
+    bool until_end;        /* input and output's gradient stay until the backward pass ends, for deferred phases */
 } cn__demand;
 
 /* Geometry for the receptive field. */

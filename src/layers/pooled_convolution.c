@@ -39,10 +39,14 @@ static size_t weight_count(const cn__convolution *c) {
     return (size_t)c->out_channels * (size_t)(c->in_channels / c->groups);
 }
 
-/* ---- memory: kept, a weight gradient for each strip, then which pixels were the largest ---- */
+/* ---- memory: kept, the parameters' gradients for each strip, then which pixels were the largest ---- */
+
+static size_t parameter_count(const cn__convolution *c) {
+    return weight_count(c) + (c->bias ? (size_t)c->out_channels : 0);
+}
 
 static float *strip_sums(const cn__work *work, size_t block, size_t strip) {
-    return cn__kept(work, block) + strip * cn__whole_lines(weight_count(layer_of(work)));
+    return cn__kept(work, block) + strip * cn__whole_lines(parameter_count(layer_of(work)));
 }
 
 static uint8_t *which_of(const cn__work *work, size_t block, size_t channel, size_t row) {
@@ -75,7 +79,7 @@ static void demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t m
     cn__map_layout(&strip, strip_shape(out, rows), 0, 0, CN_PADDING_ZEROS);
     demand->scratch_floats += cn__map_floats(&strip, 1);
     size_t pixels = (size_t)out.channels * (size_t)(out.height / 2) * (size_t)(out.width / 2);
-    demand->kept_floats = (size_t)(in.height / rows) * cn__whole_lines(weight_count(c)) +
+    demand->kept_floats = (size_t)(in.height / rows) * cn__whole_lines(parameter_count(c)) +
                           cn__whole_lines(pixels * CN__LANES / sizeof(float));
 }
 
@@ -173,27 +177,25 @@ static void backward(const cn__work *work, const cn__run *run, size_t item) {
 
 static size_t sum_items(const cn__work *work, const cn__run *run) {
     (void)run;
-    return (weight_count(layer_of(work)) + SUMS - 1) / SUMS;
+    return (parameter_count(layer_of(work)) + SUMS - 1) / SUMS;
 }
 
 static void add_strips(const cn__work *work, const cn__run *run, size_t item) {
-    size_t end = (item + 1) * SUMS, count = weight_count(layer_of(work));
+    size_t end = (item + 1) * SUMS, count = parameter_count(layer_of(work)), weights = weight_count(layer_of(work));
     for (size_t i = item * SUMS; i < end && i < count; i++) {
         float sum = 0.0f;
         for (size_t block = 0; block < (size_t)run->blocks; block++)
             for (size_t index = 0; index < strips_of(work); index++)
                 sum += strip_sums(work, block, index)[i];
-        work->gradient[0][i] = sum;
+        *(i < weights ? &work->gradient[0][i] : &work->gradient[1][i - weights]) = sum;
     }
 }
 
 static const cn__phase forward_phases[] = {{strip_items, forward, CN__LOCAL},
                                            {cn__convolution_border_items, cn__convolution_border, CN__LOCAL},
                                            {NULL, NULL, CN__LOCAL}};
-static const cn__phase backward_phases[] = {{strip_items, backward, CN__LOCAL},
-                                            {sum_items, add_strips, CN__DEFERRED},
-                                            {cn__convolution_bias_items, cn__convolution_bias_sums, CN__GLOBAL},
-                                            {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward_phases[] = {
+    {strip_items, backward, CN__LOCAL}, {sum_items, add_strips, CN__DEFERRED}, {NULL, NULL, CN__LOCAL}};
 
 const cn__layer_ops cn__pooled_convolution_ops = {
     .demand = demand,

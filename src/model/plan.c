@@ -111,13 +111,14 @@ static void live_unit(compiler *c, const cn__unit *unit) {
     extend(&c->value_last[out], forward);
     if (unit->backward && (ops->backward_reads_out || unit->work.fused.relu))
         extend(&c->value_last[out], backward);
+    int32_t read = unit->demand.until_end ? end_time(plan) : backward; /* when backward phases have read their maps */
     if (unit->backward)
-        extend(&c->gradient_last[out], backward);
+        extend(&c->gradient_last[out], read);
     for (int32_t i = 0; i < node->input_count; i++) {
         int32_t value = node->inputs[i] + 1;
         extend(&c->value_last[value], forward);
         if (unit->backward && ops->backward_reads_in && !needs_copy(c, unit, value))
-            extend(&c->value_last[value], backward);
+            extend(&c->value_last[value], read);
         begin(&c->gradient_first[value], backward);
     }
     if (unit->skip >= 0) {

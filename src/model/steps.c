@@ -95,6 +95,19 @@ static void run_together(const call *c) {
     cn__parallel(c->plan->ctx, all_items(c), any_item, (void *)c);
 }
 
+/* Every so manieth item, so that each thread gets its share of those that cost most, which stand together. */
+static void scattered_items(void *argument, size_t first, int thread) {
+    const call *c = argument;
+    size_t count = all_items(c), threads = (size_t)c->plan->ctx->threads;
+    for (size_t item = first; item < count; item += threads)
+        any_item(argument, item, thread);
+}
+
+static void run_scattered(const call *c) {
+    if (all_items(c) > 0)
+        cn__parallel(c->plan->ctx, (size_t)c->plan->ctx->threads, scattered_items, (void *)c);
+}
+
 /* All steps of one block. */
 static void one_block(void *argument, size_t block, int thread) {
     const call *c = argument;
@@ -133,7 +146,7 @@ void cn__steps_run(const cn__plan *plan, const cn__steps *steps, size_t first, s
         begin = i + 1;
     }
     run_local(&(call){plan, steps, begin, end, CN__LOCAL, run});
-    run_together(&(call){plan, steps, first, end, CN__DEFERRED, run});
+    run_scattered(&(call){plan, steps, first, end, CN__DEFERRED, run});
 }
 
 /* ---- making the lists ---- */
