@@ -2,6 +2,7 @@
  * the next global one, so that what a step leaves is in its cache for the next, and threads wait for each other only
  * where the mathematics does. With fewer blocks than threads, or an odd number, each step is shared out by itself. */
 #include "model/plan.h"
+#include <stdatomic.h>
 
 #define MANY 4 /* blocks a thread from which on an uneven share does not matter */
 
@@ -95,17 +96,25 @@ static void run_together(const call *c) {
     cn__parallel(c->plan->ctx, all_items(c), any_item, (void *)c);
 }
 
-/* Every so manieth item, so that each thread gets its share of those that cost most, which stand together. */
-static void scattered_items(void *argument, size_t first, int thread) {
-    const call *c = argument;
-    size_t count = all_items(c), threads = (size_t)c->plan->ctx->threads;
-    for (size_t item = first; item < count; item += threads)
-        any_item(argument, item, thread);
+/* Items that threads take one after the other, as they come to it. */
+typedef struct queue {
+    const call *call;
+    size_t count;
+    atomic_size_t next;
+} queue;
+
+static void take_items(void *argument, size_t index, int thread) {
+    queue *q = argument;
+    (void)index;
+    for (size_t item; (item = atomic_fetch_add_explicit(&q->next, 1, memory_order_relaxed)) < q->count;)
+        any_item((void *)q->call, item, thread);
 }
 
-static void run_scattered(const call *c) {
-    if (all_items(c) > 0)
-        cn__parallel(c->plan->ctx, (size_t)c->plan->ctx->threads, scattered_items, (void *)c);
+/* The same where items cost differently and no thread has their memory at hand. */
+static void run_queued(const call *c) {
+    queue q = {.call = c, .count = all_items(c)};
+    size_t threads = (size_t)c->plan->ctx->threads;
+    cn__parallel(c->plan->ctx, q.count < threads ? q.count : threads, take_items, &q);
 }
 
 /* All steps of one block. */
@@ -132,7 +141,7 @@ static void run_local(const call *c) {
         if (c->steps->list[i].brief)
             one_block(&one, 0, 0);
         else
-            run_together(&one);
+            run_queued(&one);
     }
 }
 
@@ -146,7 +155,7 @@ void cn__steps_run(const cn__plan *plan, const cn__steps *steps, size_t first, s
         begin = i + 1;
     }
     run_local(&(call){plan, steps, begin, end, CN__LOCAL, run});
-    run_scattered(&(call){plan, steps, first, end, CN__DEFERRED, run});
+    run_queued(&(call){plan, steps, first, end, CN__DEFERRED, run});
 }
 
 /* ---- making the lists ---- */
