@@ -94,28 +94,31 @@ typedef struct operands {
     int32_t lanes;
 } operands;
 
-INLINE void product(const operands *of, int vectors, bool accumulate, float *sums, size_t row_floats) {
-    vf sum[ROWS][VECTORS];
+INLINE void clear(vf sum[ROWS][VECTORS], int vectors) {
     CN__UNROLL
     for (int r = 0; r < ROWS; r++) {
         CN__UNROLL
         for (int q = 0; q < vectors; q++)
             sum[r][q] = (vf){0};
     }
-    for (int32_t t = of->tiles.first; t < of->tiles.end; t++)
-        for (size_t k = (size_t)t * CN__LANES; k < (size_t)t * CN__LANES + (size_t)of->lanes; k++) {
-            vf x[VECTORS];
-            CN__UNROLL
-            for (int q = 0; q < vectors; q++)
-                x[q] = vf_load(of->x + (size_t)q * of->x_next + k * CN__LANES);
-            CN__UNROLL
-            for (int r = 0; r < ROWS; r++) {
-                vf d = vf_set1(of->d[r][k]);
-                CN__UNROLL
-                for (int q = 0; q < vectors; q++)
-                    sum[r][q] = vf_fma(d, x[q], sum[r][q]);
-            }
-        }
+}
+
+/* The k-th of the tiles' images. */
+INLINE void multiply(const operands *of, size_t k, vf sum[ROWS][VECTORS], int vectors) {
+    vf x[VECTORS];
+    CN__UNROLL
+    for (int q = 0; q < vectors; q++)
+        x[q] = vf_load(of->x + (size_t)q * of->x_next + k * CN__LANES);
+    CN__UNROLL
+    for (int r = 0; r < ROWS; r++) {
+        vf d = vf_set1(of->d[r][k]);
+        CN__UNROLL
+        for (int q = 0; q < vectors; q++)
+            sum[r][q] = vf_fma(d, x[q], sum[r][q]);
+    }
+}
+
+INLINE void keep(vf sum[ROWS][VECTORS], int vectors, bool accumulate, float *sums, size_t row_floats) {
     CN__UNROLL
     for (int r = 0; r < ROWS; r++) {
         CN__UNROLL
@@ -126,18 +129,47 @@ INLINE void product(const operands *of, int vectors, bool accumulate, float *sum
     }
 }
 
-INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const float *x, float *sums) {
-    size_t row_floats = cn__whole_lines((size_t)a->columns), square = CN__LANES * CN__LANES;
-    size_t group = (size_t)a->tiles.count * square;
-    of->x_next = CN__PARTS == 1 ? group : CN__WIDTH;
-    size_t column = 0;
-    for (; column + VECTORS * CN__WIDTH <= row_floats; column += VECTORS * CN__WIDTH) {
-        of->x = x + column / CN__LANES * group + column % CN__LANES;
-        product(of, VECTORS, a->accumulate, sums + column, row_floats);
+INLINE void product(const operands *of, bool accumulate, float *sums, size_t row_floats) {
+    vf sum[ROWS][VECTORS];
+    clear(sum, VECTORS);
+    for (int32_t t = of->tiles.first; t < of->tiles.end; t++)
+        for (size_t k = (size_t)t * CN__LANES; k < (size_t)t * CN__LANES + (size_t)of->lanes; k++)
+            multiply(of, k, sum, VECTORS);
+    keep(sum, VECTORS, accumulate, sums, row_floats);
+}
+
+/* One vector: every other image is summed apart, or there would be too few sums under way. */
+INLINE void thin_product(const operands *of, bool accumulate, float *sums, size_t row_floats) {
+    vf even[ROWS][VECTORS], odd[ROWS][VECTORS];
+    clear(even, 1);
+    clear(odd, 1);
+    for (int32_t t = of->tiles.first; t < of->tiles.end; t++) {
+        size_t k = (size_t)t * CN__LANES, end = k + (size_t)of->lanes;
+        for (; k + 2 <= end; k += 2) {
+            multiply(of, k, even, 1);
+            multiply(of, k + 1, odd, 1);
+        }
+        if (k < end)
+            multiply(of, k, even, 1);
     }
-    if (column < row_floats) {
-        of->x = x + column / CN__LANES * group;
-        product(of, 1, a->accumulate, sums + column, row_floats);
+    CN__UNROLL
+    for (int r = 0; r < ROWS; r++)
+        even[r][0] += odd[r][0];
+    keep(even, 1, accumulate, sums, row_floats);
+}
+
+/* Columns by twice 16, whatever the width of vectors; sixteen that are left, by one vector. */
+INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const float *x, float *sums) {
+    size_t row_floats = cn__whole_lines((size_t)a->columns), column = 0;
+    size_t group = (size_t)a->tiles.count * CN__LANES * CN__LANES;
+    of->x_next = CN__PARTS == 1 ? group : CN__WIDTH;
+    for (; column < row_floats / (2 * CN__LANES) * (2 * CN__LANES); column += VECTORS * CN__WIDTH) {
+        of->x = x + column / CN__LANES * group + column % CN__LANES;
+        product(of, a->accumulate, sums + column, row_floats);
+    }
+    for (; column < row_floats; column += CN__WIDTH) {
+        of->x = x + column / CN__LANES * group + column % CN__LANES;
+        thin_product(of, a->accumulate, sums + column, row_floats);
     }
 }
 
