@@ -130,18 +130,20 @@ typedef struct cn__winograd_args {
     bool add_moments; /* to what is there */
 } cn__winograd_args;
 
-/* Floats of a place of columns, [16 channels][tile][image][CN__LANES channels], those that fill up the last line zero.
- */
-#define CN__WINOGRAD_COLUMNS(channels, tiles) (cn__whole_lines((size_t)(channels)) * (size_t)(tiles)*CN__LANES)
+/* Floats of a place of columns, [16 channels][tile][image][CN__LANES channels], those that fill up the last line zero;
+ * and a line, as between other places. */
+#define CN__WINOGRAD_COLUMNS(channels, tiles)                                                                          \
+    (cn__whole_lines((size_t)(channels)) * (size_t)(tiles)*CN__LANES + CN__LANES)
 
-/* Floats of the sums of a tile of output channels, [36][CN__CONV_TILE][columns, in whole lines]. */
+/* Floats of the sums of a tile of input channels, [36][CN__CONV_TILE][columns, in whole lines]. */
 #define CN__WINOGRAD_SUMS(columns) (CN__WINOGRAD_PLACES * CN__CONV_TILE * cn__whole_lines((size_t)(columns)))
 
 typedef struct cn__winograd_weight_args {
     cn__winograd_tiles tiles; /* by their number alone */
     int32_t lanes;            /* that hold images: what others hold does not count */
-    const float *d, *x;       /* what winograd_gradient and winograd_columns made of the same tiles */
-    int32_t rows, columns;
+    const float *v, *d;       /* what winograd_input and winograd_gradient made of the same tiles */
+    cn__winograd_tiles next;  /* inputs that are wanted next, and fetched meanwhile; count 0: none */
+    int32_t rows, columns;    /* input channels, at most CN__CONV_TILE; output channels */
     float *sums;
     bool accumulate; /* add to the sums */
 } cn__winograd_weight_args;
@@ -220,20 +222,18 @@ typedef struct cn__kernels {
      * + 2, + 1). */
     void (*conv_weight)(const cn__conv_weight_args *args);
 
-    /* Bᵀ d B of each tile's patch; the same as columns, which takes scratch for 16 channels of one tile, v. */
+    /* Bᵀ d B of each tile's patch. */
     void (*winograd_input)(const cn__winograd_tiles *tiles, float *v);
-    void (*winograd_columns)(const cn__winograd_tiles *tiles, float *v, float *x);
     /* Outputs of one tile of channels: products summed over input channels, then Aᵀ m A and what follows. */
     void (*winograd_conv)(const cn__winograd_args *args);
     /* u (36 lines `place` floats apart) = G g Gᵀ of CN__LANES filters, each a line of 9 taps, turned by 180° or not. */
     void (*winograd_filter)(const float *filters, bool turned, float *u, size_t place);
-    /* G g Gᵀ of each tile's output gradients, but for G's factors. */
+    /* G g Gᵀ of each tile's output gradients, but for G's factors, as columns. */
     void (*winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
-    /* sums (+)= Σ_tiles Σ_lanes d · x, for rows (output channels, at most CN__CONV_TILE) and columns (input channels).
-     */
+    /* sums (+)= Σ_tiles Σ_lanes v · d. */
     void (*winograd_weight)(const cn__winograd_weight_args *args);
-    /* out[row · out_row + column · 9 + tap] (+)= Aᵀ sums A. */
-    void (*winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_row,
+    /* out[column · out_column + row · 9 + tap] (+)= Aᵀ sums A. */
+    void (*winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_column,
                                    bool accumulate);
 
     /* Σ over pixels and the first `lanes` lanes of a plane, lanes last as above. */

@@ -40,11 +40,10 @@ static double work_of(cn__shape shape) {
 
 /* What passes cost, in vector multiply-adds, as measured with AVX-512; AVX2 gains more. */
 #define PRODUCT   41  /* of a pair of channels and a tile, all 36 places */
-#define PATCH     440 /* transforms of a channel and a tile */
+#define PATCH     300 /* transforms of a channel and a tile */
 #define OUTPUT    270
-#define GRADIENT  400
-#define COLUMNS   600 /* patches and turning them over */
-#define FINISH    40
+#define GRADIENT  330
+#define FINISH    8
 #define TAPS      10 /* plain sums: of a pair and a pixel */
 #define PAIR_TAPS 11 /* the same for weight gradients */
 
@@ -53,7 +52,7 @@ static bool worth_it(double in, double out, cn__shape shape) {
     return work_of(shape) * (PRODUCT * in * out + PATCH * in + OUTPUT * out) < TAPS * pixels * in * out;
 }
 
-/* Tiles and input channels that a weight gradient takes at once. */
+/* Tiles and output channels that a weight gradient takes at once. */
 typedef struct portion {
     int32_t tiles, columns, tile_steps, column_steps;
 } portion;
@@ -62,24 +61,22 @@ static int32_t steps(int32_t count, int32_t most) {
     return (count + most - 1) / most;
 }
 
-static portion weight_portion(int32_t in, cn__shape out) {
-    const int32_t lines = 192, least = 4; /* lines of a place */
-    int32_t columns = (int32_t)cn__whole_lines((size_t)in), tiles = tiles_of(out.height, out.width);
+static portion weight_portion(int32_t out, cn__shape shape) {
+    const int32_t lines = 192, least = 4, most_lines = 512; /* of a place */
+    int32_t columns = (int32_t)cn__whole_lines((size_t)out), tiles = tiles_of(shape.height, shape.width);
     int32_t most = lines / columns < least ? least : lines / columns;
     portion p = {.tile_steps = steps(tiles, most < CN__WINOGRAD_MOST ? most : CN__WINOGRAD_MOST)};
     p.tiles = steps(tiles, p.tile_steps);
-    p.column_steps = steps(p.tiles * columns, 512);
-    p.columns = (int32_t)cn__whole_lines((size_t)steps(in, p.column_steps));
-    p.column_steps = steps(in, p.columns);
+    p.columns = (int32_t)cn__whole_lines((size_t)steps(out, steps(p.tiles * columns, most_lines)));
+    p.column_steps = steps(out, p.columns);
     return p;
 }
 
 static bool weight_worth_it(int32_t in, int32_t out, cn__shape shape) {
-    double pixels = (double)shape.height * shape.width, lines = (double)cn__whole_lines((size_t)in);
-    portion p = weight_portion(in, shape);
-    double gradients = (double)GRADIENT * out * p.column_steps;
-    double cost = work_of(shape) * (PRODUCT * lines * out + (double)COLUMNS * lines + gradients);
-    return cost + FINISH * lines * out < PAIR_TAPS * (pixels + 4) * in * out;
+    double pixels = (double)shape.height * shape.width, columns = (double)cn__whole_lines((size_t)out);
+    double patches = (double)PATCH * in * weight_portion(out, shape).column_steps;
+    double cost = work_of(shape) * (PRODUCT * in * columns + patches + GRADIENT * columns);
+    return cost + FINISH * in * columns < PAIR_TAPS * (pixels + 4) * in * out;
 }
 
 void cn__convolution_choose_winograd(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *g) {
@@ -107,18 +104,17 @@ static size_t strip_scratch(int32_t channels) {
     return CN__WINOGRAD_FLOATS(channels, tiles) + CN__WINOGRAD_FLOATS(CN__CONV_TILE, tiles);
 }
 
-/* Scratch of a weight gradient, each part in whole lines. */
+/* Scratch of a weight gradient, in floats. */
 typedef struct weight_parts {
-    size_t columns, turned, gradients, sums; /* floats */
+    size_t columns, patches, sums;
 } weight_parts;
 
-/* Sums of one tile of output channels, or of all if there are several steps. */
+/* Sums of one tile of input channels, or of all if there are several steps. */
 static weight_parts weight_scratch(const cn__conv_geometry *g, portion p) {
     return (weight_parts){
         .columns = CN__WINOGRAD_PLACES * CN__WINOGRAD_COLUMNS(p.columns, p.tiles),
-        .turned = CN__WINOGRAD_FLOATS(CN__LANES, 1),
-        .gradients = CN__WINOGRAD_FLOATS(CN__CONV_TILE, p.tiles),
-        .sums = (p.tile_steps > 1 ? (size_t)g->out_tiles : 1) * CN__WINOGRAD_SUMS(p.columns),
+        .patches = CN__WINOGRAD_FLOATS(CN__CONV_TILE, p.tiles),
+        .sums = (p.tile_steps > 1 ? (size_t)g->in_tiles : 1) * CN__WINOGRAD_SUMS(p.columns),
     };
 }
 
@@ -127,8 +123,8 @@ size_t cn__convolution_winograd_scratch(const cn__conv_geometry *g, cn__shape ou
     size_t input = g->winograd.input ? strip_scratch(g->out) : 0;
     weight_parts parts = {0};
     if (g->winograd.weight)
-        parts = weight_scratch(g, weight_portion(g->in, out));
-    size_t weight = parts.columns + parts.turned + parts.gradients + parts.sums;
+        parts = weight_scratch(g, weight_portion(g->out, out));
+    size_t weight = parts.columns + parts.patches + parts.sums;
     size_t most = forward > input ? forward : input;
     return most > weight ? most : weight;
 }
@@ -283,29 +279,50 @@ void cn__convolution_winograd_input(const cn__work *work, const cn__run *run, si
 
 size_t cn__convolution_winograd_weight_items(const cn__work *work, const cn__run *run) {
     const cn__conv_geometry *g = work->geometry;
-    return channel_shares(work, (size_t)run->blocks, g->out_tiles);
+    return channel_shares(work, (size_t)run->blocks, g->in_tiles);
 }
 
-/* One tile of output channels and portion of input channels, from `column` on, with the tiles that args holds. */
+/* Tile `tile` of the input's channels, where these tiles of pixels read it. */
+static cn__winograd_tiles tile_of_input(const cn__work *work, size_t block, int32_t tile,
+                                        const cn__winograd_tiles *pixels) {
+    const cn__conv_geometry *g = work->geometry;
+    cn__winograd_tiles x = input_tiles(work, block);
+    int32_t channel = tile * CN__CONV_TILE;
+    x.data += (size_t)channel * x.channel;
+    x.channels = g->in - channel < CN__CONV_TILE ? g->in - channel : CN__CONV_TILE;
+    cut(&x, work->out->shape.height, work->out->shape.width);
+    x.tile = pixels->tile;
+    x.count = pixels->count;
+    return x;
+}
+
+/* What is read after that: the next channels, or the first where the next tiles read them. */
+static cn__winograd_tiles next_of_input(const cn__work *work, size_t block, int32_t tile, cn__winograd_tiles pixels) {
+    const cn__conv_geometry *g = work->geometry;
+    int32_t left = tiles_of(work->out->shape.height, work->out->shape.width) - pixels.tile - pixels.count;
+    if (tile + 1 < g->in_tiles)
+        return tile_of_input(work, block, tile + 1, &pixels);
+    pixels.tile += pixels.count;
+    pixels.count = left < pixels.count ? left : pixels.count;
+    return tile_of_input(work, block, 0, &pixels);
+}
+
+/* A tile of input channels and the portion of output channels from `column` on, with the tiles that args holds. */
 static void weight_tile(const cn__work *work, size_t block, int32_t column, int32_t tile, cn__winograd_weight_args args,
-                        float *d, float *gradient, bool accumulate) {
+                        float *v, float *gradient, bool accumulate) {
     const cn__conv_geometry *g = work->geometry;
     cn__shape out = work->out->shape;
-    cn__winograd_tiles dy = gradient_tiles(work, block);
-    int32_t channel = tile * CN__CONV_TILE;
-    dy.data += (size_t)channel * dy.channel;
-    dy.channels = g->out - channel < CN__CONV_TILE ? g->out - channel : CN__CONV_TILE;
-    cut(&dy, out.height, out.width);
-    dy.tile = args.tiles.tile;
-    dy.count = args.tiles.count;
-    work->kernels->winograd_gradient(&dy, d);
-    args.d = d;
-    args.rows = dy.channels;
-    args.accumulate = dy.tile > 0;
+    cn__winograd_tiles x = tile_of_input(work, block, tile, &args.tiles);
+    size_t channel = (size_t)tile * CN__CONV_TILE;
+    work->kernels->winograd_input(&x, v);
+    args.v = v;
+    args.next = next_of_input(work, block, tile, args.tiles);
+    args.rows = x.channels;
+    args.accumulate = x.tile > 0;
     work->kernels->winograd_weight(&args);
-    if (dy.tile + dy.count == tiles_of(out.height, out.width))
+    if (x.tile + x.count == tiles_of(out.height, out.width))
         work->kernels->winograd_weight_finish(args.sums, args.rows, args.columns,
-                                              gradient + ((size_t)channel * (size_t)g->in + (size_t)column) * 9,
+                                              gradient + ((size_t)column * (size_t)g->in + channel) * 9,
                                               (size_t)g->in * 9, accumulate);
 }
 
@@ -314,26 +331,25 @@ void cn__convolution_winograd_weight(const cn__work *work, const cn__run *run, s
     const cn__conv_geometry *g = work->geometry;
     cn__shape out = work->out->shape;
     size_t shares = cn__convolution_winograd_weight_items(work, run);
-    portion p = weight_portion(g->in, out);
+    portion p = weight_portion(g->out, out);
     weight_parts parts = weight_scratch(g, p);
     int32_t count = tiles_of(out.height, out.width);
-    float *columns = run->scratch, *turned = columns + parts.columns, *d = turned + parts.turned;
-    float *sums = d + parts.gradients;
-    cn__winograd_tiles x = input_tiles(work, block);
-    cut(&x, out.height, out.width);
-    for (int32_t column = 0; column < g->in; column += p.columns) {
-        x.channels = g->in - column < p.columns ? g->in - column : p.columns;
-        for (x.tile = 0; x.tile < count; x.tile += p.tiles) {
-            x.count = count - x.tile < p.tiles ? count - x.tile : p.tiles;
-            work->kernels->winograd_columns(&x, turned, columns);
-            for (int32_t tile = (int32_t)((size_t)g->out_tiles * item / shares);
-                 tile < (int32_t)((size_t)g->out_tiles * (item + 1) / shares); tile++) {
+    float *d = run->scratch, *v = d + parts.columns, *sums = v + parts.patches;
+    cn__winograd_tiles dy = gradient_tiles(work, block);
+    cut(&dy, out.height, out.width);
+    for (int32_t column = 0; column < g->out; column += p.columns) {
+        dy.channels = g->out - column < p.columns ? g->out - column : p.columns;
+        for (dy.tile = 0; dy.tile < count; dy.tile += p.tiles) {
+            dy.count = count - dy.tile < p.tiles ? count - dy.tile : p.tiles;
+            work->kernels->winograd_gradient(&dy, d);
+            for (int32_t tile = (int32_t)((size_t)g->in_tiles * item / shares);
+                 tile < (int32_t)((size_t)g->in_tiles * (item + 1) / shares); tile++) {
                 cn__winograd_weight_args args = {
-                    .tiles = x, .lanes = cn__run_lanes(run, block), .x = columns, .columns = x.channels, .sums = sums};
+                    .tiles = dy, .lanes = cn__run_lanes(run, block), .d = d, .columns = dy.channels, .sums = sums};
                 args.sums += p.tile_steps > 1 ? (size_t)tile * CN__WINOGRAD_SUMS(p.columns) : 0;
-                weight_tile(work, block, column, tile, args, d, gradient, accumulate);
+                weight_tile(work, block, column, tile, args, v, gradient, accumulate);
             }
         }
-        x.data += (size_t)p.columns * x.channel;
+        dy.data += (size_t)p.columns * dy.channel;
     }
 }

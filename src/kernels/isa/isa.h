@@ -11,13 +11,12 @@ void CN__K(conv)(const cn__conv_args *args, const cn__conv_job *job);
 void CN__K(conv_weight)(const cn__conv_weight_args *args);
 /* winograd.c */
 void CN__K(winograd_input)(const cn__winograd_tiles *tiles, float *v);
-void CN__K(winograd_columns)(const cn__winograd_tiles *tiles, float *v, float *x);
 void CN__K(winograd_conv)(const cn__winograd_args *args);
 void CN__K(winograd_filter)(const float *filters, bool turned, float *u, size_t place);
 /* winograd_weight.c */
 void CN__K(winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
 void CN__K(winograd_weight)(const cn__winograd_weight_args *args);
-void CN__K(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_row,
+void CN__K(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_column,
                                    bool accumulate);
 /* moments.c */
 float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);

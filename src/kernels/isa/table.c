@@ -9,7 +9,6 @@ const cn__kernels CN__K(kernels) = {
     .conv_weight = CN__K(conv_weight),
     .plane_sum = CN__K(plane_sum),
     .winograd_input = CN__K(winograd_input),
-    .winograd_columns = CN__K(winograd_columns),
     .winograd_conv = CN__K(winograd_conv),
     .winograd_filter = CN__K(winograd_filter),
     .winograd_gradient = CN__K(winograd_gradient),

@@ -107,28 +107,6 @@ void CN__K(winograd_input)(const cn__winograd_tiles *s, float *v) {
         }
 }
 
-/* Channels in the lanes: sixteen channels' patches of a tile at a time, then place by place turned over. */
-void CN__K(winograd_columns)(const cn__winograd_tiles *s, float *v, float *x) {
-    size_t place = place_floats(CN__LANES, 1), square = CN__LANES * CN__LANES;
-    size_t x_place = CN__WINOGRAD_COLUMNS(s->channels, s->count);
-    tile at[CN__WINOGRAD_MOST];
-    find_tiles(s, 2, at);
-    for (int32_t first = 0; first < s->channels; first += CN__LANES)
-        for (int32_t t = 0; t < s->count; t++, x += square) {
-            int32_t channels = s->channels - first < CN__LANES ? s->channels - first : CN__LANES;
-            for (int32_t c = 0; c < channels; c++) {
-                window from = find_window(s, &at[t], s->data + (size_t)(first + c) * s->channel);
-                BY_SIDES(&at[t], transform_patch, &from, at[t].inside, v + (size_t)c * CN__LANES, place);
-            }
-            for (size_t i = 0; i < PLACES; i++) {
-                float *lines = v + i * place;
-                if (channels < CN__LANES)
-                    memset(lines + channels * CN__LANES, 0, (size_t)(CN__LANES - channels) * sizeof(float[CN__LANES]));
-                transpose_lines(lines, CN__LANES, x + i * x_place);
-            }
-        }
-}
-
 /* ---- the products ---- */
 
 INLINE void product(const float *u, const float *v, int32_t channels, size_t v_channel, float *m, size_t m_row,

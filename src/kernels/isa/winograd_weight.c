@@ -1,6 +1,7 @@
 /* winograd_weight.c: the weight gradient of a 3×3 convolution by minimal filtering, F(3×3, 4×4): tiles of 4×4 output
  * gradients correlate with patches of 6×6 inputs in 36 products instead of 144, those of side 3 with smaller ones. A
- * product sums over tiles and images, with input channels in the lanes; the last transform is left to the end. */
+ * product sums over tiles and images, with output channels in the lanes: a tile's pixels, which are fewer than a
+ * patch's places, are turned over for it. The last transform is left to the end. */
 #include "kernels/isa/transpose.h"
 #include "kernels/isa/winograd.h"
 
@@ -10,6 +11,8 @@
 #define ROWS 4
 #endif
 #define VECTORS 2
+
+enum { SQUARE = CN__LANES * CN__LANES };
 
 /* ---- the output gradients' tiles ---- */
 
@@ -29,14 +32,16 @@ INLINE void transform_gradient(const vf g[SIDE], vf t[PATCH], int side) {
     t[5] = g[side - 1];
 }
 
-/* Two rows of G g at a time, as of patches. */
-INLINE void gradient_rows(const window *from, bool inside, size_t lane, int first, int second, float *d, size_t place,
-                          int rows, int columns) {
+/* Two rows of G g at a time, as of patches, from pixels that are `pixel` floats apart. */
+INLINE void gradient_rows(const float *from, size_t pixel, int first, int second, float *d, size_t place, int rows,
+                          int columns) {
     vf t[2][SIDE];
     CN__UNROLL
     for (int j = 0; j < columns; j++) {
-        vf g[PATCH], column[PATCH];
-        read_column(from, inside, j, rows, lane, g);
+        vf g[SIDE], column[PATCH];
+        CN__UNROLL
+        for (int i = 0; i < rows; i++)
+            g[i] = vf_load(from + (size_t)(i * SIDE + j) * pixel);
         transform_gradient(g, column, rows);
         t[0][j] = column[first];
         t[1][j] = column[second];
@@ -45,7 +50,7 @@ INLINE void gradient_rows(const window *from, bool inside, size_t lane, int firs
     for (int i = 0; i < 2; i++) {
         vf row[PATCH];
         int which = i ? second : first;
-        float *to = d + (size_t)(which * PATCH) * place + lane;
+        float *to = d + (size_t)(which * PATCH) * place;
         if (rows == 3 && which == FAR)
             continue;
         transform_gradient(t[i], row, columns);
@@ -58,29 +63,49 @@ INLINE void gradient_rows(const window *from, bool inside, size_t lane, int firs
     }
 }
 
-INLINE void gradient_part(const window *from, bool inside, size_t lane, float *d, size_t place, int rows, int columns) {
-    gradient_rows(from, inside, lane, 0, 5, d, place, rows, columns);
-    gradient_rows(from, inside, lane, 1, 2, d, place, rows, columns);
-    gradient_rows(from, inside, lane, 3, FAR, d, place, rows, columns);
-}
-
-INLINE void transform_tile(const window *from, bool inside, float *d, size_t place, int rows, int columns) {
-    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
-        if (inside)
-            gradient_part(from, true, lane, d, place, rows, columns);
-        else
-            gradient_part(from, false, lane, d, place, rows, columns);
+/* Of all images. */
+INLINE void transform_tile(const float *turned, float *d, size_t place, int rows, int columns) {
+    for (size_t i = 0; i < SQUARE; i += CN__WIDTH) {
+        gradient_rows(turned + i, SQUARE, 0, 5, d + i, place, rows, columns);
+        gradient_rows(turned + i, SQUARE, 1, 2, d + i, place, rows, columns);
+        gradient_rows(turned + i, SQUARE, 3, FAR, d + i, place, rows, columns);
     }
 }
 
+/* A pixel of `channels` channels, CN__LANES or fewer. */
+static void turn_pixel(const float *from, size_t channel, int32_t channels, float *to) {
+    float lines[SQUARE] __attribute__((aligned(CN__ALIGN))) = {0};
+    if (channels == CN__LANES) {
+        transpose_lines(from, channel, to);
+        return;
+    }
+    for (int32_t c = 0; c < channels; c++)
+        memcpy(lines + c * CN__LANES, from + (size_t)c * channel, sizeof(float[CN__LANES]));
+    transpose_lines(lines, CN__LANES, to);
+}
+
+static void turn_tile(const cn__winograd_tiles *s, const tile *at, int32_t first, float *turned) {
+    int32_t left = s->channels - first, channels = left < CN__LANES ? left : CN__LANES;
+    for (int32_t i = 0; i < at->rows; i++)
+        for (int32_t j = 0; j < at->columns; j++) {
+            float *to = turned + (size_t)(i * SIDE + j) * SQUARE;
+            const float *from = s->data + (size_t)first * s->channel + at->offset + (size_t)i * s->row;
+            if (i < at->row[1] && j < at->column[1])
+                turn_pixel(from + (size_t)j * CN__LANES, s->channel, channels, to);
+            else
+                memset(to, 0, sizeof(float[SQUARE]));
+        }
+}
+
 void CN__K(winograd_gradient)(const cn__winograd_tiles *s, float *d) {
-    size_t place = place_floats(s->channels, s->count);
+    float turned[SIDE * SIDE * SQUARE] __attribute__((aligned(CN__ALIGN)));
+    size_t place = CN__WINOGRAD_COLUMNS(s->channels, s->count);
     tile at[CN__WINOGRAD_MOST];
     find_tiles(s, 0, at);
-    for (int32_t c = 0; c < s->channels; c++)
-        for (int32_t t = 0; t < s->count; t++, d += CN__LANES) {
-            window from = find_window(s, &at[t], s->data + (size_t)c * s->channel);
-            BY_SIDES(&at[t], transform_tile, &from, at[t].inside, d, place);
+    for (int32_t first = 0; first < s->channels; first += CN__LANES)
+        for (int32_t t = 0; t < s->count; t++, d += SQUARE) {
+            turn_tile(s, &at[t], first, turned);
+            BY_SIDES(&at[t], transform_tile, turned, d, place);
         }
 }
 
@@ -88,8 +113,8 @@ void CN__K(winograd_gradient)(const cn__winograd_tiles *s, float *d) {
 
 /* What one place multiplies. Rows beyond the last repeat it. */
 typedef struct operands {
-    const float *d[ROWS], *x;
-    size_t x_next; /* floats to the next vector of columns */
+    const float *v[ROWS], *d;
+    size_t d_next; /* floats to the next vector of columns */
     range tiles;
     int32_t lanes;
 } operands;
@@ -105,16 +130,16 @@ INLINE void clear(vf sum[ROWS][VECTORS], int vectors) {
 
 /* The k-th of the tiles' images. */
 INLINE void multiply(const operands *of, size_t k, vf sum[ROWS][VECTORS], int vectors) {
-    vf x[VECTORS];
+    vf d[VECTORS];
     CN__UNROLL
     for (int q = 0; q < vectors; q++)
-        x[q] = vf_load(of->x + (size_t)q * of->x_next + k * CN__LANES);
+        d[q] = vf_load(of->d + (size_t)q * of->d_next + k * CN__LANES);
     CN__UNROLL
     for (int r = 0; r < ROWS; r++) {
-        vf d = vf_set1(of->d[r][k]);
+        vf v = vf_set1(of->v[r][k]);
         CN__UNROLL
         for (int q = 0; q < vectors; q++)
-            sum[r][q] = vf_fma(d, x[q], sum[r][q]);
+            sum[r][q] = vf_fma(v, d[q], sum[r][q]);
     }
 }
 
@@ -159,32 +184,43 @@ INLINE void thin_product(const operands *of, bool accumulate, float *sums, size_
 }
 
 /* Columns by twice 16, whatever the width of vectors; sixteen that are left, by one vector. */
-INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const float *x, float *sums) {
-    size_t row_floats = cn__whole_lines((size_t)a->columns), column = 0;
-    size_t group = (size_t)a->tiles.count * CN__LANES * CN__LANES;
-    of->x_next = CN__PARTS == 1 ? group : CN__WIDTH;
+INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const float *d, float *sums) {
+    size_t row_floats = cn__whole_lines((size_t)a->columns), column = 0, group = (size_t)a->tiles.count * SQUARE;
+    of->d_next = CN__PARTS == 1 ? group : CN__WIDTH;
     for (; column < row_floats / (2 * CN__LANES) * (2 * CN__LANES); column += VECTORS * CN__WIDTH) {
-        of->x = x + column / CN__LANES * group + column % CN__LANES;
+        of->d = d + column / CN__LANES * group + column % CN__LANES;
         product(of, a->accumulate, sums + column, row_floats);
     }
     for (; column < row_floats; column += CN__WIDTH) {
-        of->x = x + column / CN__LANES * group + column % CN__LANES;
+        of->d = d + column / CN__LANES * group + column % CN__LANES;
         thin_product(of, a->accumulate, sums + column, row_floats);
     }
 }
 
+/* Pixel `place` of all patches. */
+INLINE void fetch(const cn__winograd_tiles *s, const tile at[CN__WINOGRAD_MOST], int place) {
+    size_t pixel = (size_t)(place / PATCH) * s->row + (size_t)(place % PATCH) * CN__LANES;
+    for (int32_t c = 0; c < s->channels; c++)
+        for (int32_t t = 0; t < s->count; t++)
+            __builtin_prefetch(s->data + (size_t)c * s->channel + at[t].offset + pixel, 0, 3);
+}
+
 void CN__K(winograd_weight)(const cn__winograd_weight_args *a) {
-    size_t line = (size_t)a->tiles.count * CN__LANES, d_place = place_floats(a->rows, a->tiles.count);
-    size_t x_place = CN__WINOGRAD_COLUMNS(a->columns, a->tiles.count), row_floats = cn__whole_lines((size_t)a->columns);
+    size_t line = (size_t)a->tiles.count * CN__LANES, v_place = place_floats(a->rows, a->tiles.count);
+    size_t d_place = CN__WINOGRAD_COLUMNS(a->columns, a->tiles.count), row_floats = cn__whole_lines((size_t)a->columns);
     numbers n = number_tiles(&a->tiles);
-    for (int place = 0; place < PLACES; place++)
+    tile next[CN__WINOGRAD_MOST];
+    find_tiles(&a->next, 2, next);
+    for (int place = 0; place < PLACES; place++) {
+        fetch(&a->next, next, place);
         for (int32_t row = 0; row < a->rows; row += ROWS) {
             operands of = {.tiles = tiles_with(&a->tiles, &n, place), .lanes = a->lanes};
             for (int r = 0; r < ROWS; r++)
-                of.d[r] = a->d + (size_t)place * d_place + (size_t)(row + r < a->rows ? row + r : a->rows - 1) * line;
-            sum_place(a, &of, a->x + (size_t)place * x_place,
+                of.v[r] = a->v + (size_t)place * v_place + (size_t)(row + r < a->rows ? row + r : a->rows - 1) * line;
+            sum_place(a, &of, a->d + (size_t)place * d_place,
                       a->sums + ((size_t)place * CN__CONV_TILE + (size_t)row) * row_floats);
         }
+    }
 }
 
 /* ---- the gradients ---- */
@@ -199,7 +235,7 @@ INLINE void transform_sums(const vf m[PATCH], vf w[3]) {
     w[2] = vf_fma(vf_set1(4.0f), far_even, near_even) + m[5];
 }
 
-/* The taps of CN__WIDTH input channels. */
+/* The taps of CN__WIDTH output channels. */
 INLINE void finish_sums(const float *sums, size_t place, float taps[CN__LANES][CN__LANES], size_t lane) {
     vf t[3][PATCH];
     CN__UNROLL
@@ -223,14 +259,14 @@ INLINE void finish_sums(const float *sums, size_t place, float taps[CN__LANES][C
     }
 }
 
-void CN__K(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_row,
+void CN__K(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_column,
                                    bool accumulate) {
     float taps[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
     float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN)));
     size_t row_floats = cn__whole_lines((size_t)columns);
     for (int32_t row = 0; row < rows; row++)
         for (int32_t column = 0; column < columns; column++) {
-            float *to = out + (size_t)row * out_row + (size_t)column * 9, *filter = filters[column % CN__LANES];
+            float *to = out + (size_t)column * out_column + (size_t)row * 9, *filter = filters[column % CN__LANES];
             if (column % CN__LANES == 0) {
                 for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
                     finish_sums(sums + (size_t)row * row_floats + column, CN__CONV_TILE * row_floats, taps, lane);
