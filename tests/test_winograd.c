@@ -12,7 +12,8 @@
 
 #define AGAIN "; again: CASE='%s' tests/bin/test_winograd"
 
-/* Every border, odd sizes and channels, tiles cut off on either side, more than one strip, a block with few images. */
+/* Every border, odd sizes and channels, tiles of both sides, cut off on either, more than one strip, a block with few
+ * images. */
 static const char *const cases[] = {
     "train 2x16x30x30 seed=1 | conv2d out=16 kernel=3 bias=0",
     "train 17x24x14x14 seed=2 | conv2d out=24 kernel=3 padding=1 mode=replicate bias=0",
@@ -24,6 +25,9 @@ static const char *const cases[] = {
     "train 1x16x9x16 seed=8 | conv2d out=24 kernel=3 padding=3",
     "train 2x72x8x8 seed=9 | conv2d out=70 kernel=3 padding=1",
     "train 2x16x4x80 seed=10 | conv2d out=16 kernel=3 padding=1 mode=reflect",
+    "train 3x40x5x5 seed=11 | conv2d out=24 kernel=3 padding=1",
+    "train 2x48x2x3 seed=12 | conv2d out=48 kernel=3 padding=1 mode=replicate bias=0",
+    "train 19x33x13x10 seed=13 | conv2d out=33 kernel=3 padding=1",
 };
 #define CASES ((int)(sizeof cases / sizeof *cases))
 
