@@ -142,7 +142,6 @@ typedef struct cn__winograd_weight_args {
     cn__winograd_tiles tiles; /* by their number alone */
     int32_t lanes;            /* that hold images: what others hold does not count */
     const float *v, *d;       /* what winograd_input and winograd_gradient made of the same tiles */
-    cn__winograd_tiles next;  /* inputs that are wanted next, and fetched meanwhile; count 0: none */
     int32_t rows, columns;    /* input channels, at most CN__CONV_TILE; output channels */
     float *sums;
     bool accumulate; /* add to the sums */

@@ -282,47 +282,26 @@ size_t cn__convolution_winograd_weight_items(const cn__work *work, const cn__run
     return channel_shares(work, (size_t)run->blocks, g->in_tiles);
 }
 
-/* Tile `tile` of the input's channels, where these tiles of pixels read it. */
-static cn__winograd_tiles tile_of_input(const cn__work *work, size_t block, int32_t tile,
-                                        const cn__winograd_tiles *pixels) {
-    const cn__conv_geometry *g = work->geometry;
-    cn__winograd_tiles x = input_tiles(work, block);
-    int32_t channel = tile * CN__CONV_TILE;
-    x.data += (size_t)channel * x.channel;
-    x.channels = g->in - channel < CN__CONV_TILE ? g->in - channel : CN__CONV_TILE;
-    cut(&x, work->out->shape.height, work->out->shape.width);
-    x.tile = pixels->tile;
-    x.count = pixels->count;
-    return x;
-}
-
-/* What is read after that: the next channels, or the first where the next tiles read them. */
-static cn__winograd_tiles next_of_input(const cn__work *work, size_t block, int32_t tile, cn__winograd_tiles pixels) {
-    const cn__conv_geometry *g = work->geometry;
-    int32_t left = tiles_of(work->out->shape.height, work->out->shape.width) - pixels.tile - pixels.count;
-    if (tile + 1 < g->in_tiles)
-        return tile_of_input(work, block, tile + 1, &pixels);
-    pixels.tile += pixels.count;
-    pixels.count = left < pixels.count ? left : pixels.count;
-    return tile_of_input(work, block, 0, &pixels);
-}
-
 /* A tile of input channels and the portion of output channels from `column` on, with the tiles that args holds. */
 static void weight_tile(const cn__work *work, size_t block, int32_t column, int32_t tile, cn__winograd_weight_args args,
                         float *v, float *gradient, bool accumulate) {
     const cn__conv_geometry *g = work->geometry;
     cn__shape out = work->out->shape;
-    cn__winograd_tiles x = tile_of_input(work, block, tile, &args.tiles);
-    size_t channel = (size_t)tile * CN__CONV_TILE;
+    cn__winograd_tiles x = input_tiles(work, block);
+    int32_t channel = tile * CN__CONV_TILE;
+    x.data += (size_t)channel * x.channel;
+    x.channels = g->in - channel < CN__CONV_TILE ? g->in - channel : CN__CONV_TILE;
+    cut(&x, out.height, out.width);
+    x.tile = args.tiles.tile;
+    x.count = args.tiles.count;
     work->kernels->winograd_input(&x, v);
     args.v = v;
-    args.next = next_of_input(work, block, tile, args.tiles);
     args.rows = x.channels;
     args.accumulate = x.tile > 0;
     work->kernels->winograd_weight(&args);
     if (x.tile + x.count == tiles_of(out.height, out.width))
         work->kernels->winograd_weight_finish(args.sums, args.rows, args.columns,
-                                              gradient + ((size_t)column * (size_t)g->in + channel) * 9,
+                                              gradient + ((size_t)column * (size_t)g->in + (size_t)channel) * 9,
                                               (size_t)g->in * 9, accumulate);
 }
 

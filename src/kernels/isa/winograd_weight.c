@@ -197,22 +197,11 @@ INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const flo
     }
 }
 
-/* Pixel `place` of all patches. */
-INLINE void fetch(const cn__winograd_tiles *s, const tile at[CN__WINOGRAD_MOST], int place) {
-    size_t pixel = (size_t)(place / PATCH) * s->row + (size_t)(place % PATCH) * CN__LANES;
-    for (int32_t c = 0; c < s->channels; c++)
-        for (int32_t t = 0; t < s->count; t++)
-            __builtin_prefetch(s->data + (size_t)c * s->channel + at[t].offset + pixel, 0, 3);
-}
-
 void CN__K(winograd_weight)(const cn__winograd_weight_args *a) {
     size_t line = (size_t)a->tiles.count * CN__LANES, v_place = place_floats(a->rows, a->tiles.count);
     size_t d_place = CN__WINOGRAD_COLUMNS(a->columns, a->tiles.count), row_floats = cn__whole_lines((size_t)a->columns);
     numbers n = number_tiles(&a->tiles);
-    tile next[CN__WINOGRAD_MOST];
-    find_tiles(&a->next, 2, next);
-    for (int place = 0; place < PLACES; place++) {
-        fetch(&a->next, next, place);
+    for (int place = 0; place < PLACES; place++)
         for (int32_t row = 0; row < a->rows; row += ROWS) {
             operands of = {.tiles = tiles_with(&a->tiles, &n, place), .lanes = a->lanes};
             for (int r = 0; r < ROWS; r++)
@@ -220,7 +209,6 @@ void CN__K(winograd_weight)(const cn__winograd_weight_args *a) {
             sum_place(a, &of, a->d + (size_t)place * d_place,
                       a->sums + ((size_t)place * CN__CONV_TILE + (size_t)row) * row_floats);
         }
-    }
 }
 
 /* ---- the gradients ---- */
