@@ -42,7 +42,7 @@ static double work_of(cn__shape shape) {
 #define PRODUCT   41  /* of a pair of channels and a tile, all 36 places */
 #define PATCH     300 /* transforms of a channel and a tile */
 #define OUTPUT    270
-#define GRADIENT  330
+#define GRADIENT  280
 #define FINISH    8
 #define TAPS      10 /* plain sums: of a pair and a pixel */
 #define PAIR_TAPS 11 /* the same for weight gradients */

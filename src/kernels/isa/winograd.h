@@ -75,9 +75,7 @@ INLINE void clip(int32_t first, int32_t size, int32_t limit, int32_t clipped[2])
 INLINE tile find_tile(const cn__winograd_tiles *s, const numbers *n, int32_t t, int32_t more) {
     bool tall = t < n->low, wide = t >= n->wide && t < n->small;
     int32_t k = t - (tall ? wide ? n->wide : 0 : wide ? n->low : n->small);
-    int32_t per_row = s->fours[1];
-    if (!wide)
-        per_row = s->threes[1];
+    int32_t per_row = wide ? s->fours[1] : s->threes[1];
     tile at = {.rows = tall ? 4 : 3, .columns = wide ? 4 : 3};
     at.y = k / per_row * at.rows + (tall ? 0 : 4 * s->fours[0]);
     at.x = k % per_row * at.columns + (wide ? 0 : 4 * s->fours[1]);

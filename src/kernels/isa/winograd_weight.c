@@ -72,39 +72,35 @@ INLINE void transform_tile(const float *turned, float *d, size_t place, int rows
     }
 }
 
-/* A pixel of `channels` channels, CN__LANES or fewer. */
-static void turn_pixel(const float *from, size_t channel, int32_t channels, float *to) {
-    float lines[SQUARE] __attribute__((aligned(CN__ALIGN))) = {0};
-    if (channels == CN__LANES) {
-        transpose_lines(from, channel, to);
-        return;
-    }
-    for (int32_t c = 0; c < channels; c++)
-        memcpy(lines + c * CN__LANES, from + (size_t)c * channel, sizeof(float[CN__LANES]));
-    transpose_lines(lines, CN__LANES, to);
-}
-
-static void turn_tile(const cn__winograd_tiles *s, const tile *at, int32_t first, float *turned) {
-    int32_t left = s->channels - first, channels = left < CN__LANES ? left : CN__LANES;
+/* A tile's pixels of up to 16 channels from `first` on; `lines` has room for one of fewer, zeros where it has none. */
+static void turn_tile(const cn__winograd_tiles *s, const tile *at, int32_t first, float *lines, float *turned) {
+    int32_t channels = s->channels - first;
     for (int32_t i = 0; i < at->rows; i++)
         for (int32_t j = 0; j < at->columns; j++) {
             float *to = turned + (size_t)(i * SIDE + j) * SQUARE;
-            const float *from = s->data + (size_t)first * s->channel + at->offset + (size_t)i * s->row;
-            if (i < at->row[1] && j < at->column[1])
-                turn_pixel(from + (size_t)j * CN__LANES, s->channel, channels, to);
-            else
+            const float *from = s->data + at->offset + (size_t)i * s->row + (size_t)j * CN__LANES;
+            from += (size_t)first * s->channel;
+            if (i >= at->row[1] || j >= at->column[1]) {
                 memset(to, 0, sizeof(float[SQUARE]));
+            } else if (channels >= CN__LANES) {
+                transpose_lines(from, s->channel, to);
+            } else {
+                for (int32_t c = 0; c < channels; c++)
+                    memcpy(lines + c * CN__LANES, from + (size_t)c * s->channel, sizeof(float[CN__LANES]));
+                transpose_lines(lines, CN__LANES, to);
+            }
         }
 }
 
 void CN__K(winograd_gradient)(const cn__winograd_tiles *s, float *d) {
+    float lines[SQUARE] __attribute__((aligned(CN__ALIGN))) = {0};
     float turned[SIDE * SIDE * SQUARE] __attribute__((aligned(CN__ALIGN)));
     size_t place = CN__WINOGRAD_COLUMNS(s->channels, s->count);
     tile at[CN__WINOGRAD_MOST];
     find_tiles(s, 0, at);
     for (int32_t first = 0; first < s->channels; first += CN__LANES)
         for (int32_t t = 0; t < s->count; t++, d += SQUARE) {
-            turn_tile(s, &at[t], first, turned);
+            turn_tile(s, &at[t], first, lines, turned);
             BY_SIDES(&at[t], transform_tile, turned, d, place);
         }
 }
