@@ -40,7 +40,7 @@ static double work_of(cn__shape shape) {
 
 /* What passes cost, in vector multiply-adds, as measured with AVX-512; AVX2 gains more. */
 #define PRODUCT   41  /* of a pair of channels and a tile, all 36 places */
-#define PATCH     300 /* transforms of a channel and a tile */
+#define PATCH     440 /* transforms of a channel and a tile */
 #define OUTPUT    270
 #define GRADIENT  280
 #define FINISH    8
