@@ -61,17 +61,20 @@ static void copy_filter(float to[CN__LANES], const float *from, double scale) {
             to[t] = (float)((double)from[t] * scale);
 }
 
-/* Two input channels at a time. */
-static void transform_forward(const cn__work *work, size_t group, int32_t first, const double *scale, float *u) {
+/* Filters of the tile of channels from `first` on, outputs or going backward inputs, two of the channels that are
+ * summed over at a time. */
+static void transform(const cn__work *work, size_t group, int32_t first, bool backward, const double *scale, float *u) {
     const cn__conv_geometry *g = work->geometry;
     float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
-    int32_t rows = g->out - first < CN__CONV_TILE ? g->out - first : CN__CONV_TILE;
-    for (int32_t i = 0; i < g->in; i += 2, u += CN__LANES) {
-        for (int32_t l = 0; l < CN__LANES; l++)
-            if (l % CN__CONV_TILE < rows && i + l / CN__CONV_TILE < g->in)
-                copy_filter(filters[l], weights_at(work, group, first + l % CN__CONV_TILE, i + l / CN__CONV_TILE),
+    int32_t rows = backward ? g->in : g->out, summed = backward ? g->out : g->in;
+    for (int32_t c = 0; c < summed; c += 2, u += CN__LANES) {
+        for (int32_t l = 0; l < CN__LANES; l++) {
+            int32_t row = first + l % CN__CONV_TILE, other = c + l / CN__CONV_TILE;
+            if (row < rows && other < summed)
+                copy_filter(filters[l], weights_at(work, group, backward ? other : row, backward ? row : other),
                             scale[l % CN__CONV_TILE]);
-        work->kernels->winograd_filter(filters[0], false, u, CN__WINOGRAD_FILTER_PLACE(g->in));
+        }
+        work->kernels->winograd_filter(filters[0], backward, u, CN__WINOGRAD_FILTER_PLACE(summed));
     }
 }
 
@@ -97,31 +100,19 @@ static void pack_forward(const cn__work *work, size_t tile) {
         cn__convolution_bias(work, tile)[r] = (float)shift;
     }
     if (g->winograd.forward)
-        transform_forward(work, group, first, scale, cn__convolution_forward_weights(work, tile));
+        transform(work, group, first, false, scale, cn__convolution_forward_weights(work, tile));
     else
         pack_plain(work, group, first, scale, cn__convolution_forward_weights(work, tile));
 }
 
-/* Two output channels at a time. */
-static void transform_backward(const cn__work *work, size_t group, int32_t first, float *u) {
-    const cn__conv_geometry *g = work->geometry;
-    float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
-    int32_t rows = g->in - first < CN__CONV_TILE ? g->in - first : CN__CONV_TILE;
-    for (int32_t o = 0; o < g->out; o += 2, u += CN__LANES) {
-        for (int32_t l = 0; l < CN__LANES; l++)
-            if (l % CN__CONV_TILE < rows && o + l / CN__CONV_TILE < g->out)
-                copy_filter(filters[l], weights_at(work, group, o + l / CN__CONV_TILE, first + l % CN__CONV_TILE), 1.0);
-        work->kernels->winograd_filter(filters[0], true, u, CN__WINOGRAD_FILTER_PLACE(g->out));
-    }
-}
-
 static void pack_backward(const cn__work *work, size_t tile) {
+    static const double ones[CN__CONV_TILE] = {1, 1, 1, 1, 1, 1, 1, 1};
     const cn__conv_geometry *g = work->geometry;
     size_t group = tile / (size_t)g->in_tiles;
     int32_t first = (int32_t)(tile % (size_t)g->in_tiles) * CN__CONV_TILE;
     float *to = cn__convolution_backward_weights(work, tile);
     if (g->winograd.input)
-        transform_backward(work, group, first, cn__convolution_backward_winograd(work, tile));
+        transform(work, group, first, true, ones, cn__convolution_backward_winograd(work, tile));
     if (g->winograd.input && g->backward_jobs == 0)
         return; /* nobody reads plain ones */
     for (int32_t o = 0; o < g->out; o++)

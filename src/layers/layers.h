@@ -261,7 +261,7 @@ int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padd
 float cn__dropout_p(const cn_layer *layer); /* of a layer whose role is dropout */
 
 /* Rows into which a convolution cuts a plane of its output to gather moments: 192 pixels or more, or half of the plane
- * if that is 8 rows; by shape alone, so that their sums do not depend on the number of threads. */
+ * where that is 7 rows or more; by shape alone, so that their sums do not depend on the number of threads. */
 static inline size_t cn__moment_rows(cn__shape shape) {
     size_t rows = (191 + (size_t)shape.width) / (size_t)shape.width, half = ((size_t)shape.height + 1) / 2;
     rows = half >= 7 && half < rows ? half : rows;

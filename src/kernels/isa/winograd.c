@@ -68,16 +68,10 @@ INLINE void patch_rows(const window *from, bool inside, size_t lane, int first, 
     for (int i = 0; i < 2; i++) {
         vf row[PATCH];
         int which = i ? second : first;
-        float *to = v + (size_t)(which * PATCH) * place + lane;
         if (rows == 3 && which == FAR)
             continue;
         transform_input(t[i], row, columns);
-        CN__UNROLL
-        for (int j = 0; j < PATCH; j++) {
-            to = j ? walk(to, place) : to;
-            if (columns == 4 || j != FAR)
-                vf_store(to, row[j]);
-        }
+        store_places(row, v + (size_t)(which * PATCH) * place + lane, place, columns);
     }
 }
 

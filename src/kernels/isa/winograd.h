@@ -27,6 +27,16 @@ INLINE float *walk(const float *at, size_t step) {
     return (float *)at;
 }
 
+/* A transformed row into its places; with tiles of three columns there is nothing for FAR. */
+INLINE void store_places(const vf row[PATCH], float *to, size_t place, int columns) {
+    CN__UNROLL
+    for (int j = 0; j < PATCH; j++) {
+        to = j ? walk(to, place) : to;
+        if (columns == 4 || j != FAR)
+            vf_store(to, row[j]);
+    }
+}
+
 /* ---- tiles ---- */
 
 /* Tiles are numbered so that those that have a place stand together: 4×3, 4×4, 3×4, 3×3. Where the latter three begin,

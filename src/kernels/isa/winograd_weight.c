@@ -50,16 +50,10 @@ INLINE void gradient_rows(const float *from, size_t pixel, int first, int second
     for (int i = 0; i < 2; i++) {
         vf row[PATCH];
         int which = i ? second : first;
-        float *to = d + (size_t)(which * PATCH) * place;
         if (rows == 3 && which == FAR)
             continue;
         transform_gradient(t[i], row, columns);
-        CN__UNROLL
-        for (int j = 0; j < PATCH; j++) {
-            to = j ? walk(to, place) : to;
-            if (columns == 4 || j != FAR)
-                vf_store(to, row[j]);
-        }
+        store_places(row, d + (size_t)(which * PATCH) * place, place, columns);
     }
 }
 
