@@ -1,7 +1,7 @@
 /* layers.h: what a layer is to the rest of the library, and how it computes.
  *
  * One file a layer; each defines a `cn__layer_ops` table that registry.c lists. A layer knows shapes, parameters and
- * mathematics. It does not know about graphs: a plan (model/plan.h) binds it to memory through a `cn__work` and runs
+ * mathematics. It does not know about graphs: a plan (plan/compiled.h) binds it to memory through a `cn__work` and runs
  * its phases.
  */
 #ifndef CN_LAYERS_H

@@ -1,0 +1,117 @@
+/* activation_map.c: where in an image a model sees a class (Zhou et al. 2016, "Learning Deep Features for
+ * Discriminative Localization"): M[y, x] = Σ_k weight[class, k] · f[k, y, x] over the maps f that are averaged at the
+ * model's end. Their mean plus the class's bias is its score, so the map is that score's sum, spread over the image. */
+#include "layers/conv/convolution.h"
+#include "layers/pool/pool2d.h"
+#include "model/model.h"
+#include <string.h>
+
+/* A model's end. */
+typedef struct tail {
+    const cn__node *weights; /* 1×1 convolution or linear layer */
+    int32_t features;        /* what the pool reads */
+} tail;
+
+static bool is(const cn__node *node, const char *type) {
+    return strcmp(node->layer->ops->type, type) == 0;
+}
+
+/* Values pass it as they are. */
+static bool is_transparent(const cn__node *node) {
+    return is(node, "Flatten") || is(node, "Dropout");
+}
+
+static bool is_weights(const cn__node *node) {
+    const cn__convolution *c = (const cn__convolution *)node->layer;
+    if (is(node, "Linear"))
+        return true;
+    return is(node, "Conv2d") && c->kernel[0] == 1 && c->kernel[1] == 1 && c->padding[0] == 0 && c->padding[1] == 0 &&
+           c->groups == 1;
+}
+
+static bool is_global_pool(const cn_model *model, const cn__node *node) {
+    const cn__pool2d *p = (const cn__pool2d *)node->layer;
+    if (node->shape.height != 1 || node->shape.width != 1 || node->inputs[0] < 0)
+        return false;
+    cn__shape in = cn__model_shape(model, node->inputs[0]);
+    return is(node, "AdaptiveAvgPool2d") ||
+           (is(node, "AvgPool2d") && p->kernel[0] == in.height && p->kernel[1] == in.width && p->padding[0] == 0 &&
+            p->padding[1] == 0 && p->divisor_override == 0);
+}
+
+/* The layer before those that do not matter; NULL: it is the input. */
+static const cn__node *before(const cn_model *model, const cn__node *node) {
+    do
+        node = node->inputs[0] >= 0 ? &model->nodes[node->inputs[0]] : NULL;
+    while (node && is_transparent(node));
+    return node;
+}
+
+static cn_status find_tail(const cn_model *model, tail *found) {
+    const cn__node *node = &model->nodes[model->node_count - 1];
+    while (node && (is_transparent(node) || is(node, "LogSoftmax") || is(node, "Softmax")))
+        node = before(model, node);
+    found->weights = node && is_weights(node) ? node : NULL;
+    if (found->weights)
+        node = before(model, node);
+    if (!found->weights || !node || !is_global_pool(model, node))
+        return cn__error(CN_ERR_UNSUPPORTED,
+                         "a class-activation map wants a model that ends with a global average pool and one 1×1 "
+                         "convolution or linear layer, not with %s '%s'",
+                         node ? node->layer->ops->type : "its", node ? node->name : "input");
+    found->features = node->inputs[0];
+    return CN_OK;
+}
+
+/* What the model's layers make of the image up to `node`. */
+static cn_status run_until(const cn_model *model, int32_t node, const cn_tensor *image, cn_tensor *features) {
+    cn_model *part;
+    cn_predictor *predictor;
+    cn_predictor_options options = {.size = sizeof options, .max_batch = 1};
+    CN__TRY(cn_model_until(model, model->nodes[node].name, &part));
+    cn_status status = cn_predictor_new(part, &options, &predictor);
+    if (status == CN_OK)
+        status = cn_predictor_run(predictor, image, features);
+    cn_predictor_free(predictor);
+    cn_model_free(part);
+    return status;
+}
+
+static void add_up(const cn_tensor *features, const float *weights, float *map) {
+    int64_t pixels = features->shape[2] * features->shape[3];
+    for (int64_t k = 0; k < features->shape[1]; k++)
+        for (int64_t i = 0; i < pixels; i++)
+            map[i] += weights[k] * ((const float *)features->data)[k * pixels + i];
+}
+
+static cn_status make_map(const cn_model *model, const tail *end, const cn_tensor *image, int64_t label,
+                          cn_tensor **map) {
+    cn__shape shape = cn__model_shape(model, end->features);
+    cn_tensor *features;
+    CN__TRY(
+        cn_tensor_new(model->ctx, CN_FLOAT32, 4, (int64_t[]){1, shape.channels, shape.height, shape.width}, &features));
+    cn_status status = run_until(model, end->features, image, features);
+    if (status == CN_OK)
+        status = cn_tensor_new(model->ctx, CN_FLOAT32, 4, (int64_t[]){1, 1, shape.height, shape.width}, map);
+    if (status == CN_OK) {
+        const float *weights = model->slots[end->weights->first_tensor].value.data;
+        add_up(features, weights + label * shape.channels, (*map)->data);
+    }
+    cn_tensor_free(features);
+    return status;
+}
+
+cn_status cn_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label, cn_tensor **map) {
+    tail end = {NULL, 0};
+    CN__REQUIRE(map);
+    *map = NULL;
+    CN__TRY(cn__model_ready(model, "cn_class_activation_map"));
+    CN__REQUIRE(image);
+    CN__TRY(find_tail(model, &end));
+    if (label < 0 || label >= end.weights->shape.channels)
+        return cn__error(CN_ERR_NOT_FOUND, "cn_class_activation_map: class %lld of a model with %d", (long long)label,
+                         end.weights->shape.channels);
+    CN__TRY(cn__model_expect_input(model, image, "cn_class_activation_map: image",
+                                   image->dtype == CN_UINT8 ? CN_UINT8 : CN_FLOAT32, 1));
+    return make_map(model, &end, image, label, map);
+}

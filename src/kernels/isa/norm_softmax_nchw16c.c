@@ -1,0 +1,82 @@
+/* norm_softmax_nchw16c.c: what a norm and a softmax do with channels in the lanes of a line. */
+#include "kernels/isa/isa.h"
+#include "kernels/isa/vector_math.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- normalisation, skip, ReLU ---- */
+
+INLINE void norm_rows(const cn__channel_norm_args *a, size_t part, bool skip, bool relu) {
+    vf center = vf_load(a->center + part), scale = vf_load(a->scale + part), shift = vf_load(a->shift + part);
+    for (size_t r = 0; r < (size_t)a->height; r++) {
+        const float *x = a->x.data + r * a->x.row + part, *s = skip ? a->skip.data + r * a->skip.row + part : x;
+        float *y = a->y.data + r * a->y.row + part;
+        for (size_t i = 0; i < (size_t)a->width * CN__LANES; i += CN__LANES) {
+            vf value = vf_fma(vf_load(x + i) - center, scale, shift);
+            if (skip)
+                value += vf_load(s + i);
+            vf_store(y + i, relu ? vf_relu(value) : value);
+        }
+    }
+}
+
+void CN__K(channel_norm)(const cn__channel_norm_args *args) {
+    for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
+        if (args->skip.data)
+            args->relu ? norm_rows(args, part, true, true) : norm_rows(args, part, true, false);
+        else
+            args->relu ? norm_rows(args, part, false, true) : norm_rows(args, part, false, false);
+}
+
+/* ---- softmax ---- */
+
+/* The lanes of vector `first`, `first` + 1, … that hold one of `channels` channels. */
+INLINE vi used(size_t first, int32_t channels) {
+    vi lane = {0};
+    for (int i = 0; i < CN__WIDTH; i++)
+        lane[i] = (int32_t)first + i;
+    return lane < channels;
+}
+
+/* Vector i of a pixel's channels. */
+INLINE size_t vector_at(size_t i, size_t plane) {
+    return i / CN__PARTS * plane + i % CN__PARTS * CN__WIDTH;
+}
+
+INLINE float largest_lane(vf v) {
+    float best = v[0];
+    for (int i = 1; i < CN__WIDTH; i++)
+        best = v[i] > best || v[i] != v[i] ? v[i] : best;
+    return best;
+}
+
+/* The same for any vector width: sums go plane by plane into a line, then over its lanes. */
+static void softmax_pixel(bool logarithm, int32_t channels, const float *x, size_t x_plane, float *y, size_t y_plane) {
+    size_t planes = (size_t)(channels + CN__LANES - 1) / CN__LANES;
+    float line[CN__LANES] __attribute__((aligned(CN__ALIGN))) = {0};
+    vf best = vf_set1(-INFINITY);
+    for (size_t i = 0; i < planes * CN__PARTS; i++) {
+        vf value = vf_load(x + vector_at(i, x_plane)), kept = vf_select(used(i * CN__WIDTH, channels), value, best);
+        best = vf_select((kept > best) | (kept != kept), kept, best);
+    }
+    vf largest = vf_set1(largest_lane(best));
+    for (size_t i = 0; i < planes * CN__PARTS; i++) {
+        vf e = vf_and(used(i * CN__WIDTH, channels), vf_exp(vf_load(x + vector_at(i, x_plane)) - largest));
+        float *sum = line + i % CN__PARTS * CN__WIDTH;
+        vf_store(sum, vf_load(sum) + e);
+        vf_store(y + vector_at(i, y_plane), logarithm ? vf_load(x + vector_at(i, x_plane)) : e);
+    }
+    vf sum = vf_set1(vf_line_sum(line)), log_sum = vf_log(sum);
+    for (size_t i = 0; i < planes * CN__PARTS; i++) {
+        vf value = vf_load(y + vector_at(i, y_plane));
+        value = logarithm ? value - largest - log_sum : value / sum;
+        vf_store(y + vector_at(i, y_plane), vf_and(used(i * CN__WIDTH, channels), value));
+    }
+}
+
+void CN__K(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,
+                            int32_t height, int32_t width) {
+    for (size_t r = 0; r < (size_t)height; r++)
+        for (size_t i = 0; i < (size_t)width * CN__LANES; i += CN__LANES)
+            softmax_pixel(logarithm, channels, x.data + r * x.row + i, x_plane, y.data + r * y.row + i, y_plane);
+}

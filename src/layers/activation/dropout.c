@@ -1,0 +1,60 @@
+/* dropout.c: zeros elements at random in training and scales the others up, torch.nn.Dropout (Srivastava et al. 2014).
+ * The mask is a function of seed, step, image and layer, so backward draws it again instead of keeping it. */
+#include "layers/activation/elementwise.h"
+
+typedef struct dropout {
+    cn_layer base;
+    float p;
+} dropout;
+
+static const cn__attr attrs[] = {
+    {"p", CN__FLOAT, offsetof(dropout, p), NULL},
+    {NULL, CN__INT, 0, NULL},
+};
+
+float cn__dropout_p(const cn_layer *layer) {
+    return ((const dropout *)layer)->p;
+}
+
+static cn_status validate(cn_layer *layer) {
+    float p = cn__dropout_p(layer);
+    if (!(p >= 0.0f && p < 1.0f))
+        return cn__error(CN_ERR_ARGUMENT, "Dropout: p is %g, wanted 0 <= p < 1", (double)p);
+    return CN_OK;
+}
+
+static void forward(const cn__work *work, const cn__run *run, size_t item) {
+    cn__fused fused = {.dropout = cn__dropout_p(work->layer), .dropout_id = work->id};
+    cn__pointwise_forward(work, run, &fused, item);
+}
+
+static void backward(const cn__work *work, const cn__run *run, size_t item) {
+    cn__fused fused = {.dropout = cn__dropout_p(work->layer), .dropout_id = work->id};
+    cn__pointwise_backward(work, run, &fused, item);
+}
+
+static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+
+const cn__layer_ops cn__dropout_ops = {
+    .type = "Dropout",
+    .bytes = sizeof(dropout),
+    .role = CN__ROLE_DROPOUT,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .attrs = attrs,
+    .validate = validate,
+    .infer = cn__infer_same,
+    .forward = forward_phases,
+    .backward = backward_phases,
+};
+
+cn_status cn_dropout_new(cn_context *context, float p, cn_layer **layer) {
+    cn_layer *made;
+    CN__REQUIRE(layer);
+    *layer = NULL;
+    CN__REQUIRE(context);
+    CN__TRY(cn__layer_alloc(context, &cn__dropout_ops, &made));
+    ((dropout *)made)->p = p;
+    return cn__layer_finish(made, layer);
+}

@@ -1,0 +1,40 @@
+/* gelu.c: the Gaussian error linear unit, torch.nn.GELU: y = x Φ(x), or with tanh in place of the error function
+ * (Hendrycks & Gimpel 2016). */
+#include "layers/activation/elementwise.h"
+
+static const char *const approximations[] = {"none", "tanh", NULL};
+
+static const cn__attr attrs[] = {
+    {"approximate", CN__ENUM, offsetof(cn__activation, approximate), approximations},
+    {NULL, CN__INT, 0, NULL},
+};
+
+static cn_status validate(cn_layer *layer) {
+    cn__activation *a = (cn__activation *)layer;
+    CN__TRY(cn__check_range("GELU", "approximate", a->approximate, CN_GELU_EXACT, CN_GELU_TANH));
+    a->kind = a->approximate == CN_GELU_TANH ? CN__GELU_TANH : CN__GELU;
+    return CN_OK;
+}
+
+const cn__layer_ops cn__gelu_ops = {
+    .type = "GELU",
+    .bytes = sizeof(cn__activation),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .attrs = attrs,
+    .validate = validate,
+    .infer = cn__infer_same,
+    .forward = cn__activation_forward,
+    .backward = cn__activation_backward,
+    .backward_reads_in = true,
+};
+
+cn_status cn_gelu_new(cn_context *context, cn_gelu approximate, cn_layer **layer) {
+    cn_layer *made;
+    CN__REQUIRE(layer);
+    *layer = NULL;
+    CN__REQUIRE(context);
+    CN__TRY(cn__layer_alloc(context, &cn__gelu_ops, &made));
+    ((cn__activation *)made)->approximate = (int32_t)approximate;
+    return cn__layer_finish(made, layer);
+}

@@ -1,0 +1,28 @@
+/* tanh.c: the hyperbolic tangent, torch.nn.Tanh. */
+#include "layers/activation/elementwise.h"
+
+static cn_status validate(cn_layer *layer) {
+    ((cn__activation *)layer)->kind = CN__TANH;
+    return CN_OK;
+}
+
+const cn__layer_ops cn__tanh_ops = {
+    .type = "Tanh",
+    .bytes = sizeof(cn__activation),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .validate = validate,
+    .infer = cn__infer_same,
+    .forward = cn__activation_forward,
+    .backward = cn__activation_backward,
+    .backward_reads_in = true,
+};
+
+cn_status cn_tanh_new(cn_context *context, cn_layer **layer) {
+    cn_layer *made;
+    CN__REQUIRE(layer);
+    *layer = NULL;
+    CN__REQUIRE(context);
+    CN__TRY(cn__layer_alloc(context, &cn__tanh_ops, &made));
+    return cn__layer_finish(made, layer);
+}

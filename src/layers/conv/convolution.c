@@ -1,0 +1,127 @@
+/* convolution.c: what Conv2d and Linear have in common: hyper-parameters, first weights, memory, binding. */
+#include "layers/conv/convolution.h"
+#include <math.h>
+
+/* ---- hyper-parameters ---- */
+
+static cn_status check_range(const char *type, const char *what, int32_t value, int32_t least, int32_t most) {
+    if (value >= least && value <= most)
+        return CN_OK;
+    return cn__error(CN_ERR_ARGUMENT, "%s: %s is %d, wanted %d to %d", type, what, value, least, most);
+}
+
+cn_status cn__convolution_check(cn__convolution *c, const char *type) {
+    bool linear = c->base.ops->window == NULL;
+    CN__TRY(check_range(type, linear ? "in_features" : "in_channels", c->in_channels, 1, CN__MAX_SIDE));
+    CN__TRY(check_range(type, linear ? "out_features" : "out_channels", c->out_channels, 1, CN__MAX_SIDE));
+    for (int d = 0; d < 2; d++) {
+        c->stride[d] += c->stride[d] == 0;
+        c->dilation[d] += c->dilation[d] == 0;
+        CN__TRY(check_range(type, d ? "kernel width" : "kernel height", c->kernel[d], 1, CN__MAX_SIDE));
+        CN__TRY(check_range(type, d ? "stride width" : "stride height", c->stride[d], 1, CN__MAX_SIDE));
+        CN__TRY(check_range(type, d ? "padding width" : "padding height", c->padding[d], 0, CN__MAX_SIDE));
+        CN__TRY(check_range(type, d ? "dilation width" : "dilation height", c->dilation[d], 1, CN__MAX_SIDE));
+    }
+    c->groups += c->groups == 0;
+    CN__TRY(check_range(type, "groups", c->groups, 1, CN__MAX_SIDE));
+    CN__TRY(check_range(type, "bias", c->bias, 0, 1));
+    CN__TRY(check_range(type, "padding_mode", c->padding_mode, CN_PADDING_ZEROS, CN_PADDING_CIRCULAR));
+    if (c->in_channels % c->groups || c->out_channels % c->groups)
+        return cn__error(CN_ERR_ARGUMENT, "%s: %d groups do not divide %d and %d channels", type, c->groups,
+                         c->in_channels, c->out_channels);
+    return CN_OK;
+}
+
+void cn__convolution_init(const cn_layer *layer, cn__rng *rng, void *const *tensors) {
+    const cn__convolution *c = (const cn__convolution *)layer;
+    int64_t fan_in = (int64_t)c->in_channels / c->groups * c->kernel[0] * c->kernel[1];
+    float bound = 1.0f / sqrtf((float)fan_in), *weight = tensors[0];
+    for (int64_t i = 0; i < fan_in * c->out_channels; i++)
+        weight[i] = bound * (2.0f * cn__rng_uniform(rng) - 1.0f);
+    for (int32_t i = 0; c->bias && i < c->out_channels; i++)
+        ((float *)tensors[1])[i] = bound * (2.0f * cn__rng_uniform(rng) - 1.0f);
+}
+
+int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out) {
+    const cn__convolution *c = (const cn__convolution *)layer;
+    return (int64_t)out.channels * out.height * out.width * (in.channels / c->groups) * c->kernel[0] * c->kernel[1];
+}
+
+/* ---- binding ---- */
+
+static int32_t tiles(int32_t channels) {
+    return (channels + CN__CONV_TILE - 1) / CN__CONV_TILE;
+}
+
+bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
+    const cn__convolution *c = (const cn__convolution *)layer;
+    const int64_t most = 1 << 20; /* 4 MiB a layer */
+    int64_t weights = (int64_t)c->out_channels * (c->in_channels / c->groups) * c->kernel[0] * c->kernel[1];
+    return weights <= most / max_blocks;
+}
+
+void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *g) {
+    const cn__convolution *c = (const cn__convolution *)layer;
+    g->taps = c->kernel[0] * c->kernel[1];
+    g->in = c->in_channels / c->groups;
+    g->out = c->out_channels / c->groups;
+    g->in_tiles = tiles(g->in);
+    g->out_tiles = tiles(g->out);
+    cn__convolution_choose_winograd(layer, in, out, g);
+    size_t in_plain = cn__whole_lines((size_t)g->in * (size_t)g->taps * CN__CONV_TILE);
+    size_t out_plain = cn__whole_lines((size_t)g->out * (size_t)g->taps * CN__CONV_TILE);
+    g->forward_tile_floats = CN__LANES + (g->winograd.forward ? CN__WINOGRAD_FILTERS(g->in) : in_plain);
+    g->backward_plain = g->winograd.input ? CN__WINOGRAD_FILTERS(g->out) : 0;
+    g->backward_tile_floats = g->backward_plain + out_plain;
+}
+
+void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                            cn__demand *demand) {
+    const cn__convolution *c = (const cn__convolution *)layer;
+    size_t groups = (size_t)c->groups;
+    cn__conv_geometry g = {0};
+    cn__convolution_measure(layer, in, out, &g);
+    demand->pad[0] = c->padding[0];
+    demand->pad[1] = c->padding[1];
+    demand->mode = (cn_padding_mode)c->padding_mode;
+    demand->packed_floats = groups * (size_t)g.out_tiles * g.forward_tile_floats;
+    if (training) {
+        demand->packed_floats += groups * (size_t)g.in_tiles * g.backward_tile_floats;
+        if (cn__convolution_sums_apart(layer, max_blocks))
+            demand->kept_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
+        demand->kept_floats += c->bias ? (size_t)c->out_channels : 0;
+        demand->until_end = g.taps == 1 && out.height * out.width == 1;
+    } else {
+        g.winograd.input = g.winograd.weight = false;
+    }
+    demand->scratch_floats = cn__convolution_winograd_scratch(&g, out);
+}
+
+cn_status cn__convolution_bind(cn__work *work) {
+    work->geometry = cn__alloc(work->ctx, 1, sizeof(cn__conv_geometry));
+    return work->geometry ? cn__convolution_fill(work) : cn__no_memory("a convolution's index lists");
+}
+
+cn_status cn__convolution_fill(cn__work *work) {
+    cn__conv_geometry *g = work->geometry;
+    const cn__convolution *c = (const cn__convolution *)work->layer;
+    if (cn__map_floats(work->in[0], 1) > INT32_MAX || cn__map_floats(work->out, 1) > INT32_MAX)
+        return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists", c->base.ops->type,
+                         c->in_channels, work->in[0]->shape.height, work->in[0]->shape.width);
+    cn__convolution_measure(work->layer, work->in[0]->shape, work->out->shape, g);
+    g->gemm = cn__convolution_wants_gemm(work);
+    CN__TRY(cn__convolution_forward_lists(work));
+    return work->training && work->d_in[0] ? cn__convolution_backward_lists(work) : CN_OK;
+}
+
+void cn__convolution_unbind(cn__work *work) {
+    cn__conv_geometry *g = work->geometry;
+    cn__free(work->ctx, g->forward_taps);
+    cn__free(work->ctx, g->forward_pixels);
+    cn__free(work->ctx, g->skip_pixels);
+    cn__free(work->ctx, g->column);
+    cn__free(work->ctx, g->backward);
+    cn__free(work->ctx, g->backward_taps);
+    cn__free(work->ctx, g->backward_pixels);
+    cn__free(work->ctx, g);
+}

@@ -1,0 +1,243 @@
+/* convolution_geometry.c: the index lists that a convolution's kernels follow: which inputs an output reads, and which
+ * outputs read an input. The latter are exact at every border, so the input gradient multiplies no zeros. */
+#include "layers/conv/convolution.h"
+
+/* ---- which outputs read an input ---- */
+
+/* Output `out` reads it through tap `tap`. */
+typedef struct reader {
+    int32_t out, tap;
+} reader;
+
+/* One dimension of the input. Coordinates with the same readers, relative to coordinate / stride, are of one class. */
+typedef struct axis {
+    int32_t size, stride, classes;
+    int32_t *first; /* [size + 1]: a coordinate's readers begin here */
+    reader *readers;
+    int32_t *class_of; /* [size] */
+    int32_t *example;  /* [classes]: a coordinate of the class */
+} axis;
+
+/* The coordinate that padded place `i` repeats; -1: none, it is zero. */
+static int32_t source(int32_t i, int32_t size, cn_padding_mode mode) {
+    if (i >= 0 && i < size)
+        return i;
+    switch (mode) {
+    case CN_PADDING_REPLICATE:
+        return i < 0 ? 0 : size - 1;
+    case CN_PADDING_REFLECT:
+        return i < 0 ? -i : 2 * (size - 1) - i;
+    case CN_PADDING_CIRCULAR:
+        return i < 0 ? i + size : i - size;
+    default:
+        return -1;
+    }
+}
+
+static int32_t reads(const cn__convolution *c, int d, int32_t out, int32_t tap, int32_t size) {
+    return source(out * c->stride[d] - c->padding[d] + tap * c->dilation[d], size, (cn_padding_mode)c->padding_mode);
+}
+
+static void find_readers(const cn__convolution *c, int d, int32_t outputs, axis *a) {
+    int32_t *next = a->class_of; /* not in use yet */
+    for (int32_t t = 0; t < c->kernel[d]; t++)
+        for (int32_t o = 0; o < outputs; o++) {
+            int32_t i = reads(c, d, o, t, a->size);
+            if (i >= 0)
+                a->first[i + 1]++;
+        }
+    for (int32_t i = 0; i < a->size; i++) {
+        a->first[i + 1] += a->first[i];
+        next[i] = a->first[i];
+    }
+    for (int32_t t = 0; t < c->kernel[d]; t++)
+        for (int32_t o = 0; o < outputs; o++) {
+            int32_t i = reads(c, d, o, t, a->size);
+            if (i >= 0)
+                a->readers[next[i]++] = (reader){o, t};
+        }
+}
+
+static int32_t reader_count(const axis *a, int32_t i) {
+    return a->first[i + 1] - a->first[i];
+}
+
+static bool same_class(const axis *a, int32_t i, int32_t j) {
+    if (reader_count(a, i) != reader_count(a, j))
+        return false;
+    for (int32_t k = 0; k < reader_count(a, i); k++) {
+        reader x = a->readers[a->first[i] + k], y = a->readers[a->first[j] + k];
+        if (x.tap != y.tap || x.out - i / a->stride != y.out - j / a->stride)
+            return false;
+    }
+    return true;
+}
+
+/* Only neighbours of one stride phase are compared: elsewhere equals are rare, and one class more costs nothing. */
+static void find_classes(axis *a) {
+    for (int32_t i = 0; i < a->size; i++) {
+        if (i >= a->stride && same_class(a, i, i - a->stride)) {
+            a->class_of[i] = a->class_of[i - a->stride];
+        } else {
+            a->class_of[i] = a->classes;
+            a->example[a->classes++] = i;
+        }
+    }
+}
+
+static cn_status make_axis(const cn__work *work, int d, axis *a) {
+    const cn__convolution *c = (const cn__convolution *)work->layer;
+    int32_t outputs = d ? work->out->shape.width : work->out->shape.height;
+    if ((int64_t)outputs * c->kernel[d] > INT32_MAX)
+        return cn__error(CN_ERR_SHAPE, "%s: a kernel of %d places is too large for %d outputs", c->base.ops->type,
+                         c->kernel[d], outputs);
+    a->size = d ? work->in[0]->shape.width : work->in[0]->shape.height;
+    a->stride = c->stride[d];
+    a->first = cn__alloc(work->ctx, (size_t)a->size + 1, sizeof *a->first);
+    a->readers = cn__alloc(work->ctx, (size_t)outputs * (size_t)c->kernel[d], sizeof *a->readers);
+    a->class_of = cn__alloc(work->ctx, (size_t)a->size, sizeof *a->class_of);
+    a->example = cn__alloc(work->ctx, (size_t)a->size, sizeof *a->example);
+    if (!a->first || !a->readers || !a->class_of || !a->example)
+        return cn__no_memory("a convolution's index lists");
+    find_readers(c, d, outputs, a);
+    find_classes(a);
+    return CN_OK;
+}
+
+static void free_axis(cn_context *ctx, axis *a) {
+    cn__free(ctx, a->first);
+    cn__free(ctx, a->readers);
+    cn__free(ctx, a->class_of);
+    cn__free(ctx, a->example);
+}
+
+/* ---- jobs ---- */
+
+static size_t all_readers(const axis *a) {
+    size_t count = 0;
+    for (int32_t k = 0; k < a->classes; k++)
+        count += (size_t)reader_count(a, a->example[k]);
+    return count;
+}
+
+/* Whether the input is read there itself, not as what the border repeats. */
+static bool reads_itself(const cn__convolution *c, int d, reader r, int32_t i) {
+    return r.out * c->stride[d] - c->padding[d] + r.tap * c->dilation[d] == i;
+}
+
+/* The taps that all pixels of (row class, column class) see, but those that minimal filtering takes. Returns their
+ * number. */
+static int32_t fill_taps(const cn__work *work, const axis *y, const axis *x, int32_t row, int32_t column,
+                         cn__tap *taps) {
+    const cn__convolution *c = (const cn__convolution *)work->layer;
+    const cn__conv_geometry *g = work->geometry;
+    int32_t count = 0;
+    for (int32_t i = y->first[row]; i < y->first[row + 1]; i++)
+        for (int32_t j = x->first[column]; j < x->first[column + 1]; j++) {
+            reader r = y->readers[i], q = x->readers[j];
+            if (g->winograd.input && reads_itself(c, 0, r, row) && reads_itself(c, 1, q, column))
+                continue;
+            ptrdiff_t rows = r.out - row / y->stride, columns = q.out - column / x->stride;
+            taps[count].input = (int32_t)(rows * (ptrdiff_t)work->d_out->row + columns * CN__LANES);
+            taps[count++].weight = r.tap * c->kernel[1] + q.tap;
+        }
+    return count;
+}
+
+static int32_t fill_pixels(const cn__work *work, const axis *y, const axis *x, int32_t row_class, int32_t column_class,
+                           int32_t *in, int32_t *out) {
+    int32_t count = 0;
+    for (int32_t r = 0; r < y->size; r++)
+        for (int32_t q = 0; y->class_of[r] == row_class && q < x->size; q++)
+            if (x->class_of[q] == column_class) {
+                in[count] = (int32_t)((size_t)(r / y->stride) * work->d_out->row) + q / x->stride * CN__LANES;
+                out[count++] = (int32_t)((size_t)r * work->d_in[0]->row) + q * CN__LANES;
+            }
+    return count;
+}
+
+static cn_status fill_backward(cn__work *work, const axis *y, const axis *x) {
+    cn__conv_geometry *g = work->geometry;
+    size_t jobs = (size_t)y->classes * (size_t)x->classes, pixels = (size_t)y->size * (size_t)x->size;
+    g->backward = cn__alloc(work->ctx, jobs, sizeof *g->backward);
+    g->backward_taps = cn__alloc(work->ctx, all_readers(y) * all_readers(x), sizeof *g->backward_taps);
+    g->backward_pixels = cn__alloc(work->ctx, pixels, 2 * sizeof *g->backward_pixels);
+    if (!g->backward || !g->backward_taps || !g->backward_pixels)
+        return cn__no_memory("a convolution's index lists");
+    cn__tap *taps = g->backward_taps;
+    int32_t *in = g->backward_pixels, *out = in + pixels;
+    for (int32_t r = 0; r < y->classes; r++)
+        for (int32_t q = 0; q < x->classes; q++) {
+            cn__conv_job *job = &g->backward[g->backward_jobs++];
+            job->taps = taps;
+            job->pixel_in = in;
+            job->pixel_out = out;
+            job->tap_count = fill_taps(work, y, x, y->example[r], x->example[q], taps);
+            if (g->winograd.input && job->tap_count == 0) {
+                g->backward_jobs--;
+                continue;
+            }
+            job->pixel_count = fill_pixels(work, y, x, r, q, in, out);
+            taps += job->tap_count;
+            in += job->pixel_count;
+            out += job->pixel_count;
+        }
+    return CN_OK;
+}
+
+cn_status cn__convolution_backward_lists(cn__work *work) {
+    axis y = {0}, x = {0};
+    cn_status status = make_axis(work, 0, &y);
+    if (status == CN_OK)
+        status = make_axis(work, 1, &x);
+    if (status == CN_OK)
+        status = fill_backward(work, &y, &x);
+    free_axis(work->ctx, &y);
+    free_axis(work->ctx, &x);
+    return status;
+}
+
+static cn_status list_skip_pixels(cn__work *work) {
+    cn__conv_geometry *g = work->geometry;
+    size_t width = (size_t)work->out->shape.width, pixels = (size_t)g->forward.pixel_count;
+    g->skip_pixels = cn__alloc(work->ctx, pixels, sizeof *g->skip_pixels);
+    if (!g->skip_pixels)
+        return cn__no_memory("a convolution's index lists");
+    for (size_t p = 0; p < pixels; p++)
+        g->skip_pixels[p] = (int32_t)(p / width * work->fused.skip->row + p % width * CN__LANES);
+    g->forward.pixel_skip = g->skip_pixels;
+    return CN_OK;
+}
+
+cn_status cn__convolution_forward_lists(cn__work *work) {
+    const cn__convolution *c = (const cn__convolution *)work->layer;
+    const cn__map *in = work->in[0], *out = work->out;
+    cn__conv_geometry *g = work->geometry;
+    size_t pixels = (size_t)out->shape.height * (size_t)out->shape.width;
+    g->forward_taps = cn__alloc(work->ctx, (size_t)g->taps, sizeof *g->forward_taps);
+    g->forward_pixels = cn__alloc(work->ctx, pixels, 2 * sizeof *g->forward_pixels);
+    g->column = cn__alloc(work->ctx, (size_t)g->in * (size_t)g->taps, sizeof *g->column);
+    if (!g->forward_taps || !g->forward_pixels || !g->column)
+        return cn__no_memory("a convolution's index lists");
+    ptrdiff_t corner = -(ptrdiff_t)c->padding[0] * (ptrdiff_t)in->row - (ptrdiff_t)c->padding[1] * CN__LANES;
+    for (int32_t t = 0; t < g->taps; t++) {
+        ptrdiff_t y = t / c->kernel[1] * c->dilation[0], x = t % c->kernel[1] * c->dilation[1];
+        g->forward_taps[t].input = (int32_t)(corner + y * (ptrdiff_t)in->row + x * CN__LANES);
+        g->forward_taps[t].weight = t;
+    }
+    for (int32_t i = 0; i < g->in; i++)
+        for (int32_t t = 0; t < g->taps; t++)
+            g->column[i * g->taps + t] = (int32_t)((size_t)i * in->channel) + g->forward_taps[t].input;
+    int32_t *pixel_in = g->forward_pixels, *pixel_out = pixel_in + pixels;
+    for (size_t p = 0; p < pixels; p++) {
+        size_t y = p / (size_t)out->shape.width, x = p % (size_t)out->shape.width;
+        pixel_in[p] = (int32_t)(y * (size_t)c->stride[0] * in->row + x * (size_t)c->stride[1] * CN__LANES);
+        pixel_out[p] = (int32_t)(y * out->row + x * CN__LANES);
+    }
+    g->forward.taps = g->forward_taps;
+    g->forward.tap_count = g->taps;
+    g->forward.pixel_count = (int32_t)pixels;
+    g->forward.pixel_in = pixel_in;
+    g->forward.pixel_out = pixel_out;
+    return work->fused.skip ? list_skip_pixels(work) : CN_OK;
+}

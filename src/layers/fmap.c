@@ -1,0 +1,101 @@
+/* fmap.c: activations in lanes: their strides, their borders, and the way in from and out to [N, C, H, W]. */
+#include "layers/layers.h"
+#include <string.h>
+
+void cn__map_layout(cn__map *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode) {
+    size_t columns = (size_t)shape.width + 2 * (size_t)pad_width;
+    size_t lines = ((size_t)shape.height + 2 * (size_t)pad_height) * columns;
+    map->shape = shape;
+    map->pad[0] = pad_height;
+    map->pad[1] = pad_width;
+    map->mode = mode;
+    map->row = columns * CN__LANES;
+    map->channel = (lines | 1) * CN__LANES;
+    map->block = map->channel * (size_t)shape.channels;
+}
+
+size_t cn__map_floats(const cn__map *map, int32_t blocks) {
+    return map->channel * (size_t)map->shape.channels * (size_t)blocks;
+}
+
+size_t cn__map_origin(const cn__map *map) {
+    return (size_t)map->pad[0] * map->row + (size_t)map->pad[1] * CN__LANES;
+}
+
+/* The interior row or column that border place `i` of `size` repeats. */
+static int32_t border_source(int32_t i, int32_t size, cn_padding_mode mode) {
+    switch (mode) {
+    case CN_PADDING_REFLECT:
+        return i < 0 ? -i : 2 * (size - 1) - i;
+    case CN_PADDING_CIRCULAR:
+        return i < 0 ? i + size : i - size;
+    default:
+        return i < 0 ? 0 : size - 1;
+    }
+}
+
+static void fill_line(float *to, const float *from) {
+    if (from)
+        memcpy(to, from, CN__LANES * sizeof *to);
+    else
+        memset(to, 0, CN__LANES * sizeof *to);
+}
+
+/* Left and right of one interior row; then whole border rows repeat whole rows, corners included. */
+static void fill_columns(const cn__map *map, float *row) {
+    int32_t width = map->shape.width;
+    for (int32_t i = 1; i <= map->pad[1]; i++) {
+        int32_t place[2] = {-i, width - 1 + i};
+        for (int side = 0; side < 2; side++) {
+            const float *from = map->mode == CN_PADDING_ZEROS
+                                    ? NULL
+                                    : row + (ptrdiff_t)border_source(place[side], width, map->mode) * CN__LANES;
+            fill_line(row + (ptrdiff_t)place[side] * CN__LANES, from);
+        }
+    }
+}
+
+void cn__map_border(const cn__map *map, size_t block, size_t channel) {
+    float *plane = cn__map_plane(map, block, channel).data;
+    ptrdiff_t left = (ptrdiff_t)map->pad[1] * CN__LANES;
+    if (map->pad[1] > 0)
+        for (int32_t y = 0; y < map->shape.height; y++)
+            fill_columns(map, plane + (size_t)y * map->row);
+    for (int32_t i = 1; i <= map->pad[0]; i++) {
+        int32_t place[2] = {-i, map->shape.height - 1 + i};
+        for (int side = 0; side < 2; side++) {
+            float *to = plane + (ptrdiff_t)place[side] * (ptrdiff_t)map->row - left;
+            if (map->mode == CN_PADDING_ZEROS) {
+                memset(to, 0, map->row * sizeof *to);
+            } else {
+                int32_t source = border_source(place[side], map->shape.height, map->mode);
+                memcpy(to, plane + (size_t)source * map->row - left, map->row * sizeof *to);
+            }
+        }
+    }
+}
+
+void cn__map_pack(const cn__map *map, const float *images_nchw, int32_t images) {
+    cn__shape s = map->shape;
+    size_t plane_pixels = (size_t)s.height * (size_t)s.width, image_pixels = plane_pixels * (size_t)s.channels;
+    int32_t lanes = (images + CN__LANES - 1) / CN__LANES * CN__LANES;
+    for (int32_t n = 0; n < lanes; n++)
+        for (int32_t c = 0; c < s.channels; c++) {
+            float *plane = cn__map_plane(map, (size_t)n / CN__LANES, (size_t)c).data + n % CN__LANES;
+            const float *from = n < images ? images_nchw + (size_t)n * image_pixels + (size_t)c * plane_pixels : NULL;
+            for (int32_t y = 0; y < s.height; y++)
+                for (int32_t x = 0; x < s.width; x++)
+                    plane[(size_t)y * map->row + (size_t)x * CN__LANES] = from ? *from++ : 0.0f;
+        }
+}
+
+void cn__map_unpack(const cn__map *map, float *images_nchw, int32_t images) {
+    cn__shape s = map->shape;
+    for (int32_t n = 0; n < images; n++)
+        for (int32_t c = 0; c < s.channels; c++) {
+            const float *plane = cn__map_plane(map, (size_t)n / CN__LANES, (size_t)c).data + n % CN__LANES;
+            for (int32_t y = 0; y < s.height; y++)
+                for (int32_t x = 0; x < s.width; x++)
+                    *images_nchw++ = plane[(size_t)y * map->row + (size_t)x * CN__LANES];
+        }
+}

@@ -1,0 +1,201 @@
+/* batch_norm.c: batch normalisation, torch.nn.BatchNorm2d (Ioffe & Szegedy 2015). A channel's mean and variance are
+ * over batch, height and width; in evaluation the running ones are used. With N values a channel and x̂ = (x - mean) ·
+ * inv, dx = weight · inv · (dz - Σ dz / N - x̂ · Σ dz·x̂ / N). */
+#include "layers/norm/norm.h"
+#include <math.h>
+
+static const cn__attr attrs[] = {
+    {"num_features", CN__INT, offsetof(cn__norm_layer, channels), NULL},
+    {"eps", CN__FLOAT, offsetof(cn__norm_layer, eps), NULL},
+    {"momentum", CN__FLOAT, offsetof(cn__norm_layer, momentum), NULL},
+    {"affine", CN__INT, offsetof(cn__norm_layer, affine), NULL},
+    {"track_running_stats", CN__INT, offsetof(cn__norm_layer, track_running_stats), NULL},
+    {NULL, CN__INT, 0, NULL},
+};
+
+static cn_status validate(cn_layer *layer) {
+    cn__norm_layer *n = (cn__norm_layer *)layer;
+    CN__TRY(cn__norm_validate(layer));
+    n->momentum = n->momentum == 0.0f ? 0.1f : n->momentum;
+    if (!(n->momentum > 0.0f && n->momentum <= 1.0f))
+        return cn__error(CN_ERR_ARGUMENT, "BatchNorm2d: momentum is %g, wanted 0 < momentum <= 1", (double)n->momentum);
+    return cn__check_range("BatchNorm2d", "track_running_stats", n->track_running_stats, 0, 1);
+}
+
+static int tensors(const cn_layer *layer, cn__tensor_spec *specs) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    int count = cn__norm_tensors(layer, specs);
+    if (n->track_running_stats) {
+        specs[count++] = (cn__tensor_spec){"running_mean", CN_FLOAT32, 1, {n->channels}, false};
+        specs[count++] = (cn__tensor_spec){"running_var", CN_FLOAT32, 1, {n->channels}, false};
+        specs[count++] = (cn__tensor_spec){"num_batches_tracked", CN_INT64, 0, {0}, false};
+    }
+    return count;
+}
+
+/* The buffers among a layer's tensors. */
+typedef struct running {
+    float *mean, *var;
+    int64_t *batches;
+} running;
+
+static running running_of(const cn_layer *layer, void *const *tensor) {
+    void *const *first = tensor + (((const cn__norm_layer *)layer)->affine ? 2 : 0);
+    return (running){first[0], first[1], first[2]};
+}
+
+static void init(const cn_layer *layer, cn__rng *rng, void *const *tensor) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    cn__norm_init(layer, rng, tensor);
+    if (!n->track_running_stats)
+        return;
+    running buffers = running_of(layer, tensor);
+    for (int32_t c = 0; c < n->channels; c++) {
+        buffers.mean[c] = 0.0f;
+        buffers.var[c] = 1.0f;
+    }
+    *buffers.batches = 0;
+}
+
+/* ---- forward ---- */
+
+static bool wants_moments(const cn_layer *layer, bool training) {
+    return training || !((const cn__norm_layer *)layer)->track_running_stats;
+}
+
+static bool uses_batch(const cn__work *work, const cn__run *run) {
+    return wants_moments(work->layer, run->training);
+}
+
+/* Values of a lane, and of a channel. */
+static double plane_values(const cn__work *work) {
+    return (double)work->out->shape.height * work->out->shape.width;
+}
+
+static double channel_values(const cn__work *work, const cn__run *run) {
+    return plane_values(work) * run->images;
+}
+
+/* Mean and Σ (x - mean)² of a channel from those of its lanes, which all have the same number of values (Chan, Golub &
+ * LeVeque 1979). */
+static double combine(const cn__work *work, const cn__run *run, size_t channel, double *mean) {
+    double inside = cn__norm_channel_sum(work, run, channel, 1), between = 0.0;
+    *mean = cn__norm_channel_sum(work, run, channel, 0) / run->images;
+    for (size_t block = 0; block < (size_t)run->blocks; block++) {
+        const float *means = cn__norm_sums(work, block, channel);
+        for (int32_t l = 0; l < cn__run_lanes(run, block); l++)
+            between += ((double)means[l] - *mean) * ((double)means[l] - *mean);
+    }
+    return inside + plane_values(work) * between;
+}
+
+/* The running statistics move towards the batch's. */
+static void track(const cn__work *work, size_t channel, double mean, double unbiased) {
+    running buffers = running_of(work->layer, work->tensor);
+    double share = (double)((const cn__norm_layer *)work->layer)->momentum;
+    buffers.mean[channel] = (float)((1.0 - share) * (double)buffers.mean[channel] + share * mean);
+    buffers.var[channel] = (float)((1.0 - share) * (double)buffers.var[channel] + share * unbiased);
+    if (channel == 0)
+        ++*buffers.batches;
+}
+
+/* Mean and variance of a channel. */
+static void statistics(const cn__work *work, const cn__run *run, size_t channel, double *mean, double *variance) {
+    double count = channel_values(work, run);
+    if (uses_batch(work, run)) {
+        double m2 = combine(work, run, channel, mean);
+        *variance = m2 / count;
+        if (run->training && ((const cn__norm_layer *)work->layer)->track_running_stats)
+            track(work, channel, *mean, m2 / (count - 1.0));
+    } else {
+        running buffers = running_of(work->layer, work->tensor);
+        *mean = (double)buffers.mean[channel];
+        *variance = (double)buffers.var[channel];
+    }
+}
+
+/* y = scale · x + shift for running statistics. */
+static void fixed_factors(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    running buffers = running_of(layer, tensor);
+    double weight = n->affine ? (double)((const float *)tensor[0])[channel] : 1.0;
+    double bias = n->affine ? (double)((const float *)tensor[1])[channel] : 0.0;
+    *scale = weight / sqrt((double)buffers.var[channel] + (double)n->eps);
+    *shift = bias - (double)buffers.mean[channel] * *scale;
+}
+
+static void fill(float *line, double value) {
+    for (int l = 0; l < CN__LANES; l++)
+        line[l] = (float)value;
+}
+
+static void settle(const cn__work *work, const cn__run *run, size_t channel) {
+    double mean, variance, eps = (double)((const cn__norm_layer *)work->layer)->eps;
+    float *center = cn__norm_center(work, 0, channel);
+    statistics(work, run, channel, &mean, &variance);
+    fill(center, mean);
+    fill(center + CN__LANES, 1.0 / sqrt(variance + eps));
+}
+
+static size_t planes_to_measure(const cn__work *work, const cn__run *run) {
+    return uses_batch(work, run) ? cn__items_in_planes(work, run) : 0;
+}
+
+static size_t channel_items(const cn__work *work, const cn__run *run) {
+    (void)run;
+    return cn__norm_items((size_t)work->out->shape.channels);
+}
+
+static void settle_channels(const cn__work *work, const cn__run *run, size_t item) {
+    cn__norm_each(work, run, item, (size_t)work->out->shape.channels, settle);
+}
+
+/* ---- backward ---- */
+
+static void settle_back(const cn__work *work, const cn__run *run, size_t channel) {
+    double sum_dz = cn__norm_channel_sum(work, run, channel, 0), sum_dzx = cn__norm_channel_sum(work, run, channel, 1);
+    double inv = (double)cn__norm_center(work, 0, channel)[CN__LANES];
+    double share = (double)cn__norm_weight(work, channel) / channel_values(work, run);
+    float *slope = cn__norm_slope(work, 0, channel);
+    if (((const cn__norm_layer *)work->layer)->affine) {
+        work->gradient[0][channel] = (float)sum_dzx;
+        work->gradient[1][channel] = (float)sum_dz;
+    }
+    fill(slope, -share * sum_dzx * inv);
+    fill(slope + CN__LANES, -share * sum_dz);
+}
+
+static void settle_channels_back(const cn__work *work, const cn__run *run, size_t item) {
+    cn__norm_each(work, run, item, (size_t)work->out->shape.channels, settle_back);
+}
+
+/* ---- the layer ---- */
+
+static const cn__phase forward[] = {{planes_to_measure, cn__norm_measure, CN__LOCAL},
+                                    {channel_items, settle_channels, CN__GLOBAL},
+                                    {cn__items_in_planes, cn__norm_apply, CN__LOCAL},
+                                    {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward[] = {{cn__items_in_planes, cn__norm_reduce, CN__LOCAL},
+                                     {channel_items, settle_channels_back, CN__GLOBAL},
+                                     {cn__norm_wanted_planes, cn__norm_backward, CN__LOCAL},
+                                     {NULL, NULL, CN__LOCAL}};
+
+const cn__layer_ops cn__batch_norm_ops = {
+    .type = "BatchNorm2d",
+    .bytes = sizeof(cn__norm_layer),
+    .role = CN__ROLE_NORM,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .attrs = attrs,
+    .validate = validate,
+    .infer = cn__norm_infer,
+    .tensors = tensors,
+    .init = init,
+    .demand = cn__norm_demand,
+    .wants_batch = true,
+    .wants_moments = wants_moments,
+    .fixed_factors = fixed_factors,
+    .forward = forward,
+    .backward = backward,
+    .backward_reads_in = true,
+};

@@ -1,0 +1,224 @@
+/* norm.c: what batch and group norm have in common; see norm.h. The add, ReLU and dropout behind a norm are computed in
+ * its passes, so that each plane is read and written as rarely as the mathematics allows. */
+#include "layers/norm/norm.h"
+#include <math.h>
+
+extern const cn__layer_ops cn__batch_norm_ops, cn__group_norm_ops;
+
+#define PAIR (2 * CN__LANES) /* floats of two lines */
+
+static const cn__norm_layer *norm_of(const cn__work *work) {
+    return (const cn__norm_layer *)work->layer;
+}
+
+/* ---- hyper-parameters and tensors ---- */
+
+cn_status cn__norm_validate(cn_layer *layer) {
+    cn__norm_layer *n = (cn__norm_layer *)layer;
+    const char *type = layer->ops->type;
+    n->eps = n->eps == 0.0f ? 1e-5f : n->eps;
+    CN__TRY(cn__check_range(type, "channels", n->channels, 1, CN__MAX_SIDE));
+    CN__TRY(cn__check_range(type, "affine", n->affine, 0, 1));
+    if (!(n->eps > 0.0f && isfinite(n->eps)))
+        return cn__error(CN_ERR_ARGUMENT, "%s: eps is %g, wanted a finite number above 0", type, (double)n->eps);
+    return CN_OK;
+}
+
+cn_status cn__norm_infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    (void)inputs;
+    if (in->channels != n->channels)
+        return cn__error(CN_ERR_SHAPE, "%s '%s': its input has %d channels, wanted %d", layer->ops->type, name,
+                         in->channels, n->channels);
+    *out = *in;
+    return CN_OK;
+}
+
+int cn__norm_tensors(const cn_layer *layer, cn__tensor_spec *specs) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    if (!n->affine)
+        return 0;
+    specs[0] = (cn__tensor_spec){"weight", CN_FLOAT32, 1, {n->channels}, true};
+    specs[1] = (cn__tensor_spec){"bias", CN_FLOAT32, 1, {n->channels}, true};
+    return 2;
+}
+
+void cn__norm_init(const cn_layer *layer, cn__rng *rng, void *const *tensors) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    (void)rng;
+    for (int32_t c = 0; n->affine && c < n->channels; c++) {
+        ((float *)tensors[0])[c] = 1.0f;
+        ((float *)tensors[1])[c] = 0.0f;
+    }
+}
+
+float cn__norm_weight(const cn__work *work, size_t channel) {
+    return norm_of(work)->affine ? ((const float *)work->tensor[0])[channel] : 1.0f;
+}
+
+/* ---- memory ---- */
+
+/* Batch norm has a cell a channel, which all blocks share; group norm one a block and group. */
+static bool shares_cells(const cn_layer *layer) {
+    return layer->ops == &cn__batch_norm_ops;
+}
+
+/* Two pairs of lines a cell: center and inv, then b and c. */
+static float *cell_of(const cn__work *work, size_t block, size_t channel) {
+    size_t channels = (size_t)norm_of(work)->channels, groups = (size_t)norm_of(work)->groups;
+    if (shares_cells(work->layer))
+        return work->shared + channel * 2 * PAIR;
+    return cn__kept(work, block) + (channels + channel * groups / channels * 2) * PAIR;
+}
+
+void cn__norm_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                     cn__demand *demand) {
+    const cn__norm_layer *n = (const cn__norm_layer *)layer;
+    (void)out;
+    (void)max_blocks;
+    (void)training;
+    demand->kept_floats = (size_t)in.channels * PAIR;
+    if (shares_cells(layer))
+        demand->shared_floats = (size_t)in.channels * 2 * PAIR;
+    else
+        demand->kept_floats += (size_t)n->groups * 2 * PAIR;
+}
+
+float *cn__norm_sums(const cn__work *work, size_t block, size_t channel) {
+    return cn__kept(work, block) + channel * PAIR;
+}
+
+float *cn__norm_center(const cn__work *work, size_t block, size_t channel) {
+    return cell_of(work, block, channel);
+}
+
+float *cn__norm_slope(const cn__work *work, size_t block, size_t channel) {
+    return cell_of(work, block, channel) + PAIR;
+}
+
+/* ---- settling ---- */
+
+double cn__norm_channel_sum(const cn__work *work, const cn__run *run, size_t channel, int which) {
+    double lane[CN__LANES] = {0};
+    for (size_t block = 0; block < (size_t)run->blocks; block++) {
+        const float *line = cn__norm_sums(work, block, channel) + which * CN__LANES;
+        for (int32_t l = 0; l < cn__run_lanes(run, block); l++)
+            lane[l] += (double)line[l];
+    }
+    for (int half = CN__LANES / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return lane[0];
+}
+
+size_t cn__norm_items(size_t count) {
+    return (count + CN__NORM_CELLS - 1) / CN__NORM_CELLS;
+}
+
+void cn__norm_each(const cn__work *work, const cn__run *run, size_t item, size_t count, cn__norm_settle *settle) {
+    for (size_t cell = item * CN__NORM_CELLS; cell < (item + 1) * CN__NORM_CELLS && cell < count; cell++)
+        settle(work, run, cell);
+}
+
+/* ---- planes ---- */
+
+/* A lane's mean and m2 from the moments that a convolution has left, share by share (Chan, Golub & LeVeque 1979). */
+static void take_moments(const cn__work *work, size_t block, size_t channel, float *mean, float *m2) {
+    cn__shape shape = work->in[0]->shape;
+    size_t pixels = (size_t)shape.height * (size_t)shape.width, shares = cn__moment_shares(shape);
+    size_t most = cn__moment_rows(shape) * (size_t)shape.width;
+    for (size_t share = 0; share < shares; share++) {
+        const float *pivot = cn__moments_of(work, shape, block, share, channel), *sum = pivot + CN__LANES;
+        const float *squares = sum + CN__LANES;
+        float before = (float)(share * most), after = (float)(share + 1 < shares ? (share + 1) * most : pixels);
+        float count = after - before, weight = count / after;
+        for (int l = 0; l < CN__LANES; l++) {
+            float offset = sum[l] / count, delta = pivot[l] + offset - (share ? mean[l] : 0.0f);
+            m2[l] = (share ? m2[l] : 0.0f) + (squares[l] - sum[l] * offset) + delta * delta * before * weight;
+            mean[l] = (share ? mean[l] : 0.0f) + delta * weight;
+        }
+    }
+}
+
+void cn__norm_measure(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
+    float *sums = cn__norm_sums(work, block, channel);
+    (void)run;
+    if (work->moments) {
+        take_moments(work, block, channel, sums, sums + CN__LANES);
+        return;
+    }
+    work->kernels->lane_moments(cn__map_plane(work->in[0], block, channel), work->out->shape.height,
+                                work->out->shape.width, sums, sums + CN__LANES);
+}
+
+/* What the passes over a plane have in common. */
+static cn__pointwise_args plane_args(const cn__work *work, const cn__run *run, size_t block, size_t channel) {
+    const float *center = cn__norm_center(work, block, channel);
+    cn__pointwise_args args = {.x = cn__map_plane(work->in[0], block, channel),
+                               .y = cn__map_plane(work->out, block, channel),
+                               .center = center,
+                               .inv = center + CN__LANES,
+                               .weight = cn__norm_weight(work, channel),
+                               .bias = norm_of(work)->affine ? ((const float *)work->tensor[1])[channel] : 0.0f};
+    cn__pointwise_fill(&args, work, run, &work->fused, block, channel);
+    return args;
+}
+
+void cn__norm_apply(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
+    cn__pointwise_args args = plane_args(work, run, block, channel);
+    if (work->fused.skip)
+        args.skip = cn__map_plane(work->fused.skip, block, channel);
+    work->kernels->pointwise(&args);
+    cn__map_border(work->out, block, channel);
+}
+
+void cn__norm_reduce(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
+    cn__pointwise_args args = plane_args(work, run, block, channel);
+    float *sums = cn__norm_sums(work, block, channel);
+    cn__plane d_skip = {NULL, 0};
+    if (work->fused.d_skip)
+        d_skip = cn__map_plane(work->fused.d_skip, block, channel);
+    work->kernels->norm_reduce(&args, cn__map_plane(work->d_out, block, channel), d_skip, work->fused.skip_accumulate,
+                               sums, sums + CN__LANES);
+}
+
+size_t cn__norm_wanted_planes(const cn__work *work, const cn__run *run) {
+    return work->d_in[0] ? cn__items_in_planes(work, run) : 0;
+}
+
+void cn__norm_backward(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
+    cn__pointwise_args args = plane_args(work, run, block, channel);
+    const float *b = cn__norm_slope(work, block, channel);
+    /* Where norm_reduce has left it. */
+    const cn__map *dz = work->fused.d_skip && !work->fused.skip_accumulate ? work->fused.d_skip : work->d_out;
+    work->kernels->norm_backward(&args, cn__map_plane(dz, block, channel), cn__map_plane(work->d_in[0], block, channel),
+                                 b, b + CN__LANES, work->accumulate[0]);
+}
+
+/* ---- the constructor of all kinds ---- */
+
+cn_status cn_norm_new(cn_context *context, cn_norm norm, int channels, const cn_norm_options *options,
+                      cn_layer **layer) {
+    cn_norm_options o = CN_NORM_OPTIONS_INIT;
+    cn_layer *made;
+    CN__REQUIRE(layer);
+    *layer = NULL;
+    CN__REQUIRE(context);
+    CN__TRY(cn__options_read(&o, sizeof o, sizeof o, options, "cn_norm_options"));
+    CN__TRY(cn__check_range("cn_norm_new", "norm", (int32_t)norm, CN_NORM_BATCH, CN_NORM_INSTANCE));
+    CN__TRY(cn__check_range("cn_norm_new", "no_affine", o.no_affine, 0, 1));
+    CN__TRY(cn__check_range("cn_norm_new", "no_running_stats", o.no_running_stats, 0, 1));
+    CN__TRY(cn__layer_alloc(context, norm == CN_NORM_BATCH ? &cn__batch_norm_ops : &cn__group_norm_ops, &made));
+    cn__norm_layer *n = (cn__norm_layer *)made;
+    n->channels = channels;
+    n->groups = norm == CN_NORM_LAYER ? 1 : norm == CN_NORM_INSTANCE ? channels : o.groups == 0 ? 4 : o.groups;
+    n->eps = o.eps;
+    n->momentum = o.momentum;
+    n->affine = !o.no_affine;
+    n->track_running_stats = !o.no_running_stats;
+    return cn__layer_finish(made, layer);
+}

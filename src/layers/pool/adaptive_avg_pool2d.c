@@ -1,0 +1,75 @@
+/* adaptive_avg_pool2d.c: means of as many windows as the output has pixels, torch.nn.AdaptiveAvgPool2d: window i of
+ * `out` covers floor(i · in / out) to ceil((i + 1) · in / out). To 1 × 1 it is global average pooling. */
+#include "layers/pool/pool2d.h"
+
+static const cn__attr attrs[] = {
+    {"output_height", CN__INT, offsetof(cn__pool2d, output[0]), NULL},
+    {"output_width", CN__INT, offsetof(cn__pool2d, output[1]), NULL},
+    {NULL, CN__INT, 0, NULL},
+};
+
+static cn_status validate(cn_layer *layer) {
+    const cn__pool2d *p = (const cn__pool2d *)layer;
+    CN__TRY(cn__check_range("AdaptiveAvgPool2d", "output height", p->output[0], 1, CN__MAX_SIDE));
+    return cn__check_range("AdaptiveAvgPool2d", "output width", p->output[1], 1, CN__MAX_SIDE);
+}
+
+static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
+    const cn__pool2d *p = (const cn__pool2d *)layer;
+    (void)name;
+    (void)inputs;
+    *out = (cn__shape){in->channels, p->output[0], p->output[1]};
+    return CN_OK;
+}
+
+/* Exact where the output's size divides the input's, else the nearest pool that moves evenly. */
+static bool window(const cn_layer *layer, cn__shape in, cn__window *window) {
+    int32_t out = ((const cn__pool2d *)layer)->output[0], stride = in.height / out;
+    *window = (cn__window){in.height - (out - 1) * stride, stride, 0, 1};
+    return stride > 0;
+}
+
+static void forward(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
+    cn__pool_args args = cn__pool2d_args(work);
+    (void)run;
+    work->kernels->adaptive_avg_pool(&args, cn__map_plane(work->in[0], block, channel),
+                                     cn__map_plane(work->out, block, channel));
+    cn__map_border(work->out, block, channel);
+}
+
+static void backward(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
+    cn__pool_args args = cn__pool2d_args(work);
+    (void)run;
+    work->kernels->adaptive_avg_pool_backward(&args, cn__map_plane(work->d_out, block, channel),
+                                              cn__pool2d_gradient(work, block, channel));
+}
+
+static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+
+const cn__layer_ops cn__adaptive_avg_pool2d_ops = {
+    .type = "AdaptiveAvgPool2d",
+    .bytes = sizeof(cn__pool2d),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .attrs = attrs,
+    .validate = validate,
+    .infer = infer,
+    .window = window,
+    .forward = forward_phases,
+    .backward = backward_phases,
+};
+
+cn_status cn_adaptive_avg_pool2d_new(cn_context *context, int output_height, int output_width, cn_layer **layer) {
+    cn_layer *made;
+    CN__REQUIRE(layer);
+    *layer = NULL;
+    CN__REQUIRE(context);
+    CN__TRY(cn__layer_alloc(context, &cn__adaptive_avg_pool2d_ops, &made));
+    cn__pool2d *p = (cn__pool2d *)made;
+    p->output[0] = output_height;
+    p->output[1] = output_width;
+    return cn__layer_finish(made, layer);
+}

@@ -1,0 +1,65 @@
+/* avg_pool2d.c: the mean of each window, torch.nn.AvgPool2d. */
+#include "layers/pool/pool2d.h"
+
+static const cn__attr attrs[] = {
+    {"kernel_height", CN__INT, offsetof(cn__pool2d, kernel[0]), NULL},
+    {"kernel_width", CN__INT, offsetof(cn__pool2d, kernel[1]), NULL},
+    {"stride_height", CN__INT, offsetof(cn__pool2d, stride[0]), NULL},
+    {"stride_width", CN__INT, offsetof(cn__pool2d, stride[1]), NULL},
+    {"padding_height", CN__INT, offsetof(cn__pool2d, padding[0]), NULL},
+    {"padding_width", CN__INT, offsetof(cn__pool2d, padding[1]), NULL},
+    {"ceil_mode", CN__INT, offsetof(cn__pool2d, ceil_mode), NULL},
+    {"count_include_pad", CN__INT, offsetof(cn__pool2d, count_include_pad), NULL},
+    {"divisor_override", CN__INT, offsetof(cn__pool2d, divisor_override), NULL},
+    {NULL, CN__INT, 0, NULL},
+};
+
+static cn_status validate(cn_layer *layer) {
+    const cn__pool2d *p = (const cn__pool2d *)layer;
+    CN__TRY(cn__pool2d_validate(layer));
+    if (p->dilation[0] != 1 || p->dilation[1] != 1)
+        return cn__error(CN_ERR_ARGUMENT, "AvgPool2d: dilation is %d×%d, but only max pools have one", p->dilation[0],
+                         p->dilation[1]);
+    return CN_OK;
+}
+
+static void forward(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
+    cn__pool_args args = cn__pool2d_args(work);
+    (void)run;
+    work->kernels->avg_pool(&args, cn__map_plane(work->in[0], block, channel),
+                            cn__map_plane(work->out, block, channel));
+    cn__map_border(work->out, block, channel);
+}
+
+static void backward(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
+    cn__pool_args args = cn__pool2d_args(work);
+    (void)run;
+    work->kernels->avg_pool_backward(&args, cn__map_plane(work->d_out, block, channel),
+                                     cn__pool2d_gradient(work, block, channel));
+}
+
+static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+
+const cn__layer_ops cn__avg_pool2d_ops = {
+    .type = "AvgPool2d",
+    .bytes = sizeof(cn__pool2d),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .attrs = attrs,
+    .validate = validate,
+    .infer = cn__pool2d_infer,
+    .window = cn__pool2d_window,
+    .forward = forward_phases,
+    .backward = backward_phases,
+};
+
+cn_status cn_avg_pool2d_new(cn_context *context, int kernel_height, int kernel_width, const cn_pool2d_options *options,
+                            cn_layer **layer) {
+    CN__REQUIRE(layer);
+    *layer = NULL;
+    CN__REQUIRE(context);
+    return cn__pool2d_new(context, &cn__avg_pool2d_ops, kernel_height, kernel_width, options, layer);
+}

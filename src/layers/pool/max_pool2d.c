@@ -1,0 +1,72 @@
+/* max_pool2d.c: the largest value of each window, torch.nn.MaxPool2d; its gradient goes to the first that is largest.
+ */
+#include "layers/pool/pool2d.h"
+
+static const cn__attr attrs[] = {
+    {"kernel_height", CN__INT, offsetof(cn__pool2d, kernel[0]), NULL},
+    {"kernel_width", CN__INT, offsetof(cn__pool2d, kernel[1]), NULL},
+    {"stride_height", CN__INT, offsetof(cn__pool2d, stride[0]), NULL},
+    {"stride_width", CN__INT, offsetof(cn__pool2d, stride[1]), NULL},
+    {"padding_height", CN__INT, offsetof(cn__pool2d, padding[0]), NULL},
+    {"padding_width", CN__INT, offsetof(cn__pool2d, padding[1]), NULL},
+    {"dilation_height", CN__INT, offsetof(cn__pool2d, dilation[0]), NULL},
+    {"dilation_width", CN__INT, offsetof(cn__pool2d, dilation[1]), NULL},
+    {"ceil_mode", CN__INT, offsetof(cn__pool2d, ceil_mode), NULL},
+    {NULL, CN__INT, 0, NULL},
+};
+
+static void forward(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
+    cn__pool_args args = cn__pool2d_args(work);
+    (void)run;
+    work->kernels->max_pool(&args, cn__map_plane(work->in[0], block, channel),
+                            cn__map_plane(work->out, block, channel));
+    cn__map_border(work->out, block, channel);
+}
+
+/* Whether each pixel lies in just one window. */
+static bool tiles_input(const cn__pool_args *a) {
+    bool tiles = a->out_height * a->stride[0] == a->in_height && a->out_width * a->stride[1] == a->in_width;
+    for (int d = 0; d < 2; d++)
+        tiles &= a->stride[d] == a->kernel[d] && a->padding[d] == 0 && a->dilation[d] == 1;
+    return tiles;
+}
+
+static void backward(const cn__work *work, const cn__run *run, size_t item) {
+    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
+    cn__pool_args args = cn__pool2d_args(work);
+    (void)run;
+    args.overwrite = !work->accumulate[0] && tiles_input(&args);
+    cn__plane dx =
+        args.overwrite ? cn__map_plane(work->d_in[0], block, channel) : cn__pool2d_gradient(work, block, channel);
+    work->kernels->max_pool_backward(&args, cn__map_plane(work->in[0], block, channel),
+                                     cn__map_plane(work->out, block, channel),
+                                     cn__map_plane(work->d_out, block, channel), dx);
+}
+
+static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+
+const cn__layer_ops cn__max_pool2d_ops = {
+    .type = "MaxPool2d",
+    .bytes = sizeof(cn__pool2d),
+    .role = CN__ROLE_POOL,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .attrs = attrs,
+    .validate = cn__pool2d_validate,
+    .infer = cn__pool2d_infer,
+    .window = cn__pool2d_window,
+    .forward = forward_phases,
+    .backward = backward_phases,
+    .backward_reads_in = true,
+    .backward_reads_out = true,
+};
+
+cn_status cn_max_pool2d_new(cn_context *context, int kernel_height, int kernel_width, const cn_pool2d_options *options,
+                            cn_layer **layer) {
+    CN__REQUIRE(layer);
+    *layer = NULL;
+    CN__REQUIRE(context);
+    return cn__pool2d_new(context, &cn__max_pool2d_ops, kernel_height, kernel_width, options, layer);
+}

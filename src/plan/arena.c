@@ -1,0 +1,65 @@
+/* arena.c: places buffers with lifetimes in one piece of memory: largest first, each at the lowest place that no
+ * buffer alive at the same time covers. */
+#include "plan/compiled.h"
+#include <stdlib.h>
+
+#define MOST_FLOATS ((size_t)1 << 44) /* far beyond any machine, far from overflow */
+
+cn_status cn__arena_add(cn__arena *arena, size_t floats, int32_t first, int32_t last, float **target, size_t origin) {
+    if (floats > MOST_FLOATS)
+        return cn__no_memory("an activation");
+    CN__TRY(cn__grow(arena->ctx, (void **)&arena->buffers, &arena->capacity, arena->count, sizeof *arena->buffers));
+    floats = (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
+    arena->buffers[arena->count++] = (cn__buffer){floats, first, last, target, origin, 0};
+    return CN_OK;
+}
+
+static int by_size(const void *a, const void *b) {
+    const cn__buffer *x = a, *y = b;
+    if (x->floats != y->floats)
+        return x->floats < y->floats ? 1 : -1;
+    return (x->target > y->target) - (x->target < y->target);
+}
+
+/* The lowest offset at which `buffer` overlaps none of the placed ones that it lives beside. */
+static size_t lowest_place(const cn__buffer *placed, size_t count, const cn__buffer *buffer) {
+    size_t offset = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t i = 0; i < count; i++) {
+            const cn__buffer *other = &placed[i];
+            bool together = buffer->first <= other->last && other->first <= buffer->last;
+            if (together && offset < other->offset + other->floats && other->offset < offset + buffer->floats) {
+                offset = other->offset + other->floats;
+                moved = true;
+            }
+        }
+    }
+    return offset;
+}
+
+cn_status cn__arena_place(cn__arena *arena, size_t copies, float **memory, size_t *floats) {
+    size_t end = CN__LANES;
+    qsort(arena->buffers, arena->count, sizeof *arena->buffers, by_size);
+    for (size_t i = 0; i < arena->count; i++) {
+        cn__buffer *buffer = &arena->buffers[i];
+        buffer->offset = lowest_place(arena->buffers, i, buffer);
+        if (buffer->offset + buffer->floats > end)
+            end = buffer->offset + buffer->floats;
+        if (end > MOST_FLOATS / copies)
+            return cn__no_memory("the model's activations");
+    }
+    end |= CN__LANES; /* an odd number of lines, as in cn__map_layout */
+    *memory = cn__alloc(arena->ctx, copies * end, sizeof **memory);
+    if (!*memory)
+        return cn__no_memory("the model's activations");
+    *floats = end;
+    for (size_t i = 0; i < arena->count; i++)
+        if (arena->buffers[i].floats > 0)
+            *arena->buffers[i].target = *memory + arena->buffers[i].offset + arena->buffers[i].origin;
+    return CN_OK;
+}
+
+void cn__arena_drop(cn__arena *arena) {
+    cn__free(arena->ctx, arena->buffers);
+}

@@ -1,0 +1,36 @@
+/* plan_tensors.c: where a plan's layers find their parameters and buffers: in the model, in a copy as they are now, or
+ * where another plan has them. */
+#include "plan/compiled.h"
+#include <string.h>
+
+static size_t tensor_bytes(const cn_tensor *tensor) {
+    size_t bytes = (size_t)tensor->count * cn__dtype_bytes(tensor->dtype);
+    return (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
+}
+
+static cn_status copy_tensors(cn__plan *plan) {
+    const cn_model *model = plan->model;
+    size_t bytes = 0;
+    for (size_t i = 0; i < model->slot_count; i++)
+        bytes += tensor_bytes(&model->slots[i].value);
+    plan->copies = cn__alloc(plan->ctx, bytes, 1);
+    if (!plan->copies)
+        return cn__no_memory("a copy of the parameters");
+    char *to = plan->copies;
+    for (size_t i = 0; i < model->slot_count; i++) {
+        const cn_tensor *from = &model->slots[i].value;
+        plan->tensors[i] = memcpy(to, from->data, (size_t)from->count * cn__dtype_bytes(from->dtype));
+        to += tensor_bytes(from);
+    }
+    return CN_OK;
+}
+
+cn_status cn__plan_tensors(cn__plan *plan) {
+    const cn_model *model = plan->model;
+    plan->tensors = cn__alloc(plan->ctx, model->slot_count, sizeof *plan->tensors);
+    if (!plan->tensors)
+        return cn__no_memory("a plan");
+    for (size_t i = 0; i < model->slot_count; i++)
+        plan->tensors[i] = plan->options.share ? plan->options.share->tensors[i] : model->slots[i].value.data;
+    return plan->options.copy_tensors && !plan->options.share ? copy_tensors(plan) : CN_OK;
+}
