@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 
 enum {
-    BAR = 20,                      /* characters of a bar */
-    LEAST_MAP = 256,               /* pixels of a map's longer side: small pictures are enlarged, */
-    MOST_MAP = 768,                /* large ones reduced */
-    MOST_INPUT = 256 * 1024 * 1024 /* bytes of a picture from standard input */
+    BAR = 20,                     /* characters of a bar */
+    MIN_MAP = 256,                /* pixels of a map's longer side: small pictures are enlarged, */
+    MAX_MAP = 768,                /* large ones reduced */
+    MAX_INPUT = 256 * 1024 * 1024 /* bytes of a picture from standard input */
 };
 
 static const char *model_name = "pretrained", *map_path;
@@ -65,7 +65,7 @@ static cn_status open_model(classifier *c) {
     cn_layer_info last = CN_LAYER_INFO_INIT;
     int64_t output[3];
     cn_status status = model_load(c->context, model_name, &c->model);
-    options.max_batch = 1;
+    options.max_batch_size = 1;
     options.flip = flip;
     options.shift = (int)shift;
     if (status == CN_OK)
@@ -91,7 +91,7 @@ static cn_status open_model(classifier *c) {
 static cn_status make_room(classifier *c) {
     c->probability = malloc((size_t)c->classes * sizeof *c->probability);
     c->order = malloc((size_t)c->classes * sizeof *c->order);
-    cn_status status = cn_tensor_new(c->context, CN_FLOAT32, 2, (int64_t[]){1, c->classes}, &c->scores);
+    cn_status status = cn_tensor_new(c->context, CN_DTYPE_FLOAT32, 2, (int64_t[]){1, c->classes}, &c->scores);
     if (status == CN_OK && c->probability && c->order)
         return CN_OK;
     complain("no memory for %lld classes", (long long)c->classes);
@@ -109,8 +109,8 @@ static const char *name_of(const classifier *c, int64_t label, char text[NAME_TE
 /* ---- a picture ---- */
 
 static cn_status load_input(cn_context *context, cn_tensor **image) {
-    unsigned char *data = malloc(MOST_INPUT);
-    size_t bytes = data ? fread(data, 1, MOST_INPUT, stdin) : 0;
+    unsigned char *data = malloc(MAX_INPUT);
+    size_t bytes = data ? fread(data, 1, MAX_INPUT, stdin) : 0;
     cn_status status = data && !ferror(stdin) ? cn_image_load_memory(context, data, bytes, image) : CN_ERR_IO;
     free(data);
     return status;
@@ -149,7 +149,7 @@ static cn_status map_background(const classifier *c, const cn_tensor *image, cn_
     double height = (double)c->input[1], width = (double)c->input[2], longer = height > width ? height : width;
     double across = (double)cn_tensor_shape(image, 3) / width, down = (double)cn_tensor_shape(image, 2) / height;
     double scale = across < down ? across : down;
-    scale = scale * longer < LEAST_MAP ? LEAST_MAP / longer : scale * longer > MOST_MAP ? MOST_MAP / longer : scale;
+    scale = scale * longer < MIN_MAP ? MIN_MAP / longer : scale * longer > MAX_MAP ? MAX_MAP / longer : scale;
     return cn_image_fit(image, 3, (int)fmax(1.0, rint(height * scale)), (int)fmax(1.0, rint(width * scale)),
                         background);
 }
@@ -157,7 +157,7 @@ static cn_status map_background(const classifier *c, const cn_tensor *image, cn_
 static cn_status write_map(const classifier *c, const cn_tensor *image, const cn_tensor *fitted, const char *path) {
     cn_tensor *map = NULL, *background = NULL, *overlaid = NULL;
     cn_status status;
-    if ((status = cn_class_activation_map(c->model, fitted, c->order[0], &map)) == CN_OK &&
+    if ((status = cn_model_class_activation_map(c->model, fitted, c->order[0], &map)) == CN_OK &&
         (status = map_background(c, image, &background)) == CN_OK &&
         (status = cn_image_overlay(background, map, 0.5f, &overlaid)) == CN_OK)
         status = cn_image_save(overlaid, path);

@@ -107,13 +107,13 @@ typedef struct recorder {
     bool failed;
 } recorder;
 
-static int on_batch(void *user, const cn_batch *batch) {
+static int on_batch(void *user, const cn_batch_info *batch) {
     recorder *r = user;
     progress_batch(&r->progress, batch);
     return interruption() != 0;
 }
 
-static int on_epoch(void *user, const cn_epoch *epoch) {
+static int on_epoch(void *user, const cn_epoch_info *epoch) {
     recorder *r = user;
     progress_epoch(&r->progress, epoch);
     r->run->epochs[r->run->count++] = *epoch;
@@ -147,11 +147,11 @@ static bool train_run(const comparison *c, comparison_run *run, const char *path
     if (!r.log)
         return false;
     run->count = 0;
-    network.norm = (cn_norm)run->norm;
+    network.norm = (cn_norm_kind)run->norm;
     network.dropout = c->recipe.dropout;
     network.classes = cn_dataset_classes(c->train);
     network.seed = (uint64_t)run->seed;
-    bool good = cn_session8_new(c->context, &network, &model) == CN_OK;
+    bool good = cn_model_session8(c->context, &network, &model) == CN_OK;
     if (good)
         good = fit(c, &r, model);
     else
@@ -192,7 +192,7 @@ static bool open_comparison(comparison *c, data_spec *data) {
         return false;
     }
     c->runs = calloc((size_t)(c->norm_count * c->seed_count), sizeof *c->runs);
-    cn_epoch *all = calloc((size_t)(c->norm_count * c->seed_count) * (size_t)c->epochs, sizeof *all);
+    cn_epoch_info *all = calloc((size_t)(c->norm_count * c->seed_count) * (size_t)c->epochs, sizeof *all);
     c->epoch_memory = all;
     if (!c->runs || !all) {
         complain("no memory for the histories");

@@ -5,7 +5,7 @@
 #include <convnet.h>
 #include <stdio.h>
 
-static int show_epoch(void *user, const cn_epoch *epoch) {
+static int show_epoch(void *user, const cn_epoch_info *epoch) {
     (void)user;
     printf("epoch %d: test accuracy %.1f %%\n", (int)epoch->epoch, 100.0 * epoch->test_accuracy);
     return 0; /* anything else stops the training */
@@ -19,15 +19,15 @@ static cn_status run(cn_context *ctx) {
     cn_tensor *image = NULL, *scores = NULL;
     int64_t label, image_shape[4] = {1, 3, 32, 32}, scores_shape[2] = {1, 10};
     cn_status status;
-    if ((status = cn_dataset_synthetic(ctx, CN_TRAIN, 4000, 1, &train)) == CN_OK &&
-        (status = cn_dataset_synthetic(ctx, CN_TEST, 1000, 1, &test)) == CN_OK &&
-        (status = cn_session8_new(ctx, NULL, &net)) == CN_OK &&
+    if ((status = cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, 4000, 1, &train)) == CN_OK &&
+        (status = cn_dataset_synthetic(ctx, CN_SPLIT_TEST, 1000, 1, &test)) == CN_OK &&
+        (status = cn_model_session8(ctx, NULL, &net)) == CN_OK &&
         (status = cn_trainer_new(net, train, test, NULL, &trainer)) == CN_OK &&
         (status = cn_trainer_fit(trainer, 3, show_epoch, NULL)) == CN_OK &&
         (status = cn_model_save(net, "embed.safetensors")) == CN_OK &&
         (status = cn_predictor_new(net, NULL, &predictor)) == CN_OK &&
-        (status = cn_tensor_new(ctx, CN_UINT8, 4, image_shape, &image)) == CN_OK &&
-        (status = cn_tensor_new(ctx, CN_FLOAT32, 2, scores_shape, &scores)) == CN_OK &&
+        (status = cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, image_shape, &image)) == CN_OK &&
+        (status = cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, scores_shape, &scores)) == CN_OK &&
         (status = cn_dataset_image(test, 0, image, &label)) == CN_OK &&
         (status = cn_predictor_run(predictor, image, scores)) == CN_OK)
         printf("test image 0 is a %s; the network says %s\n", cn_dataset_class_name(test, label),

@@ -69,10 +69,10 @@ static cn_status activations(cn_context *context, const cn_model *model, const c
     if (status == CN_OK) {
         cn_dataset_shape(dataset, in);
         cn_model_output_shape(part, out);
-        status = cn_tensor_new(context, CN_FLOAT32, 4, (int64_t[]){1, in[0], in[1], in[2]}, &image);
+        status = cn_tensor_new(context, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, in[0], in[1], in[2]}, &image);
     }
     if (status == CN_OK)
-        status = cn_tensor_new(context, CN_FLOAT32, 4, (int64_t[]){1, out[0], out[1], out[2]}, &output);
+        status = cn_tensor_new(context, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, out[0], out[1], out[2]}, &output);
     if (status == CN_OK)
         status = cn_predictor_new(part, NULL, &predictor);
     if (status == CN_OK)
@@ -111,7 +111,7 @@ int main(int argc, char **argv) {
     arguments_need(&explore_program, "layer", model_name != NULL, "--model");
     data_spec data = data_spec_read(data_text);
     if (report_folder(out_directory) && program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK &&
-        data_open(context, &data, test_split ? CN_TEST : CN_TRAIN, &dataset) == CN_OK)
+        data_open(context, &data, test_split ? CN_SPLIT_TEST : CN_SPLIT_TRAIN, &dataset) == CN_OK)
         good = show_data(context, &data, dataset) && (!model_name || show_model(context, dataset));
     if (good)
         printf("Sheets in %s\n", out_directory);

@@ -96,9 +96,9 @@ static cn_status print_predictions(cn_context *context, const cn_model *model, c
     options.shift = (int)shift;
     cn_status status = cn_predictor_new(model, &options, &predictor);
     if (status == CN_OK)
-        status = cn_tensor_new(context, CN_UINT8, 4, shape, &image);
+        status = cn_tensor_new(context, CN_DTYPE_UINT8, 4, shape, &image);
     if (status == CN_OK)
-        status = cn_tensor_new(context, CN_FLOAT32, 2, scores_shape, &scores);
+        status = cn_tensor_new(context, CN_DTYPE_FLOAT32, 2, scores_shape, &scores);
     if (status == CN_OK)
         printf("\nPredictions\n%7s  %-5s  %-24s  %s\n", "index", "", "prediction", "truth");
     for (int64_t i = 0; status == CN_OK && i < predictions && i < count; i++)
@@ -138,7 +138,7 @@ static int measure(cn_context *context, const char *model_path, data_spec *data)
         complain_file("load", model_path, cn_last_error());
     else
         cn_model_input_shape(model, data->shape);
-    if (model && data_open(context, data, split == SPLIT_TRAIN ? CN_TRAIN : CN_TEST, &dataset) == CN_OK &&
+    if (model && data_open(context, data, split == SPLIT_TRAIN ? CN_SPLIT_TRAIN : CN_SPLIT_TEST, &dataset) == CN_OK &&
         classes_match(model, dataset)) {
         options.loss = network_loss(model);
         options.flip = flip;

@@ -119,9 +119,9 @@ static void change_schedule(cn_schedule_options *o) {
     TAKE("factor", o->factor, (float)factor);
     TAKE("patience", o->patience, (int)patience);
     TAKE("step-size", o->step_size, (int)step_size);
-    TAKE("min-lr", o->min_lr, (float)min_rate);
-    TAKE("lr", o->max_lr, 0.0f); /* then 10 times that */
-    TAKE("max-lr", o->max_lr, (float)max_rate);
+    TAKE("min-lr", o->min_learning_rate, (float)min_rate);
+    TAKE("lr", o->max_learning_rate, 0.0f); /* then 10 times that */
+    TAKE("max-lr", o->max_learning_rate, (float)max_rate);
     TAKE("rise", o->pct_start, (float)rise);
     TAKE("linear", o->linear, 1);
 }
@@ -195,14 +195,14 @@ typedef struct run {
     int64_t best_epoch;
 } run;
 
-static int on_batch(void *user, const cn_batch *batch) {
+static int on_batch(void *user, const cn_batch_info *batch) {
     run *r = user;
     r->batch_images = batch->images;
     progress_batch(&r->progress, batch);
     return interruption() != 0;
 }
 
-static int on_epoch(void *user, const cn_epoch *epoch) {
+static int on_epoch(void *user, const cn_epoch_info *epoch) {
     run *r = user;
     r->batch_images = 0;
     r->train_images += cn_dataset_count(r->train);
@@ -272,7 +272,7 @@ static double rate_shown(const recipe *r) {
                                                            : 0.001;
     if (r->schedule.kind != CN_SCHEDULE_ONE_CYCLE)
         return start;
-    return r->schedule.max_lr > 0.0f ? (double)r->schedule.max_lr : 10.0 * start;
+    return r->schedule.max_learning_rate > 0.0f ? (double)r->schedule.max_learning_rate : 10.0 * start;
 }
 
 /* What was trained, on what and how, for the report. */

@@ -175,7 +175,7 @@ CN_API void cn_text_free(char *text);
 
 typedef struct cn_tensor cn_tensor;
 
-typedef enum cn_dtype { CN_FLOAT32 = 1, CN_UINT8 = 2, CN_INT64 = 3 } cn_dtype;
+typedef enum cn_dtype { CN_DTYPE_FLOAT32 = 1, CN_DTYPE_UINT8 = 2, CN_DTYPE_INT64 = 3 } cn_dtype;
 
 #define CN_MAX_DIMS 8
 
@@ -268,13 +268,13 @@ CN_API cn_status cn_conv2d_new(cn_context *context, int in_channels, int out_cha
  * uniform in ±1 / sqrt(in_features). */
 CN_API cn_status cn_linear_new(cn_context *context, int in_features, int out_features, int no_bias, cn_layer **layer);
 
-typedef enum cn_norm {
+typedef enum cn_norm_kind {
     CN_NORM_NONE = 0,
     CN_NORM_BATCH = 1,   /* torch.nn.BatchNorm2d (Ioffe & Szegedy 2015): one mean and variance a channel */
     CN_NORM_LAYER = 2,   /* GroupNorm with one group: one a image */
     CN_NORM_GROUP = 3,   /* torch.nn.GroupNorm (Wu & He 2018): one a image and group of channels */
     CN_NORM_INSTANCE = 4 /* GroupNorm with a group a channel */
-} cn_norm;
+} cn_norm_kind;
 
 typedef struct cn_norm_options {
     size_t size;
@@ -290,7 +290,7 @@ typedef struct cn_norm_options {
 /* Normalisation of `channels` channels, y = (x - mean) / sqrt(variance + eps) · weight + bias. Parameters weight (1)
  * and bias (0), [channels]; batch norm also keeps running_mean, running_var (unbiased) and num_batches_tracked.
  * CN_NORM_NONE is CN_ERR_ARGUMENT. */
-CN_API cn_status cn_norm_new(cn_context *context, cn_norm norm, int channels, const cn_norm_options *options,
+CN_API cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channels, const cn_norm_options *options,
                              cn_layer **layer);
 
 /* Element by element: max(x, 0); x or slope·x below 0; 1 / (1 + e^-x); tanh x; x / (1 + e^-x). */
@@ -301,8 +301,8 @@ CN_API cn_status cn_tanh_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_silu_new(cn_context *context, cn_layer **layer);
 
 /* x Φ(x) with the error function (CN_GELU_EXACT) or torch's tanh approximation (Hendrycks & Gimpel 2016). */
-typedef enum cn_gelu { CN_GELU_EXACT = 0, CN_GELU_TANH = 1 } cn_gelu;
-CN_API cn_status cn_gelu_new(cn_context *context, cn_gelu approximate, cn_layer **layer);
+typedef enum cn_gelu_kind { CN_GELU_EXACT = 0, CN_GELU_TANH = 1 } cn_gelu_kind;
+CN_API cn_status cn_gelu_new(cn_context *context, cn_gelu_kind approximate, cn_layer **layer);
 
 /* In training sets each element to 0 with probability p, 0 <= p < 1, and scales the others by 1 / (1 - p); in
  * evaluation the identity. p is rounded to a multiple of 1/65536. Draws depend on seed, step, image and layer only. */
@@ -365,19 +365,19 @@ CN_API cn_status cn_model_init(cn_model *model, uint64_t seed);
  * skips, dropout 0.01, 10 classes, seed 0). Comes initialised. */
 typedef struct cn_session8_options {
     size_t size;
-    cn_norm norm;  /* CN_NORM_NONE: no normalisation */
-    int groups;    /* of CN_NORM_GROUP: must divide 16, 24 and 32; 0 means 4 */
-    float dropout; /* 0: none */
-    int skip;      /* 1: the padded blocks add their input */
-    int classes;   /* 0 means 10 */
-    uint64_t seed; /* of the parameters */
+    cn_norm_kind norm; /* CN_NORM_NONE: no normalisation */
+    int groups;        /* of CN_NORM_GROUP: must divide 16, 24 and 32; 0 means 4 */
+    float dropout;     /* 0: none */
+    int skip;          /* 1: the padded blocks add their input */
+    int classes;       /* 0 means 10 */
+    uint64_t seed;     /* of the parameters */
 } cn_session8_options;
 #define CN_SESSION8_OPTIONS_INIT                                                                                       \
     { sizeof(cn_session8_options), CN_NORM_BATCH, 4, 0.01f, 1, 10, 0 }
-CN_API cn_status cn_session8_new(cn_context *context, const cn_session8_options *options, cn_model **model);
+CN_API cn_status cn_model_session8(cn_context *context, const cn_session8_options *options, cn_model **model);
 
 /* The study's MNIST networks, 2 to 5, for 1×28×28 images. Comes initialised from `seed`. */
-CN_API cn_status cn_mnist_model_new(cn_context *context, int which, uint64_t seed, cn_model **model);
+CN_API cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, cn_model **model);
 
 /* Parameters and buffers, in the order of a PyTorch state dict. The tensors belong to the model, live as long as it
  * and may be written to between calls. cn_model_tensor_count is 0 before cn_model_init. CN_ERR_NOT_FOUND: no such
@@ -438,7 +438,7 @@ CN_API cn_status cn_model_load_memory(cn_context *context, const void *data, siz
  * the ten classes that cn_model_class_name gives. The same file, session8-cifar10.safetensors, is installed in
  * PREFIX/share/convnet/, beside a card that says how it was trained and what it gets right. CN_ERR_UNSUPPORTED: a build
  * without JSON. */
-CN_API cn_status cn_session8_pretrained(cn_context *context, cn_model **model);
+CN_API cn_status cn_model_session8_pretrained(cn_context *context, cn_model **model);
 
 /* Reads parameters and buffers by name into a model that exists, such as a PyTorch state dict saved as safetensors.
  * All of the model's tensors must be there with its shapes (num_batches_tracked may be missing), or nothing changes:
@@ -463,9 +463,9 @@ CN_API cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output
 
 typedef struct cn_dataset cn_dataset;
 
-typedef enum cn_split { CN_TRAIN = 0, CN_TEST = 1 } cn_split;
+typedef enum cn_split { CN_SPLIT_TRAIN = 0, CN_SPLIT_TEST = 1 } cn_split;
 
-/* The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch.bin; names from batches.meta.txt
+/* The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch_size.bin; names from batches.meta.txt
  * where it is) in `directory`, all in memory, normalised with session 8's mean and std.
  * CN_ERR_IO; CN_ERR_FORMAT: not a whole number of records; CN_ERR_DATA: a label above 9. */
 CN_API cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset);
@@ -509,7 +509,7 @@ CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, c
                                    cn_dataset **dataset);
 
 /* Files that cn_dataset_folder skipped; 0 for other data sets. */
-CN_API int64_t cn_dataset_skipped(const cn_dataset *dataset);
+CN_API int64_t cn_dataset_skipped_count(const cn_dataset *dataset);
 
 /* Images that your program hands over when asked. `fetch` writes channels·height·width bytes and the label and
  * returns 0, or anything else to fail the call that asked (CN_ERR_IO). It is called from several threads at once
@@ -537,7 +537,7 @@ CN_API cn_status cn_dataset_subset(const cn_dataset *dataset, int64_t count, con
                                    cn_dataset **subset);
 CN_API cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
                                   cn_dataset **rest);
-CN_API cn_status cn_dataset_shuffle(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled);
+CN_API cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled);
 
 CN_API void cn_dataset_free(cn_dataset *dataset);
 
@@ -589,16 +589,16 @@ CN_API cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, cons
 /* ------------------------------------------------------------------------------------------ */
 /* Loss, optimiser, schedule                                                                  */
 
-typedef enum cn_loss {
+typedef enum cn_loss_kind {
     CN_LOSS_NLL = 0,          /* of log-probabilities (a model that ends in log-softmax) */
     CN_LOSS_CROSS_ENTROPY = 1 /* of logits: log-softmax and NLL in one */
-} cn_loss;
+} cn_loss_kind;
 
 /* Mean loss over a batch of [N, K] float32 outputs and int64 [N] labels. With label smoothing s, 0 <= s < 1, the
  * target is 1 - s on the label plus s / K on every class. `gradient`, [N, K] or NULL, gets dLoss/dOutput.
  * CN_ERR_SHAPE, CN_ERR_DATA: a label outside 0 … K - 1. */
-CN_API cn_status cn_loss_compute(cn_loss loss, float label_smoothing, const cn_tensor *output, const cn_tensor *labels,
-                                 double *mean, cn_tensor *gradient);
+CN_API cn_status cn_loss_compute(cn_loss_kind loss, float label_smoothing, const cn_tensor *output,
+                                 const cn_tensor *labels, double *mean, cn_tensor *gradient);
 
 typedef struct cn_optimizer cn_optimizer;
 
@@ -646,17 +646,17 @@ typedef enum cn_schedule_kind {
 typedef struct cn_schedule_options {
     size_t size;
     cn_schedule_kind kind;
-    float factor;           /* plateau and step: multiplies the rate; 0 means 0.1 */
-    int patience;           /* plateau: epochs without improvement that are borne */
-    float threshold;        /* plateau: relative improvement that counts; 0 means 1e-4 */
-    int step_size;          /* step: epochs between cuts; 0 means 10 */
-    float min_lr;           /* plateau, cosine: the lowest rate */
-    int epochs;             /* cosine, one-cycle: length of the whole run; 0: the epochs of the first fit */
-    float max_lr;           /* one-cycle: peak; 0 means 10 times the optimiser's rate */
-    float pct_start;        /* one-cycle: share of the rise; 0 means 0.3 */
-    float div_factor;       /* one-cycle: peak / start; 0 means 25 */
-    float final_div_factor; /* one-cycle: start / end; 0 means 1e4 */
-    int linear;             /* one-cycle: 1: straight lines instead of cosines */
+    float factor;            /* plateau and step: multiplies the rate; 0 means 0.1 */
+    int patience;            /* plateau: epochs without improvement that are borne */
+    float threshold;         /* plateau: relative improvement that counts; 0 means 1e-4 */
+    int step_size;           /* step: epochs between cuts; 0 means 10 */
+    float min_learning_rate; /* plateau, cosine: the lowest rate */
+    int epochs;              /* cosine, one-cycle: length of the whole run; 0: the epochs of the first fit */
+    float max_learning_rate; /* one-cycle: peak; 0 means 10 times the optimiser's rate */
+    float pct_start;         /* one-cycle: share of the rise; 0 means 0.3 */
+    float div_factor;        /* one-cycle: peak / start; 0 means 25 */
+    float final_div_factor;  /* one-cycle: start / end; 0 means 1e4 */
+    int linear;              /* one-cycle: 1: straight lines instead of cosines */
 } cn_schedule_options;
 #define CN_SCHEDULE_OPTIONS_INIT                                                                                       \
     { sizeof(cn_schedule_options), CN_SCHEDULE_PLATEAU, 0.3f, 0, 1e-4f, 10, 0.0f, 0, 0.0f, 0.3f, 25.0f, 1e4f, 0 }
@@ -667,7 +667,7 @@ typedef struct cn_schedule_options {
 typedef struct cn_trainer cn_trainer;
 
 /* One epoch of a history. Accuracies are shares, 0 to 1; test values are NaN without a test set. */
-typedef struct cn_epoch {
+typedef struct cn_epoch_info {
     size_t size;
     int64_t epoch;                     /* from 1 */
     double train_loss, train_accuracy; /* mean over the epoch's batches, while training */
@@ -675,12 +675,12 @@ typedef struct cn_epoch {
     double learning_rate;     /* that the epoch was trained with (its last batch's) */
     double seconds;           /* training and testing */
     double images_per_second; /* training alone */
-} cn_epoch;
-#define CN_EPOCH_INIT                                                                                                  \
-    { sizeof(cn_epoch), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }
+} cn_epoch_info;
+#define CN_EPOCH_INFO_INIT                                                                                             \
+    { sizeof(cn_epoch_info), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }
 
 /* One batch, just trained on; averages are over the epoch so far. */
-typedef struct cn_batch {
+typedef struct cn_batch_info {
     size_t size;
     int64_t epoch, batch, batches; /* from 1; batches an epoch */
     int64_t images;                /* seen in this epoch */
@@ -688,17 +688,17 @@ typedef struct cn_batch {
     double average_loss, average_accuracy;
     double learning_rate;
     double seconds; /* since the epoch began */
-} cn_batch;
+} cn_batch_info;
 
 /* Called on the thread that called cn_trainer_fit; a return value other than 0 ends the training in good order. */
-typedef int (*cn_epoch_function)(void *user, const cn_epoch *epoch);
-typedef int (*cn_batch_function)(void *user, const cn_batch *batch);
+typedef int (*cn_epoch_function)(void *user, const cn_epoch_info *epoch);
+typedef int (*cn_batch_function)(void *user, const cn_batch_info *batch);
 
 typedef struct cn_trainer_options {
     size_t size;
-    int batch_size; /* 0 means 32; the last, partial batch of an epoch is kept */
-    int test_batch; /* 0 means 128 */
-    cn_loss loss;
+    int batch_size;      /* 0 means 32; the last, partial batch of an epoch is kept */
+    int test_batch_size; /* 0 means 128 */
+    cn_loss_kind loss;
     float label_smoothing;
     float l1;                              /* adds l1 · Σ|parameter| to the loss */
     uint64_t seed;                         /* of shuffling, augmentation and dropout */
@@ -730,9 +730,9 @@ CN_API void cn_trainer_free(cn_trainer *trainer);
  * CN_ERR_IO, CN_ERR_DATA: from the data set. */
 CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int epochs, cn_epoch_function on_epoch, void *user);
 
-/* The history so far. cn_trainer_epoch: `index` from 0; CN_ERR_NOT_FOUND: not that many. */
+/* The history so far. cn_trainer_epoch_info: `index` from 0; CN_ERR_NOT_FOUND: not that many. */
 CN_API int64_t cn_trainer_epoch_count(const cn_trainer *trainer);
-CN_API cn_status cn_trainer_epoch(const cn_trainer *trainer, int64_t index, cn_epoch *epoch);
+CN_API cn_status cn_trainer_epoch_info(const cn_trainer *trainer, int64_t index, cn_epoch_info *epoch);
 
 /* ------------------------------------------------------------------------------------------ */
 /* Evaluation                                                                                 */
@@ -751,7 +751,7 @@ typedef struct cn_misclassified {
 
 typedef struct cn_evaluation_options {
     size_t size;
-    cn_loss loss; /* how outputs are read */
+    cn_loss_kind loss; /* how outputs are read */
     /* Test-time augmentation: an image's probabilities are the mean over several variants of it. */
     int flip;  /* 1: itself and its mirror image */
     int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² variants; 0 to 8, and less than
@@ -766,7 +766,7 @@ CN_API cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *data
                                    const cn_evaluation_options *options, cn_evaluation **evaluation);
 
 /* The same with that loss and otherwise default options. */
-CN_API cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss,
+CN_API cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss_kind loss,
                              cn_evaluation **evaluation);
 CN_API void cn_evaluation_free(cn_evaluation *evaluation);
 
@@ -789,7 +789,7 @@ typedef struct cn_predictor cn_predictor;
 
 typedef struct cn_predictor_options {
     size_t size;
-    int max_batch; /* images handled at a time, larger inputs are cut up; 0 means 16 */
+    int max_batch_size; /* images handled at a time, larger inputs are cut up; 0 means 16 */
     /* Test-time augmentation: several variants of each image go in, and the output has the mean of the probabilities
      * that they get, from a model with one value a class: as they are if its last layer is a softmax, else their
      * logarithms.
@@ -804,7 +804,7 @@ typedef struct cn_predictor_options {
 /* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may share
  * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time
  * and, unless a layer prevents it (grouped convolutions, batch norm without running statistics), also in the one that
- * serves few; with a small max_batch only in the latter, and then it takes the least memory. CN_ERR_STATE: model not
+ * serves few; with a small max_batch_size only in the latter, and then it takes the least memory. CN_ERR_STATE: model not
  * initialised; CN_ERR_SHAPE: variants with an output of more than one value a class; CN_ERR_ARGUMENT: shift. */
 CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options, cn_predictor **predictor);
 CN_API void cn_predictor_free(cn_predictor *predictor);
@@ -820,7 +820,8 @@ CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *inpu
  * large as the maps that the model averages at its end. The mean of the map plus the class's bias is its score. `image`
  * is one that cn_predictor_run takes. CN_ERR_UNSUPPORTED: the model does not end with a global average pool and a 1×1
  * convolution or linear layer, softmax, flatten and dropout aside; CN_ERR_NOT_FOUND: no such class; CN_ERR_SHAPE. */
-CN_API cn_status cn_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label, cn_tensor **map);
+CN_API cn_status cn_model_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label,
+                                               cn_tensor **map);
 
 /* ------------------------------------------------------------------------------------------ */
 /* Reports: charts and pictures as SVG, and pages of them as HTML                             */
@@ -835,7 +836,7 @@ CN_API cn_status cn_text_save(cn_context *context, const char *text, const char 
 /* The epochs of one run. Runs of one name are repetitions of the same experiment, such as with other seeds. */
 typedef struct cn_history cn_history;
 CN_API cn_status cn_history_new(cn_context *context, const char *name, cn_history **history);
-CN_API cn_status cn_history_add(cn_history *history, const cn_epoch *epoch);
+CN_API cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch);
 CN_API void cn_history_free(cn_history *history);
 
 /* A copy of a trainer's history so far, under a name ("" if there is only one run). */

@@ -10,11 +10,11 @@ uint8_t arrays_pixel(int64_t image, int64_t at) {
 void arrays_fill(arrays *a, cn_dtype dtype) {
     const int64_t shape[4] = {ARRAYS_COUNT, ARRAYS_CHANNELS, ARRAYS_HEIGHT, ARRAYS_WIDTH};
     ck_ok(cn_tensor_new(a->ctx, dtype, 4, shape, &a->images));
-    ck_ok(cn_tensor_new(a->ctx, CN_INT64, 1, shape, &a->labels));
+    ck_ok(cn_tensor_new(a->ctx, CN_DTYPE_INT64, 1, shape, &a->labels));
     for (int64_t i = 0; i < ARRAYS_COUNT; i++) {
         ((int64_t *)cn_tensor_data(a->labels))[i] = i % ARRAYS_CLASSES;
         for (int64_t v = 0; v < ARRAYS_VALUES; v++) {
-            if (dtype == CN_UINT8)
+            if (dtype == CN_DTYPE_UINT8)
                 ((uint8_t *)cn_tensor_data(a->images))[i * ARRAYS_VALUES + v] = arrays_pixel(i, v);
             else
                 ((float *)cn_tensor_data(a->images))[i * ARRAYS_VALUES + v] = (float)arrays_pixel(i, v) * 0.37f - 40.0f;
@@ -40,7 +40,7 @@ void arrays_expect_image(const cn_dataset *set, cn_context *ctx, int64_t index, 
     const int64_t shape[4] = {1, ARRAYS_CHANNELS, ARRAYS_HEIGHT, ARRAYS_WIDTH};
     cn_tensor *image;
     int64_t label;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, shape, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &image));
     ck_ok(cn_dataset_image(set, index, image, &label));
     ck_assert_int_eq(label, original % ARRAYS_CLASSES);
     for (int64_t v = 0; v < ARRAYS_VALUES; v++)
@@ -53,8 +53,8 @@ cn_tensor *arrays_batch(const cn_dataset *set, cn_context *ctx, int augment, uin
     int64_t count = cn_dataset_count(set), shape[4] = {count, 0, 0, 0}, *indices = malloc((size_t)count * 8);
     cn_tensor *images, *labels;
     cn_dataset_shape(set, shape + 1);
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, shape, &images));
-    ck_ok(cn_tensor_new(ctx, CN_INT64, 1, shape, &labels));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, shape, &images));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_INT64, 1, shape, &labels));
     for (int64_t i = 0; i < count; i++)
         indices[i] = i;
     ck_ok(cn_dataset_batch(set, count, indices, augment, seed, epoch, images, labels));

@@ -12,7 +12,7 @@
 
 #define MANY_BLOCKS (1 << 22) /* too many for weight gradients of their own: one phase for each pass */
 #define BLOCKS      2         /* a batch of 32 */
-#define MOST_ROUNDS 99
+#define MAX_ROUNDS  99
 #define FLOPS       2e8 /* about a call's worth of time, 1 to 4 ms */
 
 typedef struct shape {
@@ -47,12 +47,12 @@ static void *need(void *memory) {
 /* A convolution bound to maps, as a plan would do it. */
 typedef struct bound {
     cn_layer *layer;
-    cn__map in, out, d_in, d_out;
-    const cn__map *in_list[1];
-    cn__map *d_in_list[1];
+    cn__fmap in, out, d_in, d_out;
+    const cn__fmap *in_list[1];
+    cn__fmap *d_in_list[1];
     bool accumulate[1];
-    cn__work work;
-    cn__run run;
+    cn__op op;
+    cn__pass pass;
     float *memory[8];
     double flops;
 } bound;
@@ -64,16 +64,16 @@ static float *fill(cn_context *ctx, size_t floats) {
     return values;
 }
 
-static float *place_map(cn_context *ctx, cn__map *map, cn__shape s, int pad) {
-    cn__map_layout(map, s, pad, pad, CN_PADDING_REPLICATE);
-    float *memory = fill(ctx, cn__map_floats(map, BLOCKS));
-    map->data = memory + cn__map_origin(map);
+static float *place_map(cn_context *ctx, cn__fmap *map, cn__shape s, int pad) {
+    cn__fmap_layout(map, s, pad, pad, CN_PADDING_REPLICATE);
+    float *memory = fill(ctx, cn__fmap_floats(map, BLOCKS));
+    map->data = memory + cn__fmap_origin(map);
     return memory;
 }
 
 static void bind(cn_context *ctx, const shape *s, bound *b) {
     cn_conv2d_options options = CN_CONV2D_OPTIONS_INIT;
-    cn__demand demand = {0};
+    cn__requirements requirements = {0};
     options.padding[0] = options.padding[1] = s->padding;
     options.padding_mode = CN_PADDING_REPLICATE;
     options.no_bias = 1;
@@ -81,47 +81,47 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     need(b->layer);
     int out = s->size + 2 * s->padding - s->kernel + 1;
     cn__shape in_shape = {s->channels_in, s->size, s->size}, out_shape = {s->channels_out, out, out};
-    b->layer->ops->demand(b->layer, in_shape, out_shape, MANY_BLOCKS, true, &demand);
+    b->layer->ops->requirements(b->layer, in_shape, out_shape, MANY_BLOCKS, true, &requirements);
     b->memory[0] = place_map(ctx, &b->in, in_shape, s->padding);
     b->memory[1] = place_map(ctx, &b->out, out_shape, 0);
     b->memory[2] = place_map(ctx, &b->d_in, in_shape, 0);
     b->memory[3] = place_map(ctx, &b->d_out, out_shape, 0);
     size_t weights = (size_t)(s->channels_in * s->channels_out * s->kernel * s->kernel);
-    b->memory[4] = fill(ctx, demand.packed_floats);
+    b->memory[4] = fill(ctx, requirements.packed_floats);
     b->memory[5] = fill(ctx, weights);
     b->memory[6] = fill(ctx, weights);
     b->in_list[0] = &b->in;
     b->d_in_list[0] = &b->d_in;
-    b->work = (cn__work){.layer = b->layer,
-                         .ctx = ctx,
-                         .max_blocks = MANY_BLOCKS,
-                         .training = true,
-                         .input_count = 1,
-                         .in = b->in_list,
-                         .out = &b->out,
-                         .d_out = &b->d_out,
-                         .d_in = b->d_in_list,
-                         .accumulate = b->accumulate,
-                         .packed = b->memory[4]};
-    b->work.tensor[0] = b->memory[5];
-    b->work.gradient[0] = b->memory[6];
-    b->memory[7] = fill(ctx, demand.scratch_floats);
-    b->run = (cn__run){.images = BLOCKS * CN__LANES, .blocks = BLOCKS, .scratch = b->memory[7]};
+    b->op = (cn__op){.layer = b->layer,
+                     .ctx = ctx,
+                     .max_blocks = MANY_BLOCKS,
+                     .training = true,
+                     .input_count = 1,
+                     .in = b->in_list,
+                     .out = &b->out,
+                     .d_out = &b->d_out,
+                     .d_in = b->d_in_list,
+                     .accumulate = b->accumulate,
+                     .packed = b->memory[4]};
+    b->op.tensor[0] = b->memory[5];
+    b->op.gradient[0] = b->memory[6];
+    b->memory[7] = fill(ctx, requirements.scratch_floats);
+    b->pass = (cn__pass){.images = BLOCKS * CN__LANES, .blocks = BLOCKS, .scratch = b->memory[7]};
     b->flops = 2.0 * (double)weights * out * out * BLOCKS * CN__LANES;
-    if (b->layer->ops->bind(&b->work) != CN_OK)
+    if (b->layer->ops->bind(&b->op) != CN_OK)
         need(NULL);
 }
 
 static void unbind(cn_context *ctx, bound *b) {
-    b->layer->ops->unbind(&b->work);
+    b->layer->ops->unbind(&b->op);
     cn_layer_free(b->layer);
     for (size_t i = 0; i < CN__COUNT(b->memory); i++)
         cn__free(ctx, b->memory[i]);
 }
 
-static void run_phase(const bound *b, const cn__phase *phase) {
-    for (size_t item = 0; item < phase->items(&b->work, &b->run); item++)
-        phase->run(&b->work, &b->run, item);
+static void run_phase(const bound *b, const cn__stage *phase) {
+    for (size_t item = 0; item < phase->items(&b->op, &b->pass); item++)
+        phase->run(&b->op, &b->pass, item);
 }
 
 static void run_pass(const bound *b, const shape *s, int pass) {
@@ -164,7 +164,7 @@ static double median(double *values, int count) {
     return values[count / 2];
 }
 
-static double rate[WAYS][CN__COUNT(shapes)][PASSES][MOST_ROUNDS], peak[MOST_ROUNDS];
+static double rate[WAYS][CN__COUNT(shapes)][PASSES][MAX_ROUNDS], peak[MAX_ROUNDS];
 
 /* CBLAS knows no ways, and has the first's column. */
 static bool measured(int way, int pass) {
@@ -209,7 +209,7 @@ static void bench(cn_context *const ctx[WAYS], cn_isa isa, int rounds, FILE *csv
     for (int way = 0; way < WAYS; way++)
         for (size_t i = 0; i < CN__COUNT(shapes); i++) {
             bind(ctx[way], &shapes[i], &b[way][i]);
-            b[way][i].work.kernels = cn__kernels_for(isa);
+            b[way][i].op.kernels = cn__kernels_for(isa);
             run_phase(&b[way][i], b[way][i].layer->ops->prepare);
         }
     measure_all(b, isa, rounds);
@@ -235,7 +235,7 @@ int main(int argc, char **argv) {
     int rounds = argc > 1 ? atoi(argv[1]) : 7;
     cn_context *const ctx[WAYS] = {make_context(CN_CONV_DIRECT), make_context(CN_CONV_AUTO)};
     cn_device device = CN_DEVICE_INIT;
-    if (rounds < 1 || rounds > MOST_ROUNDS || cn_context_device(ctx[0], &device) != CN_OK)
+    if (rounds < 1 || rounds > MAX_ROUNDS || cn_context_device(ctx[0], &device) != CN_OK)
         need(NULL);
     FILE *csv = need(fopen("build/bench_kernels.csv", "w"));
     fprintf(csv, "isa,convolution,algorithm,pass,gflops,share_of_fma_peak\n");

@@ -1,13 +1,13 @@
 /* bench_latency.c: how long session 8 takes for few images, beside the machine's FMA peak.
  *
  *   bench_latency [THREADS [ROUNDS]]      medians of ROUNDS (1000) calls, by instruction set, norm and batch */
-#include "model/model.h"
+#include "plan/plan.h"
 #include "fma_peak.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define MOST_ROUNDS 100000
+#define MAX_ROUNDS 100000
 
 static const int batches[] = {1, 2, 4, 8, 16};
 static const char *const norm_names[] = {"none", "batch", "layer", "group", "instance"};
@@ -32,11 +32,11 @@ static int ascending(const void *a, const void *b) {
 
 /* Microseconds of a call with `batch` images: the middle one. */
 static double latency(cn_context *ctx, cn_predictor *predictor, int batch, int rounds) {
-    static double times[MOST_ROUNDS];
+    static double times[MAX_ROUNDS];
     int64_t in_shape[4] = {batch, 3, 32, 32}, out_shape[2] = {batch, 10};
     cn_tensor *input, *output;
-    check(cn_tensor_new(ctx, CN_FLOAT32, 4, in_shape, &input));
-    check(cn_tensor_new(ctx, CN_FLOAT32, 2, out_shape, &output));
+    check(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, in_shape, &input));
+    check(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, out_shape, &output));
     float *pixels = cn_tensor_data(input);
     for (int64_t i = 0; i < cn_tensor_count(input); i++)
         pixels[i] = (float)(i * 7919 % 2001 - 1000) / 500.0f;
@@ -51,17 +51,18 @@ static double latency(cn_context *ctx, cn_predictor *predictor, int batch, int r
     return 1e6 * times[rounds / 2];
 }
 
-static void bench(cn_context *ctx, cn_norm norm, int rounds) {
+static void bench(cn_context *ctx, cn_norm_kind norm, int rounds) {
     cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
     cn_model *model;
     cn_predictor *predictor;
     options.norm = norm;
-    check(cn_session8_new(ctx, &options, &model));
+    check(cn_model_session8(ctx, &options, &model));
     check(cn_predictor_new(model, NULL, &predictor));
     printf("%-9s", norm_names[norm]);
     for (size_t i = 0; i < CN__COUNT(batches); i++) {
-        bool singly = batches[i] <= cn__inference_few(model);
-        printf(" %9.1f %s", latency(ctx, predictor, batches[i], (rounds - 1) / batches[i] + 1), singly ? "c" : "i");
+        bool small_batch = batches[i] <= cn__small_batch_limit(model);
+        printf(" %9.1f %s", latency(ctx, predictor, batches[i], (rounds - 1) / batches[i] + 1),
+               small_batch ? "c" : "i");
     }
     printf("\n");
     cn_predictor_free(predictor);
@@ -78,7 +79,7 @@ static void bench_isa(cn_isa isa, int threads, int rounds) {
     for (size_t i = 0; i < CN__COUNT(batches); i++)
         printf(" %9d  ", batches[i]);
     printf("\n");
-    for (cn_norm norm = CN_NORM_NONE; norm <= CN_NORM_INSTANCE; norm++)
+    for (cn_norm_kind norm = CN_NORM_NONE; norm <= CN_NORM_INSTANCE; norm++)
         bench(ctx, norm, rounds);
     cn_context_free(ctx);
 }
@@ -87,7 +88,7 @@ int main(int argc, char **argv) {
     int threads = argc > 1 ? atoi(argv[1]) : 1, rounds = argc > 2 ? atoi(argv[2]) : 1000;
     cn_device device = CN_DEVICE_INIT;
     cn_context *ctx;
-    if (threads < 1 || rounds < 1 || rounds > MOST_ROUNDS) {
+    if (threads < 1 || rounds < 1 || rounds > MAX_ROUNDS) {
         fprintf(stderr, "usage: bench_latency [THREADS [ROUNDS]]\n");
         return 2;
     }

@@ -55,11 +55,11 @@ static cn_model *make_model(cn_context *ctx, const char *network) {
     else if (strcmp(network, "plain256") == 0)
         check(plain256_new(ctx, &model));
     else if (strcmp(network, "mnist2") == 0)
-        check(cn_mnist_model_new(ctx, 2, 0, &model));
+        check(cn_model_mnist(ctx, 2, 0, &model));
     for (int i = 0; i < 5; i++)
         if (strcmp(network, norms[i]) == 0) {
-            options.norm = (cn_norm)i;
-            check(cn_session8_new(ctx, &options, &model));
+            options.norm = (cn_norm_kind)i;
+            check(cn_model_session8(ctx, &options, &model));
         }
     if (!model)
         refuse("network", network);
@@ -92,8 +92,8 @@ static images make_images(cn_context *ctx, const cn_model *model, int64_t count)
     int64_t shape[4] = {count};
     uint32_t state = 1;
     cn_model_input_shape(model, shape + 1);
-    check(cn_tensor_new(ctx, CN_UINT8, 4, shape, &made.pixels));
-    check(cn_tensor_new(ctx, CN_INT64, 1, shape, &made.labels));
+    check(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &made.pixels));
+    check(cn_tensor_new(ctx, CN_DTYPE_INT64, 1, shape, &made.labels));
     uint8_t *pixels = cn_tensor_data(made.pixels);
     int64_t *labels = cn_tensor_data(made.labels);
     for (int64_t i = 0; i < cn_tensor_count(made.pixels); i++) {
@@ -121,7 +121,7 @@ typedef struct stopwatch {
     int64_t batches;
 } stopwatch;
 
-static int tick(void *user, const cn_batch *batch) {
+static int tick(void *user, const cn_batch_info *batch) {
     stopwatch *watch = user;
     (void)batch;
     if (++watch->batches == WARM_BATCHES)
@@ -175,10 +175,10 @@ static double inference_rate(cn_context *ctx, const cn_model *model, const job *
     cn_tensor *input, *output;
     cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
     int64_t in_shape[4] = {j->batch}, out_shape[2] = {j->batch, CLASSES}, seen = 0;
-    options.max_batch = j->batch;
+    options.max_batch_size = j->batch;
     cn_model_input_shape(model, in_shape + 1);
-    check(cn_tensor_new(ctx, CN_FLOAT32, 4, in_shape, &input));
-    check(cn_tensor_new(ctx, CN_FLOAT32, 2, out_shape, &output));
+    check(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, in_shape, &input));
+    check(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, out_shape, &output));
     check(cn_predictor_new(model, &options, &predictor));
     float *pixels = cn_tensor_data(input);
     for (int64_t i = 0; i < cn_tensor_count(input); i++)

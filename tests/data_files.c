@@ -31,14 +31,14 @@ void cifar10_write(const scratch *s) {
         cifar_write(s, name, 1, first, counts[i]);
         first += counts[i];
     }
-    cifar_write(s, "test_batch.bin", 1, 20, 3);
+    cifar_write(s, "test_batch_size.bin", 1, 20, 3);
 }
 
 void cifar_expect(const cn_dataset *set, cn_context *ctx, int64_t index, int record, int64_t label) {
     const int64_t shape[4] = {1, 3, 32, 32};
     cn_tensor *image;
     int64_t got;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, shape, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &image));
     ck_ok(cn_dataset_image(set, index, image, &got));
     ck_assert_int_eq(got, label);
     for (int v = 0; v < CIFAR_PIXELS; v++)
@@ -75,7 +75,7 @@ idx_file idx_labels(void) {
 void idx_expect(const cn_dataset *set, cn_context *ctx) {
     const int64_t shape[4] = {1, 1, IDX_HEIGHT, IDX_WIDTH};
     cn_tensor *image;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, shape, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &image));
     ck_assert_int_eq(cn_dataset_count(set), IDX_COUNT);
     for (int i = 0; i < IDX_COUNT; i++) {
         int64_t label;

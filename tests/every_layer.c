@@ -50,7 +50,7 @@ static void append_norms(cn_context *ctx, cn_model *model) {
             options.no_affine = plain;
             options.no_running_stats = norm == CN_NORM_BATCH && plain;
             snprintf(name, sizeof name, "norm.%d.%d", norm, plain);
-            cn_status status = cn_norm_new(ctx, (cn_norm)norm, 8, &options, &layer);
+            cn_status status = cn_norm_new(ctx, (cn_norm_kind)norm, 8, &options, &layer);
             append(model, name, status, layer);
         }
 }
@@ -104,7 +104,7 @@ static void fill_tensors(cn_model *model) {
         cn_tensor *tensor;
         ck_ok(cn_model_tensor(model, cn_model_tensor_name(model, i), &tensor));
         for (int64_t k = 0; k < cn_tensor_count(tensor); k++)
-            if (cn_tensor_dtype(tensor) == CN_INT64)
+            if (cn_tensor_dtype(tensor) == CN_DTYPE_INT64)
                 ((int64_t *)cn_tensor_data(tensor))[k] = INT64_MAX - i;
             else
                 ((float *)cn_tensor_data(tensor))[k] = (float)((i * 7 + k * 5) % 23 + 1) / 32.0f;

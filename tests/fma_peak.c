@@ -7,9 +7,9 @@
 #include <immintrin.h>
 #endif
 
-#define STEPS        300000L
-#define RUNS         7
-#define MOST_THREADS 64
+#define STEPS       300000L
+#define RUNS        7
+#define MAX_THREADS 64
 
 /* Twelve chains hide the latency of two units. */
 #define TWELVE(step) step(0) step(1) step(2) step(3) step(4) step(5) step(6) step(7) step(8) step(9) step(10) step(11)
@@ -86,8 +86,8 @@ static double now(void) {
 }
 
 static double one_run(cn_isa isa, int threads) {
-    pthread_t handles[MOST_THREADS];
-    job jobs[MOST_THREADS];
+    pthread_t handles[MAX_THREADS];
+    job jobs[MAX_THREADS];
     double start = now();
     for (int t = 0; t < threads; t++) {
         jobs[t].isa = isa;
@@ -102,7 +102,7 @@ static double one_run(cn_isa isa, int threads) {
 
 double fma_peak(cn_isa isa, int threads) {
     double best = 0.0;
-    threads = threads > MOST_THREADS ? MOST_THREADS : threads;
+    threads = threads > MAX_THREADS ? MAX_THREADS : threads;
     for (int r = 0; r < RUNS; r++)
         best = fmax(best, one_run(isa, threads));
     return best;

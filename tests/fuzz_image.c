@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_VALUES (1 << 16) /* of a picture that is also fitted and written */
+#define MAX_VALUES (1 << 16) /* of a picture that is also fitted and written */
 
 /* A PNG of a picture is that picture. */
 static void check_round_trip(const cn_tensor *image) {
@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             abort();
         return 0;
     }
-    if (cn_tensor_count(image) <= MOST_VALUES) {
+    if (cn_tensor_count(image) <= MAX_VALUES) {
         if (cn_image_fit(image, 3, 9, 7, &fitted) != CN_OK)
             abort();
         cn_tensor_free(fitted);

@@ -4,23 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_WORK  (1 << 22) /* multiply-adds and activation bytes of a model that is also run */
-#define MOST_INPUT 65536
+#define MAX_WORK  (1 << 22) /* multiply-adds and activation bytes of a model that is also run */
+#define MAX_INPUT 65536
 
 /* A model is as good as one built by hand: what it says of itself and what it computes must not fail memory checks. */
 static int is_small(const cn_model *model) {
     int64_t input[3], work = 0;
     cn_model_input_shape(model, input);
-    if (cn_model_layer_count(model) > 64 || input[0] * input[1] * input[2] > MOST_INPUT)
+    if (cn_model_layer_count(model) > 64 || input[0] * input[1] * input[2] > MAX_INPUT)
         return 0;
-    for (int i = 0; i < cn_model_layer_count(model) && work <= MOST_WORK; i++) {
+    for (int i = 0; i < cn_model_layer_count(model) && work <= MAX_WORK; i++) {
         cn_layer_info info = CN_LAYER_INFO_INIT;
         if (cn_model_layer_info(model, i, &info) != CN_OK)
             abort();
-        work += info.multiply_adds > MOST_WORK ? MOST_WORK : info.multiply_adds;
+        work += info.multiply_adds > MAX_WORK ? MAX_WORK : info.multiply_adds;
         work += info.activation_bytes + info.kernel * info.kernel * info.activation_bytes / 4;
     }
-    return work <= MOST_WORK;
+    return work <= MAX_WORK;
 }
 
 static void run(cn_model *model) {
@@ -28,8 +28,8 @@ static void run(cn_model *model) {
     cn_tensor *input, *output;
     cn_model_input_shape(model, in + 1);
     cn_model_output_shape(model, out + 1);
-    if (cn_tensor_new(fuzz_context(), CN_FLOAT32, 4, in, &input) != CN_OK ||
-        cn_tensor_new(fuzz_context(), CN_FLOAT32, 4, out, &output) != CN_OK)
+    if (cn_tensor_new(fuzz_context(), CN_DTYPE_FLOAT32, 4, in, &input) != CN_OK ||
+        cn_tensor_new(fuzz_context(), CN_DTYPE_FLOAT32, 4, out, &output) != CN_OK)
         abort();
     if (cn_model_forward(model, 1, input, output) == CN_OK && cn_model_backward(model, output, NULL) != CN_OK)
         abort();

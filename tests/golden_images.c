@@ -48,7 +48,7 @@ int golden_images(const char *name, void (*check)(const golden_image *golden)) {
 
 cn_tensor *golden_picture(cn_context *ctx, int channels, int height, int width) {
     cn_tensor *image;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, channels, height, width}, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, channels, height, width}, &image));
     uint8_t *pixels = cn_tensor_data(image);
     for (int64_t i = 0; i < cn_tensor_count(image); i++)
         pixels[i] = (uint8_t)((uint32_t)(i + 1) * 2654435761u >> 24);

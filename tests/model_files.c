@@ -58,7 +58,7 @@ void expect_same_tensors(cn_model *a, cn_model *b) {
         ck_ok(cn_model_tensor(a, name, &x));
         ck_ok(cn_model_tensor(b, name, &y));
         ck_assert_int_eq(cn_tensor_count(x), cn_tensor_count(y));
-        size_t bytes = (size_t)cn_tensor_count(x) * (cn_tensor_dtype(x) == CN_INT64 ? 8 : 4);
+        size_t bytes = (size_t)cn_tensor_count(x) * (cn_tensor_dtype(x) == CN_DTYPE_INT64 ? 8 : 4);
         ck_assert_msg(memcmp(cn_tensor_data(x), cn_tensor_data(y), bytes) == 0, "%s differs", name);
     }
 }

@@ -28,10 +28,10 @@ static cn_status make_conv2d(cn_context *ctx, const net_layer *l, int channels, 
 }
 
 static cn_status make_norm(cn_context *ctx, const net_layer *l, int channels, cn_layer **made) {
-    static const cn_norm norms[NET_KINDS] = {[NET_BATCH_NORM] = CN_NORM_BATCH,
-                                             [NET_GROUP_NORM] = CN_NORM_GROUP,
-                                             [NET_LAYER_NORM] = CN_NORM_LAYER,
-                                             [NET_INSTANCE_NORM] = CN_NORM_INSTANCE};
+    static const cn_norm_kind norms[NET_KINDS] = {[NET_BATCH_NORM] = CN_NORM_BATCH,
+                                                  [NET_GROUP_NORM] = CN_NORM_GROUP,
+                                                  [NET_LAYER_NORM] = CN_NORM_LAYER,
+                                                  [NET_INSTANCE_NORM] = CN_NORM_INSTANCE};
     cn_norm_options options = CN_NORM_OPTIONS_INIT;
     if (l->kind == NET_GROUP_NORM)
         options.groups = l->groups;
@@ -145,7 +145,7 @@ cn_model *net_make_model(cn_context *context, const network *net, uint64_t seed)
 
 static void to_tensor(cn_tensor *tensor, const double *values, size_t count) {
     ck_assert_int_eq(cn_tensor_count(tensor), count);
-    if (cn_tensor_dtype(tensor) == CN_INT64)
+    if (cn_tensor_dtype(tensor) == CN_DTYPE_INT64)
         for (size_t i = 0; i < count; i++)
             ((int64_t *)cn_tensor_data(tensor))[i] = (int64_t)values[i];
     else
@@ -155,7 +155,7 @@ static void to_tensor(cn_tensor *tensor, const double *values, size_t count) {
 
 static void from_tensor(double *values, const cn_tensor *tensor, size_t count) {
     ck_assert_int_eq(cn_tensor_count(tensor), count);
-    if (cn_tensor_dtype(tensor) == CN_INT64)
+    if (cn_tensor_dtype(tensor) == CN_DTYPE_INT64)
         for (size_t i = 0; i < count; i++)
             values[i] = (double)((const int64_t *)cn_tensor_data(tensor))[i];
     else
@@ -165,8 +165,8 @@ static void from_tensor(double *values, const cn_tensor *tensor, size_t count) {
 
 static cn_tensor *images(cn_context *context, int batch, net_shape shape) {
     cn_tensor *tensor;
-    ck_ok(
-        cn_tensor_new(context, CN_FLOAT32, 4, (int64_t[]){batch, shape.channels, shape.height, shape.width}, &tensor));
+    ck_ok(cn_tensor_new(context, CN_DTYPE_FLOAT32, 4, (int64_t[]){batch, shape.channels, shape.height, shape.width},
+                        &tensor));
     return tensor;
 }
 

@@ -23,7 +23,7 @@ cn_layer *relu(void) {
     return layer;
 }
 
-cn_layer *norm(cn_norm kind, int channels) {
+cn_layer *norm(cn_norm_kind kind, int channels) {
     cn_layer *layer;
     ck_ok(cn_norm_new(ctx, kind, channels, NULL, &layer));
     return layer;
@@ -42,7 +42,7 @@ cn_tensor *tensor_of(cn_dtype dtype, int dims, const int64_t *shape) {
 }
 
 cn_tensor *images(int64_t n, int64_t c, int64_t h, int64_t w) {
-    return tensor_of(CN_FLOAT32, 4, (int64_t[]){n, c, h, w});
+    return tensor_of(CN_DTYPE_FLOAT32, 4, (int64_t[]){n, c, h, w});
 }
 
 cn_model *small_model(void) {

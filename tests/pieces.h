@@ -12,7 +12,7 @@ void tear_down(void);
 
 cn_layer *conv(int in, int out, int kernel);
 cn_layer *relu(void);
-cn_layer *norm(cn_norm kind, int channels);
+cn_layer *norm(cn_norm_kind kind, int channels);
 cn_model *model_for(int channels, int height, int width);
 cn_tensor *tensor_of(cn_dtype dtype, int dims, const int64_t *shape);
 cn_tensor *images(int64_t n, int64_t c, int64_t h, int64_t w);

@@ -11,7 +11,7 @@
 
 typedef struct golden_case {
     char operation[16];
-    cn__extent extent;
+    cn__shape extent;
     char *parameters, *result; /* into the line */
     size_t bytes;              /* of an image */
     uint8_t *input, *wanted, *got;
@@ -182,10 +182,10 @@ START_TEST(a_perspective_through_infinity_is_black_there) {
     uint8_t from[64], to[64];
     double row[8 * CN__ROW_BYTES / sizeof(double)];
     memset(from, 200, sizeof from);
-    cn__perspective((cn__extent){1, 8, 8}, from, to, through, row); /* x = 3.5 goes to 28, x = 4.5 to -36 */
+    cn__perspective((cn__shape){1, 8, 8}, from, to, through, row); /* x = 3.5 goes to 28, x = 4.5 to -36 */
     for (int i = 0; i < 64; i++)
         ck_assert_int_eq(to[i], i % 8 < 3 && (i / 8 + 0.5) / (1 - (i % 8 + 0.5) / 4) < 8 ? 200 : 0);
-    cn__perspective((cn__extent){1, 8, 8}, from, to, nowhere, row);
+    cn__perspective((cn__shape){1, 8, 8}, from, to, nowhere, row);
     for (int i = 0; i < 64; i++)
         ck_assert_int_eq(to[i], 0);
 }
@@ -197,9 +197,9 @@ static void check_normalization(golden_case *c) {
     cn_context *ctx = test_context(1);
     cn_tensor *image, *label, *out;
     cn_dataset *set;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, shape, &image));
-    ck_ok(cn_tensor_new(ctx, CN_INT64, 1, shape, &label));
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, shape, &out));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_INT64, 1, shape, &label));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, shape, &out));
     for (int i = 0; i < 768; i++)
         ((uint8_t *)cn_tensor_data(image))[i] = (uint8_t)i;
     ck_ok(cn_dataset_memory(ctx, image, label, 1, &set));
@@ -228,7 +228,7 @@ END_TEST
 enum { DRAWS = 4000 };
 
 /* The image after augmentation number `index`. */
-static const uint8_t *augmented(const cn_augmentation *augmentation, cn__extent extent, const uint8_t *pixels,
+static const uint8_t *augmented(const cn_augmentation *augmentation, cn__shape extent, const uint8_t *pixels,
                                 uint64_t index, void *scratch) {
     cn__rng rng = cn__rng_new(7, CN__STREAM_AUGMENT, index);
     return cn__augment(augmentation, extent, &rng, false, pixels, scratch);
@@ -244,7 +244,7 @@ static void assert_share(int count, int of, double share) {
 START_TEST(flips_happen_with_their_probability) {
     const uint8_t image[4] = {1, 2, 3, 4};
     const float shares[] = {0.0f, 0.3f, 0.5f, 1.0f};
-    cn__extent extent = {1, 1, 4};
+    cn__shape extent = {1, 1, 4};
     void *scratch = malloc(cn__augment_scratch(extent));
     for (size_t s = 0; s < CN__COUNT(shares); s++) {
         cn_augmentation flip = CN_AUGMENTATION_INIT;
@@ -260,7 +260,7 @@ END_TEST
 
 START_TEST(grays_happen_with_their_probability) {
     const uint8_t image[3] = {10, 20, 200};
-    cn__extent extent = {3, 1, 1};
+    cn__shape extent = {3, 1, 1};
     void *scratch = malloc(cn__augment_scratch(extent));
     cn_augmentation gray = CN_AUGMENTATION_INIT;
     int grays = 0;
@@ -278,7 +278,7 @@ END_TEST
 START_TEST(crops_are_evenly_spread) {
     uint8_t image[49] = {0};
     int seen[5][5] = {{0}};
-    cn__extent extent = {1, 7, 7};
+    cn__shape extent = {1, 7, 7};
     void *scratch = malloc(cn__augment_scratch(extent));
     cn_augmentation crop = CN_AUGMENTATION_INIT;
     crop.crop_padding = 2;
@@ -302,7 +302,7 @@ START_TEST(angles_are_evenly_spread) {
     enum { SIDE = 201, CENTRE = 100, FAR = 80, BINS = 8 };
     static uint8_t image[SIDE * SIDE];
     int bins[BINS] = {0}, draws = test_quick() ? DRAWS / 10 : DRAWS;
-    cn__extent extent = {1, SIDE, SIDE};
+    cn__shape extent = {1, SIDE, SIDE};
     void *scratch = malloc(cn__augment_scratch(extent));
     cn_augmentation turn = CN_AUGMENTATION_INIT;
     turn.rotation = 30.0f;
@@ -329,7 +329,7 @@ START_TEST(perspectives_happen_and_reach_as_far_as_they_may) {
     enum { SIDE = 32, MOST = 8 }; /* half of the side, half of that */
     static uint8_t white[SIDE * SIDE];
     int changed = 0, black[4] = {0}, deepest = 0;
-    cn__extent extent = {1, SIDE, SIDE};
+    cn__shape extent = {1, SIDE, SIDE};
     void *scratch = malloc(cn__augment_scratch(extent));
     cn_augmentation bend = CN_AUGMENTATION_INIT;
     bend.perspective = 0.4f;
@@ -365,7 +365,7 @@ START_TEST(the_smallest_images_can_be_augmented) {
     for (int height = 1; height <= 4; height++)
         for (int width = 1; width <= 4; width++) {
             uint8_t image[16];
-            cn__extent extent = {1, height, width};
+            cn__shape extent = {1, height, width};
             void *scratch = malloc(cn__augment_scratch(extent));
             memset(image, 99, sizeof image);
             for (uint64_t i = 0; i < 200; i++) {

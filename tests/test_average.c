@@ -4,15 +4,15 @@
 #include <math.h>
 
 /* All parameters and float32 buffers, one after the other, in double; their number. */
-enum { MOST_VALUES = 1024 };
+enum { MAX_VALUES = 1024 };
 
-static int all_values(cn_model *model, double out[MOST_VALUES]) {
+static int all_values(cn_model *model, double out[MAX_VALUES]) {
     int count = 0;
     for (int i = 0; i < cn_model_tensor_count(model); i++) {
         cn_tensor *tensor;
         ck_ok(cn_model_tensor(model, cn_model_tensor_name(model, i), &tensor));
-        for (int64_t k = 0; cn_tensor_dtype(tensor) == CN_FLOAT32 && k < cn_tensor_count(tensor); k++) {
-            ck_assert_int_lt(count, MOST_VALUES);
+        for (int64_t k = 0; cn_tensor_dtype(tensor) == CN_DTYPE_FLOAT32 && k < cn_tensor_count(tensor); k++) {
+            ck_assert_int_lt(count, MAX_VALUES);
             out[count++] = (double)((float *)cn_tensor_data(tensor))[k];
         }
     }
@@ -21,14 +21,14 @@ static int all_values(cn_model *model, double out[MOST_VALUES]) {
 
 typedef struct averaging {
     cn_model *model;
-    double decay, average[MOST_VALUES];
+    double decay, average[MAX_VALUES];
     int batches, stop_at;
 } averaging;
 
 /* In a batch callback the model holds what is being trained. */
-static int take_in(void *user, const cn_batch *batch) {
+static int take_in(void *user, const cn_batch_info *batch) {
     averaging *a = user;
-    double now[MOST_VALUES];
+    double now[MAX_VALUES];
     int count = all_values(a->model, now);
     (void)batch;
     for (int i = 0; i < count; i++)
@@ -37,13 +37,13 @@ static int take_in(void *user, const cn_batch *batch) {
 }
 
 static void expect_average(averaging *a) {
-    double now[MOST_VALUES];
+    double now[MAX_VALUES];
     int count = all_values(a->model, now);
     for (int i = 0; i < count; i++)
         ck_assert_double_eq_tol(now[i], a->average[i], 2e-6);
 }
 
-static int see_average(void *user, const cn_epoch *epoch) {
+static int see_average(void *user, const cn_epoch_info *epoch) {
     (void)epoch;
     expect_average(user);
     return 0;

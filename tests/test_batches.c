@@ -8,10 +8,10 @@
 START_TEST(augmentation_depends_on_seed_epoch_and_index_only) {
     static const int thread_counts[] = {1, 2, 5};
     cn_tensor *first = NULL;
-    arrays base = arrays_new(CN_UINT8, 1);
+    arrays base = arrays_new(CN_DTYPE_UINT8, 1);
     cn_augmentation all = CN_AUGMENTATION_CIFAR10;
     for (size_t t = 0; t < CN__COUNT(thread_counts); t++) {
-        arrays a = arrays_new(CN_UINT8, thread_counts[t]);
+        arrays a = arrays_new(CN_DTYPE_UINT8, thread_counts[t]);
         ck_ok(cn_dataset_set_augmentation(a.set, &all));
         cn_tensor *batch = arrays_batch(a.set, base.ctx, 1, 3, 4), *seed = arrays_batch(a.set, a.ctx, 1, 4, 4);
         cn_tensor *epoch = arrays_batch(a.set, a.ctx, 1, 3, 5), *plain = arrays_batch(a.set, a.ctx, 0, 3, 4);
@@ -32,7 +32,7 @@ START_TEST(augmentation_depends_on_seed_epoch_and_index_only) {
 END_TEST
 
 START_TEST(every_index_is_augmented_its_own_way) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     const int64_t same[16] = {4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4};
     cn_augmentation turn = CN_AUGMENTATION_INIT;
     cn_dataset *repeated;
@@ -53,7 +53,7 @@ END_TEST
 
 START_TEST(lanes_hold_what_batches_hold) {
     enum { ROW = (ARRAYS_WIDTH + 2) * CN__LANES, CHANNEL = (ARRAYS_HEIGHT + 2) * ROW + CN__LANES };
-    arrays a = arrays_new(CN_UINT8, 2);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 2);
     cn_augmentation all = CN_AUGMENTATION_CIFAR10;
     const cn__fetch how = {.augment = true, .seed = 3, .epoch = 4};
     static float lanes[ARRAYS_CHANNELS * CHANNEL];
@@ -100,7 +100,7 @@ static int is_mirrored(const cn_tensor *plain, const cn_tensor *batch, int image
 }
 
 START_TEST(alternating_flips_take_turns) {
-    arrays a = arrays_new(CN_UINT8, 2);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 2);
     cn_augmentation flips = CN_AUGMENTATION_INIT;
     int turn[2][ARRAYS_COUNT], first = 0, unlike = 0;
     flips.alternating_flip = 1;
@@ -151,7 +151,7 @@ static void check_hole(const cn_tensor *plain, const cn_tensor *batch, int image
 
 START_TEST(cutout_leaves_a_square_of_the_mean) {
     const float mean[] = {0.501f, 0.502f, 0.503f}, std[] = {0.25f, 0.5f, 1.0f}; /* no byte becomes 0 */
-    arrays a = arrays_new(CN_UINT8, 2);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 2);
     cn_augmentation hole = CN_AUGMENTATION_INIT;
     ck_ok(cn_dataset_set_normalization(a.set, 3, mean, std));
     cn_tensor *plain = arrays_batch(a.set, a.ctx, 0, 0, 0);
@@ -178,7 +178,7 @@ START_TEST(cutout_leaves_a_square_of_the_mean) {
 END_TEST
 
 START_TEST(wrong_augmentations_are_refused) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     const cn_augmentation good = CN_AUGMENTATION_CIFAR10;
     cn_augmentation bad = good;
     bad.cutout = -1;
@@ -216,12 +216,12 @@ START_TEST(wrong_augmentations_are_refused) {
 END_TEST
 
 START_TEST(tensors_of_another_shape_are_refused) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     const int64_t shape[4] = {2, ARRAYS_CHANNELS, ARRAYS_HEIGHT, ARRAYS_WIDTH}, indices[3] = {0, 1, 2};
     cn_tensor *two, *bytes, *labels;
-    ck_ok(cn_tensor_new(a.ctx, CN_FLOAT32, 4, shape, &two));
-    ck_ok(cn_tensor_new(a.ctx, CN_UINT8, 4, shape, &bytes));
-    ck_ok(cn_tensor_new(a.ctx, CN_INT64, 1, indices + 1, &labels));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_FLOAT32, 4, shape, &two));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_UINT8, 4, shape, &bytes));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_INT64, 1, indices + 1, &labels));
     ck_fails(cn_dataset_batch(a.set, 3, indices, 0, 0, 0, two, NULL), CN_ERR_SHAPE, "images is float32 [2, 3, 5, 4]");
     ck_fails(cn_dataset_batch(a.set, 2, indices, 0, 0, 0, bytes, NULL), CN_ERR_SHAPE, "images is uint8");
     ck_fails(cn_dataset_batch(a.set, 2, indices, 0, 0, 0, two, labels), CN_ERR_SHAPE, "labels is int64 [1]");

@@ -12,8 +12,8 @@ START_TEST(cifar10_is_read_file_after_file) {
     scratch s = scratch_new();
     cn_dataset *train, *test;
     cifar10_write(&s);
-    ck_ok(cn_dataset_cifar10(ctx, s.path, CN_TRAIN, &train));
-    ck_ok(cn_dataset_cifar10(ctx, s.path, CN_TEST, &test));
+    ck_ok(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TRAIN, &train));
+    ck_ok(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TEST, &test));
     ck_assert_int_eq(cn_dataset_count(train), 12);
     ck_assert_int_eq(cn_dataset_count(test), 3);
     ck_assert_int_eq(cn_dataset_classes(train), 10);
@@ -35,8 +35,8 @@ START_TEST(cifar100_has_fine_and_coarse_labels) {
     cn_dataset *fine, *coarse;
     cifar_write(&s, "train.bin", 2, 0, 5);
     cifar_write(&s, "test.bin", 2, 7, 1);
-    ck_ok(cn_dataset_cifar100(ctx, s.path, CN_TRAIN, 0, &fine));
-    ck_ok(cn_dataset_cifar100(ctx, s.path, CN_TEST, 1, &coarse));
+    ck_ok(cn_dataset_cifar100(ctx, s.path, CN_SPLIT_TRAIN, 0, &fine));
+    ck_ok(cn_dataset_cifar100(ctx, s.path, CN_SPLIT_TEST, 1, &coarse));
     ck_assert_int_eq(cn_dataset_classes(fine), 100);
     ck_assert_int_eq(cn_dataset_classes(coarse), 20);
     ck_assert_int_eq(cn_dataset_count(coarse), 1);
@@ -57,19 +57,19 @@ START_TEST(class_names_come_from_their_file) {
     cn_dataset *set;
     cifar10_write(&s);
     scratch_write(&s, "batches.meta.txt", names, sizeof names - 1);
-    ck_ok(cn_dataset_cifar10(ctx, s.path, CN_TEST, &set));
+    ck_ok(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TEST, &set));
     ck_assert_str_eq(cn_dataset_class_name(set, 0), "plane");
     ck_assert_str_eq(cn_dataset_class_name(set, 1), "car");
     ck_assert_str_eq(cn_dataset_class_name(set, 5), "dog");
     ck_assert_str_eq(cn_dataset_class_name(set, 9), "big truck");
     cn_dataset_free(set);
     scratch_write(&s, "batches.meta.txt", names, 9);
-    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_TEST, &set), CN_ERR_FORMAT,
+    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TEST, &set), CN_ERR_FORMAT,
              "batches.meta.txt' names 2 classes, wanted");
     scratch_write(&s, "batches.meta.txt", "", 0);
-    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_TEST, &set), CN_ERR_FORMAT, "names 0 classes");
+    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TEST, &set), CN_ERR_FORMAT, "names 0 classes");
     ck_assert_int_eq(truncate(scratch_path(&s, "batches.meta.txt"), 1 << 20), 0);
-    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_TEST, &set), CN_ERR_FORMAT, "too many for class names");
+    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TEST, &set), CN_ERR_FORMAT, "too many for class names");
     ck_assert_ptr_null(set);
     scratch_free(&s);
     cn_context_free(ctx);
@@ -81,27 +81,27 @@ START_TEST(damaged_cifar_files_are_named) {
     scratch s = scratch_new();
     cn_dataset *set;
     uint8_t *bytes = malloc(4 * 3073);
-    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_TRAIN, &set), CN_ERR_IO, "data_batch_1.bin': No such file");
+    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_IO, "data_batch_1.bin': No such file");
     cifar10_write(&s);
     scratch_read(&s, "data_batch_4.bin", bytes, 4 * 3073);
     scratch_write(&s, "data_batch_4.bin", bytes, 4 * 3073 - 1);
-    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_TRAIN, &set), CN_ERR_FORMAT,
+    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_FORMAT,
              "data_batch_4.bin' has 12291 bytes, not a whole number of records of 3073");
     bytes[2 * 3073] = 10;
     scratch_write(&s, "data_batch_4.bin", bytes, 4 * 3073);
-    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_TRAIN, &set), CN_ERR_DATA,
+    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_DATA,
              "data_batch_4.bin', byte 6146: label 10, wanted 0 to 9");
     scratch_write(&s, "data_batch_4.bin", bytes, 0);
-    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_TRAIN, &set), CN_ERR_FORMAT, "data_batch_4.bin' has 0 bytes");
+    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_FORMAT, "data_batch_4.bin' has 0 bytes");
     remove(scratch_path(&s, "data_batch_4.bin"));
-    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_TRAIN, &set), CN_ERR_IO, "data_batch_4.bin': No such file");
+    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_IO, "data_batch_4.bin': No such file");
     ck_assert_int_eq(mkfifo(scratch_path(&s, "data_batch_4.bin"), 0600), 0);
-    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_TRAIN, &set), CN_ERR_IO, "not a regular file");
+    ck_fails(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_IO, "not a regular file");
     ck_fails(cn_dataset_cifar10(ctx, s.path, (cn_split)7, &set), CN_ERR_ARGUMENT, "split is 7");
-    ck_fails(cn_dataset_cifar10(ctx, NULL, CN_TRAIN, &set), CN_ERR_ARGUMENT, "directory is NULL");
+    ck_fails(cn_dataset_cifar10(ctx, NULL, CN_SPLIT_TRAIN, &set), CN_ERR_ARGUMENT, "directory is NULL");
     char *long_path = calloc(6000, 1);
     memset(long_path, 'x', 5999);
-    ck_fails(cn_dataset_cifar100(ctx, long_path, CN_TRAIN, 0, &set), CN_ERR_ARGUMENT, "more than 4095 bytes");
+    ck_fails(cn_dataset_cifar100(ctx, long_path, CN_SPLIT_TRAIN, 0, &set), CN_ERR_ARGUMENT, "more than 4095 bytes");
     ck_assert_ptr_null(set);
     free(long_path);
     free(bytes);

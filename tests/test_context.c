@@ -120,7 +120,7 @@ START_TEST(out_of_memory_is_a_status) {
         cn_status status = cn_context_new(&options, &ctx);
         ck_assert(status == CN_OK || (status == CN_ERR_MEMORY && !ctx));
         if (status == CN_OK) {
-            status = cn_tensor_new(ctx, CN_FLOAT32, 2, shape, &tensor);
+            status = cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, shape, &tensor);
             ck_assert(status == CN_OK || (status == CN_ERR_MEMORY && !tensor));
         }
         cn_tensor_free(tensor);

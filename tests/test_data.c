@@ -7,7 +7,7 @@
 /* ---- arrays ---- */
 
 START_TEST(arrays_are_handed_back_as_they_are) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     int64_t shape[3];
     cn_dataset_shape(a.set, shape);
     ck_assert_int_eq(cn_dataset_count(a.set), ARRAYS_COUNT);
@@ -21,7 +21,7 @@ END_TEST
 
 START_TEST(float_arrays_are_normalised_without_division_by_255) {
     const float mean[3] = {1.5f, -2.0f, 0.25f}, std[3] = {3.0f, 0.5f, 7.0f};
-    arrays a = arrays_new(CN_FLOAT32, 2);
+    arrays a = arrays_new(CN_DTYPE_FLOAT32, 2);
     ck_ok(cn_dataset_set_normalization(a.set, 3, mean, std));
     cn_tensor *batch = arrays_batch(a.set, a.ctx, 1, 0, 0);
     const float *from = cn_tensor_data(a.images), *to = cn_tensor_data(batch);
@@ -37,7 +37,7 @@ START_TEST(float_arrays_are_normalised_without_division_by_255) {
 END_TEST
 
 START_TEST(wrong_labels_and_numbers_are_named) {
-    arrays a = arrays_new(CN_FLOAT32, 1);
+    arrays a = arrays_new(CN_DTYPE_FLOAT32, 1);
     int64_t *labels = cn_tensor_data(a.labels);
     float *values = cn_tensor_data(a.images);
     cn_dataset *set;
@@ -58,11 +58,11 @@ START_TEST(wrong_labels_and_numbers_are_named) {
 END_TEST
 
 START_TEST(labels_that_change_later_are_found_when_used) {
-    arrays a = arrays_new(CN_UINT8, 3);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 3);
     const int64_t indices[4] = {1, 9, 3, 12}, shape[4] = {4, ARRAYS_CHANNELS, ARRAYS_HEIGHT, ARRAYS_WIDTH};
     cn_tensor *images;
     ((int64_t *)cn_tensor_data(a.labels))[3] = 99;
-    ck_ok(cn_tensor_new(a.ctx, CN_FLOAT32, 4, shape, &images));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_FLOAT32, 4, shape, &images));
     ck_fails(cn_dataset_batch(a.set, 4, indices, 0, 0, 0, images, NULL), CN_ERR_DATA,
              "image 3 has label 99, wanted 0 to 6");
     cn_tensor_free(images);
@@ -71,15 +71,15 @@ START_TEST(labels_that_change_later_are_found_when_used) {
 END_TEST
 
 START_TEST(wrong_arrays_are_refused) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     const int64_t none[4] = {0, 3, 2, 2}, flat[2] = {ARRAYS_COUNT, 9}, thin[4] = {ARRAYS_COUNT, 3, 0, 2},
                   more[1] = {ARRAYS_COUNT + 1};
     cn_tensor *empty, *rows, *lines, *labels;
     cn_dataset *set;
-    ck_ok(cn_tensor_new(a.ctx, CN_UINT8, 4, none, &empty));
-    ck_ok(cn_tensor_new(a.ctx, CN_UINT8, 2, flat, &rows));
-    ck_ok(cn_tensor_new(a.ctx, CN_UINT8, 4, thin, &lines));
-    ck_ok(cn_tensor_new(a.ctx, CN_INT64, 1, more, &labels));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_UINT8, 4, none, &empty));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_UINT8, 2, flat, &rows));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_UINT8, 4, thin, &lines));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_INT64, 1, more, &labels));
     ck_fails(cn_dataset_memory(a.ctx, empty, a.labels, 2, &set), CN_ERR_ARGUMENT, "count is 0");
     ck_fails(cn_dataset_memory(a.ctx, rows, a.labels, 2, &set), CN_ERR_SHAPE, "[20, 9]");
     ck_fails(cn_dataset_memory(a.ctx, lines, a.labels, 2, &set), CN_ERR_SHAPE, "height is 0");
@@ -103,7 +103,7 @@ END_TEST
 /* ---- class names and normalisation ---- */
 
 START_TEST(classes_are_called_by_number_until_they_have_names) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     const char *names[ARRAYS_CLASSES] = {"a", "", "grey heron", "d", "e", "f", "g"};
     ck_assert_str_eq(cn_dataset_class_name(a.set, 0), "0");
     ck_assert_str_eq(cn_dataset_class_name(a.set, 6), "6");
@@ -126,7 +126,7 @@ START_TEST(normalisation_follows_its_formula) {
     const float mean[3] = {0.4f, 0.5f, 0.6f}, std[3] = {0.2f, 0.25f, 1.5f}, bad[3] = {0.2f, 0.0f, 1.0f};
     const float not_a_number[3] = {0.1f, NAN, 0.3f};
     const float *mean_in_use, *std_in_use;
-    arrays a = arrays_new(CN_UINT8, 2);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 2);
     ck_ok(cn_dataset_set_normalization(a.set, 3, mean, std));
     ck_fails(cn_dataset_set_normalization(a.set, 3, mean, bad), CN_ERR_ARGUMENT, "channel 1");
     ck_fails(cn_dataset_set_normalization(a.set, 3, not_a_number, std), CN_ERR_ARGUMENT, "channel 1: mean nan");
@@ -150,7 +150,7 @@ END_TEST
 
 START_TEST(a_callback_gives_what_an_array_gives) {
     arrays_teller t = {-1, -1};
-    arrays a = arrays_new(CN_UINT8, 3);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 3);
     cn_dataset_source source = arrays_told(&t);
     cn_augmentation all = CN_AUGMENTATION_CIFAR10;
     cn_dataset *set;
@@ -173,18 +173,18 @@ END_TEST
 
 START_TEST(a_callback_that_fails_is_named) {
     arrays_teller t = {13, 8};
-    arrays a = arrays_new(CN_UINT8, 4);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 4);
     cn_dataset_source source = arrays_told(&t);
     const int64_t failing[6] = {1, 2, 3, 4, 13, 5}, mislabelled[2] = {0, 8}, outside[1] = {ARRAYS_COUNT};
     int64_t shape[4] = {6, ARRAYS_CHANNELS, ARRAYS_HEIGHT, ARRAYS_WIDTH};
     cn_dataset *set;
     cn_tensor *six, *two, *one;
     ck_ok(cn_dataset_callback(a.ctx, &source, &set));
-    ck_ok(cn_tensor_new(a.ctx, CN_FLOAT32, 4, shape, &six));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_FLOAT32, 4, shape, &six));
     shape[0] = 2;
-    ck_ok(cn_tensor_new(a.ctx, CN_FLOAT32, 4, shape, &two));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_FLOAT32, 4, shape, &two));
     shape[0] = 1;
-    ck_ok(cn_tensor_new(a.ctx, CN_FLOAT32, 4, shape, &one));
+    ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_FLOAT32, 4, shape, &one));
     ck_fails(cn_dataset_batch(set, 6, failing, 0, 0, 0, six, NULL), CN_ERR_IO, "returned 42 for image 13");
     ck_fails(cn_dataset_batch(set, 2, mislabelled, 0, 0, 0, two, NULL), CN_ERR_DATA, "image 8 has label 7");
     ck_fails(cn_dataset_batch(set, 1, outside, 0, 0, 0, one, NULL), CN_ERR_NOT_FOUND, "image 20 does not exist");

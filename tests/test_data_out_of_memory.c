@@ -17,7 +17,7 @@ static void begin(fixture *f) {
     options.threads = 2;
     counting_options(&f->counter, &options);
     ck_ok(cn_context_new(&options, &f->a.ctx));
-    arrays_fill(&f->a, CN_UINT8);
+    arrays_fill(&f->a, CN_DTYPE_UINT8);
     ck_ok(cn_dataset_memory(f->a.ctx, f->a.images, f->a.labels, ARRAYS_CLASSES, &f->a.set));
     f->files = scratch_new();
     cifar10_write(&f->files);
@@ -48,7 +48,7 @@ static cn_status make_callback(const fixture *f, cn_dataset **set) {
 }
 
 static cn_status make_synthetic(const fixture *f, cn_dataset **set) {
-    return cn_dataset_synthetic(f->a.ctx, CN_TRAIN, 12, 1, set);
+    return cn_dataset_synthetic(f->a.ctx, CN_SPLIT_TRAIN, 12, 1, set);
 }
 
 static cn_status make_subset(const fixture *f, cn_dataset **set) {
@@ -57,7 +57,7 @@ static cn_status make_subset(const fixture *f, cn_dataset **set) {
 }
 
 static cn_status make_shuffle(const fixture *f, cn_dataset **set) {
-    return cn_dataset_shuffle(f->a.set, 1, set);
+    return cn_dataset_shuffled(f->a.set, 1, set);
 }
 
 static cn_status make_split(const fixture *f, cn_dataset **set) {
@@ -79,7 +79,7 @@ static cn_status make_batch(const fixture *f, cn_dataset **set) {
     const int64_t shape[4] = {2, ARRAYS_CHANNELS, ARRAYS_HEIGHT, ARRAYS_WIDTH};
     float values[2 * ARRAYS_VALUES];
     cn_tensor *images = NULL;
-    cn_status status = cn_tensor_borrow(f->a.ctx, CN_FLOAT32, 4, shape, values, &images);
+    cn_status status = cn_tensor_borrow(f->a.ctx, CN_DTYPE_FLOAT32, 4, shape, values, &images);
     *set = NULL;
     if (status == CN_OK)
         status = cn_dataset_batch(f->a.set, 2, indices, 1, 1, 1, images, NULL);
@@ -88,15 +88,15 @@ static cn_status make_batch(const fixture *f, cn_dataset **set) {
 }
 
 static cn_status make_cifar10(const fixture *f, cn_dataset **set) {
-    return cn_dataset_cifar10(f->a.ctx, f->files.path, CN_TRAIN, set);
+    return cn_dataset_cifar10(f->a.ctx, f->files.path, CN_SPLIT_TRAIN, set);
 }
 
 static cn_status make_cifar100(const fixture *f, cn_dataset **set) {
-    return cn_dataset_cifar100(f->a.ctx, f->files.path, CN_TEST, 1, set);
+    return cn_dataset_cifar100(f->a.ctx, f->files.path, CN_SPLIT_TEST, 1, set);
 }
 
 static cn_status make_idx(const fixture *f, cn_dataset **set) {
-    return cn_dataset_idx(f->a.ctx, f->files.path, CN_TRAIN, set);
+    return cn_dataset_idx(f->a.ctx, f->files.path, CN_SPLIT_TRAIN, set);
 }
 
 static cn_status make_idx_files(const fixture *f, cn_dataset **set) {

@@ -60,11 +60,11 @@ typedef struct result {
 
 static result keep(cn_model *model, const cn_trainer *trainer) {
     result r = {0};
-    cn_epoch epoch = CN_EPOCH_INIT;
+    cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
     for (int i = 0; i < cn_model_tensor_count(model); i++) {
         cn_tensor *tensor;
         ck_ok(cn_model_tensor(model, cn_model_tensor_name(model, i), &tensor));
-        if (cn_tensor_dtype(tensor) != CN_FLOAT32)
+        if (cn_tensor_dtype(tensor) != CN_DTYPE_FLOAT32)
             continue;
         int64_t more = cn_tensor_count(tensor);
         r.tensors = realloc(r.tensors, (size_t)(r.count + more) * sizeof(float));
@@ -72,7 +72,7 @@ static result keep(cn_model *model, const cn_trainer *trainer) {
         memcpy(r.tensors + r.count, cn_tensor_data(tensor), (size_t)more * sizeof(float));
         r.count += more;
     }
-    ck_ok(cn_trainer_epoch(trainer, 0, &epoch));
+    ck_ok(cn_trainer_epoch_info(trainer, 0, &epoch));
     r.train_loss = epoch.train_loss;
     r.test_loss = epoch.test_loss;
     return r;
@@ -94,7 +94,7 @@ static void other_recipe(cn_trainer_options *options, cn_optimizer_options *opti
 }
 
 /* One epoch of three batches by the study's recipe, or another. */
-static result train_by(bool other, cn_norm norm, cn_context_options context_options) {
+static result train_by(bool other, cn_norm_kind norm, cn_context_options context_options) {
     cn_context *ctx;
     cn_model *model;
     cn_trainer *trainer;
@@ -104,7 +104,7 @@ static result train_by(bool other, cn_norm norm, cn_context_options context_opti
     options.norm = norm;
     ck_ok(cn_context_new(&context_options, &ctx));
     cn_dataset *data = new_data(ctx);
-    ck_ok(cn_session8_new(ctx, &options, &model));
+    ck_ok(cn_model_session8(ctx, &options, &model));
     if (other)
         other_recipe(&recipe, &optimizer, data);
     ck_ok(cn_trainer_new(model, data, data, &recipe, &trainer));
@@ -117,7 +117,7 @@ static result train_by(bool other, cn_norm norm, cn_context_options context_opti
     return r;
 }
 
-static result train(cn_norm norm, cn_context_options context_options) {
+static result train(cn_norm_kind norm, cn_context_options context_options) {
     return train_by(false, norm, context_options);
 }
 
@@ -150,7 +150,7 @@ static bool offered(cn_isa isa) {
 
 START_TEST(threads_leave_the_same_bits) {
     static const int threads[] = {2, 3, 8};
-    cn_norm norm = _i / 2 ? CN_NORM_GROUP : CN_NORM_BATCH;
+    cn_norm_kind norm = _i / 2 ? CN_NORM_GROUP : CN_NORM_BATCH;
     cn_conv_algorithm algorithm = _i % 2 ? CN_CONV_AUTO : CN_CONV_DIRECT;
     result one = train(norm, context(1, CN_ISA_AUTO, algorithm));
     for (int i = 0; i < (test_quick() ? 1 : 3); i++) {
@@ -187,8 +187,8 @@ START_TEST(avx2_and_avx512_leave_the_same_bits) {
     if (!offered(CN_ISA_AVX512))
         return;
     cn_conv_algorithm algorithm = _i % 2 ? CN_CONV_AUTO : CN_CONV_DIRECT; /* no layer here wants CBLAS */
-    result narrow = train((cn_norm)(_i / 2), context(2, CN_ISA_AVX2, algorithm));
-    result wide = train((cn_norm)(_i / 2), context(2, CN_ISA_AVX512, algorithm));
+    result narrow = train((cn_norm_kind)(_i / 2), context(2, CN_ISA_AVX2, algorithm));
+    result wide = train((cn_norm_kind)(_i / 2), context(2, CN_ISA_AVX512, algorithm));
     expect_same(&narrow, &wide);
     free(narrow.tensors);
     free(wide.tensors);
@@ -198,14 +198,14 @@ END_TEST
 START_TEST(the_portable_kernels_agree) {
     if (!offered(CN_ISA_AVX2))
         return;
-    result portable = train((cn_norm)_i, context(2, CN_ISA_PORTABLE, CN_CONV_DIRECT));
-    result fused = train((cn_norm)_i, context(2, CN_ISA_AVX2, CN_CONV_DIRECT));
-    ck_assert_double_eq_tol(portable.train_loss, fused.train_loss, 1e-5);
-    ck_assert_double_eq_tol(portable.test_loss, fused.test_loss, 1e-4);
+    result portable = train((cn_norm_kind)_i, context(2, CN_ISA_PORTABLE, CN_CONV_DIRECT));
+    result post = train((cn_norm_kind)_i, context(2, CN_ISA_AVX2, CN_CONV_DIRECT));
+    ck_assert_double_eq_tol(portable.train_loss, post.train_loss, 1e-5);
+    ck_assert_double_eq_tol(portable.test_loss, post.test_loss, 1e-4);
     for (int64_t i = 0; i < portable.count; i++)
-        ck_assert_float_eq_tol(portable.tensors[i], fused.tensors[i], 1e-4f);
+        ck_assert_float_eq_tol(portable.tensors[i], post.tensors[i], 1e-4f);
     free(portable.tensors);
-    free(fused.tensors);
+    free(post.tensors);
 }
 END_TEST
 

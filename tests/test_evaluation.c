@@ -11,22 +11,23 @@ static cn_tensor *outputs_of(cn_context *ctx, cn_model *model, const cn_dataset 
     cn_tensor *images, *output;
     for (int64_t i = 0; i < count; i++)
         indices[i] = i;
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, (int64_t[]){count, 1, TOY_SIDE, TOY_SIDE}, &images));
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 2, (int64_t[]){count, TOY_CLASSES}, &output));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){count, 1, TOY_SIDE, TOY_SIDE}, &images));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, (int64_t[]){count, TOY_CLASSES}, &output));
     ck_ok(cn_dataset_batch(set, count, indices, 0, 0, 0, images, NULL));
     ck_ok(cn_model_forward(model, 0, images, output));
     cn_tensor_free(images);
     return output;
 }
 
-static double probability(cn_loss loss, const float *z, int64_t k) {
+static double probability(cn_loss_kind loss, const float *z, int64_t k) {
     double sum = 0.0;
     for (int64_t c = 0; c < TOY_CLASSES; c++)
         sum += exp((double)z[c]);
     return loss == CN_LOSS_NLL ? exp((double)z[k]) : exp((double)z[k]) / sum;
 }
 
-static void check_misclassified(const cn_evaluation *e, cn_loss loss, const cn_tensor *output, const toy_data *data) {
+static void check_misclassified(const cn_evaluation *e, cn_loss_kind loss, const cn_tensor *output,
+                                const toy_data *data) {
     int64_t wrong = 0;
     for (int64_t n = 0; n < cn_tensor_shape(output, 0); n++) {
         const float *z = (float *)cn_tensor_data(output) + n * TOY_CLASSES;
@@ -64,7 +65,7 @@ static void check_counts(const cn_evaluation *e, const cn_tensor *output, const 
 }
 
 START_TEST(an_evaluation_counts_what_the_model_says) {
-    cn_loss loss = (cn_loss)_i;
+    cn_loss_kind loss = (cn_loss_kind)_i;
     cn_context *ctx = test_context(2);
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.5f);
     toy_data data = toy_data_new(ctx, COUNT, 2);
@@ -89,7 +90,7 @@ END_TEST
 
 /* The model's outputs for a mirrored copy of the data, and theirs and `output`'s joined: the logarithm of the mean of
  * the probabilities. */
-static void join_mirrored(cn_context *ctx, cn_model *model, cn_loss loss, cn_tensor *output) {
+static void join_mirrored(cn_context *ctx, cn_model *model, cn_loss_kind loss, cn_tensor *output) {
     int64_t count = cn_tensor_shape(output, 0);
     toy_data mirrored = toy_data_new(ctx, count, 2);
     uint8_t *pixels = cn_tensor_data(mirrored.images);
@@ -120,7 +121,7 @@ START_TEST(mirror_images_have_their_say) {
     toy_data data = toy_data_new(ctx, COUNT, 2);
     cn_evaluation *e, *alone;
     double mean;
-    options.loss = (cn_loss)_i;
+    options.loss = (cn_loss_kind)_i;
     options.flip = 1;
     cn_tensor *output = outputs_of(ctx, model, data.set);
     join_mirrored(ctx, model, options.loss, output);
@@ -152,7 +153,7 @@ static void expect_predictors_loss(cn_context *ctx, cn_model *model, const cn_da
     double mean;
     how.flip = options.flip = 1;
     how.shift = options.shift = 2;
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 2, shape, &output));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, shape, &output));
     ck_ok(cn_predictor_new(model, &how, &predictor));
     ck_ok(cn_predictor_run(predictor, images, output));
     ck_ok(cn_loss_compute(CN_LOSS_NLL, 0.0f, output, labels, &mean, NULL));
@@ -172,7 +173,7 @@ START_TEST(moved_images_have_their_say) {
     cn_dataset *floats;
     ck_ok(cn_model_set_normalization(model, 1, (float[]){0.4f}, (float[]){0.25f})); /* as toys.c has it */
     expect_predictors_loss(ctx, model, data.set, data.images, data.labels);
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, shape, &pixels));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, shape, &pixels));
     for (int i = 0; i < COUNT * TOY_PIXELS; i++)
         ((float *)cn_tensor_data(pixels))[i] = (float)(i * 7919 % 251) / 100.0f - 1.0f;
     ck_ok(cn_dataset_memory(ctx, pixels, data.labels, TOY_CLASSES, &floats));
@@ -255,13 +256,13 @@ START_TEST(what_does_not_fit_is_refused) {
     cn_dataset *more;
     cn_evaluation *e;
     ck_ok(cn_model_new(ctx, 1, TOY_SIDE, TOY_SIDE, &bare));
-    ck_ok(cn_mnist_model_new(ctx, 3, 0, &mnist));
+    ck_ok(cn_model_mnist(ctx, 3, 0, &mnist));
     ck_ok(cn_dataset_memory(ctx, data.images, data.labels, TOY_CLASSES + 1, &more));
     ck_fails(cn_evaluate(bare, data.set, CN_LOSS_NLL, &e), CN_ERR_STATE, "not initialised");
     ck_assert_ptr_null(e);
     ck_fails(cn_evaluate(mnist, data.set, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "[1, 6, 6], the model reads [1, 28, 28]");
     ck_fails(cn_evaluate(model, more, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "4 classes, the model tells 3 apart");
-    ck_fails(cn_evaluate(model, data.set, (cn_loss)7, &e), CN_ERR_ARGUMENT, "unknown loss 7");
+    ck_fails(cn_evaluate(model, data.set, (cn_loss_kind)7, &e), CN_ERR_ARGUMENT, "unknown loss 7");
     ck_fails(cn_evaluate(NULL, data.set, CN_LOSS_NLL, &e), CN_ERR_ARGUMENT, "model is NULL");
     ck_fails(cn_evaluate(model, NULL, CN_LOSS_NLL, &e), CN_ERR_ARGUMENT, "dataset is NULL");
     ck_fails(cn_evaluate(model, data.set, CN_LOSS_NLL, NULL), CN_ERR_ARGUMENT, "evaluation is NULL");

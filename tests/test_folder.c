@@ -42,7 +42,7 @@ static void text_file(const char *name, const char *text) {
 /* A picture all of one value. */
 static void plain(const char *name, int channels, int height, int width, int value) {
     cn_tensor *image;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, channels, height, width}, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, channels, height, width}, &image));
     memset(cn_tensor_data(image), value, (size_t)cn_tensor_count(image));
     ck_ok(cn_image_save(image, scratch_path(&root, name)));
     cn_tensor_free(image);
@@ -59,7 +59,7 @@ static void expect_plain(const cn_dataset *dataset, int64_t index, int value, in
     int64_t got, shape[4] = {1, 0, 0, 0};
     cn_tensor *image;
     cn_dataset_shape(dataset, shape + 1);
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, shape, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &image));
     ck_ok(cn_dataset_image(dataset, index, image, &got));
     const uint8_t *pixels = cn_tensor_data(image);
     ck_assert_int_eq(got, label);
@@ -95,7 +95,7 @@ START_TEST(subfolders_are_classes_in_the_order_of_names) {
         ck_assert_str_eq(cn_dataset_class_name(dataset, i), names[i]);
     for (int i = 0; i < 5; i++)
         expect_plain(dataset, i, wanted[i].value, wanted[i].label);
-    ck_assert_int_eq(cn_dataset_skipped(dataset), 0);
+    ck_assert_int_eq(cn_dataset_skipped_count(dataset), 0);
     ck_assert_str_eq(warnings, "");
     cn_dataset_free(dataset);
 }
@@ -108,7 +108,7 @@ START_TEST(pictures_are_fitted) {
     folder("a");
     ck_ok(cn_image_save(picture, scratch_path(&root, "a/x.ppm")));
     ck_ok(cn_image_fit(picture, 1, 9, 14, &wanted));
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, 1, 9, 14}, &got));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, 1, 9, 14}, &got));
     ck_ok(cn_dataset_folder(ctx, root.path, &options, &dataset));
     ck_ok(cn_dataset_image(dataset, 0, got, NULL));
     ck_assert_mem_eq(cn_tensor_data(got), cn_tensor_data(wanted), 9 * 14);
@@ -129,7 +129,7 @@ START_TEST(values_are_normalised) {
         cn_folder_options options = {sizeof options, channels, 1, 1};
         cn_tensor *batch;
         cn_dataset *dataset;
-        ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, (int64_t[]){1, channels, 1, 1}, &batch));
+        ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, channels, 1, 1}, &batch));
         ck_ok(cn_dataset_folder(ctx, root.path, &options, &dataset));
         ck_ok(cn_dataset_batch(dataset, 1, &(int64_t){0}, 0, 0, 0, batch, NULL));
         for (int c = 0; c < channels; c++)
@@ -161,9 +161,9 @@ START_TEST(files_that_are_no_pictures_are_skipped_counted_and_named) {
     ck_assert_int_eq(cn_dataset_classes(dataset), 3); /* "b" stays, so that numbers do not move */
     expect_plain(dataset, 0, 1, 0);
     expect_plain(dataset, 1, 2, 2);
-    ck_assert_int_eq(cn_dataset_skipped(dataset), 6);
-    ck_ok(cn_dataset_shuffle(dataset, 1, &view));
-    ck_assert_int_eq(cn_dataset_skipped(view), 6);
+    ck_assert_int_eq(cn_dataset_skipped_count(dataset), 6);
+    ck_ok(cn_dataset_shuffled(dataset, 1, &view));
+    ck_assert_int_eq(cn_dataset_skipped_count(view), 6);
     static const char *const parts[] = {"a/2.txt' is no PNG",
                                         "a/3.ppm' ends too early",
                                         "a/4.pgm' has 70000×70000 pixels",

@@ -141,7 +141,7 @@ END_TEST
 
 /* ---- plans without a backward pass ---- */
 
-static void predict(cn_context *context, cn_model *model, const network *net, int max_batch, net_pass *pass) {
+static void predict(cn_context *context, cn_model *model, const network *net, int max_batch_size, net_pass *pass) {
     float *pixels = calloc(pass->inputs, sizeof *pixels), *results = calloc(pass->outputs, sizeof *results);
     net_shape in = net->layer[0].shape, out = net->layer[net->layers].shape;
     cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
@@ -149,10 +149,10 @@ static void predict(cn_context *context, cn_model *model, const network *net, in
     cn_tensor *input, *output;
     for (size_t i = 0; i < pass->inputs; i++)
         pixels[i] = (float)pass->input[i];
-    options.max_batch = max_batch;
-    ck_ok(cn_tensor_borrow(context, CN_FLOAT32, 4, (int64_t[]){net->batch, in.channels, in.height, in.width}, pixels,
-                           &input));
-    ck_ok(cn_tensor_borrow(context, CN_FLOAT32, 4, (int64_t[]){net->batch, out.channels, out.height, out.width},
+    options.max_batch_size = max_batch_size;
+    ck_ok(cn_tensor_borrow(context, CN_DTYPE_FLOAT32, 4, (int64_t[]){net->batch, in.channels, in.height, in.width},
+                           pixels, &input));
+    ck_ok(cn_tensor_borrow(context, CN_DTYPE_FLOAT32, 4, (int64_t[]){net->batch, out.channels, out.height, out.width},
                            results, &output));
     ck_ok(cn_predictor_new(model, &options, &predictor));
     ck_ok(cn_predictor_run(predictor, input, output));
@@ -176,11 +176,11 @@ static void check_predictions(network net, int seed, cn_conv_algorithm algorithm
     net_pass *pass = net_pass_new(&net);
     expectation *wanted = net_expect(&net, pass);
     net_run_model(context, model, &net, pass); /* sets the parameters, too */
-    for (int max_batch = 1; max_batch < 40; max_batch = 2 * max_batch + 5) {
-        predict(context, model, &net, max_batch, pass);
+    for (int max_batch_size = 1; max_batch_size < 40; max_batch_size = 2 * max_batch_size + 5) {
+        predict(context, model, &net, max_batch_size, pass);
         int bad = net_compare(&net, pass, wanted, NET_GRAPH_SAFETY, complaint);
-        ck_assert_msg(bad == 0, "%d values differ: %s; by %d images, '%s'" AGAIN, bad, complaint, max_batch, net.text,
-                      seed);
+        ck_assert_msg(bad == 0, "%d values differ: %s; by %d images, '%s'" AGAIN, bad, complaint, max_batch_size,
+                      net.text, seed);
     }
     net_pass_free(pass);
     net_expectation_free(wanted);

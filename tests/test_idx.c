@@ -14,14 +14,14 @@ START_TEST(mnist_is_found_plain_and_compressed) {
     scratch_gzip(&s, "train-labels-idx1-ubyte.gz", labels.bytes, labels.count);
     scratch_gzip(&s, "t10k-images-idx3-ubyte.gz", images.bytes, images.count);
     scratch_write(&s, "t10k-labels-idx1-ubyte", labels.bytes, labels.count);
-    ck_ok(cn_dataset_idx(ctx, s.path, CN_TRAIN, &train));
-    ck_ok(cn_dataset_idx(ctx, s.path, CN_TEST, &test));
+    ck_ok(cn_dataset_idx(ctx, s.path, CN_SPLIT_TRAIN, &train));
+    ck_ok(cn_dataset_idx(ctx, s.path, CN_SPLIT_TEST, &test));
     ck_assert_int_eq(cn_dataset_classes(train), 10);
     idx_expect(train, ctx);
     idx_expect(test, ctx);
     const int64_t shape[4] = {1, 1, IDX_HEIGHT, IDX_WIDTH}, first = 0;
     cn_tensor *batch;
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, shape, &batch));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, shape, &batch));
     ck_ok(cn_dataset_batch(test, 1, &first, 0, 0, 0, batch, NULL));
     ck_assert_float_eq(((float *)cn_tensor_data(batch))[0], (1.0f / 255.0f - 0.1307f) / 0.3081f);
     cn_tensor_free(batch);
@@ -161,9 +161,9 @@ START_TEST(labels_outside_mnists_classes_are_named) {
     labels.bytes[8 + 2] = 17;
     scratch_write(&s, "t10k-images-idx3-ubyte", images.bytes, images.count);
     scratch_write(&s, "t10k-labels-idx1-ubyte", labels.bytes, labels.count);
-    ck_fails(cn_dataset_idx(ctx, s.path, CN_TEST, &set), CN_ERR_DATA,
+    ck_fails(cn_dataset_idx(ctx, s.path, CN_SPLIT_TEST, &set), CN_ERR_DATA,
              "t10k-labels-idx1-ubyte', byte 10: label 17, wanted 0 to 9");
-    ck_fails(cn_dataset_idx(ctx, s.path, CN_TRAIN, &set), CN_ERR_IO, "nor the same with .gz");
+    ck_fails(cn_dataset_idx(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_IO, "nor the same with .gz");
     ck_ok(open_pair(&s, ctx, &images, &labels, &set));
     ck_assert_int_eq(cn_dataset_classes(set), 18);
     cn_dataset_free(set);

@@ -207,7 +207,7 @@ END_TEST
 
 START_TEST(what_cannot_be_written_is_refused) {
     cn_tensor *image = golden_picture(ctx, 3, 4, 4), *grey = golden_picture(ctx, 1, 4, 4), *row, *png;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 1, (int64_t[]){4}, &row));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 1, (int64_t[]){4}, &row));
     ck_fails(cn_image_save(image, "a.jpg"), CN_ERR_ARGUMENT, "'a.jpg' does not end with .png or, for 3 channels, .ppm");
     ck_fails(cn_image_save(image, "a.pgm"), CN_ERR_ARGUMENT, ".ppm");
     ck_fails(cn_image_save(grey, "a.ppm"), CN_ERR_ARGUMENT, "for 1 channel, .pgm");

@@ -57,7 +57,7 @@ END_TEST
 
 START_TEST(an_even_picture_stays_even) {
     cn_tensor *image, *resized;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, 1, 37, 53}, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, 1, 37, 53}, &image));
     memset(cn_tensor_data(image), 255, 37 * 53);
     ck_ok(cn_image_resize(image, 5, 100, &resized));
     for (int i = 0; i < 500; i++)
@@ -70,7 +70,7 @@ END_TEST
 /* A strip that at the covering scale would have thousands of millions of pixels. */
 START_TEST(a_strip_is_fitted_without_its_ends) {
     cn_tensor *image, *fitted;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, 1, 1, 5000000}, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, 1, 1, 5000000}, &image));
     memset(cn_tensor_data(image), 90, 5000000);
     ck_ok(cn_image_fit(image, 3, 600, 600, &fitted));
     ck_assert_int_eq(((uint8_t *)cn_tensor_data(fitted))[3 * 600 * 600 - 1], 90);
@@ -81,7 +81,7 @@ END_TEST
 
 START_TEST(sizes_that_cannot_be_are_refused) {
     cn_tensor *image = golden_picture(ctx, 3, 4, 5), *floats, *out = image;
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, (int64_t[]){1, 3, 4, 5}, &floats));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, 3, 4, 5}, &floats));
     ck_fails(cn_image_resize(image, 0, 5, &out), CN_ERR_ARGUMENT, "5×0 pixels");
     ck_assert_ptr_null(out);
     ck_fails(cn_image_resize(image, 1 << 20, 1 << 20, &out), CN_ERR_ARGUMENT, "1048576×1048576 pixels");

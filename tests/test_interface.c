@@ -181,8 +181,8 @@ END_TEST
 
 START_TEST(norms_check_their_options) {
     bad_norm(CN_NORM_NONE, 4, groups, 4, "norm is 0");
-    bad_norm((cn_norm)5, 4, groups, 4, "5");
-    bad_norm((cn_norm)-1, 4, groups, 4, "-1");
+    bad_norm((cn_norm_kind)5, 4, groups, 4, "5");
+    bad_norm((cn_norm_kind)-1, 4, groups, 4, "-1");
     bad_norm(CN_NORM_BATCH, 0, groups, 4, "0");
     bad_norm(CN_NORM_INSTANCE, -3, groups, 4, "-3");
     bad_norm(CN_NORM_LAYER, INT_MAX, groups, 4, "2147483647");
@@ -206,7 +206,7 @@ END_TEST
 START_TEST(activations_check_their_numbers) {
     bad_layer(cn_leaky_relu_new(ctx, NAN, &made), CN_ERR_ARGUMENT, "slope");
     bad_layer(cn_leaky_relu_new(ctx, INFINITY, &made), CN_ERR_ARGUMENT, "slope");
-    bad_layer(cn_gelu_new(ctx, (cn_gelu)2, &made), CN_ERR_ARGUMENT, "2");
+    bad_layer(cn_gelu_new(ctx, (cn_gelu_kind)2, &made), CN_ERR_ARGUMENT, "2");
     bad_layer(cn_dropout_new(ctx, -0.1f, &made), CN_ERR_ARGUMENT, "-0.1");
     bad_layer(cn_dropout_new(ctx, 1.0f, &made), CN_ERR_ARGUMENT, "1");
     bad_layer(cn_dropout_new(ctx, NAN, &made), CN_ERR_ARGUMENT, "nan");
@@ -238,25 +238,25 @@ END_TEST
 START_TEST(prebuilt_networks_check_their_options) {
     cn_model *model;
     cn_session8_options o = CN_SESSION8_OPTIONS_INIT;
-    o.norm = (cn_norm)9;
-    ck_fails(cn_session8_new(ctx, &o, &model), CN_ERR_ARGUMENT, "9");
+    o.norm = (cn_norm_kind)9;
+    ck_fails(cn_model_session8(ctx, &o, &model), CN_ERR_ARGUMENT, "9");
     o = (cn_session8_options)CN_SESSION8_OPTIONS_INIT;
     o.norm = CN_NORM_GROUP;
     o.groups = 3;
-    ck_fails(cn_session8_new(ctx, &o, &model), CN_ERR_ARGUMENT, "3");
+    ck_fails(cn_model_session8(ctx, &o, &model), CN_ERR_ARGUMENT, "3");
     o = (cn_session8_options)CN_SESSION8_OPTIONS_INIT;
     o.dropout = 1.0f;
-    ck_fails(cn_session8_new(ctx, &o, &model), CN_ERR_ARGUMENT, "1");
+    ck_fails(cn_model_session8(ctx, &o, &model), CN_ERR_ARGUMENT, "1");
     o = (cn_session8_options)CN_SESSION8_OPTIONS_INIT;
     o.classes = -1;
-    ck_fails(cn_session8_new(ctx, &o, &model), CN_ERR_ARGUMENT, "-1");
+    ck_fails(cn_model_session8(ctx, &o, &model), CN_ERR_ARGUMENT, "-1");
     ck_assert_ptr_null(model);
-    ck_fails(cn_session8_new(NULL, NULL, &model), CN_ERR_ARGUMENT, "context is NULL");
-    ck_fails(cn_session8_new(ctx, NULL, NULL), CN_ERR_ARGUMENT, "model is NULL");
-    ck_fails(cn_mnist_model_new(ctx, 1, 0, &model), CN_ERR_ARGUMENT, "1");
-    ck_fails(cn_mnist_model_new(ctx, 6, 0, &model), CN_ERR_ARGUMENT, "6");
-    ck_fails(cn_mnist_model_new(NULL, 2, 0, &model), CN_ERR_ARGUMENT, "context is NULL");
-    ck_fails(cn_mnist_model_new(ctx, 2, 0, NULL), CN_ERR_ARGUMENT, "model is NULL");
+    ck_fails(cn_model_session8(NULL, NULL, &model), CN_ERR_ARGUMENT, "context is NULL");
+    ck_fails(cn_model_session8(ctx, NULL, NULL), CN_ERR_ARGUMENT, "model is NULL");
+    ck_fails(cn_model_mnist(ctx, 1, 0, &model), CN_ERR_ARGUMENT, "1");
+    ck_fails(cn_model_mnist(ctx, 6, 0, &model), CN_ERR_ARGUMENT, "6");
+    ck_fails(cn_model_mnist(NULL, 2, 0, &model), CN_ERR_ARGUMENT, "context is NULL");
+    ck_fails(cn_model_mnist(ctx, 2, 0, NULL), CN_ERR_ARGUMENT, "model is NULL");
 }
 END_TEST
 

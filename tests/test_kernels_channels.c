@@ -24,13 +24,13 @@ static size_t planes_of(int32_t channels) {
 
 /* ---- convolution ---- */
 
-enum { MOST_TAPS = 9 };
+enum { MAX_TAPS = 9 };
 
 /* Maps are [plane][row][column][lane], with a column and a row to spare that must stay as they are. */
 typedef struct problem {
     cn__channel_conv_args args;
     int32_t stride[2], in_height, in_width;
-    size_t taps[MOST_TAPS], floats; /* of the output */
+    size_t taps[MAX_TAPS], floats; /* of the output */
     float *in, *weights, *bias, *skip, *out;
 } problem;
 

@@ -173,13 +173,13 @@ END_TEST
 
 /* ---- orthogonalisation ---- */
 
-enum { MOST_ROWS = 36, MOST_COLUMNS = 80 };
+enum { MAX_ROWS = 36, MAX_COLUMNS = 80 };
 
-typedef double wide[MOST_COLUMNS];
+typedef double wide[MAX_COLUMNS];
 
 /* One Newton-Schulz step of x, [rows][columns]. */
 static void exact_step(int rows, int columns, wide *x) {
-    static double square[MOST_ROWS][MOST_ROWS], polynomial[MOST_ROWS][MOST_ROWS], next[MOST_ROWS][MOST_COLUMNS];
+    static double square[MAX_ROWS][MAX_ROWS], polynomial[MAX_ROWS][MAX_ROWS], next[MAX_ROWS][MAX_COLUMNS];
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < rows; j++) {
             square[i][j] = 0.0;
@@ -219,7 +219,7 @@ static const struct {
 } shapes[] = {{4, 16, 4, 16}, {16, 27, 16, 32}, {3, 5, 4, 16}, {36, 80, 36, 80}, {10, 64, 12, 64}, {1, 1, 4, 16}};
 
 START_TEST(orthogonalising_follows_its_formula) {
-    static double wanted[MOST_ROWS][MOST_COLUMNS];
+    static double wanted[MAX_ROWS][MAX_COLUMNS];
     int rows = shapes[_i].rows, columns = shapes[_i].columns, stride = shapes[_i].padded_columns;
     size_t padded = (size_t)shapes[_i].padded_rows, count = padded * (size_t)stride;
     size_t work_lines = cn__orthogonalize_work(padded, (size_t)stride) / CN__LANES;

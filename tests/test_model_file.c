@@ -36,8 +36,8 @@ static void evaluate(cn_model *model, cn_tensor **output) {
     cn_tensor *input;
     cn_model_input_shape(model, in + 1);
     cn_model_output_shape(model, out + 1);
-    ck_ok(cn_tensor_new(files.ctx, CN_FLOAT32, 4, in, &input));
-    ck_ok(cn_tensor_new(files.ctx, CN_FLOAT32, 4, out, output));
+    ck_ok(cn_tensor_new(files.ctx, CN_DTYPE_FLOAT32, 4, in, &input));
+    ck_ok(cn_tensor_new(files.ctx, CN_DTYPE_FLOAT32, 4, out, output));
     for (int64_t i = 0; i < cn_tensor_count(input); i++)
         ((float *)cn_tensor_data(input))[i] = (float)((i * 13) % 17 - 8) / 4.0f;
     ck_ok(cn_model_forward(model, 0, input, *output));
@@ -77,17 +77,17 @@ END_TEST
 START_TEST(session8_comes_back) {
     cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
     cn_model *model;
-    options.norm = (cn_norm)_i;
+    options.norm = (cn_norm_kind)_i;
     options.skip = _i % 2;
     options.seed = 7;
-    ck_ok(cn_session8_new(files.ctx, &options, &model));
+    ck_ok(cn_model_session8(files.ctx, &options, &model));
     check_round_trip(model);
 }
 END_TEST
 
 START_TEST(mnist_networks_come_back) {
     cn_model *model;
-    ck_ok(cn_mnist_model_new(files.ctx, _i, 3, &model));
+    ck_ok(cn_model_mnist(files.ctx, _i, 3, &model));
     check_round_trip(model);
 }
 END_TEST
@@ -264,7 +264,7 @@ START_TEST(without_json_all_of_it_is_unsupported) {
     ck_fails(cn_model_load(files.ctx, files.path, &model), CN_ERR_UNSUPPORTED, "cn_model_load: this build has no JSON");
     ck_assert_ptr_null(model);
     ck_fails(cn_model_load_memory(files.ctx, "", 0, &model), CN_ERR_UNSUPPORTED, "cn_model_load_memory");
-    ck_ok(cn_mnist_model_new(files.ctx, 3, 0, &model));
+    ck_ok(cn_model_mnist(files.ctx, 3, 0, &model));
     ck_fails(cn_model_save(model, files.path), CN_ERR_UNSUPPORTED, "cn_model_save");
     ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_UNSUPPORTED, "cn_model_load_tensors");
     cn_model_free(model);

@@ -70,8 +70,9 @@ START_TEST(a_state_dict_of_pytorch_loads_and_computes_the_same) {
     const float *in = golden_tensor(&golden, "reference.input", &inputs);
     const float *wanted = golden_tensor(&golden, "reference.output", &outputs);
     cn_tensor *input, *output;
-    ck_ok(cn_tensor_borrow(logging, CN_FLOAT32, 4, (int64_t[]){inputs / 90, 3, 6, 5}, (void *)(uintptr_t)in, &input));
-    ck_ok(cn_tensor_new(logging, CN_FLOAT32, 2, (int64_t[]){inputs / 90, 3}, &output));
+    ck_ok(cn_tensor_borrow(logging, CN_DTYPE_FLOAT32, 4, (int64_t[]){inputs / 90, 3, 6, 5}, (void *)(uintptr_t)in,
+                           &input));
+    ck_ok(cn_tensor_new(logging, CN_DTYPE_FLOAT32, 2, (int64_t[]){inputs / 90, 3}, &output));
     ck_ok(cn_model_forward(model, 0, input, output));
     ck_assert_int_eq(cn_tensor_count(output), outputs);
     for (int64_t i = 0; i < outputs; i++)

@@ -161,7 +161,7 @@ START_TEST(tensors_are_found_by_name_in_torchs_order) {
     ck_assert_int_eq(cn_tensor_dims(tensor), 4);
     ck_assert_int_eq(cn_tensor_count(tensor), 2 * 3 * 3 * 3);
     ck_ok(cn_model_tensor(model, "norm.num_batches_tracked", &tensor));
-    ck_assert_int_eq(cn_tensor_dtype(tensor), CN_INT64);
+    ck_assert_int_eq(cn_tensor_dtype(tensor), CN_DTYPE_INT64);
     ck_assert_int_eq(cn_tensor_dims(tensor), 0);
     ck_assert_int_eq(cn_model_parameter_count(model), 54 + 2 + 2 + 2);
     cn_model_free(model);
@@ -190,8 +190,8 @@ START_TEST(passes_check_shapes_and_types) {
     cn_model *model = small_model();
     cn_tensor *in = images(3, 3, 4, 5), *out = images(3, 2, 2, 3), *none = images(0, 3, 4, 5);
     cn_tensor *narrow = images(3, 3, 4, 4), *few = images(2, 2, 2, 3),
-              *flat = tensor_of(CN_FLOAT32, 2, (int64_t[]){3, 60});
-    cn_tensor *bytes = tensor_of(CN_UINT8, 4, (int64_t[]){3, 3, 4, 5});
+              *flat = tensor_of(CN_DTYPE_FLOAT32, 2, (int64_t[]){3, 60});
+    cn_tensor *bytes = tensor_of(CN_DTYPE_UINT8, 4, (int64_t[]){3, 3, 4, 5});
     ck_fails(cn_model_forward(model, 1, narrow, out), CN_ERR_SHAPE, "input is float32 [3, 3, 4, 4]");
     ck_fails(cn_model_forward(model, 1, flat, out), CN_ERR_SHAPE, "input is float32 [3, 60]");
     ck_fails(cn_model_forward(model, 1, bytes, out), CN_ERR_SHAPE, "input is uint8");
@@ -253,7 +253,8 @@ END_TEST
 /* One pixel an image comes out as [N, K] or as [N, C, 1, 1], whichever the caller brings. */
 START_TEST(a_flat_output_has_two_or_four_dimensions) {
     cn_model *model = model_for(3, 1, 1);
-    cn_tensor *in = images(2, 3, 1, 1), *four = images(2, 4, 1, 1), *two = tensor_of(CN_FLOAT32, 2, (int64_t[]){2, 4});
+    cn_tensor *in = images(2, 3, 1, 1), *four = images(2, 4, 1, 1),
+              *two = tensor_of(CN_DTYPE_FLOAT32, 2, (int64_t[]){2, 4});
     cn_layer *linear;
     for (int i = 0; i < 6; i++)
         ((float *)cn_tensor_data(in))[i] = (float)i;

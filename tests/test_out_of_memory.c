@@ -88,8 +88,8 @@ static void train(scenario *s, cn_model *model, int batch, outcome *to) {
     cn_tensor *in, *out, *weight;
     for (size_t i = 0; i < BATCH * IMAGE; i++)
         pixels[i] = (float)net_value(0, i);
-    INSIST(cn_tensor_borrow(s->ctx, CN_FLOAT32, 4, (int64_t[]){batch, 4, 6, 6}, pixels, &in));
-    INSIST(cn_tensor_borrow(s->ctx, CN_FLOAT32, 2, (int64_t[]){batch, CLASSES}, to->output, &out));
+    INSIST(cn_tensor_borrow(s->ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){batch, 4, 6, 6}, pixels, &in));
+    INSIST(cn_tensor_borrow(s->ctx, CN_DTYPE_FLOAT32, 2, (int64_t[]){batch, CLASSES}, to->output, &out));
     INSIST(cn_model_forward(model, 0, in, out));
     INSIST(cn_model_forward(model, 1, in, out));
     INSIST(cn_model_backward(model, out, in));
@@ -142,7 +142,7 @@ START_TEST(prebuilt_networks_run_out_of_memory_alike) {
         cn_context *ctx = counting_context(&counter, 1);
         counter.fail_at = counter.calls + n;
         counter.persistent = _i % 2;
-        cn_status status = _i / 2 ? cn_mnist_model_new(ctx, 5, 0, &model) : cn_session8_new(ctx, NULL, &model);
+        cn_status status = _i / 2 ? cn_model_mnist(ctx, 5, 0, &model) : cn_model_session8(ctx, NULL, &model);
         ck_assert(status == CN_OK || (status == CN_ERR_MEMORY && !model));
         cn_model_free(model);
         cn_context_free(ctx);

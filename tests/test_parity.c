@@ -23,8 +23,8 @@ static cn_tensor *new_tensor(cn_context *ctx, cn_dtype dtype, int dims, const in
 static batch new_batch(cn_context *ctx, const cn_model *model) {
     int64_t in[4] = {IMAGES}, out[2] = {IMAGES, 10};
     cn_model_input_shape(model, in + 1);
-    return (batch){new_tensor(ctx, CN_FLOAT32, 4, in), new_tensor(ctx, CN_FLOAT32, 2, out),
-                   new_tensor(ctx, CN_INT64, 1, out), new_tensor(ctx, CN_FLOAT32, 2, out)};
+    return (batch){new_tensor(ctx, CN_DTYPE_FLOAT32, 4, in), new_tensor(ctx, CN_DTYPE_FLOAT32, 2, out),
+                   new_tensor(ctx, CN_DTYPE_INT64, 1, out), new_tensor(ctx, CN_DTYPE_FLOAT32, 2, out)};
 }
 
 static void free_batch(batch b) {
@@ -85,8 +85,8 @@ static void near(double got, double wanted, double tolerance, const char *what, 
 }
 
 static double element(const cn_tensor *tensor, int64_t i) {
-    return cn_tensor_dtype(tensor) == CN_INT64 ? (double)((int64_t *)cn_tensor_data(tensor))[i]
-                                               : (double)((float *)cn_tensor_data(tensor))[i];
+    return cn_tensor_dtype(tensor) == CN_DTYPE_INT64 ? (double)((int64_t *)cn_tensor_data(tensor))[i]
+                                                     : (double)((float *)cn_tensor_data(tensor))[i];
 }
 
 /* A tensor against its line in the file; with `skip`, only reads the line. */
@@ -143,15 +143,15 @@ START_TEST(networks_train_as_in_pytorch) {
     options.threads = 2;
     options.conv_algorithm = (cn_conv_algorithm)_i;
     ck_ok(cn_context_new(&options, &ctx));
-    for (cn_norm norm = CN_NORM_NONE; norm <= CN_NORM_INSTANCE; norm++) {
+    for (cn_norm_kind norm = CN_NORM_NONE; norm <= CN_NORM_INSTANCE; norm++) {
         cn_session8_options o = CN_SESSION8_OPTIONS_INIT;
         o.norm = norm;
         o.dropout = 0.0f;
-        ck_ok(cn_session8_new(ctx, &o, &model));
+        ck_ok(cn_model_session8(ctx, &o, &model));
         take_steps(file, ctx, model, norms[norm], slack);
     }
     for (int which = 2; which <= 5; which++) {
-        ck_ok(cn_mnist_model_new(ctx, which, 0, &model));
+        ck_ok(cn_model_mnist(ctx, which, 0, &model));
         take_steps(file, ctx, model, "MNIST", slack);
     }
     ck_assert(!numbers_more(file, &more));

@@ -17,7 +17,7 @@ typedef struct fixture {
 
 static cn_tensor *floats(cn_context *ctx, int dims, const int64_t *shape) {
     cn_tensor *tensor;
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, dims, shape, &tensor));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, dims, shape, &tensor));
     return tensor;
 }
 
@@ -54,10 +54,10 @@ static void end(fixture *f) {
     cn_context_free(f->ctx);
 }
 
-static cn_predictor *predictor_for(const cn_model *model, int max_batch) {
+static cn_predictor *predictor_for(const cn_model *model, int max_batch_size) {
     cn_predictor *predictor;
     cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
-    options.max_batch = max_batch;
+    options.max_batch_size = max_batch_size;
     ck_ok(cn_predictor_new(model, &options, &predictor));
     return predictor;
 }
@@ -81,7 +81,7 @@ START_TEST(predictions_are_the_models) {
         for (int64_t images = 1; images <= MOST; images += images < 3 ? 1 : 13) {
             cn_tensor *input, *output;
             int64_t in[4] = {images, 1, TOY_SIDE, TOY_SIDE}, out[4] = {images, TOY_CLASSES, 1, 1};
-            ck_ok(cn_tensor_borrow(f.ctx, CN_FLOAT32, 4, in, cn_tensor_data(f.images), &input));
+            ck_ok(cn_tensor_borrow(f.ctx, CN_DTYPE_FLOAT32, 4, in, cn_tensor_data(f.images), &input));
             output = floats(f.ctx, images % 2 ? 2 : 4, out);
             ck_ok(cn_predictor_run(predictor, input, output));
             expect_near(cn_tensor_data(output), cn_tensor_data(f.wanted), images * TOY_CLASSES);
@@ -145,7 +145,8 @@ START_TEST(mirror_images_have_their_say) {
             a[k] = (float)(_i == 1 ? mean[k] : log(mean[k]));
     }
     options.flip = 1;
-    for (options.max_batch = 1; options.max_batch <= 32; options.max_batch += 31) { /* one by one, and in blocks */
+    for (options.max_batch_size = 1; options.max_batch_size <= 32;
+         options.max_batch_size += 31) { /* one by one, and in blocks */
         cn_predictor *predictor;
         ck_ok(cn_predictor_new(model, &options, &predictor));
         ck_ok(cn_predictor_run(predictor, f.images, f.output));
@@ -200,7 +201,7 @@ START_TEST(moved_images_have_their_say) {
                 add_view(&f, f.model, down, right, flip, sums);
     for (int i = 0; i < MOST * TOY_CLASSES; i++)
         wanted[i] = (float)log(sums[i] / views);
-    for (options.max_batch = 1; options.max_batch <= 32; options.max_batch += 31) {
+    for (options.max_batch_size = 1; options.max_batch_size <= 32; options.max_batch_size += 31) {
         cn_predictor *predictor;
         ck_ok(cn_predictor_new(f.model, &options, &predictor));
         ck_ok(cn_predictor_run(predictor, f.images, f.output));
@@ -330,7 +331,7 @@ START_TEST(earlier_images_leave_no_trace) {
     for (int64_t i = 0; i < cn_tensor_count(bad); i++)
         ((float *)cn_tensor_data(bad))[i] = NAN;
     ck_ok(cn_predictor_run(predictor, bad, f.output));
-    ck_ok(cn_tensor_borrow(f.ctx, CN_FLOAT32, 4, (int64_t[]){3, 1, TOY_SIDE, TOY_SIDE}, cn_tensor_data(f.images),
+    ck_ok(cn_tensor_borrow(f.ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){3, 1, TOY_SIDE, TOY_SIDE}, cn_tensor_data(f.images),
                            &three));
     a = floats(f.ctx, 2, (int64_t[]){3, TOY_CLASSES});
     b = floats(f.ctx, 2, (int64_t[]){3, TOY_CLASSES});
@@ -366,8 +367,8 @@ START_TEST(what_does_not_fit_is_refused) {
     ck_fails(cn_predictor_run(predictor, NULL, f.output), CN_ERR_ARGUMENT, "input is NULL");
     ck_fails(cn_predictor_run(predictor, f.images, NULL), CN_ERR_ARGUMENT, "output is NULL");
     ck_ok(cn_predictor_run(predictor, f.images, f.output));
-    options.max_batch = -1;
-    ck_fails(cn_predictor_new(naive, &options, &made), CN_ERR_ARGUMENT, "max_batch is -1");
+    options.max_batch_size = -1;
+    ck_fails(cn_predictor_new(naive, &options, &made), CN_ERR_ARGUMENT, "max_batch_size is -1");
     ck_assert_ptr_null(made);
     ck_fails(cn_predictor_new(NULL, NULL, &made), CN_ERR_ARGUMENT, "model is NULL");
     ck_fails(cn_predictor_new(naive, NULL, NULL), CN_ERR_ARGUMENT, "predictor is NULL");

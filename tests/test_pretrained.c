@@ -23,7 +23,7 @@ static void teardown(void) {
 START_TEST(it_is_session8_with_batch_norm) {
     int64_t shape[3];
     cn_tensor *tensor;
-    ck_ok(cn_session8_pretrained(ctx, &model));
+    ck_ok(cn_model_session8_pretrained(ctx, &model));
     ck_assert_int_eq(cn_model_parameter_count(model), 47818);
     cn_model_input_shape(model, shape);
     ck_assert(shape[0] == 3 && shape[1] == 32 && shape[2] == 32);
@@ -36,7 +36,7 @@ END_TEST
 
 START_TEST(it_is_the_file) {
     cn_model *loaded;
-    ck_ok(cn_session8_pretrained(ctx, &model));
+    ck_ok(cn_model_session8_pretrained(ctx, &model));
     ck_ok(cn_model_load(ctx, FILE_OF_IT, &loaded));
     ck_assert_int_eq(cn_model_tensor_count(loaded), cn_model_tensor_count(model));
     for (int i = 0; i < cn_model_tensor_count(model); i++) {
@@ -44,7 +44,7 @@ START_TEST(it_is_the_file) {
         cn_tensor *ours, *theirs;
         ck_ok(cn_model_tensor(model, name, &ours));
         ck_ok(cn_model_tensor(loaded, name, &theirs));
-        size_t bytes = (size_t)cn_tensor_count(ours) * (cn_tensor_dtype(ours) == CN_INT64 ? 8 : 4);
+        size_t bytes = (size_t)cn_tensor_count(ours) * (cn_tensor_dtype(ours) == CN_DTYPE_INT64 ? 8 : 4);
         ck_assert_msg(memcmp(cn_tensor_data(ours), cn_tensor_data(theirs), bytes) == 0, "%s differs", name);
     }
     cn_model_free(loaded);
@@ -55,10 +55,10 @@ START_TEST(it_knows_how_to_read_pixels) {
     cn_predictor *predictor;
     cn_tensor *image, *scores;
     double sum = 0.0;
-    ck_ok(cn_session8_pretrained(ctx, &model));
+    ck_ok(cn_model_session8_pretrained(ctx, &model));
     ck_ok(cn_predictor_new(model, NULL, &predictor));
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, 3, 32, 32}, &image));
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 2, (int64_t[]){1, 10}, &scores));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, 3, 32, 32}, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, (int64_t[]){1, 10}, &scores));
     ck_ok(cn_predictor_run(predictor, image, scores));
     for (int k = 0; k < 10; k++)
         sum += exp((double)((const float *)cn_tensor_data(scores))[k]);
@@ -70,8 +70,8 @@ START_TEST(it_knows_how_to_read_pixels) {
 END_TEST
 
 START_TEST(misuse_is_refused) {
-    ck_fails(cn_session8_pretrained(NULL, &model), CN_ERR_ARGUMENT, "context is NULL");
-    ck_fails(cn_session8_pretrained(ctx, NULL), CN_ERR_ARGUMENT, "model is NULL");
+    ck_fails(cn_model_session8_pretrained(NULL, &model), CN_ERR_ARGUMENT, "context is NULL");
+    ck_fails(cn_model_session8_pretrained(ctx, NULL), CN_ERR_ARGUMENT, "model is NULL");
 }
 END_TEST
 
@@ -85,7 +85,7 @@ static void add_tests(TCase *tcase) {
 #else
 
 START_TEST(a_build_without_json_says_so) {
-    ck_fails(cn_session8_pretrained(ctx, &model), CN_ERR_UNSUPPORTED, "no JSON");
+    ck_fails(cn_model_session8_pretrained(ctx, &model), CN_ERR_UNSUPPORTED, "no JSON");
     ck_assert_ptr_null(model);
 }
 END_TEST

@@ -100,7 +100,7 @@ static cn_history *history_of(const char *name, int epochs, double loss, double 
     cn_history *history;
     ck_ok(cn_history_new(ctx, name, &history));
     for (int i = 1; i <= epochs; i++) {
-        cn_epoch epoch = CN_EPOCH_INIT;
+        cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
         epoch.epoch = i;
         epoch.train_loss = epoch.test_loss = loss / i;
         epoch.train_accuracy = accuracy * i / epochs;
@@ -194,7 +194,7 @@ START_TEST(bad_arguments_are_refused) {
     ck_fails(cn_chart_curves(2, two, &svg), CN_ERR_ARGUMENT, "histories[1] is NULL");
     ck_fails(cn_chart_metric(1, two, (cn_metric)3, &svg), CN_ERR_ARGUMENT, "no metric 3");
     ck_fails(cn_chart_confusion(NULL, NULL, &svg), CN_ERR_ARGUMENT, "evaluation");
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, (int64_t[]){1, 2, 3, 3}, &tensor));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, 2, 3, 3}, &tensor));
     ck_fails(cn_sheet_filters(tensor, &svg), CN_ERR_SHAPE, "[1, 2, 3, 3]");
     ck_fails(cn_sheet_pictures(tensor, NULL, 0, &svg), CN_ERR_SHAPE, "uint8");
     ((float *)cn_tensor_data(tensor))[4] = NAN;
@@ -246,7 +246,7 @@ END_TEST
 
 static int have_images(void) {
     cn_tensor *pixel, *png;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, 1, 1, 1}, &pixel));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, 1, 1, 1}, &pixel));
     cn_status status = cn_image_encode_png(pixel, &png);
     cn_tensor_free(png);
     cn_tensor_free(pixel);
@@ -286,7 +286,7 @@ END_TEST
 static cn_status whole_report(cn_context *context, const judged *j, char **html) {
     static const char *const names[] = {"a\ttab", hostile}, *const values[] = {hostile, NULL};
     cn_history *history = NULL;
-    cn_epoch epoch = {sizeof epoch, 1, 1.5, 0.3, 1.4, 0.4, 0.01, 2.0, 100.0};
+    cn_epoch_info epoch = {sizeof epoch, 1, 1.5, 0.3, 1.4, 0.4, 0.01, 2.0, 100.0};
     cn_report report = CN_REPORT_INIT;
     cn_status status = cn_history_new(context, "", &history);
     if (status == CN_OK)

@@ -9,9 +9,9 @@ static void read_options(FILE *file, cn_schedule_options *o) {
     o->patience = (int)numbers_next(file);
     o->threshold = (float)numbers_next(file);
     o->step_size = (int)numbers_next(file);
-    o->min_lr = (float)numbers_next(file);
+    o->min_learning_rate = (float)numbers_next(file);
     o->epochs = (int)numbers_next(file);
-    o->max_lr = (float)numbers_next(file);
+    o->max_learning_rate = (float)numbers_next(file);
     o->pct_start = (float)numbers_next(file);
     o->div_factor = (float)numbers_next(file);
     o->final_div_factor = (float)numbers_next(file);
@@ -32,7 +32,7 @@ START_TEST(rates_are_pytorchs) {
         cn__schedule s;
         ck_ok(cn__schedule_init(&s, &o, base, batches));
         cn__schedule_begin(&s, run);
-        double tolerance = 1e-12 * fmax(base, (double)o.max_lr), wanted = 0.0;
+        double tolerance = 1e-12 * fmax(base, (double)o.max_learning_rate), wanted = 0.0;
         for (int e = 0; e < run; e++) {
             for (int b = 0; b < batches; b++) {
                 double rate = cn__schedule_batch(&s, (int64_t)e * batches + b);
@@ -127,11 +127,11 @@ START_TEST(options_outside_their_range_are_named) {
     o.threshold = NAN;
     ck_fails(init(o), CN_ERR_ARGUMENT, "threshold");
     o.threshold = 0.0f;
-    o.min_lr = -1.0f;
-    ck_fails(init(o), CN_ERR_ARGUMENT, "min_lr is -1");
+    o.min_learning_rate = -1.0f;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "min_learning_rate is -1");
     o.kind = CN_SCHEDULE_COSINE;
-    ck_fails(init(o), CN_ERR_ARGUMENT, "min_lr is -1");
-    o.min_lr = 0.0f;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "min_learning_rate is -1");
+    o.min_learning_rate = 0.0f;
     o.epochs = -3;
     ck_fails(init(o), CN_ERR_ARGUMENT, "epochs is -3");
     o.kind = CN_SCHEDULE_ONE_CYCLE;
@@ -140,9 +140,9 @@ START_TEST(options_outside_their_range_are_named) {
     o.pct_start = 1.5f;
     ck_fails(init(o), CN_ERR_ARGUMENT, "pct_start is 1.5");
     o.pct_start = 0.0f;
-    o.max_lr = INFINITY;
-    ck_fails(init(o), CN_ERR_ARGUMENT, "max_lr is inf");
-    o.max_lr = 0.0f;
+    o.max_learning_rate = INFINITY;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "max_learning_rate is inf");
+    o.max_learning_rate = 0.0f;
     o.div_factor = -1.0f;
     ck_fails(init(o), CN_ERR_ARGUMENT, "div_factor is -1");
     o.div_factor = 0.0f;

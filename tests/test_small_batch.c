@@ -8,7 +8,7 @@
 #include "expectation.h"
 #include "random_network.h"
 #include "testing.h"
-#include "model/model.h"
+#include "plan/plan.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -22,18 +22,18 @@ typedef struct pass {
     size_t inputs, outputs; /* of an image */
 } pass;
 
-static void fill(void *argument, size_t image, const cn__map *input) {
+static void fill(void *argument, size_t image, const cn__fmap *input) {
     const pass *p = argument;
     const float *from = p->input + image * p->inputs;
     for (size_t c = 0; c < (size_t)input->lane_channels; c++)
         for (size_t y = 0; y < (size_t)input->shape.height; y++)
             for (size_t x = 0; x < (size_t)input->shape.width; x++)
-                cn__channel_map_row(input, c, y)[x * CN__LANES] = *from++;
+                cn__nchw16c_row(input, c, y)[x * CN__LANES] = *from++;
 }
 
-static void take(void *argument, size_t image, const cn__map *output) {
+static void take(void *argument, size_t image, const cn__fmap *output) {
     const pass *p = argument;
-    cn__channel_map_unpack(output, p->output + image * p->outputs);
+    cn__nchw16c_unpack(output, p->output + image * p->outputs);
 }
 
 static void run_singly(const cn_model *model, int32_t images, const float *input, float *output) {
@@ -43,7 +43,7 @@ static void run_singly(const cn_model *model, int32_t images, const float *input
     pass p = {input, output, (size_t)in.channels * (size_t)in.height * (size_t)in.width,
               (size_t)(shape[0] * shape[1] * shape[2])};
     cn__inference *inference;
-    ck_ok(cn__inference_new(model, &(cn__inference_options){.images = images, .one_by_one = true}, &inference));
+    ck_ok(cn__inference_new(model, &(cn__inference_options){.images = images, .small_batch = true}, &inference));
     cn__inference_prepare(inference);
     cn__inference_run(inference, images, &(cn__blocks){fill, take, &p});
     memset(output, 0, (size_t)images * p.outputs * sizeof *output);
@@ -60,7 +60,7 @@ static int check_network(network net, int seed, double safety) {
     net.batch = 3;
     cn_context *context = net_context(1 + seed % 3, CN_CONV_AUTO, CN_ISA_AUTO);
     cn_model *model = net_make_model(context, &net, 1);
-    int serves = cn__plan_serves_channels(model);
+    int serves = cn__plan_serves_small_batches(model);
     net_pass *given = net_pass_new(&net);
     if (serves) {
         expectation *wanted = net_expect(&net, given);
@@ -143,9 +143,9 @@ enum { SESSION8 = CN_NORM_INSTANCE + 1, NETWORKS = SESSION8 + 4 };
 static cn_model *network_new(cn_context *context, int number) {
     cn_model *model;
     cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
-    options.norm = (cn_norm)number;
-    ck_ok(number < SESSION8 ? cn_session8_new(context, &options, &model)
-                            : cn_mnist_model_new(context, number - SESSION8 + 2, 0, &model));
+    options.norm = (cn_norm_kind)number;
+    ck_ok(number < SESSION8 ? cn_model_session8(context, &options, &model)
+                            : cn_model_mnist(context, number - SESSION8 + 2, 0, &model));
     for (int i = 0; i < cn_model_tensor_count(model); i++) {
         const char *name = cn_model_tensor_name(model, i);
         cn_tensor *tensor;
@@ -168,15 +168,16 @@ static size_t pixels_of(const cn_model *model) {
     return (size_t)model->input.channels * (size_t)model->input.height * (size_t)model->input.width;
 }
 
-static void predict(const cn_model *model, int max_batch, int images, float *pixels, float *output) {
+static void predict(const cn_model *model, int max_batch_size, int images, float *pixels, float *output) {
     cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
     cn_predictor *predictor;
     cn_tensor *in, *out;
     cn__shape s = model->input;
-    options.max_batch = max_batch;
+    options.max_batch_size = max_batch_size;
     ck_ok(cn_predictor_new(model, &options, &predictor));
-    ck_ok(cn_tensor_borrow(model->ctx, CN_FLOAT32, 4, (int64_t[]){images, s.channels, s.height, s.width}, pixels, &in));
-    ck_ok(cn_tensor_borrow(model->ctx, CN_FLOAT32, 2, (int64_t[]){images, 10}, output, &out));
+    ck_ok(cn_tensor_borrow(model->ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){images, s.channels, s.height, s.width}, pixels,
+                           &in));
+    ck_ok(cn_tensor_borrow(model->ctx, CN_DTYPE_FLOAT32, 2, (int64_t[]){images, 10}, output, &out));
     ck_ok(cn_predictor_run(predictor, in, out));
     cn_tensor_free(in);
     cn_tensor_free(out);
@@ -193,8 +194,8 @@ START_TEST(few_images_and_many_come_out_alike) {
     cn_context *context = context_of(2, CN_ISA_AUTO);
     cn_model *model = network_new(context, _i);
     float *pixels = pixels_new(17 * pixels_of(model)), many[170], few[170];
-    ck_assert_int_gt(cn__inference_few(model), 8);
-    ck_assert_int_lt(cn__inference_few(model), CN__LANES);
+    ck_assert_int_gt(cn__small_batch_limit(model), 8);
+    ck_assert_int_lt(cn__small_batch_limit(model), CN__LANES);
     predict(model, 32, 17, pixels, many);
     for (int images = 1; images <= 16; images += images < 3 ? 1 : 5) {
         predict(model, 32, images, pixels, few);
@@ -259,8 +260,9 @@ static void large_outputs(const network *net, int threads, float *output, float 
     float *pixels = pixels_new(pixels_of(model));
     cn_tensor *x, *y;
     run_singly(model, 1, pixels, output);
-    ck_ok(cn_tensor_borrow(context, CN_FLOAT32, 4, (int64_t[]){1, in.channels, in.height, in.width}, pixels, &x));
-    ck_ok(cn_tensor_borrow(context, CN_FLOAT32, 4, (int64_t[]){1, out.channels, out.height, out.width}, plan, &y));
+    ck_ok(cn_tensor_borrow(context, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, in.channels, in.height, in.width}, pixels, &x));
+    ck_ok(
+        cn_tensor_borrow(context, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, out.channels, out.height, out.width}, plan, &y));
     ck_ok(cn_model_forward(model, 0, x, y));
     cn_tensor_free(x);
     cn_tensor_free(y);
@@ -294,7 +296,7 @@ static int few_of(cn_context *context, const char *text) {
     network net;
     ck_assert_int_eq(network_parse(&net, text), 0);
     cn_model *model = net_make_model(context, &net, 1);
-    int few = cn__inference_few(model);
+    int few = cn__small_batch_limit(model);
     cn_model_free(model);
     return few;
 }
@@ -318,10 +320,10 @@ START_TEST(a_predictor_of_few_images_keeps_what_the_model_was) {
     cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
     cn_tensor *in, *out;
     float before[10];
-    options.max_batch = 1;
+    options.max_batch_size = 1;
     ck_ok(cn_predictor_new(model, &options, &predictor));
-    ck_ok(cn_tensor_new(context, CN_FLOAT32, 4, (int64_t[]){1, 3, 32, 32}, &in));
-    ck_ok(cn_tensor_new(context, CN_FLOAT32, 2, (int64_t[]){1, 10}, &out));
+    ck_ok(cn_tensor_new(context, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, 3, 32, 32}, &in));
+    ck_ok(cn_tensor_new(context, CN_DTYPE_FLOAT32, 2, (int64_t[]){1, 10}, &out));
     ck_ok(cn_predictor_run(predictor, in, out));
     memcpy(before, cn_tensor_data(out), sizeof before);
     for (int i = 0; i < cn_model_tensor_count(model); i++) {
@@ -343,8 +345,8 @@ END_TEST
 
 static void check_allocations(cn_context *context, counting_allocator *counter, cn_predictor *predictor) {
     cn_tensor *in, *out;
-    ck_ok(cn_tensor_new(context, CN_FLOAT32, 4, (int64_t[]){2, 3, 32, 32}, &in));
-    ck_ok(cn_tensor_new(context, CN_FLOAT32, 2, (int64_t[]){2, 10}, &out));
+    ck_ok(cn_tensor_new(context, CN_DTYPE_FLOAT32, 4, (int64_t[]){2, 3, 32, 32}, &in));
+    ck_ok(cn_tensor_new(context, CN_DTYPE_FLOAT32, 2, (int64_t[]){2, 10}, &out));
     long calls = counter->calls;
     ck_ok(cn_predictor_run(predictor, in, out));
     ck_assert_int_eq(counter->calls, calls);
@@ -360,7 +362,7 @@ START_TEST(out_of_memory_is_a_status_and_running_needs_none) {
     cn_predictor *predictor;
     counting_options(&counter, &options);
     options.threads = 2;
-    few.max_batch = 4;
+    few.max_batch_size = 4;
     ck_ok(cn_context_new(&options, &context));
     cn_model *model = network_new(context, _i / 2 ? CN_NORM_GROUP : CN_NORM_BATCH);
     long live = counter.live, failures = 0;

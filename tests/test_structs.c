@@ -40,7 +40,7 @@ LAYER_STRUCT(avg_pool, cn_pool2d_options, CN_POOL2D_OPTIONS_INIT, cn_avg_pool2d_
     static const type usual_##struct_name = init;
 HANDLE_STRUCT(context, cn_context_options, CN_CONTEXT_OPTIONS_INIT, cn_context, cn_context_new(options, &out),
               cn_context_free)
-HANDLE_STRUCT(session8, cn_session8_options, CN_SESSION8_OPTIONS_INIT, cn_model, cn_session8_new(ctx, options, &out),
+HANDLE_STRUCT(session8, cn_session8_options, CN_SESSION8_OPTIONS_INIT, cn_model, cn_model_session8(ctx, options, &out),
               cn_model_free)
 HANDLE_STRUCT(optimizer, cn_optimizer_options, CN_OPTIMIZER_OPTIONS_INIT, cn_optimizer,
               cn_optimizer_new(classifier, options, &out), cn_optimizer_free)
@@ -111,9 +111,9 @@ static cn_status take_info(void *bytes) {
     return cn_model_layer_info(classifier, 0, bytes);
 }
 
-static const cn_epoch usual_epoch = CN_EPOCH_INIT;
+static const cn_epoch_info usual_epoch = CN_EPOCH_INFO_INIT;
 static cn_status take_epoch(void *bytes) {
-    return cn_trainer_epoch(trainer, 0, bytes);
+    return cn_trainer_epoch_info(trainer, 0, bytes);
 }
 
 static const cn_misclassified usual_misclassified = CN_MISCLASSIFIED_INIT;
@@ -157,7 +157,7 @@ static void with_everything(void) {
     ck_ok(cn_flatten_new(ctx, &flatten));
     ck_ok(cn_model_append(classifier, "flat", flatten));
     ck_ok(cn_model_init(classifier, 1));
-    ck_ok(cn_dataset_synthetic(ctx, CN_TRAIN, 20, 1, &data));
+    ck_ok(cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, 20, 1, &data));
     ck_ok(cn_trainer_new(classifier, data, NULL,
                          &(cn_trainer_options){.size = sizeof(cn_trainer_options), .loss = CN_LOSS_CROSS_ENTROPY},
                          &trainer));

@@ -12,7 +12,7 @@ static cn_tensor *run(const cn_model *model, const cn_tensor *input) {
     int64_t shape[4] = {1, 0, 0, 0};
     cn_predictor *predictor;
     cn_model_output_shape(model, shape + 1);
-    cn_tensor *output = tensor_of(CN_FLOAT32, 4, shape);
+    cn_tensor *output = tensor_of(CN_DTYPE_FLOAT32, 4, shape);
     ck_ok(cn_predictor_new(model, NULL, &predictor));
     ck_ok(cn_predictor_run(predictor, input, output));
     cn_predictor_free(predictor);
@@ -85,7 +85,7 @@ static void disturb(cn_model *model) {
     cn_tensor *tensor;
     for (int i = 0; i < cn_model_tensor_count(model); i++) {
         ck_ok(cn_model_tensor(model, cn_model_tensor_name(model, i), &tensor));
-        if (cn_tensor_dtype(tensor) == CN_INT64)
+        if (cn_tensor_dtype(tensor) == CN_DTYPE_INT64)
             *(int64_t *)cn_tensor_data(tensor) = 40 + i;
         else
             floats(tensor)[0] = 1.0f + 0.01f * (float)i;
@@ -97,7 +97,7 @@ START_TEST(all_of_a_model_is_a_copy) {
     static const char *const names[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "nine"};
     cn_model *model, *copy, *part;
     cn_tensor *image, *a, *b;
-    ck_ok(cn_session8_new(ctx, NULL, &model));
+    ck_ok(cn_model_session8(ctx, NULL, &model));
     disturb(model);
     ck_ok(cn_model_set_normalization(model, 3, mean, std));
     ck_ok(cn_model_set_class_names(model, 10, names));
@@ -113,9 +113,9 @@ START_TEST(all_of_a_model_is_a_copy) {
         ck_ok(cn_model_tensor(model, cn_model_tensor_name(model, i), &a));
         ck_ok(cn_model_tensor(copy, cn_model_tensor_name(model, i), &b));
         ck_assert_mem_eq(cn_tensor_data(a), cn_tensor_data(b),
-                         (size_t)cn_tensor_count(a) * (cn_tensor_dtype(a) == CN_INT64 ? 8 : 4));
+                         (size_t)cn_tensor_count(a) * (cn_tensor_dtype(a) == CN_DTYPE_INT64 ? 8 : 4));
     }
-    image = tensor_of(CN_UINT8, 4, (int64_t[]){1, 3, 32, 32}); /* needs the normalisation */
+    image = tensor_of(CN_DTYPE_UINT8, 4, (int64_t[]){1, 3, 32, 32}); /* needs the normalisation */
     memset(cn_tensor_data(image), 77, 3 * 32 * 32);
     a = run(model, image);
     b = run(copy, image);
@@ -154,7 +154,7 @@ static void expect_map(cn_model *model, const char *scores_layer, const char *bi
     ck_ok(cn_model_tensor(model, bias_name, &bias));
     for (int64_t k = 0; k < cn_tensor_count(scores); k++) {
         double sum = 0.0;
-        ck_ok(cn_class_activation_map(model, image, k, &map));
+        ck_ok(cn_model_class_activation_map(model, image, k, &map));
         ck_assert_int_eq(cn_tensor_shape(map, 2), height);
         ck_assert_int_eq(cn_tensor_shape(map, 3), width);
         ck_assert_int_eq(cn_tensor_count(map), height * width);
@@ -171,7 +171,7 @@ static void expect_map(cn_model *model, const char *scores_layer, const char *bi
 START_TEST(a_map_adds_up_to_the_score) {
     cn_model *model;
     cn_tensor *image = noise(3, 32, 32);
-    ck_ok(cn_session8_new(ctx, NULL, &model));
+    ck_ok(cn_model_session8(ctx, NULL, &model));
     disturb(model);
     expect_map(model, "oblock.1", "oblock.1.bias", image, 7, 7);
     cn_tensor_free(image);
@@ -218,7 +218,7 @@ START_TEST(a_map_is_bright_where_the_image_is) {
     floats(weight)[0] = 0.0f;
     memset(floats(image), 0, 25 * sizeof(float));
     floats(image)[7] = 10.0f;
-    ck_ok(cn_class_activation_map(model, image, 0, &map));
+    ck_ok(cn_model_class_activation_map(model, image, 0, &map));
     for (int i = 0; i < 25; i++)
         ck_assert_float_eq(floats(map)[i], i == 7 ? 40.0f : 0.0f);
     cn_tensor_free(map);
@@ -230,15 +230,15 @@ END_TEST
 START_TEST(models_without_a_map_say_why) {
     cn_model *model, *fork = forked(), *session8;
     cn_tensor *image = images(1, 1, 28, 28), *wrong = images(1, 3, 31, 32), *two = images(1, 2, 3, 4), *map = image;
-    ck_ok(cn_mnist_model_new(ctx, 3, 1, &model)); /* two layers after its pool */
-    ck_ok(cn_session8_new(ctx, NULL, &session8));
-    ck_fails(cn_class_activation_map(model, image, 0, &map), CN_ERR_UNSUPPORTED, "not with ReLU");
+    ck_ok(cn_model_mnist(ctx, 3, 1, &model)); /* two layers after its pool */
+    ck_ok(cn_model_session8(ctx, NULL, &session8));
+    ck_fails(cn_model_class_activation_map(model, image, 0, &map), CN_ERR_UNSUPPORTED, "not with ReLU");
     ck_assert_ptr_null(map);
-    ck_fails(cn_class_activation_map(fork, two, 0, &map), CN_ERR_UNSUPPORTED, "not with Tanh 'd'");
-    ck_fails(cn_class_activation_map(session8, wrong, 10, &map), CN_ERR_NOT_FOUND, "class 10 of a model with 10");
-    ck_fails(cn_class_activation_map(session8, wrong, -1, &map), CN_ERR_NOT_FOUND, "class -1");
-    ck_fails(cn_class_activation_map(session8, wrong, 0, &map), CN_ERR_SHAPE, "[1, 3, 31, 32]");
-    ck_fails(cn_class_activation_map(session8, NULL, 0, &map), CN_ERR_ARGUMENT, "image is NULL");
+    ck_fails(cn_model_class_activation_map(fork, two, 0, &map), CN_ERR_UNSUPPORTED, "not with Tanh 'd'");
+    ck_fails(cn_model_class_activation_map(session8, wrong, 10, &map), CN_ERR_NOT_FOUND, "class 10 of a model with 10");
+    ck_fails(cn_model_class_activation_map(session8, wrong, -1, &map), CN_ERR_NOT_FOUND, "class -1");
+    ck_fails(cn_model_class_activation_map(session8, wrong, 0, &map), CN_ERR_SHAPE, "[1, 3, 31, 32]");
+    ck_fails(cn_model_class_activation_map(session8, NULL, 0, &map), CN_ERR_ARGUMENT, "image is NULL");
     cn_tensor_free(two);
     cn_tensor_free(wrong);
     cn_tensor_free(image);
@@ -255,12 +255,12 @@ START_TEST(out_of_memory_is_a_status) {
     cn_model *model;
     cn_tensor *image, *map;
     poor = counting_context(&counter, 1);
-    ck_ok(cn_session8_new(poor, NULL, &model));
-    ck_ok(cn_tensor_new(poor, CN_FLOAT32, 4, (int64_t[]){1, 3, 32, 32}, &image));
+    ck_ok(cn_model_session8(poor, NULL, &model));
+    ck_ok(cn_tensor_new(poor, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, 3, 32, 32}, &image));
     long live = counter.live, failures = 0;
     for (;; failures++) {
         counter.fail_at = counter.calls + 1 + failures;
-        cn_status status = cn_class_activation_map(model, image, 1, &map);
+        cn_status status = cn_model_class_activation_map(model, image, 1, &map);
         counter.fail_at = 0;
         if (status == CN_OK)
             break;

@@ -67,7 +67,7 @@ START_TEST(session8_has_the_studys_receptive_field) {
     for (options.skip = 0; options.skip < 2; options.skip++) {
         cn_model *model;
         char *text;
-        ck_ok(cn_session8_new(ctx, &options, &model));
+        ck_ok(cn_model_session8(ctx, &options, &model));
         ck_ok(cn_model_receptive_field(model, &text));
         ck_assert_str_eq(text, wanted);
         cn_text_free(text);
@@ -79,7 +79,7 @@ END_TEST
 START_TEST(session8_costs_what_the_study_says) {
     cn_model *model;
     int64_t parameters = 0, multiply_adds = 0;
-    ck_ok(cn_session8_new(ctx, NULL, &model));
+    ck_ok(cn_model_session8(ctx, NULL, &model));
     for (int i = 0; i < cn_model_layer_count(model); i++) {
         cn_layer_info info = layer_info(model, i);
         parameters += info.parameters;
@@ -251,7 +251,7 @@ START_TEST(running_out_of_memory_is_a_status) {
     cn_status (*const tables[])(const cn_model *, char **) = {cn_model_summary, cn_model_receptive_field};
     cn_model *model;
     cn_context *own = counting_context(&counter, 1);
-    ck_ok(cn_session8_new(own, NULL, &model));
+    ck_ok(cn_model_session8(own, NULL, &model));
     long live = counter.live;
     for (int table = 0; table < 2; table++) {
         cn_status status = CN_ERR_MEMORY;

@@ -8,7 +8,7 @@ static uint64_t hash_of(const cn_dataset *set, cn_context *ctx) {
     const int64_t shape[4] = {1, 3, 32, 32};
     uint64_t hash = 14695981039346656037u;
     cn_tensor *image;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, shape, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &image));
     for (int64_t i = 0; i < cn_dataset_count(set); i++) {
         ck_ok(cn_dataset_image(set, i, image, NULL));
         for (int v = 0; v < 3072; v++)
@@ -29,11 +29,11 @@ static uint64_t drawn_hash(int threads, cn_split split, int64_t count, uint64_t 
 }
 
 START_TEST(drawn_images_are_the_same_everywhere) {
-    uint64_t hash = drawn_hash(1, CN_TRAIN, 50, 1);
+    uint64_t hash = drawn_hash(1, CN_SPLIT_TRAIN, 50, 1);
     ck_assert_msg(hash == DRAWN_HASH, "the hash is %#llx", (unsigned long long)hash);
-    ck_assert(drawn_hash(3, CN_TRAIN, 50, 1) == hash);
-    ck_assert(drawn_hash(1, CN_TEST, 50, 1) != hash);
-    ck_assert(drawn_hash(1, CN_TRAIN, 50, 2) != hash);
+    ck_assert(drawn_hash(3, CN_SPLIT_TRAIN, 50, 1) == hash);
+    ck_assert(drawn_hash(1, CN_SPLIT_TEST, 50, 1) != hash);
+    ck_assert(drawn_hash(1, CN_SPLIT_TRAIN, 50, 2) != hash);
 }
 END_TEST
 
@@ -43,8 +43,8 @@ START_TEST(more_drawn_images_begin_with_the_same) {
     cn_dataset *many, *few, *start;
     for (int i = 0; i < 20; i++)
         first[i] = i;
-    ck_ok(cn_dataset_synthetic(ctx, CN_TEST, 35, 9, &many));
-    ck_ok(cn_dataset_synthetic(ctx, CN_TEST, 20, 9, &few));
+    ck_ok(cn_dataset_synthetic(ctx, CN_SPLIT_TEST, 35, 9, &many));
+    ck_ok(cn_dataset_synthetic(ctx, CN_SPLIT_TEST, 20, 9, &few));
     ck_ok(cn_dataset_subset(many, 20, first, &start));
     ck_assert(hash_of(start, ctx) == hash_of(few, ctx));
     cn_dataset_free(many);
@@ -62,14 +62,14 @@ START_TEST(drawn_classes_are_even_and_named_and_the_images_normalised) {
     cn_context *ctx = test_context(2);
     cn_dataset *set;
     double sum[3] = {0}, squares[3] = {0};
-    ck_ok(cn_dataset_synthetic(ctx, CN_TRAIN, IMAGES, 3, &set));
+    ck_ok(cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, IMAGES, 3, &set));
     ck_assert_int_eq(cn_dataset_classes(set), 10);
     ck_assert_str_eq(cn_dataset_class_name(set, 0), "disc");
     ck_assert_str_eq(cn_dataset_class_name(set, 9), "dots");
     for (int64_t i = 0; i < IMAGES; i++)
         all[i] = i;
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, shape, &batch));
-    ck_ok(cn_tensor_new(ctx, CN_INT64, 1, shape, &labels));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, shape, &batch));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_INT64, 1, shape, &labels));
     ck_ok(cn_dataset_batch(set, IMAGES, all, 0, 0, 0, batch, labels));
     for (int64_t i = 0; i < IMAGES; i++)
         classes[((int64_t *)cn_tensor_data(labels))[i]]++;
@@ -94,10 +94,10 @@ END_TEST
 START_TEST(impossible_drawings_are_refused) {
     cn_context *ctx = test_context(1);
     cn_dataset *set;
-    ck_fails(cn_dataset_synthetic(ctx, CN_TRAIN, 0, 1, &set), CN_ERR_ARGUMENT, "count is 0");
-    ck_fails(cn_dataset_synthetic(ctx, CN_TRAIN, INT64_MAX, 1, &set), CN_ERR_MEMORY, "9223372036854775807");
+    ck_fails(cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, 0, 1, &set), CN_ERR_ARGUMENT, "count is 0");
+    ck_fails(cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, INT64_MAX, 1, &set), CN_ERR_MEMORY, "9223372036854775807");
     ck_fails(cn_dataset_synthetic(ctx, (cn_split)2, 10, 1, &set), CN_ERR_ARGUMENT, "split is 2");
-    ck_fails(cn_dataset_synthetic(NULL, CN_TRAIN, 10, 1, &set), CN_ERR_ARGUMENT, "context is NULL");
+    ck_fails(cn_dataset_synthetic(NULL, CN_SPLIT_TRAIN, 10, 1, &set), CN_ERR_ARGUMENT, "context is NULL");
     ck_assert_ptr_null(set);
     cn_context_free(ctx);
 }

@@ -8,12 +8,12 @@
 
 static const int thread_counts[] = {1, 2, 3, 8};
 
-enum { MOST_ITEMS = 100 };
+enum { MAX_ITEMS = 100 };
 
 typedef struct tally {
-    atomic_int count[MOST_ITEMS];
-    pthread_t who[MOST_ITEMS];
-    int number[MOST_ITEMS];
+    atomic_int count[MAX_ITEMS];
+    pthread_t who[MAX_ITEMS];
+    int number[MAX_ITEMS];
 } tally;
 
 static void note(void *argument, size_t item, int thread) {
@@ -27,10 +27,10 @@ START_TEST(every_item_runs_once) {
     int threads = thread_counts[_i];
     cn_context *ctx = test_context(threads);
     for (int round = 0; round < (test_quick() ? 5 : 50); round++)
-        for (size_t items = 0; items <= MOST_ITEMS; items += items < 10 ? 1 : 9) {
+        for (size_t items = 0; items <= MAX_ITEMS; items += items < 10 ? 1 : 9) {
             tally t = {0};
             cn__parallel(ctx, items, note, &t);
-            for (size_t i = 0; i < MOST_ITEMS; i++)
+            for (size_t i = 0; i < MAX_ITEMS; i++)
                 ck_assert_int_eq(atomic_load(&t.count[i]), i < items);
         }
     cn_context_free(ctx);
@@ -42,11 +42,11 @@ START_TEST(items_stay_with_their_thread) {
     size_t threads = (size_t)thread_counts[_i];
     cn_context *ctx = test_context((int)threads);
     tally first = {0}, second = {0};
-    cn__parallel(ctx, MOST_ITEMS, note, &first);
-    cn__parallel(ctx, MOST_ITEMS, note, &second);
+    cn__parallel(ctx, MAX_ITEMS, note, &first);
+    cn__parallel(ctx, MAX_ITEMS, note, &second);
     for (size_t t = 0; t < threads; t++)
-        for (size_t i = t * MOST_ITEMS / threads; i < (t + 1) * MOST_ITEMS / threads; i++) {
-            ck_assert(pthread_equal(first.who[i], first.who[t * MOST_ITEMS / threads]));
+        for (size_t i = t * MAX_ITEMS / threads; i < (t + 1) * MAX_ITEMS / threads; i++) {
+            ck_assert(pthread_equal(first.who[i], first.who[t * MAX_ITEMS / threads]));
             ck_assert(pthread_equal(first.who[i], second.who[i]));
             ck_assert_int_eq(first.number[i], (int)t);
         }
@@ -82,7 +82,7 @@ END_TEST
 
 /* Long enough pauses that workers and, once, the caller have gone to sleep. */
 static void wait_in_one_item(void *argument, size_t item, int thread) {
-    if (item == (size_t)MOST_ITEMS - 1)
+    if (item == (size_t)MAX_ITEMS - 1)
         nanosleep(&(struct timespec){0, 2000000}, NULL);
     note(argument, item, thread);
 }
@@ -92,8 +92,8 @@ START_TEST(sleepers_wake_up) {
     for (int round = 0; round < 10; round++) {
         tally t = {0};
         nanosleep(&(struct timespec){0, 1000000}, NULL);
-        cn__parallel(ctx, MOST_ITEMS, wait_in_one_item, &t);
-        for (int i = 0; i < MOST_ITEMS; i++)
+        cn__parallel(ctx, MAX_ITEMS, wait_in_one_item, &t);
+        for (int i = 0; i < MAX_ITEMS; i++)
             ck_assert_int_eq(atomic_load(&t.count[i]), 1);
     }
     cn_context_free(ctx);

@@ -86,9 +86,9 @@ static void predict(const cn_model *model, cn_context *ctx, int64_t images) {
     cn_tensor *input, *output;
     cn_predictor *predictor;
     cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
-    options.max_batch = (int)images;
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, in_shape, &input));
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 2, out_shape, &output));
+    options.max_batch_size = (int)images;
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, in_shape, &input));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, out_shape, &output));
     ck_ok(cn_predictor_new(model, &options, &predictor));
     seen.count = 0;
     ck_ok(cn_predictor_run(predictor, input, output));

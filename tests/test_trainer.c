@@ -19,10 +19,10 @@ typedef struct by_hand {
 
 static by_hand tensors_for(cn_context *ctx, int64_t n) {
     by_hand t;
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 4, (int64_t[]){n, 1, TOY_SIDE, TOY_SIDE}, &t.images));
-    ck_ok(cn_tensor_new(ctx, CN_INT64, 1, (int64_t[]){n}, &t.labels));
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 2, (int64_t[]){n, TOY_CLASSES}, &t.output));
-    ck_ok(cn_tensor_new(ctx, CN_FLOAT32, 2, (int64_t[]){n, TOY_CLASSES}, &t.gradient));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){n, 1, TOY_SIDE, TOY_SIDE}, &t.images));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_INT64, 1, (int64_t[]){n}, &t.labels));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, (int64_t[]){n, TOY_CLASSES}, &t.output));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, (int64_t[]){n, TOY_CLASSES}, &t.gradient));
     return t;
 }
 
@@ -70,7 +70,7 @@ static void compare_with_hand(training *f) {
     ck_ok(cn_trainer_fit(trainer, 3, NULL, NULL));
     ck_ok(cn_optimizer_new(twin, f->options.optimizer, &optimizer));
     for (int64_t i = 0; i < 3; i++) {
-        cn_epoch epoch = training_epoch(trainer, i);
+        cn_epoch_info epoch = training_epoch(trainer, i);
         double loss, accuracy;
         ck_ok(cn_optimizer_set_learning_rate(optimizer, epoch.learning_rate));
         epoch_by_hand(f, twin, optimizer, i + 1, &loss, &accuracy);
@@ -118,7 +118,7 @@ START_TEST(a_network_learns) {
     training f = training_begin(CN_NORM_BATCH, 0.01f);
     cn_trainer *trainer = training_trainer(&f, f.model);
     ck_ok(cn_trainer_fit(trainer, 30, NULL, NULL));
-    cn_epoch first = training_epoch(trainer, 0), last = training_epoch(trainer, 29);
+    cn_epoch_info first = training_epoch(trainer, 0), last = training_epoch(trainer, 29);
     ck_assert_double_lt(last.train_loss, 0.5 * first.train_loss);
     ck_assert_double_ge(last.test_accuracy, 0.95);
     cn_trainer_free(trainer);
@@ -271,7 +271,7 @@ START_TEST(of_float_images_it_learns_no_normalisation) {
     cn_tensor *images;
     cn_dataset *set;
     cn_trainer *trainer;
-    ck_ok(cn_tensor_new(f.ctx, CN_FLOAT32, 4, (int64_t[]){TRAINING_COUNT, 1, TOY_SIDE, TOY_SIDE}, &images));
+    ck_ok(cn_tensor_new(f.ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){TRAINING_COUNT, 1, TOY_SIDE, TOY_SIDE}, &images));
     ck_ok(cn_dataset_memory(f.ctx, images, f.train.labels, TOY_CLASSES, &set));
     ck_ok(cn_trainer_new(f.model, set, NULL, NULL, &trainer));
     ck_assert_ptr_null(f.model->mean);

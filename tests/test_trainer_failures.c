@@ -40,7 +40,7 @@ typedef struct spoiler {
     size_t bytes;
 } spoiler;
 
-static int spoil(void *user, const cn_batch *batch) {
+static int spoil(void *user, const cn_batch_info *batch) {
     spoiler *s = user;
     if (batch->batch == s->at)
         *s->victim = s->value;
@@ -63,7 +63,7 @@ START_TEST(an_image_of_nan_stops_the_training) {
     cn_tensor *images;
     cn_dataset *set;
     cn_trainer *trainer;
-    ck_ok(cn_tensor_new(f.ctx, CN_FLOAT32, 4, (int64_t[]){COUNT, 1, TOY_SIDE, TOY_SIDE}, &images));
+    ck_ok(cn_tensor_new(f.ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){COUNT, 1, TOY_SIDE, TOY_SIDE}, &images));
     ck_ok(cn_dataset_memory(f.ctx, images, f.data.labels, TOY_CLASSES, &set));
     spoiler s = {f.model, 1, cn_tensor_data(images), NAN, NULL, 0};
     for (int64_t i = 0; i < COUNT; i++) /* every image, since which comes next is shuffled */
@@ -121,7 +121,7 @@ START_TEST(the_test_data_may_show_it_too) {
     spoiler s = {f.model, 3, cn_tensor_data(tensor), NAN, NULL, 0};
     f.options.on_batch = spoil;
     f.options.user = &s;
-    f.options.test_batch = 16;
+    f.options.test_batch_size = 16;
     ck_ok(cn_trainer_new(f.model, f.data.set, f.data.set, &f.options, &trainer));
     ck_fails(cn_trainer_fit(trainer, 1, NULL, NULL), CN_ERR_NUMERIC, "epoch 1, test batch 1: the loss is nan");
     expect_kept(&s);
@@ -181,9 +181,9 @@ START_TEST(options_outside_their_range_are_named) {
     ck_ok(make(&f, NULL));
     o.batch_size = -1;
     ck_fails(make(&f, &o), CN_ERR_ARGUMENT, "batch_size is -1");
-    o = usual, o.test_batch = INT32_MAX;
-    ck_fails(make(&f, &o), CN_ERR_ARGUMENT, "test_batch is 2147483647");
-    o = usual, o.loss = (cn_loss)2;
+    o = usual, o.test_batch_size = INT32_MAX;
+    ck_fails(make(&f, &o), CN_ERR_ARGUMENT, "test_batch_size is 2147483647");
+    o = usual, o.loss = (cn_loss_kind)2;
     ck_fails(make(&f, &o), CN_ERR_ARGUMENT, "unknown loss 2");
     o = usual, o.label_smoothing = 1.0f;
     ck_fails(make(&f, &o), CN_ERR_ARGUMENT, "label_smoothing is 1");
@@ -199,7 +199,7 @@ START_TEST(options_outside_their_range_are_named) {
     ck_fails(make(&f, &o), CN_ERR_ARGUMENT, "cn_trainer_options");
     o = (cn_trainer_options){.size = sizeof o}; /* zeros mean the defaults, a batch larger than the data is all of it */
     ck_ok(make(&f, &o));
-    o.batch_size = o.test_batch = 1 << 24;
+    o.batch_size = o.test_batch_size = 1 << 24;
     ck_ok(make(&f, &o));
     end(&f);
 }
@@ -210,9 +210,9 @@ START_TEST(what_does_not_fit_is_refused) {
     cn_model *bare, *mnist;
     cn_dataset *more;
     cn_trainer *trainer;
-    cn_epoch epoch = CN_EPOCH_INIT;
+    cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
     ck_ok(cn_model_new(f.ctx, 1, TOY_SIDE, TOY_SIDE, &bare));
-    ck_ok(cn_mnist_model_new(f.ctx, 3, 0, &mnist));
+    ck_ok(cn_model_mnist(f.ctx, 3, 0, &mnist));
     ck_ok(cn_dataset_memory(f.ctx, f.data.images, f.data.labels, TOY_CLASSES + 1, &more));
     ck_fails(cn_trainer_new(bare, f.data.set, NULL, NULL, &trainer), CN_ERR_STATE, "not initialised");
     ck_assert_ptr_null(trainer);
@@ -224,11 +224,11 @@ START_TEST(what_does_not_fit_is_refused) {
     ck_ok(cn_trainer_new(f.model, f.data.set, NULL, NULL, &trainer));
     ck_fails(cn_trainer_fit(NULL, 1, NULL, NULL), CN_ERR_ARGUMENT, "trainer is NULL");
     ck_fails(cn_trainer_fit(trainer, -1, NULL, NULL), CN_ERR_ARGUMENT, "-1 epochs");
-    ck_fails(cn_trainer_epoch(trainer, 0, &epoch), CN_ERR_NOT_FOUND, "index 0");
+    ck_fails(cn_trainer_epoch_info(trainer, 0, &epoch), CN_ERR_NOT_FOUND, "index 0");
     ck_ok(cn_trainer_fit(trainer, 1, NULL, NULL));
-    ck_ok(cn_trainer_epoch(trainer, 0, &epoch));
-    ck_fails(cn_trainer_epoch(trainer, -1, &epoch), CN_ERR_NOT_FOUND, "index -1");
-    ck_fails(cn_trainer_epoch(trainer, 0, NULL), CN_ERR_ARGUMENT, "epoch is NULL");
+    ck_ok(cn_trainer_epoch_info(trainer, 0, &epoch));
+    ck_fails(cn_trainer_epoch_info(trainer, -1, &epoch), CN_ERR_NOT_FOUND, "index -1");
+    ck_fails(cn_trainer_epoch_info(trainer, 0, NULL), CN_ERR_ARGUMENT, "epoch is NULL");
     cn_trainer_free(trainer);
     cn_trainer_free(NULL);
     cn_dataset_free(more);

@@ -5,7 +5,7 @@
 #include <math.h>
 
 START_TEST(a_subset_has_the_chosen_images) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     const int64_t chosen[5] = {19, 0, 7, 7, 3}, again[2] = {4, 2}, outside[2] = {0, 5}, negative[1] = {-1};
     cn_dataset *five, *two, *none;
     ck_ok(cn_dataset_subset(a.set, 5, chosen, &five));
@@ -32,7 +32,7 @@ END_TEST
 static void list_originals(const cn_dataset *view, cn_context *ctx, int seen[ARRAYS_COUNT]) {
     const int64_t shape[4] = {1, ARRAYS_CHANNELS, ARRAYS_HEIGHT, ARRAYS_WIDTH};
     cn_tensor *image;
-    ck_ok(cn_tensor_new(ctx, CN_UINT8, 4, shape, &image));
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &image));
     for (int64_t i = 0; i < cn_dataset_count(view); i++) {
         int64_t original = 0;
         ck_ok(cn_dataset_image(view, i, image, NULL));
@@ -45,7 +45,7 @@ static void list_originals(const cn_dataset *view, cn_context *ctx, int seen[ARR
 }
 
 START_TEST(a_split_leaves_nothing_out) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     cn_dataset *part, *rest, *same, *same_rest, *other, *other_rest;
     int seen[ARRAYS_COUNT] = {0}, first[ARRAYS_COUNT] = {0}, second[ARRAYS_COUNT] = {0}, third[ARRAYS_COUNT] = {0};
     ck_ok(cn_dataset_split(a.set, 0.33, 5, &part, &rest)); /* 6.6 images */
@@ -70,7 +70,7 @@ START_TEST(a_split_leaves_nothing_out) {
 END_TEST
 
 START_TEST(a_split_has_two_parts) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     const double bad[] = {0.0, 1.0, -0.5, 1.5, NAN};
     cn_dataset *part, *rest;
     for (size_t i = 0; i < CN__COUNT(bad); i++)
@@ -85,12 +85,12 @@ START_TEST(a_split_has_two_parts) {
 END_TEST
 
 START_TEST(a_shuffle_has_all_images_in_another_order) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     cn_dataset *once, *again, *other;
     int seen[ARRAYS_COUNT] = {0};
-    ck_ok(cn_dataset_shuffle(a.set, 1, &once));
-    ck_ok(cn_dataset_shuffle(a.set, 1, &again));
-    ck_ok(cn_dataset_shuffle(a.set, 2, &other));
+    ck_ok(cn_dataset_shuffled(a.set, 1, &once));
+    ck_ok(cn_dataset_shuffled(a.set, 1, &again));
+    ck_ok(cn_dataset_shuffled(a.set, 2, &other));
     list_originals(once, a.ctx, seen);
     for (int i = 0; i < ARRAYS_COUNT; i++)
         ck_assert_int_eq(seen[i], 1);
@@ -110,7 +110,7 @@ START_TEST(a_shuffle_has_all_images_in_another_order) {
 END_TEST
 
 START_TEST(views_take_what_their_parent_has_and_then_go_their_own_way) {
-    arrays a = arrays_new(CN_UINT8, 1);
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     const char *names[ARRAYS_CLASSES] = {"a", "b", "c", "d", "e", "f", "g"},
                *others[ARRAYS_CLASSES] = {"t", "u", "v", "w", "x", "y", "z"};
     const float mean[3] = {0.1f, 0.2f, 0.3f}, std[3] = {0.5f, 0.6f, 0.7f}, zero[3] = {0.0f, 0.0f, 0.0f};
@@ -121,7 +121,7 @@ START_TEST(views_take_what_their_parent_has_and_then_go_their_own_way) {
     ck_ok(cn_dataset_set_class_names(a.set, ARRAYS_CLASSES, names));
     ck_ok(cn_dataset_set_normalization(a.set, 3, mean, std));
     ck_ok(cn_dataset_set_augmentation(a.set, &crop));
-    ck_ok(cn_dataset_shuffle(a.set, 1, &view));
+    ck_ok(cn_dataset_shuffled(a.set, 1, &view));
     ck_ok(cn_dataset_set_class_names(a.set, ARRAYS_CLASSES, others));
     ck_ok(cn_dataset_set_normalization(a.set, 3, zero, std));
     ck_ok(cn_dataset_set_augmentation(a.set, NULL));

@@ -56,7 +56,7 @@ static void expect_types(const cn_model *model, const char *prefix, const char *
 
 static cn_model *session8(const cn_session8_options *options) {
     cn_model *model;
-    ck_ok(cn_session8_new(ctx, options, &model));
+    ck_ok(cn_model_session8(ctx, options, &model));
     return model;
 }
 
@@ -130,7 +130,7 @@ END_TEST
 START_TEST(session8_has_the_tensors_of_its_norm) {
     cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
     for (int norm = CN_NORM_NONE; norm <= CN_NORM_INSTANCE; norm++) {
-        options.norm = (cn_norm)norm;
+        options.norm = (cn_norm_kind)norm;
         cn_model *model = session8(&options);
         ck_assert_int_eq(cn_model_parameter_count(model), norm == CN_NORM_NONE ? 47418 : 47818);
         ck_assert_int_eq(cn_model_tensor_count(model), norm == CN_NORM_NONE ? 12 : norm == CN_NORM_BATCH ? 52 : 28);
@@ -198,14 +198,14 @@ END_TEST
 
 static void expect_refused(const cn_session8_options *options, cn_status status, const char *message) {
     cn_model *model = (cn_model *)ctx;
-    ck_fails(cn_session8_new(ctx, options, &model), status, message);
+    ck_fails(cn_model_session8(ctx, options, &model), status, message);
     ck_assert_ptr_null(model);
 }
 
 START_TEST(session8_refuses_what_it_cannot_be) {
     const cn_session8_options good = CN_SESSION8_OPTIONS_INIT;
     cn_session8_options options = good;
-    options.norm = (cn_norm)5;
+    options.norm = (cn_norm_kind)5;
     expect_refused(&options, CN_ERR_ARGUMENT, "unknown norm 5");
     options = good;
     options.norm = CN_NORM_GROUP;
@@ -234,8 +234,8 @@ START_TEST(session8_refuses_what_it_cannot_be) {
     options.size = 1;
     expect_refused(&options, CN_ERR_ARGUMENT, "cn_session8_options");
     cn_model *model;
-    ck_fails(cn_session8_new(NULL, NULL, &model), CN_ERR_ARGUMENT, "context");
-    ck_fails(cn_session8_new(ctx, NULL, NULL), CN_ERR_ARGUMENT, "model");
+    ck_fails(cn_model_session8(NULL, NULL, &model), CN_ERR_ARGUMENT, "context");
+    ck_fails(cn_model_session8(ctx, NULL, NULL), CN_ERR_ARGUMENT, "model");
 }
 END_TEST
 
@@ -243,7 +243,7 @@ END_TEST
 
 static cn_model *mnist(int which) {
     cn_model *model;
-    ck_ok(cn_mnist_model_new(ctx, which, 0, &model));
+    ck_ok(cn_model_mnist(ctx, which, 0, &model));
     return model;
 }
 
@@ -304,18 +304,18 @@ END_TEST
 
 START_TEST(there_are_four_mnist_networks) {
     cn_model *model = (cn_model *)ctx;
-    ck_fails(cn_mnist_model_new(ctx, 1, 0, &model), CN_ERR_ARGUMENT, "no network 1, there are 2 to 5");
+    ck_fails(cn_model_mnist(ctx, 1, 0, &model), CN_ERR_ARGUMENT, "no network 1, there are 2 to 5");
     ck_assert_ptr_null(model);
-    ck_fails(cn_mnist_model_new(ctx, 6, 0, &model), CN_ERR_ARGUMENT, "no network 6");
-    ck_fails(cn_mnist_model_new(NULL, 2, 0, &model), CN_ERR_ARGUMENT, "context");
-    ck_fails(cn_mnist_model_new(ctx, 2, 0, NULL), CN_ERR_ARGUMENT, "model");
+    ck_fails(cn_model_mnist(ctx, 6, 0, &model), CN_ERR_ARGUMENT, "no network 6");
+    ck_fails(cn_model_mnist(NULL, 2, 0, &model), CN_ERR_ARGUMENT, "context");
+    ck_fails(cn_model_mnist(ctx, 2, 0, NULL), CN_ERR_ARGUMENT, "model");
 }
 END_TEST
 
 /* ---- memory ---- */
 
 static cn_status make(cn_context *context, int which, cn_model **model) {
-    return which ? cn_mnist_model_new(context, which, 0, model) : cn_session8_new(context, NULL, model);
+    return which ? cn_model_mnist(context, which, 0, model) : cn_model_session8(context, NULL, model);
 }
 
 START_TEST(running_out_of_memory_is_a_status) {

@@ -8,7 +8,7 @@ static void append(cn_model *model, const char *name, cn_layer *layer) {
     ck_ok(cn_model_append(model, name, layer));
 }
 
-cn_model *toy_model(cn_context *context, cn_norm norm, float dropout) {
+cn_model *toy_model(cn_context *context, cn_norm_kind norm, float dropout) {
     cn_conv2d_options conv = CN_CONV2D_OPTIONS_INIT;
     cn_model *model;
     cn_layer *layer;
@@ -40,8 +40,8 @@ cn_model *toy_model(cn_context *context, cn_norm norm, float dropout) {
 
 toy_data toy_data_new(cn_context *context, int64_t count, uint32_t seed) {
     toy_data data;
-    ck_ok(cn_tensor_new(context, CN_UINT8, 4, (int64_t[]){count, 1, TOY_SIDE, TOY_SIDE}, &data.images));
-    ck_ok(cn_tensor_new(context, CN_INT64, 1, &count, &data.labels));
+    ck_ok(cn_tensor_new(context, CN_DTYPE_UINT8, 4, (int64_t[]){count, 1, TOY_SIDE, TOY_SIDE}, &data.images));
+    ck_ok(cn_tensor_new(context, CN_DTYPE_INT64, 1, &count, &data.labels));
     uint8_t *pixels = cn_tensor_data(data.images);
     int64_t *labels = cn_tensor_data(data.labels);
     for (int64_t n = 0; n < count; n++) {

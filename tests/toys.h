@@ -9,7 +9,7 @@ enum { TOY_CLASSES = 3, TOY_SIDE = 6, TOY_PIXELS = TOY_SIDE * TOY_SIDE };
 
 /* 1×6×6 → conv 4 → norm → ReLU → dropout → max pool → flatten → linear 3 → log-softmax; the layers are called "conv",
  * "norm" (or absent), "relu", "dropout" (or absent), "pool", "flatten", "fc" and "out". */
-cn_model *toy_model(cn_context *context, cn_norm norm, float dropout);
+cn_model *toy_model(cn_context *context, cn_norm_kind norm, float dropout);
 
 /* Images of class k have two bright rows from row 2k; all have noise. */
 typedef struct toy_data {

@@ -2,13 +2,13 @@
 #include "training.h"
 #include "testing.h"
 
-training training_begin(cn_norm norm, float dropout) {
+training training_begin(cn_norm_kind norm, float dropout) {
     training f = {.ctx = test_context(2), .options = CN_TRAINER_OPTIONS_INIT};
     f.model = toy_model(f.ctx, norm, dropout);
     f.train = toy_data_new(f.ctx, TRAINING_COUNT, 1);
     f.test = toy_data_new(f.ctx, 40, 2);
     f.options.batch_size = TRAINING_BATCH;
-    f.options.test_batch = 16;
+    f.options.test_batch_size = 16;
     f.options.seed = 5;
     return f;
 }
@@ -26,9 +26,9 @@ cn_trainer *training_trainer(training *f, cn_model *model) {
     return trainer;
 }
 
-cn_epoch training_epoch(const cn_trainer *trainer, int64_t index) {
-    cn_epoch epoch = CN_EPOCH_INIT;
-    ck_ok(cn_trainer_epoch(trainer, index, &epoch));
+cn_epoch_info training_epoch(const cn_trainer *trainer, int64_t index) {
+    cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
+    ck_ok(cn_trainer_epoch_info(trainer, index, &epoch));
     return epoch;
 }
 
@@ -41,7 +41,7 @@ void training_one_cycle(cn_schedule_options *schedule) {
 void training_expect_same_history(const cn_trainer *a, const cn_trainer *b) {
     ck_assert_int_eq(cn_trainer_epoch_count(a), cn_trainer_epoch_count(b));
     for (int64_t i = 0; i < cn_trainer_epoch_count(a); i++) {
-        cn_epoch x = training_epoch(a, i), y = training_epoch(b, i);
+        cn_epoch_info x = training_epoch(a, i), y = training_epoch(b, i);
         ck_assert_double_eq(x.train_loss, y.train_loss);
         ck_assert_double_eq(x.train_accuracy, y.train_accuracy);
         ck_assert_double_eq(x.test_loss, y.test_loss);
@@ -52,7 +52,7 @@ void training_expect_same_history(const cn_trainer *a, const cn_trainer *b) {
 
 /* ---- callbacks ---- */
 
-int witness_batch(void *user, const cn_batch *batch) {
+int witness_batch(void *user, const cn_batch_info *batch) {
     witness *w = user;
     w->batches++;
     w->last = *batch;
@@ -64,7 +64,7 @@ int witness_batch(void *user, const cn_batch *batch) {
     return w->batches == w->stop_at_batch;
 }
 
-int witness_epoch(void *user, const cn_epoch *epoch) {
+int witness_epoch(void *user, const cn_epoch_info *epoch) {
     witness *w = user;
     w->epochs++;
     ck_assert_int_eq(epoch->epoch, w->epochs);

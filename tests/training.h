@@ -13,13 +13,13 @@ typedef struct training {
     cn_trainer_options options;
 } training;
 
-training training_begin(cn_norm norm, float dropout);
+training training_begin(cn_norm_kind norm, float dropout);
 void training_end(training *f);
 
 /* A trainer of that model with the options as they are now. */
 cn_trainer *training_trainer(training *f, cn_model *model);
 
-cn_epoch training_epoch(const cn_trainer *trainer, int64_t index);
+cn_epoch_info training_epoch(const cn_trainer *trainer, int64_t index);
 
 /* One cycle of four epochs. */
 void training_one_cycle(cn_schedule_options *schedule);
@@ -31,10 +31,10 @@ void training_expect_same_history(const cn_trainer *a, const cn_trainer *b);
 
 typedef struct witness {
     int batches, epochs, stop_at_batch, stop_at_epoch; /* 0: never */
-    cn_batch last;
+    cn_batch_info last;
 } witness;
 
-int witness_batch(void *user, const cn_batch *batch);
-int witness_epoch(void *user, const cn_epoch *epoch);
+int witness_batch(void *user, const cn_batch_info *batch);
+int witness_epoch(void *user, const cn_epoch_info *epoch);
 
 #endif

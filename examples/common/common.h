@@ -173,7 +173,7 @@ void recipe_fill(const recipe *from, cn_trainer_options *options);
 
 typedef struct network_spec {
     const char *name; /* session8, mnist2 … mnist5, pretrained, or a model file */
-    int norm;         /* cn_norm; this and what follows: session8 only, but seed */
+    int norm;         /* cn_norm_kind; this and what follows: session8 only, but seed */
     int64_t groups;
     double dropout;
     int skip;
@@ -209,7 +209,7 @@ bool model_is_pretrained(const char *name);
 cn_status model_load(cn_context *context, const char *name, cn_model **model);
 
 /* How its outputs are to be read: NLL after a log-softmax, otherwise cross-entropy. */
-cn_loss network_loss(const cn_model *model);
+cn_loss_kind network_loss(const cn_model *model);
 
 /* ---- json.c ---- */
 
@@ -241,8 +241,8 @@ typedef struct progress {
 } progress;
 
 progress progress_begin(int64_t epochs);
-void progress_batch(progress *progress, const cn_batch *batch);
-void progress_epoch(progress *progress, const cn_epoch *epoch);
+void progress_batch(progress *progress, const cn_batch_info *batch);
+void progress_epoch(progress *progress, const cn_epoch_info *epoch);
 /* Wipes the live line, before something else is printed. */
 void progress_wipe(const progress *progress);
 
@@ -274,9 +274,9 @@ bool output_possible(const char *path, const cn_model *model);
 
 /* A CSV file with a line an epoch; accuracies are percentages. Both complain on failure; the second returns false. */
 FILE *epoch_log_open(const char *path);
-bool epoch_log_write(FILE *log, const char *path, const cn_epoch *epoch);
+bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch);
 /* Reads at most `most` epochs of such a file, as far as it is one, and returns their number; 0 if there is none. */
-int epoch_log_read(const char *path, int most, cn_epoch *epochs);
+int epoch_log_read(const char *path, int most, cn_epoch_info *epochs);
 
 /* ---- report_files.c: reports of training runs ---- */
 

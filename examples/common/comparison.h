@@ -7,9 +7,9 @@
 enum { COMPARISON_NORMS = 5, COMPARISON_SEEDS = 100 };
 
 typedef struct comparison_run {
-    int norm; /* cn_norm */
+    int norm; /* cn_norm_kind */
     int64_t seed;
-    cn_epoch *epochs;
+    cn_epoch_info *epochs;
     int count; /* done */
 } comparison_run;
 
@@ -23,7 +23,7 @@ typedef struct comparison {
     int seed_count;
     comparison_run *runs; /* seed by seed */
     int run_count;        /* complete, from the first on */
-    cn_epoch *epoch_memory;
+    cn_epoch_info *epoch_memory;
 } comparison;
 
 /* Prints the table and the finding, and writes report.html and curves.svg into the folder. Complains on failure. */

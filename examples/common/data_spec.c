@@ -36,7 +36,7 @@ data_spec data_spec_read(const char *text) {
 /* ---- opening ---- */
 
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
-    int64_t count = split == CN_TRAIN ? spec->count : (spec->count + 4) / 5;
+    int64_t count = split == CN_SPLIT_TRAIN ? spec->count : (spec->count + 4) / 5;
     cn_status status = CN_OK;
     const char *why = NULL; /* where the library knows nothing of it */
     switch (spec->kind) {
@@ -53,12 +53,12 @@ cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, 
         status = cn_dataset_synthetic(context, split, count, SYNTHETIC_SEED, dataset);
         break;
     case DATA_FOLDER:
-        status =
-            folder_open(context, spec, split == CN_TRAIN ? dataset : NULL, split == CN_TEST ? dataset : NULL, &why);
+        status = folder_open(context, spec, split == CN_SPLIT_TRAIN ? dataset : NULL,
+                             split == CN_SPLIT_TEST ? dataset : NULL, &why);
         break;
     }
     if (status != CN_OK)
-        complain("cannot read the %s images of '%s': %s", split == CN_TRAIN ? "training" : "test", spec->text,
+        complain("cannot read the %s images of '%s': %s", split == CN_SPLIT_TRAIN ? "training" : "test", spec->text,
                  why ? why : cn_last_error());
     return status;
 }
@@ -86,9 +86,9 @@ cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset 
         if (status != CN_OK)
             complain("cannot read the images of '%s': %s", spec->text, why ? why : cn_last_error());
     } else {
-        status = data_open(context, spec, CN_TRAIN, train);
+        status = data_open(context, spec, CN_SPLIT_TRAIN, train);
         if (status == CN_OK)
-            status = data_open(context, spec, CN_TEST, test);
+            status = data_open(context, spec, CN_SPLIT_TEST, test);
     }
     return status == CN_OK && !same_classes(*train, *test) ? CN_ERR_DATA : status;
 }

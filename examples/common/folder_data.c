@@ -2,7 +2,7 @@
 #include "common.h"
 #include <sys/stat.h>
 
-enum { SEED = 1, LONGEST_PATH = 4096 };
+enum { SEED = 1, MAX_PATH = 4096 };
 
 static bool subfolder(const char *directory, const char *name, char *path, size_t size) {
     struct stat status;
@@ -16,7 +16,7 @@ static int64_t *read_labels(cn_context *context, const cn_dataset *dataset) {
     int64_t *labels = malloc((size_t)count * sizeof *labels);
     cn_tensor *image = NULL;
     cn_dataset_shape(dataset, shape + 1);
-    bool good = labels && cn_tensor_new(context, CN_UINT8, 4, shape, &image) == CN_OK;
+    bool good = labels && cn_tensor_new(context, CN_DTYPE_UINT8, 4, shape, &image) == CN_OK;
     for (int64_t i = 0; good && i < count; i++)
         good = cn_dataset_image(dataset, i, image, &labels[i]) == CN_OK;
     cn_tensor_free(image);
@@ -39,7 +39,7 @@ static cn_status take_part(const cn_dataset *all, const int64_t *labels, cn_spli
         total[labels[i]]++;
     for (int64_t i = 0; memory && i < count; i++) {
         bool train = seen[labels[i]]++ < (4 * total[labels[i]] + 2) / 5;
-        if (train == (split == CN_TRAIN))
+        if (train == (split == CN_SPLIT_TRAIN))
             indices[chosen++] = i;
     }
     if (memory && chosen == 0)
@@ -53,8 +53,8 @@ static cn_status take_part(const cn_dataset *all, const int64_t *labels, cn_spli
 }
 
 static cn_status take_parts(const cn_dataset *all, const int64_t *labels, cn_dataset **train, cn_dataset **test) {
-    cn_status status = train ? take_part(all, labels, CN_TRAIN, train) : CN_OK;
-    return status == CN_OK && test ? take_part(all, labels, CN_TEST, test) : status;
+    cn_status status = train ? take_part(all, labels, CN_SPLIT_TRAIN, train) : CN_OK;
+    return status == CN_OK && test ? take_part(all, labels, CN_SPLIT_TEST, test) : status;
 }
 
 /* One folder for both: each class is shuffled, always alike, and cut. */
@@ -64,7 +64,7 @@ static cn_status split_folder(cn_context *context, const data_spec *spec, const 
     int64_t *labels = NULL;
     cn_status status = cn_dataset_folder(context, spec->directory, options, &all);
     if (status == CN_OK)
-        status = cn_dataset_shuffle(all, SEED, &shuffled);
+        status = cn_dataset_shuffled(all, SEED, &shuffled);
     if (status == CN_OK) {
         labels = read_labels(context, shuffled);
         status = labels ? take_parts(shuffled, labels, train, test) : CN_ERR_MEMORY;
@@ -79,7 +79,7 @@ static cn_status split_folder(cn_context *context, const data_spec *spec, const 
 
 cn_status folder_open(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test,
                       const char **why) {
-    char train_path[LONGEST_PATH], test_path[LONGEST_PATH];
+    char train_path[MAX_PATH], test_path[MAX_PATH];
     cn_folder_options options = CN_FOLDER_OPTIONS_INIT;
     options.channels = (int)spec->shape[0];
     options.height = (int)spec->shape[1];

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const network_norms[] = {"none", "batch", "layer", "group", "instance", NULL}; /* in cn_norm's order */
+const char *const network_norms[] = {"none", "batch", "layer", "group", "instance", NULL}; /* in cn_norm_kind's order */
 
 /* 2 to 5 for mnist2 … mnist5, else 0. */
 static int mnist_number(const char *name) {
@@ -31,15 +31,15 @@ cn_status network_open(cn_context *context, const network_spec *spec, cn_model *
     cn_status status;
     if (is_session8(spec)) {
         cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
-        options.norm = (cn_norm)spec->norm;
+        options.norm = (cn_norm_kind)spec->norm;
         options.groups = (int)spec->groups;
         options.dropout = (float)spec->dropout;
         options.skip = spec->skip;
         options.classes = (int)spec->classes;
         options.seed = (uint64_t)spec->seed;
-        status = cn_session8_new(context, &options, model);
+        status = cn_model_session8(context, &options, model);
     } else if (mnist_number(spec->name)) {
-        status = cn_mnist_model_new(context, mnist_number(spec->name), (uint64_t)spec->seed, model);
+        status = cn_model_mnist(context, mnist_number(spec->name), (uint64_t)spec->seed, model);
     } else {
         status = model_load(context, spec->name, model);
     }
@@ -62,10 +62,11 @@ bool model_is_pretrained(const char *name) {
 }
 
 cn_status model_load(cn_context *context, const char *name, cn_model **model) {
-    return model_is_pretrained(name) ? cn_session8_pretrained(context, model) : cn_model_load(context, name, model);
+    return model_is_pretrained(name) ? cn_model_session8_pretrained(context, model)
+                                     : cn_model_load(context, name, model);
 }
 
-cn_loss network_loss(const cn_model *model) {
+cn_loss_kind network_loss(const cn_model *model) {
     cn_layer_info last = CN_LAYER_INFO_INIT;
     cn_status status = cn_model_layer_info(model, cn_model_layer_count(model) - 1, &last);
     return status == CN_OK && strcmp(last.type, "LogSoftmax") == 0 ? CN_LOSS_NLL : CN_LOSS_CROSS_ENTROPY;

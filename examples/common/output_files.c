@@ -63,7 +63,7 @@ FILE *epoch_log_open(const char *path) {
     return log;
 }
 
-bool epoch_log_write(FILE *log, const char *path, const cn_epoch *epoch) {
+bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch) {
     fprintf(log, "%lld,%.9g,%.6g,%.9g,%.6g,%.7g,%.3f,%.1f\n", (long long)epoch->epoch, epoch->train_loss,
             100.0 * epoch->train_accuracy, epoch->test_loss, 100.0 * epoch->test_accuracy, epoch->learning_rate,
             epoch->seconds, epoch->images_per_second);
@@ -71,7 +71,7 @@ bool epoch_log_write(FILE *log, const char *path, const cn_epoch *epoch) {
 }
 
 /* Eight numbers with commas between them and nothing after them. */
-static bool parse_epoch(const char *line, cn_epoch *epoch) {
+static bool parse_epoch(const char *line, cn_epoch_info *epoch) {
     double value[8];
     for (size_t i = 0; i < COUNT(value); i++) {
         char *end;
@@ -80,19 +80,19 @@ static bool parse_epoch(const char *line, cn_epoch *epoch) {
             return false;
         line = end + 1;
     }
-    *epoch = (cn_epoch){.size = sizeof *epoch,
-                        .epoch = (int64_t)value[0],
-                        .train_loss = value[1],
-                        .train_accuracy = value[2] / 100.0,
-                        .test_loss = value[3],
-                        .test_accuracy = value[4] / 100.0,
-                        .learning_rate = value[5],
-                        .seconds = value[6],
-                        .images_per_second = value[7]};
+    *epoch = (cn_epoch_info){.size = sizeof *epoch,
+                             .epoch = (int64_t)value[0],
+                             .train_loss = value[1],
+                             .train_accuracy = value[2] / 100.0,
+                             .test_loss = value[3],
+                             .test_accuracy = value[4] / 100.0,
+                             .learning_rate = value[5],
+                             .seconds = value[6],
+                             .images_per_second = value[7]};
     return true;
 }
 
-int epoch_log_read(const char *path, int most, cn_epoch *epochs) {
+int epoch_log_read(const char *path, int most, cn_epoch_info *epochs) {
     char line[256];
     int count = 0;
     FILE *log = fopen(path, "r");

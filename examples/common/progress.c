@@ -23,7 +23,7 @@ progress progress_begin(int64_t epochs) {
 }
 
 /* Seconds until the whole run will be over, going by what it took so far. */
-static double time_left(const progress *p, const cn_batch *batch) {
+static double time_left(const progress *p, const cn_batch_info *batch) {
     double a_batch = batch->seconds / (double)batch->batch;
     double an_epoch = p->epoch_seconds > 0.0 ? p->epoch_seconds : a_batch * (double)batch->batches;
     double this_epoch = an_epoch - batch->seconds, rest = a_batch * (double)(batch->batches - batch->batch);
@@ -41,7 +41,7 @@ static void clock_text(double seconds, char *text, size_t size) {
         snprintf(text, size, "%lld:%02lld", all / 60, all % 60);
 }
 
-void progress_batch(progress *p, const cn_batch *batch) {
+void progress_batch(progress *p, const cn_batch_info *batch) {
     bool last = batch->batch == batch->batches; /* the line then stands while the test images are run */
     double time = p->live ? now() : 0.0;
     if (!p->live || (!last && time - p->shown < REFRESH))
@@ -63,7 +63,7 @@ void progress_wipe(const progress *p) {
     }
 }
 
-void progress_epoch(progress *p, const cn_epoch *epoch) {
+void progress_epoch(progress *p, const cn_epoch_info *epoch) {
     p->epoch_seconds = epoch->seconds;
     progress_wipe(p);
     printf("%7lld %11.4f %9.2f %10.4f %9.2f %10.3g %8.2f %9.0f\n", (long long)epoch->epoch, epoch->train_loss,

@@ -23,7 +23,7 @@ recipe recipe_make(recipe_name name) {
     r.optimizer.weight_decay = 0.03f;
     r.optimizer.decay_weights_only = 1;
     r.schedule.kind = CN_SCHEDULE_ONE_CYCLE; /* up for a quarter of the run, then straight down to nearly nothing */
-    r.schedule.max_lr = 0.015f;
+    r.schedule.max_learning_rate = 0.015f;
     r.schedule.pct_start = 0.25f;
     r.schedule.linear = 1;
     r.changes = none;

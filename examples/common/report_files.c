@@ -44,8 +44,8 @@ static bool write_log(const char *directory, const cn_trainer *trainer) {
     FILE *log = path ? epoch_log_open(path) : NULL;
     bool good = log != NULL;
     for (int64_t i = 0; good && i < cn_trainer_epoch_count(trainer); i++) {
-        cn_epoch epoch = CN_EPOCH_INIT;
-        good = cn_trainer_epoch(trainer, i, &epoch) == CN_OK && epoch_log_write(log, path, &epoch);
+        cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
+        good = cn_trainer_epoch_info(trainer, i, &epoch) == CN_OK && epoch_log_write(log, path, &epoch);
     }
     if (log && fclose(log) != 0)
         good = false;

@@ -15,6 +15,17 @@
 
 #define CN__COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Of an image or a feature map. */
+typedef struct cn__shape {
+    int32_t channels, height, width;
+} cn__shape;
+
+/* INT64_MAX where the sum is beyond it. */
+static inline int64_t cn__add_capped(int64_t a, int64_t b) {
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
 /* ---- errors (status.c) ---- */
 
 /* Sets this thread's cn_last_error() from a printf format and returns `status`. Never allocates. */
@@ -71,6 +82,16 @@ typedef struct cn__text {
 void cn__text_append(cn__text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Hands the text out (never NULL on CN_OK); frees it and gives CN_ERR_MEMORY if an append failed. */
 cn_status cn__text_take(cn__text *text, char **out);
+
+/* ---- tables of text (text_table.c) ---- */
+
+/* Lines of at most 10 cells that end with tabs, the last with a newline, as a table in which each column is as wide as
+ * its widest cell. `alignment` has '<' or '>' for each column; a line "-" becomes a rule. Consumes `cells`. */
+cn_status cn__text_table(cn__text *cells, const char *alignment, char **table);
+
+/* 47818 as "47,818", somewhere in the buffer; value >= 0. */
+#define CN__GROUPED_TEXT 32
+const char *cn__grouped(char text[CN__GROUPED_TEXT], int64_t value);
 
 /* ---- random numbers (philox.c) ---- */
 
@@ -180,10 +201,10 @@ const char *cn__shape_text(char *buffer, int dims, const int64_t *shape);
 
 /* ---- files (file.c) ---- */
 
-#define CN__LONGEST_PATH 4096
+#define CN__MAX_PATH 4096
 
 /* "directory/name" with `suffix`; CN_ERR_ARGUMENT if it is too long. */
-cn_status cn__path(char path[CN__LONGEST_PATH], const char *directory, const char *name, const char *suffix);
+cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *name, const char *suffix);
 
 /* A regular file that is read from its beginning to its end. */
 typedef struct cn__file {

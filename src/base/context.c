@@ -4,11 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define MOST_THREADS 1024
+#define MAX_THREADS 1024
 
 static cn_status check_options(const cn_context_options *o) {
-    if (o->threads < 0 || o->threads > MOST_THREADS)
-        return cn__error(CN_ERR_ARGUMENT, "cn_context_new: threads is %d, wanted 0 to %d", o->threads, MOST_THREADS);
+    if (o->threads < 0 || o->threads > MAX_THREADS)
+        return cn__error(CN_ERR_ARGUMENT, "cn_context_new: threads is %d, wanted 0 to %d", o->threads, MAX_THREADS);
     if (o->isa < CN_ISA_AUTO || o->isa > CN_ISA_AVX512)
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown isa %d", (int)o->isa);
     if (o->conv_algorithm < CN_CONV_AUTO || o->conv_algorithm > CN_CONV_GEMM)
@@ -35,10 +35,10 @@ static cn_status choose_isa(cn_context *ctx) {
 }
 
 /* The context and its lock, in one piece. */
-typedef struct home {
+typedef struct context_block {
     cn_context ctx;
     pthread_mutex_t lock;
-} home;
+} context_block;
 
 cn_status cn_context_new(const cn_context_options *options, cn_context **context) {
     cn_context_options known = CN_CONTEXT_OPTIONS_INIT;
@@ -46,7 +46,7 @@ cn_status cn_context_new(const cn_context_options *options, cn_context **context
     *context = NULL;
     CN__TRY(cn__options_read(&known, sizeof known, offsetof(cn_context_options, trace), options, "cn_context_options"));
     CN__TRY(check_options(&known));
-    home *made = cn__allocate(&known, sizeof *made);
+    context_block *made = cn__allocate(&known, sizeof *made);
     if (!made)
         return cn__no_memory("a context");
     cn_context *ctx = &made->ctx;

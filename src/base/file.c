@@ -9,16 +9,16 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define INPUT_BYTES   65536 /* of compressed data at a time */
-#define MOST_INFLATED 1032  /* bytes that deflate can make of one */
-#define GZIP_ONLY     (MAX_WBITS + 16)
+#define INPUT_BYTES  65536 /* of compressed data at a time */
+#define MAX_INFLATED 1032  /* bytes that deflate can make of one */
+#define GZIP_ONLY    (MAX_WBITS + 16)
 
-cn_status cn__path(char path[CN__LONGEST_PATH], const char *directory, const char *name, const char *suffix) {
-    int length = snprintf(path, CN__LONGEST_PATH, "%s/%s%s", directory, name, suffix);
-    if (length >= 0 && length < CN__LONGEST_PATH)
+cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *name, const char *suffix) {
+    int length = snprintf(path, CN__MAX_PATH, "%s/%s%s", directory, name, suffix);
+    if (length >= 0 && length < CN__MAX_PATH)
         return CN_OK;
     return cn__error(CN_ERR_ARGUMENT, "the path '%.100s…/%s%s' has more than %d bytes", directory, name, suffix,
-                     CN__LONGEST_PATH - 1);
+                     CN__MAX_PATH - 1);
 }
 
 cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file) {
@@ -95,7 +95,7 @@ cn_status cn__file_unzip(cn__file *file) {
         return cn__error(CN_ERR_MEMORY, "no memory to decompress '%s'", file->path);
     }
     file->stream = stream;
-    file->size = file->size < UINT64_MAX / MOST_INFLATED ? file->size * MOST_INFLATED : UINT64_MAX;
+    file->size = file->size < UINT64_MAX / MAX_INFLATED ? file->size * MAX_INFLATED : UINT64_MAX;
     return CN_OK;
 }
 

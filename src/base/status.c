@@ -17,9 +17,9 @@
     X(CN_ERR_NUMERIC, "not a finite number")                                                                           \
     X(CN_ERR_VERSION, "options of a newer version")
 
-#define LONGEST_MESSAGE 1024
+#define MAX_MESSAGE 1024
 
-static _Thread_local char last_error[LONGEST_MESSAGE];
+static _Thread_local char last_error[MAX_MESSAGE];
 
 const char *cn_status_string(cn_status status) {
     switch (status) {
@@ -37,7 +37,7 @@ const char *cn_last_error(void) {
 }
 
 cn_status cn__error(cn_status status, const char *format, ...) {
-    char message[LONGEST_MESSAGE]; /* arguments may point into last_error */
+    char message[MAX_MESSAGE]; /* arguments may point into last_error */
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);

@@ -4,11 +4,11 @@
 #include <stdio.h>
 
 size_t cn__dtype_bytes(cn_dtype dtype) {
-    return dtype == CN_FLOAT32 ? 4 : dtype == CN_INT64 ? 8 : 1;
+    return dtype == CN_DTYPE_FLOAT32 ? 4 : dtype == CN_DTYPE_INT64 ? 8 : 1;
 }
 
 static const char *dtype_name(cn_dtype dtype) {
-    return dtype == CN_FLOAT32 ? "float32" : dtype == CN_INT64 ? "int64" : "uint8";
+    return dtype == CN_DTYPE_FLOAT32 ? "float32" : dtype == CN_DTYPE_INT64 ? "int64" : "uint8";
 }
 
 const char *cn__shape_text(char *buffer, int dims, const int64_t *shape) {
@@ -23,7 +23,7 @@ const char *cn__shape_text(char *buffer, int dims, const int64_t *shape) {
 /* Elements in all, or CN_ERR_SHAPE. */
 static cn_status count_elements(const char *function, cn_dtype dtype, int dims, const int64_t *shape, int64_t *count) {
     char text[CN__SHAPE_TEXT];
-    if (dtype != CN_FLOAT32 && dtype != CN_UINT8 && dtype != CN_INT64)
+    if (dtype != CN_DTYPE_FLOAT32 && dtype != CN_DTYPE_UINT8 && dtype != CN_DTYPE_INT64)
         return cn__error(CN_ERR_ARGUMENT, "%s: unknown dtype %d", function, (int)dtype);
     if (dims < 0 || dims > CN_MAX_DIMS)
         return cn__error(CN_ERR_ARGUMENT, "%s: dims is %d, wanted 0 to %d", function, dims, CN_MAX_DIMS);
@@ -115,7 +115,7 @@ int64_t cn_tensor_count(const cn_tensor *tensor) {
 }
 
 int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row) {
-    if (!tensor || tensor->dtype != CN_FLOAT32 || tensor->dims != 2 || row < 0 || row >= tensor->shape[0])
+    if (!tensor || tensor->dtype != CN_DTYPE_FLOAT32 || tensor->dims != 2 || row < 0 || row >= tensor->shape[0])
         return -1;
     const float *values = (const float *)tensor->data + row * tensor->shape[1];
     int64_t best = -1;

@@ -1,9 +1,9 @@
 /* text_table.c: sets cells as a table whose columns line up, for texts that people read. */
-#include "model/model.h"
+#include "base/base.h"
 #include <string.h>
 
-#define MOST_COLUMNS 10
-#define GAP          2 /* spaces between columns */
+#define MAX_COLUMNS 10
+#define GAP         2 /* spaces between columns */
 
 /* Characters, not bytes: UTF-8 continues a character with 10xxxxxx. */
 static int cell_width(const char *cell, size_t bytes) {
@@ -14,7 +14,7 @@ static int cell_width(const char *cell, size_t bytes) {
 }
 
 /* Widths of all columns; returns that of the table. */
-static int measure(const char *cells, int width[MOST_COLUMNS]) {
+static int measure(const char *cells, int width[MAX_COLUMNS]) {
     int column = 0, total = -GAP;
     while (*cells) {
         size_t bytes = strcspn(cells, "\t\n");
@@ -23,7 +23,7 @@ static int measure(const char *cells, int width[MOST_COLUMNS]) {
         column = cells[bytes] == '\t' ? column + 1 : 0;
         cells += bytes + 1;
     }
-    for (column = 0; column < MOST_COLUMNS && width[column]; column++)
+    for (column = 0; column < MAX_COLUMNS && width[column]; column++)
         total += width[column] + GAP;
     return total;
 }
@@ -45,7 +45,7 @@ static void append_cell(cn__text *out, const char *cell, size_t bytes, int blank
 }
 
 static void align(cn__text *out, const char *cells, const char *alignment) {
-    int width[MOST_COLUMNS] = {0}, column = 0;
+    int width[MAX_COLUMNS] = {0}, column = 0;
     int total = measure(cells, width);
     while (*cells) {
         size_t bytes = strcspn(cells, "\t\n");
@@ -59,7 +59,7 @@ static void align(cn__text *out, const char *cells, const char *alignment) {
     }
 }
 
-cn_status cn__columns(cn__text *cells, const char *alignment, char **table) {
+cn_status cn__text_table(cn__text *cells, const char *alignment, char **table) {
     cn__text out = {.ctx = cells->ctx};
     char *text;
     CN__TRY(cn__text_take(cells, &text));

@@ -22,18 +22,18 @@ static cn_status check_finite(const float *values, const int64_t shape[4]) {
 
 static cn_status check_tensors(const cn_tensor *images, const cn_tensor *labels, int classes) {
     char text[CN__SHAPE_TEXT];
-    if ((images->dtype != CN_UINT8 && images->dtype != CN_FLOAT32) || images->dims != 4)
+    if ((images->dtype != CN_DTYPE_UINT8 && images->dtype != CN_DTYPE_FLOAT32) || images->dims != 4)
         return cn__error(CN_ERR_SHAPE, "cn_dataset_memory: images are %s %s, wanted uint8 or float32 [N, C, H, W]",
-                         images->dtype == CN_INT64   ? "int64"
-                         : images->dtype == CN_UINT8 ? "uint8"
-                                                     : "float32",
+                         images->dtype == CN_DTYPE_INT64   ? "int64"
+                         : images->dtype == CN_DTYPE_UINT8 ? "uint8"
+                                                           : "float32",
                          cn__shape_text(text, images->dims, images->shape));
     CN__TRY(
         cn__check_images("cn_dataset_memory", images->shape[0], images->shape[1], images->shape[2], images->shape[3]));
-    CN__TRY(cn__tensor_expect(labels, "cn_dataset_memory: labels", CN_INT64, 1, images->shape));
+    CN__TRY(cn__tensor_expect(labels, "cn_dataset_memory: labels", CN_DTYPE_INT64, 1, images->shape));
     CN__TRY(cn__check_classes("cn_dataset_memory", classes));
     CN__TRY(check_labels(labels->data, labels->count, classes));
-    return images->dtype == CN_FLOAT32 ? check_finite(images->data, images->shape) : CN_OK;
+    return images->dtype == CN_DTYPE_FLOAT32 ? check_finite(images->data, images->shape) : CN_OK;
 }
 
 cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels, int classes,
@@ -49,8 +49,8 @@ cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const 
                             .height = (int)images->shape[2],
                             .width = (int)images->shape[3],
                             .classes = classes,
-                            .bytes = images->dtype == CN_UINT8 ? images->data : NULL,
-                            .floats = images->dtype == CN_FLOAT32 ? images->data : NULL,
+                            .bytes = images->dtype == CN_DTYPE_UINT8 ? images->data : NULL,
+                            .floats = images->dtype == CN_DTYPE_FLOAT32 ? images->data : NULL,
                             .labels = labels->data};
     described.stride = cn__image_values(&described);
     return cn__dataset_new(context, described, dataset);

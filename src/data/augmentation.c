@@ -4,28 +4,28 @@
 #include "data/dataset.h"
 
 /* An image on its way: where it is now, and the two places it moves between. */
-typedef struct easel {
-    cn__extent extent;
+typedef struct augment_buffers {
+    cn__shape shape;
     cn__rng *rng;
     const uint8_t *now;
     uint8_t *next, *other;
     void *row;
-} easel;
+} augment_buffers;
 
 static size_t round_up(size_t bytes) {
     return (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
 }
 
-static size_t image_bytes(cn__extent extent) {
-    return round_up((size_t)extent.channels * (size_t)extent.height * (size_t)extent.width);
+static size_t image_bytes(cn__shape shape) {
+    return round_up((size_t)shape.channels * (size_t)shape.height * (size_t)shape.width);
 }
 
-size_t cn__augment_scratch(cn__extent extent) {
-    return 2 * image_bytes(extent) + round_up((size_t)extent.width * CN__ROW_BYTES);
+size_t cn__augment_scratch(cn__shape shape) {
+    return 2 * image_bytes(shape) + round_up((size_t)shape.width * CN__ROW_BYTES);
 }
 
 /* The next place has been painted. */
-static void painted(easel *e) {
+static void painted(augment_buffers *e) {
     uint8_t *done = e->next;
     e->next = e->other;
     e->other = done;
@@ -36,22 +36,22 @@ static bool happens(cn__rng *rng, float probability) {
     return probability > 0.0f && cn__rng_uniform(rng) < probability;
 }
 
-static void crop(easel *e, int padding, cn_padding_mode mode) {
+static void crop(augment_buffers *e, int padding, cn_padding_mode mode) {
     int top = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
     int left = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
-    cn__crop(e->extent, e->now, e->next, padding, mode, top, left, e->row);
+    cn__crop(e->shape, e->now, e->next, padding, mode, top, left, e->row);
     painted(e);
 }
 
-static void rotate(easel *e, float most) {
+static void rotate(augment_buffers *e, float most) {
     float degrees = cn__rng_uniform(e->rng) * (2.0f * most) - most;
-    cn__rotate(e->extent, e->now, e->next, degrees, e->row);
+    cn__rotate(e->shape, e->now, e->next, degrees, e->row);
     painted(e);
 }
 
 /* Every corner moves inwards, by up to `distortion` of half a side. */
-static void perspective(easel *e, float distortion) {
-    int height = e->extent.height, width = e->extent.width, corners[8];
+static void perspective(augment_buffers *e, float distortion) {
+    int height = e->shape.height, width = e->shape.width, corners[8];
     uint32_t most_x = (uint32_t)(distortion * (float)(width / 2)),
              most_y = (uint32_t)(distortion * (float)(height / 2));
     double coefficients[8];
@@ -62,22 +62,22 @@ static void perspective(easel *e, float distortion) {
     }
     if (!cn__perspective_solve(height, width, corners, coefficients))
         return;
-    cn__perspective(e->extent, e->now, e->next, coefficients, e->row);
+    cn__perspective(e->shape, e->now, e->next, coefficients, e->row);
     painted(e);
 }
 
-const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng, bool turn,
+const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__shape shape, cn__rng *rng, bool turn,
                            const uint8_t *pixels, void *scratch) {
-    uint8_t *first = scratch, *second = first + image_bytes(extent);
-    easel e = {extent, rng, pixels, first, second, second + image_bytes(extent)};
+    uint8_t *first = scratch, *second = first + image_bytes(shape);
+    augment_buffers e = {shape, rng, pixels, first, second, second + image_bytes(shape)};
     if (augmentation->crop_padding > 0)
         crop(&e, augmentation->crop_padding, augmentation->crop_mode);
     if (augmentation->alternating_flip ? turn : happens(rng, augmentation->horizontal_flip)) {
-        cn__flip(extent, e.now, e.next);
+        cn__flip(shape, e.now, e.next);
         painted(&e);
     }
     if (happens(rng, augmentation->grayscale)) {
-        cn__grayscale(extent, e.now, e.next);
+        cn__grayscale(shape, e.now, e.next);
         painted(&e);
     }
     if (augmentation->rotation > 0.0f)
@@ -91,14 +91,14 @@ static int clamp(int value, int most) {
     return value < 0 ? 0 : value > most ? most : value;
 }
 
-cn__hole cn__cutout(const cn_augmentation *augmentation, cn__extent extent, cn__rng *rng) {
+cn__hole cn__cutout(const cn_augmentation *augmentation, cn__shape shape, cn__rng *rng) {
     int side = augmentation->cutout;
     if (side == 0)
         return (cn__hole){0};
-    int top = (int)cn__rng_below(rng, (uint32_t)extent.height) - side / 2;
-    int left = (int)cn__rng_below(rng, (uint32_t)extent.width) - side / 2;
-    return (cn__hole){clamp(top, extent.height), clamp(top + side, extent.height), clamp(left, extent.width),
-                      clamp(left + side, extent.width)};
+    int top = (int)cn__rng_below(rng, (uint32_t)shape.height) - side / 2;
+    int left = (int)cn__rng_below(rng, (uint32_t)shape.width) - side / 2;
+    return (cn__hole){clamp(top, shape.height), clamp(top + side, shape.height), clamp(left, shape.width),
+                      clamp(left + side, shape.width)};
 }
 
 /* ---- the caller's choice ---- */

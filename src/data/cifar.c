@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define PIXELS        (3 * 32 * 32)
-#define MOST_FILES    5
-#define LARGEST_NAMES 65536 /* bytes of a file with class names */
-#define MOST_CLASSES  100
+#define PIXELS      (3 * 32 * 32)
+#define MAX_FILES   5
+#define MAX_NAMES   65536 /* bytes of a file with class names */
+#define MAX_CLASSES 100
 
 /* Session 8's; the study used the same for all of its experiments. */
 const float cn__cifar10_mean[3] = {0.49139968f, 0.48215827f, 0.44653124f};
@@ -36,13 +36,13 @@ static int split_lines(char *text, const char **lines, int most) {
 }
 
 static cn_status set_names(cn_dataset *dataset, cn__file *file, char *text) {
-    const char *lines[MOST_CLASSES];
+    const char *lines[MAX_CLASSES];
     int classes = dataset->images->classes;
-    if (file->size >= LARGEST_NAMES)
+    if (file->size >= MAX_NAMES)
         return cn__error(CN_ERR_FORMAT, "'%s' has %llu bytes, too many for class names", file->path,
                          (unsigned long long)file->size);
     CN__TRY(cn__file_read(file, text, (size_t)file->size));
-    int count = split_lines(text, lines, MOST_CLASSES);
+    int count = split_lines(text, lines, MAX_CLASSES);
     if (count != classes)
         return cn__error(CN_ERR_FORMAT, "'%s' names %d classes, wanted %d", file->path, count, classes);
     return cn_dataset_set_class_names(dataset, classes, lines);
@@ -50,13 +50,13 @@ static cn_status set_names(cn_dataset *dataset, cn__file *file, char *text) {
 
 /* Names from their file, where it is. */
 static cn_status read_names(cn_dataset *dataset, const char *directory, const char *name) {
-    char path[CN__LONGEST_PATH];
+    char path[CN__MAX_PATH];
     cn__file file;
     CN__TRY(cn__path(path, directory, name, ""));
     cn_status status = cn__file_open(dataset->ctx, path, &file);
     if (status != CN_OK)
         return file.error == ENOENT ? CN_OK : status;
-    char *text = cn__alloc(dataset->ctx, LARGEST_NAMES, 1);
+    char *text = cn__alloc(dataset->ctx, MAX_NAMES, 1);
     status = text ? set_names(dataset, &file, text) : cn__no_memory("class names");
     cn__free(dataset->ctx, text);
     cn__file_close(&file);
@@ -67,9 +67,9 @@ static cn_status read_names(cn_dataset *dataset, const char *directory, const ch
 
 typedef struct files {
     int count;
-    char path[MOST_FILES][CN__LONGEST_PATH];
-    cn__file file[MOST_FILES];
-    int64_t records[MOST_FILES], total;
+    char path[MAX_FILES][CN__MAX_PATH];
+    cn__file file[MAX_FILES];
+    int64_t records[MAX_FILES], total;
 } files;
 
 static cn_status count_records(files *f, size_t record, int i) {
@@ -170,14 +170,14 @@ static cn_status open_set(cn_context *ctx, const char *directory, const format *
 cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset) {
     static const char *const train[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
                                         "data_batch_5.bin"};
-    static const char *const test[] = {"test_batch.bin"};
+    static const char *const test[] = {"test_batch_size.bin"};
     static const format format10 = {1, 0, 10, "batches.meta.txt"};
     CN__REQUIRE(dataset);
     *dataset = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(directory);
     CN__TRY(cn__check_split("cn_dataset_cifar10", split));
-    if (split == CN_TEST)
+    if (split == CN_SPLIT_TEST)
         return open_set(context, directory, &format10, 1, test, dataset);
     return open_set(context, directory, &format10, CN__COUNT(train), train, dataset);
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LONGEST_NUMBER 12 /* bytes of a class number as text */
+#define MAX_NUMBER 12 /* bytes of a class number as text */
 
 /* ---- images with several owners ---- */
 
@@ -51,9 +51,9 @@ cn_status cn__check_classes(const char *what, int classes) {
 }
 
 cn_status cn__check_split(const char *what, cn_split split) {
-    if (split == CN_TRAIN || split == CN_TEST)
+    if (split == CN_SPLIT_TRAIN || split == CN_SPLIT_TEST)
         return CN_OK;
-    return cn__error(CN_ERR_ARGUMENT, "%s: split is %d, wanted CN_TRAIN or CN_TEST", what, (int)split);
+    return cn__error(CN_ERR_ARGUMENT, "%s: split is %d, wanted CN_SPLIT_TRAIN or CN_SPLIT_TEST", what, (int)split);
 }
 
 /* ---- class names: pointers, then the texts, in one block ---- */
@@ -61,7 +61,7 @@ cn_status cn__check_split(const char *what, cn_split split) {
 static char **copy_names(cn_context *ctx, int classes, const char *const *names) {
     size_t bytes = (size_t)classes * sizeof(char *), at = bytes;
     for (int i = 0; i < classes; i++)
-        bytes += names ? strlen(names[i]) + 1 : LONGEST_NUMBER;
+        bytes += names ? strlen(names[i]) + 1 : MAX_NUMBER;
     char *block = cn__alloc(ctx, bytes, 1), **copy = (char **)(void *)block;
     for (int i = 0; copy && i < classes; i++) {
         copy[i] = block + at;
@@ -210,7 +210,7 @@ cn_context *cn__dataset_context(const cn_dataset *dataset) {
     return dataset->ctx;
 }
 
-int64_t cn_dataset_skipped(const cn_dataset *dataset) {
+int64_t cn_dataset_skipped_count(const cn_dataset *dataset) {
     return dataset->images->skipped;
 }
 

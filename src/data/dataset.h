@@ -47,7 +47,7 @@ cn_status cn__check_images(const char *what, int64_t count, int64_t channels, in
 /* 1 to CN__MAX_SIDE classes, else CN_ERR_ARGUMENT. */
 cn_status cn__check_classes(const char *what, int classes);
 
-/* CN_ERR_ARGUMENT unless it is CN_TRAIN or CN_TEST. */
+/* CN_ERR_ARGUMENT unless it is CN_SPLIT_TRAIN or CN_SPLIT_TEST. */
 cn_status cn__check_split(const char *what, cn_split split);
 
 /* Of CIFAR-10 as session 8 has it, and so of pictures for a model that was trained on it. */

@@ -2,8 +2,8 @@
 #include "data/dataset.h"
 #include <string.h>
 
-static cn__extent extent_of(const cn__images *images) {
-    return (cn__extent){images->channels, images->height, images->width};
+static cn__shape extent_of(const cn__images *images) {
+    return (cn__shape){images->channels, images->height, images->width};
 }
 
 /* Where a normalised image goes: its first pixel and the floats from one pixel, row and channel to the next. */
@@ -60,26 +60,26 @@ static cn_status check_label(const cn__images *images, int64_t at, int64_t label
 /* ---- normalisation on the way into place ---- */
 
 static void place_bytes(const cn_dataset *dataset, const uint8_t *pixels, const cn__variant *variant, target to) {
-    cn__extent extent = extent_of(dataset->images);
-    for (int c = 0; c < extent.channels; c++, pixels += extent.height * extent.width) {
+    cn__shape shape = extent_of(dataset->images);
+    for (int c = 0; c < shape.channels; c++, pixels += shape.height * shape.width) {
         const float *table = dataset->table + c * 256;
-        for (int y = 0; y < extent.height; y++) {
-            const uint8_t *row = pixels + cn__reflected(y - variant->down, extent.height) * extent.width;
+        for (int y = 0; y < shape.height; y++) {
+            const uint8_t *row = pixels + cn__reflected(y - variant->down, shape.height) * shape.width;
             float *out = to.out + c * to.channel + y * to.row;
-            for (int x = 0; x < extent.width; x++, out += to.pixel)
-                *out = table[row[cn__reflected(x - variant->right, extent.width)]];
+            for (int x = 0; x < shape.width; x++, out += to.pixel)
+                *out = table[row[cn__reflected(x - variant->right, shape.width)]];
         }
     }
 }
 
 static void place_floats(const cn_dataset *dataset, const float *pixels, const cn__variant *variant, target to) {
-    cn__extent extent = extent_of(dataset->images);
-    for (int c = 0; c < extent.channels; c++, pixels += extent.height * extent.width)
-        for (int y = 0; y < extent.height; y++) {
-            const float *row = pixels + cn__reflected(y - variant->down, extent.height) * extent.width;
+    cn__shape shape = extent_of(dataset->images);
+    for (int c = 0; c < shape.channels; c++, pixels += shape.height * shape.width)
+        for (int y = 0; y < shape.height; y++) {
+            const float *row = pixels + cn__reflected(y - variant->down, shape.height) * shape.width;
             float *out = to.out + c * to.channel + y * to.row;
-            for (int x = 0; x < extent.width; x++, out += to.pixel)
-                *out = (row[cn__reflected(x - variant->right, extent.width)] - dataset->mean[c]) / dataset->std[c];
+            for (int x = 0; x < shape.width; x++, out += to.pixel)
+                *out = (row[cn__reflected(x - variant->right, shape.width)] - dataset->mean[c]) / dataset->std[c];
         }
 }
 
@@ -146,7 +146,8 @@ cn_status cn_dataset_image(const cn_dataset *dataset, int64_t index, cn_tensor *
     const cn__images *images = dataset->images;
     const int64_t shape[4] = {1, images->channels, images->height, images->width};
     CN__TRY(locate(dataset, index, &at));
-    CN__TRY(cn__tensor_expect(image, "cn_dataset_image: image", images->floats ? CN_FLOAT32 : CN_UINT8, 4, shape));
+    CN__TRY(cn__tensor_expect(image, "cn_dataset_image: image", images->floats ? CN_DTYPE_FLOAT32 : CN_DTYPE_UINT8, 4,
+                              shape));
     if (images->floats) {
         memcpy(image->data, images->floats + (size_t)at * images->stride, cn__image_values(images) * sizeof(float));
         found = images->labels[at];
@@ -229,9 +230,9 @@ cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, const int64
     const int64_t shape[4] = {count, stored->channels, stored->height, stored->width};
     if (count < 1)
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_batch: count is %lld, wanted at least 1", (long long)count);
-    CN__TRY(cn__tensor_expect(images, "cn_dataset_batch: images", CN_FLOAT32, 4, shape));
+    CN__TRY(cn__tensor_expect(images, "cn_dataset_batch: images", CN_DTYPE_FLOAT32, 4, shape));
     if (labels)
-        CN__TRY(cn__tensor_expect(labels, "cn_dataset_batch: labels", CN_INT64, 1, shape));
+        CN__TRY(cn__tensor_expect(labels, "cn_dataset_batch: labels", CN_DTYPE_INT64, 1, shape));
     batch b = {.dataset = dataset,
                .count = count,
                .indices = indices,

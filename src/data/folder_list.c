@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DEEPEST 16 /* folders within each other: links may go in circles */
+#define MAX_DEPTH 16 /* folders within each other: links may go in circles */
 
 /* ---- the entries of one folder ---- */
 
@@ -73,10 +73,10 @@ static cn_status add_file(cn__folder_list *list, const char *path, int64_t label
 }
 
 static cn_status add_folder(cn__folder_list *list, const char *path, int64_t label, int depth) {
-    char below[CN__LONGEST_PATH];
+    char below[CN__MAX_PATH];
     names n = {.ctx = list->ctx};
-    if (depth > DEEPEST)
-        return cn__error(CN_ERR_FORMAT, "'%s' is more than %d folders deep", path, DEEPEST);
+    if (depth > MAX_DEPTH)
+        return cn__error(CN_ERR_FORMAT, "'%s' is more than %d folders deep", path, MAX_DEPTH);
     cn_status status = read_names(path, &n);
     for (size_t i = 0; i < n.count && status == CN_OK; i++) {
         status = cn__path(below, path, n.name[i], "");
@@ -100,7 +100,7 @@ static cn_status add_class(cn__folder_list *list, const char *path, const char *
 }
 
 cn_status cn__folder_list_read(cn_context *ctx, const char *directory, cn__folder_list *list) {
-    char path[CN__LONGEST_PATH];
+    char path[CN__MAX_PATH];
     names n = {.ctx = ctx};
     *list = (cn__folder_list){.ctx = ctx};
     cn_status status = read_names(directory, &n);

@@ -1,23 +1,23 @@
 /* idx.c: IDX files of unsigned bytes, the format of MNIST (LeCun, Cortes & Burges 1998): two zero bytes, the type 8,
- * the number of dimensions, each extent as four big-endian bytes, then the data. */
+ * the number of dimensions, each shape as four big-endian bytes, then the data. */
 #include "data/dataset.h"
 #include <errno.h>
 #include <string.h>
 
-#define UNSIGNED_BYTES  8
-#define MNIST_CLASSES   10
-#define MOST_DIMENSIONS 4
+#define UNSIGNED_BYTES 8
+#define MNIST_CLASSES  10
+#define MAX_DIMENSIONS 4
 
 static const float mnist_mean = 0.1307f, mnist_std = 0.3081f;
 
 typedef struct header {
     int dimensions;
-    int64_t extent[MOST_DIMENSIONS];
+    int64_t shape[MAX_DIMENSIONS];
 } header;
 
 /* Reads the header and its extents, of which there must be `fewest` to `most`. `left`: what else the file can hold. */
 static cn_status read_header(cn__file *file, int fewest, int most, header *h, uint64_t *left) {
-    uint8_t magic[4], extent[4];
+    uint8_t magic[4], shape[4];
     CN__TRY(cn__file_read(file, magic, sizeof magic));
     if (magic[0] != 0 || magic[1] != 0 || magic[2] != UNSIGNED_BYTES)
         return cn__error(CN_ERR_FORMAT, "'%s' begins with %02x %02x %02x, wanted 00 00 08: IDX of unsigned bytes",
@@ -27,8 +27,8 @@ static cn_status read_header(cn__file *file, int fewest, int most, header *h, ui
         return cn__error(CN_ERR_FORMAT, "'%s', byte 3: %d dimensions, wanted %s", file->path, h->dimensions,
                          most == 1 ? "1 for labels" : "3 or 4 for images");
     for (int i = 0; i < h->dimensions; i++) {
-        CN__TRY(cn__file_read(file, extent, sizeof extent));
-        h->extent[i] = (int64_t)extent[0] << 24 | extent[1] << 16 | extent[2] << 8 | extent[3];
+        CN__TRY(cn__file_read(file, shape, sizeof shape));
+        h->shape[i] = (int64_t)shape[0] << 24 | shape[1] << 16 | shape[2] << 8 | shape[3];
     }
     uint64_t bytes = 4 + 4 * (uint64_t)h->dimensions;
     *left = file->size > bytes ? file->size - bytes : 0;
@@ -63,16 +63,16 @@ static cn_status read_images(cn__file *file, cn__images *images) {
     CN__TRY(cn__file_unzip(file));
     CN__TRY(read_header(file, 3, 4, &h, &left));
     for (int i = 1; i < h.dimensions; i++)
-        if (h.extent[i] < 1 || h.extent[i] > CN__MAX_SIDE || (values *= h.extent[i]) > INT32_MAX)
+        if (h.shape[i] < 1 || h.shape[i] > CN__MAX_SIDE || (values *= h.shape[i]) > INT32_MAX)
             return cn__error(CN_ERR_FORMAT,
                              "'%s', byte %d: dimension %d is %lld, which makes its images empty or too large",
-                             file->path, 4 + 4 * i, i, (long long)h.extent[i]);
-    CN__TRY(check_size(file, h.extent[0], values, left));
-    cn_status status = read_body(file, h.extent[0], values, &pixels);
-    images->count = h.extent[0];
-    images->channels = h.dimensions == 4 ? (int)h.extent[1] : 1;
-    images->height = (int)h.extent[h.dimensions - 2];
-    images->width = (int)h.extent[h.dimensions - 1];
+                             file->path, 4 + 4 * i, i, (long long)h.shape[i]);
+    CN__TRY(check_size(file, h.shape[0], values, left));
+    cn_status status = read_body(file, h.shape[0], values, &pixels);
+    images->count = h.shape[0];
+    images->channels = h.dimensions == 4 ? (int)h.shape[1] : 1;
+    images->height = (int)h.shape[h.dimensions - 2];
+    images->width = (int)h.shape[h.dimensions - 1];
     images->bytes = images->owned_pixels = pixels;
     images->stride = (size_t)values;
     return status;
@@ -103,9 +103,9 @@ static cn_status read_labels(cn__file *file, int classes, cn__images *images) {
     uint8_t *bytes = NULL;
     CN__TRY(cn__file_unzip(file));
     CN__TRY(read_header(file, 1, 1, &h, &left));
-    CN__TRY(check_size(file, h.extent[0], 1, left));
-    if (h.extent[0] != images->count)
-        return cn__error(CN_ERR_FORMAT, "'%s' has %lld labels for %lld images", file->path, (long long)h.extent[0],
+    CN__TRY(check_size(file, h.shape[0], 1, left));
+    if (h.shape[0] != images->count)
+        return cn__error(CN_ERR_FORMAT, "'%s' has %lld labels for %lld images", file->path, (long long)h.shape[0],
                          (long long)images->count);
     cn_status status = read_body(file, images->count, 1, &bytes);
     if (status == CN_OK)
@@ -146,7 +146,7 @@ cn_status cn_dataset_idx_files(cn_context *context, const char *images, const ch
 /* ---- the four files of MNIST ---- */
 
 /* Opens `directory/name`, or the same with .gz. */
-static cn_status open_either(cn_context *ctx, const char *directory, const char *name, char path[CN__LONGEST_PATH],
+static cn_status open_either(cn_context *ctx, const char *directory, const char *name, char path[CN__MAX_PATH],
                              cn__file *file) {
     CN__TRY(cn__path(path, directory, name, ""));
     cn_status status = cn__file_open(ctx, path, file);
@@ -171,7 +171,7 @@ static cn_status normalize(cn_dataset *dataset) {
 cn_status cn_dataset_idx(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset) {
     static const char *const names[2][2] = {{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
                                             {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}};
-    char paths[2][CN__LONGEST_PATH];
+    char paths[2][CN__MAX_PATH];
     cn__file files[2] = {{.descriptor = -1}, {.descriptor = -1}};
     CN__REQUIRE(dataset);
     *dataset = NULL;

@@ -5,19 +5,19 @@
 #include <math.h>
 #include <string.h>
 
-static size_t plane_size(cn__extent extent) {
-    return (size_t)extent.height * (size_t)extent.width;
+static size_t plane_size(cn__shape shape) {
+    return (size_t)shape.height * (size_t)shape.width;
 }
 
-void cn__flip(cn__extent extent, const uint8_t *from, uint8_t *to) {
-    size_t rows = (size_t)extent.channels * (size_t)extent.height, width = (size_t)extent.width;
+void cn__flip(cn__shape shape, const uint8_t *from, uint8_t *to) {
+    size_t rows = (size_t)shape.channels * (size_t)shape.height, width = (size_t)shape.width;
     for (size_t r = 0; r < rows; r++, from += width, to += width)
         for (size_t x = 0; x < width; x++)
             to[x] = from[width - 1 - x];
 }
 
-void cn__grayscale(cn__extent extent, const uint8_t *from, uint8_t *to) {
-    size_t plane = plane_size(extent);
+void cn__grayscale(cn__shape shape, const uint8_t *from, uint8_t *to) {
+    size_t plane = plane_size(shape);
     const uint8_t *red = from, *green = from + plane, *blue = green + plane;
     for (size_t i = 0; i < plane; i++)
         to[i] = (uint8_t)((red[i] * 19595u + green[i] * 38470u + blue[i] * 7471u + 0x8000u) >> 16);
@@ -44,13 +44,13 @@ static int padded_place(int i, int size, cn_padding_mode mode) {
     return i < 0 ? 0 : size - 1;
 }
 
-void cn__crop(cn__extent extent, const uint8_t *from, uint8_t *to, int padding, cn_padding_mode mode, int top, int left,
+void cn__crop(cn__shape shape, const uint8_t *from, uint8_t *to, int padding, cn_padding_mode mode, int top, int left,
               void *row) {
     int32_t *places = row;
-    int height = extent.height, width = extent.width;
+    int height = shape.height, width = shape.width;
     for (int x = 0; x < width; x++)
         places[x] = padded_place(x + left - padding, width, mode);
-    for (int c = 0; c < extent.channels; c++, from += plane_size(extent))
+    for (int c = 0; c < shape.channels; c++, from += plane_size(shape))
         for (int y = 0; y < height; y++, to += width) {
             int source = padded_place(y + top - padding, height, mode);
             if (source < 0)
@@ -71,25 +71,25 @@ static double to_15_decimals(double value) {
 
 /* PIL steps through the source in fixed point, along a row by (cos, -sin) and from row to row by (sin, cos). It does so
  * up to 32767 pixels a side and in floating point beyond; we do so always. */
-void cn__rotate(cn__extent extent, const uint8_t *from, uint8_t *to, double degrees, void *row) {
+void cn__rotate(cn__shape shape, const uint8_t *from, uint8_t *to, double degrees, void *row) {
     int32_t *places = row;
     double radians = -degrees * (3.14159265358979323846 / 180.0);
     double cosine = to_15_decimals(cos(radians)), sine = to_15_decimals(sin(radians));
-    double centre_x = extent.width / 2.0, centre_y = extent.height / 2.0;
+    double centre_x = shape.width / 2.0, centre_y = shape.height / 2.0;
     double start_x = cosine * -centre_x + sine * -centre_y + centre_x;
     double start_y = -sine * -centre_x + cosine * -centre_y + centre_y;
     int64_t row_x = fixed(start_x + cosine * 0.5 + sine * 0.5), row_y = fixed(start_y - sine * 0.5 + cosine * 0.5);
     int64_t along_x = fixed(cosine), along_y = fixed(-sine), down_x = fixed(sine), down_y = fixed(cosine);
-    size_t plane = plane_size(extent), width = (size_t)extent.width;
-    for (size_t y = 0; y < (size_t)extent.height; y++, row_x += down_x, row_y += down_y) {
+    size_t plane = plane_size(shape), width = (size_t)shape.width;
+    for (size_t y = 0; y < (size_t)shape.height; y++, row_x += down_x, row_y += down_y) {
         int64_t at_x = row_x, at_y = row_y;
         for (size_t x = 0; x < width; x++, at_x += along_x, at_y += along_y) {
             int64_t source_x = at_x >> 16, source_y = at_y >> 16;
-            bool inside = source_x >= 0 && source_x < extent.width && source_y >= 0 && source_y < extent.height;
-            places[x] = inside ? (int32_t)(source_y * extent.width + source_x) : -1;
+            bool inside = source_x >= 0 && source_x < shape.width && source_y >= 0 && source_y < shape.height;
+            places[x] = inside ? (int32_t)(source_y * shape.width + source_x) : -1;
         }
-        for (size_t c = 0; c < (size_t)extent.channels; c++)
-            pick(from + c * plane, to + c * plane + y * width, places, extent.width);
+        for (size_t c = 0; c < (size_t)shape.channels; c++)
+            pick(from + c * plane, to + c * plane + y * width, places, shape.width);
     }
 }
 
@@ -109,14 +109,14 @@ typedef struct spot {
 _Static_assert(CN__ROW_BYTES >= 2 * sizeof(double) + sizeof(spot), "scratch memory for a row's points and spots");
 
 /* Between the four pixels around (x, y), of which those at the border reach out by half a pixel. */
-static spot find_spot(cn__extent extent, double x, double y) {
-    if (!(x >= 0.0 && x < extent.width && y >= 0.0 && y < extent.height)) /* or not a number */
+static spot find_spot(cn__shape shape, double x, double y) {
+    if (!(x >= 0.0 && x < shape.width && y >= 0.0 && y < shape.height)) /* or not a number */
         return (spot){.inside = 0};
     int column = (int)(x + 0.5) - 1, row = (int)(y + 0.5) - 1; /* floor(x - 1/2) */
-    int left = clamp(column, extent.width), above = clamp(row, extent.height) * extent.width;
+    int left = clamp(column, shape.width), above = clamp(row, shape.height) * shape.width;
     return (spot){.at = above + left,
-                  .right = clamp(column + 1, extent.width) - left,
-                  .below = clamp(row + 1, extent.height) * extent.width - above,
+                  .right = clamp(column + 1, shape.width) - left,
+                  .below = clamp(row + 1, shape.height) * shape.width - above,
                   .inside = -1,
                   .share_x = x - 0.5 - column,
                   .share_y = y - 0.5 - row};
@@ -145,16 +145,16 @@ static void find_points(const double k[8], double y, int count, double *restrict
     }
 }
 
-void cn__perspective(cn__extent extent, const uint8_t *from, uint8_t *to, const double coefficients[8], void *row) {
-    size_t plane = plane_size(extent), width = (size_t)extent.width;
+void cn__perspective(cn__shape shape, const uint8_t *from, uint8_t *to, const double coefficients[8], void *row) {
+    size_t plane = plane_size(shape), width = (size_t)shape.width;
     double *xs = row, *ys = xs + width;
     spot *spots = (spot *)(void *)(ys + width);
-    for (size_t y = 0; y < (size_t)extent.height; y++) {
-        find_points(coefficients, (double)y + 0.5, extent.width, xs, ys);
+    for (size_t y = 0; y < (size_t)shape.height; y++) {
+        find_points(coefficients, (double)y + 0.5, shape.width, xs, ys);
         for (size_t x = 0; x < width; x++)
-            spots[x] = find_spot(extent, xs[x], ys[x]);
-        for (size_t c = 0; c < (size_t)extent.channels; c++)
-            blend(from + c * plane, to + c * plane + y * width, spots, extent.width);
+            spots[x] = find_spot(shape, xs[x], ys[x]);
+        for (size_t c = 0; c < (size_t)shape.channels; c++)
+            blend(from + c * plane, to + c * plane + y * width, spots, shape.width);
     }
 }
 

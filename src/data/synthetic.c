@@ -106,7 +106,7 @@ typedef struct drawing {
 } drawing;
 
 /* Ink has to stand out: its channels differ from the ground's by this much together. */
-enum { LEAST_CONTRAST = 200 };
+enum { MIN_CONTRAST = 200 };
 
 static void draw_colours(drawing *d, cn__rng *rng) {
     int contrast;
@@ -117,7 +117,7 @@ static void draw_colours(drawing *d, cn__rng *rng) {
             d->ink[c] = between(rng, 0, 255);
             contrast += abs(d->ground[c] - d->ink[c]);
         }
-    } while (contrast < LEAST_CONTRAST);
+    } while (contrast < MIN_CONTRAST);
 }
 
 static drawing draw(int label, cn__rng *rng) {

@@ -35,7 +35,7 @@ static cn_status random_order(const cn_dataset *dataset, uint64_t seed, uint32_t
     return CN_OK;
 }
 
-cn_status cn_dataset_shuffle(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled) {
+cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled) {
     int64_t *order = NULL;
     CN__REQUIRE(shuffled);
     *shuffled = NULL;

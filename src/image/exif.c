@@ -42,13 +42,13 @@ int cn__exif_orientation(const unsigned char *data, size_t bytes) {
 /* Where the first row and column of what is stored are shown: 1 top left, 2 top right, 3 bottom right, 4 bottom left;
  * 5 to 8 the same with rows and columns exchanged first. */
 cn__placement cn__exif_placement(int orientation, int64_t height, int64_t width) {
-    cn__placement place = {.turned = orientation >= 5 && orientation <= 8};
+    cn__placement place = {.axes_swapped = orientation >= 5 && orientation <= 8};
     bool right_to_left = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
     bool bottom_up = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
-    int64_t shown_height = place.turned ? width : height, shown_width = place.turned ? height : width;
+    int64_t shown_height = place.axes_swapped ? width : height, shown_width = place.axes_swapped ? height : width;
     int64_t down = bottom_up ? -shown_width : shown_width, right = right_to_left ? -1 : 1;
     place.origin = (bottom_up ? (shown_height - 1) * shown_width : 0) + (right_to_left ? shown_width - 1 : 0);
-    place.row = place.turned ? right : down;
-    place.column = place.turned ? down : right;
+    place.row = place.axes_swapped ? right : down;
+    place.column = place.axes_swapped ? down : right;
     return place;
 }

@@ -50,7 +50,7 @@ cn_status cn__image_left_out(const char *format);
 
 /* Where pixel (y, x) of a stored picture belongs in a shown one: at origin + y · row + x · column. */
 typedef struct cn__placement {
-    bool turned; /* height and width change places */
+    bool axes_swapped; /* height and width change places */
     int64_t origin, row, column;
 } cn__placement;
 

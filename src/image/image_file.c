@@ -4,17 +4,18 @@
 #include <string.h>
 #include <strings.h>
 
-#define LARGEST_FILE (1u << 30) /* bytes */
-#define MAGIC_BYTES  8
+#define MAX_FILE    (1u << 30) /* bytes */
+#define MAGIC_BYTES 8
 
 cn_status cn__image_check(const cn_tensor *image, const char *what) {
     char text[CN__SHAPE_TEXT];
     const int64_t *shape = image->shape;
-    bool picture = image->dtype == CN_UINT8 && image->dims == 4 && shape[0] == 1 && (shape[1] == 1 || shape[1] == 3) &&
-                   shape[2] > 0 && shape[3] > 0;
+    bool picture = image->dtype == CN_DTYPE_UINT8 && image->dims == 4 && shape[0] == 1 &&
+                   (shape[1] == 1 || shape[1] == 3) && shape[2] > 0 && shape[3] > 0;
     if (!picture)
         return cn__error(CN_ERR_SHAPE, "%s is %s%s, wanted uint8 [1, 1 or 3, H, W]", what,
-                         image->dtype == CN_UINT8 ? "" : "not uint8 but ", cn__shape_text(text, image->dims, shape));
+                         image->dtype == CN_DTYPE_UINT8 ? "" : "not uint8 but ",
+                         cn__shape_text(text, image->dims, shape));
     if (image->count / shape[1] > CN__MAX_PIXELS)
         return cn__error(CN_ERR_SHAPE, "%s has %lld×%lld pixels, more than %d", what, (long long)shape[3],
                          (long long)shape[2], CN__MAX_PIXELS);
@@ -30,7 +31,7 @@ cn_status cn__image_new(const cn__encoded *file, int channels, uint64_t height, 
         return cn__error(CN_ERR_FORMAT, "'%s' ends too early: %zu bytes for %llu×%llu pixels", file->name, file->bytes,
                          (unsigned long long)width, (unsigned long long)height);
     const int64_t shape[4] = {1, channels, (int64_t)height, (int64_t)width};
-    return cn_tensor_new(file->ctx, CN_UINT8, 4, shape, image);
+    return cn_tensor_new(file->ctx, CN_DTYPE_UINT8, 4, shape, image);
 }
 
 cn_status cn__image_failed(const char *name, const char *format, bool no_memory, const char *message) {
@@ -76,9 +77,9 @@ static cn_status decode(const cn__encoded *file, cn_tensor **image) {
 static cn_status read_file(cn__file *file, unsigned char **data) {
     unsigned char magic[MAGIC_BYTES] = {0};
     size_t first = file->size < sizeof magic ? (size_t)file->size : sizeof magic;
-    if (file->size > LARGEST_FILE)
+    if (file->size > MAX_FILE)
         return cn__error(CN_ERR_FORMAT, "'%s' has %llu bytes, wanted at most %u", file->path,
-                         (unsigned long long)file->size, LARGEST_FILE);
+                         (unsigned long long)file->size, MAX_FILE);
     CN__TRY(cn__file_read(file, magic, first));
     if (!find_decoder(magic, first))
         return cn__error(CN_ERR_FORMAT, "'%s' is no PNG, JPEG, PPM or PGM file", file->path);

@@ -12,7 +12,7 @@
 
 #define APP1            (JPEG_APP0 + 1) /* the marker of Exif's segment */
 #define PIXELS_PER_BYTE 512             /* at best: a bit for each block of 8×8 (Huffman codes have no shorter) */
-#define MOST_SCANS      500             /* of a progressive file: each takes as long as a picture */
+#define MAX_SCANS       500             /* of a progressive file: each takes as long as a picture */
 
 /* What one file is decoded with. The first three are what libjpeg gets pointers to. */
 typedef struct reader {
@@ -36,22 +36,22 @@ static void stop(j_common_ptr jpeg) {
 }
 
 /* Warnings have level -1. Those that mean lost pixels end the decoding, others are harmless. */
-static void hear(j_common_ptr jpeg, int level) {
+static void on_warning(j_common_ptr jpeg, int level) {
     static const int losses[] = {JWRN_JPEG_EOF, JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_MUST_RESYNC};
     for (size_t i = 0; level < 0 && i < CN__COUNT(losses); i++)
         if (jpeg->err->msg_code == losses[i])
             stop(jpeg);
 }
 
-static void say_nothing(j_common_ptr jpeg) {
+static void on_output(j_common_ptr jpeg) {
     (void)jpeg;
 }
 
 static void count_scans(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;
-    if (r->jpeg.input_scan_number <= MOST_SCANS)
+    if (r->jpeg.input_scan_number <= MAX_SCANS)
         return;
-    snprintf(r->message, sizeof r->message, "it has more than %d scans", MOST_SCANS);
+    snprintf(r->message, sizeof r->message, "it has more than %d scans", MAX_SCANS);
     longjmp(r->back, 1);
 }
 
@@ -68,8 +68,8 @@ static cn_status prepare(reader *r) {
     uint64_t most_pixels = j->arith_code ? UINT64_MAX : (uint64_t)r->file->bytes * PIXELS_PER_BYTE;
     cn__placement place = cn__exif_placement(orientation(r), 1, 1);
     j->out_color_space = grey ? JCS_GRAYSCALE : four ? JCS_CMYK : JCS_RGB;
-    CN__TRY(cn__image_new(r->file, grey ? 1 : 3, place.turned ? j->image_width : j->image_height,
-                          place.turned ? j->image_height : j->image_width, most_pixels, &r->image));
+    CN__TRY(cn__image_new(r->file, grey ? 1 : 3, place.axes_swapped ? j->image_width : j->image_height,
+                          place.axes_swapped ? j->image_height : j->image_width, most_pixels, &r->image));
     r->row = cn__alloc(r->file->ctx, j->image_width, four ? 4 : grey ? 1 : 3);
     return r->row ? CN_OK : cn__no_memory("the rows of a JPEG");
 }
@@ -128,8 +128,8 @@ cn_status cn__jpeg_decode(const cn__encoded *file, cn_tensor **image) {
     r.jpeg.err = jpeg_std_error(&r.errors);
     r.jpeg.client_data = &r;
     r.errors.error_exit = stop;
-    r.errors.emit_message = hear;
-    r.errors.output_message = say_nothing;
+    r.errors.emit_message = on_warning;
+    r.errors.output_message = on_output;
     r.progress.progress_monitor = count_scans;
     bool done = read_picture(&r);
     jpeg_destroy_decompress(&r.jpeg);

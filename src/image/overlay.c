@@ -76,14 +76,14 @@ cn_status cn_image_overlay(const cn_tensor *image, const cn_tensor *map, float o
     CN__REQUIRE(map);
     CN__TRY(cn__image_check(image, "cn_image_overlay: image"));
     const int64_t shape[4] = {1, 1, cn_tensor_shape(map, 2), cn_tensor_shape(map, 3)};
-    CN__TRY(cn__tensor_expect(map, "cn_image_overlay: map", CN_FLOAT32, 4, shape));
+    CN__TRY(cn__tensor_expect(map, "cn_image_overlay: map", CN_DTYPE_FLOAT32, 4, shape));
     if (map->count == 0)
         return cn__error(CN_ERR_SHAPE, "cn_image_overlay: the map is empty");
     if (!(opacity >= 0.0f && opacity <= 1.0f))
         return cn__error(CN_ERR_ARGUMENT, "cn_image_overlay: opacity is %g, wanted 0 to 1", (double)opacity);
     overlay o = {.image = image, .map = map, .opacity = opacity};
     CN__TRY(measure(&o));
-    CN__TRY(cn_tensor_new(image->ctx, CN_UINT8, 4, (int64_t[]){1, 3, image->shape[2], image->shape[3]}, &o.made));
+    CN__TRY(cn_tensor_new(image->ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, 3, image->shape[2], image->shape[3]}, &o.made));
     for (int64_t y = 0; y < image->shape[2]; y++)
         for (int64_t x = 0; x < image->shape[3]; x++)
             paint_pixel(&o, y, x);

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MOST_INFLATED 1032 /* bytes that deflate can make of one */
-#define WHITE         255
+#define MAX_INFLATED 1032 /* bytes that deflate can make of one */
+#define WHITE        255
 
 /* What one file is decoded with; libpng hands it to the functions below. */
 typedef struct reader {
@@ -71,7 +71,7 @@ static void ask_for_bytes(reader *r) {
 static cn_status prepare(reader *r) {
     uint64_t height = png_get_image_height(r->png, r->info), width = png_get_image_width(r->png, r->info);
     uint64_t bits = (uint64_t)png_get_bit_depth(r->png, r->info) * png_get_channels(r->png, r->info);
-    uint64_t most_pixels = r->file->bytes * (uint64_t)MOST_INFLATED * 8 / bits;
+    uint64_t most_pixels = r->file->bytes * (uint64_t)MAX_INFLATED * 8 / bits;
     ask_for_bytes(r);
     CN__TRY(cn__image_new(r->file, r->samples > 2 ? 3 : 1, height, width, most_pixels, &r->image));
     r->rows = cn__alloc(r->file->ctx, r->passes > 1 ? (size_t)height : 1, r->row_bytes);

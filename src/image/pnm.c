@@ -66,7 +66,7 @@ cn_status cn__pnm_encode(const cn_tensor *image, cn_tensor **file) {
     int64_t channels = image->shape[1], pixels = image->count / channels;
     int length = snprintf(head, sizeof head, "P%d\n%lld %lld\n255\n", channels == 3 ? 6 : 5, (long long)image->shape[3],
                           (long long)image->shape[2]);
-    CN__TRY(cn_tensor_new(image->ctx, CN_UINT8, 1, &(int64_t){length + image->count}, file));
+    CN__TRY(cn_tensor_new(image->ctx, CN_DTYPE_UINT8, 1, &(int64_t){length + image->count}, file));
     uint8_t *to = (uint8_t *)(*file)->data + length;
     memcpy((*file)->data, head, (size_t)length);
     for (int64_t i = 0; i < pixels; i++)

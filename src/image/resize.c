@@ -108,7 +108,7 @@ static cn_status resize_planes(const cn_tensor *image, const filter *rows, const
 static cn_status resize(const cn_tensor *image, const range *rows, const range *columns, cn_tensor **part) {
     cn_context *ctx = image->ctx;
     filter down = {0}, across = {0};
-    CN__TRY(cn_tensor_new(ctx, CN_UINT8, 4, (int64_t[]){1, image->shape[1], rows->count, columns->count}, part));
+    CN__TRY(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, image->shape[1], rows->count, columns->count}, part));
     cn_status status = filter_new(ctx, rows, &down);
     if (status == CN_OK)
         status = filter_new(ctx, columns, &across);
@@ -165,8 +165,8 @@ static cn_status cover(const cn_tensor *image, int64_t height, int64_t width, cn
 static cn_status convert(const cn_tensor *image, int channels, cn_tensor **converted) {
     int64_t pixels = image->count / image->shape[1];
     const uint8_t *from = image->data;
-    CN__TRY(
-        cn_tensor_new(image->ctx, CN_UINT8, 4, (int64_t[]){1, channels, image->shape[2], image->shape[3]}, converted));
+    CN__TRY(cn_tensor_new(image->ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, channels, image->shape[2], image->shape[3]},
+                          converted));
     uint8_t *to = (*converted)->data;
     for (int64_t i = 0; i < pixels; i++)
         if (channels == 1)

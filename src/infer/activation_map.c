@@ -3,7 +3,7 @@
  * model's end. Their mean plus the class's bias is its score, so the map is that score's sum, spread over the image. */
 #include "layers/conv/convolution.h"
 #include "layers/pool/pool2d.h"
-#include "model/model.h"
+#include "plan/plan.h"
 #include <string.h>
 
 /* A model's end. */
@@ -67,7 +67,7 @@ static cn_status find_tail(const cn_model *model, tail *found) {
 static cn_status run_until(const cn_model *model, int32_t node, const cn_tensor *image, cn_tensor *features) {
     cn_model *part;
     cn_predictor *predictor;
-    cn_predictor_options options = {.size = sizeof options, .max_batch = 1};
+    cn_predictor_options options = {.size = sizeof options, .max_batch_size = 1};
     CN__TRY(cn_model_until(model, model->nodes[node].name, &part));
     cn_status status = cn_predictor_new(part, &options, &predictor);
     if (status == CN_OK)
@@ -88,30 +88,30 @@ static cn_status make_map(const cn_model *model, const tail *end, const cn_tenso
                           cn_tensor **map) {
     cn__shape shape = cn__model_shape(model, end->features);
     cn_tensor *features;
-    CN__TRY(
-        cn_tensor_new(model->ctx, CN_FLOAT32, 4, (int64_t[]){1, shape.channels, shape.height, shape.width}, &features));
+    CN__TRY(cn_tensor_new(model->ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, shape.channels, shape.height, shape.width},
+                          &features));
     cn_status status = run_until(model, end->features, image, features);
     if (status == CN_OK)
-        status = cn_tensor_new(model->ctx, CN_FLOAT32, 4, (int64_t[]){1, 1, shape.height, shape.width}, map);
+        status = cn_tensor_new(model->ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, 1, shape.height, shape.width}, map);
     if (status == CN_OK) {
-        const float *weights = model->slots[end->weights->first_tensor].value.data;
+        const float *weights = model->tensors[end->weights->first_tensor].value.data;
         add_up(features, weights + label * shape.channels, (*map)->data);
     }
     cn_tensor_free(features);
     return status;
 }
 
-cn_status cn_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label, cn_tensor **map) {
+cn_status cn_model_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label, cn_tensor **map) {
     tail end = {NULL, 0};
     CN__REQUIRE(map);
     *map = NULL;
-    CN__TRY(cn__model_ready(model, "cn_class_activation_map"));
+    CN__TRY(cn__model_ready(model, "cn_model_class_activation_map"));
     CN__REQUIRE(image);
     CN__TRY(find_tail(model, &end));
     if (label < 0 || label >= end.weights->shape.channels)
-        return cn__error(CN_ERR_NOT_FOUND, "cn_class_activation_map: class %lld of a model with %d", (long long)label,
-                         end.weights->shape.channels);
-    CN__TRY(cn__model_expect_input(model, image, "cn_class_activation_map: image",
-                                   image->dtype == CN_UINT8 ? CN_UINT8 : CN_FLOAT32, 1));
+        return cn__error(CN_ERR_NOT_FOUND, "cn_model_class_activation_map: class %lld of a model with %d",
+                         (long long)label, end.weights->shape.channels);
+    CN__TRY(cn__model_expect_input(model, image, "cn_model_class_activation_map: image",
+                                   image->dtype == CN_DTYPE_UINT8 ? CN_DTYPE_UINT8 : CN_DTYPE_FLOAT32, 1));
     return make_map(model, &end, image, label, map);
 }

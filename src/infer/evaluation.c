@@ -1,5 +1,5 @@
 /* evaluation.c: what a model gets right and wrong on a data set. */
-#include "train/train.h"
+#include "infer/infer.h"
 #include <math.h>
 
 #define BATCH 128
@@ -17,12 +17,12 @@ struct cn_evaluation {
 
 typedef struct pass {
     cn_evaluation *evaluation;
-    cn__criterion criterion;
+    cn__loss_spec loss_spec;
     const cn__feed *feed;
 } pass;
 
 /* A model that gives only NaN predicts no class: -1. */
-static cn_status note_wrong(cn_evaluation *e, cn_loss loss, cn__row output, int64_t index, int64_t truth) {
+static cn_status note_wrong(cn_evaluation *e, cn_loss_kind loss, cn__row output, int64_t index, int64_t truth) {
     CN__TRY(cn__grow(e->ctx, (void **)&e->wrong, &e->wrong_capacity, e->wrong_count, sizeof *e->wrong));
     cn_misclassified *entry = &e->wrong[e->wrong_count++];
     int64_t predicted = cn__row_argmax(output);
@@ -38,16 +38,16 @@ static cn_status note_wrong(cn_evaluation *e, cn_loss loss, cn__row output, int6
 static cn_status count_batch(void *argument, int64_t first, int32_t images) {
     const pass *p = argument;
     cn_evaluation *e = p->evaluation;
-    const cn__map *output = &p->feed->outputs;
-    cn__loss_batch(&p->criterion, output, p->feed->label, images, NULL, &e->tally);
+    const cn__fmap *output = &p->feed->outputs;
+    cn__loss_batch(&p->loss_spec, output, p->feed->label, images, NULL, &e->tally);
     for (int32_t n = 0; n < images; n++) {
-        cn__row row = cn__map_row(output, n);
+        cn__row row = cn__fmap_row(output, n);
         int64_t truth = p->feed->label[n], predicted = cn__row_argmax(row);
         e->images[truth]++;
         if (predicted >= 0)
             e->confusion[truth * e->classes + predicted]++;
         if (predicted != truth)
-            CN__TRY(note_wrong(e, p->criterion.loss, row, first + n, truth));
+            CN__TRY(note_wrong(e, p->loss_spec.loss, row, first + n, truth));
     }
     return CN_OK;
 }
@@ -91,7 +91,7 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     CN__REQUIRE(dataset);
     CN__TRY(cn__options_read(&known, sizeof known, offsetof(cn_evaluation_options, shift), options,
                              "cn_evaluation_options"));
-    CN__TRY(cn__criterion_check(&(cn__criterion){known.loss, 0.0f}, "cn_evaluation_options"));
+    CN__TRY(cn__loss_spec_check(&(cn__loss_spec){known.loss, 0.0f}, "cn_evaluation_options"));
     CN__TRY(cn__feed_check(model, dataset, "cn_evaluation_new", "the data set"));
     cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
@@ -106,7 +106,7 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     return CN_OK;
 }
 
-cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss loss, cn_evaluation **evaluation) {
+cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss_kind loss, cn_evaluation **evaluation) {
     cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
     options.loss = loss;
     return cn_evaluation_new(model, dataset, &options, evaluation);

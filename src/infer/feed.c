@@ -1,5 +1,5 @@
 /* feed.c: brings images of a data set into the lanes of a plan's input, and whole data sets through a model. */
-#include "train/train.h"
+#include "infer/infer.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -60,10 +60,10 @@ typedef struct batch {
     int64_t first;
     size_t count;
     const cn__fetch *how;
-    const cn__map *map; /* all images in; of cn__feed_all: their outputs out */
+    const cn__fmap *map; /* all images in; of cn__feed_all: their outputs out */
 } batch;
 
-static void zero_lane(const cn__map *map, float *lane) {
+static void zero_lane(const cn__fmap *map, float *lane) {
     for (int32_t c = 0; c < map->shape.channels; c++)
         for (int32_t y = 0; y < map->shape.height; y++)
             for (int32_t x = 0; x < map->shape.width; x++)
@@ -71,7 +71,7 @@ static void zero_lane(const cn__map *map, float *lane) {
 }
 
 /* Image i of the batch into a lane of a map. */
-static void fetch_lane(const batch *b, size_t i, const cn__map *map, float *lane) {
+static void fetch_lane(const batch *b, size_t i, const cn__fmap *map, float *lane) {
     cn__feed *feed = b->feed;
     if (i >= b->count) {
         zero_lane(map, lane);
@@ -89,7 +89,7 @@ static void fetch_lane(const batch *b, size_t i, const cn__map *map, float *lane
 static void fill_lane(void *argument, size_t i, int thread) {
     const batch *b = argument;
     int64_t begun = cn__trace_begin(b->feed->ctx);
-    fetch_lane(b, i, b->map, cn__map_plane(b->map, i / CN__LANES, 0).data + i % CN__LANES);
+    fetch_lane(b, i, b->map, cn__fmap_plane(b->map, i / CN__LANES, 0).data + i % CN__LANES);
     cn__trace_end(b->feed->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
 }
 
@@ -101,7 +101,7 @@ static cn_status first_failure(const batch *b) {
 }
 
 cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
-                         const cn__map *map) {
+                         const cn__fmap *map) {
     batch b = {feed, order, first, (size_t)count, how, map};
     size_t lanes = (b.count + CN__LANES - 1) / CN__LANES * CN__LANES;
     cn__parallel(feed->ctx, lanes, fill_lane, &b);
@@ -110,20 +110,20 @@ cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, in
 
 /* ---- all batches, through a model ---- */
 
-static void fill_block(void *argument, size_t block, const cn__map *input) {
+static void fill_block(void *argument, size_t block, const cn__fmap *input) {
     for (size_t lane = 0; lane < CN__LANES; lane++)
         fetch_lane(argument, block * CN__LANES + lane, input, input->data + lane);
 }
 
-static void take_block(void *argument, size_t block, const cn__map *output) {
-    const cn__map *all = ((const batch *)argument)->map;
-    memcpy(cn__map_plane(all, block, 0).data, output->data, cn__map_floats(all, 1) * sizeof *output->data);
+static void take_block(void *argument, size_t block, const cn__fmap *output) {
+    const cn__fmap *all = ((const batch *)argument)->map;
+    memcpy(cn__fmap_plane(all, block, 0).data, output->data, cn__fmap_floats(all, 1) * sizeof *output->data);
 }
 
-static cn_status make_outputs(const cn__feed *feed, cn__shape shape, cn__map *outputs) {
+static cn_status make_outputs(const cn__feed *feed, cn__shape shape, cn__fmap *outputs) {
     int32_t blocks = (feed->images - 1) / CN__LANES + 1;
-    cn__map_layout(outputs, shape, 0, 0, CN_PADDING_ZEROS);
-    outputs->data = cn__alloc(feed->ctx, cn__map_floats(outputs, blocks), sizeof *outputs->data);
+    cn__fmap_layout(outputs, shape, 0, 0, CN_PADDING_ZEROS);
+    outputs->data = cn__alloc(feed->ctx, cn__fmap_floats(outputs, blocks), sizeof *outputs->data);
     return outputs->data ? CN_OK : cn__no_memory("a batch of outputs");
 }
 
@@ -143,22 +143,22 @@ static cn_status run_variant(cn__feed *feed, const cn__inference *inference, int
     return first_failure(&b);
 }
 
-cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__seen seen, void *argument) {
+cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__batch_callback seen, void *argument) {
     int64_t count = cn_dataset_count(feed->data);
     for (int64_t first = 0; first < count; first += feed->images) {
         int32_t images = count - first < feed->images ? (int32_t)(count - first) : feed->images;
         for (int variant = 0; variant < cn__variant_count(&feed->variants); variant++) {
             CN__TRY(run_variant(feed, inference, first, images, variant));
             for (int32_t n = 0; variant > 0 && n < images; n++)
-                cn__row_join(cn__map_row(&feed->outputs, n), variant, cn__map_row(&feed->another, n), false);
+                cn__row_join(cn__fmap_row(&feed->outputs, n), variant, cn__fmap_row(&feed->another, n), false);
         }
         CN__TRY(seen(argument, first, images));
     }
     return CN_OK;
 }
 
-const char *cn__feed_first_bad(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images) {
+const char *cn__feed_first_nonfinite(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images) {
     static const cn__fetch plainly = {.augment = false};
     batch b = {feed, NULL, first, (size_t)images, &plainly, NULL};
-    return cn__inference_first_bad(inference, images, &(cn__blocks){fill_block, take_block, &b});
+    return cn__inference_first_nonfinite(inference, images, &(cn__blocks){fill_block, take_block, &b});
 }

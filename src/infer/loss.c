@@ -3,15 +3,15 @@
  * With log-probabilities l, target q = (1 - s) [k = label] + s / K and mean over N images:
  *     loss = -1/N Σ q l,      NLL: dloss/dl = -q / N,      cross-entropy, l = log softmax z: dloss/dz = (e^l - q) / N
  * Computed in double, image after image. */
-#include "train/train.h"
+#include "infer/infer.h"
 #include <math.h>
 
-cn_status cn__criterion_check(const cn__criterion *criterion, const char *function) {
-    if (criterion->loss != CN_LOSS_NLL && criterion->loss != CN_LOSS_CROSS_ENTROPY)
-        return cn__error(CN_ERR_ARGUMENT, "%s: unknown loss %d", function, (int)criterion->loss);
-    if (!(criterion->label_smoothing >= 0.0f && criterion->label_smoothing < 1.0f))
+cn_status cn__loss_spec_check(const cn__loss_spec *loss_spec, const char *function) {
+    if (loss_spec->loss != CN_LOSS_NLL && loss_spec->loss != CN_LOSS_CROSS_ENTROPY)
+        return cn__error(CN_ERR_ARGUMENT, "%s: unknown loss %d", function, (int)loss_spec->loss);
+    if (!(loss_spec->label_smoothing >= 0.0f && loss_spec->label_smoothing < 1.0f))
         return cn__error(CN_ERR_ARGUMENT, "%s: label_smoothing is %g, wanted 0 to below 1", function,
-                         (double)criterion->label_smoothing);
+                         (double)loss_spec->label_smoothing);
     return CN_OK;
 }
 
@@ -30,14 +30,14 @@ static double log_sum_exp(cn__row row) {
 }
 
 /* What has to be taken from an output to make it a log-probability. */
-static double log_normalizer(cn_loss loss, cn__row output) {
+static double log_normalizer(cn_loss_kind loss, cn__row output) {
     return loss == CN_LOSS_CROSS_ENTROPY ? log_sum_exp(output) : 0.0;
 }
 
-double cn__loss_row(const cn__criterion *criterion, cn__row output, int64_t label, double scale, cn__row gradient) {
-    bool logits = criterion->loss == CN_LOSS_CROSS_ENTROPY;
-    double smoothing = (double)criterion->label_smoothing, rest = smoothing / (double)output.classes, loss = 0.0;
-    double normalizer = log_normalizer(criterion->loss, output);
+double cn__loss_row(const cn__loss_spec *loss_spec, cn__row output, int64_t label, double scale, cn__row gradient) {
+    bool logits = loss_spec->loss == CN_LOSS_CROSS_ENTROPY;
+    double smoothing = (double)loss_spec->label_smoothing, rest = smoothing / (double)output.classes, loss = 0.0;
+    double normalizer = log_normalizer(loss_spec->loss, output);
     for (int64_t k = 0; k < output.classes; k++) {
         double target = k == label ? 1.0 - smoothing + rest : rest, log_p = value(output, k) - normalizer;
         if (target > 0.0) /* an impossible class that is no target costs nothing: not 0 · ∞ */
@@ -56,7 +56,7 @@ int64_t cn__row_argmax(cn__row output) {
     return best;
 }
 
-double cn__row_probability(cn_loss loss, cn__row output, int64_t k) {
+double cn__row_probability(cn_loss_kind loss, cn__row output, int64_t k) {
     return exp(value(output, k) - log_normalizer(loss, output));
 }
 
@@ -75,17 +75,17 @@ void cn__row_join(cn__row output, int count, cn__row another, bool probabilities
     }
 }
 
-double cn__loss_batch(const cn__criterion *criterion, const cn__map *output, const int64_t *labels, int32_t images,
-                      const cn__map *gradient, cn__tally *tally) {
+double cn__loss_batch(const cn__loss_spec *loss_spec, const cn__fmap *output, const int64_t *labels, int32_t images,
+                      const cn__fmap *gradient, cn__tally *tally) {
     double sum = 0.0, scale = 1.0 / images;
     for (int32_t n = 0; n < images; n++) {
-        cn__row row = cn__map_row(output, n);
-        cn__row to = gradient ? cn__map_row(gradient, n) : (cn__row){0};
-        sum += cn__loss_row(criterion, row, labels[n], scale, to);
+        cn__row row = cn__fmap_row(output, n);
+        cn__row to = gradient ? cn__fmap_row(gradient, n) : (cn__row){0};
+        sum += cn__loss_row(loss_spec, row, labels[n], scale, to);
         tally->correct += cn__row_argmax(row) == labels[n];
     }
     for (int32_t n = images; gradient && n % CN__LANES != 0; n++) {
-        cn__row to = cn__map_row(gradient, n);
+        cn__row to = cn__fmap_row(gradient, n);
         for (int64_t k = 0; k < to.classes; k++)
             to.data[(size_t)k * to.step] = 0.0f;
     }
@@ -105,13 +105,13 @@ static cn_status check_labels(const cn_tensor *labels, int64_t classes) {
 
 static cn_status check_tensors(const cn_tensor *output, const cn_tensor *labels, const cn_tensor *gradient) {
     int64_t shape[2] = {cn_tensor_shape(output, 0), cn_tensor_shape(output, 1)};
-    CN__TRY(cn__tensor_expect(output, "cn_loss_compute: output", CN_FLOAT32, 2, shape));
+    CN__TRY(cn__tensor_expect(output, "cn_loss_compute: output", CN_DTYPE_FLOAT32, 2, shape));
     if (cn_tensor_count(output) == 0)
         return cn__error(CN_ERR_SHAPE, "cn_loss_compute: output has %lld images of %lld classes", (long long)shape[0],
                          (long long)shape[1]);
-    CN__TRY(cn__tensor_expect(labels, "cn_loss_compute: labels", CN_INT64, 1, shape));
+    CN__TRY(cn__tensor_expect(labels, "cn_loss_compute: labels", CN_DTYPE_INT64, 1, shape));
     if (gradient)
-        CN__TRY(cn__tensor_expect(gradient, "cn_loss_compute: gradient", CN_FLOAT32, 2, shape));
+        CN__TRY(cn__tensor_expect(gradient, "cn_loss_compute: gradient", CN_DTYPE_FLOAT32, 2, shape));
     return check_labels(labels, shape[1]);
 }
 
@@ -120,19 +120,19 @@ static cn__row tensor_row(const cn_tensor *tensor, int64_t n) {
     return (cn__row){(float *)cn_tensor_data(tensor) + n * classes, 1, classes};
 }
 
-cn_status cn_loss_compute(cn_loss loss, float label_smoothing, const cn_tensor *output, const cn_tensor *labels,
+cn_status cn_loss_compute(cn_loss_kind loss, float label_smoothing, const cn_tensor *output, const cn_tensor *labels,
                           double *mean, cn_tensor *gradient) {
-    cn__criterion criterion = {loss, label_smoothing};
+    cn__loss_spec loss_spec = {loss, label_smoothing};
     CN__REQUIRE(output);
     CN__REQUIRE(labels);
     CN__REQUIRE(mean);
-    CN__TRY(cn__criterion_check(&criterion, "cn_loss_compute"));
+    CN__TRY(cn__loss_spec_check(&loss_spec, "cn_loss_compute"));
     CN__TRY(check_tensors(output, labels, gradient));
     int64_t images = cn_tensor_shape(output, 0);
     const int64_t *label = cn_tensor_data(labels);
     double sum = 0.0, scale = 1.0 / (double)images;
     for (int64_t n = 0; n < images; n++)
-        sum += cn__loss_row(&criterion, tensor_row(output, n), label[n], scale,
+        sum += cn__loss_row(&loss_spec, tensor_row(output, n), label[n], scale,
                             gradient ? tensor_row(gradient, n) : (cn__row){0});
     *mean = sum * scale;
     return CN_OK;

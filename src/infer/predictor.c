@@ -1,15 +1,15 @@
 /* predictor.c: a model compiled for inference, with parameters of its own. */
-#include "train/train.h"
+#include "infer/infer.h"
 
 #define LEVELS 256 /* of a byte */
 
 struct cn_predictor {
     const cn_model *model;
     cn_context *ctx;
-    cn__inference *blocks, *singly; /* for many images and for few; NULL: not needed */
-    int32_t images;                 /* at a time */
-    int32_t few;                    /* that go one by one */
-    float *levels;                  /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
+    cn__inference *batch, *small_batch; /* for many images and for few; NULL: not needed */
+    int32_t images;                     /* at a time */
+    int32_t limit;                      /* of images that go through small_batch */
+    float *levels;                      /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
     cn__variants variants;
     float *another;     /* outputs of a further variant; NULL: there is none */
     bool probabilities; /* the model ends in a softmax */
@@ -39,10 +39,10 @@ static size_t row_start(const pass *p, size_t plane, size_t y, size_t height, si
     return plane + (size_t)cn__reflected((int)y - p->variant.down, (int)height) * width;
 }
 
-static void fill_plane(const pass *p, size_t block, size_t channel, const cn__map *map) {
+static void fill_plane(const pass *p, size_t block, size_t channel, const cn__fmap *map) {
     size_t channels = (size_t)map->shape.channels, height = (size_t)map->shape.height;
     size_t width = (size_t)map->shape.width;
-    cn__plane plane = cn__map_plane(map, 0, channel);
+    cn__plane plane = cn__fmap_plane(map, 0, channel);
     for (size_t lane = 0; lane < CN__LANES; lane++) {
         size_t image = block * CN__LANES + lane, first = (image * channels + channel) * height * width;
         bool spare = image >= (size_t)p->images;
@@ -55,35 +55,35 @@ static void fill_plane(const pass *p, size_t block, size_t channel, const cn__ma
     }
 }
 
-static void fill_block(void *argument, size_t block, const cn__map *input) {
+static void fill_block(void *argument, size_t block, const cn__fmap *input) {
     for (size_t channel = 0; channel < (size_t)input->shape.channels; channel++)
         fill_plane(argument, block, channel, input);
 }
 
-static void take_block(void *argument, size_t block, const cn__map *output) {
+static void take_block(void *argument, size_t block, const cn__fmap *output) {
     const pass *p = argument;
     int32_t left = p->images - (int32_t)block * CN__LANES;
-    cn__map_unpack(output, p->output + (int64_t)block * CN__LANES * p->output_size,
-                   left < CN__LANES ? left : CN__LANES);
+    cn__fmap_unpack(output, p->output + (int64_t)block * CN__LANES * p->output_size,
+                    left < CN__LANES ? left : CN__LANES);
 }
 
 /* The same for one image with channels in the lanes. */
-static void fill_single(void *argument, size_t image, const cn__map *input) {
+static void fill_single(void *argument, size_t image, const cn__fmap *input) {
     const pass *p = argument;
     size_t channels = (size_t)input->lane_channels, width = (size_t)input->shape.width;
     size_t height = (size_t)input->shape.height, first = image * channels * height * width;
     for (size_t channel = 0; channel < channels; channel++, first += height * width)
         for (size_t y = 0; y < height; y++) {
             size_t row = row_start(p, first, y, height, width);
-            float *to = cn__channel_map_row(input, channel, y);
+            float *to = cn__nchw16c_row(input, channel, y);
             for (size_t x = 0; x < width; x++)
                 to[x * CN__LANES] = pixel(p, channel, row, x, width);
         }
 }
 
-static void take_single(void *argument, size_t image, const cn__map *output) {
+static void take_single(void *argument, size_t image, const cn__fmap *output) {
     const pass *p = argument;
-    cn__channel_map_unpack(output, p->output + (int64_t)image * p->output_size);
+    cn__nchw16c_unpack(output, p->output + (int64_t)image * p->output_size);
 }
 
 /* ---- the handle ---- */
@@ -116,19 +116,20 @@ static cn_status make_variants(cn_predictor *p, cn__variants variants) {
 
 /* The parameters are copied, by the plans for few images in packed form only. */
 static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
-    int32_t max_batch = options->max_batch ? options->max_batch : CN__LANES;
-    p->images = max_batch;
-    p->few = cn__inference_few(p->model);
-    if (p->few > 0) {
-        cn__inference_options few = {.images = max_batch < p->few ? max_batch : p->few, .one_by_one = true};
-        CN__TRY(cn__inference_new(p->model, &few, &p->singly));
-        cn__inference_prepare(p->singly);
+    int32_t max_batch_size = options->max_batch_size ? options->max_batch_size : CN__LANES;
+    p->images = max_batch_size;
+    p->limit = cn__small_batch_limit(p->model);
+    if (p->limit > 0) {
+        cn__inference_options few = {.images = max_batch_size < p->limit ? max_batch_size : p->limit,
+                                     .small_batch = true};
+        CN__TRY(cn__inference_new(p->model, &few, &p->small_batch));
+        cn__inference_prepare(p->small_batch);
     }
-    if (max_batch > p->few) {
-        p->images = (max_batch + CN__LANES - 1) / CN__LANES * CN__LANES; /* whole blocks */
+    if (max_batch_size > p->limit) {
+        p->images = (max_batch_size + CN__LANES - 1) / CN__LANES * CN__LANES; /* whole blocks */
         cn__inference_options many = {.images = p->images, .copy_tensors = true};
-        CN__TRY(cn__inference_new(p->model, &many, &p->blocks));
-        cn__inference_prepare(p->blocks);
+        CN__TRY(cn__inference_new(p->model, &many, &p->batch));
+        cn__inference_prepare(p->batch);
     }
     CN__TRY(make_variants(p, (cn__variants){options->flip != 0, options->shift}));
     return make_levels(p);
@@ -141,9 +142,9 @@ cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *op
     CN__TRY(cn__model_ready(model, "cn_predictor_new"));
     CN__TRY(
         cn__options_read(&known, sizeof known, offsetof(cn_predictor_options, flip), options, "cn_predictor_options"));
-    if (known.max_batch < 0 || known.max_batch > CN__MAX_BATCH)
-        return cn__error(CN_ERR_ARGUMENT, "cn_predictor_options: max_batch is %d, wanted 0 to %d", known.max_batch,
-                         CN__MAX_BATCH);
+    if (known.max_batch_size < 0 || known.max_batch_size > CN__MAX_BATCH)
+        return cn__error(CN_ERR_ARGUMENT, "cn_predictor_options: max_batch_size is %d, wanted 0 to %d",
+                         known.max_batch_size, CN__MAX_BATCH);
     cn_predictor *made = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
         return cn__no_memory("a predictor");
@@ -162,8 +163,8 @@ void cn_predictor_free(cn_predictor *predictor) {
     if (!predictor)
         return;
     cn_context *ctx = predictor->ctx;
-    cn__inference_free(predictor->blocks);
-    cn__inference_free(predictor->singly);
+    cn__inference_free(predictor->batch);
+    cn__inference_free(predictor->small_batch);
     cn__free(ctx, predictor->levels);
     cn__free(ctx, predictor->another);
     cn__free(ctx, predictor);
@@ -173,10 +174,10 @@ void cn_predictor_free(cn_predictor *predictor) {
 
 static void run_pass(pass *p) {
     const cn_predictor *predictor = p->predictor;
-    if (p->images <= predictor->few)
-        cn__inference_run(predictor->singly, p->images, &(cn__blocks){fill_single, take_single, p});
+    if (p->images <= predictor->limit)
+        cn__inference_run(predictor->small_batch, p->images, &(cn__blocks){fill_single, take_single, p});
     else
-        cn__inference_run(predictor->blocks, p->images, &(cn__blocks){fill_block, take_block, p});
+        cn__inference_run(predictor->batch, p->images, &(cn__blocks){fill_block, take_block, p});
 }
 
 /* A further variant of the same images, joined with the outputs of those before. */
@@ -200,7 +201,7 @@ static void run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_
               .images = images,
               .output = (float *)output->data + first * out_size,
               .output_size = out_size};
-    if (input->dtype == CN_FLOAT32)
+    if (input->dtype == CN_DTYPE_FLOAT32)
         p.floats = (const float *)input->data + first * in_size;
     else
         p.bytes = (const uint8_t *)input->data + first * in_size;
@@ -215,12 +216,12 @@ cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_t
     CN__REQUIRE(output);
     const cn_model *model = predictor->model;
     int64_t images = cn_tensor_shape(input, 0);
-    cn_dtype dtype = input->dtype == CN_UINT8 ? CN_UINT8 : CN_FLOAT32;
+    cn_dtype dtype = input->dtype == CN_DTYPE_UINT8 ? CN_DTYPE_UINT8 : CN_DTYPE_FLOAT32;
     CN__TRY(cn__model_expect_input(model, input, "cn_predictor_run: input", dtype, images));
     CN__TRY(cn__model_expect_output(model, output, "cn_predictor_run: output", images));
     if (images < 1)
         return cn__error(CN_ERR_SHAPE, "cn_predictor_run: input has no images");
-    if (dtype == CN_UINT8 && !predictor->levels)
+    if (dtype == CN_DTYPE_UINT8 && !predictor->levels)
         return cn__error(CN_ERR_STATE, "cn_predictor_run: input is uint8, and the model does not know how to normalise "
                                        "it (cn_model_set_normalization)");
     for (int64_t first = 0; first < images; first += predictor->images) {

@@ -1,5 +1,5 @@
 /* test_time_augmentation.c: what a model says of an image looked at in several ways: mirrored, moved by a few pixels. */
-#include "train/train.h"
+#include "infer/infer.h"
 
 #define MOST 8
 

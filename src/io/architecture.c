@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_LAYERS 16384 /* in a file; bounds the time that a hostile one takes */
+#define MAX_LAYERS 16384 /* in a file; bounds the time that a hostile one takes */
 
 /* ---- writing ---- */
 
@@ -46,9 +46,9 @@ static void append_option(cn__text *json, const cn_layer *layer, const cn__attr 
     memcpy(&integer, place, sizeof integer);
     memcpy(&real, place, sizeof real);
     cn__text_append(json, "\"%s\":", attr->name);
-    if (attr->kind == CN__INT)
+    if (attr->kind == CN__ATTR_INT)
         cn__text_append(json, "%d", integer);
-    else if (attr->kind == CN__ENUM)
+    else if (attr->kind == CN__ATTR_ENUM)
         cn__text_append(json, "\"%s\"", attr->names[integer]);
     else
         append_number(json, real);
@@ -117,9 +117,9 @@ static bool append_model(cn__text *json, const cn_model *model) {
 cn_status cn__architecture_write(const cn_model *model, char **text) {
     cn__text json = {.ctx = model->ctx};
     *text = NULL;
-    if (model->node_count > MOST_LAYERS)
+    if (model->node_count > MAX_LAYERS)
         return cn__error(CN_ERR_ARGUMENT, "the model has %zu layers, files hold at most %d", model->node_count,
-                         MOST_LAYERS);
+                         MAX_LAYERS);
     bool good = append_model(&json, model);
     CN__TRY(cn__text_take(&json, text));
     if (good)
@@ -166,11 +166,11 @@ static bool read_enum(const json_t *json, const char *const *names, int32_t *val
 static bool read_value(const json_t *json, const cn__attr *attr, cn_layer *layer) {
     char *place = (char *)layer + attr->offset;
     switch (attr->kind) {
-    case CN__INT:
+    case CN__ATTR_INT:
         return read_int(json, (int32_t *)(void *)place);
-    case CN__ENUM:
+    case CN__ATTR_ENUM:
         return read_enum(json, attr->names, (int32_t *)(void *)place);
-    case CN__FLOAT:
+    case CN__ATTR_FLOAT:
         return read_float(json, (float *)(void *)place);
     }
     return false;
@@ -284,8 +284,8 @@ static cn_status read_classes(cn_model *model, const json_t *json) {
 
 static cn_status read_layers(cn_model *model, const json_t *layers) {
     size_t count = json_array_size(layers);
-    if (count == 0 || count > MOST_LAYERS)
-        return cn__error(CN_ERR_FORMAT, "its architecture has %zu layers, wanted 1 to %d", count, MOST_LAYERS);
+    if (count == 0 || count > MAX_LAYERS)
+        return cn__error(CN_ERR_FORMAT, "its architecture has %zu layers, wanted 1 to %d", count, MAX_LAYERS);
     for (size_t i = 0; i < count; i++)
         CN__TRY(add_layer(model, json_array_get(layers, i)));
     return CN_OK;

@@ -12,7 +12,7 @@
 #define KEY_MODEL   "convnet.model"
 #define KEY_CRC     "convnet.crc32"
 
-enum { CRC_TEXT = 9, LONGEST_TENSOR_NAME = 256 };
+enum { CRC_TEXT = 9, MAX_TENSOR_NAME = 256 };
 
 /* ---- numbers in the file's byte order, little-endian, on any machine ---- */
 
@@ -21,7 +21,7 @@ static void store(unsigned char *bytes, const cn_tensor *tensor) {
     for (int64_t i = 0; i < tensor->count; i++, bytes += width) {
         uint64_t value = 0;
         uint32_t narrow;
-        if (tensor->dtype == CN_INT64) {
+        if (tensor->dtype == CN_DTYPE_INT64) {
             memcpy(&value, (const int64_t *)tensor->data + i, sizeof value);
         } else {
             memcpy(&narrow, (const float *)tensor->data + i, sizeof narrow);
@@ -39,7 +39,7 @@ static void load(cn_tensor *tensor, const unsigned char *bytes) {
         for (size_t b = 0; b < width; b++)
             value |= (uint64_t)bytes[b] << (8 * b);
         uint32_t narrow = (uint32_t)value;
-        if (tensor->dtype == CN_INT64)
+        if (tensor->dtype == CN_DTYPE_INT64)
             memcpy((int64_t *)tensor->data + i, &value, sizeof value);
         else
             memcpy((float *)tensor->data + i, &narrow, sizeof narrow);
@@ -47,7 +47,7 @@ static void load(cn_tensor *tensor, const unsigned char *bytes) {
 }
 
 static const char *dtype_text(cn_dtype dtype) {
-    return dtype == CN_INT64 ? "I64" : "F32";
+    return dtype == CN_DTYPE_INT64 ? "I64" : "F32";
 }
 
 /* ---- checksum ---- */
@@ -77,16 +77,16 @@ static cn_status check_checksum(const cn__safetensors *file) {
 /* An entry for each tensor. In the data the wider types come first, so that all lie aligned. Returns the data's bytes.
  */
 static size_t place(const cn_model *model, cn__entry *entries) {
-    static const cn_dtype order[] = {CN_INT64, CN_FLOAT32};
+    static const cn_dtype order[] = {CN_DTYPE_INT64, CN_DTYPE_FLOAT32};
     uint64_t at = 0;
     for (size_t o = 0; o < CN__COUNT(order); o++)
-        for (size_t i = 0; i < model->slot_count; i++) {
-            const cn_tensor *tensor = &model->slots[i].value;
+        for (size_t i = 0; i < model->tensor_count; i++) {
+            const cn_tensor *tensor = &model->tensors[i].value;
             if (tensor->dtype != order[o])
                 continue;
             uint64_t end = at + (uint64_t)tensor->count * cn__dtype_bytes(tensor->dtype);
             entries[i] =
-                (cn__entry){model->slots[i].name, dtype_text(tensor->dtype), tensor->dims, {0}, at, end, false};
+                (cn__entry){model->tensors[i].name, dtype_text(tensor->dtype), tensor->dims, {0}, at, end, false};
             memcpy(entries[i].shape, tensor->shape, sizeof tensor->shape);
             at = end;
         }
@@ -99,14 +99,14 @@ static cn_status save(const cn_model *model, const char *path, const char *archi
     unsigned char *data = cn__alloc(model->ctx, bytes, 1);
     if (!data)
         return cn__no_memory("a file's data");
-    for (size_t i = 0; i < model->slot_count; i++)
-        store(data + entries[i].begin, &model->slots[i].value);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        store(data + entries[i].begin, &model->tensors[i].value);
     checksum(crc, architecture, data, bytes);
     snprintf(version, sizeof version, "%d", VERSION);
     const cn__metadata metadata[] = {
         {"format", "pt"}, {KEY_VERSION, version}, {KEY_MODEL, architecture}, {KEY_CRC, crc}};
-    cn_status status =
-        cn__safetensors_write(model->ctx, path, entries, model->slot_count, metadata, CN__COUNT(metadata), data, bytes);
+    cn_status status = cn__safetensors_write(model->ctx, path, entries, model->tensor_count, metadata,
+                                             CN__COUNT(metadata), data, bytes);
     cn__free(model->ctx, data);
     return status;
 }
@@ -116,7 +116,7 @@ cn_status cn_model_save(const cn_model *model, const char *path) {
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(path);
     CN__TRY(cn__architecture_write(model, &architecture));
-    cn__entry *entries = cn__alloc(model->ctx, model->slot_count, sizeof *entries);
+    cn__entry *entries = cn__alloc(model->ctx, model->tensor_count, sizeof *entries);
     cn_status status = entries ? save(model, path, architecture, entries) : cn__no_memory("a file's tensors");
     cn__free(model->ctx, entries);
     cn_text_free(architecture);
@@ -149,7 +149,7 @@ static cn_status check_entry(const cn__safetensors *file, const char *name, cons
 /* All that the model wants is there. It need not be initialised: so no memory is taken for what only a file's
  * architecture claims. */
 static cn_status check_tensors(const cn_model *model, const cn__safetensors *file) {
-    char name[LONGEST_TENSOR_NAME];
+    char name[MAX_TENSOR_NAME];
     for (size_t i = 0; i < model->node_count; i++) {
         cn__tensor_spec specs[CN__MAX_TENSORS];
         const cn__node *node = &model->nodes[i];
@@ -164,11 +164,11 @@ static cn_status check_tensors(const cn_model *model, const cn__safetensors *fil
 
 /* Cannot fail: check_tensors has passed. */
 static void copy_tensors(cn_model *model, const cn__safetensors *file, const char *source) {
-    for (size_t i = 0; i < model->slot_count; i++) {
-        cn__entry *entry = cn__safetensors_find(file, model->slots[i].name);
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        cn__entry *entry = cn__safetensors_find(file, model->tensors[i].name);
         if (!entry)
             continue;
-        load(&model->slots[i].value, file->data + entry->begin);
+        load(&model->tensors[i].value, file->data + entry->begin);
         entry->used = true;
     }
     for (size_t i = 0; i < file->count; i++)

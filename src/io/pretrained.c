@@ -1,7 +1,7 @@
 /* pretrained.c: models that come with the library. */
 #include "io/io.h"
 
-cn_status cn_session8_pretrained(cn_context *context, cn_model **model) {
+cn_status cn_model_session8_pretrained(cn_context *context, cn_model **model) {
 #if CN_WITH_JSON
     return cn_model_load_memory(context, cn__session8_cifar10, cn__session8_cifar10_bytes, model);
 #else

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LENGTH_BYTES   8
-#define LONGEST_HEADER (16 << 20)
-#define METADATA       "__metadata__"
+#define LENGTH_BYTES 8
+#define MAX_HEADER   (16 << 20)
+#define METADATA     "__metadata__"
 
 static const struct type {
     const char *name;
@@ -152,9 +152,9 @@ static cn_status read_length(const unsigned char *memory, size_t bytes, size_t *
         return cn__error(CN_ERR_FORMAT, "%zu bytes are too few for a safetensors file", bytes);
     for (int i = 0; i < LENGTH_BYTES; i++)
         value |= (uint64_t)memory[i] << (8 * i);
-    if (value > LONGEST_HEADER)
+    if (value > MAX_HEADER)
         return cn__error(CN_ERR_FORMAT, "not a safetensors file, or its header of %llu bytes is longer than %d",
-                         (unsigned long long)value, LONGEST_HEADER);
+                         (unsigned long long)value, MAX_HEADER);
     if (value > bytes - LENGTH_BYTES)
         return cn__error(CN_ERR_FORMAT, "its header of %llu bytes is cut off after %zu", (unsigned long long)value,
                          bytes - LENGTH_BYTES);
@@ -237,9 +237,9 @@ cn_status cn__safetensors_write(cn_context *ctx, const char *path, const cn__ent
     cn_status status;
     if (!good)
         status = cn__error(CN_ERR_ARGUMENT, "'%s': a text for its header is not UTF-8", path);
-    else if (header_bytes > LONGEST_HEADER)
+    else if (header_bytes > MAX_HEADER)
         status = cn__error(CN_ERR_ARGUMENT, "'%s': its header would have %zu bytes, more than %d", path, header_bytes,
-                           LONGEST_HEADER);
+                           MAX_HEADER);
     else
         status = cn__replace_file(
             ctx, path,

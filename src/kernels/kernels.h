@@ -90,10 +90,10 @@ typedef struct cn__conv_weight_args {
  * places][channel][tile], places an odd number of lines apart. Tiles of side 3 leave out the places that they do not
  * have. */
 
-#define CN__WINOGRAD_SIDE   4
-#define CN__WINOGRAD_PATCH  6
-#define CN__WINOGRAD_PLACES 36
-#define CN__WINOGRAD_MOST   32 /* tiles at a time */
+#define CN__WINOGRAD_SIDE      4
+#define CN__WINOGRAD_PATCH     6
+#define CN__WINOGRAD_PLACES    36
+#define CN__WINOGRAD_MAX_TILES 32 /* tiles at a time */
 
 /* Floats of scratch for so many channels of so many tiles. */
 #define CN__WINOGRAD_FLOATS(channels, tiles)                                                                           \
@@ -111,7 +111,7 @@ typedef struct cn__winograd_tiles {
     int32_t channels, height, width;
     int32_t first[2];            /* row and column where the first tile's patch begins */
     int32_t fours[2], threes[2]; /* rows and columns of tiles of side 4, then of side 3 */
-    int32_t tile, count;         /* the tiles that are meant, at most CN__WINOGRAD_MOST */
+    int32_t tile, count;         /* the tiles that are meant, at most CN__WINOGRAD_MAX_TILES */
 } cn__winograd_tiles;
 
 typedef struct cn__winograd_args {

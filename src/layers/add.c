@@ -12,31 +12,32 @@ static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, 
     return CN_OK;
 }
 
-static void forward(const cn__work *work, const cn__run *run, size_t item) {
-    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
-    cn__pointwise_args args = {.x = cn__map_plane(work->in[0], block, channel),
-                               .y = cn__map_plane(work->out, block, channel),
-                               .skip = cn__map_plane(work->in[1], block, channel)};
-    cn__fused nothing = {0};
-    cn__pointwise_fill(&args, work, run, &nothing, block, channel);
-    work->kernels->pointwise(&args);
-    for (int32_t i = 2; i < work->input_count; i++)
-        work->kernels->copy(cn__map_plane(work->in[i], block, channel), args.y, args.height, args.width, true);
-    cn__map_border(work->out, block, channel);
+static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+    cn__pointwise_args args = {.x = cn__fmap_plane(op->in[0], block, channel),
+                               .y = cn__fmap_plane(op->out, block, channel),
+                               .skip = cn__fmap_plane(op->in[1], block, channel)};
+    cn__post_ops nothing = {0};
+    cn__pointwise_fill(&args, op, pass, &nothing, block, channel);
+    op->kernels->pointwise(&args);
+    for (int32_t i = 2; i < op->input_count; i++)
+        op->kernels->copy(cn__fmap_plane(op->in[i], block, channel), args.y, args.height, args.width, true);
+    cn__fmap_border(op->out, block, channel);
 }
 
-static void backward(const cn__work *work, const cn__run *run, size_t item) {
-    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
-    (void)run;
-    for (int32_t i = 0; i < work->input_count; i++)
-        if (work->d_in[i])
-            work->kernels->copy(cn__map_plane(work->d_out, block, channel),
-                                cn__map_plane(work->d_in[i], block, channel), work->out->shape.height,
-                                work->out->shape.width, work->accumulate[i]);
+static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+    (void)pass;
+    for (int32_t i = 0; i < op->input_count; i++)
+        if (op->d_in[i])
+            op->kernels->copy(cn__fmap_plane(op->d_out, block, channel), cn__fmap_plane(op->d_in[i], block, channel),
+                              op->out->shape.height, op->out->shape.width, op->accumulate[i]);
 }
 
-static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
-static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
+                                           {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
+                                            {NULL, NULL, CN__SCOPE_LOCAL}};
 
 const cn__layer_ops cn__add_ops = {
     .type = "Add",

@@ -1,12 +1,12 @@
 /* common.c: what several layers share: item counts, plain shapes, windows, the ReLU and dropout part of a pass. */
 #include "layers/layers.h"
 
-size_t cn__items_out_planes(const cn__work *work, const cn__run *run) {
-    return (size_t)run->blocks * (size_t)work->out->shape.channels;
+size_t cn__items_out_planes(const cn__op *op, const cn__pass *pass) {
+    return (size_t)pass->blocks * (size_t)op->out->shape.channels;
 }
 
-size_t cn__items_in_planes(const cn__work *work, const cn__run *run) {
-    return (size_t)run->blocks * (size_t)work->in[0]->shape.channels;
+size_t cn__items_in_planes(const cn__op *op, const cn__pass *pass) {
+    return (size_t)pass->blocks * (size_t)op->in[0]->shape.channels;
 }
 
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
@@ -33,21 +33,21 @@ int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padd
     return size;
 }
 
-void cn__pointwise_fill(cn__pointwise_args *args, const cn__work *work, const cn__run *run, const cn__fused *fused,
+void cn__pointwise_fill(cn__pointwise_args *args, const cn__op *op, const cn__pass *pass, const cn__post_ops *post,
                         size_t block, size_t channel) {
-    args->height = work->out->shape.height;
-    args->width = work->out->shape.width;
-    args->relu = fused->relu;
+    args->height = op->out->shape.height;
+    args->width = op->out->shape.width;
+    args->relu = post->relu;
     args->threshold = 0;
     args->keep = 1.0f;
-    if (!run->training || fused->dropout <= 0.0f)
+    if (!pass->training || post->dropout <= 0.0f)
         return;
-    args->threshold = (uint32_t)(fused->dropout * 65536.0f + 0.5f);
+    args->threshold = (uint32_t)(post->dropout * 65536.0f + 0.5f);
     if (args->threshold > 65535)
         args->threshold = 65535; /* the largest multiple below 1 */
     args->keep = 65536.0f / (65536.0f - (float)args->threshold);
-    args->counter1 = fused->dropout_id << 16 | (uint32_t)channel;
-    args->counter3 = run->step;
-    args->image = run->image + block * CN__LANES;
-    args->key = run->seed ^ (uint64_t)CN__STREAM_DROPOUT << 56;
+    args->counter1 = post->dropout_id << 16 | (uint32_t)channel;
+    args->counter3 = pass->step;
+    args->image = pass->image + block * CN__LANES;
+    args->key = pass->seed ^ (uint64_t)CN__STREAM_DROPOUT << 56;
 }

@@ -17,34 +17,36 @@ static cn__plane as_column(float *data, size_t step) {
     return (cn__plane){data, step};
 }
 
-static void forward(const cn__work *work, const cn__run *run, size_t item) {
-    cn__shape shape = work->in[0]->shape;
+static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+    cn__shape shape = op->in[0]->shape;
     size_t channels = (size_t)shape.channels, block = item / channels, channel = item % channels;
     size_t width = (size_t)shape.width, feature = channel * (size_t)shape.height * width;
-    cn__plane from = cn__map_plane(work->in[0], block, channel);
-    (void)run;
+    cn__plane from = cn__fmap_plane(op->in[0], block, channel);
+    (void)pass;
     for (size_t y = 0; y < (size_t)shape.height; y++, feature += width) {
-        work->kernels->copy(as_column(from.data + y * from.row, CN__LANES),
-                            as_column(cn__map_plane(work->out, block, feature).data, work->out->channel), shape.width,
-                            1, false);
+        op->kernels->copy(as_column(from.data + y * from.row, CN__LANES),
+                          as_column(cn__fmap_plane(op->out, block, feature).data, op->out->channel), shape.width, 1,
+                          false);
         for (size_t x = 0; x < width; x++)
-            cn__map_border(work->out, block, feature + x);
+            cn__fmap_border(op->out, block, feature + x);
     }
 }
 
-static void backward(const cn__work *work, const cn__run *run, size_t item) {
-    cn__shape shape = work->in[0]->shape;
+static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+    cn__shape shape = op->in[0]->shape;
     size_t channels = (size_t)shape.channels, block = item / channels, channel = item % channels;
     size_t width = (size_t)shape.width, feature = channel * (size_t)shape.height * width;
-    cn__plane to = cn__map_plane(work->d_in[0], block, channel);
-    (void)run;
+    cn__plane to = cn__fmap_plane(op->d_in[0], block, channel);
+    (void)pass;
     for (size_t y = 0; y < (size_t)shape.height; y++, feature += width)
-        work->kernels->copy(as_column(cn__map_plane(work->d_out, block, feature).data, work->d_out->channel),
-                            as_column(to.data + y * to.row, CN__LANES), shape.width, 1, work->accumulate[0]);
+        op->kernels->copy(as_column(cn__fmap_plane(op->d_out, block, feature).data, op->d_out->channel),
+                          as_column(to.data + y * to.row, CN__LANES), shape.width, 1, op->accumulate[0]);
 }
 
-static const cn__phase forward_phases[] = {{cn__items_in_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
-static const cn__phase backward_phases[] = {{cn__items_in_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__stage forward_phases[] = {{cn__items_in_planes, forward, CN__SCOPE_LOCAL},
+                                           {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__stage backward_phases[] = {{cn__items_in_planes, backward, CN__SCOPE_LOCAL},
+                                            {NULL, NULL, CN__SCOPE_LOCAL}};
 
 const cn__layer_ops cn__flatten_ops = {
     .type = "Flatten",

@@ -2,7 +2,7 @@
 #include "layers/layers.h"
 #include <string.h>
 
-void cn__map_layout(cn__map *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode) {
+void cn__fmap_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode) {
     size_t columns = (size_t)shape.width + 2 * (size_t)pad_width;
     size_t lines = ((size_t)shape.height + 2 * (size_t)pad_height) * columns;
     map->shape = shape;
@@ -14,11 +14,11 @@ void cn__map_layout(cn__map *map, cn__shape shape, int32_t pad_height, int32_t p
     map->block = map->channel * (size_t)shape.channels;
 }
 
-size_t cn__map_floats(const cn__map *map, int32_t blocks) {
+size_t cn__fmap_floats(const cn__fmap *map, int32_t blocks) {
     return map->channel * (size_t)map->shape.channels * (size_t)blocks;
 }
 
-size_t cn__map_origin(const cn__map *map) {
+size_t cn__fmap_origin(const cn__fmap *map) {
     return (size_t)map->pad[0] * map->row + (size_t)map->pad[1] * CN__LANES;
 }
 
@@ -42,7 +42,7 @@ static void fill_line(float *to, const float *from) {
 }
 
 /* Left and right of one interior row; then whole border rows repeat whole rows, corners included. */
-static void fill_columns(const cn__map *map, float *row) {
+static void fill_columns(const cn__fmap *map, float *row) {
     int32_t width = map->shape.width;
     for (int32_t i = 1; i <= map->pad[1]; i++) {
         int32_t place[2] = {-i, width - 1 + i};
@@ -55,8 +55,8 @@ static void fill_columns(const cn__map *map, float *row) {
     }
 }
 
-void cn__map_border(const cn__map *map, size_t block, size_t channel) {
-    float *plane = cn__map_plane(map, block, channel).data;
+void cn__fmap_border(const cn__fmap *map, size_t block, size_t channel) {
+    float *plane = cn__fmap_plane(map, block, channel).data;
     ptrdiff_t left = (ptrdiff_t)map->pad[1] * CN__LANES;
     if (map->pad[1] > 0)
         for (int32_t y = 0; y < map->shape.height; y++)
@@ -75,13 +75,13 @@ void cn__map_border(const cn__map *map, size_t block, size_t channel) {
     }
 }
 
-void cn__map_pack(const cn__map *map, const float *images_nchw, int32_t images) {
+void cn__fmap_pack(const cn__fmap *map, const float *images_nchw, int32_t images) {
     cn__shape s = map->shape;
     size_t plane_pixels = (size_t)s.height * (size_t)s.width, image_pixels = plane_pixels * (size_t)s.channels;
     int32_t lanes = (images + CN__LANES - 1) / CN__LANES * CN__LANES;
     for (int32_t n = 0; n < lanes; n++)
         for (int32_t c = 0; c < s.channels; c++) {
-            float *plane = cn__map_plane(map, (size_t)n / CN__LANES, (size_t)c).data + n % CN__LANES;
+            float *plane = cn__fmap_plane(map, (size_t)n / CN__LANES, (size_t)c).data + n % CN__LANES;
             const float *from = n < images ? images_nchw + (size_t)n * image_pixels + (size_t)c * plane_pixels : NULL;
             for (int32_t y = 0; y < s.height; y++)
                 for (int32_t x = 0; x < s.width; x++)
@@ -89,11 +89,11 @@ void cn__map_pack(const cn__map *map, const float *images_nchw, int32_t images) 
         }
 }
 
-void cn__map_unpack(const cn__map *map, float *images_nchw, int32_t images) {
+void cn__fmap_unpack(const cn__fmap *map, float *images_nchw, int32_t images) {
     cn__shape s = map->shape;
     for (int32_t n = 0; n < images; n++)
         for (int32_t c = 0; c < s.channels; c++) {
-            const float *plane = cn__map_plane(map, (size_t)n / CN__LANES, (size_t)c).data + n % CN__LANES;
+            const float *plane = cn__fmap_plane(map, (size_t)n / CN__LANES, (size_t)c).data + n % CN__LANES;
             for (int32_t y = 0; y < s.height; y++)
                 for (int32_t x = 0; x < s.width; x++)
                     *images_nchw++ = plane[(size_t)y * map->row + (size_t)x * CN__LANES];

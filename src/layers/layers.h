@@ -1,7 +1,7 @@
 /* layers.h: what a layer is to the rest of the library, and how it computes.
  *
  * One file a layer; each defines a `cn__layer_ops` table that registry.c lists. A layer knows shapes, parameters and
- * mathematics. It does not know about graphs: a plan (plan/compiled.h) binds it to memory through a `cn__work` and runs
+ * mathematics. It does not know about graphs: a plan (plan/compiled.h) binds it to memory through a `cn__op` and runs
  * its phases.
  */
 #ifndef CN_LAYERS_H
@@ -10,49 +10,45 @@
 #include "base/base.h"
 #include "kernels/kernels.h"
 
-typedef struct cn__shape {
-    int32_t channels, height, width;
-} cn__shape;
-
 /* ---- maps: activations and gradients in lanes (map.c) ---- */
 
 /* [block][channel][row][column][16 images], with a border that holds what padding asks for. */
-typedef struct cn__map {
+typedef struct cn__fmap {
     cn__shape shape;
     int32_t pad[2];             /* border rows above and below, columns left and right */
     cn_padding_mode mode;       /* what the border holds */
     int32_t lane_channels;      /* 0: images in the lanes; else channels, see below: so many */
     float *data;                /* interior pixel (0, 0), channel 0, block 0 */
     size_t row, channel, block; /* strides in floats; in a plan, blocks have more between them */
-} cn__map;
+} cn__fmap;
 
 /* Sets the strides for a shape and border. The channel stride is kept off multiples of 4 KB (odd count of lines), so
  * that the channels of a pixel do not fight for the same cache set. */
-void cn__map_layout(cn__map *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
-size_t cn__map_floats(const cn__map *map, int32_t blocks); /* memory it needs */
-size_t cn__map_origin(const cn__map *map);                 /* floats from the memory's start to `data` */
+void cn__fmap_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
+size_t cn__fmap_floats(const cn__fmap *map, int32_t blocks); /* memory it needs */
+size_t cn__fmap_origin(const cn__fmap *map);                 /* floats from the memory's start to `data` */
 
-static inline cn__plane cn__map_plane(const cn__map *map, size_t block, size_t channel) {
+static inline cn__plane cn__fmap_plane(const cn__fmap *map, size_t block, size_t channel) {
     cn__plane plane = {map->data + block * map->block + channel * map->channel, map->row};
     return plane;
 }
 
 /* Fills the border of one plane from its interior. Whoever writes an interior calls this. */
-void cn__map_border(const cn__map *map, size_t block, size_t channel);
+void cn__fmap_border(const cn__fmap *map, size_t block, size_t channel);
 
 /* Between [N, C, H, W] and lanes. Lanes beyond `images` in the last block become zero. Interior only. */
-void cn__map_pack(const cn__map *map, const float *images_nchw, int32_t images);
-void cn__map_unpack(const cn__map *map, float *images_nchw, int32_t images);
+void cn__fmap_pack(const cn__fmap *map, const float *images_nchw, int32_t images);
+void cn__fmap_unpack(const cn__fmap *map, float *images_nchw, int32_t images);
 
 /* Maps of one image with channels in the lanes (channels/channel_layers.c): shape.channels counts planes, each of 16
  * channels. `shape` here is the image's. */
-void cn__channel_map_layout(cn__map *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
-float *cn__channel_map_row(const cn__map *map, size_t channel, size_t row); /* its pixels are CN__LANES apart */
-void cn__channel_map_unpack(const cn__map *map, float *image_chw);
+void cn__nchw16c_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
+float *cn__nchw16c_row(const cn__fmap *map, size_t channel, size_t row); /* its pixels are CN__LANES apart */
+void cn__nchw16c_unpack(const cn__fmap *map, float *image_chw);
 
 /* ---- one pass over one batch ---- */
 
-typedef struct cn__run {
+typedef struct cn__pass {
     int32_t images, blocks; /* blocks = ceil(images / 16) */
     bool training;
     uint64_t seed;         /* dropout: key */
@@ -60,48 +56,48 @@ typedef struct cn__run {
     const uint32_t *image; /* dropout: [blocks · 16] which image each lane holds */
     int thread;            /* who runs it */
     float *scratch;        /* demand.scratch_floats of this thread, for the length of an item */
-} cn__run;
+} cn__pass;
 
 /* Lanes of a block that hold images: 1 … 16. */
-static inline int32_t cn__run_lanes(const cn__run *run, size_t block) {
-    int32_t left = run->images - (int32_t)block * CN__LANES;
+static inline int32_t cn__pass_lanes(const cn__pass *pass, size_t block) {
+    int32_t left = pass->images - (int32_t)block * CN__LANES;
     return left < CN__LANES ? left : CN__LANES;
 }
 
 /* ---- a layer bound to memory ---- */
 
-typedef struct cn__work cn__work;
+typedef struct cn__op cn__op;
 
 /* What a phase reads of blocks other than its own. */
 typedef enum cn__scope {
-    CN__LOCAL,  /* nothing: each block has as many items, they stand block after block, and a block's may start when the
+    CN__SCOPE_LOCAL, /* nothing: each block has as many items, they stand block after block, and a block's may start when the
                    same block's of the phase before have ended */
-    CN__GLOBAL, /* anything: starts when all before it has ended, and all after it waits for its end */
-    CN__DEFERRED /* what local phases have left in kept memory, or maps that stay (demand.until_end); nobody waits for
+    CN__SCOPE_GLOBAL, /* anything: starts when all before it has ended, and all after it waits for its end */
+    CN__SCOPE_DEFERRED /* what local phases have left in kept memory, or maps that stay (demand.until_end); nobody waits for
                     it before the pass ends */
 } cn__scope;
 
 /* Items of a phase are independent and may run on any threads. */
-typedef struct cn__phase {
-    size_t (*items)(const cn__work *work, const cn__run *run);
-    void (*run)(const cn__work *work, const cn__run *run, size_t item);
+typedef struct cn__stage {
+    size_t (*items)(const cn__op *op, const cn__pass *pass);
+    void (*run)(const cn__op *op, const cn__pass *pass, size_t item);
     cn__scope scope;
-} cn__phase;
+} cn__stage;
 
 /* Add, ReLU and dropout that follow a norm, or in a plan for inference a convolution, and are computed in its passes:
  * y = dropout(relu(norm(x) + skip)). */
-typedef struct cn__fused {
-    const cn__map *skip;  /* NULL: none */
-    cn__map *d_skip;      /* NULL: gradient not wanted */
+typedef struct cn__post_ops {
+    const cn__fmap *skip; /* NULL: none */
+    cn__fmap *d_skip;     /* NULL: gradient not wanted */
     bool skip_accumulate; /* d_skip already holds another reader's share */
     bool relu;
     float dropout;       /* probability */
     uint32_t dropout_id; /* the dropout layer's place in the model */
-} cn__fused;
+} cn__post_ops;
 
 #define CN__MAX_TENSORS 5
 
-struct cn__work {
+struct cn__op {
     const cn_layer *layer;
     cn_context *ctx;
     const cn__kernels *kernels;
@@ -109,14 +105,14 @@ struct cn__work {
     bool training; /* the plan has a backward pass */
     uint32_t id;   /* the layer's place in the model */
     int32_t input_count;
-    const cn__map *const *in;
-    const cn__map *out;
-    const cn__map *d_out;             /* backward: given */
-    cn__map *const *d_in;             /* backward: to be written; an entry is NULL where not wanted */
+    const cn__fmap *const *in;
+    const cn__fmap *out;
+    const cn__fmap *d_out;            /* backward: given */
+    cn__fmap *const *d_in;            /* backward: to be written; an entry is NULL where not wanted */
     const bool *accumulate;           /* per input: add to d_in instead of writing it */
     void *tensor[CN__MAX_TENSORS];    /* parameters and buffers in the order of ops->tensors */
     float *gradient[CN__MAX_TENSORS]; /* NULL for buffers, and without a backward pass */
-    cn__fused fused;
+    cn__post_ops post;
     /* A convolution whose output only a norm reads gathers its moments for that norm, which then need not read it once
      * more: [block][cn__moment_shares][channel][CN__MOMENT_LINES][CN__LANES], of both works; NULL: it does not. */
     float *moments;
@@ -126,23 +122,23 @@ struct cn__work {
     void *folded_tensor[CN__MAX_TENSORS];
     float *packed;  /* demand.packed_floats: what prepare makes, and passes only read */
     float *shared;  /* demand.shared_floats, of all blocks */
-    float *kept;    /* demand.kept_floats of block 0, from forward to the end of backward; see cn__kept */
+    float *kept;    /* demand.saved_floats of block 0, from forward to the end of backward; see cn__saved */
     size_t block;   /* floats from a block's memory to the next one's: maps, moments, kept */
     void *geometry; /* what bind made */
 };
 
-static inline float *cn__kept(const cn__work *work, size_t block) {
-    return work->kept + block * work->block;
+static inline float *cn__saved(const cn__op *op, size_t block) {
+    return op->kept + block * op->block;
 }
 
 /* ---- what a layer is ---- */
 
 /* A hyper-parameter: how files and messages name it. */
 typedef struct cn__attr {
-    const char *name;                           /* PyTorch's */
-    enum { CN__INT, CN__FLOAT, CN__ENUM } kind; /* an int32_t, a float, an int32_t with names */
-    size_t offset;                              /* in the layer's struct */
-    const char *const *names;                   /* CN__ENUM: NULL-terminated */
+    const char *name;                                          /* PyTorch's */
+    enum { CN__ATTR_INT, CN__ATTR_FLOAT, CN__ATTR_ENUM } kind; /* an int32_t, a float, an int32_t with names */
+    size_t offset;                                             /* in the layer's struct */
+    const char *const *names;                                  /* CN__ATTR_ENUM: NULL-terminated */
 } cn__attr;
 
 typedef struct cn__tensor_spec {
@@ -154,15 +150,15 @@ typedef struct cn__tensor_spec {
 } cn__tensor_spec;
 
 /* What a layer wants of the plan. */
-typedef struct cn__demand {
+typedef struct cn__requirements {
     int32_t pad[2]; /* border of its inputs */
     cn_padding_mode mode;
     size_t packed_floats;
     size_t shared_floats;  /* for all blocks together */
-    size_t kept_floats;    /* for each block */
+    size_t saved_floats;   /* for each block */
     size_t scratch_floats; /* for each thread */
     bool until_end;        /* input and output's gradient stay until the backward pass ends, for deferred phases */
-} cn__demand;
+} cn__requirements;
 
 /* Geometry for the receptive field. */
 typedef struct cn__window {
@@ -194,12 +190,12 @@ typedef struct cn__layer_ops {
     void (*init)(const cn_layer *layer, cn__rng *rng, void *const *tensors);
     int64_t (*multiply_adds)(const cn_layer *layer, cn__shape in, cn__shape out);
     bool (*window)(const cn_layer *layer, cn__shape in, cn__window *window);
-    void (*demand)(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                   cn__demand *demand);
+    void (*requirements)(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                         cn__requirements *requirements);
     /* Precomputes index lists into work->geometry; unbind frees it, and is called only if it is not NULL, also when
      * bind failed half-way. */
-    cn_status (*bind)(cn__work *work);
-    void (*unbind)(cn__work *work);
+    cn_status (*bind)(cn__op *op);
+    void (*unbind)(cn__op *op);
     /* A training pass wants more than one value a channel. */
     bool wants_batch;
     /* Norms: whether a pass wants the moments of its input; NULL: never. */
@@ -208,8 +204,8 @@ typedef struct cn__layer_ops {
     void (*fixed_factors)(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift);
     bool convolves; /* can gather moments, and takes in what follows it */
 
-    const cn__phase *prepare;                   /* runs when parameters have changed; a single one, or NULL */
-    const cn__phase *forward, *backward;        /* arrays that end with a NULL `run`; NULL: none */
+    const cn__stage *prepare;                   /* runs when parameters have changed; a single one, or NULL */
+    const cn__stage *forward, *backward;        /* arrays that end with a NULL `run`; NULL: none */
     bool backward_reads_in, backward_reads_out; /* activations that must live until backward */
 } cn__layer_ops;
 
@@ -232,7 +228,7 @@ cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy);
 
 /* How a layer infers with channels in the lanes: demand, bind, unbind, prepare, forward and the multiply-adds that this
  * takes are to be taken from there; its parameters need not outlive `prepare`. NULL: it cannot. */
-const cn__layer_ops *cn__channel_ops(const cn_layer *layer);
+const cn__layer_ops *cn__small_batch_ops(const cn_layer *layer);
 
 /* ---- pooled_convolution.c, pooled_relu.c ---- */
 
@@ -246,14 +242,14 @@ bool cn__pool_halves(const cn_layer *pool, cn__shape in);
 /* ---- helpers that several layers share (common.c) ---- */
 
 /* Items for phases over (block, channel of the output or input): block-major. */
-size_t cn__items_out_planes(const cn__work *work, const cn__run *run);
-size_t cn__items_in_planes(const cn__work *work, const cn__run *run);
+size_t cn__items_out_planes(const cn__op *op, const cn__pass *pass);
+size_t cn__items_in_planes(const cn__op *op, const cn__pass *pass);
 /* Output shape = input shape. */
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
 /* CN_ERR_ARGUMENT naming type and hyper-parameter unless least <= value <= most. */
 cn_status cn__check_range(const char *type, const char *what, int32_t value, int32_t least, int32_t most);
 /* Fills args for relu and dropout as the fused part, block and channel say; x, y and the rest are the caller's. */
-void cn__pointwise_fill(cn__pointwise_args *args, const cn__work *work, const cn__run *run, const cn__fused *fused,
+void cn__pointwise_fill(cn__pointwise_args *args, const cn__op *op, const cn__pass *pass, const cn__post_ops *post,
                         size_t block, size_t channel);
 /* Output size of a window along one dimension; 0 or less: it does not fit. */
 int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode);
@@ -273,9 +269,9 @@ static inline size_t cn__moment_shares(cn__shape shape) {
 static inline size_t cn__moment_floats(cn__shape shape) { /* of a block */
     return cn__moment_shares(shape) * (size_t)shape.channels * CN__MOMENT_LINES * CN__LANES;
 }
-static inline float *cn__moments_of(const cn__work *work, cn__shape shape, size_t block, size_t share, size_t channel) {
+static inline float *cn__moments_of(const cn__op *op, cn__shape shape, size_t block, size_t share, size_t channel) {
     size_t row = share * (size_t)shape.channels + channel;
-    return work->moments + block * work->block + row * CN__MOMENT_LINES * CN__LANES;
+    return op->moments + block * op->block + row * CN__MOMENT_LINES * CN__LANES;
 }
 
 #endif

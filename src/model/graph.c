@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INPUT_NAME   "input"
-#define LONGEST_NAME 200
+#define INPUT_NAME "input"
+#define MAX_NAME   200
 
 cn_status cn_model_new(cn_context *context, int channels, int height, int width, cn_model **model) {
     CN__REQUIRE(model);
@@ -35,20 +35,24 @@ static void node_free(cn_model *model, cn__node *node) {
     cn_layer_free(node->layer);
 }
 
+void cn__model_end_session(cn_model *model) {
+    if (model->session)
+        model->session_free(model);
+}
+
 void cn_model_free(cn_model *model) {
     if (!model)
         return;
     cn_context *ctx = model->ctx;
-    cn__plan_free(model->plan);
-    cn__free(ctx, model->places);
+    cn__model_end_session(model);
     for (size_t i = 0; i < model->node_count; i++)
         node_free(model, &model->nodes[i]);
-    for (size_t i = 0; i < model->slot_count; i++)
-        cn__free(ctx, model->slots[i].name);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        cn__free(ctx, model->tensors[i].name);
     for (int64_t i = 0; i < model->class_count; i++)
         cn__free(ctx, model->class_names[i]);
     cn__free(ctx, model->nodes);
-    cn__free(ctx, model->slots);
+    cn__free(ctx, model->tensors);
     cn__free(ctx, model->parameters);
     cn__free(ctx, model->gradients);
     cn__free(ctx, model->counters);
@@ -78,8 +82,8 @@ cn__shape cn__model_shape(const cn_model *model, int32_t node) {
 
 static cn_status check_name(const cn_model *model, const char *name) {
     size_t length = strlen(name);
-    if (length == 0 || length > LONGEST_NAME)
-        return cn__error(CN_ERR_ARGUMENT, "a layer's name has %zu bytes, wanted 1 to %d", length, LONGEST_NAME);
+    if (length == 0 || length > MAX_NAME)
+        return cn__error(CN_ERR_ARGUMENT, "a layer's name has %zu bytes, wanted 1 to %d", length, MAX_NAME);
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)name[i] < 32 || name[i] == 127)
             return cn__error(CN_ERR_ARGUMENT, "a layer's name has the control character %d at byte %zu",
@@ -166,7 +170,7 @@ cn_status cn_model_append(cn_model *model, const char *name, cn_layer *layer) {
 }
 
 cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format, ...) {
-    char name[LONGEST_NAME + 1];
+    char name[MAX_NAME + 1];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(name, sizeof name, format, arguments);

@@ -40,7 +40,7 @@ static cn_status check_readers(const cn_model *model) {
 
 /* How much of each kind of memory the model's tensors take. */
 typedef struct extents {
-    size_t slots, floats, buffers, counters;
+    size_t tensors, floats, buffers, counters;
 } extents;
 
 /* Where the next tensor goes; moves on by it. */
@@ -50,33 +50,33 @@ static void *place(cn_model *model, const cn__tensor_spec *spec, extents *at) {
     if (spec->parameter) {
         data = model->parameters ? model->parameters + at->floats : NULL;
         at->floats += padded(count);
-    } else if (spec->dtype == CN_INT64) {
+    } else if (spec->dtype == CN_DTYPE_INT64) {
         data = model->counters ? model->counters + at->counters : NULL;
         at->counters += count;
     } else {
         data = model->buffers ? model->buffers + at->buffers : NULL;
         at->buffers += padded(count);
     }
-    at->slots++;
+    at->tensors++;
     return data;
 }
 
-static cn_status fill_slot(cn_model *model, const cn__node *node, const cn__tensor_spec *spec, extents *at) {
-    cn__slot *slot = &model->slots[at->slots];
+static cn_status fill_entry(cn_model *model, const cn__node *node, const cn__tensor_spec *spec, extents *at) {
+    cn__model_tensor *entry = &model->tensors[at->tensors];
     size_t offset = at->floats, bytes = strlen(node->name) + strlen(spec->name) + 2;
-    slot->name = cn__alloc(model->ctx, bytes, 1);
-    if (!slot->name)
+    entry->name = cn__alloc(model->ctx, bytes, 1);
+    if (!entry->name)
         return cn__no_memory("a tensor's name");
-    snprintf(slot->name, bytes, "%s.%s", node->name, spec->name);
-    slot->parameter = spec->parameter;
-    slot->value = (cn_tensor){.ctx = model->ctx, .dtype = spec->dtype, .dims = spec->dims};
+    snprintf(entry->name, bytes, "%s.%s", node->name, spec->name);
+    entry->parameter = spec->parameter;
+    entry->value = (cn_tensor){.ctx = model->ctx, .dtype = spec->dtype, .dims = spec->dims};
     for (int i = 0; i < spec->dims; i++)
-        slot->value.shape[i] = spec->shape[i];
-    slot->value.count = (int64_t)spec_count(spec);
-    slot->value.data = place(model, spec, at);
+        entry->value.shape[i] = spec->shape[i];
+    entry->value.count = (int64_t)spec_count(spec);
+    entry->value.data = place(model, spec, at);
     if (spec->parameter) {
-        slot->gradient = slot->value;
-        slot->gradient.data = model->gradients + offset;
+        entry->gradient = entry->value;
+        entry->gradient.data = model->gradients + offset;
     }
     return CN_OK;
 }
@@ -87,25 +87,25 @@ static cn_status fill_slots(cn_model *model) {
         cn__tensor_spec specs[CN__MAX_TENSORS];
         cn__node *node = &model->nodes[i];
         node->tensor_count = node_specs(node, specs);
-        node->first_tensor = (int32_t)at.slots;
+        node->first_tensor = (int32_t)at.tensors;
         for (int t = 0; t < node->tensor_count; t++)
-            CN__TRY(fill_slot(model, node, &specs[t], &at));
+            CN__TRY(fill_entry(model, node, &specs[t], &at));
     }
     return CN_OK;
 }
 
 static void drop_tensors(cn_model *model) {
-    for (size_t i = 0; i < model->slot_count; i++)
-        cn__free(model->ctx, model->slots[i].name);
-    cn__free(model->ctx, model->slots);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        cn__free(model->ctx, model->tensors[i].name);
+    cn__free(model->ctx, model->tensors);
     cn__free(model->ctx, model->parameters);
     cn__free(model->ctx, model->gradients);
     cn__free(model->ctx, model->buffers);
     cn__free(model->ctx, model->counters);
-    model->slots = NULL;
+    model->tensors = NULL;
     model->parameters = model->gradients = model->buffers = NULL;
     model->counters = NULL;
-    model->slot_count = model->flat_count = model->counter_count = model->buffer_count = 0;
+    model->tensor_count = model->flat_count = model->counter_count = model->buffer_count = 0;
 }
 
 static cn_status allocate_tensors(cn_model *model) {
@@ -117,14 +117,14 @@ static cn_status allocate_tensors(cn_model *model) {
             place(model, &specs[t], &need);
     }
     /* One element more, so that no model asks for nothing. */
-    model->slots = cn__alloc(model->ctx, need.slots + 1, sizeof *model->slots);
+    model->tensors = cn__alloc(model->ctx, need.tensors + 1, sizeof *model->tensors);
     model->parameters = cn__alloc(model->ctx, need.floats + 1, sizeof *model->parameters);
     model->gradients = cn__alloc(model->ctx, need.floats + 1, sizeof *model->gradients);
     model->buffers = cn__alloc(model->ctx, need.buffers + 1, sizeof *model->buffers);
     model->counters = cn__alloc(model->ctx, need.counters + 1, sizeof *model->counters);
-    bool all = model->slots && model->parameters && model->gradients && model->buffers && model->counters;
+    bool all = model->tensors && model->parameters && model->gradients && model->buffers && model->counters;
     if (all) {
-        model->slot_count = need.slots;
+        model->tensor_count = need.tensors;
         model->flat_count = need.floats;
         model->counter_count = need.counters;
         model->buffer_count = need.buffers;
@@ -145,34 +145,33 @@ cn_status cn_model_init(cn_model *model, uint64_t seed) {
         const cn__node *node = &model->nodes[i];
         void *tensors[CN__MAX_TENSORS];
         for (int32_t t = 0; t < node->tensor_count; t++)
-            tensors[t] = model->slots[node->first_tensor + t].value.data;
+            tensors[t] = model->tensors[node->first_tensor + t].value.data;
         cn__rng rng = cn__rng_new(seed, CN__STREAM_INIT, i);
         if (node->layer->ops->init)
             node->layer->ops->init(node->layer, &rng, tensors);
     }
     model->seed = seed;
-    model->passes = 0;
-    model->can_go_back = false;
+    cn__model_end_session(model);
     model->initialized = true;
     return CN_OK;
 }
 
 int cn_model_tensor_count(const cn_model *model) {
-    return (int)model->slot_count;
+    return (int)model->tensor_count;
 }
 
 const char *cn_model_tensor_name(const cn_model *model, int index) {
-    return index >= 0 && (size_t)index < model->slot_count ? model->slots[index].name : NULL;
+    return index >= 0 && (size_t)index < model->tensor_count ? model->tensors[index].name : NULL;
 }
 
-static cn__slot *find_slot(const cn_model *model, const char *name) {
-    for (size_t i = 0; i < model->slot_count; i++)
-        if (strcmp(model->slots[i].name, name) == 0)
-            return &model->slots[i];
+static cn__model_tensor *find_entry(const cn_model *model, const char *name) {
+    for (size_t i = 0; i < model->tensor_count; i++)
+        if (strcmp(model->tensors[i].name, name) == 0)
+            return &model->tensors[i];
     return NULL;
 }
 
-static cn_status no_slot(const char *name) {
+static cn_status no_entry(const char *name) {
     return cn__error(CN_ERR_NOT_FOUND, "the model has no tensor '%s'", name);
 }
 
@@ -181,10 +180,10 @@ cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **tensor)
     *tensor = NULL;
     CN__TRY(cn__model_ready(model, "cn_model_tensor"));
     CN__REQUIRE(name);
-    cn__slot *slot = find_slot(model, name);
-    if (!slot)
-        return no_slot(name);
-    *tensor = &slot->value;
+    cn__model_tensor *entry = find_entry(model, name);
+    if (!entry)
+        return no_entry(name);
+    *tensor = &entry->value;
     return CN_OK;
 }
 
@@ -193,19 +192,19 @@ cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor **gradi
     *gradient = NULL;
     CN__TRY(cn__model_ready(model, "cn_model_gradient"));
     CN__REQUIRE(name);
-    cn__slot *slot = find_slot(model, name);
-    if (!slot)
-        return no_slot(name);
-    if (!slot->parameter)
+    cn__model_tensor *entry = find_entry(model, name);
+    if (!entry)
+        return no_entry(name);
+    if (!entry->parameter)
         return cn__error(CN_ERR_NOT_FOUND, "'%s' is a buffer and has no gradient", name);
-    *gradient = &slot->gradient;
+    *gradient = &entry->gradient;
     return CN_OK;
 }
 
 int64_t cn_model_parameter_count(const cn_model *model) {
     int64_t count = 0;
-    for (size_t i = 0; i < model->slot_count; i++)
-        count += model->slots[i].parameter ? model->slots[i].value.count : 0;
+    for (size_t i = 0; i < model->tensor_count; i++)
+        count += model->tensors[i].parameter ? model->tensors[i].value.count : 0;
     return count;
 }
 

@@ -12,18 +12,18 @@ static int64_t multiply_capped(int64_t a, int64_t b) {
 }
 
 /* What comes in: the widest of the inputs. */
-static void gather(const cn__node *node, const cn__field *fields, cn__field *field) {
+static void gather(const cn__node *node, const cn__receptive_field *fields, cn__receptive_field *field) {
     field->rf_in = field->jump_in = 1;
     for (int32_t i = 0; i < node->input_count; i++) {
         if (node->inputs[i] < 0)
             continue;
-        const cn__field *source = &fields[node->inputs[i]];
+        const cn__receptive_field *source = &fields[node->inputs[i]];
         field->rf_in = source->rf_out > field->rf_in ? source->rf_out : field->rf_in;
         field->jump_in = source->jump_out > field->jump_in ? source->jump_out : field->jump_in;
     }
 }
 
-static void grow(const cn_model *model, const cn__node *node, cn__field *field) {
+static void grow(const cn_model *model, const cn__node *node, cn__receptive_field *field) {
     const cn__layer_ops *ops = node->layer->ops;
     field->rf_out = field->rf_in;
     field->jump_out = field->jump_in;
@@ -36,7 +36,7 @@ static void grow(const cn_model *model, const cn__node *node, cn__field *field) 
     field->jump_out = multiply_capped(field->jump_in, window->stride);
 }
 
-cn_status cn__receptive_fields(const cn_model *model, cn__field **fields) {
+cn_status cn__receptive_fields(const cn_model *model, cn__receptive_field **fields) {
     *fields = cn__alloc(model->ctx, model->node_count, sizeof **fields);
     if (!*fields)
         return cn__no_memory("receptive fields");
@@ -47,7 +47,8 @@ cn_status cn__receptive_fields(const cn_model *model, cn__field **fields) {
     return CN_OK;
 }
 
-static void append_row(cn__text *cells, const cn_model *model, const cn__node *node, const cn__field *field, int row) {
+static void append_row(cn__text *cells, const cn_model *model, const cn__node *node, const cn__receptive_field *field,
+                       int row) {
     int32_t in = cn__model_shape(model, node->inputs[0]).height, out = node->shape.height;
     cn__text_append(cells, "%d\t%d\t%lld\t%lld\t%d\t%d\t%d\t%d\t%lld\t%lld\n", row, in, (long long)field->rf_in,
                     (long long)field->jump_in, field->window.padding, field->window.kernel, field->window.stride, out,
@@ -55,7 +56,7 @@ static void append_row(cn__text *cells, const cn_model *model, const cn__node *n
 }
 
 cn_status cn_model_receptive_field(const cn_model *model, char **text) {
-    cn__field *fields;
+    cn__receptive_field *fields;
     int row = 0;
     CN__REQUIRE(text);
     *text = NULL;
@@ -67,5 +68,5 @@ cn_status cn_model_receptive_field(const cn_model *model, char **text) {
         if (fields[i].present)
             append_row(&cells, model, &model->nodes[i], &fields[i], ++row);
     cn__free(model->ctx, fields);
-    return cn__columns(&cells, ">>>>>>>>>>", text);
+    return cn__text_table(&cells, ">>>>>>>>>>", text);
 }

@@ -42,8 +42,8 @@ static cn_status copy_nodes(const cn_model *model, int32_t last, cn_model *part)
 static void copy_tensors(const cn_model *model, const cn__node *to, const cn_model *part) {
     const cn__node *from = &model->nodes[cn__model_find(model, to->name)];
     for (int32_t t = 0; t < to->tensor_count; t++) {
-        const cn_tensor *value = &model->slots[from->first_tensor + t].value;
-        memcpy(part->slots[to->first_tensor + t].value.data, value->data,
+        const cn_tensor *value = &model->tensors[from->first_tensor + t].value;
+        memcpy(part->tensors[to->first_tensor + t].value.data, value->data,
                (size_t)value->count * cn__dtype_bytes(value->dtype));
     }
 }

@@ -28,7 +28,8 @@ static int64_t count_parameters(const cn_layer *layer) {
     return parameters;
 }
 
-static void describe(const cn_model *model, const cn__node *node, const cn__field *field, cn_layer_info *info) {
+static void describe(const cn_model *model, const cn__node *node, const cn__receptive_field *field,
+                     cn_layer_info *info) {
     const cn_layer *layer = node->layer;
     cn__shape in = cn__model_shape(model, node->inputs[0]), out = node->shape;
     info->name = node->name;
@@ -53,7 +54,7 @@ static void describe(const cn_model *model, const cn__node *node, const cn__fiel
 }
 
 cn_status cn_model_layer_info(const cn_model *model, int index, cn_layer_info *info) {
-    cn__field *fields;
+    cn__receptive_field *fields;
     cn_layer_info found = CN_LAYER_INFO_INIT;
     CN__REQUIRE(model);
     CN__REQUIRE(info);
@@ -96,7 +97,7 @@ static void append_layer(cn__text *cells, const cn_model *model, const cn__node 
                          totals *sum) {
     cn_layer_info info = CN_LAYER_INFO_INIT;
     char input[SHAPE_TEXT], output[SHAPE_TEXT];
-    describe(model, node, &(cn__field){.present = false}, &info);
+    describe(model, node, &(cn__receptive_field){.present = false}, &info);
     totals costs = {info.parameters, info.multiply_adds, info.activation_bytes};
     cn__text_append(cells, "%s\t%s\t%s\t%s", info.name, info.type, shape_text(input, info.input),
                     shape_text(output, info.output));
@@ -120,5 +121,5 @@ cn_status cn_model_summary(const cn_model *model, char **text) {
         append_layer(&cells, model, &model->nodes[i], all_parameters, &sum);
     cn__text_append(&cells, "-\ntotal\t\t\t");
     append_costs(&cells, &sum, all_parameters);
-    return cn__columns(&cells, "<<>>>>>>", text);
+    return cn__text_table(&cells, "<<>>>>>>", text);
 }

@@ -3,10 +3,10 @@
 #include "plan/compiled.h"
 #include <stdlib.h>
 
-#define MOST_FLOATS ((size_t)1 << 44) /* far beyond any machine, far from overflow */
+#define MAX_FLOATS ((size_t)1 << 44) /* far beyond any machine, far from overflow */
 
 cn_status cn__arena_add(cn__arena *arena, size_t floats, int32_t first, int32_t last, float **target, size_t origin) {
-    if (floats > MOST_FLOATS)
+    if (floats > MAX_FLOATS)
         return cn__no_memory("an activation");
     CN__TRY(cn__grow(arena->ctx, (void **)&arena->buffers, &arena->capacity, arena->count, sizeof *arena->buffers));
     floats = (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
@@ -46,10 +46,10 @@ cn_status cn__arena_place(cn__arena *arena, size_t copies, float **memory, size_
         buffer->offset = lowest_place(arena->buffers, i, buffer);
         if (buffer->offset + buffer->floats > end)
             end = buffer->offset + buffer->floats;
-        if (end > MOST_FLOATS / copies)
+        if (end > MAX_FLOATS / copies)
             return cn__no_memory("the model's activations");
     }
-    end |= CN__LANES; /* an odd number of lines, as in cn__map_layout */
+    end |= CN__LANES; /* an odd number of lines, as in cn__fmap_layout */
     *memory = cn__alloc(arena->ctx, copies * end, sizeof **memory);
     if (!*memory)
         return cn__no_memory("the model's activations");

@@ -12,20 +12,20 @@ typedef struct compiler {
     cn_padding_mode *mode;
 } compiler;
 
-static int32_t forward_time(const cn__plan *plan, const cn__unit *unit) {
-    return (int32_t)(unit - plan->units) + 1;
+static int32_t forward_time(const cn__plan *plan, const cn__fused_op *fused) {
+    return (int32_t)(fused - plan->fused_ops) + 1;
 }
 
 static int32_t loss_time(const cn__plan *plan) {
-    return plan->unit_count + 1;
+    return plan->fused_op_count + 1;
 }
 
-static int32_t backward_time(const cn__plan *plan, const cn__unit *unit) {
-    return 2 * plan->unit_count + 1 - (int32_t)(unit - plan->units);
+static int32_t backward_time(const cn__plan *plan, const cn__fused_op *fused) {
+    return 2 * plan->fused_op_count + 1 - (int32_t)(fused - plan->fused_ops);
 }
 
 static int32_t end_time(const cn__plan *plan) {
-    return 2 * plan->unit_count + 2;
+    return 2 * plan->fused_op_count + 2;
 }
 
 static void extend(int32_t *last, int32_t time) {
@@ -38,8 +38,8 @@ static void begin(int32_t *first, int32_t time) {
         *first = time;
 }
 
-static const cn__node *head_node(const cn__plan *plan, const cn__unit *unit) {
-    return &plan->model->nodes[unit->head];
+static const cn__node *head_node(const cn__plan *plan, const cn__fused_op *fused) {
+    return &plan->model->nodes[fused->head];
 }
 
 /* ---- what the layers ask for ---- */
@@ -54,76 +54,77 @@ static void find_wanted(compiler *c) {
         for (int32_t i = 0; i < node->input_count; i++)
             wanted |= c->wanted[node->inputs[i] + 1];
         for (int32_t t = 0; t < node->tensor_count; t++)
-            wanted |= model->slots[node->first_tensor + t].parameter;
+            wanted |= model->tensors[node->first_tensor + t].parameter;
         c->wanted[n + 1] = wanted && c->plan->options.training;
     }
     c->wanted[0] &= c->plan->options.training;
 }
 
-static const cn__layer_ops *own_ops(const cn__unit *unit, const cn__layer_ops *head) {
-    if (unit->pool < 0)
+static const cn__layer_ops *own_ops(const cn__fused_op *fused, const cn__layer_ops *head) {
+    if (fused->pool < 0)
         return head;
     return head->convolves ? &cn__pooled_convolution_ops : &cn__pooled_relu_ops;
 }
 
-static void ask_demand(compiler *c, cn__unit *unit) {
+static void ask_demand(compiler *c, cn__fused_op *fused) {
     const cn__plan *plan = c->plan;
-    const cn__node *node = head_node(plan, unit);
-    unit->backward = c->wanted[unit->last + 1];
-    unit->ops = plan->options.channel_lanes ? cn__channel_ops(node->layer) : own_ops(unit, node->layer->ops);
-    if (unit->ops->demand)
-        unit->ops->demand(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape, plan->max_blocks,
-                          unit->backward, &unit->demand);
+    const cn__node *node = head_node(plan, fused);
+    fused->backward = c->wanted[fused->last + 1];
+    fused->ops = plan->options.small_batch ? cn__small_batch_ops(node->layer) : own_ops(fused, node->layer->ops);
+    if (fused->ops->requirements)
+        fused->ops->requirements(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape,
+                                 plan->max_blocks, fused->backward, &fused->requirements);
 }
 
-static bool wants_border(const cn__unit *unit) {
-    return unit->demand.pad[0] > 0 || unit->demand.pad[1] > 0;
+static bool wants_border(const cn__fused_op *fused) {
+    return fused->requirements.pad[0] > 0 || fused->requirements.pad[1] > 0;
 }
 
 /* A value's border serves all readers of its first reader's mode; a reader of another mode gets a copy. */
 static void choose_borders(compiler *c) {
-    for (int32_t u = 0; u < c->plan->unit_count; u++) {
-        const cn__unit *unit = &c->plan->units[u];
-        const cn__node *node = head_node(c->plan, unit);
-        for (int32_t i = 0; i < node->input_count && wants_border(unit); i++) {
+    for (int32_t u = 0; u < c->plan->fused_op_count; u++) {
+        const cn__fused_op *fused = &c->plan->fused_ops[u];
+        const cn__node *node = head_node(c->plan, fused);
+        for (int32_t i = 0; i < node->input_count && wants_border(fused); i++) {
             int32_t *pad = c->pad[node->inputs[i] + 1];
             cn_padding_mode *mode = &c->mode[node->inputs[i] + 1];
             if (pad[0] == 0 && pad[1] == 0)
-                *mode = unit->demand.mode;
-            for (int d = 0; d < 2 && *mode == unit->demand.mode; d++)
-                extend(&pad[d], unit->demand.pad[d]);
+                *mode = fused->requirements.mode;
+            for (int d = 0; d < 2 && *mode == fused->requirements.mode; d++)
+                extend(&pad[d], fused->requirements.pad[d]);
         }
     }
 }
 
-static bool needs_copy(const compiler *c, const cn__unit *unit, int32_t value) {
-    return wants_border(unit) && c->mode[value] != unit->demand.mode;
+static bool needs_copy(const compiler *c, const cn__fused_op *fused, int32_t value) {
+    return wants_border(fused) && c->mode[value] != fused->requirements.mode;
 }
 
 /* ---- lifetimes ---- */
 
-static void live_unit(compiler *c, const cn__unit *unit) {
+static void live_unit(compiler *c, const cn__fused_op *fused) {
     const cn__plan *plan = c->plan;
-    const cn__node *node = head_node(plan, unit);
-    const cn__layer_ops *ops = unit->ops;
-    int32_t forward = forward_time(plan, unit), backward = backward_time(plan, unit), out = unit->last + 1;
+    const cn__node *node = head_node(plan, fused);
+    const cn__layer_ops *ops = fused->ops;
+    int32_t forward = forward_time(plan, fused), backward = backward_time(plan, fused), out = fused->last + 1;
     c->value_first[out] = forward;
     extend(&c->value_last[out], forward);
-    if (unit->backward && (ops->backward_reads_out || unit->work.fused.relu))
+    if (fused->backward && (ops->backward_reads_out || fused->op.post.relu))
         extend(&c->value_last[out], backward);
-    int32_t read = unit->demand.until_end ? end_time(plan) : backward; /* when backward phases have read their maps */
-    if (unit->backward)
+    int32_t read =
+        fused->requirements.until_end ? end_time(plan) : backward; /* when backward phases have read their maps */
+    if (fused->backward)
         extend(&c->gradient_last[out], read);
     for (int32_t i = 0; i < node->input_count; i++) {
         int32_t value = node->inputs[i] + 1;
         extend(&c->value_last[value], forward);
-        if (unit->backward && ops->backward_reads_in && !needs_copy(c, unit, value))
+        if (fused->backward && ops->backward_reads_in && !needs_copy(c, fused, value))
             extend(&c->value_last[value], read);
         begin(&c->gradient_first[value], backward);
     }
-    if (unit->skip >= 0) {
-        extend(&c->value_last[unit->skip], forward);
-        begin(&c->gradient_first[unit->skip], backward);
+    if (fused->skip >= 0) {
+        extend(&c->value_last[fused->skip], forward);
+        begin(&c->gradient_first[fused->skip], backward);
     }
 }
 
@@ -134,8 +135,8 @@ static void find_lifetimes(compiler *c) {
         c->value_first[v] = -1; /* fused away, until a unit says otherwise */
         c->gradient_first[v] = end_time(plan);
     }
-    for (int32_t u = 0; u < plan->unit_count; u++)
-        live_unit(c, &plan->units[u]);
+    for (int32_t u = 0; u < plan->fused_op_count; u++)
+        live_unit(c, &plan->fused_ops[u]);
     c->value_first[0] = 0;
     extend(&c->value_last[0], loss_time(plan)); /* kept for looking for the first bad layer */
     c->gradient_last[0] = end_time(plan);
@@ -146,17 +147,17 @@ static void find_lifetimes(compiler *c) {
 
 /* ---- memory ---- */
 
-static void lay_out(const cn__plan *plan, cn__map *map, size_t value, int32_t pad_height, int32_t pad_width,
+static void lay_out(const cn__plan *plan, cn__fmap *map, size_t value, int32_t pad_height, int32_t pad_width,
                     cn_padding_mode mode) {
     cn__shape shape = cn__model_shape(plan->model, (int32_t)value - 1);
-    if (plan->options.channel_lanes)
-        cn__channel_map_layout(map, shape, pad_height, pad_width, mode);
+    if (plan->options.small_batch)
+        cn__nchw16c_layout(map, shape, pad_height, pad_width, mode);
     else
-        cn__map_layout(map, shape, pad_height, pad_width, mode);
+        cn__fmap_layout(map, shape, pad_height, pad_width, mode);
 }
 
-static cn_status add_map(compiler *c, cn__map *map, int32_t first, int32_t last) {
-    return cn__arena_add(&c->blocks, cn__map_floats(map, 1), first, last, &map->data, cn__map_origin(map));
+static cn_status add_map(compiler *c, cn__fmap *map, int32_t first, int32_t last) {
+    return cn__arena_add(&c->blocks, cn__fmap_floats(map, 1), first, last, &map->data, cn__fmap_origin(map));
 }
 
 static cn_status add_values(compiler *c) {
@@ -174,61 +175,62 @@ static cn_status add_values(compiler *c) {
     return CN_OK;
 }
 
-static cn_status add_copies(compiler *c, cn__unit *unit) {
+static cn_status add_copies(compiler *c, cn__fused_op *fused) {
     const cn__plan *plan = c->plan;
-    const cn__node *node = head_node(plan, unit);
+    const cn__node *node = head_node(plan, fused);
     for (int32_t i = 0; i < node->input_count; i++) {
         int32_t value = node->inputs[i] + 1;
-        if (!needs_copy(c, unit, value))
+        if (!needs_copy(c, fused, value))
             continue;
-        lay_out(plan, &unit->copies[i], (size_t)value, unit->demand.pad[0], unit->demand.pad[1], unit->demand.mode);
-        CN__TRY(add_map(c, &unit->copies[i], forward_time(plan, unit),
-                        unit->backward ? backward_time(plan, unit) : forward_time(plan, unit)));
+        lay_out(plan, &fused->copies[i], (size_t)value, fused->requirements.pad[0], fused->requirements.pad[1],
+                fused->requirements.mode);
+        CN__TRY(add_map(c, &fused->copies[i], forward_time(plan, fused),
+                        fused->backward ? backward_time(plan, fused) : forward_time(plan, fused)));
     }
     return CN_OK;
 }
 
 /* The norm that is the only reader of a convolution's output, or NULL. */
-static cn__unit *norm_behind(const cn__plan *plan, const cn__unit *unit) {
-    const cn__node *node = head_node(plan, unit);
-    if (!node->layer->ops->convolves || unit->pool >= 0 || plan->model->nodes[unit->last].readers != 1)
+static cn__fused_op *norm_behind(const cn__plan *plan, const cn__fused_op *fused) {
+    const cn__node *node = head_node(plan, fused);
+    if (!node->layer->ops->convolves || fused->pool >= 0 || plan->model->nodes[fused->last].readers != 1)
         return NULL;
-    for (cn__unit *other = plan->units; other < plan->units + plan->unit_count; other++)
-        if (head_node(plan, other)->inputs[0] == unit->last)
+    for (cn__fused_op *other = plan->fused_ops; other < plan->fused_ops + plan->fused_op_count; other++)
+        if (head_node(plan, other)->inputs[0] == fused->last)
             return other->ops->wants_moments ? other : NULL;
     return NULL;
 }
 
-static cn_status add_moments(compiler *c, cn__unit *unit) {
-    cn__unit *norm = norm_behind(c->plan, unit);
+static cn_status add_moments(compiler *c, cn__fused_op *fused) {
+    cn__fused_op *norm = norm_behind(c->plan, fused);
     if (!norm)
         return CN_OK;
-    size_t floats = cn__moment_floats(head_node(c->plan, unit)->shape);
-    unit->work.norm = head_node(c->plan, norm)->layer;
-    return cn__arena_add(&c->blocks, floats, forward_time(c->plan, unit), forward_time(c->plan, norm),
-                         &unit->work.moments, 0);
+    size_t floats = cn__moment_floats(head_node(c->plan, fused)->shape);
+    fused->op.norm = head_node(c->plan, norm)->layer;
+    return cn__arena_add(&c->blocks, floats, forward_time(c->plan, fused), forward_time(c->plan, norm),
+                         &fused->op.moments, 0);
 }
 
-static cn_status add_packed(compiler *c, cn__unit *unit) {
+static cn_status add_packed(compiler *c, cn__fused_op *fused) {
     const cn__plan *share = c->plan->options.share;
     if (!share)
-        return cn__arena_add(&c->shared, unit->demand.packed_floats, 0, end_time(c->plan), &unit->work.packed, 0);
-    unit->work.packed = share->units[unit - c->plan->units].work.packed;
+        return cn__arena_add(&c->shared, fused->requirements.packed_floats, 0, end_time(c->plan), &fused->op.packed, 0);
+    fused->op.packed = share->fused_ops[fused - c->plan->fused_ops].op.packed;
     return CN_OK;
 }
 
 static cn_status add_memory(compiler *c) {
     cn__plan *plan = c->plan;
     CN__TRY(add_values(c));
-    for (int32_t u = 0; u < plan->unit_count; u++) {
-        cn__unit *unit = &plan->units[u];
-        CN__TRY(add_copies(c, unit));
-        CN__TRY(add_moments(c, unit));
-        CN__TRY(add_packed(c, unit));
-        CN__TRY(cn__arena_add(&c->shared, unit->demand.shared_floats, 0, end_time(plan), &unit->work.shared, 0));
-        CN__TRY(cn__arena_add(&c->blocks, unit->demand.kept_floats, 0, end_time(plan), &unit->work.kept, 0));
-        if (plan->scratch_floats < unit->demand.scratch_floats)
-            plan->scratch_floats = unit->demand.scratch_floats;
+    for (int32_t u = 0; u < plan->fused_op_count; u++) {
+        cn__fused_op *fused = &plan->fused_ops[u];
+        CN__TRY(add_copies(c, fused));
+        CN__TRY(add_moments(c, fused));
+        CN__TRY(add_packed(c, fused));
+        CN__TRY(cn__arena_add(&c->shared, fused->requirements.shared_floats, 0, end_time(plan), &fused->op.shared, 0));
+        CN__TRY(cn__arena_add(&c->blocks, fused->requirements.saved_floats, 0, end_time(plan), &fused->op.kept, 0));
+        if (plan->scratch_floats < fused->requirements.scratch_floats)
+            plan->scratch_floats = fused->requirements.scratch_floats;
     }
     size_t threads = plan->options.one_thread ? 1 : (size_t)plan->ctx->threads;
     CN__TRY(cn__arena_add(&c->shared, threads * plan->scratch_floats, 0, end_time(plan), &plan->scratch, 0));
@@ -240,11 +242,11 @@ static cn_status add_memory(compiler *c) {
 static void spread_blocks(cn__plan *plan) {
     for (size_t v = 0; v < plan->model->node_count + 1; v++)
         plan->values[v].block = plan->gradients[v].block = plan->block_floats;
-    for (int32_t u = 0; u < plan->unit_count; u++) {
-        cn__unit *unit = &plan->units[u];
-        unit->work.block = plan->block_floats;
-        for (int32_t i = 0; i < head_node(plan, unit)->input_count; i++)
-            unit->copies[i].block = plan->block_floats;
+    for (int32_t u = 0; u < plan->fused_op_count; u++) {
+        cn__fused_op *fused = &plan->fused_ops[u];
+        fused->op.block = plan->block_floats;
+        for (int32_t i = 0; i < head_node(plan, fused)->input_count; i++)
+            fused->copies[i].block = plan->block_floats;
     }
 }
 
@@ -253,93 +255,93 @@ static void spread_blocks(cn__plan *plan) {
 /* Backward, each reader of a value writes its share; all but the first to run add to it. */
 static void choose_writers(compiler *c) {
     cn__plan *plan = c->plan;
-    for (int32_t u = plan->unit_count - 1; u >= 0; u--) {
-        cn__unit *unit = &plan->units[u];
-        const cn__node *node = head_node(plan, unit);
-        if (!unit->backward)
+    for (int32_t u = plan->fused_op_count - 1; u >= 0; u--) {
+        cn__fused_op *fused = &plan->fused_ops[u];
+        const cn__node *node = head_node(plan, fused);
+        if (!fused->backward)
             continue;
-        if (unit->skip >= 0 && c->wanted[unit->skip]) {
-            unit->work.fused.d_skip = &plan->gradients[unit->skip];
-            unit->work.fused.skip_accumulate = c->written[unit->skip];
-            c->written[unit->skip] = true;
+        if (fused->skip >= 0 && c->wanted[fused->skip]) {
+            fused->op.post.d_skip = &plan->gradients[fused->skip];
+            fused->op.post.skip_accumulate = c->written[fused->skip];
+            c->written[fused->skip] = true;
         }
         for (int32_t i = 0; i < node->input_count; i++) {
             int32_t value = node->inputs[i] + 1;
             if (!c->wanted[value])
                 continue;
-            unit->d_in[i] = &plan->gradients[value];
-            unit->accumulate[i] = c->written[value];
+            fused->d_in[i] = &plan->gradients[value];
+            fused->accumulate[i] = c->written[value];
             c->written[value] = true;
         }
     }
 }
 
-static void bind_folded(const cn__plan *plan, cn__unit *unit) {
-    const cn__node *norm = &plan->model->nodes[unit->folded];
-    unit->work.folded = norm->layer;
+static void bind_folded(const cn__plan *plan, cn__fused_op *fused) {
+    const cn__node *norm = &plan->model->nodes[fused->folded];
+    fused->op.folded = norm->layer;
     for (int32_t t = 0; t < norm->tensor_count; t++)
-        unit->work.folded_tensor[t] = plan->tensors[norm->first_tensor + t];
+        fused->op.folded_tensor[t] = plan->tensors[norm->first_tensor + t];
 }
 
-static cn_status bind_unit(cn__plan *plan, cn__unit *unit) {
-    const cn__node *node = head_node(plan, unit);
-    cn__work *work = &unit->work;
-    cn__unit *norm = norm_behind(plan, unit);
+static cn_status bind_fused_op(cn__plan *plan, cn__fused_op *fused) {
+    const cn__node *node = head_node(plan, fused);
+    cn__op *op = &fused->op;
+    cn__fused_op *norm = norm_behind(plan, fused);
     if (norm)
-        norm->work.moments = work->moments;
+        norm->op.moments = op->moments;
     for (int32_t i = 0; i < node->input_count; i++)
-        unit->in[i] = unit->copies[i].data ? &unit->copies[i] : &plan->values[node->inputs[i] + 1];
-    work->layer = node->layer;
-    work->ctx = plan->ctx;
-    work->kernels = plan->ctx->kernels;
-    work->max_blocks = plan->max_blocks;
-    work->training = unit->backward;
-    work->id = (uint32_t)unit->head;
-    work->input_count = node->input_count;
-    work->in = unit->in;
-    work->d_in = unit->d_in;
-    work->accumulate = unit->accumulate;
-    work->out = &plan->values[unit->last + 1];
-    work->d_out = &plan->gradients[unit->last + 1];
-    if (unit->skip >= 0)
-        work->fused.skip = &plan->values[unit->skip];
-    if (unit->folded >= 0)
-        bind_folded(plan, unit);
+        fused->in[i] = fused->copies[i].data ? &fused->copies[i] : &plan->values[node->inputs[i] + 1];
+    op->layer = node->layer;
+    op->ctx = plan->ctx;
+    op->kernels = plan->ctx->kernels;
+    op->max_blocks = plan->max_blocks;
+    op->training = fused->backward;
+    op->id = (uint32_t)fused->head;
+    op->input_count = node->input_count;
+    op->in = fused->in;
+    op->d_in = fused->d_in;
+    op->accumulate = fused->accumulate;
+    op->out = &plan->values[fused->last + 1];
+    op->d_out = &plan->gradients[fused->last + 1];
+    if (fused->skip >= 0)
+        op->post.skip = &plan->values[fused->skip];
+    if (fused->folded >= 0)
+        bind_folded(plan, fused);
     for (int32_t t = 0; t < node->tensor_count; t++) {
-        int32_t slot = node->first_tensor + t;
-        work->tensor[t] = plan->tensors[slot];
-        work->gradient[t] = unit->backward ? plan->model->slots[slot].gradient.data : NULL;
+        int32_t entry = node->first_tensor + t;
+        op->tensor[t] = plan->tensors[entry];
+        op->gradient[t] = fused->backward ? plan->model->tensors[entry].gradient.data : NULL;
     }
-    return unit->ops->bind ? unit->ops->bind(work) : CN_OK;
+    return fused->ops->bind ? fused->ops->bind(op) : CN_OK;
 }
 
-static cn_status make_unit(cn__plan *plan, cn__unit *unit) {
-    size_t inputs = (size_t)head_node(plan, unit)->input_count;
-    unit->in = cn__alloc(plan->ctx, inputs, sizeof *unit->in);
-    unit->d_in = cn__alloc(plan->ctx, inputs, sizeof *unit->d_in);
-    unit->accumulate = cn__alloc(plan->ctx, inputs, sizeof *unit->accumulate);
-    unit->copies = cn__alloc(plan->ctx, inputs, sizeof *unit->copies);
-    return unit->in && unit->d_in && unit->accumulate && unit->copies ? CN_OK : cn__no_memory("a plan");
+static cn_status make_fused_op(cn__plan *plan, cn__fused_op *fused) {
+    size_t inputs = (size_t)head_node(plan, fused)->input_count;
+    fused->in = cn__alloc(plan->ctx, inputs, sizeof *fused->in);
+    fused->d_in = cn__alloc(plan->ctx, inputs, sizeof *fused->d_in);
+    fused->accumulate = cn__alloc(plan->ctx, inputs, sizeof *fused->accumulate);
+    fused->copies = cn__alloc(plan->ctx, inputs, sizeof *fused->copies);
+    return fused->in && fused->d_in && fused->accumulate && fused->copies ? CN_OK : cn__no_memory("a plan");
 }
 
-static void free_unit(cn__plan *plan, cn__unit *unit) {
-    if (unit->work.geometry && unit->ops->unbind)
-        unit->ops->unbind(&unit->work);
-    cn__free(plan->ctx, unit->in);
-    cn__free(plan->ctx, unit->d_in);
-    cn__free(plan->ctx, unit->accumulate);
-    cn__free(plan->ctx, unit->copies);
+static void free_fused_op(cn__plan *plan, cn__fused_op *fused) {
+    if (fused->op.geometry && fused->ops->unbind)
+        fused->ops->unbind(&fused->op);
+    cn__free(plan->ctx, fused->in);
+    cn__free(plan->ctx, fused->d_in);
+    cn__free(plan->ctx, fused->accumulate);
+    cn__free(plan->ctx, fused->copies);
 }
 
 /* ---- the story ---- */
 
 static cn_status compile(compiler *c) {
     cn__plan *plan = c->plan;
-    CN__TRY(cn__units_find(plan));
+    CN__TRY(cn__fusion_find(plan));
     find_wanted(c);
-    for (int32_t u = 0; u < plan->unit_count; u++) {
-        CN__TRY(make_unit(plan, &plan->units[u]));
-        ask_demand(c, &plan->units[u]);
+    for (int32_t u = 0; u < plan->fused_op_count; u++) {
+        CN__TRY(make_fused_op(plan, &plan->fused_ops[u]));
+        ask_demand(c, &plan->fused_ops[u]);
     }
     choose_borders(c);
     find_lifetimes(c);
@@ -347,9 +349,9 @@ static cn_status compile(compiler *c) {
     spread_blocks(plan);
     CN__TRY(cn__plan_tensors(plan));
     choose_writers(c);
-    for (int32_t u = 0; u < plan->unit_count; u++)
-        CN__TRY(bind_unit(plan, &plan->units[u]));
-    return cn__steps_make(plan);
+    for (int32_t u = 0; u < plan->fused_op_count; u++)
+        CN__TRY(bind_fused_op(plan, &plan->fused_ops[u]));
+    return cn__instructions_make(plan);
 }
 
 static cn_status compile_with_tables(cn__plan *plan) {
@@ -377,9 +379,9 @@ static cn_status compile_with_tables(cn__plan *plan) {
     return status;
 }
 
-bool cn__plan_serves_channels(const cn_model *model) {
+bool cn__plan_serves_small_batches(const cn_model *model) {
     for (size_t n = 0; n < model->node_count; n++)
-        if (!cn__channel_ops(model->nodes[n].layer))
+        if (!cn__small_batch_ops(model->nodes[n].layer))
             return false;
     return true;
 }
@@ -409,14 +411,14 @@ cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, c
 void cn__plan_free(cn__plan *plan) {
     if (!plan)
         return;
-    for (int32_t u = 0; u < plan->unit_count; u++)
-        free_unit(plan, &plan->units[u]);
-    cn__free(plan->ctx, plan->units);
+    for (int32_t u = 0; u < plan->fused_op_count; u++)
+        free_fused_op(plan, &plan->fused_ops[u]);
+    cn__free(plan->ctx, plan->fused_ops);
     cn__free(plan->ctx, plan->values);
     cn__free(plan->ctx, plan->gradients);
     cn__free(plan->ctx, plan->tensors);
     cn__free(plan->ctx, plan->copies);
-    cn__steps_drop(plan);
+    cn__instructions_drop(plan);
     cn__free(plan->ctx, plan->blocks);
     cn__free(plan->ctx, plan->shared);
     cn__free(plan->ctx, plan);

@@ -19,33 +19,33 @@ static int32_t sole_reader(const cn_model *model, int32_t node) {
 }
 
 /* Takes a convolution's batch norm into its weights, where that is all there is so far. */
-static bool fold(const cn_model *model, cn__unit *unit, int32_t next) {
+static bool fold(const cn_model *model, cn__fused_op *fused, int32_t next) {
     const cn__layer_ops *ops = model->nodes[next].layer->ops;
-    if (unit->last != unit->head || !ops->fixed_factors || ops->wants_moments(model->nodes[next].layer, false))
+    if (fused->last != fused->head || !ops->fixed_factors || ops->wants_moments(model->nodes[next].layer, false))
         return false;
-    unit->folded = next;
+    fused->folded = next;
     return true;
 }
 
-static bool take_skip(const cn_model *model, cn__unit *unit, int32_t next) {
+static bool take_skip(const cn_model *model, cn__fused_op *fused, int32_t next) {
     const cn__node *node = &model->nodes[next];
-    if (node->input_count != 2 || unit->skip >= 0 || unit->work.fused.relu)
+    if (node->input_count != 2 || fused->skip >= 0 || fused->op.post.relu)
         return false;
-    unit->skip = (node->inputs[0] == unit->last ? node->inputs[1] : node->inputs[0]) + 1;
+    fused->skip = (node->inputs[0] == fused->last ? node->inputs[1] : node->inputs[0]) + 1;
     return true;
 }
 
-static bool take_relu(cn__unit *unit) {
-    bool first = !unit->work.fused.relu;
-    unit->work.fused.relu = true;
+static bool take_relu(cn__fused_op *fused) {
+    bool first = !fused->op.post.relu;
+    fused->op.post.relu = true;
     return first;
 }
 
 /* Without a backward pass there is no training, and dropout is the identity. */
-static bool take_dropout(const cn__plan *plan, cn__unit *unit, int32_t next) {
+static bool take_dropout(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     if (plan->options.training) {
-        unit->work.fused.dropout = cn__dropout_p(plan->model->nodes[next].layer);
-        unit->work.fused.dropout_id = (uint32_t)next;
+        fused->op.post.dropout = cn__dropout_p(plan->model->nodes[next].layer);
+        fused->op.post.dropout_id = (uint32_t)next;
     }
     return true;
 }
@@ -59,89 +59,89 @@ static bool reads_alone(const cn_model *model, int32_t node) {
     return readers == 1;
 }
 
-static bool take_pool(const cn__plan *plan, cn__unit *unit, int32_t next) {
-    const cn__node *head = &plan->model->nodes[unit->head];
+static bool take_pool(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
+    const cn__node *head = &plan->model->nodes[fused->head];
     const cn_layer *pool = plan->model->nodes[next].layer;
     cn__shape in = cn__model_shape(plan->model, head->inputs[0]);
     bool taken = head->layer->ops->convolves
-                     ? unit->skip < 0 && cn__convolution_takes_pool(head->layer, pool, in, plan->max_blocks)
+                     ? fused->skip < 0 && cn__convolution_takes_pool(head->layer, pool, in, plan->max_blocks)
                      : cn__pool_halves(pool, in) && reads_alone(plan->model, head->inputs[0]);
-    if (plan->options.channel_lanes || !taken)
+    if (plan->options.small_batch || !taken)
         return false;
-    unit->pool = next;
+    fused->pool = next;
     return true;
 }
 
 /* Takes `next` into the unit if what the unit has so far allows it. */
-static bool absorb(const cn__plan *plan, cn__unit *unit, int32_t next) {
-    bool taken = false, convolves = plan->model->nodes[unit->head].layer->ops->convolves;
-    bool relu = role(plan->model, unit->head) == CN__ROLE_RELU;
+static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
+    bool taken = false, convolves = plan->model->nodes[fused->head].layer->ops->convolves;
+    bool relu = role(plan->model, fused->head) == CN__ROLE_RELU;
     cn__role what = role(plan->model, next);
-    if (unit->work.fused.dropout > 0.0f || unit->pool >= 0)
+    if (fused->op.post.dropout > 0.0f || fused->pool >= 0)
         return false;
     if ((relu || (convolves && plan->options.training)) && what != CN__ROLE_POOL)
         return false;
     switch (what) {
     case CN__ROLE_NORM:
-        taken = convolves && fold(plan->model, unit, next);
+        taken = convolves && fold(plan->model, fused, next);
         break;
     case CN__ROLE_ADD:
-        taken = take_skip(plan->model, unit, next);
+        taken = take_skip(plan->model, fused, next);
         break;
     case CN__ROLE_RELU:
-        taken = take_relu(unit);
+        taken = take_relu(fused);
         break;
     case CN__ROLE_DROPOUT:
-        taken = take_dropout(plan, unit, next);
+        taken = take_dropout(plan, fused, next);
         break;
     case CN__ROLE_POOL:
-        taken = (convolves || relu) && take_pool(plan, unit, next);
+        taken = (convolves || relu) && take_pool(plan, fused, next);
         break;
     case CN__ROLE_OTHER:
         break;
     }
     if (taken)
-        unit->last = next;
+        fused->last = next;
     return taken;
 }
 
 /* `inside` marks the nodes that earlier units have absorbed: of two norms that meet in an add, the first takes it. */
-static void find_unit(const cn__plan *plan, const bool *inside, int32_t node, cn__unit *unit) {
+static void find_unit(const cn__plan *plan, const bool *inside, int32_t node, cn__fused_op *fused) {
     const cn_model *model = plan->model;
-    unit->head = unit->last = node;
-    unit->skip = unit->folded = unit->pool = -1;
+    fused->head = fused->last = node;
+    fused->skip = fused->folded = fused->pool = -1;
     if (role(model, node) != CN__ROLE_NORM && role(model, node) != CN__ROLE_RELU &&
         !model->nodes[node].layer->ops->convolves)
         return;
     for (int32_t next = sole_reader(model, node); next >= 0 && !inside[next]; next = sole_reader(model, next))
-        if (!absorb(plan, unit, next))
+        if (!absorb(plan, fused, next))
             break;
 }
 
 /* A unit runs where its last node stands: only there all that it reads is known. */
-cn_status cn__units_find(cn__plan *plan) {
+cn_status cn__fusion_find(cn__plan *plan) {
     const cn_model *model = plan->model;
     size_t count = model->node_count;
-    cn__unit *by_last = cn__alloc(plan->ctx, count, sizeof *by_last);
+    cn__fused_op *by_last = cn__alloc(plan->ctx, count, sizeof *by_last);
     bool *inside = cn__alloc(plan->ctx, count, sizeof *inside); /* absorbed by a unit that began before */
     bool *ends = cn__alloc(plan->ctx, count, sizeof *ends);
-    plan->units = cn__alloc(plan->ctx, count, sizeof *plan->units);
-    bool all = by_last && inside && ends && plan->units;
+    plan->fused_ops = cn__alloc(plan->ctx, count, sizeof *plan->fused_ops);
+    bool all = by_last && inside && ends && plan->fused_ops;
     for (int32_t n = 0; all && n < (int32_t)count; n++) {
-        cn__unit unit = {0};
+        cn__fused_op fused = {0};
         if (inside[n])
             continue;
-        find_unit(plan, inside, n, &unit);
-        for (int32_t m = n; m != unit.last;) {
+        find_unit(plan, inside, n, &fused);
+        for (int32_t m = n; m != fused.last;) {
             m = sole_reader(model, m);
             inside[m] = true;
         }
-        ends[unit.last] = true;
-        by_last[unit.last] = unit;
+        ends[fused.last] = true;
+        by_last[fused.last] = fused;
     }
     for (size_t n = 0; all && n < count; n++)
         if (ends[n])
-            plan->units[plan->unit_count++] = by_last[n];
+            plan->fused_ops[plan->fused_op_count++] = by_last[n];
     cn__free(plan->ctx, by_last);
     cn__free(plan->ctx, inside);
     cn__free(plan->ctx, ends);

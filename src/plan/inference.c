@@ -1,7 +1,7 @@
 /* inference.c: images through a model without a backward pass. Each thread has a plan of one block, and takes one block
  * after another through all layers while its activations are in the cache; the plans share packed weights. A block is
  * 16 images in the lanes, or one image with channels in the lanes. */
-#include "model/model.h"
+#include "plan/plan.h"
 
 struct cn__inference {
     cn_context *ctx;
@@ -16,9 +16,9 @@ struct cn__inference {
  * channels are more than the channels. When the two come out close, the block is taken. */
 #define CLOSE 0.9
 
-int32_t cn__inference_few(const cn_model *model) {
-    double products = 1.0, singly = 1.0;
-    if (!cn__plan_serves_channels(model))
+int32_t cn__small_batch_limit(const cn_model *model) {
+    double products = 1.0, small_batch = 1.0;
+    if (!cn__plan_serves_small_batches(model))
         return 0;
     for (size_t n = 0; n < model->node_count; n++) {
         const cn__node *node = &model->nodes[n];
@@ -26,19 +26,19 @@ int32_t cn__inference_few(const cn_model *model) {
         if (!node->layer->ops->multiply_adds)
             continue;
         products += (double)node->layer->ops->multiply_adds(node->layer, in, node->shape);
-        singly += (double)cn__channel_ops(node->layer)->multiply_adds(node->layer, in, node->shape);
+        small_batch += (double)cn__small_batch_ops(node->layer)->multiply_adds(node->layer, in, node->shape);
     }
-    return (int32_t)(CLOSE * CN__LANES * products / singly);
+    return (int32_t)(CLOSE * CN__LANES * products / small_batch);
 }
 
 /* ---- plans ---- */
 
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference) {
     cn_context *ctx = model->ctx;
-    int32_t block_images = options->one_by_one ? 1 : CN__LANES;
+    int32_t block_images = options->small_batch ? 1 : CN__LANES;
     size_t blocks = ((size_t)options->images - 1) / (size_t)block_images + 1, threads = (size_t)ctx->threads;
     cn__plan_options plan_options = {
-        .images = CN__LANES, .copy_tensors = options->copy_tensors, .channel_lanes = options->one_by_one};
+        .images = CN__LANES, .copy_tensors = options->copy_tensors, .small_batch = options->small_batch};
     *inference = NULL;
     cn__inference *made = cn__alloc(ctx, 1, sizeof *made);
     if (!made)
@@ -76,54 +76,54 @@ void cn__inference_prepare(const cn__inference *inference) {
 
 /* ---- running ---- */
 
-typedef struct pass {
+typedef struct job {
     const cn__inference *inference;
     const cn__blocks *blocks;
     int32_t images;
-} pass;
+} job;
 
 static size_t block_count(const cn__inference *inference, int32_t images) {
     size_t block = (size_t)inference->block_images;
     return ((size_t)images + block - 1) / block;
 }
 
-static cn__run block_run(const cn__inference *inference, int32_t images, size_t block) {
+static cn__pass block_run(const cn__inference *inference, int32_t images, size_t block) {
     int32_t left = images - (int32_t)block * inference->block_images;
-    return (cn__run){.images = left < CN__LANES ? left : CN__LANES, .blocks = 1};
+    return (cn__pass){.images = left < CN__LANES ? left : CN__LANES, .blocks = 1};
 }
 
-static void run_block(const pass *p, cn__plan *plan, size_t block, int thread) {
-    cn__run run = block_run(p->inference, p->images, block);
-    run.thread = thread;
+static void run_block(const job *p, cn__plan *plan, size_t block, int thread) {
+    cn__pass pass = block_run(p->inference, p->images, block);
+    pass.thread = thread;
     int64_t begun = cn__trace_begin(p->inference->ctx);
     p->blocks->fill(p->blocks->argument, block, cn__plan_input(plan));
     cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
-    cn__plan_forward(plan, &run); /* can fail in training only */
+    cn__plan_forward(plan, &pass); /* can fail in training only */
     p->blocks->take(p->blocks->argument, block, cn__plan_output(plan));
 }
 
 /* The share of the blocks that one plan takes. */
 static void run_share(void *argument, size_t share, int thread) {
-    const pass *p = argument;
+    const job *p = argument;
     size_t blocks = block_count(p->inference, p->images), count = p->inference->count;
     for (size_t block = share * blocks / count; block < (share + 1) * blocks / count; block++)
         run_block(p, p->inference->plans[share], block, thread);
 }
 
 void cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
-    pass p = {inference, blocks, images};
+    job p = {inference, blocks, images};
     if (block_count(inference, images) == 1)
         run_block(&p, inference->plans[0], 0, 0); /* all threads work on its layers */
     else
         cn__parallel(inference->ctx, inference->count, run_share, &p);
 }
 
-const char *cn__inference_first_bad(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
+const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
     const char *name = NULL;
     for (size_t block = 0; block < block_count(inference, images) && !name; block++) {
-        cn__run run = block_run(inference, images, block);
+        cn__pass pass = block_run(inference, images, block);
         blocks->fill(blocks->argument, block, cn__plan_input(inference->plans[0]));
-        name = cn__plan_first_bad(inference->plans[0], &run);
+        name = cn__plan_first_nonfinite(inference->plans[0], &pass);
     }
     return name;
 }

@@ -2,11 +2,11 @@
 #include "plan/compiled.h"
 #include <math.h>
 
-static cn_status check_run(const cn__plan *plan, const cn__run *run) {
-    for (int32_t u = 0; run->training && u < plan->unit_count; u++) {
-        const cn__node *node = &plan->model->nodes[plan->units[u].head];
+static cn_status check_run(const cn__plan *plan, const cn__pass *pass) {
+    for (int32_t u = 0; pass->training && u < plan->fused_op_count; u++) {
+        const cn__node *node = &plan->model->nodes[plan->fused_ops[u].head];
         cn__shape shape = node->shape;
-        if (node->layer->ops->wants_batch && (int64_t)run->images * shape.height * shape.width < 2)
+        if (node->layer->ops->wants_batch && (int64_t)pass->images * shape.height * shape.width < 2)
             return cn__error(CN_ERR_SHAPE, "%s '%s' cannot train on one image of 1×1 pixels: a channel has one value",
                              node->layer->ops->type, node->name);
     }
@@ -14,25 +14,25 @@ static cn_status check_run(const cn__plan *plan, const cn__run *run) {
 }
 
 void cn__plan_prepare(cn__plan *plan) {
-    static const cn__run nothing = {.blocks = 1};
-    cn__steps_run(plan, &plan->prepare, 0, plan->prepare.count, &nothing);
+    static const cn__pass nothing = {.blocks = 1};
+    cn__instructions_run(plan, &plan->prepare, 0, plan->prepare.count, &nothing);
 }
 
-cn_status cn__plan_forward(cn__plan *plan, const cn__run *run) {
-    CN__TRY(check_run(plan, run));
-    cn__steps_run(plan, &plan->forward, 0, plan->forward.count, run);
+cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass) {
+    CN__TRY(check_run(plan, pass));
+    cn__instructions_run(plan, &plan->forward, 0, plan->forward.count, pass);
     return CN_OK;
 }
 
-void cn__plan_backward(cn__plan *plan, const cn__run *run) {
-    cn__steps_run(plan, &plan->backward, 0, plan->backward.count, run);
+void cn__plan_backward(cn__plan *plan, const cn__pass *pass) {
+    cn__instructions_run(plan, &plan->backward, 0, plan->backward.count, pass);
 }
 
-static bool all_finite(const cn__map *map, const cn__run *run) {
+static bool all_finite(const cn__fmap *map, const cn__pass *pass) {
     size_t channels = (size_t)map->shape.channels;
-    for (size_t item = 0; item < (size_t)run->blocks * channels; item++) {
-        cn__plane plane = cn__map_plane(map, item / channels, item % channels);
-        int32_t lanes = cn__run_lanes(run, item / channels);
+    for (size_t item = 0; item < (size_t)pass->blocks * channels; item++) {
+        cn__plane plane = cn__fmap_plane(map, item / channels, item % channels);
+        int32_t lanes = cn__pass_lanes(pass, item / channels);
         for (int32_t y = 0; y < map->shape.height; y++)
             for (int32_t x = 0; x < map->shape.width * CN__LANES; x++)
                 if (x % CN__LANES < lanes && !isfinite(plane.data[(size_t)y * plane.row + (size_t)x]))
@@ -41,30 +41,30 @@ static bool all_finite(const cn__map *map, const cn__run *run) {
     return true;
 }
 
-const char *cn__plan_first_bad(cn__plan *plan, const cn__run *run) {
-    if (!all_finite(&plan->values[0], run))
+const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass) {
+    if (!all_finite(&plan->values[0], pass))
         return "input";
-    for (int32_t u = 0; u < plan->unit_count; u++) {
-        const cn__unit *unit = &plan->units[u];
-        cn__steps_run(plan, &plan->forward, unit->first_step, unit->end_step, run);
-        if (!all_finite(&plan->values[unit->last + 1], run))
-            return plan->model->nodes[unit->head].name;
+    for (int32_t u = 0; u < plan->fused_op_count; u++) {
+        const cn__fused_op *fused = &plan->fused_ops[u];
+        cn__instructions_run(plan, &plan->forward, fused->first_instruction, fused->end_instruction, pass);
+        if (!all_finite(&plan->values[fused->last + 1], pass))
+            return plan->model->nodes[fused->head].name;
     }
     return NULL;
 }
 
-const cn__map *cn__plan_input(const cn__plan *plan) {
+const cn__fmap *cn__plan_input(const cn__plan *plan) {
     return &plan->values[0];
 }
 
-const cn__map *cn__plan_output(const cn__plan *plan) {
+const cn__fmap *cn__plan_output(const cn__plan *plan) {
     return &plan->values[plan->model->node_count];
 }
 
-const cn__map *cn__plan_output_gradient(const cn__plan *plan) {
+const cn__fmap *cn__plan_output_gradient(const cn__plan *plan) {
     return &plan->gradients[plan->model->node_count];
 }
 
-const cn__map *cn__plan_input_gradient(const cn__plan *plan) {
+const cn__fmap *cn__plan_input_gradient(const cn__plan *plan) {
     return &plan->gradients[0];
 }

@@ -11,14 +11,14 @@ static size_t tensor_bytes(const cn_tensor *tensor) {
 static cn_status copy_tensors(cn__plan *plan) {
     const cn_model *model = plan->model;
     size_t bytes = 0;
-    for (size_t i = 0; i < model->slot_count; i++)
-        bytes += tensor_bytes(&model->slots[i].value);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        bytes += tensor_bytes(&model->tensors[i].value);
     plan->copies = cn__alloc(plan->ctx, bytes, 1);
     if (!plan->copies)
         return cn__no_memory("a copy of the parameters");
     char *to = plan->copies;
-    for (size_t i = 0; i < model->slot_count; i++) {
-        const cn_tensor *from = &model->slots[i].value;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const cn_tensor *from = &model->tensors[i].value;
         plan->tensors[i] = memcpy(to, from->data, (size_t)from->count * cn__dtype_bytes(from->dtype));
         to += tensor_bytes(from);
     }
@@ -27,10 +27,10 @@ static cn_status copy_tensors(cn__plan *plan) {
 
 cn_status cn__plan_tensors(cn__plan *plan) {
     const cn_model *model = plan->model;
-    plan->tensors = cn__alloc(plan->ctx, model->slot_count, sizeof *plan->tensors);
+    plan->tensors = cn__alloc(plan->ctx, model->tensor_count, sizeof *plan->tensors);
     if (!plan->tensors)
         return cn__no_memory("a plan");
-    for (size_t i = 0; i < model->slot_count; i++)
-        plan->tensors[i] = plan->options.share ? plan->options.share->tensors[i] : model->slots[i].value.data;
+    for (size_t i = 0; i < model->tensor_count; i++)
+        plan->tensors[i] = plan->options.share ? plan->options.share->tensors[i] : model->tensors[i].value.data;
     return plan->options.copy_tensors && !plan->options.share ? copy_tensors(plan) : CN_OK;
 }

@@ -6,11 +6,11 @@ enum { MOST = 1024 /* pictures */ };
 
 static cn_status check(const char *function, const cn_tensor *tensor, bool good, const char *want) {
     char text[CN__SHAPE_TEXT];
-    if (good && tensor->dtype == CN_FLOAT32 && tensor->dims == 4 && tensor->count > 0)
+    if (good && tensor->dtype == CN_DTYPE_FLOAT32 && tensor->dims == 4 && tensor->count > 0)
         return CN_OK;
-    return cn__error(
-        CN_ERR_SHAPE, "%s: %s%s, want float32 %s", function,
-        tensor->dtype == CN_FLOAT32 ? "" : "not float32: ", cn__shape_text(text, tensor->dims, tensor->shape), want);
+    return cn__error(CN_ERR_SHAPE, "%s: %s%s, want float32 %s", function,
+                     tensor->dtype == CN_DTYPE_FLOAT32 ? "" : "not float32: ",
+                     cn__shape_text(text, tensor->dims, tensor->shape), want);
 }
 
 static cn_status check_finite(const char *function, const cn_tensor *tensor) {

@@ -4,7 +4,7 @@
 #include "report/report.h"
 #include <math.h>
 
-enum { WITH_NUMBERS = 20, MOST_CELLS = 200, LEVELS = 12 };
+enum { WITH_NUMBERS = 20, MAX_CELLS = 200, LEVELS = 12 };
 enum { NAME = 14, TITLE = 40, MARGIN = 16, AREA = 380 };
 
 typedef struct matrix {
@@ -132,7 +132,7 @@ cn_status cn_chart_confusion(const cn_evaluation *evaluation, const cn_dataset *
     cn__text out = {.ctx = ctx};
     matrix m = {.out = &out, .evaluation = evaluation, .dataset = dataset};
     m.classes = cn_evaluation_classes(evaluation);
-    m.cells = m.classes > MOST_CELLS ? MOST_CELLS : (int)m.classes;
+    m.cells = m.classes > MAX_CELLS ? MAX_CELLS : (int)m.classes;
     m.count = cn__alloc(ctx, (size_t)m.cells * (size_t)m.cells, sizeof *m.count);
     m.total = cn__alloc(ctx, (size_t)m.cells, sizeof *m.total);
     cn_status status = m.count && m.total ? CN_OK : cn__no_memory("a confusion matrix");

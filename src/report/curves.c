@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { LEFT = 64, RIGHT = 16, TOP = 40, LEGEND_LINE = 20, PLOT = 230, BOTTOM = 46 };
-enum { MOST_POINTS = 400, MARKERS = 20, LEGEND_NAME = 24, SWATCH = 26, GAP = 16 };
+enum { MAX_POINTS = 400, MARKERS = 20, LEGEND_NAME = 24, SWATCH = 26, GAP = 16 };
 
 typedef struct panel {
     cn__text *out;
@@ -40,7 +40,7 @@ static const char *const markers[] = {/* relative to the point */
 
 /* ---- values ---- */
 
-static double value_of(const cn_epoch *epoch, cn_metric metric, bool test) {
+static double value_of(const cn_epoch_info *epoch, cn_metric metric, bool test) {
     if (metric == CN_METRIC_LOSS)
         return test ? epoch->test_loss : epoch->train_loss;
     if (metric == CN_METRIC_ACCURACY)
@@ -108,7 +108,7 @@ static bool has_points(const panel *p, const curve *c) {
 
 /* Every `stride`th epoch is drawn, and the last. */
 static size_t next_index(const panel *p, size_t i) {
-    size_t stride = (p->longest + MOST_POINTS - 1) / MOST_POINTS;
+    size_t stride = (p->longest + MAX_POINTS - 1) / MAX_POINTS;
     if (i + 1 >= p->longest)
         return p->longest;
     return i + stride < p->longest ? i + stride : p->longest - 1;

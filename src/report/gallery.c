@@ -4,13 +4,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { LARGEST_SIDE = 160, NAME_BYTES = 40 };
+enum { MAX_SIDE = 160, NAME_BYTES = 40 };
 
 cn_status cn__gallery_new(cn_context *ctx, int64_t count, int64_t channels, int64_t height, int64_t width,
                           cn__gallery *gallery) {
     *gallery = (cn__gallery){.ctx = ctx, .count = count};
     const int64_t shape[] = {count, channels == 3 ? 3 : 1, height, width};
-    CN__TRY(cn_tensor_new(ctx, CN_UINT8, 4, shape, &gallery->images));
+    CN__TRY(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &gallery->images));
     gallery->titles = cn__alloc(ctx, (size_t)count, sizeof *gallery->titles);
     return gallery->titles ? CN_OK : cn__no_memory("titles");
 }
@@ -63,8 +63,9 @@ cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *d
     cn_tensor *image, *labels = NULL;
     cn_dataset_shape(dataset, shape);
     int64_t pixels = shape[1] * shape[2], shown = cn_tensor_shape(gallery->images, 1) * pixels;
-    CN__TRY(cn_tensor_new(gallery->ctx, CN_FLOAT32, 4, (const int64_t[]){1, shape[0], shape[1], shape[2]}, &image));
-    cn_status status = cn_tensor_borrow(gallery->ctx, CN_INT64, 1, (const int64_t[]){1}, label, &labels);
+    CN__TRY(
+        cn_tensor_new(gallery->ctx, CN_DTYPE_FLOAT32, 4, (const int64_t[]){1, shape[0], shape[1], shape[2]}, &image));
+    cn_status status = cn_tensor_borrow(gallery->ctx, CN_DTYPE_INT64, 1, (const int64_t[]){1}, label, &labels);
     if (status == CN_OK)
         status = cn_dataset_batch(dataset, 1, &index, fetch->augment, fetch->seed, fetch->epoch, image, labels);
     if (status == CN_OK) {
@@ -157,21 +158,21 @@ static void shrink_plane(const uint8_t *from, int64_t height, int64_t width, int
 
 cn_status cn__check_pictures(const cn_tensor *pictures, const char *what) {
     char text[CN__SHAPE_TEXT];
-    bool good = pictures->dtype == CN_UINT8 && pictures->dims == 4 && pictures->count > 0;
+    bool good = pictures->dtype == CN_DTYPE_UINT8 && pictures->dims == 4 && pictures->count > 0;
     if (good && (pictures->shape[1] == 1 || pictures->shape[1] == 3))
         return CN_OK;
     return cn__error(
         CN_ERR_SHAPE, "%s: %s%s, want uint8 [N, 1 or 3, H, W]", what,
-        pictures->dtype == CN_UINT8 ? "" : "not uint8: ", cn__shape_text(text, pictures->dims, pictures->shape));
+        pictures->dtype == CN_DTYPE_UINT8 ? "" : "not uint8: ", cn__shape_text(text, pictures->dims, pictures->shape));
 }
 
 static cn_status encode(cn_context *ctx, const cn_tensor *images, int64_t i, cn_tensor **png) {
     int64_t channels = cn_tensor_shape(images, 1), height = cn_tensor_shape(images, 2);
     int64_t width = cn_tensor_shape(images, 3), side = height > width ? height : width;
-    int64_t factor = (side + LARGEST_SIDE - 1) / LARGEST_SIDE;
+    int64_t factor = (side + MAX_SIDE - 1) / MAX_SIDE;
     int64_t shape[] = {1, channels, (height + factor - 1) / factor, (width + factor - 1) / factor};
     cn_tensor *small;
-    CN__TRY(cn_tensor_new(ctx, CN_UINT8, 4, shape, &small));
+    CN__TRY(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &small));
     for (int64_t c = 0; c < channels; c++)
         shrink_plane((const uint8_t *)cn_tensor_data(images) + (i * channels + c) * height * width, height, width,
                      factor, (uint8_t *)cn_tensor_data(small) + c * shape[2] * shape[3]);

@@ -19,11 +19,11 @@ cn_status cn_history_new(cn_context *context, const char *name, cn_history **his
     return CN_OK;
 }
 
-cn_status cn_history_add(cn_history *history, const cn_epoch *epoch) {
-    cn_epoch known = CN_EPOCH_INIT;
+cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch) {
+    cn_epoch_info known = CN_EPOCH_INFO_INIT;
     CN__REQUIRE(history);
     CN__REQUIRE(epoch);
-    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, epoch, "cn_epoch"));
+    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, epoch, "cn_epoch_info"));
     CN__TRY(
         cn__grow(history->ctx, (void **)&history->epochs, &history->capacity, history->count, sizeof *history->epochs));
     history->epochs[history->count++] = known;

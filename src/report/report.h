@@ -43,7 +43,7 @@ int cn__class_length(const cn_dataset *dataset, int64_t label, int most);
 
 /* ---- axes (scale.c) ---- */
 
-#define CN__MOST_TICKS 16
+#define CN__MAX_TICKS 16
 
 typedef enum cn__spacing { CN__LINEAR, CN__WHOLE_NUMBERS, CN__LOGARITHMIC_IF_WIDE } cn__spacing;
 
@@ -52,11 +52,11 @@ typedef struct cn__scale {
     bool logarithmic;
     int from, to; /* where these are, in pixels */
     int ticks;
-    double tick[CN__MOST_TICKS];
+    double tick[CN__MAX_TICKS];
     int decimals; /* of the ticks; -1: each as short as can be */
 } cn__scale;
 
-/* An axis for finite values from low to high, widened to about `ticks` round numbers (0 < ticks < CN__MOST_TICKS). */
+/* An axis for finite values from low to high, widened to about `ticks` round numbers (0 < ticks < CN__MAX_TICKS). */
 cn__scale cn__scale_new(double low, double high, cn__spacing spacing, int ticks, int from, int to);
 double cn__scale_at(const cn__scale *scale, double value);
 void cn__append_tick(cn__text *out, const cn__scale *scale, int tick);
@@ -66,7 +66,7 @@ void cn__append_tick(cn__text *out, const cn__scale *scale, int tick);
 struct cn_history {
     cn_context *ctx;
     char *name;
-    cn_epoch *epochs;
+    cn_epoch_info *epochs;
     size_t count, capacity;
 };
 

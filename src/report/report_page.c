@@ -109,7 +109,7 @@ static cn_status add_worst(draft *d) {
 /* A build without images has all but the pictures. */
 static cn_status can_draw_pictures(cn_context *ctx) {
     cn_tensor *pixel, *png;
-    CN__TRY(cn_tensor_new(ctx, CN_UINT8, 4, (const int64_t[]){1, 1, 1, 1}, &pixel));
+    CN__TRY(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, (const int64_t[]){1, 1, 1, 1}, &pixel));
     cn_status status = cn_image_encode_png(pixel, &png);
     cn_tensor_free(png);
     cn_tensor_free(pixel);

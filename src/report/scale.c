@@ -32,7 +32,7 @@ static void fit_linear(cn__scale *scale, bool whole, int ticks) {
         step = step < 1.0 ? 1.0 : step;
     double first = whole ? ceil(scale->low / step) : floor(scale->low / step * (1.0 + 1e-12));
     double last = whole ? floor(scale->high / step) : ceil(scale->high / step * (1.0 - 1e-12));
-    for (double i = first; i <= last && scale->ticks < CN__MOST_TICKS; i++)
+    for (double i = first; i <= last && scale->ticks < CN__MAX_TICKS; i++)
         scale->tick[scale->ticks++] = i * step;
     if (!whole) {
         scale->low = first * step;
@@ -62,7 +62,7 @@ static void fit_logarithmic(cn__scale *scale, int ticks) {
     for (int decade = first; decade <= last + 1; decade += stride)
         for (int i = 0; i < parts; i++) {
             double value = all[i] * pow(10.0, decade);
-            if (value >= below * (1.0 - 1e-9) && value <= above * (1.0 + 1e-9) && scale->ticks < CN__MOST_TICKS)
+            if (value >= below * (1.0 - 1e-9) && value <= above * (1.0 + 1e-9) && scale->ticks < CN__MAX_TICKS)
                 scale->tick[scale->ticks++] = value;
         }
     scale->low = below;

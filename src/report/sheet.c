@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MARGIN = 16, GAP = 12, LINE = 16, LONGEST_TITLE = 28, LETTER = 7 /* pixels, of small text */ };
+enum { MARGIN = 16, GAP = 12, LINE = 16, MAX_TITLE = 28, LETTER = 7 /* pixels, of small text */ };
 enum { MOST = 4096 /* pictures */ };
 
 typedef struct layout {
@@ -22,7 +22,7 @@ static const char *second_line(const char *title) {
 static int line_length(const char *line) {
     const char *end = strchr(line, '\n');
     int rest = end ? cn__name_length(end, CN__WHOLE) : 0, all = cn__name_length(line, CN__WHOLE) - rest;
-    return all < LONGEST_TITLE ? all : LONGEST_TITLE;
+    return all < MAX_TITLE ? all : MAX_TITLE;
 }
 
 static void append_line(cn__text *out, const char *line, int x, int y, const char *look) {
@@ -35,7 +35,7 @@ static void append_line(cn__text *out, const char *line, int x, int y, const cha
         return;
     }
     cn__text_append(out, "<text class=\"%s cn-i\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">", look, x, y);
-    cn__append_name(out, text, LONGEST_TITLE);
+    cn__append_name(out, text, MAX_TITLE);
     cn__text_append(out, "</text>\n");
     cn_text_free(text);
 }

@@ -48,30 +48,30 @@ static cn_status not_finite(const cn_trainer *t, const char *layer, const char *
 static cn_status find_gradient(cn_trainer *t, double *loss) {
     int64_t first = t->batch * t->train.images, left = t->count - first;
     cn__fetch how = {.augment = true, .seed = t->options.seed, .epoch = (int64_t)t->epochs + 1};
-    cn__run run = {.images = left < t->train.images ? (int32_t)left : t->train.images,
-                   .training = true,
-                   .seed = t->options.seed,
-                   .step = (uint32_t)t->epochs + 1,
-                   .image = t->train.place};
-    run.blocks = (run.images + CN__LANES - 1) / CN__LANES;
-    CN__TRY(cn__feed_fetch(&t->train, t->order, first, run.images, &how, cn__plan_input(t->plan)));
+    cn__pass pass = {.images = left < t->train.images ? (int32_t)left : t->train.images,
+                     .training = true,
+                     .seed = t->options.seed,
+                     .step = (uint32_t)t->epochs + 1,
+                     .image = t->train.place};
+    pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
+    CN__TRY(cn__feed_fetch(&t->train, t->order, first, pass.images, &how, cn__plan_input(t->plan)));
     cn__tally tally = t->tally;
     double penalty = l1_penalty(t);
     keep_buffers(t);
     cn__plan_prepare(t->plan);
-    CN__TRY(cn__plan_forward(t->plan, &run));
+    CN__TRY(cn__plan_forward(t->plan, &pass));
     int64_t begun = cn__trace_begin(t->ctx);
-    *loss = penalty + cn__loss_batch(&t->criterion, cn__plan_output(t->plan), t->train.label, run.images,
+    *loss = penalty + cn__loss_batch(&t->loss_spec, cn__plan_output(t->plan), t->train.label, pass.images,
                                      cn__plan_output_gradient(t->plan), &tally);
     cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
     if (!isfinite(*loss)) {
-        cn_status status = not_finite(t, cn__plan_first_bad(t->plan, &run), "batch", t->batch + 1, *loss);
+        cn_status status = not_finite(t, cn__plan_first_nonfinite(t->plan, &pass), "batch", t->batch + 1, *loss);
         restore_buffers(t);
         return status;
     }
-    tally.loss += penalty * run.images;
+    tally.loss += penalty * pass.images;
     t->tally = tally;
-    cn__plan_backward(t->plan, &run);
+    cn__plan_backward(t->plan, &pass);
     return CN_OK;
 }
 
@@ -91,16 +91,16 @@ static cn_status train_batch(cn_trainer *t, double *loss) {
 
 static bool report_batch(const cn_trainer *t, double loss) {
     double images = (double)t->tally.images;
-    cn_batch batch = {.size = sizeof batch,
-                      .epoch = (int64_t)t->epochs + 1,
-                      .batch = t->batch,
-                      .batches = t->batches,
-                      .images = t->tally.images,
-                      .loss = loss,
-                      .average_loss = t->tally.loss / images,
-                      .average_accuracy = (double)t->tally.correct / images,
-                      .learning_rate = t->schedule.rate,
-                      .seconds = t->seconds};
+    cn_batch_info batch = {.size = sizeof batch,
+                           .epoch = (int64_t)t->epochs + 1,
+                           .batch = t->batch,
+                           .batches = t->batches,
+                           .images = t->tally.images,
+                           .loss = loss,
+                           .average_loss = t->tally.loss / images,
+                           .average_accuracy = (double)t->tally.correct / images,
+                           .learning_rate = t->schedule.rate,
+                           .seconds = t->seconds};
     return t->options.on_batch && t->options.on_batch(t->options.user, &batch) != 0;
 }
 
@@ -121,13 +121,13 @@ typedef struct test_pass {
     cn__tally tally;
 } test_pass;
 
-static cn_status test_batch(void *argument, int64_t first, int32_t images) {
+static cn_status test_batch_size(void *argument, int64_t first, int32_t images) {
     test_pass *pass = argument;
     cn_trainer *t = pass->trainer;
-    double loss = cn__loss_batch(&t->criterion, &t->test.outputs, t->test.label, images, NULL, &pass->tally);
+    double loss = cn__loss_batch(&t->loss_spec, &t->test.outputs, t->test.label, images, NULL, &pass->tally);
     if (isfinite(loss))
         return CN_OK;
-    return not_finite(t, cn__feed_first_bad(&t->test, t->testing, first, images), "test batch",
+    return not_finite(t, cn__feed_first_nonfinite(&t->test, t->testing, first, images), "test batch",
                       first / t->test.images + 1, loss);
 }
 
@@ -137,7 +137,7 @@ static cn_status test(cn_trainer *t, double *loss, double *accuracy) {
     if (!t->testing)
         return CN_OK;
     cn__inference_prepare(t->testing);
-    CN__TRY(cn__feed_all(&t->test, t->testing, test_batch, &pass));
+    CN__TRY(cn__feed_all(&t->test, t->testing, test_batch_size, &pass));
     *loss = pass.tally.loss / (double)pass.tally.images;
     *accuracy = (double)pass.tally.correct / (double)pass.tally.images;
     return CN_OK;
@@ -151,7 +151,7 @@ static void begin_epoch(cn_trainer *t) {
     t->seconds = 0.0;
 }
 
-cn_status cn__trainer_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop) {
+cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop) {
     cn_trainer *t = trainer;
     CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, t->epochs, sizeof *t->history));
     if (t->batch == 0)
@@ -161,12 +161,12 @@ cn_status cn__trainer_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, voi
     if (*stop)
         return CN_OK;
     double start = seconds_now(), images = (double)t->tally.images;
-    cn_epoch epoch = {.size = sizeof epoch,
-                      .epoch = (int64_t)t->epochs + 1,
-                      .train_loss = t->tally.loss / images,
-                      .train_accuracy = (double)t->tally.correct / images,
-                      .learning_rate = t->schedule.rate,
-                      .images_per_second = images / t->seconds};
+    cn_epoch_info epoch = {.size = sizeof epoch,
+                           .epoch = (int64_t)t->epochs + 1,
+                           .train_loss = t->tally.loss / images,
+                           .train_accuracy = (double)t->tally.correct / images,
+                           .learning_rate = t->schedule.rate,
+                           .images_per_second = images / t->seconds};
     cn__average_show(&t->average, true);
     CN__TRY(test(t, &epoch.test_loss, &epoch.test_accuracy));
     epoch.seconds = t->seconds + seconds_now() - start;

@@ -155,23 +155,23 @@ static void add_matrix(cn_optimizer *o, size_t first, const cn_tensor *value) {
     o->matrices[o->matrix_count++] = (matrix){first, {outputs, (size_t)value->count / outputs}, NULL};
 }
 
-static bool is_weight(const cn__slot *slot) {
+static bool is_weight(const cn__model_tensor *slot) {
     return slot->parameter && slot->value.dims > 1;
 }
 
 /* The output layer's: the last. */
 static size_t output_weight(const cn_model *model) {
-    size_t last = model->slot_count;
-    for (size_t i = 0; i < model->slot_count; i++)
-        last = is_weight(&model->slots[i]) ? i : last;
+    size_t last = model->tensor_count;
+    for (size_t i = 0; i < model->tensor_count; i++)
+        last = is_weight(&model->tensors[i]) ? i : last;
     return last;
 }
 
 static void sort_out(cn_optimizer *o) {
     const cn_model *model = o->model;
     size_t first = 0, output = output_weight(model);
-    for (size_t i = 0; i < model->slot_count; i++) {
-        const cn__slot *slot = &model->slots[i];
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const cn__model_tensor *slot = &model->tensors[i];
         size_t end = first + ((size_t)slot->value.count + CN__LANES - 1) / CN__LANES * CN__LANES;
         if (!slot->parameter)
             continue;
@@ -201,8 +201,8 @@ static cn_status give_work(cn_optimizer *o) {
 
 static cn_status make_parts(cn_optimizer *o) {
     const cn_model *model = o->model;
-    o->pieces = cn__alloc(model->ctx, model->slot_count + model->flat_count / PIECE + 1, sizeof *o->pieces);
-    o->matrices = cn__alloc(model->ctx, model->slot_count + 1, sizeof *o->matrices);
+    o->pieces = cn__alloc(model->ctx, model->tensor_count + model->flat_count / PIECE + 1, sizeof *o->pieces);
+    o->matrices = cn__alloc(model->ctx, model->tensor_count + 1, sizeof *o->matrices);
     if (!o->pieces || !o->matrices)
         return cn__no_memory("an optimiser");
     sort_out(o);

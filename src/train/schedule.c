@@ -30,7 +30,7 @@ static cn_status plateau_check(const cn_schedule_options *o) {
     CN__TRY(expect(o->factor > 0.0f && o->factor < 1.0f, "factor", (double)o->factor, "between 0 and 1"));
     CN__TRY(expect(o->patience >= 0, "patience", o->patience, "0 or more"));
     CN__TRY(expect(o->threshold > 0.0f && o->threshold < 1.0f, "threshold", (double)o->threshold, "between 0 and 1"));
-    return expect(not_negative(o->min_lr), "min_lr", (double)o->min_lr, "0 or more");
+    return expect(not_negative(o->min_learning_rate), "min_learning_rate", (double)o->min_learning_rate, "0 or more");
 }
 
 static double plateau_epoch(cn__schedule *s, int64_t epoch, double loss) {
@@ -45,7 +45,7 @@ static double plateau_epoch(cn__schedule *s, int64_t epoch, double loss) {
     if (s->bad_epochs <= o->patience)
         return s->rate;
     s->bad_epochs = 0;
-    double lower = fmax(s->rate * (double)o->factor, (double)o->min_lr);
+    double lower = fmax(s->rate * (double)o->factor, (double)o->min_learning_rate);
     return s->rate - lower > SMALLEST_CUT ? lower : s->rate;
 }
 
@@ -69,11 +69,11 @@ static cn_status length_check(const cn_schedule_options *o) {
 
 static cn_status cosine_check(const cn_schedule_options *o) {
     CN__TRY(length_check(o));
-    return expect(not_negative(o->min_lr), "min_lr", (double)o->min_lr, "0 or more");
+    return expect(not_negative(o->min_learning_rate), "min_learning_rate", (double)o->min_learning_rate, "0 or more");
 }
 
 static double cosine_epoch(cn__schedule *s, int64_t epoch, double loss) {
-    double lowest = (double)s->options.min_lr;
+    double lowest = (double)s->options.min_learning_rate;
     (void)loss;
     return lowest + (s->base - lowest) * (1.0 + cos(PI * (double)epoch / s->options.epochs)) / 2.0;
 }
@@ -82,7 +82,7 @@ static double cosine_epoch(cn__schedule *s, int64_t epoch, double loss) {
 
 static cn_status one_cycle_check(const cn_schedule_options *o) {
     CN__TRY(length_check(o));
-    CN__TRY(expect(not_negative(o->max_lr), "max_lr", (double)o->max_lr, "0 or more"));
+    CN__TRY(expect(not_negative(o->max_learning_rate), "max_learning_rate", (double)o->max_learning_rate, "0 or more"));
     CN__TRY(expect(o->pct_start > 0.0f && o->pct_start <= 1.0f, "pct_start", (double)o->pct_start, "0 to 1"));
     CN__TRY(expect(positive(o->div_factor), "div_factor", (double)o->div_factor, "above 0"));
     return expect(positive(o->final_div_factor), "final_div_factor", (double)o->final_div_factor, "above 0");
@@ -94,7 +94,8 @@ static double between(const cn_schedule_options *o, double from, double to, doub
 
 static double one_cycle_batch(const cn__schedule *s, int64_t step) {
     const cn_schedule_options *o = &s->options;
-    double peak = o->max_lr > 0.0f ? (double)o->max_lr : 10.0 * s->base, start = peak / (double)o->div_factor;
+    double peak = o->max_learning_rate > 0.0f ? (double)o->max_learning_rate : 10.0 * s->base,
+           start = peak / (double)o->div_factor;
     double last = (double)o->epochs * (double)s->batches - 1.0, at = fmin((double)step, last);
     double top = (double)o->pct_start * (last + 1.0) - 1.0;
     if (at <= top)

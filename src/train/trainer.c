@@ -15,16 +15,16 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
     *o = (cn_trainer_options)CN_TRAINER_OPTIONS_INIT;
     CN__TRY(cn__options_read(o, sizeof *o, offsetof(cn_trainer_options, ema_decay), options, "cn_trainer_options"));
     CN__TRY(check_batch("batch_size", o->batch_size));
-    CN__TRY(check_batch("test_batch", o->test_batch));
+    CN__TRY(check_batch("test_batch_size", o->test_batch_size));
     if (!(o->l1 >= 0.0f) || !isfinite(o->l1))
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: l1 is %g, wanted 0 or more", (double)o->l1);
     if (!(o->ema_decay >= 0.0f && o->ema_decay < 1.0f))
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: ema_decay is %g, wanted 0 to below 1",
                          (double)o->ema_decay);
     o->batch_size = o->batch_size ? o->batch_size : 32;
-    o->test_batch = o->test_batch ? o->test_batch : 128;
-    t->criterion = (cn__criterion){o->loss, o->label_smoothing};
-    return cn__criterion_check(&t->criterion, "cn_trainer_options");
+    o->test_batch_size = o->test_batch_size ? o->test_batch_size : 128;
+    t->loss_spec = (cn__loss_spec){o->loss, o->label_smoothing};
+    return cn__loss_spec_check(&t->loss_spec, "cn_trainer_options");
 }
 
 /* ---- what a model learns of its data: class names, and what to do with 8-bit pixels ---- */
@@ -64,7 +64,7 @@ static cn_status make_plans(cn_trainer *t, const cn_dataset *train, const cn_dat
     CN__TRY(cn__plan_new(t->model, &(cn__plan_options){.images = t->train.images, .training = true}, &t->plan));
     if (!test)
         return CN_OK;
-    CN__TRY(cn__feed_init(&t->test, t->ctx, test, t->options.test_batch));
+    CN__TRY(cn__feed_init(&t->test, t->ctx, test, t->options.test_batch_size));
     CN__TRY(
         cn__feed_outputs(&t->test, cn__model_shape(t->model, (int32_t)t->model->node_count - 1), (cn__variants){0}));
     return cn__inference_new(t->model, &(cn__inference_options){.images = t->test.images}, &t->testing);
@@ -136,7 +136,7 @@ cn_status cn_trainer_fit(cn_trainer *trainer, int epochs, cn_epoch_function on_e
     cn__schedule_begin(&trainer->schedule, epochs);
     cn_status status = CN_OK;
     for (int i = 0; i < epochs && !stop && status == CN_OK; i++)
-        status = cn__trainer_epoch(trainer, on_epoch, user, &stop);
+        status = cn__trainer_run_epoch(trainer, on_epoch, user, &stop);
     cn__average_show(&trainer->average, true);
     return status;
 }
@@ -145,11 +145,11 @@ int64_t cn_trainer_epoch_count(const cn_trainer *trainer) {
     return (int64_t)trainer->epochs;
 }
 
-cn_status cn_trainer_epoch(const cn_trainer *trainer, int64_t index, cn_epoch *epoch) {
+cn_status cn_trainer_epoch_info(const cn_trainer *trainer, int64_t index, cn_epoch_info *epoch) {
     CN__REQUIRE(trainer);
     CN__REQUIRE(epoch);
     if (index < 0 || index >= (int64_t)trainer->epochs)
-        return cn__error(CN_ERR_NOT_FOUND, "cn_trainer_epoch: index %lld, the history has %lld epochs",
+        return cn__error(CN_ERR_NOT_FOUND, "cn_trainer_epoch_info: index %lld, the history has %lld epochs",
                          (long long)index, (long long)trainer->epochs);
-    return cn__struct_write(epoch, &trainer->history[index], sizeof *epoch, sizeof *epoch, "cn_epoch");
+    return cn__struct_write(epoch, &trainer->history[index], sizeof *epoch, sizeof *epoch, "cn_epoch_info");
 }

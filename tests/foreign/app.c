@@ -22,14 +22,14 @@ int main(int argc, char **argv) {
     if (argc != 2 || cn_version_number() != CN_VERSION_NUMBER)
         return 2;
     check(cn_context_new(NULL, &context));
-    check(cn_dataset_synthetic(context, CN_TRAIN, 64, 1, &images));
-    check(cn_session8_new(context, NULL, &model));
+    check(cn_dataset_synthetic(context, CN_SPLIT_TRAIN, 64, 1, &images));
+    check(cn_model_session8(context, NULL, &model));
     check(cn_trainer_new(model, images, NULL, NULL, &trainer));
     check(cn_trainer_fit(trainer, 1, NULL, NULL));
     check(cn_model_save(model, argv[1]));
     check(cn_predictor_new(model, NULL, &predictor));
-    check(cn_tensor_new(context, CN_UINT8, 4, image_shape, &image));
-    check(cn_tensor_new(context, CN_FLOAT32, 2, scores_shape, &scores));
+    check(cn_tensor_new(context, CN_DTYPE_UINT8, 4, image_shape, &image));
+    check(cn_tensor_new(context, CN_DTYPE_FLOAT32, 2, scores_shape, &scores));
     check(cn_dataset_image(images, 0, image, NULL));
     check(cn_predictor_run(predictor, image, scores));
     for (int k = 0; k < 10; k++)

@@ -90,7 +90,7 @@ def optimizers(out):
 
 # ---- schedules: kind, base rate, epochs to run, batches an epoch, options / losses / rates (of batches or epochs) ----
 
-ORDER = ("factor", "patience", "threshold", "step_size", "min_lr", "epochs", "max_lr", "pct_start", "div_factor",
+ORDER = ("factor", "patience", "threshold", "step_size", "min_learning_rate", "epochs", "max_learning_rate", "pct_start", "div_factor",
          "final_div_factor", "linear")
 
 
@@ -118,14 +118,14 @@ def schedules(out):
             (0.01, 0.3, 0, 1e-4, 0), (0.1, 0.1, 2, 1e-2, 0), (0.01, 0.5, 1, 1e-4, 0.002), (1e-7, 0.5, 0, 1e-4, 0)):
         schedule_case(out, 1, base, len(falling), 3, falling,
                       lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=f32(factor), patience=patience,
-                                                               threshold=f32(threshold), min_lr=f32(least)),
-                      factor=factor, patience=patience, threshold=threshold, min_lr=least)
+                                                               threshold=f32(threshold), min_learning_rate=f32(least)),
+                      factor=factor, patience=patience, threshold=threshold, min_learning_rate=least)
     for factor, size in ((0.1, 4), (0.3, 1), (1.5, 7)):
         schedule_case(out, 2, 0.01, len(none), 3, none, lambda o: lr_scheduler.StepLR(o, size, f32(factor)),
                       factor=factor, step_size=size)
     for epochs, least in ((len(none), 0), (20, 0.01), (6, 0.001)):
         schedule_case(out, 3, 0.1, len(none), 3, none,
-                      lambda o: lr_scheduler.CosineAnnealingLR(o, epochs, f32(least)), epochs=epochs, min_lr=least)
+                      lambda o: lr_scheduler.CosineAnnealingLR(o, epochs, f32(least)), epochs=epochs, min_learning_rate=least)
     for run, batches, peak, start, div, final, linear in (
             (6, 7, 0.1, 0.3, 25, 1e4, 0), (5, 8, 0.5, 0.25, 10, 100, 1), (1, 9, 0.1, 0.5, 4, 10, 0),
             (3, 1, 0.2, 0.9, 25, 1e4, 1), (1, 1, 0.1, 0.3, 25, 1e4, 0)):
@@ -134,7 +134,7 @@ def schedules(out):
                                                         pct_start=f32(start), div_factor=f32(div),
                                                         final_div_factor=f32(final), cycle_momentum=False,
                                                         anneal_strategy="linear" if linear else "cos"),
-                      epochs=run, max_lr=peak, pct_start=start, div_factor=div, final_div_factor=final, linear=linear)
+                      epochs=run, max_learning_rate=peak, pct_start=start, div_factor=div, final_div_factor=final, linear=linear)
 
 
 if __name__ == "__main__":

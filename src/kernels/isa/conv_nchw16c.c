@@ -6,8 +6,8 @@
 
 /* A tile is up to VECTORS vectors high; how many pixels wide depends on that. 32 registers hold 28 accumulators, the
  * weights and an input, 16 hold 12. Pixels that do not lie side by side each want an address of their own. */
-#define VECTORS     3
-#define MOST_PIXELS 14
+#define VECTORS    3
+#define MAX_PIXELS 14
 #if CN__ISA == 3
 #define PIXELS_ONE   14
 #define PIXELS_TWO   14
@@ -29,11 +29,11 @@ typedef struct place {
 
 /* Where vector `vector` of the channels of a pixel lies. */
 INLINE size_t vector_at(int32_t vector, size_t plane) {
-    return (size_t)(vector / CN__PARTS) * plane + (size_t)(vector % CN__PARTS) * CN__WIDTH;
+    return (size_t)(vector / CN__VECTORS_PER_LINE) * plane + (size_t)(vector % CN__VECTORS_PER_LINE) * CN__WIDTH;
 }
 
 INLINE void accumulate(const cn__channel_conv_args *a, place at, int vectors, int pixels, bool side_by_side,
-                       vf sum[VECTORS][MOST_PIXELS]) {
+                       vf sum[VECTORS][MAX_PIXELS]) {
     size_t step = side_by_side ? CN__LANES : a->in_step;
     const float *in = a->in + (size_t)at.row * a->in_row + (size_t)at.pixel * step, *weights[VECTORS];
     size_t next = 0; /* weight */
@@ -65,7 +65,7 @@ INLINE void accumulate(const cn__channel_conv_args *a, place at, int vectors, in
 }
 
 INLINE void tile(const cn__channel_conv_args *a, place at, int vectors, int pixels, bool side_by_side) {
-    vf sum[VECTORS][MOST_PIXELS];
+    vf sum[VECTORS][MAX_PIXELS];
     CN__UNROLL
     for (int k = 0; k < VECTORS; k++) {
         if (k >= vectors)
@@ -137,7 +137,7 @@ INLINE void all_rows(const cn__channel_conv_args *a, int32_t vector, int vectors
 
 /* What no channel lies in of the last line of a pixel. */
 static void clear_rest(const cn__channel_conv_args *a, int32_t vectors) {
-    for (; vectors % CN__PARTS; vectors++)
+    for (; vectors % CN__VECTORS_PER_LINE; vectors++)
         for (size_t row = 0; row < (size_t)a->height; row++) {
             float *out = a->out + vector_at(vectors, a->out_plane) + row * a->out_row;
             for (size_t p = 0; p < (size_t)a->width; p++)
@@ -146,7 +146,7 @@ static void clear_rest(const cn__channel_conv_args *a, int32_t vectors) {
 }
 
 /* Vectors go in twos, the last three together. */
-void CN__K(channel_conv)(const cn__channel_conv_args *args) {
+void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args) {
     int32_t vectors = (args->channels + CN__WIDTH - 1) / CN__WIDTH;
     bool side_by_side = args->in_step == CN__LANES;
     for (int32_t v = 0; v < vectors;) {

@@ -137,7 +137,7 @@ INLINE void all_pixels(const cn__conv_args *a, const cn__conv_job *job, place at
         tile(a, job, at, rows, 1);
 }
 
-void CN__K(conv)(const cn__conv_args *args, const cn__conv_job *job) {
+void CN__ISA_NAME(conv)(const cn__conv_args *args, const cn__conv_job *job) {
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
         for (int32_t row = 0; row < args->out_channels; row += ROWS) {
             place at = {row, 0, lane};

@@ -80,7 +80,7 @@ INLINE void tile(const cn__conv_weight_args *a, int32_t row, int32_t column) {
     }
 }
 
-void CN__K(conv_weight)(const cn__conv_weight_args *args) {
+void CN__ISA_NAME(conv_weight)(const cn__conv_weight_args *args) {
     for (int32_t row = 0; row < args->rows; row += ROWS)
         for (int32_t column = 0; column < args->columns; column += COLUMNS)
             tile(args, row, column);

@@ -6,62 +6,62 @@
 #include "kernels/isa/simd.h"
 
 /* direct_conv.c */
-void CN__K(conv)(const cn__conv_args *args, const cn__conv_job *job);
+void CN__ISA_NAME(conv)(const cn__conv_args *args, const cn__conv_job *job);
 /* direct_conv_weight.c */
-void CN__K(conv_weight)(const cn__conv_weight_args *args);
+void CN__ISA_NAME(conv_weight)(const cn__conv_weight_args *args);
 /* winograd.c */
-void CN__K(winograd_input)(const cn__winograd_tiles *tiles, float *v);
-void CN__K(winograd_conv)(const cn__winograd_args *args);
-void CN__K(winograd_filter)(const float *filters, bool turned, float *u, size_t place);
+void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *tiles, float *v);
+void CN__ISA_NAME(winograd_conv)(const cn__winograd_args *args);
+void CN__ISA_NAME(winograd_filter)(const float *filters, bool turned, float *u, size_t place);
 /* winograd_weight.c */
-void CN__K(winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
-void CN__K(winograd_weight)(const cn__winograd_weight_args *args);
-void CN__K(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_column,
-                                   bool accumulate);
+void CN__ISA_NAME(winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
+void CN__ISA_NAME(winograd_weight)(const cn__winograd_weight_args *args);
+void CN__ISA_NAME(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out,
+                                          size_t out_column, bool accumulate);
 /* moments.c */
-float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
-void CN__K(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
+float CN__ISA_NAME(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
+void CN__ISA_NAME(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
 /* pointwise.c */
-void CN__K(pointwise)(const cn__pointwise_args *args);
-void CN__K(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate);
-void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
-                        float *sum_dz, float *sum_dzx);
-void CN__K(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b, const float *c,
-                          bool accumulate);
-void CN__K(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
+void CN__ISA_NAME(pointwise)(const cn__pointwise_args *args);
+void CN__ISA_NAME(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate);
+void CN__ISA_NAME(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
+                               float *sum_dz, float *sum_dzx);
+void CN__ISA_NAME(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b,
+                                 const float *c, bool accumulate);
+void CN__ISA_NAME(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
 /* unary.c */
-void CN__K(unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width);
-void CN__K(unary_backward)(cn__unary kind, float slope, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
-                           int32_t width, bool accumulate);
+void CN__ISA_NAME(unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width);
+void CN__ISA_NAME(unary_backward)(cn__unary kind, float slope, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
+                                  int32_t width, bool accumulate);
 /* pooling.c */
-void CN__K(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
-void CN__K(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
-void CN__K(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, bool relu, uint8_t *which);
-void CN__K(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns);
-void CN__K(avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
-void CN__K(avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
-void CN__K(adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
-void CN__K(adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
+void CN__ISA_NAME(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+void CN__ISA_NAME(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
+void CN__ISA_NAME(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, bool relu, uint8_t *which);
+void CN__ISA_NAME(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns);
+void CN__ISA_NAME(avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+void CN__ISA_NAME(avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
+void CN__ISA_NAME(adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+void CN__ISA_NAME(adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
 /* softmax.c */
-void CN__K(softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y, size_t y_channel,
-                    int32_t height, int32_t width);
-void CN__K(softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
-                             size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
-                             bool accumulate);
+void CN__ISA_NAME(softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y,
+                           size_t y_channel, int32_t height, int32_t width);
+void CN__ISA_NAME(softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
+                                    size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
+                                    bool accumulate);
 /* channel_conv.c */
-void CN__K(channel_conv)(const cn__channel_conv_args *args);
+void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args);
 /* channel_lanes.c */
-void CN__K(channel_norm)(const cn__channel_norm_args *args);
-void CN__K(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,
-                            int32_t height, int32_t width);
+void CN__ISA_NAME(channel_norm)(const cn__channel_norm_args *args);
+void CN__ISA_NAME(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y,
+                                   size_t y_plane, int32_t height, int32_t width);
 /* update.c */
-void CN__K(sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate, float momentum,
-                float dampening, bool nesterov, bool first, float weight_decay, float l1);
-void CN__K(adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,
-                 float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay, bool decoupled,
-                 float l1);
-void CN__K(average)(size_t n, float *average, const float *value, float decay);
+void CN__ISA_NAME(sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate,
+                       float momentum, float dampening, bool nesterov, bool first, float weight_decay, float l1);
+void CN__ISA_NAME(adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,
+                        float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay,
+                        bool decoupled, float l1);
+void CN__ISA_NAME(average)(size_t n, float *average, const float *value, float decay);
 /* orthogonalize.c */
-void CN__K(orthogonalize)(size_t rows, size_t columns, float *x, float *work);
+void CN__ISA_NAME(orthogonalize)(size_t rows, size_t columns, float *x, float *work);
 
 #endif

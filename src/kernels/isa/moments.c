@@ -1,9 +1,9 @@
 /* moments.c: sums over the pixels of a plane. */
 #include "kernels/isa/isa.h"
 
-float CN__K(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes) {
+float CN__ISA_NAME(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes) {
     float line[CN__LANES] __attribute__((aligned(CN__ALIGN)));
-    for (int part = 0; part < CN__PARTS; part++) {
+    for (int part = 0; part < CN__VECTORS_PER_LINE; part++) {
         vf sum = {0};
         for (int32_t r = 0; r < height; r++) {
             const float *p = x.data + (size_t)r * x.row + part * CN__WIDTH;
@@ -36,7 +36,7 @@ static vf column_pairs(cn__plane x, int32_t height, int32_t width, size_t part, 
     return even + odd;
 }
 
-void CN__K(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2) {
+void CN__ISA_NAME(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2) {
     vf count = vf_set1((float)height * (float)width);
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
         vf average = column_pairs(x, height, width, part, (vf){0}, false) / count;

@@ -20,7 +20,7 @@ INLINE void norm_rows(const cn__channel_norm_args *a, size_t part, bool skip, bo
     }
 }
 
-void CN__K(channel_norm)(const cn__channel_norm_args *args) {
+void CN__ISA_NAME(channel_norm)(const cn__channel_norm_args *args) {
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
         if (args->skip.data)
             args->relu ? norm_rows(args, part, true, true) : norm_rows(args, part, true, false);
@@ -40,7 +40,7 @@ INLINE vi used(size_t first, int32_t channels) {
 
 /* Vector i of a pixel's channels. */
 INLINE size_t vector_at(size_t i, size_t plane) {
-    return i / CN__PARTS * plane + i % CN__PARTS * CN__WIDTH;
+    return i / CN__VECTORS_PER_LINE * plane + i % CN__VECTORS_PER_LINE * CN__WIDTH;
 }
 
 INLINE float largest_lane(vf v) {
@@ -55,27 +55,27 @@ static void softmax_pixel(bool logarithm, int32_t channels, const float *x, size
     size_t planes = (size_t)(channels + CN__LANES - 1) / CN__LANES;
     float line[CN__LANES] __attribute__((aligned(CN__ALIGN))) = {0};
     vf best = vf_set1(-INFINITY);
-    for (size_t i = 0; i < planes * CN__PARTS; i++) {
+    for (size_t i = 0; i < planes * CN__VECTORS_PER_LINE; i++) {
         vf value = vf_load(x + vector_at(i, x_plane)), kept = vf_select(used(i * CN__WIDTH, channels), value, best);
         best = vf_select((kept > best) | (kept != kept), kept, best);
     }
     vf largest = vf_set1(largest_lane(best));
-    for (size_t i = 0; i < planes * CN__PARTS; i++) {
+    for (size_t i = 0; i < planes * CN__VECTORS_PER_LINE; i++) {
         vf e = vf_and(used(i * CN__WIDTH, channels), vf_exp(vf_load(x + vector_at(i, x_plane)) - largest));
-        float *sum = line + i % CN__PARTS * CN__WIDTH;
+        float *sum = line + i % CN__VECTORS_PER_LINE * CN__WIDTH;
         vf_store(sum, vf_load(sum) + e);
         vf_store(y + vector_at(i, y_plane), logarithm ? vf_load(x + vector_at(i, x_plane)) : e);
     }
     vf sum = vf_set1(vf_line_sum(line)), log_sum = vf_log(sum);
-    for (size_t i = 0; i < planes * CN__PARTS; i++) {
+    for (size_t i = 0; i < planes * CN__VECTORS_PER_LINE; i++) {
         vf value = vf_load(y + vector_at(i, y_plane));
         value = logarithm ? value - largest - log_sum : value / sum;
         vf_store(y + vector_at(i, y_plane), vf_and(used(i * CN__WIDTH, channels), value));
     }
 }
 
-void CN__K(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,
-                            int32_t height, int32_t width) {
+void CN__ISA_NAME(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y,
+                                   size_t y_plane, int32_t height, int32_t width) {
     for (size_t r = 0; r < (size_t)height; r++)
         for (size_t i = 0; i < (size_t)width * CN__LANES; i += CN__LANES)
             softmax_pixel(logarithm, channels, x.data + r * x.row + i, x_plane, y.data + r * y.row + i, y_plane);

@@ -23,18 +23,18 @@ static void normalize(size_t count, float *x) {
 
 /* Products of a row with ROWS others. */
 static vf_quad dot(size_t columns, const float *row, const float *others) {
-    vf sum[ROWS][CN__PARTS] = {{{0}}};
+    vf sum[ROWS][CN__VECTORS_PER_LINE] = {{{0}}};
     float line[ROWS][CN__LANES] __attribute__((aligned(CN__ALIGN)));
     for (size_t i = 0; i < columns; i += CN__LANES)
         CN__UNROLL
-    for (size_t part = 0; part < CN__PARTS; part++) {
+    for (size_t part = 0; part < CN__VECTORS_PER_LINE; part++) {
         vf v = vf_load(row + i + part * CN__WIDTH);
         CN__UNROLL
         for (size_t r = 0; r < ROWS; r++)
             sum[r][part] = vf_fma(v, vf_load(others + r * columns + i + part * CN__WIDTH), sum[r][part]);
     }
     for (size_t r = 0; r < ROWS; r++)
-        for (size_t part = 0; part < CN__PARTS; part++)
+        for (size_t part = 0; part < CN__VECTORS_PER_LINE; part++)
             vf_store(line[r] + part * CN__WIDTH, sum[r][part]);
     return vf_line_sums(line);
 }
@@ -52,17 +52,17 @@ static void gram(size_t rows, size_t columns, const float *x, size_t side, float
 /* scale · x + factor · (left x), for ROWS rows and a line of columns. */
 static void combine_tile(size_t rows, size_t columns, float scale, float factor, const float *left, size_t side,
                          const float *x, size_t row, size_t column, float *out) {
-    vf sum[ROWS][CN__PARTS] = {{{0}}};
+    vf sum[ROWS][CN__VECTORS_PER_LINE] = {{{0}}};
     for (size_t k = 0; k < rows; k++)
         CN__UNROLL
-    for (size_t part = 0; part < CN__PARTS; part++) {
+    for (size_t part = 0; part < CN__VECTORS_PER_LINE; part++) {
         vf v = vf_load(x + k * columns + column + part * CN__WIDTH);
         CN__UNROLL
         for (size_t r = 0; r < ROWS; r++)
             sum[r][part] = vf_fma(vf_set1(left[(row + r) * side + k]), v, sum[r][part]);
     }
     for (size_t r = 0; r < ROWS; r++)
-        for (size_t part = 0; part < CN__PARTS; part++) {
+        for (size_t part = 0; part < CN__VECTORS_PER_LINE; part++) {
             size_t at = (row + r) * columns + column + part * CN__WIDTH;
             vf_store(out + at, vf_fma(vf_set1(scale), vf_load(x + at), factor * sum[r][part]));
         }
@@ -75,7 +75,7 @@ static void combine(size_t rows, size_t columns, float scale, float factor, cons
             combine_tile(rows, columns, scale, factor, left, side, x, row, column, out);
 }
 
-void CN__K(orthogonalize)(size_t rows, size_t columns, float *x, float *work) {
+void CN__ISA_NAME(orthogonalize)(size_t rows, size_t columns, float *x, float *work) {
     size_t side = cn__orthogonalize_side(rows);
     float *next = work, *square = next + rows * columns, *polynomial = square + rows * side;
     memset(square, 0, rows * side * sizeof *square); /* what lies behind the columns stays zero */

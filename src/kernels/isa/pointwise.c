@@ -86,7 +86,7 @@ INLINE void forward_options(const cn__pointwise_args *a, size_t part, bool norm,
         a->relu ? forward_rows(a, part, norm, skip, true, false) : forward_rows(a, part, norm, skip, false, false);
 }
 
-void CN__K(pointwise)(const cn__pointwise_args *args) {
+void CN__ISA_NAME(pointwise)(const cn__pointwise_args *args) {
     bool skip = args->skip.data != NULL;
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
         if (args->inv)
@@ -162,8 +162,8 @@ INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, siz
         a->relu ? reduce_rows(a, to, part, true, false, skip) : reduce_rows(a, to, part, false, false, skip);
 }
 
-void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
-                        float *sum_dz, float *sum_dzx) {
+void CN__ISA_NAME(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
+                               float *sum_dz, float *sum_dzx) {
     reduction to = {dy, dskip, sum_dz, sum_dzx};
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
         if (!dskip.data)
@@ -174,8 +174,8 @@ void CN__K(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane 
             reduce_options(args, &to, part, 1);
 }
 
-void CN__K(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b, const float *c,
-                          bool accumulate) {
+void CN__ISA_NAME(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b,
+                                 const float *c, bool accumulate) {
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
         vf center = vf_load(args->center + part), inv = vf_load(args->inv + part), weight = vf_set1(args->weight);
         vf vb = vf_load(b + part), vc = vf_load(c + part);
@@ -206,7 +206,7 @@ INLINE void backward_rows(const cn__pointwise_args *a, cn__plane dy, cn__plane d
     }
 }
 
-void CN__K(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate) {
+void CN__ISA_NAME(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate) {
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
         if (args->threshold)
             args->relu ? backward_rows(args, dy, dx, part, true, true, accumulate)
@@ -216,7 +216,7 @@ void CN__K(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn_
                        : backward_rows(args, dy, dx, part, false, false, accumulate);
 }
 
-void CN__K(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate) {
+void CN__ISA_NAME(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate) {
     for (int32_t r = 0; r < height; r++) {
         const float *from = x.data + (size_t)r * x.row;
         float *to = y.data + (size_t)r * y.row;

@@ -38,7 +38,7 @@ INLINE vf largest(const float *x, size_t row_step, size_t column_step, int32_t r
     return best;
 }
 
-void CN__K(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
+void CN__ISA_NAME(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
     size_t row_step = (size_t)args->dilation[0] * x.row, column_step = (size_t)args->dilation[1] * CN__LANES;
     for (int32_t r = 0; r < args->out_height; r++) {
         span rows = max_span(args, 0, r);
@@ -67,7 +67,7 @@ INLINE void give(const float *x, float *dx, size_t x_row, size_t dx_row, size_t 
         }
 }
 
-void CN__K(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx) {
+void CN__ISA_NAME(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx) {
     size_t x_row = (size_t)args->dilation[0] * x.row, dx_row = (size_t)args->dilation[0] * dx.row;
     size_t column_step = (size_t)args->dilation[1] * CN__LANES;
     for (int32_t r = 0; r < args->out_height; r++) {
@@ -95,7 +95,7 @@ void CN__K(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane 
 
 typedef uint8_t bytes __attribute__((vector_size(CN__WIDTH), aligned(1), may_alias));
 
-void CN__K(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, bool relu, uint8_t *which) {
+void CN__ISA_NAME(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, bool relu, uint8_t *which) {
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++, which += CN__LANES)
             for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
@@ -119,7 +119,7 @@ void CN__K(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, b
             }
 }
 
-void CN__K(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns) {
+void CN__ISA_NAME(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns) {
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++, which += CN__LANES)
             for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
@@ -191,18 +191,18 @@ INLINE void means_backward(const cn__pool_args *a, cn__plane dy, cn__plane dx, b
     }
 }
 
-void CN__K(avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
+void CN__ISA_NAME(avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
     means(args, x, y, false);
 }
 
-void CN__K(avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx) {
+void CN__ISA_NAME(avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx) {
     means_backward(args, dy, dx, false);
 }
 
-void CN__K(adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
+void CN__ISA_NAME(adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
     means(args, x, y, true);
 }
 
-void CN__K(adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx) {
+void CN__ISA_NAME(adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx) {
     means_backward(args, dy, dx, true);
 }

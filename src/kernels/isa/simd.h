@@ -1,7 +1,7 @@
 /* simd.h: the one vector type that kernels are written with, as wide as the instruction set's registers.
  *
  * Files in this folder are compiled once per instruction set, with CN__ISA set to its cn_isa number and the compiler
- * flags that go with it. A line of 16 images is CN__PARTS vectors. Arithmetic operators are the compiler's own; fused
+ * flags that go with it. A line of 16 images is CN__VECTORS_PER_LINE vectors. Arithmetic operators are the compiler's own; fused
  * multiply-add is always written out as vf_fma (the build forbids contraction), so that every instruction set that
  * has it computes the same bits.
  */
@@ -14,21 +14,21 @@
 
 #if CN__ISA == 3
 #include <immintrin.h>
-#define CN__K(name) cn__##name##_avx512
-#define CN__WIDTH   16
+#define CN__ISA_NAME(name) cn__##name##_avx512
+#define CN__WIDTH          16
 #elif CN__ISA == 2
 #include <immintrin.h>
-#define CN__K(name) cn__##name##_avx2
-#define CN__WIDTH   8
+#define CN__ISA_NAME(name) cn__##name##_avx2
+#define CN__WIDTH          8
 #else
-#define CN__K(name) cn__##name##_portable
-#define CN__WIDTH   4
+#define CN__ISA_NAME(name) cn__##name##_portable
+#define CN__WIDTH          4
 #if defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
 #endif
 
-#define CN__PARTS (CN__LANES / CN__WIDTH)
+#define CN__VECTORS_PER_LINE (CN__LANES / CN__WIDTH)
 
 /* In front of a loop over a register tile: left to themselves compilers keep large ones in memory. */
 #if defined(__clang__)

@@ -21,8 +21,8 @@ static void forward_one(bool logarithm, size_t channels, const float *x, size_t 
                  logarithm ? vf_load(x + c * x_step) - largest - log_sum : vf_load(y + c * y_step) / sum);
 }
 
-void CN__K(softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y, size_t y_channel,
-                    int32_t height, int32_t width) {
+void CN__ISA_NAME(softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y,
+                           size_t y_channel, int32_t height, int32_t width) {
     for (int32_t r = 0; r < height; r++)
         for (size_t i = 0; i < (size_t)width * CN__LANES; i += CN__WIDTH)
             forward_one(logarithm, (size_t)channels, x.data + (size_t)r * x.row + i, x_channel,
@@ -44,9 +44,9 @@ static void backward_one(bool logarithm, size_t channels, const float *y, size_t
     }
 }
 
-void CN__K(softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
-                             size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
-                             bool accumulate) {
+void CN__ISA_NAME(softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
+                                    size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
+                                    bool accumulate) {
     for (int32_t r = 0; r < height; r++)
         for (size_t i = 0; i < (size_t)width * CN__LANES; i += CN__WIDTH)
             backward_one(logarithm, (size_t)channels, y.data + (size_t)r * y.row + i, y_channel,

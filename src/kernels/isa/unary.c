@@ -94,11 +94,11 @@ INLINE void backward_rows(cn__unary kind, float slope, cn__plane x, cn__plane dy
     CASE(CN__GELU, __VA_ARGS__)                                                                                        \
     CASE(CN__GELU_TANH, __VA_ARGS__)
 
-void CN__K(unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width) {
+void CN__ISA_NAME(unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width) {
     switch (kind) { CASES(forward_rows, slope, x, y, height, width) }
 }
 
-void CN__K(unary_backward)(cn__unary kind, float slope, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
-                           int32_t width, bool accumulate) {
+void CN__ISA_NAME(unary_backward)(cn__unary kind, float slope, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
+                                  int32_t width, bool accumulate) {
     switch (kind) { CASES(backward_rows, slope, x, dy, dx, height, width, accumulate) }
 }

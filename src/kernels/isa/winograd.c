@@ -90,9 +90,9 @@ INLINE void transform_patch(const window *from, bool inside, float *v, size_t pl
     }
 }
 
-void CN__K(winograd_input)(const cn__winograd_tiles *s, float *v) {
+void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *s, float *v) {
     size_t place = place_floats(s->channels, s->count);
-    tile at[CN__WINOGRAD_MOST];
+    tile at[CN__WINOGRAD_MAX_TILES];
     find_tiles(s, 2, at);
     for (int32_t c = 0; c < s->channels; c++)
         for (int32_t t = 0; t < s->count; t++, v += CN__LANES) {
@@ -245,9 +245,9 @@ INLINE void finish_channel(const cn__winograd_args *a, const tile *at, int32_t c
     }
 }
 
-void CN__K(winograd_conv)(const cn__winograd_args *args) {
+void CN__ISA_NAME(winograd_conv)(const cn__winograd_args *args) {
     size_t m_place = place_floats(CN__CONV_TILE, args->tiles.count);
-    tile at[CN__WINOGRAD_MOST];
+    tile at[CN__WINOGRAD_MAX_TILES];
     find_tiles(&args->tiles, 2, at);
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
         for (int32_t row = 0; row < args->out_channels; row += ROWS)
@@ -271,7 +271,7 @@ INLINE void transform_filter(const vf g[3], vf u[PATCH]) {
     u[5] = g[2];
 }
 
-void CN__K(winograd_filter)(const float *filters, bool turned, float *u, size_t place) {
+void CN__ISA_NAME(winograd_filter)(const float *filters, bool turned, float *u, size_t place) {
     float g[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN)));
     transpose_lines(filters, CN__LANES, g[0]);
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {

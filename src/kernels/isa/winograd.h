@@ -97,7 +97,7 @@ INLINE tile find_tile(const cn__winograd_tiles *s, const numbers *n, int32_t t, 
     return at;
 }
 
-static inline void find_tiles(const cn__winograd_tiles *s, int32_t more, tile at[CN__WINOGRAD_MOST]) {
+static inline void find_tiles(const cn__winograd_tiles *s, int32_t more, tile at[CN__WINOGRAD_MAX_TILES]) {
     numbers n = number_tiles(s);
     for (int32_t t = 0; t < s->count; t++)
         at[t] = find_tile(s, &n, s->tile + t, more);

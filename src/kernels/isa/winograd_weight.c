@@ -86,11 +86,11 @@ static void turn_tile(const cn__winograd_tiles *s, const tile *at, int32_t first
         }
 }
 
-void CN__K(winograd_gradient)(const cn__winograd_tiles *s, float *d) {
+void CN__ISA_NAME(winograd_gradient)(const cn__winograd_tiles *s, float *d) {
     float lines[SQUARE] __attribute__((aligned(CN__ALIGN))) = {0};
     float turned[SIDE * SIDE * SQUARE] __attribute__((aligned(CN__ALIGN)));
     size_t place = CN__WINOGRAD_COLUMNS(s->channels, s->count);
-    tile at[CN__WINOGRAD_MOST];
+    tile at[CN__WINOGRAD_MAX_TILES];
     find_tiles(s, 0, at);
     for (int32_t first = 0; first < s->channels; first += CN__LANES)
         for (int32_t t = 0; t < s->count; t++, d += SQUARE) {
@@ -176,7 +176,7 @@ INLINE void thin_product(const operands *of, bool accumulate, float *sums, size_
 /* Columns by twice 16, whatever the width of vectors; sixteen that are left, by one vector. */
 INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const float *d, float *sums) {
     size_t row_floats = cn__whole_lines((size_t)a->columns), column = 0, group = (size_t)a->tiles.count * SQUARE;
-    of->d_next = CN__PARTS == 1 ? group : CN__WIDTH;
+    of->d_next = CN__VECTORS_PER_LINE == 1 ? group : CN__WIDTH;
     for (; column < row_floats / (2 * CN__LANES) * (2 * CN__LANES); column += VECTORS * CN__WIDTH) {
         of->d = d + column / CN__LANES * group + column % CN__LANES;
         product(of, a->accumulate, sums + column, row_floats);
@@ -187,7 +187,7 @@ INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const flo
     }
 }
 
-void CN__K(winograd_weight)(const cn__winograd_weight_args *a) {
+void CN__ISA_NAME(winograd_weight)(const cn__winograd_weight_args *a) {
     size_t line = (size_t)a->tiles.count * CN__LANES, v_place = place_floats(a->rows, a->tiles.count);
     size_t d_place = CN__WINOGRAD_COLUMNS(a->columns, a->tiles.count), row_floats = cn__whole_lines((size_t)a->columns);
     numbers n = number_tiles(&a->tiles);
@@ -237,8 +237,8 @@ INLINE void finish_sums(const float *sums, size_t place, float taps[CN__LANES][C
     }
 }
 
-void CN__K(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_column,
-                                   bool accumulate) {
+void CN__ISA_NAME(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out,
+                                          size_t out_column, bool accumulate) {
     float taps[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
     float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN)));
     size_t row_floats = cn__whole_lines((size_t)columns);

@@ -8,8 +8,8 @@ typedef struct dropout {
 } dropout;
 
 static const cn__attr attrs[] = {
-    {"p", CN__FLOAT, offsetof(dropout, p), NULL},
-    {NULL, CN__INT, 0, NULL},
+    {"p", CN__ATTR_FLOAT, offsetof(dropout, p), NULL},
+    {NULL, CN__ATTR_INT, 0, NULL},
 };
 
 float cn__dropout_p(const cn_layer *layer) {
@@ -23,18 +23,20 @@ static cn_status validate(cn_layer *layer) {
     return CN_OK;
 }
 
-static void forward(const cn__work *work, const cn__run *run, size_t item) {
-    cn__fused fused = {.dropout = cn__dropout_p(work->layer), .dropout_id = work->id};
-    cn__pointwise_forward(work, run, &fused, item);
+static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+    cn__post_ops post = {.dropout = cn__dropout_p(op->layer), .dropout_id = op->id};
+    cn__pointwise_forward(op, pass, &post, item);
 }
 
-static void backward(const cn__work *work, const cn__run *run, size_t item) {
-    cn__fused fused = {.dropout = cn__dropout_p(work->layer), .dropout_id = work->id};
-    cn__pointwise_backward(work, run, &fused, item);
+static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+    cn__post_ops post = {.dropout = cn__dropout_p(op->layer), .dropout_id = op->id};
+    cn__pointwise_backward(op, pass, &post, item);
 }
 
-static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
-static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
+                                           {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
+                                            {NULL, NULL, CN__SCOPE_LOCAL}};
 
 const cn__layer_ops cn__dropout_ops = {
     .type = "Dropout",

@@ -10,13 +10,13 @@ typedef struct cn__activation {
     cn_layer base;
     cn__unary kind;
     float slope;         /* LeakyReLU */
-    int32_t approximate; /* GELU: a cn_gelu */
+    int32_t approximate; /* GELU: a cn_gelu_kind */
 } cn__activation;
 
-extern const cn__phase cn__activation_forward[], cn__activation_backward[];
+extern const cn__stage cn__activation_forward[], cn__activation_backward[];
 
 /* One item, a plane, of y = dropout(relu(x)) with either as `fused` says; backward reads y. */
-void cn__pointwise_forward(const cn__work *work, const cn__run *run, const cn__fused *fused, size_t item);
-void cn__pointwise_backward(const cn__work *work, const cn__run *run, const cn__fused *fused, size_t item);
+void cn__pointwise_forward(const cn__op *op, const cn__pass *pass, const cn__post_ops *post, size_t item);
+void cn__pointwise_backward(const cn__op *op, const cn__pass *pass, const cn__post_ops *post, size_t item);
 
 #endif

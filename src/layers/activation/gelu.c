@@ -5,8 +5,8 @@
 static const char *const approximations[] = {"none", "tanh", NULL};
 
 static const cn__attr attrs[] = {
-    {"approximate", CN__ENUM, offsetof(cn__activation, approximate), approximations},
-    {NULL, CN__INT, 0, NULL},
+    {"approximate", CN__ATTR_ENUM, offsetof(cn__activation, approximate), approximations},
+    {NULL, CN__ATTR_INT, 0, NULL},
 };
 
 static cn_status validate(cn_layer *layer) {
@@ -29,7 +29,7 @@ const cn__layer_ops cn__gelu_ops = {
     .backward_reads_in = true,
 };
 
-cn_status cn_gelu_new(cn_context *context, cn_gelu approximate, cn_layer **layer) {
+cn_status cn_gelu_new(cn_context *context, cn_gelu_kind approximate, cn_layer **layer) {
     cn_layer *made;
     CN__REQUIRE(layer);
     *layer = NULL;

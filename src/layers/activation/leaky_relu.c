@@ -4,8 +4,8 @@
 #include <math.h>
 
 static const cn__attr attrs[] = {
-    {"negative_slope", CN__FLOAT, offsetof(cn__activation, slope), NULL},
-    {NULL, CN__INT, 0, NULL},
+    {"negative_slope", CN__ATTR_FLOAT, offsetof(cn__activation, slope), NULL},
+    {NULL, CN__ATTR_INT, 0, NULL},
 };
 
 static cn_status validate(cn_layer *layer) {

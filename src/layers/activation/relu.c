@@ -1,18 +1,20 @@
 /* relu.c: y = max(x, 0), torch.nn.ReLU. Behind a norm it is computed in the norm's passes instead (model/units.c). */
 #include "layers/activation/elementwise.h"
 
-static const cn__fused relu = {.relu = true};
+static const cn__post_ops relu = {.relu = true};
 
-static void forward(const cn__work *work, const cn__run *run, size_t item) {
-    cn__pointwise_forward(work, run, &relu, item);
+static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+    cn__pointwise_forward(op, pass, &relu, item);
 }
 
-static void backward(const cn__work *work, const cn__run *run, size_t item) {
-    cn__pointwise_backward(work, run, &relu, item);
+static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+    cn__pointwise_backward(op, pass, &relu, item);
 }
 
-static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
-static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
+                                           {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
+                                            {NULL, NULL, CN__SCOPE_LOCAL}};
 
 const cn__layer_ops cn__relu_ops = {
     .type = "ReLU",

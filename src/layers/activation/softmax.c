@@ -2,48 +2,47 @@
  * of a block. */
 #include "layers/activation/softmax.h"
 
-static size_t rows(const cn__work *work, const cn__run *run) {
-    return (size_t)run->blocks * (size_t)work->out->shape.height;
+static size_t rows(const cn__op *op, const cn__pass *pass) {
+    return (size_t)pass->blocks * (size_t)op->out->shape.height;
 }
 
-static cn__plane row_of(const cn__map *map, size_t block, size_t y) {
-    cn__plane plane = cn__map_plane(map, block, 0);
+static cn__plane row_of(const cn__fmap *map, size_t block, size_t y) {
+    cn__plane plane = cn__fmap_plane(map, block, 0);
     plane.data += y * plane.row;
     return plane;
 }
 
-static void forward(const cn__work *work, const cn__run *run, size_t item) {
-    const cn__softmax_layer *layer = (const cn__softmax_layer *)work->layer;
-    cn__shape shape = work->out->shape;
+static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+    const cn__softmax_layer *layer = (const cn__softmax_layer *)op->layer;
+    cn__shape shape = op->out->shape;
     size_t block = item / (size_t)shape.height, y = item % (size_t)shape.height;
-    (void)run;
-    work->kernels->softmax(layer->logarithm, shape.channels, row_of(work->in[0], block, y), work->in[0]->channel,
-                           row_of(work->out, block, y), work->out->channel, 1, shape.width);
+    (void)pass;
+    op->kernels->softmax(layer->logarithm, shape.channels, row_of(op->in[0], block, y), op->in[0]->channel,
+                         row_of(op->out, block, y), op->out->channel, 1, shape.width);
 }
 
-static size_t bordered_planes(const cn__work *work, const cn__run *run) {
-    return work->out->pad[0] || work->out->pad[1] ? cn__items_out_planes(work, run) : 0;
+static size_t bordered_planes(const cn__op *op, const cn__pass *pass) {
+    return op->out->pad[0] || op->out->pad[1] ? cn__items_out_planes(op, pass) : 0;
 }
 
-static void border(const cn__work *work, const cn__run *run, size_t item) {
-    (void)run;
-    cn__map_border(work->out, item / (size_t)work->out->shape.channels, item % (size_t)work->out->shape.channels);
+static void border(const cn__op *op, const cn__pass *pass, size_t item) {
+    (void)pass;
+    cn__fmap_border(op->out, item / (size_t)op->out->shape.channels, item % (size_t)op->out->shape.channels);
 }
 
-static void backward(const cn__work *work, const cn__run *run, size_t item) {
-    const cn__softmax_layer *layer = (const cn__softmax_layer *)work->layer;
-    cn__shape shape = work->out->shape;
+static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+    const cn__softmax_layer *layer = (const cn__softmax_layer *)op->layer;
+    cn__shape shape = op->out->shape;
     size_t block = item / (size_t)shape.height, y = item % (size_t)shape.height;
-    (void)run;
-    work->kernels->softmax_backward(layer->logarithm, shape.channels, row_of(work->out, block, y), work->out->channel,
-                                    row_of(work->d_out, block, y), work->d_out->channel,
-                                    row_of(work->d_in[0], block, y), work->d_in[0]->channel, 1, shape.width,
-                                    work->accumulate[0]);
+    (void)pass;
+    op->kernels->softmax_backward(layer->logarithm, shape.channels, row_of(op->out, block, y), op->out->channel,
+                                  row_of(op->d_out, block, y), op->d_out->channel, row_of(op->d_in[0], block, y),
+                                  op->d_in[0]->channel, 1, shape.width, op->accumulate[0]);
 }
 
-const cn__phase cn__softmax_forward[] = {
-    {rows, forward, CN__LOCAL}, {bordered_planes, border, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
-const cn__phase cn__softmax_backward[] = {{rows, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+const cn__stage cn__softmax_forward[] = {
+    {rows, forward, CN__SCOPE_LOCAL}, {bordered_planes, border, CN__SCOPE_LOCAL}, {NULL, NULL, CN__SCOPE_LOCAL}};
+const cn__stage cn__softmax_backward[] = {{rows, backward, CN__SCOPE_LOCAL}, {NULL, NULL, CN__SCOPE_LOCAL}};
 
 const cn__layer_ops cn__softmax_ops = {
     .type = "Softmax",

@@ -9,6 +9,6 @@ typedef struct cn__softmax_layer {
     bool logarithm; /* set by `validate` */
 } cn__softmax_layer;
 
-extern const cn__phase cn__softmax_forward[], cn__softmax_backward[];
+extern const cn__stage cn__softmax_forward[], cn__softmax_backward[];
 
 #endif

@@ -5,20 +5,20 @@
 static const char *const padding_modes[] = {"zeros", "replicate", "reflect", "circular", NULL};
 
 static const cn__attr attrs[] = {
-    {"in_channels", CN__INT, offsetof(cn__convolution, in_channels), NULL},
-    {"out_channels", CN__INT, offsetof(cn__convolution, out_channels), NULL},
-    {"kernel_height", CN__INT, offsetof(cn__convolution, kernel[0]), NULL},
-    {"kernel_width", CN__INT, offsetof(cn__convolution, kernel[1]), NULL},
-    {"stride_height", CN__INT, offsetof(cn__convolution, stride[0]), NULL},
-    {"stride_width", CN__INT, offsetof(cn__convolution, stride[1]), NULL},
-    {"padding_height", CN__INT, offsetof(cn__convolution, padding[0]), NULL},
-    {"padding_width", CN__INT, offsetof(cn__convolution, padding[1]), NULL},
-    {"dilation_height", CN__INT, offsetof(cn__convolution, dilation[0]), NULL},
-    {"dilation_width", CN__INT, offsetof(cn__convolution, dilation[1]), NULL},
-    {"groups", CN__INT, offsetof(cn__convolution, groups), NULL},
-    {"bias", CN__INT, offsetof(cn__convolution, bias), NULL},
-    {"padding_mode", CN__ENUM, offsetof(cn__convolution, padding_mode), padding_modes},
-    {NULL, CN__INT, 0, NULL},
+    {"in_channels", CN__ATTR_INT, offsetof(cn__convolution, in_channels), NULL},
+    {"out_channels", CN__ATTR_INT, offsetof(cn__convolution, out_channels), NULL},
+    {"kernel_height", CN__ATTR_INT, offsetof(cn__convolution, kernel[0]), NULL},
+    {"kernel_width", CN__ATTR_INT, offsetof(cn__convolution, kernel[1]), NULL},
+    {"stride_height", CN__ATTR_INT, offsetof(cn__convolution, stride[0]), NULL},
+    {"stride_width", CN__ATTR_INT, offsetof(cn__convolution, stride[1]), NULL},
+    {"padding_height", CN__ATTR_INT, offsetof(cn__convolution, padding[0]), NULL},
+    {"padding_width", CN__ATTR_INT, offsetof(cn__convolution, padding[1]), NULL},
+    {"dilation_height", CN__ATTR_INT, offsetof(cn__convolution, dilation[0]), NULL},
+    {"dilation_width", CN__ATTR_INT, offsetof(cn__convolution, dilation[1]), NULL},
+    {"groups", CN__ATTR_INT, offsetof(cn__convolution, groups), NULL},
+    {"bias", CN__ATTR_INT, offsetof(cn__convolution, bias), NULL},
+    {"padding_mode", CN__ATTR_ENUM, offsetof(cn__convolution, padding_mode), padding_modes},
+    {NULL, CN__ATTR_INT, 0, NULL},
 };
 
 static cn_status validate(cn_layer *layer) {
@@ -59,8 +59,8 @@ static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, 
 static int tensors(const cn_layer *layer, cn__tensor_spec *specs) {
     const cn__convolution *c = (const cn__convolution *)layer;
     specs[0] = (cn__tensor_spec){
-        "weight", CN_FLOAT32, 4, {c->out_channels, c->in_channels / c->groups, c->kernel[0], c->kernel[1]}, true};
-    specs[1] = (cn__tensor_spec){"bias", CN_FLOAT32, 1, {c->out_channels}, true};
+        "weight", CN_DTYPE_FLOAT32, 4, {c->out_channels, c->in_channels / c->groups, c->kernel[0], c->kernel[1]}, true};
+    specs[1] = (cn__tensor_spec){"bias", CN_DTYPE_FLOAT32, 1, {c->out_channels}, true};
     return c->bias ? 2 : 1;
 }
 
@@ -83,7 +83,7 @@ const cn__layer_ops cn__conv2d_ops = {
     .init = cn__convolution_init,
     .multiply_adds = cn__convolution_multiply_adds,
     .window = window,
-    .demand = cn__convolution_demand,
+    .requirements = cn__convolution_requirements,
     .bind = cn__convolution_bind,
     .unbind = cn__convolution_unbind,
     .prepare = &cn__convolution_prepare,

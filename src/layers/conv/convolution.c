@@ -75,53 +75,53 @@ void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out,
     g->backward_tile_floats = g->backward_plain + out_plain;
 }
 
-void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                            cn__demand *demand) {
+void cn__convolution_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                                  cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
     size_t groups = (size_t)c->groups;
     cn__conv_geometry g = {0};
     cn__convolution_measure(layer, in, out, &g);
-    demand->pad[0] = c->padding[0];
-    demand->pad[1] = c->padding[1];
-    demand->mode = (cn_padding_mode)c->padding_mode;
-    demand->packed_floats = groups * (size_t)g.out_tiles * g.forward_tile_floats;
+    requirements->pad[0] = c->padding[0];
+    requirements->pad[1] = c->padding[1];
+    requirements->mode = (cn_padding_mode)c->padding_mode;
+    requirements->packed_floats = groups * (size_t)g.out_tiles * g.forward_tile_floats;
     if (training) {
-        demand->packed_floats += groups * (size_t)g.in_tiles * g.backward_tile_floats;
+        requirements->packed_floats += groups * (size_t)g.in_tiles * g.backward_tile_floats;
         if (cn__convolution_sums_apart(layer, max_blocks))
-            demand->kept_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
-        demand->kept_floats += c->bias ? (size_t)c->out_channels : 0;
-        demand->until_end = g.taps == 1 && out.height * out.width == 1;
+            requirements->saved_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
+        requirements->saved_floats += c->bias ? (size_t)c->out_channels : 0;
+        requirements->until_end = g.taps == 1 && out.height * out.width == 1;
     } else {
         g.winograd.input = g.winograd.weight = false;
     }
-    demand->scratch_floats = cn__convolution_winograd_scratch(&g, out);
+    requirements->scratch_floats = cn__convolution_winograd_scratch(&g, out);
 }
 
-cn_status cn__convolution_bind(cn__work *work) {
-    work->geometry = cn__alloc(work->ctx, 1, sizeof(cn__conv_geometry));
-    return work->geometry ? cn__convolution_fill(work) : cn__no_memory("a convolution's index lists");
+cn_status cn__convolution_bind(cn__op *op) {
+    op->geometry = cn__alloc(op->ctx, 1, sizeof(cn__conv_geometry));
+    return op->geometry ? cn__convolution_fill(op) : cn__no_memory("a convolution's index lists");
 }
 
-cn_status cn__convolution_fill(cn__work *work) {
-    cn__conv_geometry *g = work->geometry;
-    const cn__convolution *c = (const cn__convolution *)work->layer;
-    if (cn__map_floats(work->in[0], 1) > INT32_MAX || cn__map_floats(work->out, 1) > INT32_MAX)
+cn_status cn__convolution_fill(cn__op *op) {
+    cn__conv_geometry *g = op->geometry;
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    if (cn__fmap_floats(op->in[0], 1) > INT32_MAX || cn__fmap_floats(op->out, 1) > INT32_MAX)
         return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists", c->base.ops->type,
-                         c->in_channels, work->in[0]->shape.height, work->in[0]->shape.width);
-    cn__convolution_measure(work->layer, work->in[0]->shape, work->out->shape, g);
-    g->gemm = cn__convolution_wants_gemm(work);
-    CN__TRY(cn__convolution_forward_lists(work));
-    return work->training && work->d_in[0] ? cn__convolution_backward_lists(work) : CN_OK;
+                         c->in_channels, op->in[0]->shape.height, op->in[0]->shape.width);
+    cn__convolution_measure(op->layer, op->in[0]->shape, op->out->shape, g);
+    g->gemm = cn__convolution_wants_gemm(op);
+    CN__TRY(cn__convolution_forward_lists(op));
+    return op->training && op->d_in[0] ? cn__convolution_backward_lists(op) : CN_OK;
 }
 
-void cn__convolution_unbind(cn__work *work) {
-    cn__conv_geometry *g = work->geometry;
-    cn__free(work->ctx, g->forward_taps);
-    cn__free(work->ctx, g->forward_pixels);
-    cn__free(work->ctx, g->skip_pixels);
-    cn__free(work->ctx, g->column);
-    cn__free(work->ctx, g->backward);
-    cn__free(work->ctx, g->backward_taps);
-    cn__free(work->ctx, g->backward_pixels);
-    cn__free(work->ctx, g);
+void cn__convolution_unbind(cn__op *op) {
+    cn__conv_geometry *g = op->geometry;
+    cn__free(op->ctx, g->forward_taps);
+    cn__free(op->ctx, g->forward_pixels);
+    cn__free(op->ctx, g->skip_pixels);
+    cn__free(op->ctx, g->column);
+    cn__free(op->ctx, g->backward);
+    cn__free(op->ctx, g->backward_taps);
+    cn__free(op->ctx, g->backward_pixels);
+    cn__free(op->ctx, g);
 }

@@ -37,29 +37,29 @@ typedef struct cn__conv_geometry {
 cn_status cn__convolution_check(cn__convolution *layer, const char *type);
 void cn__convolution_init(const cn_layer *layer, cn__rng *rng, void *const *tensors);
 int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out);
-void cn__convolution_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                            cn__demand *demand);
-cn_status cn__convolution_bind(cn__work *work);
-cn_status cn__convolution_fill(cn__work *work); /* bind, but for making the geometry */
-void cn__convolution_unbind(cn__work *work);
-extern const cn__phase cn__convolution_prepare, cn__convolution_forward[], cn__convolution_backward[];
+void cn__convolution_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                                  cn__requirements *requirements);
+cn_status cn__convolution_bind(cn__op *op);
+cn_status cn__convolution_fill(cn__op *op); /* bind, but for making the geometry */
+void cn__convolution_unbind(cn__op *op);
+extern const cn__stage cn__convolution_prepare, cn__convolution_forward[], cn__convolution_backward[];
 
 /* convolution.c: fills in all of a geometry but its lists and gemm. */
 void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *geometry);
 
 /* convolution_geometry.c: fill the lists of work->geometry. */
-cn_status cn__convolution_forward_lists(cn__work *work);
-cn_status cn__convolution_backward_lists(cn__work *work);
+cn_status cn__convolution_forward_lists(cn__op *op);
+cn_status cn__convolution_backward_lists(cn__op *op);
 
 /* convolution_weights.c: packed weights and biases of a tile, and how many tiles there are. */
-size_t cn__convolution_forward_tiles(const cn__work *work);
-size_t cn__convolution_backward_tiles(const cn__work *work);
-float *cn__convolution_bias(const cn__work *work, size_t tile);
-float *cn__convolution_forward_weights(const cn__work *work, size_t tile);
-float *cn__convolution_backward_weights(const cn__work *work, size_t tile); /* plain */
-float *cn__convolution_backward_winograd(const cn__work *work, size_t tile);
+size_t cn__convolution_forward_tiles(const cn__op *op);
+size_t cn__convolution_backward_tiles(const cn__op *op);
+float *cn__convolution_bias(const cn__op *op, size_t tile);
+float *cn__convolution_forward_weights(const cn__op *op, size_t tile);
+float *cn__convolution_backward_weights(const cn__op *op, size_t tile); /* plain */
+float *cn__convolution_backward_winograd(const cn__op *op, size_t tile);
 /* What output channel `channel` multiplies its weights with and adds to its sums: bias and a folded norm. */
-void cn__convolution_factors(const cn__work *work, size_t channel, double *scale, double *shift);
+void cn__convolution_factors(const cn__op *op, size_t channel, double *scale, double *shift);
 
 /* Whether each block's weight gradient has a place of its own until all are added up, so that the thread that has a
  * block at hand computes it; not if that were too much memory. The sums are the same. */
@@ -67,29 +67,29 @@ bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks);
 
 /* convolution_phases.c: all of the only block of a run: outputs; the input's gradient, and the weights' and behind them
  * the biases' as `sums`. Phases. */
-void cn__convolution_forward_block(const cn__work *work, const cn__run *run);
-void cn__convolution_backward_block(const cn__work *work, const cn__run *run, float *sums);
-size_t cn__convolution_border_items(const cn__work *work, const cn__run *run);
-void cn__convolution_border(const cn__work *work, const cn__run *run, size_t item);
+void cn__convolution_forward_block(const cn__op *op, const cn__pass *pass);
+void cn__convolution_backward_block(const cn__op *op, const cn__pass *pass, float *sums);
+size_t cn__convolution_border_items(const cn__op *op, const cn__pass *pass);
+void cn__convolution_border(const cn__op *op, const cn__pass *pass, size_t item);
 
 /* convolution_gemm.c: whether CBLAS should and can do it; one item of a phase. Items are (block) forward and for the
  * input, (group) for the weights. */
-bool cn__convolution_wants_gemm(const cn__work *work);
-void cn__convolution_gemm_forward(const cn__work *work, size_t block);
-void cn__convolution_gemm_input(const cn__work *work, size_t block);
-void cn__convolution_gemm_weight(const cn__work *work, const cn__run *run, size_t group);
+bool cn__convolution_wants_gemm(const cn__op *op);
+void cn__convolution_gemm_forward(const cn__op *op, size_t block);
+void cn__convolution_gemm_input(const cn__op *op, size_t block);
+void cn__convolution_gemm_weight(const cn__op *op, const cn__pass *pass, size_t group);
 
 /* convolution_winograd.c: which passes are worth it, by shapes alone; scratch of a thread; items, of a block. */
 void cn__convolution_choose_winograd(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *geometry);
 size_t cn__convolution_winograd_scratch(const cn__conv_geometry *geometry, cn__shape out);
-size_t cn__convolution_winograd_forward_items(const cn__work *work, const cn__run *run);
-size_t cn__convolution_winograd_input_items(const cn__work *work, const cn__run *run);
-size_t cn__convolution_winograd_weight_items(const cn__work *work, const cn__run *run);
-void cn__convolution_winograd_forward(const cn__work *work, const cn__run *run, size_t block, size_t item);
-void cn__convolution_winograd_input(const cn__work *work, const cn__run *run, size_t block, size_t item);
-void cn__convolution_winograd_weight(const cn__work *work, const cn__run *run, size_t block, size_t item, float *sums,
+size_t cn__convolution_winograd_forward_items(const cn__op *op, const cn__pass *pass);
+size_t cn__convolution_winograd_input_items(const cn__op *op, const cn__pass *pass);
+size_t cn__convolution_winograd_weight_items(const cn__op *op, const cn__pass *pass);
+void cn__convolution_winograd_forward(const cn__op *op, const cn__pass *pass, size_t block, size_t item);
+void cn__convolution_winograd_input(const cn__op *op, const cn__pass *pass, size_t block, size_t item);
+void cn__convolution_winograd_weight(const cn__op *op, const cn__pass *pass, size_t block, size_t item, float *sums,
                                      bool accumulate);
 /* Whether this pass gathers moments. */
-bool cn__convolution_gathers(const cn__work *work, const cn__run *run);
+bool cn__convolution_gathers(const cn__op *op, const cn__pass *pass);
 
 #endif

@@ -85,18 +85,18 @@ static void find_classes(axis *a) {
     }
 }
 
-static cn_status make_axis(const cn__work *work, int d, axis *a) {
-    const cn__convolution *c = (const cn__convolution *)work->layer;
-    int32_t outputs = d ? work->out->shape.width : work->out->shape.height;
+static cn_status make_axis(const cn__op *op, int d, axis *a) {
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    int32_t outputs = d ? op->out->shape.width : op->out->shape.height;
     if ((int64_t)outputs * c->kernel[d] > INT32_MAX)
         return cn__error(CN_ERR_SHAPE, "%s: a kernel of %d places is too large for %d outputs", c->base.ops->type,
                          c->kernel[d], outputs);
-    a->size = d ? work->in[0]->shape.width : work->in[0]->shape.height;
+    a->size = d ? op->in[0]->shape.width : op->in[0]->shape.height;
     a->stride = c->stride[d];
-    a->first = cn__alloc(work->ctx, (size_t)a->size + 1, sizeof *a->first);
-    a->readers = cn__alloc(work->ctx, (size_t)outputs * (size_t)c->kernel[d], sizeof *a->readers);
-    a->class_of = cn__alloc(work->ctx, (size_t)a->size, sizeof *a->class_of);
-    a->example = cn__alloc(work->ctx, (size_t)a->size, sizeof *a->example);
+    a->first = cn__alloc(op->ctx, (size_t)a->size + 1, sizeof *a->first);
+    a->readers = cn__alloc(op->ctx, (size_t)outputs * (size_t)c->kernel[d], sizeof *a->readers);
+    a->class_of = cn__alloc(op->ctx, (size_t)a->size, sizeof *a->class_of);
+    a->example = cn__alloc(op->ctx, (size_t)a->size, sizeof *a->example);
     if (!a->first || !a->readers || !a->class_of || !a->example)
         return cn__no_memory("a convolution's index lists");
     find_readers(c, d, outputs, a);
@@ -127,10 +127,9 @@ static bool reads_itself(const cn__convolution *c, int d, reader r, int32_t i) {
 
 /* The taps that all pixels of (row class, column class) see, but those that minimal filtering takes. Returns their
  * number. */
-static int32_t fill_taps(const cn__work *work, const axis *y, const axis *x, int32_t row, int32_t column,
-                         cn__tap *taps) {
-    const cn__convolution *c = (const cn__convolution *)work->layer;
-    const cn__conv_geometry *g = work->geometry;
+static int32_t fill_taps(const cn__op *op, const axis *y, const axis *x, int32_t row, int32_t column, cn__tap *taps) {
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    const cn__conv_geometry *g = op->geometry;
     int32_t count = 0;
     for (int32_t i = y->first[row]; i < y->first[row + 1]; i++)
         for (int32_t j = x->first[column]; j < x->first[column + 1]; j++) {
@@ -138,30 +137,30 @@ static int32_t fill_taps(const cn__work *work, const axis *y, const axis *x, int
             if (g->winograd.input && reads_itself(c, 0, r, row) && reads_itself(c, 1, q, column))
                 continue;
             ptrdiff_t rows = r.out - row / y->stride, columns = q.out - column / x->stride;
-            taps[count].input = (int32_t)(rows * (ptrdiff_t)work->d_out->row + columns * CN__LANES);
+            taps[count].input = (int32_t)(rows * (ptrdiff_t)op->d_out->row + columns * CN__LANES);
             taps[count++].weight = r.tap * c->kernel[1] + q.tap;
         }
     return count;
 }
 
-static int32_t fill_pixels(const cn__work *work, const axis *y, const axis *x, int32_t row_class, int32_t column_class,
+static int32_t fill_pixels(const cn__op *op, const axis *y, const axis *x, int32_t row_class, int32_t column_class,
                            int32_t *in, int32_t *out) {
     int32_t count = 0;
     for (int32_t r = 0; r < y->size; r++)
         for (int32_t q = 0; y->class_of[r] == row_class && q < x->size; q++)
             if (x->class_of[q] == column_class) {
-                in[count] = (int32_t)((size_t)(r / y->stride) * work->d_out->row) + q / x->stride * CN__LANES;
-                out[count++] = (int32_t)((size_t)r * work->d_in[0]->row) + q * CN__LANES;
+                in[count] = (int32_t)((size_t)(r / y->stride) * op->d_out->row) + q / x->stride * CN__LANES;
+                out[count++] = (int32_t)((size_t)r * op->d_in[0]->row) + q * CN__LANES;
             }
     return count;
 }
 
-static cn_status fill_backward(cn__work *work, const axis *y, const axis *x) {
-    cn__conv_geometry *g = work->geometry;
+static cn_status fill_backward(cn__op *op, const axis *y, const axis *x) {
+    cn__conv_geometry *g = op->geometry;
     size_t jobs = (size_t)y->classes * (size_t)x->classes, pixels = (size_t)y->size * (size_t)x->size;
-    g->backward = cn__alloc(work->ctx, jobs, sizeof *g->backward);
-    g->backward_taps = cn__alloc(work->ctx, all_readers(y) * all_readers(x), sizeof *g->backward_taps);
-    g->backward_pixels = cn__alloc(work->ctx, pixels, 2 * sizeof *g->backward_pixels);
+    g->backward = cn__alloc(op->ctx, jobs, sizeof *g->backward);
+    g->backward_taps = cn__alloc(op->ctx, all_readers(y) * all_readers(x), sizeof *g->backward_taps);
+    g->backward_pixels = cn__alloc(op->ctx, pixels, 2 * sizeof *g->backward_pixels);
     if (!g->backward || !g->backward_taps || !g->backward_pixels)
         return cn__no_memory("a convolution's index lists");
     cn__tap *taps = g->backward_taps;
@@ -172,12 +171,12 @@ static cn_status fill_backward(cn__work *work, const axis *y, const axis *x) {
             job->taps = taps;
             job->pixel_in = in;
             job->pixel_out = out;
-            job->tap_count = fill_taps(work, y, x, y->example[r], x->example[q], taps);
+            job->tap_count = fill_taps(op, y, x, y->example[r], x->example[q], taps);
             if (g->winograd.input && job->tap_count == 0) {
                 g->backward_jobs--;
                 continue;
             }
-            job->pixel_count = fill_pixels(work, y, x, r, q, in, out);
+            job->pixel_count = fill_pixels(op, y, x, r, q, in, out);
             taps += job->tap_count;
             in += job->pixel_count;
             out += job->pixel_count;
@@ -185,38 +184,38 @@ static cn_status fill_backward(cn__work *work, const axis *y, const axis *x) {
     return CN_OK;
 }
 
-cn_status cn__convolution_backward_lists(cn__work *work) {
+cn_status cn__convolution_backward_lists(cn__op *op) {
     axis y = {0}, x = {0};
-    cn_status status = make_axis(work, 0, &y);
+    cn_status status = make_axis(op, 0, &y);
     if (status == CN_OK)
-        status = make_axis(work, 1, &x);
+        status = make_axis(op, 1, &x);
     if (status == CN_OK)
-        status = fill_backward(work, &y, &x);
-    free_axis(work->ctx, &y);
-    free_axis(work->ctx, &x);
+        status = fill_backward(op, &y, &x);
+    free_axis(op->ctx, &y);
+    free_axis(op->ctx, &x);
     return status;
 }
 
-static cn_status list_skip_pixels(cn__work *work) {
-    cn__conv_geometry *g = work->geometry;
-    size_t width = (size_t)work->out->shape.width, pixels = (size_t)g->forward.pixel_count;
-    g->skip_pixels = cn__alloc(work->ctx, pixels, sizeof *g->skip_pixels);
+static cn_status list_skip_pixels(cn__op *op) {
+    cn__conv_geometry *g = op->geometry;
+    size_t width = (size_t)op->out->shape.width, pixels = (size_t)g->forward.pixel_count;
+    g->skip_pixels = cn__alloc(op->ctx, pixels, sizeof *g->skip_pixels);
     if (!g->skip_pixels)
         return cn__no_memory("a convolution's index lists");
     for (size_t p = 0; p < pixels; p++)
-        g->skip_pixels[p] = (int32_t)(p / width * work->fused.skip->row + p % width * CN__LANES);
+        g->skip_pixels[p] = (int32_t)(p / width * op->post.skip->row + p % width * CN__LANES);
     g->forward.pixel_skip = g->skip_pixels;
     return CN_OK;
 }
 
-cn_status cn__convolution_forward_lists(cn__work *work) {
-    const cn__convolution *c = (const cn__convolution *)work->layer;
-    const cn__map *in = work->in[0], *out = work->out;
-    cn__conv_geometry *g = work->geometry;
+cn_status cn__convolution_forward_lists(cn__op *op) {
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    const cn__fmap *in = op->in[0], *out = op->out;
+    cn__conv_geometry *g = op->geometry;
     size_t pixels = (size_t)out->shape.height * (size_t)out->shape.width;
-    g->forward_taps = cn__alloc(work->ctx, (size_t)g->taps, sizeof *g->forward_taps);
-    g->forward_pixels = cn__alloc(work->ctx, pixels, 2 * sizeof *g->forward_pixels);
-    g->column = cn__alloc(work->ctx, (size_t)g->in * (size_t)g->taps, sizeof *g->column);
+    g->forward_taps = cn__alloc(op->ctx, (size_t)g->taps, sizeof *g->forward_taps);
+    g->forward_pixels = cn__alloc(op->ctx, pixels, 2 * sizeof *g->forward_pixels);
+    g->column = cn__alloc(op->ctx, (size_t)g->in * (size_t)g->taps, sizeof *g->column);
     if (!g->forward_taps || !g->forward_pixels || !g->column)
         return cn__no_memory("a convolution's index lists");
     ptrdiff_t corner = -(ptrdiff_t)c->padding[0] * (ptrdiff_t)in->row - (ptrdiff_t)c->padding[1] * CN__LANES;
@@ -239,5 +238,5 @@ cn_status cn__convolution_forward_lists(cn__work *work) {
     g->forward.pixel_count = (int32_t)pixels;
     g->forward.pixel_in = pixel_in;
     g->forward.pixel_out = pixel_out;
-    return work->fused.skip ? list_skip_pixels(work) : CN_OK;
+    return op->post.skip ? list_skip_pixels(op) : CN_OK;
 }

@@ -32,7 +32,7 @@ static int32_t tiles_of(int32_t height, int32_t width) {
 }
 
 /* Whole tiles that would take as much work. */
-static double work_of(cn__shape shape) {
+static double winograd_cost(cn__shape shape) {
     return (double)points_along(shape.height) * points_along(shape.width) / CN__WINOGRAD_PLACES;
 }
 
@@ -47,9 +47,9 @@ static double work_of(cn__shape shape) {
 #define TAPS      10 /* plain sums: of a pair and a pixel */
 #define PAIR_TAPS 11 /* the same for weight gradients */
 
-static bool worth_it(double in, double out, cn__shape shape) {
+static bool winograd_pays(double in, double out, cn__shape shape) {
     double pixels = (double)shape.height * shape.width;
-    return work_of(shape) * (PRODUCT * in * out + PATCH * in + OUTPUT * out) < TAPS * pixels * in * out;
+    return winograd_cost(shape) * (PRODUCT * in * out + PATCH * in + OUTPUT * out) < TAPS * pixels * in * out;
 }
 
 /* Tiles and output channels that a weight gradient takes at once. */
@@ -65,17 +65,17 @@ static portion weight_portion(int32_t out, cn__shape shape) {
     const int32_t lines = 192, least = 4, most_lines = 512; /* of a place */
     int32_t columns = (int32_t)cn__whole_lines((size_t)out), tiles = tiles_of(shape.height, shape.width);
     int32_t most = lines / columns < least ? least : lines / columns;
-    portion p = {.tile_steps = steps(tiles, most < CN__WINOGRAD_MOST ? most : CN__WINOGRAD_MOST)};
+    portion p = {.tile_steps = steps(tiles, most < CN__WINOGRAD_MAX_TILES ? most : CN__WINOGRAD_MAX_TILES)};
     p.tiles = steps(tiles, p.tile_steps);
     p.columns = (int32_t)cn__whole_lines((size_t)steps(out, steps(p.tiles * columns, most_lines)));
     p.column_steps = steps(out, p.columns);
     return p;
 }
 
-static bool weight_worth_it(int32_t in, int32_t out, cn__shape shape) {
+static bool weight_winograd_pays(int32_t in, int32_t out, cn__shape shape) {
     double pixels = (double)shape.height * shape.width, columns = (double)cn__whole_lines((size_t)out);
     double patches = (double)PATCH * in * weight_portion(out, shape).column_steps;
-    double cost = work_of(shape) * (PRODUCT * in * columns + patches + GRADIENT * columns);
+    double cost = winograd_cost(shape) * (PRODUCT * in * columns + patches + GRADIENT * columns);
     return cost + FINISH * in * columns < PAIR_TAPS * (pixels + 4) * in * out;
 }
 
@@ -86,9 +86,9 @@ void cn__convolution_choose_winograd(const cn_layer *layer, cn__shape in, cn__sh
             return;
     if (c->groups != 1 || layer->ctx->options.conv_algorithm != CN_CONV_AUTO)
         return;
-    g->winograd.forward = worth_it(in.channels, out.channels, out);
-    g->winograd.input = worth_it(out.channels, in.channels, in);
-    g->winograd.weight = weight_worth_it(in.channels, out.channels, out);
+    g->winograd.forward = winograd_pays(in.channels, out.channels, out);
+    g->winograd.input = winograd_pays(out.channels, in.channels, in);
+    g->winograd.weight = weight_winograd_pays(in.channels, out.channels, out);
 }
 
 /* ---- scratch ---- */
@@ -133,8 +133,8 @@ size_t cn__convolution_winograd_scratch(const cn__conv_geometry *g, cn__shape ou
 
 /* Shares into which tiles of channels are cut, each of which transforms the inputs anew: one where there are items
  * enough for all threads without. */
-static size_t channel_shares(const cn__work *work, size_t items, int32_t tiles) {
-    size_t threads = (size_t)work->ctx->threads;
+static size_t channel_shares(const cn__op *op, size_t items, int32_t tiles) {
+    size_t threads = (size_t)op->ctx->threads;
     if (items % threads == 0 || items >= 4 * threads)
         return 1;
     size_t shares = (2 * threads + items - 1) / items;
@@ -165,13 +165,13 @@ static cn__winograd_args of_tile(const direction *d, const cn__winograd_args *fi
     return a;
 }
 
-static void run_strip(const cn__work *work, const cn__run *run, const direction *d, size_t strip, size_t share,
+static void run_strip(const cn__op *op, const cn__pass *pass, const direction *d, size_t strip, size_t share,
                       size_t shares) {
     cn__winograd_args a = d->args;
     int32_t rows = (int32_t)cn__moment_rows(d->out), y = (int32_t)strip * rows, left = d->out.height - y;
     int32_t height = left < rows ? left : rows, count = tiles_of(height, d->out.width);
     int32_t step = steps(count, steps(count, tiles_at_once(a.tiles.channels)));
-    float *v = run->scratch;
+    float *v = pass->scratch;
     cut(&a.tiles, height, d->out.width);
     a.tiles.first[0] += y;
     a.v = v;
@@ -183,74 +183,74 @@ static void run_strip(const cn__work *work, const cn__run *run, const direction 
     for (a.tiles.tile = 0; a.tiles.tile < count; a.tiles.tile += step) {
         a.tiles.count = count - a.tiles.tile < step ? count - a.tiles.tile : step;
         a.add_moments = a.tiles.tile > 0;
-        work->kernels->winograd_input(&a.tiles, v);
+        op->kernels->winograd_input(&a.tiles, v);
         for (int32_t tile = (int32_t)((size_t)d->tiles * share / shares);
              tile < (int32_t)((size_t)d->tiles * (share + 1) / shares); tile++) {
             cn__winograd_args one = of_tile(d, &a, tile);
-            work->kernels->winograd_conv(&one);
+            op->kernels->winograd_conv(&one);
         }
     }
 }
 
 /* The padded input, as the kernel sees it. */
-static cn__winograd_tiles input_tiles(const cn__work *work, size_t block) {
-    const cn__convolution *c = (const cn__convolution *)work->layer;
-    const cn__map *in = work->in[0];
+static cn__winograd_tiles input_tiles(const cn__op *op, size_t block) {
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    const cn__fmap *in = op->in[0];
     return (cn__winograd_tiles){
-        .data = cn__map_plane(in, block, 0).data - (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
+        .data = cn__fmap_plane(in, block, 0).data - (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
         .channel = in->channel,
         .row = in->row,
         .channels = in->shape.channels,
-        .height = work->out->shape.height + 2,
-        .width = work->out->shape.width + 2,
+        .height = op->out->shape.height + 2,
+        .width = op->out->shape.width + 2,
     };
 }
 
-static size_t forward_shares(const cn__work *work, const cn__run *run) {
-    const cn__conv_geometry *g = work->geometry;
-    return channel_shares(work, (size_t)run->blocks * cn__moment_shares(work->out->shape), g->out_tiles);
+static size_t forward_shares(const cn__op *op, const cn__pass *pass) {
+    const cn__conv_geometry *g = op->geometry;
+    return channel_shares(op, (size_t)pass->blocks * cn__moment_shares(op->out->shape), g->out_tiles);
 }
 
-size_t cn__convolution_winograd_forward_items(const cn__work *work, const cn__run *run) {
-    return cn__moment_shares(work->out->shape) * forward_shares(work, run);
+size_t cn__convolution_winograd_forward_items(const cn__op *op, const cn__pass *pass) {
+    return cn__moment_shares(op->out->shape) * forward_shares(op, pass);
 }
 
-void cn__convolution_winograd_forward(const cn__work *work, const cn__run *run, size_t block, size_t item) {
-    const cn__conv_geometry *g = work->geometry;
-    const cn__map *out = work->out, *skip = work->fused.skip;
-    size_t shares = forward_shares(work, run), strip = item / shares;
+void cn__convolution_winograd_forward(const cn__op *op, const cn__pass *pass, size_t block, size_t item) {
+    const cn__conv_geometry *g = op->geometry;
+    const cn__fmap *out = op->out, *skip = op->post.skip;
+    size_t shares = forward_shares(op, pass), strip = item / shares;
     direction d = {.out = out->shape, .tile_floats = g->forward_tile_floats, .tiles = g->out_tiles};
-    d.args = (cn__winograd_args){.tiles = input_tiles(work, block),
-                                 .weights = cn__convolution_forward_weights(work, 0),
-                                 .bias = cn__convolution_bias(work, 0),
-                                 .out = cn__map_plane(out, block, 0).data,
+    d.args = (cn__winograd_args){.tiles = input_tiles(op, block),
+                                 .weights = cn__convolution_forward_weights(op, 0),
+                                 .bias = cn__convolution_bias(op, 0),
+                                 .out = cn__fmap_plane(out, block, 0).data,
                                  .out_channel = out->channel,
                                  .out_row = out->row,
-                                 .relu = work->fused.relu};
+                                 .relu = op->post.relu};
     if (skip) {
-        d.args.skip = cn__map_plane(skip, block, 0).data;
+        d.args.skip = cn__fmap_plane(skip, block, 0).data;
         d.args.skip_channel = skip->channel;
         d.args.skip_row = skip->row;
     }
-    if (cn__convolution_gathers(work, run))
-        d.args.moments = cn__moments_of(work, out->shape, block, strip, 0);
-    run_strip(work, run, &d, strip, item % shares, shares);
+    if (cn__convolution_gathers(op, pass))
+        d.args.moments = cn__moments_of(op, out->shape, block, strip, 0);
+    run_strip(op, pass, &d, strip, item % shares, shares);
 }
 
 /* ---- the input's gradient: a convolution of the output's, zeros around it, with the filters turned ---- */
 
-static size_t input_shares(const cn__work *work, const cn__run *run) {
-    const cn__conv_geometry *g = work->geometry;
-    return channel_shares(work, (size_t)run->blocks * cn__moment_shares(work->in[0]->shape), g->in_tiles);
+static size_t input_shares(const cn__op *op, const cn__pass *pass) {
+    const cn__conv_geometry *g = op->geometry;
+    return channel_shares(op, (size_t)pass->blocks * cn__moment_shares(op->in[0]->shape), g->in_tiles);
 }
 
-size_t cn__convolution_winograd_input_items(const cn__work *work, const cn__run *run) {
-    return cn__moment_shares(work->in[0]->shape) * input_shares(work, run);
+size_t cn__convolution_winograd_input_items(const cn__op *op, const cn__pass *pass) {
+    return cn__moment_shares(op->in[0]->shape) * input_shares(op, pass);
 }
 
-static cn__winograd_tiles gradient_tiles(const cn__work *work, size_t block) {
-    const cn__map *d_out = work->d_out;
-    return (cn__winograd_tiles){.data = cn__map_plane(d_out, block, 0).data,
+static cn__winograd_tiles gradient_tiles(const cn__op *op, size_t block) {
+    const cn__fmap *d_out = op->d_out;
+    return (cn__winograd_tiles){.data = cn__fmap_plane(d_out, block, 0).data,
                                 .channel = d_out->channel,
                                 .row = d_out->row,
                                 .channels = d_out->shape.channels,
@@ -258,75 +258,75 @@ static cn__winograd_tiles gradient_tiles(const cn__work *work, size_t block) {
                                 .width = d_out->shape.width};
 }
 
-void cn__convolution_winograd_input(const cn__work *work, const cn__run *run, size_t block, size_t item) {
-    const cn__convolution *c = (const cn__convolution *)work->layer;
-    const cn__conv_geometry *g = work->geometry;
-    const cn__map *d_in = work->d_in[0];
-    size_t shares = input_shares(work, run);
+void cn__convolution_winograd_input(const cn__op *op, const cn__pass *pass, size_t block, size_t item) {
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    const cn__conv_geometry *g = op->geometry;
+    const cn__fmap *d_in = op->d_in[0];
+    size_t shares = input_shares(op, pass);
     direction d = {.out = d_in->shape, .tile_floats = g->backward_tile_floats, .tiles = g->in_tiles};
-    d.args = (cn__winograd_args){.tiles = gradient_tiles(work, block),
-                                 .weights = cn__convolution_backward_winograd(work, 0),
-                                 .out = cn__map_plane(d_in, block, 0).data,
+    d.args = (cn__winograd_args){.tiles = gradient_tiles(op, block),
+                                 .weights = cn__convolution_backward_winograd(op, 0),
+                                 .out = cn__fmap_plane(d_in, block, 0).data,
                                  .out_channel = d_in->channel,
                                  .out_row = d_in->row,
-                                 .accumulate = work->accumulate[0]};
+                                 .accumulate = op->accumulate[0]};
     for (int i = 0; i < 2; i++)
         d.args.tiles.first[i] = c->padding[i] - 2;
-    run_strip(work, run, &d, item / shares, item % shares, shares);
+    run_strip(op, pass, &d, item / shares, item % shares, shares);
 }
 
 /* ---- the weights ---- */
 
-size_t cn__convolution_winograd_weight_items(const cn__work *work, const cn__run *run) {
-    const cn__conv_geometry *g = work->geometry;
-    return channel_shares(work, (size_t)run->blocks, g->in_tiles);
+size_t cn__convolution_winograd_weight_items(const cn__op *op, const cn__pass *pass) {
+    const cn__conv_geometry *g = op->geometry;
+    return channel_shares(op, (size_t)pass->blocks, g->in_tiles);
 }
 
 /* A tile of input channels and the portion of output channels from `column` on, with the tiles that args holds. */
-static void weight_tile(const cn__work *work, size_t block, int32_t column, int32_t tile, cn__winograd_weight_args args,
+static void weight_tile(const cn__op *op, size_t block, int32_t column, int32_t tile, cn__winograd_weight_args args,
                         float *v, float *gradient, bool accumulate) {
-    const cn__conv_geometry *g = work->geometry;
-    cn__shape out = work->out->shape;
-    cn__winograd_tiles x = input_tiles(work, block);
+    const cn__conv_geometry *g = op->geometry;
+    cn__shape out = op->out->shape;
+    cn__winograd_tiles x = input_tiles(op, block);
     int32_t channel = tile * CN__CONV_TILE;
     x.data += (size_t)channel * x.channel;
     x.channels = g->in - channel < CN__CONV_TILE ? g->in - channel : CN__CONV_TILE;
     cut(&x, out.height, out.width);
     x.tile = args.tiles.tile;
     x.count = args.tiles.count;
-    work->kernels->winograd_input(&x, v);
+    op->kernels->winograd_input(&x, v);
     args.v = v;
     args.rows = x.channels;
     args.accumulate = x.tile > 0;
-    work->kernels->winograd_weight(&args);
+    op->kernels->winograd_weight(&args);
     if (x.tile + x.count == tiles_of(out.height, out.width))
-        work->kernels->winograd_weight_finish(args.sums, args.rows, args.columns,
-                                              gradient + ((size_t)column * (size_t)g->in + (size_t)channel) * 9,
-                                              (size_t)g->in * 9, accumulate);
+        op->kernels->winograd_weight_finish(args.sums, args.rows, args.columns,
+                                            gradient + ((size_t)column * (size_t)g->in + (size_t)channel) * 9,
+                                            (size_t)g->in * 9, accumulate);
 }
 
-void cn__convolution_winograd_weight(const cn__work *work, const cn__run *run, size_t block, size_t item,
-                                     float *gradient, bool accumulate) {
-    const cn__conv_geometry *g = work->geometry;
-    cn__shape out = work->out->shape;
-    size_t shares = cn__convolution_winograd_weight_items(work, run);
+void cn__convolution_winograd_weight(const cn__op *op, const cn__pass *pass, size_t block, size_t item, float *gradient,
+                                     bool accumulate) {
+    const cn__conv_geometry *g = op->geometry;
+    cn__shape out = op->out->shape;
+    size_t shares = cn__convolution_winograd_weight_items(op, pass);
     portion p = weight_portion(g->out, out);
     weight_parts parts = weight_scratch(g, p);
     int32_t count = tiles_of(out.height, out.width);
-    float *d = run->scratch, *v = d + parts.columns, *sums = v + parts.patches;
-    cn__winograd_tiles dy = gradient_tiles(work, block);
+    float *d = pass->scratch, *v = d + parts.columns, *sums = v + parts.patches;
+    cn__winograd_tiles dy = gradient_tiles(op, block);
     cut(&dy, out.height, out.width);
     for (int32_t column = 0; column < g->out; column += p.columns) {
         dy.channels = g->out - column < p.columns ? g->out - column : p.columns;
         for (dy.tile = 0; dy.tile < count; dy.tile += p.tiles) {
             dy.count = count - dy.tile < p.tiles ? count - dy.tile : p.tiles;
-            work->kernels->winograd_gradient(&dy, d);
+            op->kernels->winograd_gradient(&dy, d);
             for (int32_t tile = (int32_t)((size_t)g->in_tiles * item / shares);
                  tile < (int32_t)((size_t)g->in_tiles * (item + 1) / shares); tile++) {
                 cn__winograd_weight_args args = {
-                    .tiles = dy, .lanes = cn__run_lanes(run, block), .d = d, .columns = dy.channels, .sums = sums};
+                    .tiles = dy, .lanes = cn__pass_lanes(pass, block), .d = d, .columns = dy.channels, .sums = sums};
                 args.sums += p.tile_steps > 1 ? (size_t)tile * CN__WINOGRAD_SUMS(p.columns) : 0;
-                weight_tile(work, block, column, tile, args, v, gradient, accumulate);
+                weight_tile(op, block, column, tile, args, v, gradient, accumulate);
             }
         }
         dy.data += (size_t)p.columns * dy.channel;

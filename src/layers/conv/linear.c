@@ -2,10 +2,10 @@
 #include "layers/conv/convolution.h"
 
 static const cn__attr attrs[] = {
-    {"in_features", CN__INT, offsetof(cn__convolution, in_channels), NULL},
-    {"out_features", CN__INT, offsetof(cn__convolution, out_channels), NULL},
-    {"bias", CN__INT, offsetof(cn__convolution, bias), NULL},
-    {NULL, CN__INT, 0, NULL},
+    {"in_features", CN__ATTR_INT, offsetof(cn__convolution, in_channels), NULL},
+    {"out_features", CN__ATTR_INT, offsetof(cn__convolution, out_channels), NULL},
+    {"bias", CN__ATTR_INT, offsetof(cn__convolution, bias), NULL},
+    {NULL, CN__ATTR_INT, 0, NULL},
 };
 
 static cn_status validate(cn_layer *layer) {
@@ -29,8 +29,8 @@ static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, 
 
 static int tensors(const cn_layer *layer, cn__tensor_spec *specs) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    specs[0] = (cn__tensor_spec){"weight", CN_FLOAT32, 2, {c->out_channels, c->in_channels}, true};
-    specs[1] = (cn__tensor_spec){"bias", CN_FLOAT32, 1, {c->out_channels}, true};
+    specs[0] = (cn__tensor_spec){"weight", CN_DTYPE_FLOAT32, 2, {c->out_channels, c->in_channels}, true};
+    specs[1] = (cn__tensor_spec){"bias", CN_DTYPE_FLOAT32, 1, {c->out_channels}, true};
     return c->bias ? 2 : 1;
 }
 
@@ -45,7 +45,7 @@ const cn__layer_ops cn__linear_ops = {
     .tensors = tensors,
     .init = cn__convolution_init,
     .multiply_adds = cn__convolution_multiply_adds,
-    .demand = cn__convolution_demand,
+    .requirements = cn__convolution_requirements,
     .bind = cn__convolution_bind,
     .unbind = cn__convolution_unbind,
     .prepare = &cn__convolution_prepare,

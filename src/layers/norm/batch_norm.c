@@ -5,12 +5,12 @@
 #include <math.h>
 
 static const cn__attr attrs[] = {
-    {"num_features", CN__INT, offsetof(cn__norm_layer, channels), NULL},
-    {"eps", CN__FLOAT, offsetof(cn__norm_layer, eps), NULL},
-    {"momentum", CN__FLOAT, offsetof(cn__norm_layer, momentum), NULL},
-    {"affine", CN__INT, offsetof(cn__norm_layer, affine), NULL},
-    {"track_running_stats", CN__INT, offsetof(cn__norm_layer, track_running_stats), NULL},
-    {NULL, CN__INT, 0, NULL},
+    {"num_features", CN__ATTR_INT, offsetof(cn__norm_layer, channels), NULL},
+    {"eps", CN__ATTR_FLOAT, offsetof(cn__norm_layer, eps), NULL},
+    {"momentum", CN__ATTR_FLOAT, offsetof(cn__norm_layer, momentum), NULL},
+    {"affine", CN__ATTR_INT, offsetof(cn__norm_layer, affine), NULL},
+    {"track_running_stats", CN__ATTR_INT, offsetof(cn__norm_layer, track_running_stats), NULL},
+    {NULL, CN__ATTR_INT, 0, NULL},
 };
 
 static cn_status validate(cn_layer *layer) {
@@ -26,9 +26,9 @@ static int tensors(const cn_layer *layer, cn__tensor_spec *specs) {
     const cn__norm_layer *n = (const cn__norm_layer *)layer;
     int count = cn__norm_tensors(layer, specs);
     if (n->track_running_stats) {
-        specs[count++] = (cn__tensor_spec){"running_mean", CN_FLOAT32, 1, {n->channels}, false};
-        specs[count++] = (cn__tensor_spec){"running_var", CN_FLOAT32, 1, {n->channels}, false};
-        specs[count++] = (cn__tensor_spec){"num_batches_tracked", CN_INT64, 0, {0}, false};
+        specs[count++] = (cn__tensor_spec){"running_mean", CN_DTYPE_FLOAT32, 1, {n->channels}, false};
+        specs[count++] = (cn__tensor_spec){"running_var", CN_DTYPE_FLOAT32, 1, {n->channels}, false};
+        specs[count++] = (cn__tensor_spec){"num_batches_tracked", CN_DTYPE_INT64, 0, {0}, false};
     }
     return count;
 }
@@ -63,36 +63,36 @@ static bool wants_moments(const cn_layer *layer, bool training) {
     return training || !((const cn__norm_layer *)layer)->track_running_stats;
 }
 
-static bool uses_batch(const cn__work *work, const cn__run *run) {
-    return wants_moments(work->layer, run->training);
+static bool uses_batch(const cn__op *op, const cn__pass *pass) {
+    return wants_moments(op->layer, pass->training);
 }
 
 /* Values of a lane, and of a channel. */
-static double plane_values(const cn__work *work) {
-    return (double)work->out->shape.height * work->out->shape.width;
+static double plane_values(const cn__op *op) {
+    return (double)op->out->shape.height * op->out->shape.width;
 }
 
-static double channel_values(const cn__work *work, const cn__run *run) {
-    return plane_values(work) * run->images;
+static double channel_values(const cn__op *op, const cn__pass *pass) {
+    return plane_values(op) * pass->images;
 }
 
 /* Mean and Σ (x - mean)² of a channel from those of its lanes, which all have the same number of values (Chan, Golub &
  * LeVeque 1979). */
-static double combine(const cn__work *work, const cn__run *run, size_t channel, double *mean) {
-    double inside = cn__norm_channel_sum(work, run, channel, 1), between = 0.0;
-    *mean = cn__norm_channel_sum(work, run, channel, 0) / run->images;
-    for (size_t block = 0; block < (size_t)run->blocks; block++) {
-        const float *means = cn__norm_sums(work, block, channel);
-        for (int32_t l = 0; l < cn__run_lanes(run, block); l++)
+static double combine(const cn__op *op, const cn__pass *pass, size_t channel, double *mean) {
+    double inside = cn__norm_channel_sum(op, pass, channel, 1), between = 0.0;
+    *mean = cn__norm_channel_sum(op, pass, channel, 0) / pass->images;
+    for (size_t block = 0; block < (size_t)pass->blocks; block++) {
+        const float *means = cn__norm_sums(op, block, channel);
+        for (int32_t l = 0; l < cn__pass_lanes(pass, block); l++)
             between += ((double)means[l] - *mean) * ((double)means[l] - *mean);
     }
-    return inside + plane_values(work) * between;
+    return inside + plane_values(op) * between;
 }
 
 /* The running statistics move towards the batch's. */
-static void track(const cn__work *work, size_t channel, double mean, double unbiased) {
-    running buffers = running_of(work->layer, work->tensor);
-    double share = (double)((const cn__norm_layer *)work->layer)->momentum;
+static void track(const cn__op *op, size_t channel, double mean, double unbiased) {
+    running buffers = running_of(op->layer, op->tensor);
+    double share = (double)((const cn__norm_layer *)op->layer)->momentum;
     buffers.mean[channel] = (float)((1.0 - share) * (double)buffers.mean[channel] + share * mean);
     buffers.var[channel] = (float)((1.0 - share) * (double)buffers.var[channel] + share * unbiased);
     if (channel == 0)
@@ -100,15 +100,15 @@ static void track(const cn__work *work, size_t channel, double mean, double unbi
 }
 
 /* Mean and variance of a channel. */
-static void statistics(const cn__work *work, const cn__run *run, size_t channel, double *mean, double *variance) {
-    double count = channel_values(work, run);
-    if (uses_batch(work, run)) {
-        double m2 = combine(work, run, channel, mean);
+static void statistics(const cn__op *op, const cn__pass *pass, size_t channel, double *mean, double *variance) {
+    double count = channel_values(op, pass);
+    if (uses_batch(op, pass)) {
+        double m2 = combine(op, pass, channel, mean);
         *variance = m2 / count;
-        if (run->training && ((const cn__norm_layer *)work->layer)->track_running_stats)
-            track(work, channel, *mean, m2 / (count - 1.0));
+        if (pass->training && ((const cn__norm_layer *)op->layer)->track_running_stats)
+            track(op, channel, *mean, m2 / (count - 1.0));
     } else {
-        running buffers = running_of(work->layer, work->tensor);
+        running buffers = running_of(op->layer, op->tensor);
         *mean = (double)buffers.mean[channel];
         *variance = (double)buffers.var[channel];
     }
@@ -129,56 +129,56 @@ static void fill(float *line, double value) {
         line[l] = (float)value;
 }
 
-static void settle(const cn__work *work, const cn__run *run, size_t channel) {
-    double mean, variance, eps = (double)((const cn__norm_layer *)work->layer)->eps;
-    float *center = cn__norm_center(work, 0, channel);
-    statistics(work, run, channel, &mean, &variance);
+static void finalize(const cn__op *op, const cn__pass *pass, size_t channel) {
+    double mean, variance, eps = (double)((const cn__norm_layer *)op->layer)->eps;
+    float *center = cn__norm_center(op, 0, channel);
+    statistics(op, pass, channel, &mean, &variance);
     fill(center, mean);
     fill(center + CN__LANES, 1.0 / sqrt(variance + eps));
 }
 
-static size_t planes_to_measure(const cn__work *work, const cn__run *run) {
-    return uses_batch(work, run) ? cn__items_in_planes(work, run) : 0;
+static size_t planes_to_measure(const cn__op *op, const cn__pass *pass) {
+    return uses_batch(op, pass) ? cn__items_in_planes(op, pass) : 0;
 }
 
-static size_t channel_items(const cn__work *work, const cn__run *run) {
-    (void)run;
-    return cn__norm_items((size_t)work->out->shape.channels);
+static size_t channel_items(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return cn__norm_items((size_t)op->out->shape.channels);
 }
 
-static void settle_channels(const cn__work *work, const cn__run *run, size_t item) {
-    cn__norm_each(work, run, item, (size_t)work->out->shape.channels, settle);
+static void settle_channels(const cn__op *op, const cn__pass *pass, size_t item) {
+    cn__norm_each(op, pass, item, (size_t)op->out->shape.channels, finalize);
 }
 
 /* ---- backward ---- */
 
-static void settle_back(const cn__work *work, const cn__run *run, size_t channel) {
-    double sum_dz = cn__norm_channel_sum(work, run, channel, 0), sum_dzx = cn__norm_channel_sum(work, run, channel, 1);
-    double inv = (double)cn__norm_center(work, 0, channel)[CN__LANES];
-    double share = (double)cn__norm_weight(work, channel) / channel_values(work, run);
-    float *slope = cn__norm_slope(work, 0, channel);
-    if (((const cn__norm_layer *)work->layer)->affine) {
-        work->gradient[0][channel] = (float)sum_dzx;
-        work->gradient[1][channel] = (float)sum_dz;
+static void settle_back(const cn__op *op, const cn__pass *pass, size_t channel) {
+    double sum_dz = cn__norm_channel_sum(op, pass, channel, 0), sum_dzx = cn__norm_channel_sum(op, pass, channel, 1);
+    double inv = (double)cn__norm_center(op, 0, channel)[CN__LANES];
+    double share = (double)cn__norm_weight(op, channel) / channel_values(op, pass);
+    float *slope = cn__norm_backward_coefficients(op, 0, channel);
+    if (((const cn__norm_layer *)op->layer)->affine) {
+        op->gradient[0][channel] = (float)sum_dzx;
+        op->gradient[1][channel] = (float)sum_dz;
     }
     fill(slope, -share * sum_dzx * inv);
     fill(slope + CN__LANES, -share * sum_dz);
 }
 
-static void settle_channels_back(const cn__work *work, const cn__run *run, size_t item) {
-    cn__norm_each(work, run, item, (size_t)work->out->shape.channels, settle_back);
+static void settle_channels_back(const cn__op *op, const cn__pass *pass, size_t item) {
+    cn__norm_each(op, pass, item, (size_t)op->out->shape.channels, settle_back);
 }
 
 /* ---- the layer ---- */
 
-static const cn__phase forward[] = {{planes_to_measure, cn__norm_measure, CN__LOCAL},
-                                    {channel_items, settle_channels, CN__GLOBAL},
-                                    {cn__items_in_planes, cn__norm_apply, CN__LOCAL},
-                                    {NULL, NULL, CN__LOCAL}};
-static const cn__phase backward[] = {{cn__items_in_planes, cn__norm_reduce, CN__LOCAL},
-                                     {channel_items, settle_channels_back, CN__GLOBAL},
-                                     {cn__norm_wanted_planes, cn__norm_backward, CN__LOCAL},
-                                     {NULL, NULL, CN__LOCAL}};
+static const cn__stage forward[] = {{planes_to_measure, cn__norm_measure, CN__SCOPE_LOCAL},
+                                    {channel_items, settle_channels, CN__SCOPE_GLOBAL},
+                                    {cn__items_in_planes, cn__norm_apply, CN__SCOPE_LOCAL},
+                                    {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__stage backward[] = {{cn__items_in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
+                                     {channel_items, settle_channels_back, CN__SCOPE_GLOBAL},
+                                     {cn__norm_wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL},
+                                     {NULL, NULL, CN__SCOPE_LOCAL}};
 
 const cn__layer_ops cn__batch_norm_ops = {
     .type = "BatchNorm2d",
@@ -191,7 +191,7 @@ const cn__layer_ops cn__batch_norm_ops = {
     .infer = cn__norm_infer,
     .tensors = tensors,
     .init = init,
-    .demand = cn__norm_demand,
+    .requirements = cn__norm_requirements,
     .wants_batch = true,
     .wants_moments = wants_moments,
     .fixed_factors = fixed_factors,

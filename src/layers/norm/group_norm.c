@@ -6,11 +6,11 @@
 #include <math.h>
 
 static const cn__attr attrs[] = {
-    {"num_groups", CN__INT, offsetof(cn__norm_layer, groups), NULL},
-    {"num_channels", CN__INT, offsetof(cn__norm_layer, channels), NULL},
-    {"eps", CN__FLOAT, offsetof(cn__norm_layer, eps), NULL},
-    {"affine", CN__INT, offsetof(cn__norm_layer, affine), NULL},
-    {NULL, CN__INT, 0, NULL},
+    {"num_groups", CN__ATTR_INT, offsetof(cn__norm_layer, groups), NULL},
+    {"num_channels", CN__ATTR_INT, offsetof(cn__norm_layer, channels), NULL},
+    {"eps", CN__ATTR_FLOAT, offsetof(cn__norm_layer, eps), NULL},
+    {"affine", CN__ATTR_INT, offsetof(cn__norm_layer, affine), NULL},
+    {NULL, CN__ATTR_INT, 0, NULL},
 };
 
 static cn_status validate(cn_layer *layer) {
@@ -29,18 +29,18 @@ typedef struct cell {
     double values; /* of a lane */
 } cell;
 
-static size_t groups(const cn__work *work) {
-    return (size_t)((const cn__norm_layer *)work->layer)->groups;
+static size_t groups(const cn__op *op) {
+    return (size_t)((const cn__norm_layer *)op->layer)->groups;
 }
 
-static cell cell_of(const cn__work *work, size_t index) {
-    size_t channels = (size_t)work->out->shape.channels / groups(work);
-    return (cell){index / groups(work), index % groups(work) * channels, channels,
-                  (double)channels * work->out->shape.height * work->out->shape.width};
+static cell cell_of(const cn__op *op, size_t index) {
+    size_t channels = (size_t)op->out->shape.channels / groups(op);
+    return (cell){index / groups(op), index % groups(op) * channels, channels,
+                  (double)channels * op->out->shape.height * op->out->shape.width};
 }
 
-static size_t cell_items(const cn__work *work, const cn__run *run) {
-    return (size_t)run->blocks * groups(work);
+static size_t cell_items(const cn__op *op, const cn__pass *pass) {
+    return (size_t)pass->blocks * groups(op);
 }
 
 /* ---- forward ---- */
@@ -52,12 +52,12 @@ static bool wants_moments(const cn_layer *layer, bool training) {
 }
 
 /* Mean and m2 of a group from those of its channels, one after the other (Chan, Golub & LeVeque 1979). */
-static void combine(const cn__work *work, cell at, double mean[CN__LANES], double m2[CN__LANES]) {
+static void combine(const cn__op *op, cell at, double mean[CN__LANES], double m2[CN__LANES]) {
     double plane_values = at.values / (double)at.channels;
     for (int l = 0; l < CN__LANES; l++)
         mean[l] = m2[l] = 0.0;
     for (size_t c = 0; c < at.channels; c++) {
-        const float *sums = cn__norm_sums(work, at.block, at.first + c);
+        const float *sums = cn__norm_sums(op, at.block, at.first + c);
         double share = 1.0 / (double)(c + 1), between = plane_values * (double)c * share;
         for (int l = 0; l < CN__LANES; l++) {
             double delta = (double)sums[l] - mean[l];
@@ -67,12 +67,12 @@ static void combine(const cn__work *work, cell at, double mean[CN__LANES], doubl
     }
 }
 
-static void settle(const cn__work *work, const cn__run *run, size_t index) {
-    cell at = cell_of(work, index);
-    double eps = (double)((const cn__norm_layer *)work->layer)->eps, mean[CN__LANES], m2[CN__LANES];
-    float *center = cn__norm_center(work, at.block, at.first), *inv = center + CN__LANES;
-    (void)run;
-    combine(work, at, mean, m2);
+static void finalize(const cn__op *op, const cn__pass *pass, size_t index) {
+    cell at = cell_of(op, index);
+    double eps = (double)((const cn__norm_layer *)op->layer)->eps, mean[CN__LANES], m2[CN__LANES];
+    float *center = cn__norm_center(op, at.block, at.first), *inv = center + CN__LANES;
+    (void)pass;
+    combine(op, at, mean, m2);
     for (int l = 0; l < CN__LANES; l++) {
         center[l] = (float)mean[l];
         inv[l] = (float)(1.0 / sqrt(m2[l] / at.values + eps));
@@ -81,15 +81,15 @@ static void settle(const cn__work *work, const cn__run *run, size_t index) {
 
 /* ---- backward ---- */
 
-static void settle_back(const cn__work *work, const cn__run *run, size_t index) {
-    cell at = cell_of(work, index);
-    const float *inv = cn__norm_center(work, at.block, at.first) + CN__LANES;
-    float *b = cn__norm_slope(work, at.block, at.first), *c = b + CN__LANES;
+static void settle_back(const cn__op *op, const cn__pass *pass, size_t index) {
+    cell at = cell_of(op, index);
+    const float *inv = cn__norm_center(op, at.block, at.first) + CN__LANES;
+    float *b = cn__norm_backward_coefficients(op, at.block, at.first), *c = b + CN__LANES;
     double sum_dz[CN__LANES] = {0}, sum_dzx[CN__LANES] = {0};
-    (void)run;
+    (void)pass;
     for (size_t channel = at.first; channel < at.first + at.channels; channel++) {
-        const float *sums = cn__norm_sums(work, at.block, channel);
-        double weight = (double)cn__norm_weight(work, channel);
+        const float *sums = cn__norm_sums(op, at.block, channel);
+        double weight = (double)cn__norm_weight(op, channel);
         for (int l = 0; l < CN__LANES; l++) {
             sum_dz[l] += weight * (double)sums[l];
             sum_dzx[l] += weight * (double)sums[CN__LANES + l];
@@ -101,31 +101,31 @@ static void settle_back(const cn__work *work, const cn__run *run, size_t index) 
     }
 }
 
-static void settle_weights(const cn__work *work, const cn__run *run, size_t channel) {
-    work->gradient[0][channel] = (float)cn__norm_channel_sum(work, run, channel, 1);
-    work->gradient[1][channel] = (float)cn__norm_channel_sum(work, run, channel, 0);
+static void settle_weights(const cn__op *op, const cn__pass *pass, size_t channel) {
+    op->gradient[0][channel] = (float)cn__norm_channel_sum(op, pass, channel, 1);
+    op->gradient[1][channel] = (float)cn__norm_channel_sum(op, pass, channel, 0);
 }
 
-static size_t weight_items(const cn__work *work, const cn__run *run) {
-    (void)run;
-    return ((const cn__norm_layer *)work->layer)->affine ? cn__norm_items((size_t)work->out->shape.channels) : 0;
+static size_t weight_items(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return ((const cn__norm_layer *)op->layer)->affine ? cn__norm_items((size_t)op->out->shape.channels) : 0;
 }
 
-static void settle_channels_back(const cn__work *work, const cn__run *run, size_t item) {
-    cn__norm_each(work, run, item, (size_t)work->out->shape.channels, settle_weights);
+static void settle_channels_back(const cn__op *op, const cn__pass *pass, size_t item) {
+    cn__norm_each(op, pass, item, (size_t)op->out->shape.channels, settle_weights);
 }
 
 /* ---- the layer ---- */
 
-static const cn__phase forward[] = {{cn__items_in_planes, cn__norm_measure, CN__LOCAL},
-                                    {cell_items, settle, CN__LOCAL},
-                                    {cn__items_in_planes, cn__norm_apply, CN__LOCAL},
-                                    {NULL, NULL, CN__LOCAL}};
-static const cn__phase backward[] = {{cn__items_in_planes, cn__norm_reduce, CN__LOCAL},
-                                     {weight_items, settle_channels_back, CN__DEFERRED},
-                                     {cell_items, settle_back, CN__LOCAL},
-                                     {cn__norm_wanted_planes, cn__norm_backward, CN__LOCAL},
-                                     {NULL, NULL, CN__LOCAL}};
+static const cn__stage forward[] = {{cn__items_in_planes, cn__norm_measure, CN__SCOPE_LOCAL},
+                                    {cell_items, finalize, CN__SCOPE_LOCAL},
+                                    {cn__items_in_planes, cn__norm_apply, CN__SCOPE_LOCAL},
+                                    {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__stage backward[] = {{cn__items_in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
+                                     {weight_items, settle_channels_back, CN__SCOPE_DEFERRED},
+                                     {cell_items, settle_back, CN__SCOPE_LOCAL},
+                                     {cn__norm_wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL},
+                                     {NULL, NULL, CN__SCOPE_LOCAL}};
 
 const cn__layer_ops cn__group_norm_ops = {
     .type = "GroupNorm",
@@ -138,7 +138,7 @@ const cn__layer_ops cn__group_norm_ops = {
     .infer = cn__norm_infer,
     .tensors = cn__norm_tensors,
     .init = cn__norm_init,
-    .demand = cn__norm_demand,
+    .requirements = cn__norm_requirements,
     .forward = forward,
     .backward = backward,
     .backward_reads_in = true,

@@ -7,8 +7,8 @@ extern const cn__layer_ops cn__batch_norm_ops, cn__group_norm_ops;
 
 #define PAIR (2 * CN__LANES) /* floats of two lines */
 
-static const cn__norm_layer *norm_of(const cn__work *work) {
-    return (const cn__norm_layer *)work->layer;
+static const cn__norm_layer *norm_of(const cn__op *op) {
+    return (const cn__norm_layer *)op->layer;
 }
 
 /* ---- hyper-parameters and tensors ---- */
@@ -38,8 +38,8 @@ int cn__norm_tensors(const cn_layer *layer, cn__tensor_spec *specs) {
     const cn__norm_layer *n = (const cn__norm_layer *)layer;
     if (!n->affine)
         return 0;
-    specs[0] = (cn__tensor_spec){"weight", CN_FLOAT32, 1, {n->channels}, true};
-    specs[1] = (cn__tensor_spec){"bias", CN_FLOAT32, 1, {n->channels}, true};
+    specs[0] = (cn__tensor_spec){"weight", CN_DTYPE_FLOAT32, 1, {n->channels}, true};
+    specs[1] = (cn__tensor_spec){"bias", CN_DTYPE_FLOAT32, 1, {n->channels}, true};
     return 2;
 }
 
@@ -52,8 +52,8 @@ void cn__norm_init(const cn_layer *layer, cn__rng *rng, void *const *tensors) {
     }
 }
 
-float cn__norm_weight(const cn__work *work, size_t channel) {
-    return norm_of(work)->affine ? ((const float *)work->tensor[0])[channel] : 1.0f;
+float cn__norm_weight(const cn__op *op, size_t channel) {
+    return norm_of(op)->affine ? ((const float *)op->tensor[0])[channel] : 1.0f;
 }
 
 /* ---- memory ---- */
@@ -64,45 +64,45 @@ static bool shares_cells(const cn_layer *layer) {
 }
 
 /* Two pairs of lines a cell: center and inv, then b and c. */
-static float *cell_of(const cn__work *work, size_t block, size_t channel) {
-    size_t channels = (size_t)norm_of(work)->channels, groups = (size_t)norm_of(work)->groups;
-    if (shares_cells(work->layer))
-        return work->shared + channel * 2 * PAIR;
-    return cn__kept(work, block) + (channels + channel * groups / channels * 2) * PAIR;
+static float *cell_of(const cn__op *op, size_t block, size_t channel) {
+    size_t channels = (size_t)norm_of(op)->channels, groups = (size_t)norm_of(op)->groups;
+    if (shares_cells(op->layer))
+        return op->shared + channel * 2 * PAIR;
+    return cn__saved(op, block) + (channels + channel * groups / channels * 2) * PAIR;
 }
 
-void cn__norm_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                     cn__demand *demand) {
+void cn__norm_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                           cn__requirements *requirements) {
     const cn__norm_layer *n = (const cn__norm_layer *)layer;
     (void)out;
     (void)max_blocks;
     (void)training;
-    demand->kept_floats = (size_t)in.channels * PAIR;
+    requirements->saved_floats = (size_t)in.channels * PAIR;
     if (shares_cells(layer))
-        demand->shared_floats = (size_t)in.channels * 2 * PAIR;
+        requirements->shared_floats = (size_t)in.channels * 2 * PAIR;
     else
-        demand->kept_floats += (size_t)n->groups * 2 * PAIR;
+        requirements->saved_floats += (size_t)n->groups * 2 * PAIR;
 }
 
-float *cn__norm_sums(const cn__work *work, size_t block, size_t channel) {
-    return cn__kept(work, block) + channel * PAIR;
+float *cn__norm_sums(const cn__op *op, size_t block, size_t channel) {
+    return cn__saved(op, block) + channel * PAIR;
 }
 
-float *cn__norm_center(const cn__work *work, size_t block, size_t channel) {
-    return cell_of(work, block, channel);
+float *cn__norm_center(const cn__op *op, size_t block, size_t channel) {
+    return cell_of(op, block, channel);
 }
 
-float *cn__norm_slope(const cn__work *work, size_t block, size_t channel) {
-    return cell_of(work, block, channel) + PAIR;
+float *cn__norm_backward_coefficients(const cn__op *op, size_t block, size_t channel) {
+    return cell_of(op, block, channel) + PAIR;
 }
 
 /* ---- settling ---- */
 
-double cn__norm_channel_sum(const cn__work *work, const cn__run *run, size_t channel, int which) {
+double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t channel, int which) {
     double lane[CN__LANES] = {0};
-    for (size_t block = 0; block < (size_t)run->blocks; block++) {
-        const float *line = cn__norm_sums(work, block, channel) + which * CN__LANES;
-        for (int32_t l = 0; l < cn__run_lanes(run, block); l++)
+    for (size_t block = 0; block < (size_t)pass->blocks; block++) {
+        const float *line = cn__norm_sums(op, block, channel) + which * CN__LANES;
+        for (int32_t l = 0; l < cn__pass_lanes(pass, block); l++)
             lane[l] += (double)line[l];
     }
     for (int half = CN__LANES / 2; half > 0; half /= 2)
@@ -115,20 +115,20 @@ size_t cn__norm_items(size_t count) {
     return (count + CN__NORM_CELLS - 1) / CN__NORM_CELLS;
 }
 
-void cn__norm_each(const cn__work *work, const cn__run *run, size_t item, size_t count, cn__norm_settle *settle) {
+void cn__norm_each(const cn__op *op, const cn__pass *pass, size_t item, size_t count, cn__norm_finalize *finalize) {
     for (size_t cell = item * CN__NORM_CELLS; cell < (item + 1) * CN__NORM_CELLS && cell < count; cell++)
-        settle(work, run, cell);
+        finalize(op, pass, cell);
 }
 
 /* ---- planes ---- */
 
 /* A lane's mean and m2 from the moments that a convolution has left, share by share (Chan, Golub & LeVeque 1979). */
-static void take_moments(const cn__work *work, size_t block, size_t channel, float *mean, float *m2) {
-    cn__shape shape = work->in[0]->shape;
+static void take_moments(const cn__op *op, size_t block, size_t channel, float *mean, float *m2) {
+    cn__shape shape = op->in[0]->shape;
     size_t pixels = (size_t)shape.height * (size_t)shape.width, shares = cn__moment_shares(shape);
     size_t most = cn__moment_rows(shape) * (size_t)shape.width;
     for (size_t share = 0; share < shares; share++) {
-        const float *pivot = cn__moments_of(work, shape, block, share, channel), *sum = pivot + CN__LANES;
+        const float *pivot = cn__moments_of(op, shape, block, share, channel), *sum = pivot + CN__LANES;
         const float *squares = sum + CN__LANES;
         float before = (float)(share * most), after = (float)(share + 1 < shares ? (share + 1) * most : pixels);
         float count = after - before, weight = count / after;
@@ -140,68 +140,68 @@ static void take_moments(const cn__work *work, size_t block, size_t channel, flo
     }
 }
 
-void cn__norm_measure(const cn__work *work, const cn__run *run, size_t item) {
-    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
-    float *sums = cn__norm_sums(work, block, channel);
-    (void)run;
-    if (work->moments) {
-        take_moments(work, block, channel, sums, sums + CN__LANES);
+void cn__norm_measure(const cn__op *op, const cn__pass *pass, size_t item) {
+    size_t channels = (size_t)norm_of(op)->channels, block = item / channels, channel = item % channels;
+    float *sums = cn__norm_sums(op, block, channel);
+    (void)pass;
+    if (op->moments) {
+        take_moments(op, block, channel, sums, sums + CN__LANES);
         return;
     }
-    work->kernels->lane_moments(cn__map_plane(work->in[0], block, channel), work->out->shape.height,
-                                work->out->shape.width, sums, sums + CN__LANES);
+    op->kernels->lane_moments(cn__fmap_plane(op->in[0], block, channel), op->out->shape.height, op->out->shape.width,
+                              sums, sums + CN__LANES);
 }
 
 /* What the passes over a plane have in common. */
-static cn__pointwise_args plane_args(const cn__work *work, const cn__run *run, size_t block, size_t channel) {
-    const float *center = cn__norm_center(work, block, channel);
-    cn__pointwise_args args = {.x = cn__map_plane(work->in[0], block, channel),
-                               .y = cn__map_plane(work->out, block, channel),
+static cn__pointwise_args plane_args(const cn__op *op, const cn__pass *pass, size_t block, size_t channel) {
+    const float *center = cn__norm_center(op, block, channel);
+    cn__pointwise_args args = {.x = cn__fmap_plane(op->in[0], block, channel),
+                               .y = cn__fmap_plane(op->out, block, channel),
                                .center = center,
                                .inv = center + CN__LANES,
-                               .weight = cn__norm_weight(work, channel),
-                               .bias = norm_of(work)->affine ? ((const float *)work->tensor[1])[channel] : 0.0f};
-    cn__pointwise_fill(&args, work, run, &work->fused, block, channel);
+                               .weight = cn__norm_weight(op, channel),
+                               .bias = norm_of(op)->affine ? ((const float *)op->tensor[1])[channel] : 0.0f};
+    cn__pointwise_fill(&args, op, pass, &op->post, block, channel);
     return args;
 }
 
-void cn__norm_apply(const cn__work *work, const cn__run *run, size_t item) {
-    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
-    cn__pointwise_args args = plane_args(work, run, block, channel);
-    if (work->fused.skip)
-        args.skip = cn__map_plane(work->fused.skip, block, channel);
-    work->kernels->pointwise(&args);
-    cn__map_border(work->out, block, channel);
+void cn__norm_apply(const cn__op *op, const cn__pass *pass, size_t item) {
+    size_t channels = (size_t)norm_of(op)->channels, block = item / channels, channel = item % channels;
+    cn__pointwise_args args = plane_args(op, pass, block, channel);
+    if (op->post.skip)
+        args.skip = cn__fmap_plane(op->post.skip, block, channel);
+    op->kernels->pointwise(&args);
+    cn__fmap_border(op->out, block, channel);
 }
 
-void cn__norm_reduce(const cn__work *work, const cn__run *run, size_t item) {
-    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
-    cn__pointwise_args args = plane_args(work, run, block, channel);
-    float *sums = cn__norm_sums(work, block, channel);
+void cn__norm_reduce(const cn__op *op, const cn__pass *pass, size_t item) {
+    size_t channels = (size_t)norm_of(op)->channels, block = item / channels, channel = item % channels;
+    cn__pointwise_args args = plane_args(op, pass, block, channel);
+    float *sums = cn__norm_sums(op, block, channel);
     cn__plane d_skip = {NULL, 0};
-    if (work->fused.d_skip)
-        d_skip = cn__map_plane(work->fused.d_skip, block, channel);
-    work->kernels->norm_reduce(&args, cn__map_plane(work->d_out, block, channel), d_skip, work->fused.skip_accumulate,
-                               sums, sums + CN__LANES);
+    if (op->post.d_skip)
+        d_skip = cn__fmap_plane(op->post.d_skip, block, channel);
+    op->kernels->norm_reduce(&args, cn__fmap_plane(op->d_out, block, channel), d_skip, op->post.skip_accumulate, sums,
+                             sums + CN__LANES);
 }
 
-size_t cn__norm_wanted_planes(const cn__work *work, const cn__run *run) {
-    return work->d_in[0] ? cn__items_in_planes(work, run) : 0;
+size_t cn__norm_wanted_planes(const cn__op *op, const cn__pass *pass) {
+    return op->d_in[0] ? cn__items_in_planes(op, pass) : 0;
 }
 
-void cn__norm_backward(const cn__work *work, const cn__run *run, size_t item) {
-    size_t channels = (size_t)norm_of(work)->channels, block = item / channels, channel = item % channels;
-    cn__pointwise_args args = plane_args(work, run, block, channel);
-    const float *b = cn__norm_slope(work, block, channel);
+void cn__norm_backward(const cn__op *op, const cn__pass *pass, size_t item) {
+    size_t channels = (size_t)norm_of(op)->channels, block = item / channels, channel = item % channels;
+    cn__pointwise_args args = plane_args(op, pass, block, channel);
+    const float *b = cn__norm_backward_coefficients(op, block, channel);
     /* Where norm_reduce has left it. */
-    const cn__map *dz = work->fused.d_skip && !work->fused.skip_accumulate ? work->fused.d_skip : work->d_out;
-    work->kernels->norm_backward(&args, cn__map_plane(dz, block, channel), cn__map_plane(work->d_in[0], block, channel),
-                                 b, b + CN__LANES, work->accumulate[0]);
+    const cn__fmap *dz = op->post.d_skip && !op->post.skip_accumulate ? op->post.d_skip : op->d_out;
+    op->kernels->norm_backward(&args, cn__fmap_plane(dz, block, channel), cn__fmap_plane(op->d_in[0], block, channel),
+                               b, b + CN__LANES, op->accumulate[0]);
 }
 
 /* ---- the constructor of all kinds ---- */
 
-cn_status cn_norm_new(cn_context *context, cn_norm norm, int channels, const cn_norm_options *options,
+cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channels, const cn_norm_options *options,
                       cn_layer **layer) {
     cn_norm_options o = CN_NORM_OPTIONS_INIT;
     cn_layer *made;

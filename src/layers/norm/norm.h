@@ -27,31 +27,31 @@ cn_status cn__norm_infer(const cn_layer *layer, const char *name, int32_t inputs
 /* The tensors that both kinds have: weight and bias, if affine. */
 int cn__norm_tensors(const cn_layer *layer, cn__tensor_spec *specs);
 void cn__norm_init(const cn_layer *layer, cn__rng *rng, void *const *tensors);
-void cn__norm_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                     cn__demand *demand);
+void cn__norm_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                           cn__requirements *requirements);
 
 /* Lines of 16 floats: the two sums of a plane; center and inv of its cell, kept for backward; b and c of its cell. */
-float *cn__norm_sums(const cn__work *work, size_t block, size_t channel);
-float *cn__norm_center(const cn__work *work, size_t block, size_t channel);
-float *cn__norm_slope(const cn__work *work, size_t block, size_t channel);
+float *cn__norm_sums(const cn__op *op, size_t block, size_t channel);
+float *cn__norm_center(const cn__op *op, size_t block, size_t channel);
+float *cn__norm_backward_coefficients(const cn__op *op, size_t block, size_t channel);
 
 /* A channel's weight; 1 without. */
-float cn__norm_weight(const cn__work *work, size_t channel);
+float cn__norm_weight(const cn__op *op, size_t channel);
 
 /* Line `which` of a channel's sums added up over blocks, then lanes. Lanes without an image do not count. */
-double cn__norm_channel_sum(const cn__work *work, const cn__run *run, size_t channel, int which);
+double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t channel, int which);
 
 /* Settling goes over `count` cells, CN__NORM_CELLS an item: a few are not worth waking a thread for. */
 #define CN__NORM_CELLS 32
-typedef void cn__norm_settle(const cn__work *work, const cn__run *run, size_t cell);
+typedef void cn__norm_finalize(const cn__op *op, const cn__pass *pass, size_t cell);
 size_t cn__norm_items(size_t count);
-void cn__norm_each(const cn__work *work, const cn__run *run, size_t item, size_t count, cn__norm_settle *settle);
+void cn__norm_each(const cn__op *op, const cn__pass *pass, size_t item, size_t count, cn__norm_finalize *finalize);
 
 /* Phases over planes. */
-void cn__norm_measure(const cn__work *work, const cn__run *run, size_t item);
-void cn__norm_apply(const cn__work *work, const cn__run *run, size_t item);
-void cn__norm_reduce(const cn__work *work, const cn__run *run, size_t item);
-size_t cn__norm_wanted_planes(const cn__work *work, const cn__run *run); /* those of d_in, if that is wanted */
-void cn__norm_backward(const cn__work *work, const cn__run *run, size_t item);
+void cn__norm_measure(const cn__op *op, const cn__pass *pass, size_t item);
+void cn__norm_apply(const cn__op *op, const cn__pass *pass, size_t item);
+void cn__norm_reduce(const cn__op *op, const cn__pass *pass, size_t item);
+size_t cn__norm_wanted_planes(const cn__op *op, const cn__pass *pass); /* those of d_in, if that is wanted */
+void cn__norm_backward(const cn__op *op, const cn__pass *pass, size_t item);
 
 #endif

@@ -2,16 +2,16 @@
 #include "layers/pool/pool2d.h"
 
 static const cn__attr attrs[] = {
-    {"kernel_height", CN__INT, offsetof(cn__pool2d, kernel[0]), NULL},
-    {"kernel_width", CN__INT, offsetof(cn__pool2d, kernel[1]), NULL},
-    {"stride_height", CN__INT, offsetof(cn__pool2d, stride[0]), NULL},
-    {"stride_width", CN__INT, offsetof(cn__pool2d, stride[1]), NULL},
-    {"padding_height", CN__INT, offsetof(cn__pool2d, padding[0]), NULL},
-    {"padding_width", CN__INT, offsetof(cn__pool2d, padding[1]), NULL},
-    {"ceil_mode", CN__INT, offsetof(cn__pool2d, ceil_mode), NULL},
-    {"count_include_pad", CN__INT, offsetof(cn__pool2d, count_include_pad), NULL},
-    {"divisor_override", CN__INT, offsetof(cn__pool2d, divisor_override), NULL},
-    {NULL, CN__INT, 0, NULL},
+    {"kernel_height", CN__ATTR_INT, offsetof(cn__pool2d, kernel[0]), NULL},
+    {"kernel_width", CN__ATTR_INT, offsetof(cn__pool2d, kernel[1]), NULL},
+    {"stride_height", CN__ATTR_INT, offsetof(cn__pool2d, stride[0]), NULL},
+    {"stride_width", CN__ATTR_INT, offsetof(cn__pool2d, stride[1]), NULL},
+    {"padding_height", CN__ATTR_INT, offsetof(cn__pool2d, padding[0]), NULL},
+    {"padding_width", CN__ATTR_INT, offsetof(cn__pool2d, padding[1]), NULL},
+    {"ceil_mode", CN__ATTR_INT, offsetof(cn__pool2d, ceil_mode), NULL},
+    {"count_include_pad", CN__ATTR_INT, offsetof(cn__pool2d, count_include_pad), NULL},
+    {"divisor_override", CN__ATTR_INT, offsetof(cn__pool2d, divisor_override), NULL},
+    {NULL, CN__ATTR_INT, 0, NULL},
 };
 
 static cn_status validate(cn_layer *layer) {
@@ -23,25 +23,26 @@ static cn_status validate(cn_layer *layer) {
     return CN_OK;
 }
 
-static void forward(const cn__work *work, const cn__run *run, size_t item) {
-    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
-    cn__pool_args args = cn__pool2d_args(work);
-    (void)run;
-    work->kernels->avg_pool(&args, cn__map_plane(work->in[0], block, channel),
-                            cn__map_plane(work->out, block, channel));
-    cn__map_border(work->out, block, channel);
+static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+    cn__pool_args args = cn__pool2d_args(op);
+    (void)pass;
+    op->kernels->avg_pool(&args, cn__fmap_plane(op->in[0], block, channel), cn__fmap_plane(op->out, block, channel));
+    cn__fmap_border(op->out, block, channel);
 }
 
-static void backward(const cn__work *work, const cn__run *run, size_t item) {
-    size_t channels = (size_t)work->out->shape.channels, block = item / channels, channel = item % channels;
-    cn__pool_args args = cn__pool2d_args(work);
-    (void)run;
-    work->kernels->avg_pool_backward(&args, cn__map_plane(work->d_out, block, channel),
-                                     cn__pool2d_gradient(work, block, channel));
+static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+    cn__pool_args args = cn__pool2d_args(op);
+    (void)pass;
+    op->kernels->avg_pool_backward(&args, cn__fmap_plane(op->d_out, block, channel),
+                                   cn__pool2d_gradient(op, block, channel));
 }
 
-static const cn__phase forward_phases[] = {{cn__items_out_planes, forward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
-static const cn__phase backward_phases[] = {{cn__items_out_planes, backward, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
+                                           {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
+                                            {NULL, NULL, CN__SCOPE_LOCAL}};
 
 const cn__layer_ops cn__avg_pool2d_ops = {
     .type = "AvgPool2d",

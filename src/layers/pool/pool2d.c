@@ -74,9 +74,9 @@ bool cn__pool2d_window(const cn_layer *layer, cn__shape in, cn__window *window) 
     return true;
 }
 
-cn__pool_args cn__pool2d_args(const cn__work *work) {
-    const cn__pool2d *p = (const cn__pool2d *)work->layer;
-    cn__shape in = work->in[0]->shape, out = work->out->shape;
+cn__pool_args cn__pool2d_args(const cn__op *op) {
+    const cn__pool2d *p = (const cn__pool2d *)op->layer;
+    cn__shape in = op->in[0]->shape, out = op->out->shape;
     return (cn__pool_args){.in_height = in.height,
                            .in_width = in.width,
                            .out_height = out.height,
@@ -89,11 +89,11 @@ cn__pool_args cn__pool2d_args(const cn__work *work) {
                            .divisor = p->divisor_override};
 }
 
-cn__plane cn__pool2d_gradient(const cn__work *work, size_t block, size_t channel) {
-    const cn__map *map = work->d_in[0];
-    cn__plane plane = cn__map_plane(map, block, channel);
+cn__plane cn__pool2d_gradient(const cn__op *op, size_t block, size_t channel) {
+    const cn__fmap *map = op->d_in[0];
+    cn__plane plane = cn__fmap_plane(map, block, channel);
     size_t row_bytes = (size_t)map->shape.width * CN__LANES * sizeof(float);
-    for (int32_t y = 0; !work->accumulate[0] && y < map->shape.height; y++)
+    for (int32_t y = 0; !op->accumulate[0] && y < map->shape.height; y++)
         memset(plane.data + (size_t)y * plane.row, 0, row_bytes);
     return plane;
 }

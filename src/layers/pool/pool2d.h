@@ -21,8 +21,8 @@ cn_status cn__pool2d_infer(const cn_layer *layer, const char *name, int32_t inpu
 bool cn__pool2d_window(const cn_layer *layer, cn__shape in, cn__window *window);
 
 /* The kernels' arguments. */
-cn__pool_args cn__pool2d_args(const cn__work *work);
+cn__pool_args cn__pool2d_args(const cn__op *op);
 /* The gradient that windows add to: zeros, unless it already holds another reader's share. */
-cn__plane cn__pool2d_gradient(const cn__work *work, size_t block, size_t channel);
+cn__plane cn__pool2d_gradient(const cn__op *op, size_t block, size_t channel);
 
 #endif

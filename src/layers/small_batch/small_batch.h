@@ -9,17 +9,18 @@
 
 #include "layers/layers.h"
 
-extern const cn__layer_ops cn__channel_convolution_ops, cn__channel_batch_norm_ops, cn__channel_group_norm_ops,
-    cn__channel_flatten_ops, cn__channel_softmax_ops, cn__channel_log_softmax_ops;
+extern const cn__layer_ops cn__small_batch_convolution_ops, cn__small_batch_batch_norm_ops,
+    cn__small_batch_group_norm_ops, cn__small_batch_flatten_ops, cn__small_batch_softmax_ops,
+    cn__small_batch_log_softmax_ops;
 
-static inline size_t cn__channel_planes(int32_t channels) {
+static inline size_t cn__small_batch_planes(int32_t channels) {
     return ((size_t)channels + CN__LANES - 1) / CN__LANES;
 }
 
 /* Fills the borders of all planes of work->out, as an item of its own: a phase. */
-size_t cn__channel_border_items(const cn__work *work, const cn__run *run); /* 0 without a border */
-void cn__channel_border(const cn__work *work, const cn__run *run, size_t item);
+size_t cn__small_batch_border_items(const cn__op *op, const cn__pass *pass); /* 0 without a border */
+void cn__small_batch_border(const cn__op *op, const cn__pass *pass, size_t item);
 /* Phases that are not worth sharing out. */
-size_t cn__channel_one_item(const cn__work *work, const cn__run *run);
+size_t cn__small_batch_one_item(const cn__op *op, const cn__pass *pass);
 
 #endif

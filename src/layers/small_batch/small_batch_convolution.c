@@ -4,15 +4,15 @@
 #include "layers/small_batch/small_batch.h"
 #include "layers/conv/convolution.h"
 
-#define LEAST_PRODUCTS (1 << 20) /* that are worth waking a thread for */
+#define MIN_PRODUCTS (1 << 20) /* that are worth waking a thread for */
 
 typedef struct geometry {
     size_t tap_count;
     size_t taps[]; /* floats from where the first tap falls */
 } geometry;
 
-static const cn__convolution *layer_of(const cn__work *work) {
-    return (const cn__convolution *)work->layer;
+static const cn__convolution *layer_of(const cn__op *op) {
+    return (const cn__convolution *)op->layer;
 }
 
 static size_t tap_count(const cn__convolution *c) {
@@ -28,41 +28,41 @@ static size_t plane_weights(const cn__convolution *c) {
 static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out) {
     const cn__convolution *c = (const cn__convolution *)layer;
     (void)in;
-    return (int64_t)(cn__channel_planes(c->out_channels) * plane_weights(c)) * out.height * out.width;
+    return (int64_t)(cn__small_batch_planes(c->out_channels) * plane_weights(c)) * out.height * out.width;
 }
 
-static void demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                   cn__demand *demand) {
+static void requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                         cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    cn__convolution_demand(layer, in, out, max_blocks, training, demand);
-    demand->packed_floats = cn__channel_planes(c->out_channels) * (plane_weights(c) + CN__LANES);
+    cn__convolution_requirements(layer, in, out, max_blocks, training, requirements);
+    requirements->packed_floats = cn__small_batch_planes(c->out_channels) * (plane_weights(c) + CN__LANES);
 }
 
-static cn_status bind(cn__work *work) {
-    const cn__convolution *c = layer_of(work);
-    geometry *g = cn__alloc(work->ctx, 1, sizeof *g + tap_count(c) * sizeof *g->taps);
+static cn_status bind(cn__op *op) {
+    const cn__convolution *c = layer_of(op);
+    geometry *g = cn__alloc(op->ctx, 1, sizeof *g + tap_count(c) * sizeof *g->taps);
     if (!g)
         return cn__no_memory("a convolution's taps");
-    work->geometry = g;
+    op->geometry = g;
     for (size_t y = 0; y < (size_t)c->kernel[0]; y++)
         for (size_t x = 0; x < (size_t)c->kernel[1]; x++)
             g->taps[g->tap_count++] =
-                y * (size_t)c->dilation[0] * work->in[0]->row + x * (size_t)c->dilation[1] * CN__LANES;
+                y * (size_t)c->dilation[0] * op->in[0]->row + x * (size_t)c->dilation[1] * CN__LANES;
     return CN_OK;
 }
 
-static void unbind(cn__work *work) {
-    cn__free(work->ctx, work->geometry);
+static void unbind(cn__op *op) {
+    cn__free(op->ctx, op->geometry);
 }
 
 /* ---- packed weights ---- */
 
-static float *weights_of(const cn__work *work, size_t plane) {
-    return work->packed + plane * plane_weights(layer_of(work));
+static float *weights_of(const cn__op *op, size_t plane) {
+    return op->packed + plane * plane_weights(layer_of(op));
 }
 
-static float *bias_of(const cn__work *work, size_t plane) {
-    return weights_of(work, cn__channel_planes(layer_of(work)->out_channels)) + plane * CN__LANES;
+static float *bias_of(const cn__op *op, size_t plane) {
+    return weights_of(op, cn__small_batch_planes(layer_of(op)->out_channels)) + plane * CN__LANES;
 }
 
 /* The weights of one output go into one lane. */
@@ -74,53 +74,53 @@ static void pack_lane(const cn__convolution *c, const float *from, double scale,
                 *to = (float)((double)from[(size_t)i * taps + t] * scale);
 }
 
-static size_t pack_items(const cn__work *work, const cn__run *run) {
-    (void)run;
-    return cn__channel_planes(layer_of(work)->out_channels);
+static size_t pack_items(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return cn__small_batch_planes(layer_of(op)->out_channels);
 }
 
-static void pack(const cn__work *work, const cn__run *run, size_t plane) {
-    const cn__convolution *c = layer_of(work);
+static void pack(const cn__op *op, const cn__pass *pass, size_t plane) {
+    const cn__convolution *c = layer_of(op);
     size_t terms = (size_t)c->in_channels * tap_count(c);
-    (void)run;
+    (void)pass;
     for (size_t lane = 0; lane < CN__LANES; lane++) {
         size_t o = plane * CN__LANES + lane;
         double scale, shift;
         if (o >= (size_t)c->out_channels)
             break; /* memory begins as zeros */
-        cn__convolution_factors(work, o, &scale, &shift);
-        bias_of(work, plane)[lane] = (float)shift;
-        pack_lane(c, (const float *)work->tensor[0] + o * terms, scale, weights_of(work, plane) + lane);
+        cn__convolution_factors(op, o, &scale, &shift);
+        bias_of(op, plane)[lane] = (float)shift;
+        pack_lane(c, (const float *)op->tensor[0] + o * terms, scale, weights_of(op, plane) + lane);
     }
 }
 
 /* ---- forward ---- */
 
 /* Rows of the output are shared out between threads, or planes where there are more of them. */
-static bool shares_rows(const cn__work *work) {
-    return work->out->shape.height >= work->out->shape.channels;
+static bool shares_rows(const cn__op *op) {
+    return op->out->shape.height >= op->out->shape.channels;
 }
 
-static size_t shares(const cn__work *work, const cn__run *run) {
-    cn__shape out = work->out->shape;
-    int64_t worth = multiply_adds(work->layer, work->in[0]->shape, out) / LEAST_PRODUCTS;
-    int64_t most = shares_rows(work) ? out.height : out.channels;
-    (void)run;
-    most = most < work->ctx->threads ? most : work->ctx->threads;
+static size_t shares(const cn__op *op, const cn__pass *pass) {
+    cn__shape out = op->out->shape;
+    int64_t worth = multiply_adds(op->layer, op->in[0]->shape, out) / MIN_PRODUCTS;
+    int64_t most = shares_rows(op) ? out.height : out.channels;
+    (void)pass;
+    most = most < op->ctx->threads ? most : op->ctx->threads;
     return worth < 1 ? 1 : (size_t)(worth < most ? worth : most);
 }
 
-static void forward(const cn__work *work, const cn__run *run, size_t share) {
-    const cn__convolution *c = layer_of(work);
-    const geometry *g = work->geometry;
-    const cn__map *in = work->in[0], *out = work->out, *skip = work->fused.skip;
-    size_t whole = (size_t)(shares_rows(work) ? out->shape.height : out->shape.channels), count = shares(work, run);
+static void forward(const cn__op *op, const cn__pass *pass, size_t share) {
+    const cn__convolution *c = layer_of(op);
+    const geometry *g = op->geometry;
+    const cn__fmap *in = op->in[0], *out = op->out, *skip = op->post.skip;
+    size_t whole = (size_t)(shares_rows(op) ? out->shape.height : out->shape.channels), count = shares(op, pass);
     size_t first = share * whole / count, end = (share + 1) * whole / count;
-    size_t row = shares_rows(work) ? first : 0, plane = shares_rows(work) ? 0 : first;
+    size_t row = shares_rows(op) ? first : 0, plane = shares_rows(op) ? 0 : first;
     int32_t left = c->out_channels - (int32_t)(plane * CN__LANES), most = (int32_t)((end - first) * CN__LANES);
     cn__channel_conv_args args = {
-        .channels = shares_rows(work) || left < most ? left : most,
-        .height = shares_rows(work) ? (int32_t)(end - first) : out->shape.height,
+        .channels = shares_rows(op) || left < most ? left : most,
+        .height = shares_rows(op) ? (int32_t)(end - first) : out->shape.height,
         .width = out->shape.width,
         .in = in->data + row * (size_t)c->stride[0] * in->row - (size_t)c->padding[0] * in->row -
               (size_t)c->padding[1] * CN__LANES,
@@ -130,31 +130,32 @@ static void forward(const cn__work *work, const cn__run *run, size_t share) {
         .in_channels = c->in_channels,
         .taps = g->taps,
         .tap_count = g->tap_count,
-        .weights = weights_of(work, plane),
+        .weights = weights_of(op, plane),
         .weight_plane = plane_weights(c),
-        .bias = bias_of(work, plane),
-        .out = cn__map_plane(out, 0, plane).data + row * out->row,
+        .bias = bias_of(op, plane),
+        .out = cn__fmap_plane(out, 0, plane).data + row * out->row,
         .out_plane = out->channel,
         .out_row = out->row,
-        .relu = work->fused.relu,
+        .relu = op->post.relu,
     };
     if (skip) {
-        args.skip = cn__map_plane(skip, 0, plane).data + row * skip->row;
+        args.skip = cn__fmap_plane(skip, 0, plane).data + row * skip->row;
         args.skip_plane = skip->channel;
         args.skip_row = skip->row;
     }
-    work->kernels->channel_conv(&args);
+    op->kernels->channel_conv(&args);
 }
 
 /* ---- both layers ---- */
 
-static const cn__phase prepare = {pack_items, pack, CN__DEFERRED};
-static const cn__phase passes[] = {
-    {shares, forward, CN__LOCAL}, {cn__channel_border_items, cn__channel_border, CN__LOCAL}, {NULL, NULL, CN__LOCAL}};
+static const cn__stage prepare = {pack_items, pack, CN__SCOPE_DEFERRED};
+static const cn__stage passes[] = {{shares, forward, CN__SCOPE_LOCAL},
+                                   {cn__small_batch_border_items, cn__small_batch_border, CN__SCOPE_LOCAL},
+                                   {NULL, NULL, CN__SCOPE_LOCAL}};
 
-const cn__layer_ops cn__channel_convolution_ops = {
+const cn__layer_ops cn__small_batch_convolution_ops = {
     .multiply_adds = multiply_adds,
-    .demand = demand,
+    .requirements = requirements,
     .bind = bind,
     .unbind = unbind,
     .prepare = &prepare,

@@ -1,23 +1,23 @@
 /* small_batch_flatten.c: [C, H, W] to C·H·W features, from channels in the lanes to features in the lanes. */
 #include "layers/small_batch/small_batch.h"
 
-static void forward(const cn__work *work, const cn__run *run, size_t item) {
-    const cn__map *in = work->in[0], *out = work->out;
+static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+    const cn__fmap *in = op->in[0], *out = op->out;
     size_t feature = 0;
-    (void)run;
+    (void)pass;
     (void)item;
     for (size_t c = 0; c < (size_t)in->lane_channels; c++)
         for (size_t y = 0; y < (size_t)in->shape.height; y++) {
-            const float *row = cn__channel_map_row(in, c, y);
+            const float *row = cn__nchw16c_row(in, c, y);
             for (size_t x = 0; x < (size_t)in->shape.width; x++)
-                *cn__channel_map_row(out, feature++, 0) = row[x * CN__LANES];
+                *cn__nchw16c_row(out, feature++, 0) = row[x * CN__LANES];
         }
     for (; feature % CN__LANES; feature++)
-        *cn__channel_map_row(out, feature, 0) = 0.0f;
+        *cn__nchw16c_row(out, feature, 0) = 0.0f;
 }
 
-static const cn__phase pass[] = {{cn__channel_one_item, forward, CN__LOCAL},
-                                 {cn__channel_border_items, cn__channel_border, CN__LOCAL},
-                                 {NULL, NULL, CN__LOCAL}};
+static const cn__stage pass[] = {{cn__small_batch_one_item, forward, CN__SCOPE_LOCAL},
+                                 {cn__small_batch_border_items, cn__small_batch_border, CN__SCOPE_LOCAL},
+                                 {NULL, NULL, CN__SCOPE_LOCAL}};
 
-const cn__layer_ops cn__channel_flatten_ops = {.forward = pass};
+const cn__layer_ops cn__small_batch_flatten_ops = {.forward = pass};

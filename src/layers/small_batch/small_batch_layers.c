@@ -22,13 +22,13 @@ static bool fixed_statistics(const cn_layer *layer) {
 }
 
 static const entry entries[] = {
-    {"Conv2d", &cn__channel_convolution_ops, one_group},
-    {"Linear", &cn__channel_convolution_ops, NULL},
-    {"BatchNorm2d", &cn__channel_batch_norm_ops, fixed_statistics},
-    {"GroupNorm", &cn__channel_group_norm_ops, NULL},
-    {"Flatten", &cn__channel_flatten_ops, NULL},
-    {"Softmax", &cn__channel_softmax_ops, NULL},
-    {"LogSoftmax", &cn__channel_log_softmax_ops, NULL},
+    {"Conv2d", &cn__small_batch_convolution_ops, one_group},
+    {"Linear", &cn__small_batch_convolution_ops, NULL},
+    {"BatchNorm2d", &cn__small_batch_batch_norm_ops, fixed_statistics},
+    {"GroupNorm", &cn__small_batch_group_norm_ops, NULL},
+    {"Flatten", &cn__small_batch_flatten_ops, NULL},
+    {"Softmax", &cn__small_batch_softmax_ops, NULL},
+    {"LogSoftmax", &cn__small_batch_log_softmax_ops, NULL},
     {"ReLU", NULL, NULL},
     {"LeakyReLU", NULL, NULL},
     {"Sigmoid", NULL, NULL},
@@ -42,7 +42,7 @@ static const entry entries[] = {
     {"Add", NULL, NULL},
 };
 
-const cn__layer_ops *cn__channel_ops(const cn_layer *layer) {
+const cn__layer_ops *cn__small_batch_ops(const cn_layer *layer) {
     for (const entry *e = entries; e < entries + CN__COUNT(entries); e++)
         if (strcmp(e->type, layer->ops->type) == 0)
             return e->serves && !e->serves(layer) ? NULL : e->ops ? e->ops : layer->ops;
@@ -51,21 +51,20 @@ const cn__layer_ops *cn__channel_ops(const cn_layer *layer) {
 
 /* ---- maps ---- */
 
-void cn__channel_map_layout(cn__map *map, cn__shape shape, int32_t pad_height, int32_t pad_width,
-                            cn_padding_mode mode) {
-    cn__shape planes = {(int32_t)cn__channel_planes(shape.channels), shape.height, shape.width};
-    cn__map_layout(map, planes, pad_height, pad_width, mode);
+void cn__nchw16c_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode) {
+    cn__shape planes = {(int32_t)cn__small_batch_planes(shape.channels), shape.height, shape.width};
+    cn__fmap_layout(map, planes, pad_height, pad_width, mode);
     map->lane_channels = shape.channels;
 }
 
-float *cn__channel_map_row(const cn__map *map, size_t channel, size_t row) {
-    return cn__map_plane(map, 0, channel / CN__LANES).data + row * map->row + channel % CN__LANES;
+float *cn__nchw16c_row(const cn__fmap *map, size_t channel, size_t row) {
+    return cn__fmap_plane(map, 0, channel / CN__LANES).data + row * map->row + channel % CN__LANES;
 }
 
-void cn__channel_map_unpack(const cn__map *map, float *image_chw) {
+void cn__nchw16c_unpack(const cn__fmap *map, float *image_chw) {
     for (size_t c = 0; c < (size_t)map->lane_channels; c++)
         for (size_t y = 0; y < (size_t)map->shape.height; y++) {
-            const float *row = cn__channel_map_row(map, c, y);
+            const float *row = cn__nchw16c_row(map, c, y);
             for (size_t x = 0; x < (size_t)map->shape.width; x++)
                 *image_chw++ = row[x * CN__LANES];
         }
@@ -73,20 +72,20 @@ void cn__channel_map_unpack(const cn__map *map, float *image_chw) {
 
 /* ---- phases ---- */
 
-size_t cn__channel_one_item(const cn__work *work, const cn__run *run) {
-    (void)work;
-    (void)run;
+size_t cn__small_batch_one_item(const cn__op *op, const cn__pass *pass) {
+    (void)op;
+    (void)pass;
     return 1;
 }
 
-size_t cn__channel_border_items(const cn__work *work, const cn__run *run) {
-    (void)run;
-    return work->out->pad[0] > 0 || work->out->pad[1] > 0;
+size_t cn__small_batch_border_items(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return op->out->pad[0] > 0 || op->out->pad[1] > 0;
 }
 
-void cn__channel_border(const cn__work *work, const cn__run *run, size_t item) {
-    (void)run;
+void cn__small_batch_border(const cn__op *op, const cn__pass *pass, size_t item) {
+    (void)pass;
     (void)item;
-    for (size_t plane = 0; plane < (size_t)work->out->shape.channels; plane++)
-        cn__map_border(work->out, 0, plane);
+    for (size_t plane = 0; plane < (size_t)op->out->shape.channels; plane++)
+        cn__fmap_border(op->out, 0, plane);
 }

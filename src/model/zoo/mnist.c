@@ -74,12 +74,12 @@ static cn_status build(cn_model *model, const struct network *network, uint64_t 
     return cn_model_init(model, seed);
 }
 
-cn_status cn_mnist_model_new(cn_context *context, int which, uint64_t seed, cn_model **model) {
+cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, cn_model **model) {
     cn_model *made;
     CN__REQUIRE(model);
     *model = NULL;
     if (which < FIRST_NETWORK || which > LAST_NETWORK)
-        return cn__error(CN_ERR_ARGUMENT, "cn_mnist_model_new: no network %d, there are %d to %d", which, FIRST_NETWORK,
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_mnist: no network %d, there are %d to %d", which, FIRST_NETWORK,
                          LAST_NETWORK);
     CN__TRY(cn_model_new(context, 1, 28, 28, &made));
     cn_status status = build(made, &networks[which - FIRST_NETWORK], seed);

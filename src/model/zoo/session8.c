@@ -9,16 +9,16 @@ static const struct stage { int channels, blocks, padding; } stages[STAGES] = {{
 
 static cn_status check_options(const cn_session8_options *o) {
     if (o->norm < CN_NORM_NONE || o->norm > CN_NORM_INSTANCE)
-        return cn__error(CN_ERR_ARGUMENT, "cn_session8_new: unknown norm %d", (int)o->norm);
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_session8: unknown norm %d", (int)o->norm);
     if (o->norm == CN_NORM_GROUP && (o->groups < 1 || 8 % o->groups != 0))
-        return cn__error(CN_ERR_ARGUMENT, "cn_session8_new: groups is %d, wanted a divisor of 16, 24 and 32",
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_session8: groups is %d, wanted a divisor of 16, 24 and 32",
                          o->groups);
     if (!(o->dropout >= 0.0f && o->dropout < 1.0f))
-        return cn__error(CN_ERR_ARGUMENT, "cn_session8_new: dropout is %g, wanted 0 to below 1", (double)o->dropout);
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_session8: dropout is %g, wanted 0 to below 1", (double)o->dropout);
     if (o->skip != 0 && o->skip != 1)
-        return cn__error(CN_ERR_ARGUMENT, "cn_session8_new: skip is %d, wanted 0 or 1", o->skip);
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_session8: skip is %d, wanted 0 or 1", o->skip);
     if (o->classes < 1 || o->classes > CN__MAX_SIDE)
-        return cn__error(CN_ERR_ARGUMENT, "cn_session8_new: classes is %d, wanted 1 to %d", o->classes, CN__MAX_SIDE);
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_session8: classes is %d, wanted 1 to %d", o->classes, CN__MAX_SIDE);
     return CN_OK;
 }
 
@@ -104,7 +104,7 @@ static cn_status build(cn_model *model, const cn_session8_options *o) {
     return cn_model_init(model, o->seed);
 }
 
-cn_status cn_session8_new(cn_context *context, const cn_session8_options *options, cn_model **model) {
+cn_status cn_model_session8(cn_context *context, const cn_session8_options *options, cn_model **model) {
     cn_session8_options o = CN_SESSION8_OPTIONS_INIT;
     cn_model *made;
     CN__REQUIRE(model);

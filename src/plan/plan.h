@@ -1,0 +1,80 @@
+/* plan.h: plans, which run a model: compiled for a largest batch and a mode, with all memory that a pass needs. */
+#ifndef CN_PLAN_H
+#define CN_PLAN_H
+
+#include "model/model.h"
+
+#define CN__MAX_BATCH (1 << 24) /* images in one pass */
+
+/* ---- plans (compile.c, plan_passes.c) ---- */
+
+typedef struct cn__plan cn__plan;
+
+typedef struct cn__plan_options {
+    int32_t images;      /* the largest batch */
+    bool training;       /* with a backward pass */
+    bool input_gradient; /* backward goes on to the model's input */
+    bool copy_tensors;   /* parameters and buffers as they are now; the model may then change */
+    bool small_batch;  /* one image, with channels in the lanes, of a model that cn__plan_serves_small_batches; when
+                            prepared it needs the model's parameters no more */
+    bool one_thread;     /* never run by more than one */
+    const cn__plan
+        *share; /* NULL, or a plan like this one that outlives it: its tensors and packed weights serve both */
+} cn__plan_options;
+
+/* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan
+ * without a backward pass leaves the model const. */
+cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, cn__plan **plan);
+bool cn__plan_serves_small_batches(const cn_model *model);
+void cn__plan_free(cn__plan *plan);
+size_t cn__plan_bytes(const cn__plan *plan);
+
+/* Where a pass reads its images (the caller writes interiors, zeros in unused lanes; forward does the border), leaves
+ * its output, and reads the output's gradient (the caller writes interiors; zeros in unused lanes). */
+const cn__fmap *cn__plan_input(const cn__plan *plan);
+const cn__fmap *cn__plan_output(const cn__plan *plan);
+const cn__fmap *cn__plan_output_gradient(const cn__plan *plan);
+const cn__fmap *cn__plan_input_gradient(const cn__plan *plan);
+
+/* Repacks weights: before a forward pass whenever parameters may have changed. */
+void cn__plan_prepare(cn__plan *plan);
+/* CN_ERR_SHAPE: batch norm in training with one value a channel. */
+cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass);
+void cn__plan_backward(cn__plan *plan, const cn__pass *pass);
+/* Runs forward again on the same input and names the first layer whose output is not finite; NULL if all are. */
+const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass);
+
+/* ---- inference (inference.c): blocks through plans of one block, on all threads ---- */
+
+/* What happens to block `block` of a pass before and after the model: `fill` writes its images, and zeros in lanes that
+ * spare images leave, into the only block of `input`; `take` reads its output from that of `output`. Blocks run on any
+ * threads. */
+typedef struct cn__blocks {
+    void (*fill)(void *argument, size_t block, const cn__fmap *input);
+    void (*take)(void *argument, size_t block, const cn__fmap *output);
+    void *argument;
+} cn__blocks;
+
+typedef struct cn__inference cn__inference;
+typedef struct cn__inference_options {
+    int32_t images;    /* of a pass, about: more are allowed */
+    bool copy_tensors; /* as in cn__plan_options */
+    bool small_batch;   /* channels in the lanes, blocks of one image, plans with `channel_lanes` */
+} cn__inference_options;
+cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference);
+/* Up to how many images a pass is done sooner one by one; 0: the model cannot. */
+int32_t cn__small_batch_limit(const cn_model *model);
+void cn__inference_free(cn__inference *inference);
+void cn__inference_prepare(const cn__inference *inference); /* whenever parameters may have changed */
+void cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
+/* Like cn__plan_first_nonfinite; does not call `take`. */
+const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
+
+/* ---- tensors of a pass (forward_backward.c) ---- */
+
+/* CN_ERR_SHAPE unless `tensor` is `images` inputs (outputs) of the model; `what` names it in the message. */
+cn_status cn__model_expect_input(const cn_model *model, const cn_tensor *tensor, const char *what, cn_dtype dtype,
+                                 int64_t images);
+cn_status cn__model_expect_output(const cn_model *model, const cn_tensor *tensor, const char *what, int64_t images);
+
+#endif
