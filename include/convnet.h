@@ -465,7 +465,7 @@ typedef struct cn_dataset cn_dataset;
 
 typedef enum cn_split { CN_SPLIT_TRAIN = 0, CN_SPLIT_TEST = 1 } cn_split;
 
-/* The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch_size.bin; names from batches.meta.txt
+/* The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch.bin; names from batches.meta.txt
  * where it is) in `directory`, all in memory, normalised with session 8's mean and std.
  * CN_ERR_IO; CN_ERR_FORMAT: not a whole number of records; CN_ERR_DATA: a label above 9. */
 CN_API cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset);

@@ -31,7 +31,7 @@ void cifar10_write(const scratch *s) {
         cifar_write(s, name, 1, first, counts[i]);
         first += counts[i];
     }
-    cifar_write(s, "test_batch_size.bin", 1, 20, 3);
+    cifar_write(s, "test_batch.bin", 1, 20, 3);
 }
 
 void cifar_expect(const cn_dataset *set, cn_context *ctx, int64_t index, int record, int64_t label) {

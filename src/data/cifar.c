@@ -170,7 +170,7 @@ static cn_status open_set(cn_context *ctx, const char *directory, const format *
 cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset) {
     static const char *const train[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
                                         "data_batch_5.bin"};
-    static const char *const test[] = {"test_batch_size.bin"};
+    static const char *const test[] = {"test_batch.bin"};
     static const format format10 = {1, 0, 10, "batches.meta.txt"};
     CN__REQUIRE(dataset);
     *dataset = NULL;
