@@ -5,27 +5,8 @@
 #include <stdlib.h>
 
 static const char *const kinds[NET_KINDS] = {
-    [NET_INPUT] = "input",
-    [NET_CONV2D] = "conv2d",
-    [NET_LINEAR] = "linear",
-    [NET_BATCH_NORM] = "batch_norm",
-    [NET_GROUP_NORM] = "group_norm",
-    [NET_LAYER_NORM] = "layer_norm",
-    [NET_INSTANCE_NORM] = "instance_norm",
-    [NET_RELU] = "relu",
-    [NET_LEAKY_RELU] = "leaky_relu",
-    [NET_SIGMOID] = "sigmoid",
-    [NET_TANH] = "tanh",
-    [NET_SILU] = "silu",
-    [NET_GELU] = "gelu",
-    [NET_DROPOUT] = "dropout",
-    [NET_MAX_POOL] = "max_pool",
-    [NET_AVG_POOL] = "avg_pool",
-    [NET_ADAPTIVE_AVG_POOL] = "adaptive_avg_pool",
-    [NET_FLATTEN] = "flatten",
-    [NET_ADD] = "add",
-    [NET_SOFTMAX] = "softmax",
-    [NET_LOG_SOFTMAX] = "log_softmax",
+#define LAYER(KIND, word) [NET_##KIND] = #word,
+#include "layers.def"
 };
 
 static const char *const modes[] = {"zeros", "replicate", "reflect", "circular"};
@@ -39,10 +20,9 @@ typedef struct option {
 #define OPTION(name, kind)                                                                                             \
     { #name, kind, offsetof(net_layer, name) }
 static const option options[] = {
-    OPTION(kernel, PAIR), OPTION(stride, PAIR), OPTION(padding, PAIR),  OPTION(dilation, PAIR),
-    OPTION(out, PAIR),    OPTION(groups, INT),  OPTION(bias, INT),      OPTION(mode, MODE),
-    OPTION(affine, INT),  OPTION(running, INT), OPTION(ceil, INT),      OPTION(divisor, INT),
-    OPTION(tanh, INT),    OPTION(eps, REAL),    OPTION(momentum, REAL), OPTION(include_pad, INT),
+    OPTION(kernel, PAIR), OPTION(stride, PAIR), OPTION(padding, PAIR), OPTION(dilation, PAIR), OPTION(out, PAIR),
+    OPTION(groups, INT),  OPTION(bias, INT),    OPTION(mode, MODE),    OPTION(affine, INT),    OPTION(running, INT),
+    OPTION(ceil, INT),    OPTION(divisor, INT), OPTION(eps, REAL),     OPTION(momentum, REAL), OPTION(include_pad, INT),
     OPTION(slope, REAL),  OPTION(p, REAL),
 };
 

@@ -21,27 +21,8 @@
 #define NET_TEXT        2000
 
 typedef enum net_kind {
-    NET_INPUT,
-    NET_CONV2D,
-    NET_LINEAR,
-    NET_BATCH_NORM,
-    NET_GROUP_NORM,
-    NET_LAYER_NORM,
-    NET_INSTANCE_NORM,
-    NET_RELU,
-    NET_LEAKY_RELU,
-    NET_SIGMOID,
-    NET_TANH,
-    NET_SILU,
-    NET_GELU,
-    NET_DROPOUT,
-    NET_MAX_POOL,
-    NET_AVG_POOL,
-    NET_ADAPTIVE_AVG_POOL,
-    NET_FLATTEN,
-    NET_ADD,
-    NET_SOFTMAX,
-    NET_LOG_SOFTMAX,
+#define LAYER(KIND, word) NET_##KIND,
+#include "layers.def"
     NET_KINDS
 } net_kind;
 
@@ -53,7 +34,7 @@ typedef struct net_layer {
     net_kind kind;
     int inputs, input[NET_MAX_INPUTS];
     int kernel[2], stride[2], padding[2], dilation[2], out[2]; /* out: channels, features, or the size it pools to */
-    int groups, bias, mode, affine, running, ceil, include_pad, divisor, tanh;
+    int groups, bias, mode, affine, running, ceil, include_pad, divisor;
     double eps, momentum, slope, p;
     net_shape shape; /* of its output */
     int first_tensor, tensors;

@@ -1,4 +1,5 @@
 /* network_model.c: the networks of network.h as models of the library, through the public header alone. */
+#include "activations.h"
 #include "network.h"
 #include "testing.h"
 #include <stdio.h>
@@ -55,6 +56,9 @@ static cn_status make_pool(cn_context *ctx, const net_layer *l, cn_layer **made)
 }
 
 static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, cn_layer **made) {
+    const activation *function = activation_of(l->kind);
+    if (function)
+        return function->make(ctx, function->parameter(l), made);
     switch (l->kind) {
     case NET_CONV2D:
         return make_conv2d(ctx, l, channels, made);
@@ -65,18 +69,6 @@ static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, c
     case NET_LAYER_NORM:
     case NET_INSTANCE_NORM:
         return make_norm(ctx, l, channels, made);
-    case NET_RELU:
-        return cn_relu_new(ctx, made);
-    case NET_LEAKY_RELU:
-        return cn_leaky_relu_new(ctx, (float)l->slope, made);
-    case NET_SIGMOID:
-        return cn_sigmoid_new(ctx, made);
-    case NET_TANH:
-        return cn_tanh_new(ctx, made);
-    case NET_SILU:
-        return cn_silu_new(ctx, made);
-    case NET_GELU:
-        return cn_gelu_new(ctx, l->tanh ? CN_GELU_TANH : CN_GELU_EXACT, made);
     case NET_DROPOUT:
         return cn_dropout_new(ctx, (float)l->p, made);
     case NET_MAX_POOL:

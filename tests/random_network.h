@@ -7,7 +7,9 @@
 /* A small generator of its own (Steele, Lea & Flood 2014: SplitMix64), so that seeds mean the same for ever. */
 typedef struct dice {
     uint64_t state;
+    bool seed_is_late; /* may draw layers that came later: without it, old seeds draw what they always drew */
 } dice;
+#define LATE_SEEDS 1000             /* suites take seeds from here on for late ones */
 int dice_below(dice *d, int bound); /* 0 … bound - 1 */
 
 /* A training pass through one layer. `cost` bounds the multiply-adds of the whole batch. */

@@ -1,5 +1,6 @@
 /* reference_layers.c: every layer's definition as plain loops in double precision, over numbers on a tape. */
 #include "reference_layers.h"
+#include "activations.h"
 #include "base/base.h"
 #include <math.h>
 
@@ -233,44 +234,18 @@ static void norm(const net_step *s) {
 
 /* ---- element by element ---- */
 
-static number gelu(const net_step *s, number x) {
-    double v = of(s, x), root = sqrt(2.0 / acos(-1.0)), inner = root * (v + 0.044715 * v * v * v), t = tanh(inner);
-    if (s->layer->tanh)
-        return function(s, x, 0.5 * v * (1.0 + t),
-                        0.5 * (1.0 + t) + 0.5 * v * (1.0 - t * t) * root * (1.0 + 3.0 * 0.044715 * v * v));
-    double phi = 0.5 * erfc(-v / sqrt(2.0));
-    return function(s, x, v * phi, phi + v * 0.5 * root * exp(-0.5 * v * v));
-}
-
-static number rectify(const net_step *s, number x, double slope) {
-    double v = of(s, x);
-    near_jump(s->run, fabs(v));
-    return function(s, x, v > 0.0 ? v : slope * v, v > 0.0 ? 1.0 : slope);
-}
-
-static number activation(const net_step *s, number x) {
-    double v = of(s, x), logistic = 1.0 / (1.0 + exp(-v));
-    switch (s->layer->kind) {
-    case NET_RELU:
-        return rectify(s, x, 0.0);
-    case NET_LEAKY_RELU:
-        return rectify(s, x, s->layer->slope);
-    case NET_SIGMOID:
-        return function(s, x, logistic, logistic * (1.0 - logistic));
-    case NET_TANH:
-        return function(s, x, tanh(v), 1.0 - tanh(v) * tanh(v));
-    case NET_SILU:
-        return function(s, x, v * logistic, logistic * (1.0 + v * (1.0 - logistic)));
-    case NET_GELU:
-        return gelu(s, x);
-    default:
-        return function(s, x, v, 1.0); /* flatten */
+static void activate(const net_step *s, const activation *f) {
+    double a = f->parameter(s->layer);
+    for (size_t i = 0; i < (size_t)s->run->net->batch * net_size(s->in); i++) {
+        double x = of(s, s->x[i]);
+        near_jump(s->run, f->jump(x, a));
+        s->y[i] = function(s, s->x[i], f->f(x, a), f->slope(x, a));
     }
 }
 
-static void each_element(const net_step *s) {
+static void flatten(const net_step *s) {
     for (size_t i = 0; i < (size_t)s->run->net->batch * net_size(s->in); i++)
-        s->y[i] = activation(s, s->x[i]);
+        s->y[i] = function(s, s->x[i], of(s, s->x[i]), 1.0);
 }
 
 /* Pixel p of image n in channel c is dropped if half-word p mod 8 of the Philox words for (p / 8, layer and channel,
@@ -362,6 +337,9 @@ void net_compute(const net_step *s) {
     case NET_ADAPTIVE_AVG_POOL:
         each_output(s, adaptive_at);
         break;
+    case NET_FLATTEN:
+        flatten(s);
+        break;
     case NET_ADD:
         add(s);
         break;
@@ -370,6 +348,6 @@ void net_compute(const net_step *s) {
         softmax(s);
         break;
     default:
-        each_element(s);
+        activate(s, activation_of(s->layer->kind));
     }
 }

@@ -21,7 +21,7 @@ static const cn_conv_algorithm algorithms[] = {CN_CONV_DIRECT, CN_CONV_GEMM, CN_
 
 static network graph_of_seed(int seed) {
     network net;
-    dice d = {(uint64_t)seed << 20};
+    dice d = {(uint64_t)seed << 20, seed >= LATE_SEEDS};
     random_graph(&d, 2500, &net);
     return net;
 }
@@ -281,8 +281,12 @@ int main(void) {
         tcase_add_test(reference, the_given_graph_is_right);
     } else {
         tcase_add_loop_test(reference, plans_compute_what_their_graphs_say, 0, test_quick() ? 10 : 100);
+        tcase_add_loop_test(reference, plans_compute_what_their_graphs_say, LATE_SEEDS,
+                            LATE_SEEDS + (test_quick() ? 1 : 10));
         tcase_add_loop_test(reference, known_patterns_are_right, 0, KNOWN);
         tcase_add_loop_test(reference, predictors_compute_what_their_graphs_say, 0, test_quick() ? 5 : 50);
+        tcase_add_loop_test(reference, predictors_compute_what_their_graphs_say, LATE_SEEDS,
+                            LATE_SEEDS + (test_quick() ? 1 : 5));
         tcase_add_loop_test(reference, predictors_compute_known_patterns, 0, KNOWN);
         tcase_add_loop_test(bits, threads_do_not_change_bits, 0, test_quick() ? 4 : 15);
         tcase_add_loop_test(bits, instruction_sets_do_not_change_bits, 0, test_quick() ? 4 : 15);

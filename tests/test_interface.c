@@ -1,5 +1,6 @@
 /* test_interface.c: NULLs and values outside their range: each is a status with a message that names what and which
  * value, and nothing is handed out. */
+#include "activations.h"
 #include "pieces.h"
 #include <limits.h>
 #include <math.h>
@@ -21,8 +22,6 @@ START_TEST(layers_want_a_context_and_a_place) {
     bad_layer(cn_conv2d_new(NULL, 1, 1, 1, 1, NULL, &made), CN_ERR_ARGUMENT, "cn_conv2d_new: context is NULL");
     bad_layer(cn_linear_new(NULL, 1, 1, 0, &made), CN_ERR_ARGUMENT, "cn_linear_new: context is NULL");
     bad_layer(cn_norm_new(NULL, CN_NORM_BATCH, 1, NULL, &made), CN_ERR_ARGUMENT, "cn_norm_new: context is NULL");
-    bad_layer(cn_leaky_relu_new(NULL, 0.1f, &made), CN_ERR_ARGUMENT, "context is NULL");
-    bad_layer(cn_gelu_new(NULL, CN_GELU_EXACT, &made), CN_ERR_ARGUMENT, "context is NULL");
     bad_layer(cn_dropout_new(NULL, 0.1f, &made), CN_ERR_ARGUMENT, "context is NULL");
     bad_layer(cn_max_pool2d_new(NULL, 2, 2, NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
     bad_layer(cn_avg_pool2d_new(NULL, 2, 2, NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
@@ -30,8 +29,6 @@ START_TEST(layers_want_a_context_and_a_place) {
     ck_fails(cn_conv2d_new(ctx, 1, 1, 1, 1, NULL, NULL), CN_ERR_ARGUMENT, "cn_conv2d_new: layer is NULL");
     ck_fails(cn_linear_new(ctx, 1, 1, 0, NULL), CN_ERR_ARGUMENT, "cn_linear_new: layer is NULL");
     ck_fails(cn_norm_new(ctx, CN_NORM_BATCH, 1, NULL, NULL), CN_ERR_ARGUMENT, "cn_norm_new: layer is NULL");
-    ck_fails(cn_leaky_relu_new(ctx, 0.1f, NULL), CN_ERR_ARGUMENT, "layer is NULL");
-    ck_fails(cn_gelu_new(ctx, CN_GELU_EXACT, NULL), CN_ERR_ARGUMENT, "layer is NULL");
     ck_fails(cn_dropout_new(ctx, 0.1f, NULL), CN_ERR_ARGUMENT, "layer is NULL");
     ck_fails(cn_max_pool2d_new(ctx, 2, 2, NULL, NULL), CN_ERR_ARGUMENT, "layer is NULL");
     ck_fails(cn_avg_pool2d_new(ctx, 2, 2, NULL, NULL), CN_ERR_ARGUMENT, "layer is NULL");
@@ -40,11 +37,21 @@ START_TEST(layers_want_a_context_and_a_place) {
 }
 END_TEST
 
+START_TEST(activations_want_a_context_and_a_place) {
+    for (int i = 0; i < activation_count; i++) {
+        const activation *a = &activations[i];
+        bad_layer(a->make(NULL, a->example, &made), CN_ERR_ARGUMENT, "context is NULL");
+        ck_fails(a->make(ctx, a->example, NULL), CN_ERR_ARGUMENT, "layer is NULL");
+        ck_ok(a->make(ctx, a->example, &made));
+        cn_layer_free(made);
+    }
+}
+END_TEST
+
 /* Those without options. */
 START_TEST(plain_layers_want_a_context_and_a_place) {
-    static cn_status (*const constructors[])(cn_context *, cn_layer **) = {
-        cn_relu_new,    cn_sigmoid_new, cn_tanh_new,    cn_silu_new,
-        cn_flatten_new, cn_add_new,     cn_softmax_new, cn_log_softmax_new};
+    static cn_status (*const constructors[])(cn_context *, cn_layer **) = {cn_flatten_new, cn_add_new, cn_softmax_new,
+                                                                           cn_log_softmax_new};
     for (size_t i = 0; i < COUNT(constructors); i++) {
         bad_layer(constructors[i](NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
         ck_fails(constructors[i](ctx, NULL), CN_ERR_ARGUMENT, "layer is NULL");
@@ -261,8 +268,9 @@ START_TEST(prebuilt_networks_check_their_options) {
 END_TEST
 
 int main(void) {
-    const TTest *const nulls[] = {layers_want_a_context_and_a_place, plain_layers_want_a_context_and_a_place,
-                                  models_want_all_their_arguments, building_wants_model_name_and_layer};
+    const TTest *const nulls[] = {layers_want_a_context_and_a_place, activations_want_a_context_and_a_place,
+                                  plain_layers_want_a_context_and_a_place, models_want_all_their_arguments,
+                                  building_wants_model_name_and_layer};
     const TTest *const values[] = {models_have_sizes,
                                    convolutions_have_sizes,
                                    convolutions_check_their_options,

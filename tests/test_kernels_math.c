@@ -1,4 +1,5 @@
 /* test_kernels_math.c: activation functions, softmax and the vector mathematics below them against libm in double. */
+#include "activations.h"
 #include "planes.h"
 #include "testing.h"
 #define CN__ISA 1 /* the portable vectors, to look at functions that no kernel shows by themselves */
@@ -12,67 +13,6 @@ static void choose_kernels(void) {
     kernels = kernels_in_use();
     twin = kernels_twin();
 }
-
-/* ---- what the functions are ---- */
-
-static double logistic(double x) {
-    return x >= 0.0 ? 1.0 / (1.0 + exp(-x)) : exp(x) / (1.0 + exp(x));
-}
-
-static double logistic_slope(double x) {
-    return logistic(x) * logistic(-x);
-}
-
-static double normal(double x) {
-    return 0.5 * erfc(-x * sqrt(0.5));
-}
-
-static double gelu_inner(double x) {
-    return 2.0 * 0.7978845608028654 * (x + 0.044715 * x * x * x);
-}
-
-static double exact(cn__unary kind, double slope, double x) {
-    switch (kind) {
-    case CN__SIGMOID:
-        return logistic(x);
-    case CN__TANH:
-        return tanh(x);
-    case CN__SILU:
-        return x * logistic(x);
-    case CN__GELU:
-        return x * normal(x);
-    case CN__GELU_TANH:
-        return x * logistic(gelu_inner(x));
-    default:
-        return x > 0.0 ? x : slope * x;
-    }
-}
-
-static double exact_slope(cn__unary kind, double slope, double x) {
-    double inner = gelu_inner(x), rate = 2.0 * 0.7978845608028654 * (1.0 + 3.0 * 0.044715 * x * x);
-    switch (kind) {
-    case CN__SIGMOID:
-        return logistic_slope(x);
-    case CN__TANH:
-        return 4.0 * logistic_slope(2.0 * x);
-    case CN__SILU:
-        return logistic(x) + x * logistic_slope(x);
-    case CN__GELU:
-        return normal(x) + x * exp(-0.5 * x * x) * 0.3989422804014327;
-    case CN__GELU_TANH:
-        return logistic(inner) + x * rate * logistic_slope(inner);
-    default:
-        return x > 0.0 ? 1.0 : slope;
-    }
-}
-
-/* Relative errors of the values; errors of the slopes, which cross zero. Far out the Gaussian's rounding counts:
- * without fused multiply-add its square is not exact, and tanh's inner value never is. */
-static const struct {
-    cn__unary kind;
-    double value, slope;
-} functions[] = {{CN__LEAKY_RELU, 1e-7, 0.0}, {CN__SIGMOID, 4e-7, 1e-7}, {CN__TANH, 3e-7, 2e-7},
-                 {CN__SILU, 5e-7, 2e-7},      {CN__GELU, 1e-5, 3e-7},    {CN__GELU_TANH, 3e-5, 2e-7}};
 
 /* ---- activation functions ---- */
 
@@ -89,42 +29,55 @@ static cn__plane sweep(uint32_t *bits, uint32_t step) {
     return x;
 }
 
-static void check_values(size_t function, cn__plane x, cn__plane dy) {
-    cn__unary kind = functions[function].kind;
-    float slope = 0.2f;
+static void check_forward(const activation *f, cn__plane x) {
     cn__plane y = plane_new(1, ROW), other = plane_new(1, ROW);
-    kernels->unary(kind, slope, x, y, 1, ROW);
-    twin->unary(kind, slope, x, other, 1, ROW);
+    kernels->unary((cn__unary)f->kernel, (float)f->example, x, y, 1, ROW);
+    twin->unary((cn__unary)f->kernel, (float)f->example, x, other, 1, ROW);
     check_same_bits(y, other, 1, ROW);
     for (int i = 0; i < ROW * CN__LANES; i++) {
-        double wanted = exact(kind, (double)slope, (double)x.data[i]);
-        double bound = functions[function].value * fabs(wanted) + 1e-42;
-        ck_assert_msg(fabs((double)y.data[i] - wanted) <= bound, "function %d of %.9g is %.9g, not %.9g", (int)kind,
+        double wanted = f->f((double)x.data[i], f->example), bound = f->f_error * fabs(wanted) + 1e-42;
+        ck_assert_msg(fabs((double)y.data[i] - wanted) <= bound, "%s of %.9g is %.9g, not %.9g", f->word,
                       (double)x.data[i], (double)y.data[i], wanted);
-    }
-    kernels->unary_backward(kind, slope, x, dy, y, 1, ROW, false);
-    twin->unary_backward(kind, slope, x, dy, other, 1, ROW, false);
-    check_same_bits(y, other, 1, ROW);
-    for (int i = 0; i < ROW * CN__LANES; i++) {
-        double wanted = 2.0 * exact_slope(kind, (double)slope, (double)x.data[i]);
-        if (isfinite(wanted)) /* the formula overflows before the kernel does */
-            ck_assert_msg(fabs((double)y.data[i] - wanted) <= 2.0 * functions[function].slope,
-                          "slope %d at %.9g is %.9g, not %.9g", (int)kind, (double)x.data[i], (double)y.data[i] / 2.0,
-                          wanted / 2.0);
     }
     check_guard(y, 1, ROW);
     plane_free(y);
     plane_free(other);
 }
 
+/* With dy = 2. */
+static void check_backward(const activation *f, cn__plane x, cn__plane dy) {
+    cn__plane dx = plane_new(1, ROW), other = plane_new(1, ROW);
+    kernels->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, dx, 1, ROW, false);
+    twin->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, other, 1, ROW, false);
+    check_same_bits(dx, other, 1, ROW);
+    for (int i = 0; i < ROW * CN__LANES; i++) {
+        double wanted = 2.0 * f->slope((double)x.data[i], f->example);
+        if (isfinite(wanted)) /* the formula overflows before the kernel does */
+            ck_assert_msg(fabs((double)dx.data[i] - wanted) <= 2.0 * f->slope_error,
+                          "slope of %s at %.9g is %.9g, not %.9g", f->word, (double)x.data[i], (double)dx.data[i] / 2.0,
+                          wanted / 2.0);
+    }
+    check_guard(dx, 1, ROW);
+    plane_free(dx);
+    plane_free(other);
+}
+
+static void check_values(const activation *f, cn__plane x, cn__plane dy) {
+    check_forward(f, x);
+    check_backward(f, x, dy);
+}
+
+/* Activation _i; those without a kernel of their own are looked at elsewhere. */
 START_TEST(activations_match_libm_everywhere) {
+    if (activations[_i].kernel == NO_KERNEL)
+        return;
     cn__plane dy = plane_new(1, ROW);
     uint32_t bits = 0, step = test_quick() ? 1048573 : 65521;
     for (int i = 0; i < ROW * CN__LANES; i++)
         dy.data[i] = 2.0f;
     for (uint64_t seen = 0; seen < UINT64_C(1) << 32; seen += (uint64_t)step * ROW * CN__LANES) {
         cn__plane x = sweep(&bits, step);
-        check_values((size_t)_i, x, dy);
+        check_values(&activations[_i], x, dy);
         plane_free(x);
     }
     plane_free(dy);
@@ -132,42 +85,43 @@ START_TEST(activations_match_libm_everywhere) {
 END_TEST
 
 START_TEST(activations_match_libm_where_they_bend) {
+    if (activations[_i].kernel == NO_KERNEL)
+        return;
     cn__rng rng = cn__rng_new(1, 0, 0);
     cn__plane x = plane_random(&rng, 1, ROW, 12.0f, 0), dy = plane_new(1, ROW);
     for (int i = 0; i < ROW * CN__LANES; i++)
         dy.data[i] = 2.0f;
-    check_values((size_t)_i, x, dy);
+    check_values(&activations[_i], x, dy);
     plane_free(x);
     plane_free(dy);
 }
 END_TEST
 
+static void check_limit(const activation *f, float x, float y, float slope) {
+    const double *limit = f->limits + (x < 0.0f ? 2 : 0);
+    if (isnan(x)) {
+        ck_assert_msg(isnan(y), "%s of NaN is %g", f->word, (double)y);
+        return;
+    }
+    if (isinf(x) || !isinf(limit[0]))
+        ck_assert_msg((double)y == limit[0], "%s of %g is %g", f->word, (double)x, (double)y);
+    ck_assert_msg((double)slope == limit[1], "slope of %s at %g is %g", f->word, (double)x, (double)slope);
+}
+
 START_TEST(activations_take_infinities_to_their_limits) {
-    /* by kind: value and slope at infinity, then at minus infinity */
-    static const float limits[][4] = {{INFINITY, 1.0f, -INFINITY, 0.2f}, {1.0f, 0.0f, 0.0f, 0.0f},
-                                      {1.0f, 0.0f, -1.0f, 0.0f},         {INFINITY, 1.0f, 0.0f, 0.0f},
-                                      {INFINITY, 1.0f, 0.0f, 0.0f},      {INFINITY, 1.0f, 0.0f, 0.0f}};
     static const float places[] = {INFINITY, FLT_MAX, -INFINITY, -FLT_MAX, NAN};
     cn__plane x = plane_new(1, 1), y = plane_new(1, 1), dx = plane_new(1, 1), dy = plane_new(1, 1);
     for (int l = 0; l < CN__LANES; l++) {
         x.data[l] = places[l % 5];
         dy.data[l] = 1.0f;
     }
-    for (int kind = CN__LEAKY_RELU; kind <= CN__GELU_TANH; kind++) {
-        kernels->unary((cn__unary)kind, 0.2f, x, y, 1, 1);
-        kernels->unary_backward((cn__unary)kind, 0.2f, x, dy, dx, 1, 1, false);
-        for (int l = 0; l < CN__LANES; l++) {
-            int side = l % 5 / 2 * 2;
-            if (l % 5 == 4) {
-                ck_assert_msg(isnan(y.data[l]), "function %d of NaN is %g", kind, (double)y.data[l]);
-                continue;
-            }
-            if (isinf(x.data[l]) || !isinf(limits[kind][side]))
-                ck_assert_msg(y.data[l] == limits[kind][side], "function %d of %g is %g", kind, (double)x.data[l],
-                              (double)y.data[l]);
-            ck_assert_msg(dx.data[l] == limits[kind][side + 1], "slope %d at %g is %g", kind, (double)x.data[l],
-                          (double)dx.data[l]);
-        }
+    for (const activation *f = activations; f < activations + activation_count; f++) {
+        if (f->kernel == NO_KERNEL)
+            continue;
+        kernels->unary((cn__unary)f->kernel, (float)f->example, x, y, 1, 1);
+        kernels->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, dx, 1, 1, false);
+        for (int l = 0; l < CN__LANES; l++)
+            check_limit(f, x.data[l], y.data[l], dx.data[l]);
     }
     plane_free(x);
     plane_free(y);
@@ -180,9 +134,11 @@ START_TEST(slopes_are_added_where_asked) {
     cn__rng rng = cn__rng_new(2, 0, 0);
     cn__plane x = plane_random(&rng, 3, 5, 4.0f, 0), dy = plane_random(&rng, 3, 5, 1.0f, 0), dx = plane_new(3, 5);
     cn__plane sum = plane_random(&rng, 3, 5, 1.0f, 0), before = plane_copy(sum, 3, 5);
-    for (int kind = CN__LEAKY_RELU; kind <= CN__GELU_TANH; kind++) {
-        kernels->unary_backward((cn__unary)kind, 0.2f, x, dy, dx, 3, 5, false);
-        kernels->unary_backward((cn__unary)kind, 0.2f, x, dy, sum, 3, 5, true);
+    for (const activation *f = activations; f < activations + activation_count; f++) {
+        if (f->kernel == NO_KERNEL)
+            continue;
+        kernels->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, dx, 3, 5, false);
+        kernels->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, sum, 3, 5, true);
         for (int32_t r = 0; r < 3; r++)
             for (int i = 0; i < 5 * CN__LANES; i++)
                 ck_assert_float_eq(*plane_at(sum, r, 0, i), *plane_at(before, r, 0, i) + *plane_at(dx, r, 0, i));
@@ -336,18 +292,18 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("kernels: mathematics");
-    TCase *activations = tcase_create("activations"), *others = tcase_create("exp, log and softmax");
-    tcase_add_checked_fixture(activations, choose_kernels, NULL);
-    tcase_add_loop_test(activations, activations_match_libm_everywhere, 0, (int)CN__COUNT(functions));
-    tcase_add_loop_test(activations, activations_match_libm_where_they_bend, 0, (int)CN__COUNT(functions));
-    tcase_add_test(activations, activations_take_infinities_to_their_limits);
-    tcase_add_test(activations, slopes_are_added_where_asked);
+    TCase *functions = tcase_create("activations"), *others = tcase_create("exp, log and softmax");
+    tcase_add_checked_fixture(functions, choose_kernels, NULL);
+    tcase_add_loop_test(functions, activations_match_libm_everywhere, 0, activation_count);
+    tcase_add_loop_test(functions, activations_match_libm_where_they_bend, 0, activation_count);
+    tcase_add_test(functions, activations_take_infinities_to_their_limits);
+    tcase_add_test(functions, slopes_are_added_where_asked);
     tcase_add_checked_fixture(others, choose_kernels, NULL);
     tcase_add_test(others, exp_and_log_are_good_to_two_units);
     tcase_add_test(others, softmax_matches_libm);
     tcase_add_test(others, softmax_gradients_match_their_formulas);
     tcase_add_test(others, a_lane_with_nan_or_infinity_keeps_it_to_itself);
-    suite_add_tcase(suite, activations);
+    suite_add_tcase(suite, functions);
     suite_add_tcase(suite, others);
     return test_run(suite);
 }

@@ -1,6 +1,7 @@
 /* test_model_file.c: models into files and back: every layer and option, refusals, files of earlier days.
  *
  * With an argument it writes the model of every layer there, as was done once for tests/golden/model_1.safetensors. */
+#include "activations.h"
 #include "every_layer.h"
 #include "model_files.h"
 #include "io/io.h"
@@ -118,6 +119,19 @@ START_TEST(a_model_without_tensors_comes_back) {
     ck_ok(cn_model_new(files.ctx, 1, 2, 2, &model));
     ck_ok(cn_relu_new(files.ctx, &relu));
     ck_ok(cn_model_append(model, "relu", relu));
+    ck_ok(cn_model_init(model, 0));
+    check_round_trip(model);
+}
+END_TEST
+
+START_TEST(every_activation_comes_back) {
+    cn_model *model;
+    ck_ok(cn_model_new(files.ctx, 3, 4, 5, &model));
+    for (int i = 0; i < activation_count; i++) {
+        cn_layer *layer;
+        ck_ok(activations[i].make(files.ctx, activations[i].example, &layer));
+        ck_ok(cn_model_append(model, activations[i].word, layer));
+    }
     ck_ok(cn_model_init(model, 0));
     check_round_trip(model);
 }
@@ -245,6 +259,7 @@ static void add_tests(TCase *group, const char *path_to_write) {
         return;
     }
     tcase_add_test(group, every_layer_and_option_comes_back);
+    tcase_add_test(group, every_activation_comes_back);
     tcase_add_loop_test(group, session8_comes_back, CN_NORM_NONE, CN_NORM_INSTANCE + 1);
     tcase_add_loop_test(group, mnist_networks_come_back, 2, 6);
     tcase_add_test(group, numbers_are_bits);

@@ -62,7 +62,7 @@ static int differences_agree(const network *net) {
 
 START_TEST(the_chain_rule_agrees_with_finite_differences) {
     network net;
-    dice d = {7};
+    dice d = {7, false};
     int layers = 0, graphs = 0, wanted = test_quick() ? 10 : 60;
     while (layers < wanted) {
         random_layer(&d, 20000, &net);
@@ -78,9 +78,9 @@ END_TEST
 /* So that nobody believes in tests that draw nothing. */
 START_TEST(random_graphs_hold_everything) {
     network net;
-    dice d = {1};
+    dice d = {1, true};
     int seen[NET_KINDS] = {0}, three_inputs = 0, several_readers = 0, post = 0;
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 400; i++) {
         random_graph(&d, 5000, &net);
         int readers[NET_MAX_LAYERS + 1] = {0};
         for (int k = 1; k <= net.layers; k++) {

@@ -65,7 +65,7 @@ END_TEST
 /* Seed _i. */
 START_TEST(random_sizes_agree_with_the_reference) {
     static const char *const modes[] = {"zeros", "replicate", "reflect", "circular"};
-    dice d = {(uint64_t)_i};
+    dice d = {(uint64_t)_i, false};
     for (int done = 0; done < (test_quick() ? 1 : 4); done++) {
         char text[NET_TEXT];
         int batch = 1 + dice_below(&d, 18), in = 8 + dice_below(&d, 28), out = 8 + dice_below(&d, 28);

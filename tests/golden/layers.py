@@ -98,9 +98,14 @@ def norms():
     yield "eval 3x8x2x2 | group_norm groups=2 affine=0"
 
 
+# As in tests/layers.def.
+ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "leaky_relu slope=0.25": lambda: nn.LeakyReLU(0.25),
+               "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU,
+               "gelu_tanh": lambda: nn.GELU(approximate="tanh")}
+
+
 def activations():
-    kinds = ["relu", "leaky_relu", "leaky_relu slope=0.25", "sigmoid", "tanh", "silu", "gelu", "gelu tanh=1"]
-    for kind in kinds:
+    for kind in ACTIVATIONS:
         for scale in ["1", "8", "64"]:
             yield f"train 3x5x3x5 scale={scale} | {kind}"
         yield f"train 17x3x1x2 scale=4 | {kind}"
@@ -242,14 +247,11 @@ def module(name, o, channels):
                             divisor_override=int(o["divisor"]) if "divisor" in o else None, **window(o))
     if name == "adaptive_avg_pool":
         return nn.AdaptiveAvgPool2d(pair(o["out"]))
-    if name == "gelu":
-        return nn.GELU(approximate="tanh" if o.get("tanh") == "1" else "none")
-    if name == "leaky_relu":
-        return nn.LeakyReLU(float(o.get("slope", 0.01)))
     if name == "dropout":
         return nn.Dropout(float(o.get("p", 0.5)))
-    simple = dict(relu=nn.ReLU, sigmoid=nn.Sigmoid, tanh=nn.Tanh, silu=nn.SiLU, flatten=nn.Flatten)
-    return {"softmax": lambda: nn.Softmax(dim=1), "log_softmax": lambda: nn.LogSoftmax(dim=1), **simple}[name]()
+    if name in ("flatten", "softmax", "log_softmax"):
+        return {"flatten": nn.Flatten(), "softmax": nn.Softmax(dim=1), "log_softmax": nn.LogSoftmax(dim=1)}[name]
+    return ACTIVATIONS[" ".join([name] + [f"{option}={value}" for option, value in o.items()])]()
 
 
 TENSORS = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
