@@ -734,6 +734,16 @@ CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int epochs, cn_epoch_functi
 CN_API int64_t cn_trainer_epoch_count(const cn_trainer *trainer);
 CN_API cn_status cn_trainer_epoch_info(const cn_trainer *trainer, int64_t index, cn_epoch_info *epoch);
 
+/* The epochs of one run, apart from its trainer, in the order in which they were added; `epoch` and `name` are copied.
+ * Runs of one name are repetitions of the same experiment, such as with other seeds. */
+typedef struct cn_history cn_history;
+CN_API cn_status cn_history_new(cn_context *context, const char *name, cn_history **history);
+CN_API cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch);
+CN_API void cn_history_free(cn_history *history);
+
+/* A copy of a trainer's history so far, under a name ("" if there is only one run). */
+CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history);
+
 /* ------------------------------------------------------------------------------------------ */
 /* Evaluation                                                                                 */
 
@@ -826,21 +836,15 @@ CN_API cn_status cn_model_class_activation_map(const cn_model *model, const cn_t
 /* ------------------------------------------------------------------------------------------ */
 /* Reports: charts and pictures as SVG, and pages of them as HTML                             */
 
+/* Not yet stable: until a release says otherwise, functions and structs from here to the end of this file may change in
+ * a minor version, and so may what their texts look like. All above here will not. */
+
 /* SVG texts are complete documents with selectable text, for light and dark surroundings and for readers who do not see
  * all colours; they can be saved as they are or put into a page. All texts handed out are freed with cn_text_free.
  * Names are escaped, and what is not UTF-8 or a control character in them becomes U+FFFD. */
 
 /* Puts a text that ends in '\0' into a file, whole or not at all (as cn_model_save does). CN_ERR_IO. */
 CN_API cn_status cn_text_save(cn_context *context, const char *text, const char *path);
-
-/* The epochs of one run. Runs of one name are repetitions of the same experiment, such as with other seeds. */
-typedef struct cn_history cn_history;
-CN_API cn_status cn_history_new(cn_context *context, const char *name, cn_history **history);
-CN_API cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch);
-CN_API void cn_history_free(cn_history *history);
-
-/* A copy of a trainer's history so far, under a name ("" if there is only one run). */
-CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history);
 
 typedef enum cn_metric { CN_METRIC_LOSS = 0, CN_METRIC_ACCURACY = 1, CN_METRIC_LEARNING_RATE = 2 } cn_metric;
 

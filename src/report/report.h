@@ -61,15 +61,6 @@ cn__scale cn__scale_new(double low, double high, cn__spacing spacing, int ticks,
 double cn__scale_at(const cn__scale *scale, double value);
 void cn__append_tick(cn__text *out, const cn__scale *scale, int tick);
 
-/* ---- histories (history.c) ---- */
-
-struct cn_history {
-    cn_context *ctx;
-    char *name;
-    cn_epoch_info *epochs;
-    size_t count, capacity;
-};
-
 /* ---- pictures and their titles (gallery.c) ---- */
 
 typedef struct cn__gallery {

@@ -92,4 +92,13 @@ struct cn_trainer {
 /* Trains the rest of the epoch under way, or a whole one, and records it. `*stop`: a callback asked for the end. */
 cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop);
 
+/* ---- histories (history.c) ---- */
+
+struct cn_history {
+    cn_context *ctx;
+    char *name;
+    cn_epoch_info *epochs;
+    size_t count, capacity;
+};
+
 #endif

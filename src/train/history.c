@@ -1,5 +1,5 @@
-/* history.c: the epochs of a run, to be drawn. */
-#include "report/report.h"
+/* history.c: the epochs of a run, apart from its trainer. */
+#include "train/train.h"
 
 cn_status cn_history_new(cn_context *context, const char *name, cn_history **history) {
     CN__REQUIRE(history);
