@@ -632,6 +632,7 @@ CN_API void cn_optimizer_free(cn_optimizer *optimizer);
 
 /* One step along the gradients of the last backward pass, torch.optim's formulas. */
 CN_API cn_status cn_optimizer_step(cn_optimizer *optimizer);
+/* From the next step on: 0 or more, and finite as a float. CN_ERR_ARGUMENT. */
 CN_API cn_status cn_optimizer_set_learning_rate(cn_optimizer *optimizer, double learning_rate);
 CN_API double cn_optimizer_learning_rate(const cn_optimizer *optimizer);
 
@@ -672,7 +673,7 @@ typedef struct cn_epoch_info {
     int64_t epoch;                     /* from 1 */
     double train_loss, train_accuracy; /* mean over the epoch's batches, while training */
     double test_loss, test_accuracy;
-    double learning_rate;     /* that the epoch was trained with (its last batch's) */
+    double learning_rate;     /* that the epoch was trained with: the mean over its batches */
     double seconds;           /* training and testing */
     double images_per_second; /* training alone */
 } cn_epoch_info;
@@ -711,13 +712,17 @@ typedef struct cn_trainer_options {
                         the value (torch.optim.swa_utils.AveragedModel with get_ema_avg_fn and use_buffers). The
                         test pass measures it; the model holds it in on_epoch and whenever no cn_trainer_fit is
                         running, and the trainer keeps what is being trained: training goes on from that */
+    int ema_warmup;  /* 1: step n + 1 averages with min(ema_decay, (1 + n) / (10 + n)) instead, so that a short run's
+                        average does not stay near its first steps (num_updates of TensorFlow's
+                        ExponentialMovingAverage); 0: with ema_decay from the first step on */
 } cn_trainer_options;
 #define CN_TRAINER_OPTIONS_INIT                                                                                        \
-    { sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0, NULL, NULL, NULL, NULL, 0.0f }
+    { sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0, NULL, NULL, NULL, NULL, 0.0f, 0 }
 
 /* Brings together an initialised model, its training data and, or NULL, test data; all three are borrowed and must
  * outlive the trainer. NULL options: the study's recipe. Allocates all that training will need.
- * CN_ERR_SHAPE: images or classes that the model does not fit; CN_ERR_STATE: model not initialised. */
+ * CN_ERR_SHAPE: images or classes that the model does not fit, or a batch norm of 1×1 maps when an epoch's last batch is
+ * one image; CN_ERR_STATE: model not initialised. */
 CN_API cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
                                 const cn_trainer_options *options, cn_trainer **trainer);
 CN_API void cn_trainer_free(cn_trainer *trainer);

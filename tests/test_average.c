@@ -2,6 +2,7 @@
 #include "testing.h"
 #include "training.h"
 #include <math.h>
+#include <stdbool.h>
 
 /* All parameters and float32 buffers, one after the other, in double; their number. */
 enum { MAX_VALUES = 1024 };
@@ -22,17 +23,20 @@ static int all_values(cn_model *model, double out[MAX_VALUES]) {
 typedef struct averaging {
     cn_model *model;
     double decay, average[MAX_VALUES];
+    bool warmup;
     int batches, stop_at;
 } averaging;
 
 /* In a batch callback the model holds what is being trained. */
 static int take_in(void *user, const cn_batch_info *batch) {
     averaging *a = user;
-    double now[MAX_VALUES];
+    double now[MAX_VALUES], decay = a->decay, start = (1.0 + a->batches) / (10.0 + a->batches);
     int count = all_values(a->model, now);
     (void)batch;
+    if (a->warmup && start < decay)
+        decay = start;
     for (int i = 0; i < count; i++)
-        a->average[i] = a->batches ? a->decay * a->average[i] + (1.0 - a->decay) * now[i] : now[i];
+        a->average[i] = a->batches ? decay * a->average[i] + (1.0 - decay) * now[i] : now[i];
     return ++a->batches == a->stop_at;
 }
 
@@ -70,6 +74,23 @@ START_TEST(the_model_holds_the_average_between_epochs) {
     ck_ok(cn_trainer_fit(trainer, 1, see_average, &a));
     cn_trainer_free(trainer);
     expect_average(&a); /* it stays */
+    training_end(&f);
+}
+END_TEST
+
+/* 2/11, 3/12, 4/13 …, until the decay asked for is reached, after two steps or never. */
+START_TEST(an_average_that_warms_up_forgets_its_first_steps) {
+    training f = training_begin(CN_NORM_BATCH, 0.1f);
+    averaging a = {.model = f.model, .decay = _i ? 0.9 : 0.2, .warmup = true};
+    f.options.ema_decay = (float)a.decay;
+    f.options.ema_warmup = 1;
+    f.options.on_batch = take_in;
+    f.options.user = &a;
+    cn_trainer *trainer = training_trainer(&f, f.model);
+    ck_ok(cn_trainer_fit(trainer, 2, see_average, &a));
+    ck_ok(cn_trainer_fit(trainer, 1, see_average, &a));
+    ck_assert_int_eq(a.batches, 3 * TRAINING_BATCHES);
+    cn_trainer_free(trainer);
     training_end(&f);
 }
 END_TEST
@@ -117,6 +138,10 @@ START_TEST(a_decay_outside_its_range_is_refused) {
         ck_fails(cn_trainer_new(f.model, f.train.set, NULL, &f.options, &trainer), CN_ERR_ARGUMENT, "ema_decay");
         ck_assert_ptr_null(trainer);
     }
+    cn_trainer *trainer;
+    f.options.ema_decay = 0.9f;
+    f.options.ema_warmup = 2;
+    ck_fails(cn_trainer_new(f.model, f.train.set, NULL, &f.options, &trainer), CN_ERR_ARGUMENT, "ema_warmup is 2");
     training_end(&f);
 }
 END_TEST
@@ -125,6 +150,7 @@ int main(void) {
     Suite *suite = suite_create("average");
     TCase *group = tcase_create("average");
     tcase_add_test(group, the_model_holds_the_average_between_epochs);
+    tcase_add_loop_test(group, an_average_that_warms_up_forgets_its_first_steps, 0, 2);
     tcase_add_test(group, training_goes_on_from_what_was_trained);
     tcase_add_test(group, a_decay_outside_its_range_is_refused);
     suite_add_tcase(suite, group);

@@ -355,6 +355,7 @@ START_TEST(options_outside_their_range_are_named) {
     ck_ok(cn_optimizer_new(model, NULL, &optimizer));
     ck_fails(cn_optimizer_set_learning_rate(optimizer, -1.0), CN_ERR_ARGUMENT, "-1");
     ck_fails(cn_optimizer_set_learning_rate(optimizer, (double)NAN), CN_ERR_ARGUMENT, "nan");
+    ck_fails(cn_optimizer_set_learning_rate(optimizer, 1e39), CN_ERR_ARGUMENT, "1e+39"); /* no float */
     ck_assert_double_eq(cn_optimizer_learning_rate(optimizer), (double)0.01f);
     cn_optimizer_free(optimizer);
     cn_model_free(bare);

@@ -238,6 +238,38 @@ START_TEST(what_does_not_fit_is_refused) {
 }
 END_TEST
 
+/* Batch norm of 1×1 maps cannot train on a last batch of one image; that is said before the first epoch. */
+START_TEST(a_last_batch_too_small_for_a_norm_is_seen_beforehand) {
+    fixture f = begin(1);
+    cn_layer *norm, *flatten, *linear;
+    cn_model *model;
+    cn_trainer *trainer;
+    ck_ok(cn_model_new(f.ctx, 1, TOY_SIDE, TOY_SIDE, &model));
+    ck_ok(cn_adaptive_avg_pool2d_new(f.ctx, 1, 1, &norm));
+    ck_ok(cn_model_append(model, "pool", norm));
+    ck_ok(cn_norm_new(f.ctx, CN_NORM_BATCH, 1, NULL, &norm));
+    ck_ok(cn_model_append(model, "norm", norm));
+    ck_ok(cn_flatten_new(f.ctx, &flatten));
+    ck_ok(cn_model_append(model, "flatten", flatten));
+    ck_ok(cn_linear_new(f.ctx, 1, TOY_CLASSES, 1, &linear));
+    ck_ok(cn_model_append(model, "fc", linear));
+    ck_ok(cn_model_init(model, 1));
+    f.options.loss = CN_LOSS_CROSS_ENTROPY;
+    f.options.batch_size = COUNT - 1;
+    ck_fails(cn_trainer_new(model, f.data.set, NULL, &f.options, &trainer), CN_ERR_SHAPE,
+             "last batch has 1 of 50 images: BatchNorm2d 'norm' cannot train on one");
+    ck_assert_ptr_null(trainer);
+    f.options.batch_size = 1;
+    ck_fails(cn_trainer_new(model, f.data.set, NULL, &f.options, &trainer), CN_ERR_SHAPE, "'norm' cannot train on one");
+    f.options.batch_size = COUNT - 2;
+    ck_ok(cn_trainer_new(model, f.data.set, NULL, &f.options, &trainer));
+    ck_ok(cn_trainer_fit(trainer, 1, NULL, NULL));
+    cn_trainer_free(trainer);
+    cn_model_free(model);
+    end(&f);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 START_TEST(out_of_memory_is_a_status_and_training_needs_none) {
@@ -277,6 +309,7 @@ int main(void) {
     tcase_add_loop_test(group, a_failing_source_is_reported_and_may_recover, 1, 4);
     tcase_add_test(group, options_outside_their_range_are_named);
     tcase_add_test(group, what_does_not_fit_is_refused);
+    tcase_add_test(group, a_last_batch_too_small_for_a_norm_is_seen_beforehand);
     tcase_add_loop_test(group, out_of_memory_is_a_status_and_training_needs_none, 0, 2);
     suite_add_tcase(suite, group);
     return test_run(suite);

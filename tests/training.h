@@ -32,6 +32,7 @@ void training_expect_same_history(const cn_trainer *a, const cn_trainer *b);
 typedef struct witness {
     int batches, epochs, stop_at_batch, stop_at_epoch; /* 0: never */
     cn_batch_info last;
+    double mean_rate; /* of the epoch's batches so far */
 } witness;
 
 int witness_batch(void *user, const cn_batch_info *batch);

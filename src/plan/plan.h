@@ -38,7 +38,9 @@ const cn__fmap *cn__plan_input_gradient(const cn__plan *plan);
 
 /* Repacks weights: before a forward pass whenever parameters may have changed. */
 void cn__plan_prepare(cn__plan *plan);
-/* CN_ERR_SHAPE: batch norm in training with one value a channel. */
+/* CN_ERR_SHAPE: a training pass over so many images would give batch norm one value a channel. */
+cn_status cn__plan_check_batch(const cn__plan *plan, int32_t images);
+/* CN_ERR_SHAPE: as cn__plan_check_batch has it. */
 cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass);
 void cn__plan_backward(cn__plan *plan, const cn__pass *pass);
 /* Runs forward again on the same input and names the first layer whose output is not finite; NULL if all are. */

@@ -2,11 +2,11 @@
 #include "plan/compiled.h"
 #include <math.h>
 
-static cn_status check_run(const cn__plan *plan, const cn__pass *pass) {
-    for (int32_t u = 0; pass->training && u < plan->fused_op_count; u++) {
+cn_status cn__plan_check_batch(const cn__plan *plan, int32_t images) {
+    for (int32_t u = 0; u < plan->fused_op_count; u++) {
         const cn__node *node = &plan->model->nodes[plan->fused_ops[u].head];
         cn__shape shape = node->shape;
-        if (node->layer->ops->wants_batch && (int64_t)pass->images * shape.height * shape.width < 2)
+        if (node->layer->ops->wants_batch && (int64_t)images * shape.height * shape.width < 2)
             return cn__error(CN_ERR_SHAPE, "%s '%s' cannot train on one image of 1×1 pixels: a channel has one value",
                              node->layer->ops->type, node->name);
     }
@@ -19,7 +19,8 @@ void cn__plan_prepare(cn__plan *plan) {
 }
 
 cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass) {
-    CN__TRY(check_run(plan, pass));
+    if (pass->training)
+        CN__TRY(cn__plan_check_batch(plan, pass->images));
     cn__instructions_run(plan, &plan->forward, 0, plan->forward.count, pass);
     return CN_OK;
 }

@@ -5,8 +5,8 @@
 
 #define PIECE 4096 /* floats that one thread treats at a time */
 
-cn_status cn__average_init(cn__average *average, cn_model *model, float decay) {
-    *average = (cn__average){.model = model, .decay = decay};
+cn_status cn__average_init(cn__average *average, cn_model *model, float decay, bool warmup) {
+    *average = (cn__average){.model = model, .decay = decay, .warmup = warmup};
     if (decay == 0.0f)
         return CN_OK;
     average->parameters = cn__alloc(model->ctx, model->flat_count + 1, sizeof(float));
@@ -56,7 +56,7 @@ static void copy(const cn__average *average, size_t count, float *ours, float *m
 }
 
 static void take_in(const cn__average *average, size_t count, float *ours, float *models) {
-    average->model->ctx->kernels->average(count, ours, models, average->decay);
+    average->model->ctx->kernels->average(count, ours, models, average->step_decay);
 }
 
 static void exchange(const cn__average *average, size_t count, float *ours, float *models) {
@@ -70,15 +70,22 @@ static void exchange(const cn__average *average, size_t count, float *ours, floa
 
 /* ---- use ---- */
 
+/* After n steps; a short average at first, since until 1 / (1 - decay) steps are done a long one is mostly the start. */
+static float decay_after(const cn__average *average, int64_t n) {
+    float start = (float)((1.0 + (double)n) / (10.0 + (double)n));
+    return average->warmup && start < average->decay ? start : average->decay;
+}
+
 void cn__average_step(cn__average *average) {
     if (average->decay == 0.0f)
         return;
-    treat_all(average, average->started ? take_in : copy);
-    average->started = true;
+    average->step_decay = decay_after(average, average->steps);
+    treat_all(average, average->steps ? take_in : copy);
+    average->steps++;
 }
 
 void cn__average_show(cn__average *average, bool shown) {
-    if (!average->started || average->shown == shown)
+    if (!average->steps || average->shown == shown)
         return;
     treat_all(average, exchange);
     average->shown = shown;

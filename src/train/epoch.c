@@ -84,6 +84,7 @@ static cn_status train_batch(cn_trainer *t, double *loss) {
     cn__average_step(&t->average);
     cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_UPDATE});
     t->batch++;
+    t->mean_rate += (rate - t->mean_rate) / (double)t->batch; /* exact where all are the same */
     return CN_OK;
 }
 
@@ -148,6 +149,7 @@ static cn_status test(cn_trainer *t, double *loss, double *accuracy) {
 static void begin_epoch(cn_trainer *t) {
     shuffle(t);
     t->tally = (cn__tally){0};
+    t->mean_rate = 0.0;
     t->seconds = 0.0;
 }
 
@@ -165,7 +167,7 @@ cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch,
                            .epoch = (int64_t)t->epochs + 1,
                            .train_loss = t->tally.loss / images,
                            .train_accuracy = (double)t->tally.correct / images,
-                           .learning_rate = t->schedule.rate,
+                           .learning_rate = t->mean_rate,
                            .images_per_second = images / t->seconds};
     cn__average_show(&t->average, true);
     CN__TRY(test(t, &epoch.test_loss, &epoch.test_accuracy));

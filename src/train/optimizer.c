@@ -1,6 +1,7 @@
 /* optimizer.c: gradient descent and its relatives, one pass over the model's flat parameters. The formulas are in
  * kernels/isa/update.c; a table lists the kinds. Muon takes whole weights instead (muon.c), but for the rest. */
 #include "train/train.h"
+#include <float.h>
 #include <math.h>
 
 #define PIECE  4096 /* floats of a piece, at most */
@@ -295,8 +296,9 @@ cn_status cn_optimizer_step(cn_optimizer *optimizer) {
 
 cn_status cn_optimizer_set_learning_rate(cn_optimizer *optimizer, double learning_rate) {
     CN__REQUIRE(optimizer);
-    if (!(learning_rate >= 0.0) || !isfinite(learning_rate))
-        return cn__error(CN_ERR_ARGUMENT, "cn_optimizer_set_learning_rate: %g, wanted 0 or more", learning_rate);
+    if (!(learning_rate >= 0.0 && learning_rate <= FLT_MAX))
+        return cn__error(CN_ERR_ARGUMENT, "cn_optimizer_set_learning_rate: %g, wanted 0 to %g", learning_rate,
+                         (double)FLT_MAX);
     optimizer->rate = learning_rate;
     return CN_OK;
 }

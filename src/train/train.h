@@ -51,12 +51,14 @@ void cn__schedule_epoch(cn__schedule *schedule, int64_t epoch, double loss);
 
 typedef struct cn__average {
     cn_model *model;
-    float decay;                 /* 0: no average, and all that follows does nothing */
+    float decay; /* 0: no average, and all that follows does nothing */
+    bool warmup, shown;
+    int64_t steps;               /* taken in */
+    float step_decay;            /* of the one under way */
     float *parameters, *buffers; /* the average; while it is shown, what it was made from */
-    bool started, shown;
 } cn__average;
 
-cn_status cn__average_init(cn__average *average, cn_model *model, float decay);
+cn_status cn__average_init(cn__average *average, cn_model *model, float decay, bool warmup);
 void cn__average_drop(cn__average *average);
 /* Takes in the parameters as a step has left them, the first time as they are. */
 void cn__average_step(cn__average *average);
@@ -86,7 +88,8 @@ struct cn_trainer {
     /* Of the epoch under way; a run that was stopped within it goes on from here. */
     int64_t batch; /* batches done */
     cn__tally tally;
-    double seconds; /* spent training */
+    double mean_rate; /* of its batches */
+    double seconds;   /* spent training */
 };
 
 /* Trains the rest of the epoch under way, or a whole one, and records it. `*stop`: a callback asked for the end. */

@@ -1,6 +1,7 @@
 /* trainer.c: makes a trainer: checks that model, data and options fit, and allocates all that training needs. */
 #include "train/train.h"
 #include <math.h>
+#include <stdio.h>
 
 /* ---- options ---- */
 
@@ -21,6 +22,7 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
     if (!(o->ema_decay >= 0.0f && o->ema_decay < 1.0f))
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: ema_decay is %g, wanted 0 to below 1",
                          (double)o->ema_decay);
+    CN__TRY(cn__check_range("cn_trainer_options", "ema_warmup", o->ema_warmup, 0, 1));
     o->batch_size = o->batch_size ? o->batch_size : 32;
     o->test_batch_size = o->test_batch_size ? o->test_batch_size : 128;
     t->loss_spec = (cn__loss_spec){o->loss, o->label_smoothing};
@@ -70,6 +72,18 @@ static cn_status make_plans(cn_trainer *t, const cn_dataset *train, const cn_dat
     return cn__inference_new(t->model, &(cn__inference_options){.images = t->test.images}, &t->testing);
 }
 
+/* It may be smaller than all others, and would fail only when the first epoch is nearly over. */
+static cn_status check_last_batch(const cn_trainer *t) {
+    char why[256];
+    int32_t images = (int32_t)(t->count - (t->batches - 1) * t->train.images);
+    if (cn__plan_check_batch(t->plan, images) == CN_OK)
+        return CN_OK;
+    snprintf(why, sizeof why, "%s", cn_last_error());
+    return cn__error(CN_ERR_SHAPE,
+                     "cn_trainer_new: an epoch's last batch has %d of %lld images: %s; wanted another batch_size",
+                     images, (long long)t->count, why);
+}
+
 static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *test,
                       const cn_trainer_options *options) {
     CN__TRY(read_options(t, options));
@@ -78,6 +92,7 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     CN__TRY(make_plans(t, train, test));
     t->count = cn_dataset_count(train);
     t->batches = (t->count + t->train.images - 1) / t->train.images;
+    CN__TRY(check_last_batch(t));
     CN__TRY(cn__schedule_init(&t->schedule, t->options.schedule, cn_optimizer_learning_rate(t->optimizer), t->batches));
     t->options.optimizer = NULL; /* the caller's, and read by now */
     t->options.schedule = NULL;
@@ -86,7 +101,7 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     t->counters = cn__alloc(t->ctx, t->model->counter_count + 1, sizeof *t->counters);
     if (!t->order || !t->buffers || !t->counters)
         return cn__no_memory("a trainer");
-    CN__TRY(cn__average_init(&t->average, t->model, t->options.ema_decay));
+    CN__TRY(cn__average_init(&t->average, t->model, t->options.ema_decay, t->options.ema_warmup != 0));
     CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, 0, sizeof *t->history));
     return tell_model(t->model, train);
 }
