@@ -70,8 +70,12 @@ int cn__cpu_cores(void) {
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         return CPU_COUNT(&set);
 #endif
+#ifdef _SC_NPROCESSORS_ONLN
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores > 0 && cores < 65536 ? (int)cores : 1;
+    if (cores > 0 && cores < 65536)
+        return (int)cores;
+#endif
+    return 1;
 }
 
 uint64_t cn__cpu_memory(void) {

@@ -23,7 +23,8 @@ static double value(cn__row row, int64_t k) {
 static double log_sum_exp(cn__row row) {
     double largest = -INFINITY, sum = 0.0;
     for (int64_t k = 0; k < row.classes; k++)
-        largest = fmax(largest, value(row, k));
+        if (value(row, k) > largest) /* fmax here makes GCC 12 die on arm64 at -O3 */
+            largest = value(row, k);
     for (int64_t k = 0; k < row.classes; k++)
         sum += exp(value(row, k) - largest);
     return largest + log(sum);

@@ -3,7 +3,7 @@
 #include "plan/compiled.h"
 #include <stdlib.h>
 
-#define MAX_FLOATS ((size_t)1 << 44) /* far beyond any machine, far from overflow */
+#define MAX_FLOATS (SIZE_MAX >> (sizeof(size_t) > 4 ? 20 : 4)) /* beyond any machine, and sums of two do not overflow */
 
 cn_status cn__arena_add(cn__arena *arena, size_t floats, int32_t first, int32_t last, float **target, size_t origin) {
     if (floats > MAX_FLOATS)

@@ -232,8 +232,10 @@ static cn_status add_memory(compiler *c) {
         if (plan->scratch_floats < fused->requirements.scratch_floats)
             plan->scratch_floats = fused->requirements.scratch_floats;
     }
-    size_t threads = plan->options.one_thread ? 1 : (size_t)plan->ctx->threads;
-    CN__TRY(cn__arena_add(&c->shared, threads * plan->scratch_floats, 0, end_time(plan), &plan->scratch, 0));
+    size_t threads = plan->options.one_thread ? 1 : (size_t)plan->ctx->threads, scratch;
+    if (__builtin_mul_overflow(threads, plan->scratch_floats, &scratch))
+        return cn__no_memory("the threads' own memory");
+    CN__TRY(cn__arena_add(&c->shared, scratch, 0, end_time(plan), &plan->scratch, 0));
     CN__TRY(cn__arena_place(&c->shared, 1, &plan->shared, &plan->shared_floats));
     return cn__arena_place(&c->blocks, (size_t)plan->max_blocks, &plan->blocks, &plan->block_floats);
 }

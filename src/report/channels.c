@@ -29,7 +29,8 @@ static cn_status draw_filter(cn__gallery *gallery, const cn_tensor *weight, int6
     uint8_t *bytes = (uint8_t *)gallery->images->data + filter * count;
     double most = 0.0;
     for (int64_t i = 0; i < count; i++)
-        most = fmax(most, fabs((double)values[i]));
+        if (fabs((double)values[i]) > most) /* fmax here, and below, makes GCC 12 die on arm64 at -O3 */
+            most = fabs((double)values[i]);
     for (int64_t i = 0; i < count; i++)
         bytes[i] = (uint8_t)lround(127.5 + (most > 0.0 ? 127.5 * (double)values[i] / most : 0.0));
     cn__text title = {.ctx = gallery->ctx};
@@ -71,8 +72,10 @@ static cn_status draw_channel(cn__gallery *gallery, const cn_tensor *activations
     uint8_t *bytes = (uint8_t *)gallery->images->data + 3 * channel * pixels;
     double low = values[0], high = values[0];
     for (int64_t i = 1; i < pixels; i++) {
-        low = fmin(low, values[i]);
-        high = fmax(high, values[i]);
+        if (values[i] < low)
+            low = values[i];
+        if (values[i] > high)
+            high = values[i];
     }
     for (int64_t i = 0; i < pixels; i++)
         ramp(high > low ? (values[i] - low) / (high - low) : 0.0, &bytes[i], &bytes[pixels + i],
