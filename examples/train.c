@@ -13,14 +13,15 @@ static const char *data_text, *out_path, *log_path, *report_path;
 static network_spec network = NETWORK_SPEC_INIT;
 static int recipe_kind = RECIPE_STUDY;
 static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, crop, cutout;
-static double rate, momentum = 0.9, weight_decay, label_smoothing, l1, ema, factor, min_rate, max_rate, rise = 0.3;
+static double rate, momentum = 0.9, weight_decay, label_smoothing, l1, ema, factor, min_rate, max_rate, rise = 0.3,
+                    power = 1;
 static double flip = 0.5, grayscale = 0.1, rotation = 7, perspective = 0.5;
 static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
 static int decay_weights_only, alternating_flip, profiling, augment = -1; /* -1: as the data has it */
 
 /* In the order of cn_optimizer_kind, cn_schedule_kind and cn_conv_algorithm. */
 static const char *const optimizers[] = {"sgd", "adam", "adamw", "muon", NULL};
-static const char *const schedules[] = {"constant", "plateau", "step", "cosine", "one-cycle", NULL};
+static const char *const schedules[] = {"constant", "plateau", "step", "cosine", "one-cycle", "polynomial", NULL};
 static const char *const algorithms[] = {"auto", "direct", "gemm", NULL};
 
 static argument arguments[] = {
@@ -56,6 +57,7 @@ static argument arguments[] = {
     REAL("max-lr", &max_rate, 0, true, 1000, false, "one-cycle: the highest rate [10 times --lr]"),
     REAL("rise", &rise, 0, true, 1, true, "one-cycle: share of the run until the highest rate"),
     FLAG("linear", &linear, 1, "one-cycle: straight lines instead of cosines"),
+    REAL("power", &power, 0, false, 100, false, "polynomial: of the share of the run that is left"),
     HEADING("Random changes to training images"),
     FLAG("augment", &augment, 1, "those of the recipe (the default but for synthetic images)"),
     FLAG("no-augment", &augment, 0, "none but those given by an option (the default for synthetic images)"),
@@ -120,10 +122,11 @@ static void change_schedule(cn_schedule_options *o) {
     TAKE("patience", o->patience, (int)patience);
     TAKE("step-size", o->step_size, (int)step_size);
     TAKE("min-lr", o->min_learning_rate, (float)min_rate);
-    TAKE("lr", o->max_learning_rate, 0.0f); /* then 10 times that */
+    TAKE("lr", o->max_learning_rate, CN_LEARNING_RATE_DEFAULT); /* then 10 times that */
     TAKE("max-lr", o->max_learning_rate, (float)max_rate);
     TAKE("rise", o->pct_start, (float)rise);
     TAKE("linear", o->linear, 1);
+    TAKE("power", o->power, (float)power);
 }
 
 static void change_recipe(recipe *r) {
@@ -154,6 +157,7 @@ static void check_arguments(const recipe *r) {
     arguments_need(p, "max-lr", one_cycle, "--schedule one-cycle");
     arguments_need(p, "rise", one_cycle, "--schedule one-cycle");
     arguments_need(p, "linear", one_cycle, "--schedule one-cycle");
+    arguments_need(p, "power", schedule == CN_SCHEDULE_POLYNOMIAL, "--schedule polynomial");
     if (out_path && log_path && strcmp(out_path, log_path) == 0)
         complain_usage("--out and --log are both '%s'", out_path);
 }
@@ -247,10 +251,10 @@ static void print_beginning(const cn_context *context, const run *r) {
     int64_t shape[3];
     cn_device device = CN_DEVICE_INIT;
     cn_dataset_shape(r->train, shape);
-    printf("%s with %s parameters; %s training and %s test images of %d×%d×%d in %d classes", network.name,
+    printf("%s with %s parameters; %s training and %s test images of %d×%d×%d in %lld classes", network.name,
            grouped(cn_model_parameter_count(r->model), parameters), grouped(cn_dataset_count(r->train), train_count),
            grouped(cn_dataset_count(r->test), test_count), (int)shape[0], (int)shape[1], (int)shape[2],
-           cn_dataset_classes(r->train));
+           (long long)cn_dataset_classes(r->train));
     if (cn_context_device(context, &device) == CN_OK)
         printf("; %d thread%s, %s", device.threads, device.threads == 1 ? "" : "s", cn_isa_name(device.isa));
     printf("\n");
@@ -267,12 +271,12 @@ static cn_status save(const cn_model *model) {
 
 /* The highest that there is. */
 static double rate_shown(const recipe *r) {
-    double start = r->optimizer.learning_rate > 0.0f       ? (double)r->optimizer.learning_rate
+    double start = r->optimizer.learning_rate >= 0.0f      ? (double)r->optimizer.learning_rate
                    : r->optimizer.kind == CN_OPTIMIZER_SGD ? 0.01
                                                            : 0.001;
     if (r->schedule.kind != CN_SCHEDULE_ONE_CYCLE)
         return start;
-    return r->schedule.max_learning_rate > 0.0f ? (double)r->schedule.max_learning_rate : 10.0 * start;
+    return r->schedule.max_learning_rate >= 0.0f ? (double)r->schedule.max_learning_rate : 10.0 * start;
 }
 
 /* What was trained, on what and how, for the report. */

@@ -3,23 +3,41 @@
  * Link with `pkg-config --cflags --libs convnet`. The whole public interface is this file.
  *
  * Conventions, true of every function unless its comment says otherwise:
- *  - Whatever can fail returns a cn_status (CN_OK is 0) and hands its result out through its last
- *    parameter, which is set to NULL on failure. cn_last_error() then says what was wrong, with
- *    which value and where.
- *  - `…_new` makes a handle that the caller frees with `…_free`; `…_free(NULL)` does nothing.
- *    A context must outlive everything made from it.
- *  - One handle, one thread at a time. Functions that take only const handles may run together.
- *    Different contexts never touch each other.
- *  - Options travel in structs that begin with their own size; fill them with the `…_INIT` macro,
- *    then set what you need. A NULL options pointer means the values of `…_INIT`. A member that
- *    is zero means what its comment says; members are only ever added at the end, and there zero
- *    keeps the old behaviour.
- *  - Tensors are dense and row-major; images are [N, C, H, W] as in PyTorch.
- *  - Names, definitions and defaults of layers and options are PyTorch's.
- *  - CN_ERR_ARGUMENT, CN_ERR_MEMORY and CN_ERR_VERSION can come from any function that returns a
- *    status; a comment names the others. After a failure every handle that was passed in is
- *    still usable.
- *  - Nothing is printed, no signal handler is set, nothing aborts.
+ *
+ *  Results     Whatever can fail returns a cn_status (CN_OK is 0) and hands its result out through its last parameter,
+ *              which is set to NULL on failure. cn_last_error() then says what was wrong, with which value and where.
+ *              CN_ERR_ARGUMENT, CN_ERR_MEMORY and CN_ERR_VERSION can come from any function that returns a status; a
+ *              comment names the others. After a failure every handle that was passed in is still usable.
+ *  NULL        A pointer must not be NULL unless the comment says what NULL means: it is CN_ERR_ARGUMENT. Functions
+ *              that return a value instead of a status return 0, NULL or NaN for a NULL handle; those that return
+ *              nothing then do nothing.
+ *  Ownership   `…_new`, `…_load` and whatever else hands out a handle through its last parameter makes one that the
+ *              caller frees with `…_free`; `…_free(NULL)` does nothing. A context must outlive everything made from it.
+ *              Texts that are returned as const char * belong to the handle and live as long as it.
+ *  Threads     One handle, one thread at a time; functions that take only const handles may run together. A context
+ *              may be used by several threads at once to make, use and free things that belong to it: predictors of
+ *              several threads run side by side. While its workers are busy for one thread, what another starts runs
+ *              on that other thread alone. Different contexts never touch each other.
+ *  fork        The child of fork() may use and free what it inherited, but alone: the workers stay with the parent.
+ *              fork() while another thread is inside the library leaves the child only exec() and _exit().
+ *  Callbacks   may call the library, also to read the handle that called them, but must not free it, change it or
+ *              start work with it. `allocate`, `release` and `log` of a context must not call the library. No callback
+ *              may be left by longjmp() or an exception.
+ *  Options     travel in structs that begin with their own size. Fill them with the `…_INIT` macro, or the `…_init`
+ *              function where a language has no macros, then set what you need; a NULL options pointer means the
+ *              values of `…_INIT`. Defaults come from there alone: a member that you set to zero is zero.
+ *  Structs     have no padding, and only ever grow at their end: a shorter one, of a program that was compiled
+ *              earlier, is taken with the values of `…_INIT` for what it lacks; a longer one must be zero beyond what
+ *              this library knows, or it is CN_ERR_VERSION. Members called `reserved` must be zero. Of a struct that
+ *              the library hands to a callback, members beyond its `size` do not exist.
+ *  Enums       have fixed values and are only ever added to.
+ *  Integers    Extents of layers and images, other hyper-parameters and flags (0 or 1) are int; counts, indices,
+ *              labels and the shapes of tensors are int64_t; bytes of memory are size_t.
+ *  Tensors     are dense and row-major; images are [N, C, H, W] as in PyTorch.
+ *  Names       Definitions, names and defaults of layers and options are PyTorch's.
+ *  Manners     Nothing is printed, no signal handler is set, nothing aborts, no setting of the process is changed.
+ *
+ * All of this is stable from 1.0 on, but for the parts that say that they may still change.
  */
 #ifndef CONVNET_H
 #define CONVNET_H
@@ -44,11 +62,15 @@ extern "C" {
 #define CN_VERSION_MINOR  0
 #define CN_VERSION_PATCH  0
 #define CN_VERSION_NUMBER (CN_VERSION_MAJOR * 10000 + CN_VERSION_MINOR * 100 + CN_VERSION_PATCH)
+/* What follows the number in the version's text: "" for a release. */
+#define CN_VERSION_SUFFIX "-rc1"
+/* For #if: whether this header is of that version or a later one. */
+#define CN_VERSION_AT_LEAST(major, minor, patch) (CN_VERSION_NUMBER >= (major)*10000 + (minor)*100 + (patch))
 
 /* The version of the library that is running: CN_VERSION_NUMBER of its header. */
 CN_API int cn_version_number(void);
 
-/* The same as text, such as "1.0.0". Static storage. */
+/* The same as text, such as "1.0.0" or, of a candidate, "1.0.0-rc1". Static storage. */
 CN_API const char *cn_version_string(void);
 
 typedef enum cn_status {
@@ -112,21 +134,22 @@ typedef enum cn_pass {
 
 /* A piece of work that has just ended, such as a layer's forward pass over 16 images. */
 typedef struct cn_trace_event {
-    size_t size;
+    uint64_t size;
     cn_pass pass;
+    int thread;         /* 0 to threads - 1 */
     const char *layer;  /* its name, valid as long as its model; what is computed along with a layer, such as the ReLU
                            behind a norm, counts as that layer's. NULL: no layer's work */
     const char *type;   /* PyTorch's name, such as "Conv2d"; NULL without a layer */
-    int thread;         /* 0 to threads - 1 */
     int64_t start, end; /* in nanoseconds, of a clock that never goes back */
 } cn_trace_event;
 
 typedef struct cn_context_options {
-    size_t size;
+    uint64_t size;
     int threads; /* workers, the calling thread included; 0: one per available core; at most 1024 */
     cn_isa isa;  /* upper limit on the instruction set; the environment variable CONVNET_MAX_ISA
                     (portable, avx2 or avx512) lowers it further */
     cn_conv_algorithm conv_algorithm; /* for every layer run in this context */
+    int reserved;
     /* Memory: both or neither. `allocate` returns `bytes` bytes aligned to `alignment` (a power of two, at most
      * 64) or NULL; `release` gets what it returned, never NULL. Called from one thread at a time. 0: the C library's.
      */
@@ -137,9 +160,11 @@ typedef struct cn_context_options {
     void *user; /* handed to these functions */
     /* Told of each piece of work, by the thread that did it: several at once. NULL: nobody, and no clock is read. */
     void (*trace)(void *user, const cn_trace_event *event);
+    void *reserved_pointer;
 } cn_context_options;
 #define CN_CONTEXT_OPTIONS_INIT                                                                                        \
-    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, 0, NULL, NULL, NULL, NULL, NULL, NULL }
+CN_API void cn_context_options_init(cn_context_options *options, size_t size);
 
 /* Makes a context and starts its threads - 1 workers. CN_ERR_UNSUPPORTED: threads could not be started. */
 CN_API cn_status cn_context_new(const cn_context_options *options, cn_context **context);
@@ -149,9 +174,11 @@ CN_API void cn_context_free(cn_context *context);
 
 /* What the context found and uses. Texts are valid as long as the context. */
 typedef struct cn_device {
-    size_t size;
+    uint64_t size;
     const char *processor; /* the processor's own name */
     const char *blas;      /* what CBLAS says of itself */
+    const char *blas_core; /* the processor whose kernels it uses, by its own name; NULL: it does not say */
+    const char *advice;    /* what makes this machine slower than it could be, and what to do; NULL: nothing known */
     cn_isa isa;            /* in use */
     cn_isa best_isa;       /* offered by processor and operating system */
     int cores;             /* available to this process */
@@ -159,7 +186,8 @@ typedef struct cn_device {
     uint64_t memory;       /* bytes of main memory */
 } cn_device;
 #define CN_DEVICE_INIT                                                                                                 \
-    { sizeof(cn_device), NULL, NULL, CN_ISA_AUTO, CN_ISA_AUTO, 0, 0, 0 }
+    { sizeof(cn_device), NULL, NULL, NULL, NULL, CN_ISA_AUTO, CN_ISA_AUTO, 0, 0, 0 }
+CN_API void cn_device_init(cn_device *device, size_t size);
 
 /* Fills `device`, whose size member the caller has set. */
 CN_API cn_status cn_context_device(const cn_context *context, cn_device *device);
@@ -187,11 +215,18 @@ CN_API cn_status cn_tensor_new(cn_context *context, cn_dtype dtype, int dims, co
 CN_API cn_status cn_tensor_borrow(cn_context *context, cn_dtype dtype, int dims, const int64_t *shape, void *data,
                                   cn_tensor **tensor);
 
-/* Frees a tensor made by cn_tensor_new or cn_tensor_borrow (never one that a model lent out). */
+/* The same over memory that is only to be read: what would write to such a tensor is CN_ERR_ARGUMENT. */
+CN_API cn_status cn_tensor_borrow_const(cn_context *context, cn_dtype dtype, int dims, const int64_t *shape,
+                                        const void *data, cn_tensor **tensor);
+
+/* Frees a tensor made by cn_tensor_new or borrowed (never one that a model lent out). */
 CN_API void cn_tensor_free(cn_tensor *tensor);
 
-/* Properties; `tensor` must not be NULL. cn_tensor_shape is 0 for a dimension the tensor does not have. */
-CN_API void *cn_tensor_data(const cn_tensor *tensor);
+/* Its first element. cn_tensor_data is NULL for a tensor that is only to be read. */
+CN_API void *cn_tensor_data(cn_tensor *tensor);
+CN_API const void *cn_tensor_data_const(const cn_tensor *tensor);
+
+/* Properties. cn_tensor_shape is 0 for a dimension the tensor does not have. */
 CN_API cn_dtype cn_tensor_dtype(const cn_tensor *tensor);
 CN_API int cn_tensor_dims(const cn_tensor *tensor);
 CN_API int64_t cn_tensor_shape(const cn_tensor *tensor, int dimension);
@@ -245,16 +280,18 @@ typedef enum cn_padding_mode {
 } cn_padding_mode;
 
 typedef struct cn_conv2d_options {
-    size_t size;
-    int stride[2];   /* height, width; 0 means 1 */
+    uint64_t size;
+    int stride[2];   /* height, width */
     int padding[2];  /* height, width, on both sides */
-    int dilation[2]; /* height, width; 0 means 1 */
-    int groups;      /* 0 means 1 */
-    int no_bias;     /* 1: no bias */
+    int dilation[2]; /* height, width */
+    int groups;      /* must divide both numbers of channels */
+    int bias;        /* 0: none */
     cn_padding_mode padding_mode;
+    int reserved;
 } cn_conv2d_options;
 #define CN_CONV2D_OPTIONS_INIT                                                                                         \
-    { sizeof(cn_conv2d_options), {1, 1}, {0, 0}, {1, 1}, 1, 0, CN_PADDING_ZEROS }
+    { sizeof(cn_conv2d_options), {1, 1}, {0, 0}, {1, 1}, 1, 1, CN_PADDING_ZEROS, 0 }
+CN_API void cn_conv2d_options_init(cn_conv2d_options *options, size_t size);
 
 /* 2-d convolution (cross-correlation, as in torch.nn.Conv2d): [N, in_channels, H, W] to [N, out_channels, H', W'],
  * H' = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
@@ -264,28 +301,30 @@ CN_API cn_status cn_conv2d_new(cn_context *context, int in_channels, int out_cha
                                int kernel_width, const cn_conv2d_options *options, cn_layer **layer);
 
 /* y = W x + b over flat features (torch.nn.Linear): [N, in_features] to [N, out_features]; an image of 1×1 pixels
- * counts as flat. Parameters: weight [out_features, in_features], bias [out_features] unless `no_bias`; both start
+ * counts as flat. Parameters: weight [out_features, in_features] and, if `bias` is 1, bias [out_features]; both start
  * uniform in ±1 / sqrt(in_features). */
-CN_API cn_status cn_linear_new(cn_context *context, int in_features, int out_features, int no_bias, cn_layer **layer);
+CN_API cn_status cn_linear_new(cn_context *context, int in_features, int out_features, int bias, cn_layer **layer);
 
 typedef enum cn_norm_kind {
     CN_NORM_NONE = 0,
     CN_NORM_BATCH = 1,   /* torch.nn.BatchNorm2d (Ioffe & Szegedy 2015): one mean and variance a channel */
-    CN_NORM_LAYER = 2,   /* GroupNorm with one group: one a image */
-    CN_NORM_GROUP = 3,   /* torch.nn.GroupNorm (Wu & He 2018): one a image and group of channels */
+    CN_NORM_LAYER = 2,   /* GroupNorm with one group: one for each image */
+    CN_NORM_GROUP = 3,   /* torch.nn.GroupNorm (Wu & He 2018): one for each image and group of channels */
     CN_NORM_INSTANCE = 4 /* GroupNorm with a group a channel */
 } cn_norm_kind;
 
 typedef struct cn_norm_options {
-    size_t size;
-    int groups;           /* CN_NORM_GROUP: must divide the channels; 0 means 4 */
-    float eps;            /* added to the variance; 0 means 1e-5 */
-    float momentum;       /* CN_NORM_BATCH: share of the new value in the running statistics; 0 means 0.1 */
-    int no_affine;        /* 1: no weight and bias */
-    int no_running_stats; /* CN_NORM_BATCH: 1: statistics of the batch in evaluation too */
+    uint64_t size;
+    int groups;              /* CN_NORM_GROUP: must divide the channels; the others do not look at it */
+    float eps;               /* added to the variance; 0 or more */
+    float momentum;          /* CN_NORM_BATCH: share of the new value in the running statistics, 0 to 1 */
+    int affine;              /* 1: with weight and bias */
+    int track_running_stats; /* CN_NORM_BATCH: 0: statistics of the batch in evaluation too */
+    int reserved;
 } cn_norm_options;
 #define CN_NORM_OPTIONS_INIT                                                                                           \
-    { sizeof(cn_norm_options), 4, 1e-5f, 0.1f, 0, 0 }
+    { sizeof(cn_norm_options), 4, 1e-5f, 0.1f, 1, 1, 0 }
+CN_API void cn_norm_options_init(cn_norm_options *options, size_t size);
 
 /* Normalisation of `channels` channels, y = (x - mean) / sqrt(variance + eps) · weight + bias. Parameters weight (1)
  * and bias (0), [channels]; batch norm also keeps running_mean, running_var (unbiased) and num_batches_tracked.
@@ -309,16 +348,18 @@ CN_API cn_status cn_gelu_new(cn_context *context, cn_gelu_kind approximate, cn_l
 CN_API cn_status cn_dropout_new(cn_context *context, float p, cn_layer **layer);
 
 typedef struct cn_pool2d_options {
-    size_t size;
-    int stride[2];         /* 0 means the kernel's size */
+    uint64_t size;
+    int stride[2];         /* {0, 0}: the kernel's size, as without a stride in PyTorch */
     int padding[2];        /* at most half the kernel; padded places are never the maximum */
-    int dilation[2];       /* max pool only; 0 means 1 */
+    int dilation[2];       /* max pool only */
     int ceil_mode;         /* 1: round the output's size up */
-    int count_exclude_pad; /* average pool: 1: divide by the places inside the image only */
+    int count_include_pad; /* average pool: 0: divide by the places inside the image only */
     int divisor_override;  /* average pool: divide by this instead; 0: do not */
+    int reserved;
 } cn_pool2d_options;
 #define CN_POOL2D_OPTIONS_INIT                                                                                         \
-    { sizeof(cn_pool2d_options), {0, 0}, {0, 0}, {1, 1}, 0, 0, 0 }
+    { sizeof(cn_pool2d_options), {0, 0}, {0, 0}, {1, 1}, 0, 1, 0, 0 }
+CN_API void cn_pool2d_options_init(cn_pool2d_options *options, size_t size);
 
 /* torch.nn.MaxPool2d (the gradient goes to the first maximum) and AvgPool2d. */
 CN_API cn_status cn_max_pool2d_new(cn_context *context, int kernel_height, int kernel_width,
@@ -364,28 +405,30 @@ CN_API cn_status cn_model_init(cn_model *model, uint64_t seed);
 /* The session-8 network for 3×32×32 images: 47,818 parameters with a norm. NULL options: the study's (batch norm,
  * skips, dropout 0.01, 10 classes, seed 0). Comes initialised. */
 typedef struct cn_session8_options {
-    size_t size;
+    uint64_t size;
     cn_norm_kind norm; /* CN_NORM_NONE: no normalisation */
-    int groups;        /* of CN_NORM_GROUP: must divide 16, 24 and 32; 0 means 4 */
+    int groups;        /* of CN_NORM_GROUP: must divide 16, 24 and 32 */
     float dropout;     /* 0: none */
     int skip;          /* 1: the padded blocks add their input */
-    int classes;       /* 0 means 10 */
-    uint64_t seed;     /* of the parameters */
+    int64_t classes;
+    uint64_t seed; /* of the parameters */
 } cn_session8_options;
 #define CN_SESSION8_OPTIONS_INIT                                                                                       \
     { sizeof(cn_session8_options), CN_NORM_BATCH, 4, 0.01f, 1, 10, 0 }
+CN_API void cn_session8_options_init(cn_session8_options *options, size_t size);
 CN_API cn_status cn_model_session8(cn_context *context, const cn_session8_options *options, cn_model **model);
 
 /* The study's MNIST networks, 2 to 5, for 1×28×28 images. Comes initialised from `seed`. */
 CN_API cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, cn_model **model);
 
 /* Parameters and buffers, in the order of a PyTorch state dict. The tensors belong to the model, live as long as it
- * and may be written to between calls. cn_model_tensor_count is 0 before cn_model_init. CN_ERR_NOT_FOUND: no such
+ * and may be written to between calls (cn_model_tensor_const: only read). cn_model_tensor_count is 0 before cn_model_init. CN_ERR_NOT_FOUND: no such
  * name or index; CN_ERR_STATE: before cn_model_init. cn_model_gradient holds what the last backward pass left; buffers
  * have none (CN_ERR_NOT_FOUND). */
-CN_API int cn_model_tensor_count(const cn_model *model);
-CN_API const char *cn_model_tensor_name(const cn_model *model, int index); /* NULL: no such index */
+CN_API int64_t cn_model_tensor_count(const cn_model *model);
+CN_API const char *cn_model_tensor_name(const cn_model *model, int64_t index); /* NULL: no such index */
 CN_API cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **tensor);
+CN_API cn_status cn_model_tensor_const(const cn_model *model, const char *name, const cn_tensor **tensor);
 CN_API cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor **gradient);
 CN_API int64_t cn_model_parameter_count(const cn_model *model);
 
@@ -401,12 +444,13 @@ CN_API void cn_model_output_shape(const cn_model *model, int64_t shape[3]);
 /* What goes with a model into its file: how its images were normalised, (pixel / 255 - mean) / std a channel, and
  * its classes. A trainer sets both from its data set if they are not set. Arrays and texts are copied. */
 CN_API cn_status cn_model_set_normalization(cn_model *model, int channels, const float *mean, const float *std);
-CN_API cn_status cn_model_set_class_names(cn_model *model, int classes, const char *const *names);
+CN_API cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char *const *names);
+CN_API int64_t cn_model_class_count(const cn_model *model);                   /* of the names; 0: none known */
 CN_API const char *cn_model_class_name(const cn_model *model, int64_t index); /* NULL: none known */
 
 /* One row a layer, in the order of adding, "as data". Shapes are channels, height, width. */
 typedef struct cn_layer_info {
-    size_t size;
+    uint64_t size;
     const char *name; /* valid as long as the model */
     const char *type; /* PyTorch's name, such as "Conv2d" */
     int64_t input[3], output[3];
@@ -414,12 +458,14 @@ typedef struct cn_layer_info {
     int64_t multiply_adds;    /* of one image's forward pass: convolutions and linear layers */
     int64_t activation_bytes; /* of one image's output */
     int has_receptive_field;  /* 1: a convolution or pool, and the following describe it (square sizes by height) */
+    int reserved;
     int64_t in, rf_in, jump_in, padding, kernel, stride, out, rf_out, jump_out;
 } cn_layer_info;
 #define CN_LAYER_INFO_INIT                                                                                             \
-    { sizeof(cn_layer_info), NULL, NULL, {0, 0, 0}, {0, 0, 0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-CN_API int cn_model_layer_count(const cn_model *model);
-CN_API cn_status cn_model_layer_info(const cn_model *model, int index, cn_layer_info *info);
+    { sizeof(cn_layer_info), NULL, NULL, {0, 0, 0}, {0, 0, 0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+CN_API void cn_layer_info_init(cn_layer_info *info, size_t size);
+CN_API int64_t cn_model_layer_count(const cn_model *model);
+CN_API cn_status cn_model_layer_info(const cn_model *model, int64_t index, cn_layer_info *info);
 
 /* The same as tables of text, to be freed with cn_text_free: every layer with its shapes, parameters, share,
  * multiply-adds and activation memory; and the receptive field, layer by layer (Araujo et al. 2019). */
@@ -445,7 +491,7 @@ CN_API cn_status cn_model_session8_pretrained(cn_context *context, cn_model **mo
  * CN_ERR_NOT_FOUND, CN_ERR_SHAPE. Tensors unknown to the model are logged and passed over. */
 CN_API cn_status cn_model_load_tensors(cn_model *model, const char *path);
 
-/* A loop of your own: forward, a loss, backward, an optimiser's step. */
+/* A loop of your own: forward, a loss, backward, an optimizer's step. */
 
 /* Runs float32 [N, C, H, W] through the model into `output`, float32 [N, K] or [N, C', H', W']. With `training`
  * batch norm uses and tracks the batch's statistics, dropout drops, and what backward needs is kept. Dropout draws
@@ -487,8 +533,8 @@ CN_API cn_status cn_dataset_idx_files(cn_context *context, const char *images, c
 /* Arrays: images [N, C, H, W], uint8 (0 to 255) or float32 (taken as they are, before normalisation, which then does
  * not divide by 255; no augmentation), labels int64 [N]. Their memory is borrowed and must outlive the data set.
  * CN_ERR_SHAPE; CN_ERR_DATA: a label outside 0 … classes - 1, or an image with NaN or infinity. */
-CN_API cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels, int classes,
-                                   cn_dataset **dataset);
+CN_API cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels,
+                                   int64_t classes, cn_dataset **dataset);
 
 /* Pictures in folders, as torchvision's ImageFolder has them: each subfolder of `directory` is a class by that name, in
  * the order of the names, and holds PNG, JPEG, PPM and PGM files, in folders of its own if it likes. Each is brought to
@@ -499,12 +545,14 @@ CN_API cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images,
  * CN_ERR_IO: a folder that cannot be read; CN_ERR_NOT_FOUND: no subfolder; CN_ERR_DATA: no readable picture in any;
  * CN_ERR_FORMAT: folders more than 16 deep; CN_ERR_SHAPE; CN_ERR_UNSUPPORTED: PNG or JPEG in a build without images. */
 typedef struct cn_folder_options {
-    size_t size;
-    int channels;      /* 1 (grey) or 3 (RGB); 0 means 3 */
-    int height, width; /* 0 means 32 */
+    uint64_t size;
+    int channels; /* 1 (grey) or 3 (RGB) */
+    int height, width;
+    int reserved;
 } cn_folder_options;
 #define CN_FOLDER_OPTIONS_INIT                                                                                         \
-    { sizeof(cn_folder_options), 3, 32, 32 }
+    { sizeof(cn_folder_options), 3, 32, 32, 0 }
+CN_API void cn_folder_options_init(cn_folder_options *options, size_t size);
 CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
                                    cn_dataset **dataset);
 
@@ -515,14 +563,18 @@ CN_API int64_t cn_dataset_skipped_count(const cn_dataset *dataset);
  * returns 0, or anything else to fail the call that asked (CN_ERR_IO). It is called from several threads at once
  * unless the context has one thread. */
 typedef struct cn_dataset_source {
-    size_t size;
-    int64_t count;
-    int channels, height, width, classes;
+    uint64_t size;
+    int64_t count, classes;
+    int channels, height, width;
+    int reserved;
     int (*fetch)(void *user, int64_t index, uint8_t *pixels, int64_t *label);
+    void (*release)(void *user); /* called once, when the data set and all its views have been freed; NULL: nothing */
     void *user;
+    void *reserved_pointer;
 } cn_dataset_source;
 #define CN_DATASET_SOURCE_INIT                                                                                         \
-    { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, NULL, NULL }
+    { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
+CN_API void cn_dataset_source_init(cn_dataset_source *source, size_t size);
 CN_API cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *source, cn_dataset **dataset);
 
 /* `count` images of 3×32×32 in ten classes that the library draws itself, the same for the same seed and split
@@ -542,12 +594,12 @@ CN_API cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, c
 CN_API void cn_dataset_free(cn_dataset *dataset);
 
 CN_API int64_t cn_dataset_count(const cn_dataset *dataset);
-CN_API int cn_dataset_classes(const cn_dataset *dataset);
+CN_API int64_t cn_dataset_classes(const cn_dataset *dataset);
 CN_API void cn_dataset_shape(const cn_dataset *dataset, int64_t shape[3]); /* channels, height, width */
 
 /* Class names; NULL for an index outside the classes. Without names of its own a class is called by its number. */
 CN_API const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label);
-CN_API cn_status cn_dataset_set_class_names(cn_dataset *dataset, int classes, const char *const *names);
+CN_API cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const char *const *names);
 
 /* (pixel / 255 - mean) / std a channel; std must be above 0. */
 CN_API cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const float *mean, const float *std);
@@ -555,7 +607,7 @@ CN_API cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels,
 /* Random changes to 8-bit training images, torchvision's definitions, in this order, and cutout last. A probability or
  * amount of 0 leaves a step out. */
 typedef struct cn_augmentation {
-    size_t size;
+    uint64_t size;
     int crop_padding;             /* RandomCrop to the image's own size, after padding by this; at most its size - 1 */
     cn_padding_mode crop_mode;    /* zeros, replicate ("edge") or reflect */
     float horizontal_flip;        /* probability */
@@ -567,13 +619,15 @@ typedef struct cn_augmentation {
                                      the others in the next, and so on in turns (Jordan 2024) */
     int cutout;                   /* side of a square around a random pixel that becomes 0 after normalisation; what
                                      lies outside the image is lost (DeVries & Taylor 2017) */
+    int reserved;
 } cn_augmentation;
 #define CN_AUGMENTATION_INIT                                                                                           \
-    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0, 0 }
+    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0, 0, 0 }
 #define CN_AUGMENTATION_CIFAR10                                                                                        \
-    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.5f, 0.1f, 7.0f, 0.3f, 0.5f, 0, 0 } /* the study's */
+    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.5f, 0.1f, 7.0f, 0.3f, 0.5f, 0, 0, 0 } /* the study's */
 #define CN_AUGMENTATION_MNIST                                                                                          \
-    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 7.0f, 0.3f, 0.5f, 0, 0 }
+    { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 7.0f, 0.3f, 0.5f, 0, 0, 0 }
+CN_API void cn_augmentation_init(cn_augmentation *augmentation, size_t size);
 
 /* Sets how training batches are changed; NULL: not at all. CN_ERR_UNSUPPORTED: float32 images. */
 CN_API cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation *augmentation);
@@ -587,7 +641,7 @@ CN_API cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, cons
                                   uint64_t seed, int64_t epoch, cn_tensor *images, cn_tensor *labels);
 
 /* ------------------------------------------------------------------------------------------ */
-/* Loss, optimiser, schedule                                                                  */
+/* Loss, optimizer, schedule                                                                  */
 
 typedef enum cn_loss_kind {
     CN_LOSS_NLL = 0,          /* of log-probabilities (a model that ends in log-softmax) */
@@ -611,22 +665,29 @@ typedef enum cn_optimizer_kind {
                                same rate */
 } cn_optimizer_kind;
 
+/* A learning rate that stands for the default of what it is asked of, as its comment says. */
+#define CN_LEARNING_RATE_DEFAULT (-1.0f)
+
 typedef struct cn_optimizer_options {
-    size_t size;
+    uint64_t size;
     cn_optimizer_kind kind;
-    float learning_rate;    /* 0 means 0.01 for SGD, 0.001 for the others */
+    float learning_rate;    /* 0 or more; CN_LEARNING_RATE_DEFAULT: 0.01 for SGD, 0.001 for the others */
     float momentum;         /* SGD and Muon; 0: plain */
     float dampening;        /* SGD */
     int nesterov;           /* SGD and Muon; 1 needs momentum and no dampening */
     float weight_decay;     /* on all parameters, unless decay_weights_only */
-    float beta1, beta2;     /* all but SGD; 0 means 0.9 and 0.999 */
-    float eps;              /* all but SGD; 0 means 1e-8 */
+    float beta1, beta2;     /* all but SGD; 0 or more and below 1 */
+    float eps;              /* all but SGD; 0 or more */
     int decay_weights_only; /* 1: no decay for biases and the parameters of norms, which have one dimension */
 } cn_optimizer_options;
 #define CN_OPTIMIZER_OPTIONS_INIT                                                                                      \
-    { sizeof(cn_optimizer_options), CN_OPTIMIZER_SGD, 0.0f, 0.9f, 0.0f, 0, 0.0f, 0.9f, 0.999f, 1e-8f, 0 }
+    {                                                                                                                  \
+        sizeof(cn_optimizer_options), CN_OPTIMIZER_SGD, CN_LEARNING_RATE_DEFAULT, 0.9f, 0.0f, 0, 0.0f, 0.9f, 0.999f,   \
+            1e-8f, 0                                                                                                   \
+    }
+CN_API void cn_optimizer_options_init(cn_optimizer_options *options, size_t size);
 
-/* An optimiser over all parameters of an initialised model, which must outlive it. */
+/* An optimizer over all parameters of an initialised model, which must outlive it. */
 CN_API cn_status cn_optimizer_new(cn_model *model, const cn_optimizer_options *options, cn_optimizer **optimizer);
 CN_API void cn_optimizer_free(cn_optimizer *optimizer);
 
@@ -638,29 +699,36 @@ CN_API double cn_optimizer_learning_rate(const cn_optimizer *optimizer);
 
 typedef enum cn_schedule_kind {
     CN_SCHEDULE_CONSTANT = 0,
-    CN_SCHEDULE_PLATEAU = 1,  /* ReduceLROnPlateau on the test loss (train loss without a test set), after each epoch */
-    CN_SCHEDULE_STEP = 2,     /* StepLR, by epoch */
-    CN_SCHEDULE_COSINE = 3,   /* CosineAnnealingLR, by epoch */
-    CN_SCHEDULE_ONE_CYCLE = 4 /* OneCycleLR (Smith & Topin 2018), by batch; momentum is left alone */
+    CN_SCHEDULE_PLATEAU = 1, /* ReduceLROnPlateau on the test loss (train loss without a test set), after each epoch */
+    CN_SCHEDULE_STEP = 2,    /* StepLR, by epoch */
+    CN_SCHEDULE_COSINE = 3,  /* CosineAnnealingLR, by epoch */
+    CN_SCHEDULE_ONE_CYCLE = 4, /* OneCycleLR (Smith & Topin 2018), by batch; momentum is left alone */
+    CN_SCHEDULE_POLYNOMIAL = 5 /* PolynomialLR, by epoch: down to 0 at the end */
 } cn_schedule_kind;
 
 typedef struct cn_schedule_options {
-    size_t size;
+    uint64_t size;
     cn_schedule_kind kind;
-    float factor;            /* plateau and step: multiplies the rate; 0 means 0.1 */
+    float factor;            /* plateau and step: multiplies the rate */
     int patience;            /* plateau: epochs without improvement that are borne */
-    float threshold;         /* plateau: relative improvement that counts; 0 means 1e-4 */
-    int step_size;           /* step: epochs between cuts; 0 means 10 */
+    float threshold;         /* plateau: relative improvement that counts */
+    int step_size;           /* step: epochs between cuts */
     float min_learning_rate; /* plateau, cosine: the lowest rate */
-    int epochs;              /* cosine, one-cycle: length of the whole run; 0: the epochs of the first fit */
-    float max_learning_rate; /* one-cycle: peak; 0 means 10 times the optimiser's rate */
-    float pct_start;         /* one-cycle: share of the rise; 0 means 0.3 */
-    float div_factor;        /* one-cycle: peak / start; 0 means 25 */
-    float final_div_factor;  /* one-cycle: start / end; 0 means 1e4 */
+    int epochs; /* cosine, one-cycle, polynomial: length of the whole run; 0: the epochs of the first fit */
+    float max_learning_rate; /* one-cycle: peak; CN_LEARNING_RATE_DEFAULT: 10 times the optimizer's rate */
+    float pct_start;         /* one-cycle: share of the rise, 0 to 1 */
+    float div_factor;        /* one-cycle: peak / start */
+    float final_div_factor;  /* one-cycle: start / end */
     int linear;              /* one-cycle: 1: straight lines instead of cosines */
+    float power;             /* polynomial: of what is left of the run */
+    int reserved;
 } cn_schedule_options;
 #define CN_SCHEDULE_OPTIONS_INIT                                                                                       \
-    { sizeof(cn_schedule_options), CN_SCHEDULE_PLATEAU, 0.3f, 0, 1e-4f, 10, 0.0f, 0, 0.0f, 0.3f, 25.0f, 1e4f, 0 }
+    {                                                                                                                  \
+        sizeof(cn_schedule_options), CN_SCHEDULE_PLATEAU, 0.3f, 0, 1e-4f, 10, 0.0f, 0, CN_LEARNING_RATE_DEFAULT, 0.3f, \
+            25.0f, 1e4f, 0, 1.0f, 0                                                                                    \
+    }
+CN_API void cn_schedule_options_init(cn_schedule_options *options, size_t size);
 
 /* ------------------------------------------------------------------------------------------ */
 /* Trainer                                                                                    */
@@ -669,7 +737,7 @@ typedef struct cn_trainer cn_trainer;
 
 /* One epoch of a history. Accuracies are shares, 0 to 1; test values are NaN without a test set. */
 typedef struct cn_epoch_info {
-    size_t size;
+    uint64_t size;
     int64_t epoch;                     /* from 1 */
     double train_loss, train_accuracy; /* mean over the epoch's batches, while training */
     double test_loss, test_accuracy;
@@ -679,10 +747,11 @@ typedef struct cn_epoch_info {
 } cn_epoch_info;
 #define CN_EPOCH_INFO_INIT                                                                                             \
     { sizeof(cn_epoch_info), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }
+CN_API void cn_epoch_info_init(cn_epoch_info *info, size_t size);
 
 /* One batch, just trained on; averages are over the epoch so far. */
 typedef struct cn_batch_info {
-    size_t size;
+    uint64_t size;
     int64_t epoch, batch, batches; /* from 1; batches an epoch */
     int64_t images;                /* seen in this epoch */
     double loss;                   /* of this batch, penalties included */
@@ -696,17 +765,12 @@ typedef int (*cn_epoch_function)(void *user, const cn_epoch_info *epoch);
 typedef int (*cn_batch_function)(void *user, const cn_batch_info *batch);
 
 typedef struct cn_trainer_options {
-    size_t size;
-    int batch_size;      /* 0 means 32; the last, partial batch of an epoch is kept */
-    int test_batch_size; /* 0 means 128 */
+    uint64_t size;
+    int batch_size; /* the last, partial batch of an epoch is kept; multiples of 16 make the best use of time */
+    int test_batch_size;
     cn_loss_kind loss;
     float label_smoothing;
-    float l1;                              /* adds l1 · Σ|parameter| to the loss */
-    uint64_t seed;                         /* of shuffling, augmentation and dropout */
-    const cn_optimizer_options *optimizer; /* NULL: SGD, 0.01, momentum 0.9; read during cn_trainer_new only */
-    const cn_schedule_options *schedule;   /* NULL: plateau, factor 0.3, patience 0; likewise */
-    cn_batch_function on_batch;            /* or NULL */
-    void *user;                            /* handed to on_batch */
+    float l1;        /* adds l1 · Σ|parameter| to the loss */
     float ema_decay; /* 0: none. Above 0 and below 1: keeps an exponential moving average of parameters and running
                         statistics: after each step average = ema_decay · average + (1 - ema_decay) · value, at first
                         the value (torch.optim.swa_utils.AveragedModel with get_ema_avg_fn and use_buffers). The
@@ -715,9 +779,16 @@ typedef struct cn_trainer_options {
     int ema_warmup;  /* 1: step n + 1 averages with min(ema_decay, (1 + n) / (10 + n)) instead, so that a short run's
                         average does not stay near its first steps (num_updates of TensorFlow's
                         ExponentialMovingAverage); 0: with ema_decay from the first step on */
+    int reserved;
+    uint64_t seed;   /* of shuffling, augmentation and dropout */
+    const cn_optimizer_options *optimizer; /* NULL: SGD, 0.01, momentum 0.9; read during cn_trainer_new only */
+    const cn_schedule_options *schedule;   /* NULL: plateau, factor 0.3, patience 0; likewise */
+    cn_batch_function on_batch;            /* or NULL */
+    void *user;                            /* handed to on_batch */
 } cn_trainer_options;
 #define CN_TRAINER_OPTIONS_INIT                                                                                        \
-    { sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0, NULL, NULL, NULL, NULL, 0.0f, 0 }
+    { sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0.0f, 0, 0, 0, NULL, NULL, NULL, NULL }
+CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
 
 /* Brings together an initialised model, its training data and, or NULL, test data; all three are borrowed and must
  * outlive the trainer. NULL options: the study's recipe. Allocates all that training will need.
@@ -733,7 +804,7 @@ CN_API void cn_trainer_free(cn_trainer *trainer);
  * the epoch that was cut short as the first of its own. CN_ERR_NUMERIC: the loss became NaN or infinite; the
  * message names epoch, batch and the first layer that did, and the parameters are those before that batch's step.
  * CN_ERR_IO, CN_ERR_DATA: from the data set. */
-CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int epochs, cn_epoch_function on_epoch, void *user);
+CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function on_epoch, void *user);
 
 /* The history so far. cn_trainer_epoch_info: `index` from 0; CN_ERR_NOT_FOUND: not that many. */
 CN_API int64_t cn_trainer_epoch_count(const cn_trainer *trainer);
@@ -755,7 +826,7 @@ CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name,
 typedef struct cn_evaluation cn_evaluation;
 
 typedef struct cn_misclassified {
-    size_t size;
+    uint64_t size;
     int64_t index;            /* in the data set */
     int64_t predicted, truth; /* classes */
     double probability;       /* that the model gives its prediction */
@@ -763,32 +834,31 @@ typedef struct cn_misclassified {
 } cn_misclassified;
 #define CN_MISCLASSIFIED_INIT                                                                                          \
     { sizeof(cn_misclassified), 0, 0, 0, 0.0, 0.0 }
+CN_API void cn_misclassified_init(cn_misclassified *entry, size_t size);
 
 typedef struct cn_evaluation_options {
-    size_t size;
+    uint64_t size;
     cn_loss_kind loss; /* how outputs are read */
     /* Test-time augmentation: an image's probabilities are the mean over several variants of it. */
     int flip;  /* 1: itself and its mirror image */
     int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² variants; 0 to 8, and less than
                   its sides */
+    int reserved;
 } cn_evaluation_options;
 #define CN_EVALUATION_OPTIONS_INIT                                                                                     \
-    { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0, 0 }
+    { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0, 0, 0 }
+CN_API void cn_evaluation_options_init(cn_evaluation_options *options, size_t size);
 
 /* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes.
  * CN_ERR_SHAPE, CN_ERR_STATE, CN_ERR_ARGUMENT (shift). The result is independent of model and data afterwards. */
 CN_API cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset,
                                    const cn_evaluation_options *options, cn_evaluation **evaluation);
-
-/* The same with that loss and otherwise default options. */
-CN_API cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss_kind loss,
-                             cn_evaluation **evaluation);
 CN_API void cn_evaluation_free(cn_evaluation *evaluation);
 
 CN_API int64_t cn_evaluation_count(const cn_evaluation *evaluation);
 CN_API double cn_evaluation_loss(const cn_evaluation *evaluation);     /* mean */
 CN_API double cn_evaluation_accuracy(const cn_evaluation *evaluation); /* 0 to 1 */
-CN_API int cn_evaluation_classes(const cn_evaluation *evaluation);
+CN_API int64_t cn_evaluation_classes(const cn_evaluation *evaluation);
 /* Share of a class's images that were recognised; NaN if it has none or does not exist. */
 CN_API double cn_evaluation_class_accuracy(const cn_evaluation *evaluation, int64_t truth);
 /* Images of class `truth` taken for `predicted`; 0 outside the classes. */
@@ -803,8 +873,8 @@ CN_API cn_status cn_evaluation_misclassified(const cn_evaluation *evaluation, in
 typedef struct cn_predictor cn_predictor;
 
 typedef struct cn_predictor_options {
-    size_t size;
-    int max_batch_size; /* images handled at a time, larger inputs are cut up; 0 means 16 */
+    uint64_t size;
+    int max_batch_size; /* images handled at a time, 1 or more; larger inputs are cut up */
     /* Test-time augmentation: several variants of each image go in, and the output has the mean of the probabilities
      * that they get, from a model with one value a class: as they are if its last layer is a softmax, else their
      * logarithms.
@@ -812,9 +882,11 @@ typedef struct cn_predictor_options {
     int flip;  /* 1: itself and its mirror image */
     int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² variants; 0 to 8, and less than
                   its sides */
+    int reserved;
 } cn_predictor_options;
 #define CN_PREDICTOR_OPTIONS_INIT                                                                                      \
-    { sizeof(cn_predictor_options), 16, 0, 0 }
+    { sizeof(cn_predictor_options), 16, 0, 0, 0 }
+CN_API void cn_predictor_options_init(cn_predictor_options *options, size_t size);
 
 /* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may share
  * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time
@@ -917,17 +989,20 @@ CN_API cn_status cn_page_html(const cn_page *page, char **html);
  * class, the misclassified images that the model was surest of, settings, device, and the model's tables. What is NULL
  * is left out; `dataset` is the one that `evaluation` was made on. */
 typedef struct cn_report {
-    size_t size;
-    const char *title; /* NULL: "Training report" */
+    uint64_t size;
+    const char *title;    /* NULL: "Training report" */
+    const char *subtitle; /* which run it is: data, recipe, date; NULL: none */
     const cn_model *model;
     const cn_history *history;
     const cn_evaluation *evaluation;
     const cn_dataset *dataset;
-    int setting_count; /* of the run, as the program knows them */
-    const char *const *setting_names, *const *setting_values;
+    const char *const *setting_names; /* of the run, as the program knows them */
+    const char *const *setting_values;
+    int64_t setting_count;
 } cn_report;
 #define CN_REPORT_INIT                                                                                                 \
-    { sizeof(cn_report), NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL }
+    { sizeof(cn_report), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
+CN_API void cn_report_init(cn_report *report, size_t size);
 CN_API cn_status cn_report_page(cn_context *context, const cn_report *report, char **html);
 
 #ifdef __cplusplus

@@ -64,7 +64,7 @@ cn_tensor *arrays_batch(const cn_dataset *set, cn_context *ctx, int augment, uin
 }
 
 bool arrays_same_floats(const cn_tensor *a, const cn_tensor *b) {
-    return memcmp(cn_tensor_data(a), cn_tensor_data(b), (size_t)cn_tensor_count(a) * sizeof(float)) == 0;
+    return memcmp(cn_tensor_data_const(a), cn_tensor_data_const(b), (size_t)cn_tensor_count(a) * sizeof(float)) == 0;
 }
 
 /* ---- a callback ---- */

@@ -76,7 +76,7 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     cn__requirements requirements = {0};
     options.padding[0] = options.padding[1] = s->padding;
     options.padding_mode = CN_PADDING_REPLICATE;
-    options.no_bias = 1;
+    options.bias = 0;
     cn_conv2d_new(ctx, s->channels_in, s->channels_out, s->kernel, s->kernel, &options, &b->layer);
     need(b->layer);
     int out = s->size + 2 * s->padding - s->kernel + 1;

@@ -91,15 +91,15 @@ def rate(step, batch, seconds):
 
 def training_step(model, layout, next_batch, record=False):
     """The study's loop; with `record` it also counts loss and hits, as the study does."""
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 
     def step():
         x, y = next_batch()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         output = model(x.to(memory_format=layout))
         loss = F.nll_loss(output, y)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         if record:
             loss.item(), (output.argmax(1) == y).sum().item()
 

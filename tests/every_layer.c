@@ -31,7 +31,7 @@ static void append_convolutions(cn_context *ctx, cn_model *model) {
         memcpy(options.padding, k + 2, sizeof options.padding);
         memcpy(options.dilation, k + 4, sizeof options.dilation);
         options.groups = k[6];
-        options.no_bias = k[7];
+        options.bias = !k[7];
         options.padding_mode = (cn_padding_mode)i;
         snprintf(name, sizeof name, "conv.%d", i);
         append_conv(ctx, model, name, i ? 8 : 4, 8, &options);
@@ -47,8 +47,8 @@ static void append_norms(cn_context *ctx, cn_model *model) {
             options.eps = plain ? 1e-5f : 0.00123f;
             options.momentum = plain ? 0.1f : 0.3f;
             options.groups = 2;
-            options.no_affine = plain;
-            options.no_running_stats = norm == CN_NORM_BATCH && plain;
+            options.affine = !plain;
+            options.track_running_stats = norm != CN_NORM_BATCH || !plain;
             snprintf(name, sizeof name, "norm.%d.%d", norm, plain);
             cn_status status = cn_norm_new(ctx, (cn_norm_kind)norm, 8, &options, &layer);
             append(model, name, status, layer);
@@ -81,7 +81,7 @@ static void append_pools(cn_context *ctx, cn_model *model) {
     max.ceil_mode = 1;
     average.padding[1] = 1;
     average.stride[0] = average.stride[1] = 1;
-    average.count_exclude_pad = 1;
+    average.count_include_pad = 0;
     divided.stride[0] = divided.stride[1] = 1;
     divided.divisor_override = 3;
     APPEND("max", cn_max_pool2d_new(ctx, 2, 2, &max, &layer_));
@@ -93,8 +93,8 @@ static void append_pools(cn_context *ctx, cn_model *model) {
 static void append_head(cn_context *ctx, cn_model *model) {
     APPEND("softmax", cn_softmax_new(ctx, &layer_));
     APPEND("flatten", cn_flatten_new(ctx, &layer_));
-    APPEND("linear", cn_linear_new(ctx, 48, 6, 1, &layer_));
-    APPEND("linear.2", cn_linear_new(ctx, 6, 5, 0, &layer_));
+    APPEND("linear", cn_linear_new(ctx, 48, 6, 0, &layer_));
+    APPEND("linear.2", cn_linear_new(ctx, 6, 5, 1, &layer_));
     APPEND("log", cn_log_softmax_new(ctx, &layer_));
 }
 

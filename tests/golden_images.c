@@ -57,7 +57,7 @@ cn_tensor *golden_picture(cn_context *ctx, int channels, int height, int width) 
 
 void golden_compare_image(const golden_image *golden, const cn_tensor *image, int channels, int height, int width,
                           int tolerance) {
-    const uint8_t *got = cn_tensor_data(image);
+    const uint8_t *got = cn_tensor_data_const(image);
     ck_assert_int_eq(cn_tensor_dims(image), 4);
     ck_assert_int_eq(cn_tensor_shape(image, 0), 1);
     ck_assert_msg(cn_tensor_shape(image, 1) == channels && cn_tensor_shape(image, 2) == height &&

@@ -23,7 +23,7 @@ static cn_status make_conv2d(cn_context *ctx, const net_layer *l, int channels, 
     memcpy(options.padding, l->padding, sizeof options.padding);
     memcpy(options.dilation, l->dilation, sizeof options.dilation);
     options.groups = l->groups;
-    options.no_bias = !l->bias;
+    options.bias = l->bias;
     options.padding_mode = (cn_padding_mode)l->mode;
     return cn_conv2d_new(ctx, channels, l->out[0], l->kernel[0], l->kernel[1], &options, made);
 }
@@ -38,8 +38,8 @@ static cn_status make_norm(cn_context *ctx, const net_layer *l, int channels, cn
         options.groups = l->groups;
     options.eps = (float)l->eps;
     options.momentum = (float)l->momentum;
-    options.no_affine = !l->affine;
-    options.no_running_stats = !l->running;
+    options.affine = l->affine;
+    options.track_running_stats = l->running;
     return cn_norm_new(ctx, norms[l->kind], channels, &options, made);
 }
 
@@ -49,7 +49,7 @@ static cn_status make_pool(cn_context *ctx, const net_layer *l, cn_layer **made)
     memcpy(options.padding, l->padding, sizeof options.padding);
     memcpy(options.dilation, l->dilation, sizeof options.dilation);
     options.ceil_mode = l->ceil;
-    options.count_exclude_pad = !l->include_pad;
+    options.count_include_pad = l->include_pad;
     options.divisor_override = l->divisor;
     return (l->kind == NET_MAX_POOL ? cn_max_pool2d_new : cn_avg_pool2d_new)(ctx, l->kernel[0], l->kernel[1], &options,
                                                                              made);
@@ -63,7 +63,7 @@ static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, c
     case NET_CONV2D:
         return make_conv2d(ctx, l, channels, made);
     case NET_LINEAR:
-        return cn_linear_new(ctx, channels, l->out[0], !l->bias, made);
+        return cn_linear_new(ctx, channels, l->out[0], l->bias, made);
     case NET_BATCH_NORM:
     case NET_GROUP_NORM:
     case NET_LAYER_NORM:
@@ -149,10 +149,10 @@ static void from_tensor(double *values, const cn_tensor *tensor, size_t count) {
     ck_assert_int_eq(cn_tensor_count(tensor), count);
     if (cn_tensor_dtype(tensor) == CN_DTYPE_INT64)
         for (size_t i = 0; i < count; i++)
-            values[i] = (double)((const int64_t *)cn_tensor_data(tensor))[i];
+            values[i] = (double)((const int64_t *)cn_tensor_data_const(tensor))[i];
     else
         for (size_t i = 0; i < count; i++)
-            values[i] = ((const float *)cn_tensor_data(tensor))[i];
+            values[i] = ((const float *)cn_tensor_data_const(tensor))[i];
 }
 
 static cn_tensor *images(cn_context *context, int batch, net_shape shape) {

@@ -65,7 +65,7 @@ START_TEST(the_model_holds_the_average_between_epochs) {
     ck_ok(cn_trainer_fit(trainer, 2, see_average, &a));
     ck_assert_int_eq(a.batches, 2 * TRAINING_BATCHES);
     expect_average(&a);
-    ck_ok(cn_evaluate(f.model, f.test.set, CN_LOSS_NLL, &e));
+    ck_ok(evaluate_with(f.model, f.test.set, CN_LOSS_NLL, &e));
     ck_assert_double_eq_tol(training_epoch(trainer, 1).test_loss, cn_evaluation_loss(e), 1e-12);
     cn_evaluation_free(e);
     ck_ok(cn_trainer_fit(trainer, 1, see_average, &a)); /* ends after one batch */

@@ -83,7 +83,7 @@ START_TEST(lanes_hold_what_batches_hold) {
 END_TEST
 
 static float value_at(const cn_tensor *batch, int image, int c, int y, int x) {
-    return ((float *)cn_tensor_data(batch))[image * ARRAYS_VALUES + (c * ARRAYS_HEIGHT + y) * ARRAYS_WIDTH + x];
+    return ((float *)cn_tensor_data_const(batch))[image * ARRAYS_VALUES + (c * ARRAYS_HEIGHT + y) * ARRAYS_WIDTH + x];
 }
 
 /* 1: the second is the first mirrored; 0: as it is. */

@@ -43,9 +43,14 @@ static int draw(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
 
 static cn_dataset *new_data(cn_context *ctx) {
     static const float mean[] = {0.49f, 0.48f, 0.45f}, std[] = {0.25f, 0.24f, 0.26f};
-    cn_dataset_source source = {sizeof source, COUNT, 3, SIDE, SIDE, 10, draw, NULL};
+    cn_dataset_source source = CN_DATASET_SOURCE_INIT;
     cn_augmentation augmentation = CN_AUGMENTATION_CIFAR10;
     cn_dataset *data;
+    source.count = COUNT;
+    source.classes = 10;
+    source.channels = 3;
+    source.height = source.width = SIDE;
+    source.fetch = draw;
     ck_ok(cn_dataset_callback(ctx, &source, &data));
     ck_ok(cn_dataset_set_normalization(data, 3, mean, std));
     ck_ok(cn_dataset_set_augmentation(data, &augmentation));

@@ -5,7 +5,7 @@
 #include <math.h>
 
 static const uint8_t *bytes(const cn_tensor *image) {
-    return cn_tensor_data(image);
+    return cn_tensor_data_const(image);
 }
 
 START_TEST(colours_grow_ever_lighter) {

@@ -20,14 +20,14 @@ static cn_layer *made; /* what a constructor that fails hands out: NULL */
 
 START_TEST(layers_want_a_context_and_a_place) {
     bad_layer(cn_conv2d_new(NULL, 1, 1, 1, 1, NULL, &made), CN_ERR_ARGUMENT, "cn_conv2d_new: context is NULL");
-    bad_layer(cn_linear_new(NULL, 1, 1, 0, &made), CN_ERR_ARGUMENT, "cn_linear_new: context is NULL");
+    bad_layer(cn_linear_new(NULL, 1, 1, 1, &made), CN_ERR_ARGUMENT, "cn_linear_new: context is NULL");
     bad_layer(cn_norm_new(NULL, CN_NORM_BATCH, 1, NULL, &made), CN_ERR_ARGUMENT, "cn_norm_new: context is NULL");
     bad_layer(cn_dropout_new(NULL, 0.1f, &made), CN_ERR_ARGUMENT, "context is NULL");
     bad_layer(cn_max_pool2d_new(NULL, 2, 2, NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
     bad_layer(cn_avg_pool2d_new(NULL, 2, 2, NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
     bad_layer(cn_adaptive_avg_pool2d_new(NULL, 1, 1, &made), CN_ERR_ARGUMENT, "context is NULL");
     ck_fails(cn_conv2d_new(ctx, 1, 1, 1, 1, NULL, NULL), CN_ERR_ARGUMENT, "cn_conv2d_new: layer is NULL");
-    ck_fails(cn_linear_new(ctx, 1, 1, 0, NULL), CN_ERR_ARGUMENT, "cn_linear_new: layer is NULL");
+    ck_fails(cn_linear_new(ctx, 1, 1, 1, NULL), CN_ERR_ARGUMENT, "cn_linear_new: layer is NULL");
     ck_fails(cn_norm_new(ctx, CN_NORM_BATCH, 1, NULL, NULL), CN_ERR_ARGUMENT, "cn_norm_new: layer is NULL");
     ck_fails(cn_dropout_new(ctx, 0.1f, NULL), CN_ERR_ARGUMENT, "layer is NULL");
     ck_fails(cn_max_pool2d_new(ctx, 2, 2, NULL, NULL), CN_ERR_ARGUMENT, "layer is NULL");
@@ -167,19 +167,17 @@ START_TEST(convolutions_check_their_options) {
     bad_conv_option(groups, 4, "4 groups do not divide"); /* the inputs */
     bad_conv_option(padding_mode, (cn_padding_mode)4, "padding_mode");
     bad_conv_option(padding_mode, (cn_padding_mode)-1, "-1");
-    cn_conv2d_options o = CN_CONV2D_OPTIONS_INIT; /* 0 means the default */
-    memset(o.stride, 0, sizeof o.stride);
-    memset(o.dilation, 0, sizeof o.dilation);
-    o.groups = 0;
-    ck_ok(cn_conv2d_new(ctx, 6, 8, 3, 3, &o, &made));
-    cn_layer_free(made);
+    bad_conv_option(stride[0], 0, "stride height is 0");
+    bad_conv_option(dilation[1], 0, "dilation width is 0");
+    bad_conv_option(groups, 0, "groups is 0");
+    bad_conv_option(bias, 2, "bias is 2");
 }
 END_TEST
 
 START_TEST(linear_layers_have_sizes) {
-    bad_layer(cn_linear_new(ctx, 0, 1, 0, &made), CN_ERR_ARGUMENT, "in_features is 0");
-    bad_layer(cn_linear_new(ctx, 1, -5, 0, &made), CN_ERR_ARGUMENT, "out_features is -5");
-    bad_layer(cn_linear_new(ctx, 1, INT_MAX, 0, &made), CN_ERR_ARGUMENT, "2147483647");
+    bad_layer(cn_linear_new(ctx, 0, 1, 1, &made), CN_ERR_ARGUMENT, "in_features is 0");
+    bad_layer(cn_linear_new(ctx, 1, -5, 1, &made), CN_ERR_ARGUMENT, "out_features is -5");
+    bad_layer(cn_linear_new(ctx, 1, INT_MAX, 1, &made), CN_ERR_ARGUMENT, "2147483647");
 }
 END_TEST
 
@@ -267,6 +265,104 @@ START_TEST(prebuilt_networks_check_their_options) {
 }
 END_TEST
 
+/* ---- what is only read ---- */
+
+START_TEST(a_borrowed_constant_is_never_written) {
+    static const float pixels[4 * 5 * 3];
+    const int64_t in[4] = {1, 3, 4, 5}, out[4] = {1, 2, 2, 3};
+    cn_model *model = small_model();
+    cn_tensor *input, *constant, *output = tensor_of(CN_DTYPE_FLOAT32, 4, out);
+    cn_predictor *predictor;
+    ck_ok(cn_tensor_borrow_const(ctx, CN_DTYPE_FLOAT32, 4, in, pixels, &input));
+    ck_ok(cn_tensor_borrow_const(ctx, CN_DTYPE_FLOAT32, 4, out, pixels, &constant));
+    ck_assert_ptr_eq(cn_tensor_data_const(input), pixels);
+    ck_assert_ptr_null(cn_tensor_data(input));
+    ck_ok(cn_model_forward(model, 1, input, output));
+    ck_fails(cn_model_forward(model, 1, input, constant), CN_ERR_ARGUMENT,
+             "output is a tensor that is only to be read");
+    ck_ok(cn_model_forward(model, 1, input, output));
+    ck_fails(cn_model_backward(model, output, input), CN_ERR_ARGUMENT,
+             "grad_input is a tensor that is only to be read");
+    ck_ok(cn_model_backward(model, constant, NULL));
+    ck_ok(cn_predictor_new(model, NULL, &predictor));
+    ck_ok(cn_predictor_run(predictor, input, output));
+    ck_fails(cn_predictor_run(predictor, input, constant), CN_ERR_ARGUMENT, "only to be read");
+    cn_predictor_free(predictor);
+    cn_tensor_free(input);
+    cn_tensor_free(constant);
+    cn_tensor_free(output);
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(a_constant_models_tensors_can_be_read) {
+    cn_model *model = small_model();
+    const cn_model *shared = model;
+    const cn_tensor *constant;
+    cn_tensor *same;
+    for (int64_t i = 0; i < cn_model_tensor_count(shared); i++) {
+        ck_ok(cn_model_tensor_const(shared, cn_model_tensor_name(shared, i), &constant));
+        ck_ok(cn_model_tensor(model, cn_model_tensor_name(model, i), &same));
+        ck_assert_ptr_eq(constant, same);
+    }
+    ck_fails(cn_model_tensor_const(shared, "no such", &constant), CN_ERR_NOT_FOUND, "no such");
+    ck_assert_ptr_null(constant);
+    ck_fails(cn_model_tensor_const(NULL, "a", &constant), CN_ERR_ARGUMENT, "cn_model_tensor_const");
+    ck_fails(cn_model_tensor_const(shared, NULL, &constant), CN_ERR_ARGUMENT, "name is NULL");
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(no_handle_has_no_properties) {
+    int64_t shape[3] = {7, 7, 7};
+    ck_assert_ptr_null(cn_tensor_data(NULL));
+    ck_assert_ptr_null(cn_tensor_data_const(NULL));
+    ck_assert_int_eq(cn_tensor_dims(NULL) + cn_tensor_count(NULL) + cn_tensor_shape(NULL, 0), 0);
+    ck_assert_int_eq(cn_model_tensor_count(NULL) + cn_model_layer_count(NULL) + cn_model_parameter_count(NULL), 0);
+    ck_assert_ptr_null(cn_model_tensor_name(NULL, 0));
+    ck_assert_ptr_null(cn_model_class_name(NULL, 0));
+    ck_assert_int_eq(cn_model_class_count(NULL), 0);
+    cn_model_input_shape(NULL, shape);
+    ck_assert_mem_eq(shape, ((int64_t[3]){0, 0, 0}), sizeof shape);
+    shape[0] = 7;
+    cn_dataset_shape(NULL, shape);
+    ck_assert_int_eq(shape[0], 0);
+    ck_assert_int_eq(cn_dataset_count(NULL) + cn_dataset_classes(NULL) + cn_dataset_skipped_count(NULL), 0);
+    ck_assert_ptr_null(cn_dataset_class_name(NULL, 0));
+    ck_assert_int_eq(cn_trainer_epoch_count(NULL) + cn_evaluation_count(NULL) + cn_evaluation_classes(NULL), 0);
+    ck_assert_double_nan(cn_optimizer_learning_rate(NULL));
+    ck_assert_double_nan(cn_evaluation_loss(NULL));
+    ck_assert_double_nan(cn_evaluation_accuracy(NULL));
+    ck_assert_double_nan(cn_evaluation_class_accuracy(NULL, 0));
+    ck_assert_int_eq(cn_evaluation_confusion(NULL, 0, 0) + cn_evaluation_misclassified_count(NULL), 0);
+}
+END_TEST
+
+/* ---- zeros that are legal ---- */
+
+START_TEST(a_norm_may_keep_its_statistics) {
+    cn_norm_options o = CN_NORM_OPTIONS_INIT;
+    cn_layer *layer;
+    cn_model *model = model_for(1, 1, 2);
+    cn_tensor *input = images(2, 1, 1, 2), *output = images(2, 1, 1, 2), *mean;
+    o.momentum = 0.0f;
+    o.eps = 0.0f;
+    ck_ok(cn_norm_new(ctx, CN_NORM_BATCH, 1, &o, &layer));
+    ck_ok(cn_model_append(model, "norm", layer));
+    ck_ok(cn_model_init(model, 1));
+    memcpy(cn_tensor_data(input), (float[4]){1.0f, 3.0f, 1.0f, 3.0f}, 4 * sizeof(float));
+    ck_ok(cn_model_forward(model, 1, input, output));
+    ck_ok(cn_model_tensor(model, "norm.running_mean", &mean));
+    ck_assert_float_eq(*(float *)cn_tensor_data(mean), 0.0f);
+    const float *y = cn_tensor_data_const(output); /* (x - 2) / 1 without eps */
+    ck_assert_float_eq(y[0], -1.0f);
+    ck_assert_float_eq(y[1], 1.0f);
+    cn_tensor_free(input);
+    cn_tensor_free(output);
+    cn_model_free(model);
+}
+END_TEST
+
 int main(void) {
     const TTest *const nulls[] = {layers_want_a_context_and_a_place, activations_want_a_context_and_a_place,
                                   plain_layers_want_a_context_and_a_place, models_want_all_their_arguments,
@@ -281,6 +377,9 @@ int main(void) {
                                    prebuilt_networks_check_their_options};
     Suite *suite = suite_create("interface");
     add_tests(suite, "NULL", set_up, tear_down, nulls, COUNT(nulls), 1);
+    const TTest *const reading[] = {a_borrowed_constant_is_never_written, a_constant_models_tensors_can_be_read,
+                                    no_handle_has_no_properties, a_norm_may_keep_its_statistics};
+    add_tests(suite, "reading", set_up, tear_down, reading, COUNT(reading), 1);
     add_tests(suite, "values", set_up, tear_down, values, COUNT(values), 1);
     return test_run(suite);
 }

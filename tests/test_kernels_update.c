@@ -1,4 +1,4 @@
-/* test_kernels_update.c: optimiser steps, moving averages and Muon's orthogonalisation against their formulas in
+/* test_kernels_update.c: optimizer steps, moving averages and Muon's orthogonalisation against their formulas in
  * double.
  */
 #include "planes.h"

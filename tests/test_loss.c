@@ -31,16 +31,16 @@ static void check_lanes(cn_context *ctx, const cn__loss_spec *criterion, const c
     to.data = to_memory;
     for (size_t i = 0; i < cn__fmap_floats(&to, blocks); i++)
         to_memory[i] = 7.0f;
-    cn__fmap_pack(&map, cn_tensor_data(output), n);
-    near(cn__loss_batch(criterion, &map, cn_tensor_data(labels), n, &to, &tally), mean, 0.0);
+    cn__fmap_pack(&map, cn_tensor_data_const(output), n);
+    near(cn__loss_batch(criterion, &map, cn_tensor_data_const(labels), n, &to, &tally), mean, 0.0);
     near(tally.loss, 1.0 + mean * n, 1e-14);
     ck_assert_int_eq(tally.images, 1000 + n);
     int64_t correct = 0;
     for (int32_t i = 0; i < n; i++)
-        correct += cn_tensor_argmax(output, i) == ((int64_t *)cn_tensor_data(labels))[i];
+        correct += cn_tensor_argmax(output, i) == ((int64_t *)cn_tensor_data_const(labels))[i];
     ck_assert_int_eq(tally.correct, 100 + correct);
     cn__fmap_unpack(&to, unpacked, n);
-    ck_assert_int_eq(memcmp(unpacked, cn_tensor_data(gradient), (size_t)n * (size_t)k * sizeof(float)), 0);
+    ck_assert_int_eq(memcmp(unpacked, cn_tensor_data_const(gradient), (size_t)n * (size_t)k * sizeof(float)), 0);
     for (int32_t i = n; i < blocks * CN__LANES; i++)
         for (int32_t c = 0; c < k; c++)
             ck_assert_float_eq(cn__fmap_row(&to, i).data[(size_t)c * to.channel], 0.0f);

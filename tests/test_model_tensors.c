@@ -44,7 +44,7 @@ static cn_model *pytorch_network(cn_context *context) {
     ck_ok(cn_model_append(model, "features.3", layer));
     ck_ok(cn_flatten_new(context, &layer));
     ck_ok(cn_model_append(model, "flatten", layer));
-    ck_ok(cn_linear_new(context, 24, 3, 0, &layer));
+    ck_ok(cn_linear_new(context, 24, 3, 1, &layer));
     ck_ok(cn_model_append(model, "classifier", layer));
     ck_ok(cn_model_init(model, 0));
     return model;

@@ -92,7 +92,7 @@ START_TEST(layers_read_what_they_were_made_for) {
     ck_fails(cn_model_append(model, "n", norm(CN_NORM_BATCH, 4)), CN_ERR_SHAPE, "'n'");
     ck_assert_ptr_nonnull(strstr(cn_last_error(), "3 channels"));
     ck_fails(cn_model_append(model, "n", norm(CN_NORM_GROUP, 8)), CN_ERR_SHAPE, "3 channels");
-    ck_ok(cn_linear_new(ctx, 60, 2, 0, &layer));
+    ck_ok(cn_linear_new(ctx, 60, 2, 1, &layer));
     ck_fails(cn_model_append(model, "l", layer), CN_ERR_SHAPE, "'l': its input is 3×4×5");
     ck_ok(cn_max_pool2d_new(ctx, 3, 3, &wide, &layer));
     ck_fails(cn_model_append(model, "p", layer), CN_ERR_SHAPE, "'p'");
@@ -117,7 +117,7 @@ START_TEST(sizes_do_not_overflow) {
     cn_conv2d_options o = CN_CONV2D_OPTIONS_INIT;
     ck_fails(cn_model_append(model, "wide", conv(1, 60000, 1)), CN_ERR_SHAPE, "60000×4096×4096");
     ck_fails(cn_model_append(deep, "heavy", conv(60000, 60000, 1)), CN_ERR_SHAPE, "'heavy': its weight");
-    ck_ok(cn_linear_new(ctx, 60000, 60000, 0, &layer));
+    ck_ok(cn_linear_new(ctx, 60000, 60000, 1, &layer));
     ck_fails(cn_model_append(deep, "heavy", layer), CN_ERR_SHAPE, "'heavy': its weight");
     o.padding[0] = o.padding[1] = 65536;
     ck_ok(cn_conv2d_new(ctx, 60000, 1, 1, 1, &o, &layer));
@@ -258,7 +258,7 @@ START_TEST(a_flat_output_has_two_or_four_dimensions) {
     cn_layer *linear;
     for (int i = 0; i < 6; i++)
         ((float *)cn_tensor_data(in))[i] = (float)i;
-    ck_ok(cn_linear_new(ctx, 3, 4, 0, &linear));
+    ck_ok(cn_linear_new(ctx, 3, 4, 1, &linear));
     ck_ok(cn_model_append(model, "linear", linear));
     ck_ok(cn_model_init(model, 1));
     ck_ok(cn_model_forward(model, 1, in, four));

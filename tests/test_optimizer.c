@@ -12,7 +12,7 @@ static cn_model *linear_model(cn_context *ctx, int inputs, int outputs) {
     cn_model *model;
     cn_layer *layer;
     ck_ok(cn_model_new(ctx, inputs, 1, 1, &model));
-    ck_ok(cn_linear_new(ctx, inputs, outputs, 0, &layer));
+    ck_ok(cn_linear_new(ctx, inputs, outputs, 1, &layer));
     ck_ok(cn_model_append(model, "fc", layer));
     ck_ok(cn_model_init(model, 0));
     return model;
@@ -78,7 +78,7 @@ START_TEST(steps_are_pytorchs) {
         float l1 = (float)numbers_next(file);
         check_case(file, &o, l1, cases);
     }
-    ck_assert_int_eq(cases, 9);
+    ck_assert_int_eq(cases, 11);
     fclose(file);
 }
 END_TEST
@@ -91,9 +91,9 @@ static cn_model *two_layers(cn_context *ctx, int inputs, int hidden, int outputs
     cn_model *model;
     cn_layer *layer;
     ck_ok(cn_model_new(ctx, inputs, 1, 1, &model));
-    ck_ok(cn_linear_new(ctx, inputs, hidden, 0, &layer));
+    ck_ok(cn_linear_new(ctx, inputs, hidden, 1, &layer));
     ck_ok(cn_model_append(model, "in", layer));
-    ck_ok(cn_linear_new(ctx, hidden, outputs, 0, &layer));
+    ck_ok(cn_linear_new(ctx, hidden, outputs, 1, &layer));
     ck_ok(cn_model_append(model, "out", layer));
     ck_ok(cn_model_init(model, 3));
     return model;
@@ -298,12 +298,18 @@ static cn_status make(cn_model *model, const cn_optimizer_options *o) {
     return status;
 }
 
-START_TEST(zeros_mean_the_defaults) {
+START_TEST(rates_have_defaults_and_may_be_zero) {
     cn_context *ctx = test_context(1);
     cn_model *model = linear_model(ctx, 8, 4);
     for (cn_optimizer_kind kind = CN_OPTIMIZER_SGD; kind <= CN_OPTIMIZER_MUON; kind++) {
-        cn_optimizer_options o = {.size = sizeof o, .kind = kind};
+        cn_optimizer_options o = CN_OPTIMIZER_OPTIONS_INIT;
         cn_optimizer *optimizer;
+        o.kind = kind;
+        o.learning_rate = 0.0f;
+        ck_ok(cn_optimizer_new(model, &o, &optimizer));
+        ck_assert_double_eq(cn_optimizer_learning_rate(optimizer), 0.0);
+        cn_optimizer_free(optimizer);
+        o.learning_rate = CN_LEARNING_RATE_DEFAULT;
         ck_ok(cn_optimizer_new(model, &o, &optimizer));
         ck_assert_double_eq(cn_optimizer_learning_rate(optimizer), (double)(kind == CN_OPTIMIZER_SGD ? 0.01f : 0.001f));
         ck_ok(cn_optimizer_set_learning_rate(optimizer, 0.0));
@@ -402,7 +408,7 @@ int main(void) {
     tcase_add_loop_test(group, what_muon_does_not_take_goes_as_with_adamw, 0, 2);
     tcase_add_loop_test(group, weight_decay_spares_what_is_no_weight, CN_OPTIMIZER_SGD, CN_OPTIMIZER_MUON + 1);
     tcase_add_test(group, threads_leave_the_same_bits);
-    tcase_add_test(group, zeros_mean_the_defaults);
+    tcase_add_test(group, rates_have_defaults_and_may_be_zero);
     tcase_add_test(group, options_outside_their_range_are_named);
     tcase_add_loop_test(group, out_of_memory_is_a_status, 0, 2);
     suite_add_tcase(suite, group);

@@ -85,8 +85,8 @@ static void near(double got, double wanted, double tolerance, const char *what, 
 }
 
 static double element(const cn_tensor *tensor, int64_t i) {
-    return cn_tensor_dtype(tensor) == CN_DTYPE_INT64 ? (double)((int64_t *)cn_tensor_data(tensor))[i]
-                                                     : (double)((float *)cn_tensor_data(tensor))[i];
+    return cn_tensor_dtype(tensor) == CN_DTYPE_INT64 ? (double)((int64_t *)cn_tensor_data_const(tensor))[i]
+                                                     : (double)((float *)cn_tensor_data_const(tensor))[i];
 }
 
 /* A tensor against its line in the file; with `skip`, only reads the line. */

@@ -87,12 +87,13 @@ mistake "--lr 'nan'" train --data synthetic --lr nan
 mistake "--lr '0': want a number above 0" train --data synthetic --lr 0
 mistake "--dropout '1'" train --data synthetic --dropout 1
 mistake "--norm 'bath': want none, batch, layer, group or instance" train --data synthetic --norm bath
-mistake "--schedule 'cosin': want constant, plateau, step, cosine or one-cycle" train --data synthetic --schedule cosin
+mistake "--schedule 'cosin': want constant, plateau, step, cosine, one-cycle or polynomial" train --data synthetic --schedule cosin
 mistake "--groups '3'" summary session8 --norm group --groups 3
 mistake "--groups goes with --norm group only" summary session8 --groups 8
 mistake "--classes goes with session8 only" summary mnist2 --classes 3
 mistake "--norm goes with session8 only" train --data synthetic --model mnist3 --norm batch
 mistake "--patience goes with --schedule plateau only" train --data synthetic --schedule cosine --patience 2
+mistake "--power goes with --schedule polynomial only" train --data synthetic --schedule cosine --power 2
 mistake "--momentum goes with --optimizer sgd or muon only" train --data synthetic --optimizer adam --momentum 0.5
 mistake "--recipe 'bets': want study, fast or best" train --data synthetic --recipe bets
 mistake "--patience goes with --schedule plateau only" train --data synthetic --recipe best --patience 2

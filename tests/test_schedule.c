@@ -4,25 +4,44 @@
 #include "train/train.h"
 #include <math.h>
 
+/* The options as schedule.txt calls them. */
+static const struct {
+    const char *name;
+    size_t offset;
+    int is_float;
+} members[] = {
+#define MEMBER(name, is_float)                                                                                         \
+    { #name, offsetof(cn_schedule_options, name), is_float }
+    MEMBER(factor, 1),    MEMBER(patience, 0),          MEMBER(threshold, 1),
+    MEMBER(step_size, 0), MEMBER(min_learning_rate, 1), MEMBER(epochs, 0),
+    MEMBER(pct_start, 1), MEMBER(max_learning_rate, 1), MEMBER(div_factor, 1),
+    MEMBER(linear, 0),    MEMBER(final_div_factor, 1),  MEMBER(power, 1),
+};
+
+static void set_option(cn_schedule_options *o, const char *name, double value) {
+    size_t i = 0;
+    while (i < CN__COUNT(members) && strcmp(members[i].name, name) != 0)
+        i++;
+    ck_assert_msg(i < CN__COUNT(members), "schedule.txt has '%s'", name);
+    void *member = (char *)o + members[i].offset;
+    if (members[i].is_float)
+        *(float *)member = (float)value;
+    else
+        *(int *)member = (int)value;
+}
+
 static void read_options(FILE *file, cn_schedule_options *o) {
-    o->factor = (float)numbers_next(file);
-    o->patience = (int)numbers_next(file);
-    o->threshold = (float)numbers_next(file);
-    o->step_size = (int)numbers_next(file);
-    o->min_learning_rate = (float)numbers_next(file);
-    o->epochs = (int)numbers_next(file);
-    o->max_learning_rate = (float)numbers_next(file);
-    o->pct_start = (float)numbers_next(file);
-    o->div_factor = (float)numbers_next(file);
-    o->final_div_factor = (float)numbers_next(file);
-    o->linear = (int)numbers_next(file);
+    char name[32];
+    while (fscanf(file, "%31s", name) == 1 && strcmp(name, "end") != 0)
+        set_option(o, name, numbers_next(file));
 }
 
 START_TEST(rates_are_pytorchs) {
     FILE *file = numbers_open("schedule.txt");
     int cases = 0;
     for (double kind; numbers_more(file, &kind); cases++) {
-        cn_schedule_options o = {.size = sizeof o, .kind = (cn_schedule_kind)kind};
+        cn_schedule_options o = CN_SCHEDULE_OPTIONS_INIT;
+        o.kind = (cn_schedule_kind)kind;
         double base = (double)(float)numbers_next(file), losses[64];
         int run = (int)numbers_next(file), batches = (int)numbers_next(file);
         read_options(file, &o);
@@ -44,13 +63,14 @@ START_TEST(rates_are_pytorchs) {
             cn__schedule_epoch(&s, e + 1, losses[e]);
         }
     }
-    ck_assert_int_eq(cases, 15);
+    ck_assert_int_eq(cases, 18);
     fclose(file);
 }
 END_TEST
 
 START_TEST(a_constant_rate_stays) {
-    cn_schedule_options o = {.size = sizeof o, .kind = CN_SCHEDULE_CONSTANT};
+    cn_schedule_options o = CN_SCHEDULE_OPTIONS_INIT;
+    o.kind = CN_SCHEDULE_CONSTANT;
     cn__schedule s;
     ck_ok(cn__schedule_init(&s, &o, 0.25, 3));
     cn__schedule_begin(&s, 2);
@@ -74,7 +94,8 @@ START_TEST(the_recipe_cuts_to_three_tenths_at_once) {
 END_TEST
 
 START_TEST(a_length_left_open_is_that_of_the_first_run) {
-    cn_schedule_options o = {.size = sizeof o, .kind = CN_SCHEDULE_COSINE};
+    cn_schedule_options o = CN_SCHEDULE_OPTIONS_INIT;
+    o.kind = CN_SCHEDULE_COSINE;
     cn__schedule s;
     ck_ok(cn__schedule_init(&s, &o, 1.0, 1));
     cn__schedule_begin(&s, 4);
@@ -87,7 +108,8 @@ START_TEST(a_length_left_open_is_that_of_the_first_run) {
 END_TEST
 
 START_TEST(one_cycle_peaks_at_ten_times_the_rate_and_stays_at_its_end) {
-    cn_schedule_options o = {.size = sizeof o, .kind = CN_SCHEDULE_ONE_CYCLE};
+    cn_schedule_options o = CN_SCHEDULE_OPTIONS_INIT;
+    o.kind = CN_SCHEDULE_ONE_CYCLE;
     cn__schedule s;
     double highest = 0.0;
     ck_ok(cn__schedule_init(&s, &o, 0.01, 10));
@@ -142,16 +164,37 @@ START_TEST(options_outside_their_range_are_named) {
     o.pct_start = 0.0f;
     o.max_learning_rate = INFINITY;
     ck_fails(init(o), CN_ERR_ARGUMENT, "max_learning_rate is inf");
-    o.max_learning_rate = 0.0f;
+    o.max_learning_rate = CN_LEARNING_RATE_DEFAULT;
     o.div_factor = -1.0f;
     ck_fails(init(o), CN_ERR_ARGUMENT, "div_factor is -1");
-    o.div_factor = 0.0f;
+    o.div_factor = 25.0f;
     o.final_div_factor = -1.0f;
     ck_fails(init(o), CN_ERR_ARGUMENT, "final_div_factor is -1");
-    o.kind = (cn_schedule_kind)5;
-    ck_fails(init(o), CN_ERR_ARGUMENT, "kind 5");
+    o.kind = CN_SCHEDULE_POLYNOMIAL;
+    o.power = -1.0f;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "power is -1");
+    o.kind = (cn_schedule_kind)6;
+    ck_fails(init(o), CN_ERR_ARGUMENT, "kind 6");
     o.size = 3;
     ck_fails(init(o), CN_ERR_ARGUMENT, "cn_schedule_options: its size");
+}
+END_TEST
+
+/* A rate of zero is one: a warm-up may begin there. */
+START_TEST(rates_may_be_zero) {
+    cn_schedule_options o = CN_SCHEDULE_OPTIONS_INIT;
+    cn__schedule s;
+    o.kind = CN_SCHEDULE_ONE_CYCLE;
+    o.max_learning_rate = 0.0f;
+    ck_ok(cn__schedule_init(&s, &o, 0.01, 10));
+    cn__schedule_begin(&s, 2);
+    ck_assert_double_eq(cn__schedule_batch(&s, 5), 0.0);
+    o.max_learning_rate = 1.0f;
+    o.pct_start = 0.0f; /* no rise: OneCycleLR's second batch is the first of the fall */
+    ck_ok(cn__schedule_init(&s, &o, 0.01, 10));
+    cn__schedule_begin(&s, 2);
+    ck_assert_double_lt(cn__schedule_batch(&s, 0), 1.0);
+    ck_assert_double_gt(cn__schedule_batch(&s, 0), 0.9);
 }
 END_TEST
 
@@ -164,6 +207,7 @@ int main(void) {
     tcase_add_test(group, a_length_left_open_is_that_of_the_first_run);
     tcase_add_test(group, one_cycle_peaks_at_ten_times_the_rate_and_stays_at_its_end);
     tcase_add_test(group, options_outside_their_range_are_named);
+    tcase_add_test(group, rates_may_be_zero);
     suite_add_tcase(suite, group);
     return test_run(suite);
 }

@@ -38,28 +38,33 @@ LAYER_STRUCT(avg_pool, cn_pool2d_options, CN_POOL2D_OPTIONS_INIT, cn_avg_pool2d_
         return status;                                                                                                 \
     }                                                                                                                  \
     static const type usual_##struct_name = init;
+/* The classifier below gives logits. */
+#define CROSS_ENTROPY_TRAINER                                                                                          \
+    { .size = sizeof(cn_trainer_options), .batch_size = 32, .test_batch_size = 128, .loss = CN_LOSS_CROSS_ENTROPY }
+#define CROSS_ENTROPY_EVALUATION                                                                                       \
+    { .size = sizeof(cn_evaluation_options), .loss = CN_LOSS_CROSS_ENTROPY }
 HANDLE_STRUCT(context, cn_context_options, CN_CONTEXT_OPTIONS_INIT, cn_context, cn_context_new(options, &out),
               cn_context_free)
 HANDLE_STRUCT(session8, cn_session8_options, CN_SESSION8_OPTIONS_INIT, cn_model, cn_model_session8(ctx, options, &out),
               cn_model_free)
 HANDLE_STRUCT(optimizer, cn_optimizer_options, CN_OPTIMIZER_OPTIONS_INIT, cn_optimizer,
               cn_optimizer_new(classifier, options, &out), cn_optimizer_free)
-HANDLE_STRUCT(trainer, cn_trainer_options, CN_TRAINER_OPTIONS_INIT, cn_trainer,
+HANDLE_STRUCT(trainer, cn_trainer_options, CROSS_ENTROPY_TRAINER, cn_trainer,
               cn_trainer_new(classifier, data, NULL, options, &out), cn_trainer_free)
-HANDLE_STRUCT(evaluation, cn_evaluation_options, CN_EVALUATION_OPTIONS_INIT, cn_evaluation,
+HANDLE_STRUCT(evaluation, cn_evaluation_options, CROSS_ENTROPY_EVALUATION, cn_evaluation,
               cn_evaluation_new(classifier, data, options, &out), cn_evaluation_free)
 HANDLE_STRUCT(predictor, cn_predictor_options, CN_PREDICTOR_OPTIONS_INIT, cn_predictor,
               cn_predictor_new(classifier, options, &out), cn_predictor_free)
 
 static cn_status take_trainers_optimizer(void *bytes) {
-    cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
+    cn_trainer_options options = usual_trainer;
     options.optimizer = bytes;
     return take_trainer(&options);
 }
 
 static const cn_schedule_options usual_schedule = CN_SCHEDULE_OPTIONS_INIT;
 static cn_status take_schedule(void *bytes) {
-    cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
+    cn_trainer_options options = usual_trainer;
     options.schedule = bytes;
     return take_trainer(&options);
 }
@@ -76,7 +81,13 @@ static int fetch_nothing(void *user, int64_t index, uint8_t *pixels, int64_t *la
     return 0;
 }
 
-static const cn_dataset_source usual_source = {sizeof usual_source, 3, 1, 2, 2, 2, fetch_nothing, NULL};
+static const cn_dataset_source usual_source = {.size = sizeof usual_source,
+                                               .count = 3,
+                                               .classes = 2,
+                                               .channels = 1,
+                                               .height = 2,
+                                               .width = 2,
+                                               .fetch = fetch_nothing};
 static cn_status take_source(void *bytes) {
     cn_dataset *out = NULL;
     cn_status status = cn_dataset_callback(ctx, bytes, &out);
@@ -123,23 +134,20 @@ static cn_status take_misclassified(void *bytes) {
 
 #define ENTRY(name, take)                                                                                              \
     { #take, sizeof usual_##name, sizeof usual_##name, &usual_##name, take_##take }
-/* One that has grown: by `member` and what follows. */
-#define GROWN(name, take, type, member)                                                                                \
-    { #take, sizeof usual_##name, offsetof(type, member), &usual_##name, take_##take }
 static const versioned read_structs[] = {
-    GROWN(context, context, cn_context_options, trace),
+    ENTRY(context, context),
     ENTRY(conv2d, conv2d),
     ENTRY(norm, norm),
     ENTRY(max_pool, max_pool),
     ENTRY(avg_pool, avg_pool),
     ENTRY(session8, session8),
-    GROWN(optimizer, optimizer, cn_optimizer_options, decay_weights_only),
-    GROWN(optimizer, trainers_optimizer, cn_optimizer_options, decay_weights_only),
+    ENTRY(optimizer, optimizer),
+    ENTRY(optimizer, trainers_optimizer),
     ENTRY(schedule, schedule),
-    GROWN(trainer, trainer, cn_trainer_options, ema_decay),
-    GROWN(predictor, predictor, cn_predictor_options, flip),
-    GROWN(evaluation, evaluation, cn_evaluation_options, shift),
-    GROWN(augmentation, augmentation, cn_augmentation, alternating_flip),
+    ENTRY(trainer, trainer),
+    ENTRY(predictor, predictor),
+    ENTRY(evaluation, evaluation),
+    ENTRY(augmentation, augmentation),
     ENTRY(source, source),
     ENTRY(folder, folder),
     ENTRY(report, report),
@@ -158,11 +166,9 @@ static void with_everything(void) {
     ck_ok(cn_model_append(classifier, "flat", flatten));
     ck_ok(cn_model_init(classifier, 1));
     ck_ok(cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, 20, 1, &data));
-    ck_ok(cn_trainer_new(classifier, data, NULL,
-                         &(cn_trainer_options){.size = sizeof(cn_trainer_options), .loss = CN_LOSS_CROSS_ENTROPY},
-                         &trainer));
+    ck_ok(cn_trainer_new(classifier, data, NULL, &usual_trainer, &trainer));
     ck_ok(cn_trainer_fit(trainer, 1, NULL, NULL));
-    ck_ok(cn_evaluate(classifier, data, CN_LOSS_CROSS_ENTROPY, &evaluation));
+    ck_ok(evaluate_with(classifier, data, CN_LOSS_CROSS_ENTROPY, &evaluation));
 }
 
 static void without_everything(void) {
@@ -173,13 +179,18 @@ static void without_everything(void) {
     tear_down();
 }
 
-/* A copy at the start of a page that goes on in zeros, so that no pointer is needed to its type. */
+#define STACK 0xa5 /* what happens to lie behind a caller's struct */
+
+/* A copy of a caller's struct of `size` bytes: what is newer than this library is zero, and behind the struct lies
+ * whatever the stack has left there. On a page, so that no pointer is needed to its type. */
 static unsigned char *copy_of(const versioned *v, size_t size) {
-    static size_t aligned[8192 / sizeof(size_t)];
-    memset(aligned, 0, sizeof aligned);
-    memcpy(aligned, v->usual, v->size);
+    static uint64_t aligned[8192 / sizeof(uint64_t)];
+    unsigned char *bytes = (unsigned char *)aligned;
+    memset(bytes, STACK, sizeof aligned);
+    memset(bytes, 0, size < sizeof aligned ? size : 0);
+    memcpy(bytes, v->usual, size < v->size ? size : v->size);
     aligned[0] = size;
-    return (unsigned char *)aligned;
+    return bytes;
 }
 
 START_TEST(a_struct_says_its_size) {
@@ -210,23 +221,142 @@ END_TEST
 START_TEST(a_filled_struct_is_filled_as_far_as_it_goes) {
     const versioned *v = &filled_structs[_i];
     unsigned char *bytes = copy_of(v, v->size + 16);
-    memset(bytes + v->size, 0xff, 24);
+    memset(bytes + v->size, STACK, 24);
     ck_ok(v->take(bytes));
     for (size_t i = 0; i < 16; i++)
         ck_assert_int_eq(bytes[v->size + i], 0);
     for (size_t i = 16; i < 24; i++)
-        ck_assert_int_eq(bytes[v->size + i], 0xff);
+        ck_assert_int_eq(bytes[v->size + i], STACK);
     ck_fails(v->take(copy_of(v, 0)), CN_ERR_ARGUMENT, "its size member is 0");
     ck_fails(v->take(copy_of(v, v->size - 1)), CN_ERR_ARGUMENT, "its size member is");
+}
+END_TEST
+
+/* ---- defaults as functions, for languages without macros ---- */
+
+#define DEFAULTS(type, ...)                                                                                            \
+    static void init_##type(void *bytes, size_t size) {                                                                \
+        type##_init(bytes, size);                                                                                      \
+    }                                                                                                                  \
+    static const type defaults_##type = __VA_ARGS__;
+DEFAULTS(cn_context_options, CN_CONTEXT_OPTIONS_INIT)
+DEFAULTS(cn_device, CN_DEVICE_INIT)
+DEFAULTS(cn_conv2d_options, CN_CONV2D_OPTIONS_INIT)
+DEFAULTS(cn_norm_options, CN_NORM_OPTIONS_INIT)
+DEFAULTS(cn_pool2d_options, CN_POOL2D_OPTIONS_INIT)
+DEFAULTS(cn_session8_options, CN_SESSION8_OPTIONS_INIT)
+DEFAULTS(cn_layer_info, CN_LAYER_INFO_INIT)
+DEFAULTS(cn_folder_options, CN_FOLDER_OPTIONS_INIT)
+DEFAULTS(cn_dataset_source, CN_DATASET_SOURCE_INIT)
+DEFAULTS(cn_augmentation, CN_AUGMENTATION_INIT)
+DEFAULTS(cn_optimizer_options, CN_OPTIMIZER_OPTIONS_INIT)
+DEFAULTS(cn_schedule_options, CN_SCHEDULE_OPTIONS_INIT)
+DEFAULTS(cn_epoch_info, CN_EPOCH_INFO_INIT)
+DEFAULTS(cn_trainer_options, CN_TRAINER_OPTIONS_INIT)
+DEFAULTS(cn_misclassified, CN_MISCLASSIFIED_INIT)
+DEFAULTS(cn_evaluation_options, CN_EVALUATION_OPTIONS_INIT)
+DEFAULTS(cn_predictor_options, CN_PREDICTOR_OPTIONS_INIT)
+DEFAULTS(cn_report, CN_REPORT_INIT)
+
+#define DEFAULT_ENTRY(type)                                                                                            \
+    { &defaults_##type, sizeof defaults_##type, init_##type }
+static const struct {
+    const void *wanted;
+    size_t size;
+    void (*init)(void *bytes, size_t size);
+} all_defaults[] = {
+    DEFAULT_ENTRY(cn_context_options),   DEFAULT_ENTRY(cn_device),
+    DEFAULT_ENTRY(cn_conv2d_options),    DEFAULT_ENTRY(cn_norm_options),
+    DEFAULT_ENTRY(cn_pool2d_options),    DEFAULT_ENTRY(cn_session8_options),
+    DEFAULT_ENTRY(cn_layer_info),        DEFAULT_ENTRY(cn_folder_options),
+    DEFAULT_ENTRY(cn_dataset_source),    DEFAULT_ENTRY(cn_augmentation),
+    DEFAULT_ENTRY(cn_optimizer_options), DEFAULT_ENTRY(cn_schedule_options),
+    DEFAULT_ENTRY(cn_epoch_info),        DEFAULT_ENTRY(cn_trainer_options),
+    DEFAULT_ENTRY(cn_misclassified),     DEFAULT_ENTRY(cn_evaluation_options),
+    DEFAULT_ENTRY(cn_predictor_options), DEFAULT_ENTRY(cn_report),
+};
+
+/* Every byte of a struct is set: none is padding, whose content a compiler may leave as it was. */
+START_TEST(defaults_fill_every_byte) {
+    unsigned char poisoned[2][1024];
+    size_t size = all_defaults[_i].size;
+    ck_assert_uint_le(size + 16, sizeof poisoned[0]);
+    memset(poisoned[0], STACK, sizeof poisoned[0]);
+    memset(poisoned[1], ~STACK & 0xff, sizeof poisoned[1]);
+    for (int i = 0; i < 2; i++) {
+        all_defaults[_i].init(poisoned[i], size);
+        ck_assert_mem_eq(poisoned[i], all_defaults[_i].wanted, size);
+    }
+    ck_assert_int_eq(poisoned[0][size], STACK);
+}
+END_TEST
+
+START_TEST(defaults_keep_to_the_callers_size) {
+    uint64_t bytes[128], said;
+    size_t size = all_defaults[_i].size;
+    memset(bytes, STACK, sizeof bytes);
+    all_defaults[_i].init(bytes, size - 4); /* of an older program */
+    memcpy(&said, bytes, sizeof said);
+    ck_assert_uint_eq(said, size - 4);
+    ck_assert_int_eq(((unsigned char *)bytes)[size - 4], STACK);
+    all_defaults[_i].init(bytes, size + 16); /* of a newer one */
+    for (size_t i = size; i < size + 16; i++)
+        ck_assert_int_eq(((unsigned char *)bytes)[i], 0);
+    ck_assert_int_eq(((unsigned char *)bytes)[size + 16], STACK);
+    all_defaults[_i].init(NULL, size);
+}
+END_TEST
+
+/* ---- reserved members, and zeros that are zeros ---- */
+
+START_TEST(reserved_members_must_be_zero) {
+    cn_conv2d_options conv = CN_CONV2D_OPTIONS_INIT;
+    cn_norm_options norm = CN_NORM_OPTIONS_INIT;
+    cn_pool2d_options pool = CN_POOL2D_OPTIONS_INIT;
+    cn_context_options context = CN_CONTEXT_OPTIONS_INIT;
+    cn_predictor_options predict = CN_PREDICTOR_OPTIONS_INIT;
+    cn_dataset_source source = usual_source;
+    conv.reserved = norm.reserved = pool.reserved = predict.reserved = 1;
+    context.reserved_pointer = &context;
+    source.reserved_pointer = &source;
+    ck_fails(take_conv2d(&conv), CN_ERR_VERSION, "cn_conv2d_options: a reserved member is set");
+    ck_fails(take_norm(&norm), CN_ERR_VERSION, "cn_norm_options: a reserved member is set");
+    ck_fails(take_max_pool(&pool), CN_ERR_VERSION, "cn_pool2d_options: a reserved member is set");
+    ck_fails(take_context(&context), CN_ERR_VERSION, "cn_context_options: a reserved member is set");
+    ck_fails(take_predictor(&predict), CN_ERR_VERSION, "cn_predictor_options: a reserved member is set");
+    ck_fails(take_source(&source), CN_ERR_VERSION, "cn_dataset_source: a reserved member is set");
+}
+END_TEST
+
+START_TEST(a_zero_is_not_a_default) {
+    cn_conv2d_options conv = CN_CONV2D_OPTIONS_INIT;
+    cn_session8_options session8 = CN_SESSION8_OPTIONS_INIT;
+    cn_trainer_options batch = usual_trainer;
+    cn_predictor_options predict = CN_PREDICTOR_OPTIONS_INIT;
+    cn_schedule_options schedule = CN_SCHEDULE_OPTIONS_INIT;
+    conv.stride[1] = 0;
+    ck_fails(take_conv2d(&conv), CN_ERR_ARGUMENT, "stride width is 0");
+    session8.classes = 0;
+    ck_fails(take_session8(&session8), CN_ERR_ARGUMENT, "classes is 0");
+    batch.batch_size = 0;
+    ck_fails(take_trainer(&batch), CN_ERR_ARGUMENT, "batch_size is 0");
+    predict.max_batch_size = 0;
+    ck_fails(take_predictor(&predict), CN_ERR_ARGUMENT, "max_batch_size is 0");
+    schedule.factor = 0.0f;
+    ck_fails(take_schedule(&schedule), CN_ERR_ARGUMENT, "factor is 0");
 }
 END_TEST
 
 int main(void) {
     const TTest *const reading[] = {a_struct_says_its_size, a_newer_struct_must_not_use_what_is_new};
     const TTest *const filling[] = {a_filled_struct_is_filled_as_far_as_it_goes};
+    const TTest *const defaulting[] = {defaults_fill_every_byte, defaults_keep_to_the_callers_size};
+    const TTest *const members[] = {reserved_members_must_be_zero, a_zero_is_not_a_default};
     Suite *suite = suite_create("structs");
     add_tests(suite, "read", with_everything, without_everything, reading, COUNT(reading), (int)COUNT(read_structs));
     add_tests(suite, "filled", with_everything, without_everything, filling, COUNT(filling),
               (int)COUNT(filled_structs));
+    add_tests(suite, "defaults", set_up, tear_down, defaulting, COUNT(defaulting), (int)COUNT(all_defaults));
+    add_tests(suite, "members", with_everything, without_everything, members, COUNT(members), 1);
     return test_run(suite);
 }

@@ -4,7 +4,7 @@
 
 /* ---- parts ---- */
 
-static float *floats(const cn_tensor *tensor) {
+static float *floats(cn_tensor *tensor) {
     return cn_tensor_data(tensor);
 }
 
@@ -191,7 +191,7 @@ START_TEST(a_linear_layer_has_a_map_too) {
     ck_ok(cn_model_append(model, "dropout", layer));
     ck_ok(cn_flatten_new(ctx, &layer));
     ck_ok(cn_model_append(model, "flatten", layer));
-    ck_ok(cn_linear_new(ctx, 5, 3, 0, &layer));
+    ck_ok(cn_linear_new(ctx, 5, 3, 1, &layer));
     ck_ok(cn_model_append(model, "fc", layer));
     ck_ok(cn_model_init(model, 5));
     expect_map(model, "fc", "fc.bias", image, 2, 4);

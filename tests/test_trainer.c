@@ -74,7 +74,7 @@ static void compare_with_hand(training *f) {
         double loss, accuracy;
         ck_ok(cn_optimizer_set_learning_rate(optimizer, epoch.learning_rate));
         epoch_by_hand(f, twin, optimizer, i + 1, &loss, &accuracy);
-        ck_ok(cn_evaluate(twin, f->test.set, f->options.loss, &e));
+        ck_ok(evaluate_with(twin, f->test.set, f->options.loss, &e));
         ck_assert_int_eq(epoch.epoch, i + 1);
         ck_assert_double_eq_tol(epoch.train_loss, loss, 1e-12);
         ck_assert_double_eq(epoch.train_accuracy, accuracy);

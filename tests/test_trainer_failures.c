@@ -146,7 +146,14 @@ static int fetch(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
 START_TEST(a_failing_source_is_reported_and_may_recover) {
     fixture f = begin(_i);
     source s = {.broken = 13};
-    cn_dataset_source callbacks = {sizeof callbacks, COUNT, 1, TOY_SIDE, TOY_SIDE, TOY_CLASSES, fetch, &s};
+    cn_dataset_source callbacks = {.size = sizeof callbacks,
+                                   .count = COUNT,
+                                   .classes = TOY_CLASSES,
+                                   .channels = 1,
+                                   .height = TOY_SIDE,
+                                   .width = TOY_SIDE,
+                                   .fetch = fetch,
+                                   .user = &s};
     cn_dataset *set;
     cn_trainer *trainer;
     ck_ok(cn_dataset_callback(f.ctx, &callbacks, &set));
@@ -197,9 +204,9 @@ START_TEST(options_outside_their_range_are_named) {
     ck_fails(make(&f, &o), CN_ERR_ARGUMENT, "factor is 2");
     o = usual, o.size = 5;
     ck_fails(make(&f, &o), CN_ERR_ARGUMENT, "cn_trainer_options");
-    o = (cn_trainer_options){.size = sizeof o}; /* zeros mean the defaults, a batch larger than the data is all of it */
-    ck_ok(make(&f, &o));
-    o.batch_size = o.test_batch_size = 1 << 24;
+    o = usual, o.batch_size = 0;
+    ck_fails(make(&f, &o), CN_ERR_ARGUMENT, "batch_size is 0");
+    o = usual, o.batch_size = o.test_batch_size = 1 << 24; /* more than the data: all of it */
     ck_ok(make(&f, &o));
     end(&f);
 }

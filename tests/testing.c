@@ -67,3 +67,10 @@ cn_context *counting_context(counting_allocator *counter, int threads) {
     ck_ok(cn_context_new(&options, &context));
     return context;
 }
+
+cn_status evaluate_with(const cn_model *model, const cn_dataset *dataset, cn_loss_kind loss,
+                        cn_evaluation **evaluation) {
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    options.loss = loss;
+    return cn_evaluation_new(model, dataset, &options, evaluation);
+}

@@ -34,6 +34,10 @@ cn_context *test_context(int threads);
                       part);                                                                                           \
     } while (0)
 
+/* An evaluation with that loss and otherwise default options. */
+cn_status evaluate_with(const cn_model *model, const cn_dataset *dataset, cn_loss_kind loss,
+                        cn_evaluation **evaluation);
+
 /* ---- an allocator that counts and, on request, fails ---- */
 
 typedef struct counting_allocator {

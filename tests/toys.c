@@ -30,7 +30,7 @@ cn_model *toy_model(cn_context *context, cn_norm_kind norm, float dropout) {
     append(model, "pool", layer);
     ck_ok(cn_flatten_new(context, &layer));
     append(model, "flatten", layer);
-    ck_ok(cn_linear_new(context, TOY_PIXELS, TOY_CLASSES, 0, &layer));
+    ck_ok(cn_linear_new(context, TOY_PIXELS, TOY_CLASSES, 1, &layer));
     append(model, "fc", layer);
     ck_ok(cn_log_softmax_new(context, &layer));
     append(model, "out", layer);

@@ -17,7 +17,7 @@ static cn_status add_conv(cn_context *context, cn_model *model, const char *name
     char conv[NAME + 8];
     cn_layer *layer;
     cn_conv2d_options options = CN_CONV2D_OPTIONS_INIT;
-    options.no_bias = 1;
+    options.bias = 0;
     options.stride[0] = options.stride[1] = stride;
     options.padding[0] = options.padding[1] = kernel / 2;
     snprintf(conv, sizeof conv, "%s.conv", name);
@@ -39,7 +39,7 @@ static cn_status append_end(cn_context *context, cn_model *model, int channels) 
     TRY(cn_model_append(model, "pool", layer));
     TRY(cn_flatten_new(context, &layer));
     TRY(cn_model_append(model, "flatten", layer));
-    TRY(cn_linear_new(context, channels, 10, 0, &layer));
+    TRY(cn_linear_new(context, channels, 10, 1, &layer));
     TRY(cn_model_append(model, "linear", layer));
     TRY(cn_log_softmax_new(context, &layer));
     TRY(cn_model_append(model, "log_softmax", layer));

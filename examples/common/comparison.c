@@ -138,11 +138,11 @@ static cn_status add_settings(cn_page *page, const comparison *c) {
     snprintf(
         text, sizeof text,
         "The session-8 network, recipe “%s”, %d epochs from %d seed%s (%lld on); %s training and %s test images in "
-        "%d classes. libconvnet %s; this page was made on: %.200s. Values are percentages, mean ± standard deviation "
+        "%lld classes. libconvnet %s; this page was made on: %.200s. Values are percentages, mean ± standard deviation "
         "over the seeds.",
         c->recipe_name, c->epochs, c->seed_count, c->seed_count == 1 ? "" : "s", (long long)c->runs[0].seed,
         grouped(cn_dataset_count(c->train), train), grouped(cn_dataset_count(c->test), test),
-        cn_dataset_classes(c->train), cn_version_string(), device.processor);
+        (long long)cn_dataset_classes(c->train), cn_version_string(), device.processor);
     return status == CN_OK ? cn_page_paragraph(page, text) : status;
 }
 

@@ -74,9 +74,11 @@ bool report_write(cn_context *context, const char *directory, const cn_trainer *
     cn_evaluation *evaluation = NULL;
     char *html;
     bool good = false;
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    options.loss = network_loss(report.model);
     cn_status status = cn_trainer_history(trainer, "", &history);
     if (status == CN_OK)
-        status = cn_evaluate(report.model, report.dataset, network_loss(report.model), &evaluation);
+        status = cn_evaluation_new(report.model, report.dataset, &options, &evaluation);
     if (status == CN_OK) {
         report.history = history;
         report.evaluation = evaluation;

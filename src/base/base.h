@@ -49,9 +49,13 @@ cn_status cn__error(cn_status status, const char *format, ...) __attribute__((fo
 /* ---- options structs (options.c) ---- */
 
 /* Reads a caller's versioned struct into `known` (known_size bytes, already holding the _INIT values). NULL keeps
- * those. A shorter struct (at least `smallest` bytes, the size in version 1.0) leaves the missing members zero; a
+ * those. A shorter struct (at least `smallest` bytes, the size in version 1.0) leaves the missing members as they are; a
  * longer one must be zero beyond known_size, else CN_ERR_VERSION. `what` is the struct's name, for messages. */
 cn_status cn__options_read(void *known, size_t known_size, size_t smallest, const void *options, const char *what);
+/* The same for a struct that has not grown since 1.0. */
+#define CN__READ_OPTIONS(known, type, options) cn__options_read(known, sizeof(type), sizeof(type), options, #type)
+/* CN_ERR_VERSION unless a struct's reserved members are zero. */
+cn_status cn__check_reserved(const char *what, bool zero);
 
 /* Writes a struct that the library fills, `filled`, as far as the caller's `size` member goes; keeps that member. */
 cn_status cn__struct_write(void *out, const void *filled, size_t known_size, size_t smallest, const char *what);
@@ -188,9 +192,13 @@ struct cn_tensor {
     int64_t count;
     void *data;
     bool owned;
+    bool read_only;
 };
 
 size_t cn__dtype_bytes(cn_dtype dtype);
+
+/* CN_ERR_ARGUMENT naming `what` if the tensor is only to be read. */
+cn_status cn__tensor_writable(const cn_tensor *tensor, const char *what);
 
 /* CN_ERR_SHAPE unless the tensor has this type and shape; `what` names it in the message. */
 cn_status cn__tensor_expect(const cn_tensor *tensor, const char *what, cn_dtype dtype, int dims, const int64_t *shape);

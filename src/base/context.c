@@ -44,7 +44,8 @@ cn_status cn_context_new(const cn_context_options *options, cn_context **context
     cn_context_options known = CN_CONTEXT_OPTIONS_INIT;
     CN__REQUIRE(context);
     *context = NULL;
-    CN__TRY(cn__options_read(&known, sizeof known, offsetof(cn_context_options, trace), options, "cn_context_options"));
+    CN__TRY(CN__READ_OPTIONS(&known, cn_context_options, options));
+    CN__TRY(cn__check_reserved("cn_context_options", known.reserved == 0 && !known.reserved_pointer));
     CN__TRY(check_options(&known));
     context_block *made = cn__allocate(&known, sizeof *made);
     if (!made)

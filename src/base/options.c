@@ -1,37 +1,86 @@
-/* options.c: structs that carry their own size across library versions. */
+/* options.c: structs that carry their own size across library versions, and their defaults as functions. */
+
+/* A member that is added where an older struct had padding would be read from what happened to lie there. So no public
+ * struct has any, here or (tests/test_header.sh) on other kinds of machines. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+#include "convnet.h"
+#pragma GCC diagnostic pop
+
 #include "base/base.h"
 #include <string.h>
 
 #define LARGEST 4096 /* no struct will ever be larger: what is, was not initialised */
 
-static cn_status check_size(size_t size, size_t smallest, const char *what) {
+static cn_status check_size(uint64_t size, size_t smallest, const char *what) {
     if (size >= smallest && size <= LARGEST)
         return CN_OK;
-    return cn__error(CN_ERR_ARGUMENT, "%s: its size member is %zu, wanted %zu to %d; set it with the INIT macro", what,
-                     size, smallest, LARGEST);
+    return cn__error(CN_ERR_ARGUMENT, "%s: its size member is %llu, wanted %zu to %d; set it with the INIT macro", what,
+                     (unsigned long long)size, smallest, LARGEST);
 }
 
 cn_status cn__options_read(void *known, size_t known_size, size_t smallest, const void *options, const char *what) {
-    size_t size;
+    uint64_t size;
     if (!options)
         return CN_OK;
     memcpy(&size, options, sizeof size);
     CN__TRY(check_size(size, smallest, what));
-    for (size_t i = known_size; i < size; i++)
+    for (size_t i = known_size; i < (size_t)size; i++)
         if (((const unsigned char *)options)[i] != 0)
             return cn__error(CN_ERR_VERSION, "%s: byte %zu is set, but this library (%s) knows only %zu bytes", what, i,
                              cn_version_string(), known_size);
-    memset(known, 0, known_size);
-    memcpy(known, options, size < known_size ? size : known_size);
+    memcpy(known, options, size < known_size ? (size_t)size : known_size);
     return CN_OK;
 }
 
+cn_status cn__check_reserved(const char *what, bool zero) {
+    return zero ? CN_OK
+                : cn__error(CN_ERR_VERSION, "%s: a reserved member is set, which this library (%s) gives no meaning",
+                            what, cn_version_string());
+}
+
 cn_status cn__struct_write(void *out, const void *filled, size_t known_size, size_t smallest, const char *what) {
-    size_t size, skip = sizeof size;
+    uint64_t size;
     memcpy(&size, out, sizeof size);
     CN__TRY(check_size(size, smallest, what));
-    size_t known = size < known_size ? size : known_size;
+    size_t known = size < known_size ? (size_t)size : known_size, skip = sizeof size;
     memcpy((char *)out + skip, (const char *)filled + skip, known - skip);
-    memset((char *)out + known, 0, size - known);
+    memset((char *)out + known, 0, (size_t)size - known);
     return CN_OK;
 }
+
+/* ---- defaults ---- */
+
+/* As much of the defaults as a struct of `size` bytes holds, and zeros beyond. */
+static void write_defaults(void *options, size_t size, const void *defaults, size_t known_size) {
+    uint64_t own_size = size;
+    if (!options || size < sizeof own_size)
+        return;
+    memset(options, 0, size);
+    memcpy(options, defaults, size < known_size ? size : known_size);
+    memcpy(options, &own_size, sizeof own_size);
+}
+
+#define DEFAULTS(type, ...)                                                                                            \
+    void type##_init(type *options, size_t size) {                                                                     \
+        const type defaults = __VA_ARGS__;                                                                             \
+        write_defaults(options, size, &defaults, sizeof defaults);                                                     \
+    }
+DEFAULTS(cn_context_options, CN_CONTEXT_OPTIONS_INIT)
+DEFAULTS(cn_device, CN_DEVICE_INIT)
+DEFAULTS(cn_conv2d_options, CN_CONV2D_OPTIONS_INIT)
+DEFAULTS(cn_norm_options, CN_NORM_OPTIONS_INIT)
+DEFAULTS(cn_pool2d_options, CN_POOL2D_OPTIONS_INIT)
+DEFAULTS(cn_session8_options, CN_SESSION8_OPTIONS_INIT)
+DEFAULTS(cn_layer_info, CN_LAYER_INFO_INIT)
+DEFAULTS(cn_folder_options, CN_FOLDER_OPTIONS_INIT)
+DEFAULTS(cn_dataset_source, CN_DATASET_SOURCE_INIT)
+DEFAULTS(cn_augmentation, CN_AUGMENTATION_INIT)
+DEFAULTS(cn_optimizer_options, CN_OPTIMIZER_OPTIONS_INIT)
+DEFAULTS(cn_schedule_options, CN_SCHEDULE_OPTIONS_INIT)
+DEFAULTS(cn_epoch_info, CN_EPOCH_INFO_INIT)
+DEFAULTS(cn_trainer_options, CN_TRAINER_OPTIONS_INIT)
+DEFAULTS(cn_misclassified, CN_MISCLASSIFIED_INIT)
+DEFAULTS(cn_evaluation_options, CN_EVALUATION_OPTIONS_INIT)
+DEFAULTS(cn_predictor_options, CN_PREDICTOR_OPTIONS_INIT)
+DEFAULTS(cn_report, CN_REPORT_INIT)

@@ -54,5 +54,5 @@ int cn_version_number(void) {
 }
 
 const char *cn_version_string(void) {
-    return VERSION(CN_VERSION_MAJOR, CN_VERSION_MINOR, CN_VERSION_PATCH);
+    return VERSION(CN_VERSION_MAJOR, CN_VERSION_MINOR, CN_VERSION_PATCH) CN_VERSION_SUFFIX;
 }

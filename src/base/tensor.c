@@ -86,6 +86,23 @@ cn_status cn_tensor_borrow(cn_context *context, cn_dtype dtype, int dims, const 
     return CN_OK;
 }
 
+cn_status cn_tensor_borrow_const(cn_context *context, cn_dtype dtype, int dims, const int64_t *shape, const void *data,
+                                 cn_tensor **tensor) {
+    cn_tensor *made = NULL;
+    CN__REQUIRE(tensor);
+    *tensor = NULL;
+    CN__REQUIRE(data);
+    CN__TRY(make(context, __func__, dtype, dims, shape, &made));
+    made->data = (void *)(uintptr_t)data; /* nothing writes to it: see cn__tensor_writable */
+    made->read_only = true;
+    *tensor = made;
+    return CN_OK;
+}
+
+cn_status cn__tensor_writable(const cn_tensor *tensor, const char *what) {
+    return tensor->read_only ? cn__error(CN_ERR_ARGUMENT, "%s is a tensor that is only to be read", what) : CN_OK;
+}
+
 void cn_tensor_free(cn_tensor *tensor) {
     if (!tensor)
         return;
@@ -94,24 +111,28 @@ void cn_tensor_free(cn_tensor *tensor) {
     cn__free(tensor->ctx, tensor);
 }
 
-void *cn_tensor_data(const cn_tensor *tensor) {
-    return tensor->data;
+void *cn_tensor_data(cn_tensor *tensor) {
+    return tensor && !tensor->read_only ? tensor->data : NULL;
+}
+
+const void *cn_tensor_data_const(const cn_tensor *tensor) {
+    return tensor ? tensor->data : NULL;
 }
 
 cn_dtype cn_tensor_dtype(const cn_tensor *tensor) {
-    return tensor->dtype;
+    return tensor ? tensor->dtype : (cn_dtype)0;
 }
 
 int cn_tensor_dims(const cn_tensor *tensor) {
-    return tensor->dims;
+    return tensor ? tensor->dims : 0;
 }
 
 int64_t cn_tensor_shape(const cn_tensor *tensor, int dimension) {
-    return dimension >= 0 && dimension < tensor->dims ? tensor->shape[dimension] : 0;
+    return tensor && dimension >= 0 && dimension < tensor->dims ? tensor->shape[dimension] : 0;
 }
 
 int64_t cn_tensor_count(const cn_tensor *tensor) {
-    return tensor->count;
+    return tensor ? tensor->count : 0;
 }
 
 int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row) {

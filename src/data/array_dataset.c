@@ -36,7 +36,7 @@ static cn_status check_tensors(const cn_tensor *images, const cn_tensor *labels,
     return images->dtype == CN_DTYPE_FLOAT32 ? check_finite(images->data, images->shape) : CN_OK;
 }
 
-cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels, int classes,
+cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels, int64_t classes,
                             cn_dataset **dataset) {
     CN__REQUIRE(dataset);
     *dataset = NULL;

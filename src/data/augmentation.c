@@ -136,8 +136,8 @@ cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation
     CN__REQUIRE(dataset);
     cn_augmentation known = CN_AUGMENTATION_INIT;
     if (augmentation) {
-        CN__TRY(cn__options_read(&known, sizeof known, offsetof(cn_augmentation, alternating_flip), augmentation,
-                                 "cn_augmentation"));
+        CN__TRY(CN__READ_OPTIONS(&known, cn_augmentation, augmentation));
+        CN__TRY(cn__check_reserved("cn_augmentation", known.reserved == 0));
         CN__TRY(check(&known, dataset->images));
     }
     dataset->augmentation = known;

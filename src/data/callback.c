@@ -7,7 +7,8 @@ cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *sour
     *dataset = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(source);
-    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, source, "cn_dataset_source"));
+    CN__TRY(CN__READ_OPTIONS(&known, cn_dataset_source, source));
+    CN__TRY(cn__check_reserved("cn_dataset_source", known.reserved == 0 && !known.reserved_pointer));
     CN__REQUIRE(known.fetch);
     CN__TRY(cn__check_images("cn_dataset_source", known.count, known.channels, known.height, known.width));
     CN__TRY(cn__check_classes("cn_dataset_source", known.classes));

@@ -44,10 +44,10 @@ cn_status cn__check_images(const char *what, int64_t count, int64_t channels, in
     return CN_OK;
 }
 
-cn_status cn__check_classes(const char *what, int classes) {
+cn_status cn__check_classes(const char *what, int64_t classes) {
     if (classes >= 1 && classes <= CN__MAX_SIDE)
         return CN_OK;
-    return cn__error(CN_ERR_ARGUMENT, "%s: classes is %d, wanted 1 to %d", what, classes, CN__MAX_SIDE);
+    return cn__error(CN_ERR_ARGUMENT, "%s: classes is %lld, wanted 1 to %d", what, (long long)classes, CN__MAX_SIDE);
 }
 
 cn_status cn__check_split(const char *what, cn_split split) {
@@ -58,30 +58,30 @@ cn_status cn__check_split(const char *what, cn_split split) {
 
 /* ---- class names: pointers, then the texts, in one block ---- */
 
-static char **copy_names(cn_context *ctx, int classes, const char *const *names) {
+static char **copy_names(cn_context *ctx, int64_t classes, const char *const *names) {
     size_t bytes = (size_t)classes * sizeof(char *), at = bytes;
-    for (int i = 0; i < classes; i++)
+    for (int64_t i = 0; i < classes; i++)
         bytes += names ? strlen(names[i]) + 1 : MAX_NUMBER;
     char *block = cn__alloc(ctx, bytes, 1), **copy = (char **)(void *)block;
-    for (int i = 0; copy && i < classes; i++) {
+    for (int64_t i = 0; copy && i < classes; i++) {
         copy[i] = block + at;
         if (names)
             at += (size_t)snprintf(copy[i], bytes - at, "%s", names[i]) + 1;
         else
-            at += (size_t)snprintf(copy[i], bytes - at, "%d", i) + 1;
+            at += (size_t)snprintf(copy[i], bytes - at, "%lld", (long long)i) + 1;
     }
     return copy;
 }
 
-cn_status cn_dataset_set_class_names(cn_dataset *dataset, int classes, const char *const *names) {
+cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const char *const *names) {
     CN__REQUIRE(dataset);
     CN__REQUIRE(names);
     if (classes != dataset->images->classes)
-        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: %d names for %d classes", classes,
-                         dataset->images->classes);
-    for (int i = 0; i < classes; i++)
+        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: %lld names for %lld classes", (long long)classes,
+                         (long long)dataset->images->classes);
+    for (int64_t i = 0; i < classes; i++)
         if (!names[i])
-            return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: name %d is NULL", i);
+            return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: name %lld is NULL", (long long)i);
     char **copy = copy_names(dataset->ctx, classes, names);
     if (!copy)
         return cn__no_memory("class names");
@@ -91,7 +91,7 @@ cn_status cn_dataset_set_class_names(cn_dataset *dataset, int classes, const cha
 }
 
 const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label) {
-    return label >= 0 && label < dataset->images->classes ? dataset->class_names[label] : NULL;
+    return dataset && label >= 0 && label < dataset->images->classes ? dataset->class_names[label] : NULL;
 }
 
 /* ---- normalisation ---- */
@@ -199,11 +199,11 @@ void cn_dataset_free(cn_dataset *dataset) {
 /* ---- properties ---- */
 
 int64_t cn_dataset_count(const cn_dataset *dataset) {
-    return dataset->count;
+    return dataset ? dataset->count : 0;
 }
 
-int cn_dataset_classes(const cn_dataset *dataset) {
-    return dataset->images->classes;
+int64_t cn_dataset_classes(const cn_dataset *dataset) {
+    return dataset ? dataset->images->classes : 0;
 }
 
 cn_context *cn__dataset_context(const cn_dataset *dataset) {
@@ -211,11 +211,11 @@ cn_context *cn__dataset_context(const cn_dataset *dataset) {
 }
 
 int64_t cn_dataset_skipped_count(const cn_dataset *dataset) {
-    return dataset->images->skipped;
+    return dataset ? dataset->images->skipped : 0;
 }
 
 void cn_dataset_shape(const cn_dataset *dataset, int64_t shape[3]) {
-    shape[0] = dataset->images->channels;
-    shape[1] = dataset->images->height;
-    shape[2] = dataset->images->width;
+    shape[0] = dataset ? dataset->images->channels : 0;
+    shape[1] = dataset ? dataset->images->height : 0;
+    shape[2] = dataset ? dataset->images->width : 0;
 }

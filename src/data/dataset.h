@@ -11,8 +11,8 @@
 typedef struct cn__images {
     cn_context *ctx;
     atomic_size_t owners; /* data sets that use them */
-    int64_t count;
-    int channels, height, width, classes;
+    int64_t count, classes;
+    int channels, height, width;
     const uint8_t *bytes;  /* one of these, or neither: */
     const float *floats;   /* image i begins at bytes or floats + i · stride */
     size_t stride;         /* elements from one image to the next */
@@ -45,7 +45,7 @@ cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *ind
 cn_status cn__check_images(const char *what, int64_t count, int64_t channels, int64_t height, int64_t width);
 
 /* 1 to CN__MAX_SIDE classes, else CN_ERR_ARGUMENT. */
-cn_status cn__check_classes(const char *what, int classes);
+cn_status cn__check_classes(const char *what, int64_t classes);
 
 /* CN_ERR_ARGUMENT unless it is CN_SPLIT_TRAIN or CN_SPLIT_TEST. */
 cn_status cn__check_split(const char *what, cn_split split);

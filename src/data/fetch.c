@@ -53,8 +53,8 @@ static cn_status find_bytes(const cn__images *images, int64_t at, uint8_t *scrat
 static cn_status check_label(const cn__images *images, int64_t at, int64_t label) {
     if (label >= 0 && label < images->classes)
         return CN_OK;
-    return cn__error(CN_ERR_DATA, "image %lld has label %lld, wanted 0 to %d", (long long)at, (long long)label,
-                     images->classes - 1);
+    return cn__error(CN_ERR_DATA, "image %lld has label %lld, wanted 0 to %lld", (long long)at, (long long)label,
+                     (long long)images->classes - 1);
 }
 
 /* ---- normalisation on the way into place ---- */
@@ -148,6 +148,7 @@ cn_status cn_dataset_image(const cn_dataset *dataset, int64_t index, cn_tensor *
     CN__TRY(locate(dataset, index, &at));
     CN__TRY(cn__tensor_expect(image, "cn_dataset_image: image", images->floats ? CN_DTYPE_FLOAT32 : CN_DTYPE_UINT8, 4,
                               shape));
+    CN__TRY(cn__tensor_writable(image, "cn_dataset_image: image"));
     if (images->floats) {
         memcpy(image->data, images->floats + (size_t)at * images->stride, cn__image_values(images) * sizeof(float));
         found = images->labels[at];
@@ -231,8 +232,11 @@ cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, const int64
     if (count < 1)
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_batch: count is %lld, wanted at least 1", (long long)count);
     CN__TRY(cn__tensor_expect(images, "cn_dataset_batch: images", CN_DTYPE_FLOAT32, 4, shape));
-    if (labels)
+    CN__TRY(cn__tensor_writable(images, "cn_dataset_batch: images"));
+    if (labels) {
         CN__TRY(cn__tensor_expect(labels, "cn_dataset_batch: labels", CN_DTYPE_INT64, 1, shape));
+        CN__TRY(cn__tensor_writable(labels, "cn_dataset_batch: labels"));
+    }
     batch b = {.dataset = dataset,
                .count = count,
                .indices = indices,

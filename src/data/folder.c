@@ -154,10 +154,8 @@ cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn
     *dataset = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(directory);
-    CN__TRY(cn__options_read(o, sizeof *o, sizeof *o, options, "cn_folder_options"));
-    o->channels = o->channels ? o->channels : 3;
-    o->height = o->height ? o->height : 32;
-    o->width = o->width ? o->width : 32;
+    CN__TRY(CN__READ_OPTIONS(o, cn_folder_options, options));
+    CN__TRY(cn__check_reserved("cn_folder_options", o->reserved == 0));
     if (o->channels != 1 && o->channels != 3)
         return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: channels is %d, wanted 1 or 3", o->channels);
     CN__TRY(cn__check_images("cn_folder_options", 1, o->channels, o->height, o->width));

@@ -89,8 +89,8 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     *evaluation = NULL;
     CN__TRY(cn__model_ready(model, "cn_evaluation_new"));
     CN__REQUIRE(dataset);
-    CN__TRY(cn__options_read(&known, sizeof known, offsetof(cn_evaluation_options, shift), options,
-                             "cn_evaluation_options"));
+    CN__TRY(CN__READ_OPTIONS(&known, cn_evaluation_options, options));
+    CN__TRY(cn__check_reserved("cn_evaluation_options", known.reserved == 0));
     CN__TRY(cn__loss_spec_check(&(cn__loss_spec){known.loss, 0.0f}, "cn_evaluation_options"));
     CN__TRY(cn__feed_check(model, dataset, "cn_evaluation_new", "the data set"));
     cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);
@@ -104,12 +104,6 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     }
     *evaluation = made;
     return CN_OK;
-}
-
-cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss_kind loss, cn_evaluation **evaluation) {
-    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
-    options.loss = loss;
-    return cn_evaluation_new(model, dataset, &options, evaluation);
 }
 
 void cn_evaluation_free(cn_evaluation *evaluation) {
@@ -129,35 +123,35 @@ cn_context *cn__evaluation_context(const cn_evaluation *evaluation) {
 }
 
 int64_t cn_evaluation_count(const cn_evaluation *evaluation) {
-    return evaluation->tally.images;
+    return evaluation ? evaluation->tally.images : 0;
 }
 
 double cn_evaluation_loss(const cn_evaluation *evaluation) {
-    return evaluation->tally.loss / (double)evaluation->tally.images;
+    return evaluation ? evaluation->tally.loss / (double)evaluation->tally.images : (double)NAN;
 }
 
 double cn_evaluation_accuracy(const cn_evaluation *evaluation) {
-    return (double)evaluation->tally.correct / (double)evaluation->tally.images;
+    return evaluation ? (double)evaluation->tally.correct / (double)evaluation->tally.images : (double)NAN;
 }
 
-int cn_evaluation_classes(const cn_evaluation *evaluation) {
-    return (int)evaluation->classes;
+int64_t cn_evaluation_classes(const cn_evaluation *evaluation) {
+    return evaluation ? evaluation->classes : 0;
 }
 
 double cn_evaluation_class_accuracy(const cn_evaluation *evaluation, int64_t truth) {
-    if (truth < 0 || truth >= evaluation->truths || evaluation->images[truth] == 0)
+    if (!evaluation || truth < 0 || truth >= evaluation->truths || evaluation->images[truth] == 0)
         return NAN;
     return (double)cn_evaluation_confusion(evaluation, truth, truth) / (double)evaluation->images[truth];
 }
 
 int64_t cn_evaluation_confusion(const cn_evaluation *evaluation, int64_t truth, int64_t predicted) {
-    if (truth < 0 || truth >= evaluation->truths || predicted < 0 || predicted >= evaluation->classes)
+    if (!evaluation || truth < 0 || truth >= evaluation->truths || predicted < 0 || predicted >= evaluation->classes)
         return 0;
     return evaluation->confusion[truth * evaluation->classes + predicted];
 }
 
 int64_t cn_evaluation_misclassified_count(const cn_evaluation *evaluation) {
-    return (int64_t)evaluation->wrong_count;
+    return evaluation ? (int64_t)evaluation->wrong_count : 0;
 }
 
 cn_status cn_evaluation_misclassified(const cn_evaluation *evaluation, int64_t index, cn_misclassified *entry) {

@@ -18,8 +18,8 @@ cn_status cn__feed_check(const cn_model *model, const cn_dataset *data, const ch
         return cn__error(CN_ERR_SHAPE, "%s: the model's output is %s, wanted one value a class", function,
                          cn__shape_text(got_text, 3, output));
     if (output[0] < cn_dataset_classes(data))
-        return cn__error(CN_ERR_SHAPE, "%s: %s has %d classes, the model tells %lld apart", function, what,
-                         cn_dataset_classes(data), (long long)output[0]);
+        return cn__error(CN_ERR_SHAPE, "%s: %s has %lld classes, the model tells %lld apart", function, what,
+                         (long long)cn_dataset_classes(data), (long long)output[0]);
     if (cn_dataset_count(data) < 1)
         return cn__error(CN_ERR_ARGUMENT, "%s: %s has no images", function, what);
     return CN_OK;

@@ -96,7 +96,7 @@ double cn__loss_batch(const cn__loss_spec *loss_spec, const cn__fmap *output, co
 }
 
 static cn_status check_labels(const cn_tensor *labels, int64_t classes) {
-    const int64_t *label = cn_tensor_data(labels);
+    const int64_t *label = labels->data;
     for (int64_t n = 0; n < cn_tensor_count(labels); n++)
         if (label[n] < 0 || label[n] >= classes)
             return cn__error(CN_ERR_DATA, "cn_loss_compute: label %lld of image %lld is outside 0 to %lld",
@@ -111,14 +111,16 @@ static cn_status check_tensors(const cn_tensor *output, const cn_tensor *labels,
         return cn__error(CN_ERR_SHAPE, "cn_loss_compute: output has %lld images of %lld classes", (long long)shape[0],
                          (long long)shape[1]);
     CN__TRY(cn__tensor_expect(labels, "cn_loss_compute: labels", CN_DTYPE_INT64, 1, shape));
-    if (gradient)
+    if (gradient) {
         CN__TRY(cn__tensor_expect(gradient, "cn_loss_compute: gradient", CN_DTYPE_FLOAT32, 2, shape));
+        CN__TRY(cn__tensor_writable(gradient, "cn_loss_compute: gradient"));
+    }
     return check_labels(labels, shape[1]);
 }
 
 static cn__row tensor_row(const cn_tensor *tensor, int64_t n) {
     int64_t classes = cn_tensor_shape(tensor, 1);
-    return (cn__row){(float *)cn_tensor_data(tensor) + n * classes, 1, classes};
+    return (cn__row){(float *)tensor->data + n * classes, 1, classes};
 }
 
 cn_status cn_loss_compute(cn_loss_kind loss, float label_smoothing, const cn_tensor *output, const cn_tensor *labels,
@@ -130,7 +132,7 @@ cn_status cn_loss_compute(cn_loss_kind loss, float label_smoothing, const cn_ten
     CN__TRY(cn__loss_spec_check(&loss_spec, "cn_loss_compute"));
     CN__TRY(check_tensors(output, labels, gradient));
     int64_t images = cn_tensor_shape(output, 0);
-    const int64_t *label = cn_tensor_data(labels);
+    const int64_t *label = labels->data;
     double sum = 0.0, scale = 1.0 / (double)images;
     for (int64_t n = 0; n < images; n++)
         sum += cn__loss_row(&loss_spec, tensor_row(output, n), label[n], scale,

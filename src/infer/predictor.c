@@ -116,7 +116,7 @@ static cn_status make_variants(cn_predictor *p, cn__variants variants) {
 
 /* The parameters are copied, by the plans for few images in packed form only. */
 static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
-    int32_t max_batch_size = options->max_batch_size ? options->max_batch_size : CN__LANES;
+    int32_t max_batch_size = options->max_batch_size;
     p->images = max_batch_size;
     p->limit = cn__small_batch_limit(p->model);
     if (p->limit > 0) {
@@ -140,10 +140,10 @@ cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *op
     CN__REQUIRE(predictor);
     *predictor = NULL;
     CN__TRY(cn__model_ready(model, "cn_predictor_new"));
-    CN__TRY(
-        cn__options_read(&known, sizeof known, offsetof(cn_predictor_options, flip), options, "cn_predictor_options"));
-    if (known.max_batch_size < 0 || known.max_batch_size > CN__MAX_BATCH)
-        return cn__error(CN_ERR_ARGUMENT, "cn_predictor_options: max_batch_size is %d, wanted 0 to %d",
+    CN__TRY(CN__READ_OPTIONS(&known, cn_predictor_options, options));
+    CN__TRY(cn__check_reserved("cn_predictor_options", known.reserved == 0));
+    if (known.max_batch_size < 1 || known.max_batch_size > CN__MAX_BATCH)
+        return cn__error(CN_ERR_ARGUMENT, "cn_predictor_options: max_batch_size is %d, wanted 1 to %d",
                          known.max_batch_size, CN__MAX_BATCH);
     cn_predictor *made = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
@@ -219,6 +219,7 @@ cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_t
     cn_dtype dtype = input->dtype == CN_DTYPE_UINT8 ? CN_DTYPE_UINT8 : CN_DTYPE_FLOAT32;
     CN__TRY(cn__model_expect_input(model, input, "cn_predictor_run: input", dtype, images));
     CN__TRY(cn__model_expect_output(model, output, "cn_predictor_run: output", images));
+    CN__TRY(cn__tensor_writable(output, "cn_predictor_run: output"));
     if (images < 1)
         return cn__error(CN_ERR_SHAPE, "cn_predictor_run: input has no images");
     if (dtype == CN_DTYPE_UINT8 && !predictor->levels)

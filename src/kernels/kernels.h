@@ -296,7 +296,7 @@ typedef struct cn__kernels {
     void (*channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,
                             int32_t height, int32_t width);
 
-    /* Optimisers, over flat arrays of n floats (n a multiple of 16, arrays 64-byte aligned). */
+    /* Optimizers, over flat arrays of n floats (n a multiple of 16, arrays 64-byte aligned). */
     void (*sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate, float momentum,
                 float dampening, bool nesterov, bool first, float weight_decay, float l1);
     void (*adam)(size_t n, float *parameter, const float *gradient, float *m, float *v, float rate, float beta1,

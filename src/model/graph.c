@@ -213,16 +213,16 @@ cn_status cn_model_add(cn_model *model, const char *name, cn_layer *layer, int i
     return status;
 }
 
-static void shape_out(cn__shape shape, int64_t out[3]) {
+void cn__shape_out(cn__shape shape, int64_t out[3]) {
     out[0] = shape.channels;
     out[1] = shape.height;
     out[2] = shape.width;
 }
 
 void cn_model_input_shape(const cn_model *model, int64_t shape[3]) {
-    shape_out(model->input, shape);
+    cn__shape_out(model ? model->input : (cn__shape){0}, shape);
 }
 
 void cn_model_output_shape(const cn_model *model, int64_t shape[3]) {
-    shape_out(cn__model_shape(model, (int32_t)model->node_count - 1), shape);
+    cn__shape_out(model ? cn__model_shape(model, (int32_t)model->node_count - 1) : (cn__shape){0}, shape);
 }

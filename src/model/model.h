@@ -51,6 +51,7 @@ void cn__model_end_session(cn_model *model);
 /* -1: the input; -2: no such node. */
 int32_t cn__model_find(const cn_model *model, const char *name);
 const char *cn__model_name(const cn_model *model, int32_t node); /* "input" for -1 */
+void cn__shape_out(cn__shape shape, int64_t out[3]);             /* channels, height, width */
 cn__shape cn__model_shape(const cn_model *model, int32_t node);  /* of node's output; -1: the input */
 /* CN_ERR_STATE unless cn_model_init has been called; `function` for the message. */
 cn_status cn__model_ready(const cn_model *model, const char *function);

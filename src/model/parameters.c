@@ -156,12 +156,12 @@ cn_status cn_model_init(cn_model *model, uint64_t seed) {
     return CN_OK;
 }
 
-int cn_model_tensor_count(const cn_model *model) {
-    return (int)model->tensor_count;
+int64_t cn_model_tensor_count(const cn_model *model) {
+    return model ? (int64_t)model->tensor_count : 0;
 }
 
-const char *cn_model_tensor_name(const cn_model *model, int index) {
-    return index >= 0 && (size_t)index < model->tensor_count ? model->tensors[index].name : NULL;
+const char *cn_model_tensor_name(const cn_model *model, int64_t index) {
+    return model && index >= 0 && (size_t)index < model->tensor_count ? model->tensors[index].name : NULL;
 }
 
 static cn__model_tensor *find_entry(const cn_model *model, const char *name) {
@@ -175,15 +175,29 @@ static cn_status no_entry(const char *name) {
     return cn__error(CN_ERR_NOT_FOUND, "the model has no tensor '%s'", name);
 }
 
-cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **tensor) {
-    CN__REQUIRE(tensor);
-    *tensor = NULL;
-    CN__TRY(cn__model_ready(model, "cn_model_tensor"));
-    CN__REQUIRE(name);
+static cn_status find_tensor(const cn_model *model, const char *name, const char *function, cn_tensor **tensor) {
+    CN__TRY(cn__model_ready(model, function));
+    if (!name)
+        return cn__error(CN_ERR_ARGUMENT, "%s: name is NULL", function);
     cn__model_tensor *entry = find_entry(model, name);
     if (!entry)
         return no_entry(name);
     *tensor = &entry->value;
+    return CN_OK;
+}
+
+cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **tensor) {
+    CN__REQUIRE(tensor);
+    *tensor = NULL;
+    return find_tensor(model, name, "cn_model_tensor", tensor);
+}
+
+cn_status cn_model_tensor_const(const cn_model *model, const char *name, const cn_tensor **tensor) {
+    cn_tensor *found = NULL;
+    CN__REQUIRE(tensor);
+    *tensor = NULL;
+    CN__TRY(find_tensor(model, name, "cn_model_tensor_const", &found));
+    *tensor = found;
     return CN_OK;
 }
 
@@ -203,7 +217,7 @@ cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor **gradi
 
 int64_t cn_model_parameter_count(const cn_model *model) {
     int64_t count = 0;
-    for (size_t i = 0; i < model->tensor_count; i++)
+    for (size_t i = 0; model && i < model->tensor_count; i++)
         count += model->tensors[i].parameter ? model->tensors[i].value.count : 0;
     return count;
 }
@@ -241,20 +255,21 @@ static void free_names(cn_context *ctx, char **names, int64_t count) {
     cn__free(ctx, names);
 }
 
-cn_status cn_model_set_class_names(cn_model *model, int classes, const char *const *names) {
+cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char *const *names) {
     CN__REQUIRE(model);
     CN__REQUIRE(names);
-    if (classes < 1)
-        return cn__error(CN_ERR_ARGUMENT, "cn_model_set_class_names: %d classes", classes);
+    if (classes < 1 || classes > CN__MAX_SIDE)
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_set_class_names: %lld classes, wanted 1 to %d", (long long)classes,
+                         CN__MAX_SIDE);
     char **copies = cn__alloc(model->ctx, (size_t)classes, sizeof *copies);
     if (!copies)
         return cn__no_memory("class names");
-    for (int i = 0; i < classes; i++) {
+    for (int64_t i = 0; i < classes; i++) {
         copies[i] = names[i] ? cn__strdup(model->ctx, names[i]) : NULL;
         if (!copies[i]) {
             free_names(model->ctx, copies, classes);
             return names[i] ? cn__no_memory("class names")
-                            : cn__error(CN_ERR_ARGUMENT, "cn_model_set_class_names: name %d is NULL", i);
+                            : cn__error(CN_ERR_ARGUMENT, "cn_model_set_class_names: name %lld is NULL", (long long)i);
         }
     }
     free_names(model->ctx, model->class_names, model->class_count);
@@ -263,6 +278,10 @@ cn_status cn_model_set_class_names(cn_model *model, int classes, const char *con
     return CN_OK;
 }
 
+int64_t cn_model_class_count(const cn_model *model) {
+    return model ? model->class_count : 0;
+}
+
 const char *cn_model_class_name(const cn_model *model, int64_t index) {
-    return index >= 0 && index < model->class_count ? model->class_names[index] : NULL;
+    return model && index >= 0 && index < model->class_count ? model->class_names[index] : NULL;
 }

@@ -4,14 +4,8 @@
 
 #define SHAPE_TEXT 40
 
-int cn_model_layer_count(const cn_model *model) {
-    return (int)model->node_count;
-}
-
-static void shape_out(cn__shape shape, int64_t out[3]) {
-    out[0] = shape.channels;
-    out[1] = shape.height;
-    out[2] = shape.width;
+int64_t cn_model_layer_count(const cn_model *model) {
+    return model ? (int64_t)model->node_count : 0;
 }
 
 /* Known before cn_model_init allocates them. */
@@ -34,8 +28,8 @@ static void describe(const cn_model *model, const cn__node *node, const cn__rece
     cn__shape in = cn__model_shape(model, node->inputs[0]), out = node->shape;
     info->name = node->name;
     info->type = layer->ops->type;
-    shape_out(in, info->input);
-    shape_out(out, info->output);
+    cn__shape_out(in, info->input);
+    cn__shape_out(out, info->output);
     info->parameters = count_parameters(layer);
     info->multiply_adds = layer->ops->multiply_adds ? layer->ops->multiply_adds(layer, in, out) : 0;
     info->activation_bytes = (int64_t)sizeof(float) * out.channels * out.height * out.width;
@@ -53,13 +47,13 @@ static void describe(const cn_model *model, const cn__node *node, const cn__rece
     info->jump_out = field->jump_out;
 }
 
-cn_status cn_model_layer_info(const cn_model *model, int index, cn_layer_info *info) {
+cn_status cn_model_layer_info(const cn_model *model, int64_t index, cn_layer_info *info) {
     cn__receptive_field *fields;
     cn_layer_info found = CN_LAYER_INFO_INIT;
     CN__REQUIRE(model);
     CN__REQUIRE(info);
     if (index < 0 || (size_t)index >= model->node_count)
-        return cn__error(CN_ERR_NOT_FOUND, "cn_model_layer_info: no layer %d, the model has %zu", index,
+        return cn__error(CN_ERR_NOT_FOUND, "cn_model_layer_info: no layer %lld, the model has %zu", (long long)index,
                          model->node_count);
     CN__TRY(cn__receptive_fields(model, &fields));
     describe(model, &model->nodes[index], &fields[index], &found);

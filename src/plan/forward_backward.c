@@ -78,6 +78,7 @@ cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input
                          CN__MAX_BATCH);
     CN__TRY(cn__model_expect_input(model, input, "cn_model_forward: input", CN_DTYPE_FLOAT32, images));
     CN__TRY(cn__model_expect_output(model, output, "cn_model_forward: output", images));
+    CN__TRY(cn__tensor_writable(output, "cn_model_forward: output"));
     CN__TRY(ensure_session(model));
     CN__TRY(ensure_plan(model, (int32_t)images));
     cn__session *session = model->session;
@@ -88,7 +89,7 @@ cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input
                      .step = session->passes,
                      .image = session->image};
     session->can_backward = false;
-    cn__fmap_pack(cn__plan_input(session->plan), cn_tensor_data(input), pass.images);
+    cn__fmap_pack(cn__plan_input(session->plan), cn_tensor_data_const(input), pass.images);
     cn__plan_prepare(session->plan);
     CN__TRY(cn__plan_forward(session->plan, &pass));
     cn__fmap_unpack(cn__plan_output(session->plan), cn_tensor_data(output), pass.images);
@@ -107,10 +108,12 @@ cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_te
     if (!session || !session->can_backward)
         return cn__error(CN_ERR_STATE, "cn_model_backward: no training forward pass since the last backward pass");
     CN__TRY(cn__model_expect_output(model, grad_output, "cn_model_backward: grad_output", session->last.images));
-    if (grad_input)
+    if (grad_input) {
         CN__TRY(cn__model_expect_input(model, grad_input, "cn_model_backward: grad_input", CN_DTYPE_FLOAT32,
                                        session->last.images));
-    cn__fmap_pack(cn__plan_output_gradient(session->plan), cn_tensor_data(grad_output), session->last.images);
+        CN__TRY(cn__tensor_writable(grad_input, "cn_model_backward: grad_input"));
+    }
+    cn__fmap_pack(cn__plan_output_gradient(session->plan), cn_tensor_data_const(grad_output), session->last.images);
     cn__plan_backward(session->plan, &session->last);
     if (grad_input)
         cn__fmap_unpack(cn__plan_input_gradient(session->plan), cn_tensor_data(grad_input), session->last.images);

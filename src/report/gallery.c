@@ -174,7 +174,7 @@ static cn_status encode(cn_context *ctx, const cn_tensor *images, int64_t i, cn_
     cn_tensor *small;
     CN__TRY(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &small));
     for (int64_t c = 0; c < channels; c++)
-        shrink_plane((const uint8_t *)cn_tensor_data(images) + (i * channels + c) * height * width, height, width,
+        shrink_plane((const uint8_t *)cn_tensor_data_const(images) + (i * channels + c) * height * width, height, width,
                      factor, (uint8_t *)cn_tensor_data(small) + c * shape[2] * shape[3]);
     cn_status status = cn_image_encode_png(small, png);
     cn_tensor_free(small);
@@ -196,7 +196,7 @@ cn_status cn__append_picture(cn__text *out, const cn_tensor *images, int64_t i) 
     cn_tensor *png;
     CN__TRY(encode(out->ctx, images, i, &png));
     cn__text_append(out, "data:image/png;base64,");
-    append_base64(out, cn_tensor_data(png), cn_tensor_count(png));
+    append_base64(out, cn_tensor_data_const(png), cn_tensor_count(png));
     cn_tensor_free(png);
     return CN_OK;
 }

@@ -255,11 +255,11 @@ cn_status cn_report_page(cn_context *context, const cn_report *report, char **ht
     *html = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(report);
-    CN__TRY(cn__options_read(&d.report, sizeof d.report, sizeof d.report, report, "cn_report"));
+    CN__TRY(CN__READ_OPTIONS(&d.report, cn_report, report));
     if (d.report.setting_count < 0 ||
         (d.report.setting_count > 0 && (!d.report.setting_names || !d.report.setting_values)))
-        return cn__error(CN_ERR_ARGUMENT, "cn_report_page: %d settings without names or values",
-                         d.report.setting_count);
+        return cn__error(CN_ERR_ARGUMENT, "cn_report_page: %lld settings without names or values",
+                         (long long)d.report.setting_count);
     CN__TRY(cn_page_new(context, d.report.title ? d.report.title : "Training report", &d.page));
     cn_status status = compose(&d);
     if (status == CN_OK)

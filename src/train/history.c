@@ -23,7 +23,7 @@ cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch) {
     cn_epoch_info known = CN_EPOCH_INFO_INIT;
     CN__REQUIRE(history);
     CN__REQUIRE(epoch);
-    CN__TRY(cn__options_read(&known, sizeof known, sizeof known, epoch, "cn_epoch_info"));
+    CN__TRY(CN__READ_OPTIONS(&known, cn_epoch_info, epoch));
     CN__TRY(
         cn__grow(history->ctx, (void **)&history->epochs, &history->capacity, history->count, sizeof *history->epochs));
     history->epochs[history->count++] = known;

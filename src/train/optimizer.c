@@ -117,17 +117,12 @@ static cn_status check_options(const cn_optimizer_options *o) {
 
 static cn_status read_options(cn_optimizer_options *o, const cn_optimizer_options *options) {
     *o = (cn_optimizer_options)CN_OPTIMIZER_OPTIONS_INIT;
-    CN__TRY(cn__options_read(o, sizeof *o, offsetof(cn_optimizer_options, decay_weights_only), options,
-                             "cn_optimizer_options"));
+    CN__TRY(CN__READ_OPTIONS(o, cn_optimizer_options, options));
     if ((size_t)o->kind >= CN__COUNT(kinds))
         return cn__error(CN_ERR_ARGUMENT, "cn_optimizer_options: unknown kind %d", (int)o->kind);
-    CN__TRY(check_options(o));
-    const cn_optimizer_options usual = CN_OPTIMIZER_OPTIONS_INIT;
-    o->learning_rate = o->learning_rate != 0.0f ? o->learning_rate : kinds[o->kind].rate;
-    o->beta1 = o->beta1 != 0.0f ? o->beta1 : usual.beta1;
-    o->beta2 = o->beta2 != 0.0f ? o->beta2 : usual.beta2;
-    o->eps = o->eps != 0.0f ? o->eps : usual.eps;
-    return CN_OK;
+    if (o->learning_rate == CN_LEARNING_RATE_DEFAULT)
+        o->learning_rate = kinds[o->kind].rate;
+    return check_options(o);
 }
 
 /* ---- pieces and matrices ---- */
@@ -191,7 +186,7 @@ static cn_status give_work(cn_optimizer *o) {
         floats += cn__muon_work(&o->matrices[i].shape);
     o->work = cn__alloc(o->model->ctx, floats + 1, sizeof *o->work);
     if (!o->work)
-        return cn__no_memory("an optimiser");
+        return cn__no_memory("an optimizer");
     float *next = o->work;
     for (size_t i = 0; i < o->matrix_count; i++) {
         o->matrices[i].work = next;
@@ -205,7 +200,7 @@ static cn_status make_parts(cn_optimizer *o) {
     o->pieces = cn__alloc(model->ctx, model->tensor_count + model->flat_count / PIECE + 1, sizeof *o->pieces);
     o->matrices = cn__alloc(model->ctx, model->tensor_count + 1, sizeof *o->matrices);
     if (!o->pieces || !o->matrices)
-        return cn__no_memory("an optimiser");
+        return cn__no_memory("an optimizer");
     sort_out(o);
     return o->matrix_count ? give_work(o) : CN_OK;
 }
@@ -216,7 +211,7 @@ static cn_status make_state(cn_optimizer *o) {
     for (int i = 0; i < o->kind->states(&o->options); i++) {
         o->state[i] = cn__alloc(o->model->ctx, o->model->flat_count, sizeof *o->state[i]);
         if (!o->state[i])
-            return cn__no_memory("an optimiser's state");
+            return cn__no_memory("an optimizer's state");
     }
     return CN_OK;
 }
@@ -229,7 +224,7 @@ cn_status cn_optimizer_new(cn_model *model, const cn_optimizer_options *options,
     CN__TRY(read_options(&known, options));
     cn_optimizer *made = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
-        return cn__no_memory("an optimiser");
+        return cn__no_memory("an optimizer");
     made->model = model;
     made->options = known;
     made->kind = &kinds[known.kind];
@@ -304,5 +299,5 @@ cn_status cn_optimizer_set_learning_rate(cn_optimizer *optimizer, double learnin
 }
 
 double cn_optimizer_learning_rate(const cn_optimizer *optimizer) {
-    return optimizer->rate;
+    return optimizer ? optimizer->rate : (double)NAN;
 }

@@ -29,7 +29,7 @@ static bool not_negative(float x) {
 static cn_status plateau_check(const cn_schedule_options *o) {
     CN__TRY(expect(o->factor > 0.0f && o->factor < 1.0f, "factor", (double)o->factor, "between 0 and 1"));
     CN__TRY(expect(o->patience >= 0, "patience", o->patience, "0 or more"));
-    CN__TRY(expect(o->threshold > 0.0f && o->threshold < 1.0f, "threshold", (double)o->threshold, "between 0 and 1"));
+    CN__TRY(expect(o->threshold >= 0.0f && o->threshold < 1.0f, "threshold", (double)o->threshold, "0 to below 1"));
     return expect(not_negative(o->min_learning_rate), "min_learning_rate", (double)o->min_learning_rate, "0 or more");
 }
 
@@ -78,12 +78,26 @@ static double cosine_epoch(cn__schedule *s, int64_t epoch, double loss) {
     return lowest + (s->base - lowest) * (1.0 + cos(PI * (double)epoch / s->options.epochs)) / 2.0;
 }
 
+/* ---- PolynomialLR: base (1 - epoch / epochs)^power, 0 after the end ---- */
+
+static cn_status polynomial_check(const cn_schedule_options *o) {
+    CN__TRY(length_check(o));
+    return expect(not_negative(o->power), "power", (double)o->power, "0 or more");
+}
+
+static double polynomial_epoch(cn__schedule *s, int64_t epoch, double loss) {
+    double left = 1.0 - fmin((double)epoch / s->options.epochs, 1.0);
+    (void)loss;
+    return s->base * pow(left, (double)s->options.power);
+}
+
 /* ---- OneCycleLR: max / div rises to max, then falls to max / div / final_div ---- */
 
 static cn_status one_cycle_check(const cn_schedule_options *o) {
     CN__TRY(length_check(o));
-    CN__TRY(expect(not_negative(o->max_learning_rate), "max_learning_rate", (double)o->max_learning_rate, "0 or more"));
-    CN__TRY(expect(o->pct_start > 0.0f && o->pct_start <= 1.0f, "pct_start", (double)o->pct_start, "0 to 1"));
+    CN__TRY(expect(not_negative(o->max_learning_rate) || o->max_learning_rate == CN_LEARNING_RATE_DEFAULT,
+                   "max_learning_rate", (double)o->max_learning_rate, "0 or more, or CN_LEARNING_RATE_DEFAULT"));
+    CN__TRY(expect(o->pct_start >= 0.0f && o->pct_start <= 1.0f, "pct_start", (double)o->pct_start, "0 to 1"));
     CN__TRY(expect(positive(o->div_factor), "div_factor", (double)o->div_factor, "above 0"));
     return expect(positive(o->final_div_factor), "final_div_factor", (double)o->final_div_factor, "above 0");
 }
@@ -94,8 +108,8 @@ static double between(const cn_schedule_options *o, double from, double to, doub
 
 static double one_cycle_batch(const cn__schedule *s, int64_t step) {
     const cn_schedule_options *o = &s->options;
-    double peak = o->max_learning_rate > 0.0f ? (double)o->max_learning_rate : 10.0 * s->base,
-           start = peak / (double)o->div_factor;
+    bool given = o->max_learning_rate != CN_LEARNING_RATE_DEFAULT;
+    double peak = given ? (double)o->max_learning_rate : 10.0 * s->base, start = peak / (double)o->div_factor;
     double last = (double)o->epochs * (double)s->batches - 1.0, at = fmin((double)step, last);
     double top = (double)o->pct_start * (last + 1.0) - 1.0;
     if (at <= top)
@@ -111,22 +125,14 @@ static const kind kinds[] = {
     [CN_SCHEDULE_STEP] = {step_check, NULL, step_epoch},
     [CN_SCHEDULE_COSINE] = {cosine_check, NULL, cosine_epoch},
     [CN_SCHEDULE_ONE_CYCLE] = {one_cycle_check, one_cycle_batch, NULL},
+    [CN_SCHEDULE_POLYNOMIAL] = {polynomial_check, NULL, polynomial_epoch},
 };
-
-static void fill_in(cn_schedule_options *o) {
-    o->factor = o->factor != 0.0f ? o->factor : 0.1f;
-    o->threshold = o->threshold != 0.0f ? o->threshold : 1e-4f;
-    o->step_size = o->step_size != 0 ? o->step_size : 10;
-    o->pct_start = o->pct_start != 0.0f ? o->pct_start : 0.3f;
-    o->div_factor = o->div_factor != 0.0f ? o->div_factor : 25.0f;
-    o->final_div_factor = o->final_div_factor != 0.0f ? o->final_div_factor : 1e4f;
-}
 
 cn_status cn__schedule_init(cn__schedule *schedule, const cn_schedule_options *options, double rate, int64_t batches) {
     *schedule = (cn__schedule){.options = CN_SCHEDULE_OPTIONS_INIT, .batches = batches, .base = rate, .rate = rate};
     cn_schedule_options *o = &schedule->options;
-    CN__TRY(cn__options_read(o, sizeof *o, sizeof *o, options, "cn_schedule_options"));
-    fill_in(o);
+    CN__TRY(CN__READ_OPTIONS(o, cn_schedule_options, options));
+    CN__TRY(cn__check_reserved("cn_schedule_options", o->reserved == 0));
     if ((size_t)o->kind >= CN__COUNT(kinds))
         return cn__error(CN_ERR_ARGUMENT, "cn_schedule_options: unknown kind %d", (int)o->kind);
     schedule->best = INFINITY;

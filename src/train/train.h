@@ -4,7 +4,7 @@
 
 #include "infer/infer.h"
 
-/* ---- optimisers (optimizer.c) ---- */
+/* ---- optimizers (optimizer.c) ---- */
 
 /* A step with the gradient of l1 · Σ|parameter| added. */
 void cn__optimizer_step(cn_optimizer *optimizer, float l1);
@@ -32,7 +32,7 @@ void cn__muon_apply(const cn_context *ctx, const cn__muon_weight *weight, const 
 typedef struct cn__schedule {
     cn_schedule_options options;
     int64_t batches; /* an epoch */
-    double base;     /* the optimiser's own rate */
+    double base;     /* the optimizer's own rate */
     double rate;     /* in force */
     double best;     /* plateau: lowest loss so far */
     int bad_epochs;  /* plateau: since then */
@@ -70,7 +70,7 @@ void cn__average_show(cn__average *average, bool shown);
 struct cn_trainer {
     cn_context *ctx;
     cn_model *model;
-    cn_trainer_options options; /* without the optimiser's and the schedule's */
+    cn_trainer_options options; /* without the optimizer's and the schedule's */
     cn__loss_spec loss_spec;
     cn__plan *plan;
     cn__inference *testing; /* no test data: NULL */

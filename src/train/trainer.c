@@ -6,15 +6,16 @@
 /* ---- options ---- */
 
 static cn_status check_batch(const char *name, int value) {
-    if (value < 0 || value > CN__MAX_BATCH)
-        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: %s is %d, wanted 0 to %d", name, value, CN__MAX_BATCH);
+    if (value < 1 || value > CN__MAX_BATCH)
+        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: %s is %d, wanted 1 to %d", name, value, CN__MAX_BATCH);
     return CN_OK;
 }
 
 static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) {
     cn_trainer_options *o = &t->options;
     *o = (cn_trainer_options)CN_TRAINER_OPTIONS_INIT;
-    CN__TRY(cn__options_read(o, sizeof *o, offsetof(cn_trainer_options, ema_decay), options, "cn_trainer_options"));
+    CN__TRY(CN__READ_OPTIONS(o, cn_trainer_options, options));
+    CN__TRY(cn__check_reserved("cn_trainer_options", o->reserved == 0));
     CN__TRY(check_batch("batch_size", o->batch_size));
     CN__TRY(check_batch("test_batch_size", o->test_batch_size));
     if (!(o->l1 >= 0.0f) || !isfinite(o->l1))
@@ -23,8 +24,6 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: ema_decay is %g, wanted 0 to below 1",
                          (double)o->ema_decay);
     CN__TRY(cn__check_range("cn_trainer_options", "ema_warmup", o->ema_warmup, 0, 1));
-    o->batch_size = o->batch_size ? o->batch_size : 32;
-    o->test_batch_size = o->test_batch_size ? o->test_batch_size : 128;
     t->loss_spec = (cn__loss_spec){o->loss, o->label_smoothing};
     return cn__loss_spec_check(&t->loss_spec, "cn_trainer_options");
 }
@@ -32,11 +31,11 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
 /* ---- what a model learns of its data: class names, and what to do with 8-bit pixels ---- */
 
 static cn_status tell_class_names(cn_model *model, const cn_dataset *data) {
-    int classes = cn_dataset_classes(data);
+    int64_t classes = cn_dataset_classes(data);
     const char **names = cn__alloc(model->ctx, (size_t)classes, sizeof *names);
     if (!names)
         return cn__no_memory("class names");
-    for (int i = 0; i < classes; i++)
+    for (int64_t i = 0; i < classes; i++)
         names[i] = cn_dataset_class_name(data, i);
     cn_status status = cn_model_set_class_names(model, classes, names);
     cn__free(model->ctx, names);
@@ -143,21 +142,21 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn__free(ctx, trainer);
 }
 
-cn_status cn_trainer_fit(cn_trainer *trainer, int epochs, cn_epoch_function on_epoch, void *user) {
+cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function on_epoch, void *user) {
     bool stop = false;
     CN__REQUIRE(trainer);
-    if (epochs < 0)
-        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_fit: %d epochs", epochs);
-    cn__schedule_begin(&trainer->schedule, epochs);
+    if (epochs < 0 || epochs > INT32_MAX)
+        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_fit: %lld epochs, wanted 0 to %d", (long long)epochs, INT32_MAX);
+    cn__schedule_begin(&trainer->schedule, (int)epochs);
     cn_status status = CN_OK;
-    for (int i = 0; i < epochs && !stop && status == CN_OK; i++)
+    for (int64_t i = 0; i < epochs && !stop && status == CN_OK; i++)
         status = cn__trainer_run_epoch(trainer, on_epoch, user, &stop);
     cn__average_show(&trainer->average, true);
     return status;
 }
 
 int64_t cn_trainer_epoch_count(const cn_trainer *trainer) {
-    return (int64_t)trainer->epochs;
+    return trainer ? (int64_t)trainer->epochs : 0;
 }
 
 cn_status cn_trainer_epoch_info(const cn_trainer *trainer, int64_t index, cn_epoch_info *epoch) {

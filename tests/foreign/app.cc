@@ -39,7 +39,7 @@ static void show_scores(const char *path) {
     auto images = make<dataset_ptr>(cn_dataset_synthetic, context.get(), CN_TRAIN, 64, 1);
     auto predictor = make<predictor_ptr>(cn_predictor_new, model.get(), nullptr);
     auto image = make<tensor_ptr>(cn_tensor_new, context.get(), CN_UINT8, 4, image_shape);
-    auto scores = make<tensor_ptr>(cn_tensor_new, context.get(), CN_FLOAT32, 2, scores_shape);
+    auto scores = make<tensor_ptr>(cn_tensor_new, context.get(), CN_DTYPE_FLOAT32, 2, scores_shape);
     check(cn_dataset_image(images.get(), 0, image.get(), nullptr));
     check(cn_predictor_run(predictor.get(), image.get(), scores.get()));
     for (int k = 0; k < 10; k++)

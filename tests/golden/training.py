@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes loss.txt, optimizer.txt and schedule.txt: what PyTorch's losses, optimisers and schedules compute.
+"""Writes loss.txt, optimizer.txt and schedule.txt: what PyTorch's losses, optimizers and schedules compute.
 
 Options are float32 in the library, so PyTorch is given the float32 nearest to each.
 """
@@ -51,7 +51,7 @@ def losses(out):
         loss_case(out, 1, smoothing, torch.tensor([[1000.0, -1000.0, 0.0], [-88.0, 88.0, 87.0]]))
 
 
-# ---- optimisers: options, l1 / parameters after each step ----
+# ---- optimizers: options, l1 / parameters after each step ----
 
 SIZE, STEPS = 32, 5
 
@@ -86,13 +86,12 @@ def optimizers(out):
     optimizer_case(out, 1, 0.05, decay=0.1, betas=(0.8, 0.95), eps=1e-3, l1=0.25)
     optimizer_case(out, 2, 0.01, decay=0.3)
     optimizer_case(out, 2, 0.05, betas=(0.5, 0.9), decay=0.1, l1=0.25)
+    optimizer_case(out, 1, 0.05, betas=(0, 0.9))
+    optimizer_case(out, 1, 0.05, decay=0.1, eps=0)
 
 
-# ---- schedules: kind, base rate, epochs to run, batches an epoch, options / losses / rates (of batches or epochs) ----
-
-ORDER = ("factor", "patience", "threshold", "step_size", "min_learning_rate", "epochs", "max_learning_rate", "pct_start", "div_factor",
-         "final_div_factor", "linear")
-
+# ---- schedules: kind, base rate, epochs to run, batches an epoch, options by name / losses / rates (of batches or
+# epochs) ----
 
 def schedule_case(out, kind, base, run, batches, losses, make, **options):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=f32(base), momentum=f32(0.9))
@@ -103,11 +102,11 @@ def schedule_case(out, kind, base, run, batches, losses, make, **options):
             rates.append(optimizer.param_groups[0]["lr"])
             if kind == 4 and len(rates) < run * batches:
                 schedule.step()
-        if kind in (2, 3):
+        if kind in (2, 3, 5):
             schedule.step()
         elif kind == 1:
             schedule.step(losses[epoch])
-    out.write(f"{kind} {base} {run} {batches} " + " ".join(str(options.get(name, 0)) for name in ORDER) + "\n")
+    out.write(f"{kind} {base} {run} {batches} " + " ".join(f"{name} {value}" for name, value in options.items()) + " end\n")
     out.write(" ".join(repr(l) for l in losses) + "\n" + " ".join(repr(r) for r in rates) + "\n")
 
 
@@ -118,7 +117,7 @@ def schedules(out):
             (0.01, 0.3, 0, 1e-4, 0), (0.1, 0.1, 2, 1e-2, 0), (0.01, 0.5, 1, 1e-4, 0.002), (1e-7, 0.5, 0, 1e-4, 0)):
         schedule_case(out, 1, base, len(falling), 3, falling,
                       lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=f32(factor), patience=patience,
-                                                               threshold=f32(threshold), min_learning_rate=f32(least)),
+                                                               threshold=f32(threshold), min_lr=f32(least)),
                       factor=factor, patience=patience, threshold=threshold, min_learning_rate=least)
     for factor, size in ((0.1, 4), (0.3, 1), (1.5, 7)):
         schedule_case(out, 2, 0.01, len(none), 3, none, lambda o: lr_scheduler.StepLR(o, size, f32(factor)),
@@ -135,6 +134,9 @@ def schedules(out):
                                                         final_div_factor=f32(final), cycle_momentum=False,
                                                         anneal_strategy="linear" if linear else "cos"),
                       epochs=run, max_learning_rate=peak, pct_start=start, div_factor=div, final_div_factor=final, linear=linear)
+    for epochs, power in ((len(none), 1), (12, 2), (7, 0.5)):
+        schedule_case(out, 5, 0.1, len(none), 3, none, lambda o: lr_scheduler.PolynomialLR(o, epochs, f32(power)),
+                      epochs=epochs, power=power)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* update.c: optimiser steps and moving averages over flat arrays, torch.optim's formulas. In steps the gradient g first
+/* update.c: optimizer steps and moving averages over flat arrays, torch.optim's formulas. In steps the gradient g first
  * takes in the penalties: l1 · sign(p), and weight_decay · p unless that is decoupled. Zeros stay zeros, as the gaps
  * between parameters must.
  */

@@ -100,7 +100,8 @@ cn_status cn_conv2d_new(cn_context *context, int in_channels, int out_channels, 
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__options_read(&o, sizeof o, sizeof o, options, "cn_conv2d_options"));
+    CN__TRY(CN__READ_OPTIONS(&o, cn_conv2d_options, options));
+    CN__TRY(cn__check_reserved("cn_conv2d_options", o.reserved == 0));
     CN__TRY(cn__layer_alloc(context, &cn__conv2d_ops, &made));
     cn__convolution *c = (cn__convolution *)made;
     c->in_channels = in_channels;
@@ -113,7 +114,7 @@ cn_status cn_conv2d_new(cn_context *context, int in_channels, int out_channels, 
         c->dilation[d] = o.dilation[d];
     }
     c->groups = o.groups;
-    c->bias = !o.no_bias;
+    c->bias = o.bias;
     c->padding_mode = (int32_t)o.padding_mode;
     return cn__layer_finish(made, layer);
 }

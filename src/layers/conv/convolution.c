@@ -15,14 +15,11 @@ cn_status cn__convolution_check(cn__convolution *c, const char *type) {
     CN__TRY(check_range(type, linear ? "in_features" : "in_channels", c->in_channels, 1, CN__MAX_SIDE));
     CN__TRY(check_range(type, linear ? "out_features" : "out_channels", c->out_channels, 1, CN__MAX_SIDE));
     for (int d = 0; d < 2; d++) {
-        c->stride[d] += c->stride[d] == 0;
-        c->dilation[d] += c->dilation[d] == 0;
         CN__TRY(check_range(type, d ? "kernel width" : "kernel height", c->kernel[d], 1, CN__MAX_SIDE));
         CN__TRY(check_range(type, d ? "stride width" : "stride height", c->stride[d], 1, CN__MAX_SIDE));
         CN__TRY(check_range(type, d ? "padding width" : "padding height", c->padding[d], 0, CN__MAX_SIDE));
         CN__TRY(check_range(type, d ? "dilation width" : "dilation height", c->dilation[d], 1, CN__MAX_SIDE));
     }
-    c->groups += c->groups == 0;
     CN__TRY(check_range(type, "groups", c->groups, 1, CN__MAX_SIDE));
     CN__TRY(check_range(type, "bias", c->bias, 0, 1));
     CN__TRY(check_range(type, "padding_mode", c->padding_mode, CN_PADDING_ZEROS, CN_PADDING_CIRCULAR));

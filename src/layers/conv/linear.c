@@ -10,7 +10,9 @@ static const cn__attr attrs[] = {
 
 static cn_status validate(cn_layer *layer) {
     cn__convolution *c = (cn__convolution *)layer;
-    c->kernel[0] = c->kernel[1] = 1;
+    for (int d = 0; d < 2; d++)
+        c->kernel[d] = c->stride[d] = c->dilation[d] = 1;
+    c->groups = 1;
     return cn__convolution_check(c, "Linear");
 }
 
@@ -55,7 +57,7 @@ const cn__layer_ops cn__linear_ops = {
     .convolves = true,
 };
 
-cn_status cn_linear_new(cn_context *context, int in_features, int out_features, int no_bias, cn_layer **layer) {
+cn_status cn_linear_new(cn_context *context, int in_features, int out_features, int bias, cn_layer **layer) {
     cn_layer *made;
     CN__REQUIRE(layer);
     *layer = NULL;
@@ -64,6 +66,6 @@ cn_status cn_linear_new(cn_context *context, int in_features, int out_features, 
     cn__convolution *c = (cn__convolution *)made;
     c->in_channels = in_features;
     c->out_channels = out_features;
-    c->bias = !no_bias;
+    c->bias = bias;
     return cn__layer_finish(made, layer);
 }

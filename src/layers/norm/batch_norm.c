@@ -16,9 +16,8 @@ static const cn__attr attrs[] = {
 static cn_status validate(cn_layer *layer) {
     cn__norm_layer *n = (cn__norm_layer *)layer;
     CN__TRY(cn__norm_validate(layer));
-    n->momentum = n->momentum == 0.0f ? 0.1f : n->momentum;
-    if (!(n->momentum > 0.0f && n->momentum <= 1.0f))
-        return cn__error(CN_ERR_ARGUMENT, "BatchNorm2d: momentum is %g, wanted 0 < momentum <= 1", (double)n->momentum);
+    if (!(n->momentum >= 0.0f && n->momentum <= 1.0f))
+        return cn__error(CN_ERR_ARGUMENT, "BatchNorm2d: momentum is %g, wanted 0 to 1", (double)n->momentum);
     return cn__check_range("BatchNorm2d", "track_running_stats", n->track_running_stats, 0, 1);
 }
 

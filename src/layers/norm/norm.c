@@ -16,11 +16,10 @@ static const cn__norm_layer *norm_of(const cn__op *op) {
 cn_status cn__norm_validate(cn_layer *layer) {
     cn__norm_layer *n = (cn__norm_layer *)layer;
     const char *type = layer->ops->type;
-    n->eps = n->eps == 0.0f ? 1e-5f : n->eps;
     CN__TRY(cn__check_range(type, "channels", n->channels, 1, CN__MAX_SIDE));
     CN__TRY(cn__check_range(type, "affine", n->affine, 0, 1));
-    if (!(n->eps > 0.0f && isfinite(n->eps)))
-        return cn__error(CN_ERR_ARGUMENT, "%s: eps is %g, wanted a finite number above 0", type, (double)n->eps);
+    if (!(n->eps >= 0.0f && isfinite(n->eps)))
+        return cn__error(CN_ERR_ARGUMENT, "%s: eps is %g, wanted a finite number, 0 or more", type, (double)n->eps);
     return CN_OK;
 }
 
@@ -208,17 +207,18 @@ cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channels, cons
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__options_read(&o, sizeof o, sizeof o, options, "cn_norm_options"));
+    CN__TRY(CN__READ_OPTIONS(&o, cn_norm_options, options));
+    CN__TRY(cn__check_reserved("cn_norm_options", o.reserved == 0));
     CN__TRY(cn__check_range("cn_norm_new", "norm", (int32_t)norm, CN_NORM_BATCH, CN_NORM_INSTANCE));
-    CN__TRY(cn__check_range("cn_norm_new", "no_affine", o.no_affine, 0, 1));
-    CN__TRY(cn__check_range("cn_norm_new", "no_running_stats", o.no_running_stats, 0, 1));
+    CN__TRY(cn__check_range("cn_norm_new", "affine", o.affine, 0, 1));
+    CN__TRY(cn__check_range("cn_norm_new", "track_running_stats", o.track_running_stats, 0, 1));
     CN__TRY(cn__layer_alloc(context, norm == CN_NORM_BATCH ? &cn__batch_norm_ops : &cn__group_norm_ops, &made));
     cn__norm_layer *n = (cn__norm_layer *)made;
     n->channels = channels;
     n->groups = norm == CN_NORM_LAYER ? 1 : norm == CN_NORM_INSTANCE ? channels : o.groups == 0 ? 4 : o.groups;
     n->eps = o.eps;
     n->momentum = o.momentum;
-    n->affine = !o.no_affine;
-    n->track_running_stats = !o.no_running_stats;
+    n->affine = o.affine;
+    n->track_running_stats = o.track_running_stats;
     return cn__layer_finish(made, layer);
 }

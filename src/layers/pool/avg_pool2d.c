@@ -15,7 +15,9 @@ static const cn__attr attrs[] = {
 };
 
 static cn_status validate(cn_layer *layer) {
-    const cn__pool2d *p = (const cn__pool2d *)layer;
+    cn__pool2d *p = (cn__pool2d *)layer;
+    for (int d = 0; d < 2; d++)
+        p->dilation[d] += p->dilation[d] == 0; /* files do not have it */
     CN__TRY(cn__pool2d_validate(layer));
     if (p->dilation[0] != 1 || p->dilation[1] != 1)
         return cn__error(CN_ERR_ARGUMENT, "AvgPool2d: dilation is %d×%d, but only max pools have one", p->dilation[0],

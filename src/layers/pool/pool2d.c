@@ -6,8 +6,10 @@ cn_status cn__pool2d_new(cn_context *context, const cn__layer_ops *ops, int kern
                          const cn_pool2d_options *options, cn_layer **layer) {
     cn_pool2d_options o = CN_POOL2D_OPTIONS_INIT;
     cn_layer *made;
-    CN__TRY(cn__options_read(&o, sizeof o, sizeof o, options, "cn_pool2d_options"));
-    CN__TRY(cn__check_range(ops->type, "count_exclude_pad", o.count_exclude_pad, 0, 1));
+    CN__TRY(CN__READ_OPTIONS(&o, cn_pool2d_options, options));
+    CN__TRY(cn__check_reserved("cn_pool2d_options", o.reserved == 0));
+    for (int d = 0; d < 2; d++)
+        CN__TRY(cn__check_range(ops->type, d ? "dilation width" : "dilation height", o.dilation[d], 1, CN__MAX_SIDE));
     CN__TRY(cn__layer_alloc(context, ops, &made));
     cn__pool2d *p = (cn__pool2d *)made;
     p->kernel[0] = kernel_height;
@@ -18,7 +20,7 @@ cn_status cn__pool2d_new(cn_context *context, const cn__layer_ops *ops, int kern
         p->dilation[d] = o.dilation[d];
     }
     p->ceil_mode = o.ceil_mode;
-    p->count_include_pad = !o.count_exclude_pad;
+    p->count_include_pad = o.count_include_pad;
     p->divisor_override = o.divisor_override;
     return cn__layer_finish(made, layer);
 }
@@ -30,8 +32,6 @@ cn_status cn__pool2d_validate(cn_layer *layer) {
         CN__TRY(cn__check_range(type, d ? "kernel width" : "kernel height", p->kernel[d], 1, CN__MAX_SIDE));
         if (p->stride[d] == 0)
             p->stride[d] = p->kernel[d];
-        if (p->dilation[d] == 0)
-            p->dilation[d] = 1;
         CN__TRY(cn__check_range(type, d ? "stride width" : "stride height", p->stride[d], 1, CN__MAX_SIDE));
         CN__TRY(cn__check_range(type, d ? "padding width" : "padding height", p->padding[d], 0, p->kernel[d] / 2));
         CN__TRY(cn__check_range(type, d ? "dilation width" : "dilation height", p->dilation[d], 1, CN__MAX_SIDE));

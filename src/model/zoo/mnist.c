@@ -24,7 +24,7 @@ static cn_status append_conv(cn_model *model, int in, int out, int u) {
     cn_conv2d_options options = CN_CONV2D_OPTIONS_INIT;
     int kernel = u <= GLOBAL_POOL ? 3 : 1;
     cn_layer *layer;
-    options.no_bias = u < UNITS;
+    options.bias = u >= UNITS;
     options.padding[0] = options.padding[1] = kernel / 2;
     CN__TRY(cn_conv2d_new(model->ctx, in, out, kernel, kernel, &options, &layer));
     return cn__model_append(model, layer, "conv%d", u);

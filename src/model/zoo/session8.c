@@ -18,14 +18,15 @@ static cn_status check_options(const cn_session8_options *o) {
     if (o->skip != 0 && o->skip != 1)
         return cn__error(CN_ERR_ARGUMENT, "cn_model_session8: skip is %d, wanted 0 or 1", o->skip);
     if (o->classes < 1 || o->classes > CN__MAX_SIDE)
-        return cn__error(CN_ERR_ARGUMENT, "cn_model_session8: classes is %d, wanted 1 to %d", o->classes, CN__MAX_SIDE);
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_session8: classes is %lld, wanted 1 to %d", (long long)o->classes,
+                         CN__MAX_SIDE);
     return CN_OK;
 }
 
 /* Without bias, as all but the last are; padding repeats the border's pixels. */
 static cn_status new_conv(cn_model *model, int in, int out, int kernel, int padding, cn_layer **layer) {
     cn_conv2d_options options = CN_CONV2D_OPTIONS_INIT;
-    options.no_bias = 1;
+    options.bias = 0;
     options.padding[0] = options.padding[1] = padding;
     options.padding_mode = CN_PADDING_REPLICATE;
     return cn_conv2d_new(model->ctx, in, out, kernel, kernel, &options, layer);
@@ -109,9 +110,7 @@ cn_status cn_model_session8(cn_context *context, const cn_session8_options *opti
     cn_model *made;
     CN__REQUIRE(model);
     *model = NULL;
-    CN__TRY(cn__options_read(&o, sizeof o, sizeof o, options, "cn_session8_options"));
-    o.groups = o.groups ? o.groups : GROUPS;
-    o.classes = o.classes ? o.classes : CLASSES;
+    CN__TRY(CN__READ_OPTIONS(&o, cn_session8_options, options));
     CN__TRY(check_options(&o));
     CN__TRY(cn_model_new(context, 3, 32, 32, &made));
     cn_status status = build(made, &o);
