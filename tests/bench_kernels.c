@@ -81,7 +81,7 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     need(b->layer);
     int out = s->size + 2 * s->padding - s->kernel + 1;
     cn__shape in_shape = {s->channels_in, s->size, s->size}, out_shape = {s->channels_out, out, out};
-    b->layer->ops->requirements(b->layer, in_shape, out_shape, MANY_BLOCKS, true, &requirements);
+    b->layer->type->batch->requirements(b->layer, in_shape, out_shape, MANY_BLOCKS, true, &requirements);
     b->memory[0] = place_map(ctx, &b->in, in_shape, s->padding);
     b->memory[1] = place_map(ctx, &b->out, out_shape, 0);
     b->memory[2] = place_map(ctx, &b->d_in, in_shape, 0);
@@ -108,12 +108,12 @@ static void bind(cn_context *ctx, const shape *s, bound *b) {
     b->memory[7] = fill(ctx, requirements.scratch_floats);
     b->pass = (cn__pass){.images = BLOCKS * CN__LANES, .blocks = BLOCKS, .scratch = b->memory[7]};
     b->flops = 2.0 * (double)weights * out * out * BLOCKS * CN__LANES;
-    if (b->layer->ops->bind(&b->op) != CN_OK)
+    if (b->layer->type->batch->bind(&b->op) != CN_OK)
         need(NULL);
 }
 
 static void unbind(cn_context *ctx, bound *b) {
-    b->layer->ops->unbind(&b->op);
+    b->layer->type->batch->unbind(&b->op);
     cn_layer_free(b->layer);
     for (size_t i = 0; i < CN__COUNT(b->memory); i++)
         cn__free(ctx, b->memory[i]);
@@ -125,18 +125,18 @@ static void run_phase(const bound *b, const cn__stage *phase) {
 }
 
 static void run_pass(const bound *b, const shape *s, int pass) {
-    const cn__layer_ops *ops = b->layer->ops;
+    const cn__layer_impl *impl = b->layer->type->batch;
     int out = b->out.shape.height;
     switch (pass) {
     case FORWARD:
-        run_phase(b, &ops->forward[0]);
+        run_phase(b, &impl->forward[0]);
         break;
     case WEIGHT:
-        run_phase(b, &ops->backward[2]);
+        run_phase(b, &impl->backward[2]);
         break;
     case INPUT:
-        run_phase(b, &ops->backward[0]);
-        run_phase(b, &ops->backward[1]);
+        run_phase(b, &impl->backward[0]);
+        run_phase(b, &impl->backward[1]);
         break;
     default: /* one product for each tap, on planes without borders */
         for (int block = 0; block < BLOCKS; block++)
@@ -210,7 +210,7 @@ static void bench(cn_context *const ctx[WAYS], cn_isa isa, int rounds, FILE *csv
         for (size_t i = 0; i < CN__COUNT(shapes); i++) {
             bind(ctx[way], &shapes[i], &b[way][i]);
             b[way][i].op.kernels = cn__kernels_for(isa);
-            run_phase(&b[way][i], b[way][i].layer->ops->prepare);
+            run_phase(&b[way][i], &b[way][i].layer->type->batch->prepare);
         }
     measure_all(b, isa, rounds);
     double top = median(peak, rounds);

@@ -4,7 +4,6 @@
 #include "layers/conv/convolution.h"
 #include "layers/pool/pool2d.h"
 #include "plan/plan.h"
-#include <string.h>
 
 /* A model's end. */
 typedef struct tail {
@@ -12,21 +11,21 @@ typedef struct tail {
     int32_t features;        /* what the pool reads */
 } tail;
 
-static bool is(const cn__node *node, const char *type) {
-    return strcmp(node->layer->ops->type, type) == 0;
+static bool is(const cn__node *node, cn__layer_kind kind) {
+    return node->layer->type->kind == kind;
 }
 
 /* Values pass it as they are. */
 static bool is_transparent(const cn__node *node) {
-    return is(node, "Flatten") || is(node, "Dropout");
+    return is(node, CN__KIND_FLATTEN) || is(node, CN__KIND_DROPOUT);
 }
 
 static bool is_weights(const cn__node *node) {
     const cn__convolution *c = (const cn__convolution *)node->layer;
-    if (is(node, "Linear"))
+    if (is(node, CN__KIND_LINEAR))
         return true;
-    return is(node, "Conv2d") && c->kernel[0] == 1 && c->kernel[1] == 1 && c->padding[0] == 0 && c->padding[1] == 0 &&
-           c->groups == 1;
+    return is(node, CN__KIND_CONV2D) && c->kernel[0] == 1 && c->kernel[1] == 1 && c->padding[0] == 0 &&
+           c->padding[1] == 0 && c->groups == 1;
 }
 
 static bool is_global_pool(const cn_model *model, const cn__node *node) {
@@ -34,9 +33,9 @@ static bool is_global_pool(const cn_model *model, const cn__node *node) {
     if (node->shape.height != 1 || node->shape.width != 1 || node->inputs[0] < 0)
         return false;
     cn__shape in = cn__model_shape(model, node->inputs[0]);
-    return is(node, "AdaptiveAvgPool2d") ||
-           (is(node, "AvgPool2d") && p->kernel[0] == in.height && p->kernel[1] == in.width && p->padding[0] == 0 &&
-            p->padding[1] == 0 && p->divisor_override == 0);
+    return is(node, CN__KIND_ADAPTIVE_AVG_POOL2D) ||
+           (is(node, CN__KIND_AVG_POOL2D) && p->kernel[0] == in.height && p->kernel[1] == in.width &&
+            p->padding[0] == 0 && p->padding[1] == 0 && p->divisor_override == 0);
 }
 
 /* The layer before those that do not matter; NULL: it is the input. */
@@ -49,7 +48,7 @@ static const cn__node *before(const cn_model *model, const cn__node *node) {
 
 static cn_status find_tail(const cn_model *model, tail *found) {
     const cn__node *node = &model->nodes[model->node_count - 1];
-    while (node && (is_transparent(node) || is(node, "LogSoftmax") || is(node, "Softmax")))
+    while (node && (is_transparent(node) || is(node, CN__KIND_LOG_SOFTMAX) || is(node, CN__KIND_SOFTMAX)))
         node = before(model, node);
     found->weights = node && is_weights(node) ? node : NULL;
     if (found->weights)
@@ -58,7 +57,7 @@ static cn_status find_tail(const cn_model *model, tail *found) {
         return cn__error(CN_ERR_UNSUPPORTED,
                          "a class-activation map wants a model that ends with a global average pool and one 1×1 "
                          "convolution or linear layer, not with %s '%s'",
-                         node ? node->layer->ops->type : "its", node ? node->name : "input");
+                         node ? node->layer->type->name : "its", node ? node->name : "input");
     found->features = node->inputs[0];
     return CN_OK;
 }

@@ -55,17 +55,17 @@ static void append_option(cn__text *json, const cn_layer *layer, const cn__attr 
 }
 
 static bool append_layer(cn__text *json, const cn_model *model, const cn__node *node) {
-    const cn__layer_ops *ops = node->layer->ops;
+    const cn__layer_type *type = node->layer->type;
     cn__text_append(json, "{\"name\":");
     bool good = cn__json_append_string(json, node->name);
-    cn__text_append(json, ",\"type\":\"%s\",\"inputs\":[", ops->type);
+    cn__text_append(json, ",\"type\":\"%s\",\"inputs\":[", type->name);
     for (int32_t i = 0; i < node->input_count; i++) {
         cn__text_append(json, i ? "," : "");
         good = cn__json_append_string(json, cn__model_name(model, node->inputs[i])) && good;
     }
     cn__text_append(json, "],\"options\":{");
-    for (const cn__attr *attr = ops->attrs; attr && attr->name; attr++) {
-        cn__text_append(json, attr == ops->attrs ? "" : ",");
+    for (const cn__attr *attr = type->attrs; attr && attr->name; attr++) {
+        cn__text_append(json, attr == type->attrs ? "" : ",");
         append_option(json, node->layer, attr);
     }
     cn__text_append(json, "}}");
@@ -176,8 +176,8 @@ static bool read_value(const json_t *json, const cn__attr *attr, cn_layer *layer
     return false;
 }
 
-static const cn__attr *find_attr(const cn__layer_ops *ops, const char *name) {
-    for (const cn__attr *attr = ops->attrs; attr && attr->name; attr++)
+static const cn__attr *find_attr(const cn__layer_type *type, const char *name) {
+    for (const cn__attr *attr = type->attrs; attr && attr->name; attr++)
         if (strcmp(attr->name, name) == 0)
             return attr;
     return NULL;
@@ -187,7 +187,7 @@ static cn_status read_options(json_t *options, const char *name, cn_layer *layer
     const char *key;
     json_t *value;
     json_object_foreach(options, key, value) {
-        const cn__attr *attr = find_attr(layer->ops, key);
+        const cn__attr *attr = find_attr(layer->type, key);
         if (!attr)
             return bad_option(name, key, "is not known to this version");
         if (!read_value(value, attr, layer))
@@ -197,14 +197,14 @@ static cn_status read_options(json_t *options, const char *name, cn_layer *layer
 }
 
 static cn_status read_layer(cn_context *ctx, const json_t *json, const char *name, cn_layer **layer) {
-    const char *type = json_string_value(json_object_get(json, "type"));
-    const cn__layer_ops *ops = type ? cn__layer_ops_find(type) : NULL;
+    const char *type_name = json_string_value(json_object_get(json, "type"));
+    const cn__layer_type *type = type_name ? cn__layer_type_find(type_name) : NULL;
     cn_layer *made;
     *layer = NULL;
-    if (!ops)
+    if (!type)
         return cn__error(CN_ERR_FORMAT, "layer '%.200s' is of type '%.200s', which this version does not know", name,
-                         type ? type : "");
-    CN__TRY(cn__layer_alloc(ctx, ops, &made));
+                         type_name ? type_name : "");
+    CN__TRY(cn__layer_alloc(ctx, type, &made));
     cn_status status = read_options(json_object_get(json, "options"), name, made);
     if (status != CN_OK) {
         cn_layer_free(made);

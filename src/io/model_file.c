@@ -153,7 +153,7 @@ static cn_status check_tensors(const cn_model *model, const cn__safetensors *fil
     for (size_t i = 0; i < model->node_count; i++) {
         cn__tensor_spec specs[CN__MAX_TENSORS];
         const cn__node *node = &model->nodes[i];
-        int count = node->layer->ops->tensors ? node->layer->ops->tensors(node->layer, specs) : 0;
+        int count = node->layer->type->tensors ? node->layer->type->tensors(node->layer, specs) : 0;
         for (int t = 0; t < count; t++) {
             snprintf(name, sizeof name, "%s.%s", node->name, specs[t].name);
             CN__TRY(check_entry(file, name, &specs[t]));

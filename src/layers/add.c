@@ -34,20 +34,20 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
                               op->out->shape.height, op->out->shape.width, op->accumulate[i]);
 }
 
-static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
-                                           {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
-                                            {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__layer_impl batch = {
+    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+};
 
-const cn__layer_ops cn__add_ops = {
-    .type = "Add",
+const cn__layer_type cn__add_type = {
+    .name = "Add",
     .bytes = sizeof(cn_layer),
-    .role = CN__ROLE_ADD,
+    .kind = CN__KIND_ADD,
     .min_inputs = 2,
     .max_inputs = INT32_MAX,
     .infer = infer,
-    .forward = forward_phases,
-    .backward = backward_phases,
+    .batch = &batch,
+    .small_batch = &batch,
 };
 
 cn_status cn_add_new(cn_context *context, cn_layer **layer) {
@@ -55,6 +55,6 @@ cn_status cn_add_new(cn_context *context, cn_layer **layer) {
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__layer_alloc(context, &cn__add_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__add_type, &made));
     return cn__layer_finish(made, layer);
 }

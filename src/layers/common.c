@@ -9,6 +9,16 @@ size_t cn__items_in_planes(const cn__op *op, const cn__pass *pass) {
     return (size_t)pass->blocks * (size_t)op->in[0]->shape.channels;
 }
 
+size_t cn__border_items(const cn__op *op, const cn__pass *pass) {
+    return op->out->pad[0] || op->out->pad[1] ? cn__items_out_planes(op, pass) : 0;
+}
+
+void cn__border(const cn__op *op, const cn__pass *pass, size_t item) {
+    size_t channels = (size_t)op->out->shape.channels;
+    (void)pass;
+    cn__fmap_border(op->out, item / channels, item % channels);
+}
+
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
     (void)layer;
     (void)name;

@@ -1,5 +1,6 @@
 /* flatten.c: [C, H, W] to C·H·W features, torch.nn.Flatten. In lanes each pixel's line becomes a plane of its own. */
 #include "layers/layers.h"
+#include "layers/small_batch/small_batch.h"
 
 static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
     int64_t features = (int64_t)in->channels * in->height * in->width;
@@ -43,19 +44,20 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
                           as_column(to.data + y * to.row, CN__LANES), shape.width, 1, op->accumulate[0]);
 }
 
-static const cn__stage forward_phases[] = {{cn__items_in_planes, forward, CN__SCOPE_LOCAL},
-                                           {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward_phases[] = {{cn__items_in_planes, backward, CN__SCOPE_LOCAL},
-                                            {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__layer_impl batch = {
+    .forward = {{cn__items_in_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_in_planes, backward, CN__SCOPE_LOCAL}},
+};
 
-const cn__layer_ops cn__flatten_ops = {
-    .type = "Flatten",
+const cn__layer_type cn__flatten_type = {
+    .name = "Flatten",
     .bytes = sizeof(cn_layer),
+    .kind = CN__KIND_FLATTEN,
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .forward = forward_phases,
-    .backward = backward_phases,
+    .batch = &batch,
+    .small_batch = &cn__flatten_small_batch,
 };
 
 cn_status cn_flatten_new(cn_context *context, cn_layer **layer) {
@@ -63,6 +65,6 @@ cn_status cn_flatten_new(cn_context *context, cn_layer **layer) {
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__layer_alloc(context, &cn__flatten_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__flatten_type, &made));
     return cn__layer_finish(made, layer);
 }

@@ -1,8 +1,8 @@
 /* layers.h: what a layer is to the rest of the library, and how it computes.
  *
- * One file a layer; each defines a `cn__layer_ops` table that registry.c lists. A layer knows shapes, parameters and
- * mathematics. It does not know about graphs: a plan (plan/compiled.h) binds it to memory through a `cn__op` and runs
- * its phases.
+ * One file a layer; each defines a `cn__layer_type`, what the layer is, that registry.c lists, and one or several
+ * `cn__layer_impl`, ways to compute it. A layer knows shapes, parameters and mathematics. It does not know about graphs:
+ * a plan (plan/compiled.h) binds it to memory through a `cn__op` and runs its stages.
  */
 #ifndef CN_LAYERS_H
 #define CN_LAYERS_H
@@ -110,7 +110,7 @@ struct cn__op {
     const cn__fmap *d_out;            /* backward: given */
     cn__fmap *const *d_in;            /* backward: to be written; an entry is NULL where not wanted */
     const bool *accumulate;           /* per input: add to d_in instead of writing it */
-    void *tensor[CN__MAX_TENSORS];    /* parameters and buffers in the order of ops->tensors */
+    void *tensor[CN__MAX_TENSORS];    /* parameters and buffers in the order of type->tensors */
     float *gradient[CN__MAX_TENSORS]; /* NULL for buffers, and without a backward pass */
     cn__post_ops post;
     /* A convolution whose output only a norm reads gathers its moments for that norm, which then need not read it once
@@ -165,19 +165,50 @@ typedef struct cn__window {
     int32_t kernel, stride, padding, dilation; /* by height */
 } cn__window;
 
-typedef enum cn__role {
-    CN__ROLE_OTHER,
-    CN__ROLE_NORM,
-    CN__ROLE_ADD,
-    CN__ROLE_RELU,
-    CN__ROLE_DROPOUT,
-    CN__ROLE_POOL
-} cn__role;
+/* Those that others ask about. */
+typedef enum cn__layer_kind {
+    CN__KIND_OTHER,
+    CN__KIND_CONV2D,
+    CN__KIND_LINEAR,
+    CN__KIND_BATCH_NORM,
+    CN__KIND_GROUP_NORM,
+    CN__KIND_ADD,
+    CN__KIND_RELU,
+    CN__KIND_DROPOUT,
+    CN__KIND_MAX_POOL2D,
+    CN__KIND_AVG_POOL2D,
+    CN__KIND_ADAPTIVE_AVG_POOL2D,
+    CN__KIND_FLATTEN,
+    CN__KIND_SOFTMAX,
+    CN__KIND_LOG_SOFTMAX
+} cn__layer_kind;
 
-typedef struct cn__layer_ops {
-    const char *type; /* PyTorch's class name */
+#define CN__MAX_STAGES 6
+
+/* A way to compute a layer. Members may be NULL where there is nothing to do. */
+typedef struct cn__layer_impl {
+    /* Whether it can compute this layer; NULL: always. */
+    bool (*serves)(const cn_layer *layer);
+    /* Of a way that takes in the max pool behind the layer: whether it does, for images like `in`. */
+    bool (*takes_pool)(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks);
+    /* Multiply-adds of an image that it takes; NULL: the type's. */
+    int64_t (*multiply_adds)(const cn_layer *layer, cn__shape in, cn__shape out);
+    void (*requirements)(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                         cn__requirements *requirements);
+    /* Precomputes index lists into op->geometry; unbind frees it, and is called only if it is not NULL, also when
+     * bind failed half-way. */
+    cn_status (*bind)(cn__op *op);
+    void (*unbind)(cn__op *op);
+    cn__stage prepare;                                           /* runs when parameters have changed */
+    cn__stage forward[CN__MAX_STAGES], backward[CN__MAX_STAGES]; /* the last has a NULL `run` */
+    bool backward_reads_in, backward_reads_out;                  /* activations that must live until backward */
+} cn__layer_impl;
+
+/* What a layer is. */
+typedef struct cn__layer_type {
+    const char *name; /* PyTorch's class name */
     size_t bytes;     /* of its struct, which begins with a cn_layer */
-    cn__role role;
+    cn__layer_kind kind;
     int32_t min_inputs, max_inputs;
     const cn__attr *attrs; /* ends with a NULL name; NULL: none */
 
@@ -188,62 +219,66 @@ typedef struct cn__layer_ops {
     /* NULL where there are none: */
     int (*tensors)(const cn_layer *layer, cn__tensor_spec *specs); /* returns how many */
     void (*init)(const cn_layer *layer, cn__rng *rng, void *const *tensors);
-    int64_t (*multiply_adds)(const cn_layer *layer, cn__shape in, cn__shape out);
+    int64_t (*multiply_adds)(const cn_layer *layer, cn__shape in, cn__shape out); /* of an image */
     bool (*window)(const cn_layer *layer, cn__shape in, cn__window *window);
-    void (*requirements)(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                         cn__requirements *requirements);
-    /* Precomputes index lists into work->geometry; unbind frees it, and is called only if it is not NULL, also when
-     * bind failed half-way. */
-    cn_status (*bind)(cn__op *op);
-    void (*unbind)(cn__op *op);
     /* A training pass wants more than one value a channel. */
     bool wants_batch;
     /* Norms: whether a pass wants the moments of its input; NULL: never. */
     bool (*wants_moments)(const cn_layer *layer, bool training);
     /* Norms that in a pass without moments are y = scale · x + shift, channel by channel; NULL: never. */
     void (*fixed_factors)(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift);
-    bool convolves; /* can gather moments, and takes in what follows it */
 
-    const cn__stage *prepare;                   /* runs when parameters have changed; a single one, or NULL */
-    const cn__stage *forward, *backward;        /* arrays that end with a NULL `run`; NULL: none */
-    bool backward_reads_in, backward_reads_out; /* activations that must live until backward */
-} cn__layer_ops;
+    /* The ways to compute it. */
+    const cn__layer_impl *batch;       /* 16 images in the lanes */
+    const cn__layer_impl *small_batch; /* one image, 16 channels in the lanes, see small_batch.h; NULL: it cannot */
+    const cn__layer_impl *with_pool;   /* with the max pool behind it, whose output is then the layer's; NULL: none */
+} cn__layer_type;
 
 struct cn_layer {
-    const cn__layer_ops *ops;
+    const cn__layer_type *type;
     cn_context *ctx;
 };
 
+/* Convolutions and linear layers can gather moments, and take in what follows them. */
+static inline bool cn__layer_convolves(const cn_layer *layer) {
+    return layer->type->kind == CN__KIND_CONV2D || layer->type->kind == CN__KIND_LINEAR;
+}
+
+/* NULL: it cannot be computed with channels in the lanes. */
+static inline const cn__layer_impl *cn__layer_small_batch(const cn_layer *layer) {
+    const cn__layer_impl *impl = layer->type->small_batch;
+    return impl && impl->serves && !impl->serves(layer) ? NULL : impl;
+}
+
+/* Multiply-adds of an image that a way to compute a layer takes. */
+static inline int64_t cn__impl_multiply_adds(const cn__layer_impl *impl, const cn_layer *layer, cn__shape in,
+                                             cn__shape out) {
+    if (impl->multiply_adds)
+        return impl->multiply_adds(layer, in, out);
+    return layer->type->multiply_adds ? layer->type->multiply_adds(layer, in, out) : 0;
+}
+
 /* ---- registry.c ---- */
 
-const cn__layer_ops *cn__layer_ops_find(const char *type); /* NULL: unknown */
-/* A zeroed layer of that type; its caller sets hyper-parameters and calls ops->validate. */
-cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_ops *ops, cn_layer **layer);
+const cn__layer_type *cn__layer_type_find(const char *name); /* NULL: unknown */
+/* A zeroed layer of that type; its caller sets hyper-parameters and calls type->validate. */
+cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_type *type, cn_layer **layer);
 /* Validates and hands out, or frees and fails: the end of every public constructor. */
 cn_status cn__layer_finish(cn_layer *made, cn_layer **layer);
 /* A layer with the same hyper-parameters. */
 cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy);
 
-/* ---- channels/channel_layers.c ---- */
-
-/* How a layer infers with channels in the lanes: demand, bind, unbind, prepare, forward and the multiply-adds that this
- * takes are to be taken from there; its parameters need not outlive `prepare`. NULL: it cannot. */
-const cn__layer_ops *cn__small_batch_ops(const cn_layer *layer);
-
-/* ---- pooled_convolution.c, pooled_relu.c ---- */
-
-/* How a layer computes with the max pool behind it: its output is the pool's. */
-extern const cn__layer_ops cn__pooled_convolution_ops, cn__pooled_relu_ops;
-/* Whether it does, for images like `in`. */
-bool cn__convolution_takes_pool(const cn_layer *convolution, const cn_layer *pool, cn__shape in, int32_t max_blocks);
-/* Whether a max pool's windows are 2×2 and tile images like `in`: then a ReLU takes it. */
+/* Whether a max pool's windows are 2×2 and tile images like `in` (pool2d.c). */
 bool cn__pool_halves(const cn_layer *pool, cn__shape in);
 
 /* ---- helpers that several layers share (common.c) ---- */
 
-/* Items for phases over (block, channel of the output or input): block-major. */
+/* Items of stages over (block, channel of the output or input): block-major. */
 size_t cn__items_out_planes(const cn__op *op, const cn__pass *pass);
 size_t cn__items_in_planes(const cn__op *op, const cn__pass *pass);
+/* A stage that fills the borders of the output's planes, for layers whose items are not planes. */
+size_t cn__border_items(const cn__op *op, const cn__pass *pass); /* 0 without a border */
+void cn__border(const cn__op *op, const cn__pass *pass, size_t item);
 /* Output shape = input shape. */
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
 /* CN_ERR_ARGUMENT naming type and hyper-parameter unless least <= value <= most. */
@@ -254,7 +289,7 @@ void cn__pointwise_fill(cn__pointwise_args *args, const cn__op *op, const cn__pa
 /* Output size of a window along one dimension; 0 or less: it does not fit. */
 int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode);
 
-float cn__dropout_p(const cn_layer *layer); /* of a layer whose role is dropout */
+float cn__dropout_p(const cn_layer *layer); /* of a dropout layer */
 
 /* Rows into which a convolution cuts a plane of its output to gather moments: 192 pixels or more, or half of the plane
  * where that is 7 rows or more; by shape alone, so that their sums do not depend on the number of threads. */

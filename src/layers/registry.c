@@ -23,30 +23,30 @@
     X(softmax)                                                                                                         \
     X(log_softmax)
 
-#define CN__DECLARE(name) extern const cn__layer_ops cn__##name##_ops;
+#define CN__DECLARE(name) extern const cn__layer_type cn__##name##_type;
 CN__LAYERS(CN__DECLARE)
 
-#define CN__ENTRY(name) &cn__##name##_ops,
-static const cn__layer_ops *const layers[] = {CN__LAYERS(CN__ENTRY)};
+#define CN__ENTRY(name) &cn__##name##_type,
+static const cn__layer_type *const layers[] = {CN__LAYERS(CN__ENTRY)};
 
-const cn__layer_ops *cn__layer_ops_find(const char *type) {
+const cn__layer_type *cn__layer_type_find(const char *name) {
     for (size_t i = 0; i < CN__COUNT(layers); i++)
-        if (strcmp(layers[i]->type, type) == 0)
+        if (strcmp(layers[i]->name, name) == 0)
             return layers[i];
     return NULL;
 }
 
-cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_ops *ops, cn_layer **layer) {
-    *layer = cn__alloc(ctx, 1, ops->bytes);
+cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_type *type, cn_layer **layer) {
+    *layer = cn__alloc(ctx, 1, type->bytes);
     if (!*layer)
-        return cn__no_memory(ops->type);
-    (*layer)->ops = ops;
+        return cn__no_memory(type->name);
+    (*layer)->type = type;
     (*layer)->ctx = ctx;
     return CN_OK;
 }
 
 cn_status cn__layer_finish(cn_layer *made, cn_layer **layer) {
-    cn_status status = made->ops->validate ? made->ops->validate(made) : CN_OK;
+    cn_status status = made->type->validate ? made->type->validate(made) : CN_OK;
     if (status != CN_OK) {
         cn_layer_free(made);
         made = NULL;
@@ -56,8 +56,8 @@ cn_status cn__layer_finish(cn_layer *made, cn_layer **layer) {
 }
 
 cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy) {
-    CN__TRY(cn__layer_alloc(layer->ctx, layer->ops, copy));
-    memcpy(*copy, layer, layer->ops->bytes); /* a layer owns nothing */
+    CN__TRY(cn__layer_alloc(layer->ctx, layer->type, copy));
+    memcpy(*copy, layer, layer->type->bytes); /* a layer owns nothing */
     return CN_OK;
 }
 

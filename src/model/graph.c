@@ -96,19 +96,19 @@ static cn_status check_name(const cn_model *model, const char *name) {
 /* Shape of the layer's output, checked for size. */
 static cn_status infer(const cn_model *model, const cn_layer *layer, const char *name, int32_t count,
                        const int32_t *inputs, cn__shape *out) {
-    const cn__layer_ops *ops = layer->ops;
-    if (count < ops->min_inputs || count > ops->max_inputs)
-        return cn__error(CN_ERR_ARGUMENT, "%s '%s' reads %d inputs, wanted %s%d", ops->type, name, count,
-                         ops->max_inputs > ops->min_inputs ? "at least " : "", ops->min_inputs);
+    const cn__layer_type *type = layer->type;
+    if (count < type->min_inputs || count > type->max_inputs)
+        return cn__error(CN_ERR_ARGUMENT, "%s '%s' reads %d inputs, wanted %s%d", type->name, name, count,
+                         type->max_inputs > type->min_inputs ? "at least " : "", type->min_inputs);
     cn__shape *in = cn__alloc(model->ctx, (size_t)count, sizeof *in);
     if (!in)
         return cn__no_memory("a layer's shapes");
     for (int32_t i = 0; i < count; i++)
         in[i] = cn__model_shape(model, inputs[i]);
-    cn_status status = ops->infer(layer, name, count, in, out);
+    cn_status status = type->infer(layer, name, count, in, out);
     cn__free(model->ctx, in);
     if (status == CN_OK && (int64_t)out->channels * out->height * out->width > INT32_MAX)
-        status = cn__error(CN_ERR_SHAPE, "%s '%s': its output of %d×%d×%d has more than %d values", ops->type, name,
+        status = cn__error(CN_ERR_SHAPE, "%s '%s': its output of %d×%d×%d has more than %d values", type->name, name,
                            out->channels, out->height, out->width, INT32_MAX);
     return status;
 }
@@ -116,12 +116,12 @@ static cn_status infer(const cn_model *model, const cn_layer *layer, const char 
 /* Bounds every parameter's size, so that nothing later can overflow. */
 static cn_status check_tensors(const cn_layer *layer, const char *name) {
     cn__tensor_spec specs[CN__MAX_TENSORS];
-    int count = layer->ops->tensors ? layer->ops->tensors(layer, specs) : 0;
+    int count = layer->type->tensors ? layer->type->tensors(layer, specs) : 0;
     for (int t = 0; t < count; t++) {
         int64_t elements = 1;
         for (int i = 0; i < specs[t].dims; i++)
             if (__builtin_mul_overflow(elements, specs[t].shape[i], &elements) || elements > INT32_MAX)
-                return cn__error(CN_ERR_SHAPE, "%s '%s': its %s has more than %d elements", layer->ops->type, name,
+                return cn__error(CN_ERR_SHAPE, "%s '%s': its %s has more than %d elements", layer->type->name, name,
                                  specs[t].name, INT32_MAX);
     }
     return CN_OK;

@@ -24,8 +24,8 @@ static size_t padded(size_t floats) {
 }
 
 static int node_specs(const cn__node *node, cn__tensor_spec *specs) {
-    const cn__layer_ops *ops = node->layer->ops;
-    return ops->tensors ? ops->tensors(node->layer, specs) : 0;
+    const cn__layer_type *type = node->layer->type;
+    return type->tensors ? type->tensors(node->layer, specs) : 0;
 }
 
 static cn_status check_readers(const cn_model *model) {
@@ -147,8 +147,8 @@ cn_status cn_model_init(cn_model *model, uint64_t seed) {
         for (int32_t t = 0; t < node->tensor_count; t++)
             tensors[t] = model->tensors[node->first_tensor + t].value.data;
         cn__rng rng = cn__rng_new(seed, CN__STREAM_INIT, i);
-        if (node->layer->ops->init)
-            node->layer->ops->init(node->layer, &rng, tensors);
+        if (node->layer->type->init)
+            node->layer->type->init(node->layer, &rng, tensors);
     }
     model->seed = seed;
     cn__model_end_session(model);

@@ -24,10 +24,10 @@ static void gather(const cn__node *node, const cn__receptive_field *fields, cn__
 }
 
 static void grow(const cn_model *model, const cn__node *node, cn__receptive_field *field) {
-    const cn__layer_ops *ops = node->layer->ops;
+    const cn__layer_type *type = node->layer->type;
     field->rf_out = field->rf_in;
     field->jump_out = field->jump_in;
-    field->present = ops->window && ops->window(node->layer, cn__model_shape(model, node->inputs[0]), &field->window);
+    field->present = type->window && type->window(node->layer, cn__model_shape(model, node->inputs[0]), &field->window);
     if (!field->present)
         return;
     const cn__window *window = &field->window;

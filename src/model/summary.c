@@ -11,7 +11,7 @@ int64_t cn_model_layer_count(const cn_model *model) {
 /* Known before cn_model_init allocates them. */
 static int64_t count_parameters(const cn_layer *layer) {
     cn__tensor_spec specs[CN__MAX_TENSORS];
-    int count = layer->ops->tensors ? layer->ops->tensors(layer, specs) : 0;
+    int count = layer->type->tensors ? layer->type->tensors(layer, specs) : 0;
     int64_t parameters = 0;
     for (int t = 0; t < count; t++) {
         int64_t elements = specs[t].parameter;
@@ -27,11 +27,11 @@ static void describe(const cn_model *model, const cn__node *node, const cn__rece
     const cn_layer *layer = node->layer;
     cn__shape in = cn__model_shape(model, node->inputs[0]), out = node->shape;
     info->name = node->name;
-    info->type = layer->ops->type;
+    info->type = layer->type->name;
     cn__shape_out(in, info->input);
     cn__shape_out(out, info->output);
     info->parameters = count_parameters(layer);
-    info->multiply_adds = layer->ops->multiply_adds ? layer->ops->multiply_adds(layer, in, out) : 0;
+    info->multiply_adds = layer->type->multiply_adds ? layer->type->multiply_adds(layer, in, out) : 0;
     info->activation_bytes = (int64_t)sizeof(float) * out.channels * out.height * out.width;
     if (!field->present)
         return;

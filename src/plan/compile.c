@@ -60,20 +60,21 @@ static void find_wanted(compiler *c) {
     c->wanted[0] &= c->plan->options.training;
 }
 
-static const cn__layer_ops *own_ops(const cn__fused_op *fused, const cn__layer_ops *head) {
-    if (fused->pool < 0)
-        return head;
-    return head->convolves ? &cn__pooled_convolution_ops : &cn__pooled_relu_ops;
+static const cn__layer_impl *choose_impl(const cn__plan *plan, const cn__fused_op *fused) {
+    const cn_layer *head = head_node(plan, fused)->layer;
+    if (plan->options.small_batch)
+        return cn__layer_small_batch(head);
+    return fused->pool < 0 ? head->type->batch : head->type->with_pool;
 }
 
 static void ask_demand(compiler *c, cn__fused_op *fused) {
     const cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, fused);
     fused->backward = c->wanted[fused->last + 1];
-    fused->ops = plan->options.small_batch ? cn__small_batch_ops(node->layer) : own_ops(fused, node->layer->ops);
-    if (fused->ops->requirements)
-        fused->ops->requirements(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape,
-                                 plan->max_blocks, fused->backward, &fused->requirements);
+    fused->impl = choose_impl(plan, fused);
+    if (fused->impl->requirements)
+        fused->impl->requirements(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape,
+                                  plan->max_blocks, fused->backward, &fused->requirements);
 }
 
 static bool wants_border(const cn__fused_op *fused) {
@@ -105,11 +106,11 @@ static bool needs_copy(const compiler *c, const cn__fused_op *fused, int32_t val
 static void live_unit(compiler *c, const cn__fused_op *fused) {
     const cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, fused);
-    const cn__layer_ops *ops = fused->ops;
+    const cn__layer_impl *impl = fused->impl;
     int32_t forward = forward_time(plan, fused), backward = backward_time(plan, fused), out = fused->last + 1;
     c->value_first[out] = forward;
     extend(&c->value_last[out], forward);
-    if (fused->backward && (ops->backward_reads_out || fused->op.post.relu))
+    if (fused->backward && (impl->backward_reads_out || fused->op.post.relu))
         extend(&c->value_last[out], backward);
     int32_t read =
         fused->requirements.until_end ? end_time(plan) : backward; /* when backward phases have read their maps */
@@ -118,7 +119,7 @@ static void live_unit(compiler *c, const cn__fused_op *fused) {
     for (int32_t i = 0; i < node->input_count; i++) {
         int32_t value = node->inputs[i] + 1;
         extend(&c->value_last[value], forward);
-        if (fused->backward && ops->backward_reads_in && !needs_copy(c, fused, value))
+        if (fused->backward && impl->backward_reads_in && !needs_copy(c, fused, value))
             extend(&c->value_last[value], read);
         begin(&c->gradient_first[value], backward);
     }
@@ -193,11 +194,12 @@ static cn_status add_copies(compiler *c, cn__fused_op *fused) {
 /* The norm that is the only reader of a convolution's output, or NULL. */
 static cn__fused_op *norm_behind(const cn__plan *plan, const cn__fused_op *fused) {
     const cn__node *node = head_node(plan, fused);
-    if (!node->layer->ops->convolves || fused->pool >= 0 || plan->model->nodes[fused->last].readers != 1)
+    bool gathers = cn__layer_convolves(node->layer) && fused->pool < 0 && !plan->options.small_batch;
+    if (!gathers || plan->model->nodes[fused->last].readers != 1)
         return NULL;
     for (cn__fused_op *other = plan->fused_ops; other < plan->fused_ops + plan->fused_op_count; other++)
         if (head_node(plan, other)->inputs[0] == fused->last)
-            return other->ops->wants_moments ? other : NULL;
+            return head_node(plan, other)->layer->type->wants_moments ? other : NULL;
     return NULL;
 }
 
@@ -314,7 +316,7 @@ static cn_status bind_fused_op(cn__plan *plan, cn__fused_op *fused) {
         op->tensor[t] = plan->tensors[entry];
         op->gradient[t] = fused->backward ? plan->model->tensors[entry].gradient.data : NULL;
     }
-    return fused->ops->bind ? fused->ops->bind(op) : CN_OK;
+    return fused->impl->bind ? fused->impl->bind(op) : CN_OK;
 }
 
 static cn_status make_fused_op(cn__plan *plan, cn__fused_op *fused) {
@@ -327,8 +329,8 @@ static cn_status make_fused_op(cn__plan *plan, cn__fused_op *fused) {
 }
 
 static void free_fused_op(cn__plan *plan, cn__fused_op *fused) {
-    if (fused->op.geometry && fused->ops->unbind)
-        fused->ops->unbind(&fused->op);
+    if (fused->op.geometry && fused->impl->unbind)
+        fused->impl->unbind(&fused->op);
     cn__free(plan->ctx, fused->in);
     cn__free(plan->ctx, fused->d_in);
     cn__free(plan->ctx, fused->accumulate);
@@ -383,7 +385,7 @@ static cn_status compile_with_tables(cn__plan *plan) {
 
 bool cn__plan_serves_small_batches(const cn_model *model) {
     for (size_t n = 0; n < model->node_count; n++)
-        if (!cn__small_batch_ops(model->nodes[n].layer))
+        if (!cn__layer_small_batch(model->nodes[n].layer))
             return false;
     return true;
 }

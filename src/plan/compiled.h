@@ -13,11 +13,11 @@
  * convolution with its norm, add and ReLU. */
 typedef struct cn__fused_op {
     cn__op op;
-    const cn__layer_ops *ops; /* how the head computes */
-    int32_t head, last;       /* nodes: the layer that computes, and the one whose value comes out */
-    int32_t skip;             /* value that a fused add reads; -1: none */
-    int32_t folded;           /* norm that has gone into the weights; -1: none */
-    int32_t pool;             /* max pool behind a convolution; -1: none */
+    const cn__layer_impl *impl; /* how the head computes */
+    int32_t head, last;         /* nodes: the layer that computes, and the one whose value comes out */
+    int32_t skip;               /* value that a fused add reads; -1: none */
+    int32_t folded;             /* norm that has gone into the weights; -1: none */
+    int32_t pool;               /* max pool behind a convolution; -1: none */
     const cn__fmap **in;
     cn__fmap **d_in;
     bool *accumulate;

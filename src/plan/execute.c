@@ -41,7 +41,7 @@ static void run_items(const cn__plan *plan, const cn__instructions *instructions
     cn__trace_end(plan->ctx, begun,
                   (cn_trace_event){.pass = instructions->pass,
                                    .layer = node ? node->name : NULL,
-                                   .type = node ? node->layer->ops->type : NULL,
+                                   .type = node ? node->layer->type->name : NULL,
                                    .thread = pass->thread});
 }
 
@@ -168,8 +168,8 @@ static bool brief_pass(const cn__plan *plan) {
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         const cn__node *node = &plan->model->nodes[plan->fused_ops[u].head];
         cn__shape in = cn__model_shape(plan->model, node->inputs[0]);
-        if (plan->fused_ops[u].ops->multiply_adds)
-            products = cn__add_capped(products, plan->fused_ops[u].ops->multiply_adds(node->layer, in, node->shape));
+        int64_t more = cn__impl_multiply_adds(plan->fused_ops[u].impl, node->layer, in, node->shape);
+        products = cn__add_capped(products, more);
     }
     return plan->options.small_batch && products < BRIEF_PRODUCTS;
 }
@@ -190,7 +190,8 @@ static cn_status add(cn__plan *plan, cn__instructions *instructions, cn__instruc
 /* Layers made for channels in the lanes make as many items as are worth it. */
 static cn_status add_phase(cn__plan *plan, cn__instructions *instructions, const cn__fused_op *fused,
                            const cn__stage *phase) {
-    bool own = fused->ops == fused->op.layer->ops, serial = own ? brief_map(plan, fused->op.out) : plan->serial;
+    bool own = fused->impl == fused->op.layer->type->batch,
+         serial = own ? brief_map(plan, fused->op.out) : plan->serial;
     return add(plan, instructions,
                (cn__instruction){
                    .phase = phase, .op = &fused->op, .node = &plan->model->nodes[fused->head], .serial = serial});
@@ -198,7 +199,7 @@ static cn_status add_phase(cn__plan *plan, cn__instructions *instructions, const
 
 static cn_status add_phases(cn__plan *plan, cn__instructions *instructions, const cn__fused_op *fused,
                             const cn__stage *phases) {
-    for (const cn__stage *phase = phases; phase && phase->run; phase++)
+    for (const cn__stage *phase = phases; phase->run; phase++)
         CN__TRY(add_phase(plan, instructions, fused, phase));
     return CN_OK;
 }
@@ -214,7 +215,7 @@ static cn_status add_forward(cn__plan *plan, cn__fused_op *fused) {
     for (int32_t i = 0; i < node->input_count; i++)
         if (fused->copies[i].data)
             CN__TRY(add_border(plan, node, &plan->values[node->inputs[i] + 1], &fused->copies[i]));
-    CN__TRY(add_phases(plan, &plan->forward, fused, fused->ops->forward));
+    CN__TRY(add_phases(plan, &plan->forward, fused, fused->impl->forward));
     fused->end_instruction = plan->forward.count;
     return CN_OK;
 }
@@ -228,13 +229,13 @@ cn_status cn__instructions_make(cn__plan *plan) {
     if (input->pad[0] > 0 || input->pad[1] > 0)
         CN__TRY(add_border(plan, NULL, NULL, input));
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
-        if (plan->fused_ops[u].ops->prepare)
-            CN__TRY(add_phase(plan, &plan->prepare, &plan->fused_ops[u], plan->fused_ops[u].ops->prepare));
+        if (plan->fused_ops[u].impl->prepare.run)
+            CN__TRY(add_phase(plan, &plan->prepare, &plan->fused_ops[u], &plan->fused_ops[u].impl->prepare));
         CN__TRY(add_forward(plan, &plan->fused_ops[u]));
     }
     for (int32_t u = plan->fused_op_count - 1; u >= 0; u--)
         if (plan->fused_ops[u].backward)
-            CN__TRY(add_phases(plan, &plan->backward, &plan->fused_ops[u], plan->fused_ops[u].ops->backward));
+            CN__TRY(add_phases(plan, &plan->backward, &plan->fused_ops[u], plan->fused_ops[u].impl->backward));
     return CN_OK;
 }
 

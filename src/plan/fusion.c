@@ -3,8 +3,8 @@
  * → max pool. */
 #include "plan/compiled.h"
 
-static cn__role role(const cn_model *model, int32_t node) {
-    return model->nodes[node].layer->ops->role;
+static cn__layer_kind kind(const cn_model *model, int32_t node) {
+    return model->nodes[node].layer->type->kind;
 }
 
 /* The only reader of a node, or -1. */
@@ -20,8 +20,8 @@ static int32_t sole_reader(const cn_model *model, int32_t node) {
 
 /* Takes a convolution's batch norm into its weights, where that is all there is so far. */
 static bool fold(const cn_model *model, cn__fused_op *fused, int32_t next) {
-    const cn__layer_ops *ops = model->nodes[next].layer->ops;
-    if (fused->last != fused->head || !ops->fixed_factors || ops->wants_moments(model->nodes[next].layer, false))
+    const cn_layer *norm = model->nodes[next].layer;
+    if (fused->last != fused->head || !norm->type->fixed_factors || norm->type->wants_moments(norm, false))
         return false;
     fused->folded = next;
     return true;
@@ -61,12 +61,11 @@ static bool reads_alone(const cn_model *model, int32_t node) {
 
 static bool take_pool(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     const cn__node *head = &plan->model->nodes[fused->head];
+    const cn__layer_impl *impl = head->layer->type->with_pool;
     const cn_layer *pool = plan->model->nodes[next].layer;
     cn__shape in = cn__model_shape(plan->model, head->inputs[0]);
-    bool taken = head->layer->ops->convolves
-                     ? fused->skip < 0 && cn__convolution_takes_pool(head->layer, pool, in, plan->max_blocks)
-                     : cn__pool_halves(pool, in) && reads_alone(plan->model, head->inputs[0]);
-    if (plan->options.small_batch || !taken)
+    bool alone = cn__layer_convolves(head->layer) ? fused->skip < 0 : reads_alone(plan->model, head->inputs[0]);
+    if (plan->options.small_batch || !impl || !alone || !impl->takes_pool(head->layer, pool, in, plan->max_blocks))
         return false;
     fused->pool = next;
     return true;
@@ -74,30 +73,31 @@ static bool take_pool(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
 
 /* Takes `next` into the unit if what the unit has so far allows it. */
 static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
-    bool taken = false, convolves = plan->model->nodes[fused->head].layer->ops->convolves;
-    bool relu = role(plan->model, fused->head) == CN__ROLE_RELU;
-    cn__role what = role(plan->model, next);
+    bool taken = false, convolves = cn__layer_convolves(plan->model->nodes[fused->head].layer);
+    bool relu = kind(plan->model, fused->head) == CN__KIND_RELU;
+    cn__layer_kind what = kind(plan->model, next);
     if (fused->op.post.dropout > 0.0f || fused->pool >= 0)
         return false;
-    if ((relu || (convolves && plan->options.training)) && what != CN__ROLE_POOL)
+    if ((relu || (convolves && plan->options.training)) && what != CN__KIND_MAX_POOL2D)
         return false;
     switch (what) {
-    case CN__ROLE_NORM:
+    case CN__KIND_BATCH_NORM:
+    case CN__KIND_GROUP_NORM:
         taken = convolves && fold(plan->model, fused, next);
         break;
-    case CN__ROLE_ADD:
+    case CN__KIND_ADD:
         taken = take_skip(plan->model, fused, next);
         break;
-    case CN__ROLE_RELU:
+    case CN__KIND_RELU:
         taken = take_relu(fused);
         break;
-    case CN__ROLE_DROPOUT:
+    case CN__KIND_DROPOUT:
         taken = take_dropout(plan, fused, next);
         break;
-    case CN__ROLE_POOL:
+    case CN__KIND_MAX_POOL2D:
         taken = (convolves || relu) && take_pool(plan, fused, next);
         break;
-    case CN__ROLE_OTHER:
+    default:
         break;
     }
     if (taken)
@@ -105,13 +105,18 @@ static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     return taken;
 }
 
+static bool takes_what_follows(const cn_layer *layer) {
+    cn__layer_kind what = layer->type->kind;
+    return cn__layer_convolves(layer) || what == CN__KIND_BATCH_NORM || what == CN__KIND_GROUP_NORM ||
+           what == CN__KIND_RELU;
+}
+
 /* `inside` marks the nodes that earlier units have absorbed: of two norms that meet in an add, the first takes it. */
 static void find_unit(const cn__plan *plan, const bool *inside, int32_t node, cn__fused_op *fused) {
     const cn_model *model = plan->model;
     fused->head = fused->last = node;
     fused->skip = fused->folded = fused->pool = -1;
-    if (role(model, node) != CN__ROLE_NORM && role(model, node) != CN__ROLE_RELU &&
-        !model->nodes[node].layer->ops->convolves)
+    if (!takes_what_follows(model->nodes[node].layer))
         return;
     for (int32_t next = sole_reader(model, node); next >= 0 && !inside[next]; next = sole_reader(model, next))
         if (!absorb(plan, fused, next))

@@ -23,10 +23,10 @@ int32_t cn__small_batch_limit(const cn_model *model) {
     for (size_t n = 0; n < model->node_count; n++) {
         const cn__node *node = &model->nodes[n];
         cn__shape in = cn__model_shape(model, node->inputs[0]);
-        if (!node->layer->ops->multiply_adds)
+        if (!node->layer->type->multiply_adds)
             continue;
-        products += (double)node->layer->ops->multiply_adds(node->layer, in, node->shape);
-        small_batch += (double)cn__small_batch_ops(node->layer)->multiply_adds(node->layer, in, node->shape);
+        products += (double)node->layer->type->multiply_adds(node->layer, in, node->shape);
+        small_batch += (double)cn__impl_multiply_adds(cn__layer_small_batch(node->layer), node->layer, in, node->shape);
     }
     return (int32_t)(CLOSE * CN__LANES * products / small_batch);
 }

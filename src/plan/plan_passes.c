@@ -6,9 +6,9 @@ cn_status cn__plan_check_batch(const cn__plan *plan, int32_t images) {
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         const cn__node *node = &plan->model->nodes[plan->fused_ops[u].head];
         cn__shape shape = node->shape;
-        if (node->layer->ops->wants_batch && (int64_t)images * shape.height * shape.width < 2)
+        if (node->layer->type->wants_batch && (int64_t)images * shape.height * shape.width < 2)
             return cn__error(CN_ERR_SHAPE, "%s '%s' cannot train on one image of 1×1 pixels: a channel has one value",
-                             node->layer->ops->type, node->name);
+                             node->layer->type->name, node->name);
     }
     return CN_OK;
 }

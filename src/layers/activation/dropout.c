@@ -33,22 +33,22 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
     cn__pointwise_backward(op, pass, &post, item);
 }
 
-static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
-                                           {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
-                                            {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__layer_impl batch = {
+    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+};
 
-const cn__layer_ops cn__dropout_ops = {
-    .type = "Dropout",
+const cn__layer_type cn__dropout_type = {
+    .name = "Dropout",
     .bytes = sizeof(dropout),
-    .role = CN__ROLE_DROPOUT,
+    .kind = CN__KIND_DROPOUT,
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,
     .validate = validate,
     .infer = cn__infer_same,
-    .forward = forward_phases,
-    .backward = backward_phases,
+    .batch = &batch,
+    .small_batch = &batch,
 };
 
 cn_status cn_dropout_new(cn_context *context, float p, cn_layer **layer) {
@@ -56,7 +56,7 @@ cn_status cn_dropout_new(cn_context *context, float p, cn_layer **layer) {
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__layer_alloc(context, &cn__dropout_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__dropout_type, &made));
     ((dropout *)made)->p = p;
     return cn__layer_finish(made, layer);
 }

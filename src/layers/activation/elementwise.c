@@ -19,10 +19,11 @@ static void activation_backward(const cn__op *op, const cn__pass *pass, size_t i
                                 op->out->shape.height, op->out->shape.width, op->accumulate[0]);
 }
 
-const cn__stage cn__activation_forward[] = {{cn__items_out_planes, activation_forward, CN__SCOPE_LOCAL},
-                                            {NULL, NULL, CN__SCOPE_LOCAL}};
-const cn__stage cn__activation_backward[] = {{cn__items_out_planes, activation_backward, CN__SCOPE_LOCAL},
-                                             {NULL, NULL, CN__SCOPE_LOCAL}};
+const cn__layer_impl cn__activation_impl = {
+    .forward = {{cn__items_out_planes, activation_forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_out_planes, activation_backward, CN__SCOPE_LOCAL}},
+    .backward_reads_in = true,
+};
 
 void cn__pointwise_forward(const cn__op *op, const cn__pass *pass, const cn__post_ops *post, size_t item) {
     size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;

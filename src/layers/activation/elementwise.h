@@ -13,7 +13,8 @@ typedef struct cn__activation {
     int32_t approximate; /* GELU: a cn_gelu_kind */
 } cn__activation;
 
-extern const cn__stage cn__activation_forward[], cn__activation_backward[];
+extern const cn__layer_impl cn__activation_impl;
+extern const cn__layer_impl cn__relu_with_pool; /* pooled_relu.c */
 
 /* One item, a plane, of y = dropout(relu(x)) with either as `fused` says; backward reads y. */
 void cn__pointwise_forward(const cn__op *op, const cn__pass *pass, const cn__post_ops *post, size_t item);

@@ -16,17 +16,16 @@ static cn_status validate(cn_layer *layer) {
     return CN_OK;
 }
 
-const cn__layer_ops cn__gelu_ops = {
-    .type = "GELU",
+const cn__layer_type cn__gelu_type = {
+    .name = "GELU",
     .bytes = sizeof(cn__activation),
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,
     .validate = validate,
     .infer = cn__infer_same,
-    .forward = cn__activation_forward,
-    .backward = cn__activation_backward,
-    .backward_reads_in = true,
+    .batch = &cn__activation_impl,
+    .small_batch = &cn__activation_impl,
 };
 
 cn_status cn_gelu_new(cn_context *context, cn_gelu_kind approximate, cn_layer **layer) {
@@ -34,7 +33,7 @@ cn_status cn_gelu_new(cn_context *context, cn_gelu_kind approximate, cn_layer **
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__layer_alloc(context, &cn__gelu_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__gelu_type, &made));
     ((cn__activation *)made)->approximate = (int32_t)approximate;
     return cn__layer_finish(made, layer);
 }

@@ -1,21 +1,15 @@
 /* log_softmax.c: the logarithm of softmax over the channels, torch.nn.LogSoftmax: x - log Σ e^x. */
 #include "layers/activation/softmax.h"
 
-static cn_status validate(cn_layer *layer) {
-    ((cn__softmax_layer *)layer)->logarithm = true;
-    return CN_OK;
-}
-
-const cn__layer_ops cn__log_softmax_ops = {
-    .type = "LogSoftmax",
-    .bytes = sizeof(cn__softmax_layer),
+const cn__layer_type cn__log_softmax_type = {
+    .name = "LogSoftmax",
+    .bytes = sizeof(cn_layer),
+    .kind = CN__KIND_LOG_SOFTMAX,
     .min_inputs = 1,
     .max_inputs = 1,
-    .validate = validate,
     .infer = cn__infer_same,
-    .forward = cn__softmax_forward,
-    .backward = cn__softmax_backward,
-    .backward_reads_out = true,
+    .batch = &cn__softmax_batch,
+    .small_batch = &cn__softmax_small_batch,
 };
 
 cn_status cn_log_softmax_new(cn_context *context, cn_layer **layer) {
@@ -23,6 +17,6 @@ cn_status cn_log_softmax_new(cn_context *context, cn_layer **layer) {
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__layer_alloc(context, &cn__log_softmax_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__log_softmax_type, &made));
     return cn__layer_finish(made, layer);
 }

@@ -11,21 +11,22 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
     cn__pointwise_backward(op, pass, &relu, item);
 }
 
-static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
-                                           {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
-                                            {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__layer_impl batch = {
+    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+    .backward_reads_out = true,
+};
 
-const cn__layer_ops cn__relu_ops = {
-    .type = "ReLU",
+const cn__layer_type cn__relu_type = {
+    .name = "ReLU",
     .bytes = sizeof(cn_layer),
-    .role = CN__ROLE_RELU,
+    .kind = CN__KIND_RELU,
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = cn__infer_same,
-    .forward = forward_phases,
-    .backward = backward_phases,
-    .backward_reads_out = true,
+    .batch = &batch,
+    .small_batch = &batch,
+    .with_pool = &cn__relu_with_pool,
 };
 
 cn_status cn_relu_new(cn_context *context, cn_layer **layer) {
@@ -33,6 +34,6 @@ cn_status cn_relu_new(cn_context *context, cn_layer **layer) {
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__layer_alloc(context, &cn__relu_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__relu_type, &made));
     return cn__layer_finish(made, layer);
 }

@@ -6,16 +6,15 @@ static cn_status validate(cn_layer *layer) {
     return CN_OK;
 }
 
-const cn__layer_ops cn__silu_ops = {
-    .type = "SiLU",
+const cn__layer_type cn__silu_type = {
+    .name = "SiLU",
     .bytes = sizeof(cn__activation),
     .min_inputs = 1,
     .max_inputs = 1,
     .validate = validate,
     .infer = cn__infer_same,
-    .forward = cn__activation_forward,
-    .backward = cn__activation_backward,
-    .backward_reads_in = true,
+    .batch = &cn__activation_impl,
+    .small_batch = &cn__activation_impl,
 };
 
 cn_status cn_silu_new(cn_context *context, cn_layer **layer) {
@@ -23,6 +22,6 @@ cn_status cn_silu_new(cn_context *context, cn_layer **layer) {
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__layer_alloc(context, &cn__silu_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__silu_type, &made));
     return cn__layer_finish(made, layer);
 }

@@ -1,14 +1,14 @@
-/* softmax.h: what softmax.c lends to log_softmax.c. */
+/* softmax.h: what softmax.c, log_softmax.c and small_batch_softmax.c share. */
 #ifndef CN_SOFTMAX_H
 #define CN_SOFTMAX_H
 
 #include "layers/layers.h"
 
-typedef struct cn__softmax_layer {
-    cn_layer base;
-    bool logarithm; /* set by `validate` */
-} cn__softmax_layer;
+/* Both compute both. */
+extern const cn__layer_impl cn__softmax_batch, cn__softmax_small_batch;
 
-extern const cn__stage cn__softmax_forward[], cn__softmax_backward[];
+static inline bool cn__softmax_is_logarithm(const cn__op *op) {
+    return op->layer->type->kind == CN__KIND_LOG_SOFTMAX;
+}
 
 #endif

@@ -71,9 +71,10 @@ static bool window(const cn_layer *layer, cn__shape in, cn__window *window) {
     return true;
 }
 
-const cn__layer_ops cn__conv2d_ops = {
-    .type = "Conv2d",
+const cn__layer_type cn__conv2d_type = {
+    .name = "Conv2d",
     .bytes = sizeof(cn__convolution),
+    .kind = CN__KIND_CONV2D,
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,
@@ -83,14 +84,9 @@ const cn__layer_ops cn__conv2d_ops = {
     .init = cn__convolution_init,
     .multiply_adds = cn__convolution_multiply_adds,
     .window = window,
-    .requirements = cn__convolution_requirements,
-    .bind = cn__convolution_bind,
-    .unbind = cn__convolution_unbind,
-    .prepare = &cn__convolution_prepare,
-    .forward = cn__convolution_forward,
-    .backward = cn__convolution_backward,
-    .backward_reads_in = true,
-    .convolves = true,
+    .batch = &cn__convolution_batch,
+    .small_batch = &cn__convolution_small_batch,
+    .with_pool = &cn__convolution_with_pool,
 };
 
 cn_status cn_conv2d_new(cn_context *context, int in_channels, int out_channels, int kernel_height, int kernel_width,
@@ -102,7 +98,7 @@ cn_status cn_conv2d_new(cn_context *context, int in_channels, int out_channels, 
     CN__REQUIRE(context);
     CN__TRY(CN__READ_OPTIONS(&o, cn_conv2d_options, options));
     CN__TRY(cn__check_reserved("cn_conv2d_options", o.reserved == 0));
-    CN__TRY(cn__layer_alloc(context, &cn__conv2d_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__conv2d_type, &made));
     cn__convolution *c = (cn__convolution *)made;
     c->in_channels = in_channels;
     c->out_channels = out_channels;

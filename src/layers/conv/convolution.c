@@ -4,25 +4,19 @@
 
 /* ---- hyper-parameters ---- */
 
-static cn_status check_range(const char *type, const char *what, int32_t value, int32_t least, int32_t most) {
-    if (value >= least && value <= most)
-        return CN_OK;
-    return cn__error(CN_ERR_ARGUMENT, "%s: %s is %d, wanted %d to %d", type, what, value, least, most);
-}
-
 cn_status cn__convolution_check(cn__convolution *c, const char *type) {
-    bool linear = c->base.ops->window == NULL;
-    CN__TRY(check_range(type, linear ? "in_features" : "in_channels", c->in_channels, 1, CN__MAX_SIDE));
-    CN__TRY(check_range(type, linear ? "out_features" : "out_channels", c->out_channels, 1, CN__MAX_SIDE));
+    bool linear = c->base.type->kind == CN__KIND_LINEAR;
+    CN__TRY(cn__check_range(type, linear ? "in_features" : "in_channels", c->in_channels, 1, CN__MAX_SIDE));
+    CN__TRY(cn__check_range(type, linear ? "out_features" : "out_channels", c->out_channels, 1, CN__MAX_SIDE));
     for (int d = 0; d < 2; d++) {
-        CN__TRY(check_range(type, d ? "kernel width" : "kernel height", c->kernel[d], 1, CN__MAX_SIDE));
-        CN__TRY(check_range(type, d ? "stride width" : "stride height", c->stride[d], 1, CN__MAX_SIDE));
-        CN__TRY(check_range(type, d ? "padding width" : "padding height", c->padding[d], 0, CN__MAX_SIDE));
-        CN__TRY(check_range(type, d ? "dilation width" : "dilation height", c->dilation[d], 1, CN__MAX_SIDE));
+        CN__TRY(cn__check_range(type, d ? "kernel width" : "kernel height", c->kernel[d], 1, CN__MAX_SIDE));
+        CN__TRY(cn__check_range(type, d ? "stride width" : "stride height", c->stride[d], 1, CN__MAX_SIDE));
+        CN__TRY(cn__check_range(type, d ? "padding width" : "padding height", c->padding[d], 0, CN__MAX_SIDE));
+        CN__TRY(cn__check_range(type, d ? "dilation width" : "dilation height", c->dilation[d], 1, CN__MAX_SIDE));
     }
-    CN__TRY(check_range(type, "groups", c->groups, 1, CN__MAX_SIDE));
-    CN__TRY(check_range(type, "bias", c->bias, 0, 1));
-    CN__TRY(check_range(type, "padding_mode", c->padding_mode, CN_PADDING_ZEROS, CN_PADDING_CIRCULAR));
+    CN__TRY(cn__check_range(type, "groups", c->groups, 1, CN__MAX_SIDE));
+    CN__TRY(cn__check_range(type, "bias", c->bias, 0, 1));
+    CN__TRY(cn__check_range(type, "padding_mode", c->padding_mode, CN_PADDING_ZEROS, CN_PADDING_CIRCULAR));
     if (c->in_channels % c->groups || c->out_channels % c->groups)
         return cn__error(CN_ERR_ARGUMENT, "%s: %d groups do not divide %d and %d channels", type, c->groups,
                          c->in_channels, c->out_channels);
@@ -94,17 +88,12 @@ void cn__convolution_requirements(const cn_layer *layer, cn__shape in, cn__shape
     requirements->scratch_floats = cn__convolution_winograd_scratch(&g, out);
 }
 
-cn_status cn__convolution_bind(cn__op *op) {
-    op->geometry = cn__alloc(op->ctx, 1, sizeof(cn__conv_geometry));
-    return op->geometry ? cn__convolution_fill(op) : cn__no_memory("a convolution's index lists");
-}
-
 cn_status cn__convolution_fill(cn__op *op) {
     cn__conv_geometry *g = op->geometry;
     const cn__convolution *c = (const cn__convolution *)op->layer;
     if (cn__fmap_floats(op->in[0], 1) > INT32_MAX || cn__fmap_floats(op->out, 1) > INT32_MAX)
-        return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists", c->base.ops->type,
-                         c->in_channels, op->in[0]->shape.height, op->in[0]->shape.width);
+        return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists",
+                         c->base.type->name, c->in_channels, op->in[0]->shape.height, op->in[0]->shape.width);
     cn__convolution_measure(op->layer, op->in[0]->shape, op->out->shape, g);
     g->gemm = cn__convolution_wants_gemm(op);
     CN__TRY(cn__convolution_forward_lists(op));

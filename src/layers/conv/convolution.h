@@ -39,10 +39,10 @@ void cn__convolution_init(const cn_layer *layer, cn__rng *rng, void *const *tens
 int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out);
 void cn__convolution_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
                                   cn__requirements *requirements);
-cn_status cn__convolution_bind(cn__op *op);
-cn_status cn__convolution_fill(cn__op *op); /* bind, but for making the geometry */
+cn_status cn__convolution_fill(cn__op *op); /* op->geometry, which is there */
 void cn__convolution_unbind(cn__op *op);
-extern const cn__stage cn__convolution_prepare, cn__convolution_forward[], cn__convolution_backward[];
+/* convolution_stages.c, pooled_convolution.c, small_batch_convolution.c: the ways to compute both. */
+extern const cn__layer_impl cn__convolution_batch, cn__convolution_with_pool, cn__convolution_small_batch;
 
 /* convolution.c: fills in all of a geometry but its lists and gemm. */
 void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *geometry);
@@ -58,6 +58,9 @@ float *cn__convolution_bias(const cn__op *op, size_t tile);
 float *cn__convolution_forward_weights(const cn__op *op, size_t tile);
 float *cn__convolution_backward_weights(const cn__op *op, size_t tile); /* plain */
 float *cn__convolution_backward_winograd(const cn__op *op, size_t tile);
+/* The stage that packs all. */
+size_t cn__convolution_pack_items(const cn__op *op, const cn__pass *pass);
+void cn__convolution_pack(const cn__op *op, const cn__pass *pass, size_t item);
 /* What output channel `channel` multiplies its weights with and adds to its sums: bias and a folded norm. */
 void cn__convolution_factors(const cn__op *op, size_t channel, double *scale, double *shift);
 
@@ -66,11 +69,9 @@ void cn__convolution_factors(const cn__op *op, size_t channel, double *scale, do
 bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks);
 
 /* convolution_phases.c: all of the only block of a run: outputs; the input's gradient, and the weights' and behind them
- * the biases' as `sums`. Phases. */
+ * the biases' as `sums`. */
 void cn__convolution_forward_block(const cn__op *op, const cn__pass *pass);
 void cn__convolution_backward_block(const cn__op *op, const cn__pass *pass, float *sums);
-size_t cn__convolution_border_items(const cn__op *op, const cn__pass *pass);
-void cn__convolution_border(const cn__op *op, const cn__pass *pass, size_t item);
 
 /* convolution_gemm.c: whether CBLAS should and can do it; one item of a phase. Items are (block) forward and for the
  * input, (group) for the weights. */

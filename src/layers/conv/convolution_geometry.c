@@ -89,7 +89,7 @@ static cn_status make_axis(const cn__op *op, int d, axis *a) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
     int32_t outputs = d ? op->out->shape.width : op->out->shape.height;
     if ((int64_t)outputs * c->kernel[d] > INT32_MAX)
-        return cn__error(CN_ERR_SHAPE, "%s: a kernel of %d places is too large for %d outputs", c->base.ops->type,
+        return cn__error(CN_ERR_SHAPE, "%s: a kernel of %d places is too large for %d outputs", c->base.type->name,
                          c->kernel[d], outputs);
     a->size = d ? op->in[0]->shape.width : op->in[0]->shape.height;
     a->stride = c->stride[d];

@@ -54,7 +54,7 @@ static size_t out_pixels(const cn__op *op) {
 }
 
 bool cn__convolution_gathers(const cn__op *op, const cn__pass *pass) {
-    return op->moments && op->norm->ops->wants_moments(op->norm, pass->training);
+    return op->moments && op->norm->type->wants_moments(op->norm, pass->training);
 }
 
 static size_t forward_shares(const cn__op *op, const cn__pass *pass) {
@@ -115,16 +115,6 @@ static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
     }
     size_t shares = forward_shares(op, pass), tiles = cn__convolution_forward_tiles(op);
     forward_tile(op, pass, item / shares / tiles, item / shares % tiles, item % shares);
-}
-
-size_t cn__convolution_border_items(const cn__op *op, const cn__pass *pass) {
-    return op->out->pad[0] || op->out->pad[1] ? cn__items_out_planes(op, pass) : 0;
-}
-
-void cn__convolution_border(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels;
-    (void)pass;
-    cn__fmap_border(op->out, item / channels, item % channels);
 }
 
 /* ---- backward: the input ---- */
@@ -366,10 +356,23 @@ static size_t late_items(const cn__op *op, const cn__pass *pass) {
     return weight_by_gemm(op, pass) && out_pixels(op) == 1 ? (size_t)layer_of(op)->groups : 0;
 }
 
-const cn__stage cn__convolution_forward[] = {{forward_items, forward, CN__SCOPE_LOCAL},
-                                             {cn__convolution_border_items, cn__convolution_border, CN__SCOPE_LOCAL},
-                                             {NULL, NULL, CN__SCOPE_LOCAL}};
-const cn__stage cn__convolution_backward[] = {
-    {block_items, block_item, CN__SCOPE_LOCAL},  {edge_items, edge, CN__SCOPE_LOCAL},
-    {whole_items, whole, CN__SCOPE_GLOBAL},      {late_items, whole, CN__SCOPE_DEFERRED},
-    {sum_items, sum_blocks, CN__SCOPE_DEFERRED}, {NULL, NULL, CN__SCOPE_LOCAL}};
+/* ---- all together ---- */
+
+static cn_status bind(cn__op *op) {
+    op->geometry = cn__alloc(op->ctx, 1, sizeof(cn__conv_geometry));
+    return op->geometry ? cn__convolution_fill(op) : cn__no_memory("a convolution's index lists");
+}
+
+const cn__layer_impl cn__convolution_batch = {
+    .requirements = cn__convolution_requirements,
+    .bind = bind,
+    .unbind = cn__convolution_unbind,
+    .prepare = {cn__convolution_pack_items, cn__convolution_pack, CN__SCOPE_DEFERRED},
+    .forward = {{forward_items, forward, CN__SCOPE_LOCAL}, {cn__border_items, cn__border, CN__SCOPE_LOCAL}},
+    .backward = {{block_items, block_item, CN__SCOPE_LOCAL},
+                 {edge_items, edge, CN__SCOPE_LOCAL},
+                 {whole_items, whole, CN__SCOPE_GLOBAL},
+                 {late_items, whole, CN__SCOPE_DEFERRED},
+                 {sum_items, sum_blocks, CN__SCOPE_DEFERRED}},
+    .backward_reads_in = true,
+};

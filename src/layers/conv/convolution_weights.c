@@ -49,7 +49,7 @@ void cn__convolution_factors(const cn__op *op, size_t channel, double *scale, do
     *scale = 1.0;
     *shift = 0.0;
     if (op->folded)
-        op->folded->ops->fixed_factors(op->folded, op->folded_tensor, channel, scale, shift);
+        op->folded->type->fixed_factors(op->folded, op->folded_tensor, channel, scale, shift);
     *shift += *scale * bias;
 }
 
@@ -121,13 +121,13 @@ static void pack_backward(const cn__op *op, size_t tile) {
                 *to++ = i < g->in ? weights_at(op, group, o, i)[t] : 0.0f;
 }
 
-static size_t items(const cn__op *op, const cn__pass *pass) {
+size_t cn__convolution_pack_items(const cn__op *op, const cn__pass *pass) {
     const cn__conv_geometry *g = op->geometry;
     (void)pass;
     return g->gemm ? 0 : cn__convolution_forward_tiles(op) + cn__convolution_backward_tiles(op);
 }
 
-static void pack(const cn__op *op, const cn__pass *pass, size_t item) {
+void cn__convolution_pack(const cn__op *op, const cn__pass *pass, size_t item) {
     size_t forward = cn__convolution_forward_tiles(op);
     (void)pass;
     if (item < forward)
@@ -135,5 +135,3 @@ static void pack(const cn__op *op, const cn__pass *pass, size_t item) {
     else
         pack_backward(op, item - forward);
 }
-
-const cn__stage cn__convolution_prepare = {items, pack, CN__SCOPE_DEFERRED};

@@ -36,9 +36,10 @@ static int tensors(const cn_layer *layer, cn__tensor_spec *specs) {
     return c->bias ? 2 : 1;
 }
 
-const cn__layer_ops cn__linear_ops = {
-    .type = "Linear",
+const cn__layer_type cn__linear_type = {
+    .name = "Linear",
     .bytes = sizeof(cn__convolution),
+    .kind = CN__KIND_LINEAR,
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,
@@ -47,14 +48,8 @@ const cn__layer_ops cn__linear_ops = {
     .tensors = tensors,
     .init = cn__convolution_init,
     .multiply_adds = cn__convolution_multiply_adds,
-    .requirements = cn__convolution_requirements,
-    .bind = cn__convolution_bind,
-    .unbind = cn__convolution_unbind,
-    .prepare = &cn__convolution_prepare,
-    .forward = cn__convolution_forward,
-    .backward = cn__convolution_backward,
-    .backward_reads_in = true,
-    .convolves = true,
+    .batch = &cn__convolution_batch,
+    .small_batch = &cn__convolution_small_batch,
 };
 
 cn_status cn_linear_new(cn_context *context, int in_features, int out_features, int bias, cn_layer **layer) {
@@ -62,7 +57,7 @@ cn_status cn_linear_new(cn_context *context, int in_features, int out_features, 
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__layer_alloc(context, &cn__linear_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__linear_type, &made));
     cn__convolution *c = (cn__convolution *)made;
     c->in_channels = in_features;
     c->out_channels = out_features;

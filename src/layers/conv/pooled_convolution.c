@@ -54,14 +54,14 @@ static uint8_t *which_of(const cn__op *op, size_t block, size_t channel, size_t 
     return (uint8_t *)strip_sums(op, block, strips_of(op)) + (channel * height + row) * width * CN__LANES;
 }
 
-bool cn__convolution_takes_pool(const cn_layer *convolution, const cn_layer *pool, cn__shape in, int32_t max_blocks) {
-    const cn__convolution *c = (const cn__convolution *)convolution;
+static bool takes_pool(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks) {
+    const cn__convolution *c = (const cn__convolution *)layer;
     const int64_t most = 1 << 20; /* floats for sums */
-    bool fits = cn__pool_halves(pool, in) && convolution->ops->window;
+    bool fits = cn__pool_halves(pool, in);
     for (int d = 0; d < 2; d++)
         fits &= c->kernel[d] == 1 && c->stride[d] == 1 && c->padding[d] == 0;
     int64_t strips = fits ? in.height / strip_rows(c->out_channels, in.height, in.width) : 0;
-    return fits && convolution->ctx->options.conv_algorithm != CN_CONV_GEMM &&
+    return fits && layer->ctx->options.conv_algorithm != CN_CONV_GEMM &&
            (int64_t)weight_count(c) * strips <= most / max_blocks;
 }
 
@@ -191,20 +191,13 @@ static void add_strips(const cn__op *op, const cn__pass *pass, size_t item) {
     }
 }
 
-static const cn__stage forward_phases[] = {{strip_items, forward, CN__SCOPE_LOCAL},
-                                           {cn__convolution_border_items, cn__convolution_border, CN__SCOPE_LOCAL},
-                                           {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward_phases[] = {{strip_items, backward, CN__SCOPE_LOCAL},
-                                            {sum_items, add_strips, CN__SCOPE_DEFERRED},
-                                            {NULL, NULL, CN__SCOPE_LOCAL}};
-
-const cn__layer_ops cn__pooled_convolution_ops = {
+const cn__layer_impl cn__convolution_with_pool = {
+    .takes_pool = takes_pool,
     .requirements = requirements,
     .bind = bind,
     .unbind = cn__convolution_unbind,
-    .multiply_adds = cn__convolution_multiply_adds,
-    .prepare = &cn__convolution_prepare,
-    .forward = forward_phases,
-    .backward = backward_phases,
+    .prepare = {cn__convolution_pack_items, cn__convolution_pack, CN__SCOPE_DEFERRED},
+    .forward = {{strip_items, forward, CN__SCOPE_LOCAL}, {cn__border_items, cn__border, CN__SCOPE_LOCAL}},
+    .backward = {{strip_items, backward, CN__SCOPE_LOCAL}, {sum_items, add_strips, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,
 };

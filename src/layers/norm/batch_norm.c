@@ -2,6 +2,7 @@
  * over batch, height and width; in evaluation the running ones are used. With N values a channel and x̂ = (x - mean) ·
  * inv, dx = weight · inv · (dz - Σ dz / N - x̂ · Σ dz·x̂ / N). */
 #include "layers/norm/norm.h"
+#include "layers/small_batch/small_batch.h"
 #include <math.h>
 
 static const cn__attr attrs[] = {
@@ -170,19 +171,21 @@ static void settle_channels_back(const cn__op *op, const cn__pass *pass, size_t 
 
 /* ---- the layer ---- */
 
-static const cn__stage forward[] = {{planes_to_measure, cn__norm_measure, CN__SCOPE_LOCAL},
-                                    {channel_items, settle_channels, CN__SCOPE_GLOBAL},
-                                    {cn__items_in_planes, cn__norm_apply, CN__SCOPE_LOCAL},
-                                    {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward[] = {{cn__items_in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
-                                     {channel_items, settle_channels_back, CN__SCOPE_GLOBAL},
-                                     {cn__norm_wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL},
-                                     {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__layer_impl batch = {
+    .requirements = cn__norm_requirements,
+    .forward = {{planes_to_measure, cn__norm_measure, CN__SCOPE_LOCAL},
+                {channel_items, settle_channels, CN__SCOPE_GLOBAL},
+                {cn__items_in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
+                 {channel_items, settle_channels_back, CN__SCOPE_GLOBAL},
+                 {cn__norm_wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
+    .backward_reads_in = true,
+};
 
-const cn__layer_ops cn__batch_norm_ops = {
-    .type = "BatchNorm2d",
+const cn__layer_type cn__batch_norm_type = {
+    .name = "BatchNorm2d",
     .bytes = sizeof(cn__norm_layer),
-    .role = CN__ROLE_NORM,
+    .kind = CN__KIND_BATCH_NORM,
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,
@@ -190,11 +193,9 @@ const cn__layer_ops cn__batch_norm_ops = {
     .infer = cn__norm_infer,
     .tensors = tensors,
     .init = init,
-    .requirements = cn__norm_requirements,
     .wants_batch = true,
     .wants_moments = wants_moments,
     .fixed_factors = fixed_factors,
-    .forward = forward,
-    .backward = backward,
-    .backward_reads_in = true,
+    .batch = &batch,
+    .small_batch = &cn__batch_norm_small_batch,
 };

@@ -3,6 +3,7 @@
  * lane has its own. With N values a group and lane and x̂ = (x - mean) · inv, dx = inv · (weight · dz - Σ weight·dz / N
  * - x̂ · Σ weight·dz·x̂ / N). */
 #include "layers/norm/norm.h"
+#include "layers/small_batch/small_batch.h"
 #include <math.h>
 
 static const cn__attr attrs[] = {
@@ -117,20 +118,22 @@ static void settle_channels_back(const cn__op *op, const cn__pass *pass, size_t 
 
 /* ---- the layer ---- */
 
-static const cn__stage forward[] = {{cn__items_in_planes, cn__norm_measure, CN__SCOPE_LOCAL},
-                                    {cell_items, finalize, CN__SCOPE_LOCAL},
-                                    {cn__items_in_planes, cn__norm_apply, CN__SCOPE_LOCAL},
-                                    {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward[] = {{cn__items_in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
-                                     {weight_items, settle_channels_back, CN__SCOPE_DEFERRED},
-                                     {cell_items, settle_back, CN__SCOPE_LOCAL},
-                                     {cn__norm_wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL},
-                                     {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__layer_impl batch = {
+    .requirements = cn__norm_requirements,
+    .forward = {{cn__items_in_planes, cn__norm_measure, CN__SCOPE_LOCAL},
+                {cell_items, finalize, CN__SCOPE_LOCAL},
+                {cn__items_in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
+                 {weight_items, settle_channels_back, CN__SCOPE_DEFERRED},
+                 {cell_items, settle_back, CN__SCOPE_LOCAL},
+                 {cn__norm_wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
+    .backward_reads_in = true,
+};
 
-const cn__layer_ops cn__group_norm_ops = {
-    .type = "GroupNorm",
+const cn__layer_type cn__group_norm_type = {
+    .name = "GroupNorm",
     .bytes = sizeof(cn__norm_layer),
-    .role = CN__ROLE_NORM,
+    .kind = CN__KIND_GROUP_NORM,
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,
@@ -138,9 +141,7 @@ const cn__layer_ops cn__group_norm_ops = {
     .infer = cn__norm_infer,
     .tensors = cn__norm_tensors,
     .init = cn__norm_init,
-    .requirements = cn__norm_requirements,
-    .forward = forward,
-    .backward = backward,
-    .backward_reads_in = true,
     .wants_moments = wants_moments,
+    .batch = &batch,
+    .small_batch = &cn__group_norm_small_batch,
 };

@@ -3,7 +3,7 @@
 #include "layers/norm/norm.h"
 #include <math.h>
 
-extern const cn__layer_ops cn__batch_norm_ops, cn__group_norm_ops;
+extern const cn__layer_type cn__batch_norm_type, cn__group_norm_type;
 
 #define PAIR (2 * CN__LANES) /* floats of two lines */
 
@@ -15,7 +15,7 @@ static const cn__norm_layer *norm_of(const cn__op *op) {
 
 cn_status cn__norm_validate(cn_layer *layer) {
     cn__norm_layer *n = (cn__norm_layer *)layer;
-    const char *type = layer->ops->type;
+    const char *type = layer->type->name;
     CN__TRY(cn__check_range(type, "channels", n->channels, 1, CN__MAX_SIDE));
     CN__TRY(cn__check_range(type, "affine", n->affine, 0, 1));
     if (!(n->eps >= 0.0f && isfinite(n->eps)))
@@ -27,7 +27,7 @@ cn_status cn__norm_infer(const cn_layer *layer, const char *name, int32_t inputs
     const cn__norm_layer *n = (const cn__norm_layer *)layer;
     (void)inputs;
     if (in->channels != n->channels)
-        return cn__error(CN_ERR_SHAPE, "%s '%s': its input has %d channels, wanted %d", layer->ops->type, name,
+        return cn__error(CN_ERR_SHAPE, "%s '%s': its input has %d channels, wanted %d", layer->type->name, name,
                          in->channels, n->channels);
     *out = *in;
     return CN_OK;
@@ -59,7 +59,7 @@ float cn__norm_weight(const cn__op *op, size_t channel) {
 
 /* Batch norm has a cell a channel, which all blocks share; group norm one a block and group. */
 static bool shares_cells(const cn_layer *layer) {
-    return layer->ops == &cn__batch_norm_ops;
+    return layer->type->kind == CN__KIND_BATCH_NORM;
 }
 
 /* Two pairs of lines a cell: center and inv, then b and c. */
@@ -212,7 +212,7 @@ cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channels, cons
     CN__TRY(cn__check_range("cn_norm_new", "norm", (int32_t)norm, CN_NORM_BATCH, CN_NORM_INSTANCE));
     CN__TRY(cn__check_range("cn_norm_new", "affine", o.affine, 0, 1));
     CN__TRY(cn__check_range("cn_norm_new", "track_running_stats", o.track_running_stats, 0, 1));
-    CN__TRY(cn__layer_alloc(context, norm == CN_NORM_BATCH ? &cn__batch_norm_ops : &cn__group_norm_ops, &made));
+    CN__TRY(cn__layer_alloc(context, norm == CN_NORM_BATCH ? &cn__batch_norm_type : &cn__group_norm_type, &made));
     cn__norm_layer *n = (cn__norm_layer *)made;
     n->channels = channels;
     n->groups = norm == CN_NORM_LAYER ? 1 : norm == CN_NORM_INSTANCE ? channels : o.groups == 0 ? 4 : o.groups;

@@ -46,22 +46,23 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
                                             cn__pool2d_gradient(op, block, channel));
 }
 
-static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
-                                           {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
-                                            {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__layer_impl batch = {
+    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+};
 
-const cn__layer_ops cn__adaptive_avg_pool2d_ops = {
-    .type = "AdaptiveAvgPool2d",
+const cn__layer_type cn__adaptive_avg_pool2d_type = {
+    .name = "AdaptiveAvgPool2d",
     .bytes = sizeof(cn__pool2d),
+    .kind = CN__KIND_ADAPTIVE_AVG_POOL2D,
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,
     .validate = validate,
     .infer = infer,
     .window = window,
-    .forward = forward_phases,
-    .backward = backward_phases,
+    .batch = &batch,
+    .small_batch = &batch,
 };
 
 cn_status cn_adaptive_avg_pool2d_new(cn_context *context, int output_height, int output_width, cn_layer **layer) {
@@ -69,7 +70,7 @@ cn_status cn_adaptive_avg_pool2d_new(cn_context *context, int output_height, int
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    CN__TRY(cn__layer_alloc(context, &cn__adaptive_avg_pool2d_ops, &made));
+    CN__TRY(cn__layer_alloc(context, &cn__adaptive_avg_pool2d_type, &made));
     cn__pool2d *p = (cn__pool2d *)made;
     p->output[0] = output_height;
     p->output[1] = output_width;

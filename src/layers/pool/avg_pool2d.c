@@ -41,22 +41,23 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
                                    cn__pool2d_gradient(op, block, channel));
 }
 
-static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
-                                           {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
-                                            {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__layer_impl batch = {
+    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+};
 
-const cn__layer_ops cn__avg_pool2d_ops = {
-    .type = "AvgPool2d",
+const cn__layer_type cn__avg_pool2d_type = {
+    .name = "AvgPool2d",
     .bytes = sizeof(cn__pool2d),
+    .kind = CN__KIND_AVG_POOL2D,
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,
     .validate = validate,
     .infer = cn__pool2d_infer,
     .window = cn__pool2d_window,
-    .forward = forward_phases,
-    .backward = backward_phases,
+    .batch = &batch,
+    .small_batch = &batch,
 };
 
 cn_status cn_avg_pool2d_new(cn_context *context, int kernel_height, int kernel_width, const cn_pool2d_options *options,
@@ -64,5 +65,5 @@ cn_status cn_avg_pool2d_new(cn_context *context, int kernel_height, int kernel_w
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    return cn__pool2d_new(context, &cn__avg_pool2d_ops, kernel_height, kernel_width, options, layer);
+    return cn__pool2d_new(context, &cn__avg_pool2d_type, kernel_height, kernel_width, options, layer);
 }

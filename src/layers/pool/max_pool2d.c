@@ -43,25 +43,25 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
                                    dx);
 }
 
-static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
-                                           {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward_phases[] = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL},
-                                            {NULL, NULL, CN__SCOPE_LOCAL}};
+static const cn__layer_impl batch = {
+    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+    .backward_reads_in = true,
+    .backward_reads_out = true,
+};
 
-const cn__layer_ops cn__max_pool2d_ops = {
-    .type = "MaxPool2d",
+const cn__layer_type cn__max_pool2d_type = {
+    .name = "MaxPool2d",
     .bytes = sizeof(cn__pool2d),
-    .role = CN__ROLE_POOL,
+    .kind = CN__KIND_MAX_POOL2D,
     .min_inputs = 1,
     .max_inputs = 1,
     .attrs = attrs,
     .validate = cn__pool2d_validate,
     .infer = cn__pool2d_infer,
     .window = cn__pool2d_window,
-    .forward = forward_phases,
-    .backward = backward_phases,
-    .backward_reads_in = true,
-    .backward_reads_out = true,
+    .batch = &batch,
+    .small_batch = &batch,
 };
 
 cn_status cn_max_pool2d_new(cn_context *context, int kernel_height, int kernel_width, const cn_pool2d_options *options,
@@ -69,5 +69,5 @@ cn_status cn_max_pool2d_new(cn_context *context, int kernel_height, int kernel_w
     CN__REQUIRE(layer);
     *layer = NULL;
     CN__REQUIRE(context);
-    return cn__pool2d_new(context, &cn__max_pool2d_ops, kernel_height, kernel_width, options, layer);
+    return cn__pool2d_new(context, &cn__max_pool2d_type, kernel_height, kernel_width, options, layer);
 }

@@ -2,15 +2,15 @@
 #include "layers/pool/pool2d.h"
 #include <string.h>
 
-cn_status cn__pool2d_new(cn_context *context, const cn__layer_ops *ops, int kernel_height, int kernel_width,
+cn_status cn__pool2d_new(cn_context *context, const cn__layer_type *type, int kernel_height, int kernel_width,
                          const cn_pool2d_options *options, cn_layer **layer) {
     cn_pool2d_options o = CN_POOL2D_OPTIONS_INIT;
     cn_layer *made;
     CN__TRY(CN__READ_OPTIONS(&o, cn_pool2d_options, options));
     CN__TRY(cn__check_reserved("cn_pool2d_options", o.reserved == 0));
     for (int d = 0; d < 2; d++)
-        CN__TRY(cn__check_range(ops->type, d ? "dilation width" : "dilation height", o.dilation[d], 1, CN__MAX_SIDE));
-    CN__TRY(cn__layer_alloc(context, ops, &made));
+        CN__TRY(cn__check_range(type->name, d ? "dilation width" : "dilation height", o.dilation[d], 1, CN__MAX_SIDE));
+    CN__TRY(cn__layer_alloc(context, type, &made));
     cn__pool2d *p = (cn__pool2d *)made;
     p->kernel[0] = kernel_height;
     p->kernel[1] = kernel_width;
@@ -27,7 +27,7 @@ cn_status cn__pool2d_new(cn_context *context, const cn__layer_ops *ops, int kern
 
 cn_status cn__pool2d_validate(cn_layer *layer) {
     cn__pool2d *p = (cn__pool2d *)layer;
-    const char *type = layer->ops->type;
+    const char *type = layer->type->name;
     for (int d = 0; d < 2; d++) {
         CN__TRY(cn__check_range(type, d ? "kernel width" : "kernel height", p->kernel[d], 1, CN__MAX_SIDE));
         if (p->stride[d] == 0)
@@ -52,7 +52,7 @@ cn_status cn__pool2d_infer(const cn_layer *layer, const char *name, int32_t inpu
             cn__window_size(size[d], p->kernel[d], p->stride[d], p->padding[d], p->dilation[d], p->ceil_mode != 0);
         if (result[d] < 1 || result[d] > CN__MAX_SIDE)
             return cn__error(CN_ERR_SHAPE, "%s '%s': kernel %d×%d with padding %d×%d does not fit the input, %d×%d",
-                             layer->ops->type, name, p->kernel[0], p->kernel[1], p->padding[0], p->padding[1],
+                             layer->type->name, name, p->kernel[0], p->kernel[1], p->padding[0], p->padding[1],
                              in->height, in->width);
     }
     *out = (cn__shape){in->channels, (int32_t)result[0], (int32_t)result[1]};

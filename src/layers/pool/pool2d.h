@@ -13,7 +13,7 @@ typedef struct cn__pool2d {
 } cn__pool2d;
 
 /* For windows that move: hyper-parameters from options, checks, shape, receptive field. */
-cn_status cn__pool2d_new(cn_context *context, const cn__layer_ops *ops, int kernel_height, int kernel_width,
+cn_status cn__pool2d_new(cn_context *context, const cn__layer_type *type, int kernel_height, int kernel_width,
                          const cn_pool2d_options *options, cn_layer **layer);
 cn_status cn__pool2d_validate(cn_layer *layer);
 cn_status cn__pool2d_infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in,

@@ -1,6 +1,12 @@
 /* pooled_relu.c: a ReLU and the max pool behind it: the largest of four, or zero. Which of the four it was is kept, a
  * byte a lane, so that the way back reads neither what went in nor what came out. */
-#include "layers/layers.h"
+#include "layers/activation/elementwise.h"
+
+static bool takes_pool(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks) {
+    (void)layer;
+    (void)max_blocks;
+    return cn__pool_halves(pool, in);
+}
 
 static void requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
                          cn__requirements *requirements) {
@@ -37,12 +43,9 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
                                     op->out->shape.width);
 }
 
-static const cn__stage forward_phases[] = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL},
-                                           {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage backward_phases[] = {{wanted_planes, backward, CN__SCOPE_LOCAL}, {NULL, NULL, CN__SCOPE_LOCAL}};
-
-const cn__layer_ops cn__pooled_relu_ops = {
+const cn__layer_impl cn__relu_with_pool = {
+    .takes_pool = takes_pool,
     .requirements = requirements,
-    .forward = forward_phases,
-    .backward = backward_phases,
+    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{wanted_planes, backward, CN__SCOPE_LOCAL}},
 };

@@ -146,18 +146,20 @@ static void forward(const cn__op *op, const cn__pass *pass, size_t share) {
     op->kernels->channel_conv(&args);
 }
 
-/* ---- both layers ---- */
+/* ---- all together ---- */
 
-static const cn__stage prepare = {pack_items, pack, CN__SCOPE_DEFERRED};
-static const cn__stage passes[] = {{shares, forward, CN__SCOPE_LOCAL},
-                                   {cn__small_batch_border_items, cn__small_batch_border, CN__SCOPE_LOCAL},
-                                   {NULL, NULL, CN__SCOPE_LOCAL}};
+/* The weights of a line of outputs must see the same inputs. */
+static bool one_group(const cn_layer *layer) {
+    return ((const cn__convolution *)layer)->groups == 1;
+}
 
-const cn__layer_ops cn__small_batch_convolution_ops = {
+const cn__layer_impl cn__convolution_small_batch = {
+    .serves = one_group,
     .multiply_adds = multiply_adds,
     .requirements = requirements,
     .bind = bind,
     .unbind = unbind,
-    .prepare = &prepare,
-    .forward = passes,
+    .prepare = {pack_items, pack, CN__SCOPE_DEFERRED},
+    .forward = {{shares, forward, CN__SCOPE_LOCAL},
+                {cn__small_batch_border_items, cn__small_batch_border, CN__SCOPE_LOCAL}},
 };

@@ -16,8 +16,7 @@ static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
         *cn__nchw16c_row(out, feature, 0) = 0.0f;
 }
 
-static const cn__stage pass[] = {{cn__small_batch_one_item, forward, CN__SCOPE_LOCAL},
-                                 {cn__small_batch_border_items, cn__small_batch_border, CN__SCOPE_LOCAL},
-                                 {NULL, NULL, CN__SCOPE_LOCAL}};
-
-const cn__layer_ops cn__small_batch_flatten_ops = {.forward = pass};
+const cn__layer_impl cn__flatten_small_batch = {
+    .forward = {{cn__small_batch_one_item, forward, CN__SCOPE_LOCAL},
+                {cn__small_batch_border_items, cn__small_batch_border, CN__SCOPE_LOCAL}},
+};

@@ -51,7 +51,7 @@ static void batch_prepare(const cn__op *op, const cn__pass *pass, size_t item) {
     (void)item;
     for (size_t c = 0; c < (size_t)norm_of(op)->channels; c++) {
         double scale, shift;
-        op->layer->ops->fixed_factors(op->layer, op->tensor, c, &scale, &shift);
+        op->layer->type->fixed_factors(op->layer, op->tensor, c, &scale, &shift);
         *number(op->packed, LINES, SCALE, c) = (float)scale;
         *number(op->packed, LINES, SHIFT, c) = (float)shift;
     }
@@ -131,23 +131,22 @@ static void group_forward(const cn__op *op, const cn__pass *pass, size_t item) {
     }
 }
 
-/* ---- the layers ---- */
+/* ---- the ways ---- */
 
-static const cn__stage batch_preparation = {cn__small_batch_one_item, batch_prepare, CN__SCOPE_DEFERRED};
-static const cn__stage batch_pass[] = {{cn__small_batch_one_item, batch_forward, CN__SCOPE_LOCAL},
-                                       {NULL, NULL, CN__SCOPE_LOCAL}};
-static const cn__stage group_preparation = {cn__small_batch_one_item, group_prepare, CN__SCOPE_DEFERRED};
-static const cn__stage group_pass[] = {{cn__small_batch_one_item, group_forward, CN__SCOPE_LOCAL},
-                                       {NULL, NULL, CN__SCOPE_LOCAL}};
+/* They must be known, or come from one image. */
+static bool fixed_statistics(const cn_layer *layer) {
+    return !layer->type->wants_moments(layer, false);
+}
 
-const cn__layer_ops cn__small_batch_batch_norm_ops = {
+const cn__layer_impl cn__batch_norm_small_batch = {
+    .serves = fixed_statistics,
     .requirements = batch_demand,
-    .prepare = &batch_preparation,
-    .forward = batch_pass,
+    .prepare = {cn__small_batch_one_item, batch_prepare, CN__SCOPE_DEFERRED},
+    .forward = {{cn__small_batch_one_item, batch_forward, CN__SCOPE_LOCAL}},
 };
 
-const cn__layer_ops cn__small_batch_group_norm_ops = {
+const cn__layer_impl cn__group_norm_small_batch = {
     .requirements = group_demand,
-    .prepare = &group_preparation,
-    .forward = group_pass,
+    .prepare = {cn__small_batch_one_item, group_prepare, CN__SCOPE_DEFERRED},
+    .forward = {{cn__small_batch_one_item, group_forward, CN__SCOPE_LOCAL}},
 };

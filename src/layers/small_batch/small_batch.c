@@ -1,0 +1,43 @@
+/* small_batch_layers.c: what the ways to compute with channels in the lanes have in common. */
+#include "layers/small_batch/small_batch.h"
+
+/* ---- maps ---- */
+
+void cn__nchw16c_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode) {
+    cn__shape planes = {(int32_t)cn__small_batch_planes(shape.channels), shape.height, shape.width};
+    cn__fmap_layout(map, planes, pad_height, pad_width, mode);
+    map->lane_channels = shape.channels;
+}
+
+float *cn__nchw16c_row(const cn__fmap *map, size_t channel, size_t row) {
+    return cn__fmap_plane(map, 0, channel / CN__LANES).data + row * map->row + channel % CN__LANES;
+}
+
+void cn__nchw16c_unpack(const cn__fmap *map, float *image_chw) {
+    for (size_t c = 0; c < (size_t)map->lane_channels; c++)
+        for (size_t y = 0; y < (size_t)map->shape.height; y++) {
+            const float *row = cn__nchw16c_row(map, c, y);
+            for (size_t x = 0; x < (size_t)map->shape.width; x++)
+                *image_chw++ = row[x * CN__LANES];
+        }
+}
+
+/* ---- stages ---- */
+
+size_t cn__small_batch_one_item(const cn__op *op, const cn__pass *pass) {
+    (void)op;
+    (void)pass;
+    return 1;
+}
+
+size_t cn__small_batch_border_items(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return op->out->pad[0] > 0 || op->out->pad[1] > 0;
+}
+
+void cn__small_batch_border(const cn__op *op, const cn__pass *pass, size_t item) {
+    (void)pass;
+    (void)item;
+    for (size_t plane = 0; plane < (size_t)op->out->shape.channels; plane++)
+        cn__fmap_border(op->out, 0, plane);
+}
