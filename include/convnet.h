@@ -665,6 +665,10 @@ typedef enum cn_optimizer_kind {
                                same rate */
 } cn_optimizer_kind;
 
+/* "sgd", "adam" and so on, as programs call them; NULL: no such kind, so that all can be listed from 0. Static storage.
+ */
+CN_API const char *cn_optimizer_name(cn_optimizer_kind kind);
+
 /* A learning rate that stands for the default of what it is asked of, as its comment says. */
 #define CN_LEARNING_RATE_DEFAULT (-1.0f)
 
@@ -705,6 +709,9 @@ typedef enum cn_schedule_kind {
     CN_SCHEDULE_ONE_CYCLE = 4, /* OneCycleLR (Smith & Topin 2018), by batch; momentum is left alone */
     CN_SCHEDULE_POLYNOMIAL = 5 /* PolynomialLR, by epoch: down to 0 at the end */
 } cn_schedule_kind;
+
+/* "constant", "plateau", "step", "cosine", "one-cycle", "polynomial"; NULL: no such kind. Static storage. */
+CN_API const char *cn_schedule_name(cn_schedule_kind kind);
 
 typedef struct cn_schedule_options {
     uint64_t size;

@@ -198,6 +198,16 @@ START_TEST(rates_may_be_zero) {
 }
 END_TEST
 
+START_TEST(every_kind_has_a_name) {
+    ck_assert_str_eq(cn_schedule_name(CN_SCHEDULE_CONSTANT), "constant");
+    ck_assert_str_eq(cn_schedule_name(CN_SCHEDULE_POLYNOMIAL), "polynomial");
+    ck_assert_ptr_null(cn_schedule_name((cn_schedule_kind)6));
+    ck_assert_ptr_null(cn_schedule_name((cn_schedule_kind)-1));
+    ck_assert_str_eq(cn_optimizer_name(CN_OPTIMIZER_MUON), "muon");
+    ck_assert_ptr_null(cn_optimizer_name((cn_optimizer_kind)4));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("schedule");
     TCase *group = tcase_create("schedule");
@@ -208,6 +218,7 @@ int main(void) {
     tcase_add_test(group, one_cycle_peaks_at_ten_times_the_rate_and_stays_at_its_end);
     tcase_add_test(group, options_outside_their_range_are_named);
     tcase_add_test(group, rates_may_be_zero);
+    tcase_add_test(group, every_kind_has_a_name);
     suite_add_tcase(suite, group);
     return test_run(suite);
 }

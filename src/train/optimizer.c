@@ -26,6 +26,7 @@ typedef struct update {
 } update;
 
 typedef struct kind {
+    const char *name;
     int (*states)(const cn_optimizer_options *o); /* flat arrays that it keeps */
     float rate;                                   /* where the options have none */
     void (*apply)(const update *u, size_t first, size_t count, float weight_decay);
@@ -78,11 +79,15 @@ static void adam_apply(const update *u, size_t first, size_t count, float weight
 }
 
 static const kind kinds[] = {
-    [CN_OPTIMIZER_SGD] = {sgd_states, 0.01f, sgd_apply, false},
-    [CN_OPTIMIZER_ADAM] = {adam_states, 0.001f, adam_apply, false},
-    [CN_OPTIMIZER_ADAMW] = {adam_states, 0.001f, adam_apply, false},
-    [CN_OPTIMIZER_MUON] = {adam_states, 0.001f, adam_apply, true},
+    [CN_OPTIMIZER_SGD] = {"sgd", sgd_states, 0.01f, sgd_apply, false},
+    [CN_OPTIMIZER_ADAM] = {"adam", adam_states, 0.001f, adam_apply, false},
+    [CN_OPTIMIZER_ADAMW] = {"adamw", adam_states, 0.001f, adam_apply, false},
+    [CN_OPTIMIZER_MUON] = {"muon", adam_states, 0.001f, adam_apply, true},
 };
+
+const char *cn_optimizer_name(cn_optimizer_kind which) {
+    return (size_t)which < CN__COUNT(kinds) ? kinds[which].name : NULL;
+}
 
 /* ---- options ---- */
 

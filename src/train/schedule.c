@@ -7,6 +7,7 @@
 #define SMALLEST_CUT 1e-8 /* ReduceLROnPlateau's eps: a smaller change of the rate is not made */
 
 typedef struct kind {
+    const char *name;
     cn_status (*check)(const cn_schedule_options *o); /* NULL: nothing to check */
     double (*batch)(const cn__schedule *s, int64_t step);
     double (*epoch)(cn__schedule *s, int64_t epoch, double loss);
@@ -120,13 +121,17 @@ static double one_cycle_batch(const cn__schedule *s, int64_t step) {
 /* ---- the table ---- */
 
 static const kind kinds[] = {
-    [CN_SCHEDULE_CONSTANT] = {NULL, NULL, NULL},
-    [CN_SCHEDULE_PLATEAU] = {plateau_check, NULL, plateau_epoch},
-    [CN_SCHEDULE_STEP] = {step_check, NULL, step_epoch},
-    [CN_SCHEDULE_COSINE] = {cosine_check, NULL, cosine_epoch},
-    [CN_SCHEDULE_ONE_CYCLE] = {one_cycle_check, one_cycle_batch, NULL},
-    [CN_SCHEDULE_POLYNOMIAL] = {polynomial_check, NULL, polynomial_epoch},
+    [CN_SCHEDULE_CONSTANT] = {"constant", NULL, NULL, NULL},
+    [CN_SCHEDULE_PLATEAU] = {"plateau", plateau_check, NULL, plateau_epoch},
+    [CN_SCHEDULE_STEP] = {"step", step_check, NULL, step_epoch},
+    [CN_SCHEDULE_COSINE] = {"cosine", cosine_check, NULL, cosine_epoch},
+    [CN_SCHEDULE_ONE_CYCLE] = {"one-cycle", one_cycle_check, one_cycle_batch, NULL},
+    [CN_SCHEDULE_POLYNOMIAL] = {"polynomial", polynomial_check, NULL, polynomial_epoch},
 };
+
+const char *cn_schedule_name(cn_schedule_kind which) {
+    return (size_t)which < CN__COUNT(kinds) ? kinds[which].name : NULL;
+}
 
 cn_status cn__schedule_init(cn__schedule *schedule, const cn_schedule_options *options, double rate, int64_t batches) {
     *schedule = (cn__schedule){.options = CN_SCHEDULE_OPTIONS_INIT, .batches = batches, .base = rate, .rate = rate};
