@@ -441,9 +441,14 @@ CN_API cn_status cn_model_until(const cn_model *model, const char *layer, cn_mod
 CN_API void cn_model_input_shape(const cn_model *model, int64_t shape[3]);
 CN_API void cn_model_output_shape(const cn_model *model, int64_t shape[3]);
 
-/* What goes with a model into its file: how its images were normalised, (pixel / 255 - mean) / std a channel, and
- * its classes. A trainer sets both from its data set if they are not set. Arrays and texts are copied. */
+/* What goes with a model into its file: how its images are normalised, (pixel / 255 - mean) / std a channel, and its
+ * classes. Predictors, evaluations and trainers normalise 8-bit images as the model says, whatever their data set says;
+ * a trainer sets both from its training data if they are not set. Arrays and texts are copied.
+ * CN_ERR_SHAPE: other channels than the model reads; CN_ERR_ARGUMENT: not finite, or a std that is not above 0. */
 CN_API cn_status cn_model_set_normalization(cn_model *model, int channels, const float *mean, const float *std);
+/* The number of channels, and a mean and std for each (or NULL), valid until they are set again; 0 and NULL if none are
+ * known. */
+CN_API int cn_model_normalization(const cn_model *model, const float **mean, const float **std);
 CN_API cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char *const *names);
 CN_API int64_t cn_model_class_count(const cn_model *model);                   /* of the names; 0: none known */
 CN_API const char *cn_model_class_name(const cn_model *model, int64_t index); /* NULL: none known */
@@ -601,8 +606,15 @@ CN_API void cn_dataset_shape(const cn_dataset *dataset, int64_t shape[3]); /* ch
 CN_API const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label);
 CN_API cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const char *const *names);
 
-/* (pixel / 255 - mean) / std a channel; std must be above 0. */
+/* (pixel / 255 - mean) / std a channel; std must be above 0. It is what cn_dataset_batch gives, and what a model that
+ * knows none takes over when it is first trained. A model that knows one wants no other: a data set with one that was
+ * set by this function and differs from the model's is refused by cn_trainer_new and cn_evaluation_new, and one that
+ * was never told is normalised as the model says. float32 images are taken as they are, as by cn_predictor_run, until
+ * this function says that it be (pixel - mean) / std, and then likewise fit a model with the same normalisation only.
+ * CN_ERR_SHAPE: other channels than the images have. */
 CN_API cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const float *mean, const float *std);
+/* The number of channels, and a mean and std for each (or NULL), valid until they are set again. */
+CN_API int cn_dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std);
 
 /* Random changes to 8-bit training images, torchvision's definitions, in this order, and cutout last. A probability or
  * amount of 0 leaves a step out. */
@@ -787,7 +799,7 @@ typedef struct cn_trainer_options {
                         average does not stay near its first steps (num_updates of TensorFlow's
                         ExponentialMovingAverage); 0: with ema_decay from the first step on */
     int reserved;
-    uint64_t seed;   /* of shuffling, augmentation and dropout */
+    uint64_t seed;                         /* of shuffling, augmentation and dropout */
     const cn_optimizer_options *optimizer; /* NULL: SGD, 0.01, momentum 0.9; read during cn_trainer_new only */
     const cn_schedule_options *schedule;   /* NULL: plateau, factor 0.3, patience 0; likewise */
     cn_batch_function on_batch;            /* or NULL */

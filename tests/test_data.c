@@ -132,7 +132,7 @@ START_TEST(normalisation_follows_its_formula) {
     ck_fails(cn_dataset_set_normalization(a.set, 3, not_a_number, std), CN_ERR_ARGUMENT, "channel 1: mean nan");
     ck_fails(cn_dataset_set_normalization(a.set, 1, mean, std), CN_ERR_SHAPE, "1 channels, the images have 3");
     ck_fails(cn_dataset_set_normalization(a.set, 3, mean, NULL), CN_ERR_ARGUMENT, "std is NULL");
-    cn__dataset_normalization(a.set, &mean_in_use, &std_in_use);
+    ck_assert_int_eq(cn_dataset_normalization(a.set, &mean_in_use, &std_in_use), 3);
     cn_tensor *batch = arrays_batch(a.set, a.ctx, 0, 0, 0);
     for (int i = 0; i < ARRAYS_COUNT * ARRAYS_VALUES; i++) {
         int c = i / (ARRAYS_HEIGHT * ARRAYS_WIDTH) % ARRAYS_CHANNELS;

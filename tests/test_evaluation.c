@@ -186,6 +186,28 @@ START_TEST(moved_images_have_their_say) {
 }
 END_TEST
 
+/* A data set that says nothing of its own: bytes go as the predictor's do, by the model. */
+START_TEST(bytes_are_normalised_as_the_model_says) {
+    cn_context *ctx = test_context(2);
+    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f);
+    toy_data data = toy_data_new(ctx, COUNT, 2);
+    cn_dataset *untold;
+    cn_evaluation *before, *after;
+    ck_ok(cn_dataset_memory(ctx, data.images, data.labels, TOY_CLASSES, &untold));
+    ck_ok(cn_evaluation_new(model, untold, NULL, &before)); /* mean 0, std 1 */
+    ck_ok(cn_model_set_normalization(model, 1, (float[]){0.4f}, (float[]){0.25f}));
+    expect_predictors_loss(ctx, model, untold, data.images, data.labels);
+    ck_ok(cn_evaluation_new(model, untold, NULL, &after));
+    ck_assert_double_ne(cn_evaluation_loss(before), cn_evaluation_loss(after));
+    cn_evaluation_free(before);
+    cn_evaluation_free(after);
+    cn_dataset_free(untold);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
 START_TEST(the_model_stays_as_it_is_and_may_go) {
     cn_context *ctx = test_context(1);
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f), *twin = toy_model(ctx, CN_NORM_BATCH, 0.0f);
@@ -308,6 +330,7 @@ int main(void) {
     tcase_add_loop_test(group, an_evaluation_counts_what_the_model_says, CN_LOSS_NLL, CN_LOSS_CROSS_ENTROPY + 1);
     tcase_add_loop_test(group, mirror_images_have_their_say, CN_LOSS_NLL, CN_LOSS_CROSS_ENTROPY + 1);
     tcase_add_test(group, moved_images_have_their_say);
+    tcase_add_test(group, bytes_are_normalised_as_the_model_says);
     tcase_add_test(group, the_model_stays_as_it_is_and_may_go);
     tcase_add_test(group, a_class_without_images_has_no_accuracy);
     tcase_add_test(group, a_model_of_nan_predicts_nothing);

@@ -247,6 +247,89 @@ END_TEST
 
 /* ---- what a model learns of its data ---- */
 
+/* The same images in data sets whose normalisation nobody has set. */
+static void untold_data(training *f) {
+    cn_dataset_free(f->train.set);
+    cn_dataset_free(f->test.set);
+    ck_ok(cn_dataset_memory(f->ctx, f->train.images, f->train.labels, TOY_CLASSES, &f->train.set));
+    ck_ok(cn_dataset_memory(f->ctx, f->test.images, f->test.labels, TOY_CLASSES, &f->test.set));
+}
+
+/* One epoch, with its test pass. */
+static cn_trainer *trained(training *f, cn_model *model) {
+    cn_trainer *trainer = training_trainer(f, model);
+    ck_ok(cn_trainer_fit(trainer, 1, NULL, NULL));
+    return trainer;
+}
+
+START_TEST(images_are_normalised_as_the_model_says) {
+    training f = training_begin(CN_NORM_BATCH, 0.0f);
+    cn_model *told = toy_model(f.ctx, CN_NORM_BATCH, 0.0f), *untold = toy_model(f.ctx, CN_NORM_BATCH, 0.0f);
+    const float *mean, *std;
+    cn_trainer *wanted = trained(&f, f.model), *trainer;
+    ck_assert_int_eq(cn_model_normalization(told, &mean, &std), 0);
+    ck_assert_ptr_null(mean);
+    ck_ok(cn_model_set_normalization(told, 1, (float[]){0.4f}, (float[]){0.25f})); /* as toys.c has it */
+    untold_data(&f);
+    trainer = trained(&f, told);
+    toy_expect_equal(told, f.model);
+    training_expect_same_history(trainer, wanted);
+    cn_trainer_free(trainer);
+    trainer = trained(&f, untold); /* with mean 0 and std 1, which is another training */
+    ck_assert_double_ne(training_epoch(trainer, 0).train_loss, training_epoch(wanted, 0).train_loss);
+    ck_assert_int_eq(cn_model_normalization(untold, &mean, &std), 1);
+    ck_assert_float_eq(mean[0], 0.0f);
+    ck_assert_float_eq(std[0], 1.0f);
+    cn_trainer_free(trainer);
+    cn_trainer_free(wanted);
+    cn_model_free(told);
+    cn_model_free(untold);
+    training_end(&f);
+}
+END_TEST
+
+START_TEST(test_images_are_normalised_as_those_trained_on) {
+    training f = training_begin(CN_NORM_BATCH, 0.0f);
+    cn_model *model = toy_model(f.ctx, CN_NORM_BATCH, 0.0f);
+    cn_trainer *wanted = trained(&f, f.model), *trainer;
+    cn_dataset *untold;
+    ck_ok(cn_dataset_memory(f.ctx, f.test.images, f.test.labels, TOY_CLASSES, &untold));
+    ck_ok(cn_trainer_new(model, f.train.set, untold, &f.options, &trainer));
+    ck_ok(cn_trainer_fit(trainer, 1, NULL, NULL));
+    training_expect_same_history(trainer, wanted);
+    cn_trainer_free(trainer);
+    cn_trainer_free(wanted);
+    cn_model_free(model);
+    cn_dataset_free(untold);
+    training_end(&f);
+}
+END_TEST
+
+START_TEST(a_normalisation_that_is_not_the_models_is_refused) {
+    training f = training_begin(CN_NORM_NONE, 0.0f);
+    cn_model *model = toy_model(f.ctx, CN_NORM_NONE, 0.0f);
+    cn_dataset *view;
+    cn_trainer *trainer;
+    cn_evaluation *e;
+    ck_ok(cn_dataset_set_normalization(f.test.set, 1, (float[]){0.5f}, (float[]){0.25f}));
+    ck_fails(cn_trainer_new(model, f.train.set, f.test.set, NULL, &trainer), CN_ERR_STATE,
+             "the test data is set to be normalised with mean 0.5 and std 0.25 in channel 0, the model's images have "
+             "mean 0.400000006 and std 0.25");
+    ck_assert_ptr_null(model->mean); /* it has learnt nothing */
+    ck_ok(cn_model_set_normalization(model, 1, (float[]){0.5f}, (float[]){0.25f}));
+    ck_fails(cn_trainer_new(model, f.train.set, NULL, NULL, &trainer), CN_ERR_STATE, "the training data is set to be");
+    ck_fails(cn_evaluation_new(model, f.train.set, NULL, &e), CN_ERR_STATE, "the data set is set to be normalised");
+    ck_ok(cn_dataset_shuffled(f.train.set, 1, &view));
+    ck_fails(cn_evaluation_new(model, view, NULL, &e), CN_ERR_STATE, "the data set is set to be normalised");
+    ck_ok(cn_dataset_set_normalization(view, 1, (float[]){0.5f}, (float[]){0.25f}));
+    ck_ok(cn_evaluation_new(model, view, NULL, &e));
+    cn_evaluation_free(e);
+    cn_dataset_free(view);
+    cn_model_free(model);
+    training_end(&f);
+}
+END_TEST
+
 START_TEST(a_model_is_told_what_it_was_trained_on) {
     training f = training_begin(CN_NORM_NONE, 0.0f);
     cn_model *told = toy_model(f.ctx, CN_NORM_NONE, 0.0f);
@@ -254,6 +337,7 @@ START_TEST(a_model_is_told_what_it_was_trained_on) {
     ck_ok(cn_model_set_class_names(told, 3, (const char *const[]){"x", "y", "z"}));
     ck_ok(cn_model_set_normalization(told, 1, (float[]){0.0f}, (float[]){2.0f}));
     cn_trainer_free(training_trainer(&f, f.model));
+    untold_data(&f);
     cn_trainer_free(training_trainer(&f, told));
     ck_assert_str_eq(cn_model_class_name(f.model, 2), "bottom");
     ck_assert_float_eq(f.model->mean[0], 0.4f);
@@ -277,6 +361,11 @@ START_TEST(of_float_images_it_learns_no_normalisation) {
     ck_assert_ptr_null(f.model->mean);
     ck_assert_str_eq(cn_model_class_name(f.model, 2), "2");
     cn_trainer_free(trainer);
+    ck_ok(cn_dataset_set_normalization(set, 1, (float[]){0.5f}, (float[]){2.0f}));
+    ck_ok(cn_trainer_new(f.model, set, NULL, NULL, &trainer));
+    cn_trainer_free(trainer);
+    ck_ok(cn_model_set_normalization(f.model, 1, (float[]){0.5f}, (float[]){0.25f}));
+    ck_fails(cn_trainer_new(f.model, set, NULL, NULL, &trainer), CN_ERR_STATE, "mean 0.5 and std 2 in channel 0");
     cn_dataset_free(set);
     cn_tensor_free(images);
     training_end(&f);
@@ -296,6 +385,9 @@ int main(void) {
                         2 * TRAINING_BATCHES + 1);
     tcase_add_test(group, a_seed_decides);
     tcase_add_test(group, without_test_data_the_schedule_follows_the_training_loss);
+    tcase_add_test(group, images_are_normalised_as_the_model_says);
+    tcase_add_test(group, test_images_are_normalised_as_those_trained_on);
+    tcase_add_test(group, a_normalisation_that_is_not_the_models_is_refused);
     tcase_add_test(group, a_model_is_told_what_it_was_trained_on);
     tcase_add_test(group, of_float_images_it_learns_no_normalisation);
     suite_add_tcase(suite, group);

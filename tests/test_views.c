@@ -126,7 +126,7 @@ START_TEST(views_take_what_their_parent_has_and_then_go_their_own_way) {
     ck_ok(cn_dataset_set_normalization(a.set, 3, zero, std));
     ck_ok(cn_dataset_set_augmentation(a.set, NULL));
     ck_assert_str_eq(cn_dataset_class_name(view, 6), "g");
-    cn__dataset_normalization(view, &view_mean, &view_std);
+    ck_assert_int_eq(cn_dataset_normalization(view, &view_mean, &view_std), 3);
     ck_assert_mem_eq(view_mean, mean, sizeof mean);
     cn_tensor *plain = arrays_batch(view, a.ctx, 0, 1, 1), *cropped = arrays_batch(view, a.ctx, 1, 1, 1);
     ck_assert(!arrays_same_floats(plain, cropped));

@@ -155,10 +155,10 @@ static cn_status open_set(cn_context *ctx, const char *directory, const format *
     for (int i = 0; i < count; i++)
         cn__file_close(&f->file[i]);
     cn__free(ctx, f);
-    if (status == CN_OK)
-        status = cn_dataset_set_normalization(made, 3, cn__cifar10_mean, cn__cifar10_std);
-    if (status == CN_OK)
+    if (status == CN_OK) {
+        cn__dataset_default_normalization(made, cn__cifar10_mean, cn__cifar10_std);
         status = read_names(made, directory, kind->names);
+    }
     if (status != CN_OK) {
         cn_dataset_free(made);
         return status;

@@ -15,12 +15,23 @@ static inline int cn__reflected(int i, int size) {
     return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;
 }
 
+#define CN__LEVELS 256 /* of an 8-bit pixel */
+
+/* How pixels become what a model reads, by channel: (x - mean) / std, where x is an 8-bit pixel / 255. */
+typedef struct cn__normalization {
+    const float *mean, *std; /* NULL: not known */
+} cn__normalization;
+
+/* What each 8-bit pixel becomes, into [channels][CN__LEVELS]. */
+void cn__normalization_levels(const cn__normalization *normalization, int channels, float *levels);
+
 /* How one pass wants its images. */
 typedef struct cn__fetch {
     bool augment;
     uint64_t seed;
     int64_t epoch;
     cn__variant variant; /* after all else */
+    const float *levels; /* what 8-bit pixels become, instead of what the data set says; NULL: as it says */
 } cn__fetch;
 
 /* Bytes of scratch memory that one call of cn__dataset_fetch needs (aligned to CN__ALIGN; a multiple of it). */
@@ -33,8 +44,11 @@ cn_status cn__dataset_fetch(const cn_dataset *dataset, int64_t index, const cn__
 
 cn_context *cn__dataset_context(const cn_dataset *dataset);
 
-/* The normalisation in use: channels values each, valid as long as the data set. */
-void cn__dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std);
+/* The data set's own normalisation, valid as long as the data set is and has no other. */
+cn__normalization cn__dataset_normalization(const cn_dataset *dataset);
+
+/* It is one that the caller has set, not what such images have for want of a better one. */
+bool cn__dataset_normalization_is_set(const cn_dataset *dataset);
 
 /* Its images are 8-bit, so that the normalisation is (pixel / 255 - mean) / std. */
 bool cn__dataset_is_8bit(const cn_dataset *dataset);

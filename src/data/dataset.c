@@ -96,13 +96,20 @@ const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label) {
 
 /* ---- normalisation ---- */
 
-static void set_normalization(cn_dataset *dataset, const float *mean, const float *std) {
-    for (int c = 0; c < dataset->images->channels; c++) {
+void cn__normalization_levels(const cn__normalization *normalization, int channels, float *levels) {
+    for (int c = 0; c < channels; c++)
+        for (int value = 0; value < CN__LEVELS; value++)
+            *levels++ = ((float)value / 255.0f - normalization->mean[c]) / normalization->std[c];
+}
+
+void cn__dataset_default_normalization(cn_dataset *dataset, const float *mean, const float *std) {
+    int channels = dataset->images->channels;
+    for (int c = 0; c < channels; c++) {
         dataset->mean[c] = mean ? mean[c] : 0.0f;
         dataset->std[c] = std ? std[c] : 1.0f;
-        for (int value = 0; dataset->table && value < 256; value++)
-            dataset->table[c * 256 + value] = ((float)value / 255.0f - dataset->mean[c]) / dataset->std[c];
     }
+    if (dataset->levels)
+        cn__normalization_levels(&(cn__normalization){dataset->mean, dataset->std}, channels, dataset->levels);
 }
 
 cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const float *mean, const float *std) {
@@ -117,13 +124,25 @@ cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const 
             return cn__error(CN_ERR_ARGUMENT,
                              "cn_dataset_set_normalization: channel %d: mean %g, std %g (wanted above 0)", c,
                              (double)mean[c], (double)std[c]);
-    set_normalization(dataset, mean, std);
+    cn__dataset_default_normalization(dataset, mean, std);
+    dataset->normalization_set = true;
     return CN_OK;
 }
 
-void cn__dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std) {
-    *mean = dataset->mean;
-    *std = dataset->std;
+int cn_dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std) {
+    if (mean)
+        *mean = dataset->mean;
+    if (std)
+        *std = dataset->std;
+    return dataset->images->channels;
+}
+
+cn__normalization cn__dataset_normalization(const cn_dataset *dataset) {
+    return (cn__normalization){dataset->mean, dataset->std};
+}
+
+bool cn__dataset_normalization_is_set(const cn_dataset *dataset) {
+    return dataset->normalization_set;
 }
 
 bool cn__dataset_is_8bit(const cn_dataset *dataset) {
@@ -149,8 +168,8 @@ static cn_status make(cn__images *images, const char *const *names, cn_dataset *
     made->mean = cn__alloc(ctx, channels, sizeof *made->mean);
     made->std = cn__alloc(ctx, channels, sizeof *made->std);
     if (!images->floats)
-        made->table = cn__alloc(ctx, channels, 256 * sizeof *made->table);
-    if (!made->class_names || !made->mean || !made->std || !(made->table || images->floats)) {
+        made->levels = cn__alloc(ctx, channels, CN__LEVELS * sizeof *made->levels);
+    if (!made->class_names || !made->mean || !made->std || !(made->levels || images->floats)) {
         cn_dataset_free(made);
         return cn__no_memory("a data set");
     }
@@ -163,7 +182,7 @@ cn_status cn__dataset_new(cn_context *ctx, cn__images images, cn_dataset **datas
     if (!shared)
         return cn__no_memory("a data set");
     CN__TRY(make(shared, NULL, dataset));
-    set_normalization(*dataset, NULL, NULL);
+    cn__dataset_default_normalization(*dataset, NULL, NULL);
     return CN_OK;
 }
 
@@ -179,7 +198,8 @@ cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *ind
     (*view)->indices = indices;
     (*view)->count = count;
     (*view)->augmentation = parent->augmentation;
-    set_normalization(*view, parent->mean, parent->std);
+    (*view)->normalization_set = parent->normalization_set;
+    cn__dataset_default_normalization(*view, parent->mean, parent->std);
     return CN_OK;
 }
 
@@ -192,7 +212,7 @@ void cn_dataset_free(cn_dataset *dataset) {
     cn__free(ctx, dataset->class_names);
     cn__free(ctx, dataset->mean);
     cn__free(ctx, dataset->std);
-    cn__free(ctx, dataset->table);
+    cn__free(ctx, dataset->levels);
     cn__free(ctx, dataset);
 }
 

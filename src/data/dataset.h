@@ -29,13 +29,18 @@ struct cn_dataset {
     int64_t *indices;             /* of a view: which images, in which order; NULL: all */
     char **class_names;           /* one block of memory, texts included */
     float *mean, *std;            /* a channel each */
-    float *table;                 /* 8-bit: what each value becomes, [channels][256] */
+    bool normalization_set;       /* by the caller */
+    float *levels;                /* 8-bit: what each value becomes, [channels][CN__LEVELS]; NULL: float32 */
     cn_augmentation augmentation; /* all zero: none */
 };
 
 /* Makes a data set of `images`, normalised with mean 0 and std 1, its classes called by number. It owns what `images`
  * owns, which is freed if this fails. */
 cn_status cn__dataset_new(cn_context *ctx, cn__images images, cn_dataset **dataset);
+
+/* The normalisation of a model that is first trained on these images; `mean` and `std` of all channels, or NULL: 0 and
+ * 1. */
+void cn__dataset_default_normalization(cn_dataset *dataset, const float *mean, const float *std);
 
 /* Makes a view with all that `parent` has. It takes `indices`, counted in the parent, which are freed on failure. */
 cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *indices, cn_dataset **view);

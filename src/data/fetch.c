@@ -59,17 +59,17 @@ static cn_status check_label(const cn__images *images, int64_t at, int64_t label
 
 /* ---- normalisation on the way into place ---- */
 
-static void place_bytes(const cn_dataset *dataset, const uint8_t *pixels, const cn__variant *variant, target to) {
+static void place_bytes(const cn_dataset *dataset, const uint8_t *pixels, const cn__fetch *how, target to) {
     cn__shape shape = extent_of(dataset->images);
-    for (int c = 0; c < shape.channels; c++, pixels += shape.height * shape.width) {
-        const float *table = dataset->table + c * 256;
+    const cn__variant *variant = &how->variant;
+    const float *levels = how->levels ? how->levels : dataset->levels;
+    for (int c = 0; c < shape.channels; c++, pixels += shape.height * shape.width, levels += CN__LEVELS)
         for (int y = 0; y < shape.height; y++) {
             const uint8_t *row = pixels + cn__reflected(y - variant->down, shape.height) * shape.width;
             float *out = to.out + c * to.channel + y * to.row;
             for (int x = 0; x < shape.width; x++, out += to.pixel)
-                *out = table[row[cn__reflected(x - variant->right, shape.width)]];
+                *out = levels[row[cn__reflected(x - variant->right, shape.width)]];
         }
-    }
 }
 
 static void place_floats(const cn_dataset *dataset, const float *pixels, const cn__variant *variant, target to) {
@@ -126,7 +126,7 @@ static cn_status fetch(const cn_dataset *dataset, int64_t index, const cn__fetch
                              scratch + source_bytes(images));
         hole = cn__cutout(&dataset->augmentation, extent_of(images), &rng);
     }
-    place_bytes(dataset, pixels, &how->variant, to);
+    place_bytes(dataset, pixels, how, to);
     clear(hole, images->channels, to);
     return CN_OK;
 }

@@ -120,8 +120,8 @@ static cn_status make(loading *l, cn_dataset **dataset) {
     l->labels = NULL;
     CN__TRY(cn__dataset_new(l->ctx, images, dataset));
     cn_status status = cn_dataset_set_class_names(*dataset, images.classes, (const char *const *)l->list.classes);
-    if (status == CN_OK && images.channels == 3)
-        status = cn_dataset_set_normalization(*dataset, 3, cn__cifar10_mean, cn__cifar10_std);
+    if (images.channels == 3)
+        cn__dataset_default_normalization(*dataset, cn__cifar10_mean, cn__cifar10_std);
     if (status != CN_OK) {
         cn_dataset_free(*dataset);
         *dataset = NULL;

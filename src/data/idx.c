@@ -160,12 +160,12 @@ static cn_status open_either(cn_context *ctx, const char *directory, const char 
     return status;
 }
 
-static cn_status normalize(cn_dataset *dataset) {
+static void normalize(cn_dataset *dataset) {
     for (int c = 0; c < dataset->images->channels; c++) {
         dataset->mean[c] = mnist_mean;
         dataset->std[c] = mnist_std;
     }
-    return cn_dataset_set_normalization(dataset, dataset->images->channels, dataset->mean, dataset->std);
+    cn__dataset_default_normalization(dataset, dataset->mean, dataset->std);
 }
 
 cn_status cn_dataset_idx(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset) {
@@ -185,5 +185,7 @@ cn_status cn_dataset_idx(cn_context *context, const char *directory, cn_split sp
         status = load(context, &files[0], &files[1], MNIST_CLASSES, dataset);
     for (int i = 0; i < 2; i++)
         cn__file_close(&files[i]);
-    return status == CN_OK ? normalize(*dataset) : status;
+    if (status == CN_OK)
+        normalize(*dataset);
+    return status;
 }

@@ -192,7 +192,7 @@ static cn_status describe(cn_dataset *dataset) {
     const char *names[CLASSES];
     for (int i = 0; i < CLASSES; i++)
         names[i] = classes[i].name;
-    CN__TRY(cn_dataset_set_normalization(dataset, 3, mean, std));
+    cn__dataset_default_normalization(dataset, mean, std);
     return cn_dataset_set_class_names(dataset, CLASSES, names);
 }
 

@@ -57,6 +57,7 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
     int64_t output[3];
     cn__inference *inference = NULL;
     cn__feed feed = {0};
+    cn__normalization known = {model->mean, model->std};
     cn__variants variants = {options->flip != 0, options->shift};
     cn_model_output_shape(model, output);
     CN__TRY(
@@ -67,7 +68,7 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
     e->images = cn__alloc(e->ctx, (size_t)e->truths, sizeof *e->images);
     cn_status status = e->confusion && e->images ? CN_OK : cn__no_memory("an evaluation");
     if (status == CN_OK)
-        status = cn__feed_init(&feed, e->ctx, dataset, BATCH);
+        status = cn__feed_init(&feed, e->ctx, &known, dataset, BATCH);
     if (status == CN_OK)
         status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1}, variants);
     if (status == CN_OK)
@@ -92,7 +93,8 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     CN__TRY(CN__READ_OPTIONS(&known, cn_evaluation_options, options));
     CN__TRY(cn__check_reserved("cn_evaluation_options", known.reserved == 0));
     CN__TRY(cn__loss_spec_check(&(cn__loss_spec){known.loss, 0.0f}, "cn_evaluation_options"));
-    CN__TRY(cn__feed_check(model, dataset, "cn_evaluation_new", "the data set"));
+    CN__TRY(cn__feed_check(model, &(cn__normalization){model->mean, model->std}, dataset, "cn_evaluation_new",
+                           "the data set"));
     cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
         return cn__no_memory("an evaluation");

@@ -5,7 +5,26 @@
 
 #define MESSAGE_BYTES 512 /* a fetch that failed leaves its thread's message in its scratch memory */
 
-cn_status cn__feed_check(const cn_model *model, const cn_dataset *data, const char *function, const char *what) {
+/* float32 images are taken as they are, and so fit any model, until the caller says how to normalise them. */
+static cn_status check_normalization(const cn__normalization *known, const cn_dataset *data, const char *function,
+                                     const char *what) {
+    int64_t shape[3];
+    cn__normalization own = cn__dataset_normalization(data);
+    cn_dataset_shape(data, shape);
+    if (!known->mean || !cn__dataset_normalization_is_set(data))
+        return CN_OK;
+    for (int c = 0; c < shape[0]; c++)
+        if (own.mean[c] != known->mean[c] || own.std[c] != known->std[c])
+            return cn__error(CN_ERR_STATE,
+                             "%s: %s is set to be normalised with mean %.9g and std %.9g in channel %d, the model's "
+                             "images have mean %.9g and std %.9g",
+                             function, what, (double)own.mean[c], (double)own.std[c], c, (double)known->mean[c],
+                             (double)known->std[c]);
+    return CN_OK;
+}
+
+cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data,
+                         const char *function, const char *what) {
     int64_t wanted[3], got[3], output[3];
     char wanted_text[CN__SHAPE_TEXT], got_text[CN__SHAPE_TEXT];
     cn_model_input_shape(model, wanted);
@@ -22,27 +41,40 @@ cn_status cn__feed_check(const cn_model *model, const cn_dataset *data, const ch
                          (long long)cn_dataset_classes(data), (long long)output[0]);
     if (cn_dataset_count(data) < 1)
         return cn__error(CN_ERR_ARGUMENT, "%s: %s has no images", function, what);
-    return CN_OK;
+    return check_normalization(known, data, function, what);
 }
 
-cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn_dataset *data, int32_t images) {
+static float *make_levels(cn_context *ctx, const cn__normalization *known, const cn_dataset *data) {
+    int64_t shape[3];
+    cn_dataset_shape(data, shape);
+    float *levels = cn__alloc(ctx, (size_t)shape[0], CN__LEVELS * sizeof *levels);
+    if (levels)
+        cn__normalization_levels(known, (int)shape[0], levels);
+    return levels;
+}
+
+cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn__normalization *known, const cn_dataset *data,
+                        int32_t images) {
     size_t bytes = cn__dataset_scratch(data);
     int64_t count = cn_dataset_count(data);
+    bool own = !known->mean || !cn__dataset_is_8bit(data);
     *feed = (cn__feed){.ctx = ctx, .data = data};
     feed->images = count < images ? (int32_t)count : images;
     feed->slot_bytes = bytes > MESSAGE_BYTES ? bytes : MESSAGE_BYTES;
     size_t lanes = ((size_t)feed->images + CN__LANES - 1) / CN__LANES * CN__LANES;
+    feed->levels = own ? NULL : make_levels(ctx, known, data);
     feed->scratch = cn__alloc(ctx, (size_t)feed->images, feed->slot_bytes);
     feed->status = cn__alloc(ctx, (size_t)feed->images, sizeof *feed->status);
     feed->label = cn__alloc(ctx, (size_t)feed->images, sizeof *feed->label);
     feed->place = cn__alloc(ctx, lanes, sizeof *feed->place);
-    if (feed->scratch && feed->status && feed->label && feed->place)
+    if ((own || feed->levels) && feed->scratch && feed->status && feed->label && feed->place)
         return CN_OK;
     cn__feed_drop(feed);
     return cn__no_memory("a batch of images");
 }
 
 void cn__feed_drop(cn__feed *feed) {
+    cn__free(feed->ctx, feed->levels);
     cn__free(feed->ctx, feed->scratch);
     cn__free(feed->ctx, feed->status);
     cn__free(feed->ctx, feed->label);
@@ -136,7 +168,7 @@ cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, cn__variants variant
 /* A variant of the images from `first` on, and what the model says of it. */
 static cn_status run_variant(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images,
                              int variant) {
-    cn__fetch how = {.variant = cn__variant_at(&feed->variants, variant)};
+    cn__fetch how = {.variant = cn__variant_at(&feed->variants, variant), .levels = feed->levels};
     batch b = {feed, NULL, first, (size_t)images, &how, variant ? &feed->another : &feed->outputs};
     cn__blocks blocks = {fill_block, take_block, &b};
     cn__inference_run(inference, images, &blocks);
@@ -158,7 +190,7 @@ cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__batch
 }
 
 const char *cn__feed_first_nonfinite(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images) {
-    static const cn__fetch plainly = {.augment = false};
+    cn__fetch plainly = {.levels = feed->levels};
     batch b = {feed, NULL, first, (size_t)images, &plainly, NULL};
     return cn__inference_first_nonfinite(inference, images, &(cn__blocks){fill_block, take_block, &b});
 }

@@ -73,20 +73,25 @@ typedef struct cn__feed {
     cn_context *ctx;
     const cn_dataset *data;
     int32_t images;    /* fetched at a time, at most */
+    float *levels;     /* what 8-bit pixels become, as in cn__fetch */
     size_t slot_bytes; /* of scratch memory an image */
     char *scratch;
     cn_status *status; /* by image, as are: */
     int64_t *label;
-    uint32_t *place; /* index in the data set, for dropout */
+    uint32_t *place;  /* index in the data set, for dropout */
     cn__fmap outputs; /* of cn__feed_all: a batch's; data NULL until cn__feed_outputs, as are */
     cn__fmap another; /* those of a further variant; NULL also if there is none */
     cn__variants variants;
 } cn__feed;
 
-/* CN_ERR_SHAPE: images or classes that the model does not fit; `function` and `what` (a data set) for messages. */
-cn_status cn__feed_check(const cn_model *model, const cn_dataset *data, const char *function, const char *what);
-/* For at most `images` images at a time, and never more than there are. */
-cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn_dataset *data, int32_t images);
+/* CN_ERR_SHAPE: images or classes that the model does not fit; CN_ERR_STATE: the caller wants the images to be
+ * normalised otherwise than the model's, `known`, are. `function` and `what` (a data set) for messages. */
+cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data,
+                         const char *function, const char *what);
+/* For at most `images` images at a time, and never more than there are; 8-bit ones are normalised as `known` says, or
+ * as the data set does if nothing is known. */
+cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn__normalization *known, const cn_dataset *data,
+                        int32_t images);
 void cn__feed_drop(cn__feed *feed);
 
 /* Fetches images order[first] … order[first + count - 1] (order NULL: first …) into an input map and zeroes the spare

@@ -1,15 +1,13 @@
 /* predictor.c: a model compiled for inference, with parameters of its own. */
 #include "infer/infer.h"
 
-#define LEVELS 256 /* of a byte */
-
 struct cn_predictor {
     const cn_model *model;
     cn_context *ctx;
     cn__inference *batch, *small_batch; /* for many images and for few; NULL: not needed */
     int32_t images;                     /* at a time */
     int32_t limit;                      /* of images that go through small_batch */
-    float *levels;                      /* [channels][LEVELS]: what a byte becomes; NULL: the model does not know */
+    float *levels;                      /* [channels][CN__LEVELS]: what a byte becomes; NULL: the model does not know */
     cn__variants variants;
     float *another;     /* outputs of a further variant; NULL: there is none */
     bool probabilities; /* the model ends in a softmax */
@@ -31,7 +29,7 @@ typedef struct pass {
 static float pixel(const pass *p, size_t channel, size_t row, size_t x, size_t width) {
     int from = (int)(p->variant.mirror ? width - 1 - x : x) - p->variant.right;
     size_t at = row + (size_t)cn__reflected(from, (int)width);
-    return p->floats ? p->floats[at] : p->predictor->levels[channel * LEVELS + p->bytes[at]];
+    return p->floats ? p->floats[at] : p->predictor->levels[channel * CN__LEVELS + p->bytes[at]];
 }
 
 /* Where row y of a plane of the variant begins, whose own begins at `plane`. */
@@ -88,17 +86,14 @@ static void take_single(void *argument, size_t image, const cn__fmap *output) {
 
 /* ---- the handle ---- */
 
-/* (byte / 255 - mean) / std, rounded as data sets do. */
 static cn_status make_levels(cn_predictor *p) {
     const cn_model *model = p->model;
     if (!model->mean)
         return CN_OK;
-    p->levels = cn__alloc(p->ctx, (size_t)model->input.channels, LEVELS * sizeof *p->levels);
+    p->levels = cn__alloc(p->ctx, (size_t)model->input.channels, CN__LEVELS * sizeof *p->levels);
     if (!p->levels)
         return cn__no_memory("a predictor");
-    for (int32_t c = 0; c < model->input.channels; c++)
-        for (int32_t v = 0; v < LEVELS; v++)
-            p->levels[c * LEVELS + v] = ((float)v / 255.0f - model->mean[c]) / model->std[c];
+    cn__normalization_levels(&(cn__normalization){model->mean, model->std}, model->input.channels, p->levels);
     return CN_OK;
 }
 

@@ -249,6 +249,14 @@ cn_status cn_model_set_normalization(cn_model *model, int channels, const float 
     return CN_OK;
 }
 
+int cn_model_normalization(const cn_model *model, const float **mean, const float **std) {
+    if (mean)
+        *mean = model->mean;
+    if (std)
+        *std = model->std;
+    return model->mean ? model->input.channels : 0;
+}
+
 static void free_names(cn_context *ctx, char **names, int64_t count) {
     for (int64_t i = 0; names && i < count; i++)
         cn__free(ctx, names[i]);

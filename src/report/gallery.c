@@ -50,11 +50,10 @@ static void find_range(const cn_dataset *dataset, const float *values, int64_t c
 }
 
 static void denormalize(const cn_dataset *dataset, float *values, int64_t channels, int64_t pixels) {
-    const float *mean, *std;
-    cn__dataset_normalization(dataset, &mean, &std);
+    cn__normalization by = cn__dataset_normalization(dataset);
     for (int64_t c = 0; c < channels; c++)
         for (int64_t i = 0; i < pixels; i++)
-            values[c * pixels + i] = values[c * pixels + i] * std[c] + mean[c];
+            values[c * pixels + i] = values[c * pixels + i] * by.std[c] + by.mean[c];
 }
 
 cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *dataset, int64_t index,

@@ -47,7 +47,8 @@ static cn_status not_finite(const cn_trainer *t, const char *layer, const char *
 /* Images of batch t->batch through the network and back; its mean loss. */
 static cn_status find_gradient(cn_trainer *t, double *loss) {
     int64_t first = t->batch * t->train.images, left = t->count - first;
-    cn__fetch how = {.augment = true, .seed = t->options.seed, .epoch = (int64_t)t->epochs + 1};
+    cn__fetch how = {
+        .augment = true, .seed = t->options.seed, .epoch = (int64_t)t->epochs + 1, .levels = t->train.levels};
     cn__pass pass = {.images = left < t->train.images ? (int32_t)left : t->train.images,
                      .training = true,
                      .seed = t->options.seed,

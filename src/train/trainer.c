@@ -42,30 +42,37 @@ static cn_status tell_class_names(cn_model *model, const cn_dataset *data) {
     return status;
 }
 
-static cn_status tell_model(cn_model *model, const cn_dataset *data) {
-    const float *mean, *std;
-    cn__dataset_normalization(data, &mean, &std);
-    if (!model->mean && cn__dataset_is_8bit(data))
-        CN__TRY(cn_model_set_normalization(model, model->input.channels, mean, std));
+/* What 8-bit images are normalised with: a model that does not know takes it over from those it is trained on. */
+static cn__normalization normalization(const cn_model *model, const cn_dataset *train) {
+    if (!model->mean && cn__dataset_is_8bit(train))
+        return cn__dataset_normalization(train);
+    return (cn__normalization){model->mean, model->std};
+}
+
+static cn_status tell_model(cn_model *model, const cn__normalization *known, const cn_dataset *data) {
+    if (!model->mean && known->mean)
+        CN__TRY(cn_model_set_normalization(model, model->input.channels, known->mean, known->std));
     return model->class_count > 0 ? CN_OK : tell_class_names(model, data);
 }
 
 /* ---- the handle ---- */
 
-static cn_status check_fit(const cn_model *model, const cn_dataset *train, const cn_dataset *test) {
-    CN__TRY(cn__feed_check(model, train, "cn_trainer_new", "the training data"));
+static cn_status check_fit(const cn_model *model, const cn__normalization *known, const cn_dataset *train,
+                           const cn_dataset *test) {
+    CN__TRY(cn__feed_check(model, known, train, "cn_trainer_new", "the training data"));
     if (cn_dataset_count(train) > UINT32_MAX)
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_new: %lld training images, wanted at most %lu",
                          (long long)cn_dataset_count(train), (unsigned long)UINT32_MAX);
-    return test ? cn__feed_check(model, test, "cn_trainer_new", "the test data") : CN_OK;
+    return test ? cn__feed_check(model, known, test, "cn_trainer_new", "the test data") : CN_OK;
 }
 
-static cn_status make_plans(cn_trainer *t, const cn_dataset *train, const cn_dataset *test) {
-    CN__TRY(cn__feed_init(&t->train, t->ctx, train, t->options.batch_size));
+static cn_status make_plans(cn_trainer *t, const cn__normalization *known, const cn_dataset *train,
+                            const cn_dataset *test) {
+    CN__TRY(cn__feed_init(&t->train, t->ctx, known, train, t->options.batch_size));
     CN__TRY(cn__plan_new(t->model, &(cn__plan_options){.images = t->train.images, .training = true}, &t->plan));
     if (!test)
         return CN_OK;
-    CN__TRY(cn__feed_init(&t->test, t->ctx, test, t->options.test_batch_size));
+    CN__TRY(cn__feed_init(&t->test, t->ctx, known, test, t->options.test_batch_size));
     CN__TRY(
         cn__feed_outputs(&t->test, cn__model_shape(t->model, (int32_t)t->model->node_count - 1), (cn__variants){0}));
     return cn__inference_new(t->model, &(cn__inference_options){.images = t->test.images}, &t->testing);
@@ -86,9 +93,10 @@ static cn_status check_last_batch(const cn_trainer *t) {
 static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *test,
                       const cn_trainer_options *options) {
     CN__TRY(read_options(t, options));
-    CN__TRY(check_fit(t->model, train, test));
+    cn__normalization known = normalization(t->model, train);
+    CN__TRY(check_fit(t->model, &known, train, test));
     CN__TRY(cn_optimizer_new(t->model, t->options.optimizer, &t->optimizer));
-    CN__TRY(make_plans(t, train, test));
+    CN__TRY(make_plans(t, &known, train, test));
     t->count = cn_dataset_count(train);
     t->batches = (t->count + t->train.images - 1) / t->train.images;
     CN__TRY(check_last_batch(t));
@@ -102,7 +110,7 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
         return cn__no_memory("a trainer");
     CN__TRY(cn__average_init(&t->average, t->model, t->options.ema_decay, t->options.ema_warmup != 0));
     CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, 0, sizeof *t->history));
-    return tell_model(t->model, train);
+    return tell_model(t->model, &known, train);
 }
 
 cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
