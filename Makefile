@@ -1,7 +1,6 @@
 # libconvnet: `make help` lists what can be made. Plain GNU Make; objects lie in build/<configuration>/.
 #
 #   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
-#   make WITH_JSON=0                          without jansson: models cannot be saved or loaded
 #   make WITH_IMAGES=0                        without libpng and libjpeg: no PNG, no JPEG
 #   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR
 #   make CONFIG=name                          everything in build/name/, beside the usual build
@@ -11,7 +10,6 @@ AR ?= ar
 NM ?= nm
 PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
-WITH_JSON ?= 1
 WITH_IMAGES ?= 1
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
@@ -57,11 +55,9 @@ ISA_avx2 := -DCN__ISA=2 -mavx2 -mfma
 ISA_avx512 := -DCN__ISA=3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 
 OBJECTS := $(PLAIN_SOURCES:src/%.c=%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=%.$(isa).o))
-# Trained models become arrays of bytes, where there is JSON to read them with.
+# Trained models become arrays of bytes.
 WEIGHTS := $(sort $(wildcard weights/*.safetensors))
-ifeq ($(WITH_JSON),1)
 OBJECTS += $(WEIGHTS:%.safetensors=%.o)
-endif
 STATIC_OBJECTS := $(addprefix $(B)/static/,$(OBJECTS))
 SHARED_OBJECTS := $(addprefix $(B)/shared/,$(OBJECTS))
 
@@ -89,7 +85,7 @@ HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
 SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base batches cifar context data data_out_of_memory folder \
-               idx image_files image_overlay image_resize interface model_damage model_out_of_memory models \
+               idx image_files image_overlay image_resize interface json model_damage model_out_of_memory models \
                out_of_memory pretrained random reference report safetensors schedule structs summary synthetic tensor \
                threads trace views zoo)
 ifeq ($(CONFIG),tsan)
@@ -101,13 +97,13 @@ endif
 # Asked for when first used and then kept: `make deps check` must not ask before `deps` is through.
 later = $(eval $(1) := $(2))$($(1))
 BLAS = $(call later,BLAS,$(firstword $(foreach name,openblas cblas blas,$(shell $(PKG_CONFIG) --exists $(name) && echo $(name)))))
-PACKAGES = $(BLAS) zlib $(if $(filter 1,$(WITH_JSON)),jansson) $(if $(filter 1,$(WITH_IMAGES)),libpng libjpeg)
+PACKAGES = $(BLAS) zlib $(if $(filter 1,$(WITH_IMAGES)),libpng libjpeg)
 PACKAGE_CFLAGS = $(call later,PACKAGE_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
 PACKAGE_LIBS = $(call later,PACKAGE_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES)))
 CHECK_CFLAGS = $(call later,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
 CHECK_LIBS = $(call later,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
-PARTS := -DCN_WITH_JSON=$(WITH_JSON) -DCN_WITH_IMAGES=$(WITH_IMAGES)
+PARTS := -DCN_WITH_IMAGES=$(WITH_IMAGES)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iinclude
 LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fvisibility=hidden $(PARTS) $(PACKAGE_CFLAGS)
@@ -136,7 +132,6 @@ find_missing = has() { $(PKG_CONFIG) --exists $$1 2>/dev/null; }; missing=; \
     command -v $(firstword $(PKG_CONFIG)) >/dev/null || missing="$$missing pkg-config"; \
     has openblas || has cblas || has blas || missing="$$missing libopenblas-dev"; \
     has zlib || missing="$$missing zlib1g-dev"; \
-    [ $(WITH_JSON) != 1 ] || has jansson || missing="$$missing libjansson-dev"; \
     [ $(WITH_IMAGES) != 1 ] || has libpng || missing="$$missing libpng-dev"; \
     [ $(WITH_IMAGES) != 1 ] || has libjpeg || missing="$$missing libjpeg-dev"
 find_missing_for_tests = has check || missing="$$missing check"; \

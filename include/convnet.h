@@ -479,16 +479,15 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 
 /* Files: safetensors, with PyTorch's tensor names; architecture, normalisation, class names and a checksum (CRC-32) are
  * in its metadata, so the file alone rebuilds the model. Saving writes a temporary file beside `path`, syncs and
- * renames it: a failure leaves the old file as it was. CN_ERR_IO, CN_ERR_FORMAT, CN_ERR_UNSUPPORTED (a build without
- * JSON); CN_ERR_STATE: not initialised. */
+ * renames it: a failure leaves the old file as it was. CN_ERR_IO, CN_ERR_FORMAT; CN_ERR_STATE: not
+ * initialised. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
 CN_API cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model);
 
 /* Session 8 with batch norm, trained on CIFAR-10: a model file that is part of the library, for images of 3×32×32 in
  * the ten classes that cn_model_class_name gives. The same file, session8-cifar10.safetensors, is installed in
- * PREFIX/share/convnet/, beside a card that says how it was trained and what it gets right. CN_ERR_UNSUPPORTED: a build
- * without JSON. */
+ * PREFIX/share/convnet/, beside a card that says how it was trained and what it gets right. */
 CN_API cn_status cn_model_session8_pretrained(cn_context *context, cn_model **model);
 
 /* Reads parameters and buffers by name into a model that exists, such as a PyTorch state dict saved as safetensors.

@@ -3,8 +3,6 @@
 #include "io/io.h"
 #include <stdlib.h>
 
-#if CN_WITH_JSON
-
 static size_t header_bytes(file_bytes file) {
     return file.data[0] + 256u * file.data[1] + 65536u * file.data[2];
 }
@@ -94,9 +92,9 @@ static const struct {
     {INPUT "{}}", "has 0 layers"},
     {INPUT "[1]}", "a layer has no name"},
     {INPUT "[{\"name\":1}]}", "a layer has no name"},
-    {INPUT "[{\"name\":\"r\"}]}", "a layer's inputs are not a list of texts"},
-    {INPUT "[{\"name\":\"r\",\"inputs\":[]}]}", "a layer's inputs are not a list of texts"},
-    {INPUT "[{\"name\":\"r\",\"inputs\":[1]}]}", "a layer's inputs are not a list of texts"},
+    {INPUT "[{\"name\":\"r\"}]}", "the inputs of layer 'r' are not a list of texts"},
+    {INPUT "[{\"name\":\"r\",\"inputs\":[]}]}", "the inputs of layer 'r' are not a list of texts"},
+    {INPUT "[{\"name\":\"r\",\"inputs\":[1]}]}", "the inputs of layer 'r' are not a list of texts"},
     {INPUT "[{\"name\":\"r\",\"inputs\":[\"input\"]}]}", "is of type ''"},
     {INPUT "[{\"name\":\"r\",\"inputs\":[\"input\"],\"type\":\"Magic\"}]}", "is of type 'Magic', which this version"},
     {INPUT "[{\"name\":\"r\",\"inputs\":[\"r\"],\"type\":\"ReLU\"}]}", "reads 'r', which the model does not have"},
@@ -177,14 +175,6 @@ static void add_tests(TCase *group) {
     tcase_add_test(group, weights_that_are_only_claimed_are_not_allocated);
     tcase_add_test(group, other_versions_are_refused);
 }
-
-#else
-
-static void add_tests(TCase *group) {
-    (void)group; /* there are no files */
-}
-
-#endif
 
 int main(void) {
     Suite *suite = suite_create("model damage");

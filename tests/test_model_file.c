@@ -11,8 +11,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#if CN_WITH_JSON
-
 /* ---- comparing ---- */
 
 static void compare_layers(const cn_model *a, const cn_model *b) {
@@ -271,27 +269,6 @@ static void add_tests(TCase *group, const char *path_to_write) {
     tcase_add_test(group, models_of_version_1_load_for_ever);
     tcase_add_test(group, the_corpus_does_no_harm);
 }
-
-#else
-
-START_TEST(without_json_all_of_it_is_unsupported) {
-    cn_model *model = (cn_model *)files.ctx;
-    ck_fails(cn_model_load(files.ctx, files.path, &model), CN_ERR_UNSUPPORTED, "cn_model_load: this build has no JSON");
-    ck_assert_ptr_null(model);
-    ck_fails(cn_model_load_memory(files.ctx, "", 0, &model), CN_ERR_UNSUPPORTED, "cn_model_load_memory");
-    ck_ok(cn_model_mnist(files.ctx, 3, 0, &model));
-    ck_fails(cn_model_save(model, files.path), CN_ERR_UNSUPPORTED, "cn_model_save");
-    ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_UNSUPPORTED, "cn_model_load_tensors");
-    cn_model_free(model);
-}
-END_TEST
-
-static void add_tests(TCase *group, const char *path_to_write) {
-    (void)path_to_write;
-    tcase_add_test(group, without_json_all_of_it_is_unsupported);
-}
-
-#endif
 
 int main(int argc, char **argv) {
     Suite *suite = suite_create("model_file");

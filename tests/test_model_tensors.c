@@ -3,8 +3,6 @@
 #include "io/io.h"
 #include <stdio.h>
 
-#if CN_WITH_JSON
-
 static int warnings;
 static char last_warning[256];
 
@@ -173,14 +171,6 @@ static void add_tests(TCase *group) {
     tcase_add_test(group, the_number_of_batches_may_be_missing);
     tcase_add_test(group, damaged_tensors_are_not_loaded);
 }
-
-#else
-
-static void add_tests(TCase *group) {
-    (void)group; /* there are no files */
-}
-
-#endif
 
 int main(void) {
     Suite *suite = suite_create("model tensors");

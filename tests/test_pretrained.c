@@ -18,8 +18,6 @@ static void teardown(void) {
     cn_context_free(ctx);
 }
 
-#if CN_WITH_JSON
-
 START_TEST(it_is_session8_with_batch_norm) {
     int64_t shape[3];
     cn_tensor *tensor;
@@ -81,20 +79,6 @@ static void add_tests(TCase *tcase) {
     tcase_add_test(tcase, it_knows_how_to_read_pixels);
     tcase_add_test(tcase, misuse_is_refused);
 }
-
-#else
-
-START_TEST(a_build_without_json_says_so) {
-    ck_fails(cn_model_session8_pretrained(ctx, &model), CN_ERR_UNSUPPORTED, "no JSON");
-    ck_assert_ptr_null(model);
-}
-END_TEST
-
-static void add_tests(TCase *tcase) {
-    tcase_add_test(tcase, a_build_without_json_says_so);
-}
-
-#endif
 
 int main(void) {
     Suite *suite = suite_create("pretrained");

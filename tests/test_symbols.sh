@@ -49,7 +49,7 @@ none "relocations of text, or a search path" "$dir/wrong"
 "$readelf" -W -l "$shared" | grep 'GNU_STACK.*E' >"$dir/wrong"
 none "an executable stack" "$dir/wrong"
 sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' "$dir/dynamic" |
-    grep -vE '^(lib(openblas|cblas|blas|z|jansson|png16|jpeg|m|c|pthread|gcc_s)\.so|ld-linux)' >"$dir/wrong"
+    grep -vE '^(lib(openblas|cblas|blas|z|png16|jpeg|m|c|pthread|gcc_s)\.so|ld-linux)' >"$dir/wrong"
 none "libraries needed without need" "$dir/wrong"
 
 # ---- what it must not call ----

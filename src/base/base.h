@@ -87,6 +87,13 @@ void cn__text_append(cn__text *text, const char *format, ...) __attribute__((for
 /* Hands the text out (never NULL on CN_OK); frees it and gives CN_ERR_MEMORY if an append failed. */
 cn_status cn__text_take(cn__text *text, char **out);
 
+/* ---- UTF-8 (utf8.c) ---- */
+
+/* Bytes of the character that the text begins with, and which it is; 0: it begins with none. */
+size_t cn__utf8_decode(const char *text, size_t bytes, uint32_t *code);
+/* Writes a character; returns its bytes, 1 to 4. */
+size_t cn__utf8_encode(uint32_t code, char text[4]);
+
 /* ---- tables of text (text_table.c) ---- */
 
 /* Lines of at most 10 cells that end with tabs, the last with a newline, as a table in which each column is as wide as

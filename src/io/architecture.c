@@ -8,36 +8,14 @@
  * options: these would change what it computes. */
 #include "io/io.h"
 
-#if CN_WITH_JSON
-#include <float.h>
-#include <jansson.h> /* json_object_get and so on */
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define MAX_LAYERS 16384 /* in a file; bounds the time that a hostile one takes */
+/* In a file, which bounds the time that a hostile one takes. */
+#define MAX_LAYERS 16384
+#define MAX_INPUTS 4096 /* of a layer */
 
 /* ---- writing ---- */
-
-/* A float in as few digits as bring it back exactly, whatever the locale's decimal point. */
-static void append_number(cn__text *json, float value) {
-    char text[64];
-    size_t out = 0;
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if ((float)strtod(text, NULL) == value)
-            break;
-    }
-    for (const char *in = text; *in; in++) {
-        if (strchr("+-0123456789e", *in))
-            text[out++] = *in;
-        else if (out > 0 && text[out - 1] != '.')
-            text[out++] = '.';
-    }
-    text[out] = '\0';
-    cn__text_append(json, "%s", text);
-}
 
 static void append_option(cn__text *json, const cn_layer *layer, const cn__attr *attr) {
     int32_t integer;
@@ -51,7 +29,7 @@ static void append_option(cn__text *json, const cn_layer *layer, const cn__attr 
     else if (attr->kind == CN__ATTR_ENUM)
         cn__text_append(json, "\"%s\"", attr->names[integer]);
     else
-        append_number(json, real);
+        cn__json_append_float(json, real);
 }
 
 static bool append_layer(cn__text *json, const cn_model *model, const cn__node *node) {
@@ -76,7 +54,7 @@ static void append_numbers(cn__text *json, const char *name, const float *values
     cn__text_append(json, "\"%s\":[", name);
     for (int32_t i = 0; i < count; i++) {
         cn__text_append(json, i ? "," : "");
-        append_number(json, values[i]);
+        cn__json_append_float(json, values[i]);
     }
     cn__text_append(json, "]");
 }
@@ -120,6 +98,10 @@ cn_status cn__architecture_write(const cn_model *model, char **text) {
     if (model->node_count > MAX_LAYERS)
         return cn__error(CN_ERR_ARGUMENT, "the model has %zu layers, files hold at most %d", model->node_count,
                          MAX_LAYERS);
+    for (size_t i = 0; i < model->node_count; i++)
+        if (model->nodes[i].input_count > MAX_INPUTS)
+            return cn__error(CN_ERR_ARGUMENT, "layer '%s' reads %d inputs, files hold at most %d", model->nodes[i].name,
+                             model->nodes[i].input_count, MAX_INPUTS);
     bool good = append_model(&json, model);
     CN__TRY(cn__text_take(&json, text));
     if (good)
@@ -139,31 +121,23 @@ static cn_status bad_option(const char *layer, const char *option, const char *w
     return cn__error(CN_ERR_FORMAT, "layer '%.200s': option '%.200s' %s", layer, option, what);
 }
 
-static bool read_int(const json_t *json, int32_t *value) {
-    json_int_t wide = json_integer_value(json);
-    if (!json_is_integer(json) || wide < INT32_MIN || wide > INT32_MAX)
+static bool read_int(const cn__json *json, int32_t *value) {
+    int64_t wide;
+    if (!cn__json_int64(json, &wide) || wide < INT32_MIN || wide > INT32_MAX)
         return false;
     *value = (int32_t)wide;
     return true;
 }
 
-static bool read_float(const json_t *json, float *value) {
-    double wide = json_number_value(json);
-    if (!json_is_number(json) || !(fabs(wide) <= (double)FLT_MAX))
-        return false;
-    *value = (float)wide;
-    return true;
-}
-
-static bool read_enum(const json_t *json, const char *const *names, int32_t *value) {
-    const char *text = json_string_value(json);
+static bool read_enum(const cn__json *json, const char *const *names, int32_t *value) {
+    const char *text = cn__json_string(json);
     for (*value = 0; text && names[*value]; ++*value)
         if (strcmp(names[*value], text) == 0)
             return true;
     return false;
 }
 
-static bool read_value(const json_t *json, const cn__attr *attr, cn_layer *layer) {
+static bool read_value(const cn__json *json, const cn__attr *attr, cn_layer *layer) {
     char *place = (char *)layer + attr->offset;
     switch (attr->kind) {
     case CN__ATTR_INT:
@@ -171,7 +145,7 @@ static bool read_value(const json_t *json, const cn__attr *attr, cn_layer *layer
     case CN__ATTR_ENUM:
         return read_enum(json, attr->names, (int32_t *)(void *)place);
     case CN__ATTR_FLOAT:
-        return read_float(json, (float *)(void *)place);
+        return cn__json_float(json, (float *)(void *)place);
     }
     return false;
 }
@@ -183,21 +157,21 @@ static const cn__attr *find_attr(const cn__layer_type *type, const char *name) {
     return NULL;
 }
 
-static cn_status read_options(json_t *options, const char *name, cn_layer *layer) {
-    const char *key;
-    json_t *value;
-    json_object_foreach(options, key, value) {
-        const cn__attr *attr = find_attr(layer->type, key);
+static cn_status read_options(const cn__json *options, const char *name, cn_layer *layer) {
+    if (options && !cn__json_is(options, CN__JSON_OBJECT))
+        return cn__error(CN_ERR_FORMAT, "layer '%.200s': its options are not an object", name);
+    for (const cn__json *v = cn__json_first(options); v; v = cn__json_next(options, v)) {
+        const cn__attr *attr = find_attr(layer->type, v->key);
         if (!attr)
-            return bad_option(name, key, "is not known to this version");
-        if (!read_value(value, attr, layer))
-            return bad_option(name, key, "has a value of another kind");
+            return bad_option(name, v->key, "is not known to this version");
+        if (!read_value(v, attr, layer))
+            return bad_option(name, v->key, "has a value of another kind");
     }
     return CN_OK;
 }
 
-static cn_status read_layer(cn_context *ctx, const json_t *json, const char *name, cn_layer **layer) {
-    const char *type_name = json_string_value(json_object_get(json, "type"));
+static cn_status read_layer(cn_context *ctx, const cn__json *json, const char *name, cn_layer **layer) {
+    const char *type_name = cn__json_string(cn__json_get(json, "type"));
     const cn__layer_type *type = type_name ? cn__layer_type_find(type_name) : NULL;
     cn_layer *made;
     *layer = NULL;
@@ -205,7 +179,7 @@ static cn_status read_layer(cn_context *ctx, const json_t *json, const char *nam
         return cn__error(CN_ERR_FORMAT, "layer '%.200s' is of type '%.200s', which this version does not know", name,
                          type_name ? type_name : "");
     CN__TRY(cn__layer_alloc(ctx, type, &made));
-    cn_status status = read_options(json_object_get(json, "options"), name, made);
+    cn_status status = read_options(cn__json_get(json, "options"), name, made);
     if (status != CN_OK) {
         cn_layer_free(made);
         return status;
@@ -214,30 +188,40 @@ static cn_status read_layer(cn_context *ctx, const json_t *json, const char *nam
 }
 
 /* Reads an array of texts; the array is to be freed, the texts belong to the JSON. */
-static cn_status read_texts(cn_context *ctx, const json_t *json, const char *what, const char ***texts, int *count) {
-    size_t size = json_array_size(json);
+static cn_status read_texts(cn_context *ctx, const cn__json *json, const char *what, int most, const char ***texts,
+                            int *count) {
     *texts = NULL;
-    if (!json_is_array(json) || size == 0 || size > INT32_MAX)
+    *count = 0;
+    if (!cn__json_is(json, CN__JSON_ARRAY) || json->count == 0)
         return cn__error(CN_ERR_FORMAT, "%s are not a list of texts", what);
-    *texts = cn__alloc(ctx, size, sizeof **texts);
+    if (json->count > (uint32_t)most)
+        return cn__error(CN_ERR_FORMAT, "%s are %u, files hold at most %d", what, json->count, most);
+    *texts = cn__alloc(ctx, json->count, sizeof **texts);
     if (!*texts)
         return cn__no_memory(what);
-    *count = (int)size;
-    for (size_t i = 0; i < size; i++) {
-        (*texts)[i] = json_string_value(json_array_get(json, i));
-        if (!(*texts)[i])
+    for (const cn__json *v = cn__json_first(json); v; v = cn__json_next(json, v)) {
+        const char *text = cn__json_string(v);
+        if (!text)
             return cn__error(CN_ERR_FORMAT, "%s are not a list of texts", what);
+        (*texts)[(*count)++] = text;
     }
     return CN_OK;
 }
 
-static cn_status add_layer(cn_model *model, const json_t *json) {
-    const char *name = json_string_value(json_object_get(json, "name")), **inputs;
+static cn_status read_inputs(cn_context *ctx, const cn__json *layer, const char *name, const char ***inputs,
+                             int *count) {
+    char what[256];
+    snprintf(what, sizeof what, "the inputs of layer '%.200s'", name);
+    return read_texts(ctx, cn__json_get(layer, "inputs"), what, MAX_INPUTS, inputs, count);
+}
+
+static cn_status add_layer(cn_model *model, const cn__json *json) {
+    const char *name = cn__json_string(cn__json_get(json, "name")), **inputs;
     cn_layer *layer;
     int count;
     if (!name)
         return bad("a layer has no name");
-    cn_status status = read_texts(model->ctx, json_object_get(json, "inputs"), "a layer's inputs", &inputs, &count);
+    cn_status status = read_inputs(model->ctx, json, name, &inputs, &count);
     if (status == CN_OK)
         status = read_layer(model->ctx, json, name, &layer);
     if (status == CN_OK)
@@ -246,25 +230,25 @@ static cn_status add_layer(cn_model *model, const json_t *json) {
     return status;
 }
 
-static cn_status read_floats(cn_model *model, const json_t *json, float **values) {
-    size_t count = json_array_size(json);
+static cn_status read_floats(cn_model *model, const cn__json *json, float **values) {
+    size_t count = 0;
     *values = NULL;
-    if (count != (size_t)model->input.channels)
+    if (!cn__json_is(json, CN__JSON_ARRAY) || json->count != (uint32_t)model->input.channels)
         return bad("the normalisation does not have a number for each channel");
-    *values = cn__alloc(model->ctx, count, sizeof **values);
+    *values = cn__alloc(model->ctx, json->count, sizeof **values);
     if (!*values)
         return cn__no_memory("the normalisation");
-    for (size_t i = 0; i < count; i++)
-        if (!read_float(json_array_get(json, i), &(*values)[i]))
+    for (const cn__json *v = cn__json_first(json); v; v = cn__json_next(json, v))
+        if (!cn__json_float(v, &(*values)[count++]))
             return bad("the normalisation does not have a number for each channel");
     return CN_OK;
 }
 
-static cn_status read_normalization(cn_model *model, const json_t *json) {
+static cn_status read_normalization(cn_model *model, const cn__json *json) {
     float *mean, *std = NULL;
-    cn_status status = read_floats(model, json_object_get(json, "mean"), &mean);
+    cn_status status = read_floats(model, cn__json_get(json, "mean"), &mean);
     if (status == CN_OK)
-        status = read_floats(model, json_object_get(json, "std"), &std);
+        status = read_floats(model, cn__json_get(json, "std"), &std);
     if (status == CN_OK)
         status = cn_model_set_normalization(model, model->input.channels, mean, std);
     cn__free(model->ctx, mean);
@@ -272,45 +256,52 @@ static cn_status read_normalization(cn_model *model, const json_t *json) {
     return status;
 }
 
-static cn_status read_classes(cn_model *model, const json_t *json) {
+static cn_status read_classes(cn_model *model, const cn__json *json) {
     const char **names;
     int count;
-    cn_status status = read_texts(model->ctx, json, "its classes", &names, &count);
+    cn_status status = read_texts(model->ctx, json, "its classes", INT32_MAX, &names, &count);
     if (status == CN_OK)
         status = cn_model_set_class_names(model, count, names);
     cn__free(model->ctx, (void *)names);
     return status;
 }
 
-static cn_status read_layers(cn_model *model, const json_t *layers) {
-    size_t count = json_array_size(layers);
+static cn_status read_layers(cn_model *model, const cn__json *layers) {
+    uint32_t count = cn__json_is(layers, CN__JSON_ARRAY) ? layers->count : 0;
     if (count == 0 || count > MAX_LAYERS)
-        return cn__error(CN_ERR_FORMAT, "its architecture has %zu layers, wanted 1 to %d", count, MAX_LAYERS);
-    for (size_t i = 0; i < count; i++)
-        CN__TRY(add_layer(model, json_array_get(layers, i)));
+        return cn__error(CN_ERR_FORMAT, "its architecture has %u layers, wanted 1 to %d", count, MAX_LAYERS);
+    for (const cn__json *v = cn__json_first(layers); v; v = cn__json_next(layers, v))
+        CN__TRY(add_layer(model, v));
     return CN_OK;
 }
 
-static cn_status read_model(cn_context *ctx, const json_t *json, cn_model **model) {
-    const json_t *input = json_object_get(json, "input"), *normalization = json_object_get(json, "normalization"),
-                 *classes = json_object_get(json, "classes");
+static bool read_sides(const cn__json *json, int32_t sides[3]) {
+    if (!cn__json_is(json, CN__JSON_ARRAY) || json->count != 3)
+        return false;
+    for (const cn__json *v = cn__json_first(json); v; v = cn__json_next(json, v))
+        if (!read_int(v, sides++))
+            return false;
+    return true;
+}
+
+static cn_status read_model(cn_context *ctx, const cn__json *json, cn_model **model) {
+    const cn__json *normalization = cn__json_get(json, "normalization"), *classes = cn__json_get(json, "classes");
     int32_t sides[3];
-    for (size_t i = 0; i < 3; i++)
-        if (json_array_size(input) != 3 || !read_int(json_array_get(input, i), &sides[i]))
-            return bad("its input is not three numbers");
+    if (!read_sides(cn__json_get(json, "input"), sides))
+        return bad("its input is not three numbers");
     CN__TRY(cn_model_new(ctx, sides[0], sides[1], sides[2], model));
-    CN__TRY(read_layers(*model, json_object_get(json, "layers")));
+    CN__TRY(read_layers(*model, cn__json_get(json, "layers")));
     if (normalization)
         CN__TRY(read_normalization(*model, normalization));
     return classes ? read_classes(*model, classes) : CN_OK;
 }
 
 cn_status cn__architecture_read(cn_context *ctx, const char *text, cn_model **model) {
-    json_t *json;
+    cn__json *json;
     *model = NULL;
-    CN__TRY(cn__json_read(text, strlen(text), "its architecture", &json));
+    CN__TRY(cn__json_read(ctx, text, strlen(text), "its architecture", &json));
     cn_status status = read_model(ctx, json, model);
-    json_decref(json);
+    cn__free(ctx, json);
     if (status == CN_OK)
         return CN_OK;
     cn_model_free(*model);
@@ -318,5 +309,3 @@ cn_status cn__architecture_read(cn_context *ctx, const char *text, cn_model **mo
     /* What a caller would be told of an argument is here a fault of the file. */
     return status == CN_ERR_MEMORY ? status : cn__error(CN_ERR_FORMAT, "%s", cn_last_error());
 }
-
-#endif

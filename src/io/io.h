@@ -1,9 +1,10 @@
-/* io.h: files. safetensors.c reads and writes the container, architecture.c turns a model's structure into text and
- * back, model_file.c brings both together; json.c reads JSON from strangers; pretrained.c hands out the model file that
- * is part of the library. Without jansson (CN_WITH_JSON=0) all of it is left out, and model_file.c says so.
+/* io.h: model files. safetensors.c reads and writes the container, architecture.c turns a model's structure into text
+ * and back, model_file.c brings both together; pretrained.c hands out the model file that is part of the library.
  *
  * A model file is a safetensors file: 8 bytes little-endian length, that much JSON, and the tensors' bytes, to which
- * the JSON's offsets refer. In the strings of its "__metadata__": format           "pt", which PyTorch's tools look for
+ * the JSON's offsets refer. In the strings of its "__metadata__":
+ *
+ *   format           "pt", which PyTorch's tools look for
  *   convnet.version  version of what follows, a number; a reader refuses those after its own
  *   convnet.model    architecture, normalisation and class names, as JSON (architecture.c)
  *   convnet.crc32    CRC-32 (zlib's, eight hexadecimal digits) of convnet.model's text and then the tensors' bytes
@@ -11,19 +12,8 @@
 #ifndef CN_IO_H
 #define CN_IO_H
 
+#include "io/json.h"
 #include "model/model.h"
-
-/* ---- JSON (json.c) ---- */
-
-struct json_t;
-
-/* Parses one JSON value, nested at most CN__JSON_DEPTH deep, without duplicate keys; to be released with json_decref.
- * CN_ERR_FORMAT with `what`, the name of the text, and the place. */
-#define CN__JSON_DEPTH 8
-cn_status cn__json_read(const char *text, size_t bytes, const char *what, struct json_t **json);
-
-/* Appends a text in quotes, escaped. False: it is not UTF-8. */
-bool cn__json_append_string(cn__text *json, const char *text);
 
 /* ---- the container (safetensors.c) ---- */
 
@@ -43,8 +33,8 @@ typedef struct cn__metadata {
 /* A file in memory, which is borrowed. */
 typedef struct cn__safetensors {
     cn_context *ctx;
-    struct json_t *header; /* owns all texts */
-    cn__entry *entries;    /* by name */
+    cn__json *header;   /* owns all texts */
+    cn__entry *entries; /* by name */
     size_t count;
     const unsigned char *data;
     size_t bytes; /* of data */

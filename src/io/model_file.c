@@ -1,7 +1,6 @@
 /* model_file.c: a model into a file, out of a file, and tensors by name from a file into a model. */
 #include "io/io.h"
 
-#if CN_WITH_JSON
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,40 +270,3 @@ cn_status cn_model_load_tensors(cn_model *model, const char *path) {
     cn__free(model->ctx, data);
     return in_file(status, path);
 }
-
-#else
-
-static cn_status left_out(const char *function) {
-    return cn__error(CN_ERR_UNSUPPORTED, "%s: this build has no JSON (WITH_JSON=0)", function);
-}
-
-cn_status cn_model_save(const cn_model *model, const char *path) {
-    (void)model;
-    (void)path;
-    return left_out(__func__);
-}
-
-cn_status cn_model_load(cn_context *context, const char *path, cn_model **model) {
-    CN__REQUIRE(model);
-    *model = NULL;
-    (void)context;
-    (void)path;
-    return left_out(__func__);
-}
-
-cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model) {
-    CN__REQUIRE(model);
-    *model = NULL;
-    (void)context;
-    (void)data;
-    (void)bytes;
-    return left_out(__func__);
-}
-
-cn_status cn_model_load_tensors(cn_model *model, const char *path) {
-    (void)model;
-    (void)path;
-    return left_out(__func__);
-}
-
-#endif

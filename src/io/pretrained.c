@@ -2,9 +2,5 @@
 #include "io/io.h"
 
 cn_status cn_model_session8_pretrained(cn_context *context, cn_model **model) {
-#if CN_WITH_JSON
     return cn_model_load_memory(context, cn__session8_cifar10, cn__session8_cifar10_bytes, model);
-#else
-    return cn_model_load_memory(context, NULL, 0, model); /* says that it cannot */
-#endif
 }

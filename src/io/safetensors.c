@@ -5,8 +5,6 @@
  */
 #include "io/io.h"
 
-#if CN_WITH_JSON
-#include <jansson.h> /* json_object_get and so on */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,18 +33,15 @@ static cn_status bad_entry(const cn__entry *entry, const char *what) {
 }
 
 /* A member that is a number from 0. */
-static bool read_count(const json_t *json, int64_t *count) {
-    *count = json_is_integer(json) ? (int64_t)json_integer_value(json) : -1;
-    return *count >= 0;
+static bool read_count(const cn__json *json, int64_t *count) {
+    return cn__json_int64(json, count) && *count >= 0;
 }
 
-static cn_status read_shape(const json_t *json, cn__entry *entry) {
-    size_t dims = json_array_size(json);
-    if (!json_is_array(json) || dims > CN_MAX_DIMS)
+static cn_status read_shape(const cn__json *json, cn__entry *entry) {
+    if (!cn__json_is(json, CN__JSON_ARRAY) || json->count > CN_MAX_DIMS)
         return bad_entry(entry, "its shape is not a list of at most 8 numbers");
-    entry->dims = (int)dims;
-    for (size_t i = 0; i < dims; i++)
-        if (!read_count(json_array_get(json, i), &entry->shape[i]))
+    for (const cn__json *v = cn__json_first(json); v; v = cn__json_next(json, v))
+        if (!read_count(v, &entry->shape[entry->dims++]))
             return bad_entry(entry, "its shape holds something other than counts");
     return CN_OK;
 }
@@ -60,10 +55,10 @@ static bool count_bytes(const cn__entry *entry, const struct type *type, int64_t
     return fits;
 }
 
-static cn_status read_place(const json_t *json, size_t data_bytes, cn__entry *entry) {
+static cn_status read_offsets(const cn__json *json, size_t data_bytes, cn__entry *entry) {
     int64_t begin, end, wanted;
-    if (json_array_size(json) != 2 || !read_count(json_array_get(json, 0), &begin) ||
-        !read_count(json_array_get(json, 1), &end))
+    if (!cn__json_is(json, CN__JSON_ARRAY) || json->count != 2 || !read_count(json + 1, &begin) ||
+        !read_count(json + 2, &end))
         return bad_entry(entry, "its data_offsets are not two counts");
     if (begin > end || (uint64_t)end > data_bytes)
         return cn__error(CN_ERR_FORMAT, "tensor '%.200s': it lies at bytes %lld to %lld of %zu bytes of data",
@@ -76,13 +71,13 @@ static cn_status read_place(const json_t *json, size_t data_bytes, cn__entry *en
     return CN_OK;
 }
 
-static cn_status read_entry(const char *name, const json_t *json, size_t data_bytes, cn__entry *entry) {
-    entry->name = name;
-    entry->dtype = json_string_value(json_object_get(json, "dtype"));
+static cn_status read_entry(const cn__json *json, size_t data_bytes, cn__entry *entry) {
+    entry->name = json->key;
+    entry->dtype = cn__json_string(cn__json_get(json, "dtype"));
     if (!entry->dtype || !find_type(entry->dtype))
         return bad_entry(entry, "its dtype is missing or unknown");
-    CN__TRY(read_shape(json_object_get(json, "shape"), entry));
-    return read_place(json_object_get(json, "data_offsets"), data_bytes, entry);
+    CN__TRY(read_shape(cn__json_get(json, "shape"), entry));
+    return read_offsets(cn__json_get(json, "data_offsets"), data_bytes, entry);
 }
 
 /* ---- the header as a whole ---- */
@@ -113,31 +108,25 @@ static cn_status check_cover(const cn__safetensors *file) {
     return CN_OK;
 }
 
-static cn_status check_metadata(json_t *metadata) {
-    const char *key;
-    json_t *value;
-    if (metadata && !json_is_object(metadata))
+static cn_status check_metadata(const cn__json *metadata) {
+    if (metadata && !cn__json_is(metadata, CN__JSON_OBJECT))
         return cn__error(CN_ERR_FORMAT, "its " METADATA " is not an object");
-    json_object_foreach(metadata, key, value) {
-        if (!json_is_string(value))
-            return cn__error(CN_ERR_FORMAT, "its " METADATA " has '%.200s', which is not a text", key);
-    }
+    for (const cn__json *v = cn__json_first(metadata); v; v = cn__json_next(metadata, v))
+        if (!cn__json_is(v, CN__JSON_STRING))
+            return cn__error(CN_ERR_FORMAT, "its " METADATA " has '%.200s', which is not a text", v->key);
     return CN_OK;
 }
 
 static cn_status read_entries(cn__safetensors *file) {
-    const char *name;
-    json_t *value;
-    if (!json_is_object(file->header))
-        return cn__error(CN_ERR_FORMAT, "its header is not an object");
-    CN__TRY(check_metadata(json_object_get(file->header, METADATA)));
-    file->entries = cn__alloc(file->ctx, json_object_size(file->header), sizeof *file->entries);
+    const cn__json *header = file->header;
+    CN__TRY(check_metadata(cn__json_get(file->header, METADATA)));
+    file->entries = cn__alloc(file->ctx, header->count, sizeof *file->entries);
     if (!file->entries)
         return cn__no_memory("a file's tensors");
-    json_object_foreach(file->header, name, value) {
-        if (strcmp(name, METADATA) == 0)
+    for (const cn__json *v = cn__json_first(header); v; v = cn__json_next(header, v)) {
+        if (strcmp(v->key, METADATA) == 0)
             continue;
-        CN__TRY(read_entry(name, value, file->bytes, &file->entries[file->count]));
+        CN__TRY(read_entry(v, file->bytes, &file->entries[file->count]));
         file->count++;
     }
     qsort(file->entries, file->count, sizeof *file->entries, by_place);
@@ -171,7 +160,7 @@ cn_status cn__safetensors_read(cn_context *ctx, const void *memory, size_t bytes
     CN__TRY(read_length(start, bytes, &length));
     file->data = start + LENGTH_BYTES + length;
     file->bytes = bytes - LENGTH_BYTES - length;
-    CN__TRY(cn__json_read((const char *)start + LENGTH_BYTES, length, "its header", &file->header));
+    CN__TRY(cn__json_read(ctx, (const char *)start + LENGTH_BYTES, length, "its header", &file->header));
     cn_status status = read_entries(file);
     if (status != CN_OK)
         cn__safetensors_drop(file);
@@ -180,7 +169,7 @@ cn_status cn__safetensors_read(cn_context *ctx, const void *memory, size_t bytes
 
 void cn__safetensors_drop(cn__safetensors *file) {
     cn__free(file->ctx, file->entries);
-    json_decref(file->header);
+    cn__free(file->ctx, file->header);
 }
 
 cn__entry *cn__safetensors_find(const cn__safetensors *file, const char *name) {
@@ -189,7 +178,7 @@ cn__entry *cn__safetensors_find(const cn__safetensors *file, const char *name) {
 }
 
 const char *cn__safetensors_metadata(const cn__safetensors *file, const char *key) {
-    return json_string_value(json_object_get(json_object_get(file->header, METADATA), key));
+    return cn__json_string(cn__json_get(cn__json_get(file->header, METADATA), key));
 }
 
 /* ---- writing ---- */
@@ -247,5 +236,3 @@ cn_status cn__safetensors_write(cn_context *ctx, const char *path, const cn__ent
     cn_text_free(text);
     return status;
 }
-
-#endif
