@@ -74,6 +74,8 @@ static cn_status load_architecture(const char *version, const char *architecture
 #define INPUT         "{\"input\":[1,2,2],\"layers\":"
 #define CONV(options) INPUT "[{\"name\":\"c\",\"type\":\"Conv2d\",\"inputs\":[\"input\"],\"options\":{" options "}}]}"
 
+#define STRIDES ",\"stride_height\":1,\"stride_width\":1,\"dilation_height\":1,\"dilation_width\":1,\"groups\":1"
+
 static const struct {
     const char *architecture, *message;
 } hostile[] = {
@@ -138,9 +140,10 @@ START_TEST(unknown_members_and_missing_options_are_fine) {
     cn_model *model;
     ck_ok(load_architecture("1", INPUT "[" RELU "],\"invented\":[{}]}", &model));
     cn_model_free(model);
-    ck_fails(load_architecture("1", CONV("\"in_channels\":1,\"out_channels\":1,\"kernel_height\":2,\"kernel_width\":2"),
-                               &model),
-             CN_ERR_FORMAT, "it has no tensor 'c.weight'");
+    ck_fails(
+        load_architecture(
+            "1", CONV("\"in_channels\":1,\"out_channels\":1,\"kernel_height\":2,\"kernel_width\":2" STRIDES), &model),
+        CN_ERR_FORMAT, "it has no tensor 'c.weight'");
 }
 END_TEST
 
@@ -149,7 +152,7 @@ START_TEST(weights_that_are_only_claimed_are_not_allocated) {
     cn_model *model;
     ck_fails(load_architecture("1",
                                CONV("\"in_channels\":1,\"out_channels\":60000,\"kernel_height\":100,"
-                                    "\"kernel_width\":100,\"padding_height\":50,\"padding_width\":50"),
+                                    "\"kernel_width\":100,\"padding_height\":50,\"padding_width\":50" STRIDES),
                                &model),
              CN_ERR_FORMAT, "it has no tensor 'c.weight'");
 }
@@ -157,8 +160,7 @@ END_TEST
 
 START_TEST(other_versions_are_refused) {
     cn_model *model;
-    ck_fails(load_architecture("2", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT,
-             "its version is 2, this library (1.0.0) reads up to 1");
+    ck_fails(load_architecture("2", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is 2, this library (");
     ck_fails(load_architecture("0", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is '0'");
     ck_fails(load_architecture("", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is ''");
     ck_fails(load_architecture("1x", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is '1x'");
