@@ -332,12 +332,16 @@ CN_API void cn_norm_options_init(cn_norm_options *options, size_t size);
 CN_API cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channels, const cn_norm_options *options,
                              cn_layer **layer);
 
-/* Element by element: max(x, 0); x or slope·x below 0; 1 / (1 + e^-x); tanh x; x / (1 + e^-x). */
+/* Element by element, as PyTorch's ReLU, LeakyReLU, Sigmoid, Tanh, SiLU, Hardswish and ELU: max(x, 0); x, below 0
+ * negative_slope · x; 1 / (1 + e^-x); tanh x; x / (1 + e^-x); x · min(max(x + 3, 0), 6) / 6 (Howard et al. 2019); x,
+ * below 0 alpha · (e^x - 1) (Clevert et al. 2016). CN_ERR_ARGUMENT unless the parameter is finite. */
 CN_API cn_status cn_relu_new(cn_context *context, cn_layer **layer);
-CN_API cn_status cn_leaky_relu_new(cn_context *context, float slope, cn_layer **layer);
+CN_API cn_status cn_leaky_relu_new(cn_context *context, float negative_slope, cn_layer **layer);
 CN_API cn_status cn_sigmoid_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_tanh_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_silu_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_hardswish_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_elu_new(cn_context *context, float alpha, cn_layer **layer);
 
 /* x Φ(x) with the error function (CN_GELU_EXACT) or torch's tanh approximation (Hendrycks & Gimpel 2016). */
 typedef enum cn_gelu_kind { CN_GELU_EXACT = 0, CN_GELU_TANH = 1 } cn_gelu_kind;

@@ -23,7 +23,7 @@ static const option options[] = {
     OPTION(kernel, PAIR), OPTION(stride, PAIR), OPTION(padding, PAIR), OPTION(dilation, PAIR), OPTION(out, PAIR),
     OPTION(groups, INT),  OPTION(bias, INT),    OPTION(mode, MODE),    OPTION(affine, INT),    OPTION(running, INT),
     OPTION(ceil, INT),    OPTION(divisor, INT), OPTION(eps, REAL),     OPTION(momentum, REAL), OPTION(include_pad, INT),
-    OPTION(slope, REAL),  OPTION(p, REAL),
+    OPTION(slope, REAL),  OPTION(p, REAL),    OPTION(alpha, REAL),
 };
 
 static int find(const char *const *names, size_t count, const char *name) {
@@ -96,7 +96,8 @@ static void read_layer(network *net, char *text) {
                          .eps = 1e-5,
                          .momentum = 0.1,
                          .slope = 0.01,
-                         .p = 0.5};
+                         .p = 0.5,
+                         .alpha = 1.0};
     char *rest, *word = strtok_r(text, " ", &rest);
     layer->kind = (net_kind)find(kinds, NET_KINDS, word);
     if (layer->kind == NET_GROUP_NORM)

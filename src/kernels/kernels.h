@@ -206,7 +206,10 @@ typedef struct cn__pool_args {
     bool overwrite;  /* max_pool_backward: windows share no pixel, and what they see is written, not added to */
 } cn__pool_args;
 
-typedef enum cn__unary { CN__LEAKY_RELU, CN__SIGMOID, CN__TANH, CN__SILU, CN__GELU, CN__GELU_TANH } cn__unary;
+typedef enum cn__unary {
+#define FUNCTION(KIND, name) CN__##KIND,
+#include "kernels/activations.def"
+} cn__unary;
 
 typedef struct cn__kernels {
     cn_isa isa;
@@ -260,9 +263,10 @@ typedef struct cn__kernels {
     /* y (+)= x. */
     void (*copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
 
-    void (*unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width);
+    /* Activation functions; `parameter` is that of those that have one. */
+    void (*unary)(cn__unary kind, float parameter, cn__plane x, cn__plane y, int32_t height, int32_t width);
     /* dx (+)= dy · f'(x). */
-    void (*unary_backward)(cn__unary kind, float slope, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
+    void (*unary_backward)(cn__unary kind, float parameter, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
                            int32_t width, bool accumulate);
 
     void (*max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);

@@ -2,17 +2,13 @@
 #include "layers/layers.h"
 #include <string.h>
 
-/* One line a layer. */
+/* One line a layer; kernels/activations.def has more. */
 #define CN__LAYERS(X)                                                                                                  \
     X(conv2d)                                                                                                          \
     X(linear)                                                                                                          \
     X(batch_norm)                                                                                                      \
     X(group_norm)                                                                                                      \
     X(relu)                                                                                                            \
-    X(leaky_relu)                                                                                                      \
-    X(sigmoid)                                                                                                         \
-    X(tanh)                                                                                                            \
-    X(silu)                                                                                                            \
     X(gelu)                                                                                                            \
     X(dropout)                                                                                                         \
     X(max_pool2d)                                                                                                      \
@@ -25,9 +21,18 @@
 
 #define CN__DECLARE(name) extern const cn__layer_type cn__##name##_type;
 CN__LAYERS(CN__DECLARE)
+#define FUNCTION(KIND, name)
+#define PLAIN(KIND, name, Type)             CN__DECLARE(name)
+#define SCALED(KIND, name, Type, parameter) CN__DECLARE(name)
+#include "kernels/activations.def"
 
 #define CN__ENTRY(name) &cn__##name##_type,
-static const cn__layer_type *const layers[] = {CN__LAYERS(CN__ENTRY)};
+static const cn__layer_type *const layers[] = {CN__LAYERS(CN__ENTRY)
+#define FUNCTION(KIND, name)
+#define PLAIN(KIND, name, Type)             CN__ENTRY(name)
+#define SCALED(KIND, name, Type, parameter) CN__ENTRY(name)
+#include "kernels/activations.def"
+};
 
 const cn__layer_type *cn__layer_type_find(const char *name) {
     for (size_t i = 0; i < CN__COUNT(layers); i++)

@@ -101,7 +101,8 @@ def norms():
 # As in tests/layers.def.
 ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "leaky_relu slope=0.25": lambda: nn.LeakyReLU(0.25),
                "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU,
-               "gelu_tanh": lambda: nn.GELU(approximate="tanh")}
+               "gelu_tanh": lambda: nn.GELU(approximate="tanh"), "hardswish": nn.Hardswish, "elu": nn.ELU,
+               "elu alpha=0.5": lambda: nn.ELU(0.5)}
 
 
 def activations():

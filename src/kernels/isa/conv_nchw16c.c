@@ -2,8 +2,6 @@
  * a row in registers, weights loaded, inputs broadcast. Every output has one accumulator. */
 #include "kernels/isa/isa.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* A tile is up to VECTORS vectors high; how many pixels wide depends on that. 32 registers hold 28 accumulators, the
  * weights and an input, 16 hold 12. Pixels that do not lie side by side each want an address of their own. */
 #define VECTORS    3

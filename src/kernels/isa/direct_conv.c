@@ -2,8 +2,6 @@
  * lanes. Every output has one accumulator that runs over input channels, then taps. */
 #include "kernels/isa/isa.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* A register file of 32 holds 8 × 3 accumulators, the 3 inputs and a weight; one of 16 holds 4 × 3. */
 #if CN__ISA == 3
 #define ROWS 8

@@ -2,8 +2,6 @@
  * registers runs over all pixels of a block; only then are the lanes of a sum added up. */
 #include "kernels/isa/isa.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 #define ROWS 4
 #if CN__ISA == 3
 #define COLUMNS 6

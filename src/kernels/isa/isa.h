@@ -30,9 +30,9 @@ void CN__ISA_NAME(norm_backward)(const cn__pointwise_args *args, cn__plane dz, c
                                  const float *c, bool accumulate);
 void CN__ISA_NAME(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
 /* unary.c */
-void CN__ISA_NAME(unary)(cn__unary kind, float slope, cn__plane x, cn__plane y, int32_t height, int32_t width);
-void CN__ISA_NAME(unary_backward)(cn__unary kind, float slope, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
-                                  int32_t width, bool accumulate);
+void CN__ISA_NAME(unary)(cn__unary kind, float parameter, cn__plane x, cn__plane y, int32_t height, int32_t width);
+void CN__ISA_NAME(unary_backward)(cn__unary kind, float parameter, cn__plane x, cn__plane dy, cn__plane dx,
+                                  int32_t height, int32_t width, bool accumulate);
 /* pooling.c */
 void CN__ISA_NAME(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
 void CN__ISA_NAME(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);

@@ -2,8 +2,6 @@
 #include "kernels/isa/isa.h"
 #include "kernels/isa/vector_math.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- normalisation, skip, ReLU ---- */
 
 INLINE void norm_rows(const cn__channel_norm_args *a, size_t part, bool skip, bool relu) {

@@ -2,8 +2,6 @@
  * the way back. Everything is written once, inlined with its options as constants. */
 #include "kernels/isa/isa.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- dropout's random bits ---- */
 
 typedef uint64_t vl __attribute__((vector_size(4 * CN__WIDTH)));

@@ -2,8 +2,6 @@
  * so that padding costs nothing. Backward, windows add to dx, which may overlap. */
 #include "kernels/isa/isa.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* A window along one dimension: input places first, first + step, … */
 typedef struct span {
     int32_t first, count;

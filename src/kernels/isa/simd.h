@@ -37,6 +37,9 @@
 #define CN__UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* Of what kernels are made of: inlined with its last arguments as constants, at any level of optimisation. */
+#define INLINE static inline __attribute__((always_inline))
+
 typedef float vf __attribute__((vector_size(4 * CN__WIDTH)));
 typedef int32_t vi __attribute__((vector_size(4 * CN__WIDTH)));
 typedef uint32_t vu __attribute__((vector_size(4 * CN__WIDTH)));

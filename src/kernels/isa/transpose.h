@@ -23,7 +23,7 @@
 #endif
 
 /* Fours of lines 0, 4, 8 and on, as many as a vector holds. */
-static inline __attribute__((always_inline)) vf load_fours(const float *from, size_t line) {
+INLINE vf load_fours(const float *from, size_t line) {
 #if CN__ISA == 3
     __m512 fours = _mm512_castps128_ps512(_mm_load_ps(from));
     fours = _mm512_insertf32x4(fours, _mm_load_ps(from + 4 * line), 1);

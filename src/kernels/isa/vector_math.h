@@ -32,16 +32,28 @@ static inline vf vf_polynomial(vf x, const float *c, int count) {
     return sum;
 }
 
-/* e^x = 2^n e^r, |r| <= ln 2 / 2. 2^n goes in by halves, so that results may be infinite or denormal. */
-static inline vf vf_exp(vf x) {
+/* x = n ln 2 + r with |r| <= ln 2 / 2: e^r - 1; `shifted` has n + 256 in its low bits. */
+static inline vf vf_exp_reduced(vf x, vf *shifted) {
     static const float c[] = {4.999999404e-01f, 1.666652113e-01f, 4.166826233e-02f, 8.368670940e-03f, 1.382104238e-03f};
     const float whole = 0x1.8p23f + 256.0f; /* adding it rounds to a whole number, in the low bits and above zero */
-    x = vf_clamp(x, -104.0f, 89.0f);
-    vf shifted = vf_fma(x, vf_set1(1.44269504f), vf_set1(whole)), n = shifted - whole;
+    *shifted = vf_fma(x, vf_set1(1.44269504f), vf_set1(whole));
+    vf n = *shifted - whole;
     vf r = vf_fma(n, vf_set1(-LN2_LOW), vf_fma(n, vf_set1(-LN2_HIGH), x));
-    vf power = vf_fma(r * r, vf_polynomial(r, c, 5), r) + 1.0f;
+    return vf_fma(r * r, vf_polynomial(r, c, 5), r);
+}
+
+/* e^x = 2^n e^r. 2^n goes in by halves, so that results may be infinite or denormal. */
+static inline vf vf_exp(vf x) {
+    vf shifted, power = vf_exp_reduced(vf_clamp(x, -104.0f, 89.0f), &shifted) + 1.0f;
     vu exponent = (vu)shifted & 0x3ffu, half = exponent >> 1; /* n + 256 */
     return power * (vf)((half - 1) << 23) * (vf)((exponent - half - 1) << 23);
+}
+
+/* e^x - 1 for x <= 0, also near 0: 2^n (e^r - 1) + (2^n - 1). */
+static inline vf vf_expm1_negative(vf x) {
+    vf shifted, rest = vf_exp_reduced(vf_clamp(x, -30.0f, 0.0f), &shifted);
+    vf scale = (vf)((((vu)shifted & 0x3ffu) - 256 + 127) << 23);
+    return vf_fma(scale, rest, scale - 1.0f);
 }
 
 /* log x of a normal number above zero. With x = 2^n m, m near 1, f = m - 1 and s = f / (2 + f):

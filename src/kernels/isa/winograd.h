@@ -4,8 +4,6 @@
 
 #include "kernels/isa/isa.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum { SIDE = CN__WINOGRAD_SIDE, PATCH = CN__WINOGRAD_PATCH, PLACES = CN__WINOGRAD_PLACES };
 enum { FAR = 4 }; /* the point, -2, that tiles of side 3 do without */
 

@@ -5,7 +5,7 @@ static void activation_forward(const cn__op *op, const cn__pass *pass, size_t it
     const cn__activation *layer = (const cn__activation *)op->layer;
     size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
     (void)pass;
-    op->kernels->unary(layer->kind, layer->slope, cn__fmap_plane(op->in[0], block, channel),
+    op->kernels->unary(layer->function, layer->parameter, cn__fmap_plane(op->in[0], block, channel),
                        cn__fmap_plane(op->out, block, channel), op->out->shape.height, op->out->shape.width);
     cn__fmap_border(op->out, block, channel);
 }
@@ -14,7 +14,7 @@ static void activation_backward(const cn__op *op, const cn__pass *pass, size_t i
     const cn__activation *layer = (const cn__activation *)op->layer;
     size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
     (void)pass;
-    op->kernels->unary_backward(layer->kind, layer->slope, cn__fmap_plane(op->in[0], block, channel),
+    op->kernels->unary_backward(layer->function, layer->parameter, cn__fmap_plane(op->in[0], block, channel),
                                 cn__fmap_plane(op->d_out, block, channel), cn__fmap_plane(op->d_in[0], block, channel),
                                 op->out->shape.height, op->out->shape.width, op->accumulate[0]);
 }

@@ -5,11 +5,11 @@
 
 #include "layers/layers.h"
 
-/* LeakyReLU, Sigmoid, Tanh, SiLU and GELU; `kind` is set by their `validate`. Backward reads the input. */
+/* A layer of kernels/activations.def; `function` is set by its `validate`. Backward reads the input. */
 typedef struct cn__activation {
     cn_layer base;
-    cn__unary kind;
-    float slope;         /* LeakyReLU */
+    cn__unary function;
+    float parameter;     /* of those that have one */
     int32_t approximate; /* GELU: a cn_gelu_kind */
 } cn__activation;
 

@@ -12,7 +12,7 @@ static const cn__attr attrs[] = {
 static cn_status validate(cn_layer *layer) {
     cn__activation *a = (cn__activation *)layer;
     CN__TRY(cn__check_range("GELU", "approximate", a->approximate, CN_GELU_EXACT, CN_GELU_TANH));
-    a->kind = a->approximate == CN_GELU_TANH ? CN__GELU_TANH : CN__GELU;
+    a->function = a->approximate == CN_GELU_TANH ? CN__GELU_TANH : CN__GELU;
     return CN_OK;
 }
 
