@@ -17,30 +17,52 @@ float CN__ISA_NAME(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_
     return vf_line_sum(line);
 }
 
-/* Sums of a plane's even and odd columns apart, so that additions do not wait for each other. */
-static vf column_pairs(cn__plane x, int32_t height, int32_t width, size_t part, vf mean, bool squared) {
-    vf even = {0}, odd = {0};
-    for (int32_t r = 0; r < height; r++) {
-        const float *p = x.data + (size_t)r * x.row + part;
-        int32_t c = 0;
-        for (; c + 1 < width; c += 2) {
-            vf a = vf_load(p + (size_t)c * CN__LANES) - mean, b = vf_load(p + (size_t)(c + 1) * CN__LANES) - mean;
-            even = squared ? vf_fma(a, a, even) : even + a;
-            odd = squared ? vf_fma(b, b, odd) : odd + b;
-        }
-        if (c < width) {
-            vf a = vf_load(p + (size_t)c * CN__LANES) - mean;
-            even = squared ? vf_fma(a, a, even) : even + a;
-        }
+#define RUN 64 /* columns that are added up one after the other */
+
+/* Σ d and Σ d² over pixels, d = x - center. */
+typedef struct sums {
+    vf plain, squares;
+} sums;
+
+/* Even and odd columns apart, so that additions do not wait for each other. */
+static inline sums run_sums(const float *p, int32_t columns, vf center) {
+    vf even = {0}, odd = {0}, even_squares = {0}, odd_squares = {0};
+    for (; columns > 1; columns -= 2, p += 2 * CN__LANES) {
+        vf a = vf_load(p) - center, b = vf_load(p + CN__LANES) - center;
+        even += a;
+        odd += b;
+        even_squares = vf_fma(a, a, even_squares);
+        odd_squares = vf_fma(b, b, odd_squares);
     }
-    return even + odd;
+    if (columns > 0) {
+        vf a = vf_load(p) - center;
+        even += a;
+        even_squares = vf_fma(a, a, even_squares);
+    }
+    return (sums){even + odd, even_squares + odd_squares};
 }
 
+/* Run by run, so that rounding grows with rows and columns, not with pixels. */
+static inline sums plane_sums(cn__plane x, int32_t height, int32_t width, size_t part, vf center) {
+    sums all = {{0}, {0}};
+    for (int32_t r = 0; r < height; r++)
+        for (int32_t c = 0; c < width; c += RUN) {
+            const float *p = x.data + (size_t)r * x.row + (size_t)c * CN__LANES + part;
+            sums run = run_sums(p, width - c < RUN ? width - c : RUN, center);
+            all.plain += run.plain;
+            all.squares += run.squares;
+        }
+    return all;
+}
+
+/* The second pass finds what the first has left of the mean, and takes it out of both (Chan, Golub & LeVeque 1983). */
 void CN__ISA_NAME(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2) {
     vf count = vf_set1((float)height * (float)width);
     for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-        vf average = column_pairs(x, height, width, part, (vf){0}, false) / count;
-        vf_store(mean + part, average);
-        vf_store(m2 + part, column_pairs(x, height, width, part, average, true));
+        vf average = plane_sums(x, height, width, part, (vf){0}).plain / count;
+        sums left = plane_sums(x, height, width, part, average);
+        vf rest = left.plain / count;
+        vf_store(mean + part, average + rest);
+        vf_store(m2 + part, vf_max(left.squares - left.plain * rest, (vf){0}));
     }
 }
