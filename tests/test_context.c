@@ -1,8 +1,11 @@
 /* test_context.c: contexts: what they describe, their options, their memory. */
 #include "testing.h"
 #include "base/base.h"
+#include "scratch.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 START_TEST(a_context_describes_its_device) {
     cn_context *ctx;
@@ -135,9 +138,68 @@ START_TEST(out_of_memory_is_a_status) {
 }
 END_TEST
 
+/* ---- processor quotas, as a container's kernel shows them ---- */
+
+/* A file of a pretended root, and the folders that it is in. */
+static void put(const scratch *s, const char *name, const char *text) {
+    char path[256];
+    for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        snprintf(path, sizeof path, "%s/%.*s", s->path, (int)(slash - name), name);
+        mkdir(path, 0777);
+    }
+    scratch_write(s, name, text, strlen(text));
+}
+
+static const char mount_v2[] = "24 1 8:1 / / rw - ext4 /dev/sda1 rw\n31 23 0:27 / /cg rw,nosuid - cgroup2 cgroup2 rw\n";
+static const char mount_v1[] = "40 1 0:36 /docker/f00 /cg/pids rw shared:1 - cgroup cgroup rw,pids\n"
+                               "41 1 0:37 /docker/f00 /cg/cpu rw shared:2 - cgroup cgroup rw,cpu,cpuacct\n";
+
+START_TEST(a_quota_of_version_2_is_found) {
+    scratch s = scratch_new();
+    ck_assert_int_eq(cn__cgroup_cores(s.path), INT_MAX); /* no /proc */
+    put(&s, "proc/self/cgroup", "0::/slice/unit\n");
+    put(&s, "proc/self/mountinfo", mount_v2);
+    ck_assert_int_eq(cn__cgroup_cores(s.path), INT_MAX); /* no file in the group: the root's */
+    put(&s, "cg/slice/unit/cpu.max", "max 100000\n");
+    ck_assert_int_eq(cn__cgroup_cores(s.path), INT_MAX);
+    put(&s, "cg/slice/unit/cpu.max", "250000 100000\n");
+    ck_assert_int_eq(cn__cgroup_cores(s.path), 3);
+    put(&s, "cg/slice/cpu.max", "50000 100000\n"); /* the group above has less */
+    ck_assert_int_eq(cn__cgroup_cores(s.path), 1);
+    put(&s, "cg/slice/cpu.max", "rubbish\n");
+    ck_assert_int_eq(cn__cgroup_cores(s.path), 3);
+    put(&s, "cg/slice/unit/cpu.max", "200000\n"); /* half a line */
+    ck_assert_int_eq(cn__cgroup_cores(s.path), INT_MAX);
+    scratch_free(&s);
+}
+END_TEST
+
+/* Seen from within a container: the group's path is the host's, its mount begins there. */
+START_TEST(a_quota_of_version_1_is_found) {
+    scratch s = scratch_new();
+    put(&s, "proc/self/cgroup", "5:pids:/docker/f00\n4:cpu,cpuacct:/docker/f00/job\n2:cpuset:/x\n0::/\n");
+    put(&s, "proc/self/mountinfo", mount_v1);
+    put(&s, "cg/cpu/cpu.cfs_quota_us", "400000\n");
+    ck_assert_int_eq(cn__cgroup_cores(s.path), INT_MAX); /* no period */
+    put(&s, "cg/cpu/cpu.cfs_period_us", "100000\n");
+    ck_assert_int_eq(cn__cgroup_cores(s.path), 4);
+    put(&s, "cg/cpu/job/cpu.cfs_quota_us", "-1\n");
+    put(&s, "cg/cpu/job/cpu.cfs_period_us", "100000\n");
+    ck_assert_int_eq(cn__cgroup_cores(s.path), 4);
+    put(&s, "cg/cpu/job/cpu.cfs_quota_us", "150000\n");
+    ck_assert_int_eq(cn__cgroup_cores(s.path), 2);
+    put(&s, "cg/pids/cpu.cfs_quota_us", "1\n"); /* of no concern */
+    ck_assert_int_eq(cn__cgroup_cores(s.path), 2);
+    put(&s, "proc/self/cgroup", "4:cpu,cpuacct:/elsewhere\n");
+    ck_assert_int_eq(cn__cgroup_cores(s.path), 4); /* what is mounted is its own */
+    scratch_free(&s);
+}
+END_TEST
+
 int main(void) {
     const TTest *const context[] = {a_context_describes_its_device, option_and_variable_lower_the_instruction_set,
-                                    bad_context_options_are_named, remarks_reach_the_log};
+                                    bad_context_options_are_named,  remarks_reach_the_log,
+                                    a_quota_of_version_2_is_found,  a_quota_of_version_1_is_found};
     const TTest *const out_of_memory[] = {out_of_memory_is_a_status};
     Suite *suite = suite_create("context");
     test_add(suite, "context", context, CN__COUNT(context), 1);

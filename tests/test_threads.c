@@ -4,7 +4,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
 
 static const int thread_counts[] = {1, 2, 3, 8};
 
@@ -117,12 +124,121 @@ START_TEST(workers_leave_signals_to_the_host) {
 }
 END_TEST
 
+/* ---- processes ---- */
+
+/* In the child: 0 if all items ran, on the only thread that it has. */
+static int run_as_child(cn_context *ctx) {
+    tally t = {0};
+    int wrong = 0;
+    alarm(20);
+    cn__parallel(ctx, MAX_ITEMS, note, &t);
+    for (int i = 0; i < MAX_ITEMS; i++)
+        wrong += atomic_load(&t.count[i]) != 1 || !pthread_equal(t.who[i], pthread_self());
+    cn_context_free(ctx);
+    cn_context *own = test_context(2);
+    cn__parallel(own, MAX_ITEMS, note, &t);
+    for (int i = 0; i < MAX_ITEMS; i++)
+        wrong += atomic_load(&t.count[i]) != 2;
+    cn_context_free(own);
+    return wrong;
+}
+
+START_TEST(a_child_works_without_workers) {
+    cn_context *ctx = test_context(thread_counts[_i]);
+    tally before = {0}, after = {0};
+    int status;
+    cn__parallel(ctx, MAX_ITEMS, note, &before);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(run_as_child(ctx) ? 1 : 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    cn__parallel(ctx, MAX_ITEMS, note, &after);
+    ck_assert_int_eq(atomic_load(&after.count[MAX_ITEMS - 1]), 1);
+    cn_context_free(ctx);
+}
+END_TEST
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static void remember(void *user, cn_log_level level, const char *message) {
+    ck_assert_int_eq(level, CN_LOG_WARNING);
+    snprintf(user, 200, "%s", message);
+}
+
+/* Of 1024 threads' stacks few fit in. */
+START_TEST(fewer_threads_than_asked_for_will_do) {
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_device device = CN_DEVICE_INIT;
+    char message[200] = "";
+    struct rlimit limit;
+    cn_context *ctx;
+    tally t = {0};
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
+    limit.rlim_cur = (rlim_t)1 << 30;
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    options.threads = 1024;
+    options.log = remember;
+    options.user = message;
+    ck_ok(cn_context_new(&options, &ctx));
+    ck_ok(cn_context_device(ctx, &device));
+    ck_assert_int_lt(device.threads, 1024);
+    ck_assert_msg(strstr(message, "of 1024 could not be started") != NULL, "'%s'", message);
+    cn__parallel(ctx, MAX_ITEMS, note, &t);
+    for (int i = 0; i < MAX_ITEMS; i++)
+        ck_assert_int_eq(atomic_load(&t.count[i]), 1);
+    cn_context_free(ctx);
+}
+END_TEST
+#endif
+
+/* ---- floating point ---- */
+
+#if defined(__SSE__)
+static void divide_by_two(void *argument, size_t item, int thread) {
+    volatile float *values = argument;
+    (void)thread;
+    values[item] = values[item] / 2.0f;
+}
+
+/* What lies below the least normal number is zero, on whichever thread; the caller's own arithmetic stays as it is. */
+START_TEST(subnormal_numbers_are_zero_within) {
+    cn_context *ctx = test_context(thread_counts[_i]);
+    unsigned before = _mm_getcsr() | 0x2000; /* rounding down, to see that it stays */
+    volatile float values[MAX_ITEMS], outside = 1.2e-38f;
+    _mm_setcsr(before);
+    for (int i = 0; i < MAX_ITEMS; i++)
+        values[i] = i % 2 ? 1.2e-38f : 4.0f;
+    cn__parallel(ctx, MAX_ITEMS, divide_by_two, (void *)values);
+    for (int i = 0; i < MAX_ITEMS; i++)
+        ck_assert_float_eq(values[i], i % 2 ? 0.0f : 2.0f);
+    ck_assert_uint_eq(_mm_getcsr() & ~0x3fu, before & ~0x3fu);
+    ck_assert(outside / 2.0f > 0.0f);
+    cn_context_free(ctx);
+}
+END_TEST
+#endif
+
 int main(void) {
-    const TTest *const pool[] = {every_item_runs_once, items_stay_with_their_thread, several_callers_may_share_a_pool,
-                                 sleepers_wake_up};
-    const TTest *const signals[] = {workers_leave_signals_to_the_host};
+    const TTest *const pool[] = {
+        every_item_runs_once,
+        items_stay_with_their_thread,
+        several_callers_may_share_a_pool,
+        sleepers_wake_up,
+        a_child_works_without_workers,
+#if defined(__SSE__)
+        subnormal_numbers_are_zero_within
+#endif
+    };
+    const TTest *const signals[] = {
+        workers_leave_signals_to_the_host,
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        fewer_threads_than_asked_for_will_do
+#endif
+    };
     Suite *suite = suite_create("threads");
     test_add(suite, "pool", pool, CN__COUNT(pool), (int)CN__COUNT(thread_counts));
-    test_add(suite, "signals", signals, CN__COUNT(signals), 1);
+    test_add(suite, "process", signals, CN__COUNT(signals), 1);
     return test_run(suite);
 }

@@ -142,6 +142,7 @@ typedef struct cn__pool cn__pool;
 typedef void (*cn__task)(void *argument, size_t item, int thread);
 
 cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool);
+int cn__pool_threads(const cn__pool *pool);
 void cn__pool_free(cn_context *ctx, cn__pool *pool);
 
 /* Calls task(argument, i, t) for i = 0 … items - 1, each once, and returns when all are done. Thread t of T takes the
@@ -149,11 +150,19 @@ void cn__pool_free(cn_context *ctx, cn__pool *pool);
  * is busy with another caller's work, or this is called from a task, all items run on the calling thread, as t = 0. */
 void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument);
 
+/* Subnormal numbers, below 1.2e-38, cost up to a hundred times as much as others and mean nothing here: all arithmetic
+ * on floats takes them as zero. So the workers run, and the calling thread from cn__float_mode_enter until
+ * cn__float_mode_leave with what that gave, which leaves the host's mode as it was. */
+uint64_t cn__float_mode_enter(void);
+void cn__float_mode_leave(uint64_t before);
+
 /* ---- processor (cpu.c) ---- */
 
 cn_isa cn__cpu_best_isa(void); /* by CPUID and XCR0 */
 void cn__cpu_name(char *name, size_t size);
-int cn__cpu_cores(void); /* available to this process */
+int cn__cpu_cores(void); /* available to this process: those it may run on, and no more than a quota is worth */
+/* The quota (cgroup.c); INT_MAX: none. `root`, "" but for tests, goes before all paths. */
+int cn__cgroup_cores(const char *root);
 uint64_t cn__cpu_memory(void);
 /* CONVNET_MAX_ISA as a limit; CN_ISA_AUTO when not set; CN_ERR_ARGUMENT for another word. */
 cn_status cn__cpu_isa_limit(cn_isa *limit);

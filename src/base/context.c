@@ -69,6 +69,7 @@ cn_status cn_context_new(const cn_context_options *options, cn_context **context
         cn_context_free(ctx);
         return status;
     }
+    ctx->threads = cn__pool_threads(ctx->pool);
     *context = ctx;
     return CN_OK;
 }

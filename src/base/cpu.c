@@ -64,7 +64,8 @@ void cn__cpu_name(char *name, size_t size) {
 
 #endif
 
-int cn__cpu_cores(void) {
+/* Those that this process may run on. */
+static int allowed_cores(void) {
 #ifdef __linux__
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
@@ -76,6 +77,11 @@ int cn__cpu_cores(void) {
         return (int)cores;
 #endif
     return 1;
+}
+
+int cn__cpu_cores(void) {
+    int allowed = allowed_cores(), quota = cn__cgroup_cores("");
+    return allowed < quota ? allowed : quota;
 }
 
 uint64_t cn__cpu_memory(void) {

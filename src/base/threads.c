@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SPIN_NANOSECONDS 50000        /* what a sleeper's wake-up costs */
 #define OWN_LINE         _Alignas(64) /* counters that one thread changes while others read their neighbours */
@@ -16,6 +17,7 @@ typedef struct worker {
 } worker;
 
 struct cn__pool {
+    pid_t process;        /* whose threads the workers are: a child after fork() has the caller alone */
     int threads, started; /* workers, the caller included; those that run */
     bool spins;           /* whether every thread has a core to spin on */
     worker *workers;
@@ -74,6 +76,7 @@ static void await_work(cn__pool *pool, unsigned seen) {
 static void *work(void *argument) {
     worker *self = argument;
     cn__pool *pool = self->pool;
+    cn__float_mode_enter();
     for (unsigned seen = 0;; seen++) {
         await_work(pool, seen);
         if (atomic_load(&pool->stop))
@@ -150,6 +153,7 @@ cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool) {
         cn__free(ctx, made);
         return error ? cn__error(CN_ERR_UNSUPPORTED, "threads: %s", strerror(error)) : cn__no_memory("threads");
     }
+    made->process = getpid();
     made->threads = threads;
     made->started = 1;
     made->spins = threads <= ctx->cores;
@@ -157,19 +161,21 @@ cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool) {
         worker *w = &made->workers[made->started];
         *w = (worker){.pool = made, .index = made->started};
         if ((error = start_worker(w)) != 0) {
-            int number = made->started;
-            cn__pool_free(ctx, made);
-            return cn__error(CN_ERR_UNSUPPORTED, "thread %d of %d could not be started: %s", number + 1, threads,
-                             strerror(error));
+            cn__log(ctx, CN_LOG_WARNING, "thread %d of %d could not be started: %s; going on with %d",
+                    made->started + 1, threads, strerror(error), made->started);
+            break;
         }
     }
+    made->threads = made->started;
     *pool = made;
     return CN_OK;
 }
 
-void cn__pool_free(cn_context *ctx, cn__pool *pool) {
-    if (!pool)
-        return;
+int cn__pool_threads(const cn__pool *pool) {
+    return pool->threads;
+}
+
+static void end_workers(cn__pool *pool) {
     atomic_store(&pool->stop, true);
     announce(pool);
     for (int t = 1; t < pool->started; t++)
@@ -178,17 +184,23 @@ void cn__pool_free(cn_context *ctx, cn__pool *pool) {
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
     pthread_mutex_destroy(&pool->busy);
+}
+
+void cn__pool_free(cn_context *ctx, cn__pool *pool) {
+    if (!pool)
+        return;
+    if (pool->process == getpid()) /* else there is nobody to join, and destroying what they wait for would hang */
+        end_workers(pool);
     cn__free(ctx, pool->workers);
     cn__free(ctx, pool);
 }
 
-void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument) {
-    cn__pool *pool = ctx->pool;
-    if (pool->threads == 1 || items <= 1 || pthread_mutex_trylock(&pool->busy) != 0) {
-        for (size_t i = 0; i < items; i++)
-            task(argument, i, 0);
-        return;
-    }
+/* On this thread alone: one item, somebody else's work under way, or the child of a fork, which has no workers. */
+static bool runs_alone(cn__pool *pool, size_t items) {
+    return pool->threads == 1 || items <= 1 || pool->process != getpid() || pthread_mutex_trylock(&pool->busy) != 0;
+}
+
+static void run_shared(cn__pool *pool, size_t items, cn__task task, void *argument) {
     pool->task = task;
     pool->argument = argument;
     pool->items = items;
@@ -197,4 +209,14 @@ void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argu
     run_range(pool, 0);
     await_workers(pool);
     pthread_mutex_unlock(&pool->busy);
+}
+
+void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument) {
+    uint64_t mode = cn__float_mode_enter();
+    if (!runs_alone(ctx->pool, items))
+        run_shared(ctx->pool, items, task, argument);
+    else
+        for (size_t i = 0; i < items; i++)
+            task(argument, i, 0);
+    cn__float_mode_leave(mode);
 }
