@@ -126,6 +126,7 @@ static const struct {
     {INPUT "[" RELU "],\"normalization\":{\"mean\":[0],\"std\":[0]}}", "std 0"},
     {INPUT "[" RELU "],\"classes\":[]}", "classes are not a list of texts"},
     {INPUT "[" RELU "],\"classes\":[\"a\",1]}", "classes are not a list of texts"},
+    {INPUT "[" RELU "],\"classes\":[\"a\",\"b\"]}", "2 class names for 1 outputs"},
 };
 
 START_TEST(hostile_architectures_are_refused) {

@@ -184,6 +184,25 @@ START_TEST(seeds_repeat_and_differ) {
 }
 END_TEST
 
+START_TEST(every_output_has_a_name) {
+    const char *const names[] = {"a", "b", "c"};
+    cn_model *model = small_model(), *later;
+    ck_fails(cn_model_set_class_names(model, 1, names), CN_ERR_ARGUMENT, "1 class names for 2 outputs");
+    ck_fails(cn_model_set_class_names(model, 3, names), CN_ERR_ARGUMENT, "3 class names for 2 outputs");
+    ck_assert_ptr_null(cn_model_class_name(model, 0));
+    ck_ok(cn_model_set_class_names(model, 2, names));
+    ck_assert_str_eq(cn_model_class_name(model, 1), "b");
+    cn_model_free(model);
+    later = model_for(3, 4, 5); /* named before it is complete */
+    ck_ok(cn_model_append(later, "relu", relu()));
+    ck_ok(cn_model_set_class_names(later, 2, names));
+    ck_fails(cn_model_init(later, 0), CN_ERR_STATE, "2 class names for 3 outputs");
+    ck_ok(cn_model_set_class_names(later, 3, names));
+    ck_ok(cn_model_init(later, 0));
+    cn_model_free(later);
+}
+END_TEST
+
 /* ---- passes ---- */
 
 START_TEST(passes_check_shapes_and_types) {
@@ -196,6 +215,7 @@ START_TEST(passes_check_shapes_and_types) {
     ck_fails(cn_model_forward(model, 1, flat, out), CN_ERR_SHAPE, "input is float32 [3, 60]");
     ck_fails(cn_model_forward(model, 1, bytes, out), CN_ERR_SHAPE, "input is uint8");
     ck_fails(cn_model_forward(model, 1, none, out), CN_ERR_SHAPE, "0 images");
+    ck_fails(cn_model_forward(model, 7, in, out), CN_ERR_ARGUMENT, "training is 7");
     ck_fails(cn_model_forward(model, 1, in, few), CN_ERR_SHAPE,
              "output is float32 [2, 2, 2, 3], wanted float32 [3, 2, 2, 3]");
     ck_fails(cn_model_forward(model, 1, in, flat), CN_ERR_SHAPE, "output is float32 [3, 60]");
@@ -296,7 +316,8 @@ int main(void) {
     const TTest *const graphs[] = {
         names_are_unique_and_plain,       layers_stay_in_their_context,        building_ends_with_init,
         every_layer_is_read_but_the_last, layers_read_what_they_were_made_for, sizes_do_not_overflow};
-    const TTest *const tensors[] = {tensors_are_found_by_name_in_torchs_order, seeds_repeat_and_differ};
+    const TTest *const tensors[] = {tensors_are_found_by_name_in_torchs_order, seeds_repeat_and_differ,
+                                    every_output_has_a_name};
     const TTest *const passes[] = {passes_check_shapes_and_types, backward_follows_one_training_pass,
                                    batch_norm_needs_two_values_to_train, a_flat_output_has_two_or_four_dimensions,
                                    parameters_written_between_calls_count};

@@ -259,7 +259,10 @@ static cn_status read_normalization(cn_model *model, const cn__json *json) {
 static cn_status read_classes(cn_model *model, const cn__json *json) {
     const char **names;
     int count;
+    int outputs = model->nodes[model->node_count - 1].shape.channels;
     cn_status status = read_texts(model->ctx, json, "its classes", INT32_MAX, &names, &count);
+    if (status == CN_OK && count != outputs)
+        status = cn__error(CN_ERR_FORMAT, "it has %d class names for %d outputs", count, outputs);
     if (status == CN_OK)
         status = cn_model_set_class_names(model, count, names);
     cn__free(model->ctx, (void *)names);

@@ -135,10 +135,19 @@ static cn_status allocate_tensors(cn_model *model) {
     return status;
 }
 
+static cn_status check_class_count(const cn_model *model, int64_t names, cn_status status, const char *function) {
+    int64_t outputs = model->nodes[model->node_count - 1].shape.channels;
+    if (names == outputs)
+        return CN_OK;
+    return cn__error(status, "%s: %lld class names for %lld outputs", function, (long long)names, (long long)outputs);
+}
+
 cn_status cn_model_init(cn_model *model, uint64_t seed) {
     CN__REQUIRE(model);
     if (!model->initialized) {
         CN__TRY(check_readers(model));
+        if (model->class_count > 0)
+            CN__TRY(check_class_count(model, model->class_count, CN_ERR_STATE, "cn_model_init"));
         CN__TRY(allocate_tensors(model));
     }
     for (size_t i = 0; i < model->node_count; i++) {
@@ -269,6 +278,8 @@ cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char 
     if (classes < 1 || classes > CN__MAX_SIDE)
         return cn__error(CN_ERR_ARGUMENT, "cn_model_set_class_names: %lld classes, wanted 1 to %d", (long long)classes,
                          CN__MAX_SIDE);
+    if (model->initialized)
+        CN__TRY(check_class_count(model, classes, CN_ERR_ARGUMENT, "cn_model_set_class_names"));
     char **copies = cn__alloc(model->ctx, (size_t)classes, sizeof *copies);
     if (!copies)
         return cn__no_memory("class names");

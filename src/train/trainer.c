@@ -2,6 +2,7 @@
 #include "train/train.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdio.h>
 
 /* ---- options ---- */
 
@@ -30,14 +31,20 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
 
 /* ---- what a model learns of its data: class names, and what to do with 8-bit pixels ---- */
 
+#define MAX_NUMBER 12 /* bytes of an output's number as text */
+
+/* Outputs for which there is no class in the data are called by their numbers. */
 static cn_status tell_class_names(cn_model *model, const cn_dataset *data) {
-    int64_t classes = cn_dataset_classes(data);
-    const char **names = cn__alloc(model->ctx, (size_t)classes, sizeof *names);
+    int64_t outputs = model->nodes[model->node_count - 1].shape.channels, classes = cn_dataset_classes(data);
+    const char **names = cn__alloc(model->ctx, (size_t)outputs, sizeof *names + MAX_NUMBER);
     if (!names)
         return cn__no_memory("class names");
-    for (int64_t i = 0; i < classes; i++)
-        names[i] = cn_dataset_class_name(data, i);
-    cn_status status = cn_model_set_class_names(model, classes, names);
+    char *number = (char *)(names + outputs);
+    for (int64_t i = 0; i < outputs; i++, number += MAX_NUMBER) {
+        snprintf(number, MAX_NUMBER, "%d", (int)i);
+        names[i] = i < classes ? cn_dataset_class_name(data, i) : number;
+    }
+    cn_status status = cn_model_set_class_names(model, outputs, names);
     cn__free(model->ctx, names);
     return status;
 }
@@ -95,6 +102,7 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     CN__TRY(read_options(t, options));
     cn__normalization known = normalization(t->model, train);
     CN__TRY(check_fit(t->model, &known, train, test));
+    CN__TRY(cn__loss_check_model(t->loss_spec.loss, t->model, "cn_trainer_new"));
     CN__TRY(cn_optimizer_new(t->model, t->options.optimizer, &t->optimizer));
     CN__TRY(make_plans(t, &known, train, test));
     t->count = cn_dataset_count(train);
