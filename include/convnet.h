@@ -36,6 +36,9 @@
  *  Tensors     are dense and row-major; images are [N, C, H, W] as in PyTorch.
  *  Names       Definitions, names and defaults of layers and options are PyTorch's.
  *  Manners     Nothing is printed, no signal handler is set, nothing aborts, no setting of the process is changed.
+ *  Numbers     Subnormal floats (below 1.2e-38) count as zero in all that layers, losses' gradients and optimizers
+ *              compute, since they are up to a hundred times slower; the caller's floating-point mode is as it was
+ *              when a call returns.
  *
  * All of this is stable from 1.0 on, but for the parts that say that they may still change.
  */
@@ -145,7 +148,8 @@ typedef struct cn_trace_event {
 
 typedef struct cn_context_options {
     uint64_t size;
-    int threads; /* workers, the calling thread included; 0: one per available core; at most 1024 */
+    int threads; /* workers, the calling thread included; 0: one per core that the process may use (its affinity, and
+                    the quota of its control group, rounded up); at most 1024 */
     cn_isa isa;  /* upper limit on the instruction set; the environment variable CONVNET_MAX_ISA
                     (portable, avx2 or avx512) lowers it further */
     cn_conv_algorithm conv_algorithm; /* for every layer run in this context */
@@ -166,7 +170,16 @@ typedef struct cn_context_options {
     { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 CN_API void cn_context_options_init(cn_context_options *options, size_t size);
 
-/* Makes a context and starts its threads - 1 workers. CN_ERR_UNSUPPORTED: threads could not be started. */
+/* Makes a context and starts its threads - 1 workers. Where the system allows fewer threads, the context goes on with
+ * those it got: a warning to the log, and cn_device.threads.
+ *
+ * After fork() the child has what was made before, as a copy, but no workers: what it calls runs on the calling thread
+ * alone, with the same results, and can be freed. For threads of its own it makes a context of its own. No other thread
+ * may be inside the library while a process forks.
+ *
+ * OpenBLAS makes threads of its own when the program is loaded, before any call, and ends the process where the system
+ * does not allow them (a container with a limit of one process): OPENBLAS_NUM_THREADS=1 in the environment prevents it,
+ * as does an OpenBLAS without threads (Debian: libopenblas0-serial). Nothing here uses those threads. */
 CN_API cn_status cn_context_new(const cn_context_options *options, cn_context **context);
 
 /* Stops the workers. Everything made from the context must have been freed. */
@@ -453,6 +466,8 @@ CN_API cn_status cn_model_set_normalization(cn_model *model, int channels, const
 /* The number of channels, and a mean and std for each (or NULL), valid until they are set again; 0 and NULL if none are
  * known. */
 CN_API int cn_model_normalization(const cn_model *model, const float **mean, const float **std);
+/* A name for each output (channel of the last layer's); more or fewer are CN_ERR_ARGUMENT, or CN_ERR_STATE by
+ * cn_model_init if they were set before. */
 CN_API cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char *const *names);
 CN_API int64_t cn_model_class_count(const cn_model *model);                   /* of the names; 0: none known */
 CN_API const char *cn_model_class_name(const cn_model *model, int64_t index); /* NULL: none known */
@@ -663,6 +678,14 @@ typedef enum cn_loss_kind {
     CN_LOSS_CROSS_ENTROPY = 1 /* of logits: log-softmax and NLL in one */
 } cn_loss_kind;
 
+/* "nll", "cross-entropy", as programs call them; NULL: no such kind, so that all can be listed from 0. Static storage. */
+CN_API const char *cn_loss_name(cn_loss_kind loss);
+
+/* The loss that reads what the model gives: CN_LOSS_NLL if it ends in a log-softmax, pools and flattening behind it
+ * aside, else CN_LOSS_CROSS_ENTROPY. Trainers and evaluations refuse the other (CN_ERR_ARGUMENT), and a model that ends
+ * in a softmax. */
+CN_API cn_loss_kind cn_model_loss(const cn_model *model);
+
 /* Mean loss over a batch of [N, K] float32 outputs and int64 [N] labels. With label smoothing s, 0 <= s < 1, the
  * target is 1 - s on the label plus s / K on every class. `gradient`, [N, K] or NULL, gets dLoss/dOutput.
  * CN_ERR_SHAPE, CN_ERR_DATA: a label outside 0 … K - 1. */
@@ -815,7 +838,8 @@ CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
 /* Brings together an initialised model, its training data and, or NULL, test data; all three are borrowed and must
  * outlive the trainer. NULL options: the study's recipe. Allocates all that training will need.
  * CN_ERR_SHAPE: images or classes that the model does not fit, or a batch norm of 1×1 maps when an epoch's last batch is
- * one image; CN_ERR_STATE: model not initialised. */
+ * one image; CN_ERR_STATE: model not initialised, or a data set whose normalisation was set to another than the
+ * model's; CN_ERR_ARGUMENT: a loss that does not read what the model gives (cn_model_loss). */
 CN_API cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
                                 const cn_trainer_options *options, cn_trainer **trainer);
 CN_API void cn_trainer_free(cn_trainer *trainer);
@@ -871,8 +895,10 @@ typedef struct cn_evaluation_options {
     { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0, 0, 0 }
 CN_API void cn_evaluation_options_init(cn_evaluation_options *options, size_t size);
 
-/* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes.
- * CN_ERR_SHAPE, CN_ERR_STATE, CN_ERR_ARGUMENT (shift). The result is independent of model and data afterwards. */
+/* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes. Batch norm
+ * without running statistics takes those of 128 images at a time, in the data set's order (in a trainer's test pass of
+ * test_batch_size). CN_ERR_SHAPE; CN_ERR_STATE: not initialised, or a data set whose normalisation was set to another
+ * than the model's; CN_ERR_ARGUMENT: shift, or a loss that does not read what the model gives. The result is independent of model and data afterwards. */
 CN_API cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset,
                                    const cn_evaluation_options *options, cn_evaluation **evaluation);
 CN_API void cn_evaluation_free(cn_evaluation *evaluation);
@@ -896,7 +922,8 @@ typedef struct cn_predictor cn_predictor;
 
 typedef struct cn_predictor_options {
     uint64_t size;
-    int max_batch_size; /* images handled at a time, 1 or more; larger inputs are cut up */
+    int max_batch_size; /* images handled at a time, 1 or more; larger inputs are cut up. With batch norm without running
+                           statistics they are the batch that these are taken of */
     /* Test-time augmentation: several variants of each image go in, and the output has the mean of the probabilities
      * that they get, from a model with one value a class: as they are if its last layer is a softmax, else their
      * logarithms.

@@ -67,7 +67,7 @@ static void check_counts(const cn_evaluation *e, const cn_tensor *output, const 
 START_TEST(an_evaluation_counts_what_the_model_says) {
     cn_loss_kind loss = (cn_loss_kind)_i;
     cn_context *ctx = test_context(2);
-    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.5f);
+    cn_model *model = toy_model_for(ctx, loss, CN_NORM_BATCH, 0.5f);
     toy_data data = toy_data_new(ctx, COUNT, 2);
     cn_augmentation flips = CN_AUGMENTATION_INIT;
     cn_evaluation *e;
@@ -117,7 +117,7 @@ static void join_mirrored(cn_context *ctx, cn_model *model, cn_loss_kind loss, c
 START_TEST(mirror_images_have_their_say) {
     cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
     cn_context *ctx = test_context(2);
-    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f);
+    cn_model *model = toy_model_for(ctx, (cn_loss_kind)_i, CN_NORM_BATCH, 0.0f);
     toy_data data = toy_data_new(ctx, COUNT, 2);
     cn_evaluation *e, *alone;
     double mean;
@@ -271,6 +271,98 @@ START_TEST(a_model_of_nan_predicts_nothing) {
 }
 END_TEST
 
+/* Where images of a batch depend on each other, 128 at a time are one. */
+START_TEST(images_are_evaluated_in_batches_of_128) {
+    cn_context *ctx = test_context(2);
+    cn_model *model = toy_joined_model(ctx);
+    toy_data data = toy_data_new(ctx, COUNT, 2);
+    double sum = 0.0;
+    cn_evaluation *e;
+    for (int64_t first = 0; first < COUNT; first += 128) {
+        int64_t indices[128], count = COUNT - first < 128 ? COUNT - first : 128;
+        cn_dataset *part;
+        cn_tensor *labels;
+        double mean;
+        for (int64_t i = 0; i < count; i++)
+            indices[i] = first + i;
+        ck_ok(cn_dataset_subset(data.set, count, indices, &part));
+        ck_ok(
+            cn_tensor_borrow(ctx, CN_DTYPE_INT64, 1, &count, (int64_t *)cn_tensor_data(data.labels) + first, &labels));
+        cn_tensor *output = outputs_of(ctx, model, part);
+        ck_ok(cn_loss_compute(CN_LOSS_NLL, 0.0f, output, labels, &mean, NULL));
+        sum += mean * (double)count;
+        cn_tensor_free(output);
+        cn_tensor_free(labels);
+        cn_dataset_free(part);
+    }
+    ck_ok(cn_evaluation_new(model, data.set, NULL, &e));
+    ck_assert_double_eq_tol(cn_evaluation_loss(e), sum / COUNT, 1e-6);
+    cn_evaluation_free(e);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* ---- what is refused ---- */
+
+/* The toy's layers with others behind them: l log-softmax, s softmax, f flatten, p a pool of one pixel. */
+static cn_model *toy_ending(cn_context *ctx, const char *ending) {
+    cn_model *model;
+    cn_layer *layer;
+    ck_ok(cn_model_new(ctx, 1, TOY_SIDE, TOY_SIDE, &model));
+    ck_ok(cn_conv2d_new(ctx, 1, TOY_CLASSES, TOY_SIDE, TOY_SIDE, NULL, &layer));
+    ck_ok(cn_model_append(model, "conv", layer));
+    for (int i = 0; ending[i]; i++) {
+        const char name[2] = {ending[i], '\0'};
+        ck_ok(ending[i] == 'l'   ? cn_log_softmax_new(ctx, &layer)
+              : ending[i] == 's' ? cn_softmax_new(ctx, &layer)
+              : ending[i] == 'f' ? cn_flatten_new(ctx, &layer)
+                                 : cn_adaptive_avg_pool2d_new(ctx, 1, 1, &layer));
+        ck_ok(cn_model_append(model, name, layer));
+    }
+    ck_ok(cn_model_init(model, 1));
+    return model;
+}
+
+static void expect_loss(cn_context *ctx, const cn_dataset *set, const char *ending, cn_loss_kind fits,
+                        const char *complaint) {
+    cn_model *model = toy_ending(ctx, ending);
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    cn_trainer_options training = CN_TRAINER_OPTIONS_INIT;
+    cn_evaluation *e;
+    cn_trainer *trainer;
+    ck_assert_int_eq(cn_model_loss(model), fits);
+    options.loss = training.loss = fits;
+    ck_ok(cn_evaluation_new(model, set, &options, &e));
+    cn_evaluation_free(e);
+    ck_ok(cn_trainer_new(model, set, NULL, &training, &trainer));
+    cn_trainer_free(trainer);
+    options.loss = training.loss = fits == CN_LOSS_NLL ? CN_LOSS_CROSS_ENTROPY : CN_LOSS_NLL;
+    ck_fails(cn_evaluation_new(model, set, &options, &e), CN_ERR_ARGUMENT, complaint);
+    ck_fails(cn_trainer_new(model, set, NULL, &training, &trainer), CN_ERR_ARGUMENT, complaint);
+    cn_model_free(model);
+}
+
+START_TEST(a_loss_that_reads_something_else_is_refused) {
+    cn_context *ctx = test_context(1);
+    toy_data data = toy_data_new(ctx, 5, 2);
+    cn_model *softmax = toy_ending(ctx, "sf");
+    cn_evaluation *e;
+    expect_loss(ctx, data.set, "", CN_LOSS_CROSS_ENTROPY,
+                "loss 'nll' reads log-probabilities, but the model ends in Conv2d 'conv', which gives logits: use "
+                "'cross-entropy'");
+    expect_loss(ctx, data.set, "pf", CN_LOSS_CROSS_ENTROPY, "the model ends in Conv2d 'conv'");
+    expect_loss(ctx, data.set, "l", CN_LOSS_NLL, "ends in LogSoftmax 'l', which gives log-probabilities: use 'nll'");
+    expect_loss(ctx, data.set, "lpf", CN_LOSS_NLL, "ends in LogSoftmax 'l'");
+    ck_fails(cn_evaluation_new(softmax, data.set, NULL, &e), CN_ERR_ARGUMENT,
+             "Softmax 's', whose probabilities no loss");
+    cn_model_free(softmax);
+    toy_data_free(&data);
+    cn_context_free(ctx);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_refused) {
     cn_context *ctx = test_context(1);
     cn_model *model = toy_model(ctx, CN_NORM_NONE, 0.0f), *bare, *mnist;
@@ -334,6 +426,8 @@ int main(void) {
     tcase_add_test(group, the_model_stays_as_it_is_and_may_go);
     tcase_add_test(group, a_class_without_images_has_no_accuracy);
     tcase_add_test(group, a_model_of_nan_predicts_nothing);
+    tcase_add_test(group, images_are_evaluated_in_batches_of_128);
+    tcase_add_test(group, a_loss_that_reads_something_else_is_refused);
     tcase_add_test(group, what_does_not_fit_is_refused);
     tcase_add_loop_test(group, out_of_memory_is_a_status, 0, 2);
     suite_add_tcase(suite, group);

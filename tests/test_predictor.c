@@ -97,6 +97,60 @@ START_TEST(predictions_are_the_models) {
 }
 END_TEST
 
+/* Where images of a batch depend on each other: batches as the caller has them, up to the largest. */
+START_TEST(a_batch_is_normalised_as_a_whole) {
+    fixture f = begin(1 + _i);
+    cn_model *model = toy_joined_model(f.ctx);
+    const int largest[] = {1, 7, 16, 17, MOST, 128};
+    for (size_t l = 0; l < sizeof largest / sizeof *largest; l++) {
+        cn_predictor *predictor = predictor_for(model, largest[l]);
+        ck_ok(cn_predictor_run(predictor, f.images, f.output));
+        for (int64_t first = 0; first < MOST; first += largest[l]) {
+            int64_t images = MOST - first < largest[l] ? MOST - first : largest[l];
+            float *from = (float *)cn_tensor_data(f.images) + first * TOY_PIXELS;
+            float *to = (float *)cn_tensor_data(f.wanted) + first * TOY_CLASSES;
+            cn_tensor *input, *wanted;
+            ck_ok(
+                cn_tensor_borrow(f.ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){images, 1, TOY_SIDE, TOY_SIDE}, from, &input));
+            ck_ok(cn_tensor_borrow(f.ctx, CN_DTYPE_FLOAT32, 2, (int64_t[]){images, TOY_CLASSES}, to, &wanted));
+            ck_ok(cn_model_forward(model, 0, input, wanted));
+            cn_tensor_free(input);
+            cn_tensor_free(wanted);
+        }
+        expect_near(cn_tensor_data(f.output), cn_tensor_data(f.wanted), MOST * TOY_CLASSES);
+        cn_predictor_free(predictor);
+    }
+    cn_model_free(model);
+    end(&f);
+}
+END_TEST
+
+/* 17 images of one value, 0 to 16: (x - 8) / sqrt(24), as torch.nn.BatchNorm2d(1, track_running_stats=False) has it. */
+START_TEST(seventeen_images_are_one_batch) {
+    cn_norm_options options = CN_NORM_OPTIONS_INIT;
+    cn_context *ctx = test_context(2);
+    cn_tensor *input = floats(ctx, 4, (int64_t[]){17, 1, 1, 1}), *output = floats(ctx, 2, (int64_t[]){17, 1});
+    cn_model *model;
+    cn_layer *layer;
+    options.track_running_stats = 0;
+    ck_ok(cn_model_new(ctx, 1, 1, 1, &model));
+    ck_ok(cn_norm_new(ctx, CN_NORM_BATCH, 1, &options, &layer));
+    ck_ok(cn_model_append(model, "norm", layer));
+    ck_ok(cn_model_init(model, 0));
+    for (int n = 0; n < 17; n++)
+        ((float *)cn_tensor_data(input))[n] = (float)n;
+    cn_predictor *predictor = predictor_for(model, 128);
+    ck_ok(cn_predictor_run(predictor, input, output));
+    for (int n = 0; n < 17; n++)
+        ck_assert_float_eq_tol(((float *)cn_tensor_data(output))[n], (float)((n - 8) / sqrt(24.0 + 1e-5)), 1e-6f);
+    cn_predictor_free(predictor);
+    cn_model_free(model);
+    cn_tensor_free(input);
+    cn_tensor_free(output);
+    cn_context_free(ctx);
+}
+END_TEST
+
 /* A model that ends as `last` says: 0 log-softmax, 1 softmax, 2 neither. */
 static cn_model *ending(cn_context *ctx, int last) {
     cn_model *model;
@@ -426,6 +480,8 @@ int main(void) {
     Suite *suite = suite_create("predictor");
     TCase *group = tcase_create("predictor");
     tcase_add_test(group, predictions_are_the_models);
+    tcase_add_loop_test(group, a_batch_is_normalised_as_a_whole, 0, 3);
+    tcase_add_test(group, seventeen_images_are_one_batch);
     tcase_add_loop_test(group, mirror_images_have_their_say, 0, 3);
     tcase_add_loop_test(group, moved_images_have_their_say, 0, 4);
     tcase_add_test(group, images_move_by_less_than_their_sides);

@@ -63,7 +63,7 @@ static void epoch_by_hand(training *f, cn_model *model, cn_optimizer *optimizer,
 }
 
 static void compare_with_hand(training *f) {
-    cn_model *twin = toy_model(f->ctx, CN_NORM_BATCH, 0.0f);
+    cn_model *twin = toy_model_for(f->ctx, f->options.loss, CN_NORM_BATCH, 0.0f);
     cn_optimizer *optimizer;
     cn_evaluation *e;
     cn_trainer *trainer = training_trainer(f, f->model);
@@ -107,6 +107,8 @@ START_TEST(so_it_is_with_penalty_smoothing_and_augmentation) {
     ck_ok(cn_dataset_set_augmentation(f.train.set, &augmentation));
     f.options.l1 = 0.001f;
     f.options.loss = CN_LOSS_CROSS_ENTROPY;
+    cn_model_free(f.model);
+    f.model = toy_model_for(f.ctx, f.options.loss, CN_NORM_BATCH, 0.0f);
     f.options.label_smoothing = 0.1f;
     f.options.optimizer = &adam;
     compare_with_hand(&f);

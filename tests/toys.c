@@ -38,6 +38,33 @@ cn_model *toy_model(cn_context *context, cn_norm_kind norm, float dropout) {
     return model;
 }
 
+cn_model *toy_model_for(cn_context *context, cn_loss_kind loss, cn_norm_kind norm, float dropout) {
+    cn_model *model = toy_model(context, norm, dropout), *logits;
+    if (loss == CN_LOSS_NLL)
+        return model;
+    ck_ok(cn_model_until(model, "fc", &logits));
+    cn_model_free(model);
+    return logits;
+}
+
+cn_model *toy_joined_model(cn_context *context) {
+    cn_norm_options options = CN_NORM_OPTIONS_INIT;
+    cn_model *model;
+    cn_layer *layer;
+    options.track_running_stats = 0;
+    ck_ok(cn_model_new(context, 1, TOY_SIDE, TOY_SIDE, &model));
+    ck_ok(cn_norm_new(context, CN_NORM_BATCH, 1, &options, &layer));
+    append(model, "norm", layer);
+    ck_ok(cn_flatten_new(context, &layer));
+    append(model, "flatten", layer);
+    ck_ok(cn_linear_new(context, TOY_PIXELS, TOY_CLASSES, 1, &layer));
+    append(model, "fc", layer);
+    ck_ok(cn_log_softmax_new(context, &layer));
+    append(model, "out", layer);
+    ck_ok(cn_model_init(model, 1));
+    return model;
+}
+
 toy_data toy_data_new(cn_context *context, int64_t count, uint32_t seed) {
     toy_data data;
     ck_ok(cn_tensor_new(context, CN_DTYPE_UINT8, 4, (int64_t[]){count, 1, TOY_SIDE, TOY_SIDE}, &data.images));

@@ -93,6 +93,7 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     CN__TRY(CN__READ_OPTIONS(&known, cn_evaluation_options, options));
     CN__TRY(cn__check_reserved("cn_evaluation_options", known.reserved == 0));
     CN__TRY(cn__loss_spec_check(&(cn__loss_spec){known.loss, 0.0f}, "cn_evaluation_options"));
+    CN__TRY(cn__loss_check_model(known.loss, model, "cn_evaluation_new"));
     CN__TRY(cn__feed_check(model, &(cn__normalization){model->mean, model->std}, dataset, "cn_evaluation_new",
                            "the data set"));
     cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);

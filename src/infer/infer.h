@@ -15,6 +15,11 @@ typedef struct cn__loss_spec {
 /* CN_ERR_ARGUMENT naming `function`. */
 cn_status cn__loss_spec_check(const cn__loss_spec *loss_spec, const char *function);
 
+/* The layer whose values come out of the model's end, behind what only rearranges or pools them. */
+const cn__node *cn__loss_reads(const cn_model *model);
+/* CN_ERR_ARGUMENT: a loss that reads something else than the model gives; `function` for the message. */
+cn_status cn__loss_check_model(cn_loss_kind loss, const cn_model *model, const char *function);
+
 /* One image's values, one a class: value k is at data[k · step]. */
 typedef struct cn__row {
     float *data;

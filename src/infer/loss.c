@@ -6,15 +6,6 @@
 #include "infer/infer.h"
 #include <math.h>
 
-cn_status cn__loss_spec_check(const cn__loss_spec *loss_spec, const char *function) {
-    if (loss_spec->loss != CN_LOSS_NLL && loss_spec->loss != CN_LOSS_CROSS_ENTROPY)
-        return cn__error(CN_ERR_ARGUMENT, "%s: unknown loss %d", function, (int)loss_spec->loss);
-    if (!(loss_spec->label_smoothing >= 0.0f && loss_spec->label_smoothing < 1.0f))
-        return cn__error(CN_ERR_ARGUMENT, "%s: label_smoothing is %g, wanted 0 to below 1", function,
-                         (double)loss_spec->label_smoothing);
-    return CN_OK;
-}
-
 static double value(cn__row row, int64_t k) {
     return (double)row.data[(size_t)k * row.step];
 }
@@ -30,23 +21,102 @@ static double log_sum_exp(cn__row row) {
     return largest + log(sum);
 }
 
-/* What has to be taken from an output to make it a log-probability. */
-static double log_normalizer(cn_loss_kind loss, cn__row output) {
-    return loss == CN_LOSS_CROSS_ENTROPY ? log_sum_exp(output) : 0.0;
+/* ---- the losses ---- */
+
+static double zero(cn__row row) {
+    (void)row;
+    return 0.0;
 }
 
+static double nothing(double log_p) {
+    (void)log_p;
+    return 0.0;
+}
+
+/* A loss takes a normalizer from each output, which makes it a log-probability l, and is -Σ q l. */
+typedef struct definition {
+    const char *name;
+    const char *reads; /* what outputs are */
+    double (*normalizer)(cn__row output);
+    double (*gradient)(double log_p); /* of the normalizer by the output of l = log_p */
+} definition;
+
+static const definition losses[] = {
+    [CN_LOSS_NLL] = {"nll", "log-probabilities", zero, nothing},
+    [CN_LOSS_CROSS_ENTROPY] = {"cross-entropy", "logits", log_sum_exp, exp},
+};
+
+const char *cn_loss_name(cn_loss_kind loss) {
+    return (size_t)loss < CN__COUNT(losses) ? losses[loss].name : NULL;
+}
+
+cn_status cn__loss_spec_check(const cn__loss_spec *loss_spec, const char *function) {
+    if (!cn_loss_name(loss_spec->loss))
+        return cn__error(CN_ERR_ARGUMENT, "%s: unknown loss %d", function, (int)loss_spec->loss);
+    if (!(loss_spec->label_smoothing >= 0.0f && loss_spec->label_smoothing < 1.0f))
+        return cn__error(CN_ERR_ARGUMENT, "%s: label_smoothing is %g, wanted 0 to below 1", function,
+                         (double)loss_spec->label_smoothing);
+    return CN_OK;
+}
+
+/* ---- which loss fits a model ---- */
+
+/* Hands its input's values on, or means and maxima of them. */
+static bool rearranges(const cn__node *node) {
+    switch (node->layer->type->kind) {
+    case CN__KIND_FLATTEN:
+    case CN__KIND_DROPOUT:
+    case CN__KIND_ADAPTIVE_AVG_POOL2D:
+    case CN__KIND_AVG_POOL2D:
+    case CN__KIND_MAX_POOL2D:
+        return true;
+    default:
+        return false;
+    }
+}
+
+const cn__node *cn__loss_reads(const cn_model *model) {
+    const cn__node *node = &model->nodes[model->node_count - 1];
+    while (rearranges(node) && node->inputs[0] >= 0)
+        node = &model->nodes[node->inputs[0]];
+    return node;
+}
+
+cn_loss_kind cn_model_loss(const cn_model *model) {
+    bool logs = model->node_count > 0 && cn__loss_reads(model)->layer->type->kind == CN__KIND_LOG_SOFTMAX;
+    return logs ? CN_LOSS_NLL : CN_LOSS_CROSS_ENTROPY;
+}
+
+cn_status cn__loss_check_model(cn_loss_kind loss, const cn_model *model, const char *function) {
+    const cn__node *end = cn__loss_reads(model);
+    cn_loss_kind fits = cn_model_loss(model);
+    if (end->layer->type->kind == CN__KIND_SOFTMAX)
+        return cn__error(CN_ERR_ARGUMENT,
+                         "%s: the model ends in %s '%s', whose probabilities no loss reads: end it in a log-softmax "
+                         "(CN_LOSS_NLL) or in the layer before (CN_LOSS_CROSS_ENTROPY)",
+                         function, end->layer->type->name, end->name);
+    if (loss != fits)
+        return cn__error(CN_ERR_ARGUMENT,
+                         "%s: loss '%s' reads %s, but the model ends in %s '%s', which gives %s: use '%s'", function,
+                         losses[loss].name, losses[loss].reads, end->layer->type->name, end->name, losses[fits].reads,
+                         losses[fits].name);
+    return CN_OK;
+}
+
+/* ---- rows ---- */
+
 double cn__loss_row(const cn__loss_spec *loss_spec, cn__row output, int64_t label, double scale, cn__row gradient) {
-    bool logits = loss_spec->loss == CN_LOSS_CROSS_ENTROPY;
-    double smoothing = (double)loss_spec->label_smoothing, rest = smoothing / (double)output.classes, loss = 0.0;
-    double normalizer = log_normalizer(loss_spec->loss, output);
+    const definition *kind = &losses[loss_spec->loss];
+    double smoothing = (double)loss_spec->label_smoothing, rest = smoothing / (double)output.classes, sum = 0.0;
+    double normalizer = kind->normalizer(output);
     for (int64_t k = 0; k < output.classes; k++) {
         double target = k == label ? 1.0 - smoothing + rest : rest, log_p = value(output, k) - normalizer;
         if (target > 0.0) /* an impossible class that is no target costs nothing: not 0 · ∞ */
-            loss -= target * log_p;
+            sum -= target * log_p;
         if (gradient.data)
-            gradient.data[(size_t)k * gradient.step] = (float)(scale * ((logits ? exp(log_p) : 0.0) - target));
+            gradient.data[(size_t)k * gradient.step] = (float)(scale * (kind->gradient(log_p) - target));
     }
-    return loss;
+    return sum;
 }
 
 int64_t cn__row_argmax(cn__row output) {
@@ -58,7 +128,7 @@ int64_t cn__row_argmax(cn__row output) {
 }
 
 double cn__row_probability(cn_loss_kind loss, cn__row output, int64_t k) {
-    return exp(value(output, k) - log_normalizer(loss, output));
+    return exp(value(output, k) - losses[loss].normalizer(output));
 }
 
 /* log(mean of `count` times e^a and e^b) */

@@ -104,7 +104,7 @@ static cn_status make_variants(cn_predictor *p, cn__variants variants) {
     CN__TRY(cn__variants_check("cn_predictor_options", &variants, p->model->input, output));
     if (cn__variant_count(&variants) == 1)
         return CN_OK;
-    p->probabilities = p->model->nodes[p->model->node_count - 1].layer->type->kind == CN__KIND_SOFTMAX;
+    p->probabilities = cn__loss_reads(p->model)->layer->type->kind == CN__KIND_SOFTMAX;
     p->another = cn__alloc(p->ctx, (size_t)p->images, (size_t)output.channels * sizeof *p->another);
     return p->another ? CN_OK : cn__no_memory("a predictor");
 }
@@ -121,7 +121,8 @@ static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
         cn__inference_prepare(p->small_batch);
     }
     if (max_batch_size > p->limit) {
-        p->images = (max_batch_size + CN__LANES - 1) / CN__LANES * CN__LANES; /* whole blocks */
+        if (!cn__model_joins_images(p->model))
+            p->images = (max_batch_size + CN__LANES - 1) / CN__LANES * CN__LANES; /* whole blocks */
         cn__inference_options many = {.images = p->images, .copy_tensors = true};
         CN__TRY(cn__inference_new(p->model, &many, &p->batch));
         cn__inference_prepare(p->batch);

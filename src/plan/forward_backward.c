@@ -73,6 +73,8 @@ cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input
     CN__REQUIRE(input);
     CN__REQUIRE(output);
     int64_t images = cn_tensor_shape(input, 0);
+    if (training != 0 && training != 1)
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_forward: training is %d, wanted 0 or 1", training);
     if (images < 1 || images > CN__MAX_BATCH)
         return cn__error(CN_ERR_SHAPE, "cn_model_forward: %lld images, wanted 1 to %d", (long long)images,
                          CN__MAX_BATCH);
@@ -84,7 +86,7 @@ cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input
     cn__session *session = model->session;
     cn__pass pass = {.images = (int32_t)images,
                      .blocks = (int32_t)((images + CN__LANES - 1) / CN__LANES),
-                     .training = training != 0,
+                     .training = training == 1,
                      .seed = model->seed,
                      .step = session->passes,
                      .image = session->image};

@@ -1,6 +1,7 @@
 /* inference.c: images through a model without a backward pass. Each thread has a plan of one block, and takes one block
  * after another through all layers while its activations are in the cache; the plans share packed weights. A block is
- * 16 images in the lanes, or one image with channels in the lanes. */
+ * 16 images in the lanes, or one image with channels in the lanes. Where the images of a batch depend on each other, one
+ * plan takes all of its blocks together. */
 #include "plan/plan.h"
 
 struct cn__inference {
@@ -8,6 +9,7 @@ struct cn__inference {
     cn__plan **plans; /* the first owns what they share */
     size_t count;
     int32_t block_images;
+    bool together; /* one plan for all blocks */
 };
 
 /* ---- one by one or in blocks ---- */
@@ -33,6 +35,15 @@ int32_t cn__small_batch_limit(const cn_model *model) {
 
 /* ---- plans ---- */
 
+bool cn__model_joins_images(const cn_model *model) {
+    for (size_t n = 0; n < model->node_count; n++) {
+        const cn_layer *layer = model->nodes[n].layer;
+        if (layer->type->wants_batch && layer->type->wants_moments(layer, false))
+            return true;
+    }
+    return false;
+}
+
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference) {
     cn_context *ctx = model->ctx;
     int32_t block_images = options->small_batch ? 1 : CN__LANES;
@@ -45,7 +56,10 @@ cn_status cn__inference_new(const cn_model *model, const cn__inference_options *
         return cn__no_memory("a plan");
     made->ctx = ctx;
     made->block_images = block_images;
-    made->count = blocks < threads ? blocks : threads;
+    made->together = cn__model_joins_images(model);
+    made->count = made->together ? 1 : blocks < threads ? blocks : threads;
+    if (made->together)
+        plan_options.images = options->images;
     made->plans = cn__alloc(ctx, made->count, sizeof *made->plans);
     cn_status status = made->plans ? CN_OK : cn__no_memory("a plan");
     for (size_t i = 0; status == CN_OK && i < made->count; i++) {
@@ -110,16 +124,55 @@ static void run_share(void *argument, size_t share, int thread) {
         run_block(p, p->inference->plans[share], block, thread);
 }
 
+/* A block of a map as a map of one block. */
+static cn__fmap block_of(const cn__fmap *map, size_t block) {
+    cn__fmap one = *map;
+    one.data = cn__fmap_plane(map, block, 0).data;
+    return one;
+}
+
+static void fill_together(void *argument, size_t block, int thread) {
+    const job *p = argument;
+    cn__fmap input = block_of(cn__plan_input(p->inference->plans[0]), block);
+    int64_t begun = cn__trace_begin(p->inference->ctx);
+    p->blocks->fill(p->blocks->argument, block, &input);
+    cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
+}
+
+static cn__pass fill_all(const job *p) {
+    size_t blocks = block_count(p->inference, p->images);
+    cn__parallel(p->inference->ctx, blocks, fill_together, (void *)p);
+    return (cn__pass){.images = p->images, .blocks = (int32_t)blocks};
+}
+
+static void run_together(const job *p) {
+    cn__plan *plan = p->inference->plans[0];
+    cn__pass pass = fill_all(p);
+    cn__plan_forward(plan, &pass);
+    for (size_t block = 0; block < (size_t)pass.blocks; block++) {
+        cn__fmap output = block_of(cn__plan_output(plan), block);
+        p->blocks->take(p->blocks->argument, block, &output);
+    }
+}
+
 void cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
     job p = {inference, blocks, images};
-    if (block_count(inference, images) == 1)
+    uint64_t mode = cn__float_mode_enter();
+    if (inference->together)
+        run_together(&p);
+    else if (block_count(inference, images) == 1)
         run_block(&p, inference->plans[0], 0, 0); /* all threads work on its layers */
     else
         cn__parallel(inference->ctx, inference->count, run_share, &p);
+    cn__float_mode_leave(mode);
 }
 
 const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
     const char *name = NULL;
+    if (inference->together) {
+        cn__pass pass = fill_all(&(job){inference, blocks, images});
+        return cn__plan_first_nonfinite(inference->plans[0], &pass);
+    }
     for (size_t block = 0; block < block_count(inference, images) && !name; block++) {
         cn__pass pass = block_run(inference, images, block);
         blocks->fill(blocks->argument, block, cn__plan_input(inference->plans[0]));

@@ -15,7 +15,7 @@ typedef struct cn__plan_options {
     bool training;       /* with a backward pass */
     bool input_gradient; /* backward goes on to the model's input */
     bool copy_tensors;   /* parameters and buffers as they are now; the model may then change */
-    bool small_batch;  /* one image, with channels in the lanes, of a model that cn__plan_serves_small_batches; when
+    bool small_batch;    /* one image, with channels in the lanes, of a model that cn__plan_serves_small_batches; when
                             prepared it needs the model's parameters no more */
     bool one_thread;     /* never run by more than one */
     const cn__plan
@@ -59,11 +59,13 @@ typedef struct cn__blocks {
 
 typedef struct cn__inference cn__inference;
 typedef struct cn__inference_options {
-    int32_t images;    /* of a pass, about: more are allowed */
+    int32_t images;    /* of a pass, at most; where images do not depend on each other more are allowed */
     bool copy_tensors; /* as in cn__plan_options */
-    bool small_batch;   /* channels in the lanes, blocks of one image, plans with `channel_lanes` */
+    bool small_batch;  /* channels in the lanes, blocks of one image, plans with `channel_lanes` */
 } cn__inference_options;
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference);
+/* What an image gives depends on the others of its batch: batch norm without running statistics. */
+bool cn__model_joins_images(const cn_model *model);
 /* Up to how many images a pass is done sooner one by one; 0: the model cannot. */
 int32_t cn__small_batch_limit(const cn_model *model);
 void cn__inference_free(cn__inference *inference);
