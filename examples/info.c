@@ -41,6 +41,8 @@ int main(int argc, char **argv) {
         printf("threads:         %d\n", device.threads);
         printf("memory:          %.1f GiB\n", (double)device.memory / (1024.0 * 1024.0 * 1024.0));
         printf("BLAS:            %s\n", device.blas);
+        if (cn_device_advice(&device))
+            printf("advice:          %s\n", cn_device_advice(&device));
         code = EXIT_SUCCESS;
     }
     cn_context_free(context);

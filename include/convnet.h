@@ -205,6 +205,10 @@ CN_API void cn_device_init(cn_device *device, size_t size);
 /* Fills `device`, whose size member the caller has set. */
 CN_API cn_status cn_context_device(const cn_context *context, cn_device *device);
 
+/* What to change so that the device serves better, as a sentence; NULL: nothing. Today: an OpenBLAS that does not know
+ * the processor and takes the kernels of an old one, which linear layers feel. Static storage. */
+CN_API const char *cn_device_advice(const cn_device *device);
+
 /* "portable", "avx2" or "avx512"; "auto" for CN_ISA_AUTO. Static storage. */
 CN_API const char *cn_isa_name(cn_isa isa);
 
@@ -897,7 +901,7 @@ CN_API void cn_evaluation_options_init(cn_evaluation_options *options, size_t si
 
 /* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes. Batch norm
  * without running statistics takes those of 128 images at a time, in the data set's order (in a trainer's test pass of
- * test_batch_size). CN_ERR_SHAPE; CN_ERR_STATE: not initialised, or a data set whose normalisation was set to another
+ * test_batch_size). Classes go by position; names that differ from the model's are a warning to the log. CN_ERR_SHAPE; CN_ERR_STATE: not initialised, or a data set whose normalisation was set to another
  * than the model's; CN_ERR_ARGUMENT: shift, or a loss that does not read what the model gives. The result is independent of model and data afterwards. */
 CN_API cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset,
                                    const cn_evaluation_options *options, cn_evaluation **evaluation);

@@ -2,6 +2,7 @@
 #include "testing.h"
 #include "toys.h"
 #include <math.h>
+#include <stdio.h>
 
 enum { COUNT = 300 }; /* several batches, the last one partial */
 
@@ -363,6 +364,38 @@ START_TEST(a_loss_that_reads_something_else_is_refused) {
 }
 END_TEST
 
+static void remember(void *user, cn_log_level level, const char *message) {
+    ck_assert_int_eq(level, CN_LOG_WARNING);
+    snprintf(user, 200, "%s", message);
+}
+
+START_TEST(classes_of_other_names_are_remarked_on) {
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    char message[200] = "";
+    cn_context *ctx;
+    cn_evaluation *e;
+    options.log = remember;
+    options.user = message;
+    ck_ok(cn_context_new(&options, &ctx));
+    cn_model *model = toy_model(ctx, CN_NORM_NONE, 0.0f);
+    toy_data data = toy_data_new(ctx, 5, 2);
+    ck_ok(cn_model_set_class_names(model, 3, (const char *const[]){"cat", "dog", "fish"}));
+    ck_ok(cn_evaluation_new(model, data.set, NULL, &e)); /* it has no names */
+    cn_evaluation_free(e);
+    ck_ok(cn_dataset_set_class_names(data.set, 3, (const char *const[]){"cat", "dog", "fish"}));
+    ck_ok(cn_evaluation_new(model, data.set, NULL, &e));
+    cn_evaluation_free(e);
+    ck_assert_str_eq(message, "");
+    ck_ok(cn_dataset_set_class_names(data.set, 3, (const char *const[]){"cat", "fish", "dog"}));
+    ck_ok(cn_evaluation_new(model, data.set, NULL, &e));
+    cn_evaluation_free(e);
+    ck_assert_str_eq(message, "cn_evaluation_new: class 1 is 'fish' in the data set, and 'dog' to the model");
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_refused) {
     cn_context *ctx = test_context(1);
     cn_model *model = toy_model(ctx, CN_NORM_NONE, 0.0f), *bare, *mnist;
@@ -428,6 +461,7 @@ int main(void) {
     tcase_add_test(group, a_model_of_nan_predicts_nothing);
     tcase_add_test(group, images_are_evaluated_in_batches_of_128);
     tcase_add_test(group, a_loss_that_reads_something_else_is_refused);
+    tcase_add_test(group, classes_of_other_names_are_remarked_on);
     tcase_add_test(group, what_does_not_fit_is_refused);
     tcase_add_loop_test(group, out_of_memory_is_a_status, 0, 2);
     suite_add_tcase(suite, group);

@@ -380,6 +380,45 @@ START_TEST(threads_may_share_a_model) {
 }
 END_TEST
 
+/* From the context that all share; the locks are the library's. */
+static void *make_often(void *argument) {
+    user *u = argument;
+    for (int i = 0; i < (test_quick() ? 3 : 20); i++) {
+        cn_model *model = toy_model(u->f->ctx, CN_NORM_BATCH, 0.0f);
+        toy_data data = toy_data_new(u->f->ctx, MOST, 1);
+        cn_predictor *predictor = predictor_for(model, 16);
+        cn_tensor *output = floats(u->f->ctx, 2, (int64_t[]){MOST, TOY_CLASSES});
+        u->differences += cn_predictor_run(predictor, u->f->images, output) != CN_OK;
+        u->differences += memcmp(cn_tensor_data(output), cn_tensor_data(u->f->output), sizeof(float)) != 0;
+        cn_tensor_free(output);
+        cn_predictor_free(predictor);
+        toy_data_free(&data);
+        cn_model_free(model);
+    }
+    return NULL;
+}
+
+START_TEST(threads_may_make_things_in_one_context) {
+    fixture f = begin(2);
+    pthread_t threads[4];
+    user users[4];
+    cn_model *model = toy_model(f.ctx, CN_NORM_BATCH, 0.0f);
+    cn_predictor *predictor = predictor_for(model, 16);
+    ck_ok(cn_predictor_run(predictor, f.images, f.output));
+    for (int i = 0; i < 4; i++) {
+        users[i] = (user){&f, NULL, 0};
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, make_often, &users[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_int_eq(users[i].differences, 0);
+    }
+    cn_predictor_free(predictor);
+    cn_model_free(model);
+    end(&f);
+}
+END_TEST
+
 /* What one block holds must not depend on what was in its lanes before. */
 START_TEST(earlier_images_leave_no_trace) {
     fixture f = begin(1);
@@ -489,6 +528,7 @@ int main(void) {
     tcase_add_test(group, bytes_are_normalised_as_in_training);
     tcase_add_test(group, a_predictor_keeps_what_the_model_was);
     tcase_add_test(group, threads_may_share_a_model);
+    tcase_add_test(group, threads_may_make_things_in_one_context);
     tcase_add_test(group, earlier_images_leave_no_trace);
     tcase_add_test(group, what_does_not_fit_is_refused);
     tcase_add_loop_test(group, out_of_memory_is_a_status_and_running_needs_none, 0, 2);

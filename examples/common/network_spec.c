@@ -67,7 +67,5 @@ cn_status model_load(cn_context *context, const char *name, cn_model **model) {
 }
 
 cn_loss_kind network_loss(const cn_model *model) {
-    cn_layer_info last = CN_LAYER_INFO_INIT;
-    cn_status status = cn_model_layer_info(model, cn_model_layer_count(model) - 1, &last);
-    return status == CN_OK && strcmp(last.type, "LogSoftmax") == 0 ? CN_LOSS_NLL : CN_LOSS_CROSS_ENTROPY;
+    return cn_model_loss(model);
 }

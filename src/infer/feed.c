@@ -23,6 +23,27 @@ static cn_status check_normalization(const cn__normalization *known, const cn_da
     return CN_OK;
 }
 
+/* Classes called by their numbers have no names. */
+static bool has_names(const cn_dataset *data) {
+    char number[12];
+    for (int64_t k = 0; k < cn_dataset_classes(data); k++) {
+        snprintf(number, sizeof number, "%d", (int)k);
+        if (strcmp(cn_dataset_class_name(data, k), number) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Labels go by position, which other names make doubtful. */
+static void compare_names(const cn_model *model, const cn_dataset *data, const char *function, const char *what) {
+    for (int64_t k = 0; k < cn_dataset_classes(data) && k < model->class_count; k++)
+        if (strcmp(cn_dataset_class_name(data, k), model->class_names[k]) != 0 && has_names(data)) {
+            cn__log(model->ctx, CN_LOG_WARNING, "%s: class %lld is '%s' in %s, and '%s' to the model", function,
+                    (long long)k, cn_dataset_class_name(data, k), what, model->class_names[k]);
+            return;
+        }
+}
+
 cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data,
                          const char *function, const char *what) {
     int64_t wanted[3], got[3], output[3];
@@ -41,7 +62,9 @@ cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, 
                          (long long)cn_dataset_classes(data), (long long)output[0]);
     if (cn_dataset_count(data) < 1)
         return cn__error(CN_ERR_ARGUMENT, "%s: %s has no images", function, what);
-    return check_normalization(known, data, function, what);
+    CN__TRY(check_normalization(known, data, function, what));
+    compare_names(model, data, function, what);
+    return CN_OK;
 }
 
 static float *make_levels(cn_context *ctx, const cn__normalization *known, const cn_dataset *data) {

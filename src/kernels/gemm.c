@@ -2,6 +2,7 @@
  * on several threads already and must not touch the host's setting, so they are cut into pieces below that size. */
 #include "kernels/kernels.h"
 #include <cblas.h>
+#include <string.h>
 
 #define PIECE 262144 /* multiply-adds that OpenBLAS (interface/gemm.c) leaves to the calling thread */
 
@@ -17,6 +18,21 @@ static char *openblas_get_config(void) {
 
 const char *cn__blas_description(void) {
     return HAS_CONFIG ? openblas_get_config() : "CBLAS";
+}
+
+const char *cn_device_advice(const cn_device *device) {
+    static const char *const without_avx2[] = {" Prescott ",  " Core2 ",  " Penryn ",    " Dunnington ", " Nehalem ",
+                                               " Atom ",      " Athlon ", " Opteron ",   " Barcelona ",  " Bobcat ",
+                                               " Bulldozer ", " Katmai ", " Northwood ", " Sandybridge "};
+    for (size_t i = 0; device->blas && device->best_isa >= CN_ISA_AVX2 && i < CN__COUNT(without_avx2); i++)
+        if (strstr(device->blas, without_avx2[i]))
+            return device->best_isa == CN_ISA_AVX512 ? "this OpenBLAS does not know the processor: "
+                                                       "OPENBLAS_CORETYPE=SKYLAKEX in the environment makes "
+                                                       "linear layers faster"
+                                                     : "this OpenBLAS does not know the processor: "
+                                                       "OPENBLAS_CORETYPE=HASWELL in the environment makes "
+                                                       "linear layers faster";
+    return NULL;
 }
 
 static int32_t smaller(int32_t a, int32_t b) {
