@@ -485,18 +485,24 @@ typedef struct cn_layer_info {
     int64_t parameters;
     int64_t multiply_adds;    /* of one image's forward pass: convolutions and linear layers */
     int64_t activation_bytes; /* of one image's output */
-    int has_receptive_field;  /* 1: a convolution or pool, and the following describe it (square sizes by height) */
+    int has_receptive_field;  /* 1: a convolution or pool, and the following describe it, by height and width */
     int reserved;
-    int64_t in, rf_in, jump_in, padding, kernel, stride, out, rf_out, jump_out;
+    int64_t in[2], rf_in[2], jump_in[2], padding[2], kernel[2], stride[2], out[2], rf_out[2], jump_out[2];
 } cn_layer_info;
 #define CN_LAYER_INFO_INIT                                                                                             \
-    { sizeof(cn_layer_info), NULL, NULL, {0, 0, 0}, {0, 0, 0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    {                                                                                                                  \
+        sizeof(cn_layer_info), NULL, NULL, {0, 0, 0}, {0, 0, 0}, 0, 0, 0, 0, 0, {0, 0}, {0, 0}, {0, 0}, {0, 0},        \
+            {0, 0}, {0, 0}, {0, 0}, {0, 0}, {0, 0}                                                                     \
+    }
 CN_API void cn_layer_info_init(cn_layer_info *info, size_t size);
 CN_API int64_t cn_model_layer_count(const cn_model *model);
 CN_API cn_status cn_model_layer_info(const cn_model *model, int64_t index, cn_layer_info *info);
 
-/* The same as tables of text, to be freed with cn_text_free: every layer with its shapes, parameters, share,
- * multiply-adds and activation memory; and the receptive field, layer by layer (Araujo et al. 2019). */
+/* The same as tables of text, to be freed with cn_text_free, of 80 columns or less where names are no longer than session
+ * 8's. The summary: every layer with its options that are not the usual ones, inputs other than the layer above, output
+ * ("32" for 32 features, "16×30×30" for channels, height, width), parameters and multiply-adds, and the sums with the
+ * memory they take. The receptive field, "rf", and the distance of neighbours in pixels of the image, "jump", layer by
+ * layer (Araujo et al. 2019); "1×3" where height and width differ. */
 CN_API cn_status cn_model_summary(const cn_model *model, char **text);
 CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 
@@ -986,37 +992,44 @@ CN_API cn_status cn_chart_metric(int count, const cn_history *const *histories, 
 CN_API cn_status cn_chart_curves(int count, const cn_history *const *histories, char **svg);
 
 /* What was taken for what: a row for each true class, a column for each predicted one, with numbers for up to 20
- * classes. `dataset`, or NULL, has the classes' names. */
+ * classes and up to 100 a remark at each cell. As wide as other charts unless names or numbers want more. `dataset`, or
+ * NULL, has the classes' names. */
 CN_API cn_status cn_chart_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
 
 /* Accuracy of each class, best first; of more than 30 the 15 best and worst. */
 CN_API cn_status cn_chart_class_accuracy(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
 
-/* Sheets of pictures with their titles as text: each picture a PNG within the SVG, small ones magnified without blur,
- * large ones made smaller. CN_ERR_UNSUPPORTED: a build without images. */
+/* Sheets of pictures with their titles as text, under a heading (NULL: one that says what they are): each picture a PNG
+ * within the SVG, small ones magnified without blur, large ones made smaller. CN_ERR_UNSUPPORTED: a build without
+ * images. */
 
-/* Pictures uint8 [N, 1 or 3, H, W] in `columns` columns (0: as suits N); titles[i], of one line or two, goes with
- * picture i (NULL: none). */
-CN_API cn_status cn_sheet_pictures(const cn_tensor *pictures, const char *const *titles, int columns, char **svg);
+/* Pictures uint8 [N, 1 or 3, H, W] in `columns` columns (0: as suits N); titles[i], of a few lines, goes with picture i
+ * (NULL: none). */
+CN_API cn_status cn_sheet_pictures(const cn_tensor *pictures, const char *const *titles, int columns,
+                                   const char *heading, char **svg);
 
-/* `count` images of a data set, titled "index:class" as the study has it: those named in `indices`, or the first. */
-CN_API cn_status cn_sheet_examples(const cn_dataset *dataset, int64_t count, const int64_t *indices, char **svg);
+/* `count` images of a data set, those named in `indices` or the first, each titled with its class, "index:name" as the
+ * study has it, or the index where classes have no names, and with its file's name or its index. */
+CN_API cn_status cn_sheet_examples(const cn_dataset *dataset, int64_t count, const int64_t *indices,
+                                   const char *heading, char **svg);
 
 /* One image as it is, and as `count` - 1 epochs of training with that seed will see it. */
-CN_API cn_status cn_sheet_augmented(const cn_dataset *dataset, int64_t index, int64_t count, uint64_t seed, char **svg);
+CN_API cn_status cn_sheet_augmented(const cn_dataset *dataset, int64_t index, int64_t count, uint64_t seed,
+                                    const char *heading, char **svg);
 
-/* At most `count` misclassified images, titled "predicted:class/truth:class" as the study has it: the first in the data
- * set's order, or, with `surest`, those to which the model gave the highest probabilities, which then stand below. */
+/* At most `count` misclassified images, titled "predicted:class/truth:class" as the study has it, and with their files'
+ * names or indices: the first in the data set's order, or, with `surest`, those to which the model gave the highest
+ * probabilities, which then stand between. */
 CN_API cn_status cn_sheet_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t count,
-                                        int surest, char **svg);
+                                        int surest, const char *heading, char **svg);
 
 /* The filters of a first convolution, float32 [N, 1 or 3, H, W], as grey or colour pictures: zero is middle grey, and
  * the weight farthest from it, with which each is titled, black or white. */
-CN_API cn_status cn_sheet_filters(const cn_tensor *weight, char **svg);
+CN_API cn_status cn_sheet_filters(const cn_tensor *weight, const char *heading, char **svg);
 
 /* What a layer gives for an image, float32 [1, C, H, W]: a picture a channel, from its lowest value (dark blue) to its
  * highest (pale yellow), with which each is titled. CN_ERR_DATA: NaN or infinity. */
-CN_API cn_status cn_sheet_activations(const cn_tensor *activations, char **svg);
+CN_API cn_status cn_sheet_activations(const cn_tensor *activations, const char *heading, char **svg);
 
 /* A page that is put together from the top to the bottom: one HTML5 file that needs no network and no script, for wide
  * and narrow screens, light and dark, and paper. Texts are escaped, but for `svg`, which goes in as it is. After a
@@ -1026,10 +1039,13 @@ CN_API cn_status cn_page_new(cn_context *context, const char *title, cn_page **p
 CN_API void cn_page_free(cn_page *page);
 CN_API cn_status cn_page_heading(cn_page *page, const char *text);
 CN_API cn_status cn_page_paragraph(cn_page *page, const char *text);
+/* A paragraph that stands out: what a reader has to know first. */
+CN_API cn_status cn_page_notice(cn_page *page, const char *text);
 /* `count` figures that matter most, each a value with its name: values[i] in large letters over names[i]. */
 CN_API cn_status cn_page_facts(cn_page *page, int count, const char *const *names, const char *const *values);
-/* `rows` rows of `columns` cells, row by row, after a row of headings. Columns of numbers are set to the right. */
-CN_API cn_status cn_page_table(cn_page *page, int rows, int columns, const char *const *headings,
+/* `rows` rows of `columns` cells, 1 to 32, row by row, after a row of headings; the first cell of each row says what the
+ * row is about. Columns of numbers are set to the right. `caption`, or NULL, says what the table shows. */
+CN_API cn_status cn_page_table(cn_page *page, const char *caption, int rows, int columns, const char *const *headings,
                                const char *const *cells);
 /* A chart or sheet, with a caption or NULL. Narrow ones stand side by side where there is room. */
 CN_API cn_status cn_page_figure(cn_page *page, const char *svg, const char *caption);
@@ -1038,23 +1054,26 @@ CN_API cn_status cn_page_pictures(cn_page *page, const cn_tensor *pictures, cons
 /* The whole page so far; it can be added to afterwards. */
 CN_API cn_status cn_page_html(const cn_page *page, char **html);
 
-/* All that there is to say about a model, as one page: results, curves, learning rate, confusion matrix, accuracy by
- * class, the misclassified images that the model was surest of, settings, device, and the model's tables. What is NULL
- * is left out; `dataset` is the one that `evaluation` was made on. */
+/* All that there is to say about a model, as one page: results, curves, learning rate, epochs, confusion matrix, classes,
+ * the misclassified images that the model was surest of, settings, device, and the model's tables. What is NULL is left
+ * out; `dataset` is the one that `evaluation` was made on. */
 typedef struct cn_report {
     uint64_t size;
     const char *title;    /* NULL: "Training report" */
     const char *subtitle; /* which run it is: data, recipe, date; NULL: none */
+    const char *notice;   /* what a reader has to know first, such as that the run was interrupted; NULL: nothing */
     const cn_model *model;
     const cn_history *history;
     const cn_evaluation *evaluation;
     const cn_dataset *dataset;
+    const cn_dataset *train;          /* that the model was trained on */
     const char *const *setting_names; /* of the run, as the program knows them */
     const char *const *setting_values;
     int64_t setting_count;
+    int64_t planned_epochs; /* of which the history may have fewer; 0: as many as it has */
 } cn_report;
 #define CN_REPORT_INIT                                                                                                 \
-    { sizeof(cn_report), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
+    { sizeof(cn_report), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0 }
 CN_API void cn_report_init(cn_report *report, size_t size);
 CN_API cn_status cn_report_page(cn_context *context, const cn_report *report, char **html);
 

@@ -18,7 +18,7 @@ static int is_small(const cn_model *model) {
         if (cn_model_layer_info(model, i, &info) != CN_OK)
             abort();
         work += info.multiply_adds > MAX_WORK ? MAX_WORK : info.multiply_adds;
-        work += info.activation_bytes + info.kernel * info.kernel * info.activation_bytes / 4;
+        work += info.activation_bytes + info.kernel[0] * info.kernel[1] * info.activation_bytes / 4;
     }
     return work <= MAX_WORK;
 }

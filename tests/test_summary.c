@@ -48,21 +48,21 @@ static cn_layer_info named_info(const cn_model *model, const char *name) {
 /* ---- the study's network ---- */
 
 START_TEST(session8_has_the_studys_receptive_field) {
-    static const char wanted[] = "layer  in  RF in  jump in  pad  kernel  stride  out  RF out  jump out\n"
-                                 "    1  32      1        1    0       3       1   30       3         1\n"
-                                 "    2  30      3        1    0       3       1   28       5         1\n"
-                                 "    3  28      5        1    0       1       1   28       5         1\n"
-                                 "    4  28      5        1    0       2       2   14       6         2\n"
-                                 "    5  14      6        2    1       3       1   14      10         2\n"
-                                 "    6  14     10        2    1       3       1   14      14         2\n"
-                                 "    7  14     14        2    1       3       1   14      18         2\n"
-                                 "    8  14     18        2    0       1       1   14      18         2\n"
-                                 "    9  14     18        2    0       2       2    7      20         4\n"
-                                 "   10   7     20        4    1       3       1    7      28         4\n"
-                                 "   11   7     28        4    1       3       1    7      36         4\n"
-                                 "   12   7     36        4    1       3       1    7      44         4\n"
-                                 "   13   7     44        4    0       7       7    1      68        28\n"
-                                 "   14   1     68       28    0       1       1    1      68        28\n";
+    static const char wanted[] = "layer                in  rf  jump  pad  kernel  stride  out  rf out  jump out\n"
+                                 "cblock1.0.convlayer  32   1     1    0       3       1   30       3         1\n"
+                                 "cblock1.1.convlayer  30   3     1    0       3       1   28       5         1\n"
+                                 "tblock1.0            28   5     1    0       1       1   28       5         1\n"
+                                 "tblock1.1            28   5     1    0       2       2   14       6         2\n"
+                                 "cblock2.0.convlayer  14   6     2    1       3       1   14      10         2\n"
+                                 "cblock2.1.convlayer  14  10     2    1       3       1   14      14         2\n"
+                                 "cblock2.2.convlayer  14  14     2    1       3       1   14      18         2\n"
+                                 "tblock2.0            14  18     2    0       1       1   14      18         2\n"
+                                 "tblock2.1            14  18     2    0       2       2    7      20         4\n"
+                                 "cblock3.0.convlayer   7  20     4    1       3       1    7      28         4\n"
+                                 "cblock3.1.convlayer   7  28     4    1       3       1    7      36         4\n"
+                                 "cblock3.2.convlayer   7  36     4    1       3       1    7      44         4\n"
+                                 "oblock.0              7  44     4    0       7       7    1      68        28\n"
+                                 "oblock.1              1  68    28    0       1       1    1      68        28\n";
     cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
     for (options.skip = 0; options.skip < 2; options.skip++) {
         cn_model *model;
@@ -108,14 +108,16 @@ START_TEST(a_row_says_all_of_its_layer) {
     ck_assert_int_eq(conv.multiply_adds, 5 * 3 * 3 * 3 * 5 * 6);
     ck_assert_int_eq(conv.activation_bytes, 4 * 5 * 5 * 6);
     ck_assert_int_eq(conv.has_receptive_field, 1);
-    const int64_t field[] = {conv.in,     conv.rf_in, conv.jump_in, conv.padding, conv.kernel,
-                             conv.stride, conv.out,   conv.rf_out,  conv.jump_out};
-    ck_assert_mem_eq(field, ((int64_t[]){9, 1, 1, 1, 3, 2, 5, 3, 2}), sizeof field);
+    const int64_t *field[] = {conv.in,     conv.rf_in, conv.jump_in, conv.padding, conv.kernel,
+                              conv.stride, conv.out,   conv.rf_out,  conv.jump_out};
+    static const int64_t wanted[][2] = {{9, 11}, {1, 1}, {1, 1}, {1, 1}, {3, 3}, {2, 2}, {5, 6}, {3, 3}, {2, 2}};
+    for (size_t i = 0; i < sizeof field / sizeof field[0]; i++)
+        ck_assert_mem_eq(field[i], wanted[i], sizeof wanted[i]);
     ck_assert_str_eq(relu.type, "ReLU");
     ck_assert_int_eq(relu.parameters, 0);
     ck_assert_int_eq(relu.multiply_adds, 0);
     ck_assert_int_eq(relu.has_receptive_field, 0);
-    ck_assert_int_eq(relu.rf_out, 0);
+    ck_assert_int_eq(relu.rf_out[0], 0);
     cn_model_free(model);
 }
 END_TEST
@@ -167,12 +169,12 @@ START_TEST(dilation_and_stride_widen_the_field) {
     append_relu(model, "relu");
     append_conv(model, "b", 1, 1, 3, 3, 0, 1);
     append_conv(model, "c", 1, 1, 2, 1, 0, 1);
-    ck_assert_int_eq(named_info(model, "a").rf_out, 5);
-    ck_assert_int_eq(named_info(model, "b").rf_in, 5);
-    ck_assert_int_eq(named_info(model, "b").jump_in, 2);
-    ck_assert_int_eq(named_info(model, "b").rf_out, 9);
-    ck_assert_int_eq(named_info(model, "b").jump_out, 6);
-    ck_assert_int_eq(named_info(model, "c").rf_out, 15);
+    ck_assert_int_eq(named_info(model, "a").rf_out[0], 5);
+    ck_assert_int_eq(named_info(model, "b").rf_in[0], 5);
+    ck_assert_int_eq(named_info(model, "b").jump_in[0], 2);
+    ck_assert_int_eq(named_info(model, "b").rf_out[0], 9);
+    ck_assert_int_eq(named_info(model, "b").jump_out[0], 6);
+    ck_assert_int_eq(named_info(model, "c").rf_out[0], 15);
     cn_model_free(model);
 }
 END_TEST
@@ -187,8 +189,8 @@ START_TEST(where_paths_meet_the_widest_counts) {
     ck_ok(cn_model_add(model, "add", layer, 3, (const char *[]){"narrow", "wide", "input"}));
     append_conv(model, "after", 1, 1, 3, 1, 1, 1);
     ck_assert_int_eq(named_info(model, "add").has_receptive_field, 0);
-    ck_assert_int_eq(named_info(model, "after").rf_in, 5);
-    ck_assert_int_eq(named_info(model, "after").rf_out, 7);
+    ck_assert_int_eq(named_info(model, "after").rf_in[0], 5);
+    ck_assert_int_eq(named_info(model, "after").rf_out[0], 7);
     cn_model_free(model);
 }
 END_TEST
@@ -201,9 +203,35 @@ START_TEST(endless_strides_do_not_overflow) {
         snprintf(name, sizeof name, "c%d", i);
         append_conv(model, name, 1, 1, 2, 65536, 1, 1);
     }
-    ck_assert_int_eq(named_info(model, "c2").jump_out, (int64_t)1 << 48);
-    ck_assert_int_eq(named_info(model, "c5").jump_out, INT64_MAX);
-    ck_assert_int_eq(named_info(model, "c5").rf_out, INT64_MAX);
+    ck_assert_int_eq(named_info(model, "c2").jump_out[0], (int64_t)1 << 48);
+    ck_assert_int_eq(named_info(model, "c5").jump_out[0], INT64_MAX);
+    ck_assert_int_eq(named_info(model, "c5").rf_out[0], INT64_MAX);
+    cn_model_free(model);
+}
+END_TEST
+
+/* Signals [N, 3, 1, 128]: nothing grows by height. */
+START_TEST(height_and_width_count_apart) {
+    static const char wanted[] = "layer     in    rf  jump  pad  kernel  stride   out  rf out  jump out\n"
+                                 "wide   1×128     1     1  0×2     1×5     1×2  1×64     1×5       1×2\n"
+                                 "pool    1×64   1×5   1×2    0     1×4     1×4  1×16    1×11       1×8\n"
+                                 "mean    1×16  1×11   1×8    0    1×16    1×16     1   1×131     1×128\n";
+    cn_conv2d_options options = CN_CONV2D_OPTIONS_INIT;
+    cn_model *model;
+    cn_layer *layer;
+    char *text;
+    options.stride[1] = 2;
+    options.padding[1] = 2;
+    ck_ok(cn_model_new(ctx, 3, 1, 128, &model));
+    ck_ok(cn_conv2d_new(ctx, 3, 4, 1, 5, &options, &layer));
+    ck_ok(cn_model_append(model, "wide", layer));
+    ck_ok(cn_max_pool2d_new(ctx, 1, 4, NULL, &layer));
+    ck_ok(cn_model_append(model, "pool", layer));
+    ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &layer));
+    ck_ok(cn_model_append(model, "mean", layer));
+    ck_ok(cn_model_receptive_field(model, &text));
+    ck_assert_str_eq(text, wanted);
+    cn_text_free(text);
     cn_model_free(model);
 }
 END_TEST
@@ -211,21 +239,74 @@ END_TEST
 /* ---- the table ---- */
 
 START_TEST(columns_line_up_and_numbers_are_grouped) {
-    static const char wanted[] =
-        "layer   type        input     output  parameters     share  multiply-adds  activation bytes\n"
-        "-------------------------------------------------------------------------------------------\n"
-        "größe   Conv2d   3×50×100  40×50×100       1,120  100.00 %      5,400,000           800,000\n"
-        "second  ReLU    40×50×100  40×50×100                                                800,000\n"
-        "-------------------------------------------------------------------------------------------\n"
-        "total                                      1,120  100.00 %      5,400,000         1,600,000\n";
+    static const char wanted[] = "layer   what it is            output  params  mult-adds\n"
+                                 "-------------------------------------------------------\n"
+                                 "größe   Conv2d 3×3, pad 1  40×50×100   1,120  5,400,000\n"
+                                 "二つ目  ReLU               40×50×100                   \n"
+                                 "-------------------------------------------------------\n"
+                                 "total                                  1,120  5,400,000\n"
+                                 "parameters: 0.004 MB; all outputs for an image: 1.600 MB (float32)\n";
     cn_model *model;
     char *text;
     ck_ok(cn_model_new(ctx, 3, 50, 100, &model));
     append_conv(model, "größe", 3, 40, 3, 1, 1, 1);
-    append_relu(model, "second");
+    append_relu(model, "二つ目");
     ck_ok(cn_model_summary(model, &text));
     ck_assert_str_eq(text, wanted);
     cn_text_free(text);
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(a_layer_is_told_with_what_is_special_about_it) {
+    cn_conv2d_options options = CN_CONV2D_OPTIONS_INIT;
+    cn_model *model;
+    cn_layer *layer;
+    char *text;
+    ck_ok(cn_model_new(ctx, 4, 9, 9, &model));
+    options.groups = 2;
+    options.stride[1] = 2;
+    options.padding[0] = options.padding[1] = 1;
+    options.padding_mode = CN_PADDING_REFLECT;
+    ck_ok(cn_conv2d_new(ctx, 4, 8, 3, 1, &options, &layer));
+    ck_ok(cn_model_append(model, "special", layer));
+    ck_ok(cn_leaky_relu_new(ctx, 0.25f, &layer));
+    ck_ok(cn_model_append(model, "leaky", layer));
+    ck_ok(cn_add_new(ctx, &layer));
+    ck_ok(cn_model_add(model, "skip", layer, 2, (const char *[]){"leaky", "special"}));
+    ck_ok(cn_add_new(ctx, &layer));
+    ck_ok(cn_model_add(model, "again", layer, 2, (const char *[]){"special", "skip"}));
+    ck_ok(cn_max_pool2d_new(ctx, 2, 2, NULL, &layer));
+    ck_ok(cn_model_append(model, "pool", layer));
+    ck_ok(cn_flatten_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "flat", layer));
+    ck_ok(cn_model_summary(model, &text));
+    ck_assert_ptr_nonnull(strstr(text, "Conv2d 3×1, stride 1×2, pad 1, groups 2, reflect "));
+    ck_assert_ptr_nonnull(strstr(text, "LeakyReLU, negative_slope 0.25 "));
+    ck_assert_ptr_nonnull(strstr(text, "Add with special "));
+    ck_assert_ptr_nonnull(strstr(text, "Add of special, skip "));
+    ck_assert_ptr_nonnull(strstr(text, "MaxPool2d 2×2 "));
+    ck_assert_ptr_nonnull(strstr(text, "Flatten  ")); /* features, not channels×1×1: */
+    ck_assert_ptr_nonnull(strstr(text, "   96 "));
+    cn_text_free(text);
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(session8_fits_into_80_columns) {
+    cn_model *model;
+    char *text;
+    ck_ok(cn_model_session8(ctx, NULL, &model));
+    for (int table = 0; table < 2; table++) {
+        ck_ok((table ? cn_model_receptive_field : cn_model_summary)(model, &text));
+        for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
+            size_t columns = 0;
+            for (const char *c = line; *c != '\n'; c++)
+                columns += ((unsigned char)*c & 0xC0) != 0x80;
+            ck_assert_uint_le(columns, 80);
+        }
+        cn_text_free(text);
+    }
     cn_model_free(model);
 }
 END_TEST
@@ -239,7 +320,7 @@ START_TEST(an_empty_model_has_an_empty_table) {
     ck_assert_ptr_nonnull(strstr(text, "total"));
     cn_text_free(text);
     ck_ok(cn_model_receptive_field(model, &text));
-    ck_assert_str_eq(text, "layer  in  RF in  jump in  pad  kernel  stride  out  RF out  jump out\n");
+    ck_assert_str_eq(text, "layer  in  rf  jump  pad  kernel  stride  out  rf out  jump out\n");
     cn_text_free(text);
     cn_model_free(model);
 }
@@ -284,7 +365,10 @@ int main(void) {
     tcase_add_test(tcase, dilation_and_stride_widen_the_field);
     tcase_add_test(tcase, where_paths_meet_the_widest_counts);
     tcase_add_test(tcase, endless_strides_do_not_overflow);
+    tcase_add_test(tcase, height_and_width_count_apart);
     tcase_add_test(tcase, columns_line_up_and_numbers_are_grouped);
+    tcase_add_test(tcase, a_layer_is_told_with_what_is_special_about_it);
+    tcase_add_test(tcase, session8_fits_into_80_columns);
     tcase_add_test(tcase, an_empty_model_has_an_empty_table);
     tcase_add_loop_test(tcase, running_out_of_memory_is_a_status, 0, 2);
     suite_add_tcase(suite, tcase);

@@ -93,6 +93,11 @@ cn_status cn__text_take(cn__text *text, char **out);
 size_t cn__utf8_decode(const char *text, size_t bytes, uint32_t *code);
 /* Writes a character; returns its bytes, 1 to 4. */
 size_t cn__utf8_encode(uint32_t code, char text[4]);
+#define CN__UTF8_REPLACEMENT 0xFFFD
+/* The character at *text, which moves behind it; CN__UTF8_REPLACEMENT for a byte that begins none. */
+uint32_t cn__utf8_next(const char **text);
+/* Columns that it takes where letters have one each: 2 for Chinese, Japanese, Korean and pictures, 0 for an accent. */
+int cn__utf8_width(uint32_t code);
 
 /* ---- tables of text (text_table.c) ---- */
 

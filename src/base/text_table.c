@@ -5,11 +5,10 @@
 #define MAX_COLUMNS 10
 #define GAP         2 /* spaces between columns */
 
-/* Characters, not bytes: UTF-8 continues a character with 10xxxxxx. */
 static int cell_width(const char *cell, size_t bytes) {
     int width = 0;
-    for (size_t i = 0; i < bytes; i++)
-        width += ((unsigned char)cell[i] & 0xC0) != 0x80;
+    for (const char *end = cell + bytes; cell < end;)
+        width += cn__utf8_width(cn__utf8_next(&cell));
     return width;
 }
 

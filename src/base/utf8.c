@@ -1,4 +1,4 @@
-/* utf8.c: characters of texts (Unicode 15, table 3-7). */
+/* utf8.c: characters of texts (Unicode 15, table 3-7), and how many columns they take. */
 #include "base/base.h"
 
 size_t cn__utf8_decode(const char *text, size_t bytes, uint32_t *code) {
@@ -25,4 +25,23 @@ size_t cn__utf8_encode(uint32_t code, char text[4]) {
         text[i] = (char)(0x80 | (code & 0x3F));
     text[0] = (char)(length == 1 ? code : (0xF00u >> length & 0xF0) | code);
     return length;
+}
+
+uint32_t cn__utf8_next(const char **text) {
+    uint32_t code;
+    size_t length = cn__utf8_decode(*text, 4, &code); /* a text's end continues no character */
+    *text += length ? length : 1;
+    return length ? code : CN__UTF8_REPLACEMENT;
+}
+
+/* The blocks of Unicode 15's EastAsianWidth.txt that are wide throughout, and the combining marks of Latin letters. */
+int cn__utf8_width(uint32_t code) {
+    static const uint32_t wide[][2] = {{0x1100, 0x115F}, {0x2E80, 0xA4CF}, {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},
+                                       {0xFE30, 0xFE6F}, {0xFF00, 0xFF60}, {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD}};
+    if (code >= 0x300 && code < 0x370)
+        return 0;
+    for (size_t i = 0; i < CN__COUNT(wide); i++)
+        if (code >= wide[i][0] && code <= wide[i][1])
+            return 2;
+    return 1;
 }

@@ -160,9 +160,9 @@ typedef struct cn__requirements {
     bool until_end;        /* input and output's gradient stay until the backward pass ends, for deferred phases */
 } cn__requirements;
 
-/* Geometry for the receptive field. */
+/* Geometry for the receptive field, by height and width. */
 typedef struct cn__window {
-    int32_t kernel, stride, padding, dilation; /* by height */
+    int32_t kernel[2], stride[2], padding[2], dilation[2];
 } cn__window;
 
 /* Those that others ask about. */

@@ -61,11 +61,11 @@ cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format,
 
 /* ---- descriptions (receptive_field.c, summary.c) ---- */
 
-/* What a node sees of the image, by height. */
+/* What a node sees of the image, by height and width. */
 typedef struct cn__receptive_field {
     bool present; /* a convolution or pool, whose window this is; else it only hands on what comes in */
     cn__window window;
-    int64_t rf_in, jump_in, rf_out, jump_out;
+    int64_t rf_in[2], jump_in[2], rf_out[2], jump_out[2];
 } cn__receptive_field;
 /* One for each node; to be freed with cn__free. */
 cn_status cn__receptive_fields(const cn_model *model, cn__receptive_field **fields);

@@ -12,28 +12,26 @@ static int64_t multiply_capped(int64_t a, int64_t b) {
 }
 
 /* What comes in: the widest of the inputs. */
-static void gather(const cn__node *node, const cn__receptive_field *fields, cn__receptive_field *field) {
-    field->rf_in = field->jump_in = 1;
+static void gather(const cn__node *node, const cn__receptive_field *fields, cn__receptive_field *field, int d) {
+    field->rf_in[d] = field->jump_in[d] = 1;
     for (int32_t i = 0; i < node->input_count; i++) {
         if (node->inputs[i] < 0)
             continue;
         const cn__receptive_field *source = &fields[node->inputs[i]];
-        field->rf_in = source->rf_out > field->rf_in ? source->rf_out : field->rf_in;
-        field->jump_in = source->jump_out > field->jump_in ? source->jump_out : field->jump_in;
+        field->rf_in[d] = source->rf_out[d] > field->rf_in[d] ? source->rf_out[d] : field->rf_in[d];
+        field->jump_in[d] = source->jump_out[d] > field->jump_in[d] ? source->jump_out[d] : field->jump_in[d];
     }
 }
 
-static void grow(const cn_model *model, const cn__node *node, cn__receptive_field *field) {
-    const cn__layer_type *type = node->layer->type;
-    field->rf_out = field->rf_in;
-    field->jump_out = field->jump_in;
-    field->present = type->window && type->window(node->layer, cn__model_shape(model, node->inputs[0]), &field->window);
+static void grow(cn__receptive_field *field, int d) {
+    const cn__window *window = &field->window;
+    field->rf_out[d] = field->rf_in[d];
+    field->jump_out[d] = field->jump_in[d];
     if (!field->present)
         return;
-    const cn__window *window = &field->window;
-    field->rf_out =
-        cn__add_capped(field->rf_in, multiply_capped((int64_t)window->dilation * (window->kernel - 1), field->jump_in));
-    field->jump_out = multiply_capped(field->jump_in, window->stride);
+    field->rf_out[d] = cn__add_capped(
+        field->rf_in[d], multiply_capped((int64_t)window->dilation[d] * (window->kernel[d] - 1), field->jump_in[d]));
+    field->jump_out[d] = multiply_capped(field->jump_in[d], window->stride[d]);
 }
 
 cn_status cn__receptive_fields(const cn_model *model, cn__receptive_field **fields) {
@@ -41,32 +39,55 @@ cn_status cn__receptive_fields(const cn_model *model, cn__receptive_field **fiel
     if (!*fields)
         return cn__no_memory("receptive fields");
     for (size_t i = 0; i < model->node_count; i++) {
-        gather(&model->nodes[i], *fields, &(*fields)[i]);
-        grow(model, &model->nodes[i], &(*fields)[i]);
+        const cn__node *node = &model->nodes[i];
+        const cn__layer_type *type = node->layer->type;
+        cn__receptive_field *field = &(*fields)[i];
+        field->present =
+            type->window && type->window(node->layer, cn__model_shape(model, node->inputs[0]), &field->window);
+        for (int d = 0; d < 2; d++) {
+            gather(node, *fields, field, d);
+            grow(field, d);
+        }
     }
     return CN_OK;
 }
 
-static void append_row(cn__text *cells, const cn_model *model, const cn__node *node, const cn__receptive_field *field,
-                       int row) {
-    int32_t in = cn__model_shape(model, node->inputs[0]).height, out = node->shape.height;
-    cn__text_append(cells, "%d\t%d\t%lld\t%lld\t%d\t%d\t%d\t%d\t%lld\t%lld\n", row, in, (long long)field->rf_in,
-                    (long long)field->jump_in, field->window.padding, field->window.kernel, field->window.stride, out,
-                    (long long)field->rf_out, (long long)field->jump_out);
+/* ---- the table ---- */
+
+/* Both sides as one number, if they are equal. */
+static void append_sides(cn__text *cells, int64_t height, int64_t width) {
+    cn__text_append(cells, "\t%lld", (long long)height);
+    if (width != height)
+        cn__text_append(cells, "×%lld", (long long)width);
+}
+
+static void append_row(cn__text *cells, const cn_model *model, const cn__node *node, const cn__receptive_field *field) {
+    cn__shape in = cn__model_shape(model, node->inputs[0]);
+    const cn__window *window = &field->window;
+    cn__text_append(cells, "%s", node->name);
+    append_sides(cells, in.height, in.width);
+    append_sides(cells, field->rf_in[0], field->rf_in[1]);
+    append_sides(cells, field->jump_in[0], field->jump_in[1]);
+    append_sides(cells, window->padding[0], window->padding[1]);
+    append_sides(cells, window->kernel[0], window->kernel[1]);
+    append_sides(cells, window->stride[0], window->stride[1]);
+    append_sides(cells, node->shape.height, node->shape.width);
+    append_sides(cells, field->rf_out[0], field->rf_out[1]);
+    append_sides(cells, field->jump_out[0], field->jump_out[1]);
+    cn__text_append(cells, "\n");
 }
 
 cn_status cn_model_receptive_field(const cn_model *model, char **text) {
     cn__receptive_field *fields;
-    int row = 0;
     CN__REQUIRE(text);
     *text = NULL;
     CN__REQUIRE(model);
     CN__TRY(cn__receptive_fields(model, &fields));
     cn__text cells = {.ctx = model->ctx};
-    cn__text_append(&cells, "layer\tin\tRF in\tjump in\tpad\tkernel\tstride\tout\tRF out\tjump out\n");
+    cn__text_append(&cells, "layer\tin\trf\tjump\tpad\tkernel\tstride\tout\trf out\tjump out\n");
     for (size_t i = 0; i < model->node_count; i++)
         if (fields[i].present)
-            append_row(&cells, model, &model->nodes[i], &fields[i], ++row);
+            append_row(&cells, model, &model->nodes[i], &fields[i]);
     cn__free(model->ctx, fields);
-    return cn__text_table(&cells, ">>>>>>>>>>", text);
+    return cn__text_table(&cells, "<>>>>>>>>>", text);
 }

@@ -67,7 +67,10 @@ static int tensors(const cn_layer *layer, cn__tensor_spec *specs) {
 static bool window(const cn_layer *layer, cn__shape in, cn__window *window) {
     const cn__convolution *c = (const cn__convolution *)layer;
     (void)in;
-    *window = (cn__window){c->kernel[0], c->stride[0], c->padding[0], c->dilation[0]};
+    *window = (cn__window){{c->kernel[0], c->kernel[1]},
+                           {c->stride[0], c->stride[1]},
+                           {c->padding[0], c->padding[1]},
+                           {c->dilation[0], c->dilation[1]}};
     return true;
 }
 

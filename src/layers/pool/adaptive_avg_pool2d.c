@@ -24,9 +24,18 @@ static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, 
 
 /* Exact where the output's size divides the input's, else the nearest pool that moves evenly. */
 static bool window(const cn_layer *layer, cn__shape in, cn__window *window) {
-    int32_t out = ((const cn__pool2d *)layer)->output[0], stride = in.height / out;
-    *window = (cn__window){in.height - (out - 1) * stride, stride, 0, 1};
-    return stride > 0;
+    const cn__pool2d *p = (const cn__pool2d *)layer;
+    const int32_t size[2] = {in.height, in.width};
+    for (int d = 0; d < 2; d++) {
+        int32_t out = p->output[d], stride = size[d] / out;
+        if (stride < 1)
+            return false;
+        window->kernel[d] = size[d] - (out - 1) * stride;
+        window->stride[d] = stride;
+        window->padding[d] = 0;
+        window->dilation[d] = 1;
+    }
+    return true;
 }
 
 static void forward(const cn__op *op, const cn__pass *pass, size_t item) {

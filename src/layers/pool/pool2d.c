@@ -70,7 +70,10 @@ bool cn__pool_halves(const cn_layer *pool, cn__shape in) {
 bool cn__pool2d_window(const cn_layer *layer, cn__shape in, cn__window *window) {
     const cn__pool2d *p = (const cn__pool2d *)layer;
     (void)in;
-    *window = (cn__window){p->kernel[0], p->stride[0], p->padding[0], p->dilation[0]};
+    *window = (cn__window){{p->kernel[0], p->kernel[1]},
+                           {p->stride[0], p->stride[1]},
+                           {p->padding[0], p->padding[1]},
+                           {p->dilation[0], p->dilation[1]}};
     return true;
 }
 
