@@ -42,12 +42,12 @@ static bool show_data(cn_context *context, const data_spec *data, cn_dataset *da
     cn_augmentation changes = data_augmentation(data, chosen.changes);
     int64_t images = cn_dataset_count(dataset);
     char *svg;
-    cn_status status = cn_sheet_examples(dataset, count < images ? count : images, NULL, &svg);
+    cn_status status = cn_sheet_examples(dataset, count < images ? count : images, NULL, NULL, &svg);
     bool good = report_save(context, out_directory, "examples.svg", status, svg);
     svg = NULL;
     status = cn_dataset_set_augmentation(dataset, &changes);
     if (status == CN_OK)
-        status = cn_sheet_augmented(dataset, index_shown, count, (uint64_t)seed, &svg);
+        status = cn_sheet_augmented(dataset, index_shown, count, (uint64_t)seed, NULL, &svg);
     return report_save(context, out_directory, "augmented.svg", status, svg) && good;
 }
 
@@ -56,7 +56,7 @@ static cn_status filters(cn_model *model, char **svg) {
     cn_tensor *weight;
     *svg = NULL;
     cn_status status = cn_model_tensor(model, cn_model_tensor_name(model, 0), &weight);
-    return status == CN_OK ? cn_sheet_filters(weight, svg) : status;
+    return status == CN_OK ? cn_sheet_filters(weight, NULL, svg) : status;
 }
 
 static cn_status activations(cn_context *context, const cn_model *model, const cn_dataset *dataset, char **svg) {
@@ -80,7 +80,7 @@ static cn_status activations(cn_context *context, const cn_model *model, const c
     if (status == CN_OK)
         status = cn_predictor_run(predictor, image, output);
     if (status == CN_OK)
-        status = cn_sheet_activations(output, svg);
+        status = cn_sheet_activations(output, NULL, svg);
     cn_predictor_free(predictor);
     cn_tensor_free(output);
     cn_tensor_free(image);

@@ -195,10 +195,10 @@ START_TEST(bad_arguments_are_refused) {
     ck_fails(cn_chart_metric(1, two, (cn_metric)3, &svg), CN_ERR_ARGUMENT, "no metric 3");
     ck_fails(cn_chart_confusion(NULL, NULL, &svg), CN_ERR_ARGUMENT, "evaluation");
     ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, 2, 3, 3}, &tensor));
-    ck_fails(cn_sheet_filters(tensor, &svg), CN_ERR_SHAPE, "[1, 2, 3, 3]");
-    ck_fails(cn_sheet_pictures(tensor, NULL, 0, &svg), CN_ERR_SHAPE, "uint8");
+    ck_fails(cn_sheet_filters(tensor, NULL, &svg), CN_ERR_SHAPE, "[1, 2, 3, 3]");
+    ck_fails(cn_sheet_pictures(tensor, NULL, 0, NULL, &svg), CN_ERR_SHAPE, "uint8");
     ((float *)cn_tensor_data(tensor))[4] = NAN;
-    ck_fails(cn_sheet_activations(tensor, &svg), CN_ERR_DATA, "value 4");
+    ck_fails(cn_sheet_activations(tensor, NULL, &svg), CN_ERR_DATA, "value 4");
     ck_ok(cn_page_new(ctx, "", &page));
     ck_fails(cn_page_figure(page, "<p>", NULL), CN_ERR_ARGUMENT, "<svg");
     ck_fails(cn_text_save(ctx, "x", "/nowhere/at/all"), CN_ERR_IO, "/nowhere/at/all");
@@ -259,22 +259,22 @@ START_TEST(sheets_have_a_picture_and_a_title_each) {
     const int images = have_images();
     cn_tensor *weight;
     char *svg;
-    cn_status status = cn_sheet_examples(j.data.set, 12, NULL, &svg);
+    cn_status status = cn_sheet_examples(j.data.set, 12, NULL, NULL, &svg);
     ck_assert_int_eq(status, images ? CN_OK : CN_ERR_UNSUPPORTED);
     if (images) {
         ck_assert_int_eq(occurrences(svg, "data:image/png;base64,iVBOR"), 12);
         ck_assert_int_ge(occurrences(svg, ">1:a b</text>"), 1);
         expect_document(svg, "0:&lt;script&gt;");
-        ck_ok(cn_sheet_examples(j.data.set, 2, chosen, &svg));
+        ck_ok(cn_sheet_examples(j.data.set, 2, chosen, NULL, &svg));
         expect_document(svg, NULL);
-        ck_fails(cn_sheet_examples(j.data.set, 1, (int64_t[]){30}, &svg), CN_ERR_NOT_FOUND, "30");
-        ck_ok(cn_sheet_augmented(j.data.set, 3, 4, 1, &svg));
+        ck_fails(cn_sheet_examples(j.data.set, 1, (int64_t[]){30}, NULL, &svg), CN_ERR_NOT_FOUND, "30");
+        ck_ok(cn_sheet_augmented(j.data.set, 3, 4, 1, NULL, &svg));
         expect_document(svg, ">epoch 3</text>");
-        ck_ok(cn_sheet_misclassified(j.evaluation, j.data.set, 1000, 1, &svg));
+        ck_ok(cn_sheet_misclassified(j.evaluation, j.data.set, 1000, 1, NULL, &svg));
         ck_assert_int_eq(occurrences(svg, "<image"), (int)wrong);
         expect_document(svg, NULL);
         ck_ok(cn_model_tensor(j.model, "conv.weight", &weight));
-        ck_ok(cn_sheet_filters(weight, &svg));
+        ck_ok(cn_sheet_filters(weight, "My filters − of a layer", &svg));
         expect_document(svg, "3: ±");
     }
     judged_free(&j);

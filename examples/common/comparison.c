@@ -161,7 +161,7 @@ static cn_status add_results(cn_page *page, const comparison *c, const int *orde
         for (size_t k = 0; k < COUNT(headings); k++)
             cells[(size_t)i * COUNT(headings) + k] = text[i][k];
     }
-    return status == CN_OK ? cn_page_table(page, count, COUNT(headings), headings, cells) : status;
+    return status == CN_OK ? cn_page_table(page, NULL, count, COUNT(headings), headings, cells) : status;
 }
 
 /* After the first epoch and each quarter of the run. */
@@ -186,7 +186,7 @@ static cn_status add_course(cn_page *page, const comparison *c, const int *order
             cells[i * columns + k] = text[i][k];
         }
     cn_status status = cn_page_heading(page, "Test accuracy after epoch");
-    return status == CN_OK ? cn_page_table(page, count, columns, headings, cells) : status;
+    return status == CN_OK ? cn_page_table(page, NULL, count, columns, headings, cells) : status;
 }
 
 static cn_status add_finding(cn_page *page, const comparison *c, const int *order, int count) {

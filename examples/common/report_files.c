@@ -64,7 +64,7 @@ static bool write_charts(cn_context *context, const char *directory, const cn_re
     good = report_save(context, directory, "confusion.svg", status, svg) && good;
     status = cn_chart_class_accuracy(report->evaluation, report->dataset, &svg);
     good = report_save(context, directory, "class-accuracy.svg", status, svg) && good;
-    status = cn_sheet_misclassified(report->evaluation, report->dataset, 10, 0, &svg);
+    status = cn_sheet_misclassified(report->evaluation, report->dataset, 10, 0, NULL, &svg);
     return report_save(context, directory, "misclassified.svg", status, svg) && good;
 }
 

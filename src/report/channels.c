@@ -39,7 +39,7 @@ static cn_status draw_filter(cn__gallery *gallery, const cn_tensor *weight, int6
     return cn__gallery_title(gallery, filter, &title);
 }
 
-cn_status cn_sheet_filters(const cn_tensor *weight, char **svg) {
+cn_status cn_sheet_filters(const cn_tensor *weight, const char *heading, char **svg) {
     cn__gallery gallery;
     CN__REQUIRE(svg);
     *svg = NULL;
@@ -51,7 +51,7 @@ cn_status cn_sheet_filters(const cn_tensor *weight, char **svg) {
     cn_status status = cn__gallery_new(weight->ctx, shape[0], shape[1], shape[2], shape[3], &gallery);
     for (int64_t i = 0; i < shape[0] && status == CN_OK; i++)
         status = draw_filter(&gallery, weight, i);
-    return cn__gallery_draw(status, &gallery, CN__CHANNEL, "Filters", svg);
+    return cn__gallery_draw(status, &gallery, CN__CHANNEL, heading ? heading : "Filters", svg);
 }
 
 /* ---- activations ---- */
@@ -88,7 +88,7 @@ static cn_status draw_channel(cn__gallery *gallery, const cn_tensor *activations
     return cn__gallery_title(gallery, channel, &title);
 }
 
-cn_status cn_sheet_activations(const cn_tensor *activations, char **svg) {
+cn_status cn_sheet_activations(const cn_tensor *activations, const char *heading, char **svg) {
     cn__gallery gallery;
     CN__REQUIRE(svg);
     *svg = NULL;
@@ -99,5 +99,5 @@ cn_status cn_sheet_activations(const cn_tensor *activations, char **svg) {
     cn_status status = cn__gallery_new(activations->ctx, shape[1], 3, shape[2], shape[3], &gallery);
     for (int64_t i = 0; i < shape[1] && status == CN_OK; i++)
         status = draw_channel(&gallery, activations, i);
-    return cn__gallery_draw(status, &gallery, CN__CHANNEL, "Activations", svg);
+    return cn__gallery_draw(status, &gallery, CN__CHANNEL, heading ? heading : "Activations", svg);
 }

@@ -34,7 +34,7 @@ static void append_bar(cn__text *out, const cn_dataset *dataset, const class_sha
     cn__text_append(out, "<text class=\"cn-t\" x=\"%d\" y=\"%d\" text-anchor=\"end\">", left - 8, middle);
     cn__append_class(out, dataset, share->label, NAME);
     cn__text_append(out, "</text><rect class=\"cn-f0\" x=\"%d\" y=\"%d\" width=\"", left, y);
-    cn__append_number(out, share->accuracy * width, 1);
+    cn__append_coordinate(out, share->accuracy * width);
     cn__text_append(out, "\" height=\"%d\" rx=\"2\"/><text class=\"cn-t\" x=\"%d\" y=\"%d\" text-anchor=\"end\">", BAR,
                     CN__PANEL - MARGIN, middle);
     cn__append_number(out, 100.0 * share->accuracy, 1);
@@ -46,7 +46,7 @@ static void append_chart(cn__text *out, const cn_evaluation *evaluation, const c
     int64_t rows = count > MOST ? MOST : count, hidden = count - rows;
     int longest = 1, gap = hidden ? ROW : 0;
     for (int64_t i = 0; i < count; i++) {
-        int length = cn__class_length(dataset, shares[i].label, NAME);
+        int length = cn__class_width(dataset, shares[i].label, NAME);
         longest = length > longest ? length : longest;
     }
     int left = MARGIN + longest * CN__CHARACTER + 8, y = TOP;

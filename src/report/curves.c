@@ -118,9 +118,9 @@ static size_t next_index(const panel *p, size_t i) {
 
 static void append_place(const panel *p, char command, double epoch, double value) {
     cn__text_append(p->out, "%c", command);
-    cn__append_number(p->out, cn__scale_at(&p->x, epoch), 1);
+    cn__append_coordinate(p->out, cn__scale_at(&p->x, epoch));
     cn__text_append(p->out, " ");
-    cn__append_number(p->out, cn__scale_at(&p->y, value), 1);
+    cn__append_coordinate(p->out, cn__scale_at(&p->y, value));
 }
 
 /* From `from` on, along the highest values of points without a gap and back along the lowest. Returns where the gap
@@ -280,7 +280,7 @@ static entry entry_of(const panel *p, const curve *c) {
 
 /* Writes an entry, or only measures it, and moves on. */
 static void put_entry(const panel *p, const entry *e, bool draw, int *x, int *y) {
-    int width = SWATCH + CN__CHARACTER * cn__name_length(e->name, LEGEND_NAME);
+    int width = SWATCH + CN__CHARACTER * cn__name_width(e->name, LEGEND_NAME);
     if (*x > LEFT && *x + width > CN__PANEL - RIGHT) {
         *x = LEFT;
         *y += LEGEND_LINE;

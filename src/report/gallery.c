@@ -2,9 +2,10 @@
 #include "report/report.h"
 #include "image/image.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { MAX_SIDE = 160, NAME_BYTES = 40 };
+enum { MAX_SIDE = 160, NAME = 30 /* columns */ };
 
 cn_status cn__gallery_new(cn_context *ctx, int64_t count, int64_t channels, int64_t height, int64_t width,
                           cn__gallery *gallery) {
@@ -26,11 +27,38 @@ cn_status cn__gallery_title(cn__gallery *gallery, int64_t i, cn__text *title) {
     return cn__text_take(title, &gallery->titles[i]);
 }
 
+/* At most `most` columns of a name in a line of a title, of which the last is then "…". */
+static void append_in_line(cn__text *title, const char *name, int most) {
+    bool whole = cn__name_width(name, CN__WHOLE) <= most;
+    for (const char *next = name; *next;) {
+        const char *begin = next;
+        most -= cn__utf8_width(cn__utf8_next(&next));
+        if (most < (whole ? 0 : 1))
+            break;
+        cn__text_append(title, "%.*s", (int)(next - begin), *begin == '\n' ? " " : begin);
+    }
+    if (!whole)
+        cn__text_append(title, "…");
+}
+
 void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t label) {
-    const char *name = dataset ? cn_dataset_class_name(dataset, label) : NULL;
-    cn__text_append(title, "%lld", (long long)label);
-    for (int i = 0; name && name[i] && i < NAME_BYTES; i++) /* a title's lines are ours to end */
-        cn__text_append(title, "%s%c", i ? "" : ":", name[i] == '\n' ? ' ' : name[i]);
+    char number[CN__LABEL_TEXT], unused[CN__LABEL_TEXT];
+    const char *name = cn__class_name(dataset, label, unused);
+    snprintf(number, sizeof number, "%lld", (long long)label);
+    cn__text_append(title, "%s", number);
+    if (strcmp(name, number) != 0) {
+        cn__text_append(title, ":");
+        append_in_line(title, name, NAME);
+    }
+}
+
+void cn__append_title_image(cn__text *title, const cn_dataset *dataset, int64_t index) {
+    const char *file = NULL;
+    (void)dataset;
+    if (file)
+        append_in_line(title, file, CN__WHOLE);
+    else
+        cn__text_append(title, "image %lld", (long long)index);
 }
 
 /* ---- images of a data set ---- */
@@ -119,6 +147,8 @@ static cn_status put_misclassified(cn__gallery *gallery, int64_t i, const cn_mis
         cn__append_number(&title, 100.0 * entry->truth_probability, 1);
         cn__text_append(&title, " %%");
     }
+    cn__text_append(&title, "\n");
+    cn__append_title_image(&title, dataset, entry->index);
     CN__TRY(cn__gallery_title(gallery, i, &title));
     return cn__gallery_image(gallery, i, dataset, entry->index, &(cn__fetch){.augment = false}, &truth);
 }
@@ -165,18 +195,39 @@ cn_status cn__check_pictures(const cn_tensor *pictures, const char *what) {
         pictures->dtype == CN_DTYPE_UINT8 ? "" : "not uint8: ", cn__shape_text(text, pictures->dims, pictures->shape));
 }
 
-static cn_status encode(cn_context *ctx, const cn_tensor *images, int64_t i, cn_tensor **png) {
-    int64_t channels = cn_tensor_shape(images, 1), height = cn_tensor_shape(images, 2);
-    int64_t width = cn_tensor_shape(images, 3), side = height > width ? height : width;
-    int64_t factor = (side + MAX_SIDE - 1) / MAX_SIDE;
+static cn_status make_smaller(cn_context *ctx, const cn_tensor *images, int64_t i, int64_t factor, cn_tensor **small) {
+    int64_t channels = cn_tensor_shape(images, 1), height = cn_tensor_shape(images, 2),
+            width = cn_tensor_shape(images, 3);
     int64_t shape[] = {1, channels, (height + factor - 1) / factor, (width + factor - 1) / factor};
-    cn_tensor *small;
-    CN__TRY(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &small));
+    CN__TRY(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, small));
     for (int64_t c = 0; c < channels; c++)
         shrink_plane((const uint8_t *)cn_tensor_data_const(images) + (i * channels + c) * height * width, height, width,
-                     factor, (uint8_t *)cn_tensor_data(small) + c * shape[2] * shape[3]);
-    cn_status status = cn_image_encode_png(small, png);
-    cn_tensor_free(small);
+                     factor, (uint8_t *)cn_tensor_data(*small) + c * shape[2] * shape[3]);
+    return CN_OK;
+}
+
+/* Each pixel becomes a square: sharp in every viewer, whatever it makes of image-rendering. */
+static cn_status magnify(cn_context *ctx, const cn_tensor *images, int64_t i, int64_t factor, cn_tensor **large) {
+    int64_t channels = cn_tensor_shape(images, 1), height = cn_tensor_shape(images, 2),
+            width = cn_tensor_shape(images, 3);
+    int64_t shape[] = {1, channels, height * factor, width * factor};
+    CN__TRY(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, large));
+    const uint8_t *from = (const uint8_t *)cn_tensor_data_const(images) + i * channels * height * width;
+    uint8_t *to = cn_tensor_data(*large);
+    for (int64_t row = 0; row < channels * height * factor; row++)
+        for (int64_t x = 0; x < width * factor; x++)
+            *to++ = from[row / factor * width + x / factor];
+    return CN_OK;
+}
+
+static cn_status encode(cn_context *ctx, const cn_tensor *images, int64_t i, int factor, cn_tensor **png) {
+    int64_t height = cn_tensor_shape(images, 2), width = cn_tensor_shape(images, 3);
+    int64_t side = height > width ? height : width;
+    cn_tensor *shown;
+    CN__TRY(factor > 1 ? magnify(ctx, images, i, factor, &shown)
+                       : make_smaller(ctx, images, i, (side + MAX_SIDE - 1) / MAX_SIDE, &shown));
+    cn_status status = cn_image_encode_png(shown, png);
+    cn_tensor_free(shown);
     return status;
 }
 
@@ -191,9 +242,9 @@ static void append_base64(cn__text *out, const uint8_t *bytes, int64_t count) {
     }
 }
 
-cn_status cn__append_picture(cn__text *out, const cn_tensor *images, int64_t i) {
+cn_status cn__append_picture(cn__text *out, const cn_tensor *images, int64_t i, int factor) {
     cn_tensor *png;
-    CN__TRY(encode(out->ctx, images, i, &png));
+    CN__TRY(encode(out->ctx, images, i, factor, &png));
     cn__text_append(out, "data:image/png;base64,");
     append_base64(out, cn_tensor_data_const(png), cn_tensor_count(png));
     cn_tensor_free(png);

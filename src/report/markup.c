@@ -2,31 +2,10 @@
 #include "report/report.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- names ---- */
-
-#define REPLACEMENT 0xFFFD
-
-/* The character at *text, which moves behind it; REPLACEMENT for a byte that begins none (Unicode 15, table 3-7). */
-static uint32_t next_character(const unsigned char **text) {
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    const unsigned char *c = *text;
-    int more = *c < 0x80 ? 0 : *c >> 5 == 6 ? 1 : *c >> 4 == 14 ? 2 : *c >> 3 == 30 ? 3 : -1;
-    (*text)++;
-    if (more < 0)
-        return REPLACEMENT;
-    uint32_t code = more ? *c & (0x3Fu >> more) : *c;
-    for (int i = 1; i <= more; i++) {
-        if (c[i] >> 6 != 2)
-            return REPLACEMENT;
-        code = code << 6 | (c[i] & 0x3F);
-    }
-    if (code < least[more] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
-        return REPLACEMENT;
-    *text += more;
-    return code;
-}
 
 /* What XML or HTML forbid: control characters and those that Unicode will never assign. */
 static bool is_forbidden(uint32_t code) {
@@ -34,7 +13,7 @@ static bool is_forbidden(uint32_t code) {
            (code >= 0xFDD0 && code < 0xFDF0);
 }
 
-static void append_character(cn__text *out, uint32_t code, const unsigned char *bytes, int length) {
+static void append_character(cn__text *out, uint32_t code, const char *bytes, int length) {
     if (code == '<')
         cn__text_append(out, "&lt;");
     else if (code == '>')
@@ -45,32 +24,60 @@ static void append_character(cn__text *out, uint32_t code, const unsigned char *
         cn__text_append(out, "&quot;");
     else if (code == '\'')
         cn__text_append(out, "&#39;");
-    else if (code == REPLACEMENT || is_forbidden(code))
+    else if (code == CN__UTF8_REPLACEMENT || is_forbidden(code))
         cn__text_append(out, "\xEF\xBF\xBD");
     else
-        cn__text_append(out, "%.*s", length, (const char *)bytes);
+        cn__text_append(out, "%.*s", length, bytes);
 }
 
-int cn__name_length(const char *text, int most) {
-    const unsigned char *next = (const unsigned char *)text;
-    int length = 0;
-    while (*next && length < most) {
-        next_character(&next);
-        length++;
+/* Moves *text on by characters that take at most `most` columns, as far as `end`. Returns the columns they take. */
+static int advance(const char **text, const char *end, int most) {
+    int width = 0;
+    while (*text < end) {
+        const char *next = *text;
+        int more = cn__utf8_width(cn__utf8_next(&next));
+        if (width + more > most)
+            break;
+        width += more;
+        *text = next;
     }
-    return length;
+    return width;
+}
+
+static void append_bytes(cn__text *out, const char *text, const char *end) {
+    while (text < end) {
+        const char *begin = text;
+        uint32_t code = cn__utf8_next(&text);
+        append_character(out, code, begin, (int)(text - begin));
+    }
+}
+
+int cn__name_width(const char *text, int most) {
+    return advance(&text, text + strlen(text), most);
 }
 
 void cn__append_name(cn__text *out, const char *text, int most) {
-    const unsigned char *next = (const unsigned char *)text;
-    bool whole = cn__name_length(text, most + 1) <= most;
-    for (int i = 0; *next && i < (whole ? most : most - 1); i++) {
-        const unsigned char *begin = next;
-        uint32_t code = next_character(&next);
-        append_character(out, code, begin, (int)(next - begin));
+    const char *end = text + strlen(text), *cut = text;
+    advance(&cut, end, most);
+    if (cut == end) {
+        append_bytes(out, text, end);
+        return;
     }
-    if (!whole)
+    cut = text;
+    advance(&cut, end, most - 1);
+    append_bytes(out, text, cut);
+    cn__text_append(out, "…");
+}
+
+void cn__append_name_end(cn__text *out, const char *text, int most) {
+    const char *end = text + strlen(text), *from = text;
+    int width = cn__name_width(text, CN__WHOLE);
+    if (width > most) {
         cn__text_append(out, "…");
+        while (width > most - 1)
+            width -= cn__utf8_width(cn__utf8_next(&from));
+    }
+    append_bytes(out, from, end);
 }
 
 int cn__line_length(const char *text) {
@@ -78,22 +85,19 @@ int cn__line_length(const char *text) {
 }
 
 void cn__append_name_bytes(cn__text *out, const char *text, int bytes) {
-    const unsigned char *next = (const unsigned char *)text, *end = next + bytes;
-    while (next < end) {
-        const unsigned char *begin = next;
-        uint32_t code = next_character(&next);
-        append_character(out, code, begin, (int)(next - begin));
-    }
+    append_bytes(out, text, text + bytes);
 }
 
 /* ---- numbers, whatever the locale's decimal point ---- */
+
+#define MINUS "\u2212"
 
 static void append_fixed(cn__text *out, double value, int decimals) {
     int64_t unit = 1;
     for (int i = 0; i < decimals; i++)
         unit *= 10;
     int64_t parts = llround(fabs(value) * (double)unit);
-    cn__text_append(out, "%s%lld", value < 0 && parts ? "-" : "", (long long)(parts / unit));
+    cn__text_append(out, "%s%lld", value < 0 && parts ? MINUS : "", (long long)(parts / unit));
     if (decimals)
         cn__text_append(out, ".%0*lld", decimals, (long long)(parts % unit));
 }
@@ -117,7 +121,7 @@ static void append_exponential(cn__text *out, double value, int digits) {
         exponent++;
     }
     append_fixed(out, value < 0 ? -half : half, needed_decimals(half, digits - 1));
-    cn__text_append(out, "e%d", exponent);
+    cn__text_append(out, "e%s%d", exponent < 0 ? MINUS : "", abs(exponent));
 }
 
 /* Those that have no digits. */
@@ -125,7 +129,7 @@ static bool append_special(cn__text *out, double value) {
     if (isnan(value))
         cn__text_append(out, "–");
     else if (isinf(value))
-        cn__text_append(out, value < 0 ? "-∞" : "∞");
+        cn__text_append(out, value < 0 ? MINUS "∞" : "∞");
     return !isfinite(value);
 }
 
@@ -157,20 +161,32 @@ void cn__append_count(cn__text *out, int64_t value) {
     cn__text_append(out, "%s", cn__grouped(text, value));
 }
 
+void cn__append_coordinate(cn__text *out, double value) {
+    long long tenths = llround(fabs(value) * 10.0);
+    cn__text_append(out, "%s%lld.%lld", value < 0 && tenths ? "-" : "", tenths / 10, tenths % 10);
+}
+
 /* ---- classes ---- */
 
-static const char *class_name(const cn_dataset *dataset, int64_t label, char number[24]) {
+const char *cn__class_name(const cn_dataset *dataset, int64_t label, char number[CN__LABEL_TEXT]) {
     const char *name = dataset ? cn_dataset_class_name(dataset, label) : NULL;
-    snprintf(number, 24, "%lld", (long long)label);
+    snprintf(number, CN__LABEL_TEXT, "%lld", (long long)label);
     return name ? name : number;
 }
 
 void cn__append_class(cn__text *out, const cn_dataset *dataset, int64_t label, int most) {
-    char number[24];
-    cn__append_name(out, class_name(dataset, label, number), most);
+    char number[CN__LABEL_TEXT];
+    cn__append_name(out, cn__class_name(dataset, label, number), most);
 }
 
-int cn__class_length(const cn_dataset *dataset, int64_t label, int most) {
-    char number[24];
-    return cn__name_length(class_name(dataset, label, number), most);
+int cn__class_width(const cn_dataset *dataset, int64_t label, int most) {
+    char number[CN__LABEL_TEXT];
+    return cn__name_width(cn__class_name(dataset, label, number), most);
+}
+
+int64_t cn__class_images(const cn_evaluation *evaluation, int64_t truth) {
+    int64_t images = 0;
+    for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++)
+        images += cn_evaluation_confusion(evaluation, truth, k);
+    return images;
 }

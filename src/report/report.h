@@ -10,36 +10,46 @@
 
 /* ---- names and numbers (markup.c) ---- */
 
-/* Escaped for content and attribute values, shortened to `most` characters, of which the last is then "…". */
+/* Escaped for content and attribute values, shortened to `most` columns, of which the last is then "…". */
 void cn__append_name(cn__text *out, const char *text, int most);
 #define CN__WHOLE 100000 /* as `most`: nothing is that long */
+/* The same, but shortened at its beginning: what tells paths apart is at their end. */
+void cn__append_name_end(cn__text *out, const char *text, int most);
 /* The same of exactly so many bytes, whole. */
 void cn__append_name_bytes(cn__text *out, const char *text, int bytes);
 /* Bytes before the line's end. */
 int cn__line_length(const char *text);
-/* Characters that cn__append_name will write. */
-int cn__name_length(const char *text, int most);
-/* With exactly so many decimals (0 to 9); with an exponent if it is too large for that. NaN is "–". */
+/* Columns of what cn__append_name will write. */
+int cn__name_width(const char *text, int most);
+/* A number to be read, with exactly so many decimals (0 to 9); with an exponent if it is too large for that. NaN is "–". */
 void cn__append_number(cn__text *out, double value, int decimals);
 /* With at most so many significant digits (1 to 9), as short as possible. */
 void cn__append_short(cn__text *out, double value, int digits);
 /* 1,234,567. */
 void cn__append_count(cn__text *out, int64_t value);
+/* A number for SVG, with one decimal. */
+void cn__append_coordinate(cn__text *out, double value);
+
+/* ---- classes (markup.c) ---- */
+
+#define CN__LABEL_TEXT 24
+/* The data set's name, or the number, in `number`, if `dataset` is NULL. */
+const char *cn__class_name(const cn_dataset *dataset, int64_t label, char number[CN__LABEL_TEXT]);
+/* The same, shortened and escaped. */
+void cn__append_class(cn__text *out, const cn_dataset *dataset, int64_t label, int most);
+int cn__class_width(const cn_dataset *dataset, int64_t label, int most);
+/* Images of a class. */
+int64_t cn__class_images(const cn_evaluation *evaluation, int64_t truth);
 
 /* ---- documents (svg.c) ---- */
 
 #define CN__COLOURS   6   /* classes cn-s0 … of strokes, cn-f0 … of fills */
-#define CN__CHARACTER 8   /* pixels that a character of usual size takes, rather more than less */
+#define CN__CHARACTER 8   /* pixels that a column of usual size takes, rather more than less */
 #define CN__PANEL     460 /* width of a chart that a phone can show */
 
 /* <svg> with its style, title and background. The text may be appended to by the caller after that. */
 void cn__svg_begin(cn__text *out, int width, int height, const char *title);
 void cn__svg_end(cn__text *out);
-
-/* What a class is called: the data set's name, or its number if `dataset` is NULL or has none. Shortened and escaped.
- */
-void cn__append_class(cn__text *out, const cn_dataset *dataset, int64_t label, int most);
-int cn__class_length(const cn_dataset *dataset, int64_t label, int most);
 
 /* ---- axes (scale.c) ---- */
 
@@ -61,12 +71,22 @@ cn__scale cn__scale_new(double low, double high, cn__spacing spacing, int ticks,
 double cn__scale_at(const cn__scale *scale, double value);
 void cn__append_tick(cn__text *out, const cn__scale *scale, int tick);
 
+/* ---- confusions (confusion.c) ---- */
+
+typedef struct cn__confusion {
+    int64_t images, truth, predicted;
+} cn__confusion;
+#define CN__FIRST_CONFUSION                                                                                            \
+    { INT64_MAX, 0, 0 }
+/* The most frequent confusion after `last`, which it replaces; equal ones by truth and prediction. False: no more. */
+bool cn__next_confusion(const cn_evaluation *evaluation, cn__confusion *last);
+
 /* ---- pictures and their titles (gallery.c) ---- */
 
 typedef struct cn__gallery {
     cn_context *ctx;
     cn_tensor *images; /* uint8 [count, 1 or 3, height, width] */
-    char **titles;     /* each a line or two, or NULL */
+    char **titles;     /* each of a few lines, or NULL */
     int64_t count;
 } cn__gallery;
 
@@ -76,8 +96,10 @@ cn_status cn__gallery_new(cn_context *ctx, int64_t count, int64_t channels, int6
 void cn__gallery_drop(cn__gallery *gallery);
 /* Takes the text over as the title of picture `i`. */
 cn_status cn__gallery_title(cn__gallery *gallery, int64_t i, cn__text *title);
-/* Appends a class as titles have it, "index:name", not escaped. */
+/* Appends a class as titles have it, "index:name" or, without a name, the index; not escaped. */
 void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t label);
+/* The same of an image: its file's name or its index. */
+void cn__append_title_image(cn__text *title, const cn_dataset *dataset, int64_t index);
 /* Image `index` as picture `i`, as a training pass would see it if `fetch` augments, not normalised. */
 cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *dataset, int64_t index,
                             const cn__fetch *fetch, int64_t *label);
@@ -89,8 +111,34 @@ cn_status cn__gallery_misclassified(const cn_evaluation *evaluation, const cn_da
 cn_status cn__check_pictures(const cn_tensor *pictures, const char *what);
 /* Draws the gallery, if `status` is CN_OK, with pictures of about `size` pixels, and drops it. */
 enum { CN__EXAMPLE = 128, CN__CHANNEL = 84 };
-cn_status cn__gallery_draw(cn_status status, cn__gallery *gallery, int size, const char *name, char **svg);
-/* Appends one of the pictures as the data: URI of a PNG, made smaller if it is large. CN_ERR_UNSUPPORTED. */
-cn_status cn__append_picture(cn__text *out, const cn_tensor *images, int64_t i);
+cn_status cn__gallery_draw(cn_status status, cn__gallery *gallery, int size, const char *heading, char **svg);
+/* Appends one of the pictures as the data: URI of a PNG, magnified by `factor` or, if that is 1, made smaller where it
+ * is large. CN_ERR_UNSUPPORTED. */
+cn_status cn__append_picture(cn__text *out, const cn_tensor *images, int64_t i, int factor);
+
+/* ---- pages (page.c) ---- */
+
+#define CN__TABLE_COLUMNS 32
+
+typedef struct cn__table {
+    const char *caption; /* or NULL */
+    const char *fold;    /* NULL: shown; else hidden behind this line until the reader wants it */
+    bool half;           /* stands beside a figure */
+    int rows, columns;   /* at most CN__TABLE_COLUMNS */
+    const char *const *headings, *const *cells;
+} cn__table;
+
+cn_context *cn__page_context(const cn_page *page);
+cn_status cn__page_table(cn_page *page, const cn__table *table);
+/* Whether a figure stands alone in its row. */
+bool cn__page_is_wide(const char *svg);
+
+/* ---- a report's page (report_page.c) and its tables (report_tables.c) ---- */
+
+cn_status cn__report_epochs(cn_page *page, const cn_history *history);
+/* Each class with its accuracy, and below them all the numbers of a confusion matrix, or the largest. */
+cn_status cn__report_classes(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset, bool half);
+cn_status cn__report_settings(cn_page *page, const cn_report *report);
+cn_status cn__report_layers(cn_page *page, const cn_model *model);
 
 #endif

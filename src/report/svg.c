@@ -7,7 +7,7 @@
 static const char style[] =
     ".cn-svg{font:13px system-ui,-apple-system,'Segoe UI','Helvetica Neue',Arial,sans-serif}"
     ".cn-bg{fill:#fff}.cn-t{fill:#24292f}.cn-m{fill:#59636e}.cn-h{font-weight:600}.cn-i{font-size:11px}"
-    ".cn-g{stroke:#d9dee3;fill:none}.cn-a{stroke:#8c959f;fill:none}.cn-on{fill:#fff}"
+    ".cn-g{stroke:#d9dee3;fill:none}.cn-a{stroke:#8c959f;fill:none}.cn-kk,.cn-kw{fill:#000}.cn-wk,.cn-ww{fill:#fff}"
     ".cn-l{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}"
     ".cn-d{stroke-width:1.5;stroke-dasharray:5 4}.cn-b{fill-opacity:.16}"
     ".cn-p{image-rendering:pixelated}"
@@ -17,7 +17,7 @@ static const char style[] =
     ".cn-f3{fill:#ad4f86}.cn-f4{fill:#8a6500}.cn-f5{fill:#50565e}"
     "@media screen and (prefers-color-scheme:dark){"
     ".cn-bg{fill:#161b22}.cn-t{fill:#e6edf3}.cn-m{fill:#9aa4af}.cn-g{stroke:#2f363d}.cn-a{stroke:#6e7681}"
-    ".cn-on{fill:#0d1117}.cn-b{fill-opacity:.22}"
+    ".cn-kw{fill:#fff}.cn-wk{fill:#000}.cn-b{fill-opacity:.22}"
     ".cn-s0{stroke:#56b4e9}.cn-s1{stroke:#ff8a3d}.cn-s2{stroke:#2ec795}"
     ".cn-s3{stroke:#e394c4}.cn-s4{stroke:#e5b84b}.cn-s5{stroke:#b6bec8}"
     ".cn-f0{fill:#56b4e9}.cn-f1{fill:#ff8a3d}.cn-f2{fill:#2ec795}"
