@@ -300,7 +300,7 @@ check-tsan: $(AFTER_DEPS)
 
 # For slow tools: less of the same.
 suites: programs $(SUITES)
-	@QUICK=1 $(test_environment) $(run_tests) $(SUITES) tests/test_programs.sh
+	@QUICK=1 $(test_environment) $(run_tests) $(SUITES) tests/test_programs.sh tests/test_train.sh
 
 ## check-valgrind: suites under valgrind, which knows AVX2 at most
 check-valgrind: $(SUITES)

@@ -73,7 +73,7 @@ static cn_status open_model(classifier *c) {
     if (status == CN_OK)
         status = cn_model_layer_info(c->model, cn_model_layer_count(c->model) - 1, &last);
     if (status != CN_OK) {
-        complain_file("load", model_name, cn_last_error());
+        complain_file("load", model_name, library_error());
         return status;
     }
     cn_model_input_shape(c->model, c->input);
@@ -241,7 +241,7 @@ static const char *classify(classifier *c, char **images, int index, cn_tensor *
     if (status == CN_OK)
         status = cn_predictor_run(c->predictor, *fitted, c->scores);
     if (status != CN_OK)
-        return cn_last_error();
+        return library_error();
     return rank(c) ? NULL : "the model gives no numbers for it";
 }
 
@@ -254,7 +254,7 @@ static bool handle(classifier *c, char **images, int index) {
     if (!good) {
         complain_file("classify", images[index], error);
     } else if (map_path && !mapped) {
-        complain("cannot write the map of '%s': %s", images[index], map ? cn_last_error() : "no memory");
+        complain("cannot write the map of '%s': %s", images[index], map ? library_error() : "no memory");
     }
     if (good)
         (json ? print_json : print_text)(c, images[index], mapped ? map : NULL, index == 0);

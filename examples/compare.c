@@ -37,7 +37,8 @@ static const program_spec compare_program = {
              "Example:\n"
              "  convnet-compare --data cifar10:cifar-10-batches-bin --seeds 5 --out comparison\n"
              "\n"
-             "Exit codes: 0 compared; 1 something failed; 2 a mistake on the command line; 130 ended by Ctrl-C.\n",
+             "Exit codes: 0 compared; 1 something failed; 2 a mistake on the command line; 128 + N ended by signal N "
+             "(130: Ctrl-C).\n",
 };
 
 static int find_norm(const char *name, size_t length) {
@@ -99,6 +100,24 @@ static bool open_directory(const comparison *c) {
 
 /* ---- one run ---- */
 
+static char *run_path(const comparison_run *run) {
+    char name[64];
+    snprintf(name, sizeof name, "%s-%lld.csv", network_norms[run->norm], (long long)run->seed);
+    return path_join(directory, name);
+}
+
+static int run_number(const comparison *c) {
+    return c->norm_count * c->seed_count;
+}
+
+/* Runs after that one that are not done yet. */
+static int64_t runs_to_come(const comparison *c, const comparison_run *run) {
+    int64_t count = 0;
+    while (++run < c->runs + run_number(c))
+        count += run->count < c->epochs;
+    return count;
+}
+
 typedef struct recorder {
     comparison_run *run;
     progress progress;
@@ -131,6 +150,7 @@ static bool fit(const comparison *c, recorder *r, cn_model *model) {
     cn_status status = cn_trainer_new(model, c->train, c->test, &options, &trainer);
     if (status == CN_OK) {
         r->progress = progress_begin(c->epochs);
+        r->progress.later = c->epochs * runs_to_come(c, r->run);
         status = cn_trainer_fit(trainer, c->epochs, on_epoch, r);
         progress_wipe(&r->progress);
     }
@@ -157,21 +177,16 @@ static bool train_run(const comparison *c, comparison_run *run, const char *path
     else
         complain_library("cannot make the network");
     cn_model_free(model);
-    if (fclose(r.log) != 0 && !r.failed) {
-        complain("cannot write '%s': %s", path, strerror(errno));
+    if (!epoch_log_close(r.log, path))
         good = false;
-    }
     return good;
 }
 
 /* Takes a run from its file, or trains it. */
 static bool do_run(const comparison *c, comparison_run *run) {
-    char name[64];
-    snprintf(name, sizeof name, "%s-%lld.csv", network_norms[run->norm], (long long)run->seed);
-    char *path = path_join(directory, name);
+    char *path = run_path(run);
     bool good = path != NULL;
-    if (good && epoch_log_read(path, c->epochs, run->epochs) == c->epochs) {
-        run->count = c->epochs;
+    if (good && run->count == c->epochs) {
         printf("%s, seed %lld: taken from %s\n", network_norms[run->norm], (long long)run->seed, path);
     } else if (good) {
         printf("%s, seed %lld\n", network_norms[run->norm], (long long)run->seed);
@@ -198,16 +213,29 @@ static bool open_comparison(comparison *c, data_spec *data) {
         complain("no memory for the histories");
         return false;
     }
-    for (int i = 0; i < c->norm_count * c->seed_count; i++)
+    for (int i = 0; i < run_number(c); i++)
         c->runs[i] = (comparison_run){.norm = c->norms[i % c->norm_count],
                                       .seed = first_seed + i / c->norm_count,
                                       .epochs = all + (size_t)i * (size_t)c->epochs};
     return true;
 }
 
+/* Those that are there. */
+static bool look_up_runs(const comparison *c) {
+    bool good = true;
+    for (int i = 0; i < run_number(c) && good; i++) {
+        char *path = run_path(&c->runs[i]);
+        good = path != NULL;
+        if (good)
+            c->runs[i].count = epoch_log_read(path, c->epochs, c->runs[i].epochs);
+        free(path);
+    }
+    return good;
+}
+
 static int compare(comparison *c) {
     int code = EXIT_SUCCESS;
-    for (int i = 0; i < c->norm_count * c->seed_count && code == EXIT_SUCCESS; i++) {
+    for (int i = 0; i < run_number(c) && code == EXIT_SUCCESS; i++) {
         if (!do_run(c, &c->runs[i]))
             code = EXIT_FAILURE;
         else if (interruption())
@@ -216,8 +244,7 @@ static int compare(comparison *c) {
             c->run_count = i + 1;
     }
     if (interruption())
-        complain("interrupted after %d of %d runs; started again it goes on from there", c->run_count,
-                 c->norm_count * c->seed_count);
+        complain("interrupted after %d of %d runs; started again it goes on from there", c->run_count, run_number(c));
     if (!comparison_report(c, directory) && code == EXIT_SUCCESS)
         code = EXIT_FAILURE;
     return code;
@@ -234,7 +261,7 @@ int main(int argc, char **argv) {
     c.epochs = arguments_given(&compare_program, "epochs") ? (int)epochs : c.recipe.epochs;
     data_spec data = data_spec_read(data_text);
     if (program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_directory(&c) &&
-        open_comparison(&c, &data)) {
+        open_comparison(&c, &data) && look_up_runs(&c)) {
         interruption_catch();
         code = compare(&c);
     }

@@ -37,35 +37,6 @@ static const program_spec test_program = {
              "Exit codes: 0 measured; 1 something failed; 2 a mistake on the command line.\n",
 };
 
-/* Whether class `label` is known by its number only. */
-static bool nameless(const char *name, int64_t label) {
-    char number[32];
-    snprintf(number, sizeof number, "%lld", (long long)label);
-    return strcmp(name, number) == 0;
-}
-
-/* A model is only tested on the classes that it was trained for: as many, and the same names where both have some. */
-static bool classes_match(const cn_model *model, const cn_dataset *dataset) {
-    int64_t classes = cn_dataset_classes(dataset), output[3], known = 0;
-    cn_model_output_shape(model, output);
-    while (cn_model_class_name(model, known))
-        known++;
-    int64_t expected = known ? known : output[0];
-    if (expected != classes) {
-        complain("the model tells %lld classes apart, but '%s' has %lld", (long long)expected, data_text,
-                 (long long)classes);
-        return false;
-    }
-    for (int64_t k = 0; k < known; k++) {
-        const char *ours = cn_model_class_name(model, k), *theirs = cn_dataset_class_name(dataset, k);
-        if (strcmp(ours, theirs) != 0 && !nameless(ours, k) && !nameless(theirs, k)) {
-            complain("class %lld is '%s' to the model, but '%s' in '%s'", (long long)k, ours, theirs, data_text);
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- single predictions ---- */
 
 static cn_status print_prediction(cn_predictor *predictor, const cn_dataset *dataset, int64_t index, cn_tensor *image,
@@ -135,16 +106,16 @@ static int measure(cn_context *context, const char *model_path, data_spec *data)
     cn_evaluation *evaluation = NULL;
     int code = EXIT_FAILURE;
     if (model_load(context, model_path, &model) != CN_OK)
-        complain_file("load", model_path, cn_last_error());
+        complain_file("load", model_path, library_error());
     else
         cn_model_input_shape(model, data->shape);
     if (model && data_open(context, data, split == SPLIT_TRAIN ? CN_SPLIT_TRAIN : CN_SPLIT_TEST, &dataset) == CN_OK &&
-        classes_match(model, dataset)) {
+        network_fits(model, model_path, dataset, data_text)) {
         options.loss = network_loss(model);
         options.flip = flip;
         options.shift = (int)shift;
         if (cn_evaluation_new(model, dataset, &options, &evaluation) != CN_OK) {
-            complain("cannot run '%s' on '%s': %s", model_path, data_text, cn_last_error());
+            complain("cannot run '%s' on '%s': %s", model_path, data_text, library_error());
         } else {
             print_evaluation(evaluation, dataset, model_path);
             if (!predictions || print_predictions(context, model, dataset) == CN_OK)

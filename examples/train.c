@@ -2,10 +2,9 @@
  *
  * Introduces contexts, data sets with augmentation, trainers with their options, and both callbacks.
  */
-#include "common/common.h"
-#include <errno.h>
-#include <math.h>
+#include "common/run.h"
 #include <string.h>
+#include <time.h>
 
 /* ---- what is asked for: a recipe, and options that change it ---- */
 
@@ -22,12 +21,18 @@ static int decay_weights_only, alternating_flip, profiling, augment = -1; /* -1:
 /* In the order of cn_optimizer_kind, cn_schedule_kind and cn_conv_algorithm. */
 static const char *const optimizers[] = {"sgd", "adam", "adamw", "muon", NULL};
 static const char *const schedules[] = {"constant", "plateau", "step", "cosine", "one-cycle", "polynomial", NULL};
+enum { KEEP_LAST, KEEP_BEST };
+static const char *const keeps[] = {"last", "best", NULL};
+static int keep = KEEP_LAST;
 static const char *const algorithms[] = {"auto", "direct", "gemm", NULL};
 
 static argument arguments[] = {
     REQUIRED("data", "DATA", &data_text, DATA_HELP),
     TEXT("model", "MODEL", &network.name, "what to train: " NETWORK_HELP ", which is trained further"),
-    TEXT("out", "FILE", &out_path, "save the model here, as the last epoch leaves it (safetensors)"),
+    TEXT("out", "FILE", &out_path, "save the model here (safetensors), after every epoch that is kept"),
+    CHOICE("keep", keeps, &keep,
+           "which epoch's model is left in the end; best: of the highest test accuracy, which "
+           "then flatters a little, since the test images have chosen"),
     TEXT("log", "FILE", &log_path, "write a CSV file with a line an epoch"),
     TEXT("report", "DIR", &report_path, "write a report into this folder: a page, its charts, the history"),
     NETWORK_ARGUMENTS(network),
@@ -45,7 +50,8 @@ static argument arguments[] = {
     REAL("l1", &l1, 0, false, 1000, false, "adds this times the sum of |parameter| to the loss"),
     REAL("label-smoothing", &label_smoothing, 0, false, 1, true, "share of the target spread over all classes"),
     REAL("ema", &ema, 0, false, 1, true,
-         "test and save the moving average of all steps' parameters, to which each step adds what this leaves to 1"),
+         "test and save the moving average of all steps' parameters, to which each step adds what this leaves to 1, "
+         "and the first ones more"),
     HEADING("Learning rate"),
     CHOICE("schedule", schedules, &schedule_kind, "how the rate changes"),
     REAL("factor", &factor, 0, true, 1, true,
@@ -85,7 +91,10 @@ static const program_spec train_program = {
              "--recipe fast as well in a fraction of the time.",
     .arguments = arguments,
     .notes =
-        "Ctrl-C ends the training after the current batch; the model is still saved.\n"
+        "The model is saved after every epoch, so that a run that is killed loses one at most. Ctrl-C, SIGTERM, a "
+        "hang-up "
+        "and other signals end the training after the current batch, and everything is still written; a second Ctrl-C "
+        "ends it at once. A run that fails, as when the loss is no number any more, leaves what it has, too.\n"
         "\n"
         "Examples:\n"
         "  convnet-train --data synthetic --epochs 3\n"
@@ -95,7 +104,8 @@ static const program_spec train_program = {
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe best --out best.safetensors\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe fast --epochs 10 --flip 0.5 --crop 1\n"
         "\n"
-        "Exit codes: 0 trained; 1 something failed; 2 a mistake on the command line; 130 ended by Ctrl-C.\n",
+        "Exit codes: 0 trained; 1 something failed; 2 a mistake on the command line; 128 + N ended by signal N (130: "
+        "Ctrl-C).\n",
 };
 
 /* What an option says, where it was given. */
@@ -136,6 +146,7 @@ static void change_recipe(recipe *r) {
     TAKE("label-smoothing", r->label_smoothing, (float)label_smoothing);
     TAKE("l1", r->l1, (float)l1);
     TAKE("ema", r->ema_decay, (float)ema);
+    TAKE("ema", r->ema_warmup, 1);
     change_optimizer(&r->optimizer);
     change_schedule(&r->schedule);
 }
@@ -158,8 +169,6 @@ static void check_arguments(const recipe *r) {
     arguments_need(p, "rise", one_cycle, "--schedule one-cycle");
     arguments_need(p, "linear", one_cycle, "--schedule one-cycle");
     arguments_need(p, "power", schedule == CN_SCHEDULE_POLYNOMIAL, "--schedule polynomial");
-    if (out_path && log_path && strcmp(out_path, log_path) == 0)
-        complain_usage("--out and --log are both '%s'", out_path);
 }
 
 /* The recipe's, as far as they go with the data, or none, and single ones as they are asked for. */
@@ -183,54 +192,37 @@ static cn_status set_augmentation(cn_dataset *train, const data_spec *data, cons
     return status;
 }
 
+/* Named files that would destroy each other; the model that is trained further may be replaced by the result. */
+static void check_files(void) {
+    enum { REPORT_MOST = 16 };
+    named_file files[REPORT_MOST + 2] = {{"--out", out_path}, {"--log", log_path}};
+    char *paths[REPORT_MOST] = {NULL};
+    size_t count = 2;
+    for (size_t i = 0; report_path && report_names[i] && i < REPORT_MOST; i++) {
+        paths[i] = path_join(report_path, report_names[i]);
+        files[count++] = (named_file){"--report's", paths[i]};
+    }
+    files_must_differ(files, count);
+    files[0] = (named_file){"--model", network_is_named(network.name) ? NULL : network.name};
+    files_must_differ(files, count);
+    for (size_t i = 0; i < REPORT_MOST; i++)
+        free(paths[i]);
+}
+
 /* ---- the run ---- */
 
-typedef struct run {
-    recipe recipe;
-    cn_dataset *train, *test;
-    cn_model *model;
-    cn_trainer *trainer;
-    FILE *log;
-    bool log_failed;
-    progress progress;
-    profile *profile;                                /* NULL: not asked for */
-    int64_t batch_images, train_images, test_images; /* of the epoch under way; of those that are over */
-    double best_accuracy;
-    int64_t best_epoch;
-} run;
-
-static int on_batch(void *user, const cn_batch_info *batch) {
-    run *r = user;
-    r->batch_images = batch->images;
-    progress_batch(&r->progress, batch);
-    return interruption() != 0;
-}
-
-static int on_epoch(void *user, const cn_epoch_info *epoch) {
-    run *r = user;
-    r->batch_images = 0;
-    r->train_images += cn_dataset_count(r->train);
-    r->test_images += cn_dataset_count(r->test);
-    progress_epoch(&r->progress, epoch);
-    if (epoch->test_accuracy > r->best_accuracy || r->best_epoch == 0) {
-        r->best_accuracy = epoch->test_accuracy;
-        r->best_epoch = epoch->epoch;
-    }
-    if (r->log)
-        r->log_failed = !epoch_log_write(r->log, log_path, epoch);
-    return interruption() != 0 || r->log_failed;
-}
-
-static cn_status open_run(cn_context *context, data_spec *data, run *r) {
+static cn_status open_run(data_spec *data, run *r) {
     cn_status status;
-    if ((data->kind == DATA_FOLDER && (status = network_input(context, &network, data->shape)) != CN_OK) ||
-        (status = data_open_both(context, data, &r->train, &r->test)) != CN_OK ||
+    if ((data->kind == DATA_FOLDER && (status = network_input(r->context, &network, data->shape)) != CN_OK) ||
+        (status = data_open_both(r->context, data, &r->train, &r->test)) != CN_OK ||
         (status = set_augmentation(r->train, data, &r->recipe)) != CN_OK)
         return status;
     network.classes = cn_dataset_classes(r->train);
     network.seed = seed;
     network.dropout = (double)r->recipe.dropout;
-    return network_open(context, &network, &r->model);
+    if ((status = network_open(r->context, &network, &r->model)) != CN_OK)
+        return status;
+    return network_fits(r->model, network.name, r->train, data_text) ? CN_OK : CN_ERR_DATA;
 }
 
 static cn_status make_trainer(run *r) {
@@ -238,7 +230,7 @@ static cn_status make_trainer(run *r) {
     recipe_fill(&r->recipe, &options);
     options.loss = network_loss(r->model);
     options.seed = (uint64_t)seed;
-    options.on_batch = on_batch;
+    options.on_batch = run_batch;
     options.user = r;
     cn_status status = cn_trainer_new(r->model, r->train, r->test, &options, &r->trainer);
     if (status != CN_OK)
@@ -246,28 +238,42 @@ static cn_status make_trainer(run *r) {
     return status;
 }
 
-static void print_beginning(const cn_context *context, const run *r) {
-    char parameters[GROUPED_TEXT], train_count[GROUPED_TEXT], test_count[GROUPED_TEXT];
+/* The last things that may be wrong before time is spent on training. */
+static bool open_outputs(run *r) {
+    if (out_path && !output_possible(out_path, r->model))
+        return false;
+    return !log_path || (r->log = epoch_log_open(log_path)) != NULL;
+}
+
+static bool outputs_possible(const data_spec *data) {
+    const char *const files[] = {out_path, log_path};
+    for (size_t i = 0; i < COUNT(files); i++)
+        if (files[i] && !(output_spares_data(files[i], data->directory) && output_possible(files[i], NULL)))
+            return false;
+    return !report_path || report_folder(report_path);
+}
+
+static void print_beginning(const run *r) {
+    char parameters[GROUPED_TEXT], train_count[GROUPED_TEXT], test_count[GROUPED_TEXT], text[1024];
     int64_t shape[3];
     cn_device device = CN_DEVICE_INIT;
     cn_dataset_shape(r->train, shape);
-    printf("%s with %s parameters; %s training and %s test images of %d×%d×%d in %lld classes", network.name,
-           grouped(cn_model_parameter_count(r->model), parameters), grouped(cn_dataset_count(r->train), train_count),
-           grouped(cn_dataset_count(r->test), test_count), (int)shape[0], (int)shape[1], (int)shape[2],
-           (long long)cn_dataset_classes(r->train));
-    if (cn_context_device(context, &device) == CN_OK)
-        printf("; %d thread%s, %s", device.threads, device.threads == 1 ? "" : "s", cn_isa_name(device.isa));
-    printf("\n");
+    int used = snprintf(
+        text, sizeof text, "%.300s with %s parameters; %s training and %s test images of %d×%d×%d in %lld classes",
+        network.name, grouped(cn_model_parameter_count(r->model), parameters),
+        grouped(cn_dataset_count(r->train), train_count), grouped(cn_dataset_count(r->test), test_count), (int)shape[0],
+        (int)shape[1], (int)shape[2], (long long)cn_dataset_classes(r->train));
+    if (cn_context_device(r->context, &device) == CN_OK)
+        snprintf(text + used, sizeof text - (size_t)used, "; %d thread%s, %s", device.threads,
+                 device.threads == 1 ? "" : "s", cn_isa_name(device.isa));
+    print_fitting(text);
+    if (out_path && output_holds_something(out_path)) {
+        snprintf(text, sizeof text, "%.500s is there, and is replaced when the first epoch is over", out_path);
+        print_fitting(text);
+    }
 }
 
-static cn_status save(const cn_model *model) {
-    cn_status status = cn_model_save(model, out_path);
-    if (status == CN_OK)
-        printf("Saved as %s\n", out_path);
-    else
-        complain_library("cannot save the model");
-    return status;
-}
+/* ---- its settings, for the report ---- */
 
 /* The highest that there is. */
 static double rate_shown(const recipe *r) {
@@ -279,100 +285,104 @@ static double rate_shown(const recipe *r) {
     return r->schedule.max_learning_rate >= 0.0f ? (double)r->schedule.max_learning_rate : 10.0 * start;
 }
 
-/* What was trained, on what and how, for the report. */
-static bool write_report(cn_context *context, const run *r) {
-    char epochs_text[24], batch_text[24], seed_text[24], rate_text[32], title[96];
-    const char *const names[] = {"data",  "network", "norm",      "recipe",      "epochs",
-                                 "batch", "seed",    "optimizer", "highest rate"};
+static void describe_data(setting_list *s, const run *r) {
+    char train_count[GROUPED_TEXT], test_count[GROUPED_TEXT];
+    settings_add(s, "data", "%s", data_text);
+    settings_add(s, "images", "%s to train with, %s to test with", grouped(cn_dataset_count(r->train), train_count),
+                 grouped(cn_dataset_count(r->test), test_count));
+    settings_add(s, "changes to images", "%s",
+                 augment == 0                                 ? "none but those of the command"
+                 : arguments_given(&train_program, "augment") ? "the recipe's, and those of the command"
+                                                              : "the recipe's, as far as they go with the data");
+}
+
+static void describe_network(setting_list *s, const run *r) {
     bool session8 = strcmp(network.name, "session8") == 0;
-    snprintf(title, sizeof title, "%.40s%s%s", network.name, session8 ? ", norm: " : "",
-             session8 ? network_norms[network.norm] : "");
-    snprintf(epochs_text, sizeof epochs_text, "%d", r->recipe.epochs);
-    snprintf(batch_text, sizeof batch_text, "%d", r->recipe.batch_size);
-    snprintf(seed_text, sizeof seed_text, "%lld", (long long)seed);
-    snprintf(rate_text, sizeof rate_text, "%g", rate_shown(&r->recipe));
-    const char *const values[] = {data_text,
-                                  network.name,
-                                  session8 ? network_norms[network.norm] : "the network's own",
-                                  recipe_names[recipe_kind],
-                                  epochs_text,
-                                  batch_text,
-                                  seed_text,
-                                  optimizers[r->recipe.optimizer.kind],
-                                  rate_text};
-    cn_report report = CN_REPORT_INIT;
-    report.title = title;
-    report.model = r->model;
-    report.dataset = r->test;
-    report.setting_count = (int)COUNT(names);
-    report.setting_names = names;
-    report.setting_values = values;
-    if (!report_write(context, report_path, r->trainer, &report))
-        return false;
-    printf("Report in %s/report.html\n", report_path);
-    return true;
+    settings_add(s, "network", "%s", network.name);
+    settings_add(s, "norm", "%s", session8 ? network_norms[network.norm] : "the network's own");
+    if (session8)
+        settings_add(s, "dropout", "%g", (double)r->recipe.dropout);
 }
 
-static void print_profile(const run *r) {
-    int64_t trained = r->train_images + r->batch_images;
-    profile_print(r->profile, &(profile_run){r->model, trained + r->test_images, trained});
+static void describe_training(setting_list *s, const recipe *r) {
+    const cn_optimizer_options *o = &r->optimizer;
+    settings_add(s, "recipe", "%s", recipe_names[recipe_kind]);
+    settings_add(s, "epochs", "%d", r->epochs);
+    settings_add(s, "batch", "%d", r->batch_size);
+    settings_add(s, "seed", "%lld", (long long)seed);
+    settings_add(s, "optimizer", "%s", optimizers[o->kind]);
+    if (o->kind == CN_OPTIMIZER_SGD || o->kind == CN_OPTIMIZER_MUON)
+        settings_append(s, ", momentum %g%s", (double)o->momentum, o->nesterov ? " (Nesterov)" : "");
+    if (o->weight_decay > 0.0f)
+        settings_append(s, ", weight decay %g%s", (double)o->weight_decay, o->decay_weights_only ? " of weights" : "");
+    settings_add(s, "highest rate", "%g", rate_shown(r));
+    settings_add(s, "schedule", "%s", schedules[r->schedule.kind]);
+    if (r->label_smoothing > 0.0f)
+        settings_add(s, "label smoothing", "%g", (double)r->label_smoothing);
+    if (r->l1 > 0.0f)
+        settings_add(s, "L1 penalty", "%g", (double)r->l1);
+    if (r->ema_decay > 0.0f)
+        settings_add(s, "average", "moving, of decay %g%s", (double)r->ema_decay, r->ema_warmup ? ", warmed up" : "");
 }
 
-/* Trains, and says how it went. A run that was interrupted still saves its model. */
-static int train(cn_context *context, run *r) {
-    int code = EXIT_SUCCESS;
-    r->progress = progress_begin(r->recipe.epochs);
-    cn_status status = cn_trainer_fit(r->trainer, r->recipe.epochs, on_epoch, r);
-    progress_wipe(&r->progress);
-    if (r->profile)
-        print_profile(r);
-    if (status != CN_OK) {
-        complain_library("training stopped");
+/* What it takes to do the same again. */
+static void describe_command(setting_list *s, int argc, char **argv) {
+    char date[32] = "?";
+    time_t now = time(NULL);
+    struct tm local;
+    if (localtime_r(&now, &local))
+        strftime(date, sizeof date, "%Y-%m-%d %H:%M", &local);
+    settings_add(s, "begun", "%s", date);
+    settings_add(s, "command", "%s", train_program.name);
+    for (int i = 1; i < argc; i++)
+        settings_append(s, strpbrk(argv[i], " '\"$*?;&|<>()\\") ? " '%s'" : " %s", argv[i]);
+}
+
+static int train(run *r, int argc, char **argv) {
+    setting_list *s = calloc(1, sizeof *s);
+    char title[96];
+    bool session8 = strcmp(network.name, "session8") == 0;
+    if (!s) {
+        complain("no memory for a run");
         return EXIT_FAILURE;
     }
-    if (interruption())
-        complain("interrupted after %d of %d epochs", (int)cn_trainer_epoch_count(r->trainer), r->recipe.epochs);
-    if (r->best_epoch)
-        printf("Best test accuracy %.2f %%, in epoch %d\n", 100.0 * r->best_accuracy, (int)r->best_epoch);
-    if (interruption())
-        code = 128 + interruption(); /* as a shell reports a signal */
-    if ((out_path && save(r->model) != CN_OK) || r->log_failed)
-        code = EXIT_FAILURE;
-    if (report_path && !write_report(context, r))
-        code = EXIT_FAILURE;
+    snprintf(title, sizeof title, "%.40s%s%s", network.name, session8 ? ", norm: " : "",
+             session8 ? network_norms[network.norm] : "");
+    describe_data(s, r);
+    describe_network(s, r);
+    describe_training(s, &r->recipe);
+    describe_command(s, argc, argv);
+    print_beginning(r);
+    interruption_catch();
+    int code = run_train(r, s, title);
+    free(s);
     return code;
 }
 
 int main(int argc, char **argv) {
-    cn_context *context = NULL;
     run r = {0};
     int code = EXIT_FAILURE;
     arguments_read(&train_program, argc, argv);
     r.recipe = recipe_make((recipe_name)recipe_kind);
     change_recipe(&r.recipe);
     check_arguments(&r.recipe);
+    check_files();
     data_spec data = data_spec_read(data_text);
+    r.log_path = log_path;
+    r.report_path = report_path;
     if (profiling && !(r.profile = profile_new()))
         return program_end(EXIT_FAILURE);
-    if ((!out_path || output_possible(out_path, NULL)) && (!log_path || output_possible(log_path, NULL)) &&
-        (!report_path || report_folder(report_path)) &&
-        program_context(threads, (cn_conv_algorithm)algorithm, r.profile, &context) == CN_OK &&
-        open_run(context, &data, &r) == CN_OK && make_trainer(&r) == CN_OK &&
-        (!out_path || output_possible(out_path, r.model)) &&
-        (!log_path || (r.log = epoch_log_open(log_path)) != NULL)) {
-        print_beginning(context, &r);
-        interruption_catch();
-        code = train(context, &r);
-    }
-    if (r.log && fclose(r.log) != 0 && !r.log_failed) {
-        complain("cannot write '%s': %s", log_path, strerror(errno));
-        code = EXIT_FAILURE;
-    }
+    if (outputs_possible(&data) &&
+        program_context(threads, (cn_conv_algorithm)algorithm, r.profile, &r.context) == CN_OK &&
+        open_run(&data, &r) == CN_OK && make_trainer(&r) == CN_OK &&
+        keeper_init(&r.keeper, r.model, out_path, keep == KEEP_BEST) && open_outputs(&r))
+        code = train(&r, argc, argv);
+    keeper_free(&r.keeper);
     cn_trainer_free(r.trainer);
     cn_model_free(r.model);
     cn_dataset_free(r.test);
     cn_dataset_free(r.train);
-    cn_context_free(context);
+    cn_context_free(r.context);
     profile_free(r.profile);
     return program_end(code);
 }

@@ -1,29 +1,72 @@
 /* arguments.c: reads a command line into a table of options, and prints --help from the same table. */
 #include "common.h"
 #include <errno.h>
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 enum { HELP_COLUMN = 25, HELP_WIDTH = 80 };
 
 /* ---- help ---- */
 
-/* Words of `text` from column `at` on, wrapped, further lines indented to `indent`. */
-static void print_wrapped(const char *text, int at, int indent) {
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (at + 1 + length > HELP_WIDTH && at > indent) {
-            printf("\n%*s", indent, "");
-            at = indent;
-        } else if (at > indent) {
+typedef struct wrapping {
+    int indent, width;
+    const char *broken; /* ends a line that goes on */
+} wrapping;
+
+/* Characters, of UTF-8. */
+static int columns_of(const char *text, size_t bytes) {
+    int columns = 0;
+    for (size_t i = 0; i < bytes; i++)
+        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return columns;
+}
+
+/* Bytes up to the end of a word; of a command's option up to the end of its value, so that they stay together. */
+static size_t word_length(const char *text, const wrapping *w) {
+    size_t length = strcspn(text, " \n");
+    bool takes = *w->broken && strncmp(text, "--", 2) == 0 && text[length] == ' ' && text[length + 1] != '-';
+    return takes ? length + 1 + strcspn(text + length + 1, " \n") : length;
+}
+
+/* The words of `text`, of which the first stands at column `at`, and a line's end. */
+static void print_words(const char *text, size_t bytes, int at, const wrapping *w) {
+    const char *end = text + bytes;
+    int most = w->width - (int)strlen(w->broken);
+    for (bool first = true; text < end; first = false) {
+        size_t length = word_length(text, w);
+        int columns = columns_of(text, length);
+        if (!first && at + 1 + columns > most) {
+            printf("%s\n%*s", w->broken, w->indent, "");
+            at = w->indent;
+        } else if (!first) {
             putchar(' ');
             at++;
         }
-        printf("%.*s", length, text);
-        at += length;
+        printf("%.*s", (int)length, text);
+        at += columns;
         text += length;
         text += strspn(text, " ");
     }
     putchar('\n');
+}
+
+void print_wrapped(const char *text, int width) {
+    print_words(text, strlen(text), 0, &(wrapping){0, width, ""});
+}
+
+/* Line by line. Indented ones are commands, which the shell reads on after a backslash. */
+static void print_notes(const char *notes) {
+    const wrapping prose = {0, HELP_WIDTH, ""}, command = {6, HELP_WIDTH, " \\"};
+    while (*notes) {
+        size_t length = strcspn(notes, "\n"), indent = strspn(notes, " ");
+        printf("%*s", (int)indent, "");
+        if (columns_of(notes, length) <= HELP_WIDTH)
+            printf("%.*s\n", (int)(length - indent), notes + indent);
+        else
+            print_words(notes + indent, length - indent, (int)indent, indent ? &command : &prose);
+        notes += length + (notes[length] == '\n');
+    }
 }
 
 /* "batch, group or none". */
@@ -67,7 +110,7 @@ static void print_option(const argument *a) {
     int at = (int)strlen(left);
     if (at >= HELP_COLUMN)
         printf("\n%*s", HELP_COLUMN, "");
-    print_wrapped(help, HELP_COLUMN, HELP_COLUMN);
+    print_words(help, strlen(help), HELP_COLUMN, &(wrapping){HELP_COLUMN, HELP_WIDTH, ""});
 }
 
 static void print_help(const program_spec *program) {
@@ -78,16 +121,17 @@ static void print_help(const program_spec *program) {
         if (a->required)
             printf(" --%s %s", a->name, a->value);
     printf(" [OPTION]...\n");
-    print_wrapped(program->about, 0, 0);
+    print_wrapped(program->about, HELP_WIDTH);
     printf("\nOptions (--name VALUE or --name=VALUE; defaults in brackets):\n");
     for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
         if (a->kind == ARGUMENT_HEADING)
             printf("\n%s:\n", a->name);
         else
             print_option(a);
-    printf("\n%-*sprint this text and end\n%-*sprint the version and end\n", HELP_COLUMN, "  --help", HELP_COLUMN,
-           "  --version");
-    printf("\n%s", program->notes);
+    printf("\n%-*sprint this text and end\n%-*sprint the version and end\n", HELP_COLUMN, "  -h, --help", HELP_COLUMN,
+           "  -V, --version");
+    putchar('\n');
+    print_notes(program->notes);
 }
 
 /* ---- values ---- */
@@ -103,6 +147,17 @@ static void read_integer(const argument *a, const char *text) {
     *(int64_t *)a->target = value;
 }
 
+/* The library computes in single precision, in which a number may be another one, or none. */
+static void check_single(const argument *a, const char *text, double value) {
+    float single = (float)value;
+    if (value != 0.0 && fabsf(single) < FLT_MIN)
+        complain_usage("--%s '%s': that is 0 in single precision; want %sa number of at least %.3g", a->name, text,
+                       a->above_low ? "" : "0 or ", (double)FLT_MIN);
+    if (!accepts(a, (double)single))
+        complain_usage("--%s '%s': that is %g in single precision; want a number %s %g", a->name, text, (double)single,
+                       a->below_high ? "below" : "of at most", a->high);
+}
+
 static void read_real(const argument *a, const char *text) {
     char *end;
     bool plain = text[0] && text[strspn(text, "0123456789.eE+-")] == '\0'; /* no inf, nan, hexadecimal or spaces */
@@ -110,6 +165,7 @@ static void read_real(const argument *a, const char *text) {
     if (!plain || *end || !accepts(a, value))
         complain_usage("--%s '%s': want a number %s %g and %s %g", a->name, text,
                        a->above_low ? "above" : "of at least", a->low, a->below_high ? "below" : "at most", a->high);
+    check_single(a, text, value);
     *(double *)a->target = value;
 }
 
@@ -156,12 +212,62 @@ static argument *find(const program_spec *program, const char *name, size_t leng
     return NULL;
 }
 
+/* Letters to be put in, taken out or changed (Levenshtein), of short words. */
+static size_t distance(const char *a, const char *b) {
+    enum { MOST = 32 };
+    size_t row[MOST + 1], length = strlen(b);
+    if (length > MOST)
+        return SIZE_MAX;
+    for (size_t k = 0; k <= length; k++)
+        row[k] = k;
+    for (; *a; a++) {
+        size_t corner = row[0]++;
+        for (size_t k = 1; k <= length; k++) {
+            size_t other = corner + (*a != b[k - 1]), least = row[k] < row[k - 1] ? row[k] : row[k - 1];
+            corner = row[k];
+            row[k] = other < least + 1 ? other : least + 1;
+        }
+    }
+    return row[length];
+}
+
+/* As `distance`, or 2 where one goes on from the other, as "--batchsize" from "--batch". */
+static size_t unlikeness(const char *typed, const char *name) {
+    size_t far = distance(typed, name), shorter = strlen(typed) < strlen(name) ? strlen(typed) : strlen(name);
+    return far > 2 && shorter > 2 && strncmp(typed, name, shorter) == 0 ? 2 : far;
+}
+
+/* The option that was probably meant, or NULL. */
+static const char *closest(const program_spec *program, const char *name) {
+    static const char *const always[] = {"help", "version"};
+    const char *best = NULL;
+    size_t least = 3;
+    for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
+        if (a->kind != ARGUMENT_HEADING && unlikeness(name, a->name) < least) {
+            best = a->name;
+            least = unlikeness(name, a->name);
+        }
+    for (size_t i = 0; i < COUNT(always); i++)
+        if (distance(name, always[i]) < least)
+            best = always[i];
+    return best && least < strlen(best) ? best : NULL;
+}
+
+static _Noreturn void complain_unknown(const program_spec *program, const char *word) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    const char *best = closest(program, name + strspn(name, "-"));
+    if (best)
+        complain_usage("unknown option '%s'; did you mean --%s?", name, best);
+    complain_usage("unknown option '%s'", name);
+}
+
 /* Handles the option at argv[*i], and its value, which may be the next word. */
 static void read_option(const program_spec *program, int argc, char **argv, int *i) {
     const char *word = argv[*i], *name = word + 2, *equals = strchr(name, '=');
     argument *a = word[1] == '-' ? find(program, name, equals ? (size_t)(equals - name) : strlen(name)) : NULL;
     if (!a)
-        complain_usage("unknown option '%s'", word);
+        complain_unknown(program, word);
     const char *value = equals ? equals + 1 : NULL;
     if (a->kind == ARGUMENT_FLAG && value)
         complain_usage("--%s takes no value, but has '%s'", a->name, value);
@@ -184,7 +290,7 @@ static int read_all(const program_spec *program, int most, int argc, char **argv
         } else if (options && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
             print_help(program);
             exit(program_end(EXIT_SUCCESS));
-        } else if (options && strcmp(word, "--version") == 0) {
+        } else if (options && (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)) {
             printf("%s %s\n", program->name, cn_version_string());
             exit(program_end(EXIT_SUCCESS));
         } else if (options && word[0] == '-' && word[1]) {

@@ -23,6 +23,9 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* complain(), then a hint at --help; ends the program with EXIT_USAGE. */
 void complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
+/* What cn_last_error() says, without the name of the function that a program's user does not know. */
+const char *library_error(void);
+
 /* Says what could not be done and why, as the library puts it. */
 void complain_library(const char *what);
 
@@ -102,6 +105,9 @@ typedef struct program_spec {
     const char *notes; /* after the options: examples and the like */
 } program_spec;
 
+/* Prints a text in lines of at most `width` columns. */
+void print_wrapped(const char *text, int width);
+
 /* Reads the command line into the targets and returns the operand or NULL. Answers --help and --version, and names
  * mistakes, without returning. */
 const char *arguments_read(const program_spec *program, int argc, char **argv);
@@ -161,6 +167,7 @@ typedef struct recipe {
     int epochs, batch_size;
     float dropout; /* session 8's */
     float label_smoothing, l1, ema_decay;
+    int ema_warmup;
     cn_optimizer_options optimizer;
     cn_schedule_options schedule;
     cn_augmentation changes; /* to colour images */
@@ -195,6 +202,9 @@ extern const char *const network_norms[];
         REAL("dropout", &(spec_).dropout, 0, false, 1, true, "probability of dropping an element in training"),        \
         FLAG("no-skip", &(spec_).skip, 0, "leave out the sums with a block's input")
 
+/* Whether it is one that comes with the library, and not a file. */
+bool network_is_named(const char *name);
+
 /* Ends with a usage message if the name is unknown or options do not go with it. */
 void network_check(const network_spec *spec, const program_spec *program);
 
@@ -210,6 +220,13 @@ cn_status model_load(cn_context *context, const char *name, cn_model **model);
 
 /* How its outputs are to be read: NLL after a log-softmax, otherwise cross-entropy. */
 cn_loss_kind network_loss(const cn_model *model);
+
+/* ---- network_fit.c ---- */
+
+/* Whether the model reads such images and tells the same classes apart: as many, and of the same names where both have
+ * some. Complains if not, in words of the program: `name` is the model's, `data` the data's; classes that one of them
+ * knows by number only are worth a warning. */
+bool network_fits(const cn_model *model, const char *name, const cn_dataset *dataset, const char *data);
 
 /* ---- json.c ---- */
 
@@ -233,10 +250,18 @@ void print_misclassified(const cn_evaluation *evaluation, const cn_dataset *data
 
 /* ---- progress.c: training as it goes ---- */
 
+/* Columns of the terminal that is standard output; 0: it is none that lines can be rewritten on. */
+int terminal_columns(void);
+
+/* A paragraph, in lines that fit; a single one where there is no terminal. */
+void print_fitting(const char *text);
+
 typedef struct progress {
     int64_t epochs;       /* of the whole run */
-    bool live;            /* stdout is a terminal: one line is rewritten batch by batch */
-    double shown;         /* when it last was */
+    int64_t later;        /* epochs of runs that follow this one, for the time left */
+    int columns;          /* of the terminal, at the last look; 0: none, and only whole epochs are shown */
+    int shown;            /* letters of the live line, which is rewritten batch by batch */
+    double shown_at;      /* when it last was */
     double epoch_seconds; /* what the last epoch took, testing included; 0: none yet */
 } progress;
 
@@ -244,7 +269,7 @@ progress progress_begin(int64_t epochs);
 void progress_batch(progress *progress, const cn_batch_info *batch);
 void progress_epoch(progress *progress, const cn_epoch_info *epoch);
 /* Wipes the live line, before something else is printed. */
-void progress_wipe(const progress *progress);
+void progress_wipe(progress *progress);
 
 /* ---- profile.c: a trace added up ---- */
 
@@ -261,24 +286,71 @@ void profile_print(profile *p, const profile_run *run);
 
 /* ---- interruption.c ---- */
 
-/* From now on the first Ctrl-C or SIGTERM is only noted; a second one ends the program at once. */
+/* From now on Ctrl-C, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2 and SIGXCPU are only noted, unless they were ignored
+ * until now; a second Ctrl-C or SIGTERM ends the program at once. */
 void interruption_catch(void);
 /* The signal that was noted, or 0. */
 int interruption(void);
 
 /* ---- output_files.c: files that a long run writes ---- */
 
+/* A file that a run reads or writes, and the option that names it. */
+typedef struct named_file {
+    const char *option, *path; /* path NULL: not given */
+} named_file;
+
+/* Ends with a usage message if two of them are one file, also under other names and through links. */
+void files_must_differ(const named_file *files, size_t count);
+
 /* Whether a file can be put at `path` later: tries it with a temporary file beside it, which is empty or, unless NULL,
  * holds `model`. Complains if not. */
 bool output_possible(const char *path, const cn_model *model);
 
-/* A CSV file with a line an epoch; accuracies are percentages. Both complain on failure; the second returns false. */
+/* Whether there is a file, and it is not empty. */
+bool output_holds_something(const char *path);
+
+/* Complains and returns false if the file at `path` belongs to the data in `folder` (NULL: the data has none), as far
+ * as one can see: it lies there, and is neither a model nor a log. */
+bool output_spares_data(const char *path, const char *folder);
+
+/* Makes an empty file of a new name that begins with `stem`, which is to be freed; NULL: it could not. */
+char *output_unique(const char *stem);
+
+/* The batches of an epoch that was cut short. */
+typedef struct part_epoch {
+    double share; /* of its batches; 0: there were none */
+    cn_epoch_info so_far;
+} part_epoch;
+
+/* A CSV file with a line an epoch; accuracies are percentages. A part of an epoch, if there is one, has a number such
+ * as 2.35, and nothing where the test would be. All complain on failure. */
 FILE *epoch_log_open(const char *path);
 bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch);
-/* Reads at most `most` epochs of such a file, as far as it is one, and returns their number; 0 if there is none. */
+bool epoch_log_write_part(FILE *log, const char *path, const part_epoch *part);
+bool epoch_log_close(FILE *log, const char *path);
+/* Reads at most `most` whole epochs of such a file, as far as it is one, and returns their number; 0 if there is none. */
 int epoch_log_read(const char *path, int most, cn_epoch_info *epochs);
 
+/* ---- settings.c: what a report says of a run ---- */
+
+enum { SETTINGS = 32, SETTING_TEXT = 512 };
+
+typedef struct setting_list {
+    int count;
+    const char *names[SETTINGS]; /* the caller's */
+    char values[SETTINGS][SETTING_TEXT];
+} setting_list;
+
+void settings_add(setting_list *s, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* To the value added last. */
+void settings_append(setting_list *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The values as an array of texts, in `values`, which is returned. */
+const char *const *settings_values(const setting_list *s, const char *values[SETTINGS]);
+
 /* ---- report_files.c: reports of training runs ---- */
+
+/* Names of the files that report_write makes, then NULL. */
+extern const char *const report_names[];
 
 /* Makes the folder if it is missing, and tries whether files can be put there. Complains if not. */
 bool report_folder(const char *directory);
@@ -287,7 +359,8 @@ char *path_join(const char *directory, const char *name);
 /* Puts a text that the library was asked for, with `made` as the answer, into directory/name, and frees it. Complains
  * if that fails; what this build cannot make is left out with a remark. */
 bool report_save(cn_context *context, const char *directory, const char *name, cn_status made, char *text);
-/* Page, charts and history.csv of a run; `settings` has title, model, test data and the run's settings. */
-bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const cn_report *settings);
+/* Page, charts and history.csv of a run; `run` has title, model, test data and settings. */
+bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const cn_report *run,
+                  const part_epoch *part);
 
 #endif

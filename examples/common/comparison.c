@@ -125,8 +125,8 @@ static void difference_text(char text[SENTENCE], const comparison *c, int better
             first, second, difference, difference - half, difference + half, d.count);
     else
         snprintf(text, SENTENCE,
-                 "%s and %s cannot be told apart: %.2f points apart, 95 %% interval %.2f to %.2f, %d seeds.", first,
-                 second, difference, difference - half, difference + half, d.count);
+                 "%s and %s cannot be told apart: %s is %.2f points ahead, 95 %% interval %.2f to %.2f, %d seeds.",
+                 first, second, first, difference, difference - half, difference + half, d.count);
 }
 
 /* ---- the page ---- */
@@ -278,7 +278,7 @@ bool comparison_report(const comparison *c, const char *directory) {
     if (good)
         good = write_files(c, directory, (const cn_history *const *)histories);
     else
-        complain("cannot report: %s", histories ? cn_last_error() : "no memory");
+        complain("cannot report: %s", histories ? library_error() : "no memory");
     for (int i = 0; histories && i < c->run_count; i++)
         cn_history_free(histories[i]);
     free(histories);

@@ -1,18 +1,50 @@
-/* interruption.c: Ctrl-C and SIGTERM, for programs that run long. */
+/* interruption.c: signals that end a long run in good order. */
 #include "common.h"
+#include <errno.h>
 #include <signal.h>
+#include <time.h>
+
+#define ECHO 0.1 /* seconds: timeout(1) and others send a signal to the program and to its group, so twice */
+
+/* A hang-up, a reader of our output that is gone, limits and batch systems' warnings end a run as Ctrl-C does. */
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGXCPU};
 
 static volatile sig_atomic_t caught;
+static struct timespec since; /* the handler's own: it is never interrupted by itself */
 
-static void take_note(int signal) {
-    caught = signal;
+/* A person who asks again does not want to wait. The other signals come several at a time. */
+static bool insists(int number) {
+    struct timespec now;
+    if (!caught || (number != SIGINT && number != SIGTERM))
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - since.tv_sec) + 1e-9 * (double)(now.tv_nsec - since.tv_nsec) > ECHO;
+}
+
+static void take_note(int number) {
+    int error = errno;
+    if (insists(number)) {
+        signal(number, SIG_DFL);
+        raise(number); /* takes effect when this returns */
+    } else if (!caught) {
+        clock_gettime(CLOCK_MONOTONIC, &since);
+        caught = number;
+    }
+    errno = error;
+}
+
+/* Unless whoever started the program wants it ignored, as nohup and shells do for what runs in the background. */
+static void handle(int number, void (*handler)(int)) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
+    sigfillset(&action.sa_mask);
+    if (sigaction(number, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        sigaction(number, &action, NULL);
 }
 
 void interruption_catch(void) {
-    struct sigaction action = {.sa_handler = take_note, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < COUNT(ending); i++)
+        handle(ending[i], take_note);
+    handle(SIGXFSZ, SIG_IGN); /* a file that became too large is a failed write */
 }
 
 int interruption(void) {

@@ -11,14 +11,17 @@ static int mnist_number(const char *name) {
     return mnist ? name[5] - '0' : 0;
 }
 
+bool network_is_named(const char *name) {
+    return strcmp(name, "session8") == 0 || mnist_number(name) || model_is_pretrained(name);
+}
+
 static bool is_session8(const network_spec *spec) {
     return strcmp(spec->name, "session8") == 0;
 }
 
 void network_check(const network_spec *spec, const program_spec *program) {
     static const char *const options[] = {"norm", "groups", "dropout", "no-skip", "classes"};
-    bool named = is_session8(spec) || mnist_number(spec->name) || model_is_pretrained(spec->name);
-    if (!named && !strpbrk(spec->name, "./") && access(spec->name, F_OK) != 0)
+    if (!network_is_named(spec->name) && !strpbrk(spec->name, "./") && access(spec->name, F_OK) != 0)
         complain_usage("network '%s': want %s", spec->name, NETWORK_HELP);
     for (size_t i = 0; i < COUNT(options); i++)
         arguments_need(program, options[i], is_session8(spec), "session8");
@@ -44,7 +47,7 @@ cn_status network_open(cn_context *context, const network_spec *spec, cn_model *
         status = model_load(context, spec->name, model);
     }
     if (status != CN_OK)
-        complain_file("make network", spec->name, cn_last_error());
+        complain_file("make network", spec->name, library_error());
     return status;
 }
 

@@ -1,46 +1,117 @@
 /* output_files.c: files that a long run writes, which are tried out before it begins. */
 #include "common.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The empty temporary file, or the model in its place. */
-static bool try_writing(const char *path, const char *trial, int file, const cn_model *model) {
-    bool good = file >= 0;
-    if (!good)
-        complain("cannot write '%s': %s", path, strerror(errno));
-    if (good && model && cn_model_save(model, trial) != CN_OK) {
-        complain("cannot save the model as '%s': %s", path, cn_last_error());
-        good = false;
+/* ---- which file a path means ---- */
+
+/* An existing file, or the name that a new one would have in its folder. */
+typedef struct identity {
+    dev_t device;
+    ino_t node;
+    char name[NAME_MAX + 1]; /* "" for an existing one */
+} identity;
+
+static bool identify(const char *path, identity *id) {
+    struct stat status;
+    char real[PATH_MAX], *copy = strdup(path);
+    *id = (identity){.name = ""};
+    if (!copy)
+        return false;
+    bool found = stat(path, &status) == 0;
+    if (!found) {
+        char *slash = strrchr(copy, '/');
+        snprintf(id->name, sizeof id->name, "%s", slash ? slash + 1 : copy);
+        if (slash)
+            slash[slash == copy] = '\0';
+        found = realpath(slash ? copy : ".", real) && stat(real, &status) == 0;
     }
+    free(copy);
+    id->device = found ? status.st_dev : 0;
+    id->node = found ? status.st_ino : 0;
+    return found;
+}
+
+static bool same_file(const char *a, const char *b) {
+    identity one, other;
+    struct stat status;
+    if (stat(a, &status) == 0 && S_ISCHR(status.st_mode))
+        return false; /* /dev/null and terminals take anything */
+    return strcmp(a, b) == 0 || (identify(a, &one) && identify(b, &other) && one.device == other.device &&
+                                 one.node == other.node && strcmp(one.name, other.name) == 0);
+}
+
+void files_must_differ(const named_file *files, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++) {
+            const named_file *a = &files[k], *b = &files[i];
+            if (!a->path || !b->path || !same_file(a->path, b->path))
+                continue;
+            if (strcmp(a->path, b->path) == 0)
+                complain_usage("%s and %s are both '%s'", a->option, b->option, a->path);
+            complain_usage("%s '%s' and %s '%s' are the same file", a->option, a->path, b->option, b->path);
+        }
+}
+
+/* ---- trying them out ---- */
+
+char *output_unique(const char *stem) {
+    static const char ending[] = ".XXXXXX"; /* mkstemp's */
+    char *path = malloc(strlen(stem) + sizeof ending);
+    if (!path)
+        return NULL;
+    strcpy(path, stem);
+    strcat(path, ending);
+    int file = mkstemp(path);
     if (file >= 0) {
         close(file);
-        unlink(trial);
+        return path;
     }
-    return good;
+    free(path);
+    return NULL;
+}
+
+/* A file that is there may be one that nobody may change or replace (chattr +i, a read-only file system). */
+static bool may_change(const char *path) {
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file >= 0)
+        close(file);
+    return file >= 0 || (errno != EPERM && errno != EROFS);
 }
 
 bool output_possible(const char *path, const cn_model *model) {
-    static const char ending[] = ".XXXXXX"; /* mkstemp's */
     struct stat status;
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+    bool there = stat(path, &status) == 0;
+    if (there && !S_ISREG(status.st_mode)) {
         bool stream = !model && !S_ISDIR(status.st_mode); /* such as /dev/stdout, which a log may go to */
         if (!stream)
             complain("cannot write '%s': it is not a plain file", path);
         return stream;
     }
-    char *trial = malloc(strlen(path) + sizeof ending);
+    errno = 0;
+    char *trial = there && !may_change(path) ? NULL : output_unique(path);
     if (!trial) {
         complain("cannot write '%s': %s", path, strerror(errno));
         return false;
     }
-    strcpy(trial, path);
-    strcat(trial, ending);
-    bool good = try_writing(path, trial, mkstemp(trial), model);
+    bool good = !model || cn_model_save(model, trial) == CN_OK;
+    if (!good)
+        complain("cannot save the model as '%s': %s", path, library_error());
+    unlink(trial);
     free(trial);
     return good;
 }
+
+bool output_holds_something(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
+}
+
+/* ---- logs ---- */
 
 /* Complains if something went wrong with the file. */
 static bool check(bool good, const char *path) {
@@ -68,6 +139,20 @@ bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch) {
             100.0 * epoch->train_accuracy, epoch->test_loss, 100.0 * epoch->test_accuracy, epoch->learning_rate,
             epoch->seconds, epoch->images_per_second);
     return check(fflush(log) == 0 && !ferror(log), path);
+}
+
+bool epoch_log_write_part(FILE *log, const char *path, const part_epoch *part) {
+    const cn_epoch_info *so_far = &part->so_far;
+    if (part->share <= 0.0)
+        return true;
+    double share = part->share < 0.0005 ? 0.001 : part->share > 0.999 ? 0.999 : part->share; /* never a whole epoch */
+    fprintf(log, "%.3f,%.9g,%.6g,,,%.7g,%.3f,%.1f\n", (double)(so_far->epoch - 1) + share, so_far->train_loss,
+            100.0 * so_far->train_accuracy, so_far->learning_rate, so_far->seconds, so_far->images_per_second);
+    return check(fflush(log) == 0 && !ferror(log), path);
+}
+
+bool epoch_log_close(FILE *log, const char *path) {
+    return check(fclose(log) == 0, path);
 }
 
 /* Eight numbers with commas between them and nothing after them. */
@@ -104,4 +189,32 @@ int epoch_log_read(const char *path, int most, cn_epoch_info *epochs) {
             count++;
     fclose(log);
     return count;
+}
+
+/* ---- data ---- */
+
+static bool lies_in(const char *path, const char *folder) {
+    char file[PATH_MAX], base[PATH_MAX];
+    if (!realpath(path, file) || !realpath(folder, base))
+        return false;
+    size_t length = strlen(base);
+    return strncmp(file, base, length) == 0 && (file[length] == '/' || base[length - 1] == '/');
+}
+
+/* By its first bytes: a log's header, or a safetensors file's length of its header, which is JSON; or empty. */
+static bool is_ours(const char *path) {
+    char start[sizeof LOG_HEADER] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    size_t bytes = fread(start, 1, sizeof start - 1, file);
+    fclose(file);
+    return bytes == 0 || strcmp(start, LOG_HEADER) == 0 || (bytes > 8 && start[8] == '{');
+}
+
+bool output_spares_data(const char *path, const char *folder) {
+    if (!folder || !lies_in(path, folder) || is_ours(path))
+        return true;
+    complain("'%s' lies with the data, and is neither a model nor a log; choose another name", path);
+    return false;
 }

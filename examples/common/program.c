@@ -33,8 +33,14 @@ void complain_usage(const char *format, ...) {
     exit(EXIT_USAGE);
 }
 
+const char *library_error(void) {
+    const char *error = cn_last_error();
+    size_t function = strspn(error, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    return strncmp(error, "cn_", 3) == 0 && strncmp(error + function, ": ", 2) == 0 ? error + function + 2 : error;
+}
+
 void complain_library(const char *what) {
-    complain("%s: %s", what, cn_last_error());
+    complain("%s: %s", what, library_error());
 }
 
 static bool quotes(const char *text, const char *file) {

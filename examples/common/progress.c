@@ -1,6 +1,8 @@
 /* progress.c: shows training as it goes: a live line on a terminal, and a line an epoch everywhere. */
 #include "common.h"
+#include <limits.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,15 +14,82 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-progress progress_begin(int64_t epochs) {
-    const char *terminal = getenv("TERM");
-    progress p = {.epochs = epochs};
-    p.live = isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
-    printf("%7s %11s %9s %10s %9s %10s %8s %9s\n", "epoch", "train loss", "train %", "test loss", "test %", "rate",
-           "seconds", "images/s");
+int terminal_columns(void) {
+    const char *kind = getenv("TERM"), *asked = getenv("COLUMNS");
+    struct winsize size;
+    if (!isatty(STDOUT_FILENO) || !kind || strcmp(kind, "dumb") == 0)
+        return 0;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    int columns = asked ? atoi(asked) : 0;
+    return columns > 0 ? columns : 80;
+}
+
+void print_fitting(const char *text) {
+    int columns = terminal_columns();
+    print_wrapped(text, columns ? columns : INT_MAX);
+}
+
+/* ---- a table with a line an epoch ---- */
+
+enum { CELL_TEXT = 32 };
+
+typedef struct column {
+    const char *heading;
+    int width; /* with the space before it */
+    int rank;  /* a narrow terminal shows the first ones only */
+} column;
+
+static const column columns[] = {{"epoch", 7, 0},   {"train loss", 12, 4}, {"train %", 10, 2}, {"test loss", 11, 3},
+                                 {"test %", 10, 1}, {"rate", 11, 5},       {"seconds", 9, 6},  {"images/s", 10, 7}};
+
+/* How many columns, by rank, a terminal has room for. */
+static int ranks_shown(int room) {
+    int used = 0;
+    for (int rank = 0; rank < (int)COUNT(columns); rank++)
+        for (size_t i = 0; i < COUNT(columns); i++) {
+            used += columns[i].rank == rank ? columns[i].width : 0;
+            if (room > 0 && used > room)
+                return rank > 0 ? rank : 1;
+        }
+    return (int)COUNT(columns);
+}
+
+static void print_row(int room, char text[COUNT(columns)][CELL_TEXT]) {
+    int shown = ranks_shown(room);
+    for (size_t i = 0; i < COUNT(columns); i++)
+        if (columns[i].rank < shown)
+            printf("%*s", columns[i].width, text[i]);
+    printf("\n");
     fflush(stdout);
+}
+
+static void print_headings(int room) {
+    char text[COUNT(columns)][CELL_TEXT];
+    for (size_t i = 0; i < COUNT(columns); i++)
+        snprintf(text[i], CELL_TEXT, "%s", columns[i].heading);
+    print_row(room, text);
+}
+
+progress progress_begin(int64_t epochs) {
+    progress p = {.epochs = epochs, .columns = terminal_columns()};
+    print_headings(p.columns);
     return p;
 }
+
+/* The terminal may have become another one since. */
+static void look_again(progress *p) {
+    int before = p->columns;
+    p->columns = terminal_columns();
+    if (p->shown > p->columns)
+        printf("\n"); /* the old line does not fit any more, and cannot be wiped as one */
+    if (ranks_shown(p->columns) != ranks_shown(before)) {
+        progress_wipe(p);
+        print_headings(p->columns);
+    }
+}
+
+/* ---- the live line ---- */
 
 /* Seconds until the whole run will be over, going by what it took so far. */
 static double time_left(const progress *p, const cn_batch_info *batch) {
@@ -29,7 +98,7 @@ static double time_left(const progress *p, const cn_batch_info *batch) {
     double this_epoch = an_epoch - batch->seconds, rest = a_batch * (double)(batch->batches - batch->batch);
     if (this_epoch < rest)
         this_epoch = rest;
-    return this_epoch + an_epoch * (double)(p->epochs - batch->epoch);
+    return this_epoch + an_epoch * (double)(p->epochs - batch->epoch + p->later);
 }
 
 /* "1:05" or "2:03:04". */
@@ -41,33 +110,63 @@ static void clock_text(double seconds, char *text, size_t size) {
         snprintf(text, size, "%lld:%02lld", all / 60, all % 60);
 }
 
+/* As many of the parts, by their ranks, as there is room for; returns the line's length. */
+static int print_parts(int room, size_t count, char part[][CELL_TEXT + 16], const int *rank) {
+    char line[256] = "";
+    for (int ranks = (int)count; ranks > 0; ranks--) {
+        int used = 0;
+        for (size_t i = 0; i < count; i++)
+            if (rank[i] < ranks)
+                used += snprintf(line + used, sizeof line - (size_t)used, "%s%s", used ? "  " : "", part[i]);
+        if (used < room)
+            break;
+    }
+    return printf("\r\033[K%.*s", room - 1, line) - 4;
+}
+
 void progress_batch(progress *p, const cn_batch_info *batch) {
+    static const int rank[] = {0, 3, 4, 2, 5, 1};
+    char part[COUNT(rank)][CELL_TEXT + 16], left[CELL_TEXT];
     bool last = batch->batch == batch->batches; /* the line then stands while the test images are run */
-    double time = p->live ? now() : 0.0;
-    if (!p->live || (!last && time - p->shown < REFRESH))
+    double time = p->columns ? now() : 0.0;
+    if (!p->columns || (!last && time - p->shown_at < REFRESH))
         return;
-    p->shown = time;
-    char left[32];
+    p->shown_at = time;
+    look_again(p);
     clock_text(time_left(p, batch), left, sizeof left);
-    printf("\r\033[Kepoch %lld/%lld  %s %lld/%lld  loss %.4f  %.2f %%  %.0f images/s  %s left", (long long)batch->epoch,
-           (long long)p->epochs, last ? "testing" : "batch", (long long)batch->batch, (long long)batch->batches,
-           batch->average_loss, 100.0 * batch->average_accuracy,
-           batch->seconds > 0.0 ? (double)batch->images / batch->seconds : 0.0, left);
+    snprintf(part[0], sizeof part[0], "epoch %lld/%lld", (long long)batch->epoch, (long long)p->epochs);
+    snprintf(part[1], sizeof part[1], "%s %lld/%lld", last ? "testing" : "batch", (long long)batch->batch,
+             (long long)batch->batches);
+    snprintf(part[2], sizeof part[2], "loss %.4f", batch->average_loss);
+    snprintf(part[3], sizeof part[3], "%.2f %%", 100.0 * batch->average_accuracy);
+    snprintf(part[4], sizeof part[4], "%.0f images/s",
+             batch->seconds > 0.0 ? (double)batch->images / batch->seconds : 0.0);
+    snprintf(part[5], sizeof part[5], "%s left", left);
+    p->shown = print_parts(p->columns, COUNT(rank), part, rank);
     fflush(stdout);
 }
 
-void progress_wipe(const progress *p) {
-    if (p->live) {
+void progress_wipe(progress *p) {
+    if (p->columns && p->shown) {
         printf("\r\033[K");
         fflush(stdout);
     }
+    p->shown = 0;
 }
 
 void progress_epoch(progress *p, const cn_epoch_info *epoch) {
+    char text[COUNT(columns)][CELL_TEXT];
     p->epoch_seconds = epoch->seconds;
+    if (p->columns)
+        look_again(p);
     progress_wipe(p);
-    printf("%7lld %11.4f %9.2f %10.4f %9.2f %10.3g %8.2f %9.0f\n", (long long)epoch->epoch, epoch->train_loss,
-           100.0 * epoch->train_accuracy, epoch->test_loss, 100.0 * epoch->test_accuracy, epoch->learning_rate,
-           epoch->seconds, epoch->images_per_second);
-    fflush(stdout);
+    snprintf(text[0], CELL_TEXT, "%lld", (long long)epoch->epoch);
+    snprintf(text[1], CELL_TEXT, "%.4f", epoch->train_loss);
+    snprintf(text[2], CELL_TEXT, "%.2f", 100.0 * epoch->train_accuracy);
+    snprintf(text[3], CELL_TEXT, "%.4f", epoch->test_loss);
+    snprintf(text[4], CELL_TEXT, "%.2f", 100.0 * epoch->test_accuracy);
+    snprintf(text[5], CELL_TEXT, "%.3g", epoch->learning_rate);
+    snprintf(text[6], CELL_TEXT, "%.2f", epoch->seconds);
+    snprintf(text[7], CELL_TEXT, "%.0f", epoch->images_per_second);
+    print_row(p->columns, text);
 }

@@ -30,6 +30,7 @@ recipe recipe_make(recipe_name name) {
     r.changes.alternating_flip = 1;
     if (name == RECIPE_BEST) {
         r.ema_decay = 0.998f;
+        r.ema_warmup = 1; /* small data sets have few steps */
         r.changes.crop_padding = 2;
         r.changes.crop_mode = CN_PADDING_REFLECT;
     }
@@ -41,6 +42,7 @@ void recipe_fill(const recipe *from, cn_trainer_options *options) {
     options->label_smoothing = from->label_smoothing;
     options->l1 = from->l1;
     options->ema_decay = from->ema_decay;
+    options->ema_warmup = from->ema_warmup;
     options->optimizer = &from->optimizer;
     options->schedule = &from->schedule;
 }

@@ -4,6 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+const char *const report_names[] = {"report.html",        "curves.svg",        "learning-rate.svg", "confusion.svg",
+                                    "class-accuracy.svg", "misclassified.svg", "history.csv",       NULL};
+
 bool report_folder(const char *directory) {
     if (mkdir(directory, 0777) == 0 || errno == EEXIST) {
         char *trial = path_join(directory, "report.html");
@@ -29,9 +32,9 @@ bool report_save(cn_context *context, const char *directory, const char *name, c
     char *path = path_join(directory, name);
     bool good = path != NULL;
     if (good && made == CN_ERR_UNSUPPORTED) {
-        complain("left out '%s': %s", path, cn_last_error());
+        complain("left out '%s': %s", path, library_error());
     } else if (good && (made != CN_OK || cn_text_save(context, text, path) != CN_OK)) {
-        complain("cannot make '%s': %s", path, cn_last_error());
+        complain("cannot make '%s': %s", path, library_error());
         good = false;
     }
     cn_text_free(text);
@@ -39,7 +42,7 @@ bool report_save(cn_context *context, const char *directory, const char *name, c
     return good;
 }
 
-static bool write_log(const char *directory, const cn_trainer *trainer) {
+static bool write_log(const char *directory, const cn_trainer *trainer, const part_epoch *part) {
     char *path = path_join(directory, "history.csv");
     FILE *log = path ? epoch_log_open(path) : NULL;
     bool good = log != NULL;
@@ -47,7 +50,8 @@ static bool write_log(const char *directory, const cn_trainer *trainer) {
         cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
         good = cn_trainer_epoch_info(trainer, i, &epoch) == CN_OK && epoch_log_write(log, path, &epoch);
     }
-    if (log && fclose(log) != 0)
+    good = good && epoch_log_write_part(log, path, part);
+    if (log && !epoch_log_close(log, path))
         good = false;
     free(path);
     return good;
@@ -68,8 +72,9 @@ static bool write_charts(cn_context *context, const char *directory, const cn_re
     return report_save(context, directory, "misclassified.svg", status, svg) && good;
 }
 
-bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const cn_report *settings) {
-    cn_report report = *settings;
+bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const cn_report *run,
+                  const part_epoch *part) {
+    cn_report report = *run;
     cn_history *history = NULL;
     cn_evaluation *evaluation = NULL;
     char *html;
@@ -82,7 +87,8 @@ bool report_write(cn_context *context, const char *directory, const cn_trainer *
     if (status == CN_OK) {
         report.history = history;
         report.evaluation = evaluation;
-        good = write_log(directory, trainer) && write_charts(context, directory, &report);
+        good = write_log(directory, trainer, part);
+        good = write_charts(context, directory, &report) && good;
         status = cn_report_page(context, &report, &html);
         good = report_save(context, directory, "report.html", status, html) && good;
     } else {

@@ -40,7 +40,8 @@ static double l1_penalty(const cn_trainer *t) {
 /* `which`: "batch" or "test batch"; `layer`: the first whose output is not finite, or NULL. */
 static cn_status not_finite(const cn_trainer *t, const char *layer, const char *which, int64_t batch, double loss) {
     return cn__error(CN_ERR_NUMERIC, "epoch %lld, %s %lld: the loss is %g; %s%s%s", (long long)t->epochs + 1, which,
-                     (long long)batch, loss, layer ? "the first output that is not finite is that of '" : "",
+                     (long long)batch, isnan(loss) ? (double)NAN : loss,
+                     layer ? "the first output that is not finite is that of '" : "",
                      layer ? layer : "all outputs are finite", layer ? "'" : "");
 }
 

@@ -93,7 +93,7 @@ static cn_status check_last_batch(const cn_trainer *t) {
         return CN_OK;
     snprintf(why, sizeof why, "%s", cn_last_error());
     return cn__error(CN_ERR_SHAPE,
-                     "cn_trainer_new: an epoch's last batch has %d of %lld images: %s; wanted another batch_size",
+                     "cn_trainer_new: an epoch's last batch has %d of %lld images: %s; wanted batches of another size",
                      images, (long long)t->count, why);
 }
 

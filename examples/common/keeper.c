@@ -1,0 +1,128 @@
+/* keeper.c: the model that a run leaves: in its file after every epoch, so that a run that is killed loses one at most,
+ * and as a copy in memory, to which a run that goes wrong, or keeps its best epoch, goes back. */
+#include "run.h"
+#include <string.h>
+#include <unistd.h>
+
+/* ---- the copy ---- */
+
+static size_t tensor_bytes(const cn_tensor *tensor) {
+    size_t size = cn_tensor_dtype(tensor) == CN_DTYPE_INT64 ? sizeof(int64_t) : sizeof(float);
+    return size * (size_t)cn_tensor_count(tensor);
+}
+
+/* Copies all tensors between the model and `copy`, or only counts their bytes if that is NULL. */
+static size_t exchange(cn_model *model, char *copy, bool restore) {
+    size_t bytes = 0;
+    for (int i = 0; i < cn_model_tensor_count(model); i++) {
+        cn_tensor *tensor;
+        if (cn_model_tensor(model, cn_model_tensor_name(model, i), &tensor) != CN_OK)
+            continue; /* there are no others than these */
+        if (copy && restore)
+            memcpy(cn_tensor_data(tensor), copy + bytes, tensor_bytes(tensor));
+        else if (copy)
+            memcpy(copy + bytes, cn_tensor_data(tensor), tensor_bytes(tensor));
+        bytes += tensor_bytes(tensor);
+    }
+    return bytes;
+}
+
+bool keeper_init(keeper *k, cn_model *model, const char *path, bool best) {
+    *k = (keeper){.model = model, .path = path, .best = best};
+    k->copy = malloc(exchange(model, NULL, false) + 1);
+    if (!k->copy)
+        complain("no memory for a copy of the model");
+    return k->copy != NULL;
+}
+
+void keeper_free(keeper *k) {
+    free(k->copy);
+}
+
+void keeper_epoch(keeper *k, const cn_epoch_info *epoch) {
+    if (k->best && k->kept.epoch && !(epoch->test_accuracy > k->kept.test_accuracy))
+        return;
+    exchange(k->model, k->copy, false);
+    k->kept = *epoch;
+    if (!k->path)
+        return;
+    bool worked = k->saved || k->kept.epoch == 1;
+    k->saved = cn_model_save(k->model, k->path) == CN_OK;
+    if (!k->saved && worked) {
+        complain_file("save", k->path, library_error());
+        complain("the training goes on, and saving is tried again");
+    }
+}
+
+/* ---- the end ---- */
+
+/* The file cannot be had: beside it, or else where temporary files go. */
+static void save_elsewhere(const keeper *k) {
+    const char *folder = getenv("TMPDIR");
+    char *beside = NULL, *away = path_join(folder && *folder ? folder : "/tmp", "convnet-train");
+    const char *const stems[] = {k->path, away};
+    for (size_t i = 0; i < COUNT(stems); i++) {
+        free(beside);
+        beside = stems[i] ? output_unique(stems[i]) : NULL;
+        if (beside && cn_model_save(k->model, beside) == CN_OK) {
+            complain("the model is in '%s' instead", beside);
+            break;
+        }
+        if (beside)
+            unlink(beside);
+    }
+    free(beside);
+    free(away);
+}
+
+static bool save(keeper *k, const char *path) {
+    if (!k->saved && cn_model_save(k->model, path) != CN_OK) {
+        complain_file("save", path, library_error());
+        save_elsewhere(k);
+        return false;
+    }
+    printf("Saved as %s", path);
+    return true;
+}
+
+/* Nothing that was there gives way to a model that has not seen all images once. */
+static bool save_part(keeper *k) {
+    char *beside = NULL;
+    if (output_holds_something(k->path)) {
+        size_t size = strlen(k->path) + sizeof ".part";
+        beside = malloc(size);
+        if (!beside) {
+            complain("no memory for a path");
+            return false;
+        }
+        snprintf(beside, size, "%s.part", k->path);
+        complain("'%s' stays as it was, since no epoch was completed", k->path);
+    }
+    bool good = save(k, beside ? beside : k->path);
+    if (good)
+        printf(", as it is within the first epoch\n");
+    free(beside);
+    return good;
+}
+
+bool keeper_end(keeper *k, bool newer, bool trustworthy) {
+    bool back = k->kept.epoch && (k->best || !newer || !trustworthy);
+    if (back)
+        exchange(k->model, k->copy, true);
+    else
+        k->saved = false;
+    if (!k->path)
+        return true;
+    if (!k->kept.epoch && !newer) {
+        complain("nothing was trained, so nothing is saved");
+        return true;
+    }
+    if (!k->kept.epoch)
+        return save_part(k);
+    if (!save(k, k->path))
+        return false;
+    if (back && (newer || k->best))
+        printf(", as epoch %d left it", (int)k->kept.epoch);
+    printf("\n");
+    return true;
+}

@@ -1,0 +1,170 @@
+/* run.c: trains for all epochs, or until a signal or a failure ends it, and leaves everything in good order. */
+#include "run.h"
+#include <errno.h>
+#include <string.h>
+
+/* ---- as it goes ---- */
+
+int run_batch(void *user, const cn_batch_info *batch) {
+    run *r = user;
+    double before = batch->batch > 1 ? r->part_rate : 0.0;
+    r->part_rate = before + (batch->learning_rate - before) / (double)batch->batch;
+    r->part = *batch;
+    progress_batch(&r->progress, batch);
+    return interruption() != 0;
+}
+
+/* A log that cannot be written any more is no reason to lose the training. */
+static void log_epoch(run *r, const cn_epoch_info *epoch) {
+    if (!r->log || epoch_log_write(r->log, r->log_path, epoch))
+        return;
+    fclose(r->log);
+    r->log = NULL;
+    r->failed = true;
+}
+
+static int on_epoch(void *user, const cn_epoch_info *epoch) {
+    run *r = user;
+    r->part.batch = 0;
+    r->tests++;
+    progress_epoch(&r->progress, epoch);
+    if (epoch->test_accuracy > r->best.test_accuracy || r->best.epoch == 0)
+        r->best = *epoch;
+    log_epoch(r, epoch);
+    keeper_epoch(&r->keeper, epoch);
+    return interruption() != 0;
+}
+
+/* ---- how it ended ---- */
+
+/* The batches of an epoch that was cut short. */
+static part_epoch unfinished(const run *r) {
+    const cn_batch_info *b = &r->part;
+    part_epoch part = {.share = b->batch > 0 ? (double)b->batch / (double)b->batches : 0.0,
+                       .so_far = CN_EPOCH_INFO_INIT};
+    part.so_far.epoch = b->epoch;
+    part.so_far.train_loss = b->average_loss;
+    part.so_far.train_accuracy = b->average_accuracy;
+    part.so_far.learning_rate = r->part_rate;
+    part.so_far.seconds = b->seconds;
+    part.so_far.images_per_second = b->seconds > 0.0 ? (double)b->images / b->seconds : 0.0;
+    return part;
+}
+
+/* "after 3 of 20 epochs and 12 of 63 batches of the next". */
+static void extent_text(const run *r, char *text, size_t size) {
+    int used = snprintf(text, size, "after %d of %d epochs", (int)cn_trainer_epoch_count(r->trainer), r->recipe.epochs);
+    if (r->part.batch > 0)
+        snprintf(text + used, size - (size_t)used, " and %d of %d batches of the next", (int)r->part.batch,
+                 (int)r->part.batches);
+}
+
+/* What the accuracies were, never one beside a model that has another. */
+static void print_accuracy(const run *r, const cn_epoch_info *last) {
+    double best = 100.0 * r->best.test_accuracy, end = 100.0 * last->test_accuracy;
+    int epoch = (int)r->best.epoch;
+    char text[256];
+    if (r->best.epoch == last->epoch)
+        snprintf(text, sizeof text, "Best test accuracy %.2f %%, in epoch %d, the last", best, epoch);
+    else if (r->keeper.best)
+        snprintf(text, sizeof text,
+                 "Best test accuracy %.2f %%, in epoch %d, which is kept; the last epoch's is %.2f %%. Chosen by the "
+                 "test images, it flatters a little.",
+                 best, epoch, end);
+    else
+        snprintf(text, sizeof text,
+                 "Test accuracy %.2f %%, in epoch %d, the last; in epoch %d it was %.2f %% (see --keep best)", end,
+                 (int)last->epoch, epoch, best);
+    print_fitting(text);
+}
+
+/* A plateau's rate that has fallen to nothing early explains a poor result. */
+static void print_remark_on_rate(const run *r) {
+    int64_t epochs = cn_trainer_epoch_count(r->trainer), idle = 0;
+    cn_epoch_info first = CN_EPOCH_INFO_INIT, epoch = CN_EPOCH_INFO_INIT;
+    if (r->recipe.schedule.kind != CN_SCHEDULE_PLATEAU || cn_trainer_epoch_info(r->trainer, 0, &first) != CN_OK)
+        return;
+    for (int64_t i = 0; i < epochs; i++)
+        if (cn_trainer_epoch_info(r->trainer, i, &epoch) == CN_OK && epoch.learning_rate < 1e-3 * first.learning_rate)
+            idle++;
+    if (4 * idle <= epochs)
+        return;
+    char text[256];
+    snprintf(
+        text, sizeof text,
+        "In the last %d epochs the rate was below a thousandth of the first: they changed next to nothing. With few "
+        "images --patience 3, or --recipe fast, trains on.",
+        (int)idle);
+    print_fitting(text);
+}
+
+static void print_results(const run *r) {
+    cn_epoch_info last = CN_EPOCH_INFO_INIT;
+    int64_t epochs = cn_trainer_epoch_count(r->trainer);
+    if (r->profile) {
+        int64_t trained = epochs * cn_dataset_count(r->train) + (r->part.batch > 0 ? r->part.images : 0);
+        profile_print(r->profile, &(profile_run){r->model, trained + r->tests * cn_dataset_count(r->test), trained});
+    }
+    if (epochs > 0 && cn_trainer_epoch_info(r->trainer, epochs - 1, &last) == CN_OK)
+        print_accuracy(r, &last);
+    print_remark_on_rate(r);
+}
+
+/* ---- what it leaves ---- */
+
+static void close_log(run *r, const part_epoch *part) {
+    if (r->log && !epoch_log_write_part(r->log, r->log_path, part))
+        r->failed = true;
+    if (r->log && !epoch_log_close(r->log, r->log_path))
+        r->failed = true;
+    r->log = NULL;
+}
+
+static void report(run *r, setting_list *s, const char *title, const part_epoch *part) {
+    cn_report page = CN_REPORT_INIT;
+    const char *values[SETTINGS];
+    page.title = title;
+    page.model = r->model;
+    page.dataset = r->test;
+    page.setting_count = s->count;
+    page.setting_names = s->names;
+    page.setting_values = settings_values(s, values);
+    if (report_write(r->context, r->report_path, r->trainer, &page, part))
+        printf("Report in %s/report.html\n", r->report_path);
+    else
+        r->failed = true;
+}
+
+static void leave(run *r, cn_status status, setting_list *s, const char *title, const char *extent) {
+    part_epoch part = unfinished(r);
+    char longer[160];
+    close_log(r, &part);
+    if (!keeper_end(&r->keeper, part.share > 0.0, status != CN_ERR_NUMERIC))
+        r->failed = true;
+    if (!r->report_path)
+        return;
+    bool complete = status == CN_OK && !interruption();
+    if (!complete)
+        settings_add(s, "ended", "%s %s", status == CN_OK ? "interrupted" : "failed", extent);
+    if (r->keeper.best && r->keeper.kept.epoch)
+        settings_add(s, "kept", "epoch %d, the best on the test images", (int)r->keeper.kept.epoch);
+    snprintf(longer, sizeof longer, "%s%s", title, complete ? "" : status == CN_OK ? " (interrupted)" : " (failed)");
+    report(r, s, longer, &part);
+}
+
+int run_train(run *r, setting_list *list, const char *title) {
+    char extent[96];
+    r->progress = progress_begin(r->recipe.epochs);
+    cn_status status = cn_trainer_fit(r->trainer, r->recipe.epochs, on_epoch, r);
+    progress_wipe(&r->progress);
+    extent_text(r, extent, sizeof extent);
+    if (status != CN_OK)
+        complain("training stopped %s: %s", extent, library_error());
+    else if (interruption())
+        complain("interrupted %s", extent);
+    print_results(r);
+    leave(r, status, list, title, extent);
+    if (status != CN_OK || r->failed)
+        return EXIT_FAILURE;
+    return interruption() ? 128 + interruption() : EXIT_SUCCESS; /* as a shell reports a signal */
+}

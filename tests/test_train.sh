@@ -1,0 +1,224 @@
+#!/bin/sh
+# test_train.sh: convnet-train as a user would meet it on a bad day: signals, full disks, losses that are no numbers,
+# files that are others, models of other classes, narrow terminals. What it has is never lost, nor what was there.
+. tests/programs.sh
+
+# picture FILE BYTE: a small PPM file all of one value.
+picture() {
+    { printf 'P6\n32 32\n255\n'; head -c 3072 /dev/zero | tr '\0' "$2"; } >"$1"
+}
+
+# signalled NAME PATTERN [ARGUMENT]...: runs convnet-train in the foreground, since shells have what runs in the
+# background ignore Ctrl-C; sends it the signal when the pattern is in what it prints; leaves the exit code in $code.
+signalled() {
+    signal=$1 pattern=$2
+    shift 2
+    line="convnet-train $* (SIG$signal)"
+    : >"$dir/out"
+    rm -f "$dir/pid"
+    {
+        tries=0
+        until grep -q "$pattern" "$dir/out" || [ $tries -ge 1200 ]; do
+            sleep 0.05
+            tries=$((tries + 1))
+        done
+        kill "-$signal" "$(cat "$dir/pid")"
+    } 2>"$dir/killer" &
+    sh -c 'echo $$ >"$0"; exec "$@"' "$dir/pid" "$bin/convnet-train" "$@" >"$dir/out" 2>"$dir/err"
+    code=$?
+    wait
+}
+first_epoch='^ *1 .*[0-9]$' heading='^ *epoch '
+
+# ---- signals: the model, the log and the report are written, and say how the run ended ----
+
+model=$dir/model.safetensors
+for each in INT/130 TERM/143 HUP/129 USR1/138; do
+    rm -f "$model"
+    signalled "${each%/*}" "$first_epoch" --data synthetic:300 --epochs 100000 --out "$model" --log "$dir/log.csv" \
+        --report "$dir/report"
+    case $(uname) in Linux) expect $code -eq "${each#*/}" ;; esac
+    says err "interrupted after"
+    says out "Saved as $model"
+    says out "Report in $dir/report/report.html"
+    run 0 summary "$model"
+    expect "$(grep -c 'interrupted' "$dir/report/report.html")" -gt 0
+    expect "$(grep -cE '^1,' "$dir/log.csv")" -eq 1
+done
+
+# Within an epoch: the log and the report's history have the part of it, as a part.
+cp "$model" "$dir/good.safetensors"
+signalled INT "$heading" --data synthetic:20000 --epochs 3 --out "$model" --log "$dir/log.csv" --report "$dir/report"
+expect $code -eq 130
+says out "$model is there, and is replaced when the first epoch is over"
+if grep -q 'batches of the next' "$dir/err"; then
+    says err "interrupted after 0 of 3 epochs and "
+    says err "'$model' stays as it was, since no epoch was completed"
+    says out "Saved as $model.part, as it is within the first epoch"
+    run 0 summary "$model.part"
+    expect "$(grep -cE '^0\.[0-9]{3},[0-9.]+,[0-9.]+,,,0.01,' "$dir/log.csv")" -eq 1
+    expect "$(tail -1 "$dir/log.csv")" = "$(tail -1 "$dir/report/history.csv")"
+else
+    says err "nothing was trained, so nothing is saved"
+fi
+checks=$((checks + 1))
+cmp -s "$model" "$dir/good.safetensors" || fail "an untrained model has replaced a good one"
+
+# A second Ctrl-C does not wait for the rest of the batch, and leaves what was there.
+line="convnet-train, interrupted twice"
+signalled INT "$heading" --data synthetic:300 --epochs 1 --batch 300 --threads 1 --out "$model"
+expect "$code" -ne 1
+
+# A reader that is gone.
+line="convnet-train | head -1"
+rm -f "$model"
+{ "$bin/convnet-train" --data synthetic:300 --epochs 100000 --out "$model" 2>"$dir/err"; echo $? >"$dir/code"; } |
+    head -1 >"$dir/out"
+expect "$(cat "$dir/code")" -eq 141
+run 0 summary "$model"
+
+# What was ignored when it began stays ignored.
+line="convnet-train, hung up under nohup"
+rm -f "$model"
+(trap '' HUP; exec "$bin/convnet-train" --data synthetic:300 --epochs 3 --out "$model" >"$dir/out" 2>"$dir/err") &
+pid=$!
+tries=0
+until grep -q "$heading" "$dir/out" || [ $tries -ge 600 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+kill -HUP $pid
+wait $pid
+expect $? -eq 0
+expect "$(grep -c '^ *[123] ' "$dir/out")" -eq 3
+
+# Killed: an epoch is lost, no more.
+rm -f "$model"
+signalled KILL '^ *2 .*[0-9]$' --data synthetic:300 --epochs 100000 --out "$model"
+expect $code -eq 137
+run 0 summary "$model"
+
+# ---- a loss that is no number ----
+
+diverging="--data synthetic:200 --norm none --schedule one-cycle --max-lr 400 --rise 0.95 --epochs 12 --momentum 0.98"
+rm -f "$model"
+run 1 train $diverging --out "$model" --log "$dir/log.csv" --report "$dir/nan"
+says err "the loss is nan"
+says out "Saved as $model"
+expect -s "$dir/nan/report.html"
+run 0 test "$model" --data synthetic:200
+run 1 train --data synthetic:100 --norm none --lr 1000 --epochs 2 --batch 20 --out "$dir/first.safetensors"
+says out "Saved as $dir/first.safetensors, as it is within the first epoch"
+run 0 summary "$dir/first.safetensors"
+
+# ---- which epoch is kept, and what is said of it ----
+
+run 0 train --data synthetic:200 --epochs 3 --out "$dir/last.safetensors" --seed 5 --schedule constant --lr 0.05
+says out "est accuracy $(awk '$1 == 3 { print $5 }' "$dir/out") %, in epoch 3, the last"
+run 0 train --data synthetic:200 --epochs 6 --keep best --out "$model" --seed 5 --schedule constant --lr 0.2
+best=$(awk '/^ *[1-6] /{ if ($5 > most) most = $5 } END { print most }' "$dir/out")
+says out "Best test accuracy $best %, in epoch "
+says out "Saved as $model, as epoch "
+run 0 test "$model" --data synthetic:200
+says out "accuracy $best %"
+mistake "--keep 'first': want last or best" train --data synthetic --keep first
+
+# A rate that has fallen to nothing is told.
+run 0 train --data synthetic:40 --epochs 10 --lr 1e-6 --factor 0.0001
+says out "they changed next to nothing"
+run 0 train --data synthetic:40 --epochs 3 --schedule step --step-size 1 --factor 0.0001
+checks=$((checks + 1))
+! grep -q "next to nothing" "$dir/out" || fail "that was asked for"
+
+# A short run's average is not what it began with.
+run 0 train --data synthetic:160 --recipe best --epochs 20 --log "$dir/log.csv"
+expect "$(tail -1 "$dir/log.csv" | cut -d, -f5 | cut -d. -f1)" -gt 20
+# One cycle's rates are the epochs' means: up, and down to nearly nothing.
+expect "$(cut -d, -f6 "$dir/log.csv" | awk 'NR > 1 { if ($1 > most) most = $1; last = $1 } END { print (most > 0.012 && last > 1e-4) }')" -eq 1
+
+# ---- models of other classes ----
+
+mkdir -p "$dir/pets/cat" "$dir/pets/dog" "$dir/other/dog" "$dir/other/cow"
+for i in 1 2 3 4 5 6; do
+    picture "$dir/pets/cat/$i.ppm" '\040'
+    picture "$dir/pets/dog/$i.ppm" '\340'
+    picture "$dir/other/cow/$i.ppm" '\040'
+    picture "$dir/other/dog/$i.ppm" '\340'
+done
+run 1 train --data "folder:$dir/pets" --model pretrained --epochs 1 --out "$dir/pets.safetensors"
+says err "the model tells 10 classes apart, but 'folder:$dir/pets' has 2. The model's: airplane, automobile, "
+says err "The data's: cat, dog"
+silent out
+expect ! -e "$dir/pets.safetensors"
+run 0 train --data "folder:$dir/pets" --epochs 1 --out "$dir/pets.safetensors"
+run 0 train --data "folder:$dir/pets" --model "$dir/pets.safetensors" --epochs 1
+run 1 train --data "folder:$dir/other" --model "$dir/pets.safetensors" --epochs 1
+says err "class 0 is 'cat' to the model, but 'cow' in 'folder:$dir/other'. The model's: cat, dog. The data's: cow, dog"
+run 1 test "$dir/pets.safetensors" --data "folder:$dir/other"
+says err "class 0 is 'cat' to the model, but 'cow'"
+mv "$dir/other/cow" "$dir/other/0" && mv "$dir/other/dog" "$dir/other/1"
+run 0 test "$dir/pets.safetensors" --data "folder:$dir/other"
+says err "warning: folder:$dir/other knows its classes by number only"
+mv "$dir/other/0" "$dir/other/2"
+run 1 test "$dir/pets.safetensors" --data "folder:$dir/other"
+says err "class 0 is 'cat' to the model, but '1'"
+
+# ---- files that are one and the same, under whatever name ----
+
+cp "$model" "$dir/keep.safetensors"
+ln -s "$model" "$dir/link"
+ln "$model" "$dir/hard"
+mistake "--model and --log are both '$model'" train --data synthetic --model "$model" --log "$model"
+for name in "$dir/./model.safetensors" "$dir/link" "$dir/hard"; do
+    mistake "are the same file" train --data synthetic --model "$model" --log "$name"
+    mistake "are the same file" train --data synthetic --out "$model" --log "$name"
+done
+mistake "are the same file" train --data synthetic --out "$dir/new" --log "$dir/report/../new"
+mistake "are the same file" train --data synthetic --report "$dir/report" --log "$dir/./report/history.csv"
+ln -s "$model" "$dir/report/curves-link"
+rm "$dir/report/curves.svg" && ln -s "$model" "$dir/report/curves.svg"
+mistake "are the same file" train --data synthetic --report "$dir/report" --model "$model"
+rm "$dir/report/curves.svg"
+checks=$((checks + 1))
+cmp -s "$model" "$dir/keep.safetensors" || fail "the model was changed"
+run 0 train --data synthetic:40 --epochs 1 --model "$model" --out "$model"
+run 1 train --data "folder:$dir/pets" --epochs 1 --log "$dir/pets/cat/1.ppm"
+says err "lies with the data"
+run 0 train --data synthetic:40 --epochs 1 --log /dev/null
+
+# ---- a folder that goes away while the training runs ----
+
+line="convnet-train, its folder removed"
+mkdir "$dir/gone"
+: >"$dir/out"
+"$bin/convnet-train" --data synthetic:300 --epochs 3 --out "$dir/gone/m.safetensors" >"$dir/out" 2>"$dir/err" &
+pid=$!
+tries=0
+until grep -q "$heading" "$dir/out" || [ $tries -ge 600 ]; do
+    sleep 0.05
+    tries=$((tries + 1))
+done
+rm -rf "$dir/gone"
+wait $pid
+expect $? -eq 1
+expect "$(grep -c 'the training goes on' "$dir/err")" -eq 1
+says err "the model is in '"
+kept=$(sed -n "s/.*the model is in '\(.*\)' instead/\1/p" "$dir/err")
+run 0 summary "$kept"
+rm -f "$kept"
+
+# ---- terminals: a line is rewritten, and never longer than the window is wide ----
+
+if script -qec true /dev/null >"$dir/out" 2>&1; then
+    for columns in 26 40 60 80 200; do
+        line="convnet-train on a terminal of $columns columns"
+        TERM=xterm script -qec "stty cols $columns; $bin/convnet-train --data synthetic:300 --epochs 2" /dev/null \
+            >"$dir/out" 2>"$dir/err"
+        tr '\r' '\n' <"$dir/out" | sed "s/$(printf '\033')\[K//g; s/×/x/g" >"$dir/lines"
+        expect "$(awk -v most=$columns 'length > most' "$dir/lines" | wc -l)" -eq 0
+        expect "$(grep -c ' left$' "$dir/lines")" -ge 2
+        expect "$(grep -cE '^ *[12] .*[0-9.]$' "$dir/lines")" -ge 2
+    done
+fi
+
+done_with train
