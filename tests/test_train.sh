@@ -8,6 +8,15 @@ picture() {
     { printf 'P6\n32 32\n255\n'; head -c 3072 /dev/zero | tr '\0' "$2"; } >"$1"
 }
 
+# await PATTERN: until that is in what the last program prints, or half a minute has passed.
+await() {
+    tries=0
+    until grep -q "$1" "$dir/out" || [ $tries -ge 600 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+}
+
 # signalled NAME PATTERN [ARGUMENT]...: runs convnet-train in the foreground, since shells have what runs in the
 # background ignore Ctrl-C; sends it the signal when the pattern is in what it prints; leaves the exit code in $code.
 signalled() {
@@ -17,11 +26,7 @@ signalled() {
     : >"$dir/out"
     rm -f "$dir/pid"
     {
-        tries=0
-        until grep -q "$pattern" "$dir/out" || [ $tries -ge 1200 ]; do
-            sleep 0.05
-            tries=$((tries + 1))
-        done
+        await "$pattern"
         kill "-$signal" "$(cat "$dir/pid")"
     } 2>"$dir/killer" &
     sh -c 'echo $$ >"$0"; exec "$@"' "$dir/pid" "$bin/convnet-train" "$@" >"$dir/out" 2>"$dir/err"
@@ -80,13 +85,10 @@ run 0 summary "$model"
 # What was ignored when it began stays ignored.
 line="convnet-train, hung up under nohup"
 rm -f "$model"
+: >"$dir/out"
 (trap '' HUP; exec "$bin/convnet-train" --data synthetic:300 --epochs 3 --out "$model" >"$dir/out" 2>"$dir/err") &
 pid=$!
-tries=0
-until grep -q "$heading" "$dir/out" || [ $tries -ge 600 ]; do
-    sleep 0.1
-    tries=$((tries + 1))
-done
+await "$heading"
 kill -HUP $pid
 wait $pid
 expect $? -eq 0
@@ -193,11 +195,7 @@ mkdir "$dir/gone"
 : >"$dir/out"
 "$bin/convnet-train" --data synthetic:300 --epochs 3 --out "$dir/gone/m.safetensors" >"$dir/out" 2>"$dir/err" &
 pid=$!
-tries=0
-until grep -q "$heading" "$dir/out" || [ $tries -ge 600 ]; do
-    sleep 0.05
-    tries=$((tries + 1))
-done
+await "$heading"
 rm -rf "$dir/gone"
 wait $pid
 expect $? -eq 1
