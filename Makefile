@@ -85,7 +85,8 @@ HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Suites in which the instruction set plays no part run once; the others once for each.
 SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base batches cifar context data data_out_of_memory folder \
-               idx image_files image_overlay image_resize interface json model_damage model_out_of_memory models \
+               idx image_files image_hostile image_overlay image_resize interface json model_damage \
+               model_out_of_memory models \
                out_of_memory pretrained random reference report safetensors schedule structs summary synthetic tensor \
                threads trace views zoo)
 ifeq ($(CONFIG),tsan)

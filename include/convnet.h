@@ -254,12 +254,28 @@ CN_API int64_t cn_tensor_count(const cn_tensor *tensor); /* elements in all */
 CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 
 /* ------------------------------------------------------------------------------------------ */
-/* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels  */
+/* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels, */
+/* at most 2^20 high or wide                                                                  */
 
-/* Reads a PNG, JPEG, PPM (P6) or PGM (P5) file of any kind, known by its first bytes: palettes are resolved, 16 bits
- * become 8, transparent places white, CMYK becomes RGB, and photographs are turned upright as their Exif data say.
- * CN_ERR_IO; CN_ERR_FORMAT: no such file, damaged, cut short, or above 2^27 pixels, which is seen before memory is
- * asked for; CN_ERR_UNSUPPORTED: PNG or JPEG in a build without images. */
+/* Reads a PNG, JPEG, PPM, PGM or PBM file (P1 to P6), from disk or memory, known by its first bytes. The result is grey
+ * or RGB as the file is: palettes are resolved, samples of other depths become 8 bits, transparent places are laid over
+ * white (rounded once), CMYK becomes RGB, stored as Adobe does, whether or not its segment says so. Photographs are
+ * turned upright as their Exif data say, in a JPEG's APP1 segment or a PNG's eXIf chunk; XMP and Exif packed in text are
+ * not looked at, nor are gamma and colour profiles.
+ *
+ * A picture is read if all its pixels are there, and those checksums right that cover them: what follows the pixels, an
+ * end marker that is missing, and damage to a PNG's ancillary chunks other than tRNS do not matter. (Progressive and
+ * arithmetic JPEGs need their end marker; without it, nobody knows what is missing.)
+ *
+ * Hostile files: size is seen to before memory is asked for. More than 2^27 pixels, 2^20 a side, or more than the bytes
+ * of the file can hold (an arithmetic code is granted 2^20, and 512 a byte) are CN_ERR_FORMAT, as are JPEGs of more than
+ * 500 scans or 2^32 pixels in all scans. Beside the file (at most 1 GiB), loading takes the picture's 1 or 3 bytes a
+ * pixel, and a few rows; libjpeg takes up to 640 MiB for progressive JPEGs and refuses those that want more, so that no
+ * picture takes above 1 GiB. All of this comes from the context's allocator except libjpeg's own memory, which comes
+ * from malloc.
+ *
+ * CN_ERR_IO; CN_ERR_FORMAT: none of these formats, damaged, cut short, or too large; CN_ERR_UNSUPPORTED: PNG or JPEG in
+ * a build without images. */
 CN_API cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image);
 CN_API cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image);
 

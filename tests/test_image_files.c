@@ -3,6 +3,7 @@
 #include "golden_images.h"
 #include "testing.h"
 #include "base/base.h"
+#define FUZZ_REPLAY
 #include "fuzz_image.c" /* LLVMFuzzerTestOneInput, which replays the corpus */
 #include <dirent.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ static unsigned char *read_bytes(const char *file, size_t *bytes) {
 }
 
 static bool is_pnm(const char *file) {
-    return strstr(file, ".pgm") || strstr(file, ".ppm");
+    return strstr(file, ".pbm") || strstr(file, ".pgm") || strstr(file, ".ppm");
 }
 
 /* ---- reading ---- */
@@ -61,6 +62,41 @@ START_TEST(every_kind_of_file_is_read) {
 }
 END_TEST
 
+/* Bytes at the end of a file that no pixel depends on: all behind the last IDAT of a PNG, the end marker of a JPEG of
+ * one scan and the bits that fill up its last byte, a blank behind the last number of a text. */
+static size_t spare_bytes(const char *file, const unsigned char *data, size_t bytes) {
+    size_t spare = 0;
+    if (strstr(file, ".png"))
+        for (size_t at = 8; at < bytes; at += 12u + ((size_t)data[at + 2] << 8 | data[at + 3]))
+            spare = memcmp(data + at + 4, "IDAT", 4) == 0 ? bytes - at - 12 - ((size_t)data[at + 2] << 8 | data[at + 3])
+                                                          : spare;
+    else if (strstr(file, ".jpg") && !strstr(file, "progressive"))
+        spare = 3;
+    else if (strstr(file, "_text"))
+        spare = 4; /* a number may lose digits and still be one */
+    return spare;
+}
+
+/* A whole picture, or none, and that said. */
+static void check_beginning(const golden_image *golden, const unsigned char *data, size_t cut, size_t bytes) {
+    unsigned char *beginning = malloc(cut + 1); /* so that sanitizers see its end */
+    cn_tensor *image = (cn_tensor *)beginning;
+    memcpy(beginning, data, cut);
+    cn_status status = cn_image_load_memory(ctx, beginning, cut, &image);
+    if (status == CN_OK && cut + spare_bytes(golden->file, data, bytes) >= bytes)
+        ck_assert_uint_eq((size_t)cn_tensor_count(image), golden->bytes);
+    else
+        ck_assert_msg(status == CN_ERR_FORMAT && !image, "%s: %zu of %zu bytes: %s", golden->file, cut, bytes,
+                      cn_status_string(status));
+    if (status == CN_OK && !strstr(golden->file, "_text") && !strstr(golden->file, "_behind"))
+        golden_compare_image(golden, image, golden->number[0], golden->number[1], golden->number[2],
+                             strstr(golden->file, ".jpg") ? 2 : 0);
+    if (strstr(golden->file, ".png") && cut + spare_bytes(golden->file, data, bytes) >= bytes)
+        ck_assert_msg(status == CN_OK, "%s: %zu of %zu bytes: %s", golden->file, cut, bytes, cn_last_error());
+    cn_tensor_free(image);
+    free(beginning);
+}
+
 /* Every beginning of every file, and the file with a byte changed: a status and no picture, or a picture. */
 static void check_damage(const golden_image *golden) {
     size_t bytes;
@@ -70,14 +106,8 @@ static void check_damage(const golden_image *golden) {
         cn__free(ctx, data);
         return;
     }
-    for (size_t cut = 0; cut < bytes; cut++) {
-        unsigned char *beginning = malloc(cut + 1); /* so that sanitizers see its end */
-        memcpy(beginning, data, cut);
-        cn_status status = cn_image_load_memory(ctx, beginning, cut, &image);
-        ck_assert_msg(status == CN_ERR_FORMAT && !image, "%s: %zu of %zu bytes: %s", golden->file, cut, bytes,
-                      cn_status_string(status));
-        free(beginning);
-    }
+    for (size_t cut = 0; cut < bytes; cut++)
+        check_beginning(golden, data, cut, bytes);
     for (size_t at = 0; at < bytes; at++)
         for (int bit = 0; bit < 8; bit += 1 + 2 * test_quick()) {
             data[at] ^= (unsigned char)(1 << bit);
@@ -107,41 +137,15 @@ START_TEST(absurd_sizes_are_refused_before_memory_is_asked_for) {
     ck_fails(cn_image_load_memory(ctx, nothing, sizeof nothing, &image), CN_ERR_FORMAT, "has 0×7 pixels");
     ck_fails(cn_image_load_memory(ctx, longer, sizeof longer, &image), CN_ERR_FORMAT, "for 9999×9999 pixels");
     ck_fails(cn_image_load_memory(ctx, level, sizeof level, &image), CN_ERR_FORMAT, "largest value");
-    ck_fails(cn_image_load_memory(ctx, words, sizeof words, &image), CN_ERR_FORMAT, "not a row of numbers");
+    ck_fails(cn_image_load_memory(ctx, words, sizeof words, &image), CN_ERR_FORMAT, "a number is wanted");
     ck_fails(cn_image_load_memory(ctx, endless, sizeof endless - 1, &image), CN_ERR_FORMAT, "ends too early");
     ck_fails(cn_image_load_memory(ctx, digits, sizeof digits, &image), CN_ERR_FORMAT, "pixels");
 }
 END_TEST
 
-/* The same for a PNG file, whose header has a checksum of its own. */
-START_TEST(an_absurd_png_is_refused) {
-    static unsigned char file[] =
-        "\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\1\0\0\0\1\0\0\x08\2\0\0\0\0\0\0\0" /* 65536×65536 */
-        "\0\0\0\1IDAT.\0\0\0\0";
-    static const unsigned char large[] = {0, 1, 0, 0, 0, 1, 0, 0}, long_one[] = {0, 0, 32, 0, 0, 0, 32, 0};
-    cn_tensor *image;
-    static const struct {
-        const unsigned char *size;
-        const char *message;
-    } cases[] = {{large, "65536×65536 pixels"}, {long_one, "ends too early"}};
-    for (int i = 0; CN_WITH_IMAGES && i < 2; i++) {
-        memcpy(file + 16, cases[i].size, 8);
-        uint32_t crc = 0xffffffffu;
-        for (int at = 12; at < 29; at++) {
-            crc ^= file[at];
-            for (int bit = 0; bit < 8; bit++)
-                crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-        }
-        for (int k = 0; k < 4; k++)
-            file[29 + k] = (unsigned char)(~crc >> (24 - 8 * k));
-        ck_fails(cn_image_load_memory(ctx, file, sizeof file - 1, &image), CN_ERR_FORMAT, cases[i].message);
-    }
-}
-END_TEST
-
 START_TEST(what_is_no_picture_is_refused) {
     cn_tensor *image;
-    ck_fails(cn_image_load_memory(ctx, "GIF89a", 6, &image), CN_ERR_FORMAT, "is no PNG, JPEG, PPM or PGM");
+    ck_fails(cn_image_load_memory(ctx, "GIF89a", 6, &image), CN_ERR_FORMAT, "is no PNG, JPEG, PPM, PGM or PBM");
     ck_fails(cn_image_load_memory(ctx, "", 0, &image), CN_ERR_FORMAT, "is no PNG");
     ck_fails(cn_image_load(ctx, "tests/golden/images.txt", &image), CN_ERR_FORMAT, "'tests/golden/images.txt' is no");
     ck_fails(cn_image_load(ctx, "/nowhere/x.png", &image), CN_ERR_IO, "cannot open '/nowhere/x.png'");
@@ -295,7 +299,6 @@ int main(void) {
     tcase_add_test(group, every_kind_of_file_is_read);
     tcase_add_test(group, damaged_files_are_a_status);
     tcase_add_test(group, absurd_sizes_are_refused_before_memory_is_asked_for);
-    tcase_add_test(group, an_absurd_png_is_refused);
     tcase_add_test(group, what_is_no_picture_is_refused);
     tcase_add_test(group, what_is_written_is_read_again);
     tcase_add_test(group, a_png_in_memory_is_that_of_the_file);

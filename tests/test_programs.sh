@@ -215,7 +215,7 @@ done
 echo "no picture" >"$photos/light/note.txt"
 run 0 train --data "folder:$photos" --epochs 2 --no-augment --out "$dir/photos.safetensors"
 says out "16 training and 4 test images of 3×32×32 in 2 classes"
-says err "note.txt' is no PNG, JPEG, PPM or PGM file"
+says err "note.txt' is no PNG, JPEG, PPM, PGM or PBM file"
 expect "$(grep -c "note.txt" "$dir/err")" -eq 1 # both parts are read at once
 run 0 test "$dir/photos.safetensors" --data "folder:$photos"
 says out " of 4)"

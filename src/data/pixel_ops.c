@@ -2,6 +2,7 @@
  * of a PIL image. Every result pixel looks up where it comes from; a pixel's centre lies at (x + 1/2, y + 1/2). */
 #include "data/augmentation.h"
 #include "data/data.h"
+#include "image/image.h"
 #include <math.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ void cn__grayscale(cn__shape shape, const uint8_t *from, uint8_t *to) {
     size_t plane = plane_size(shape);
     const uint8_t *red = from, *green = from + plane, *blue = green + plane;
     for (size_t i = 0; i < plane; i++)
-        to[i] = (uint8_t)((red[i] * 19595u + green[i] * 38470u + blue[i] * 7471u + 0x8000u) >> 16);
+        to[i] = cn__luma(red[i], green[i], blue[i]);
     memcpy(to + plane, to, plane);
     memcpy(to + 2 * plane, to, plane);
 }

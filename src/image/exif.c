@@ -3,7 +3,7 @@
 #include "image/image.h"
 #include <string.h>
 
-#define HEAD        6 /* "Exif" and two zeros, before the TIFF structure */
+#define HEAD        6 /* "Exif" and two zeros, which JPEG files have before the TIFF structure */
 #define ENTRY       12
 #define ORIENTATION 0x0112
 #define SHORT       3
@@ -25,9 +25,10 @@ static uint32_t number(const tiff *t, size_t at, int width) {
 }
 
 int cn__exif_orientation(const unsigned char *data, size_t bytes) {
-    if (bytes < HEAD + 8 || memcmp(data, "Exif\0", HEAD) != 0)
+    size_t head = bytes >= HEAD && memcmp(data, "Exif\0", HEAD) == 0 ? HEAD : 0;
+    tiff t = {data + head, bytes - head, bytes > head && data[head] == 'M'};
+    if (t.bytes < 8 || memcmp(t.data, t.big_endian ? "MM\0*" : "II*\0", 4) != 0)
         return 0;
-    tiff t = {data + HEAD, bytes - HEAD, data[HEAD] == 'M'};
     size_t directory = number(&t, 4, 4), entries = number(&t, directory, 2);
     for (size_t i = 0; i < entries; i++) {
         size_t entry = directory + 2 + i * ENTRY;

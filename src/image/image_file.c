@@ -1,48 +1,10 @@
 /* image_file.c: pictures loaded as the first bytes of their file say, and saved as the ending of its name does. */
 #include "image/image.h"
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #define MAX_FILE    (1u << 30) /* bytes */
 #define MAGIC_BYTES 8
-
-cn_status cn__image_check(const cn_tensor *image, const char *what) {
-    char text[CN__SHAPE_TEXT];
-    const int64_t *shape = image->shape;
-    bool picture = image->dtype == CN_DTYPE_UINT8 && image->dims == 4 && shape[0] == 1 &&
-                   (shape[1] == 1 || shape[1] == 3) && shape[2] > 0 && shape[3] > 0;
-    if (!picture)
-        return cn__error(CN_ERR_SHAPE, "%s is %s%s, wanted uint8 [1, 1 or 3, H, W]", what,
-                         image->dtype == CN_DTYPE_UINT8 ? "" : "not uint8 but ",
-                         cn__shape_text(text, image->dims, shape));
-    if (image->count / shape[1] > CN__MAX_PIXELS)
-        return cn__error(CN_ERR_SHAPE, "%s has %lld×%lld pixels, more than %d", what, (long long)shape[3],
-                         (long long)shape[2], CN__MAX_PIXELS);
-    return CN_OK;
-}
-
-cn_status cn__image_new(const cn__encoded *file, int channels, uint64_t height, uint64_t width, uint64_t most_pixels,
-                        cn_tensor **image) {
-    if (height < 1 || width < 1 || height > CN__MAX_PIXELS || width > CN__MAX_PIXELS / height)
-        return cn__error(CN_ERR_FORMAT, "'%s' has %llu×%llu pixels, wanted 1 to %d", file->name,
-                         (unsigned long long)width, (unsigned long long)height, CN__MAX_PIXELS);
-    if (height * width > most_pixels)
-        return cn__error(CN_ERR_FORMAT, "'%s' ends too early: %zu bytes for %llu×%llu pixels", file->name, file->bytes,
-                         (unsigned long long)width, (unsigned long long)height);
-    const int64_t shape[4] = {1, channels, (int64_t)height, (int64_t)width};
-    return cn_tensor_new(file->ctx, CN_DTYPE_UINT8, 4, shape, image);
-}
-
-cn_status cn__image_failed(const char *name, const char *format, bool no_memory, const char *message) {
-    if (no_memory)
-        return cn__error(CN_ERR_MEMORY, "no memory for the %s '%s'", format, name);
-    return cn__error(CN_ERR_FORMAT, "'%s' is a damaged %s: %s", name, format, message);
-}
-
-cn_status cn__image_left_out(const char *format) {
-    return cn__error(CN_ERR_UNSUPPORTED, "this build has no %s (WITH_IMAGES=0)", format);
-}
 
 /* ---- loading ---- */
 
@@ -57,20 +19,20 @@ static decoder find_decoder(const unsigned char *data, size_t bytes) {
     } formats[] = {
         {"\x89PNG\r\n\x1a\n", 8, cn__png_decode},
         {"\xff\xd8\xff", 3, cn__jpeg_decode},
-        {"P5", 2, cn__pnm_decode},
-        {"P6", 2, cn__pnm_decode},
     };
     for (size_t i = 0; i < CN__COUNT(formats); i++)
         if (bytes >= formats[i].bytes && memcmp(data, formats[i].magic, formats[i].bytes) == 0)
             return formats[i].decode;
-    return NULL;
+    return cn__pnm_begins(data, bytes) ? cn__pnm_decode : NULL;
+}
+
+static cn_status no_picture(const char *name) {
+    return cn__error(CN_ERR_FORMAT, "'%s' is no PNG, JPEG, PPM, PGM or PBM file", name);
 }
 
 static cn_status decode(const cn__encoded *file, cn_tensor **image) {
     decoder found = find_decoder(file->data, file->bytes);
-    if (!found)
-        return cn__error(CN_ERR_FORMAT, "'%s' is no PNG, JPEG, PPM or PGM file", file->name);
-    return found(file, image);
+    return found ? found(file, image) : no_picture(file->name);
 }
 
 /* The whole file, if it begins like a picture. */
@@ -82,7 +44,7 @@ static cn_status read_file(cn__file *file, unsigned char **data) {
                          (unsigned long long)file->size, MAX_FILE);
     CN__TRY(cn__file_read(file, magic, first));
     if (!find_decoder(magic, first))
-        return cn__error(CN_ERR_FORMAT, "'%s' is no PNG, JPEG, PPM or PGM file", file->path);
+        return no_picture(file->path);
     *data = cn__alloc(file->ctx, (size_t)file->size, 1);
     if (!*data)
         return cn__error(CN_ERR_MEMORY, "no memory for the %llu bytes of '%s'", (unsigned long long)file->size,

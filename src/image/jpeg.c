@@ -1,18 +1,22 @@
-/* jpeg.c: JPEG files (ITU-T T.81) through libjpeg: grey, colour and CMYK, baseline and progressive, turned as Exif
- * says. libjpeg's own memory comes from malloc. */
+/* jpeg.c: JPEG files (ITU-T T.81) through libjpeg: grey, colour and CMYK, baseline and progressive, Huffman and
+ * arithmetic codes, turned as Exif says. libjpeg's own memory comes from malloc, within limits. */
 #include "image/image.h"
 
 #if CN_WITH_IMAGES
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
-/* These want the above first. */
-#include <jerror.h>
+/* Each wants those above first. */
 #include <jpeglib.h>
+
+#include <jerror.h>
 
 #define APP1            (JPEG_APP0 + 1) /* the marker of Exif's segment */
 #define PIXELS_PER_BYTE 512             /* at best: a bit for each block of 8×8 (Huffman codes have no shorter) */
+#define ARITHMETIC_FREE (1 << 20)       /* so many an arithmetic code, which may be shorter, need not pay for */
 #define MAX_SCANS       500             /* of a progressive file: each takes as long as a picture */
+#define MAX_SCANNED     (1ull << 32)    /* pixels times scans: seconds, not minutes */
+#define MAX_MEMORY      (640l << 20)    /* libjpeg's: 2^27 progressive pixels in 4:2:0 want 384 MiB */
 
 /* What one file is decoded with. The first three are what libjpeg gets pointers to. */
 typedef struct reader {
@@ -24,20 +28,29 @@ typedef struct reader {
     unsigned char *row;
     cn_tensor *image;
     cn_status status; /* of our own calls */
-    bool no_memory;
-    char message[JMSG_LENGTH_MAX]; /* libjpeg's, of what ended it */
+    bool no_memory, in_pixels;
+    char message[JMSG_LENGTH_MAX]; /* of what ended it, libjpeg's or ours */
 } reader;
 
-static void stop(j_common_ptr jpeg) {
+/* ---- what libjpeg calls ---- */
+
+static _Noreturn void stop_because(reader *r, const char *message) {
+    snprintf(r->message, sizeof r->message, "%s", message);
+    longjmp(r->back, 1);
+}
+
+static _Noreturn void stop(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;
     jpeg->err->format_message(jpeg, r->message);
+    if (jpeg->err->msg_code == JERR_NO_BACKING_STORE)
+        snprintf(r->message, sizeof r->message, "it wants more than %ld MiB of memory", MAX_MEMORY >> 20);
     r->no_memory = jpeg->err->msg_code == JERR_OUT_OF_MEMORY;
     longjmp(r->back, 1);
 }
 
 /* Warnings have level -1. Those that mean lost pixels end the decoding, others are harmless. */
 static void on_warning(j_common_ptr jpeg, int level) {
-    static const int losses[] = {JWRN_JPEG_EOF, JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_MUST_RESYNC};
+    static const int losses[] = {JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_ARITH_BAD_CODE, JWRN_MUST_RESYNC};
     for (size_t i = 0; level < 0 && i < CN__COUNT(losses); i++)
         if (jpeg->err->msg_code == losses[i])
             stop(jpeg);
@@ -49,11 +62,24 @@ static void on_output(j_common_ptr jpeg) {
 
 static void count_scans(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;
-    if (r->jpeg.input_scan_number <= MAX_SCANS)
-        return;
-    snprintf(r->message, sizeof r->message, "it has more than %d scans", MAX_SCANS);
-    longjmp(r->back, 1);
+    uint64_t scans = (uint64_t)r->jpeg.input_scan_number;
+    if (scans > MAX_SCANS || scans * r->jpeg.image_height * r->jpeg.image_width > MAX_SCANNED)
+        stop_because(r, "it has too many scans");
 }
+
+/* The file has no more bytes. Where one scan of Huffman codes is the whole picture, only the marker of the end may be
+ * missing: libjpeg gets it, and warns if it came too early for the pixels. Otherwise nobody knows what is. */
+static boolean end_of_file(j_decompress_ptr jpeg) {
+    static const JOCTET end[] = {0xff, JPEG_EOI};
+    reader *r = jpeg->client_data;
+    if (!r->in_pixels || jpeg->arith_code || jpeg_has_multiple_scans(jpeg))
+        stop_because(r, "it ends too early");
+    jpeg->src->next_input_byte = end;
+    jpeg->src->bytes_in_buffer = sizeof end;
+    return TRUE;
+}
+
+/* ---- the picture ---- */
 
 static int orientation(const reader *r) {
     int found = 0;
@@ -65,22 +91,24 @@ static int orientation(const reader *r) {
 static cn_status prepare(reader *r) {
     struct jpeg_decompress_struct *j = &r->jpeg;
     bool grey = j->num_components == 1, four = j->num_components == 4;
-    uint64_t most_pixels = j->arith_code ? UINT64_MAX : (uint64_t)r->file->bytes * PIXELS_PER_BYTE;
+    uint64_t max_pixels = (uint64_t)r->file->bytes * PIXELS_PER_BYTE;
+    if (j->arith_code && max_pixels < ARITHMETIC_FREE)
+        max_pixels = ARITHMETIC_FREE;
     cn__placement place = cn__exif_placement(orientation(r), 1, 1);
     j->out_color_space = grey ? JCS_GRAYSCALE : four ? JCS_CMYK : JCS_RGB;
     CN__TRY(cn__image_new(r->file, grey ? 1 : 3, place.axes_swapped ? j->image_width : j->image_height,
-                          place.axes_swapped ? j->image_height : j->image_width, most_pixels, &r->image));
+                          place.axes_swapped ? j->image_height : j->image_width, max_pixels, &r->image));
     r->row = cn__alloc(r->file->ctx, j->image_width, four ? 4 : grey ? 1 : 3);
     return r->row ? CN_OK : cn__no_memory("the rows of a JPEG");
 }
 
-/* Inks to light, in place. Adobe's programs store how much of an ink is left out. */
+/* Inks to light, in place. Stored is how much of an ink is left out: so do Adobe's programs, and all readers expect it
+ * of files that have lost Adobe's segment, too. */
 static void cmyk_to_rgb(const reader *r) {
     unsigned char *p = r->row, *to = r->row;
-    int flip = r->jpeg.saw_Adobe_marker ? 0 : 255;
     for (size_t x = 0; x < r->jpeg.image_width; x++, p += 4)
         for (int c = 0; c < 3; c++)
-            *to++ = (unsigned char)(((p[c] ^ flip) * (p[3] ^ flip) + 127) / 255);
+            *to++ = (unsigned char)((p[c] * p[3] + 127) / 255);
 }
 
 static void store_row(const reader *r, cn__placement place, int64_t y) {
@@ -93,9 +121,18 @@ static void store_row(const reader *r, cn__placement place, int64_t y) {
     }
 }
 
+/* A component that no scan holds would come out grey. (libjpeg notes an initial table at a component's first scan.) */
+static void check_components(reader *r) {
+    for (int c = 0; c < r->jpeg.num_components; c++)
+        if (!r->jpeg.comp_info[c].quant_table)
+            stop_because(r, "a colour is missing");
+}
+
 static void read_rows(reader *r) {
     cn__placement place = cn__exif_placement(orientation(r), r->jpeg.image_height, r->jpeg.image_width);
+    r->in_pixels = true;
     jpeg_start_decompress(&r->jpeg);
+    check_components(r);
     while (r->jpeg.output_scanline < r->jpeg.output_height) {
         int64_t y = r->jpeg.output_scanline;
         jpeg_read_scanlines(&r->jpeg, &r->row, 1);
@@ -103,7 +140,6 @@ static void read_rows(reader *r) {
             cmyk_to_rgb(r);
         store_row(r, place, y);
     }
-    jpeg_finish_decompress(&r->jpeg);
 }
 
 /* False: an error came by longjmp, or a call of ours failed. All that changes is in `r`. */
@@ -113,8 +149,10 @@ static bool read_picture(reader *r) {
     jpeg_create_decompress(&r->jpeg);
     r->jpeg.client_data = r;
     r->jpeg.progress = &r->progress;
+    r->jpeg.mem->max_memory_to_use = MAX_MEMORY;
     jpeg_save_markers(&r->jpeg, APP1, 0xffff);
     jpeg_mem_src(&r->jpeg, r->file->data, (unsigned long)r->file->bytes);
+    r->jpeg.src->fill_input_buffer = end_of_file;
     jpeg_read_header(&r->jpeg, TRUE);
     r->status = prepare(r);
     if (r->status != CN_OK)

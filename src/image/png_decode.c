@@ -1,5 +1,6 @@
-/* png_decode.c: PNG files (ISO/IEC 15948) of all kinds through libpng: palettes resolved, 1, 2, 4 and 16 bits brought
- * to 8, transparent pixels laid over white. */
+/* png_decode.c: PNG files (ISO/IEC 15948) of all kinds through libpng: palettes resolved, samples of any depth brought to
+ * 8 bits, transparent pixels laid over white, turned as Exif says. All memory comes from the context: the picture, and
+ * a few rows. */
 #include "image/image.h"
 
 #if CN_WITH_IMAGES
@@ -9,22 +10,26 @@
 #include <string.h>
 
 #define MAX_INFLATED 1032 /* bytes that deflate can make of one */
-#define WHITE        255
 
 /* What one file is decoded with; libpng hands it to the functions below. */
 typedef struct reader {
     const cn__encoded *file;
+    cn__png_outline outline;
     size_t at; /* the next byte */
     png_struct *png;
     png_info *info;
-    int passes, samples; /* of an interlaced file; a pixel: colours and alpha */
-    size_t row_bytes;
-    unsigned char *rows; /* one, or all of an interlaced file */
+    int samples;            /* of a pixel: colours and alpha */
+    bool alpha, wide;       /* samples of 16 bits */
+    uint32_t height, width; /* as stored */
+    unsigned char *row;
     cn_tensor *image;
+    cn__placement place;
     cn_status status; /* of our own calls */
     bool no_memory;
     char message[128]; /* libpng's, of what ended it */
 } reader;
+
+/* ---- what libpng calls ---- */
 
 static void stop(png_struct *png, const char *message) {
     reader *r = png_get_error_ptr(png);
@@ -32,9 +37,10 @@ static void stop(png_struct *png, const char *message) {
     png_longjmp(png, 1);
 }
 
-static void ignore(png_struct *png, const char *message) {
-    (void)png;
-    (void)message;
+/* libpng passes over transparency that it cannot make out; most other warnings are of what no pixel depends on. */
+static void on_warning(png_struct *png, const char *message) {
+    if (strncmp(message, "tRNS", 4) == 0)
+        stop(png, message);
 }
 
 static void *allocate(png_struct *png, png_alloc_size_t bytes) {
@@ -51,75 +57,115 @@ static void release(png_struct *png, void *memory) {
 
 static void read_bytes(png_struct *png, unsigned char *to, size_t bytes) {
     reader *r = png_get_io_ptr(png);
-    if (bytes > r->file->bytes - r->at)
+    if (bytes > r->outline.end - r->at)
         png_error(png, "it ends too early");
     memcpy(to, r->file->data + r->at, bytes);
     r->at += bytes;
 }
 
-/* From the header on, each sample is to have 8 bits. */
-static void ask_for_bytes(reader *r) {
+/* ---- the picture ---- */
+
+/* Before the first byte is read. Checksums have been looked at, sizes will be; of chunks that pixels do not depend on
+ * libpng would keep whatever length they claim. */
+static void set_up(reader *r) {
+    png_set_read_fn(r->png, r, read_bytes);
+    png_set_crc_action(r->png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
+    png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* cn__image_new's are lower */
+}
+
+/* From the header on, each sample is to have 8 or 16 bits. libpng has no memory for rows before it is told so. */
+static cn_status prepare(reader *r) {
+    uint64_t bits = (uint64_t)png_get_bit_depth(r->png, r->info) * png_get_channels(r->png, r->info);
+    uint64_t max_pixels = r->outline.compressed * (uint64_t)MAX_INFLATED * 8 / bits;
+    bool colour = png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_COLOR;
+    r->height = png_get_image_height(r->png, r->info);
+    r->width = png_get_image_width(r->png, r->info);
+    r->place = cn__exif_placement(r->outline.orientation, r->height, r->width);
+    bool swapped = r->place.axes_swapped;
+    CN__TRY(cn__image_new(r->file, colour ? 3 : 1, swapped ? r->width : r->height, swapped ? r->height : r->width,
+                          max_pixels, &r->image));
     png_set_expand(r->png);
-    png_set_scale_16(r->png);
-    r->passes = png_set_interlace_handling(r->png);
     png_read_update_info(r->png, r->info);
     r->samples = png_get_channels(r->png, r->info);
-    r->row_bytes = png_get_rowbytes(r->png, r->info);
+    r->alpha = r->samples > (colour ? 3 : 1);
+    r->wide = png_get_bit_depth(r->png, r->info) == 16;
+    r->row = cn__alloc(r->file->ctx, 1, png_get_rowbytes(r->png, r->info));
+    return r->row ? CN_OK : cn__no_memory("a row of a PNG");
 }
 
-/* Makes the picture, and memory for rows. */
-static cn_status prepare(reader *r) {
-    uint64_t height = png_get_image_height(r->png, r->info), width = png_get_image_width(r->png, r->info);
-    uint64_t bits = (uint64_t)png_get_bit_depth(r->png, r->info) * png_get_channels(r->png, r->info);
-    uint64_t most_pixels = r->file->bytes * (uint64_t)MAX_INFLATED * 8 / bits;
-    ask_for_bytes(r);
-    CN__TRY(cn__image_new(r->file, r->samples > 2 ? 3 : 1, height, width, most_pixels, &r->image));
-    r->rows = cn__alloc(r->file->ctx, r->passes > 1 ? (size_t)height : 1, r->row_bytes);
-    return r->rows ? CN_OK : cn__no_memory("the rows of a PNG");
+/* A sample of `largest` at most, laid over white, as one of 255 at most: rounded once. */
+static inline uint8_t over_white(uint64_t value, uint64_t alpha, uint64_t largest) {
+    uint64_t sum = value * alpha + largest * (largest - alpha), all = largest * largest;
+    return (uint8_t)((sum * 255 + all / 2) / all);
 }
 
-/* A row as libpng gives it into the planes of the picture. */
-static void store_row(const reader *r, const unsigned char *row, int64_t y) {
-    int64_t channels = r->image->shape[1], height = r->image->shape[2], width = r->image->shape[3];
-    bool alpha = r->samples > channels;
-    for (int64_t c = 0; c < channels; c++) {
-        uint8_t *to = (uint8_t *)r->image->data + (c * height + y) * width;
-        const unsigned char *from = row + c;
-        for (int64_t x = 0; x < width; x++, from += r->samples) {
-            int opaque = alpha ? row[x * r->samples + channels] : 255;
-            to[x] = (uint8_t)((from[0] * opaque + WHITE * (255 - opaque) + 127) / 255);
+static unsigned wide_sample(const unsigned char *from) {
+    return (unsigned)from[0] << 8 | from[1];
+}
+
+/* The samples of one channel, `count` pixels from one pixel to the next `step` bytes apart in the picture. */
+static void store_channel(const reader *r, int channel, uint32_t count, uint8_t *to, int64_t step) {
+    const unsigned char *row = r->row;
+    int last = r->samples - 1;
+    for (uint32_t i = 0; i < count; i++, to += step)
+        if (r->wide) {
+            *to = over_white(wide_sample(row + 2 * channel), r->alpha ? wide_sample(row + 2 * last) : 65535, 65535);
+            row += 2 * r->samples;
+        } else {
+            *to = r->alpha ? over_white(row[channel], row[last], 255) : row[channel];
+            row += r->samples;
         }
+}
+
+/* Some of the pixels: of an interlaced file those of one pass, else all. */
+typedef struct grid {
+    uint32_t top, left, down, right; /* the first, and from one to the next */
+} grid;
+
+static void read_grid(reader *r, grid g) {
+    int64_t pixels = (int64_t)r->height * r->width;
+    for (int64_t y = g.top; g.left < r->width && y < r->height; y += g.down) {
+        png_read_row(r->png, r->row, NULL);
+        int64_t first = r->place.origin + y * r->place.row + g.left * r->place.column;
+        for (int c = 0; c < r->image->shape[1]; c++)
+            store_channel(r, c, (r->width - g.left + g.right - 1) / g.right,
+                          (uint8_t *)r->image->data + c * pixels + first, g.right * r->place.column);
     }
+}
+
+/* What follows the last row is not read: it cannot make the picture worse. */
+static void read_rows(reader *r) {
+    if (png_get_interlace_type(r->png, r->info) == PNG_INTERLACE_NONE) {
+        read_grid(r, (grid){0, 0, 1, 1});
+        return;
+    }
+    for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
+        read_grid(r, (grid){PNG_PASS_START_ROW(pass), PNG_PASS_START_COL(pass), PNG_PASS_ROW_OFFSET(pass),
+                            PNG_PASS_COL_OFFSET(pass)});
 }
 
 /* False: an error came by longjmp, or a call of ours failed. All that changes is in `r`. */
 static bool read_picture(reader *r) {
     if (setjmp(png_jmpbuf(r->png)))
         return false;
-    png_set_read_fn(r->png, r, read_bytes);
-    png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* cn__image_new has its own */
+    set_up(r);
     png_read_info(r->png, r->info);
     r->status = prepare(r);
     if (r->status != CN_OK)
         return false;
-    for (int pass = 0; pass < r->passes; pass++)
-        for (int64_t y = 0; y < r->image->shape[2]; y++) {
-            unsigned char *row = r->rows + (r->passes > 1 ? (size_t)y * r->row_bytes : 0);
-            png_read_row(r->png, row, NULL);
-            if (pass == r->passes - 1)
-                store_row(r, row, y);
-        }
-    png_read_end(r->png, NULL);
+    read_rows(r);
     return true;
 }
 
 cn_status cn__png_decode(const cn__encoded *file, cn_tensor **image) {
     reader r = {.file = file};
-    r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, stop, ignore, &r, allocate, release);
+    CN__TRY(cn__png_outline_read(file, &r.outline));
+    r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, stop, on_warning, &r, allocate, release);
     r.info = r.png ? png_create_info_struct(r.png) : NULL;
     bool done = r.info ? read_picture(&r) : false;
     png_destroy_read_struct(&r.png, &r.info, NULL);
-    cn__free(file->ctx, r.rows);
+    cn__free(file->ctx, r.row);
     if (done) {
         *image = r.image;
         return CN_OK;

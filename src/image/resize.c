@@ -124,9 +124,10 @@ static cn_status resize(const cn_tensor *image, const range *rows, const range *
 }
 
 static cn_status check_size(const char *function, int height, int width) {
-    if (height >= 1 && width >= 1 && width <= CN__MAX_PIXELS / height)
+    if (height >= 1 && width >= 1 && cn__image_size_allowed((uint64_t)height, (uint64_t)width))
         return CN_OK;
-    return cn__error(CN_ERR_ARGUMENT, "%s: %d×%d pixels, wanted 1 to %d", function, width, height, CN__MAX_PIXELS);
+    return cn__error(CN_ERR_ARGUMENT, "%s: %d×%d pixels, wanted 1 to %d, and at most %d a side", function, width,
+                     height, CN__MAX_PIXELS, CN__MAX_IMAGE_SIDE);
 }
 
 cn_status cn_image_resize(const cn_tensor *image, int height, int width, cn_tensor **resized) {
@@ -161,7 +162,7 @@ static cn_status cover(const cn_tensor *image, int64_t height, int64_t width, cn
     return resize(image, &rows, &columns, part);
 }
 
-/* A copy in grey (ITU-R BT.601, as Pillow rounds it) or in three equal channels. */
+/* A copy in grey or in three equal channels. */
 static cn_status convert(const cn_tensor *image, int channels, cn_tensor **converted) {
     int64_t pixels = image->count / image->shape[1];
     const uint8_t *from = image->data;
@@ -170,8 +171,7 @@ static cn_status convert(const cn_tensor *image, int channels, cn_tensor **conve
     uint8_t *to = (*converted)->data;
     for (int64_t i = 0; i < pixels; i++)
         if (channels == 1)
-            to[i] =
-                (uint8_t)((from[i] * 19595 + from[pixels + i] * 38470 + from[2 * pixels + i] * 7471 + 0x8000) >> 16);
+            to[i] = cn__luma(from[i], from[pixels + i], from[2 * pixels + i]);
         else
             to[i] = to[pixels + i] = to[2 * pixels + i] = from[i];
     return CN_OK;

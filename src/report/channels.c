@@ -1,5 +1,6 @@
 /* channels.c: what is in a layer, as pictures: the filters of a first convolution, the activations for an image. */
 #include "report/report.h"
+#include "image/image.h"
 #include <math.h>
 
 enum { MOST = 1024 /* pictures */ };
@@ -56,16 +57,6 @@ cn_status cn_sheet_filters(const cn_tensor *weight, const char *heading, char **
 
 /* ---- activations ---- */
 
-/* Even steps of lightness, from dark blue over teal to pale yellow: told apart by every eye, and in grey. */
-static void ramp(double share, uint8_t *red, uint8_t *green, uint8_t *blue) {
-    static const double stops[][3] = {{16, 18, 62}, {16, 75, 122}, {26, 136, 140}, {120, 187, 108}, {253, 238, 160}};
-    int stop = share >= 1.0 ? 3 : (int)(share * 4.0);
-    double rest = share * 4.0 - stop;
-    uint8_t *to[] = {red, green, blue};
-    for (int c = 0; c < 3; c++)
-        *to[c] = (uint8_t)lround(stops[stop][c] + rest * (stops[stop + 1][c] - stops[stop][c]));
-}
-
 static cn_status draw_channel(cn__gallery *gallery, const cn_tensor *activations, int64_t channel) {
     int64_t pixels = activations->shape[2] * activations->shape[3];
     const float *values = (const float *)activations->data + channel * pixels;
@@ -77,9 +68,12 @@ static cn_status draw_channel(cn__gallery *gallery, const cn_tensor *activations
         if (values[i] > high)
             high = values[i];
     }
-    for (int64_t i = 0; i < pixels; i++)
-        ramp(high > low ? (values[i] - low) / (high - low) : 0.0, &bytes[i], &bytes[pixels + i],
-             &bytes[2 * pixels + i]);
+    for (int64_t i = 0; i < pixels; i++) {
+        float rgb[3];
+        cn__colour_map(high > low ? (float)((values[i] - low) / (high - low)) : 0.0f, rgb);
+        for (int64_t c = 0; c < 3; c++)
+            bytes[c * pixels + i] = (uint8_t)lrintf(rgb[c]);
+    }
     cn__text title = {.ctx = gallery->ctx};
     cn__text_append(&title, "%lld: ", (long long)channel);
     cn__append_short(&title, low, 2);

@@ -65,7 +65,7 @@ def scanlines(samples, depth):
     return out
 
 
-def png(file, samples, depth, colour, interlaced=False, palette=None, transparent=None):
+def png(file, samples, depth, colour, interlaced=False, palette=None, transparent=None, before=b"", behind=b""):
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
     parts = [samples[y::dy, x::dx] for y, x, dy, dx in passes] if interlaced else [samples]
     body = b"".join(scanlines(p, depth) for p in parts if p.size)
@@ -75,14 +75,14 @@ def png(file, samples, depth, colour, interlaced=False, palette=None, transparen
         data += chunk(b"PLTE", palette.astype(np.uint8).tobytes())
     if transparent is not None:
         data += chunk(b"tRNS", transparent)
-    data += chunk(b"IDAT", zlib.compress(body, 9)) + chunk(b"IEND", b"")
+    data += before + chunk(b"IDAT", zlib.compress(body, 9)) + behind + chunk(b"IEND", b"")
     open(os.path.join(FOLDER, file), "wb").write(data)
 
 
-def over_white(colours, alpha):
-    """8-bit colours [h, w, c] with alpha [h, w]."""
-    a = alpha[:, :, None].astype(np.int64)
-    return (colours.astype(np.int64) * a + 255 * (255 - a) + 127) // 255
+def over_white(colours, alpha, largest=255):
+    """Colours [h, w, c] of `largest` at most with alpha [h, w], as 8 bits, rounded once."""
+    c, a = colours.astype(np.int64), alpha[:, :, None].astype(np.int64)
+    return ((c * a + largest * (largest - a)) * 255 + largest**2 // 2) // largest**2
 
 
 def flat(colours):
@@ -95,9 +95,9 @@ def png_files():
             samples = pixels(HEIGHT, WIDTH, CHANNELS[colour]) >> (32 - depth)
             bytes_ = (samples.astype(np.int64) * 510 + (2**depth - 1)) // (2 * (2**depth - 1))
             if colour in (GREY_ALPHA, RGB_ALPHA):
-                bytes_ = over_white(bytes_[:, :, :-1], bytes_[:, :, -1])
+                bytes_ = over_white(samples[:, :, :-1], samples[:, :, -1], 2**depth - 1)
             for interlaced in (False, True):
-                if interlaced and depth not in (1, 8):
+                if interlaced and depth not in (1, 8) and colour != RGB_ALPHA:
                     continue
                 name = {GREY: "grey", RGB: "rgb", GREY_ALPHA: "grey_alpha", RGB_ALPHA: "rgb_alpha"}[colour]
                 file = "%s%d%s.png" % (name, depth, "_interlaced" if interlaced else "")
@@ -116,6 +116,12 @@ def png_files():
     samples = pixels(HEIGHT, WIDTH, 1) >> 28
     png("grey4_transparent.png", samples, 4, GREY, transparent=struct.pack(">H", 5))
     loaded("grey4_transparent.png", np.where(samples == 5, 255, samples * 17)[:, :, 0])
+
+    samples = pixels(HEIGHT, WIDTH, 3) >> 24
+    exif = chunk(b"eXIf", b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0))
+    for file, where in (("orientation6.png", "before"), ("orientation6_behind.png", "behind")):
+        png(file, samples, 8, RGB, interlaced=where == "behind", **{where: exif})
+        loaded(file, np.rot90(samples, -1))
 
 
 # ---- JPEG and PNM ----
@@ -139,6 +145,15 @@ def jpeg(file, image, adobe_transform=None, **options):
     loaded(file, read if read.mode == "L" else read.convert("RGB"))
 
 
+def without_adobe(file, stripped):
+    """The same without Adobe's segment, as programs leave it that take metadata out."""
+    data = open(os.path.join(FOLDER, file), "rb").read()
+    at = data.index(b"\xff\xee")
+    data = data[:at] + data[at + 2 + struct.unpack(">H", data[at + 2 : at + 4])[0] :]
+    open(os.path.join(FOLDER, stripped), "wb").write(data)
+    loaded(stripped, Image.open(os.path.join(FOLDER, stripped)).convert("RGB"))
+
+
 def ycck(light, white):
     """As "CMYK" bands what a YCCK file stores, which Pillow cannot write itself: it inverts them, as Adobe's programs do,
     and takes the bands as they are. `light` is what cyan, magenta and yellow let through, `white` what black does."""
@@ -153,6 +168,7 @@ def jpeg_files():
     jpeg("progressive.jpg", colour, quality=75, progressive=True)
     jpeg("grey.jpg", colour.convert("L"), quality=80)
     jpeg("cmyk.jpg", colour.convert("CMYK"), quality=80)
+    without_adobe("cmyk.jpg", "cmyk_no_adobe.jpg")
     jpeg("ycck.jpg", ycck(picture(18, 13), picture(13, 18)[:, :, 0].T), adobe_transform=2, quality=80)
     small = Image.fromarray(picture(5, 9))
     for orientation in range(1, 9):
@@ -172,6 +188,20 @@ def pnm_files():
         data = samples.astype(np.uint8 if largest < 256 else ">u2").tobytes()
         open(os.path.join(FOLDER, file), "wb").write(head % (WIDTH, HEIGHT) + data)
         loaded(file, (samples.astype(np.int64) * 510 + largest) // (2 * largest))
+    for file, kind, samples, largest in (
+        ("grey_text.pgm", b"P2", pixels(HEIGHT, WIDTH) >> 24, 255),
+        ("rgb_text.ppm", b"P3", (pixels(HEIGHT, WIDTH, 3) >> 16) % 1001, 1000),
+    ):
+        text = "\n".join(" ".join(str(v) for v in row) for row in samples.reshape(HEIGHT, -1))
+        head = b"%s # text\n%d %d\n%d\n" % (kind, WIDTH, HEIGHT, largest)
+        open(os.path.join(FOLDER, file), "wb").write(head + text.encode() + b"\n")
+        loaded(file, (samples.astype(np.int64) * 510 + largest) // (2 * largest))
+    bits = (pixels(HEIGHT, WIDTH) >> 31).astype(np.uint8)
+    text = b"\n".join(bytes(48 + row) for row in bits)
+    for file, data in (("bits.pbm", b"P4 %d %d\n%s" % (WIDTH, HEIGHT, np.packbits(bits, axis=1).tobytes())),
+                       ("bits_text.pbm", b"P1\n%d %d\n%s\n" % (WIDTH, HEIGHT, text))):
+        open(os.path.join(FOLDER, file), "wb").write(data)
+        loaded(file, 255 * (1 - bits))
 
 
 # ---- other sizes ----
