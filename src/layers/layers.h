@@ -139,6 +139,7 @@ typedef struct cn__attr {
     enum { CN__ATTR_INT, CN__ATTR_FLOAT, CN__ATTR_ENUM } kind; /* an int32_t, a float, an int32_t with names */
     size_t offset;                                             /* in the layer's struct */
     const char *const *names;                                  /* CN__ATTR_ENUM: NULL-terminated */
+    double fallback; /* PyTorch's default, where a file does not say; 0 also if there is none */
 } cn__attr;
 
 typedef struct cn__tensor_spec {
@@ -261,7 +262,7 @@ static inline int64_t cn__impl_multiply_adds(const cn__layer_impl *impl, const c
 /* ---- registry.c ---- */
 
 const cn__layer_type *cn__layer_type_find(const char *name); /* NULL: unknown */
-/* A zeroed layer of that type; its caller sets hyper-parameters and calls type->validate. */
+/* A layer of that type with its attrs' fallbacks; its caller sets hyper-parameters and calls type->validate. */
 cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_type *type, cn_layer **layer);
 /* Validates and hands out, or frees and fails: the end of every public constructor. */
 cn_status cn__layer_finish(cn_layer *made, cn_layer **layer);

@@ -22,15 +22,15 @@
 #define CN__DECLARE(name) extern const cn__layer_type cn__##name##_type;
 CN__LAYERS(CN__DECLARE)
 #define FUNCTION(KIND, name)
-#define PLAIN(KIND, name, Type)             CN__DECLARE(name)
-#define SCALED(KIND, name, Type, parameter) CN__DECLARE(name)
+#define PLAIN(KIND, name, Type)                    CN__DECLARE(name)
+#define SCALED(KIND, name, Type, parameter, usual) CN__DECLARE(name)
 #include "kernels/activations.def"
 
 #define CN__ENTRY(name) &cn__##name##_type,
 static const cn__layer_type *const layers[] = {CN__LAYERS(CN__ENTRY)
 #define FUNCTION(KIND, name)
-#define PLAIN(KIND, name, Type)             CN__ENTRY(name)
-#define SCALED(KIND, name, Type, parameter) CN__ENTRY(name)
+#define PLAIN(KIND, name, Type)                    CN__ENTRY(name)
+#define SCALED(KIND, name, Type, parameter, usual) CN__ENTRY(name)
 #include "kernels/activations.def"
 };
 
@@ -41,12 +41,22 @@ const cn__layer_type *cn__layer_type_find(const char *name) {
     return NULL;
 }
 
+static void set_fallback(cn_layer *layer, const cn__attr *attr) {
+    void *member = (char *)layer + attr->offset;
+    if (attr->kind == CN__ATTR_FLOAT)
+        *(float *)member = (float)attr->fallback;
+    else
+        *(int32_t *)member = (int32_t)attr->fallback;
+}
+
 cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_type *type, cn_layer **layer) {
     *layer = cn__alloc(ctx, 1, type->bytes);
     if (!*layer)
         return cn__no_memory(type->name);
     (*layer)->type = type;
     (*layer)->ctx = ctx;
+    for (const cn__attr *attr = type->attrs; attr && attr->name; attr++)
+        set_fallback(*layer, attr);
     return CN_OK;
 }
 

@@ -43,10 +43,10 @@ static cn_status make(cn_context *context, const cn__layer_type *type, float par
         CN__REQUIRE(context);                                                                                          \
         return make(context, &cn__##name##_type, 0.0f, layer);                                                         \
     }
-#define SCALED(KIND, name, Type, parameter_name)                                                                       \
+#define SCALED(KIND, name, Type, parameter_name, usual)                                                                \
     static const cn__attr name##_attrs[] = {                                                                           \
-        {#parameter_name, CN__ATTR_FLOAT, offsetof(cn__activation, parameter), NULL},                                  \
-        {NULL, CN__ATTR_INT, 0, NULL},                                                                                 \
+        {#parameter_name, CN__ATTR_FLOAT, offsetof(cn__activation, parameter), NULL, usual},                           \
+        {NULL, CN__ATTR_INT, 0, NULL, 0},                                                                              \
     };                                                                                                                 \
     static cn_status name##_validate(cn_layer *layer) {                                                                \
         ((cn__activation *)layer)->function = CN__##KIND;                                                              \

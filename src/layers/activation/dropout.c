@@ -8,8 +8,8 @@ typedef struct dropout {
 } dropout;
 
 static const cn__attr attrs[] = {
-    {"p", CN__ATTR_FLOAT, offsetof(dropout, p), NULL},
-    {NULL, CN__ATTR_INT, 0, NULL},
+    {"p", CN__ATTR_FLOAT, offsetof(dropout, p), NULL, 0.5},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
 float cn__dropout_p(const cn_layer *layer) {

@@ -5,8 +5,8 @@
 static const char *const approximations[] = {"none", "tanh", NULL};
 
 static const cn__attr attrs[] = {
-    {"approximate", CN__ATTR_ENUM, offsetof(cn__activation, approximate), approximations},
-    {NULL, CN__ATTR_INT, 0, NULL},
+    {"approximate", CN__ATTR_ENUM, offsetof(cn__activation, approximate), approximations, 0},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
 static cn_status validate(cn_layer *layer) {

@@ -5,20 +5,20 @@
 static const char *const padding_modes[] = {"zeros", "replicate", "reflect", "circular", NULL};
 
 static const cn__attr attrs[] = {
-    {"in_channels", CN__ATTR_INT, offsetof(cn__convolution, in_channels), NULL},
-    {"out_channels", CN__ATTR_INT, offsetof(cn__convolution, out_channels), NULL},
-    {"kernel_height", CN__ATTR_INT, offsetof(cn__convolution, kernel[0]), NULL},
-    {"kernel_width", CN__ATTR_INT, offsetof(cn__convolution, kernel[1]), NULL},
-    {"stride_height", CN__ATTR_INT, offsetof(cn__convolution, stride[0]), NULL},
-    {"stride_width", CN__ATTR_INT, offsetof(cn__convolution, stride[1]), NULL},
-    {"padding_height", CN__ATTR_INT, offsetof(cn__convolution, padding[0]), NULL},
-    {"padding_width", CN__ATTR_INT, offsetof(cn__convolution, padding[1]), NULL},
-    {"dilation_height", CN__ATTR_INT, offsetof(cn__convolution, dilation[0]), NULL},
-    {"dilation_width", CN__ATTR_INT, offsetof(cn__convolution, dilation[1]), NULL},
-    {"groups", CN__ATTR_INT, offsetof(cn__convolution, groups), NULL},
-    {"bias", CN__ATTR_INT, offsetof(cn__convolution, bias), NULL},
-    {"padding_mode", CN__ATTR_ENUM, offsetof(cn__convolution, padding_mode), padding_modes},
-    {NULL, CN__ATTR_INT, 0, NULL},
+    {"in_channels", CN__ATTR_INT, offsetof(cn__convolution, in_channels), NULL, 0},
+    {"out_channels", CN__ATTR_INT, offsetof(cn__convolution, out_channels), NULL, 0},
+    {"kernel_height", CN__ATTR_INT, offsetof(cn__convolution, kernel[0]), NULL, 0},
+    {"kernel_width", CN__ATTR_INT, offsetof(cn__convolution, kernel[1]), NULL, 0},
+    {"stride_height", CN__ATTR_INT, offsetof(cn__convolution, stride[0]), NULL, 1},
+    {"stride_width", CN__ATTR_INT, offsetof(cn__convolution, stride[1]), NULL, 1},
+    {"padding_height", CN__ATTR_INT, offsetof(cn__convolution, padding[0]), NULL, 0},
+    {"padding_width", CN__ATTR_INT, offsetof(cn__convolution, padding[1]), NULL, 0},
+    {"dilation_height", CN__ATTR_INT, offsetof(cn__convolution, dilation[0]), NULL, 1},
+    {"dilation_width", CN__ATTR_INT, offsetof(cn__convolution, dilation[1]), NULL, 1},
+    {"groups", CN__ATTR_INT, offsetof(cn__convolution, groups), NULL, 1},
+    {"bias", CN__ATTR_INT, offsetof(cn__convolution, bias), NULL, 1},
+    {"padding_mode", CN__ATTR_ENUM, offsetof(cn__convolution, padding_mode), padding_modes, 0},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
 static cn_status validate(cn_layer *layer) {

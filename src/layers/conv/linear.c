@@ -2,10 +2,10 @@
 #include "layers/conv/convolution.h"
 
 static const cn__attr attrs[] = {
-    {"in_features", CN__ATTR_INT, offsetof(cn__convolution, in_channels), NULL},
-    {"out_features", CN__ATTR_INT, offsetof(cn__convolution, out_channels), NULL},
-    {"bias", CN__ATTR_INT, offsetof(cn__convolution, bias), NULL},
-    {NULL, CN__ATTR_INT, 0, NULL},
+    {"in_features", CN__ATTR_INT, offsetof(cn__convolution, in_channels), NULL, 0},
+    {"out_features", CN__ATTR_INT, offsetof(cn__convolution, out_channels), NULL, 0},
+    {"bias", CN__ATTR_INT, offsetof(cn__convolution, bias), NULL, 1},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
 static cn_status validate(cn_layer *layer) {

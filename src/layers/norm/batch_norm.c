@@ -6,12 +6,12 @@
 #include <math.h>
 
 static const cn__attr attrs[] = {
-    {"num_features", CN__ATTR_INT, offsetof(cn__norm_layer, channels), NULL},
-    {"eps", CN__ATTR_FLOAT, offsetof(cn__norm_layer, eps), NULL},
-    {"momentum", CN__ATTR_FLOAT, offsetof(cn__norm_layer, momentum), NULL},
-    {"affine", CN__ATTR_INT, offsetof(cn__norm_layer, affine), NULL},
-    {"track_running_stats", CN__ATTR_INT, offsetof(cn__norm_layer, track_running_stats), NULL},
-    {NULL, CN__ATTR_INT, 0, NULL},
+    {"num_features", CN__ATTR_INT, offsetof(cn__norm_layer, channels), NULL, 0},
+    {"eps", CN__ATTR_FLOAT, offsetof(cn__norm_layer, eps), NULL, 1e-5},
+    {"momentum", CN__ATTR_FLOAT, offsetof(cn__norm_layer, momentum), NULL, 0.1},
+    {"affine", CN__ATTR_INT, offsetof(cn__norm_layer, affine), NULL, 1},
+    {"track_running_stats", CN__ATTR_INT, offsetof(cn__norm_layer, track_running_stats), NULL, 1},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
 static cn_status validate(cn_layer *layer) {

@@ -7,11 +7,11 @@
 #include <math.h>
 
 static const cn__attr attrs[] = {
-    {"num_groups", CN__ATTR_INT, offsetof(cn__norm_layer, groups), NULL},
-    {"num_channels", CN__ATTR_INT, offsetof(cn__norm_layer, channels), NULL},
-    {"eps", CN__ATTR_FLOAT, offsetof(cn__norm_layer, eps), NULL},
-    {"affine", CN__ATTR_INT, offsetof(cn__norm_layer, affine), NULL},
-    {NULL, CN__ATTR_INT, 0, NULL},
+    {"num_groups", CN__ATTR_INT, offsetof(cn__norm_layer, groups), NULL, 0},
+    {"num_channels", CN__ATTR_INT, offsetof(cn__norm_layer, channels), NULL, 0},
+    {"eps", CN__ATTR_FLOAT, offsetof(cn__norm_layer, eps), NULL, 1e-5},
+    {"affine", CN__ATTR_INT, offsetof(cn__norm_layer, affine), NULL, 1},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
 static cn_status validate(cn_layer *layer) {

@@ -3,9 +3,9 @@
 #include "layers/pool/pool2d.h"
 
 static const cn__attr attrs[] = {
-    {"output_height", CN__ATTR_INT, offsetof(cn__pool2d, output[0]), NULL},
-    {"output_width", CN__ATTR_INT, offsetof(cn__pool2d, output[1]), NULL},
-    {NULL, CN__ATTR_INT, 0, NULL},
+    {"output_height", CN__ATTR_INT, offsetof(cn__pool2d, output[0]), NULL, 0},
+    {"output_width", CN__ATTR_INT, offsetof(cn__pool2d, output[1]), NULL, 0},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
 static cn_status validate(cn_layer *layer) {

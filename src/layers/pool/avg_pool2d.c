@@ -2,16 +2,16 @@
 #include "layers/pool/pool2d.h"
 
 static const cn__attr attrs[] = {
-    {"kernel_height", CN__ATTR_INT, offsetof(cn__pool2d, kernel[0]), NULL},
-    {"kernel_width", CN__ATTR_INT, offsetof(cn__pool2d, kernel[1]), NULL},
-    {"stride_height", CN__ATTR_INT, offsetof(cn__pool2d, stride[0]), NULL},
-    {"stride_width", CN__ATTR_INT, offsetof(cn__pool2d, stride[1]), NULL},
-    {"padding_height", CN__ATTR_INT, offsetof(cn__pool2d, padding[0]), NULL},
-    {"padding_width", CN__ATTR_INT, offsetof(cn__pool2d, padding[1]), NULL},
-    {"ceil_mode", CN__ATTR_INT, offsetof(cn__pool2d, ceil_mode), NULL},
-    {"count_include_pad", CN__ATTR_INT, offsetof(cn__pool2d, count_include_pad), NULL},
-    {"divisor_override", CN__ATTR_INT, offsetof(cn__pool2d, divisor_override), NULL},
-    {NULL, CN__ATTR_INT, 0, NULL},
+    {"kernel_height", CN__ATTR_INT, offsetof(cn__pool2d, kernel[0]), NULL, 0},
+    {"kernel_width", CN__ATTR_INT, offsetof(cn__pool2d, kernel[1]), NULL, 0},
+    {"stride_height", CN__ATTR_INT, offsetof(cn__pool2d, stride[0]), NULL, 0},
+    {"stride_width", CN__ATTR_INT, offsetof(cn__pool2d, stride[1]), NULL, 0},
+    {"padding_height", CN__ATTR_INT, offsetof(cn__pool2d, padding[0]), NULL, 0},
+    {"padding_width", CN__ATTR_INT, offsetof(cn__pool2d, padding[1]), NULL, 0},
+    {"ceil_mode", CN__ATTR_INT, offsetof(cn__pool2d, ceil_mode), NULL, 0},
+    {"count_include_pad", CN__ATTR_INT, offsetof(cn__pool2d, count_include_pad), NULL, 1},
+    {"divisor_override", CN__ATTR_INT, offsetof(cn__pool2d, divisor_override), NULL, 0},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
 static cn_status validate(cn_layer *layer) {

@@ -3,16 +3,16 @@
 #include "layers/pool/pool2d.h"
 
 static const cn__attr attrs[] = {
-    {"kernel_height", CN__ATTR_INT, offsetof(cn__pool2d, kernel[0]), NULL},
-    {"kernel_width", CN__ATTR_INT, offsetof(cn__pool2d, kernel[1]), NULL},
-    {"stride_height", CN__ATTR_INT, offsetof(cn__pool2d, stride[0]), NULL},
-    {"stride_width", CN__ATTR_INT, offsetof(cn__pool2d, stride[1]), NULL},
-    {"padding_height", CN__ATTR_INT, offsetof(cn__pool2d, padding[0]), NULL},
-    {"padding_width", CN__ATTR_INT, offsetof(cn__pool2d, padding[1]), NULL},
-    {"dilation_height", CN__ATTR_INT, offsetof(cn__pool2d, dilation[0]), NULL},
-    {"dilation_width", CN__ATTR_INT, offsetof(cn__pool2d, dilation[1]), NULL},
-    {"ceil_mode", CN__ATTR_INT, offsetof(cn__pool2d, ceil_mode), NULL},
-    {NULL, CN__ATTR_INT, 0, NULL},
+    {"kernel_height", CN__ATTR_INT, offsetof(cn__pool2d, kernel[0]), NULL, 0},
+    {"kernel_width", CN__ATTR_INT, offsetof(cn__pool2d, kernel[1]), NULL, 0},
+    {"stride_height", CN__ATTR_INT, offsetof(cn__pool2d, stride[0]), NULL, 0},
+    {"stride_width", CN__ATTR_INT, offsetof(cn__pool2d, stride[1]), NULL, 0},
+    {"padding_height", CN__ATTR_INT, offsetof(cn__pool2d, padding[0]), NULL, 0},
+    {"padding_width", CN__ATTR_INT, offsetof(cn__pool2d, padding[1]), NULL, 0},
+    {"dilation_height", CN__ATTR_INT, offsetof(cn__pool2d, dilation[0]), NULL, 1},
+    {"dilation_width", CN__ATTR_INT, offsetof(cn__pool2d, dilation[1]), NULL, 1},
+    {"ceil_mode", CN__ATTR_INT, offsetof(cn__pool2d, ceil_mode), NULL, 0},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
 static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
