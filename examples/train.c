@@ -18,13 +18,18 @@ static double flip = 0.5, grayscale = 0.1, rotation = 7, perspective = 0.5;
 static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
 static int decay_weights_only, alternating_flip, profiling, augment = -1; /* -1: as the data has it */
 
-/* In the order of cn_optimizer_kind, cn_schedule_kind and cn_conv_algorithm. */
-static const char *const optimizers[] = {"sgd", "adam", "adamw", "muon", NULL};
-static const char *const schedules[] = {"constant", "plateau", "step", "cosine", "one-cycle", "polynomial", NULL};
 enum { KEEP_LAST, KEEP_BEST };
 static const char *const keeps[] = {"last", "best", NULL};
 static int keep = KEEP_LAST;
-static const char *const algorithms[] = {"auto", "direct", "gemm", NULL};
+static const char *const algorithms[] = {"auto", "direct", "gemm", NULL}; /* in the order of cn_conv_algorithm */
+
+static const char *optimizer_name(int kind) {
+    return cn_optimizer_name((cn_optimizer_kind)kind);
+}
+
+static const char *schedule_name(int kind) {
+    return cn_schedule_name((cn_schedule_kind)kind);
+}
 
 static argument arguments[] = {
     REQUIRED("data", "DATA", &data_text, DATA_HELP),
@@ -41,7 +46,7 @@ static argument arguments[] = {
            "all that follows, the changes to images included, of which single options may be given otherwise"),
     INTEGER("epochs", &epochs, 1, 1000000, "passes over the training images"),
     INTEGER("batch", &batch_size, 1, 65536, "images a step"),
-    CHOICE("optimizer", optimizers, &optimizer_kind, "how a step follows the gradient"),
+    LIBRARY_CHOICE("optimizer", optimizer_name, &optimizer_kind, "how a step follows the gradient"),
     REAL("lr", &rate, 0, true, 1000, false, "learning rate [0.01 for sgd, 0.001 for the others]"),
     REAL("momentum", &momentum, 0, false, 1, true, "share of the last step in the next, for sgd and muon"),
     FLAG("nesterov", &nesterov, 1, "Nesterov's momentum, for sgd and muon"),
@@ -53,7 +58,7 @@ static argument arguments[] = {
          "test and save the moving average of all steps' parameters, to which each step adds what this leaves to 1, "
          "and the first ones more"),
     HEADING("Learning rate"),
-    CHOICE("schedule", schedules, &schedule_kind, "how the rate changes"),
+    LIBRARY_CHOICE("schedule", schedule_name, &schedule_kind, "how the rate changes"),
     REAL("factor", &factor, 0, true, 1, true,
          "plateau, step: each cut multiplies the rate by this "
          "[0.3 for plateau, 0.1 for step]"),
@@ -310,13 +315,13 @@ static void describe_training(setting_list *s, const recipe *r) {
     settings_add(s, "epochs", "%d", r->epochs);
     settings_add(s, "batch", "%d", r->batch_size);
     settings_add(s, "seed", "%lld", (long long)seed);
-    settings_add(s, "optimizer", "%s", optimizers[o->kind]);
+    settings_add(s, "optimizer", "%s", cn_optimizer_name(o->kind));
     if (o->kind == CN_OPTIMIZER_SGD || o->kind == CN_OPTIMIZER_MUON)
         settings_append(s, ", momentum %g%s", (double)o->momentum, o->nesterov ? " (Nesterov)" : "");
     if (o->weight_decay > 0.0f)
         settings_append(s, ", weight decay %g%s", (double)o->weight_decay, o->decay_weights_only ? " of weights" : "");
     settings_add(s, "highest rate", "%g", rate_shown(r));
-    settings_add(s, "schedule", "%s", schedules[r->schedule.kind]);
+    settings_add(s, "schedule", "%s", cn_schedule_name(r->schedule.kind));
     if (r->label_smoothing > 0.0f)
         settings_add(s, "label smoothing", "%g", (double)r->label_smoothing);
     if (r->l1 > 0.0f)

@@ -69,13 +69,17 @@ static void print_notes(const char *notes) {
     }
 }
 
+static const char *choice_at(const argument *a, int i) {
+    return a->choices ? a->choices[i] : a->choice(i);
+}
+
 /* "batch, group or none". */
-static const char *list_choices(const char *const *choices, char *text, size_t size) {
+static const char *list_choices(const argument *a, char *text, size_t size) {
     size_t used = 0;
     text[0] = '\0';
-    for (size_t i = 0; choices[i] && used < size; i++) {
-        const char *join = i == 0 ? "" : choices[i + 1] ? ", " : " or ";
-        used += (size_t)snprintf(text + used, size - used, "%s%s", join, choices[i]);
+    for (int i = 0; choice_at(a, i) && used < size; i++) {
+        const char *join = i == 0 ? "" : choice_at(a, i + 1) ? ", " : " or ";
+        used += (size_t)snprintf(text + used, size - used, "%s%s", join, choice_at(a, i));
     }
     return text;
 }
@@ -95,8 +99,7 @@ static void print_option(const argument *a) {
                                           : a->value);
     size_t used = (size_t)snprintf(help, sizeof help, "%s", a->help);
     if (a->kind == ARGUMENT_CHOICE)
-        used += (size_t)snprintf(help + used, sizeof help - used, ": %s",
-                                 list_choices(a->choices, choices, sizeof choices));
+        used += (size_t)snprintf(help + used, sizeof help - used, ": %s", list_choices(a, choices, sizeof choices));
     const char *text = a->kind == ARGUMENT_TEXT ? *(const char **)a->target : NULL;
     if (a->kind == ARGUMENT_TEXT && text)
         snprintf(help + used, sizeof help - used, " [%s]", text);
@@ -105,7 +108,7 @@ static void print_option(const argument *a) {
     else if (a->kind == ARGUMENT_REAL && accepts(a, *(double *)a->target))
         snprintf(help + used, sizeof help - used, " [%g]", *(double *)a->target);
     else if (a->kind == ARGUMENT_CHOICE)
-        snprintf(help + used, sizeof help - used, " [%s]", a->choices[*(int *)a->target]);
+        snprintf(help + used, sizeof help - used, " [%s]", choice_at(a, *(int *)a->target));
     printf("%-*s", HELP_COLUMN, left);
     int at = (int)strlen(left);
     if (at >= HELP_COLUMN)
@@ -172,10 +175,10 @@ static void read_real(const argument *a, const char *text) {
 static void read_choice(const argument *a, const char *text) {
     char choices[256];
     int i = 0;
-    while (a->choices[i] && strcmp(a->choices[i], text) != 0)
+    while (choice_at(a, i) && strcmp(choice_at(a, i), text) != 0)
         i++;
-    if (!a->choices[i])
-        complain_usage("--%s '%s': want %s", a->name, text, list_choices(a->choices, choices, sizeof choices));
+    if (!choice_at(a, i))
+        complain_usage("--%s '%s': want %s", a->name, text, list_choices(a, choices, sizeof choices));
     *(int *)a->target = i;
 }
 

@@ -65,7 +65,8 @@ typedef struct argument {
     int64_t least, most;        /* integer: accepted range */
     double low, high;           /* real: accepted range, */
     bool above_low, below_high; /* which leaves out an end */
-    const char *const *choices; /* names of 0, 1, …, ending with NULL */
+    const char *const *choices; /* names of 0, 1, …, ending with NULL; or NULL, and */
+    const char *(*choice)(int); /* what the library calls them, NULL after the last */
     bool required;              /* the command line must have it */
     bool given;                 /* out: the command line has it */
 } argument;
@@ -94,6 +95,8 @@ typedef struct argument {
     }
 #define CHOICE(name_, choices_, target_, help_)                                                                        \
     { .kind = ARGUMENT_CHOICE, .name = (name_), .choices = (choices_), .target = (target_), .help = (help_) }
+#define LIBRARY_CHOICE(name_, choice_, target_, help_)                                                                 \
+    { .kind = ARGUMENT_CHOICE, .name = (name_), .choice = (choice_), .target = (target_), .help = (help_) }
 #define END_OF_ARGUMENTS                                                                                               \
     { .kind = ARGUMENT_END }
 
