@@ -1,51 +1,71 @@
 # libconvnet: `make help` lists what can be made. Plain GNU Make; objects lie in build/<configuration>/.
 #
 #   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
+#   make BLAS=blis                            another CBLAS than OpenBLAS, by the name that pkg-config knows it by
 #   make WITH_IMAGES=0                        without libpng and libjpeg: no PNG, no JPEG
-#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR
+#   make PROGRAMS=shared                      programs that load libconvnet.so, for packages
+#   make O=/tmp/build                         everything under that folder; the sources are only read
 #   make CONFIG=name                          everything in build/name/, beside the usual build
+#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR
 
+# What builds by custom take from the environment.
 CFLAGS ?= -O3 -g
 AR ?= ar
 NM ?= nm
 PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
-WITH_IMAGES ?= 1
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/convnet
 
-# Each configuration builds in a folder of its own, so that objects never mix.
-CONFIG ?= release
-SANITIZE_release :=
-SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
-SANITIZE_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# What is only taken from the command line: other projects' environments have such names, too.
+O :=
+CONFIG := release
+WITH_IMAGES := 1
+PROGRAMS := static
+BLAS :=
+V :=
 
-version_part = $(shell sed -n 's/^.define CN_VERSION_$(1) *//p' include/convnet.h)
-MAJOR := $(call version_part,MAJOR)
-VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
-ARCH ?= $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
+# ---- where things go: each configuration into a folder of its own, so that objects never mix ----
 
-# ---- where things go ----
-
-B := build/$(CONFIG)
+OUT := $(if $(O),$(O)/)
+B := $(OUT)build/$(CONFIG)
 ifeq ($(CONFIG),release)
-LIB := lib
-PROGRAMS_DIR := examples/bin
-TESTS_DIR := tests/bin
+LIB := $(OUT)lib
+PROGRAMS_DIR := $(OUT)examples/bin
+TESTS_DIR := $(OUT)tests/bin
 else
 LIB := $(B)/lib
 PROGRAMS_DIR := $(B)/programs
 TESTS_DIR := $(B)/tests-bin
 endif
 
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SANITIZE_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE_coverage := --coverage -fprofile-update=atomic
+
+# `make install` alone puts in place what was built, with the flags that it was built with: sudo drops those that came
+# from the environment. The record is written with $(B)/flags below.
+ifeq ($(MAKECMDGOALS),install)
+-include $(B)/built.mk
+endif
+
+version_part = $(shell sed -n 's/^.define CN_VERSION_$(1) *"*\([^" ]*\)"*.*/\1/p' include/convnet.h)
+MAJOR := $(call version_part,MAJOR)
+VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
+FULL_VERSION := $(VERSION)$(call version_part,SUFFIX)
+SYSTEM := $(shell uname -s)
+# What the compiler makes: for x86-64 or not, and whether it is Clang. Before `make deps` there may be none.
+TARGET := $(or $(shell echo 'x86_64:__x86_64__ clang:__clang__' | $(CC) $(CFLAGS) -E -P -x c - 2>/dev/null),\
+               $(patsubst x86_64,x86_64:1,$(shell uname -m)))
+
 SOURCES := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 ISA_SOURCES := $(filter src/kernels/isa/%,$(SOURCES))
 PLAIN_SOURCES := $(filter-out $(ISA_SOURCES),$(SOURCES))
-ifeq ($(ARCH),x86_64)
+ifneq ($(filter x86_64:1,$(TARGET)),)
 ISAS := portable avx2 avx512
 else
 ISAS := portable
@@ -58,22 +78,25 @@ OBJECTS := $(PLAIN_SOURCES:src/%.c=%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/
 # Trained models become arrays of bytes.
 WEIGHTS := $(sort $(wildcard weights/*.safetensors))
 OBJECTS += $(WEIGHTS:%.safetensors=%.o)
-STATIC_OBJECTS := $(addprefix $(B)/static/,$(OBJECTS))
-SHARED_OBJECTS := $(addprefix $(B)/shared/,$(OBJECTS))
+# Position-independent, for the shared library and for shared objects that hold the static one.
+LIBRARY_OBJECTS := $(addprefix $(B)/library/,$(OBJECTS))
 
 STATIC_LIB := $(LIB)/libconvnet.a
-ifeq ($(shell uname -s),Darwin)
+ifeq ($(SYSTEM),Darwin)
 SHARED_LIB := $(LIB)/libconvnet.$(VERSION).dylib
 SHARED_LINKS := $(LIB)/libconvnet.$(MAJOR).dylib $(LIB)/libconvnet.dylib
 SHARED_FLAGS = -dynamiclib -Wl,-install_name,$(LIBDIR)/libconvnet.$(MAJOR).dylib
 else
 SHARED_LIB := $(LIB)/libconvnet.so.$(VERSION)
 SHARED_LINKS := $(LIB)/libconvnet.so.$(MAJOR) $(LIB)/libconvnet.so
-SHARED_FLAGS = -shared -Wl,-soname,libconvnet.so.$(MAJOR) -Wl,--version-script=src/libconvnet.map -Wl,--no-undefined
+SHARED_FLAGS = -shared -Wl,-soname,libconvnet.so.$(MAJOR) -Wl,--version-script=$(B)/libconvnet.map -Wl,--no-undefined
 endif
 
-PROGRAMS := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
-INSTALLED := $(filter-out %/convnet-embed,$(PROGRAMS))
+PROGRAM_FILES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
+INSTALLED := $(filter-out %/convnet-embed,$(PROGRAM_FILES))
+PROGRAMS_LIB := $(if $(filter shared,$(PROGRAMS)),$(SHARED_LINKS),$(STATIC_LIB))
+# Where the dynamic linker finds the library before it is installed.
+LIBRARY_PATH := LD_LIBRARY_PATH='$(abspath $(LIB))':"$$LD_LIBRARY_PATH"
 COMMON_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard examples/common/*.c)))
 COMMON_LIB := $(B)/libcommon.a
 
@@ -83,22 +106,22 @@ FUZZERS := $(patsubst tests/%.c,$(B)/%,$(sort $(wildcard tests/fuzz_*.c)))
 HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fuzz_%,$(sort $(wildcard tests/*.c))))
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
-# Suites in which the instruction set plays no part run once; the others once for each.
-SUITES_ONCE := $(addprefix $(TESTS_DIR)/test_,augmentation base batches cifar context data data_out_of_memory folder \
-               idx image_files image_hostile image_overlay image_resize interface json model_damage \
-               model_out_of_memory models \
-               out_of_memory pretrained random reference report safetensors schedule structs summary synthetic tensor \
-               threads trace views zoo)
-ifeq ($(CONFIG),tsan)
-SUITES_ONCE := $(SUITES)
-endif
+# Those that take longest begin first, and are left out of check-quick.
+SLOW := $(foreach name,graphs winograd parity determinism small_batch kernels_math kernels_channels layers,$(TESTS_DIR)/test_$(name))
+SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
 
 # ---- flags ----
 
 # Asked for when first used and then kept: `make deps check` must not ask before `deps` is through.
 later = $(eval $(1) := $(2))$($(1))
-BLAS = $(call later,BLAS,$(firstword $(foreach name,openblas cblas blas,$(shell $(PKG_CONFIG) --exists $(name) && echo $(name)))))
-PACKAGES = $(BLAS) zlib $(if $(filter 1,$(WITH_IMAGES)),libpng libjpeg)
+# The reference BLAS, which is four times slower, is only taken where BLAS names it.
+FAST_BLAS := openblas blis-openmp blis-pthread blis
+ifeq ($(BLAS),)
+BLAS_FOUND = $(call later,BLAS_FOUND,$(firstword $(foreach name,$(FAST_BLAS),$(shell $(PKG_CONFIG) --exists $(name) && echo $(name)))))
+else
+BLAS_FOUND := $(BLAS)
+endif
+PACKAGES = $(BLAS_FOUND) zlib $(if $(filter 1,$(WITH_IMAGES)),libpng libjpeg)
 PACKAGE_CFLAGS = $(call later,PACKAGE_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
 PACKAGE_LIBS = $(call later,PACKAGE_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES)))
 CHECK_CFLAGS = $(call later,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
@@ -106,8 +129,15 @@ CHECK_LIBS = $(call later,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
 PARTS := -DCN_WITH_IMAGES=$(WITH_IMAGES)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
-BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iinclude
-LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fvisibility=hidden $(PARTS) $(PACKAGE_CFLAGS)
+FEATURES_Darwin := -D_DARWIN_C_SOURCE
+FEATURES_FreeBSD := -D__BSD_VISIBLE=1
+FEATURES_NetBSD := -D_NETBSD_SOURCE
+FEATURES_OpenBSD := -D_BSD_SOURCE
+# Floats are floats also where the processor computes in wider registers (i386, s390x); Clang has them so.
+EXCESS_PRECISION := $(if $(filter clang:1,$(TARGET)),,-fexcess-precision=fast)
+BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off $(EXCESS_PRECISION) -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
+              $(FEATURES_$(SYSTEM)) -D_FILE_OFFSET_BITS=64 -Iinclude
+LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fPIC -fvisibility=hidden $(PARTS) $(PACKAGE_CFLAGS)
 USER_FLAGS = $(SANITIZE_$(CONFIG)) $(CPPFLAGS) $(CFLAGS)
 LINK = $(CC) -pthread $(USER_FLAGS) $(LDFLAGS)
 
@@ -116,29 +146,42 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-browser check-builds test-programs suites sanitize check-asan check-tsan \
-        check-valgrind fuzz fuzzers bench bench-kernels install uninstall format distcheck clean help FORCE
+.PHONY: all library programs deps demo check check-quick check-browser check-builds check-arm64 check-i386 check-s390x \
+        test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
+        bench-kernels install uninstall format distcheck clean help FORCE
 
 ## all: the library, static and shared, in lib/ and the programs in examples/bin/ (the default)
 all: library programs
 library: $(STATIC_LIB) $(SHARED_LINKS)
-programs: $(PROGRAMS)
+programs: $(PROGRAM_FILES)
 
 # ---- what has to be installed ----
 
 # Shell: collects in $$missing the Debian packages that bring what is not there. Linking statically needs libgfortran,
-# because openblas.pc asks for it.
-find_missing = has() { $(PKG_CONFIG) --exists $$1 2>/dev/null; }; missing=; \
+# because openblas.pc asks for it. Without pkg-config, dpkg knows.
+pkg_config := $(firstword $(PKG_CONFIG))
+NEEDED := zlib:zlib1g-dev $(if $(filter 1,$(WITH_IMAGES)),libpng:libpng-dev libjpeg:libjpeg-dev)
+find_missing = missing=; \
+    has() { if command -v $(pkg_config) >/dev/null; then $(PKG_CONFIG) --exists $$1; else dpkg -s $$2 >/dev/null 2>&1; fi; }; \
+    need() { has $${1%%:*} $${1\#*:} || missing="$$missing $${1\#*:}"; }; \
     command -v $(firstword $(CC)) >/dev/null || missing="$$missing $(if $(findstring clang,$(CC)),clang,gcc) libc6-dev"; \
-    command -v $(firstword $(PKG_CONFIG)) >/dev/null || missing="$$missing pkg-config"; \
-    has openblas || has cblas || has blas || missing="$$missing libopenblas-dev"; \
-    has zlib || missing="$$missing zlib1g-dev"; \
-    [ $(WITH_IMAGES) != 1 ] || has libpng || missing="$$missing libpng-dev"; \
-    [ $(WITH_IMAGES) != 1 ] || has libjpeg || missing="$$missing libjpeg-dev"
-find_missing_for_tests = has check || missing="$$missing check"; \
+    command -v $(pkg_config) >/dev/null || missing="$$missing pkg-config"; \
+    for needed in $(NEEDED); do need $$needed; done; \
+    $(find_blas)
+ifeq ($(BLAS),)
+find_blas = fast=; for blas in $(FAST_BLAS); do has $$blas libopenblas-dev && fast=yes; done; \
+    [ -n "$$fast" ] || missing="$$missing libopenblas-dev"
+else
+find_blas = ! command -v $(pkg_config) >/dev/null || has $(BLAS) none || \
+    { echo "BLAS=$(BLAS): $(pkg_config) knows no such package" >&2; exit 1; }
+endif
+find_missing_for_tests = need check:check; \
     command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"; \
     case $$($(CC) -print-file-name=libgfortran.a 2>/dev/null) in /*) ;; *) missing="$$missing gfortran" ;; esac
-stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:$$missing (make deps installs them)" >&2; exit 1; }
+stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:$$missing (make deps installs them)" >&2; \
+    case $$missing in *libopenblas-dev*) for blas in cblas blas; do if has $$blas none; then \
+        echo "the BLAS that is here, $$blas, is the reference: linear layers take four times as long; BLAS=$$blas takes it" >&2; \
+        break; fi; done ;; esac; exit 1; }
 
 ## deps: installs the Debian packages that building and testing need; nothing if all are there
 deps:
@@ -146,19 +189,34 @@ deps:
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "no apt-get here; the Debian packages are:$$missing" >&2; exit 1; }; \
 	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
+	install="apt-get install -y --no-install-recommends$$missing"; \
+	[ -z "$$sudo" ] || command -v sudo >/dev/null || { echo "no sudo here; as root: $$install" >&2; exit 1; }; \
 	ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || $$sudo apt-get update; \
-	echo "$${sudo:+sudo }apt-get install -y --no-install-recommends$$missing"; \
-	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
+	echo "$${sudo:+sudo }$$install"; \
+	$$sudo env DEBIAN_FRONTEND=noninteractive $$install
 
 # In `make deps check` nothing begins before deps is through.
 AFTER_DEPS := $(if $(filter deps,$(MAKECMDGOALS)),| deps)
 
 # Files that change when what they hold does: all that is compiled depends on the flags, libraries on their members.
-remember = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@
+quote = '$(subst ','\'',$(1))'
+remember = @mkdir -p $(@D); printf '%s\n' $(call quote,$(1)) | cmp -s - $@ || printf '%s\n' $(call quote,$(1)) >$@
+BUILD_FLAGS = $(CC) $(LIBRARY_FLAGS) $(USER_FLAGS) $(LDFLAGS) $(PACKAGE_LIBS)
+
+# `make install` alone compiles nothing in another way than what is there.
+ifeq ($(MAKECMDGOALS),install)
+stop_if_other = [ ! -f $@ ] || printf '%s\n' $(call quote,$(BUILD_FLAGS)) | cmp -s - $@ || { \
+    printf '%s\n' "make install: built was with" "$$(cat $@)" "and now asked for is" $(call quote,$(BUILD_FLAGS)) \
+    "Install with the same, or build with the new ones first." >&2; exit 1; }
+endif
+recorded = CC CFLAGS CPPFLAGS LDFLAGS AR WITH_IMAGES BLAS BLAS_FOUND PROGRAMS PACKAGE_CFLAGS PACKAGE_LIBS
+record = printf '%s\n' $(foreach name,$(recorded),$(call quote,$(name) := $(subst $$,$$$$,$(subst \#,\\\#,$($(name))))))
 
 $(B)/flags: FORCE $(AFTER_DEPS)
 	@$(find_missing); $(stop_if_missing)
-	$(call remember,$(CC) $(LIBRARY_FLAGS) $(USER_FLAGS) $(LDFLAGS) $(PACKAGE_LIBS))
+	$(if $(stop_if_other),@$(stop_if_other))
+	$(call remember,$(BUILD_FLAGS))
+	@$(record) | cmp -s - $(B)/built.mk || $(record) >$(B)/built.mk
 
 $(B)/test-flags: FORCE $(AFTER_DEPS)
 	@$(find_missing); $(find_missing_for_tests); $(stop_if_missing)
@@ -167,41 +225,30 @@ $(B)/test-flags: FORCE $(AFTER_DEPS)
 $(B)/objects: FORCE
 	$(call remember,$(OBJECTS))
 
+$(B)/programs-lib: FORCE
+	$(call remember,$(PROGRAMS_LIB))
+
 # ---- objects ----
 
 compile = $(CC) $(1) -MMD -MP $(USER_FLAGS) -c -o $@ $<
 
 define isa_rules
-$(B)/static/kernels/isa/%.$(1).o: src/kernels/isa/%.c $(B)/flags
+$(B)/library/kernels/isa/%.$(1).o: src/kernels/isa/%.c $(B)/flags
 	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(call compile,$$(LIBRARY_FLAGS) $(ISA_$(1)))
-$(B)/shared/kernels/isa/%.$(1).o: src/kernels/isa/%.c $(B)/flags
-	$$(call say,CC,$$@)
-	@mkdir -p $$(@D)
-	$$(Q)$$(call compile,$$(LIBRARY_FLAGS) -fPIC $(ISA_$(1)))
+	$$(Q)$$(call compile,$$(LIBRARY_FLAGS) -Wno-psabi $(ISA_$(1)))
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rules,$(isa))))
 
-$(B)/static/%.o: src/%.c $(B)/flags
+$(B)/library/%.o: src/%.c $(B)/flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(call compile,$(LIBRARY_FLAGS))
 
-$(B)/shared/%.o: src/%.c $(B)/flags
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(call compile,$(LIBRARY_FLAGS) -fPIC)
-
-$(B)/static/%.o: $(B)/%.c $(B)/flags
+$(B)/library/%.o: $(B)/%.c $(B)/flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(call compile,$(LIBRARY_FLAGS))
-
-$(B)/shared/%.o: $(B)/%.c $(B)/flags
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(call compile,$(LIBRARY_FLAGS) -fPIC)
 
 # weights/a-b.safetensors becomes the array cn__a_b, which io.h declares.
 $(WEIGHTS:%.safetensors=$(B)/%.c): $(B)/%.c: %.safetensors Makefile
@@ -221,7 +268,7 @@ $(B)/tests/%.o: tests/%.c $(B)/test-flags
 	@mkdir -p $(@D)
 	$(Q)$(call compile,$(BASE_FLAGS) -Isrc $(PARTS) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
 
--include $(patsubst %.o,%.d,$(STATIC_OBJECTS) $(SHARED_OBJECTS)) $(wildcard $(B)/examples/*.d $(B)/examples/*/*.d $(B)/tests/*.d)
+-include $(LIBRARY_OBJECTS:.o=.d) $(wildcard $(B)/examples/*.d $(B)/examples/*/*.d $(B)/tests/*.d)
 
 # ---- libraries and programs ----
 
@@ -232,25 +279,31 @@ $(call say,AR,$@)
 $(Q)$(AR) rcs $@ $(filter %.o,$^)
 endef
 
-$(STATIC_LIB): $(STATIC_OBJECTS) $(B)/objects
+$(STATIC_LIB): $(LIBRARY_OBJECTS) $(B)/objects
 	$(archive)
 $(COMMON_LIB): $(COMMON_OBJECTS)
 	$(archive)
 $(HELPER_LIB): $(HELPER_OBJECTS)
 	$(archive)
 
-$(SHARED_LIB): $(SHARED_OBJECTS) src/libconvnet.map $(B)/objects
+# A node for each version, of the functions that src/symbols.txt gives it.
+$(B)/libconvnet.map: src/symbols.txt
+	@mkdir -p $(@D)
+	$(Q)sort -s -t@ -k3 $< | awk -F@@ '$$2 != node { if (node) print "}" before ";"; before = node ? " " node : ""; \
+	    node = $$2; print node " {\nglobal:" } { print "    " $$1 ";" } END { print "local:\n    *;\n}" before ";" }' >$@
+
+$(SHARED_LIB): $(LIBRARY_OBJECTS) $(B)/libconvnet.map $(B)/objects
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $(SHARED_FLAGS) -o $@ $(SHARED_OBJECTS) $(PACKAGE_LIBS) -lm
+	$(Q)$(LINK) $(SHARED_FLAGS) -o $@ $(LIBRARY_OBJECTS) $(PACKAGE_LIBS) -lm
 
 $(SHARED_LINKS): $(SHARED_LIB)
 	$(Q)ln -sf $(notdir $(SHARED_LIB)) $@
 
-$(PROGRAMS): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/%.o $(COMMON_LIB) $(STATIC_LIB)
+$(PROGRAM_FILES): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/%.o $(COMMON_LIB) $(PROGRAMS_LIB) $(B)/programs-lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $^ $(PACKAGE_LIBS) -lm
+	$(Q)$(LINK) -o $@ $< $(COMMON_LIB) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm
 
 $(SUITES) $(BENCHES): $(TESTS_DIR)/%: $(B)/tests/%.o $(HELPER_LIB) $(STATIC_LIB)
 	$(call say,LD,$@)
@@ -265,16 +318,21 @@ $(FUZZERS): $(B)/%: $(B)/tests/%.o $(STATIC_LIB)
 
 ## demo: trains the session-8 network on drawn images, about a minute, and shows the result
 demo: programs
-	$(PROGRAMS_DIR)/convnet-train --data synthetic --epochs 3 --out build/demo.safetensors --log build/demo.csv
+	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-train --data synthetic --epochs 3 --out $(OUT)build/demo.safetensors --log $(OUT)build/demo.csv
 	@echo
-	$(PROGRAMS_DIR)/convnet-test build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
+	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
-run_tests = tests/run.sh -o $(B)/summary -1 '$(SUITES_ONCE)'
-test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' LIB='$(LIB)' PROGRAMS='$(PROGRAMS_DIR)'
+test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
+    PROGRAMS='$(PROGRAMS_DIR)' $(if $(filter shared,$(PROGRAMS)),$(LIBRARY_PATH))
 
-## check: builds and runs all tests
+## check: builds and runs all tests, as many at a time as there are processors
 check: all $(SUITES)
-	@$(test_environment) $(run_tests) $(SUITES) $(SCRIPTS)
+	@$(test_environment) tests/run.sh -o $(B)/summary $(SUITES) $(SCRIPTS)
+
+## check-quick: the same without the slow suites, in seconds
+check-quick: all $(filter-out $(SLOW),$(SUITES))
+	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
+	    $(filter-out tests/test_install.sh tests/test_programs.sh,$(SCRIPTS))
 
 ## check-browser: a report in headless Chromium, with screenshots in build/browser
 check-browser: programs
@@ -283,6 +341,10 @@ check-browser: programs
 ## check-builds: builds with other compilers, flags and options, without a warning (minutes)
 check-builds: $(AFTER_DEPS)
 	+@MAKE='$(MAKE)' tests/builds.sh
+
+## check-arm64, check-i386, check-s390x: Debian's cross compiler, suites under QEMU (tests/cross.sh says what they need)
+check-arm64 check-i386 check-s390x:
+	+@MAKE='$(MAKE)' tests/cross.sh $(@:check-%=%)
 
 test-programs: $(SUITES) $(BENCHES)
 
@@ -301,12 +363,23 @@ check-tsan: $(AFTER_DEPS)
 
 # For slow tools: less of the same.
 suites: programs $(SUITES)
-	@QUICK=1 $(test_environment) $(run_tests) $(SUITES) tests/test_programs.sh tests/test_train.sh
+	@QUICK=1 $(test_environment) tests/run.sh $(if $(filter tsan,$(CONFIG)),-1 '$(SUITES)') -o $(B)/summary $(SUITES) \
+	    tests/test_programs.sh tests/test_train.sh
 
 ## check-valgrind: suites under valgrind, which knows AVX2 at most
 check-valgrind: $(SUITES)
-	@QUICK=1 CK_FORK=no CONVNET_MAX_ISA=avx2 tests/run.sh -o $(B)/summary -1 '$(SUITES)' \
+	@QUICK=1 CK_FORK=no CONVNET_MAX_ISA=avx2 tests/run.sh -1 '$(SUITES)' -o $(B)/summary \
 	    -x 'valgrind -q --leak-check=full --error-exitcode=99' $(SUITES)
+
+## coverage: what the suites reach: lines and branches by file, worst first
+coverage: $(AFTER_DEPS)
+	+$(MAKE) CONFIG=coverage CFLAGS='-O1 -g' coverage-suites
+
+coverage-suites: programs $(SUITES)
+	@find $(B) -name '*.gcda' -delete
+	@QUICK=1 $(test_environment) tests/run.sh -o $(B)/summary $(SUITES) \
+	    tests/test_programs.sh tests/test_train.sh
+	@tests/coverage.sh $(B)/library
 
 ## fuzz: looks for files that break their readers, FUZZ_SECONDS (60) each; needs Clang
 fuzz: $(AFTER_DEPS)
@@ -334,40 +407,36 @@ bench-kernels: $(filter-out %/bench_training,$(BENCHES))
 
 # The models and their cards.
 TRAINED := $(WEIGHTS) $(WEIGHTS:%.safetensors=%.md)
-INSTALL_PC := $(LIBDIR)/pkgconfig/convnet.pc
-# A folder below PREFIX is written relative to it, and PREFIX relative to the .pc file, so that all may be moved.
-below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
-empty :=
-to_prefix = $(subst $(empty) ,/,$(patsubst %,..,$(subst /, ,$(patsubst $(PREFIX)/%,%,$(LIBDIR)/pkgconfig))))
-pc_prefix = $(if $(filter $(PREFIX)/%,$(LIBDIR)),$${pcfiledir}/$(to_prefix),$(PREFIX))
+to = $(call quote,$(DESTDIR)$(1))
+INSTALL_PC = $(call to,$(LIBDIR)/pkgconfig/convnet.pc)
+pc_environment = PREFIX=$(call quote,$(PREFIX)) LIBDIR=$(call quote,$(LIBDIR)) INCLUDEDIR=$(call quote,$(INCLUDEDIR)) \
+    VERSION='$(FULL_VERSION)' PACKAGES='$(strip $(PACKAGES))' LIBS='-lm -pthread'
 
 ## install: header, libraries, convnet.pc, programs and trained models under $(DESTDIR)$(PREFIX)
 install: all
-	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(DATADIR)'
-	install -m 644 include/convnet.h '$(DESTDIR)$(INCLUDEDIR)'
-	install -m 644 $(STATIC_LIB) '$(DESTDIR)$(LIBDIR)'
-	install -m 755 $(SHARED_LIB) '$(DESTDIR)$(LIBDIR)'
-	cp -P $(SHARED_LINKS) '$(DESTDIR)$(LIBDIR)'
-	install -m 755 $(INSTALLED) '$(DESTDIR)$(BINDIR)'
-	install -m 644 $(TRAINED) '$(DESTDIR)$(DATADIR)'
-	sed -e 's|@PREFIX@|$(pc_prefix)|' -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
-	    -e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@PACKAGES@|$(strip $(PACKAGES))|' pkgconfig/convnet.pc.in >'$(DESTDIR)$(INSTALL_PC)'
-	chmod 644 '$(DESTDIR)$(INSTALL_PC)'
-	@[ -n '$(DESTDIR)' ] || ldconfig >/dev/null 2>&1 || true
+	install -d $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(BINDIR)) $(call to,$(DATADIR))
+	install -m 644 include/convnet.h $(call to,$(INCLUDEDIR))
+	install -m 644 $(STATIC_LIB) $(call to,$(LIBDIR))
+	install -m 755 $(SHARED_LIB) $(call to,$(LIBDIR))
+	cp -P $(SHARED_LINKS) $(call to,$(LIBDIR))
+	install -m 755 $(INSTALLED) $(call to,$(BINDIR))
+	install -m 644 $(TRAINED) $(call to,$(DATADIR))
+	$(pc_environment) pkgconfig/convnet.pc.sh >$(INSTALL_PC)
+	chmod 644 $(INSTALL_PC)
+	@[ -n $(call quote,$(DESTDIR)) ] || ldconfig >/dev/null 2>&1 || true
 
 ## uninstall: removes what install wrote
 uninstall:
-	rm -f '$(DESTDIR)$(INCLUDEDIR)/convnet.h' '$(DESTDIR)$(INSTALL_PC)'
-	rm -f $(patsubst %,'$(DESTDIR)$(LIBDIR)/%',$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)))
-	rm -f $(patsubst %,'$(DESTDIR)$(BINDIR)/%',$(notdir $(INSTALLED)))
-	rm -f $(patsubst %,'$(DESTDIR)$(DATADIR)/%',$(notdir $(TRAINED)))
+	rm -f $(call to,$(INCLUDEDIR)/convnet.h) $(INSTALL_PC)
+	rm -f $(foreach file,$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)),$(call to,$(LIBDIR)/$(file)))
+	rm -f $(foreach file,$(notdir $(INSTALLED)),$(call to,$(BINDIR)/$(file)))
+	rm -f $(foreach file,$(notdir $(TRAINED)),$(call to,$(DATADIR)/$(file)))
 
 # ---- housekeeping ----
 
 ## format: clang-format over all C files
 format:
-	$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')
+	$(CLANG_FORMAT) -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
 
 ## distcheck: unpacks what is committed elsewhere, and there builds, checks, installs and uninstalls it
 distcheck:
@@ -382,8 +451,9 @@ distcheck:
 
 ## clean: removes everything that was built
 clean:
-	rm -rf build lib examples/bin tests/bin
+	rm -rf $(OUT)build $(OUT)lib $(OUT)examples/bin $(OUT)tests/bin
 
 ## help: this list
 help:
-	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
+	@sed -n 's/^## \([a-z0-9-]*\)[a-z0-9, -]*: \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
+	@echo; sed -n 's/^#   make/  make/p' Makefile

@@ -1,79 +1,83 @@
 #!/bin/sh
-# run.sh: runs test programs and scripts and adds up what they found.
+# run.sh: runs test programs and scripts side by side and adds up what they found.
 #
-#   run.sh [-o SUMMARY] [-x WRAPPER] [-1 'PROGRAM...'] TEST...
+#   run.sh [-j N] [-o SUMMARY] [-x WRAPPER] [-1 'PROGRAM...'] TEST...
 #
-# A Check suite runs once for each instruction set the processor has, those after -1 only once; a script (*.sh) runs
-# once and counts as one test. The last line is `N passed, N failed`, also written to SUMMARY.
+# A Check suite runs once for each instruction set that it names when asked (testing.h), those after -1 only once; a
+# script (*.sh) runs once and counts as one test. N run at a time, as many as there are processors if not said. What one of them
+# prints comes when it ends. The last line is `N passed, N failed`, also written to SUMMARY.
 set -u
-summary=/dev/null wrapper='' once=''
-while getopts o:x:1: option; do
+
+# One test, in a process of its own: run.sh --one DIRECTORY ISA TEST leaves DIRECTORY/TEST.ISA with its two counts.
+one() {
+    directory=$1 isa=$2 test=$3 begin=$(date +%s)
+    name=$(basename "$test")
+    output=$directory/$name.$isa.output
+    [ "$isa" = any ] && title=$name || title="$name ($isa)"
+    case $test in
+    *.sh) "$test" ;;
+    *) [ "$isa" = any ] || export CONVNET_MAX_ISA="$isa"
+        $WRAPPER "$test" ;;
+    esac >"$output" 2>&1
+    code=$?
+    case $test in
+    *.sh) checks=1 bad=$((code != 0)) said=$(tail -n 1 "$output") ;;
+    *) # Check's summary line; a suite that ended without one, or badly, has failed
+        set -- $(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$output")
+        checks=${1:-1} bad=$((${2:-1} + ${3:-0}))
+        [ "$code" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1 checks=$((checks + 1))
+        said="$checks checks" ;;
+    esac
+    if [ "$bad" -eq 0 ]; then
+        printf '%-40s %s, %d s\n' "$title" "$said" $(($(date +%s) - begin)) >"$output.shown"
+    else
+        { printf '%-40s FAILED, exit code %d\n' "$title" "$code" && cat "$output"; } >"$output.shown"
+    fi
+    until mkdir "$directory/printing" 2>/dev/null; do sleep 0.05 || sleep 1; done
+    cat "$output.shown"
+    rmdir "$directory/printing"
+    echo "$((checks - bad)) $bad" >"$directory/$name.$isa.counts"
+    rm -f "$output" "$output.shown"
+}
+
+if [ "${1:-}" = --one ]; then
+    one "$2" "$3" "$4"
+    exit 0
+fi
+
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) summary=/dev/null WRAPPER='' once=''
+while getopts j:o:x:1: option; do
     case $option in
+    j) jobs=$OPTARG ;;
     o) summary=$OPTARG ;;
-    x) wrapper=$OPTARG ;;
+    x) WRAPPER=$OPTARG ;;
     1) once=" $OPTARG " ;;
     *) exit 2 ;;
     esac
 done
 shift $((OPTIND - 1))
+export WRAPPER
 
-isas=portable
-flags=" $(sed -n '/^flags/{s/.*: //p;q;}' /proc/cpuinfo 2>/dev/null) "
-case $flags in *' fma '*) case $flags in *' avx2 '*) isas="$isas avx2" ;; esac ;; esac
-case $isas$flags in *avx2*' avx512vl '*) isas="$isas avx512" ;; esac
-
-passed=0 failed=0
-output=$(mktemp) || exit 1
-trap 'rm -f "$output"' EXIT
-
-# count NAME CODE: adds up Check's summary line in $output; a suite that ended without one, or badly, has failed.
-count() {
-    set -- "$1" "$2" $(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$output")
-    checks=${3:-1} bad=$((${4:-1} + ${5:-0}))
-    if [ "$2" -ne 0 ] && [ $bad -eq 0 ]; then
-        bad=1 checks=$((checks + 1))
-    fi
-    if [ "$2" -eq 0 ] && [ $bad -eq 0 ]; then
-        printf '%-40s %s checks\n' "$1" "$checks"
-    else
-        printf '%-40s FAILED, exit code %s\n' "$1" "$2"
-        cat "$output"
-    fi
-    failed=$((failed + bad)) passed=$((passed + checks - bad))
-}
-
-run_suite() { # NAME COMMAND...
-    title=$1
-    shift
-    "$@" >"$output" 2>&1
-    count "$title" $?
-}
+directory=$(mktemp -d "${TMPDIR:-/tmp}/convnet-tests.XXXXXX") || exit 1
+trap 'rm -rf "$directory"' EXIT
+trap 'exit 130' INT TERM HUP
 
 for test in "$@"; do
-    name=$(basename "$test")
-    case $test in
-    *.sh)
-        if "$test" >"$output" 2>&1; then
-            passed=$((passed + 1))
-            printf '%-40s %s\n' "$name" "$(tail -n 1 "$output")"
-        else
-            failed=$((failed + 1))
-            printf '%-40s FAILED\n' "$name"
-            cat "$output"
-        fi
-        continue
-        ;;
+    isas=any
+    case $test$once in
+    *.sh*) ;;
+    *" $test "*) ;;
+    *) isas=$(TEST_ISAS=1 $WRAPPER "$test") || isas=any ;;
     esac
-    case $once in
-    *" $test "*) run_suite "$name" $wrapper "$test" ;;
-    *)
-        for isa in $isas; do
-            run_suite "$name ($isa)" env "CONVNET_MAX_ISA=$isa" $wrapper "$test"
-        done
-        ;;
-    esac
-done
+    for isa in $isas; do
+        echo "$isa $test"
+    done
+done >"$directory/list"
+xargs -P "$jobs" -L 1 "$0" --one "$directory" <"$directory/list"
 
+wanted=$(wc -l <"$directory/list")
+result=$(cat "$directory"/*.counts 2>/dev/null | awk -v wanted="$((wanted))" '{ passed += $1; failed += $2 }
+    END { print passed + 0 " passed, " failed + wanted - NR " failed" }')
 mkdir -p "$(dirname "$summary")"
-echo "$passed passed, $failed failed" | tee "$summary"
-[ "$failed" -eq 0 ]
+echo "$result" | tee "$summary"
+case $result in *' 0 failed') ;; *) exit 1 ;; esac

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 /* ---- golden images: golden/augmentation.py has the format ---- */
 
 typedef struct golden_case {

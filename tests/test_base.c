@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 /* ---- errors ---- */
 
 START_TEST(statuses_have_texts) {

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 START_TEST(augmentation_depends_on_seed_epoch_and_index_only) {
     static const int thread_counts[] = {1, 2, 5};
     cn_tensor *first = NULL;

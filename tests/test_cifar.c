@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+TEST_RUNS_ONCE;
+
 START_TEST(cifar10_is_read_file_after_file) {
     cn_context *ctx = test_context(1);
     scratch s = scratch_new();

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+TEST_RUNS_ONCE;
+
 START_TEST(a_context_describes_its_device) {
     cn_context *ctx;
     cn_device device = CN_DEVICE_INIT;

@@ -4,6 +4,8 @@
 #include "data/data.h"
 #include <math.h>
 
+TEST_RUNS_ONCE;
+
 /* ---- arrays ---- */
 
 START_TEST(arrays_are_handed_back_as_they_are) {

@@ -4,6 +4,8 @@
 #include "testing.h"
 #include "base/base.h"
 
+TEST_RUNS_ONCE;
+
 typedef struct fixture {
     counting_allocator counter;
     arrays a; /* in memory that is counted */

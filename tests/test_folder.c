@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+TEST_RUNS_ONCE;
+
 /* ---- a tree of files for one test, and a context that takes down warnings ---- */
 
 static cn_context *ctx;

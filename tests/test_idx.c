@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 START_TEST(mnist_is_found_plain_and_compressed) {
     cn_context *ctx = test_context(1);
     scratch s = scratch_new();

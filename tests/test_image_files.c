@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+TEST_RUNS_ONCE;
+
 static cn_context *ctx;
 static char folder[] = "/tmp/test_image_files.XXXXXX";
 

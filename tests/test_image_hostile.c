@@ -5,6 +5,8 @@
 #include "base/base.h"
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 /* Counts all bytes that were ever asked for. */
 static size_t asked;
 

@@ -4,6 +4,8 @@
 #include "image/image.h"
 #include <math.h>
 
+TEST_RUNS_ONCE;
+
 static const uint8_t *bytes(const cn_tensor *image) {
     return cn_tensor_data_const(image);
 }

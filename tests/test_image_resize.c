@@ -3,6 +3,8 @@
 #include "golden_images.h"
 #include "testing.h"
 
+TEST_RUNS_ONCE;
+
 static cn_context *ctx;
 
 static void setup(void) {

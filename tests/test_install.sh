@@ -36,9 +36,19 @@ same() {
     printf 'FAIL wanted %s\n     but got %s\n' "$1" "$2"
 }
 
-try "install" "$make" install DESTDIR="$root" PREFIX="$prefix" || exit 1
+# install_to ROOT PREFIX [GOAL]: all folders are said, so that those that `make check` was told do not come in.
+install_to() {
+    CFLAGS=-O1 "$make" "${3:-install}" DESTDIR="$1" PREFIX="$2" LIBDIR="$2/lib" INCLUDEDIR="$2/include" BINDIR="$2/bin" \
+        DATADIR="$2/share/convnet"
+}
+
+try "install" install_to "$root" "$prefix" || exit 1
+try "nothing is compiled by other flags in the environment" sh -c "! grep -E '^  (CC|LD)' '$dir/output'"
 version=$(awk '/define CN_VERSION_(MAJOR|MINOR|PATCH)/ { v = v "." $3 } END { print substr(v, 2) }' include/convnet.h)
-same "$version" "$(flags --modversion)"
+suffix=$(sed -n 's/^.define CN_VERSION_SUFFIX *"\(.*\)"/\1/p' include/convnet.h)
+same "$version$suffix" "$(flags --modversion)"
+try "other flags are not installed" sh -c "! '$make' install DESTDIR='$dir/other' CFLAGS=-O1 >'$dir/said' 2>&1 &&
+    grep -q 'built was with' '$dir/said' && ! grep -q '^  CC' '$dir/said' && [ ! -e '$dir/other' ]"
 find "$root" ! -type d | sed "s|^$here/||" | sort >"$dir/installed"
 cat >"$dir/wanted" <<EOF
 bin/convnet-classify
@@ -95,15 +105,36 @@ try "C, --static" $cc -std=c99 tests/foreign/app.c -static $(flags --static --cf
 try "C++, --static" $cxx -std=c++17 tests/foreign/app.cc -static $(flags --static --cflags --libs) -o "$dir/app-cc"
 run_both static
 
+# ---- the static library in a shared object, as plugins and language modules have it ----
+
+echo 'int app_main(int argc, char **argv); int main(int argc, char **argv) { return app_main(argc, argv); }' >"$dir/host.c"
+private=$(flags --static --libs-only-l | sed 's/-lconvnet//; s/-lgfortran//')
+try "a shared object that holds the library" $cc -std=c99 -shared -fPIC -Dmain=app_main tests/foreign/app.c \
+    $(flags --cflags) "$here/lib/libconvnet.a" $private -pthread -Wl,-z,defs -Wl,-z,text -o "$dir/libplugin.so"
+try "its host" $cc -std=c99 "$dir/host.c" -L"$dir" -lplugin -Wl,-rpath,"$dir" -o "$dir/host"
+try "runs" "$dir/host" "$dir/plugin.safetensors" && same 10 "$(wc -l <"$dir/output")"
+
+# ---- prefixes with blanks and marks ----
+
+odd="/opt/con net & co'x"
+try "install, odd prefix" install_to "$dir/odd" "$odd"
+odd_flags() {
+    PKG_CONFIG_PATH="$dir/odd$odd/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$dir/odd" "$pkg_config" "$@" convnet
+}
+# From the installed place, which the sysroot stands for.
+same "-I$dir/odd$odd/include" "$(eval "printf '%s\n' $(odd_flags --cflags-only-I)" | head -n 1)"
+try "uninstall, odd prefix" install_to "$dir/odd" "$odd" uninstall
+same "" "$(find "$dir/odd" ! -type d)"
+
 # ---- all of it moved elsewhere; uninstalled ----
 
 mv "$root" "$dir/moved" || exit 1
 root=$dir/moved here=$dir/moved$prefix
 try "C, shared, moved" $cc -std=c99 tests/foreign/app.c $(flags --cflags --libs) -o "$dir/app-c"
 try "an installed program" "$here/bin/convnet-info"
-same "$version" "$(sed -n 's/^library: *\([^ ]*\) .*/\1/p' "$dir/output")"
+same "$version$suffix" "$(sed -n 's/^library: *\([^ ]*\) .*/\1/p' "$dir/output")"
 try "the installed model" "$here/bin/convnet-summary" "$here/share/convnet/session8-cifar10.safetensors"
-try "uninstall" "$make" uninstall DESTDIR="$root" PREFIX="$prefix"
+try "uninstall" install_to "$root" "$prefix" uninstall
 same "" "$(find "$root" ! -type d)"
 
 echo "install: $checks checks, $failures failures"

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 static cn_layer *made; /* what a constructor that fails hands out: NULL */
 
 /* Calls a constructor of a layer with a wrong value. */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 static cn_context *ctx;
 
 static void setup(void) {

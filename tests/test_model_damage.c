@@ -3,6 +3,8 @@
 #include "io/io.h"
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 static size_t header_bytes(file_bytes file) {
     return file.data[0] + 256u * file.data[1] + 65536u * file.data[2];
 }

@@ -3,6 +3,8 @@
 #include "io/io.h"
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 /* Saves, loads and takes over tensors with an allocator that fails at the n-th call, or from there on. */
 START_TEST(running_out_of_memory_is_a_status_and_harms_no_file) {
     counting_allocator counter = {.persistent = _i};

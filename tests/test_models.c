@@ -3,6 +3,8 @@
 #include "pieces.h"
 #include <math.h>
 
+TEST_RUNS_ONCE;
+
 /* ---- graphs that do not fit ---- */
 
 START_TEST(names_are_unique_and_plain) {

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 /* The activation functions come in between. */
 static const char head[] =
     "train 20x4x6x6 seed=3 | conv2d out=8 kernel=3 padding=1 mode=replicate bias=0 | batch_norm | add @2 @1 | "

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+TEST_RUNS_ONCE;
+
 #define FILE_OF_IT "weights/session8-cifar10.safetensors"
 
 static cn_context *ctx;

@@ -3,6 +3,8 @@
 #include "base/base.h"
 #include <math.h>
 
+TEST_RUNS_ONCE;
+
 /* The known answers that the authors publish with Random123 (philox4x32 10). */
 START_TEST(philox_gives_the_published_answers) {
     static const struct {

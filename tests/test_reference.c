@@ -6,6 +6,8 @@
 #include "testing.h"
 #include <math.h>
 
+TEST_RUNS_ONCE;
+
 static golden *file;
 
 START_TEST(the_reference_agrees_with_pytorch) {

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 /* A name that nobody should have: markup, quotes, control characters, bytes that are no UTF-8, a surrogate. */
 static const char hostile[] = "<script>&\"'\x01\x7f\xff\xed\xa0\x80\xc0\xaf]]>";
 

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+TEST_RUNS_ONCE;
+
 static cn_context *ctx;
 static char folder[64], path[128];
 

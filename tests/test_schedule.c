@@ -4,6 +4,8 @@
 #include "train/train.h"
 #include <math.h>
 
+TEST_RUNS_ONCE;
+
 /* The options as schedule.txt calls them. */
 static const struct {
     const char *name;

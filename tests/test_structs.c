@@ -2,6 +2,8 @@
  * every one that is filled. */
 #include "pieces.h"
 
+TEST_RUNS_ONCE;
+
 /* What takes a struct, and a correct one. The fixtures are made by with_everything. */
 static cn_dataset *data;
 static cn_model *classifier;

@@ -3,6 +3,8 @@
 #include "base/base.h"
 #include <math.h>
 
+TEST_RUNS_ONCE;
+
 START_TEST(tensors_have_their_properties) {
     cn_context *ctx = test_context(1);
     cn_tensor *t;

@@ -13,6 +13,8 @@
 #include <xmmintrin.h>
 #endif
 
+TEST_RUNS_ONCE;
+
 static const int thread_counts[] = {1, 2, 3, 8};
 
 enum { MAX_ITEMS = 100 };

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+TEST_RUNS_ONCE;
+
 enum { MOST = 20000, THREADS = 2 };
 
 typedef struct trace {

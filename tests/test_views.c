@@ -4,6 +4,8 @@
 #include "data/data.h"
 #include <math.h>
 
+TEST_RUNS_ONCE;
+
 START_TEST(a_subset_has_the_chosen_images) {
     arrays a = arrays_new(CN_DTYPE_UINT8, 1);
     const int64_t chosen[5] = {19, 0, 7, 7, 3}, again[2] = {4, 2}, outside[2] = {0, 5}, negative[1] = {-1};

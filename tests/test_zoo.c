@@ -2,6 +2,8 @@
 #include "testing.h"
 #include <stdio.h>
 
+TEST_RUNS_ONCE;
+
 static cn_context *ctx;
 
 static void setup(void) {

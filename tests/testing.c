@@ -1,10 +1,39 @@
-/* testing.c: running a suite; an allocator that counts and fails. */
+/* testing.c: running a suite, in which ways; an allocator that counts and fails. */
 #include "testing.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Check's own limit of four seconds is for fast, idle machines. No test is about time; this ends one that hangs. */
 __attribute__((constructor)) static void be_patient(void) {
     setenv("CK_DEFAULT_TIMEOUT", "600", 0);
+}
+
+/* run.sh asks so in which ways a suite has to run: TEST_ISAS=1 in the environment. The answer is the instruction sets
+ * of this machine, as CONVNET_MAX_ISA has them, or "any" where they play no part. */
+__attribute__((weak)) bool test_runs_once = false;
+
+__attribute__((constructor)) static void tell_isas(void) {
+    if (!getenv("TEST_ISAS"))
+        return;
+    cn_context *context;
+    cn_device device = CN_DEVICE_INIT;
+    if (!test_runs_once && cn_context_new(NULL, &context) == CN_OK && cn_context_device(context, &device) == CN_OK)
+        for (cn_isa isa = CN_ISA_PORTABLE; isa <= device.best_isa; isa++)
+            printf("%s\n", cn_isa_name(isa));
+    else
+        printf("any\n");
+    exit(EXIT_SUCCESS);
+}
+
+int test_isas(cn_isa isas[TEST_MAX_ISAS]) {
+    cn_context *context = test_context(1);
+    cn_device device = CN_DEVICE_INIT;
+    int count = 0;
+    ck_ok(cn_context_device(context, &device));
+    for (cn_isa isa = device.isa; isa >= CN_ISA_PORTABLE; isa--)
+        isas[count++] = isa;
+    cn_context_free(context);
+    return test_quick() ? 1 : count;
 }
 
 int test_run(Suite *suite) {

@@ -4,10 +4,20 @@
 
 #include <check.h>
 #include <convnet.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* Runs a suite, frees it and gives main's exit code. */
 int test_run(Suite *suite);
+
+/* In one file of a suite: the instruction set plays no part, or the suite itself goes through all of them, so that one
+ * run is enough. Other suites run once for each. */
+#define TEST_RUNS_ONCE bool test_runs_once = true
+extern bool test_runs_once;
+
+/* The instruction sets to go through, best first; with QUICK only the best. Returns their number. */
+#define TEST_MAX_ISAS 3
+int test_isas(cn_isa isas[TEST_MAX_ISAS]);
 
 /* Adds a group of tests, each of which runs `loops` times, with _i from 0. */
 void test_add(Suite *suite, const char *name, const TTest *const *tests, size_t count, int loops);

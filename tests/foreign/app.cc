@@ -36,9 +36,9 @@ static void show_scores(const char *path) {
     options.threads = 1;
     auto context = make<context_ptr>(cn_context_new, &options);
     auto model = make<model_ptr>(cn_model_load, context.get(), path);
-    auto images = make<dataset_ptr>(cn_dataset_synthetic, context.get(), CN_TRAIN, 64, 1);
+    auto images = make<dataset_ptr>(cn_dataset_synthetic, context.get(), CN_SPLIT_TRAIN, 64, 1);
     auto predictor = make<predictor_ptr>(cn_predictor_new, model.get(), nullptr);
-    auto image = make<tensor_ptr>(cn_tensor_new, context.get(), CN_UINT8, 4, image_shape);
+    auto image = make<tensor_ptr>(cn_tensor_new, context.get(), CN_DTYPE_UINT8, 4, image_shape);
     auto scores = make<tensor_ptr>(cn_tensor_new, context.get(), CN_DTYPE_FLOAT32, 2, scores_shape);
     check(cn_dataset_image(images.get(), 0, image.get(), nullptr));
     check(cn_predictor_run(predictor.get(), image.get(), scores.get()));
