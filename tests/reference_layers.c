@@ -2,6 +2,7 @@
 #include "reference_layers.h"
 #include "activations.h"
 #include "base/base.h"
+#include "testing.h"
 #include <math.h>
 
 static double of(const net_step *s, number n) {
@@ -43,6 +44,8 @@ static double product(const net_step *s, number a, number b) {
 
 /* ---- windows ---- */
 
+enum { MAX_TAPS = 256 };
+
 /* The place in the image that place `i` of the padded one shows; -1: a zero. */
 static int source(int i, int size, int mode) {
     if (i >= 0 && i < size)
@@ -59,20 +62,41 @@ static int source(int i, int size, int mode) {
     }
 }
 
+/* The taps of one output: their places in a channel of the image and in one of the weights. */
+typedef struct taps {
+    size_t pixel[MAX_TAPS], weight[MAX_TAPS];
+    int count;
+} taps;
+
+static void find_taps(const net_step *s, int oy, int ox, taps *t) {
+    const net_layer *l = s->layer;
+    t->count = 0;
+    ck_assert_int_le(l->kernel[0] * l->kernel[1], MAX_TAPS);
+    for (int ky = 0; ky < l->kernel[0]; ky++)
+        for (int kx = 0; kx < l->kernel[1]; kx++) {
+            int y = source(oy * l->stride[0] - l->padding[0] + ky * l->dilation[0], s->in.height, l->mode);
+            int x = source(ox * l->stride[1] - l->padding[1] + kx * l->dilation[1], s->in.width, l->mode);
+            if (y < 0 || x < 0)
+                continue;
+            t->pixel[t->count] = at(s->in, 0, 0, y, x);
+            t->weight[t->count++] = (size_t)(ky * l->kernel[1] + kx);
+        }
+}
+
 static number conv2d_at(const net_step *s, int n, int oc, int oy, int ox) {
     const net_layer *l = s->layer;
     const number *weight = tensor(s, NET_WEIGHT), *bias = tensor(s, NET_BIAS);
     int channels = s->in.channels / l->groups, first = oc / (s->out.channels / l->groups) * channels;
     net_shape kernel = {channels, l->kernel[0], l->kernel[1]};
     double sum = 0.0;
-    for (int c = 0; c < channels; c++)
-        for (int ky = 0; ky < kernel.height; ky++)
-            for (int kx = 0; kx < kernel.width; kx++) {
-                int y = source(oy * l->stride[0] - l->padding[0] + ky * l->dilation[0], s->in.height, l->mode);
-                int x = source(ox * l->stride[1] - l->padding[1] + kx * l->dilation[1], s->in.width, l->mode);
-                if (y >= 0 && x >= 0)
-                    sum += product(s, s->x[at(s->in, n, first + c, y, x)], weight[at(kernel, oc, c, ky, kx)]);
-            }
+    taps t;
+    find_taps(s, oy, ox, &t);
+    tape_reserve(&s->run->tape, 2 * (size_t)channels * (size_t)t.count);
+    for (int c = 0; c < channels; c++) {
+        const number *x = s->x + at(s->in, n, first + c, 0, 0), *w = weight + at(kernel, oc, c, 0, 0);
+        for (int i = 0; i < t.count; i++)
+            sum += tape_product(&s->run->tape, x[t.pixel[i]], w[t.weight[i]]);
+    }
     if (bias) {
         tape_term(&s->run->tape, bias[oc], 1.0);
         sum += of(s, bias[oc]);

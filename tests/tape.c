@@ -11,12 +11,17 @@ static void *grow(void *memory, size_t count, size_t bytes) {
     return memory;
 }
 
-void tape_term(tape *t, number from, double slope) {
-    if (t->terms == t->term_capacity) {
+void tape_reserve(tape *t, size_t terms) {
+    if (t->terms + terms <= t->term_capacity)
+        return;
+    while (t->terms + terms > t->term_capacity)
         t->term_capacity = t->term_capacity ? 2 * t->term_capacity : 1 << 16;
-        t->from = grow(t->from, t->term_capacity, sizeof *t->from);
-        t->slope = grow(t->slope, t->term_capacity, sizeof *t->slope);
-    }
+    t->from = grow(t->from, t->term_capacity, sizeof *t->from);
+    t->slope = grow(t->slope, t->term_capacity, sizeof *t->slope);
+}
+
+void tape_term(tape *t, number from, double slope) {
+    tape_reserve(t, 1);
     t->from[t->terms] = from;
     t->slope[t->terms++] = slope;
 }

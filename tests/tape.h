@@ -24,6 +24,17 @@ void tape_clear(tape *t); /* keeps its memory */
 
 /* Says that the number about to be made depends on `from`. */
 void tape_term(tape *t, number from, double slope);
+/* Room for so many terms, which tape_product wants. */
+void tape_reserve(tape *t, size_t terms);
+/* Says that it depends on the product of a and b, and returns that. */
+static inline double tape_product(tape *t, number a, number b) {
+    double x = t->value[a], y = t->value[b];
+    t->from[t->terms] = a;
+    t->slope[t->terms++] = y;
+    t->from[t->terms] = b;
+    t->slope[t->terms++] = x;
+    return x * y;
+}
 /* Makes it; all terms since the last number are its own. */
 number tape_number(tape *t, double value);
 

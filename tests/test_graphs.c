@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 #define AGAIN "; again: SEED=%d tests/bin/test_graphs"
 
 static const struct {
@@ -34,39 +36,71 @@ static void keep_statistics(const network *net, const net_pass *from, net_pass *
         memcpy(to->tensor[t], from->tensor[t], net->tensor[t].count * sizeof **to->tensor);
 }
 
-static void check_pass(cn_context *context, cn_model *model, const network *net, int seed, unsigned step,
-                       net_pass **last) {
-    char complaint[COMPLAINT];
-    net_pass *pass = net_pass_new(net);
-    pass->seed = net->seed;
-    pass->step = step;
-    if (*last) {
-        keep_statistics(net, *last, pass);
-        net_pass_free(*last);
+/* One graph as a model for each instruction set; the reference, which takes long, is computed once for all. */
+typedef struct graph {
+    network net;
+    int seed, count;
+    cn_isa isa[TEST_MAX_ISAS];
+    cn_context *context[TEST_MAX_ISAS];
+    cn_model *model[TEST_MAX_ISAS];
+} graph;
+
+static graph graph_new(const network *net, int seed, int threads, cn_conv_algorithm algorithm, uint64_t model_seed) {
+    graph g = {.net = *net, .seed = seed};
+    g.count = test_isas(g.isa);
+    for (int i = 0; i < g.count; i++) {
+        g.context[i] = net_context(threads, algorithm, g.isa[i]);
+        g.model[i] = net_make_model(g.context[i], net, model_seed);
     }
-    expectation *wanted = net_expect(net, pass);
-    net_run_model(context, model, net, pass);
-    int bad = net_compare(net, pass, wanted, NET_GRAPH_SAFETY, complaint);
-    ck_assert_msg(bad == 0, "%d values differ: %s; batch %d, %s, '%s'" AGAIN, bad, complaint, net->batch,
-                  net->training ? "training" : "evaluation", net->text, seed);
+    return g;
+}
+
+static void graph_free(graph *g) {
+    for (int i = 0; i < g->count; i++) {
+        cn_model_free(g->model[i]);
+        cn_context_free(g->context[i]);
+    }
+}
+
+/* Replaces `given` by what comes after it on the best instruction set. */
+static void check_pass(graph *g, net_pass **given) {
+    char complaint[COMPLAINT];
+    net_pass *after[TEST_MAX_ISAS];
+    expectation *wanted = net_expect(&g->net, *given);
+    for (int i = 0; i < g->count; i++) {
+        after[i] = net_pass_copy(&g->net, *given);
+        net_run_model(g->context[i], g->model[i], &g->net, after[i]);
+        int bad = net_compare(&g->net, after[i], wanted, NET_GRAPH_SAFETY, complaint);
+        ck_assert_msg(bad == 0, "%s: %d values differ: %s; batch %d, %s, '%s'" AGAIN, cn_isa_name(g->isa[i]), bad,
+                      complaint, g->net.batch, g->net.training ? "training" : "evaluation", g->net.text, g->seed);
+    }
     net_expectation_free(wanted);
-    *last = pass;
+    for (int i = 1; i < g->count; i++)
+        net_pass_free(after[i]);
+    net_pass_free(*given);
+    *given = after[0];
 }
 
 static void check_graph(network net, int seed) {
-    cn_context *context = net_context(1 + seed % 4, algorithms[seed % 3], CN_ISA_AUTO);
-    cn_model *model = net_make_model(context, &net, net.seed);
-    net_pass *last = NULL;
+    graph g = graph_new(&net, seed, 1 + seed % 4, algorithms[seed % 3], net.seed);
+    net_pass *pass = NULL;
     unsigned step = 0;
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
-        net.batch = passes[i].batch;
-        net.training = passes[i].training;
-        check_pass(context, model, &net, seed, step, &last);
-        step += (unsigned)net.training;
+        g.net.batch = passes[i].batch;
+        g.net.training = passes[i].training;
+        net_pass *given = net_pass_new(&g.net);
+        given->seed = net.seed;
+        given->step = step;
+        if (pass) {
+            keep_statistics(&g.net, pass, given);
+            net_pass_free(pass);
+        }
+        check_pass(&g, &given);
+        pass = given;
+        step += (unsigned)g.net.training;
     }
-    net_pass_free(last);
-    cn_model_free(model);
-    cn_context_free(context);
+    net_pass_free(pass);
+    graph_free(&g);
 }
 
 /* Seed _i, in a process of its own. */
@@ -169,23 +203,23 @@ static void check_predictions(network net, int seed, cn_conv_algorithm algorithm
     char complaint[COMPLAINT];
     if (strstr(net.text, "running=0")) /* its statistics are those of however many images go together */
         return;
-    cn_context *context = net_context(1 + seed % 3, algorithm, CN_ISA_AUTO);
     net.training = 0;
     net.batch = 20;
-    cn_model *model = net_make_model(context, &net, 1);
+    graph g = graph_new(&net, seed, 1 + seed % 3, algorithm, 1);
     net_pass *pass = net_pass_new(&net);
     expectation *wanted = net_expect(&net, pass);
-    net_run_model(context, model, &net, pass); /* sets the parameters, too */
-    for (int max_batch_size = 1; max_batch_size < 40; max_batch_size = 2 * max_batch_size + 5) {
-        predict(context, model, &net, max_batch_size, pass);
-        int bad = net_compare(&net, pass, wanted, NET_GRAPH_SAFETY, complaint);
-        ck_assert_msg(bad == 0, "%d values differ: %s; by %d images, '%s'" AGAIN, bad, complaint, max_batch_size,
-                      net.text, seed);
+    for (int i = 0; i < g.count; i++) {
+        net_run_model(g.context[i], g.model[i], &net, pass); /* sets the parameters, too */
+        for (int max_batch_size = 1; max_batch_size < 40; max_batch_size = 2 * max_batch_size + 5) {
+            predict(g.context[i], g.model[i], &net, max_batch_size, pass);
+            int bad = net_compare(&net, pass, wanted, NET_GRAPH_SAFETY, complaint);
+            ck_assert_msg(bad == 0, "%s: %d values differ: %s; by %d images, '%s'" AGAIN, cn_isa_name(g.isa[i]), bad,
+                          complaint, max_batch_size, net.text, seed);
+        }
     }
     net_pass_free(pass);
     net_expectation_free(wanted);
-    cn_model_free(model);
-    cn_context_free(context);
+    graph_free(&g);
 }
 
 START_TEST(predictors_compute_what_their_graphs_say) {
@@ -219,16 +253,21 @@ static void check_bits(const network *net, int seed, const net_pass *wanted, net
     net_pass_free(got);
 }
 
+static void check_threads(const network *net, int seed, cn_conv_algorithm algorithm, cn_isa isa) {
+    net_pass *one = run(net, 1, algorithm, isa);
+    check_bits(net, seed, one, run(net, 2, algorithm, isa), "2 threads");
+    check_bits(net, seed, one, run(net, 3, algorithm, isa), "3 threads");
+    check_bits(net, seed, one, run(net, 8, algorithm, isa), "8 threads");
+    net_pass_free(one);
+}
+
 START_TEST(threads_do_not_change_bits) {
     network net = graph_of_seed(_i);
+    cn_isa isas[TEST_MAX_ISAS];
     net.batch = 35;
-    for (size_t a = 0; a < 3; a++) {
-        net_pass *one = run(&net, 1, algorithms[a], CN_ISA_AUTO);
-        check_bits(&net, _i, one, run(&net, 2, algorithms[a], CN_ISA_AUTO), "2 threads");
-        check_bits(&net, _i, one, run(&net, 3, algorithms[a], CN_ISA_AUTO), "3 threads");
-        check_bits(&net, _i, one, run(&net, 8, algorithms[a], CN_ISA_AUTO), "8 threads");
-        net_pass_free(one);
-    }
+    for (int i = 0, count = test_isas(isas); i < count; i++)
+        for (size_t a = 0; a < 3; a++)
+            check_threads(&net, _i, algorithms[a], isas[i]);
 }
 END_TEST
 
@@ -243,24 +282,25 @@ START_TEST(instruction_sets_do_not_change_bits) {
 END_TEST
 
 /* What a batch's images are computed beside must not matter where a layer treats them one by one. */
-START_TEST(images_do_not_see_each_other) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, "eval 37x3x6x7 seed=4 | conv2d out=9 kernel=3 padding=1 mode=reflect | "
-                                         "batch_norm | relu | max_pool kernel=2 | group_norm groups=3 | flatten | "
-                                         "linear out=5 | log_softmax"),
-                     0);
-    cn_context *context = net_context(2, CN_CONV_DIRECT, CN_ISA_AUTO);
-    net_pass *all = net_pass_new(&net);
-    net_run_library(context, &net, all);
-    for (int batch = 1; batch < 37; batch += 5) {
-        net.batch = batch;
-        net_pass *some = net_pass_new(&net);
-        net_run_library(context, &net, some);
+static void check_images(network net, cn_isa isa) {
+    net_pass *all = run(&net, 2, CN_CONV_DIRECT, isa);
+    for (net.batch = 1; net.batch < 37; net.batch += 5) {
+        net_pass *some = run(&net, 2, CN_CONV_DIRECT, isa);
         ck_assert_int_eq(memcmp(some->output, all->output, some->outputs * sizeof *some->output), 0);
         net_pass_free(some);
     }
     net_pass_free(all);
-    cn_context_free(context);
+}
+
+START_TEST(images_do_not_see_each_other) {
+    network net;
+    cn_isa isas[TEST_MAX_ISAS];
+    ck_assert_int_eq(network_parse(&net, "eval 37x3x6x7 seed=4 | conv2d out=9 kernel=3 padding=1 mode=reflect | "
+                                         "batch_norm | relu | max_pool kernel=2 | group_norm groups=3 | flatten | "
+                                         "linear out=5 | log_softmax"),
+                     0);
+    for (int i = 0, count = test_isas(isas); i < count; i++)
+        check_images(net, isas[i]);
 }
 END_TEST
 

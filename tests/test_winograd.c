@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+TEST_RUNS_ONCE;
+
 #define AGAIN "; again: CASE='%s' tests/bin/test_winograd"
 
 /* Every border, odd sizes and channels, tiles of both sides, cut off on either, more than one strip, a block with few
@@ -39,15 +41,21 @@ static net_pass *run(const network *net, int threads, cn_conv_algorithm algorith
     return pass;
 }
 
+/* The reference takes long: one for all instruction sets. */
 static void check_values(const network *net) {
     char complaint[COMPLAINT];
-    net_pass *given = net_pass_new(net), *got = run(net, 2, CN_CONV_AUTO, CN_ISA_AUTO);
+    cn_isa isas[TEST_MAX_ISAS];
+    int count = test_isas(isas);
+    net_pass *given = net_pass_new(net);
     expectation *wanted = net_expect(net, given);
-    int bad = net_compare(net, got, wanted, NET_LAYER_SAFETY, complaint);
-    ck_assert_msg(bad == 0, "%d values differ: %s" AGAIN, bad, complaint, net->text);
+    for (int i = 0; i < count; i++) {
+        net_pass *got = run(net, 2, CN_CONV_AUTO, isas[i]);
+        int bad = net_compare(net, got, wanted, NET_LAYER_SAFETY, complaint);
+        ck_assert_msg(bad == 0, "%s: %d values differ: %s" AGAIN, cn_isa_name(isas[i]), bad, complaint, net->text);
+        net_pass_free(got);
+    }
     net_expectation_free(wanted);
     net_pass_free(given);
-    net_pass_free(got);
 }
 
 static network parsed(const char *text) {
@@ -80,15 +88,21 @@ START_TEST(random_sizes_agree_with_the_reference) {
 END_TEST
 
 /* Its rounding is not that of plain sums: output, gradient of the input, of the weights. */
-START_TEST(these_sizes_are_not_summed_plainly) {
-    network net = parsed(cases[_i]);
-    net_pass *plain = run(&net, 2, CN_CONV_DIRECT, CN_ISA_AUTO), *got = run(&net, 2, CN_CONV_AUTO, CN_ISA_AUTO);
-    size_t weights = net.tensor[0].count;
+static void check_not_plain(const network *net, cn_isa isa) {
+    net_pass *plain = run(net, 2, CN_CONV_DIRECT, isa), *got = run(net, 2, CN_CONV_AUTO, isa);
+    size_t weights = net->tensor[0].count;
     ck_assert_mem_ne(plain->output, got->output, plain->outputs * sizeof *plain->output);
     ck_assert_mem_ne(plain->grad_input, got->grad_input, plain->inputs * sizeof *plain->grad_input);
     ck_assert_mem_ne(plain->gradient[0], got->gradient[0], weights * sizeof *plain->gradient[0]);
     net_pass_free(plain);
     net_pass_free(got);
+}
+
+START_TEST(these_sizes_are_not_summed_plainly) {
+    network net = parsed(cases[_i]);
+    cn_isa isas[TEST_MAX_ISAS];
+    for (int i = 0, count = test_isas(isas); i < count; i++)
+        check_not_plain(&net, isas[i]);
 }
 END_TEST
 
@@ -99,21 +113,20 @@ static void check_bits(const network *net, const net_pass *wanted, net_pass *got
     net_pass_free(got);
 }
 
+/* AVX-512 and AVX2 leave the same; without fused multiply-add it is others. */
 START_TEST(threads_and_instruction_sets_leave_the_same_bits) {
     network net = parsed(cases[_i]);
-    net_pass *one = run(&net, 1, CN_CONV_AUTO, CN_ISA_AUTO);
-    check_bits(&net, one, run(&net, 2, CN_CONV_AUTO, CN_ISA_AUTO), "2 threads");
-    check_bits(&net, one, run(&net, 3, CN_CONV_AUTO, CN_ISA_AUTO), "3 threads");
-    check_bits(&net, one, run(&net, 8, CN_CONV_AUTO, CN_ISA_AUTO), "8 threads");
-    net_pass_free(one);
-    net_pass *wide = run(&net, 2, CN_CONV_AUTO, CN_ISA_AUTO);
-    cn_context *context = net_context(1, CN_CONV_AUTO, CN_ISA_AUTO);
-    cn_device device = CN_DEVICE_INIT;
-    ck_ok(cn_context_device(context, &device));
-    cn_context_free(context);
-    if (device.isa == CN_ISA_AVX512)
-        check_bits(&net, wide, run(&net, 2, CN_CONV_AUTO, CN_ISA_AVX2), "avx2");
-    net_pass_free(wide);
+    cn_isa isas[TEST_MAX_ISAS];
+    int count = test_isas(isas);
+    for (int i = 0; i < count; i++) {
+        net_pass *one = run(&net, 1, CN_CONV_AUTO, isas[i]);
+        check_bits(&net, one, run(&net, 2, CN_CONV_AUTO, isas[i]), "2 threads");
+        check_bits(&net, one, run(&net, 3, CN_CONV_AUTO, isas[i]), "3 threads");
+        check_bits(&net, one, run(&net, 8, CN_CONV_AUTO, isas[i]), "8 threads");
+        if (isas[i] == CN_ISA_AVX512)
+            check_bits(&net, one, run(&net, 2, CN_CONV_AUTO, CN_ISA_AVX2), "avx2");
+        net_pass_free(one);
+    }
 }
 END_TEST
 
