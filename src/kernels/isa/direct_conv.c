@@ -9,6 +9,7 @@
 #define ROWS 4
 #endif
 #define PIXELS 3
+#define LONG   3 /* times a filter's taps that an output may sum up in one accumulator */
 
 /* Which part of the work a tile does: rows of the packed weights, pixels of the job, lanes of the line. */
 typedef struct place {
@@ -135,7 +136,42 @@ INLINE void all_pixels(const cn__conv_args *a, const cn__conv_job *job, place at
         tile(a, job, at, rows, 1);
 }
 
+/* An input at a border that is repeated far beyond the filter's reach has many times more readers than a filter has
+ * taps. Those through the same tap are added up by themselves, and so is what each channel comes to: a single
+ * accumulator would lose a digit. Rare, and so without tiles. */
+static void long_sums(const cn__conv_args *a, const cn__conv_job *job, place at) {
+    float *out = a->out + (size_t)at.row * a->out_channel + at.lane + job->pixel_out[at.pixel];
+    const float *in = a->in + at.lane + job->pixel_in[at.pixel], *weights = a->weights + at.row;
+    vf sum = job->accumulate ? vf_load(out) : (vf){0};
+    for (int32_t c = 0; c < a->in_channels; c++) {
+        vf channel = {0}, same = {0};
+        for (int32_t t = 0; t < job->tap_count; t++) {
+            const cn__tap *tap = &job->taps[t];
+            if (t > 0 && tap->weight != tap[-1].weight) {
+                channel += same;
+                same = (vf){0};
+            }
+            same = vf_fma(vf_set1(weights[(size_t)tap->weight * CN__CONV_TILE]), vf_load(in + tap->input), same);
+        }
+        sum += channel + same;
+        in += a->in_channel;
+        weights += (size_t)a->taps * CN__CONV_TILE;
+    }
+    vf_store(out, sum);
+}
+
+static bool has_long_sums(const cn__conv_args *a, const cn__conv_job *job) {
+    return job->tap_count > LONG * a->taps && !a->bias && !a->skip && !a->relu && !a->moments;
+}
+
 void CN__ISA_NAME(conv)(const cn__conv_args *args, const cn__conv_job *job) {
+    if (has_long_sums(args, job)) {
+        for (place at = {0, 0, 0}; at.lane < CN__LANES; at.lane += CN__WIDTH)
+            for (at.row = 0; at.row < args->out_channels; at.row++)
+                for (at.pixel = 0; at.pixel < job->pixel_count; at.pixel++)
+                    long_sums(args, job, at);
+        return;
+    }
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
         for (int32_t row = 0; row < args->out_channels; row += ROWS) {
             place at = {row, 0, lane};
