@@ -82,7 +82,7 @@ START_TEST(random_graphs_hold_everything) {
     network net;
     dice d = {1, true};
     int seen[NET_KINDS] = {0}, three_inputs = 0, several_readers = 0, post = 0;
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < 1500; i++) {
         random_graph(&d, 5000, &net);
         int readers[NET_MAX_LAYERS + 1] = {0};
         for (int k = 1; k <= net.layers; k++) {
