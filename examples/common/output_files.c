@@ -75,12 +75,11 @@ char *output_unique(const char *stem) {
     return NULL;
 }
 
-/* A file that is there may be one that nobody may change or replace (chattr +i, a read-only file system). */
-static bool may_change(const char *path) {
+static bool writable(const char *path) {
     int file = open(path, O_WRONLY | O_CLOEXEC);
     if (file >= 0)
         close(file);
-    return file >= 0 || (errno != EPERM && errno != EROFS);
+    return file >= 0;
 }
 
 bool output_possible(const char *path, const cn_model *model) {
@@ -93,7 +92,11 @@ bool output_possible(const char *path, const cn_model *model) {
         return stream;
     }
     errno = 0;
-    char *trial = there && !may_change(path) ? NULL : output_unique(path);
+    bool open = there && writable(path);
+    bool fixed = there && !open && (errno == EPERM || errno == EROFS); /* chattr +i, a read-only file system */
+    char *trial = fixed ? NULL : output_unique(path);
+    if (!trial && open)
+        return true; /* nothing can be put beside it, so it will be written in place */
     if (!trial) {
         complain("cannot write '%s': %s", path, strerror(errno));
         return false;

@@ -77,8 +77,9 @@ cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, profile 
 }
 
 int program_end(int code) {
+    errno = 0; /* of a write that failed long ago nobody knows why */
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        complain("cannot write to standard output: %s", strerror(errno));
+        complain("cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
         return code == EXIT_SUCCESS ? EXIT_FAILURE : code;
     }
     return code;
