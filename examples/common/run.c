@@ -64,8 +64,8 @@ static void print_accuracy(const run *r, const cn_epoch_info *last) {
     double best = 100.0 * r->best.test_accuracy, end = 100.0 * last->test_accuracy;
     int epoch = (int)r->best.epoch;
     char text[256];
-    if (r->best.epoch == last->epoch)
-        snprintf(text, sizeof text, "Best test accuracy %.2f %%, in epoch %d, the last", best, epoch);
+    if (r->best.epoch == last->epoch || (!r->keeper.best && best <= end))
+        snprintf(text, sizeof text, "Best test accuracy %.2f %%, in epoch %d, the last", best, (int)last->epoch);
     else if (r->keeper.best)
         snprintf(text, sizeof text,
                  "Best test accuracy %.2f %%, in epoch %d, which is kept; the last epoch's is %.2f %%. Chosen by the "
