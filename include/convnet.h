@@ -254,8 +254,7 @@ CN_API int64_t cn_tensor_count(const cn_tensor *tensor); /* elements in all */
 CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 
 /* ------------------------------------------------------------------------------------------ */
-/* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels, */
-/* at most 2^20 high or wide                                                                  */
+/* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels  */
 
 /* Reads a PNG, JPEG, PPM, PGM or PBM file (P1 to P6), from disk or memory, known by its first bytes. The result is grey
  * or RGB as the file is: palettes are resolved, samples of other depths become 8 bits, transparent places are laid over

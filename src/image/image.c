@@ -1,6 +1,8 @@
 /* image.c: what a picture is, and what all formats say of files that hold none. */
 #include "image/image.h"
 
+#define MAX_SIDE (1 << 20) /* of a picture in a file: decoders hold rows, of up to 8 bytes a pixel */
+
 cn_status cn__image_check(const cn_tensor *image, const char *what) {
     char text[CN__SHAPE_TEXT];
     const int64_t *shape = image->shape;
@@ -10,22 +12,17 @@ cn_status cn__image_check(const cn_tensor *image, const char *what) {
         return cn__error(CN_ERR_SHAPE, "%s is %s%s, wanted uint8 [1, 1 or 3, H, W]", what,
                          image->dtype == CN_DTYPE_UINT8 ? "" : "not uint8 but ",
                          cn__shape_text(text, image->dims, shape));
-    if (!cn__image_size_allowed((uint64_t)shape[2], (uint64_t)shape[3]))
-        return cn__error(CN_ERR_SHAPE, "%s has %lld×%lld pixels, wanted at most %d, and %d a side", what,
-                         (long long)shape[3], (long long)shape[2], CN__MAX_PIXELS, CN__MAX_IMAGE_SIDE);
+    if (image->count / shape[1] > CN__MAX_PIXELS)
+        return cn__error(CN_ERR_SHAPE, "%s has %lld×%lld pixels, more than %d", what, (long long)shape[3],
+                         (long long)shape[2], CN__MAX_PIXELS);
     return CN_OK;
-}
-
-bool cn__image_size_allowed(uint64_t height, uint64_t width) {
-    return height >= 1 && width >= 1 && height <= CN__MAX_IMAGE_SIDE && width <= CN__MAX_IMAGE_SIDE &&
-           height * width <= CN__MAX_PIXELS;
 }
 
 cn_status cn__image_new(const cn__encoded *file, int channels, uint64_t height, uint64_t width, uint64_t max_pixels,
                         cn_tensor **image) {
-    if (!cn__image_size_allowed(height, width))
+    if (height < 1 || width < 1 || height > MAX_SIDE || width > MAX_SIDE || height * width > CN__MAX_PIXELS)
         return cn__error(CN_ERR_FORMAT, "'%s' has %llu×%llu pixels, wanted 1 to %d, and at most %d a side", file->name,
-                         (unsigned long long)width, (unsigned long long)height, CN__MAX_PIXELS, CN__MAX_IMAGE_SIDE);
+                         (unsigned long long)width, (unsigned long long)height, CN__MAX_PIXELS, MAX_SIDE);
     if (height * width > max_pixels)
         return cn__error(CN_ERR_FORMAT, "'%s' ends too early: %zu bytes for %llu×%llu pixels", file->name, file->bytes,
                          (unsigned long long)width, (unsigned long long)height);

@@ -10,15 +10,10 @@
 
 #include "base/base.h"
 
-/* Of a picture, seen to before memory is asked for. A row takes up to 8 bytes a pixel while it is decoded. */
-#define CN__MAX_PIXELS     (1 << 27) /* no camera has more */
-#define CN__MAX_IMAGE_SIDE (1 << 20)
+#define CN__MAX_PIXELS (1 << 27) /* of a picture: no camera has more; asked before memory is */
 
 /* CN_ERR_SHAPE unless `image` is a picture; `what` names it in the message. */
 cn_status cn__image_check(const cn_tensor *image, const char *what);
-
-/* Neither empty nor too large. */
-bool cn__image_size_allowed(uint64_t height, uint64_t width);
 
 /* The colour of a value from 0 to 1, dark blue to yellow: red, green, blue, 0 to 255 (colour_map.c). */
 void cn__colour_map(float value, float rgb[3]);
@@ -52,7 +47,7 @@ cn_status cn__pnm_encode(const cn_tensor *image, cn_tensor **file);
 /* ---- for those who decode ---- */
 
 /* A picture of zeros. `max_pixels` is what the bytes of the file can hold at best: who claims more is cut short.
- * CN_ERR_FORMAT: no pixels, or too many. */
+ * CN_ERR_FORMAT: no pixels, too many, or too many in a row or column. */
 cn_status cn__image_new(const cn__encoded *file, int channels, uint64_t height, uint64_t width, uint64_t max_pixels,
                         cn_tensor **image);
 

@@ -124,10 +124,9 @@ static cn_status resize(const cn_tensor *image, const range *rows, const range *
 }
 
 static cn_status check_size(const char *function, int height, int width) {
-    if (height >= 1 && width >= 1 && cn__image_size_allowed((uint64_t)height, (uint64_t)width))
+    if (height >= 1 && width >= 1 && width <= CN__MAX_PIXELS / height)
         return CN_OK;
-    return cn__error(CN_ERR_ARGUMENT, "%s: %d×%d pixels, wanted 1 to %d, and at most %d a side", function, width,
-                     height, CN__MAX_PIXELS, CN__MAX_IMAGE_SIDE);
+    return cn__error(CN_ERR_ARGUMENT, "%s: %d×%d pixels, wanted 1 to %d", function, width, height, CN__MAX_PIXELS);
 }
 
 cn_status cn_image_resize(const cn_tensor *image, int height, int width, cn_tensor **resized) {
