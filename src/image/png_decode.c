@@ -106,16 +106,15 @@ static unsigned wide_sample(const unsigned char *from) {
 
 /* The samples of one channel, `count` pixels from one pixel to the next `step` bytes apart in the picture. */
 static void store_channel(const reader *r, int channel, uint32_t count, uint8_t *to, int64_t step) {
+    int64_t samples = r->samples, last = samples - 1;
     const unsigned char *row = r->row;
-    int last = r->samples - 1;
-    for (uint32_t i = 0; i < count; i++, to += step)
-        if (r->wide) {
-            *to = over_white(wide_sample(row + 2 * channel), r->alpha ? wide_sample(row + 2 * last) : 65535, 65535);
-            row += 2 * r->samples;
-        } else {
-            *to = r->alpha ? over_white(row[channel], row[last], 255) : row[channel];
-            row += r->samples;
-        }
+    for (int64_t i = 0; r->wide && i < count; i++, row += 2 * samples)
+        to[i * step] =
+            over_white(wide_sample(row + 2 * channel), r->alpha ? wide_sample(row + 2 * last) : 65535, 65535);
+    for (int64_t i = 0; !r->wide && r->alpha && i < count; i++, row += samples)
+        to[i * step] = over_white(row[channel], row[last], 255);
+    for (int64_t i = 0; !r->wide && !r->alpha && i < count; i++, row += samples)
+        to[i * step] = row[channel];
 }
 
 /* Some of the pixels: of an interlaced file those of one pass, else all. */
