@@ -114,10 +114,10 @@ typedef enum cn_isa {
 /* How convolutions and linear layers compute. All three give the same bits for any number of threads, DIRECT also on
  * AVX2, AVX-512 and arm64 and with any BLAS; so does AUTO, but for layers that go by CBLAS.
  *
- * Minimal filtering, F(4×4, 3×3), multiplies up to four times less and adds in between: float32 results are off by
- * 1e-6 to 1e-5 of the largest, about five times as much as plain sums (Lavin & Gray 2016). */
+ * Winograd's F(4×4, 3×3) (Lavin & Gray 2016) multiplies up to four times less and adds in between: float32 results are off by
+ * 1e-6 to 1e-5 of the largest, about five times as much as plain sums. */
 typedef enum cn_conv_algorithm {
-    CN_CONV_AUTO = 0,   /* minimal filtering for 3×3 convolutions of stride 1 where that is faster; GEMM for linear
+    CN_CONV_AUTO = 0, /* Winograd's F(4×4, 3×3) for 3×3 convolutions of stride 1 where that is faster; GEMM for linear
                            layers of many weights; else DIRECT */
     CN_CONV_DIRECT = 1, /* plain sums of products by our own kernels everywhere */
     CN_CONV_GEMM = 2    /* CBLAS for every linear layer and 1×1 convolution (tests, comparisons) */

@@ -92,7 +92,7 @@ done
 
 mkdir -p build
 echo "Medians of $rounds rounds in turn, $seconds s each; images a second on two threads unless it says otherwise."
-echo "A share of the peak counts the multiply-adds of plain sums; minimal filtering does fewer."
+echo "A share of the peak counts the multiply-adds of plain sums; Winograd does fewer."
 awk -F '|' -v csv=$csv '
 # The middle, or for the peak the highest, of one column of the answers to a job: 1 the rate, 2 GFLOP/s. 0: no answer.
 function median(who, job, column,    list, words, n, i, j, t) {

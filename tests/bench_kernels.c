@@ -1,5 +1,5 @@
 /* bench_kernels.c: GFLOP/s of the convolution kernels by shape, pass and instruction set, on one thread: plain sums
- * and, where CN_CONV_AUTO takes it, minimal filtering, in multiply-adds of plain sums; beside the machine's fused
+ * and, where CN_CONV_AUTO takes it, Winograd, in multiply-adds of plain sums; beside the machine's fused
  * multiply-add peak and CBLAS's sgemm for a product of the same size, all measured in turn.
  *
  *   bench_kernels [ROUNDS]      also writes build/bench_kernels.csv */
@@ -119,9 +119,12 @@ static void unbind(cn_context *ctx, bound *b) {
         cn__free(ctx, b->memory[i]);
 }
 
-static void run_phase(const bound *b, const cn__stage *phase) {
-    for (size_t item = 0; item < phase->items(&b->op, &b->pass); item++)
-        phase->run(&b->op, &b->pass, item);
+static void run_stage(const bound *b, const cn__stage *stage) {
+    cn__grid grid = stage->grid(&b->op, &b->pass);
+    int32_t blocks = stage->scope == CN__SCOPE_LOCAL ? b->pass.blocks : 1;
+    for (int32_t block = 0; block < blocks; block++)
+        for (size_t i = 0; i < cn__grid_items(grid); i++)
+            stage->run(&b->op, &b->pass, cn__grid_item(grid, (size_t)block, i));
 }
 
 static void run_pass(const bound *b, const shape *s, int pass) {
@@ -129,14 +132,14 @@ static void run_pass(const bound *b, const shape *s, int pass) {
     int out = b->out.shape.height;
     switch (pass) {
     case FORWARD:
-        run_phase(b, &impl->forward[0]);
+        run_stage(b, &impl->forward[0]);
         break;
     case WEIGHT:
-        run_phase(b, &impl->backward[2]);
+        run_stage(b, &impl->backward[2]);
         break;
     case INPUT:
-        run_phase(b, &impl->backward[0]);
-        run_phase(b, &impl->backward[1]);
+        run_stage(b, &impl->backward[0]);
+        run_stage(b, &impl->backward[1]);
         break;
     default: /* one product for each tap, on planes without borders */
         for (int block = 0; block < BLOCKS; block++)
@@ -210,7 +213,7 @@ static void bench(cn_context *const ctx[WAYS], cn_isa isa, int rounds, FILE *csv
         for (size_t i = 0; i < CN__COUNT(shapes); i++) {
             bind(ctx[way], &shapes[i], &b[way][i]);
             b[way][i].op.kernels = cn__kernels_for(isa);
-            run_phase(&b[way][i], &b[way][i].layer->type->batch->prepare);
+            run_stage(&b[way][i], &b[way][i].layer->type->batch->prepare);
         }
     measure_all(b, isa, rounds);
     double top = median(peak, rounds);

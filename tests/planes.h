@@ -2,6 +2,7 @@
 #ifndef PLANES_H
 #define PLANES_H
 
+#include "base/base.h"
 #include "kernels/kernels.h"
 
 /* The kernels that a context takes (CONVNET_MAX_ISA caps them), and those that must agree with them to the bit: AVX2's

@@ -136,7 +136,7 @@ static const char *const known_graphs[] = {
     "train 2x2x4x4 | conv2d out=2 kernel=3 padding=1 | add @0 @1 | conv2d out=2 kernel=3 padding=1 | add @0 @1 @3 | "
     "conv2d "
     "out=2 kernel=3 padding=1 mode=circular | add @0 @1 @3 @5 | log_softmax",
-    /* 3×3 convolutions by minimal filtering, with what is computed along with them and a value of two readers */
+    /* 3×3 convolutions by Winograd, with what is computed along with them and a value of two readers */
     "train 3x16x9x9 | conv2d out=16 kernel=3 padding=1 bias=0 mode=replicate | batch_norm | add @2 @0 | relu | conv2d "
     "out=16 kernel=3 padding=1 | relu | conv2d out=16 kernel=3 padding=1 bias=0 | add @7 @4",
     "train 2x20x8x12 | group_norm groups=4 | conv2d out=17 kernel=3 bias=0 | batch_norm | relu | conv2d out=16 "

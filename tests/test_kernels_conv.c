@@ -1,6 +1,7 @@
 /* test_kernels_conv.c: convolution kernels and matrix products on small integers, where float sums are exact and every
  * instruction set must give what plain loops give. */
 #include "testing.h"
+#include "base/base.h"
 #include "kernels/kernels.h"
 #include <math.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static problem problem_new(cn__rng *rng) {
     p.y_floats = p.y_channel * (size_t)p.out;
     p.x = whole_numbers(rng, p.x_floats);
     p.y = whole_numbers(rng, p.y_floats);
-    p.weights = whole_numbers(rng, (size_t)p.in * 9 * 2 * CN__CONV_TILE);
+    p.weights = whole_numbers(rng, (size_t)p.in * 9 * 2 * CN__OC_BLOCK);
     size_t pixels = (size_t)p.height * (size_t)p.width;
     p.pixel_in = malloc(pixels * sizeof *p.pixel_in);
     p.pixel_out = malloc(pixels * sizeof *p.pixel_out);
@@ -80,7 +81,7 @@ static float plain_conv(const problem *p, int32_t row, int32_t pixel, int32_t la
     int32_t taps = p->kernel * p->kernel;
     for (int32_t c = 0; c < p->in; c++)
         for (int32_t t = 0; t < taps; t++)
-            sum += p->weights[(c * taps + t) * CN__CONV_TILE + row] *
+            sum += p->weights[(c * taps + t) * CN__OC_BLOCK + row] *
                    p->x[(size_t)c * p->x_channel + (size_t)(p->pixel_in[pixel] + p->taps[t].input + lane)];
     return sum;
 }
@@ -95,7 +96,7 @@ static cn__conv_args first_tile(const problem *p, const float *bias) {
                            .bias = bias,
                            .out = p->y,
                            .out_channel = p->y_channel,
-                           .out_channels = p->out < CN__CONV_TILE ? p->out : CN__CONV_TILE};
+                           .out_channels = p->out < CN__OC_BLOCK ? p->out : CN__OC_BLOCK};
 }
 
 static cn__conv_job all_pixels(const problem *p, bool accumulate) {
@@ -130,7 +131,7 @@ static void check_conv(const problem *p, bool accumulate, const float *bias) {
 }
 
 START_TEST(convolutions_equal_plain_loops) {
-    const float bias[CN__CONV_TILE] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const float bias[CN__OC_BLOCK] = {1, 2, 3, 4, 5, 6, 7, 8};
     for (uint64_t round = 0; round < ROUNDS; round++) {
         cn__rng rng = cn__rng_new(11, 0, round);
         problem p = problem_new(&rng);
@@ -144,7 +145,7 @@ END_TEST
 
 START_TEST(a_pixel_without_taps_becomes_zero) {
     float out[CN__LANES] __attribute__((aligned(CN__ALIGN)));
-    float weights[CN__CONV_TILE] = {0};
+    float weights[CN__OC_BLOCK] = {0};
     int32_t origin = 0;
     for (int l = 0; l < CN__LANES; l++)
         out[l] = 7.0f;

@@ -139,7 +139,7 @@ START_TEST(networks_train_as_in_pytorch) {
     cn_model *model;
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     FILE *file = numbers_open("parity.txt");
-    double more, slack = _i == CN_CONV_AUTO ? 3.0 : 1.0; /* minimal filtering rounds five times as much */
+    double more, slack = _i == CN_CONV_AUTO ? 3.0 : 1.0; /* Winograd rounds five times as much */
     options.threads = 2;
     options.conv_algorithm = (cn_conv_algorithm)_i;
     ck_ok(cn_context_new(&options, &ctx));

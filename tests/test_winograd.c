@@ -1,4 +1,4 @@
-/* test_winograd.c: 3×3 convolutions of sizes that CN_CONV_AUTO computes by minimal filtering: against the reference in
+/* test_winograd.c: 3×3 convolutions of sizes that CN_CONV_AUTO computes by Winograd: against the reference in
  * double precision, and to the bit against themselves.
  *
  *     CASE='train 17x16x9x13 | conv2d out=20 kernel=3 padding=1' tests/bin/test_winograd
@@ -137,8 +137,8 @@ START_TEST(the_given_case_agrees_with_the_reference) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("minimal filtering");
-    TCase *tests = tcase_create("minimal filtering");
+    Suite *suite = suite_create("Winograd");
+    TCase *tests = tcase_create("Winograd");
     if (getenv("CASE")) {
         tcase_add_test(tests, the_given_case_agrees_with_the_reference);
     } else {

@@ -3,17 +3,11 @@
 #ifndef CN_BASE_H
 #define CN_BASE_H
 
+#include "base/types.h"
 #include "convnet.h" /* the public types */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/uio.h> /* struct iovec */
 
-#define CN__LANES    16    /* images side by side in a block; a pixel of a block is one 64-byte line */
-#define CN__ALIGN    64    /* of every allocation */
 #define CN__MAX_SIDE 65536 /* largest accepted channels, height, width, kernel and so on */
-
-#define CN__COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Of an image or a feature map. */
 typedef struct cn__shape {
@@ -172,7 +166,7 @@ uint64_t cn__cpu_memory(void);
 /* CONVNET_MAX_ISA as a limit; CN_ISA_AUTO when not set; CN_ERR_ARGUMENT for another word. */
 cn_status cn__cpu_isa_limit(cn_isa *limit);
 
-/* ---- context (context.c) ---- */
+/* ---- context (kernels/context.c, which knows the kernels) ---- */
 
 struct cn__kernels;
 
@@ -188,12 +182,7 @@ struct cn_context {
     void *allocator_lock; /* pthread_mutex_t */
 };
 
-/* Set by kernels/dispatch.c: the table for an instruction set, or NULL if this build has none. Declared here so that
- * the context can hold one without base depending on the kernels' types. */
-const struct cn__kernels *cn__kernels_for(cn_isa isa);
-/* CBLAS's description of itself, from kernels/gemm.c. */
-const char *cn__blas_description(void);
-
+/* Calls the log callback, if there is one (log.c). */
 void cn__log(const cn_context *ctx, cn_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- time (trace.c) ---- */

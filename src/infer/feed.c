@@ -84,7 +84,7 @@ cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn__normalization
     *feed = (cn__feed){.ctx = ctx, .data = data};
     feed->images = count < images ? (int32_t)count : images;
     feed->slot_bytes = bytes > MESSAGE_BYTES ? bytes : MESSAGE_BYTES;
-    size_t lanes = ((size_t)feed->images + CN__LANES - 1) / CN__LANES * CN__LANES;
+    size_t lanes = cn__whole_lines((size_t)feed->images);
     feed->levels = own ? NULL : make_levels(ctx, known, data);
     feed->scratch = cn__alloc(ctx, (size_t)feed->images, feed->slot_bytes);
     feed->status = cn__alloc(ctx, (size_t)feed->images, sizeof *feed->status);
@@ -158,7 +158,7 @@ static cn_status first_failure(const batch *b) {
 cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
                          const cn__fmap *map) {
     batch b = {feed, order, first, (size_t)count, how, map};
-    size_t lanes = (b.count + CN__LANES - 1) / CN__LANES * CN__LANES;
+    size_t lanes = cn__whole_lines(b.count);
     cn__parallel(feed->ctx, lanes, fill_lane, &b);
     return first_failure(&b);
 }

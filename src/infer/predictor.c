@@ -122,7 +122,7 @@ static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
     }
     if (max_batch_size > p->limit) {
         if (!cn__model_joins_images(p->model))
-            p->images = (max_batch_size + CN__LANES - 1) / CN__LANES * CN__LANES; /* whole blocks */
+            p->images = (int32_t)cn__whole_lines((size_t)max_batch_size); /* whole blocks */
         cn__inference_options many = {.images = p->images, .copy_tensors = true};
         CN__TRY(cn__inference_new(p->model, &many, &p->batch));
         cn__inference_prepare(p->batch);

@@ -1,12 +1,13 @@
 /* dispatch.c: which table of kernels serves which instruction set. Compiled without instruction-set flags. */
 #include "kernels/kernels.h"
+#include "convnet.h"
 
 extern const cn__kernels cn__kernels_portable;
 #if defined(__x86_64__)
 extern const cn__kernels cn__kernels_avx2, cn__kernels_avx512;
 #endif
 
-const cn__kernels *cn__kernels_for(cn_isa isa) {
+const cn__kernels *cn__kernels_for(int isa) {
     switch (isa) {
     case CN_ISA_PORTABLE:
         return &cn__kernels_portable;

@@ -1,5 +1,6 @@
 /* gemm.c: matrix products through CBLAS. OpenBLAS starts threads of its own for products beyond a fixed size; ours run
  * on several threads already and must not touch the host's setting, so they are cut into pieces below that size. */
+#include "base/base.h"
 #include "kernels/kernels.h"
 #include <cblas.h>
 #include <string.h>

@@ -8,11 +8,7 @@
 #ifndef CN_KERNELS_H
 #define CN_KERNELS_H
 
-#include "base/base.h"
-
-static inline size_t cn__whole_lines(size_t floats) { /* rounded up */
-    return (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
-}
+#include "base/types.h"
 
 /* One channel of one block. */
 typedef struct cn__plane {
@@ -40,19 +36,19 @@ typedef struct cn__conv_job {
     bool accumulate;           /* add to what the output holds */
 } cn__conv_job;
 
-/* Rows of the register tile: output channels that one call computes, the granularity of packed weights. */
-#define CN__CONV_TILE 8
+/* Output channels that one call computes, the granularity of packed weights. */
+#define CN__OC_BLOCK 8
 
 typedef struct cn__conv_args {
     const float *in;   /* plane 0 of the input channels of this group */
     size_t in_channel; /* floats from an input plane to the next */
     int32_t in_channels;
-    const float *weights; /* packed [in_channels][taps][CN__CONV_TILE], missing rows zero */
+    const float *weights; /* packed [in_channels][taps][CN__OC_BLOCK], missing rows zero */
     int32_t taps;         /* taps in the packed weights */
-    const float *bias;    /* CN__CONV_TILE values, or NULL */
-    float *out;           /* plane of the tile's first output channel */
+    const float *bias;    /* CN__OC_BLOCK values, or NULL */
+    float *out;           /* plane of the block's first output channel */
     size_t out_channel;
-    int32_t out_channels; /* 1 … CN__CONV_TILE rows to store */
+    int32_t out_channels; /* 1 … CN__OC_BLOCK rows to store */
     const float *skip;    /* plane that is added to the first output channel, and so on; NULL: none */
     size_t skip_channel;
     bool relu;      /* max(·, 0) last */
@@ -83,26 +79,26 @@ typedef struct cn__conv_weight_args {
     bool accumulate; /* add to what the output holds */
 } cn__conv_weight_args;
 
-/* ---- 3×3 convolution by minimal filtering ----
+/* ---- 3×3 convolution by Winograd's F(4×4, 3×3) (Lavin & Gray 2016) ----
  *
  * Planes are cut into tiles of 4×4 outputs, whose last rows and columns may be of side 3, each of which sees a patch
- * two larger. Scratch holds one line for each place of a transformed patch, channel and tile: [36
- * places][channel][tile], places an odd number of lines apart. Tiles of side 3 leave out the places that they do not
- * have. */
+ * two larger. Scratch holds one line for each point of a transformed patch, channel and tile:
+ * [36 points][channel][tile], points an odd number of lines apart. Tiles of side 3 leave out the points that they do
+ * not have. */
 
 #define CN__WINOGRAD_SIDE      4
 #define CN__WINOGRAD_PATCH     6
-#define CN__WINOGRAD_PLACES    36
+#define CN__WINOGRAD_POINTS    36
 #define CN__WINOGRAD_MAX_TILES 32 /* tiles at a time */
 
 /* Floats of scratch for so many channels of so many tiles. */
 #define CN__WINOGRAD_FLOATS(channels, tiles)                                                                           \
-    (CN__WINOGRAD_PLACES * (((size_t)(channels) * (size_t)(tiles)) | 1) * CN__LANES)
+    (CN__WINOGRAD_POINTS * (((size_t)(channels) * (size_t)(tiles)) | 1) * CN__LANES)
 
-/* Floats of a place of the transformed weights from so many channels, of which two make a line, to CN__CONV_TILE; an
- * odd number of lines, lest all places of a filter be written to one set of the cache. */
-#define CN__WINOGRAD_FILTER_PLACE(channels) ((((size_t)(channels) + 1) / 2 | 1) * CN__LANES)
-#define CN__WINOGRAD_FILTERS(channels)      (CN__WINOGRAD_PLACES * CN__WINOGRAD_FILTER_PLACE(channels))
+/* Floats of a point of the transformed weights from so many channels, of which two make a line, to CN__OC_BLOCK; an
+ * odd number of lines, lest all points of a filter be written to one set of the cache. */
+#define CN__WINOGRAD_FILTER_POINT(channels) ((((size_t)(channels) + 1) / 2 | 1) * CN__LANES)
+#define CN__WINOGRAD_FILTERS(channels)      (CN__WINOGRAD_POINTS * CN__WINOGRAD_FILTER_POINT(channels))
 
 /* Tiles of planes; what they see beyond a plane is zero. */
 typedef struct cn__winograd_tiles {
@@ -117,9 +113,9 @@ typedef struct cn__winograd_tiles {
 typedef struct cn__winograd_args {
     cn__winograd_tiles tiles; /* of the input */
     const float *v;           /* what winograd_input made of them */
-    float *m;                 /* scratch for CN__CONV_TILE channels */
-    const float *weights;     /* transformed, [36][in channels][CN__CONV_TILE] */
-    const float *bias;        /* CN__CONV_TILE values, or NULL */
+    float *m;                 /* scratch for CN__OC_BLOCK channels */
+    const float *weights;     /* transformed, [36][in channels][CN__OC_BLOCK] */
+    const float *bias;        /* CN__OC_BLOCK values, or NULL */
     float *out;               /* where the first tile of the first output channel goes, and so on as in cn__conv_args */
     size_t out_channel, out_row;
     int32_t out_channels, out_height, out_width; /* from there on */
@@ -130,19 +126,19 @@ typedef struct cn__winograd_args {
     bool add_moments; /* to what is there */
 } cn__winograd_args;
 
-/* Floats of a place of columns, [16 channels][tile][image][CN__LANES channels], those that fill up the last line zero;
- * and a line, as between other places. */
+/* Floats of a point of columns, [channels / 16][tile][image][16 channels]: channels that the last 16 lack are zero. One
+ * line more keeps points apart, as above. */
 #define CN__WINOGRAD_COLUMNS(channels, tiles)                                                                          \
     (cn__whole_lines((size_t)(channels)) * (size_t)(tiles)*CN__LANES + CN__LANES)
 
-/* Floats of the sums of a tile of input channels, [36][CN__CONV_TILE][columns, in whole lines]. */
-#define CN__WINOGRAD_SUMS(columns) (CN__WINOGRAD_PLACES * CN__CONV_TILE * cn__whole_lines((size_t)(columns)))
+/* Floats of the sums of a block of input channels, [36][CN__OC_BLOCK][columns, in whole lines]. */
+#define CN__WINOGRAD_SUMS(columns) (CN__WINOGRAD_POINTS * CN__OC_BLOCK * cn__whole_lines((size_t)(columns)))
 
 typedef struct cn__winograd_weight_args {
     cn__winograd_tiles tiles; /* by their number alone */
     int32_t lanes;            /* that hold images: what others hold does not count */
     const float *v, *d;       /* what winograd_input and winograd_gradient made of the same tiles */
-    int32_t rows, columns;    /* input channels, at most CN__CONV_TILE; output channels */
+    int32_t rows, columns;    /* input channels, at most CN__OC_BLOCK; output channels */
     float *sums;
     bool accumulate; /* add to the sums */
 } cn__winograd_weight_args;
@@ -212,24 +208,23 @@ typedef enum cn__unary {
 } cn__unary;
 
 typedef struct cn__kernels {
-    cn_isa isa;
+    int isa; /* a cn_isa */
 
-    /* out (+)= Σ over input channels, then taps, of weight · in, for each pixel of `job` and each row of the tile.
+    /* out (+)= Σ over input channels, then taps, of weight · in, for each pixel of `job` and each output channel of the block.
      * One accumulator per output, starting from bias, what is there (accumulate) or zero. */
     void (*conv)(const cn__conv_args *args, const cn__conv_job *job);
 
     /* Weight gradient of one block: for rows r < rows and columns q < columns
-     * out[r · out_row + q] (+)= Σ_lanes Σ_pixels dy[…] · x[column[q] + …], pixels row-major, lanes last (l + 8, then +
-     * 4,
-     * + 2, + 1). */
+     * out[r · out_row + q] (+)= Σ_lanes Σ_pixels dy[…] · x[column[q] + …], pixels row-major, lanes last (l + 8, then l + 4,
+     * l + 2, l + 1). */
     void (*conv_weight)(const cn__conv_weight_args *args);
 
     /* Bᵀ d B of each tile's patch. */
     void (*winograd_input)(const cn__winograd_tiles *tiles, float *v);
-    /* Outputs of one tile of channels: products summed over input channels, then Aᵀ m A and what follows. */
+    /* Outputs of one block of output channels: products summed over input channels, then Aᵀ m A and what follows. */
     void (*winograd_conv)(const cn__winograd_args *args);
-    /* u (36 lines `place` floats apart) = G g Gᵀ of CN__LANES filters, each a line of 9 taps, turned by 180° or not. */
-    void (*winograd_filter)(const float *filters, bool turned, float *u, size_t place);
+    /* u (36 lines `point` floats apart) = G g Gᵀ of CN__LANES filters, each a line of 9 taps, rotated by 180° or not. */
+    void (*winograd_filter)(const float *filters, bool rotated180, float *u, size_t point);
     /* G g Gᵀ of each tile's output gradients, but for G's factors, as columns. */
     void (*winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
     /* sums (+)= Σ_tiles Σ_lanes v · d. */
@@ -315,12 +310,17 @@ typedef struct cn__kernels {
 
 /* Floats from one row of a square matrix to the next, and in all. */
 static inline size_t cn__orthogonalize_side(size_t rows) {
-    return (rows + CN__LANES - 1) / CN__LANES * CN__LANES;
+    return cn__whole_lines(rows);
 }
 static inline size_t cn__orthogonalize_work(size_t rows, size_t columns) {
     return rows * columns + 2 * rows * cn__orthogonalize_side(rows);
 }
 
+/* The table for a cn_isa, or NULL if this build has none (dispatch.c). */
+const cn__kernels *cn__kernels_for(int isa);
+
+/* CBLAS's description of itself (gemm.c). */
+const char *cn__blas_description(void);
 /* Row-major C (+)= A · B, all through CBLAS, in pieces small enough that OpenBLAS stays on the calling thread.
  * transpose_b: B is [n][k]. */
 void cn__gemm(bool transpose_a, bool transpose_b, int32_t m, int32_t n, int32_t k, const float *a, size_t lda,

@@ -1,5 +1,5 @@
 /* add.c: the sum of two or more inputs of one shape: a skip. Behind a norm the sum of two is computed in the norm's
- * passes instead (model/units.c). */
+ * passes instead (plan/fusion.c). */
 #include "layers/layers.h"
 
 static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
@@ -12,8 +12,8 @@ static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, 
     return CN_OK;
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pointwise_args args = {.x = cn__fmap_plane(op->in[0], block, channel),
                                .y = cn__fmap_plane(op->out, block, channel),
                                .skip = cn__fmap_plane(op->in[1], block, channel)};
@@ -25,8 +25,8 @@ static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
     cn__fmap_border(op->out, block, channel);
 }
 
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     (void)pass;
     for (int32_t i = 0; i < op->input_count; i++)
         if (op->d_in[i])
@@ -35,8 +35,8 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
 }
 
 static const cn__layer_impl batch = {
-    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
-    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+    .forward = {{cn__out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__out_planes, backward, CN__SCOPE_LOCAL}},
 };
 
 const cn__layer_type cn__add_type = {

@@ -1,22 +1,27 @@
-/* common.c: what several layers share: item counts, plain shapes, windows, the ReLU and dropout part of a pass. */
+/* common.c: what several layers share: grids of planes, plain shapes, windows, the ReLU and dropout part of a pass. */
 #include "layers/layers.h"
 
-size_t cn__items_out_planes(const cn__op *op, const cn__pass *pass) {
-    return (size_t)pass->blocks * (size_t)op->out->shape.channels;
-}
-
-size_t cn__items_in_planes(const cn__op *op, const cn__pass *pass) {
-    return (size_t)pass->blocks * (size_t)op->in[0]->shape.channels;
-}
-
-size_t cn__border_items(const cn__op *op, const cn__pass *pass) {
-    return op->out->pad[0] || op->out->pad[1] ? cn__items_out_planes(op, pass) : 0;
-}
-
-void cn__border(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels;
+cn__grid cn__out_planes(const cn__op *op, const cn__pass *pass) {
     (void)pass;
-    cn__fmap_border(op->out, item / channels, item % channels);
+    return (cn__grid){(size_t)op->out->shape.channels, 1};
+}
+
+cn__grid cn__in_planes(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return (cn__grid){(size_t)op->in[0]->shape.channels, 1};
+}
+
+cn__grid cn__wanted_planes(const cn__op *op, const cn__pass *pass) {
+    return op->d_in[0] ? cn__in_planes(op, pass) : (cn__grid){0, 0};
+}
+
+cn__grid cn__border_planes(const cn__op *op, const cn__pass *pass) {
+    return op->out->pad[0] || op->out->pad[1] ? cn__out_planes(op, pass) : (cn__grid){0, 0};
+}
+
+void cn__border(const cn__op *op, const cn__pass *pass, cn__item at) {
+    (void)pass;
+    cn__fmap_border(op->out, at.block, at.outer);
 }
 
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {

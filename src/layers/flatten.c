@@ -18,9 +18,9 @@ static cn__plane as_column(float *data, size_t step) {
     return (cn__plane){data, step};
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__shape shape = op->in[0]->shape;
-    size_t channels = (size_t)shape.channels, block = item / channels, channel = item % channels;
+    size_t block = at.block, channel = at.outer;
     size_t width = (size_t)shape.width, feature = channel * (size_t)shape.height * width;
     cn__plane from = cn__fmap_plane(op->in[0], block, channel);
     (void)pass;
@@ -33,9 +33,9 @@ static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
     }
 }
 
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__shape shape = op->in[0]->shape;
-    size_t channels = (size_t)shape.channels, block = item / channels, channel = item % channels;
+    size_t block = at.block, channel = at.outer;
     size_t width = (size_t)shape.width, feature = channel * (size_t)shape.height * width;
     cn__plane to = cn__fmap_plane(op->d_in[0], block, channel);
     (void)pass;
@@ -45,8 +45,8 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
 }
 
 static const cn__layer_impl batch = {
-    .forward = {{cn__items_in_planes, forward, CN__SCOPE_LOCAL}},
-    .backward = {{cn__items_in_planes, backward, CN__SCOPE_LOCAL}},
+    .forward = {{cn__in_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__in_planes, backward, CN__SCOPE_LOCAL}},
 };
 
 const cn__layer_type cn__flatten_type = {

@@ -26,15 +26,18 @@ size_t cn__fmap_origin(const cn__fmap *map) {
     return (size_t)map->pad[0] * map->row + (size_t)map->pad[1] * CN__LANES;
 }
 
-/* The interior row or column that border place `i` of `size` repeats. */
-static int32_t border_source(int32_t i, int32_t size, cn_padding_mode mode) {
+int32_t cn__border_source(int32_t i, int32_t size, cn_padding_mode mode) {
+    if (i >= 0 && i < size)
+        return i;
     switch (mode) {
+    case CN_PADDING_REPLICATE:
+        return i < 0 ? 0 : size - 1;
     case CN_PADDING_REFLECT:
         return i < 0 ? -i : 2 * (size - 1) - i;
     case CN_PADDING_CIRCULAR:
         return i < 0 ? i + size : i - size;
     default:
-        return i < 0 ? 0 : size - 1;
+        return -1;
     }
 }
 
@@ -49,12 +52,12 @@ static void fill_line(float *to, const float *from) {
 static void fill_columns(const cn__fmap *map, float *row) {
     int32_t width = map->shape.width;
     for (int32_t i = 1; i <= map->pad[1]; i++) {
-        int32_t place[2] = {-i, width - 1 + i};
+        int32_t border[2] = {-i, width - 1 + i};
         for (int side = 0; side < 2; side++) {
             const float *from = map->mode == CN_PADDING_ZEROS
                                     ? NULL
-                                    : row + (ptrdiff_t)border_source(place[side], width, map->mode) * CN__LANES;
-            fill_line(row + (ptrdiff_t)place[side] * CN__LANES, from);
+                                    : row + (ptrdiff_t)cn__border_source(border[side], width, map->mode) * CN__LANES;
+            fill_line(row + (ptrdiff_t)border[side] * CN__LANES, from);
         }
     }
 }
@@ -66,13 +69,13 @@ void cn__fmap_border(const cn__fmap *map, size_t block, size_t channel) {
         for (int32_t y = 0; y < map->shape.height; y++)
             fill_columns(map, plane + (size_t)y * map->row);
     for (int32_t i = 1; i <= map->pad[0]; i++) {
-        int32_t place[2] = {-i, map->shape.height - 1 + i};
+        int32_t border[2] = {-i, map->shape.height - 1 + i};
         for (int side = 0; side < 2; side++) {
-            float *to = plane + (ptrdiff_t)place[side] * (ptrdiff_t)map->row - left;
+            float *to = plane + (ptrdiff_t)border[side] * (ptrdiff_t)map->row - left;
             if (map->mode == CN_PADDING_ZEROS) {
                 memset(to, 0, map->row * sizeof *to);
             } else {
-                int32_t source = border_source(place[side], map->shape.height, map->mode);
+                int32_t source = cn__border_source(border[side], map->shape.height, map->mode);
                 memcpy(to, plane + (size_t)source * map->row - left, map->row * sizeof *to);
             }
         }
@@ -82,7 +85,7 @@ void cn__fmap_border(const cn__fmap *map, size_t block, size_t channel) {
 void cn__fmap_pack(const cn__fmap *map, const float *images_nchw, int32_t images) {
     cn__shape s = map->shape;
     size_t plane_pixels = (size_t)s.height * (size_t)s.width, image_pixels = plane_pixels * (size_t)s.channels;
-    int32_t lanes = (images + CN__LANES - 1) / CN__LANES * CN__LANES;
+    int32_t lanes = (int32_t)cn__whole_lines((size_t)images);
     for (int32_t n = 0; n < lanes; n++)
         for (int32_t c = 0; c < s.channels; c++) {
             float *plane = cn__fmap_plane(map, (size_t)n / CN__LANES, (size_t)c).data + n % CN__LANES;

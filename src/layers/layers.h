@@ -10,15 +10,15 @@
 #include "base/base.h"
 #include "kernels/kernels.h"
 
-/* ---- maps: activations and gradients in lanes (map.c) ---- */
+/* ---- maps: activations and gradients in lanes (fmap.c) ---- */
 
 /* [block][channel][row][column][16 images], with a border that holds what padding asks for. */
 typedef struct cn__fmap {
     cn__shape shape;
-    int32_t pad[2];             /* border rows above and below, columns left and right */
-    cn_padding_mode mode;       /* what the border holds */
-    int32_t lane_channels;      /* 0: images in the lanes; else channels, see below: so many */
-    float *data;                /* interior pixel (0, 0), channel 0, block 0 */
+    int32_t pad[2];        /* border rows above and below, columns left and right */
+    cn_padding_mode mode;  /* what the border holds */
+    int32_t lane_channels; /* 0: 16 images in the lanes; else one image, of so many channels, which lie in the lanes */
+    float *data;           /* interior pixel (0, 0), channel 0, block 0 */
     size_t row, channel, block; /* strides in floats; in a plan, blocks have more between them */
 } cn__fmap;
 
@@ -33,6 +33,9 @@ static inline cn__plane cn__fmap_plane(const cn__fmap *map, size_t block, size_t
     return plane;
 }
 
+/* The row or column of `size` that number `i`, of those or of the border, repeats; -1: none, it is zero. */
+int32_t cn__border_source(int32_t i, int32_t size, cn_padding_mode mode);
+
 /* Fills the border of one plane from its interior. Whoever writes an interior calls this. */
 void cn__fmap_border(const cn__fmap *map, size_t block, size_t channel);
 
@@ -40,7 +43,7 @@ void cn__fmap_border(const cn__fmap *map, size_t block, size_t channel);
 void cn__fmap_pack(const cn__fmap *map, const float *images_nchw, int32_t images);
 void cn__fmap_unpack(const cn__fmap *map, float *images_nchw, int32_t images);
 
-/* Maps of one image with channels in the lanes (channels/channel_layers.c): shape.channels counts planes, each of 16
+/* Maps of one image with channels in the lanes (small_batch/small_batch.c): shape.channels counts planes, each of 16
  * channels. `shape` here is the image's. */
 void cn__nchw16c_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
 float *cn__nchw16c_row(const cn__fmap *map, size_t channel, size_t row); /* its pixels are CN__LANES apart */
@@ -55,7 +58,7 @@ typedef struct cn__pass {
     uint32_t step;         /* dropout: epoch or pass */
     const uint32_t *image; /* dropout: [blocks · 16] which image each lane holds */
     int thread;            /* who runs it */
-    float *scratch;        /* demand.scratch_floats of this thread, for the length of an item */
+    float *scratch;        /* requirements.scratch_floats of this thread, for the length of an item */
 } cn__pass;
 
 /* Lanes of a block that hold images: 1 … 16. */
@@ -68,19 +71,37 @@ static inline int32_t cn__pass_lanes(const cn__pass *pass, size_t block) {
 
 typedef struct cn__op cn__op;
 
-/* What a phase reads of blocks other than its own. */
+/* What a stage reads of blocks other than its own. */
 typedef enum cn__scope {
-    CN__SCOPE_LOCAL, /* nothing: each block has as many items, they stand block after block, and a block's may start when the
-                   same block's of the phase before have ended */
-    CN__SCOPE_GLOBAL, /* anything: starts when all before it has ended, and all after it waits for its end */
-    CN__SCOPE_DEFERRED /* what local phases have left in kept memory, or maps that stay (demand.until_end); nobody waits for
-                    it before the pass ends */
+    CN__SCOPE_LOCAL,   /* nothing: a block's items may start when the same block's of the stage before have ended */
+    CN__SCOPE_GLOBAL,  /* anything: starts when all before it has ended, and all after it waits for its end */
+    CN__SCOPE_DEFERRED /* what local stages have left in saved memory, or maps that stay (requirements.until_end); nobody
+                          waits for it before the pass ends */
 } cn__scope;
 
-/* Items of a phase are independent and may run on any threads. */
+/* Items of a stage: outer × inner for each block of a local stage, or in all. What the two count, such as channels or
+ * rows, and shares of them, is up to the stage. */
+typedef struct cn__grid {
+    size_t outer, inner;
+} cn__grid;
+
+static inline size_t cn__grid_items(cn__grid grid) {
+    return grid.outer * grid.inner;
+}
+
+typedef struct cn__item {
+    size_t block, outer, inner; /* block: 0 unless local */
+} cn__item;
+
+/* Item `index` of a block's. */
+static inline cn__item cn__grid_item(cn__grid grid, size_t block, size_t index) {
+    return (cn__item){block, index / grid.inner, index % grid.inner};
+}
+
+/* A parallel loop: items are independent and may run on any threads. */
 typedef struct cn__stage {
-    size_t (*items)(const cn__op *op, const cn__pass *pass);
-    void (*run)(const cn__op *op, const cn__pass *pass, size_t item);
+    cn__grid (*grid)(const cn__op *op, const cn__pass *pass);
+    void (*run)(const cn__op *op, const cn__pass *pass, cn__item at);
     cn__scope scope;
 } cn__stage;
 
@@ -114,15 +135,15 @@ struct cn__op {
     float *gradient[CN__MAX_TENSORS]; /* NULL for buffers, and without a backward pass */
     cn__post_ops post;
     /* A convolution whose output only a norm reads gathers its moments for that norm, which then need not read it once
-     * more: [block][cn__moment_shares][channel][CN__MOMENT_LINES][CN__LANES], of both works; NULL: it does not. */
+     * more: [block][cn__moment_shares][channel][CN__MOMENT_LINES][CN__LANES], in both ops; NULL: it does not. */
     float *moments;
-    const cn_layer *norm; /* the convolution's: whom the moments are for */
+    const cn_layer *norm; /* of a convolution: the norm that will read the moments */
     /* Inference: a norm of fixed statistics behind a convolution goes into its weights; NULL: none. */
     const cn_layer *folded;
     void *folded_tensor[CN__MAX_TENSORS];
-    float *packed;  /* demand.packed_floats: what prepare makes, and passes only read */
-    float *shared;  /* demand.shared_floats, of all blocks */
-    float *kept;    /* demand.saved_floats of block 0, from forward to the end of backward; see cn__saved */
+    float *packed;  /* requirements.packed_floats: what prepare makes, and passes only read */
+    float *shared;  /* requirements.shared_floats, of all blocks */
+    float *kept;    /* requirements.saved_floats of block 0, from forward to the end of backward; see cn__saved */
     size_t block;   /* floats from a block's memory to the next one's: maps, moments, kept */
     void *geometry; /* what bind made */
 };
@@ -158,7 +179,7 @@ typedef struct cn__requirements {
     size_t shared_floats;  /* for all blocks together */
     size_t saved_floats;   /* for each block */
     size_t scratch_floats; /* for each thread */
-    bool until_end;        /* input and output's gradient stay until the backward pass ends, for deferred phases */
+    bool until_end;        /* input and output's gradient stay until the backward pass ends, for deferred stages */
 } cn__requirements;
 
 /* Geometry for the receptive field, by height and width. */
@@ -274,12 +295,13 @@ bool cn__pool_halves(const cn_layer *pool, cn__shape in);
 
 /* ---- helpers that several layers share (common.c) ---- */
 
-/* Items of stages over (block, channel of the output or input): block-major. */
-size_t cn__items_out_planes(const cn__op *op, const cn__pass *pass);
-size_t cn__items_in_planes(const cn__op *op, const cn__pass *pass);
+/* Grids of the planes of the output or input: outer is the channel. */
+cn__grid cn__out_planes(const cn__op *op, const cn__pass *pass);
+cn__grid cn__in_planes(const cn__op *op, const cn__pass *pass);
+cn__grid cn__wanted_planes(const cn__op *op, const cn__pass *pass); /* of the input, if its gradient is wanted */
 /* A stage that fills the borders of the output's planes, for layers whose items are not planes. */
-size_t cn__border_items(const cn__op *op, const cn__pass *pass); /* 0 without a border */
-void cn__border(const cn__op *op, const cn__pass *pass, size_t item);
+cn__grid cn__border_planes(const cn__op *op, const cn__pass *pass); /* none without a border */
+void cn__border(const cn__op *op, const cn__pass *pass, cn__item at);
 /* Output shape = input shape. */
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
 /* CN_ERR_ARGUMENT naming type and hyper-parameter unless least <= value <= most. */

@@ -19,10 +19,6 @@ static size_t spec_count(const cn__tensor_spec *spec) {
     return count;
 }
 
-static size_t padded(size_t floats) {
-    return (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
-}
-
 static int node_specs(const cn__node *node, cn__tensor_spec *specs) {
     const cn__layer_type *type = node->layer->type;
     return type->tensors ? type->tensors(node->layer, specs) : 0;
@@ -49,13 +45,13 @@ static void *place(cn_model *model, const cn__tensor_spec *spec, extents *at) {
     void *data;
     if (spec->parameter) {
         data = model->parameters ? model->parameters + at->floats : NULL;
-        at->floats += padded(count);
+        at->floats += cn__whole_lines(count);
     } else if (spec->dtype == CN_DTYPE_INT64) {
         data = model->counters ? model->counters + at->counters : NULL;
         at->counters += count;
     } else {
         data = model->buffers ? model->buffers + at->buffers : NULL;
-        at->buffers += padded(count);
+        at->buffers += cn__whole_lines(count);
     }
     at->tensors++;
     return data;

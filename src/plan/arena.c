@@ -9,7 +9,7 @@ cn_status cn__arena_add(cn__arena *arena, size_t floats, int32_t first, int32_t 
     if (floats > MAX_FLOATS)
         return cn__no_memory("an activation");
     CN__TRY(cn__grow(arena->ctx, (void **)&arena->buffers, &arena->capacity, arena->count, sizeof *arena->buffers));
-    floats = (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
+    floats = cn__whole_lines(floats);
     arena->buffers[arena->count++] = (cn__buffer){floats, first, last, target, origin, 0};
     return CN_OK;
 }

@@ -1,4 +1,4 @@
-/* compile.c: compiles a model for a batch size and mode: units, borders, lifetimes, one arena, layers bound to it. */
+/* compile.c: compiles a model for a batch size and mode: fused ops, borders, lifetimes, one arena, layers bound to it. */
 #include "plan/compiled.h"
 
 /* What compiling needs besides the plan, per value. */
@@ -67,7 +67,7 @@ static const cn__layer_impl *choose_impl(const cn__plan *plan, const cn__fused_o
     return fused->pool < 0 ? head->type->batch : head->type->with_pool;
 }
 
-static void ask_demand(compiler *c, cn__fused_op *fused) {
+static void ask_requirements(compiler *c, cn__fused_op *fused) {
     const cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, fused);
     fused->backward = c->wanted[fused->last + 1];
@@ -103,7 +103,7 @@ static bool needs_copy(const compiler *c, const cn__fused_op *fused, int32_t val
 
 /* ---- lifetimes ---- */
 
-static void live_unit(compiler *c, const cn__fused_op *fused) {
+static void live_fused_op(compiler *c, const cn__fused_op *fused) {
     const cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, fused);
     const cn__layer_impl *impl = fused->impl;
@@ -113,7 +113,7 @@ static void live_unit(compiler *c, const cn__fused_op *fused) {
     if (fused->backward && (impl->backward_reads_out || fused->op.post.relu))
         extend(&c->value_last[out], backward);
     int32_t read =
-        fused->requirements.until_end ? end_time(plan) : backward; /* when backward phases have read their maps */
+        fused->requirements.until_end ? end_time(plan) : backward; /* when backward stages have read their maps */
     if (fused->backward)
         extend(&c->gradient_last[out], read);
     for (int32_t i = 0; i < node->input_count; i++) {
@@ -133,11 +133,11 @@ static void find_lifetimes(compiler *c) {
     const cn__plan *plan = c->plan;
     size_t values = plan->model->node_count + 1;
     for (size_t v = 0; v < values; v++) {
-        c->value_first[v] = -1; /* fused away, until a unit says otherwise */
+        c->value_first[v] = -1; /* fused away, until a fused op says otherwise */
         c->gradient_first[v] = end_time(plan);
     }
     for (int32_t u = 0; u < plan->fused_op_count; u++)
-        live_unit(c, &plan->fused_ops[u]);
+        live_fused_op(c, &plan->fused_ops[u]);
     c->value_first[0] = 0;
     extend(&c->value_last[0], loss_time(plan)); /* kept for looking for the first bad layer */
     c->gradient_last[0] = end_time(plan);
@@ -345,7 +345,7 @@ static cn_status compile(compiler *c) {
     find_wanted(c);
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         CN__TRY(make_fused_op(plan, &plan->fused_ops[u]));
-        ask_demand(c, &plan->fused_ops[u]);
+        ask_requirements(c, &plan->fused_ops[u]);
     }
     choose_borders(c);
     find_lifetimes(c);

@@ -2,7 +2,7 @@
  * (places memory), execute.c (shares instructions out between threads) and plan_passes.c (runs passes).
  *
  * Values are numbered from 0, the model's input; value n + 1 is the output of node n. Time runs 0 (input written),
- * 1 … U (units forward), U + 1 (loss), U + 2 … 2U + 1 (units backward, last first).
+ * 1 … U (fused ops forward), U + 1 (loss), U + 2 … 2U + 1 (fused ops backward, last first).
  */
 #ifndef CN_COMPILED_H
 #define CN_COMPILED_H
@@ -27,9 +27,10 @@ typedef struct cn__fused_op {
     size_t first_instruction, end_instruction; /* in the plan's forward list */
 } cn__fused_op;
 
-/* A phase of a unit; or, phase NULL, the border of a map that no layer writes, its interior copied first if `from`. */
+/* A stage of a fused op; or, stage NULL, the border of the map `to`, which no layer writes: its interior is first copied
+ * from `from`, if that is not NULL. */
 typedef struct cn__instruction {
-    const cn__stage *phase;
+    const cn__stage *stage;
     const cn__op *op;
     const cn__fmap *from, *to;
     const cn__kernels *kernels;
@@ -54,7 +55,7 @@ struct cn__plan {
     void **tensors;               /* by slot: what the layers read, the model's own memory or a part of `copies` */
     char *copies;                 /* NULL: none */
     cn__instructions prepare, forward, backward;
-    bool serial;   /* all steps are */
+    bool serial;   /* all instructions are */
     float *blocks; /* each block has memory of its own, so that one can be layers ahead of another */
     float *shared;
     float *scratch; /* of each thread */
@@ -63,7 +64,7 @@ struct cn__plan {
 
 /* ---- fusion.c ---- */
 
-/* Finds the units of plan->model, in the order they run; fills head, last, skip and the fused part. */
+/* Finds the fused ops of plan->model, in the order they run; fills head, last, skip and the fused part. */
 cn_status cn__fusion_find(cn__plan *plan);
 
 /* ---- plan_tensors.c ---- */
@@ -75,7 +76,7 @@ cn_status cn__plan_tensors(cn__plan *plan);
 
 cn_status cn__instructions_make(cn__plan *plan);
 void cn__instructions_drop(cn__plan *plan);
-/* Runs steps first … end - 1 of one of the plan's lists, the deferred ones last. */
+/* Runs instructions first … end - 1 of one of the plan's lists, the deferred ones last. */
 void cn__instructions_run(const cn__plan *plan, const cn__instructions *instructions, size_t first, size_t end,
                           const cn__pass *pass);
 

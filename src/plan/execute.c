@@ -1,52 +1,62 @@
-/* execute.c: a plan as lists of steps, and how they are shared out. A thread takes a block through all local steps up to
- * the next global one, so that what a step leaves is in its cache for the next, and threads wait for each other only
- * where the mathematics does. With fewer blocks than threads, or an odd number, each step is shared out by itself. */
+/* execute.c: a plan as lists of instructions, and how they are shared out. A thread takes a block through all local
+ * instructions up to the next global one, so that what one leaves is in its cache for the next, and threads wait for each other only
+ * where the mathematics does. With fewer blocks than threads, or an odd number, each instruction is shared out by itself. */
 #include "plan/compiled.h"
 #include <stdatomic.h>
 
-#define MANY 4 /* blocks a thread from which on an uneven share does not matter */
+#define MANY 4 /* blocks for each thread: from here on it does not matter that shares are uneven */
 
-/* What with channels in the lanes is not worth waking a thread for. */
+/* What a small batch does not wake another thread for: less than this. */
 #define BRIEF_FLOATS   (1 << 17) /* of a map */
 #define BRIEF_PRODUCTS (1 << 24) /* multiply-adds of a pass */
 
-/* ---- one step ---- */
+/* ---- one instruction ---- */
+
+static cn__scope scope(const cn__instruction *instruction) {
+    return instruction->stage ? instruction->stage->scope : CN__SCOPE_LOCAL;
+}
+
+static cn__grid grid(const cn__instruction *instruction, const cn__pass *pass) {
+    if (instruction->stage)
+        return instruction->stage->grid(instruction->op, pass);
+    return (cn__grid){(size_t)instruction->to->shape.channels, 1};
+}
 
 static size_t items(const cn__instruction *instruction, const cn__pass *pass) {
-    if (instruction->phase)
-        return instruction->phase->items(instruction->op, pass);
-    return (size_t)pass->blocks * (size_t)instruction->to->shape.channels;
+    size_t blocks = scope(instruction) == CN__SCOPE_LOCAL ? (size_t)pass->blocks : 1;
+    return blocks * cn__grid_items(grid(instruction, pass));
 }
 
-static void run_item(const cn__instruction *instruction, const cn__pass *pass, size_t item) {
-    if (instruction->phase) {
-        instruction->phase->run(instruction->op, pass, item);
-        return;
-    }
-    size_t channels = (size_t)instruction->to->shape.channels, block = item / channels, channel = item % channels;
-    if (instruction->from)
-        instruction->kernels->copy(cn__fmap_plane(instruction->from, block, channel),
-                                   cn__fmap_plane(instruction->to, block, channel), instruction->to->shape.height,
-                                   instruction->to->shape.width, false);
-    cn__fmap_border(instruction->to, block, channel);
+/* The border of a map, its interior copied first where that is another's. */
+static void fill_border(const cn__instruction *instruction, cn__item at) {
+    const cn__fmap *from = instruction->from, *to = instruction->to;
+    if (from)
+        instruction->kernels->copy(cn__fmap_plane(from, at.block, at.outer), cn__fmap_plane(to, at.block, at.outer),
+                                   to->shape.height, to->shape.width, false);
+    cn__fmap_border(to, at.block, at.outer);
 }
 
-/* Items first … end - 1, on one thread. */
+static void run_item(const cn__instruction *instruction, const cn__pass *pass, cn__item at) {
+    if (instruction->stage)
+        instruction->stage->run(instruction->op, pass, at);
+    else
+        fill_border(instruction, at);
+}
+
+/* Items first … end - 1, block after block, on one thread. */
 static void run_items(const cn__plan *plan, const cn__instructions *instructions, const cn__instruction *instruction,
                       const cn__pass *pass, size_t first, size_t end) {
     const cn__node *node = instruction->node;
+    cn__grid of_block = grid(instruction, pass);
+    size_t count = cn__grid_items(of_block);
     int64_t begun = cn__trace_begin(plan->ctx);
     for (size_t item = first; item < end; item++)
-        run_item(instruction, pass, item);
+        run_item(instruction, pass, cn__grid_item(of_block, item / count, item % count));
     cn__trace_end(plan->ctx, begun,
                   (cn_trace_event){.pass = instructions->pass,
                                    .layer = node ? node->name : NULL,
                                    .type = node ? node->layer->type->name : NULL,
                                    .thread = pass->thread});
-}
-
-static cn__scope scope(const cn__instruction *instruction) {
-    return instruction->phase ? instruction->phase->scope : CN__SCOPE_LOCAL;
 }
 
 /* ---- several ---- */
@@ -55,7 +65,7 @@ typedef struct call {
     const cn__plan *plan;
     const cn__instructions *instructions;
     size_t first, end;
-    cn__scope scope; /* of the steps that count */
+    cn__scope scope; /* of the instructions that count */
     const cn__pass *pass;
 } call;
 
@@ -70,7 +80,7 @@ static size_t all_items(const call *c) {
     return sum;
 }
 
-/* The run as a thread sees it: with scratch of its own. */
+/* The pass as a thread sees it: with scratch of its own. */
 static cn__pass thread_run(const call *c, int thread) {
     cn__pass pass = *c->pass;
     pass.thread += thread;
@@ -79,7 +89,7 @@ static cn__pass thread_run(const call *c, int thread) {
     return pass;
 }
 
-/* One of the items of all steps, which do not depend on each other. */
+/* One of the items of all instructions, which do not depend on each other. */
 static void any_item(void *argument, size_t item, int thread) {
     const call *c = argument;
     cn__pass pass = thread_run(c, thread);
@@ -118,7 +128,7 @@ static void run_queued(const call *c) {
     cn__parallel(c->plan->ctx, q.count < threads ? q.count : threads, take_items, &q);
 }
 
-/* All steps of one block. */
+/* All instructions of one block. */
 static void one_block(void *argument, size_t block, int thread) {
     const call *c = argument;
     cn__pass pass = thread_run(c, thread);
@@ -190,19 +200,19 @@ static cn_status add(cn__plan *plan, cn__instructions *instructions, cn__instruc
 }
 
 /* Layers made for channels in the lanes make as many items as are worth it. */
-static cn_status add_phase(cn__plan *plan, cn__instructions *instructions, const cn__fused_op *fused,
-                           const cn__stage *phase) {
+static cn_status add_stage(cn__plan *plan, cn__instructions *instructions, const cn__fused_op *fused,
+                           const cn__stage *stage) {
     bool own = fused->impl == fused->op.layer->type->batch,
          serial = own ? brief_map(plan, fused->op.out) : plan->serial;
     return add(plan, instructions,
                (cn__instruction){
-                   .phase = phase, .op = &fused->op, .node = &plan->model->nodes[fused->head], .serial = serial});
+                   .stage = stage, .op = &fused->op, .node = &plan->model->nodes[fused->head], .serial = serial});
 }
 
-static cn_status add_phases(cn__plan *plan, cn__instructions *instructions, const cn__fused_op *fused,
-                            const cn__stage *phases) {
-    for (const cn__stage *phase = phases; phase->run; phase++)
-        CN__TRY(add_phase(plan, instructions, fused, phase));
+static cn_status add_stages(cn__plan *plan, cn__instructions *instructions, const cn__fused_op *fused,
+                            const cn__stage *stages) {
+    for (const cn__stage *stage = stages; stage->run; stage++)
+        CN__TRY(add_stage(plan, instructions, fused, stage));
     return CN_OK;
 }
 
@@ -217,7 +227,7 @@ static cn_status add_forward(cn__plan *plan, cn__fused_op *fused) {
     for (int32_t i = 0; i < node->input_count; i++)
         if (fused->copies[i].data)
             CN__TRY(add_border(plan, node, &plan->values[node->inputs[i] + 1], &fused->copies[i]));
-    CN__TRY(add_phases(plan, &plan->forward, fused, fused->impl->forward));
+    CN__TRY(add_stages(plan, &plan->forward, fused, fused->impl->forward));
     fused->end_instruction = plan->forward.count;
     return CN_OK;
 }
@@ -232,12 +242,12 @@ cn_status cn__instructions_make(cn__plan *plan) {
         CN__TRY(add_border(plan, NULL, NULL, input));
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         if (plan->fused_ops[u].impl->prepare.run)
-            CN__TRY(add_phase(plan, &plan->prepare, &plan->fused_ops[u], &plan->fused_ops[u].impl->prepare));
+            CN__TRY(add_stage(plan, &plan->prepare, &plan->fused_ops[u], &plan->fused_ops[u].impl->prepare));
         CN__TRY(add_forward(plan, &plan->fused_ops[u]));
     }
     for (int32_t u = plan->fused_op_count - 1; u >= 0; u--)
         if (plan->fused_ops[u].backward)
-            CN__TRY(add_phases(plan, &plan->backward, &plan->fused_ops[u], plan->fused_ops[u].impl->backward));
+            CN__TRY(add_stages(plan, &plan->backward, &plan->fused_ops[u], plan->fused_ops[u].impl->backward));
     return CN_OK;
 }
 

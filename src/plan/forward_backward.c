@@ -49,7 +49,7 @@ static cn_status ensure_plan(cn_model *model, int32_t images) {
         return CN_OK;
     cn__plan_options options = {.images = images, .training = true, .input_gradient = true};
     cn__plan *plan;
-    size_t lanes = ((size_t)images + CN__LANES - 1) / CN__LANES * CN__LANES;
+    size_t lanes = cn__whole_lines((size_t)images);
     uint32_t *image = cn__alloc(model->ctx, lanes, sizeof *image);
     if (!image)
         return cn__no_memory("a pass");

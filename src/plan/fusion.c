@@ -71,7 +71,7 @@ static bool take_pool(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     return true;
 }
 
-/* Takes `next` into the unit if what the unit has so far allows it. */
+/* Takes `next` into the fused op if what that has so far allows it. */
 static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     bool taken = false, convolves = cn__layer_convolves(plan->model->nodes[fused->head].layer);
     bool relu = kind(plan->model, fused->head) == CN__KIND_RELU;
@@ -111,8 +111,8 @@ static bool takes_what_follows(const cn_layer *layer) {
            what == CN__KIND_RELU;
 }
 
-/* `inside` marks the nodes that earlier units have absorbed: of two norms that meet in an add, the first takes it. */
-static void find_unit(const cn__plan *plan, const bool *inside, int32_t node, cn__fused_op *fused) {
+/* `inside` marks the nodes that earlier fused ops have absorbed: of two norms that meet in an add, the first takes it. */
+static void find_fused_op(const cn__plan *plan, const bool *inside, int32_t node, cn__fused_op *fused) {
     const cn_model *model = plan->model;
     fused->head = fused->last = node;
     fused->skip = fused->folded = fused->pool = -1;
@@ -123,12 +123,12 @@ static void find_unit(const cn__plan *plan, const bool *inside, int32_t node, cn
             break;
 }
 
-/* A unit runs where its last node stands: only there all that it reads is known. */
+/* A fused op runs where its last node stands: only there all that it reads is known. */
 cn_status cn__fusion_find(cn__plan *plan) {
     const cn_model *model = plan->model;
     size_t count = model->node_count;
     cn__fused_op *by_last = cn__alloc(plan->ctx, count, sizeof *by_last);
-    bool *inside = cn__alloc(plan->ctx, count, sizeof *inside); /* absorbed by a unit that began before */
+    bool *inside = cn__alloc(plan->ctx, count, sizeof *inside); /* absorbed by one that began before */
     bool *ends = cn__alloc(plan->ctx, count, sizeof *ends);
     plan->fused_ops = cn__alloc(plan->ctx, count, sizeof *plan->fused_ops);
     bool all = by_last && inside && ends && plan->fused_ops;
@@ -136,7 +136,7 @@ cn_status cn__fusion_find(cn__plan *plan) {
         cn__fused_op fused = {0};
         if (inside[n])
             continue;
-        find_unit(plan, inside, n, &fused);
+        find_fused_op(plan, inside, n, &fused);
         for (int32_t m = n; m != fused.last;) {
             m = sole_reader(model, m);
             inside[m] = true;

@@ -14,8 +14,8 @@ struct cn__inference {
 
 /* ---- one by one or in blocks ---- */
 
-/* A block takes as long for one image as for 16, and one image by itself a 16th of that, times what whole lines of
- * channels are more than the channels. When the two come out close, the block is taken. */
+/* A block takes as long for one image as for 16, and one image by itself a 16th of that, or more where the
+ * channels do not fill whole lines. When the two come out close, the block is taken. */
 #define CLOSE 0.9
 
 int32_t cn__small_batch_limit(const cn_model *model) {

@@ -61,7 +61,7 @@ typedef struct cn__inference cn__inference;
 typedef struct cn__inference_options {
     int32_t images;    /* of a pass, at most; where images do not depend on each other more are allowed */
     bool copy_tensors; /* as in cn__plan_options */
-    bool small_batch;  /* channels in the lanes, blocks of one image, plans with `channel_lanes` */
+    bool small_batch;  /* channels in the lanes, blocks of one image, plans of `small_batch` */
 } cn__inference_options;
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference);
 /* What an image gives depends on the others of its batch: batch norm without running statistics. */

@@ -13,7 +13,7 @@ static size_t short_side(const cn__muon_weight *w) {
 
 static size_t long_side(const cn__muon_weight *w) {
     size_t side = w->outputs < w->inputs ? w->inputs : w->outputs;
-    return (side + CN__LANES - 1) / CN__LANES * CN__LANES;
+    return cn__whole_lines(side);
 }
 
 /* Where an element of the weight is in it. */

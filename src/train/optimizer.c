@@ -173,7 +173,7 @@ static void sort_out(cn_optimizer *o) {
     size_t first = 0, output = output_weight(model);
     for (size_t i = 0; i < model->tensor_count; i++) {
         const cn__model_tensor *slot = &model->tensors[i];
-        size_t end = first + ((size_t)slot->value.count + CN__LANES - 1) / CN__LANES * CN__LANES;
+        size_t end = first + cn__whole_lines((size_t)slot->value.count);
         if (!slot->parameter)
             continue;
         if (is_weight(slot) && o->kind->takes_matrices && i != output)

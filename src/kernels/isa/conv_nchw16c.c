@@ -21,16 +21,16 @@
  * only once in memory. */
 
 /* A tile's first output: vector of channels, row and pixel. */
-typedef struct place {
+typedef struct origin {
     int32_t vector, row, pixel;
-} place;
+} origin;
 
 /* Where vector `vector` of the channels of a pixel lies. */
 INLINE size_t vector_at(int32_t vector, size_t plane) {
     return (size_t)(vector / CN__VECTORS_PER_LINE) * plane + (size_t)(vector % CN__VECTORS_PER_LINE) * CN__WIDTH;
 }
 
-INLINE void accumulate(const cn__channel_conv_args *a, place at, int vectors, int pixels, bool side_by_side,
+INLINE void accumulate(const cn__channel_conv_args *a, origin at, int vectors, int pixels, bool side_by_side,
                        vf sum[VECTORS][MAX_PIXELS]) {
     size_t step = side_by_side ? CN__LANES : a->in_step;
     const float *in = a->in + (size_t)at.row * a->in_row + (size_t)at.pixel * step, *weights[VECTORS];
@@ -62,7 +62,7 @@ INLINE void accumulate(const cn__channel_conv_args *a, place at, int vectors, in
     }
 }
 
-INLINE void tile(const cn__channel_conv_args *a, place at, int vectors, int pixels, bool side_by_side) {
+INLINE void tile(const cn__channel_conv_args *a, origin at, int vectors, int pixels, bool side_by_side) {
     vf sum[VECTORS][MAX_PIXELS];
     CN__UNROLL
     for (int k = 0; k < VECTORS; k++) {
@@ -99,7 +99,7 @@ INLINE void tile(const cn__channel_conv_args *a, place at, int vectors, int pixe
         if (n <= most)                                                                                                 \
             tile(a, at, vectors, n, side_by_side);                                                                     \
         break;
-INLINE void any_tile(const cn__channel_conv_args *a, place at, int vectors, int most, int32_t pixels,
+INLINE void any_tile(const cn__channel_conv_args *a, origin at, int vectors, int most, int32_t pixels,
                      bool side_by_side) {
     switch (pixels) {
         CASE(1)
@@ -122,7 +122,7 @@ INLINE void any_tile(const cn__channel_conv_args *a, place at, int vectors, int 
 /* All rows, cut into tiles of about the same width. */
 INLINE void all_rows(const cn__channel_conv_args *a, int32_t vector, int vectors, int most, bool side_by_side) {
     int32_t tiles = (a->width + most - 1) / most, least = a->width / tiles, wider = a->width % tiles;
-    place at = {vector, 0, 0};
+    origin at = {vector, 0, 0};
     for (at.row = 0; at.row < a->height; at.row++) {
         at.pixel = 0;
         for (int32_t i = 0; i < tiles; i++) {

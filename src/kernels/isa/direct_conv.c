@@ -12,12 +12,12 @@
 #define LONG   3 /* times a filter's taps that an output may sum up in one accumulator */
 
 /* Which part of the work a tile does: rows of the packed weights, pixels of the job, lanes of the line. */
-typedef struct place {
+typedef struct origin {
     int32_t row, pixel;
     size_t lane;
-} place;
+} origin;
 
-INLINE void start(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels,
+INLINE void start(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows, int pixels,
                   vf sum[ROWS][PIXELS]) {
     CN__UNROLL
     for (int r = 0; r < rows; r++) {
@@ -32,7 +32,7 @@ INLINE void start(const cn__conv_args *a, const cn__conv_job *job, place at, int
     }
 }
 
-INLINE void finish(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels,
+INLINE void finish(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows, int pixels,
                    vf sum[ROWS][PIXELS]) {
     CN__UNROLL
     for (int r = 0; r < rows; r++) {
@@ -46,7 +46,7 @@ INLINE void finish(const cn__conv_args *a, const cn__conv_job *job, place at, in
 }
 
 /* What follows a convolution in a plan for inference: a skip, a ReLU. */
-INLINE void add_skip(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels,
+INLINE void add_skip(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows, int pixels,
                      vf sum[ROWS][PIXELS]) {
     CN__UNROLL
     for (int r = 0; r < rows; r++) {
@@ -69,7 +69,7 @@ INLINE void rectify(int rows, int pixels, vf sum[ROWS][PIXELS]) {
 }
 
 /* What a batch norm behind it wants to know, while the outputs are in registers. The first pixel is the pivot. */
-INLINE void gather_moments(const cn__conv_args *a, place at, int rows, int pixels, vf sum[ROWS][PIXELS]) {
+INLINE void gather_moments(const cn__conv_args *a, origin at, int rows, int pixels, vf sum[ROWS][PIXELS]) {
     CN__UNROLL
     for (int r = 0; r < rows; r++) {
         if (at.row + r >= a->out_channels)
@@ -91,7 +91,7 @@ INLINE void gather_moments(const cn__conv_args *a, place at, int rows, int pixel
     }
 }
 
-INLINE void tile(const cn__conv_args *a, const cn__conv_job *job, place at, int rows, int pixels) {
+INLINE void tile(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows, int pixels) {
     vf sum[ROWS][PIXELS];
     const float *in[PIXELS];
     start(a, job, at, rows, pixels, sum);
@@ -99,9 +99,9 @@ INLINE void tile(const cn__conv_args *a, const cn__conv_job *job, place at, int 
     for (int p = 0; p < pixels; p++)
         in[p] = a->in + job->pixel_in[at.pixel + p] + at.lane;
     const float *weights = a->weights + at.row;
-    for (int32_t c = 0; c < a->in_channels; c++, weights += (size_t)a->taps * CN__CONV_TILE) {
+    for (int32_t c = 0; c < a->in_channels; c++, weights += (size_t)a->taps * CN__OC_BLOCK) {
         for (const cn__tap *tap = job->taps; tap < job->taps + job->tap_count; tap++) {
-            const float *w = weights + (size_t)tap->weight * CN__CONV_TILE;
+            const float *w = weights + (size_t)tap->weight * CN__OC_BLOCK;
             vf x[PIXELS];
             CN__UNROLL
             for (int p = 0; p < pixels; p++)
@@ -127,7 +127,7 @@ INLINE void tile(const cn__conv_args *a, const cn__conv_job *job, place at, int 
         gather_moments(a, at, rows, pixels, sum);
 }
 
-INLINE void all_pixels(const cn__conv_args *a, const cn__conv_job *job, place at, int rows) {
+INLINE void all_pixels(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows) {
     for (at.pixel = 0; at.pixel + PIXELS <= job->pixel_count; at.pixel += PIXELS)
         tile(a, job, at, rows, PIXELS);
     if (job->pixel_count - at.pixel == 2)
@@ -139,7 +139,7 @@ INLINE void all_pixels(const cn__conv_args *a, const cn__conv_job *job, place at
 /* An input at a border that is repeated far beyond the filter's reach has many times more readers than a filter has
  * taps. Those through the same tap are added up by themselves, and so is what each channel comes to: a single
  * accumulator would lose a digit. Rare, and so without tiles. */
-static void long_sums(const cn__conv_args *a, const cn__conv_job *job, place at) {
+static void long_sums(const cn__conv_args *a, const cn__conv_job *job, origin at) {
     float *out = a->out + (size_t)at.row * a->out_channel + at.lane + job->pixel_out[at.pixel];
     const float *in = a->in + at.lane + job->pixel_in[at.pixel], *weights = a->weights + at.row;
     vf sum = job->accumulate ? vf_load(out) : (vf){0};
@@ -166,7 +166,7 @@ static bool has_long_sums(const cn__conv_args *a, const cn__conv_job *job) {
 
 void CN__ISA_NAME(conv)(const cn__conv_args *args, const cn__conv_job *job) {
     if (has_long_sums(args, job)) {
-        for (place at = {0, 0, 0}; at.lane < CN__LANES; at.lane += CN__WIDTH)
+        for (origin at = {0, 0, 0}; at.lane < CN__LANES; at.lane += CN__WIDTH)
             for (at.row = 0; at.row < args->out_channels; at.row++)
                 for (at.pixel = 0; at.pixel < job->pixel_count; at.pixel++)
                     long_sums(args, job, at);
@@ -174,7 +174,7 @@ void CN__ISA_NAME(conv)(const cn__conv_args *args, const cn__conv_job *job) {
     }
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
         for (int32_t row = 0; row < args->out_channels; row += ROWS) {
-            place at = {row, 0, lane};
+            origin at = {row, 0, lane};
 #if ROWS == 8
             if (args->out_channels <= 4) {
                 all_pixels(args, job, at, 4);

@@ -12,7 +12,7 @@ void CN__ISA_NAME(conv_weight)(const cn__conv_weight_args *args);
 /* winograd.c */
 void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *tiles, float *v);
 void CN__ISA_NAME(winograd_conv)(const cn__winograd_args *args);
-void CN__ISA_NAME(winograd_filter)(const float *filters, bool turned, float *u, size_t place);
+void CN__ISA_NAME(winograd_filter)(const float *filters, bool rotated180, float *u, size_t point);
 /* winograd_weight.c */
 void CN__ISA_NAME(winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
 void CN__ISA_NAME(winograd_weight)(const cn__winograd_weight_args *args);
@@ -42,15 +42,15 @@ void CN__ISA_NAME(avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y)
 void CN__ISA_NAME(avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
 void CN__ISA_NAME(adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
 void CN__ISA_NAME(adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
-/* softmax.c */
+/* softmax_kernel.c */
 void CN__ISA_NAME(softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y,
                            size_t y_channel, int32_t height, int32_t width);
 void CN__ISA_NAME(softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
                                     size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
                                     bool accumulate);
-/* channel_conv.c */
+/* conv_nchw16c.c */
 void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args);
-/* channel_lanes.c */
+/* norm_softmax_nchw16c.c */
 void CN__ISA_NAME(channel_norm)(const cn__channel_norm_args *args);
 void CN__ISA_NAME(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y,
                                    size_t y_plane, int32_t height, int32_t width);

@@ -3,14 +3,14 @@
 
 float CN__ISA_NAME(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes) {
     float line[CN__LANES] __attribute__((aligned(CN__ALIGN)));
-    for (int part = 0; part < CN__VECTORS_PER_LINE; part++) {
+    for (int vector = 0; vector < CN__VECTORS_PER_LINE; vector++) {
         vf sum = {0};
         for (int32_t r = 0; r < height; r++) {
-            const float *p = x.data + (size_t)r * x.row + part * CN__WIDTH;
+            const float *p = x.data + (size_t)r * x.row + vector * CN__WIDTH;
             for (int32_t c = 0; c < width; c++)
                 sum += vf_load(p + (size_t)c * CN__LANES);
         }
-        vf_store(line + part * CN__WIDTH, sum);
+        vf_store(line + vector * CN__WIDTH, sum);
     }
     for (int32_t l = lanes; l < CN__LANES; l++)
         line[l] = 0.0f;
@@ -43,11 +43,11 @@ static inline sums run_sums(const float *p, int32_t columns, vf center) {
 }
 
 /* Run by run, so that rounding grows with rows and columns, not with pixels. */
-static inline sums plane_sums(cn__plane x, int32_t height, int32_t width, size_t part, vf center) {
+static inline sums plane_sums(cn__plane x, int32_t height, int32_t width, size_t lane, vf center) {
     sums all = {{0}, {0}};
     for (int32_t r = 0; r < height; r++)
         for (int32_t c = 0; c < width; c += RUN) {
-            const float *p = x.data + (size_t)r * x.row + (size_t)c * CN__LANES + part;
+            const float *p = x.data + (size_t)r * x.row + (size_t)c * CN__LANES + lane;
             sums run = run_sums(p, width - c < RUN ? width - c : RUN, center);
             all.plain += run.plain;
             all.squares += run.squares;
@@ -58,11 +58,11 @@ static inline sums plane_sums(cn__plane x, int32_t height, int32_t width, size_t
 /* The second pass finds what the first has left of the mean, and takes it out of both (Chan, Golub & LeVeque 1983). */
 void CN__ISA_NAME(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2) {
     vf count = vf_set1((float)height * (float)width);
-    for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-        vf average = plane_sums(x, height, width, part, (vf){0}).plain / count;
-        sums left = plane_sums(x, height, width, part, average);
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+        vf average = plane_sums(x, height, width, lane, (vf){0}).plain / count;
+        sums left = plane_sums(x, height, width, lane, average);
         vf rest = left.plain / count;
-        vf_store(mean + part, average + rest);
-        vf_store(m2 + part, vf_max(left.squares - left.plain * rest, (vf){0}));
+        vf_store(mean + lane, average + rest);
+        vf_store(m2 + lane, vf_max(left.squares - left.plain * rest, (vf){0}));
     }
 }

@@ -4,11 +4,11 @@
 
 /* ---- normalisation, skip, ReLU ---- */
 
-INLINE void norm_rows(const cn__channel_norm_args *a, size_t part, bool skip, bool relu) {
-    vf center = vf_load(a->center + part), scale = vf_load(a->scale + part), shift = vf_load(a->shift + part);
+INLINE void norm_rows(const cn__channel_norm_args *a, size_t lane, bool skip, bool relu) {
+    vf center = vf_load(a->center + lane), scale = vf_load(a->scale + lane), shift = vf_load(a->shift + lane);
     for (size_t r = 0; r < (size_t)a->height; r++) {
-        const float *x = a->x.data + r * a->x.row + part, *s = skip ? a->skip.data + r * a->skip.row + part : x;
-        float *y = a->y.data + r * a->y.row + part;
+        const float *x = a->x.data + r * a->x.row + lane, *s = skip ? a->skip.data + r * a->skip.row + lane : x;
+        float *y = a->y.data + r * a->y.row + lane;
         for (size_t i = 0; i < (size_t)a->width * CN__LANES; i += CN__LANES) {
             vf value = vf_fma(vf_load(x + i) - center, scale, shift);
             if (skip)
@@ -19,11 +19,11 @@ INLINE void norm_rows(const cn__channel_norm_args *a, size_t part, bool skip, bo
 }
 
 void CN__ISA_NAME(channel_norm)(const cn__channel_norm_args *args) {
-    for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
         if (args->skip.data)
-            args->relu ? norm_rows(args, part, true, true) : norm_rows(args, part, true, false);
+            args->relu ? norm_rows(args, lane, true, true) : norm_rows(args, lane, true, false);
         else
-            args->relu ? norm_rows(args, part, false, true) : norm_rows(args, part, false, false);
+            args->relu ? norm_rows(args, lane, false, true) : norm_rows(args, lane, false, false);
 }
 
 /* ---- softmax ---- */

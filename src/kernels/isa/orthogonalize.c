@@ -25,17 +25,18 @@ static void normalize(size_t count, float *x) {
 static vf_quad dot(size_t columns, const float *row, const float *others) {
     vf sum[ROWS][CN__VECTORS_PER_LINE] = {{{0}}};
     float line[ROWS][CN__LANES] __attribute__((aligned(CN__ALIGN)));
-    for (size_t i = 0; i < columns; i += CN__LANES)
+    for (size_t i = 0; i < columns; i += CN__LANES) {
         CN__UNROLL
-    for (size_t part = 0; part < CN__VECTORS_PER_LINE; part++) {
-        vf v = vf_load(row + i + part * CN__WIDTH);
-        CN__UNROLL
-        for (size_t r = 0; r < ROWS; r++)
-            sum[r][part] = vf_fma(v, vf_load(others + r * columns + i + part * CN__WIDTH), sum[r][part]);
+        for (size_t vector = 0; vector < CN__VECTORS_PER_LINE; vector++) {
+            vf v = vf_load(row + i + vector * CN__WIDTH);
+            CN__UNROLL
+            for (size_t r = 0; r < ROWS; r++)
+                sum[r][vector] = vf_fma(v, vf_load(others + r * columns + i + vector * CN__WIDTH), sum[r][vector]);
+        }
     }
     for (size_t r = 0; r < ROWS; r++)
-        for (size_t part = 0; part < CN__VECTORS_PER_LINE; part++)
-            vf_store(line[r] + part * CN__WIDTH, sum[r][part]);
+        for (size_t vector = 0; vector < CN__VECTORS_PER_LINE; vector++)
+            vf_store(line[r] + vector * CN__WIDTH, sum[r][vector]);
     return vf_line_sums(line);
 }
 
@@ -53,18 +54,19 @@ static void gram(size_t rows, size_t columns, const float *x, size_t side, float
 static void combine_tile(size_t rows, size_t columns, float scale, float factor, const float *left, size_t side,
                          const float *x, size_t row, size_t column, float *out) {
     vf sum[ROWS][CN__VECTORS_PER_LINE] = {{{0}}};
-    for (size_t k = 0; k < rows; k++)
+    for (size_t k = 0; k < rows; k++) {
         CN__UNROLL
-    for (size_t part = 0; part < CN__VECTORS_PER_LINE; part++) {
-        vf v = vf_load(x + k * columns + column + part * CN__WIDTH);
-        CN__UNROLL
-        for (size_t r = 0; r < ROWS; r++)
-            sum[r][part] = vf_fma(vf_set1(left[(row + r) * side + k]), v, sum[r][part]);
+        for (size_t vector = 0; vector < CN__VECTORS_PER_LINE; vector++) {
+            vf v = vf_load(x + k * columns + column + vector * CN__WIDTH);
+            CN__UNROLL
+            for (size_t r = 0; r < ROWS; r++)
+                sum[r][vector] = vf_fma(vf_set1(left[(row + r) * side + k]), v, sum[r][vector]);
+        }
     }
     for (size_t r = 0; r < ROWS; r++)
-        for (size_t part = 0; part < CN__VECTORS_PER_LINE; part++) {
-            size_t at = (row + r) * columns + column + part * CN__WIDTH;
-            vf_store(out + at, vf_fma(vf_set1(scale), vf_load(x + at), factor * sum[r][part]));
+        for (size_t vector = 0; vector < CN__VECTORS_PER_LINE; vector++) {
+            size_t at = (row + r) * columns + column + vector * CN__WIDTH;
+            vf_store(out + at, vf_fma(vf_set1(scale), vf_load(x + at), factor * sum[r][vector]));
         }
 }
 

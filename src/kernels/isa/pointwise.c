@@ -19,10 +19,10 @@ INLINE vl multiply_low(vl a, uint32_t factor) {
 
 /* Philox 4×32-10 with a counter a lane; see base/philox.c. Even and odd lanes go separately, each in the lower half of
  * 64 bits, where a product has both words that a round wants. */
-INLINE void philox(const cn__pointwise_args *a, uint32_t group, size_t part, vu word[4]) {
+INLINE void philox(const cn__pointwise_args *a, uint32_t group, size_t lane, vu word[4]) {
     vl c[4][2], image;
     uint32_t k0 = (uint32_t)a->key, k1 = (uint32_t)(a->key >> 32);
-    memcpy(&image, a->image + part, sizeof image);
+    memcpy(&image, a->image + lane, sizeof image);
     for (int odd = 0; odd < 2; odd++) {
         c[0][odd] = (vl){0} + group;
         c[1][odd] = (vl){0} + a->counter1;
@@ -45,9 +45,9 @@ INLINE void philox(const cn__pointwise_args *a, uint32_t group, size_t part, vu 
 }
 
 /* All ones where pixel p is kept. `word` holds the bits of p's group of eight, drawn at its first pixel. */
-INLINE vi kept(const cn__pointwise_args *a, uint32_t p, size_t part, vu word[4]) {
+INLINE vi kept(const cn__pointwise_args *a, uint32_t p, size_t lane, vu word[4]) {
     if (p % 8 == 0)
-        philox(a, p / 8, part, word);
+        philox(a, p / 8, lane, word);
     vu bits = word[p % 8 / 2];
     bits = p % 2 ? bits >> 16 : bits & 0xffffu;
     return (vi)bits >= (int32_t)a->threshold;
@@ -55,15 +55,15 @@ INLINE vi kept(const cn__pointwise_args *a, uint32_t p, size_t part, vu word[4])
 
 /* ---- forward ---- */
 
-INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool norm, bool skip, bool relu, bool dropout) {
-    vf center = norm ? vf_load(a->center + part) : (vf){0}, bias = vf_set1(a->bias), keep = vf_set1(a->keep);
-    vf scale = norm ? vf_load(a->inv + part) * a->weight : (vf){0};
+INLINE void forward_rows(const cn__pointwise_args *a, size_t lane, bool norm, bool skip, bool relu, bool dropout) {
+    vf center = norm ? vf_load(a->center + lane) : (vf){0}, bias = vf_set1(a->bias), keep = vf_set1(a->keep);
+    vf scale = norm ? vf_load(a->inv + lane) * a->weight : (vf){0};
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
-        const float *x = a->x.data + (size_t)r * a->x.row + part;
-        const float *s = skip ? a->skip.data + (size_t)r * a->skip.row + part : x;
-        float *y = a->y.data + (size_t)r * a->y.row + part;
+        const float *x = a->x.data + (size_t)r * a->x.row + lane;
+        const float *s = skip ? a->skip.data + (size_t)r * a->skip.row + lane : x;
+        float *y = a->y.data + (size_t)r * a->y.row + lane;
         for (int32_t c = 0; c < a->width; c++, x += CN__LANES, s += CN__LANES, y += CN__LANES, p++) {
             vf value = norm ? vf_fma(vf_load(x) - center, scale, bias) : vf_load(x);
             if (skip)
@@ -71,37 +71,37 @@ INLINE void forward_rows(const cn__pointwise_args *a, size_t part, bool norm, bo
             if (relu)
                 value = vf_select(value <= 0.0f, (vf){0}, value); /* NaN stays NaN */
             if (dropout)
-                value = vf_and(kept(a, p, part, word), value * keep);
+                value = vf_and(kept(a, p, lane, word), value * keep);
             vf_store(y, value);
         }
     }
 }
 
-INLINE void forward_options(const cn__pointwise_args *a, size_t part, bool norm, bool skip) {
+INLINE void forward_options(const cn__pointwise_args *a, size_t lane, bool norm, bool skip) {
     if (a->threshold)
-        a->relu ? forward_rows(a, part, norm, skip, true, true) : forward_rows(a, part, norm, skip, false, true);
+        a->relu ? forward_rows(a, lane, norm, skip, true, true) : forward_rows(a, lane, norm, skip, false, true);
     else
-        a->relu ? forward_rows(a, part, norm, skip, true, false) : forward_rows(a, part, norm, skip, false, false);
+        a->relu ? forward_rows(a, lane, norm, skip, true, false) : forward_rows(a, lane, norm, skip, false, false);
 }
 
 void CN__ISA_NAME(pointwise)(const cn__pointwise_args *args) {
     bool skip = args->skip.data != NULL;
-    for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
         if (args->inv)
-            skip ? forward_options(args, part, true, true) : forward_options(args, part, true, false);
+            skip ? forward_options(args, lane, true, true) : forward_options(args, lane, true, false);
         else
-            skip ? forward_options(args, part, false, true) : forward_options(args, part, false, false);
+            skip ? forward_options(args, lane, false, true) : forward_options(args, lane, false, false);
 }
 
 /* ---- backward ---- */
 
 /* dy behind ReLU and dropout. After a ReLU y > 0 says both: an element that dropout took is zero like one below 0. */
-INLINE vf masked(const cn__pointwise_args *a, vf dy, const float *y, uint32_t p, size_t part, vu word[4], bool relu,
+INLINE vf masked(const cn__pointwise_args *a, vf dy, const float *y, uint32_t p, size_t lane, vu word[4], bool relu,
                  bool dropout) {
     if (relu)
         dy = vf_and(vf_load(y) > 0.0f, dy);
     else if (dropout)
-        dy = vf_and(kept(a, p, part, word), dy);
+        dy = vf_and(kept(a, p, lane, word), dy);
     return dropout ? dy * a->keep : dy;
 }
 
@@ -113,9 +113,9 @@ typedef struct reduction {
 /* One pixel; `sum` and `product` have two takers each, for even and odd columns, so that additions do not wait for each
  * other. */
 INLINE void reduce_pixel(const cn__pointwise_args *a, const float *x, const float *y, float *dy, float *dskip,
-                         uint32_t p, size_t part, vu word[4], bool relu, bool dropout, int skip, vf center, vf *sum,
+                         uint32_t p, size_t lane, vu word[4], bool relu, bool dropout, int skip, vf center, vf *sum,
                          vf *product) {
-    vf dz = masked(a, vf_load(dy), y, p, part, word, relu, dropout);
+    vf dz = masked(a, vf_load(dy), y, p, lane, word, relu, dropout);
     *sum += dz;
     *product = vf_fma(dz, vf_load(x) - center, *product);
     if (skip == 1)
@@ -126,61 +126,61 @@ INLINE void reduce_pixel(const cn__pointwise_args *a, const float *x, const floa
         vf_store(dskip, vf_load(dskip) + dz);
 }
 
-INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t part, bool relu, bool dropout,
+INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t lane, bool relu, bool dropout,
                         int skip /* 0: none, 1: store, 2: add */) {
-    vf center = vf_load(a->center + part), even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
+    vf center = vf_load(a->center + lane), even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
-        const float *x = a->x.data + (size_t)r * a->x.row + part, *y = a->y.data + (size_t)r * a->y.row + part;
-        float *dy = to->dy.data + (size_t)r * to->dy.row + part;
-        float *ds = skip ? to->dskip.data + (size_t)r * to->dskip.row + part : dy;
+        const float *x = a->x.data + (size_t)r * a->x.row + lane, *y = a->y.data + (size_t)r * a->y.row + lane;
+        float *dy = to->dy.data + (size_t)r * to->dy.row + lane;
+        float *ds = skip ? to->dskip.data + (size_t)r * to->dskip.row + lane : dy;
         int32_t c = 0;
         for (; c + 1 < a->width; c += 2, p += 2) {
             size_t at = (size_t)c * CN__LANES, next = at + CN__LANES;
-            reduce_pixel(a, x + at, y + at, dy + at, ds + at, p, part, word, relu, dropout, skip, center, &even,
+            reduce_pixel(a, x + at, y + at, dy + at, ds + at, p, lane, word, relu, dropout, skip, center, &even,
                          &even_product);
-            reduce_pixel(a, x + next, y + next, dy + next, ds + next, p + 1, part, word, relu, dropout, skip, center,
+            reduce_pixel(a, x + next, y + next, dy + next, ds + next, p + 1, lane, word, relu, dropout, skip, center,
                          &odd, &odd_product);
         }
         if (c < a->width) {
             size_t at = (size_t)c * CN__LANES;
-            reduce_pixel(a, x + at, y + at, dy + at, ds + at, p++, part, word, relu, dropout, skip, center, &even,
+            reduce_pixel(a, x + at, y + at, dy + at, ds + at, p++, lane, word, relu, dropout, skip, center, &even,
                          &even_product);
         }
     }
-    vf_store(to->sum_dz + part, even + odd);
-    vf_store(to->sum_dzx + part, (even_product + odd_product) * vf_load(a->inv + part));
+    vf_store(to->sum_dz + lane, even + odd);
+    vf_store(to->sum_dzx + lane, (even_product + odd_product) * vf_load(a->inv + lane));
 }
 
-INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, size_t part, int skip) {
+INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, size_t lane, int skip) {
     if (a->threshold)
-        a->relu ? reduce_rows(a, to, part, true, true, skip) : reduce_rows(a, to, part, false, true, skip);
+        a->relu ? reduce_rows(a, to, lane, true, true, skip) : reduce_rows(a, to, lane, false, true, skip);
     else
-        a->relu ? reduce_rows(a, to, part, true, false, skip) : reduce_rows(a, to, part, false, false, skip);
+        a->relu ? reduce_rows(a, to, lane, true, false, skip) : reduce_rows(a, to, lane, false, false, skip);
 }
 
 void CN__ISA_NAME(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
                                float *sum_dz, float *sum_dzx) {
     reduction to = {dy, dskip, sum_dz, sum_dzx};
-    for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
         if (!dskip.data)
-            reduce_options(args, &to, part, 0);
+            reduce_options(args, &to, lane, 0);
         else if (skip_accumulate)
-            reduce_options(args, &to, part, 2);
+            reduce_options(args, &to, lane, 2);
         else
-            reduce_options(args, &to, part, 1);
+            reduce_options(args, &to, lane, 1);
 }
 
 void CN__ISA_NAME(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b,
                                  const float *c, bool accumulate) {
-    for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-        vf center = vf_load(args->center + part), inv = vf_load(args->inv + part), weight = vf_set1(args->weight);
-        vf vb = vf_load(b + part), vc = vf_load(c + part);
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+        vf center = vf_load(args->center + lane), inv = vf_load(args->inv + lane), weight = vf_set1(args->weight);
+        vf vb = vf_load(b + lane), vc = vf_load(c + lane);
         for (int32_t r = 0; r < args->height; r++) {
-            const float *x = args->x.data + (size_t)r * args->x.row + part;
-            const float *from = dz.data + (size_t)r * dz.row + part;
-            float *to = dx.data + (size_t)r * dx.row + part;
+            const float *x = args->x.data + (size_t)r * args->x.row + lane;
+            const float *from = dz.data + (size_t)r * dz.row + lane;
+            float *to = dx.data + (size_t)r * dx.row + lane;
             for (size_t i = 0; i < (size_t)args->width * CN__LANES; i += CN__LANES) {
                 vf value = vf_fma(vf_load(from + i), weight, vf_fma(vf_load(x + i) - center, vb, vc));
                 vf_store(to + i, accumulate ? vf_fma(value, inv, vf_load(to + i)) : value * inv);
@@ -189,29 +189,29 @@ void CN__ISA_NAME(norm_backward)(const cn__pointwise_args *args, cn__plane dz, c
     }
 }
 
-INLINE void backward_rows(const cn__pointwise_args *a, cn__plane dy, cn__plane dx, size_t part, bool relu, bool dropout,
+INLINE void backward_rows(const cn__pointwise_args *a, cn__plane dy, cn__plane dx, size_t lane, bool relu, bool dropout,
                           bool accumulate) {
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
-        const float *y = a->y.data + (size_t)r * a->y.row + part, *from = dy.data + (size_t)r * dy.row + part;
-        float *to = dx.data + (size_t)r * dx.row + part;
+        const float *y = a->y.data + (size_t)r * a->y.row + lane, *from = dy.data + (size_t)r * dy.row + lane;
+        float *to = dx.data + (size_t)r * dx.row + lane;
         for (int32_t c = 0; c < a->width; c++, p++) {
             size_t at = (size_t)c * CN__LANES;
-            vf dz = masked(a, vf_load(from + at), y + at, p, part, word, relu, dropout);
+            vf dz = masked(a, vf_load(from + at), y + at, p, lane, word, relu, dropout);
             vf_store(to + at, accumulate ? vf_load(to + at) + dz : dz);
         }
     }
 }
 
 void CN__ISA_NAME(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate) {
-    for (size_t part = 0; part < CN__LANES; part += CN__WIDTH)
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
         if (args->threshold)
-            args->relu ? backward_rows(args, dy, dx, part, true, true, accumulate)
-                       : backward_rows(args, dy, dx, part, false, true, accumulate);
+            args->relu ? backward_rows(args, dy, dx, lane, true, true, accumulate)
+                       : backward_rows(args, dy, dx, lane, false, true, accumulate);
         else
-            args->relu ? backward_rows(args, dy, dx, part, true, false, accumulate)
-                       : backward_rows(args, dy, dx, part, false, false, accumulate);
+            args->relu ? backward_rows(args, dy, dx, lane, true, false, accumulate)
+                       : backward_rows(args, dy, dx, lane, false, false, accumulate);
 }
 
 void CN__ISA_NAME(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate) {

@@ -43,9 +43,9 @@ void CN__ISA_NAME(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y)
         for (int32_t c = 0; c < args->out_width; c++) {
             span columns = max_span(args, 1, c);
             bool usual = rows.count == 2 && columns.count == 2; /* with the loops unrolled */
-            for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-                const float *from = line(x, rows.first, columns.first) + part;
-                vf_store(line(y, r, c) + part, usual ? largest(from, row_step, column_step, 2, 2)
+            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+                const float *from = line(x, rows.first, columns.first) + lane;
+                vf_store(line(y, r, c) + lane, usual ? largest(from, row_step, column_step, 2, 2)
                                                      : largest(from, row_step, column_step, rows.count, columns.count));
             }
         }
@@ -53,8 +53,8 @@ void CN__ISA_NAME(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y)
 }
 
 /* Gives `dy` to the first place, in row-major order, that holds `y`. */
-INLINE void give(const float *x, float *dx, size_t x_row, size_t dx_row, size_t column_step, int32_t rows,
-                 int32_t columns, vf y, vf dy, bool overwrite) {
+INLINE void send_back(const float *x, float *dx, size_t x_row, size_t dx_row, size_t column_step, int32_t rows,
+                      int32_t columns, vf y, vf dy, bool overwrite) {
     vi open = y == y;
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++) {
@@ -73,17 +73,17 @@ void CN__ISA_NAME(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn_
         for (int32_t c = 0; c < args->out_width; c++) {
             span columns = max_span(args, 1, c);
             bool usual = rows.count == 2 && columns.count == 2;
-            for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-                const float *from = line(x, rows.first, columns.first) + part;
-                float *to = line(dx, rows.first, columns.first) + part;
-                vf top = vf_load(line(y, r, c) + part), gradient = vf_load(line(dy, r, c) + part);
+            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+                const float *from = line(x, rows.first, columns.first) + lane;
+                float *to = line(dx, rows.first, columns.first) + lane;
+                vf top = vf_load(line(y, r, c) + lane), gradient = vf_load(line(dy, r, c) + lane);
                 if (usual && args->overwrite)
-                    give(from, to, x_row, dx_row, column_step, 2, 2, top, gradient, true);
+                    send_back(from, to, x_row, dx_row, column_step, 2, 2, top, gradient, true);
                 else if (usual)
-                    give(from, to, x_row, dx_row, column_step, 2, 2, top, gradient, false);
+                    send_back(from, to, x_row, dx_row, column_step, 2, 2, top, gradient, false);
                 else
-                    give(from, to, x_row, dx_row, column_step, rows.count, columns.count, top, gradient,
-                         args->overwrite);
+                    send_back(from, to, x_row, dx_row, column_step, rows.count, columns.count, top, gradient,
+                              args->overwrite);
             }
         }
     }
@@ -96,37 +96,38 @@ typedef uint8_t bytes __attribute__((vector_size(CN__WIDTH), aligned(1), may_ali
 void CN__ISA_NAME(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, bool relu, uint8_t *which) {
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++, which += CN__LANES)
-            for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-                const float *from = line(x, 2 * r, 2 * c) + part;
+            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+                const float *from = line(x, 2 * r, 2 * c) + lane;
                 vf best = vf_load(from);
-                vi place = {0};
+                vi winner = {0};
                 CN__UNROLL
                 for (int i = 1; i < 4; i++) {
                     vf value = vf_load(from + (size_t)(i / 2) * x.row + (size_t)(i % 2) * CN__LANES);
                     vi larger = (value > best) | (value != value);
                     best = vf_select(larger, value, best);
-                    place = (larger & i) | (~larger & place);
+                    winner = (larger & i) | (~larger & winner);
                 }
                 if (relu) {
                     vi none = ~(best > 0.0f);
-                    place = (none & 4) | (~none & place);
+                    winner = (none & 4) | (~none & winner);
                     best = vf_relu(best);
                 }
-                vf_store(line(y, r, c) + part, best);
-                *(bytes *)(which + part) = __builtin_convertvector(place, bytes);
+                vf_store(line(y, r, c) + lane, best);
+                *(bytes *)(which + lane) = __builtin_convertvector(winner, bytes);
             }
 }
 
 void CN__ISA_NAME(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns) {
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++, which += CN__LANES)
-            for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-                float *to = line(dx, 2 * r, 2 * c) + part;
-                vf gradient = vf_load(line(dy, r, c) + part);
-                vi place = __builtin_convertvector(*(const bytes *)(which + part), vi);
+            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+                float *to = line(dx, 2 * r, 2 * c) + lane;
+                vf gradient = vf_load(line(dy, r, c) + lane);
+                vi winner = __builtin_convertvector(*(const bytes *)(which + lane), vi);
                 CN__UNROLL
                 for (int i = 0; i < 4; i++)
-                    vf_store(to + (size_t)(i / 2) * dx.row + (size_t)(i % 2) * CN__LANES, vf_and(place == i, gradient));
+                    vf_store(to + (size_t)(i / 2) * dx.row + (size_t)(i % 2) * CN__LANES,
+                             vf_and(winner == i, gradient));
             }
 }
 
@@ -160,12 +161,12 @@ INLINE void means(const cn__pool_args *a, cn__plane x, cn__plane y, bool adaptiv
         for (int32_t c = 0; c < a->out_width; c++) {
             span columns = mean_span(a, 1, c, adaptive);
             float count = divisor(a, rows, columns, adaptive);
-            for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
+            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
                 vf sum = {0};
                 for (int32_t i = 0; i < rows.count; i++)
                     for (int32_t j = 0; j < columns.count; j++)
-                        sum += vf_load(line(x, rows.first + i, columns.first + j) + part);
-                vf_store(line(y, r, c) + part, sum / count);
+                        sum += vf_load(line(x, rows.first + i, columns.first + j) + lane);
+                vf_store(line(y, r, c) + lane, sum / count);
             }
         }
     }
@@ -177,11 +178,11 @@ INLINE void means_backward(const cn__pool_args *a, cn__plane dy, cn__plane dx, b
         for (int32_t c = 0; c < a->out_width; c++) {
             span columns = mean_span(a, 1, c, adaptive);
             float count = divisor(a, rows, columns, adaptive);
-            for (size_t part = 0; part < CN__LANES; part += CN__WIDTH) {
-                vf share = vf_load(line(dy, r, c) + part) / count;
+            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+                vf share = vf_load(line(dy, r, c) + lane) / count;
                 for (int32_t i = 0; i < rows.count; i++)
                     for (int32_t j = 0; j < columns.count; j++) {
-                        float *to = line(dx, rows.first + i, columns.first + j) + part;
+                        float *to = line(dx, rows.first + i, columns.first + j) + lane;
                         vf_store(to, vf_load(to) + share);
                     }
             }

@@ -4,7 +4,7 @@
 extern const cn__kernels CN__ISA_NAME(kernels);
 
 const cn__kernels CN__ISA_NAME(kernels) = {
-    .isa = (cn_isa)CN__ISA,
+    .isa = CN__ISA,
     .conv = CN__ISA_NAME(conv),
     .conv_weight = CN__ISA_NAME(conv_weight),
     .plane_sum = CN__ISA_NAME(plane_sum),

@@ -1,4 +1,4 @@
-/* transpose.h: squares of 16 lines turned over, so that what lay in their lanes lies in lines of its own. */
+/* transpose.h: squares of 16 lines transposed, so that what lay in a lane lies in a line of its own. */
 #ifndef CN_TRANSPOSE_H
 #define CN_TRANSPOSE_H
 
@@ -38,7 +38,7 @@ INLINE vf load_fours(const float *from, size_t line) {
 }
 
 /* Lane j of line i of `to` = lane i of line j of `from`, whose lines are `line` floats apart: fours come to their
- * places as they are loaded, and squares of 4×4 are turned over within them. */
+ * places as they are loaded, and squares of 4×4 are transposed within them. */
 static inline void transpose_lines(const float *from, size_t line, float *to) {
     for (size_t j = 0; j < CN__LANES; j += CN__WIDTH)
         for (size_t i = 0; i < CN__LANES; i += 4) {

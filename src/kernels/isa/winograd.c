@@ -1,5 +1,5 @@
-/* winograd.c: 3×3 convolutions of stride 1 by minimal filtering, F(4×4, 3×3): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for tiles
- * of 4×4 outputs, whose 36 products a channel do what plain sums take 144 for (Lavin & Gray 2016, points 0, ±1, ±2, ∞).
+/* winograd.c: 3×3 convolutions of stride 1 by Winograd's F(4×4, 3×3): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for tiles
+ * of 4×4 outputs, whose 36 products a channel do what plain sums take 144 for (Lavin & Gray 2016, nodes 0, ±1, ±2, ∞).
  * Tiles of side 3, where 4 does not divide a size, do without -2 and take the same transformed weights.
  *
  * Images lie in the lanes, so transforms are sums of whole lines, and what lies between them is 36 matrix products of
@@ -16,7 +16,8 @@
 
 /* ---- transforms in one dimension, for tiles of side 4 or 3 ---- */
 
-/* Bᵀ d. With side 3, which has no t[FAR], its rows are times what the other side's factors in G are more. */
+/* Bᵀ d. With side 3, which has no t[FAR], rows are scaled: filters are transformed for side 4, and this makes up for
+ * the ratio between the factors in G of the two sides. */
 INLINE void transform_input(const vf d[PATCH], vf t[PATCH], int side) {
     vf two = vf_set1(2.0f), three = vf_set1(3.0f), four = vf_set1(4.0f), five = vf_set1(5.0f);
     if (side == 4) {
@@ -53,7 +54,7 @@ INLINE void transform_output(const vf m[PATCH], vf y[SIDE], int side) {
 /* ---- the inputs' patches ---- */
 
 /* Two rows of Bᵀ d at a time, so that a patch needs no more registers than there are: 0 and 5, 1 and 2, or 3 and 4. */
-INLINE void patch_rows(const window *from, bool inside, size_t lane, int first, int second, float *v, size_t place,
+INLINE void patch_rows(const window *from, bool inside, size_t lane, int first, int second, float *v, size_t point,
                        int rows, int columns) {
     vf t[2][PATCH];
     CN__UNROLL
@@ -71,33 +72,33 @@ INLINE void patch_rows(const window *from, bool inside, size_t lane, int first, 
         if (rows == 3 && which == FAR)
             continue;
         transform_input(t[i], row, columns);
-        store_places(row, v + (size_t)(which * PATCH) * place + lane, place, columns);
+        store_points(row, v + (size_t)(which * PATCH) * point + lane, point, columns);
     }
 }
 
-INLINE void patch_part(const window *from, bool inside, size_t lane, float *v, size_t place, int rows, int columns) {
-    patch_rows(from, inside, lane, 0, 5, v, place, rows, columns);
-    patch_rows(from, inside, lane, 1, 2, v, place, rows, columns);
-    patch_rows(from, inside, lane, 3, FAR, v, place, rows, columns);
+INLINE void patch_part(const window *from, bool inside, size_t lane, float *v, size_t point, int rows, int columns) {
+    patch_rows(from, inside, lane, 0, 5, v, point, rows, columns);
+    patch_rows(from, inside, lane, 1, 2, v, point, rows, columns);
+    patch_rows(from, inside, lane, 3, FAR, v, point, rows, columns);
 }
 
-INLINE void transform_patch(const window *from, bool inside, float *v, size_t place, int rows, int columns) {
+INLINE void transform_patch(const window *from, bool inside, float *v, size_t point, int rows, int columns) {
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
         if (inside)
-            patch_part(from, true, lane, v, place, rows, columns);
+            patch_part(from, true, lane, v, point, rows, columns);
         else
-            patch_part(from, false, lane, v, place, rows, columns);
+            patch_part(from, false, lane, v, point, rows, columns);
     }
 }
 
 void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *s, float *v) {
-    size_t place = place_floats(s->channels, s->count);
+    size_t point = point_floats(s->channels, s->count);
     tile at[CN__WINOGRAD_MAX_TILES];
     find_tiles(s, 2, at);
     for (int32_t c = 0; c < s->channels; c++)
         for (int32_t t = 0; t < s->count; t++, v += CN__LANES) {
             window from = find_window(s, &at[t], s->data + (size_t)c * s->channel);
-            BY_SIDES(&at[t], transform_patch, &from, at[t].inside, v, place);
+            BY_SIDES(&at[t], transform_patch, &from, at[t].inside, v, point);
         }
 }
 
@@ -112,7 +113,7 @@ INLINE void product(const float *u, const float *v, int32_t channels, size_t v_c
         for (int p = 0; p < columns; p++)
             sum[r][p] = (vf){0};
     }
-    for (int32_t c = 0; c < channels; c++, u += CN__CONV_TILE, v += v_channel) {
+    for (int32_t c = 0; c < channels; c++, u += CN__OC_BLOCK, v += v_channel) {
         vf x[COLUMNS];
         CN__UNROLL
         for (int p = 0; p < columns; p++)
@@ -133,15 +134,15 @@ INLINE void product(const float *u, const float *v, int32_t channels, size_t v_c
     }
 }
 
-/* M[place] = U[place] · V[place] for ROWS rows of the tile of channels. */
-INLINE void products(const cn__winograd_args *a, int32_t row, size_t lane, size_t m_place) {
+/* M[point] = U[point] · V[point] for ROWS rows of the block of output channels. */
+INLINE void products(const cn__winograd_args *a, int32_t row, size_t lane, size_t m_point) {
     int32_t count = a->tiles.count, channels = a->tiles.channels;
     numbers n = number_tiles(&a->tiles);
-    size_t v_place = place_floats(channels, count), line = (size_t)count * CN__LANES;
+    size_t v_point = point_floats(channels, count), line = (size_t)count * CN__LANES;
     const float *u = a->weights + row, *v = a->v + lane;
     float *m = a->m + (size_t)row * line + lane;
-    for (int place = 0; place < PLACES; place++) {
-        range with = tiles_with(&a->tiles, &n, place);
+    for (int point = 0; point < POINTS; point++) {
+        range with = tiles_with(&a->tiles, &n, point);
         int32_t t = with.first, end = with.end;
         for (; end - t >= 5 || end - t == 3; t += 3)
             product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 3);
@@ -149,9 +150,9 @@ INLINE void products(const cn__winograd_args *a, int32_t row, size_t lane, size_
             product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 2);
         if (t < end)
             product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 1);
-        u += CN__WINOGRAD_FILTER_PLACE(channels);
-        v += v_place;
-        m += m_place;
+        u += CN__WINOGRAD_FILTER_POINT(channels);
+        v += v_point;
+        m += m_point;
     }
 }
 
@@ -171,18 +172,18 @@ typedef struct target {
     bool first;            /* of those that moments are gathered of */
 } target;
 
-INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t place, const target *to, moments *gathered,
+INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t point, const target *to, moments *gathered,
                         int rows, int columns) {
     vf t[SIDE][PATCH];
     CN__UNROLL
     for (int j = 0; j < PATCH; j++) {
         vf column[PATCH], y[SIDE];
-        const float *from = m + (size_t)j * place;
+        const float *from = m + (size_t)j * point;
         if (columns == 3 && j == FAR)
             continue;
         CN__UNROLL
         for (int i = 0; i < PATCH; i++) {
-            from = i ? walk(from, PATCH * place) : from;
+            from = i ? walk(from, PATCH * point) : from;
             if (rows == 4 || i != FAR)
                 column[i] = vf_load(from);
         }
@@ -221,7 +222,7 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t place
     }
 }
 
-INLINE void finish_channel(const cn__winograd_args *a, const tile *at, int32_t channel, size_t lane, size_t m_place) {
+INLINE void finish_channel(const cn__winograd_args *a, const tile *at, int32_t channel, size_t lane, size_t m_point) {
     const float *m = a->m + (size_t)channel * (size_t)a->tiles.count * CN__LANES + lane;
     float *line = a->moments ? a->moments + (size_t)channel * CN__MOMENT_LINES * CN__LANES + lane : NULL;
     moments gathered = {{0}, {0}, {0}};
@@ -236,7 +237,7 @@ INLINE void finish_channel(const cn__winograd_args *a, const tile *at, int32_t c
                      .first = t == 0 && !a->add_moments};
         if (a->skip)
             to.skip = a->skip + (size_t)channel * a->skip_channel + y * a->skip_row + x;
-        BY_SIDES(&at[t], finish_tile, a, m, m_place, &to, &gathered);
+        BY_SIDES(&at[t], finish_tile, a, m, m_point, &to, &gathered);
     }
     if (line) {
         vf_store(line + CN__MOMENT_PIVOT * CN__LANES, gathered.pivot);
@@ -246,14 +247,14 @@ INLINE void finish_channel(const cn__winograd_args *a, const tile *at, int32_t c
 }
 
 void CN__ISA_NAME(winograd_conv)(const cn__winograd_args *args) {
-    size_t m_place = place_floats(CN__CONV_TILE, args->tiles.count);
+    size_t m_point = point_floats(CN__OC_BLOCK, args->tiles.count);
     tile at[CN__WINOGRAD_MAX_TILES];
     find_tiles(&args->tiles, 2, at);
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
         for (int32_t row = 0; row < args->out_channels; row += ROWS)
-            products(args, row, lane, m_place);
+            products(args, row, lane, m_point);
         for (int32_t channel = 0; channel < args->out_channels; channel++)
-            finish_channel(args, at, channel, lane, m_place);
+            finish_channel(args, at, channel, lane, m_point);
     }
 }
 
@@ -271,7 +272,7 @@ INLINE void transform_filter(const vf g[3], vf u[PATCH]) {
     u[5] = g[2];
 }
 
-void CN__ISA_NAME(winograd_filter)(const float *filters, bool turned, float *u, size_t place) {
+void CN__ISA_NAME(winograd_filter)(const float *filters, bool rotated180, float *u, size_t point) {
     float g[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN)));
     transpose_lines(filters, CN__LANES, g[0]);
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
@@ -281,7 +282,7 @@ void CN__ISA_NAME(winograd_filter)(const float *filters, bool turned, float *u, 
             vf column[3], out[PATCH];
             CN__UNROLL
             for (int i = 0; i < 3; i++)
-                column[i] = vf_load(&g[turned ? 8 - (i * 3 + j) : i * 3 + j][lane]);
+                column[i] = vf_load(&g[rotated180 ? 8 - (i * 3 + j) : i * 3 + j][lane]);
             transform_filter(column, out);
             CN__UNROLL
             for (int i = 0; i < PATCH; i++)
@@ -293,7 +294,7 @@ void CN__ISA_NAME(winograd_filter)(const float *filters, bool turned, float *u, 
             transform_filter(t[i], row);
             CN__UNROLL
             for (int j = 0; j < PATCH; j++)
-                vf_store(u + (size_t)(i * PATCH + j) * place + lane, row[j]);
+                vf_store(u + (size_t)(i * PATCH + j) * point + lane, row[j]);
         }
     }
 }

@@ -1,23 +1,24 @@
-/* winograd.h: the tiles that winograd.c and winograd_weight.c transform. */
+/* winograd.h: the tiles that winograd.c and winograd_weight.c transform. A transform evaluates polynomials at six nodes
+ * (0, ±1, ±2, ∞) in each dimension: a patch has 36 points, one for each pair of nodes. */
 #ifndef CN_WINOGRAD_H
 #define CN_WINOGRAD_H
 
 #include "kernels/isa/isa.h"
 
-enum { SIDE = CN__WINOGRAD_SIDE, PATCH = CN__WINOGRAD_PATCH, PLACES = CN__WINOGRAD_PLACES };
-enum { FAR = 4 }; /* the point, -2, that tiles of side 3 do without */
+enum { SIDE = CN__WINOGRAD_SIDE, PATCH = CN__WINOGRAD_PATCH, POINTS = CN__WINOGRAD_POINTS };
+enum { FAR = 4 }; /* the node, -2, that tiles of side 3 do without */
 
 /* A function whose last arguments are a tile's sides, with those of `at` as constants. */
 #define BY_SIDES(at, function, ...)                                                                                    \
     ((at)->rows == 4 ? ((at)->columns == 4 ? function(__VA_ARGS__, 4, 4) : function(__VA_ARGS__, 4, 3))                \
                      : ((at)->columns == 4 ? function(__VA_ARGS__, 3, 4) : function(__VA_ARGS__, 3, 3)))
 
-/* Floats from a place to the next in scratch for so many lines each. */
-static inline size_t place_floats(int32_t channels, int32_t tiles) {
+/* Floats from a point to the next in scratch for so many lines each. */
+static inline size_t point_floats(int32_t channels, int32_t tiles) {
     return (((size_t)channels * (size_t)tiles) | 1) * CN__LANES;
 }
 
-/* `step` floats on. The compiler must not see through it: it would compute all places' addresses ahead, which are more
+/* `step` floats on. The compiler must not see through it: it would compute all points' addresses ahead, which are more
  * than there are registers. */
 INLINE float *walk(const float *at, size_t step) {
     at += step;
@@ -25,11 +26,11 @@ INLINE float *walk(const float *at, size_t step) {
     return (float *)at;
 }
 
-/* A transformed row into its places; with tiles of three columns there is nothing for FAR. */
-INLINE void store_places(const vf row[PATCH], float *to, size_t place, int columns) {
+/* A transformed row into its points; with tiles of three columns there is nothing for FAR. */
+INLINE void store_points(const vf row[PATCH], float *to, size_t point, int columns) {
     CN__UNROLL
     for (int j = 0; j < PATCH; j++) {
-        to = j ? walk(to, place) : to;
+        to = j ? walk(to, point) : to;
         if (columns == 4 || j != FAR)
             vf_store(to, row[j]);
     }
@@ -37,8 +38,8 @@ INLINE void store_places(const vf row[PATCH], float *to, size_t place, int colum
 
 /* ---- tiles ---- */
 
-/* Tiles are numbered so that those that have a place stand together: 4×3, 4×4, 3×4, 3×3. Where the latter three begin,
- * and all end. */
+/* Tiles are numbered so that those that have a point stand together: first 4×3 (rows × columns), then 4×4, 3×4, 3×3.
+ * Where the latter three begin, and where all end. */
 typedef struct numbers {
     int32_t wide, low, small, end;
 } numbers;
@@ -51,13 +52,13 @@ INLINE numbers number_tiles(const cn__winograd_tiles *s) {
     return n;
 }
 
-/* Of the tiles that are meant, from 0, those that have a place. */
+/* Of the tiles that are meant, from 0, those that have a point. */
 typedef struct range {
     int32_t first, end;
 } range;
 
-INLINE range tiles_with(const cn__winograd_tiles *s, const numbers *n, int place) {
-    bool far_row = place / PATCH == FAR, far_column = place % PATCH == FAR;
+INLINE range tiles_with(const cn__winograd_tiles *s, const numbers *n, int point) {
+    bool far_row = point / PATCH == FAR, far_column = point % PATCH == FAR;
     int32_t first = (far_column ? n->wide : 0) - s->tile;
     int32_t end = (far_row ? n->low : far_column ? n->small : n->end) - s->tile;
     return (range){first > 0 ? first : 0, end < s->count ? end : s->count};

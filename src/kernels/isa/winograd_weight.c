@@ -1,7 +1,7 @@
-/* winograd_weight.c: the weight gradient of a 3×3 convolution by minimal filtering, F(3×3, 4×4): tiles of 4×4 output
+/* winograd_weight.c: the weight gradient of a 3×3 convolution by Winograd's F(3×3, 4×4): tiles of 4×4 output
  * gradients correlate with patches of 6×6 inputs in 36 products instead of 144, those of side 3 with smaller ones. A
  * product sums over tiles and images, with output channels in the lanes: a tile's pixels, which are fewer than a
- * patch's places, are turned over for it. The last transform is left to the end. */
+ * patch's points, are transposed for it. The last transform is left to the end. */
 #include "kernels/isa/transpose.h"
 #include "kernels/isa/winograd.h"
 
@@ -33,7 +33,7 @@ INLINE void transform_gradient(const vf g[SIDE], vf t[PATCH], int side) {
 }
 
 /* Two rows of G g at a time, as of patches, from pixels that are `pixel` floats apart. */
-INLINE void gradient_rows(const float *from, size_t pixel, int first, int second, float *d, size_t place, int rows,
+INLINE void gradient_rows(const float *from, size_t pixel, int first, int second, float *d, size_t point, int rows,
                           int columns) {
     vf t[2][SIDE];
     CN__UNROLL
@@ -53,25 +53,26 @@ INLINE void gradient_rows(const float *from, size_t pixel, int first, int second
         if (rows == 3 && which == FAR)
             continue;
         transform_gradient(t[i], row, columns);
-        store_places(row, d + (size_t)(which * PATCH) * place, place, columns);
+        store_points(row, d + (size_t)(which * PATCH) * point, point, columns);
     }
 }
 
 /* Of all images. */
-INLINE void transform_tile(const float *turned, float *d, size_t place, int rows, int columns) {
+INLINE void transform_tile(const float *transposed, float *d, size_t point, int rows, int columns) {
     for (size_t i = 0; i < SQUARE; i += CN__WIDTH) {
-        gradient_rows(turned + i, SQUARE, 0, 5, d + i, place, rows, columns);
-        gradient_rows(turned + i, SQUARE, 1, 2, d + i, place, rows, columns);
-        gradient_rows(turned + i, SQUARE, 3, FAR, d + i, place, rows, columns);
+        gradient_rows(transposed + i, SQUARE, 0, 5, d + i, point, rows, columns);
+        gradient_rows(transposed + i, SQUARE, 1, 2, d + i, point, rows, columns);
+        gradient_rows(transposed + i, SQUARE, 3, FAR, d + i, point, rows, columns);
     }
 }
 
 /* A tile's pixels of up to 16 channels from `first` on; `lines` has room for one of fewer, zeros where it has none. */
-static void turn_tile(const cn__winograd_tiles *s, const tile *at, int32_t first, float *lines, float *turned) {
+static void transpose_tile(const cn__winograd_tiles *s, const tile *at, int32_t first, float *lines,
+                           float *transposed) {
     int32_t channels = s->channels - first;
     for (int32_t i = 0; i < at->rows; i++)
         for (int32_t j = 0; j < at->columns; j++) {
-            float *to = turned + (size_t)(i * SIDE + j) * SQUARE;
+            float *to = transposed + (size_t)(i * SIDE + j) * SQUARE;
             const float *from = s->data + at->offset + (size_t)i * s->row + (size_t)j * CN__LANES;
             from += (size_t)first * s->channel;
             if (i >= at->row[1] || j >= at->column[1]) {
@@ -88,20 +89,20 @@ static void turn_tile(const cn__winograd_tiles *s, const tile *at, int32_t first
 
 void CN__ISA_NAME(winograd_gradient)(const cn__winograd_tiles *s, float *d) {
     float lines[SQUARE] __attribute__((aligned(CN__ALIGN))) = {0};
-    float turned[SIDE * SIDE * SQUARE] __attribute__((aligned(CN__ALIGN)));
-    size_t place = CN__WINOGRAD_COLUMNS(s->channels, s->count);
+    float transposed[SIDE * SIDE * SQUARE] __attribute__((aligned(CN__ALIGN)));
+    size_t point = CN__WINOGRAD_COLUMNS(s->channels, s->count);
     tile at[CN__WINOGRAD_MAX_TILES];
     find_tiles(s, 0, at);
     for (int32_t first = 0; first < s->channels; first += CN__LANES)
         for (int32_t t = 0; t < s->count; t++, d += SQUARE) {
-            turn_tile(s, &at[t], first, lines, turned);
-            BY_SIDES(&at[t], transform_tile, turned, d, place);
+            transpose_tile(s, &at[t], first, lines, transposed);
+            BY_SIDES(&at[t], transform_tile, transposed, d, point);
         }
 }
 
 /* ---- the products ---- */
 
-/* What one place multiplies. Rows beyond the last repeat it. */
+/* What one point multiplies. Rows beyond the last repeat it. */
 typedef struct operands {
     const float *v[ROWS], *d;
     size_t d_next; /* floats to the next vector of columns */
@@ -174,7 +175,7 @@ INLINE void thin_product(const operands *of, bool accumulate, float *sums, size_
 }
 
 /* Columns by twice 16, whatever the width of vectors; sixteen that are left, by one vector. */
-INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const float *d, float *sums) {
+INLINE void sum_point(const cn__winograd_weight_args *a, operands *of, const float *d, float *sums) {
     size_t row_floats = cn__whole_lines((size_t)a->columns), column = 0, group = (size_t)a->tiles.count * SQUARE;
     of->d_next = CN__VECTORS_PER_LINE == 1 ? group : CN__WIDTH;
     for (; column < row_floats / (2 * CN__LANES) * (2 * CN__LANES); column += VECTORS * CN__WIDTH) {
@@ -188,16 +189,16 @@ INLINE void sum_place(const cn__winograd_weight_args *a, operands *of, const flo
 }
 
 void CN__ISA_NAME(winograd_weight)(const cn__winograd_weight_args *a) {
-    size_t line = (size_t)a->tiles.count * CN__LANES, v_place = place_floats(a->rows, a->tiles.count);
-    size_t d_place = CN__WINOGRAD_COLUMNS(a->columns, a->tiles.count), row_floats = cn__whole_lines((size_t)a->columns);
+    size_t line = (size_t)a->tiles.count * CN__LANES, v_point = point_floats(a->rows, a->tiles.count);
+    size_t d_point = CN__WINOGRAD_COLUMNS(a->columns, a->tiles.count), row_floats = cn__whole_lines((size_t)a->columns);
     numbers n = number_tiles(&a->tiles);
-    for (int place = 0; place < PLACES; place++)
+    for (int point = 0; point < POINTS; point++)
         for (int32_t row = 0; row < a->rows; row += ROWS) {
-            operands of = {.tiles = tiles_with(&a->tiles, &n, place), .lanes = a->lanes};
+            operands of = {.tiles = tiles_with(&a->tiles, &n, point), .lanes = a->lanes};
             for (int r = 0; r < ROWS; r++)
-                of.v[r] = a->v + (size_t)place * v_place + (size_t)(row + r < a->rows ? row + r : a->rows - 1) * line;
-            sum_place(a, &of, a->d + (size_t)place * d_place,
-                      a->sums + ((size_t)place * CN__CONV_TILE + (size_t)row) * row_floats);
+                of.v[r] = a->v + (size_t)point * v_point + (size_t)(row + r < a->rows ? row + r : a->rows - 1) * line;
+            sum_point(a, &of, a->d + (size_t)point * d_point,
+                      a->sums + ((size_t)point * CN__OC_BLOCK + (size_t)row) * row_floats);
         }
 }
 
@@ -214,14 +215,14 @@ INLINE void transform_sums(const vf m[PATCH], vf w[3]) {
 }
 
 /* The taps of CN__WIDTH output channels. */
-INLINE void finish_sums(const float *sums, size_t place, float taps[CN__LANES][CN__LANES], size_t lane) {
+INLINE void finish_sums(const float *sums, size_t point, float taps[CN__LANES][CN__LANES], size_t lane) {
     vf t[3][PATCH];
     CN__UNROLL
     for (int j = 0; j < PATCH; j++) {
         vf m[PATCH], column[3];
         CN__UNROLL
         for (int i = 0; i < PATCH; i++)
-            m[i] = vf_load(sums + (size_t)(i * PATCH + j) * place + lane);
+            m[i] = vf_load(sums + (size_t)(i * PATCH + j) * point + lane);
         transform_sums(m, column);
         CN__UNROLL
         for (int i = 0; i < 3; i++)
@@ -247,7 +248,7 @@ void CN__ISA_NAME(winograd_weight_finish)(const float *sums, int32_t rows, int32
             float *to = out + (size_t)column * out_column + (size_t)row * 9, *filter = filters[column % CN__LANES];
             if (column % CN__LANES == 0) {
                 for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
-                    finish_sums(sums + (size_t)row * row_floats + column, CN__CONV_TILE * row_floats, taps, lane);
+                    finish_sums(sums + (size_t)row * row_floats + column, CN__OC_BLOCK * row_floats, taps, lane);
                 transpose_lines(taps[0], CN__LANES, filters[0]);
             }
             for (int tap = 0; tap < 9 && accumulate; tap++)

@@ -23,19 +23,19 @@ static cn_status validate(cn_layer *layer) {
     return CN_OK;
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__post_ops post = {.dropout = cn__dropout_p(op->layer), .dropout_id = op->id};
-    cn__pointwise_forward(op, pass, &post, item);
+    cn__pointwise_forward(op, pass, &post, at);
 }
 
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__post_ops post = {.dropout = cn__dropout_p(op->layer), .dropout_id = op->id};
-    cn__pointwise_backward(op, pass, &post, item);
+    cn__pointwise_backward(op, pass, &post, at);
 }
 
 static const cn__layer_impl batch = {
-    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
-    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+    .forward = {{cn__out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__out_planes, backward, CN__SCOPE_LOCAL}},
 };
 
 const cn__layer_type cn__dropout_type = {

@@ -17,7 +17,7 @@ extern const cn__layer_impl cn__activation_impl;
 extern const cn__layer_impl cn__relu_with_pool; /* pooled_relu.c */
 
 /* One item, a plane, of y = dropout(relu(x)) with either as `fused` says; backward reads y. */
-void cn__pointwise_forward(const cn__op *op, const cn__pass *pass, const cn__post_ops *post, size_t item);
-void cn__pointwise_backward(const cn__op *op, const cn__pass *pass, const cn__post_ops *post, size_t item);
+void cn__pointwise_forward(const cn__op *op, const cn__pass *pass, const cn__post_ops *post, cn__item at);
+void cn__pointwise_backward(const cn__op *op, const cn__pass *pass, const cn__post_ops *post, cn__item at);
 
 #endif

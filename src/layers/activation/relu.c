@@ -1,19 +1,19 @@
-/* relu.c: y = max(x, 0), torch.nn.ReLU. Behind a norm it is computed in the norm's passes instead (model/units.c). */
+/* relu.c: y = max(x, 0), torch.nn.ReLU. Behind a norm it is computed in the norm's passes instead (plan/fusion.c). */
 #include "layers/activation/elementwise.h"
 
 static const cn__post_ops relu = {.relu = true};
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
-    cn__pointwise_forward(op, pass, &relu, item);
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__pointwise_forward(op, pass, &relu, at);
 }
 
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
-    cn__pointwise_backward(op, pass, &relu, item);
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__pointwise_backward(op, pass, &relu, at);
 }
 
 static const cn__layer_impl batch = {
-    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
-    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+    .forward = {{cn__out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__out_planes, backward, CN__SCOPE_LOCAL}},
     .backward_reads_out = true,
 };
 

@@ -2,8 +2,9 @@
  * of a block. */
 #include "layers/activation/softmax.h"
 
-static size_t rows(const cn__op *op, const cn__pass *pass) {
-    return (size_t)pass->blocks * (size_t)op->out->shape.height;
+static cn__grid rows(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return (cn__grid){(size_t)op->out->shape.height, 1};
 }
 
 static cn__plane row_of(const cn__fmap *map, size_t block, size_t y) {
@@ -12,17 +13,17 @@ static cn__plane row_of(const cn__fmap *map, size_t block, size_t y) {
     return plane;
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__shape shape = op->out->shape;
-    size_t block = item / (size_t)shape.height, y = item % (size_t)shape.height;
+    size_t block = at.block, y = at.outer;
     (void)pass;
     op->kernels->softmax(cn__softmax_is_logarithm(op), shape.channels, row_of(op->in[0], block, y), op->in[0]->channel,
                          row_of(op->out, block, y), op->out->channel, 1, shape.width);
 }
 
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__shape shape = op->out->shape;
-    size_t block = item / (size_t)shape.height, y = item % (size_t)shape.height;
+    size_t block = at.block, y = at.outer;
     (void)pass;
     op->kernels->softmax_backward(cn__softmax_is_logarithm(op), shape.channels, row_of(op->out, block, y),
                                   op->out->channel, row_of(op->d_out, block, y), op->d_out->channel,
@@ -31,7 +32,7 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
 }
 
 const cn__layer_impl cn__softmax_batch = {
-    .forward = {{rows, forward, CN__SCOPE_LOCAL}, {cn__border_items, cn__border, CN__SCOPE_LOCAL}},
+    .forward = {{rows, forward, CN__SCOPE_LOCAL}, {cn__border_planes, cn__border, CN__SCOPE_LOCAL}},
     .backward = {{rows, backward, CN__SCOPE_LOCAL}},
     .backward_reads_out = true,
 };

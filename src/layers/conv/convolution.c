@@ -40,8 +40,8 @@ int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__s
 
 /* ---- binding ---- */
 
-static int32_t tiles(int32_t channels) {
-    return (channels + CN__CONV_TILE - 1) / CN__CONV_TILE;
+static int32_t oc_blocks(int32_t channels) {
+    return (channels + CN__OC_BLOCK - 1) / CN__OC_BLOCK;
 }
 
 bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
@@ -51,19 +51,35 @@ bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
     return weights <= most / max_blocks;
 }
 
-void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *g) {
-    const cn__convolution *c = (const cn__convolution *)layer;
+static size_t filter_floats(const cn__conv_algorithm *algorithm, int32_t summed_channels, int32_t taps) {
+    return algorithm->filter_floats ? algorithm->filter_floats(summed_channels, taps) : 0;
+}
+
+void cn__convolution_measure(const cn__conv_problem *problem, cn__conv_geometry *g) {
+    const cn__convolution *c = (const cn__convolution *)problem->layer;
+    for (int pass = 0; pass < CN__CONV_PASSES; pass++)
+        g->algorithm[pass] = cn__convolution_choose(problem, (cn__conv_pass)pass);
+    const cn__conv_algorithm *forward = g->algorithm[CN__CONV_FORWARD], *input = g->algorithm[CN__CONV_INPUT_GRAD];
     g->taps = c->kernel[0] * c->kernel[1];
     g->in = c->in_channels / c->groups;
     g->out = c->out_channels / c->groups;
-    g->in_tiles = tiles(g->in);
-    g->out_tiles = tiles(g->out);
-    cn__convolution_choose_winograd(layer, in, out, g);
-    size_t in_plain = cn__whole_lines((size_t)g->in * (size_t)g->taps * CN__CONV_TILE);
-    size_t out_plain = cn__whole_lines((size_t)g->out * (size_t)g->taps * CN__CONV_TILE);
-    g->forward_tile_floats = CN__LANES + (g->winograd.forward ? CN__WINOGRAD_FILTERS(g->in) : in_plain);
-    g->backward_plain = g->winograd.input ? CN__WINOGRAD_FILTERS(g->out) : 0;
-    g->backward_tile_floats = g->backward_plain + out_plain;
+    g->in_oc_blocks = oc_blocks(g->in);
+    g->out_oc_blocks = oc_blocks(g->out);
+    g->forward_block_floats = CN__LANES + filter_floats(forward, g->in, g->taps);
+    g->input_block_floats = filter_floats(input, g->out, g->taps);
+    g->direct_input_filters = input->zero_border ? g->input_block_floats : 0;
+    if (input->zero_border)
+        g->input_block_floats += filter_floats(&cn__convolution_direct, g->out, g->taps);
+}
+
+static size_t scratch_floats(const cn__conv_geometry *g, cn__shape out, int passes) {
+    size_t most = 0;
+    for (int pass = 0; pass < passes; pass++) {
+        const cn__conv_algorithm *algorithm = g->algorithm[pass];
+        size_t floats = algorithm->scratch_floats ? algorithm->scratch_floats(g, out, (cn__conv_pass)pass) : 0;
+        most = floats > most ? floats : most;
+    }
+    return most;
 }
 
 void cn__convolution_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
@@ -71,21 +87,19 @@ void cn__convolution_requirements(const cn_layer *layer, cn__shape in, cn__shape
     const cn__convolution *c = (const cn__convolution *)layer;
     size_t groups = (size_t)c->groups;
     cn__conv_geometry g = {0};
-    cn__convolution_measure(layer, in, out, &g);
+    cn__convolution_measure(&(cn__conv_problem){layer, in, out, NULL}, &g);
     requirements->pad[0] = c->padding[0];
     requirements->pad[1] = c->padding[1];
     requirements->mode = (cn_padding_mode)c->padding_mode;
-    requirements->packed_floats = groups * (size_t)g.out_tiles * g.forward_tile_floats;
-    if (training) {
-        requirements->packed_floats += groups * (size_t)g.in_tiles * g.backward_tile_floats;
-        if (cn__convolution_sums_apart(layer, max_blocks))
-            requirements->saved_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
-        requirements->saved_floats += c->bias ? (size_t)c->out_channels : 0;
-        requirements->until_end = g.taps == 1 && out.height * out.width == 1;
-    } else {
-        g.winograd.input = g.winograd.weight = false;
-    }
-    requirements->scratch_floats = cn__convolution_winograd_scratch(&g, out);
+    requirements->packed_floats = groups * (size_t)g.out_oc_blocks * g.forward_block_floats;
+    requirements->scratch_floats = scratch_floats(&g, out, training ? CN__CONV_PASSES : 1);
+    if (!training)
+        return;
+    requirements->packed_floats += groups * (size_t)g.in_oc_blocks * g.input_block_floats;
+    if (cn__convolution_sums_apart(layer, max_blocks))
+        requirements->saved_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
+    requirements->saved_floats += c->bias ? (size_t)c->out_channels : 0;
+    requirements->until_end = g.taps == 1 && out.height * out.width == 1;
 }
 
 cn_status cn__convolution_fill(cn__op *op) {
@@ -94,8 +108,7 @@ cn_status cn__convolution_fill(cn__op *op) {
     if (cn__fmap_floats(op->in[0], 1) > INT32_MAX || cn__fmap_floats(op->out, 1) > INT32_MAX)
         return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists",
                          c->base.type->name, c->in_channels, op->in[0]->shape.height, op->in[0]->shape.width);
-    cn__convolution_measure(op->layer, op->in[0]->shape, op->out->shape, g);
-    g->gemm = cn__convolution_wants_gemm(op);
+    cn__convolution_measure(&(cn__conv_problem){op->layer, op->in[0]->shape, op->out->shape, op}, g);
     CN__TRY(cn__convolution_forward_lists(op));
     return op->training && op->d_in[0] ? cn__convolution_backward_lists(op) : CN_OK;
 }

@@ -1,5 +1,5 @@
 /* convolution.h: what conv2d.c and linear.c share: one struct, since a linear layer is a 1×1 convolution of 1×1 pixels,
- * and its phases (convolution_phases.c), computed by our kernels or by CBLAS (convolution_gemm.c). */
+ * the algorithms that compute it (convolution_algorithms.c), and its stages (convolution_stages.c). */
 #ifndef CN_CONVOLUTION_H
 #define CN_CONVOLUTION_H
 
@@ -12,26 +12,65 @@ typedef struct cn__convolution {
     int32_t groups, bias, padding_mode;
 } cn__convolution;
 
-/* How a convolution bound to maps is computed; work->geometry. */
-typedef struct cn__conv_geometry {
-    bool gemm; /* CBLAS where the operation is a matrix product */
-    struct {
-        bool forward, input, weight;
-    } winograd;                  /* passes by minimal filtering */
-    int32_t taps;                /* of a filter */
-    int32_t in, out;             /* channels of a group */
-    int32_t in_tiles, out_tiles; /* of CN__CONV_TILE channels, of a group */
-    size_t forward_tile_floats;  /* packed for a tile of outputs: biases, a line, then weights */
-    size_t backward_tile_floats; /* for a tile of inputs: transformed weights, then plain ones */
-    size_t backward_plain;       /* where the latter begin */
-    cn__conv_job forward;        /* all output pixels */
-    cn__conv_job *backward;      /* input pixels by the outputs that read them; with winograd.input only through the
-                                    border, to be added */
+typedef struct cn__conv_geometry cn__conv_geometry;
+
+/* The passes, each of which chooses its algorithm. */
+typedef enum cn__conv_pass {
+    CN__CONV_FORWARD,
+    CN__CONV_INPUT_GRAD,
+    CN__CONV_WEIGHT_GRAD,
+    CN__CONV_PASSES
+} cn__conv_pass;
+
+/* What an algorithm is chosen for. */
+typedef struct cn__conv_problem {
+    const cn_layer *layer;
+    cn__shape in, out;
+    const cn__op *op; /* NULL while memory is planned: maps and what follows are not known yet */
+} cn__conv_problem;
+
+/* A way to compute passes of a convolution. Output channels (in the input's gradient, those are the input's) go in
+ * blocks of CN__OC_BLOCK. Items of a grid are those of a block of images. */
+typedef struct cn__conv_algorithm {
+    const char *name;
+    bool (*applies)(const cn__conv_problem *problem, cn__conv_pass pass);
+    /* Whether its weight gradient can take that batch, else direct computes it; NULL: always. */
+    bool (*takes_batch)(const cn__op *op, const cn__pass *pass);
+    bool all_blocks;  /* its weight gradient goes over all blocks of images, once they are there */
+    bool zero_border; /* its input gradient leaves out what outputs read through a border that repeats pixels */
+    /* Packed weights of one block of output channels, `first` of `group` and on, forward times scale[CN__OC_BLOCK].
+     * NULL: it reads the weights as they are. */
+    size_t (*filter_floats)(int32_t summed_channels, int32_t taps);
+    void (*pack_forward)(const cn__op *op, size_t group, int32_t first, const double *scale, float *to);
+    void (*pack_input_grad)(const cn__op *op, size_t group, int32_t first, float *to);
+    /* Of each thread; NULL: none. */
+    size_t (*scratch_floats)(const cn__conv_geometry *geometry, cn__shape out, cn__conv_pass pass);
+    cn__grid (*forward_grid)(const cn__op *op, const cn__pass *pass);
+    void (*forward)(const cn__op *op, const cn__pass *pass, cn__item at);
+    cn__grid (*input_grid)(const cn__op *op, const cn__pass *pass);
+    void (*input_grad)(const cn__op *op, const cn__pass *pass, cn__item at);
+    /* Into, or to, the sums of all weights. */
+    cn__grid (*weight_grid)(const cn__op *op, const cn__pass *pass);
+    void (*weight_grad)(const cn__op *op, const cn__pass *pass, cn__item at, float *sums, bool accumulate);
+} cn__conv_algorithm;
+
+/* How a convolution bound to maps is computed; op->geometry. */
+struct cn__conv_geometry {
+    const cn__conv_algorithm *algorithm[CN__CONV_PASSES];
+    int32_t taps;                        /* of a filter */
+    int32_t in, out;                     /* channels of a group */
+    int32_t in_oc_blocks, out_oc_blocks; /* of CN__OC_BLOCK channels, of a group */
+    size_t forward_block_floats;         /* packed for a block of outputs: biases, a line, then filters */
+    size_t input_block_floats;           /* for a block of inputs: filters, then direct's for a repeated border */
+    size_t direct_input_filters;         /* where the latter begin */
+    cn__conv_job forward;                /* all output pixels */
+    cn__conv_job *backward;              /* input pixels by the outputs that read them; with an algorithm of zero_border
+                                            only through the border, to be added */
     int32_t backward_jobs;
     int32_t *column;                       /* per (input channel of a group, tap): floats from the input's group */
     cn__tap *forward_taps, *backward_taps; /* that the jobs point into */
     int32_t *forward_pixels, *backward_pixels, *skip_pixels;
-} cn__conv_geometry;
+};
 
 /* For the tables of both layers. */
 cn_status cn__convolution_check(cn__convolution *layer, const char *type);
@@ -44,52 +83,47 @@ void cn__convolution_unbind(cn__op *op);
 /* convolution_stages.c, pooled_convolution.c, small_batch_convolution.c: the ways to compute both. */
 extern const cn__layer_impl cn__convolution_batch, cn__convolution_with_pool, cn__convolution_small_batch;
 
-/* convolution.c: fills in all of a geometry but its lists and gemm. */
-void cn__convolution_measure(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *geometry);
+/* convolution.c: chooses the algorithms and fills in all of a geometry but its lists. */
+void cn__convolution_measure(const cn__conv_problem *problem, cn__conv_geometry *geometry);
+
+/* convolution_algorithms.c and the algorithms' own files. */
+extern const cn__conv_algorithm cn__convolution_winograd, cn__convolution_gemm, cn__convolution_direct;
+const cn__conv_algorithm *cn__convolution_choose(const cn__conv_problem *problem, cn__conv_pass pass);
+/* Of this batch: the one chosen, or direct. */
+const cn__conv_algorithm *cn__convolution_weight_algorithm(const cn__op *op, const cn__pass *pass);
+const char *cn__convolution_algorithm(const cn__op *op, cn__conv_pass pass); /* its name */
 
 /* convolution_geometry.c: fill the lists of work->geometry. */
 cn_status cn__convolution_forward_lists(cn__op *op);
 cn_status cn__convolution_backward_lists(cn__op *op);
 
-/* convolution_weights.c: packed weights and biases of a tile, and how many tiles there are. */
-size_t cn__convolution_forward_tiles(const cn__op *op);
-size_t cn__convolution_backward_tiles(const cn__op *op);
-float *cn__convolution_bias(const cn__op *op, size_t tile);
-float *cn__convolution_forward_weights(const cn__op *op, size_t tile);
-float *cn__convolution_backward_weights(const cn__op *op, size_t tile); /* plain */
-float *cn__convolution_backward_winograd(const cn__op *op, size_t tile);
+/* convolution_weights.c: packed filters and biases of a block of output channels, and how many blocks there are. */
+size_t cn__convolution_forward_oc_blocks(const cn__op *op);
+size_t cn__convolution_input_oc_blocks(const cn__op *op); /* 0 if the input's gradient is not wanted */
+float *cn__convolution_bias(const cn__op *op, size_t oc_block);
+float *cn__convolution_forward_filters(const cn__op *op, size_t oc_block);
+float *cn__convolution_input_filters(const cn__op *op, size_t oc_block);
+float *cn__convolution_direct_input_filters(const cn__op *op, size_t oc_block);
 /* The stage that packs all. */
-size_t cn__convolution_pack_items(const cn__op *op, const cn__pass *pass);
-void cn__convolution_pack(const cn__op *op, const cn__pass *pass, size_t item);
+cn__grid cn__convolution_pack_grid(const cn__op *op, const cn__pass *pass);
+void cn__convolution_pack(const cn__op *op, const cn__pass *pass, cn__item at);
+/* The layer's own weights from (output channel o, input channel i) of a group on. */
+const float *cn__convolution_filter(const cn__op *op, size_t group, int32_t o, int32_t i);
 /* What output channel `channel` multiplies its weights with and adds to its sums: bias and a folded norm. */
 void cn__convolution_factors(const cn__op *op, size_t channel, double *scale, double *shift);
 
-/* Whether each block's weight gradient has a place of its own until all are added up, so that the thread that has a
- * block at hand computes it; not if that were too much memory. The sums are the same. */
+/* convolution.c: whether each block's weight gradient may have memory of its own until all are added up, so that the
+ * thread that has a block at hand computes it; not if that were too much. */
 bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks);
 
-/* convolution_phases.c: all of the only block of a run: outputs; the input's gradient, and the weights' and behind them
- * the biases' as `sums`. */
+/* convolution_direct.c: a stage after an input gradient of zero_border: adds what outputs read through the border. */
+cn__grid cn__convolution_border_grid(const cn__op *op, const cn__pass *pass);
+void cn__convolution_border_grad(const cn__op *op, const cn__pass *pass, cn__item at);
+
+/* convolution_stages.c: all of the only block of a pass: outputs; the input's gradient, and the weights' and behind
+ * them the biases' as `sums`. */
 void cn__convolution_forward_block(const cn__op *op, const cn__pass *pass);
 void cn__convolution_backward_block(const cn__op *op, const cn__pass *pass, float *sums);
-
-/* convolution_gemm.c: whether CBLAS should and can do it; one item of a phase. Items are (block) forward and for the
- * input, (group) for the weights. */
-bool cn__convolution_wants_gemm(const cn__op *op);
-void cn__convolution_gemm_forward(const cn__op *op, size_t block);
-void cn__convolution_gemm_input(const cn__op *op, size_t block);
-void cn__convolution_gemm_weight(const cn__op *op, const cn__pass *pass, size_t group);
-
-/* convolution_winograd.c: which passes are worth it, by shapes alone; scratch of a thread; items, of a block. */
-void cn__convolution_choose_winograd(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *geometry);
-size_t cn__convolution_winograd_scratch(const cn__conv_geometry *geometry, cn__shape out);
-size_t cn__convolution_winograd_forward_items(const cn__op *op, const cn__pass *pass);
-size_t cn__convolution_winograd_input_items(const cn__op *op, const cn__pass *pass);
-size_t cn__convolution_winograd_weight_items(const cn__op *op, const cn__pass *pass);
-void cn__convolution_winograd_forward(const cn__op *op, const cn__pass *pass, size_t block, size_t item);
-void cn__convolution_winograd_input(const cn__op *op, const cn__pass *pass, size_t block, size_t item);
-void cn__convolution_winograd_weight(const cn__op *op, const cn__pass *pass, size_t block, size_t item, float *sums,
-                                     bool accumulate);
 /* Whether this pass gathers moments. */
 bool cn__convolution_gathers(const cn__op *op, const cn__pass *pass);
 

@@ -18,24 +18,9 @@ typedef struct axis {
     int32_t *example;  /* [classes]: a coordinate of the class */
 } axis;
 
-/* The coordinate that padded place `i` repeats; -1: none, it is zero. */
-static int32_t source(int32_t i, int32_t size, cn_padding_mode mode) {
-    if (i >= 0 && i < size)
-        return i;
-    switch (mode) {
-    case CN_PADDING_REPLICATE:
-        return i < 0 ? 0 : size - 1;
-    case CN_PADDING_REFLECT:
-        return i < 0 ? -i : 2 * (size - 1) - i;
-    case CN_PADDING_CIRCULAR:
-        return i < 0 ? i + size : i - size;
-    default:
-        return -1;
-    }
-}
-
 static int32_t reads(const cn__convolution *c, int d, int32_t out, int32_t tap, int32_t size) {
-    return source(out * c->stride[d] - c->padding[d] + tap * c->dilation[d], size, (cn_padding_mode)c->padding_mode);
+    return cn__border_source(out * c->stride[d] - c->padding[d] + tap * c->dilation[d], size,
+                             (cn_padding_mode)c->padding_mode);
 }
 
 static void find_readers(const cn__convolution *c, int d, int32_t outputs, axis *a) {
@@ -125,16 +110,17 @@ static bool reads_itself(const cn__convolution *c, int d, reader r, int32_t i) {
     return r.out * c->stride[d] - c->padding[d] + r.tap * c->dilation[d] == i;
 }
 
-/* The taps that all pixels of (row class, column class) see, but those that minimal filtering takes. Returns their
- * number. */
+/* The taps that all pixels of (row class, column class) see; with an algorithm of zero_border, of those that read
+ * through the border. Returns their number. */
 static int32_t fill_taps(const cn__op *op, const axis *y, const axis *x, int32_t row, int32_t column, cn__tap *taps) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
     const cn__conv_geometry *g = op->geometry;
+    bool border_only = g->algorithm[CN__CONV_INPUT_GRAD]->zero_border;
     int32_t count = 0;
     for (int32_t i = y->first[row]; i < y->first[row + 1]; i++)
         for (int32_t j = x->first[column]; j < x->first[column + 1]; j++) {
             reader r = y->readers[i], q = x->readers[j];
-            if (g->winograd.input && reads_itself(c, 0, r, row) && reads_itself(c, 1, q, column))
+            if (border_only && reads_itself(c, 0, r, row) && reads_itself(c, 1, q, column))
                 continue;
             ptrdiff_t rows = r.out - row / y->stride, columns = q.out - column / x->stride;
             taps[count].input = (int32_t)(rows * (ptrdiff_t)op->d_out->row + columns * CN__LANES);
@@ -172,7 +158,7 @@ static cn_status fill_backward(cn__op *op, const axis *y, const axis *x) {
             job->pixel_in = in;
             job->pixel_out = out;
             job->tap_count = fill_taps(op, y, x, y->example[r], x->example[q], taps);
-            if (g->winograd.input && job->tap_count == 0) {
+            if (g->algorithm[CN__CONV_INPUT_GRAD]->zero_border && job->tap_count == 0) {
                 g->backward_jobs--;
                 continue;
             }

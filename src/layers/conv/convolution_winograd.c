@@ -1,7 +1,9 @@
-/* convolution_winograd.c: 3×3 convolutions by minimal filtering, where that is less work: a strip of a block's tiles is
- * transformed into the thread's scratch, then multiplied by one tile of channels' weights after the other. Strips are
- * those that moments are gathered by; a thread takes some tiles at a time, as many as its second-level cache holds. */
+/* convolution_winograd.c: 3×3 convolutions of stride 1 by Winograd's F(4×4, 3×3) (Lavin & Gray 2016), where that is less
+ * work. An item is a strip of rows of a block of images, the rows whose moments belong together (cn__moment_rows): some
+ * of its tiles at a time, as many as the second-level cache holds, are transformed into the thread's scratch and then
+ * multiplied by the weights of one block of output channels after the other. */
 #include "layers/conv/convolution.h"
+#include <string.h>
 
 /* ---- tiles ---- */
 
@@ -15,8 +17,8 @@ static int32_t threes_along(int32_t size) {
     return over < tiles ? over : tiles;
 }
 
-/* Points that they have. */
-static int32_t points_along(int32_t size) {
+/* Nodes that they have. */
+static int32_t nodes_along(int32_t size) {
     return tiles_along(size) * CN__WINOGRAD_PATCH - threes_along(size);
 }
 
@@ -33,23 +35,24 @@ static int32_t tiles_of(int32_t height, int32_t width) {
 
 /* Whole tiles that would take as much work. */
 static double winograd_cost(cn__shape shape) {
-    return (double)points_along(shape.height) * points_along(shape.width) / CN__WINOGRAD_PLACES;
+    return (double)nodes_along(shape.height) * nodes_along(shape.width) / CN__WINOGRAD_POINTS;
 }
 
 /* ---- what it is worth ---- */
 
 /* What passes cost, in vector multiply-adds, as measured with AVX-512; AVX2 gains more. */
-#define PRODUCT   41  /* of a pair of channels and a tile, all 36 places */
-#define PATCH     440 /* transforms of a channel and a tile */
-#define OUTPUT    270
-#define GRADIENT  280
-#define FINISH    8
-#define TAPS      10 /* plain sums: of a pair and a pixel */
-#define PAIR_TAPS 11 /* the same for weight gradients */
+#define PRODUCT_COST     41  /* of a pair of channels and a tile, all 36 points */
+#define PATCH_COST       440 /* transforms of a channel and a tile */
+#define OUTPUT_COST      270
+#define GRADIENT_COST    280
+#define FINISH_COST      8
+#define TAPS_COST        10 /* plain sums: of a pair and a pixel */
+#define WEIGHT_TAPS_COST 11 /* the same for weight gradients */
 
 static bool winograd_pays(double in, double out, cn__shape shape) {
     double pixels = (double)shape.height * shape.width;
-    return winograd_cost(shape) * (PRODUCT * in * out + PATCH * in + OUTPUT * out) < TAPS * pixels * in * out;
+    return winograd_cost(shape) * (PRODUCT_COST * in * out + PATCH_COST * in + OUTPUT_COST * out) <
+           TAPS_COST * pixels * in * out;
 }
 
 /* Tiles and output channels that a weight gradient takes at once. */
@@ -62,7 +65,7 @@ static int32_t steps(int32_t count, int32_t most) {
 }
 
 static portion weight_portion(int32_t out, cn__shape shape) {
-    const int32_t lines = 192, least = 4, most_lines = 512; /* of a place */
+    const int32_t lines = 192, least = 4, most_lines = 512; /* of a point */
     int32_t columns = (int32_t)cn__whole_lines((size_t)out), tiles = tiles_of(shape.height, shape.width);
     int32_t most = lines / columns < least ? least : lines / columns;
     portion p = {.tile_steps = steps(tiles, most < CN__WINOGRAD_MAX_TILES ? most : CN__WINOGRAD_MAX_TILES)};
@@ -74,34 +77,82 @@ static portion weight_portion(int32_t out, cn__shape shape) {
 
 static bool weight_winograd_pays(int32_t in, int32_t out, cn__shape shape) {
     double pixels = (double)shape.height * shape.width, columns = (double)cn__whole_lines((size_t)out);
-    double patches = (double)PATCH * in * weight_portion(out, shape).column_steps;
-    double cost = winograd_cost(shape) * (PRODUCT * in * columns + patches + GRADIENT * columns);
-    return cost + FINISH * in * columns < PAIR_TAPS * (pixels + 4) * in * out;
+    double patches = (double)PATCH_COST * in * weight_portion(out, shape).column_steps;
+    double cost = winograd_cost(shape) * (PRODUCT_COST * in * columns + patches + GRADIENT_COST * columns);
+    return cost + FINISH_COST * in * columns < WEIGHT_TAPS_COST * (pixels + 4) * in * out;
 }
 
-void cn__convolution_choose_winograd(const cn_layer *layer, cn__shape in, cn__shape out, cn__conv_geometry *g) {
-    const cn__convolution *c = (const cn__convolution *)layer;
+static bool applies(const cn__conv_problem *problem, cn__conv_pass pass) {
+    const cn__convolution *c = (const cn__convolution *)problem->layer;
+    cn__shape in = problem->in, out = problem->out;
     for (int d = 0; d < 2; d++)
         if (c->kernel[d] != 3 || c->stride[d] != 1 || c->dilation[d] != 1)
-            return;
-    if (c->groups != 1 || layer->ctx->options.conv_algorithm != CN_CONV_AUTO)
-        return;
-    g->winograd.forward = winograd_pays(in.channels, out.channels, out);
-    g->winograd.input = winograd_pays(out.channels, in.channels, in);
-    g->winograd.weight = weight_winograd_pays(in.channels, out.channels, out);
+            return false;
+    if (c->groups != 1 || c->base.ctx->options.conv_algorithm != CN_CONV_AUTO)
+        return false;
+    switch (pass) {
+    case CN__CONV_FORWARD:
+        return winograd_pays(in.channels, out.channels, out);
+    case CN__CONV_INPUT_GRAD:
+        return winograd_pays(out.channels, in.channels, in);
+    default:
+        return weight_winograd_pays(in.channels, out.channels, out);
+    }
+}
+
+/* ---- packed weights ---- */
+
+static size_t filter_floats(int32_t summed_channels, int32_t taps) {
+    (void)taps;
+    return CN__WINOGRAD_FILTERS(summed_channels);
+}
+
+static void copy_filter(float to[CN__LANES], const float *from, double scale) {
+    if (scale == 1.0)
+        memcpy(to, from, 9 * sizeof *to);
+    else
+        for (int t = 0; t < 9; t++)
+            to[t] = (float)((double)from[t] * scale);
+}
+
+/* Filters of the block of channels from `first` on, outputs or going backward inputs, two of the channels that are
+ * summed over at a time. */
+static void transform(const cn__op *op, size_t group, int32_t first, bool backward, const double *scale, float *u) {
+    const cn__conv_geometry *g = op->geometry;
+    float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
+    int32_t rows = backward ? g->in : g->out, summed = backward ? g->out : g->in;
+    for (int32_t c = 0; c < summed; c += 2, u += CN__LANES) {
+        for (int32_t l = 0; l < CN__LANES; l++) {
+            int32_t row = first + l % CN__OC_BLOCK, other = c + l / CN__OC_BLOCK;
+            if (row < rows && other < summed)
+                copy_filter(filters[l],
+                            cn__convolution_filter(op, group, backward ? other : row, backward ? row : other),
+                            scale[l % CN__OC_BLOCK]);
+        }
+        op->kernels->winograd_filter(filters[0], backward, u, CN__WINOGRAD_FILTER_POINT(summed));
+    }
+}
+
+static void pack_forward(const cn__op *op, size_t group, int32_t first, const double *scale, float *to) {
+    transform(op, group, first, false, scale, to);
+}
+
+static void pack_input_grad(const cn__op *op, size_t group, int32_t first, float *to) {
+    static const double ones[CN__OC_BLOCK] = {1, 1, 1, 1, 1, 1, 1, 1};
+    transform(op, group, first, true, ones, to);
 }
 
 /* ---- scratch ---- */
 
 /* Tiles at a time when `channels` are summed over. */
 static int32_t tiles_at_once(int32_t channels) {
-    const int32_t lines = 280; /* of a place */
+    const int32_t lines = 280; /* of a point */
     return lines / channels < 2 ? 2 : lines / channels > 8 ? 8 : lines / channels;
 }
 
 static size_t strip_scratch(int32_t channels) {
     int32_t tiles = tiles_at_once(channels);
-    return CN__WINOGRAD_FLOATS(channels, tiles) + CN__WINOGRAD_FLOATS(CN__CONV_TILE, tiles);
+    return CN__WINOGRAD_FLOATS(channels, tiles) + CN__WINOGRAD_FLOATS(CN__OC_BLOCK, tiles);
 }
 
 /* Scratch of a weight gradient, in floats. */
@@ -109,55 +160,51 @@ typedef struct weight_parts {
     size_t columns, patches, sums;
 } weight_parts;
 
-/* Sums of one tile of input channels, or of all if there are several steps. */
+/* Sums of one block of input channels, or of all if there are several steps. */
 static weight_parts weight_scratch(const cn__conv_geometry *g, portion p) {
     return (weight_parts){
-        .columns = CN__WINOGRAD_PLACES * CN__WINOGRAD_COLUMNS(p.columns, p.tiles),
-        .patches = CN__WINOGRAD_FLOATS(CN__CONV_TILE, p.tiles),
-        .sums = (p.tile_steps > 1 ? (size_t)g->in_tiles : 1) * CN__WINOGRAD_SUMS(p.columns),
+        .columns = CN__WINOGRAD_POINTS * CN__WINOGRAD_COLUMNS(p.columns, p.tiles),
+        .patches = CN__WINOGRAD_FLOATS(CN__OC_BLOCK, p.tiles),
+        .sums = (p.tile_steps > 1 ? (size_t)g->in_oc_blocks : 1) * CN__WINOGRAD_SUMS(p.columns),
     };
 }
 
-size_t cn__convolution_winograd_scratch(const cn__conv_geometry *g, cn__shape out) {
-    size_t forward = g->winograd.forward ? strip_scratch(g->in) : 0;
-    size_t input = g->winograd.input ? strip_scratch(g->out) : 0;
-    weight_parts parts = {0};
-    if (g->winograd.weight)
-        parts = weight_scratch(g, weight_portion(g->out, out));
-    size_t weight = parts.columns + parts.patches + parts.sums;
-    size_t most = forward > input ? forward : input;
-    return most > weight ? most : weight;
+static size_t scratch_floats(const cn__conv_geometry *g, cn__shape out, cn__conv_pass pass) {
+    if (pass != CN__CONV_WEIGHT_GRAD)
+        return strip_scratch(pass == CN__CONV_FORWARD ? g->in : g->out);
+    weight_parts parts = weight_scratch(g, weight_portion(g->out, out));
+    return parts.columns + parts.patches + parts.sums;
 }
 
 /* ---- strips of outputs ---- */
 
-/* Shares into which tiles of channels are cut, each of which transforms the inputs anew: one where there are items
- * enough for all threads without. */
-static size_t channel_shares(const cn__op *op, size_t items, int32_t tiles) {
+/* Shares into which the blocks of output channels are cut, each of which transforms the inputs anew: one where there
+ * are items enough for all threads without. */
+static size_t channel_shares(const cn__op *op, size_t items, int32_t oc_blocks) {
     size_t threads = (size_t)op->ctx->threads;
     if (items % threads == 0 || items >= 4 * threads)
         return 1;
     size_t shares = (2 * threads + items - 1) / items;
-    return shares < (size_t)tiles ? shares : (size_t)tiles;
+    return shares < (size_t)oc_blocks ? shares : (size_t)oc_blocks;
 }
 
 /* Forward, or for the input's gradient. */
 typedef struct direction {
-    cn__winograd_args args; /* of the first tile of output channels */
+    cn__winograd_args args; /* of the first block of output channels */
     cn__shape out;
-    size_t tile_floats; /* from a tile's weights and biases to the next one's */
-    int32_t tiles;
+    size_t block_floats; /* from a block's weights and biases to the next one's */
+    int32_t oc_blocks;
 } direction;
 
-static cn__winograd_args of_tile(const direction *d, const cn__winograd_args *first, int32_t tile) {
+static cn__winograd_args of_oc_block(const direction *d, const cn__winograd_args *first, int32_t oc_block) {
     cn__winograd_args a = *first;
-    size_t channel = (size_t)tile * CN__CONV_TILE;
+    size_t channel = (size_t)oc_block * CN__OC_BLOCK;
     int32_t left = d->out.channels - (int32_t)channel;
-    a.out_channels = left < CN__CONV_TILE ? left : CN__CONV_TILE;
-    a.weights += (size_t)tile * d->tile_floats;
+    a.out_channels = left < CN__OC_BLOCK ? left : CN__OC_BLOCK;
+    a.weights += (size_t)oc_block * d->block_floats;
     a.out += channel * a.out_channel;
     if (a.bias)
-        a.bias += (size_t)tile * d->tile_floats;
+        a.bias += (size_t)oc_block * d->block_floats;
     if (a.skip)
         a.skip += channel * a.skip_channel;
     if (a.moments)
@@ -184,9 +231,9 @@ static void run_strip(const cn__op *op, const cn__pass *pass, const direction *d
         a.tiles.count = count - a.tiles.tile < step ? count - a.tiles.tile : step;
         a.add_moments = a.tiles.tile > 0;
         op->kernels->winograd_input(&a.tiles, v);
-        for (int32_t tile = (int32_t)((size_t)d->tiles * share / shares);
-             tile < (int32_t)((size_t)d->tiles * (share + 1) / shares); tile++) {
-            cn__winograd_args one = of_tile(d, &a, tile);
+        for (int32_t b = (int32_t)((size_t)d->oc_blocks * share / shares);
+             b < (int32_t)((size_t)d->oc_blocks * (share + 1) / shares); b++) {
+            cn__winograd_args one = of_oc_block(d, &a, b);
             op->kernels->winograd_conv(&one);
         }
     }
@@ -206,46 +253,40 @@ static cn__winograd_tiles input_tiles(const cn__op *op, size_t block) {
     };
 }
 
-static size_t forward_shares(const cn__op *op, const cn__pass *pass) {
+/* (strip, share of the blocks of output channels). */
+static cn__grid forward_grid(const cn__op *op, const cn__pass *pass) {
     const cn__conv_geometry *g = op->geometry;
-    return channel_shares(op, (size_t)pass->blocks * cn__moment_shares(op->out->shape), g->out_tiles);
+    size_t strips = cn__moment_shares(op->out->shape);
+    return (cn__grid){strips, channel_shares(op, (size_t)pass->blocks * strips, g->out_oc_blocks)};
 }
 
-size_t cn__convolution_winograd_forward_items(const cn__op *op, const cn__pass *pass) {
-    return cn__moment_shares(op->out->shape) * forward_shares(op, pass);
-}
-
-void cn__convolution_winograd_forward(const cn__op *op, const cn__pass *pass, size_t block, size_t item) {
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__conv_geometry *g = op->geometry;
     const cn__fmap *out = op->out, *skip = op->post.skip;
-    size_t shares = forward_shares(op, pass), strip = item / shares;
-    direction d = {.out = out->shape, .tile_floats = g->forward_tile_floats, .tiles = g->out_tiles};
-    d.args = (cn__winograd_args){.tiles = input_tiles(op, block),
-                                 .weights = cn__convolution_forward_weights(op, 0),
+    direction d = {.out = out->shape, .block_floats = g->forward_block_floats, .oc_blocks = g->out_oc_blocks};
+    d.args = (cn__winograd_args){.tiles = input_tiles(op, at.block),
+                                 .weights = cn__convolution_forward_filters(op, 0),
                                  .bias = cn__convolution_bias(op, 0),
-                                 .out = cn__fmap_plane(out, block, 0).data,
+                                 .out = cn__fmap_plane(out, at.block, 0).data,
                                  .out_channel = out->channel,
                                  .out_row = out->row,
                                  .relu = op->post.relu};
     if (skip) {
-        d.args.skip = cn__fmap_plane(skip, block, 0).data;
+        d.args.skip = cn__fmap_plane(skip, at.block, 0).data;
         d.args.skip_channel = skip->channel;
         d.args.skip_row = skip->row;
     }
     if (cn__convolution_gathers(op, pass))
-        d.args.moments = cn__moments_of(op, out->shape, block, strip, 0);
-    run_strip(op, pass, &d, strip, item % shares, shares);
+        d.args.moments = cn__moments_of(op, out->shape, at.block, at.outer, 0);
+    run_strip(op, pass, &d, at.outer, at.inner, forward_grid(op, pass).inner);
 }
 
-/* ---- the input's gradient: a convolution of the output's, zeros around it, with the filters turned ---- */
+/* ---- the input's gradient: a convolution of the output's, zeros around it, with the filters rotated by 180° ---- */
 
-static size_t input_shares(const cn__op *op, const cn__pass *pass) {
+static cn__grid input_grid(const cn__op *op, const cn__pass *pass) {
     const cn__conv_geometry *g = op->geometry;
-    return channel_shares(op, (size_t)pass->blocks * cn__moment_shares(op->in[0]->shape), g->in_tiles);
-}
-
-size_t cn__convolution_winograd_input_items(const cn__op *op, const cn__pass *pass) {
-    return cn__moment_shares(op->in[0]->shape) * input_shares(op, pass);
+    size_t strips = cn__moment_shares(op->in[0]->shape);
+    return (cn__grid){strips, channel_shares(op, (size_t)pass->blocks * strips, g->in_oc_blocks)};
 }
 
 static cn__winograd_tiles gradient_tiles(const cn__op *op, size_t block) {
@@ -258,39 +299,39 @@ static cn__winograd_tiles gradient_tiles(const cn__op *op, size_t block) {
                                 .width = d_out->shape.width};
 }
 
-void cn__convolution_winograd_input(const cn__op *op, const cn__pass *pass, size_t block, size_t item) {
+static void input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
     const cn__conv_geometry *g = op->geometry;
     const cn__fmap *d_in = op->d_in[0];
-    size_t shares = input_shares(op, pass);
-    direction d = {.out = d_in->shape, .tile_floats = g->backward_tile_floats, .tiles = g->in_tiles};
-    d.args = (cn__winograd_args){.tiles = gradient_tiles(op, block),
-                                 .weights = cn__convolution_backward_winograd(op, 0),
-                                 .out = cn__fmap_plane(d_in, block, 0).data,
+    direction d = {.out = d_in->shape, .block_floats = g->input_block_floats, .oc_blocks = g->in_oc_blocks};
+    d.args = (cn__winograd_args){.tiles = gradient_tiles(op, at.block),
+                                 .weights = cn__convolution_input_filters(op, 0),
+                                 .out = cn__fmap_plane(d_in, at.block, 0).data,
                                  .out_channel = d_in->channel,
                                  .out_row = d_in->row,
                                  .accumulate = op->accumulate[0]};
     for (int i = 0; i < 2; i++)
         d.args.tiles.first[i] = c->padding[i] - 2;
-    run_strip(op, pass, &d, item / shares, item % shares, shares);
+    run_strip(op, pass, &d, at.outer, at.inner, input_grid(op, pass).inner);
 }
 
 /* ---- the weights ---- */
 
-size_t cn__convolution_winograd_weight_items(const cn__op *op, const cn__pass *pass) {
+/* (share of the blocks of input channels). */
+static cn__grid weight_grid(const cn__op *op, const cn__pass *pass) {
     const cn__conv_geometry *g = op->geometry;
-    return channel_shares(op, (size_t)pass->blocks, g->in_tiles);
+    return (cn__grid){channel_shares(op, (size_t)pass->blocks, g->in_oc_blocks), 1};
 }
 
-/* A tile of input channels and the portion of output channels from `column` on, with the tiles that args holds. */
-static void weight_tile(const cn__op *op, size_t block, int32_t column, int32_t tile, cn__winograd_weight_args args,
-                        float *v, float *gradient, bool accumulate) {
+/* A block of input channels and the portion of output channels from `column` on, with the tiles that args holds. */
+static void weight_block(const cn__op *op, size_t block, int32_t column, int32_t ic_block,
+                         cn__winograd_weight_args args, float *v, float *gradient, bool accumulate) {
     const cn__conv_geometry *g = op->geometry;
     cn__shape out = op->out->shape;
     cn__winograd_tiles x = input_tiles(op, block);
-    int32_t channel = tile * CN__CONV_TILE;
+    int32_t channel = ic_block * CN__OC_BLOCK;
     x.data += (size_t)channel * x.channel;
-    x.channels = g->in - channel < CN__CONV_TILE ? g->in - channel : CN__CONV_TILE;
+    x.channels = g->in - channel < CN__OC_BLOCK ? g->in - channel : CN__OC_BLOCK;
     cut(&x, out.height, out.width);
     x.tile = args.tiles.tile;
     x.count = args.tiles.count;
@@ -305,30 +346,49 @@ static void weight_tile(const cn__op *op, size_t block, int32_t column, int32_t 
                                             (size_t)g->in * 9, accumulate);
 }
 
-void cn__convolution_winograd_weight(const cn__op *op, const cn__pass *pass, size_t block, size_t item, float *gradient,
-                                     bool accumulate) {
+static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums, bool accumulate) {
     const cn__conv_geometry *g = op->geometry;
     cn__shape out = op->out->shape;
-    size_t shares = cn__convolution_winograd_weight_items(op, pass);
+    size_t shares = weight_grid(op, pass).outer;
+    int32_t first = (int32_t)((size_t)g->in_oc_blocks * at.outer / shares);
+    int32_t end = (int32_t)((size_t)g->in_oc_blocks * (at.outer + 1) / shares);
     portion p = weight_portion(g->out, out);
     weight_parts parts = weight_scratch(g, p);
     int32_t count = tiles_of(out.height, out.width);
-    float *d = pass->scratch, *v = d + parts.columns, *sums = v + parts.patches;
-    cn__winograd_tiles dy = gradient_tiles(op, block);
+    float *d = pass->scratch, *v = d + parts.columns, *points = v + parts.patches;
+    cn__winograd_tiles dy = gradient_tiles(op, at.block);
     cut(&dy, out.height, out.width);
     for (int32_t column = 0; column < g->out; column += p.columns) {
         dy.channels = g->out - column < p.columns ? g->out - column : p.columns;
         for (dy.tile = 0; dy.tile < count; dy.tile += p.tiles) {
             dy.count = count - dy.tile < p.tiles ? count - dy.tile : p.tiles;
             op->kernels->winograd_gradient(&dy, d);
-            for (int32_t tile = (int32_t)((size_t)g->in_tiles * item / shares);
-                 tile < (int32_t)((size_t)g->in_tiles * (item + 1) / shares); tile++) {
-                cn__winograd_weight_args args = {
-                    .tiles = dy, .lanes = cn__pass_lanes(pass, block), .d = d, .columns = dy.channels, .sums = sums};
-                args.sums += p.tile_steps > 1 ? (size_t)tile * CN__WINOGRAD_SUMS(p.columns) : 0;
-                weight_tile(op, block, column, tile, args, v, gradient, accumulate);
+            for (int32_t b = first; b < end; b++) {
+                cn__winograd_weight_args args = {.tiles = dy,
+                                                 .lanes = cn__pass_lanes(pass, at.block),
+                                                 .d = d,
+                                                 .columns = dy.channels,
+                                                 .sums = points};
+                args.sums += p.tile_steps > 1 ? (size_t)b * CN__WINOGRAD_SUMS(p.columns) : 0;
+                weight_block(op, at.block, column, b, args, v, sums, accumulate);
             }
         }
         dy.data += (size_t)p.columns * dy.channel;
     }
 }
+
+const cn__conv_algorithm cn__convolution_winograd = {
+    .name = "winograd",
+    .applies = applies,
+    .zero_border = true,
+    .filter_floats = filter_floats,
+    .pack_forward = pack_forward,
+    .pack_input_grad = pack_input_grad,
+    .scratch_floats = scratch_floats,
+    .forward_grid = forward_grid,
+    .forward = forward,
+    .input_grid = input_grid,
+    .input_grad = input_grad,
+    .weight_grid = weight_grid,
+    .weight_grad = weight_grad,
+};

@@ -121,7 +121,7 @@ static void take_strip(const cn__op *op, size_t block, size_t index, strip *s) {
     s->op.out = s->op.d_out = &s->out;
 }
 
-/* The same for a run: only this strip, in the thread's scratch. */
+/* The same for a pass: only this strip, in the thread's scratch. */
 static void begin_strip(const cn__op *op, const cn__pass *pass, size_t block, size_t index, strip *s) {
     take_strip(op, block, index, s);
     s->out.data = pass->scratch;
@@ -143,16 +143,17 @@ static cn_status bind(cn__op *op) {
     return cn__convolution_fill(&s.op);
 }
 
-/* ---- phases ---- */
+/* ---- stages ---- */
 
-static size_t strip_items(const cn__op *op, const cn__pass *pass) {
-    return (size_t)pass->blocks * strips_of(op);
+static cn__grid strip_grid(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return (cn__grid){strips_of(op), 1};
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     strip s;
-    size_t block = item / strips_of(op);
-    begin_strip(op, pass, block, item % strips_of(op), &s);
+    size_t block = at.block;
+    begin_strip(op, pass, block, at.outer, &s);
     cn__convolution_forward_block(&s.op, &s.pass);
     for (size_t channel = 0; channel < (size_t)op->out->shape.channels; channel++) {
         cn__plane pool = cn__fmap_plane(op->out, block, channel);
@@ -162,9 +163,9 @@ static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
     }
 }
 
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     strip s;
-    size_t block = item / strips_of(op), index = item % strips_of(op);
+    size_t block = at.block, index = at.outer;
     begin_strip(op, pass, block, index, &s);
     for (size_t channel = 0; channel < (size_t)op->out->shape.channels; channel++) {
         cn__plane pool = cn__fmap_plane(op->d_out, block, channel);
@@ -175,14 +176,14 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
     cn__convolution_backward_block(&s.op, &s.pass, strip_sums(op, block, index));
 }
 
-static size_t sum_items(const cn__op *op, const cn__pass *pass) {
+static cn__grid sum_grid(const cn__op *op, const cn__pass *pass) {
     (void)pass;
-    return (parameter_count(layer_of(op)) + SUMS - 1) / SUMS;
+    return (cn__grid){(parameter_count(layer_of(op)) + SUMS - 1) / SUMS, 1};
 }
 
-static void add_strips(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t end = (item + 1) * SUMS, count = parameter_count(layer_of(op)), weights = weight_count(layer_of(op));
-    for (size_t i = item * SUMS; i < end && i < count; i++) {
+static void add_strips(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t end = (at.outer + 1) * SUMS, count = parameter_count(layer_of(op)), weights = weight_count(layer_of(op));
+    for (size_t i = at.outer * SUMS; i < end && i < count; i++) {
         float sum = 0.0f;
         for (size_t block = 0; block < (size_t)pass->blocks; block++)
             for (size_t index = 0; index < strips_of(op); index++)
@@ -196,8 +197,8 @@ const cn__layer_impl cn__convolution_with_pool = {
     .requirements = requirements,
     .bind = bind,
     .unbind = cn__convolution_unbind,
-    .prepare = {cn__convolution_pack_items, cn__convolution_pack, CN__SCOPE_DEFERRED},
-    .forward = {{strip_items, forward, CN__SCOPE_LOCAL}, {cn__border_items, cn__border, CN__SCOPE_LOCAL}},
-    .backward = {{strip_items, backward, CN__SCOPE_LOCAL}, {sum_items, add_strips, CN__SCOPE_DEFERRED}},
+    .prepare = {cn__convolution_pack_grid, cn__convolution_pack, CN__SCOPE_DEFERRED},
+    .forward = {{strip_grid, forward, CN__SCOPE_LOCAL}, {cn__border_planes, cn__border, CN__SCOPE_LOCAL}},
+    .backward = {{strip_grid, backward, CN__SCOPE_LOCAL}, {sum_grid, add_strips, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,
 };

@@ -137,36 +137,31 @@ static void finalize(const cn__op *op, const cn__pass *pass, size_t channel) {
     fill(center + CN__LANES, 1.0 / sqrt(variance + eps));
 }
 
-static size_t planes_to_measure(const cn__op *op, const cn__pass *pass) {
-    return uses_batch(op, pass) ? cn__items_in_planes(op, pass) : 0;
+static cn__grid planes_to_measure(const cn__op *op, const cn__pass *pass) {
+    return uses_batch(op, pass) ? cn__in_planes(op, pass) : (cn__grid){0, 0};
 }
 
-static size_t channel_items(const cn__op *op, const cn__pass *pass) {
-    (void)pass;
-    return cn__norm_items((size_t)op->out->shape.channels);
-}
-
-static void settle_channels(const cn__op *op, const cn__pass *pass, size_t item) {
-    cn__norm_each(op, pass, item, (size_t)op->out->shape.channels, finalize);
+static void finalize_channels(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__norm_each_channel(op, pass, at, finalize);
 }
 
 /* ---- backward ---- */
 
-static void settle_back(const cn__op *op, const cn__pass *pass, size_t channel) {
+static void finalize_backward(const cn__op *op, const cn__pass *pass, size_t channel) {
     double sum_dz = cn__norm_channel_sum(op, pass, channel, 0), sum_dzx = cn__norm_channel_sum(op, pass, channel, 1);
     double inv = (double)cn__norm_center(op, 0, channel)[CN__LANES];
     double share = (double)cn__norm_weight(op, channel) / channel_values(op, pass);
-    float *slope = cn__norm_backward_coefficients(op, 0, channel);
+    float *b = cn__norm_backward_coefficients(op, 0, channel);
     if (((const cn__norm_layer *)op->layer)->affine) {
         op->gradient[0][channel] = (float)sum_dzx;
         op->gradient[1][channel] = (float)sum_dz;
     }
-    fill(slope, -share * sum_dzx * inv);
-    fill(slope + CN__LANES, -share * sum_dz);
+    fill(b, -share * sum_dzx * inv);
+    fill(b + CN__LANES, -share * sum_dz);
 }
 
-static void settle_channels_back(const cn__op *op, const cn__pass *pass, size_t item) {
-    cn__norm_each(op, pass, item, (size_t)op->out->shape.channels, settle_back);
+static void finalize_channels_backward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__norm_each_channel(op, pass, at, finalize_backward);
 }
 
 /* ---- the layer ---- */
@@ -174,11 +169,11 @@ static void settle_channels_back(const cn__op *op, const cn__pass *pass, size_t 
 static const cn__layer_impl batch = {
     .requirements = cn__norm_requirements,
     .forward = {{planes_to_measure, cn__norm_measure, CN__SCOPE_LOCAL},
-                {channel_items, settle_channels, CN__SCOPE_GLOBAL},
-                {cn__items_in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
-    .backward = {{cn__items_in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
-                 {channel_items, settle_channels_back, CN__SCOPE_GLOBAL},
-                 {cn__norm_wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
+                {cn__norm_channels, finalize_channels, CN__SCOPE_GLOBAL},
+                {cn__in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
+    .backward = {{cn__in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
+                 {cn__norm_channels, finalize_channels_backward, CN__SCOPE_GLOBAL},
+                 {cn__wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
     .backward_reads_in = true,
 };
 

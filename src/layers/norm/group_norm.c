@@ -34,14 +34,15 @@ static size_t groups(const cn__op *op) {
     return (size_t)((const cn__norm_layer *)op->layer)->groups;
 }
 
-static cell cell_of(const cn__op *op, size_t index) {
+static cell cell_of(const cn__op *op, cn__item at) {
     size_t channels = (size_t)op->out->shape.channels / groups(op);
-    return (cell){index / groups(op), index % groups(op) * channels, channels,
+    return (cell){at.block, at.outer * channels, channels,
                   (double)channels * op->out->shape.height * op->out->shape.width};
 }
 
-static size_t cell_items(const cn__op *op, const cn__pass *pass) {
-    return (size_t)pass->blocks * groups(op);
+static cn__grid cells(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return (cn__grid){groups(op), 1};
 }
 
 /* ---- forward ---- */
@@ -68,8 +69,8 @@ static void combine(const cn__op *op, cell at, double mean[CN__LANES], double m2
     }
 }
 
-static void finalize(const cn__op *op, const cn__pass *pass, size_t index) {
-    cell at = cell_of(op, index);
+static void finalize(const cn__op *op, const cn__pass *pass, cn__item item) {
+    cell at = cell_of(op, item);
     double eps = (double)((const cn__norm_layer *)op->layer)->eps, mean[CN__LANES], m2[CN__LANES];
     float *center = cn__norm_center(op, at.block, at.first), *inv = center + CN__LANES;
     (void)pass;
@@ -82,8 +83,8 @@ static void finalize(const cn__op *op, const cn__pass *pass, size_t index) {
 
 /* ---- backward ---- */
 
-static void settle_back(const cn__op *op, const cn__pass *pass, size_t index) {
-    cell at = cell_of(op, index);
+static void finalize_backward(const cn__op *op, const cn__pass *pass, cn__item item) {
+    cell at = cell_of(op, item);
     const float *inv = cn__norm_center(op, at.block, at.first) + CN__LANES;
     float *b = cn__norm_backward_coefficients(op, at.block, at.first), *c = b + CN__LANES;
     double sum_dz[CN__LANES] = {0}, sum_dzx[CN__LANES] = {0};
@@ -102,31 +103,30 @@ static void settle_back(const cn__op *op, const cn__pass *pass, size_t index) {
     }
 }
 
-static void settle_weights(const cn__op *op, const cn__pass *pass, size_t channel) {
+static void parameter_gradient(const cn__op *op, const cn__pass *pass, size_t channel) {
     op->gradient[0][channel] = (float)cn__norm_channel_sum(op, pass, channel, 1);
     op->gradient[1][channel] = (float)cn__norm_channel_sum(op, pass, channel, 0);
 }
 
-static size_t weight_items(const cn__op *op, const cn__pass *pass) {
-    (void)pass;
-    return ((const cn__norm_layer *)op->layer)->affine ? cn__norm_items((size_t)op->out->shape.channels) : 0;
+static cn__grid parameter_grid(const cn__op *op, const cn__pass *pass) {
+    return ((const cn__norm_layer *)op->layer)->affine ? cn__norm_channels(op, pass) : (cn__grid){0, 0};
 }
 
-static void settle_channels_back(const cn__op *op, const cn__pass *pass, size_t item) {
-    cn__norm_each(op, pass, item, (size_t)op->out->shape.channels, settle_weights);
+static void parameter_gradients(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__norm_each_channel(op, pass, at, parameter_gradient);
 }
 
 /* ---- the layer ---- */
 
 static const cn__layer_impl batch = {
     .requirements = cn__norm_requirements,
-    .forward = {{cn__items_in_planes, cn__norm_measure, CN__SCOPE_LOCAL},
-                {cell_items, finalize, CN__SCOPE_LOCAL},
-                {cn__items_in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
-    .backward = {{cn__items_in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
-                 {weight_items, settle_channels_back, CN__SCOPE_DEFERRED},
-                 {cell_items, settle_back, CN__SCOPE_LOCAL},
-                 {cn__norm_wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
+    .forward = {{cn__in_planes, cn__norm_measure, CN__SCOPE_LOCAL},
+                {cells, finalize, CN__SCOPE_LOCAL},
+                {cn__in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
+    .backward = {{cn__in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
+                 {parameter_grid, parameter_gradients, CN__SCOPE_DEFERRED},
+                 {cells, finalize_backward, CN__SCOPE_LOCAL},
+                 {cn__wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
     .backward_reads_in = true,
 };
 

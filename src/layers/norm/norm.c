@@ -5,7 +5,8 @@
 
 extern const cn__layer_type cn__batch_norm_type, cn__group_norm_type;
 
-#define PAIR (2 * CN__LANES) /* floats of two lines */
+#define PAIR     (2 * CN__LANES) /* floats of two lines */
+#define CHANNELS 32              /* that are finalized by an item */
 
 static const cn__norm_layer *norm_of(const cn__op *op) {
     return (const cn__norm_layer *)op->layer;
@@ -95,7 +96,7 @@ float *cn__norm_backward_coefficients(const cn__op *op, size_t block, size_t cha
     return cell_of(op, block, channel) + PAIR;
 }
 
-/* ---- settling ---- */
+/* ---- finalizing ---- */
 
 double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t channel, int which) {
     double lane[CN__LANES] = {0};
@@ -110,13 +111,15 @@ double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t chann
     return lane[0];
 }
 
-size_t cn__norm_items(size_t count) {
-    return (count + CN__NORM_CELLS - 1) / CN__NORM_CELLS;
+cn__grid cn__norm_channels(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return (cn__grid){((size_t)op->out->shape.channels + CHANNELS - 1) / CHANNELS, 1};
 }
 
-void cn__norm_each(const cn__op *op, const cn__pass *pass, size_t item, size_t count, cn__norm_finalize *finalize) {
-    for (size_t cell = item * CN__NORM_CELLS; cell < (item + 1) * CN__NORM_CELLS && cell < count; cell++)
-        finalize(op, pass, cell);
+void cn__norm_each_channel(const cn__op *op, const cn__pass *pass, cn__item at, cn__norm_finalize *finalize) {
+    size_t channels = (size_t)op->out->shape.channels, end = (at.outer + 1) * CHANNELS;
+    for (size_t channel = at.outer * CHANNELS; channel < end && channel < channels; channel++)
+        finalize(op, pass, channel);
 }
 
 /* ---- planes ---- */
@@ -139,8 +142,8 @@ static void take_moments(const cn__op *op, size_t block, size_t channel, float *
     }
 }
 
-void cn__norm_measure(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)norm_of(op)->channels, block = item / channels, channel = item % channels;
+void cn__norm_measure(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     float *sums = cn__norm_sums(op, block, channel);
     (void)pass;
     if (op->moments) {
@@ -164,8 +167,8 @@ static cn__pointwise_args plane_args(const cn__op *op, const cn__pass *pass, siz
     return args;
 }
 
-void cn__norm_apply(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)norm_of(op)->channels, block = item / channels, channel = item % channels;
+void cn__norm_apply(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pointwise_args args = plane_args(op, pass, block, channel);
     if (op->post.skip)
         args.skip = cn__fmap_plane(op->post.skip, block, channel);
@@ -173,8 +176,8 @@ void cn__norm_apply(const cn__op *op, const cn__pass *pass, size_t item) {
     cn__fmap_border(op->out, block, channel);
 }
 
-void cn__norm_reduce(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)norm_of(op)->channels, block = item / channels, channel = item % channels;
+void cn__norm_reduce(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pointwise_args args = plane_args(op, pass, block, channel);
     float *sums = cn__norm_sums(op, block, channel);
     cn__plane d_skip = {NULL, 0};
@@ -184,12 +187,8 @@ void cn__norm_reduce(const cn__op *op, const cn__pass *pass, size_t item) {
                              sums + CN__LANES);
 }
 
-size_t cn__norm_wanted_planes(const cn__op *op, const cn__pass *pass) {
-    return op->d_in[0] ? cn__items_in_planes(op, pass) : 0;
-}
-
-void cn__norm_backward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)norm_of(op)->channels, block = item / channels, channel = item % channels;
+void cn__norm_backward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pointwise_args args = plane_args(op, pass, block, channel);
     const float *b = cn__norm_backward_coefficients(op, block, channel);
     /* Where norm_reduce has left it. */

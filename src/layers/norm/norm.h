@@ -1,11 +1,11 @@
 /* norm.h: what batch_norm.c and group_norm.c share: one struct, the passes over planes, and how these find what the
  * statistics came to.
  *
- * Both work in three phases. Planes are read and each leaves two lines of 16 sums, one a lane: forward a lane's mean
+ * Both work in three stages. Each plane is read and leaves two lines of 16 sums, one for each lane: forward a lane's mean
  * and m2 = Σ (x - mean)², backward Σ dz and Σ dz·x̂. Then each *cell*, the planes that share a mean and variance (a
- * channel of all blocks, or a group of a block), is settled from its sums: forward it gets center = mean and inv = 1 /
- * sqrt(variance + eps), backward b and c of dx = inv · (weight·dz + b·(x - center) + c). With these the planes are gone
- * through again.
+ * channel of all blocks, or a group of a block), is finalized from its sums: forward it gets center = mean and inv = 1 /
+ * sqrt(variance + eps), backward b and c of dx = inv · (weight·dz + b·(x - center) + c). With these each plane is
+ * normalised, or its gradient computed.
  */
 #ifndef CN_NORM_H
 #define CN_NORM_H
@@ -41,17 +41,15 @@ float cn__norm_weight(const cn__op *op, size_t channel);
 /* Line `which` of a channel's sums added up over blocks, then lanes. Lanes without an image do not count. */
 double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t channel, int which);
 
-/* Settling goes over `count` cells, CN__NORM_CELLS an item: a few are not worth waking a thread for. */
-#define CN__NORM_CELLS 32
-typedef void cn__norm_finalize(const cn__op *op, const cn__pass *pass, size_t cell);
-size_t cn__norm_items(size_t count);
-void cn__norm_each(const cn__op *op, const cn__pass *pass, size_t item, size_t count, cn__norm_finalize *finalize);
+/* Finalizing goes over the channels, 32 an item: a few are not worth waking a thread for. */
+typedef void cn__norm_finalize(const cn__op *op, const cn__pass *pass, size_t channel);
+cn__grid cn__norm_channels(const cn__op *op, const cn__pass *pass); /* as many items as the channels make */
+void cn__norm_each_channel(const cn__op *op, const cn__pass *pass, cn__item at, cn__norm_finalize *finalize);
 
-/* Phases over planes. */
-void cn__norm_measure(const cn__op *op, const cn__pass *pass, size_t item);
-void cn__norm_apply(const cn__op *op, const cn__pass *pass, size_t item);
-void cn__norm_reduce(const cn__op *op, const cn__pass *pass, size_t item);
-size_t cn__norm_wanted_planes(const cn__op *op, const cn__pass *pass); /* those of d_in, if that is wanted */
-void cn__norm_backward(const cn__op *op, const cn__pass *pass, size_t item);
+/* Stages over planes. */
+void cn__norm_measure(const cn__op *op, const cn__pass *pass, cn__item at);
+void cn__norm_apply(const cn__op *op, const cn__pass *pass, cn__item at);
+void cn__norm_reduce(const cn__op *op, const cn__pass *pass, cn__item at);
+void cn__norm_backward(const cn__op *op, const cn__pass *pass, cn__item at);
 
 #endif

@@ -38,8 +38,8 @@ static bool window(const cn_layer *layer, cn__shape in, cn__window *window) {
     return true;
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pool_args args = cn__pool2d_args(op);
     (void)pass;
     op->kernels->adaptive_avg_pool(&args, cn__fmap_plane(op->in[0], block, channel),
@@ -47,8 +47,8 @@ static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
     cn__fmap_border(op->out, block, channel);
 }
 
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pool_args args = cn__pool2d_args(op);
     (void)pass;
     op->kernels->adaptive_avg_pool_backward(&args, cn__fmap_plane(op->d_out, block, channel),
@@ -56,8 +56,8 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
 }
 
 static const cn__layer_impl batch = {
-    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
-    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+    .forward = {{cn__out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__out_planes, backward, CN__SCOPE_LOCAL}},
 };
 
 const cn__layer_type cn__adaptive_avg_pool2d_type = {

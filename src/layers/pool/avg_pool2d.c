@@ -25,16 +25,16 @@ static cn_status validate(cn_layer *layer) {
     return CN_OK;
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pool_args args = cn__pool2d_args(op);
     (void)pass;
     op->kernels->avg_pool(&args, cn__fmap_plane(op->in[0], block, channel), cn__fmap_plane(op->out, block, channel));
     cn__fmap_border(op->out, block, channel);
 }
 
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pool_args args = cn__pool2d_args(op);
     (void)pass;
     op->kernels->avg_pool_backward(&args, cn__fmap_plane(op->d_out, block, channel),
@@ -42,8 +42,8 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
 }
 
 static const cn__layer_impl batch = {
-    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
-    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+    .forward = {{cn__out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__out_planes, backward, CN__SCOPE_LOCAL}},
 };
 
 const cn__layer_type cn__avg_pool2d_type = {

@@ -15,8 +15,8 @@ static const cn__attr attrs[] = {
     {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pool_args args = cn__pool2d_args(op);
     (void)pass;
     op->kernels->max_pool(&args, cn__fmap_plane(op->in[0], block, channel), cn__fmap_plane(op->out, block, channel));
@@ -31,8 +31,8 @@ static bool tiles_input(const cn__pool_args *a) {
     return tiles;
 }
 
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     cn__pool_args args = cn__pool2d_args(op);
     (void)pass;
     args.overwrite = !op->accumulate[0] && tiles_input(&args);
@@ -44,8 +44,8 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
 }
 
 static const cn__layer_impl batch = {
-    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
-    .backward = {{cn__items_out_planes, backward, CN__SCOPE_LOCAL}},
+    .forward = {{cn__out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__out_planes, backward, CN__SCOPE_LOCAL}},
     .backward_reads_in = true,
     .backward_reads_out = true,
 };

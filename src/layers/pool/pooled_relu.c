@@ -23,20 +23,16 @@ static uint8_t *which_of(const cn__op *op, size_t block, size_t channel) {
     return (uint8_t *)cn__saved(op, block) + channel * pixels * CN__LANES;
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     (void)pass;
     op->kernels->max_pool2(cn__fmap_plane(op->in[0], block, channel), cn__fmap_plane(op->out, block, channel),
                            op->out->shape.height, op->out->shape.width, true, which_of(op, block, channel));
     cn__fmap_border(op->out, block, channel);
 }
 
-static size_t wanted_planes(const cn__op *op, const cn__pass *pass) {
-    return op->d_in[0] ? cn__items_out_planes(op, pass) : 0;
-}
-
-static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
-    size_t channels = (size_t)op->out->shape.channels, block = item / channels, channel = item % channels;
+static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t block = at.block, channel = at.outer;
     (void)pass;
     op->kernels->max_pool2_backward(which_of(op, block, channel), cn__fmap_plane(op->d_out, block, channel),
                                     cn__fmap_plane(op->d_in[0], block, channel), op->out->shape.height,
@@ -46,6 +42,6 @@ static void backward(const cn__op *op, const cn__pass *pass, size_t item) {
 const cn__layer_impl cn__relu_with_pool = {
     .takes_pool = takes_pool,
     .requirements = requirements,
-    .forward = {{cn__items_out_planes, forward, CN__SCOPE_LOCAL}},
-    .backward = {{wanted_planes, backward, CN__SCOPE_LOCAL}},
+    .forward = {{cn__out_planes, forward, CN__SCOPE_LOCAL}},
+    .backward = {{cn__wanted_planes, backward, CN__SCOPE_LOCAL}},
 };

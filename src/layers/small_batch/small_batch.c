@@ -24,20 +24,20 @@ void cn__nchw16c_unpack(const cn__fmap *map, float *image_chw) {
 
 /* ---- stages ---- */
 
-size_t cn__small_batch_one_item(const cn__op *op, const cn__pass *pass) {
+cn__grid cn__small_batch_one_item(const cn__op *op, const cn__pass *pass) {
     (void)op;
     (void)pass;
-    return 1;
+    return (cn__grid){1, 1};
 }
 
-size_t cn__small_batch_border_items(const cn__op *op, const cn__pass *pass) {
+cn__grid cn__small_batch_border_grid(const cn__op *op, const cn__pass *pass) {
     (void)pass;
-    return op->out->pad[0] > 0 || op->out->pad[1] > 0;
+    return (cn__grid){op->out->pad[0] > 0 || op->out->pad[1] > 0, 1};
 }
 
-void cn__small_batch_border(const cn__op *op, const cn__pass *pass, size_t item) {
+void cn__small_batch_border(const cn__op *op, const cn__pass *pass, cn__item at) {
     (void)pass;
-    (void)item;
+    (void)at;
     for (size_t plane = 0; plane < (size_t)op->out->shape.channels; plane++)
         cn__fmap_border(op->out, 0, plane);
 }

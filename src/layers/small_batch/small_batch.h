@@ -15,10 +15,10 @@ static inline size_t cn__small_batch_planes(int32_t channels) {
     return ((size_t)channels + CN__LANES - 1) / CN__LANES;
 }
 
-/* Fills the borders of all planes of op->out, as an item of its own: a stage. */
-size_t cn__small_batch_border_items(const cn__op *op, const cn__pass *pass); /* 0 without a border */
-void cn__small_batch_border(const cn__op *op, const cn__pass *pass, size_t item);
+/* A stage that fills the borders of all planes of op->out, as one item. */
+cn__grid cn__small_batch_border_grid(const cn__op *op, const cn__pass *pass); /* none without a border */
+void cn__small_batch_border(const cn__op *op, const cn__pass *pass, cn__item at);
 /* For stages that are not worth sharing out. */
-size_t cn__small_batch_one_item(const cn__op *op, const cn__pass *pass);
+cn__grid cn__small_batch_one_item(const cn__op *op, const cn__pass *pass);
 
 #endif

@@ -1,6 +1,6 @@
-/* small_batch_convolution.c: Conv2d and Linear with channels in the lanes. Packed are, for each plane of outputs, the
- * weights as kernels read them, [plane of inputs][tap][channel of the plane][16 outputs], and for all a line of biases
- * each; a norm of fixed statistics that follows is folded in. */
+/* small_batch_convolution.c: Conv2d and Linear with channels in the lanes. For each plane of outputs, packed memory
+ * holds the weights as kernels read them, [plane of inputs][tap][channel of the plane][16 outputs]; behind those of all
+ * planes come their biases, a line for each. A norm of fixed statistics that follows is folded in. */
 #include "layers/small_batch/small_batch.h"
 #include "layers/conv/convolution.h"
 
@@ -74,14 +74,14 @@ static void pack_lane(const cn__convolution *c, const float *from, double scale,
                 *to = (float)((double)from[(size_t)i * taps + t] * scale);
 }
 
-static size_t pack_items(const cn__op *op, const cn__pass *pass) {
+static cn__grid pack_grid(const cn__op *op, const cn__pass *pass) {
     (void)pass;
-    return cn__small_batch_planes(layer_of(op)->out_channels);
+    return (cn__grid){cn__small_batch_planes(layer_of(op)->out_channels), 1};
 }
 
-static void pack(const cn__op *op, const cn__pass *pass, size_t plane) {
+static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__convolution *c = layer_of(op);
-    size_t terms = (size_t)c->in_channels * tap_count(c);
+    size_t terms = (size_t)c->in_channels * tap_count(c), plane = at.outer;
     (void)pass;
     for (size_t lane = 0; lane < CN__LANES; lane++) {
         size_t o = plane * CN__LANES + lane;
@@ -101,21 +101,21 @@ static bool shares_rows(const cn__op *op) {
     return op->out->shape.height >= op->out->shape.channels;
 }
 
-static size_t shares(const cn__op *op, const cn__pass *pass) {
+static cn__grid shares(const cn__op *op, const cn__pass *pass) {
     cn__shape out = op->out->shape;
     int64_t worth = multiply_adds(op->layer, op->in[0]->shape, out) / MIN_PRODUCTS;
     int64_t most = shares_rows(op) ? out.height : out.channels;
     (void)pass;
     most = most < op->ctx->threads ? most : op->ctx->threads;
-    return worth < 1 ? 1 : (size_t)(worth < most ? worth : most);
+    return (cn__grid){worth < 1 ? 1 : (size_t)(worth < most ? worth : most), 1};
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t share) {
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__convolution *c = layer_of(op);
     const geometry *g = op->geometry;
     const cn__fmap *in = op->in[0], *out = op->out, *skip = op->post.skip;
-    size_t whole = (size_t)(shares_rows(op) ? out->shape.height : out->shape.channels), count = shares(op, pass);
-    size_t first = share * whole / count, end = (share + 1) * whole / count;
+    size_t whole = (size_t)(shares_rows(op) ? out->shape.height : out->shape.channels), count = shares(op, pass).outer;
+    size_t first = at.outer * whole / count, end = (at.outer + 1) * whole / count;
     size_t row = shares_rows(op) ? first : 0, plane = shares_rows(op) ? 0 : first;
     int32_t left = c->out_channels - (int32_t)(plane * CN__LANES), most = (int32_t)((end - first) * CN__LANES);
     cn__channel_conv_args args = {
@@ -159,7 +159,7 @@ const cn__layer_impl cn__convolution_small_batch = {
     .requirements = requirements,
     .bind = bind,
     .unbind = unbind,
-    .prepare = {pack_items, pack, CN__SCOPE_DEFERRED},
+    .prepare = {pack_grid, pack, CN__SCOPE_DEFERRED},
     .forward = {{shares, forward, CN__SCOPE_LOCAL},
-                {cn__small_batch_border_items, cn__small_batch_border, CN__SCOPE_LOCAL}},
+                {cn__small_batch_border_grid, cn__small_batch_border, CN__SCOPE_LOCAL}},
 };

@@ -1,13 +1,13 @@
 /* small_batch_norms.c: norms with channels in the lanes. Every lane has its own factors, so a plane is normalised in one
  * sweep: y = relu((x - center) · scale + shift + skip). Batch norm knows them beforehand; group norm measures the
- * image: a plane leaves the mean and m2 = Σ (x - mean)² of its lanes, then each group of channels settles its own. */
+ * image: a plane leaves the mean and m2 = Σ (x - mean)² of its lanes, then each group of channels finalizes its own. */
 #include "layers/small_batch/small_batch.h"
 #include "layers/norm/norm.h"
 #include <math.h>
 
 /* Lines of a plane in kept memory, and of the parameters in packed. */
 enum { CENTER, SCALE, SHIFT, LINES };
-enum { MEAN = CENTER, M2 = SCALE }; /* until they are settled */
+enum { MEAN = CENTER, M2 = SCALE }; /* until they are finalized */
 enum { WEIGHT, BIAS, PARAMETERS };
 
 static const cn__norm_layer *norm_of(const cn__op *op) {
@@ -37,8 +37,8 @@ static void apply_plane(const cn__op *op, size_t plane, const float *center, con
 
 /* ---- batch norm ---- */
 
-static void batch_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                         cn__requirements *requirements) {
+static void batch_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                               cn__requirements *requirements) {
     (void)layer;
     (void)out;
     (void)max_blocks;
@@ -46,9 +46,9 @@ static void batch_demand(const cn_layer *layer, cn__shape in, cn__shape out, int
     requirements->packed_floats = cn__small_batch_planes(in.channels) * LINES * CN__LANES;
 }
 
-static void batch_prepare(const cn__op *op, const cn__pass *pass, size_t item) {
+static void batch_prepare(const cn__op *op, const cn__pass *pass, cn__item at) {
     (void)pass;
-    (void)item;
+    (void)at;
     for (size_t c = 0; c < (size_t)norm_of(op)->channels; c++) {
         double scale, shift;
         op->layer->type->fixed_factors(op->layer, op->tensor, c, &scale, &shift);
@@ -57,9 +57,9 @@ static void batch_prepare(const cn__op *op, const cn__pass *pass, size_t item) {
     }
 }
 
-static void batch_forward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void batch_forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     (void)pass;
-    (void)item;
+    (void)at;
     for (size_t plane = 0; plane < (size_t)op->out->shape.channels; plane++) {
         const float *lines = op->packed + plane * LINES * CN__LANES;
         apply_plane(op, plane, lines + CENTER * CN__LANES, lines + SCALE * CN__LANES, lines + SHIFT * CN__LANES);
@@ -68,8 +68,8 @@ static void batch_forward(const cn__op *op, const cn__pass *pass, size_t item) {
 
 /* ---- group norm ---- */
 
-static void group_demand(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                         cn__requirements *requirements) {
+static void group_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
+                               cn__requirements *requirements) {
     (void)layer;
     (void)out;
     (void)max_blocks;
@@ -78,9 +78,9 @@ static void group_demand(const cn_layer *layer, cn__shape in, cn__shape out, int
     requirements->saved_floats = cn__small_batch_planes(in.channels) * LINES * CN__LANES;
 }
 
-static void group_prepare(const cn__op *op, const cn__pass *pass, size_t item) {
+static void group_prepare(const cn__op *op, const cn__pass *pass, cn__item at) {
     (void)pass;
-    (void)item;
+    (void)at;
     for (size_t c = 0; c < (size_t)norm_of(op)->channels; c++) {
         bool affine = norm_of(op)->affine;
         *number(op->packed, PARAMETERS, WEIGHT, c) = affine ? ((const float *)op->tensor[0])[c] : 1.0f;
@@ -113,11 +113,11 @@ static void finalize_group(const cn__op *op, size_t first, size_t count) {
     }
 }
 
-static void group_forward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void group_forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__norm_layer *n = norm_of(op);
     size_t planes = (size_t)op->out->shape.channels, count = (size_t)(n->channels / n->groups);
     (void)pass;
-    (void)item;
+    (void)at;
     for (size_t plane = 0; plane < planes; plane++) {
         float *lines = cn__saved(op, 0) + plane * LINES * CN__LANES;
         op->kernels->lane_moments(cn__fmap_plane(op->in[0], 0, plane), op->out->shape.height, op->out->shape.width,
@@ -140,13 +140,13 @@ static bool fixed_statistics(const cn_layer *layer) {
 
 const cn__layer_impl cn__batch_norm_small_batch = {
     .serves = fixed_statistics,
-    .requirements = batch_demand,
+    .requirements = batch_requirements,
     .prepare = {cn__small_batch_one_item, batch_prepare, CN__SCOPE_DEFERRED},
     .forward = {{cn__small_batch_one_item, batch_forward, CN__SCOPE_LOCAL}},
 };
 
 const cn__layer_impl cn__group_norm_small_batch = {
-    .requirements = group_demand,
+    .requirements = group_requirements,
     .prepare = {cn__small_batch_one_item, group_prepare, CN__SCOPE_DEFERRED},
     .forward = {{cn__small_batch_one_item, group_forward, CN__SCOPE_LOCAL}},
 };

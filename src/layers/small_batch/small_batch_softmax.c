@@ -2,10 +2,10 @@
 #include "layers/activation/softmax.h"
 #include "layers/small_batch/small_batch.h"
 
-static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__fmap *in = op->in[0], *out = op->out;
     (void)pass;
-    (void)item;
+    (void)at;
     op->kernels->channel_softmax(cn__softmax_is_logarithm(op), out->lane_channels, cn__fmap_plane(in, 0, 0),
                                  in->channel, cn__fmap_plane(out, 0, 0), out->channel, out->shape.height,
                                  out->shape.width);
@@ -13,5 +13,5 @@ static void forward(const cn__op *op, const cn__pass *pass, size_t item) {
 
 const cn__layer_impl cn__softmax_small_batch = {
     .forward = {{cn__small_batch_one_item, forward, CN__SCOPE_LOCAL},
-                {cn__small_batch_border_items, cn__small_batch_border, CN__SCOPE_LOCAL}},
+                {cn__small_batch_border_grid, cn__small_batch_border, CN__SCOPE_LOCAL}},
 };

@@ -1,7 +1,7 @@
-/* context.c: where work runs. */
+/* context.c: where work runs: threads, and the kernels of an instruction set. */
 #include "base/base.h"
+#include "kernels/kernels.h"
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #define MAX_THREADS 1024
@@ -94,15 +94,4 @@ cn_status cn_context_device(const cn_context *context, cn_device *device) {
                         .threads = context->threads,
                         .memory = context->memory};
     return cn__struct_write(device, &filled, sizeof filled, sizeof filled, "cn_device");
-}
-
-void cn__log(const cn_context *ctx, cn_log_level level, const char *format, ...) {
-    char message[1024];
-    if (!ctx->options.log)
-        return;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    ctx->options.log(ctx->options.user, level, message);
 }

@@ -1,0 +1,20 @@
+/* types.h: what kernels need of base: they know no public types, so that a change of convnet.h does not compile them
+ * anew. */
+#ifndef CN_TYPES_H
+#define CN_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CN__LANES 16 /* images side by side in a block; a pixel of a block is one 64-byte line */
+#define CN__ALIGN 64 /* bytes, of every allocation */
+
+#define CN__COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Rounded up to whole lines. */
+static inline size_t cn__whole_lines(size_t floats) {
+    return (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
+}
+
+#endif

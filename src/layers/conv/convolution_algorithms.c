@@ -1,0 +1,26 @@
+/* convolution_algorithms.c: the ways to compute a convolution, best first; each pass takes the first that applies. */
+#include "layers/conv/convolution.h"
+
+static const cn__conv_algorithm *const algorithms[] = {
+    &cn__convolution_winograd,
+    &cn__convolution_gemm,
+    &cn__convolution_direct,
+};
+
+const cn__conv_algorithm *cn__convolution_choose(const cn__conv_problem *problem, cn__conv_pass pass) {
+    const cn__conv_algorithm *const *next = algorithms;
+    while (!(*next)->applies(problem, pass)) /* the last always does */
+        next++;
+    return *next;
+}
+
+const cn__conv_algorithm *cn__convolution_weight_algorithm(const cn__op *op, const cn__pass *pass) {
+    const cn__conv_geometry *g = op->geometry;
+    const cn__conv_algorithm *chosen = g->algorithm[CN__CONV_WEIGHT_GRAD];
+    return chosen->takes_batch && !chosen->takes_batch(op, pass) ? &cn__convolution_direct : chosen;
+}
+
+const char *cn__convolution_algorithm(const cn__op *op, cn__conv_pass pass) {
+    const cn__conv_geometry *g = op->geometry;
+    return g->algorithm[pass]->name;
+}
