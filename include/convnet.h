@@ -607,16 +607,20 @@ CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, c
 /* Files that cn_dataset_folder skipped; 0 for other data sets. */
 CN_API int64_t cn_dataset_skipped_count(const cn_dataset *dataset);
 
-/* Images that your program hands over when asked. `fetch` writes channels·height·width bytes and the label and
- * returns 0, or anything else to fail the call that asked (CN_ERR_IO). It is called from several threads at once
- * unless the context has one thread. */
+/* Images that your program hands over when asked. `fetch` writes channels·height·width bytes (0 to 255, channel by
+ * channel, row by row) and the label (0 … classes - 1, else CN_ERR_DATA) of image `index`, and returns 0, or anything
+ * else to fail the call that asked (CN_ERR_IO). It must give the same for the same index always, and is called from
+ * several threads at once unless the context has one. It may call the library, for example to load a picture, with
+ * handles that nobody else uses meanwhile; what it calls then runs on its thread alone.
+ * `release`, or NULL, is called once, with `user`, when the data set and all views of it have been freed, by the thread
+ * that frees the last; not if this fails. It must not call the library with handles of this context. */
 typedef struct cn_dataset_source {
     uint64_t size;
     int64_t count, classes;
     int channels, height, width;
     int reserved;
     int (*fetch)(void *user, int64_t index, uint8_t *pixels, int64_t *label);
-    void (*release)(void *user); /* called once, when the data set and all its views have been freed; NULL: nothing */
+    void (*release)(void *user);
     void *user;
     void *reserved_pointer;
 } cn_dataset_source;
@@ -632,12 +636,19 @@ CN_API cn_status cn_dataset_synthetic(cn_context *context, cn_split split, int64
 
 /* Views that share the images of their parent, which may be freed before them: chosen indices in that order (repeats
  * are allowed; CN_ERR_NOT_FOUND: an index outside); a seeded random part of round(fraction·count) images and the
- * rest; all in a seeded random order. */
+ * rest; all in a seeded random order. They begin with the parent's class names, normalisation and augmentation, and
+ * keep its number of classes even if some have no image left. */
 CN_API cn_status cn_dataset_subset(const cn_dataset *dataset, int64_t count, const int64_t *indices,
                                    cn_dataset **subset);
 CN_API cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
                                   cn_dataset **rest);
 CN_API cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled);
+
+/* A view whose labels are those of `model`, matched by the classes' names, so that the order and number of classes may
+ * differ: each class of the data set must be one of the model's, but not the other way round. Where one of them has no
+ * names (no cn_…_set_class_names, no file of names), label k is output k, and there must be as many classes as outputs.
+ * The view has the model's class names. CN_ERR_DATA: a class that the model does not know, or another number. */
+CN_API cn_status cn_dataset_match_classes(const cn_dataset *dataset, const cn_model *model, cn_dataset **matched);
 
 CN_API void cn_dataset_free(cn_dataset *dataset);
 
@@ -686,9 +697,18 @@ CN_API void cn_augmentation_init(cn_augmentation *augmentation, size_t size);
 
 /* Sets how training batches are changed; NULL: not at all. CN_ERR_UNSUPPORTED: float32 images. */
 CN_API cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation *augmentation);
+/* Fills in those in use. `augmentation` begins with its size, as CN_AUGMENTATION_INIT sets it. */
+CN_API cn_status cn_dataset_augmentation(const cn_dataset *dataset, cn_augmentation *augmentation);
 
 /* One image as it is stored, into a tensor of its type and [1, C, H, W], and its label (or NULL). */
 CN_API cn_status cn_dataset_image(const cn_dataset *dataset, int64_t index, cn_tensor *image, int64_t *label);
+
+/* Its label alone, which costs nothing but for a callback's image, which is asked for. CN_ERR_NOT_FOUND: `index`. */
+CN_API cn_status cn_dataset_label(const cn_dataset *dataset, int64_t index, int64_t *label);
+
+/* The file that an image of cn_dataset_folder was read from, relative to that folder, also through views; NULL for
+ * other kinds of data set and an index outside. It lives as long as the data set and its views. */
+CN_API const char *cn_dataset_file_name(const cn_dataset *dataset, int64_t index);
 
 /* `count` images ready for a model: augmented if `augment`, normalised, into float32 [count, C, H, W], and their
  * labels into int64 [count] (or NULL). Augmentation depends on seed, epoch and index only. */

@@ -173,6 +173,51 @@ START_TEST(a_callback_gives_what_an_array_gives) {
 }
 END_TEST
 
+static void count_release(void *user) {
+    ++*(int *)user;
+}
+
+/* Not when making it fails, and not while a view is left. */
+START_TEST(a_source_is_released_once_with_its_last_owner) {
+    arrays_teller t = {-1, -1};
+    counting_allocator counter = {0};
+    cn_context *ctx = counting_context(&counter, 1);
+    cn_dataset_source source = arrays_told(&t);
+    cn_dataset *set = NULL, *view;
+    int64_t label;
+    int released = 0;
+    source.release = count_release;
+    for (long failure = 1; !set; failure++) {
+        source.user = &released;
+        counter.fail_at = counter.calls + failure;
+        cn_status status = cn_dataset_callback(ctx, &source, &set);
+        counter.fail_at = 0;
+        ck_assert((status == CN_OK) == (set != NULL));
+        ck_assert_int_eq(released, 0);
+    }
+    cn_dataset_free(set);
+    ck_assert_int_eq(released, 1);
+    source.release = NULL;
+    source.user = &t;
+    ck_ok(cn_dataset_callback(ctx, &source, &set));
+    ck_ok(cn_dataset_label(set, 9, &label)); /* asks for the image */
+    ck_assert_int_eq(label, 2);
+    ck_fails(cn_dataset_label(set, ARRAYS_COUNT, &label), CN_ERR_NOT_FOUND, "image 20 does not exist");
+    cn_dataset_free(set);
+    source.release = count_release;
+    source.user = &released;
+    ck_ok(cn_dataset_callback(ctx, &source, &set));
+    ck_ok(cn_dataset_shuffled(set, 1, &view));
+    ck_assert_ptr_null(cn_dataset_file_name(view, 0));
+    cn_dataset_free(set);
+    ck_assert_int_eq(released, 1);
+    cn_dataset_free(view);
+    ck_assert_int_eq(released, 2);
+    cn_context_free(ctx);
+    ck_assert_int_eq(counter.live, 0);
+}
+END_TEST
+
 START_TEST(a_callback_that_fails_is_named) {
     arrays_teller t = {13, 8};
     arrays a = arrays_new(CN_DTYPE_UINT8, 4);
@@ -234,7 +279,8 @@ int main(void) {
         wrong_labels_and_numbers_are_named, labels_that_change_later_are_found_when_used, wrong_arrays_are_refused};
     const TTest *const properties[] = {classes_are_called_by_number_until_they_have_names,
                                        normalisation_follows_its_formula};
-    const TTest *const callback[] = {a_callback_gives_what_an_array_gives, a_callback_that_fails_is_named,
+    const TTest *const callback[] = {a_callback_gives_what_an_array_gives,
+                                     a_source_is_released_once_with_its_last_owner, a_callback_that_fails_is_named,
                                      wrong_sources_are_refused};
     Suite *suite = suite_create("data");
     test_add(suite, "arrays", of_arrays, CN__COUNT(of_arrays), 1);

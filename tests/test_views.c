@@ -1,7 +1,7 @@
 /* test_views.c: data sets that share the images of another: chosen ones, two parts, another order. */
 #include "arrays.h"
 #include "testing.h"
-#include "data/data.h"
+#include "base/base.h"
 #include <math.h>
 
 TEST_RUNS_ONCE;
@@ -130,11 +130,106 @@ START_TEST(views_take_what_their_parent_has_and_then_go_their_own_way) {
     ck_assert_str_eq(cn_dataset_class_name(view, 6), "g");
     ck_assert_int_eq(cn_dataset_normalization(view, &view_mean, &view_std), 3);
     ck_assert_mem_eq(view_mean, mean, sizeof mean);
+    cn_augmentation got = CN_AUGMENTATION_INIT;
+    ck_ok(cn_dataset_augmentation(view, &got));
+    ck_assert_int_eq(got.crop_padding, 3);
+    ck_ok(cn_dataset_augmentation(a.set, &got));
+    ck_assert_int_eq(got.crop_padding, 0);
     cn_tensor *plain = arrays_batch(view, a.ctx, 0, 1, 1), *cropped = arrays_batch(view, a.ctx, 1, 1, 1);
     ck_assert(!arrays_same_floats(plain, cropped));
     cn_tensor_free(plain);
     cn_tensor_free(cropped);
     cn_dataset_free(view);
+    arrays_free(&a);
+}
+END_TEST
+
+/* ---- classes as a model has them ---- */
+
+/* A model of that many outputs, its classes called by the letters of `names` unless that is NULL. */
+static cn_model *model_of(cn_context *ctx, int outputs, const char *names) {
+    char letters[16][2];
+    const char *list[16];
+    cn_layer *flat, *linear;
+    cn_model *model;
+    ck_ok(cn_model_new(ctx, ARRAYS_CHANNELS, ARRAYS_HEIGHT, ARRAYS_WIDTH, &model));
+    ck_ok(cn_flatten_new(ctx, &flat));
+    ck_ok(cn_linear_new(ctx, ARRAYS_VALUES, outputs, 0, &linear));
+    ck_ok(cn_model_append(model, "flat", flat));
+    ck_ok(cn_model_append(model, "out", linear));
+    ck_ok(cn_model_init(model, 1));
+    for (int i = 0; names && i < outputs; i++) {
+        letters[i][0] = names[i];
+        letters[i][1] = '\0';
+        list[i] = letters[i];
+    }
+    if (names)
+        ck_ok(cn_model_set_class_names(model, outputs, list));
+    return model;
+}
+
+static int64_t label_of(const cn_dataset *set, int64_t index) {
+    int64_t label = -1;
+    ck_ok(cn_dataset_label(set, index, &label));
+    return label;
+}
+
+START_TEST(classes_are_matched_by_name_whatever_their_order) {
+    static const char *const names[ARRAYS_CLASSES] = {"a", "b", "c", "d", "e", "f", "g"};
+    static const int64_t chosen[3] = {8, 0, 6}, wanted[3] = {8, 9, 3};
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
+    cn_model *model = model_of(a.ctx, 10, "xyzgfedcba");
+    cn_dataset *part, *matched, *again;
+    ck_ok(cn_dataset_set_class_names(a.set, ARRAYS_CLASSES, names));
+    ck_ok(cn_dataset_subset(a.set, 3, chosen, &part));
+    ck_ok(cn_dataset_match_classes(part, model, &matched));
+    ck_ok(cn_dataset_match_classes(matched, model, &again)); /* changes nothing more */
+    ck_assert_int_eq(cn_dataset_classes(part), ARRAYS_CLASSES);
+    ck_assert_int_eq(cn_dataset_classes(matched), 10);
+    ck_assert_str_eq(cn_dataset_class_name(matched, 8), "b");
+    for (int i = 0; i < 3; i++) {
+        int64_t labels[1];
+        const int64_t index = i, shape[4] = {1, ARRAYS_CHANNELS, ARRAYS_HEIGHT, ARRAYS_WIDTH};
+        float values[ARRAYS_VALUES];
+        cn_tensor *images, *label;
+        ck_ok(cn_tensor_borrow(a.ctx, CN_DTYPE_FLOAT32, 4, shape, values, &images));
+        ck_ok(cn_tensor_borrow(a.ctx, CN_DTYPE_INT64, 1, shape, labels, &label));
+        ck_ok(cn_dataset_batch(again, 1, &index, 0, 0, 0, images, label));
+        ck_assert_int_eq(labels[0], wanted[i]);
+        ck_assert_int_eq(label_of(matched, i), wanted[i]);
+        ck_assert_int_eq(label_of(part, i), chosen[i] % ARRAYS_CLASSES);
+        cn_tensor_free(images);
+        cn_tensor_free(label);
+    }
+    cn_dataset_free(part);
+    cn_dataset_free(again);
+    cn_dataset_free(matched);
+    cn_model_free(model);
+    arrays_free(&a);
+}
+END_TEST
+
+START_TEST(classes_that_the_model_does_not_know_are_named) {
+    static const char *const names[ARRAYS_CLASSES] = {"1", "2", "3", "4", "5", "6", "7"};
+    arrays a = arrays_new(CN_DTYPE_UINT8, 1);
+    cn_model *digits = model_of(a.ctx, 7, "0123456"), *few = model_of(a.ctx, 3, NULL), *bare = model_of(a.ctx, 7, NULL);
+    cn_dataset *matched = a.set;
+    ck_ok(cn_dataset_match_classes(a.set, digits, &matched)); /* nameless images: by number */
+    ck_assert_int_eq(label_of(matched, 3), 3);
+    cn_dataset_free(matched);
+    ck_fails(cn_dataset_match_classes(a.set, few, &matched), CN_ERR_DATA, "7 classes, the model tells 3 apart");
+    ck_ok(cn_dataset_set_class_names(a.set, ARRAYS_CLASSES, names));
+    ck_fails(cn_dataset_match_classes(a.set, digits, &matched), CN_ERR_DATA,
+             "class '7' of the data is none of the 7 of the model: '0', '1', '2'");
+    ck_assert_ptr_null(matched);
+    ck_ok(cn_dataset_match_classes(a.set, bare, &matched)); /* a nameless model: by number, and names are kept */
+    ck_assert_str_eq(cn_dataset_class_name(matched, 6), "7");
+    cn_dataset_free(matched);
+    ck_fails(cn_dataset_match_classes(NULL, bare, &matched), CN_ERR_ARGUMENT, "dataset is NULL");
+    ck_fails(cn_dataset_match_classes(a.set, NULL, &matched), CN_ERR_ARGUMENT, "model is NULL");
+    cn_model_free(digits);
+    cn_model_free(few);
+    cn_model_free(bare);
     arrays_free(&a);
 }
 END_TEST
@@ -145,7 +240,10 @@ int main(void) {
     const TTest *const views[] = {a_subset_has_the_chosen_images, a_split_leaves_nothing_out, a_split_has_two_parts,
                                   a_shuffle_has_all_images_in_another_order,
                                   views_take_what_their_parent_has_and_then_go_their_own_way};
+    const TTest *const classes[] = {classes_are_matched_by_name_whatever_their_order,
+                                    classes_that_the_model_does_not_know_are_named};
     Suite *suite = suite_create("views");
     test_add(suite, "views", views, CN__COUNT(views), 1);
+    test_add(suite, "classes", classes, CN__COUNT(classes), 1);
     return test_run(suite);
 }

@@ -143,3 +143,10 @@ cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation
     dataset->augmentation = known;
     return CN_OK;
 }
+
+cn_status cn_dataset_augmentation(const cn_dataset *dataset, cn_augmentation *augmentation) {
+    CN__REQUIRE(dataset);
+    CN__REQUIRE(augmentation);
+    return cn__struct_write(augmentation, &dataset->augmentation, sizeof *augmentation, sizeof *augmentation,
+                            "cn_augmentation");
+}

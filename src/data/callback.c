@@ -18,5 +18,8 @@ cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *sour
                             .width = known.width,
                             .classes = known.classes,
                             .source = known};
-    return cn__dataset_new(context, described, dataset);
+    described.source.release = NULL; /* the source stays the caller's if this fails */
+    CN__TRY(cn__dataset_new(context, described, dataset));
+    (*dataset)->images->source.release = known.release;
+    return CN_OK;
 }

@@ -11,8 +11,11 @@
 static void images_release(cn__images *images) {
     if (!images || atomic_fetch_sub(&images->owners, 1) > 1)
         return;
+    if (images->source.release)
+        images->source.release(images->source.user);
     cn__free(images->ctx, images->owned_pixels);
     cn__free(images->ctx, images->owned_labels);
+    cn__free(images->ctx, images->file_names);
     cn__free(images->ctx, images);
 }
 
@@ -21,6 +24,7 @@ static cn__images *images_share(cn_context *ctx, const cn__images *described) {
     if (!shared) {
         cn__free(ctx, described->owned_pixels);
         cn__free(ctx, described->owned_labels);
+        cn__free(ctx, described->file_names);
         return NULL;
     }
     memcpy(shared, described, sizeof *shared);
@@ -56,42 +60,52 @@ cn_status cn__check_split(const char *what, cn_split split) {
     return cn__error(CN_ERR_ARGUMENT, "%s: split is %d, wanted CN_SPLIT_TRAIN or CN_SPLIT_TEST", what, (int)split);
 }
 
-/* ---- class names: pointers, then the texts, in one block ---- */
+/* ---- class names ---- */
 
-static char **copy_names(cn_context *ctx, int64_t classes, const char *const *names) {
-    size_t bytes = (size_t)classes * sizeof(char *), at = bytes;
-    for (int64_t i = 0; i < classes; i++)
-        bytes += names ? strlen(names[i]) + 1 : MAX_NUMBER;
+char **cn__texts_copy(cn_context *ctx, int64_t count, const char *const *texts) {
+    size_t bytes = (size_t)count * sizeof(char *), at = bytes;
+    for (int64_t i = 0; i < count; i++)
+        bytes += strlen(texts[i]) + 1;
     char *block = cn__alloc(ctx, bytes, 1), **copy = (char **)(void *)block;
-    for (int64_t i = 0; copy && i < classes; i++) {
-        copy[i] = block + at;
-        if (names)
-            at += (size_t)snprintf(copy[i], bytes - at, "%s", names[i]) + 1;
-        else
-            at += (size_t)snprintf(copy[i], bytes - at, "%lld", (long long)i) + 1;
+    for (int64_t i = 0; copy && i < count; i++) {
+        size_t length = strlen(texts[i]) + 1;
+        copy[i] = memcpy(block + at, texts[i], length);
+        at += length;
     }
     return copy;
+}
+
+/* Classes called by their numbers. */
+static char **number_names(cn_context *ctx, int64_t classes) {
+    size_t pointers = (size_t)classes * sizeof(char *);
+    char *block = cn__alloc(ctx, pointers + (size_t)classes * MAX_NUMBER, 1), **names = (char **)(void *)block;
+    for (int64_t i = 0; names && i < classes; i++) {
+        names[i] = block + pointers + (size_t)i * MAX_NUMBER;
+        snprintf(names[i], MAX_NUMBER, "%lld", (long long)i);
+    }
+    return names;
 }
 
 cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const char *const *names) {
     CN__REQUIRE(dataset);
     CN__REQUIRE(names);
-    if (classes != dataset->images->classes)
+    if (classes != dataset->classes)
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: %lld names for %lld classes", (long long)classes,
-                         (long long)dataset->images->classes);
+                         (long long)dataset->classes);
     for (int64_t i = 0; i < classes; i++)
         if (!names[i])
             return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: name %lld is NULL", (long long)i);
-    char **copy = copy_names(dataset->ctx, classes, names);
+    char **copy = cn__texts_copy(dataset->ctx, classes, names);
     if (!copy)
         return cn__no_memory("class names");
     cn__free(dataset->ctx, dataset->class_names);
     dataset->class_names = copy;
+    dataset->named = true;
     return CN_OK;
 }
 
 const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label) {
-    return dataset && label >= 0 && label < dataset->images->classes ? dataset->class_names[label] : NULL;
+    return dataset && label >= 0 && label < dataset->classes ? dataset->class_names[label] : NULL;
 }
 
 /* ---- normalisation ---- */
@@ -151,8 +165,9 @@ bool cn__dataset_is_8bit(const cn_dataset *dataset) {
 
 /* ---- making and freeing ---- */
 
-/* A handle with room for all it needs; it takes over one ownership of `images`. */
-static cn_status make(cn__images *images, const char *const *names, cn_dataset **dataset) {
+/* A handle with room for all it needs, and the classes of `parent` if that is not NULL; it takes over one ownership of
+ * `images`. */
+static cn_status make(cn__images *images, const cn_dataset *parent, cn_dataset **dataset) {
     cn_context *ctx = images->ctx;
     cn_dataset *made = cn__alloc(ctx, 1, sizeof *made);
     if (!made) {
@@ -164,7 +179,10 @@ static cn_status make(cn__images *images, const char *const *names, cn_dataset *
     made->images = images;
     made->count = images->count;
     made->augmentation = (cn_augmentation)CN_AUGMENTATION_INIT;
-    made->class_names = copy_names(ctx, images->classes, names);
+    made->classes = parent ? parent->classes : images->classes;
+    made->named = parent && parent->named;
+    made->class_names = parent ? cn__texts_copy(ctx, made->classes, (const char *const *)parent->class_names)
+                               : number_names(ctx, made->classes);
     made->mean = cn__alloc(ctx, channels, sizeof *made->mean);
     made->std = cn__alloc(ctx, channels, sizeof *made->std);
     if (!images->floats)
@@ -186,9 +204,23 @@ cn_status cn__dataset_new(cn_context *ctx, cn__images images, cn_dataset **datas
     return CN_OK;
 }
 
+static cn_status copy_labels(const cn_dataset *parent, cn_dataset **view) {
+    size_t classes = (size_t)parent->images->classes;
+    (*view)->labels = cn__alloc(parent->ctx, classes, sizeof *parent->labels);
+    if (!(*view)->labels) {
+        cn_dataset_free(*view);
+        *view = NULL;
+        return cn__no_memory("a data set");
+    }
+    memcpy((*view)->labels, parent->labels, classes * sizeof *parent->labels);
+    return CN_OK;
+}
+
 cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *indices, cn_dataset **view) {
     atomic_fetch_add(&parent->images->owners, 1);
-    cn_status status = make(parent->images, (const char *const *)parent->class_names, view);
+    cn_status status = make(parent->images, parent, view);
+    if (status == CN_OK && parent->labels)
+        status = copy_labels(parent, view);
     if (status != CN_OK) {
         cn__free(parent->ctx, indices);
         return status;
@@ -209,6 +241,7 @@ void cn_dataset_free(cn_dataset *dataset) {
     cn_context *ctx = dataset->ctx;
     images_release(dataset->images);
     cn__free(ctx, dataset->indices);
+    cn__free(ctx, dataset->labels);
     cn__free(ctx, dataset->class_names);
     cn__free(ctx, dataset->mean);
     cn__free(ctx, dataset->std);
@@ -223,7 +256,21 @@ int64_t cn_dataset_count(const cn_dataset *dataset) {
 }
 
 int64_t cn_dataset_classes(const cn_dataset *dataset) {
-    return dataset ? dataset->images->classes : 0;
+    return dataset ? dataset->classes : 0;
+}
+
+cn_status cn__dataset_locate(const cn_dataset *dataset, int64_t index, int64_t *at) {
+    if (index < 0 || index >= dataset->count)
+        return cn__error(CN_ERR_NOT_FOUND, "image %lld does not exist, the data set has %lld", (long long)index,
+                         (long long)dataset->count);
+    *at = dataset->indices ? dataset->indices[index] : index;
+    return CN_OK;
+}
+
+const char *cn_dataset_file_name(const cn_dataset *dataset, int64_t index) {
+    if (!dataset || !dataset->images->file_names || index < 0 || index >= dataset->count)
+        return NULL;
+    return dataset->images->file_names[dataset->indices ? dataset->indices[index] : index];
 }
 
 cn_context *cn__dataset_context(const cn_dataset *dataset) {

@@ -19,15 +19,19 @@ typedef struct cn__images {
     const int64_t *labels; /* count of them, unless a source knows */
     cn_dataset_source source;
     int64_t skipped;                   /* files of a folder that were no pictures */
-    void *owned_pixels, *owned_labels; /* freed with the last owner; NULL where memory is borrowed */
+    char **file_names;                 /* of a folder's pictures; one block of memory, texts included */
+    void *owned_pixels, *owned_labels; /* freed with the last owner, as file_names; NULL where memory is borrowed */
 } cn__images;
 
 struct cn_dataset {
     cn_context *ctx;
     cn__images *images;
     int64_t count;
-    int64_t *indices;             /* of a view: which images, in which order; NULL: all */
+    int64_t *indices; /* of a view: which images, in which order; NULL: all */
+    int64_t classes;
+    int32_t *labels;              /* what becomes of each label of the images; NULL: they stay */
     char **class_names;           /* one block of memory, texts included */
+    bool named;                   /* somebody gave those names; else they are numbers */
     float *mean, *std;            /* a channel each */
     bool normalization_set;       /* by the caller */
     float *levels;                /* 8-bit: what each value becomes, [channels][CN__LEVELS]; NULL: float32 */
@@ -41,6 +45,8 @@ cn_status cn__dataset_new(cn_context *ctx, cn__images images, cn_dataset **datas
 /* The normalisation of a model that is first trained on these images; `mean` and `std` of all channels, or NULL: 0 and
  * 1. */
 void cn__dataset_default_normalization(cn_dataset *dataset, const float *mean, const float *std);
+/* A list of texts, copied into one block of memory with its pointers; NULL: there is none. */
+char **cn__texts_copy(cn_context *ctx, int64_t count, const char *const *texts);
 
 /* Makes a view with all that `parent` has. It takes `indices`, counted in the parent, which are freed on failure. */
 cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *indices, cn_dataset **view);
@@ -48,6 +54,9 @@ cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *ind
 /* Channels, height and width of images that somebody describes: each 1 to CN__MAX_SIDE and not too many values in all,
  * else CN_ERR_SHAPE; count at least 1, else CN_ERR_ARGUMENT. `what` begins the message. */
 cn_status cn__check_images(const char *what, int64_t count, int64_t channels, int64_t height, int64_t width);
+
+/* Checks an index of a data set, CN_ERR_NOT_FOUND, and gives the one that counts in its images. */
+cn_status cn__dataset_locate(const cn_dataset *dataset, int64_t index, int64_t *at);
 
 /* 1 to CN__MAX_SIDE classes, else CN_ERR_ARGUMENT. */
 cn_status cn__check_classes(const char *what, int64_t classes);

@@ -25,15 +25,6 @@ size_t cn__dataset_scratch(const cn_dataset *dataset) {
     return images->floats ? 0 : source_bytes(images) + cn__augment_scratch(extent_of(images));
 }
 
-/* Checks a view's index and gives the one that counts in the images. */
-static cn_status locate(const cn_dataset *dataset, int64_t index, int64_t *at) {
-    if (index < 0 || index >= dataset->count)
-        return cn__error(CN_ERR_NOT_FOUND, "image %lld does not exist, the data set has %lld", (long long)index,
-                         (long long)dataset->count);
-    *at = dataset->indices ? dataset->indices[index] : index;
-    return CN_OK;
-}
-
 /* An 8-bit image and its label; the caller's source writes into `scratch`. */
 static cn_status find_bytes(const cn__images *images, int64_t at, uint8_t *scratch, const uint8_t **pixels,
                             int64_t *label) {
@@ -50,11 +41,15 @@ static cn_status find_bytes(const cn__images *images, int64_t at, uint8_t *scrat
     return CN_OK;
 }
 
-static cn_status check_label(const cn__images *images, int64_t at, int64_t label) {
-    if (label >= 0 && label < images->classes)
-        return CN_OK;
-    return cn__error(CN_ERR_DATA, "image %lld has label %lld, wanted 0 to %lld", (long long)at, (long long)label,
-                     (long long)images->classes - 1);
+/* The label of image `at` as the images have it, checked, becomes the data set's own. */
+static cn_status own_label(const cn_dataset *dataset, int64_t at, int64_t *label) {
+    int64_t classes = dataset->images->classes;
+    if (*label < 0 || *label >= classes)
+        return cn__error(CN_ERR_DATA, "image %lld has label %lld, wanted 0 to %lld", (long long)at, (long long)*label,
+                         (long long)classes - 1);
+    if (dataset->labels)
+        *label = dataset->labels[*label];
+    return CN_OK;
 }
 
 /* ---- normalisation on the way into place ---- */
@@ -110,16 +105,16 @@ static cn_status fetch(const cn_dataset *dataset, int64_t index, const cn__fetch
     const uint8_t *pixels = NULL;
     cn__hole hole = {0};
     int64_t at = 0;
-    CN__TRY(locate(dataset, index, &at));
+    CN__TRY(cn__dataset_locate(dataset, index, &at));
     if (how->variant.mirror)
         to = mirrored(to, images->width);
     if (images->floats) {
         *label = images->labels[at];
         place_floats(dataset, images->floats + (size_t)at * images->stride, &how->variant, to);
-        return check_label(images, at, *label);
+        return own_label(dataset, at, label);
     }
     CN__TRY(find_bytes(images, at, scratch, &pixels, label));
-    CN__TRY(check_label(images, at, *label));
+    CN__TRY(own_label(dataset, at, label));
     if (how->augment) {
         cn__rng rng = augmentation_rng(how, index);
         pixels = cn__augment(&dataset->augmentation, extent_of(images), &rng, turn_to_flip(how, index), pixels,
@@ -145,7 +140,7 @@ cn_status cn_dataset_image(const cn_dataset *dataset, int64_t index, cn_tensor *
     CN__REQUIRE(image);
     const cn__images *images = dataset->images;
     const int64_t shape[4] = {1, images->channels, images->height, images->width};
-    CN__TRY(locate(dataset, index, &at));
+    CN__TRY(cn__dataset_locate(dataset, index, &at));
     CN__TRY(cn__tensor_expect(image, "cn_dataset_image: image", images->floats ? CN_DTYPE_FLOAT32 : CN_DTYPE_UINT8, 4,
                               shape));
     CN__TRY(cn__tensor_writable(image, "cn_dataset_image: image"));
@@ -157,9 +152,34 @@ cn_status cn_dataset_image(const cn_dataset *dataset, int64_t index, cn_tensor *
         if (pixels != image->data)
             memcpy(image->data, pixels, cn__image_values(images));
     }
-    CN__TRY(check_label(images, at, found));
+    CN__TRY(own_label(dataset, at, &found));
     if (label)
         *label = found;
+    return CN_OK;
+}
+
+/* A source only knows the label with the image. */
+static cn_status ask_for_label(const cn_dataset *dataset, int64_t at, int64_t *label) {
+    const uint8_t *pixels = NULL;
+    uint8_t *scratch = cn__alloc(dataset->ctx, cn__image_values(dataset->images), 1);
+    if (!scratch)
+        return cn__no_memory("an image");
+    cn_status status = find_bytes(dataset->images, at, scratch, &pixels, label);
+    cn__free(dataset->ctx, scratch);
+    return status;
+}
+
+cn_status cn_dataset_label(const cn_dataset *dataset, int64_t index, int64_t *label) {
+    int64_t at = 0, found = 0;
+    CN__REQUIRE(dataset);
+    CN__REQUIRE(label);
+    CN__TRY(cn__dataset_locate(dataset, index, &at));
+    if (dataset->images->labels)
+        found = dataset->images->labels[at];
+    else
+        CN__TRY(ask_for_label(dataset, at, &found));
+    CN__TRY(own_label(dataset, at, &found));
+    *label = found;
     return CN_OK;
 }
 

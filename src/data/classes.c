@@ -1,0 +1,114 @@
+/* classes.c: a data set's classes matched with those of a model. */
+#include "data/dataset.h"
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_LIST 200 /* bytes of names in a message */
+
+/* As many of the model's names as a message holds. */
+static const char *list_names(const cn_model *model, int64_t classes, char text[MAX_LIST]) {
+    size_t length = 0;
+    text[0] = '\0';
+    for (int64_t k = 0; k < classes && length < MAX_LIST / 2; k++)
+        length += (size_t)snprintf(text + length, MAX_LIST - length, "%s'%.32s'", k ? ", " : "",
+                                   cn_model_class_name(model, k));
+    if (length >= MAX_LIST / 2)
+        snprintf(text + length, MAX_LIST - length, ", …");
+    return text;
+}
+
+/* The model's class called `name`, or -1. */
+static int32_t find_class(const cn_model *model, int64_t classes, const char *name) {
+    for (int64_t k = 0; k < classes; k++)
+        if (strcmp(cn_model_class_name(model, k), name) == 0)
+            return (int32_t)k;
+    return -1;
+}
+
+static cn_status match_by_name(const cn_dataset *dataset, const cn_model *model, int64_t classes, int32_t *labels) {
+    char text[MAX_LIST];
+    for (int64_t k = 0; k < dataset->classes; k++) {
+        labels[k] = find_class(model, classes, dataset->class_names[k]);
+        if (labels[k] < 0)
+            return cn__error(CN_ERR_DATA, "class '%s' of the data is none of the %lld of the model: %s",
+                             dataset->class_names[k], (long long)classes, list_names(model, classes, text));
+    }
+    return CN_OK;
+}
+
+/* Where one side has no names, the order is all there is. */
+static cn_status match_by_number(const cn_dataset *dataset, int64_t outputs, int32_t *labels) {
+    if (dataset->classes != outputs)
+        return cn__error(CN_ERR_DATA, "the data has %lld classes, the model tells %lld apart",
+                         (long long)dataset->classes, (long long)outputs);
+    for (int32_t k = 0; k < dataset->classes; k++)
+        labels[k] = k;
+    return CN_OK;
+}
+
+/* What becomes of each of the data set's labels. */
+static cn_status match(const cn_dataset *dataset, const cn_model *model, int64_t outputs, int32_t *labels) {
+    int64_t names = cn_model_class_count(model);
+    return names > 0 && dataset->named ? match_by_name(dataset, model, names, labels)
+                                       : match_by_number(dataset, outputs, labels);
+}
+
+/* The view has the data set's own labels and names until here. */
+static cn_status relabel(cn_dataset *view, const cn_model *model, int64_t outputs, const int32_t *labels) {
+    cn_context *ctx = view->ctx;
+    int32_t *own = cn__alloc(ctx, (size_t)view->images->classes, sizeof *own);
+    const char **names = cn__alloc(ctx, (size_t)outputs, sizeof *names);
+    for (int64_t i = 0; own && i < view->images->classes; i++)
+        own[i] = labels[view->labels ? view->labels[i] : i];
+    for (int64_t k = 0; names && k < outputs; k++) {
+        names[k] = cn_model_class_name(model, k);
+        if (!names[k])
+            names[k] = k < view->classes ? view->class_names[k] : "?";
+    }
+    cn_status status = CN_ERR_MEMORY;
+    view->classes = outputs;
+    if (names && own)
+        status = cn_dataset_set_class_names(view, view->classes, names);
+    cn__free(ctx, names);
+    if (status != CN_OK) {
+        cn__free(ctx, own);
+        return cn__no_memory("class names");
+    }
+    cn__free(ctx, view->labels);
+    view->labels = own;
+    return CN_OK;
+}
+
+static cn_status make_view(const cn_dataset *dataset, const cn_model *model, int64_t outputs, const int32_t *labels,
+                           cn_dataset **view) {
+    int64_t *all = cn__alloc(dataset->ctx, (size_t)dataset->count, sizeof *all);
+    cn_dataset *made = NULL;
+    if (!all)
+        return cn__no_memory("the indices of a data set");
+    for (int64_t i = 0; i < dataset->count; i++)
+        all[i] = i;
+    CN__TRY(cn__dataset_view(dataset, dataset->count, all, &made));
+    cn_status status = relabel(made, model, outputs, labels);
+    if (status == CN_OK)
+        *view = made;
+    else
+        cn_dataset_free(made);
+    return status;
+}
+
+cn_status cn_dataset_match_classes(const cn_dataset *dataset, const cn_model *model, cn_dataset **matched) {
+    int64_t shape[3];
+    CN__REQUIRE(matched);
+    *matched = NULL;
+    CN__REQUIRE(dataset);
+    CN__REQUIRE(model);
+    cn_model_output_shape(model, shape);
+    int32_t *labels = cn__alloc(dataset->ctx, (size_t)dataset->classes, sizeof *labels);
+    if (!labels)
+        return cn__no_memory("labels");
+    cn_status status = match(dataset, model, shape[0], labels);
+    if (status == CN_OK)
+        status = make_view(dataset, model, shape[0], labels, matched);
+    cn__free(dataset->ctx, labels);
+    return status;
+}
