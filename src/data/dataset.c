@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_NUMBER 12 /* bytes of a class number as text */
+#define MAX_NUMBER 24 /* bytes of a class number as text */
 
 /* ---- images with several owners ---- */
 
