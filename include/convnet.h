@@ -557,7 +557,11 @@ CN_API cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output
 
 typedef struct cn_dataset cn_dataset;
 
-typedef enum cn_split { CN_SPLIT_TRAIN = 0, CN_SPLIT_TEST = 1 } cn_split;
+typedef enum cn_split {
+    CN_SPLIT_TRAIN = 0,
+    CN_SPLIT_TEST = 1,
+    CN_SPLIT_ALL = 2 /* both; cn_dataset_folder only */
+} cn_split;
 
 /* The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch.bin; names from batches.meta.txt
  * where it is) in `directory`, all in memory, normalised with session 8's mean and std.
@@ -585,26 +589,42 @@ CN_API cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images,
                                    int64_t classes, cn_dataset **dataset);
 
 /* Pictures in folders, as torchvision's ImageFolder has them: each subfolder of `directory` is a class by that name, in
- * the order of the names, and holds PNG, JPEG, PPM and PGM files, in folders of its own if it likes. Each is brought to
- * the wanted size by cn_image_fit. All are decoded once, by the context's threads, into memory of
- * channels·height·width bytes a picture, so epochs decode nothing. Three channels are normalised with session 8's mean
- * and std, one with mean 0 and std 1. Names that begin with a dot are passed over; files that cannot be read, are no
- * pictures or are too large are skipped, each with a warning to the context's log, and counted.
- * CN_ERR_IO: a folder that cannot be read; CN_ERR_NOT_FOUND: no subfolder; CN_ERR_DATA: no readable picture in any;
- * CN_ERR_FORMAT: folders more than 16 deep; CN_ERR_SHAPE; CN_ERR_UNSUPPORTED: PNG or JPEG in a build without images. */
+ * the order of the names (strcmp), and holds PNG, JPEG, PPM and PGM files, in folders of its own if it likes. Each is
+ * brought to the wanted size by cn_image_fit. All are decoded once, by the context's threads, into memory of
+ * channels·height·width bytes a picture, so epochs decode nothing.
+ *
+ * Layouts. A folder that holds only one other folder, which holds folders, stands for that one. Where subfolders are
+ * parts by their usual names (train, training; test, testing, eval; val, valid, validation, dev; in capitals or not;
+ * also with _set, _images and the like), CN_SPLIT_TRAIN is the first, CN_SPLIT_TEST the second or, if there is none,
+ * the third, and CN_SPLIT_ALL all of them; the classes are those of the training part. Without parts, CN_SPLIT_TEST is
+ * about a fifth of each class: which pictures depends on each one's own name below the folder of classes, so that
+ * adding one moves no other (but of three files or more of a class at least one is for testing, and always at least
+ * one is for training).
+ *
+ * Three channels are normalised with CIFAR-10's mean and std, which are within 0.04 of those of other photographs, and
+ * one with mean 0 and std 1; cn_dataset_set_normalization changes that.
+ *
+ * Names that begin with a dot and what systems leave (__MACOSX, @eaDir, lost+found, Thumbs.db …) are passed over.
+ * Files that cannot be read, are no pictures or are too large, links that lead nowhere or back to a folder around them,
+ * and folders more than 16 deep are skipped, each with a warning to the context's log, and counted; so are, uncounted,
+ * pictures beside the classes, folders beside parts, and classes without pictures.
+ *
+ * CN_ERR_IO: a folder that cannot be read; CN_ERR_NOT_FOUND: no subfolder; CN_ERR_DATA: no readable picture in any, a
+ * class that the training part does not have, or parts and classes side by side; CN_ERR_SHAPE; CN_ERR_UNSUPPORTED: PNG
+ * or JPEG in a build without images. */
 typedef struct cn_folder_options {
     uint64_t size;
     int channels; /* 1 (grey) or 3 (RGB) */
     int height, width;
-    int reserved;
+    cn_split split;
 } cn_folder_options;
 #define CN_FOLDER_OPTIONS_INIT                                                                                         \
-    { sizeof(cn_folder_options), 3, 32, 32, 0 }
+    { sizeof(cn_folder_options), 3, 32, 32, CN_SPLIT_ALL }
 CN_API void cn_folder_options_init(cn_folder_options *options, size_t size);
 CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
                                    cn_dataset **dataset);
 
-/* Files that cn_dataset_folder skipped; 0 for other data sets. */
+/* Files, links and folders that cn_dataset_folder skipped; 0 for other data sets. */
 CN_API int64_t cn_dataset_skipped_count(const cn_dataset *dataset);
 
 /* Images that your program hands over when asked. `fetch` writes channels·height·width bytes (0 to 255, channel by
@@ -667,7 +687,8 @@ CN_API cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes
  * this function says that it be (pixel - mean) / std, and then likewise fit a model with the same normalisation only.
  * CN_ERR_SHAPE: other channels than the images have. */
 CN_API cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const float *mean, const float *std);
-/* The number of channels, and a mean and std for each (or NULL), valid until they are set again. */
+/* The number of channels, and a mean and std for each (or NULL), valid until they are set again or the
+ * data set is freed. */
 CN_API int cn_dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std);
 
 /* Random changes to 8-bit training images, torchvision's definitions, in this order, and cutout last. A probability or

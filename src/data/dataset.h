@@ -67,26 +67,6 @@ cn_status cn__check_split(const char *what, cn_split split);
 /* Of CIFAR-10 as session 8 has it, and so of pictures for a model that was trained on it. */
 extern const float cn__cifar10_mean[3], cn__cifar10_std[3];
 
-/* ---- folders of pictures (folder_list.c) ---- */
-
-typedef struct cn__folder_file {
-    char *path;
-    int64_t label;
-} cn__folder_file;
-
-/* All files that may be pictures, class by class, in the order of their paths; and the classes, by name. */
-typedef struct cn__folder_list {
-    cn_context *ctx;
-    char **classes;
-    cn__folder_file *files;
-    size_t class_count, class_capacity, count, capacity;
-} cn__folder_list;
-
-/* CN_ERR_IO: a folder that cannot be read; CN_ERR_NOT_FOUND: no class; CN_ERR_FORMAT: folders too deep. To be dropped
- * also after a failure. */
-cn_status cn__folder_list_read(cn_context *ctx, const char *directory, cn__folder_list *list);
-void cn__folder_list_drop(cn__folder_list *list);
-
 static inline size_t cn__image_values(const cn__images *images) {
     return (size_t)images->channels * (size_t)images->height * (size_t)images->width;
 }

@@ -1,8 +1,11 @@
 /* folder.c: folders of pictures as a data set: all decoded at once, by all threads, and then in memory. */
 #include "data/dataset.h"
+#include "data/folder_layout.h"
 #include "image/image.h"
 #include <stdio.h>
 #include <string.h>
+
+static const char *const in_split[] = {" for training", " for testing", ""};
 
 /* What became of a file. */
 typedef struct outcome {
@@ -18,6 +21,7 @@ typedef struct loading {
     size_t image_bytes;
     uint8_t *pixels; /* a place for each file, */
     int64_t *labels; /* later for each picture */
+    const char **names;
     outcome *outcomes;
     int64_t count, skipped;
 } loading;
@@ -53,8 +57,9 @@ static cn_status load_images(loading *l) {
     char before[1024]; /* what a skipped file did wrong is no failure of the call */
     l->pixels = cn__alloc(l->ctx, l->list.count, l->image_bytes);
     l->labels = cn__alloc(l->ctx, l->list.count, sizeof *l->labels);
+    l->names = cn__alloc(l->ctx, l->list.count, sizeof *l->names);
     l->outcomes = cn__alloc(l->ctx, l->list.count, sizeof *l->outcomes);
-    if (!l->pixels || !l->labels || !l->outcomes)
+    if (!l->pixels || !l->labels || !l->names || !l->outcomes)
         return cn__error(CN_ERR_MEMORY, "no memory for the %zu pictures of '%s'", l->list.count, l->directory);
     snprintf(before, sizeof before, "%s", cn_last_error());
     cn__parallel(l->ctx, l->list.count, load_item, l);
@@ -67,59 +72,67 @@ static cn_status load_images(loading *l) {
 /* Moves a picture to the end of those that stay, or counts and names it. */
 static cn_status keep_or_skip(loading *l, size_t file) {
     const outcome *o = &l->outcomes[file];
+    const cn__folder_file *from = &l->list.files[file];
     if (o->status == CN_OK) {
         memmove(l->pixels + (size_t)l->count * l->image_bytes, l->pixels + file * l->image_bytes, l->image_bytes);
-        l->labels[l->count++] = l->list.files[file].label;
+        l->names[l->count] = from->path + from->name;
+        l->labels[l->count++] = from->label;
         return CN_OK;
     }
     if (o->status == CN_ERR_MEMORY || o->status == CN_ERR_UNSUPPORTED)
-        return cn__error(o->status, "'%s': %s", l->list.files[file].path, o->message ? o->message : "no memory");
+        return cn__error(o->status, "'%s': %s", from->path, o->message ? o->message : "no memory");
     l->skipped++;
     cn__log(l->ctx, CN_LOG_WARNING, "skipped: %s", o->message);
     return CN_OK;
 }
 
-static void name_empty_classes(const loading *l) {
-    int64_t next = 0; /* labels are in order */
-    for (size_t k = 0; k < l->list.class_count; k++) {
-        bool empty = next == l->count || l->labels[next] != (int64_t)k;
-        if (empty)
-            cn__log(l->ctx, CN_LOG_WARNING, "class '%s' of '%s' has no readable picture", l->list.classes[k],
-                    l->directory);
-        while (next < l->count && l->labels[next] == (int64_t)k)
-            next++;
-    }
+static cn_status name_empty_classes(const loading *l) {
+    bool *seen = cn__alloc(l->ctx, l->list.classes.count, sizeof *seen);
+    if (!seen)
+        return cn__no_memory("labels");
+    for (int64_t i = 0; i < l->count; i++)
+        seen[l->labels[i]] = true;
+    for (size_t k = 0; k < l->list.classes.count; k++)
+        if (!seen[k])
+            cn__log(l->ctx, CN_LOG_WARNING, "class '%s' of '%s' has no readable picture%s", l->list.classes.name[k],
+                    l->directory, in_split[l->options.split]);
+    cn__free(l->ctx, seen);
+    return CN_OK;
 }
 
 static cn_status choose(loading *l) {
+    l->skipped = l->list.skipped;
     for (size_t i = 0; i < l->list.count; i++)
         CN__TRY(keep_or_skip(l, i));
     if (l->count == 0)
-        return cn__error(CN_ERR_DATA, "'%s' has %zu classes and no readable picture (%lld files were skipped)",
-                         l->directory, l->list.class_count, (long long)l->skipped);
-    name_empty_classes(l);
-    return CN_OK;
+        return cn__error(CN_ERR_DATA, "'%s' has %zu classes and no readable picture%s (%lld files were skipped)",
+                         l->directory, l->list.classes.count, in_split[l->options.split], (long long)l->skipped);
+    return name_empty_classes(l);
 }
 
 /* ---- the data set ---- */
 
 /* Hands pixels and labels over. */
 static cn_status make(loading *l, cn_dataset **dataset) {
+    char **names = cn__texts_copy(l->ctx, l->count, l->names);
+    if (!names)
+        return cn__no_memory("the names of the pictures");
     cn__images images = {.count = l->count,
                          .channels = l->options.channels,
                          .height = l->options.height,
                          .width = l->options.width,
-                         .classes = (int)l->list.class_count,
+                         .classes = (int64_t)l->list.classes.count,
                          .bytes = l->pixels,
                          .stride = l->image_bytes,
                          .labels = l->labels,
                          .skipped = l->skipped,
+                         .file_names = names,
                          .owned_pixels = l->pixels,
                          .owned_labels = l->labels};
     l->pixels = NULL;
     l->labels = NULL;
     CN__TRY(cn__dataset_new(l->ctx, images, dataset));
-    cn_status status = cn_dataset_set_class_names(*dataset, images.classes, (const char *const *)l->list.classes);
+    cn_status status = cn_dataset_set_class_names(*dataset, images.classes, (const char *const *)l->list.classes.name);
     if (images.channels == 3)
         cn__dataset_default_normalization(*dataset, cn__cifar10_mean, cn__cifar10_std);
     if (status != CN_OK) {
@@ -130,8 +143,8 @@ static cn_status make(loading *l, cn_dataset **dataset) {
 }
 
 static cn_status load(loading *l, cn_dataset **dataset) {
-    CN__TRY(cn__folder_list_read(l->ctx, l->directory, &l->list));
-    CN__TRY(cn__check_classes("cn_dataset_folder", (int)l->list.class_count));
+    CN__TRY(cn__folder_list_read(l->ctx, l->directory, l->options.split, &l->list));
+    CN__TRY(cn__check_classes("cn_dataset_folder", (int64_t)l->list.classes.count));
     CN__TRY(load_images(l));
     CN__TRY(choose(l));
     return make(l, dataset);
@@ -141,6 +154,7 @@ static void drop(loading *l) {
     for (size_t i = 0; l->outcomes && i < l->list.count; i++)
         cn__free(l->ctx, l->outcomes[i].message);
     cn__free(l->ctx, l->outcomes);
+    cn__free(l->ctx, l->names);
     cn__free(l->ctx, l->labels);
     cn__free(l->ctx, l->pixels);
     cn__folder_list_drop(&l->list);
@@ -155,7 +169,9 @@ cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn
     CN__REQUIRE(context);
     CN__REQUIRE(directory);
     CN__TRY(CN__READ_OPTIONS(o, cn_folder_options, options));
-    CN__TRY(cn__check_reserved("cn_folder_options", o->reserved == 0));
+    if (o->split != CN_SPLIT_TRAIN && o->split != CN_SPLIT_TEST && o->split != CN_SPLIT_ALL)
+        return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: split is %d, wanted CN_SPLIT_TRAIN, _TEST or _ALL",
+                         (int)o->split);
     if (o->channels != 1 && o->channels != 3)
         return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: channels is %d, wanted 1 or 3", o->channels);
     CN__TRY(cn__check_images("cn_folder_options", 1, o->channels, o->height, o->width));
