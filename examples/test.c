@@ -5,17 +5,18 @@
 #include "common/common.h"
 #include <string.h>
 
-enum { SPLIT_TRAIN, SPLIT_TEST };
-
 static const char *data_text;
 static int64_t threads, misclassified, predictions;
-static int split = SPLIT_TEST, flip;
+static int split = CN_SPLIT_TEST, flip;
 static int64_t shift;
-static const char *const splits[] = {"train", "test", NULL};
+static bool whole; /* a folder without parts */
+static const char *const splits[] = {"train", "test", "all", NULL};
+static const char *const split_texts[] = {"train images", "test images", "images"};
 
 static argument arguments[] = {
     REQUIRED("data", "DATA", &data_text, DATA_HELP),
-    CHOICE("split", splits, &split, "which of the images"),
+    CHOICE("split", splits, &split,
+           "which of the images; a folder without parts is measured whole, all of them, unless this is given"),
     FLAG("flip", &flip, 1, "average what the model says of each image and of its mirror image"),
     INTEGER("shift", &shift, 0, 8, "average over each image moved by up to so many pixels each way, edges mirrored"),
     INTEGER("misclassified", &misclassified, 0, 1000000000, "list the first N misclassified images"),
@@ -87,9 +88,12 @@ static cn_status print_predictions(cn_context *context, const cn_model *model, c
 static void print_evaluation(const cn_evaluation *evaluation, const cn_dataset *dataset, const char *model_path) {
     char right[GROUPED_TEXT], all[GROUPED_TEXT];
     int64_t count = cn_evaluation_count(evaluation), wrong = cn_evaluation_misclassified_count(evaluation);
-    printf("%s on the %s images of %s\nloss %.4f, accuracy %.2f %% (%s of %s)\n\n", model_path, splits[split],
-           data_text, cn_evaluation_loss(evaluation), 100.0 * cn_evaluation_accuracy(evaluation),
-           grouped(count - wrong, right), grouped(count, all));
+    printf("%s on the %s of %s\nloss %.4f, accuracy %.2f %% (%s of %s)\n\n", model_path, split_texts[split], data_text,
+           cn_evaluation_loss(evaluation), 100.0 * cn_evaluation_accuracy(evaluation), grouped(count - wrong, right),
+           grouped(count, all));
+    if (whole)
+        printf("All images count, as the folder has no parts for training and testing. Of a model that was trained on\n"
+               "this very folder, --split test measures the fifth that it was not trained on.\n\n");
     print_class_table(evaluation, dataset);
     putchar('\n');
     print_confusion(evaluation, dataset);
@@ -97,6 +101,24 @@ static void print_evaluation(const cn_evaluation *evaluation, const cn_dataset *
         putchar('\n');
         print_misclassified(evaluation, dataset, misclassified);
     }
+}
+
+/* The images, with their classes as the model counts them. */
+static bool open_data(cn_context *context, const cn_model *model, const char *model_path, const data_spec *data,
+                      cn_dataset **dataset) {
+    cn_dataset *all = NULL;
+    int parts = 1;
+    if (data->kind == DATA_FOLDER && !arguments_given(&test_program, "split") &&
+        cn_dataset_folder_has_parts(context, data->directory, &parts) == CN_OK && !parts)
+        split = CN_SPLIT_ALL;
+    whole = !parts;
+    if (data_open(context, data, (cn_split)split, &all) != CN_OK)
+        return false;
+    bool matched = cn_dataset_match_classes(all, model, dataset) == CN_OK;
+    if (!matched)
+        complain("cannot measure the model on '%s': %s", data_text, library_error());
+    cn_dataset_free(all);
+    return matched && network_fits(model, model_path, *dataset, data_text);
 }
 
 static int measure(cn_context *context, const char *model_path, data_spec *data) {
@@ -109,8 +131,7 @@ static int measure(cn_context *context, const char *model_path, data_spec *data)
         complain_file("load", model_path, library_error());
     else
         cn_model_input_shape(model, data->shape);
-    if (model && data_open(context, data, split == SPLIT_TRAIN ? CN_SPLIT_TRAIN : CN_SPLIT_TEST, &dataset) == CN_OK &&
-        network_fits(model, model_path, dataset, data_text)) {
+    if (model && open_data(context, model, model_path, data, &dataset)) {
         options.loss = network_loss(model);
         options.flip = flip;
         options.shift = (int)shift;
@@ -133,6 +154,7 @@ int main(int argc, char **argv) {
     const char *model_path = arguments_read(&test_program, argc, argv);
     data_spec data = data_spec_read(data_text);
     int code = EXIT_FAILURE;
+    arguments_need(&test_program, "split", split != CN_SPLIT_ALL || data.kind == DATA_FOLDER, "a folder if it is all");
     if (program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK)
         code = measure(context, model_path, &data);
     cn_context_free(context);

@@ -260,14 +260,15 @@ static bool outputs_possible(const data_spec *data) {
 
 static void print_beginning(const run *r) {
     char parameters[GROUPED_TEXT], train_count[GROUPED_TEXT], test_count[GROUPED_TEXT], text[1024];
+    char classes[CLASS_LIST_TEXT];
     int64_t shape[3];
     cn_device device = CN_DEVICE_INIT;
     cn_dataset_shape(r->train, shape);
     int used = snprintf(
-        text, sizeof text, "%.300s with %s parameters; %s training and %s test images of %d×%d×%d in %lld classes",
+        text, sizeof text, "%.300s with %s parameters; %s training and %s test images of %d×%d×%d in %lld classes: %s",
         network.name, grouped(cn_model_parameter_count(r->model), parameters),
         grouped(cn_dataset_count(r->train), train_count), grouped(cn_dataset_count(r->test), test_count), (int)shape[0],
-        (int)shape[1], (int)shape[2], (long long)cn_dataset_classes(r->train));
+        (int)shape[1], (int)shape[2], (long long)cn_dataset_classes(r->train), data_class_list(r->train, classes));
     if (cn_context_device(r->context, &device) == CN_OK)
         snprintf(text + used, sizeof text - (size_t)used, "; %d thread%s, %s", device.threads,
                  device.threads == 1 ? "" : "s", cn_isa_name(device.isa));

@@ -624,6 +624,9 @@ CN_API void cn_folder_options_init(cn_folder_options *options, size_t size);
 CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
                                    cn_dataset **dataset);
 
+/* Whether cn_dataset_folder would find parts in `directory`: 1, or 0 where splits are by names. Errors as there. */
+CN_API cn_status cn_dataset_folder_has_parts(cn_context *context, const char *directory, int *parts);
+
 /* Files, links and folders that cn_dataset_folder skipped; 0 for other data sets. */
 CN_API int64_t cn_dataset_skipped_count(const cn_dataset *dataset);
 

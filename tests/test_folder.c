@@ -2,6 +2,7 @@
 #include "golden_images.h"
 #include "scratch.h"
 #include "testing.h"
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -98,13 +99,16 @@ START_TEST(subfolders_are_classes_in_the_order_of_names) {
     for (int i = 0; i < 5; i++)
         expect_plain(dataset, i, wanted[i].value, wanted[i].label);
     ck_assert_int_eq(cn_dataset_skipped_count(dataset), 0);
-    ck_assert_str_eq(warnings, "");
+    ck_assert_ptr_nonnull(strstr(warnings, "passed over: 1 pictures of"));
+    ck_assert_str_eq(cn_dataset_file_name(dataset, 3), "cat/young/a.ppm");
+    ck_assert_ptr_null(cn_dataset_file_name(dataset, 5));
+    ck_assert_ptr_null(cn_dataset_file_name(dataset, -1));
     cn_dataset_free(dataset);
 }
 END_TEST
 
 START_TEST(pictures_are_fitted) {
-    cn_folder_options options = {sizeof options, 1, 9, 14, 0};
+    cn_folder_options options = {sizeof options, 1, 9, 14, CN_SPLIT_ALL};
     cn_tensor *picture = golden_picture(ctx, 3, 31, 20), *wanted, *got;
     cn_dataset *dataset;
     folder("a");
@@ -128,7 +132,7 @@ START_TEST(values_are_normalised) {
     folder("a");
     plain("a/x.ppm", 3, 2, 2, 100);
     for (int channels = 1; channels <= 3; channels += 2) {
-        cn_folder_options options = {sizeof options, channels, 1, 1, 0};
+        cn_folder_options options = {sizeof options, channels, 1, 1, CN_SPLIT_ALL};
         cn_tensor *batch;
         cn_dataset *dataset;
         ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, channels, 1, 1}, &batch));
@@ -202,8 +206,11 @@ START_TEST(folders_that_are_no_data_sets_say_why) {
     expect_failure(root.path, CN_ERR_DATA, "1 classes and no readable picture (0 files");
     text_file("a/x.ppm", "P6");
     expect_failure(root.path, CN_ERR_DATA, "(1 files were skipped)");
-    ck_assert_int_eq(symlink("..", scratch_path(&root, "a/up")), 0);
-    expect_failure(root.path, CN_ERR_FORMAT, "more than 16 folders deep");
+    folder("a/b");
+    expect_failure(scratch_path(&root, "a/b"), CN_ERR_NOT_FOUND, "has no subfolders");
+    plain("a/b/x.ppm", 3, 7, 7, 6);
+    expect_failure(scratch_path(&root, "a/b"), CN_ERR_NOT_FOUND,
+                   "but 1 pictures; wanted is the folder that has a folder");
     expect_failure(NULL, CN_ERR_ARGUMENT, "directory is NULL");
     ck_fails(cn_dataset_folder(ctx, root.path, NULL, NULL), CN_ERR_ARGUMENT, "dataset is NULL");
 }
@@ -238,6 +245,180 @@ START_TEST(sizes_that_cannot_be_are_refused) {
     plain("a/x.ppm", 3, 7, 7, 6);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_fails(cn_dataset_folder(ctx, root.path, &cases[i].options, &dataset), cases[i].status, cases[i].part);
+}
+END_TEST
+
+/* ---- layouts ---- */
+
+/* A picture in a folder of that name, which is made with all folders around it. */
+static void put(const char *name, int value) {
+    char path[256];
+    for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        snprintf(path, sizeof path, "%.*s", (int)(slash - name), name);
+        mkdir(scratch_path(&root, path), 0755);
+    }
+    plain(name, 1, 3, 3, value);
+}
+
+static cn_dataset *open_split(cn_split split) {
+    cn_folder_options options = CN_FOLDER_OPTIONS_INIT;
+    cn_dataset *dataset;
+    options.channels = 1;
+    options.split = split;
+    ck_ok(cn_dataset_folder(ctx, root.path, &options, &dataset));
+    return dataset;
+}
+
+/* The files' names, with a space after each. */
+static void expect_files(cn_split split, const char *files) {
+    cn_dataset *dataset = open_split(split);
+    char text[512] = "";
+    for (int64_t i = 0; i < cn_dataset_count(dataset); i++)
+        strcat(strcat(text, cn_dataset_file_name(dataset, i)), " ");
+    ck_assert_str_eq(text, files);
+    cn_dataset_free(dataset);
+}
+
+static void expect_parts(int parts) {
+    int found = -1;
+    ck_ok(cn_dataset_folder_has_parts(ctx, root.path, &found));
+    ck_assert_int_eq(found, parts);
+}
+
+static const char *const pairs[][2] = {
+    {"train", "test"},  {"train", "val"}, {"training", "validation"},   {"Train", "Test"},
+    {"TRAIN", "VALID"}, {"train", "dev"}, {"training_set", "test_set"}, {"train-images", "test-images"}};
+
+START_TEST(parts_are_known_by_their_usual_names) {
+    char name[64], train[128], test[64];
+    for (int k = 0; k < 3; k++) {
+        snprintf(name, sizeof name, "%s/%s/%d.pgm", pairs[_i][k == 2], k == 1 ? "dog" : "cat", k);
+        put(name, k);
+    }
+    snprintf(train, sizeof train, "%s/cat/0.pgm %s/dog/1.pgm ", pairs[_i][0], pairs[_i][0]);
+    snprintf(test, sizeof test, "%s/cat/2.pgm ", pairs[_i][1]);
+    expect_parts(1);
+    expect_files(CN_SPLIT_TRAIN, train);
+    ck_assert_str_eq(warnings, "");
+    expect_files(CN_SPLIT_TEST, test);
+    ck_assert_ptr_nonnull(strstr(warnings, "class 'dog' of"));
+    ck_assert_ptr_nonnull(strstr(warnings, "has no readable picture for testing"));
+    expect_files(CN_SPLIT_ALL, strcat(train, test));
+    cn_dataset *dataset = open_split(CN_SPLIT_TEST);
+    ck_assert_int_eq(cn_dataset_classes(dataset), 2);
+    cn_dataset_free(dataset);
+}
+END_TEST
+
+START_TEST(of_three_parts_the_test_part_is_for_testing) {
+    put("train/a/1.pgm", 1);
+    put("valid/a/2.pgm", 2);
+    put("test/a/3.pgm", 3);
+    put("pred/4.pgm", 4);
+    expect_files(CN_SPLIT_TRAIN, "train/a/1.pgm ");
+    ck_assert_ptr_nonnull(strstr(warnings, "pred', which is none of the parts"));
+    expect_files(CN_SPLIT_TEST, "test/a/3.pgm ");
+    expect_files(CN_SPLIT_ALL, "train/a/1.pgm test/a/3.pgm valid/a/2.pgm ");
+    put("test/b/5.pgm", 5);
+    expect_failure(root.path, CN_ERR_DATA, "test' has a class 'b', which '");
+    put("training/a/6.pgm", 6);
+    expect_failure(root.path, CN_ERR_DATA, "has two parts of one kind, 'train' and 'training'");
+}
+END_TEST
+
+START_TEST(folders_around_the_classes_are_looked_into) {
+    put("data/train/cat/1.pgm", 1);
+    put("data/train/dog/2.pgm", 2);
+    put("__MACOSX/data/3.pgm", 3);
+    put("lost+found/4.pgm", 4);
+    expect_parts(0);
+    expect_files(CN_SPLIT_ALL, "data/train/cat/1.pgm data/train/dog/2.pgm ");
+    ck_assert_str_eq(warnings, "");
+    put("data/test/cat/5.pgm", 1);
+    expect_parts(1);
+    expect_files(CN_SPLIT_TEST, "data/test/cat/5.pgm ");
+}
+END_TEST
+
+START_TEST(a_class_may_be_called_train_but_no_part_lies_beside_classes) {
+    put("bus/1.pgm", 1);
+    put("train/2.pgm", 2);
+    expect_parts(0);
+    expect_files(CN_SPLIT_ALL, "bus/1.pgm train/2.pgm ");
+    put("test/bus/3.pgm", 3);
+    expect_failure(root.path, CN_ERR_DATA, "test' looks like a part for training or testing, but lies beside");
+}
+END_TEST
+
+START_TEST(pictures_without_classes_in_parts_are_refused) {
+    put("train/1.pgm", 1);
+    expect_failure(root.path, CN_ERR_NOT_FOUND, "train' has no subfolders");
+    put("test/2.pgm", 2);
+    expect_failure(root.path, CN_ERR_NOT_FOUND, "has no subfolders");
+}
+END_TEST
+
+START_TEST(links_that_lead_nowhere_or_back_are_skipped_and_named) {
+    put("cat/1.pgm", 1);
+    put("dog/2.pgm", 2);
+    put("a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/deep.pgm", 3);
+    ck_assert_int_eq(symlink("/nowhere/owl", scratch_path(&root, "owl")), 0);
+    ck_assert_int_eq(symlink("..", scratch_path(&root, "cat/up")), 0);
+    ck_assert_int_eq(symlink(".", scratch_path(&root, "dog/self")), 0);
+    cn_dataset *dataset = open_split(CN_SPLIT_ALL);
+    ck_assert_int_eq(cn_dataset_count(dataset), 2);
+    ck_assert_int_eq(cn_dataset_skipped_count(dataset), 4);
+    static const char *const parts[] = {"owl' leads nowhere", "q' is more than 16 folders deep", "cat/up' is a link to",
+                                        "dog/self' is a link to"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        ck_assert_msg(strstr(warnings, parts[i]) != NULL, "'%s' is not said in\n%s", parts[i], warnings);
+    cn_dataset_free(dataset);
+}
+END_TEST
+
+/* Whether image `name` is in the data set. */
+static int has_file(const cn_dataset *dataset, const char *name) {
+    for (int64_t i = 0; i < cn_dataset_count(dataset); i++)
+        if (strcmp(cn_dataset_file_name(dataset, i), name) == 0)
+            return 1;
+    return 0;
+}
+
+START_TEST(a_picture_is_for_testing_by_its_own_name) {
+    char name[64];
+    put("dog/one.pgm", 1); /* of one, that one is for training */
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof name, "cat/%d.pgm", i);
+        put(name, i);
+    }
+    cn_dataset *train = open_split(CN_SPLIT_TRAIN), *test = open_split(CN_SPLIT_TEST);
+    int64_t tests = cn_dataset_count(test);
+    ck_assert_int_eq(cn_dataset_count(train) + tests, 61);
+    ck_assert(tests >= 5 && tests <= 20);
+    ck_assert(has_file(train, "dog/one.pgm"));
+    put("cat/aa.pgm", 3);
+    cn_dataset *again = open_split(CN_SPLIT_TEST);
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof name, "cat/%d.pgm", i);
+        ck_assert_int_eq(has_file(test, name), has_file(again, name));
+        ck_assert_int_ne(has_file(test, name), has_file(train, name));
+    }
+    cn_dataset_free(again);
+    cn_dataset_free(test);
+    cn_dataset_free(train);
+}
+END_TEST
+
+START_TEST(of_three_pictures_one_is_for_testing) {
+    put("a/1.pgm", 1);
+    put("a/2.pgm", 2);
+    put("a/3.pgm", 3);
+    put("b/1.pgm", 1);
+    cn_dataset *train = open_split(CN_SPLIT_TRAIN), *test = open_split(CN_SPLIT_TEST);
+    ck_assert_int_ge(cn_dataset_count(test), 1);
+    ck_assert_int_eq(cn_dataset_count(train) + cn_dataset_count(test), 4);
+    cn_dataset_free(test);
+    cn_dataset_free(train);
 }
 END_TEST
 
@@ -281,6 +462,14 @@ int main(void) {
     tcase_add_test(group, folders_that_are_no_data_sets_say_why);
     tcase_add_test(group, a_folder_without_permission_says_so);
     tcase_add_test(group, sizes_that_cannot_be_are_refused);
+    tcase_add_loop_test(group, parts_are_known_by_their_usual_names, 0, sizeof pairs / sizeof *pairs);
+    tcase_add_test(group, of_three_parts_the_test_part_is_for_testing);
+    tcase_add_test(group, folders_around_the_classes_are_looked_into);
+    tcase_add_test(group, a_class_may_be_called_train_but_no_part_lies_beside_classes);
+    tcase_add_test(group, pictures_without_classes_in_parts_are_refused);
+    tcase_add_test(group, links_that_lead_nowhere_or_back_are_skipped_and_named);
+    tcase_add_test(group, a_picture_is_for_testing_by_its_own_name);
+    tcase_add_test(group, of_three_pictures_one_is_for_testing);
     tcase_add_loop_test(group, out_of_memory_is_a_status, 0, 2);
     suite_add_tcase(suite, group);
     return test_run(suite);

@@ -213,29 +213,58 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
     picture "$photos/light/$i.ppm" 40 $((20 + i)) '\340'
 done
 echo "no picture" >"$photos/light/note.txt"
+ln -s "$dir/unmounted/owl" "$photos/owl"
 run 0 train --data "folder:$photos" --epochs 2 --no-augment --out "$dir/photos.safetensors"
-says out "16 training and 4 test images of 3×32×32 in 2 classes"
+says out "of 3×32×32 in 2 classes: dark, light"
 says err "note.txt' is no PNG, JPEG, PPM, PGM or PBM file"
-expect "$(grep -c "note.txt" "$dir/err")" -eq 1 # both parts are read at once
+says err "owl' leads nowhere"
+says err "are also among the training pictures, such as"
+expect "$(grep -c "note.txt" "$dir/err")" -eq 1 # it is in one part
 run 0 test "$dir/photos.safetensors" --data "folder:$photos"
-says out " of 4)"
+says out " of 20)"
 says out " light "
+says out "as the folder has no parts"
+run 0 test "$dir/photos.safetensors" --data "folder:$photos" --split train
+trained=$(sed -n 's/.* of \([0-9]*\))$/\1/p' "$dir/out")
+run 0 test "$dir/photos.safetensors" --data "folder:$photos" --split test
+expect "$((trained + $(sed -n 's/.* of \([0-9]*\))$/\1/p' "$dir/out")))" -eq 20
 run 1 test pretrained --data "folder:$photos"
-says err "the model tells 10 classes apart"
+says err "class 'dark' of the data is none of the 10 of the model: 'airplane', "
+rm "$photos/owl"
+
+# Some of the classes, known by their names.
+mkdir -p "$dir/bright"
+cp -r "$photos/light" "$dir/bright"
+run 0 test "$dir/photos.safetensors" --data "folder:$dir/bright"
+says out " of 10)"
+run 1 train --data "folder:$dir/bright" --epochs 1
+says err "has a single class, 'light'"
 
 # The same, in parts that others have made.
 mkdir "$dir/parts"
 mv "$photos" "$dir/parts/train"
-mkdir -p "$dir/parts/val/dark"
-picture "$dir/parts/val/dark/x.ppm" 32 32 '\020'
-run 1 train --data "folder:$dir/parts" --epochs 1
-says err "2 classes of training images, but 1 of test images"
-mkdir "$dir/parts/val/light"
-picture "$dir/parts/val/light/x.ppm" 32 32 '\360'
+for name in val Validation dev TEST testing; do
+    mkdir -p "$dir/parts/$name/dark"
+    picture "$dir/parts/$name/dark/x.ppm" 32 32 '\020'
+    run 0 train --data "folder:$dir/parts" --epochs 1 --no-augment
+    says out "20 training and 1 test images of 3×32×32 in 2 classes: dark, light"
+    says err "class 'light' of '$dir/parts' has no readable picture for testing"
+    [ "$name" = testing ] || rm -r "${dir:?}/parts/$name"
+done
+mkdir "$dir/parts/testing/light"
+picture "$dir/parts/testing/light/x.ppm" 32 32 '\360'
 run 0 train --data "folder:$dir/parts" --epochs 1
 says out "20 training and 2 test images"
-run 1 train --data "folder:$dir/parts/val" --epochs 1
-says err "no class has pictures enough"
+run 0 test "$dir/photos.safetensors" --data "folder:$dir/parts"
+says out " of 2)"
+run 0 test "$dir/photos.safetensors" --data "folder:$dir/parts" --split all
+says out " of 22)"
+mkdir -p "$dir/parts/testing/lihgt"
+run 1 train --data "folder:$dir/parts" --epochs 1
+says err "testing' has a class 'lihgt', which '$dir/parts/train' does not have"
+rmdir "$dir/parts/testing/lihgt"
+run 1 train --data "folder:$dir/parts/testing" --epochs 1
+says err "no class of '$dir/parts/testing' has pictures enough"
 run 1 train --data "folder:$dir/maps" --epochs 1
 says err "has no subfolders"
 

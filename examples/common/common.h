@@ -137,10 +137,10 @@ typedef struct data_spec {
 } data_spec;
 
 #define DATA_HELP                                                                                                      \
-    "the images: cifar10:DIR or cifar100:DIR (the binary files), idx:DIR (MNIST, Fashion-MNIST; plain or .gz), "       \
+    "the images: cifar10:DIR or cifar100:DIR (the binary files), idx:DIR (MNIST and its relatives; plain or .gz), "    \
     "folder:DIR (PNG, JPEG or PPM files, a subfolder for each class, in DIR/train and DIR/test, or all in DIR, of "    \
-    "which a fifth is for testing), or synthetic[:COUNT] (drawn by the library; 10000 to train on and a fifth of "     \
-    "that to test on unless COUNT says otherwise)"
+    "which about a fifth of each class is for testing, chosen by the files' names), or synthetic[:COUNT] (drawn by "   \
+    "the library; 10000 to train on and a fifth of that to test on unless COUNT says otherwise)"
 
 /* Ends with a usage message if `text` is not a data set's name. */
 data_spec data_spec_read(const char *text);
@@ -148,14 +148,15 @@ data_spec data_spec_read(const char *text);
 /* Opens one part of it. Complains on failure. */
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
 
-/* Opens both parts, which must have the same classes. Complains on failure, and may leave one that is to be freed. */
+/* Opens both parts, which must have the same classes, two at least. Complains on failure, and may leave one that is to be freed. */
 cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test);
 
-/* A folder's parts (folder_data.c), or only the one that is not NULL: DIR/train and DIR/test (or val) where they are,
- * else four fifths of each class and the rest, always the same. `why` is set to what went wrong if cn_last_error() does
- * not know. */
-cn_status folder_open(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test,
-                      const char **why);
+#define CLASS_LIST_TEXT 160
+/* The classes' names, "cat, dog, owl", as far as they have room, into `text`, which is returned. */
+const char *data_class_list(const cn_dataset *dataset, char text[CLASS_LIST_TEXT]);
+
+/* Says how many pictures of a folder are in both parts, as they are after scaling (duplicates.c). */
+void duplicates_say(cn_context *context, const cn_dataset *train, const cn_dataset *test);
 
 /* Those of the changes to colour images that go with the data: grey pictures lose no colour, and digits and clothes are
  * not mirrored either. */

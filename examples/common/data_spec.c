@@ -35,10 +35,19 @@ data_spec data_spec_read(const char *text) {
 
 /* ---- opening ---- */
 
+static cn_status open_folder(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    cn_folder_options options = CN_FOLDER_OPTIONS_INIT;
+    options.channels = (int)spec->shape[0];
+    options.height = (int)spec->shape[1];
+    options.width = (int)spec->shape[2];
+    options.split = split;
+    return cn_dataset_folder(context, spec->directory, &options, dataset);
+}
+
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
     int64_t count = split == CN_SPLIT_TRAIN ? spec->count : (spec->count + 4) / 5;
+    static const char *const splits[] = {"training images", "test images", "images"};
     cn_status status = CN_OK;
-    const char *why = NULL; /* where the library knows nothing of it */
     switch (spec->kind) {
     case DATA_CIFAR10:
         status = cn_dataset_cifar10(context, spec->directory, split, dataset);
@@ -53,44 +62,64 @@ cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, 
         status = cn_dataset_synthetic(context, split, count, SYNTHETIC_SEED, dataset);
         break;
     case DATA_FOLDER:
-        status = folder_open(context, spec, split == CN_SPLIT_TRAIN ? dataset : NULL,
-                             split == CN_SPLIT_TEST ? dataset : NULL, &why);
+        status = open_folder(context, spec, split, dataset);
         break;
     }
     if (status != CN_OK)
-        complain("cannot read the %s images of '%s': %s", split == CN_SPLIT_TRAIN ? "training" : "test", spec->text,
-                 why ? why : cn_last_error());
+        complain("cannot read the %s of '%s': %s", splits[split], spec->text, library_error());
     return status;
 }
 
 /* ---- both parts ---- */
 
 static bool same_classes(const cn_dataset *train, const cn_dataset *test) {
-    int classes = cn_dataset_classes(train), others = cn_dataset_classes(test);
+    int64_t classes = cn_dataset_classes(train), others = cn_dataset_classes(test);
     if (classes != others)
-        complain("there are %d classes of training images, but %d of test images", classes, others);
-    for (int k = 0; k < classes && classes == others; k++)
+        complain("there are %lld classes of training images, but %lld of test images", (long long)classes,
+                 (long long)others);
+    for (int64_t k = 0; k < classes && classes == others; k++)
         if (strcmp(cn_dataset_class_name(train, k), cn_dataset_class_name(test, k)) != 0) {
-            complain("class %d is '%s' in the training images, but '%s' in the test images", k,
+            complain("class %lld is '%s' in the training images, but '%s' in the test images", (long long)k,
                      cn_dataset_class_name(train, k), cn_dataset_class_name(test, k));
             return false;
         }
     return classes == others;
 }
 
+static bool several_classes(const data_spec *spec, const cn_dataset *train) {
+    if (cn_dataset_classes(train) > 1)
+        return true;
+    complain("'%s' has a single class, '%s': there is nothing to tell apart", spec->text,
+             cn_dataset_class_name(train, 0));
+    return false;
+}
+
 cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test) {
-    const char *why = NULL;
-    cn_status status;
-    if (spec->kind == DATA_FOLDER) { /* both may lie in one folder, and be decoded once */
-        status = folder_open(context, spec, train, test, &why);
-        if (status != CN_OK)
-            complain("cannot read the images of '%s': %s", spec->text, why ? why : cn_last_error());
-    } else {
-        status = data_open(context, spec, CN_SPLIT_TRAIN, train);
-        if (status == CN_OK)
-            status = data_open(context, spec, CN_SPLIT_TEST, test);
+    cn_status status = data_open(context, spec, CN_SPLIT_TRAIN, train);
+    if (status == CN_OK)
+        status = data_open(context, spec, CN_SPLIT_TEST, test);
+    if (status != CN_OK)
+        return status;
+    if (!several_classes(spec, *train) || !same_classes(*train, *test))
+        return CN_ERR_DATA;
+    duplicates_say(context, *train, *test);
+    return CN_OK;
+}
+
+/* "cat, dog, owl", or as many as have room and "…". */
+const char *data_class_list(const cn_dataset *dataset, char text[CLASS_LIST_TEXT]) {
+    char name[NAME_TEXT];
+    size_t length = 0;
+    text[0] = '\0';
+    for (int64_t k = 0; k < cn_dataset_classes(dataset); k++) {
+        const char *next = class_name(dataset, k, name);
+        if (length + strlen(next) + sizeof ", , …" > CLASS_LIST_TEXT) {
+            snprintf(text + length, CLASS_LIST_TEXT - length, ", …");
+            break;
+        }
+        length += (size_t)snprintf(text + length, CLASS_LIST_TEXT - length, "%s%s", k ? ", " : "", next);
     }
-    return status == CN_OK && !same_classes(*train, *test) ? CN_ERR_DATA : status;
+    return text;
 }
 
 cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes) {

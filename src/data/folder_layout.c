@@ -118,7 +118,7 @@ static cn_status check_classes(cn_context *ctx, const cn__folder_layout *l, cons
 }
 
 static void say_passed_over(cn_context *ctx, const cn__folder_layout *l, const survey *s) {
-    for (size_t i = 0; i < s->folders.count; i++)
+    for (size_t i = 0; i < s->folders.count && !l->quiet; i++)
         if (part_of(s->folders.name[i]) < 0)
             cn__log(ctx, CN_LOG_WARNING, "passed over: '%s/%s', which is none of the parts beside it", l->root,
                     s->folders.name[i]);
@@ -132,19 +132,30 @@ static cn_status take_parts(cn_context *ctx, cn__folder_layout *l, const survey 
     return CN_OK;
 }
 
-/* Whether there are two parts or more, and the first holds folders, which would be classes. */
+/* The training part, or if there is none the first. */
+static const char *main_part(const survey *s) {
+    const char *first = NULL;
+    for (size_t i = 0; i < s->folders.count; i++) {
+        int part = part_of(s->folders.name[i]);
+        if (part == CN__PART_TRAIN)
+            return s->folders.name[i];
+        if (part >= 0 && !first)
+            first = s->folders.name[i];
+    }
+    return first;
+}
+
+/* Whether there are two parts or more, and the main one holds folders, which would be classes. */
 static cn_status find_parts(cn_context *ctx, const cn__folder_layout *l, const survey *s, bool *found) {
-    size_t folders = 0, pictures, first = 0;
+    size_t folders = 0, pictures;
     *found = false;
     if (s->parts < 2)
         return CN_OK;
-    while (part_of(s->folders.name[first]) < 0)
-        first++;
-    CN__TRY(look_into(ctx, l->root, s->folders.name[first], &folders, &pictures));
+    CN__TRY(look_into(ctx, l->root, main_part(s), &folders, &pictures));
     *found = folders > 0;
     if (folders == 0 && s->parts == s->folders.count)
         return cn__error(CN_ERR_NOT_FOUND, "'%s/%s' has no subfolders, which would be the classes", l->root,
-                         s->folders.name[first]);
+                         main_part(s));
     return CN_OK;
 }
 
@@ -179,15 +190,15 @@ static cn_status decide(cn_context *ctx, cn__folder_layout *l, const survey *s, 
         memcpy(l->root, below, sizeof below);
         return CN_OK;
     }
-    if (s->pictures > 0)
+    if (s->pictures > 0 && !l->quiet)
         cn__log(ctx, CN_LOG_WARNING, "passed over: %zu pictures of '%s' that lie beside the folders of the classes",
                 s->pictures, l->root);
     return check_classes(ctx, l, s);
 }
 
-cn_status cn__folder_layout_find(cn_context *ctx, const char *directory, cn__folder_layout *layout) {
+cn_status cn__folder_layout_find(cn_context *ctx, const char *directory, bool quiet, cn__folder_layout *layout) {
     size_t length = strlen(directory);
-    *layout = (cn__folder_layout){.parts = false};
+    *layout = (cn__folder_layout){.quiet = quiet};
     while (length > 1 && directory[length - 1] == '/')
         length--;
     if (length >= CN__MAX_PATH)
@@ -203,4 +214,17 @@ cn_status cn__folder_layout_find(cn_context *ctx, const char *directory, cn__fol
         if (status != CN_OK || !deeper)
             return status;
     }
+}
+
+cn_status cn_dataset_folder_has_parts(cn_context *context, const char *directory, int *parts) {
+    CN__REQUIRE(context);
+    CN__REQUIRE(directory);
+    CN__REQUIRE(parts);
+    cn__folder_layout *layout = cn__alloc(context, 1, sizeof *layout);
+    if (!layout)
+        return cn__no_memory("the names of a folder");
+    cn_status status = cn__folder_layout_find(context, directory, true, layout);
+    *parts = status == CN_OK && layout->parts;
+    cn__free(context, layout);
+    return status;
 }

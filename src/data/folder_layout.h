@@ -11,14 +11,14 @@ enum { CN__PART_TRAIN, CN__PART_TEST, CN__PART_VALIDATION, CN__PART_COUNT };
 /* The folder `root` holds the classes, or parts that each do. */
 typedef struct cn__folder_layout {
     char root[CN__MAX_PATH];
-    bool parts;
+    bool parts, quiet;                        /* quiet: nothing is said in the log */
     char part[CN__PART_COUNT][CN__PART_NAME]; /* its name; "": there is none */
 } cn__folder_layout;
 
 /* Looks into folders whose only content is another one; tells parts from classes by their usual names. What is passed
- * over is said in the log. CN_ERR_IO; CN_ERR_NOT_FOUND: no classes; CN_ERR_DATA: parts and classes side by side, or two
+ * over is said in the log unless `quiet`. CN_ERR_IO; CN_ERR_NOT_FOUND: no classes; CN_ERR_DATA: parts and classes side by side, or two
  * parts of one kind. */
-cn_status cn__folder_layout_find(cn_context *ctx, const char *directory, cn__folder_layout *layout);
+cn_status cn__folder_layout_find(cn_context *ctx, const char *directory, bool quiet, cn__folder_layout *layout);
 
 typedef struct cn__folder_file {
     char *path;

@@ -216,7 +216,7 @@ cn_status cn__folder_list_read(cn_context *ctx, const char *directory, cn_split 
         return cn__no_memory("the names of a folder");
     while (base > 1 && directory[base - 1] == '/')
         base--;
-    cn_status status = cn__folder_layout_find(ctx, directory, layout);
+    cn_status status = cn__folder_layout_find(ctx, directory, false, layout);
     if (status == CN_OK)
         status = layout->parts ? add_parts(list, layout, base, split) : add_divided(list, layout, base, split);
     cn__free(ctx, layout);
