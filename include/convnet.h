@@ -573,8 +573,14 @@ CN_API cn_status cn_dataset_cifar10(cn_context *context, const char *directory, 
 CN_API cn_status cn_dataset_cifar100(cn_context *context, const char *directory, cn_split split, int coarse,
                                      cn_dataset **dataset);
 
-/* MNIST and Fashion-MNIST: {train,t10k}-images-idx3-ubyte and -labels-idx1-ubyte in `directory`, plain or .gz,
- * normalised with MNIST's mean and std. */
+/* MNIST and its relatives (Fashion-MNIST, KMNIST, EMNIST …): train-images-idx3-ubyte, train-labels-idx1-ubyte and the
+ * same with t10k or test in `directory` or up to two folders below, plain or .gz, also with dots or underscores for
+ * hyphens, with a prefix, or each in a folder of its name. Where there are several sets, `directory` is the folder and
+ * the prefix of one, such as DIR/emnist-letters. Normalised with MNIST's mean and std.
+ * There are ten classes, or as many as the training labels (also for the test images) need; where these go beyond 9 and
+ * none is 0, label 1 is class 0, called "1". Names are the lines of classes.txt, labels.txt or names.txt beside the
+ * labels. Images stay as stored: EMNIST's are transposed, lines for columns.
+ * CN_ERR_IO: no such files; CN_ERR_FORMAT; CN_ERR_DATA: several sets, or a label outside. */
 CN_API cn_status cn_dataset_idx(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset);
 
 /* Any pair of IDX files of unsigned bytes: images [N, H, W] or [N, C, H, W] and labels [N]. The number of classes is

@@ -4,6 +4,8 @@
 #include "base/base.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 TEST_RUNS_ONCE;
 
@@ -163,12 +165,93 @@ START_TEST(labels_outside_mnists_classes_are_named) {
     labels.bytes[8 + 2] = 17;
     scratch_write(&s, "t10k-images-idx3-ubyte", images.bytes, images.count);
     scratch_write(&s, "t10k-labels-idx1-ubyte", labels.bytes, labels.count);
+    scratch_write(&s, "train-labels-idx1-ubyte", idx_labels().bytes, labels.count);
     ck_fails(cn_dataset_idx(ctx, s.path, CN_SPLIT_TEST, &set), CN_ERR_DATA,
              "t10k-labels-idx1-ubyte', byte 10: label 17, wanted 0 to 9");
-    ck_fails(cn_dataset_idx(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_IO, "nor the same with .gz");
+    ck_fails(cn_dataset_idx(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_IO,
+             "has no 'train-images-idx3-ubyte', as MNIST's site calls it, plain or .gz");
     ck_ok(open_pair(&s, ctx, &images, &labels, &set));
     ck_assert_int_eq(cn_dataset_classes(set), 18);
     cn_dataset_free(set);
+    scratch_free(&s);
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* ---- the names that people have ---- */
+
+/* Both files of a split, under names of which "IMAGES-idx3" and "LABELS-idx1" stand for the parts that differ. */
+static void put_pair(const scratch *s, const char *folder, const char *split, char dot, int extra_folder,
+                     const idx_file *labels) {
+    static const char *const kinds[2] = {"images", "labels"};
+    const idx_file images = idx_images();
+    char path[256], *slash;
+    for (int i = 0; i < 2; i++) {
+        const idx_file *file = i == 0 ? &images : labels;
+        char name[64];
+        snprintf(name, sizeof name, "%s-%s%cidx%d-ubyte", split, kinds[i], dot, i == 0 ? 3 : 1);
+        snprintf(path, sizeof path, "%s%s%s%s", folder, extra_folder ? name : "", extra_folder ? "/" : "", name);
+        for (slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+            *slash = '\0';
+            mkdir(scratch_path(s, path), 0755);
+            *slash = '/';
+        }
+        scratch_write(s, path, file->bytes, file->count);
+    }
+}
+
+static void expect_set(cn_context *ctx, const char *path, int64_t classes, const char *last) {
+    for (int split = 0; split < 2; split++) {
+        cn_dataset *set;
+        ck_ok(cn_dataset_idx(ctx, path, (cn_split)split, &set));
+        ck_assert_int_eq(cn_dataset_count(set), IDX_COUNT);
+        ck_assert_int_eq(cn_dataset_classes(set), classes);
+        ck_assert_str_eq(cn_dataset_class_name(set, classes - 1), last);
+        cn_dataset_free(set);
+    }
+}
+
+START_TEST(files_are_found_under_the_names_that_people_have) {
+    static const struct {
+        const char *folder, *prefix;
+        char dot;
+        int extra;
+    } names[] = {{"", "", '.', 0}, {"MNIST/raw/", "", '-', 0}, {"", "", '-', 1}, {"", "emnist-digits-", '-', 0}};
+    const idx_file labels = idx_labels();
+    for (size_t i = 0; i < CN__COUNT(names); i++) {
+        cn_context *ctx = test_context(1);
+        scratch s = scratch_new();
+        char split[64];
+        snprintf(split, sizeof split, "%strain", names[i].prefix);
+        put_pair(&s, names[i].folder, split, names[i].dot, names[i].extra, &labels);
+        snprintf(split, sizeof split, "%s%s", names[i].prefix, names[i].prefix[0] ? "test" : "t10k");
+        put_pair(&s, names[i].folder, split, names[i].dot, names[i].extra, &labels);
+        expect_set(ctx, s.path, 10, "9");
+        scratch_free(&s);
+        cn_context_free(ctx);
+    }
+}
+END_TEST
+
+START_TEST(of_several_sets_one_must_be_named) {
+    cn_context *ctx = test_context(1);
+    scratch s = scratch_new();
+    idx_file labels = idx_labels(), letters = labels;
+    cn_dataset *set;
+    for (int i = 0; i < IDX_COUNT; i++)
+        letters.bytes[8 + i] = (uint8_t)(i == 0 ? 26 : i); /* 26, 1 … 5 */
+    put_pair(&s, "", "emnist-digits-train", '-', 0, &labels);
+    put_pair(&s, "", "emnist-digits-test", '-', 0, &labels);
+    put_pair(&s, "", "emnist-letters-train", '-', 0, &letters);
+    letters.bytes[8] = 2; /* the classes are those of the training labels */
+    put_pair(&s, "", "emnist-letters-test", '-', 0, &letters);
+    ck_fails(cn_dataset_idx(ctx, s.path, CN_SPLIT_TRAIN, &set), CN_ERR_DATA, "there are several sets of images");
+    expect_set(ctx, scratch_path(&s, "emnist-digits"), 10, "9");
+    expect_set(ctx, scratch_path(&s, "emnist-letters"), 26, "26");
+    scratch_write(&s, "classes.txt", "a\nb\n\nc\nd\ne\nf\ng\nh\ni\nj\n", 21);
+    expect_set(ctx, scratch_path(&s, "emnist-digits"), 10, "j");
+    ck_fails(cn_dataset_idx(ctx, scratch_path(&s, "emnist-letters"), CN_SPLIT_TRAIN, &set), CN_ERR_FORMAT,
+             "classes.txt' names 10 classes, wanted 26");
     scratch_free(&s);
     cn_context_free(ctx);
 }
@@ -201,9 +284,15 @@ START_TEST(damaged_gzip_files_are_found_out) {
         ck_fails(open_gzip(&s, ctx, bytes, count, &set), CN_ERR_FORMAT, "images' is damaged: incorrect");
         bytes[i] ^= 0x10;
     }
-    memset(bytes + count, 0, 20);
-    ck_fails(open_gzip(&s, ctx, bytes, count + 20, &set), CN_ERR_FORMAT, "images' is damaged");
     ck_assert_ptr_null(set);
+    for (int byte = 0; byte < 256; byte += 85) { /* padding, and what gzip would ignore, too */
+        memset(bytes + count, byte, 20);
+        ck_ok(open_gzip(&s, ctx, bytes, count + 20, &set));
+        idx_expect(set, ctx);
+        cn_dataset_free(set);
+    }
+    bytes[count] = 0x1f; /* another member, which is none */
+    ck_fails(open_gzip(&s, ctx, bytes, count + 20, &set), CN_ERR_FORMAT, "images' is damaged");
     scratch_free(&s);
     cn_context_free(ctx);
 }
@@ -262,7 +351,8 @@ END_TEST
 int main(void) {
     const TTest *const idx[] = {mnist_is_found_plain_and_compressed,  any_idx_files_can_be_paired,
                                 idx_files_cut_anywhere_end_too_early, wrong_idx_headers_are_named,
-                                a_header_alone_makes_nobody_allocate, labels_outside_mnists_classes_are_named};
+                                a_header_alone_makes_nobody_allocate, files_are_found_under_the_names_that_people_have,
+                                of_several_sets_one_must_be_named,    labels_outside_mnists_classes_are_named};
     const TTest *const gzip[] = {damaged_gzip_files_are_found_out, gzip_files_may_have_several_members,
                                  random_changes_do_no_harm};
     Suite *suite = suite_create("idx");

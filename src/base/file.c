@@ -110,11 +110,31 @@ static cn_status feed(cn__file *file) {
     return CN_OK;
 }
 
+static bool begins_member(const z_stream *stream) {
+    return stream->avail_in > 0 && stream->next_in[0] == 0x1f;
+}
+
+/* What follows the last member is none of ours: zeros fill up the blocks of tapes, and gzip ignores anything. */
+static cn_status pass_over_padding(cn__file *file) {
+    bool zeros = true;
+    for (;;) {
+        CN__TRY(feed(file));
+        if (file->stream->avail_in == 0)
+            break;
+        for (unsigned i = 0; i < file->stream->avail_in; i++)
+            zeros = zeros && file->stream->next_in[i] == 0;
+        file->stream->avail_in = 0;
+    }
+    if (!zeros)
+        cn__log(file->ctx, CN_LOG_WARNING, "'%s': ignored what comes after its compressed data", file->path);
+    return CN_OK;
+}
+
 /* One step of decompression. A gzip file may have several members, one after the other. */
 static cn_status inflate_step(cn__file *file) {
     z_stream *stream = file->stream;
     CN__TRY(feed(file));
-    if (file->ended && stream->avail_in > 0) {
+    if (file->ended && begins_member(stream)) {
         inflateReset(stream);
         file->ended = false;
     }
@@ -143,18 +163,18 @@ static cn_status inflate_exactly(cn__file *file, unsigned char *to, size_t bytes
     return CN_OK;
 }
 
-/* The checksum comes after the last byte; nothing may come after that. */
+/* The checksum comes after the last byte; no more data may come after that. */
 static cn_status inflate_end(cn__file *file, bool *more) {
     unsigned char byte;
     file->stream->next_out = &byte;
     file->stream->avail_out = 1;
     CN__TRY(feed(file));
-    while (file->stream->avail_out > 0 && !(file->ended && file->stream->avail_in == 0)) {
+    while (file->stream->avail_out > 0 && !(file->ended && !begins_member(file->stream))) {
         CN__TRY(inflate_step(file));
         CN__TRY(feed(file));
     }
     *more = file->stream->avail_out == 0;
-    return CN_OK;
+    return *more ? CN_OK : pass_over_padding(file);
 }
 
 /* ---- either ---- */
@@ -179,7 +199,7 @@ cn_status cn__file_end(cn__file *file) {
         CN__TRY(read_some(file, &byte, 1, &got));
         more = got > 0;
     }
-    return more ? cn__error(CN_ERR_FORMAT, "'%s' goes on after its last image or label", file->path) : CN_OK;
+    return more ? cn__error(CN_ERR_FORMAT, "'%s' goes on after what its header says", file->path) : CN_OK;
 }
 
 /* ---- whole files ---- */

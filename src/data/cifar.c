@@ -1,13 +1,10 @@
 /* cifar.c: the binary files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): records of one or two label bytes and the
  * 3·32·32 bytes of an image. */
 #include "data/dataset.h"
-#include <errno.h>
 #include <string.h>
 
-#define PIXELS      (3 * 32 * 32)
-#define MAX_FILES   5
-#define MAX_NAMES   65536 /* bytes of a file with class names */
-#define MAX_CLASSES 100
+#define PIXELS    (3 * 32 * 32)
+#define MAX_FILES 5
 
 /* Session 8's; the study used the same for all of its experiments. */
 const float cn__cifar10_mean[3] = {0.49139968f, 0.48215827f, 0.44653124f};
@@ -19,49 +16,6 @@ typedef struct format {
     int classes;
     const char *names; /* the file of class names */
 } format;
-
-/* ---- class names, a line each ---- */
-
-/* Cuts the text into lines and lists those that are not blank; their number, counting beyond `most`. */
-static int split_lines(char *text, const char **lines, int most) {
-    int count = 0;
-    for (char *line = text, *end; *line; line = end) {
-        end = line + strcspn(line, "\r\n");
-        if (*end)
-            *end++ = '\0';
-        if (*line && count++ < most)
-            lines[count - 1] = line;
-    }
-    return count;
-}
-
-static cn_status set_names(cn_dataset *dataset, cn__file *file, char *text) {
-    const char *lines[MAX_CLASSES];
-    int classes = dataset->images->classes;
-    if (file->size >= MAX_NAMES)
-        return cn__error(CN_ERR_FORMAT, "'%s' has %llu bytes, too many for class names", file->path,
-                         (unsigned long long)file->size);
-    CN__TRY(cn__file_read(file, text, (size_t)file->size));
-    int count = split_lines(text, lines, MAX_CLASSES);
-    if (count != classes)
-        return cn__error(CN_ERR_FORMAT, "'%s' names %d classes, wanted %d", file->path, count, classes);
-    return cn_dataset_set_class_names(dataset, classes, lines);
-}
-
-/* Names from their file, where it is. */
-static cn_status read_names(cn_dataset *dataset, const char *directory, const char *name) {
-    char path[CN__MAX_PATH];
-    cn__file file;
-    CN__TRY(cn__path(path, directory, name, ""));
-    cn_status status = cn__file_open(dataset->ctx, path, &file);
-    if (status != CN_OK)
-        return file.error == ENOENT ? CN_OK : status;
-    char *text = cn__alloc(dataset->ctx, MAX_NAMES, 1);
-    status = text ? set_names(dataset, &file, text) : cn__no_memory("class names");
-    cn__free(dataset->ctx, text);
-    cn__file_close(&file);
-    return status;
-}
 
 /* ---- records ---- */
 
@@ -157,7 +111,7 @@ static cn_status open_set(cn_context *ctx, const char *directory, const format *
     cn__free(ctx, f);
     if (status == CN_OK) {
         cn__dataset_default_normalization(made, cn__cifar10_mean, cn__cifar10_std);
-        status = read_names(made, directory, kind->names);
+        status = cn__class_names_read(made, directory, kind->names);
     }
     if (status != CN_OK) {
         cn_dataset_free(made);

@@ -48,6 +48,9 @@ void cn__dataset_default_normalization(cn_dataset *dataset, const float *mean, c
 /* A list of texts, copied into one block of memory with its pointers; NULL: there is none. */
 char **cn__texts_copy(cn_context *ctx, int64_t count, const char *const *texts);
 
+/* Names the classes by the lines of a file that are not blank, where there is one. CN_ERR_FORMAT: another number. */
+cn_status cn__class_names_read(cn_dataset *dataset, const char *directory, const char *name);
+
 /* Makes a view with all that `parent` has. It takes `indices`, counted in the parent, which are freed on failure. */
 cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *indices, cn_dataset **view);
 

@@ -1,11 +1,13 @@
 /* idx.c: IDX files of unsigned bytes, the format of MNIST (LeCun, Cortes & Burges 1998): two zero bytes, the type 8,
  * the number of dimensions, each shape as four big-endian bytes, then the data. */
 #include "data/dataset.h"
-#include <errno.h>
+#include "data/idx.h"
+#include <stdio.h>
 #include <string.h>
 
 #define UNSIGNED_BYTES 8
 #define MNIST_CLASSES  10
+#define MAX_LABELS     256
 #define MAX_DIMENSIONS 4
 
 static const float mnist_mean = 0.1307f, mnist_std = 0.3081f;
@@ -78,114 +80,186 @@ static cn_status read_images(cn__file *file, cn__images *images) {
     return status;
 }
 
-/* Labels from bytes to numbers; the classes are `classes`, or as many as the largest label needs if that is 0. */
-static cn_status take_labels(const cn__file *file, const uint8_t *bytes, int classes, cn__images *images) {
+/* Labels from bytes to numbers; as many classes as the largest label needs. */
+static cn_status take_labels(const cn__file *file, const uint8_t *bytes, cn__images *images) {
     int64_t *labels = cn__alloc(file->ctx, (size_t)images->count, sizeof *labels);
     images->labels = images->owned_labels = labels;
     if (!labels)
         return cn__no_memory("labels");
     for (int64_t i = 0; i < images->count; i++) {
         labels[i] = bytes[i];
-        if (classes && bytes[i] >= classes)
-            return cn__error(CN_ERR_DATA, "'%s', byte %lld: label %d, wanted 0 to %d", file->path, (long long)i + 8,
-                             bytes[i], classes - 1);
         if (bytes[i] >= images->classes)
             images->classes = bytes[i] + 1;
     }
-    if (classes)
-        images->classes = classes;
     return CN_OK;
 }
 
-static cn_status read_labels(cn__file *file, int classes, cn__images *images) {
+/* As many as `images` counts, or any number if that is 0. */
+static cn_status read_labels(cn__file *file, cn__images *images) {
     header h;
     uint64_t left = 0;
     uint8_t *bytes = NULL;
     CN__TRY(cn__file_unzip(file));
     CN__TRY(read_header(file, 1, 1, &h, &left));
     CN__TRY(check_size(file, h.shape[0], 1, left));
+    if (images->count == 0)
+        images->count = h.shape[0];
     if (h.shape[0] != images->count)
         return cn__error(CN_ERR_FORMAT, "'%s' has %lld labels for %lld images", file->path, (long long)h.shape[0],
                          (long long)images->count);
     cn_status status = read_body(file, images->count, 1, &bytes);
     if (status == CN_OK)
-        status = take_labels(file, bytes, classes, images);
+        status = take_labels(file, bytes, images);
     cn__free(file->ctx, bytes);
     return status;
 }
 
 /* A pair of open files to a data set. */
-static cn_status load(cn_context *ctx, cn__file *images, cn__file *labels, int classes, cn_dataset **dataset) {
-    cn__images found = {.ctx = ctx};
-    cn_status status = read_images(images, &found);
+static cn_status load(cn_context *ctx, cn__file *images, cn__file *labels, cn__images *found) {
+    *found = (cn__images){.ctx = ctx};
+    cn_status status = read_images(images, found);
     if (status == CN_OK)
-        status = read_labels(labels, classes, &found);
+        status = read_labels(labels, found);
     if (status == CN_OK)
-        return cn__dataset_new(ctx, found, dataset);
-    cn__free(ctx, found.owned_pixels);
-    cn__free(ctx, found.owned_labels);
+        return CN_OK;
+    cn__free(ctx, found->owned_pixels);
+    cn__free(ctx, found->owned_labels);
     return status;
 }
 
-cn_status cn_dataset_idx_files(cn_context *context, const char *images, const char *labels, cn_dataset **dataset) {
+static cn_status load_files(cn_context *ctx, const char *images, const char *labels, cn__images *found) {
     cn__file files[2];
-    CN__REQUIRE(dataset);
-    *dataset = NULL;
-    CN__REQUIRE(context);
-    CN__REQUIRE(images);
-    CN__REQUIRE(labels);
-    CN__TRY(cn__file_open(context, images, &files[0]));
-    cn_status status = cn__file_open(context, labels, &files[1]);
+    CN__TRY(cn__file_open(ctx, images, &files[0]));
+    cn_status status = cn__file_open(ctx, labels, &files[1]);
     if (status == CN_OK)
-        status = load(context, &files[0], &files[1], 0, dataset);
+        status = load(ctx, &files[0], &files[1], found);
     cn__file_close(&files[0]);
     cn__file_close(&files[1]);
     return status;
 }
 
-/* ---- the four files of MNIST ---- */
+cn_status cn_dataset_idx_files(cn_context *context, const char *images, const char *labels, cn_dataset **dataset) {
+    cn__images found;
+    CN__REQUIRE(dataset);
+    *dataset = NULL;
+    CN__REQUIRE(context);
+    CN__REQUIRE(images);
+    CN__REQUIRE(labels);
+    CN__TRY(load_files(context, images, labels, &found));
+    return cn__dataset_new(context, found, dataset);
+}
 
-/* Opens `directory/name`, or the same with .gz. */
-static cn_status open_either(cn_context *ctx, const char *directory, const char *name, char path[CN__MAX_PATH],
-                             cn__file *file) {
-    CN__TRY(cn__path(path, directory, name, ""));
-    cn_status status = cn__file_open(ctx, path, file);
-    if (status == CN_OK || file->error != ENOENT)
-        return status;
-    CN__TRY(cn__path(path, directory, name, ".gz"));
-    status = cn__file_open(ctx, path, file);
-    if (status != CN_OK && file->error == ENOENT)
-        return cn__error(CN_ERR_IO, "cannot open '%s/%s', nor the same with .gz: %s", directory, name,
-                         strerror(ENOENT));
+/* ---- MNIST and its relatives ---- */
+
+/* What the training labels say of the classes. */
+typedef struct label_range {
+    int64_t first, count; /* the label that is class 0, and how many follow */
+} label_range;
+
+/* Ten classes, or more where labels go beyond 9; from 1 on if they do and none is 0, as EMNIST's letters. */
+static label_range find_range(const cn__images *images) {
+    int64_t least = MAX_LABELS;
+    for (int64_t i = 0; i < images->count; i++)
+        least = images->labels[i] < least ? images->labels[i] : least;
+    if (images->classes <= MNIST_CLASSES)
+        return (label_range){0, MNIST_CLASSES};
+    return least == 1 ? (label_range){1, images->classes - 1} : (label_range){0, images->classes};
+}
+
+/* The same of the training labels when the test images are opened, so that both parts have the same classes. */
+static cn_status training_range(cn_context *ctx, const char *directory, const cn__images *own, label_range *range) {
+    char path[CN__MAX_PATH];
+    cn__images found = {.ctx = ctx};
+    cn__file file;
+    *range = find_range(own);
+    cn_status status = cn__idx_find(ctx, directory, CN_SPLIT_TRAIN, true, path);
+    if (status != CN_OK)
+        return status == CN_ERR_MEMORY ? status : CN_OK; /* without them the test labels must do */
+    CN__TRY(cn__file_open(ctx, path, &file));
+    status = read_labels(&file, &found);
+    cn__file_close(&file);
+    if (status == CN_OK)
+        *range = find_range(&found);
+    cn__free(ctx, found.owned_labels);
     return status;
 }
 
-static void normalize(cn_dataset *dataset) {
+static cn_status relabel(cn__images *images, const char *path, label_range range) {
+    int64_t *labels = images->owned_labels;
+    for (int64_t i = 0; i < images->count; i++) {
+        labels[i] -= range.first;
+        if (labels[i] < 0 || labels[i] >= range.count)
+            return cn__error(CN_ERR_DATA, "'%s', byte %lld: label %lld, wanted %lld to %lld", path, (long long)i + 8,
+                             (long long)(labels[i] + range.first), (long long)range.first,
+                             (long long)(range.first + range.count - 1));
+    }
+    images->classes = range.count;
+    return CN_OK;
+}
+
+/* Classes that do not begin with 0 are called by the labels that the files have. */
+static cn_status name_by_label(cn_dataset *dataset, label_range range) {
+    char texts[MAX_LABELS][8];
+    const char *names[MAX_LABELS];
+    for (int64_t k = 0; k < range.count; k++) {
+        snprintf(texts[k], sizeof texts[k], "%d", (int)(range.first + k));
+        names[k] = texts[k];
+    }
+    return range.first == 0 ? CN_OK : cn_dataset_set_class_names(dataset, range.count, names);
+}
+
+/* From a text file beside the labels, a line each. */
+static cn_status read_names(cn_dataset *dataset, const char *labels) {
+    static const char *const files[] = {"classes.txt", "labels.txt", "names.txt"};
+    char directory[CN__MAX_PATH];
+    const char *slash = strrchr(labels, '/');
+    snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - labels) : 1, slash ? labels : ".");
+    for (size_t i = 0; i < CN__COUNT(files) && !dataset->named; i++)
+        CN__TRY(cn__class_names_read(dataset, directory, files[i]));
+    return CN_OK;
+}
+
+static cn_status describe(cn_dataset *dataset, const char *labels, label_range range) {
     for (int c = 0; c < dataset->images->channels; c++) {
         dataset->mean[c] = mnist_mean;
         dataset->std[c] = mnist_std;
     }
     cn__dataset_default_normalization(dataset, dataset->mean, dataset->std);
+    CN__TRY(read_names(dataset, labels));
+    return dataset->named ? CN_OK : name_by_label(dataset, range);
+}
+
+static cn_status make(cn_context *ctx, const char *directory, cn_split split, cn__images *found, const char *labels,
+                      cn_dataset **dataset) {
+    label_range range = find_range(found);
+    cn_dataset *made = NULL;
+    cn_status status = split == CN_SPLIT_TEST ? training_range(ctx, directory, found, &range) : CN_OK;
+    if (status == CN_OK)
+        status = relabel(found, labels, range);
+    if (status != CN_OK) {
+        cn__free(ctx, found->owned_pixels);
+        cn__free(ctx, found->owned_labels);
+        return status;
+    }
+    CN__TRY(cn__dataset_new(ctx, *found, &made));
+    status = describe(made, labels, range);
+    if (status == CN_OK)
+        *dataset = made;
+    else
+        cn_dataset_free(made);
+    return status;
 }
 
 cn_status cn_dataset_idx(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset) {
-    static const char *const names[2][2] = {{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
-                                            {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}};
-    char paths[2][CN__MAX_PATH];
-    cn__file files[2] = {{.descriptor = -1}, {.descriptor = -1}};
+    char images[CN__MAX_PATH], labels[CN__MAX_PATH];
+    cn__images found;
     CN__REQUIRE(dataset);
     *dataset = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(directory);
     CN__TRY(cn__check_split("cn_dataset_idx", split));
-    cn_status status = CN_OK;
-    for (int i = 0; i < 2 && status == CN_OK; i++)
-        status = open_either(context, directory, names[split][i], paths[i], &files[i]);
-    if (status == CN_OK)
-        status = load(context, &files[0], &files[1], MNIST_CLASSES, dataset);
-    for (int i = 0; i < 2; i++)
-        cn__file_close(&files[i]);
-    if (status == CN_OK)
-        normalize(*dataset);
-    return status;
+    CN__TRY(cn__idx_find(context, directory, split, false, images));
+    CN__TRY(cn__idx_find(context, directory, split, true, labels));
+    CN__TRY(load_files(context, images, labels, &found));
+    return make(context, directory, split, &found, labels, dataset);
 }
