@@ -522,10 +522,21 @@ CN_API cn_status cn_model_summary(const cn_model *model, char **text);
 CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 
 /* Files: safetensors, with PyTorch's tensor names; architecture, normalisation, class names and a checksum (CRC-32) are
- * in its metadata, so the file alone rebuilds the model. Saving writes a temporary file beside `path`, syncs and
- * renames it: a failure leaves the old file as it was. CN_ERR_IO, CN_ERR_FORMAT; CN_ERR_STATE: not
- * initialised. */
+ * in its metadata, so the file alone rebuilds the model. cn_model_save_memory hands out the same file as its bytes, uint8
+ * [N], to be freed with cn_tensor_free. CN_ERR_IO, CN_ERR_FORMAT; CN_ERR_STATE: not initialised.
+ *
+ * Saving loses nothing: it writes a temporary file beside `path`, NAME.tmp-PID-N, syncs it and renames it, so that a
+ * failure leaves the old file as it was, and a link points where it did. Those that dead processes have left behind are
+ * removed. Where a file cannot be replaced by another (a mount point, a folder in which nothing may be made), it is
+ * written in place; if that fails half-way, the message says where the whole new content is, if anywhere.
+ *
+ * Loading takes float32, and converts F16, BF16 and F64 (CN_ERR_FORMAT names a number that float32 cannot hold). A file
+ * in this library's own writing must fit its checksum. So must one that another program has written again, in
+ * whatever order; if that has changed the tensors or dropped the checksum, nobody can tell change from damage, and the
+ * context's log has a line about it. Hostile files: at most 16 MiB of header, 16,384 layers of up to 4,096 inputs, and no
+ * memory for tensors before the header is found to be right. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
+CN_API cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
 CN_API cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model);
 
@@ -536,8 +547,27 @@ CN_API cn_status cn_model_session8_pretrained(cn_context *context, cn_model **mo
 
 /* Reads parameters and buffers by name into a model that exists, such as a PyTorch state dict saved as safetensors.
  * All of the model's tensors must be there with its shapes (num_batches_tracked may be missing), or nothing changes:
- * CN_ERR_NOT_FOUND, CN_ERR_SHAPE. Tensors unknown to the model are logged and passed over. */
+ * CN_ERR_NOT_FOUND, CN_ERR_SHAPE; CN_ERR_FORMAT, CN_ERR_IO; CN_ERR_DATA: a number that float32 cannot hold (F16, BF16 and
+ * F64 are converted, as above). Tensors unknown to the model are logged and passed over. If the file's names begin with
+ * what PyTorch's wrappers put there ("module.", "model.", "_orig_mod."), that is left out, and logged. */
 CN_API cn_status cn_model_load_tensors(cn_model *model, const char *path);
+
+/* The same for parts of a network, and from memory. With `strict` 0 what fits is taken, as load_state_dict(strict=False)
+ * does, and what is missing, or of another shape such as the head for other classes, keeps the model's values; each has
+ * a line in the context's log. CN_ERR_NOT_FOUND: nothing fits. */
+typedef struct cn_load_options {
+    uint64_t size;
+    const char *prefix; /* what the file has before the model's names, such as "backbone."; NULL: none, or wrappers */
+    void *reserved_pointer;
+    int strict;         /* 1: all or nothing */
+    int reserved;
+} cn_load_options;
+#define CN_LOAD_OPTIONS_INIT                                                                                           \
+    { sizeof(cn_load_options), NULL, NULL, 1, 0 }
+CN_API void cn_load_options_init(cn_load_options *options, size_t size);
+CN_API cn_status cn_model_load_tensors_with(cn_model *model, const char *path, const cn_load_options *options);
+CN_API cn_status cn_model_load_tensors_memory(cn_model *model, const void *data, size_t bytes,
+                                              const cn_load_options *options);
 
 /* A loop of your own: forward, a loss, backward, an optimizer's step. */
 

@@ -3,6 +3,7 @@
 #define MODEL_FILES_H
 
 #include "testing.h"
+#include "io/io.h"
 #include <stddef.h>
 
 /* What each test begins with. */
@@ -20,6 +21,10 @@ cn_model *tiny_model(cn_context *context);
 
 void expect_same_tensors(cn_model *a, cn_model *b);
 void expect_same_files(const char *a, const char *b);
+
+/* Writes a file of tensors, at the offsets that the entries have, and metadata. */
+cn_status write_tensors(cn_context *context, const char *path, const cn__entry *entries, size_t count,
+                        const cn__metadata *metadata, size_t metadata_count, const void *data, size_t bytes);
 
 /* A model's file in memory, to be freed with cn__free. */
 typedef struct file_bytes {

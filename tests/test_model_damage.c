@@ -1,7 +1,9 @@
 /* test_model_damage.c: model files that are cut short, damaged, hostile or of another version: refused, or harmless. */
 #include "model_files.h"
 #include "io/io.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <zlib.h> /* crc32 */
 
 TEST_RUNS_ONCE;
 
@@ -67,8 +69,12 @@ END_TEST
 
 /* Loads a file without tensors, whose architecture is this. */
 static cn_status load_architecture(const char *version, const char *architecture, cn_model **model) {
-    const cn__metadata metadata[] = {{"convnet.version", version}, {"convnet.model", architecture}};
-    ck_ok(cn__safetensors_write(files.ctx, files.path, NULL, 0, metadata, 2, "", 0));
+    char crc[9];
+    snprintf(crc, sizeof crc, "%08lx",
+             (unsigned long)crc32(0, (const Bytef *)architecture, (uInt)strlen(architecture)));
+    const cn__metadata metadata[] = {
+        {"convnet.version", version}, {"convnet.model", architecture}, {"convnet.crc32", crc}};
+    ck_ok(write_tensors(files.ctx, files.path, NULL, 0, metadata, 3, "", 0));
     return cn_model_load(files.ctx, files.path, model);
 }
 
@@ -166,6 +172,7 @@ START_TEST(other_versions_are_refused) {
     ck_fails(load_architecture("2", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is 2, this library (");
     ck_fails(load_architecture("0", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is '0'");
     ck_fails(load_architecture("", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is ''");
+    ck_fails(load_architecture(" +1", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is ' +1'");
     ck_fails(load_architecture("1x", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is '1x'");
     ck_fails(load_architecture("99999999999999999999", INPUT "[" RELU "]}", &model), CN_ERR_FORMAT, "its version is");
 }

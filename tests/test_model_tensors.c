@@ -87,7 +87,7 @@ END_TEST
 START_TEST(a_file_of_tensors_alone_is_no_model) {
     cn_model *model;
     ck_fails(cn_model_load(files.ctx, "tests/golden/pytorch.safetensors", &model), CN_ERR_FORMAT,
-             "it holds tensors but no model");
+             "it holds 11 tensors but no model of this library");
 }
 END_TEST
 
@@ -110,9 +110,9 @@ static void write_changed(const char *name, change what) {
         if (what == RESHAPE)
             entries[i].shape[entries[i].dims++] = 1;
         if (what == RETYPE)
-            entries[i].dtype = entries[i].dtype[0] == 'I' ? "U64" : "I32";
+            entries[i].dtype = entries[i].dtype[0] == 'I' ? "C64" : "I32";
     }
-    ck_ok(cn__safetensors_write(files.ctx, files.path, entries, CN__COUNT(entries), NULL, 0, data, sizeof data));
+    ck_ok(write_tensors(files.ctx, files.path, entries, CN__COUNT(entries), NULL, 0, data, sizeof data));
 }
 
 START_TEST(tensors_load_all_or_none) {
@@ -123,8 +123,10 @@ START_TEST(tensors_load_all_or_none) {
             write_changed(names[i], DROP);
             ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_NOT_FOUND, names[i]);
         }
-        write_changed(names[i], RESHAPE);
-        ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_SHAPE, names[i]);
+        if (i < 4) { /* one number may be [] or [1] */
+            write_changed(names[i], RESHAPE);
+            ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_SHAPE, names[i]);
+        }
         write_changed(names[i], RETYPE);
         ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_SHAPE, names[i]);
         expect_same_tensors(model, untouched);

@@ -1,12 +1,12 @@
 /* test_safetensors.c: the container of model files, with headers that lie; JSON; files read and replaced whole. */
-#include "testing.h"
-#include "io/io.h"
+#include "model_files.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 TEST_RUNS_ONCE;
@@ -85,6 +85,133 @@ START_TEST(a_link_stays_one) {
     ck_assert(S_ISLNK(status.st_mode));
     expect_content(path, "<two>");
     unlink(link);
+}
+END_TEST
+
+static void make_link(const char *to, const char *name) {
+    char link[192];
+    snprintf(link, sizeof link, "%s/%s", folder, name);
+    ck_assert_int_eq(symlink(to, link), 0);
+}
+
+static void remove_link(const char *name) {
+    char link[192];
+    struct stat status;
+    snprintf(link, sizeof link, "%s/%s", folder, name);
+    ck_assert_int_eq(lstat(link, &status), 0);
+    ck_assert(S_ISLNK(status.st_mode));
+    unlink(link);
+}
+
+/* Links to links, relative to where each lies; what they point to need not be there. */
+START_TEST(a_dangling_link_is_written_behind) {
+    char link[192], sub[192];
+    snprintf(sub, sizeof sub, "%s/sub", folder);
+    snprintf(link, sizeof link, "%s/sub/a", folder);
+    ck_assert_int_eq(mkdir(sub, 0700), 0);
+    make_link("../b", "sub/a");
+    make_link("file", "b");
+    for (int i = 0; i < 2; i++) {
+        ck_ok(replace(link, "one"));
+        expect_content(path, "<one>");
+    }
+    make_link("nowhere/file", "c");
+    snprintf(link, sizeof link, "%s/c", folder);
+    ck_fails(replace(link, "one"), CN_ERR_IO, "nowhere/file': No such file");
+    make_link("loop", "loop");
+    snprintf(link, sizeof link, "%s/loop", folder);
+    ck_fails(replace(link, "one"), CN_ERR_IO, "a loop of links");
+    remove_link("loop");
+    remove_link("c");
+    remove_link("b");
+    remove_link("sub/a");
+    rmdir(sub);
+}
+END_TEST
+
+static void make_file(const char *name) {
+    int file = open(name, O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_ge(file, 0);
+    close(file);
+}
+
+/* Killed while it saved: the next save beside it clears up, but only what is certainly such a file. */
+START_TEST(files_that_dead_processes_left_are_removed) {
+    static const char *const kept[] = {".tmp-1-0",    ".tmp-%ld",    ".tmp-%ld-", ".tmp-%ld-0x",
+                                       ".tmp--%ld-0", "2.tmp-%ld-0", ".tmp-0-0"};
+    char name[192], end[64];
+    int exited;
+    pid_t dead = fork();
+    if (dead == 0)
+        _exit(0);
+    ck_assert_int_eq(waitpid(dead, &exited, 0), dead);
+    for (size_t i = 0; i < CN__COUNT(kept); i++) {
+        snprintf(end, sizeof end, kept[i], (long)dead);
+        snprintf(name, sizeof name, "%s%s", path, end);
+        make_file(name);
+    }
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s.tmp-%ld-%d", path, (long)dead, i);
+        make_file(name);
+    }
+    ck_ok(replace(path, "one"));
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s.tmp-%ld-%d", path, (long)dead, i);
+        ck_assert_int_eq(access(name, F_OK), -1);
+    }
+    for (size_t i = 0; i < CN__COUNT(kept); i++) {
+        snprintf(end, sizeof end, kept[i], (long)dead);
+        snprintf(name, sizeof name, "%s%s", path, end);
+        ck_assert_msg(unlink(name) == 0, "%s was removed", name);
+    }
+}
+END_TEST
+
+/* root may do anything, so it becomes somebody else. */
+static bool become_nobody(void) {
+    return geteuid() == 0 && seteuid(65534) == 0;
+}
+
+START_TEST(where_no_file_can_be_made_it_is_written_in_place) {
+    static const char *const texts[] = {"longer than before", "short"};
+    ck_ok(replace(path, "one"));
+    ck_assert_int_eq(chmod(path, 0666), 0);
+    ck_assert_int_eq(chmod(folder, 0555), 0);
+    bool root = become_nobody();
+    for (int i = 0; i < 2; i++)
+        ck_ok(replace(path, texts[i]));
+    expect_content(path, "<short>");
+    if (root)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(path, 0444), 0);
+    root = become_nobody();
+    ck_fails(replace(path, "two"), CN_ERR_IO, "cannot write '");
+    if (root)
+        ck_assert_int_eq(seteuid(0), 0);
+    expect_content(path, "<short>");
+    ck_assert_int_eq(chmod(folder, 0755), 0);
+}
+END_TEST
+
+/* In a folder such as /tmp nobody may put a file in the place of another's. Only root can make that of others'. */
+START_TEST(where_no_file_can_be_replaced_nothing_is_lost) {
+    char temporary[192];
+    ck_ok(replace(path, "one"));
+    ck_assert_int_eq(chmod(path, 0666), 0);
+    ck_assert_int_eq(chmod(folder, 01777), 0);
+    if (!become_nobody())
+        return;
+    ck_ok(replace(path, "two"));
+    expect_content(path, "<two>");
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(path, 0444), 0);
+    ck_assert(become_nobody());
+    snprintf(temporary, sizeof temporary, "%s.tmp-%ld-0", path, (long)getpid());
+    ck_fails(replace(path, "three"), CN_ERR_IO, temporary);
+    ck_assert_int_eq(seteuid(0), 0);
+    expect_content(path, "<two>");
+    expect_content(temporary, "<three>");
+    unlink(temporary);
 }
 END_TEST
 
@@ -301,7 +428,7 @@ START_TEST(lengths_are_not_believed) {
         unsigned char bytes[10];
         size_t count;
         const char *message;
-    } files[] = {
+    } lengths[] = {
         {{0}, 0, "0 bytes are too few"},
         {{2, 0, 0, 0, 0, 0, 0}, 7, "7 bytes are too few"},
         {{0, 0, 0, 0, 0, 0, 0, 0}, 8, "does not begin with '{'"},
@@ -310,12 +437,12 @@ START_TEST(lengths_are_not_believed) {
         {{1, 0, 0, 1, 0, 0, 0, 0, '{', '}'}, 10, "header of 16777217 bytes is longer than 16777216"},
         {{0, 0, 0, 1, 0, 0, 0, 0, '{', '}'}, 10, "of 16777216 bytes is cut off after 2"},
     };
-    for (size_t i = 0; i < CN__COUNT(files); i++) {
+    for (size_t i = 0; i < CN__COUNT(lengths); i++) {
         cn__safetensors file;
-        unsigned char *memory = malloc(files[i].count + !files[i].count);
+        unsigned char *memory = malloc(lengths[i].count + !lengths[i].count);
         ck_assert_ptr_nonnull(memory);
-        memcpy(memory, files[i].bytes, files[i].count);
-        ck_fails(cn__safetensors_read(ctx, memory, files[i].count, &file), CN_ERR_FORMAT, files[i].message);
+        memcpy(memory, lengths[i].bytes, lengths[i].count);
+        ck_fails(cn__safetensors_read(ctx, memory, lengths[i].count, &file), CN_ERR_FORMAT, lengths[i].message);
         free(memory);
     }
 }
@@ -331,7 +458,7 @@ START_TEST(what_is_written_is_read_back) {
     cn__safetensors file;
     unsigned char *memory;
     size_t bytes;
-    ck_ok(cn__safetensors_write(ctx, path, entries, 2, metadata, 2, data, sizeof data));
+    ck_ok(write_tensors(ctx, path, entries, 2, metadata, 2, data, sizeof data));
     ck_ok(cn__file_load(ctx, path, &memory, &bytes));
     ck_ok(cn__safetensors_read(ctx, memory, bytes, &file));
     ck_assert_uint_eq((uintptr_t)(file.data - memory) % 8, 0);
@@ -392,10 +519,10 @@ START_TEST(what_cannot_be_read_is_not_written) {
     static char enormous[(16 << 20) + 1];
     const float data = 1.0f;
     memset(enormous, 'x', sizeof enormous - 1);
-    ck_fails(cn__safetensors_write(ctx, path, &bad, 1, NULL, 0, &data, 4), CN_ERR_ARGUMENT, "not UTF-8");
-    ck_fails(cn__safetensors_write(ctx, path, &good, 1, &(cn__metadata){"k", "\xc3"}, 1, &data, 4), CN_ERR_ARGUMENT,
+    ck_fails(write_tensors(ctx, path, &bad, 1, NULL, 0, &data, 4), CN_ERR_ARGUMENT, "not UTF-8");
+    ck_fails(write_tensors(ctx, path, &good, 1, &(cn__metadata){"k", "\xc3"}, 1, &data, 4), CN_ERR_ARGUMENT,
              "not UTF-8");
-    ck_fails(cn__safetensors_write(ctx, path, &good, 1, &(cn__metadata){"k", enormous}, 1, &data, 4), CN_ERR_ARGUMENT,
+    ck_fails(write_tensors(ctx, path, &good, 1, &(cn__metadata){"k", enormous}, 1, &data, 4), CN_ERR_ARGUMENT,
              "more than 16777216");
     ck_assert_int_eq(access(path, F_OK), -1);
 }
@@ -403,18 +530,22 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("safetensors");
-    TCase *files = tcase_create("files");
-    tcase_add_checked_fixture(files, setup, teardown);
-    tcase_add_test(files, files_are_replaced_whole);
-    tcase_add_test(files, a_new_file_has_the_permissions_of_any_new_file);
-    tcase_add_test(files, an_old_files_permissions_stay);
-    tcase_add_test(files, a_link_stays_one);
-    tcase_add_test(files, what_is_no_file_is_left_alone);
-    tcase_add_test(files, a_name_in_the_current_folder_will_do);
-    tcase_add_test(files, a_full_disk_leaves_the_old_file);
-    tcase_add_test(files, another_programs_temporary_files_are_not_touched);
-    tcase_add_test(files, only_files_are_read);
-    suite_add_tcase(suite, files);
+    TCase *whole = tcase_create("files");
+    tcase_add_checked_fixture(whole, setup, teardown);
+    tcase_add_test(whole, files_are_replaced_whole);
+    tcase_add_test(whole, a_new_file_has_the_permissions_of_any_new_file);
+    tcase_add_test(whole, an_old_files_permissions_stay);
+    tcase_add_test(whole, a_link_stays_one);
+    tcase_add_test(whole, a_dangling_link_is_written_behind);
+    tcase_add_test(whole, files_that_dead_processes_left_are_removed);
+    tcase_add_test(whole, where_no_file_can_be_made_it_is_written_in_place);
+    tcase_add_test(whole, where_no_file_can_be_replaced_nothing_is_lost);
+    tcase_add_test(whole, what_is_no_file_is_left_alone);
+    tcase_add_test(whole, a_name_in_the_current_folder_will_do);
+    tcase_add_test(whole, a_full_disk_leaves_the_old_file);
+    tcase_add_test(whole, another_programs_temporary_files_are_not_touched);
+    tcase_add_test(whole, only_files_are_read);
+    suite_add_tcase(suite, whole);
     TCase *container = tcase_create("container");
     tcase_add_checked_fixture(container, setup, teardown);
     tcase_add_test(container, tensors_and_metadata_are_found);

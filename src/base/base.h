@@ -249,9 +249,11 @@ void cn__file_close(cn__file *file);
 /* All of a regular file, as it is, into memory to be freed with cn__free. CN_ERR_IO. */
 cn_status cn__file_load(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes);
 
-/* Writes the pieces, one after the other, as the new content of `path` (atomic_file.c): first into a temporary file
- * beside it, which is synced and renamed. On failure, CN_ERR_IO, the temporary file is gone and the old one as it was.
- */
+/* Writes the pieces, one after the other, as the new content of `path`, or of the file that it is a link to, which need
+ * not be there (atomic_file.c): first into a temporary file beside it, which is synced and renamed. On failure,
+ * CN_ERR_IO, the temporary file is gone and the old one as it was. Where no other file can be made beside it, or take its
+ * place, it is written in place, after room for it has been made; if that fails, the message names the temporary file
+ * with the new content, if there is one. Temporary files of dead processes are removed first. */
 cn_status cn__replace_file(cn_context *ctx, const char *path, const struct iovec *pieces, int count);
 
 #endif

@@ -24,7 +24,9 @@ cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *n
 cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file) {
     struct stat info;
     *file = (cn__file){.ctx = ctx, .path = path};
-    file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* so that a pipe does not keep us waiting */
+    do {
+        file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* so that a pipe does not keep us waiting */
+    } while (file->descriptor < 0 && errno == EINTR);
     if (file->descriptor < 0 || fstat(file->descriptor, &info) != 0) {
         file->error = errno;
         cn__file_close(file);

@@ -1,5 +1,7 @@
-/* io.h: model files. safetensors.c reads and writes the container, architecture.c turns a model's structure into text
- * and back, model_file.c brings both together; pretrained.c hands out the model file that is part of the library.
+/* io.h: model files. safetensors.c reads and writes the container, values.c the numbers in it, architecture.c turns a
+ * model's structure into text and back; checksum.c says whether what a file holds is what was saved; state_dict.c finds
+ * and takes a model's tensors by name; model_file.c brings all together; pretrained.c hands out the model file that is
+ * part of the library.
  *
  * A model file is a safetensors file: 8 bytes little-endian length, that much JSON, and the tensors' bytes, to which
  * the JSON's offsets refer. In the strings of its "__metadata__":
@@ -7,7 +9,8 @@
  *   format           "pt", which PyTorch's tools look for
  *   convnet.version  version of what follows, a number; a reader refuses those after its own
  *   convnet.model    architecture, normalisation and class names, as JSON (architecture.c)
- *   convnet.crc32    CRC-32 (zlib's, eight hexadecimal digits) of convnet.model's text and then the tensors' bytes
+ *   convnet.crc32    CRC-32 (zlib's, eight hexadecimal digits) of convnet.model's text and then the tensors' bytes,
+ *                    the model's int64 tensors first and then the others, both in the model's order
  */
 #ifndef CN_IO_H
 #define CN_IO_H
@@ -15,41 +18,109 @@
 #include "io/json.h"
 #include "model/model.h"
 
+#define CN__STATE_DICT_PREFIX 255
+
+/* ---- numbers in a file, little-endian on any machine (values.c) ---- */
+
+/* Bytes of one value of a type such as "F32"; 0: no such type. */
+unsigned cn__value_bytes(const char *dtype);
+const char *cn__value_dtype(cn_dtype dtype);
+/* Values from `first` on as bytes, and back. */
+void cn__values_store(const cn_tensor *tensor, int64_t first, int64_t count, unsigned char *bytes);
+
+typedef struct cn__entry cn__entry;
+/* Whether values of the entry's type become such a tensor's: F32, F16, BF16 and F64 float32; any that count, int64. */
+bool cn__values_convertible(const char *from, cn_dtype to);
+/* CN_ERR_DATA with the first value that such a tensor cannot hold. `bytes` are the entry's. */
+cn_status cn__values_check(const cn__entry *entry, const unsigned char *bytes, cn_dtype to);
+/* Cannot fail: the above have passed. */
+void cn__values_load(const cn__entry *entry, const unsigned char *bytes, cn_tensor *tensor);
+
 /* ---- the container (safetensors.c) ---- */
 
-typedef struct cn__entry {
+struct cn__entry {
     const char *name;
     const char *dtype; /* "F32" */
     int dims;
     int64_t shape[CN_MAX_DIMS];
     uint64_t begin, end; /* in the data */
     bool used;           /* for its reader's own notes */
-} cn__entry;
+};
 
 typedef struct cn__metadata {
     const char *key, *value;
 } cn__metadata;
 
-/* A file in memory, which is borrowed. */
+/* A file, in memory that is borrowed or on disk. */
 typedef struct cn__safetensors {
     cn_context *ctx;
+    const char *text; /* of the header */
+    size_t text_bytes;
     cn__json *header;   /* owns all texts */
     cn__entry *entries; /* by name */
     size_t count;
-    const unsigned char *data;
-    size_t bytes; /* of data */
+    const unsigned char *data; /* NULL: not fetched yet */
+    size_t bytes;              /* of data */
+    cn__file source;
+    char *owned_text;
+    unsigned char *owned_data;
 } cn__safetensors;
 
-/* Checks everything that the format demands. CN_ERR_FORMAT. cn__safetensors_drop is due only after CN_OK. */
+/* Reads the header, from memory or from a file, and checks everything that the format demands. CN_ERR_FORMAT,
+ * CN_ERR_IO. cn__safetensors_drop is due only after CN_OK. */
 cn_status cn__safetensors_read(cn_context *ctx, const void *memory, size_t bytes, cn__safetensors *file);
+cn_status cn__safetensors_open(cn_context *ctx, const char *path, cn__safetensors *file);
+/* Brings the data into memory, where they are not. */
+cn_status cn__safetensors_fetch(cn__safetensors *file);
 void cn__safetensors_drop(cn__safetensors *file);
 cn__entry *cn__safetensors_find(const cn__safetensors *file, const char *name);     /* NULL: none */
 const char *cn__safetensors_metadata(const cn__safetensors *file, const char *key); /* NULL: none */
+/* Whether every byte of the header is as this library writes it; other programs' differ in order, offsets or spaces. */
+cn_status cn__safetensors_is_own(const cn__safetensors *file, bool *own);
 
-/* Writes entries, whose offsets the caller has set, with their data. The same input gives the same bytes.
- * CN_ERR_IO; CN_ERR_ARGUMENT: a text is not UTF-8, or there is more header than readers take. */
-cn_status cn__safetensors_write(cn_context *ctx, const char *path, const cn__entry *entries, size_t count,
-                                const cn__metadata *metadata, size_t metadata_count, const void *data, size_t bytes);
+/* Gives entries their offsets: wider types first, so that all lie aligned. */
+void cn__safetensors_place(cn__entry *entries, size_t count);
+/* The bytes of a file as uint8 [N], with all of its header; the last data_bytes, for the data, are zero. The same input
+ * gives the same bytes. CN_ERR_ARGUMENT: a text is not UTF-8, or there is more header than readers take. */
+cn_status cn__safetensors_pack(cn_context *ctx, const cn__entry *entries, size_t count, const cn__metadata *metadata,
+                               size_t metadata_count, size_t data_bytes, cn_tensor **file);
+
+/* ---- a model's tensors in a file (state_dict.c) ---- */
+
+/* Calls `visit` for each tensor of a model, initialised or not, in its order, until one fails. */
+typedef cn_status (*cn__visit)(void *user, const char *name, const cn__tensor_spec *spec);
+cn_status cn__each_tensor(const cn_model *model, cn__visit visit, void *user);
+
+/* How a model's names are found in a file. */
+typedef struct cn__state_dict {
+    cn__safetensors *file;
+    const char *source;                     /* for messages */
+    char prefix[CN__STATE_DICT_PREFIX + 1]; /* what comes before the model's names */
+    bool strict;
+    int64_t fitting; /* tensors of the model that will be taken */
+} cn__state_dict;
+
+/* Finds the prefix: none, or that of PyTorch's wrappers (module., model., _orig_mod.), with a line in the log. */
+void cn__state_dict_find_prefix(cn__state_dict *dict, const cn_model *model);
+/* Sees that the model's tensors are there, without their data; if not strict, logs those that are not. CN_ERR_NOT_FOUND, CN_ERR_SHAPE. */
+cn_status cn__state_dict_match(cn__state_dict *dict, const cn_model *model);
+/* The entry of a tensor; NULL: it is not taken. */
+cn__entry *cn__state_dict_find(const cn__state_dict *dict, const char *name, const cn__tensor_spec *spec);
+/* Takes the values, which the file must have fetched, into an initialised model: all that match, or none. CN_ERR_DATA.
+ * Logs what the model does not have. */
+cn_status cn__state_dict_load(const cn__state_dict *dict, cn_model *model);
+
+/* ---- whether it is what was saved (checksum.c) ---- */
+
+#define CN__KEY_MODEL "convnet.model"
+#define CN__KEY_CRC   "convnet.crc32"
+enum { CN__CRC_TEXT = 9 };
+
+void cn__checksum(const cn_model *model, const char *architecture, char text[CN__CRC_TEXT]);
+/* Whether a file, data and all, is what cn_model_save wrote for `model`, which its architecture describes.
+ * CN_ERR_FORMAT: no. Of a file that another program has written again, whether it was changed or damaged cannot be
+ * known: then the context's log says so. */
+cn_status cn__checksum_check(const cn__state_dict *dict, const cn_model *model);
 
 /* ---- a model's structure as text (architecture.c) ---- */
 

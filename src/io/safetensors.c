@@ -5,26 +5,12 @@
  */
 #include "io/io.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LENGTH_BYTES 8
 #define MAX_HEADER   (16 << 20)
 #define METADATA     "__metadata__"
-
-static const struct type {
-    const char *name;
-    unsigned bytes;
-} types[] = {{"F32", 4}, {"I64", 8}, {"U8", 1},  {"F64", 8}, {"F16", 2},  {"BF16", 2}, {"I32", 4},     {"I16", 2},
-             {"I8", 1},  {"U64", 8}, {"U32", 4}, {"U16", 2}, {"BOOL", 1}, {"C64", 8},  {"F8_E4M3", 1}, {"F8_E5M2", 1}};
-
-static const struct type *find_type(const char *name) {
-    for (size_t i = 0; i < CN__COUNT(types); i++)
-        if (strcmp(types[i].name, name) == 0)
-            return &types[i];
-    return NULL;
-}
 
 /* ---- one entry of the header ---- */
 
@@ -47,9 +33,9 @@ static cn_status read_shape(const cn__json *json, cn__entry *entry) {
 }
 
 /* Bytes that type and shape ask for; false: more than can be. */
-static bool count_bytes(const cn__entry *entry, const struct type *type, int64_t *bytes) {
+static bool count_bytes(const cn__entry *entry, int64_t *bytes) {
     bool fits = true;
-    *bytes = type->bytes;
+    *bytes = cn__value_bytes(entry->dtype);
     for (int i = 0; i < entry->dims; i++)
         fits = fits && !__builtin_mul_overflow(*bytes, entry->shape[i], bytes);
     return fits;
@@ -63,7 +49,7 @@ static cn_status read_offsets(const cn__json *json, size_t data_bytes, cn__entry
     if (begin > end || (uint64_t)end > data_bytes)
         return cn__error(CN_ERR_FORMAT, "tensor '%.200s': it lies at bytes %lld to %lld of %zu bytes of data",
                          entry->name, (long long)begin, (long long)end, data_bytes);
-    if (!count_bytes(entry, find_type(entry->dtype), &wanted) || wanted != end - begin)
+    if (!count_bytes(entry, &wanted) || wanted != end - begin)
         return cn__error(CN_ERR_FORMAT, "tensor '%.200s': its %lld bytes are not what its shape needs", entry->name,
                          (long long)(end - begin));
     entry->begin = (uint64_t)begin;
@@ -74,7 +60,7 @@ static cn_status read_offsets(const cn__json *json, size_t data_bytes, cn__entry
 static cn_status read_entry(const cn__json *json, size_t data_bytes, cn__entry *entry) {
     entry->name = json->key;
     entry->dtype = cn__json_string(cn__json_get(json, "dtype"));
-    if (!entry->dtype || !find_type(entry->dtype))
+    if (!entry->dtype || cn__value_bytes(entry->dtype) == 0)
         return bad_entry(entry, "its dtype is missing or unknown");
     CN__TRY(read_shape(cn__json_get(json, "shape"), entry));
     return read_offsets(cn__json_get(json, "data_offsets"), data_bytes, entry);
@@ -135,41 +121,95 @@ static cn_status read_entries(cn__safetensors *file) {
     return CN_OK;
 }
 
-static cn_status read_length(const unsigned char *memory, size_t bytes, size_t *length) {
+/* It may be what people take for such a file. */
+static cn_status say_too_long(const unsigned char start[LENGTH_BYTES], uint64_t length) {
+    if (memcmp(start, "PK\3\4", 4) == 0)
+        return cn__error(CN_ERR_FORMAT, "it is a zip archive, such as torch.save writes, and no safetensors file "
+                                        "(safetensors.torch.save_file writes those)");
+    if (start[0] == 0x80 && start[1] <= 5)
+        return cn__error(CN_ERR_FORMAT, "it is a Python pickle, as torch.save wrote them once, and no safetensors file "
+                                        "(safetensors.torch.save_file writes those)");
+    return cn__error(CN_ERR_FORMAT, "not a safetensors file, or its header of %llu bytes is longer than %d",
+                     (unsigned long long)length, MAX_HEADER);
+}
+
+/* The bytes of the header of a file that begins with `start` and has so many bytes in all. */
+static cn_status read_length(const unsigned char *start, uint64_t bytes, size_t *length) {
     uint64_t value = 0;
     if (bytes < LENGTH_BYTES)
-        return cn__error(CN_ERR_FORMAT, "%zu bytes are too few for a safetensors file", bytes);
+        return cn__error(CN_ERR_FORMAT, "%llu bytes are too few for a safetensors file", (unsigned long long)bytes);
     for (int i = 0; i < LENGTH_BYTES; i++)
-        value |= (uint64_t)memory[i] << (8 * i);
+        value |= (uint64_t)start[i] << (8 * i);
     if (value > MAX_HEADER)
-        return cn__error(CN_ERR_FORMAT, "not a safetensors file, or its header of %llu bytes is longer than %d",
-                         (unsigned long long)value, MAX_HEADER);
+        return say_too_long(start, value);
     if (value > bytes - LENGTH_BYTES)
-        return cn__error(CN_ERR_FORMAT, "its header of %llu bytes is cut off after %zu", (unsigned long long)value,
-                         bytes - LENGTH_BYTES);
-    if (value == 0 || memory[LENGTH_BYTES] != '{')
-        return cn__error(CN_ERR_FORMAT, "its header does not begin with '{' at byte %d", LENGTH_BYTES);
+        return cn__error(CN_ERR_FORMAT, "its header of %llu bytes is cut off after %llu", (unsigned long long)value,
+                         (unsigned long long)(bytes - LENGTH_BYTES));
+    if (bytes - LENGTH_BYTES - value > SIZE_MAX / 2)
+        return cn__error(CN_ERR_FORMAT, "it is larger than this machine's memory can be");
     *length = (size_t)value;
     return CN_OK;
 }
 
+static cn_status read_header(cn__safetensors *file) {
+    if (file->text_bytes == 0 || file->text[0] != '{')
+        return cn__error(CN_ERR_FORMAT, "its header does not begin with '{' at byte %d", LENGTH_BYTES);
+    CN__TRY(cn__json_read(file->ctx, file->text, file->text_bytes, "its header", &file->header));
+    return read_entries(file);
+}
+
 cn_status cn__safetensors_read(cn_context *ctx, const void *memory, size_t bytes, cn__safetensors *file) {
     const unsigned char *start = memory;
-    size_t length = 0;
-    *file = (cn__safetensors){.ctx = ctx};
-    CN__TRY(read_length(start, bytes, &length));
-    file->data = start + LENGTH_BYTES + length;
-    file->bytes = bytes - LENGTH_BYTES - length;
-    CN__TRY(cn__json_read(ctx, (const char *)start + LENGTH_BYTES, length, "its header", &file->header));
-    cn_status status = read_entries(file);
+    *file = (cn__safetensors){.ctx = ctx, .source = {.descriptor = -1}};
+    CN__TRY(read_length(start, bytes, &file->text_bytes));
+    file->text = (const char *)start + LENGTH_BYTES;
+    file->data = start + LENGTH_BYTES + file->text_bytes;
+    file->bytes = bytes - LENGTH_BYTES - file->text_bytes;
+    cn_status status = read_header(file);
     if (status != CN_OK)
         cn__safetensors_drop(file);
     return status;
 }
 
+static cn_status open_header(cn__safetensors *file) {
+    unsigned char start[LENGTH_BYTES];
+    size_t few = file->source.size < LENGTH_BYTES ? (size_t)file->source.size : LENGTH_BYTES;
+    CN__TRY(cn__file_read(&file->source, start, few));
+    CN__TRY(read_length(start, file->source.size, &file->text_bytes));
+    file->bytes = (size_t)(file->source.size - LENGTH_BYTES - file->text_bytes);
+    char *text = cn__alloc(file->ctx, file->text_bytes, 1);
+    if (!text)
+        return cn__no_memory("a file's header");
+    file->text = file->owned_text = text;
+    CN__TRY(cn__file_read(&file->source, text, file->text_bytes));
+    return read_header(file);
+}
+
+cn_status cn__safetensors_open(cn_context *ctx, const char *path, cn__safetensors *file) {
+    *file = (cn__safetensors){.ctx = ctx, .source = {.descriptor = -1}};
+    CN__TRY(cn__file_open(ctx, path, &file->source));
+    cn_status status = open_header(file);
+    if (status != CN_OK)
+        cn__safetensors_drop(file);
+    return status;
+}
+
+cn_status cn__safetensors_fetch(cn__safetensors *file) {
+    if (file->data)
+        return CN_OK;
+    file->owned_data = cn__alloc(file->ctx, file->bytes, 1);
+    if (!file->owned_data)
+        return cn__error(CN_ERR_MEMORY, "no memory for its %zu bytes of tensors", file->bytes);
+    file->data = file->owned_data;
+    return cn__file_read(&file->source, file->owned_data, file->bytes);
+}
+
 void cn__safetensors_drop(cn__safetensors *file) {
+    cn__file_close(&file->source);
     cn__free(file->ctx, file->entries);
     cn__free(file->ctx, file->header);
+    cn__free(file->ctx, file->owned_text);
+    cn__free(file->ctx, file->owned_data);
 }
 
 cn__entry *cn__safetensors_find(const cn__safetensors *file, const char *name) {
@@ -182,6 +222,18 @@ const char *cn__safetensors_metadata(const cn__safetensors *file, const char *ke
 }
 
 /* ---- writing ---- */
+
+void cn__safetensors_place(cn__entry *entries, size_t count) {
+    uint64_t at = 0;
+    for (unsigned width = 8; width > 0; width /= 2)
+        for (size_t i = 0; i < count; i++) {
+            int64_t bytes;
+            if (cn__value_bytes(entries[i].dtype) != width || !count_bytes(&entries[i], &bytes))
+                continue;
+            entries[i].begin = at;
+            entries[i].end = at += (uint64_t)bytes;
+        }
+}
 
 static bool append_metadata(cn__text *header, const cn__metadata *metadata, size_t count) {
     bool good = true;
@@ -206,33 +258,91 @@ static bool append_entry(cn__text *header, const cn__entry *entry) {
     return good;
 }
 
-cn_status cn__safetensors_write(cn_context *ctx, const char *path, const cn__entry *entries, size_t count,
-                                const cn__metadata *metadata, size_t metadata_count, const void *data, size_t bytes) {
-    cn__text header = {.ctx = ctx};
-    unsigned char length[LENGTH_BYTES];
-    char *text;
-    cn__text_append(&header, "{");
-    bool good = append_metadata(&header, metadata, metadata_count);
+/* Padded, so that the data are aligned. False: a text is not UTF-8. */
+static bool append_header(cn__text *header, const cn__entry *entries, size_t count, const cn__metadata *metadata,
+                          size_t metadata_count, const char *separator) {
+    cn__text_append(header, "{");
+    bool good = append_metadata(header, metadata, metadata_count);
     for (size_t i = 0; i < count; i++) {
-        cn__text_append(&header, ",");
-        good = append_entry(&header, &entries[i]) && good;
+        cn__text_append(header, "%s", separator);
+        good = append_entry(header, &entries[i]) && good;
     }
-    cn__text_append(&header, "}");
-    cn__text_append(&header, "%*s", (int)(-header.length % LENGTH_BYTES), ""); /* aligns the data */
-    size_t header_bytes = header.length;
-    for (int i = 0; i < LENGTH_BYTES; i++)
-        length[i] = (unsigned char)(header_bytes >> (8 * i));
+    cn__text_append(header, "}");
+    cn__text_append(header, "%*s", (int)(-header->length % LENGTH_BYTES), "");
+    return good;
+}
+
+/* A line for each tensor: so it can be read by eye, and told from what other programs write. */
+#define SEPARATOR      ",\n"
+#define SEPARATOR_ONCE "," /* before 1.0 */
+
+cn_status cn__safetensors_pack(cn_context *ctx, const cn__entry *entries, size_t count, const cn__metadata *metadata,
+                               size_t metadata_count, size_t data_bytes, cn_tensor **file) {
+    cn__text header = {.ctx = ctx};
+    char *text;
+    *file = NULL;
+    bool good = append_header(&header, entries, count, metadata, metadata_count, SEPARATOR);
+    size_t length = header.length;
     CN__TRY(cn__text_take(&header, &text));
-    cn_status status;
+    cn_status status = CN_OK;
     if (!good)
-        status = cn__error(CN_ERR_ARGUMENT, "'%s': a text for its header is not UTF-8", path);
-    else if (header_bytes > MAX_HEADER)
-        status = cn__error(CN_ERR_ARGUMENT, "'%s': its header would have %zu bytes, more than %d", path, header_bytes,
-                           MAX_HEADER);
+        status = cn__error(CN_ERR_ARGUMENT, "a text for its header is not UTF-8");
+    else if (length > MAX_HEADER)
+        status = cn__error(CN_ERR_ARGUMENT, "its header would have %zu bytes, more than %d", length, MAX_HEADER);
     else
-        status = cn__replace_file(
-            ctx, path,
-            (const struct iovec[]){{length, sizeof length}, {text, header_bytes}, {(void *)(uintptr_t)data, bytes}}, 3);
+        status =
+            cn_tensor_new(ctx, CN_DTYPE_UINT8, 1, (int64_t[]){(int64_t)(LENGTH_BYTES + length + data_bytes)}, file);
+    if (status == CN_OK) {
+        unsigned char *bytes = (*file)->data;
+        for (int i = 0; i < LENGTH_BYTES; i++)
+            bytes[i] = (unsigned char)((uint64_t)length >> (8 * i));
+        memcpy(bytes + LENGTH_BYTES, text, length);
+    }
     cn_text_free(text);
+    return status;
+}
+
+/* ---- whose writing it is ---- */
+
+/* Its entries in the order of the header, placed anew, and its metadata. */
+static void list_again(const cn__safetensors *file, cn__entry *entries, cn__metadata *metadata,
+                       size_t *metadata_count) {
+    const cn__json *strings = cn__json_get(file->header, METADATA);
+    size_t count = 0;
+    for (const cn__json *v = cn__json_first(file->header); v; v = cn__json_next(file->header, v))
+        if (strcmp(v->key, METADATA) != 0)
+            entries[count++] = *cn__safetensors_find(file, v->key);
+    cn__safetensors_place(entries, count);
+    *metadata_count = 0;
+    for (const cn__json *v = cn__json_first(strings); v; v = cn__json_next(strings, v))
+        metadata[(*metadata_count)++] = (cn__metadata){v->key, v->text};
+}
+
+static cn_status compare_header(const cn__safetensors *file, const cn__entry *entries, const cn__metadata *metadata,
+                                size_t metadata_count, const char *separator, bool *own) {
+    cn__text again = {.ctx = file->ctx};
+    char *text;
+    append_header(&again, entries, file->count, metadata, metadata_count, separator);
+    CN__TRY(cn__text_take(&again, &text));
+    *own = again.length == file->text_bytes && memcmp(text, file->text, file->text_bytes) == 0;
+    cn_text_free(text);
+    return CN_OK;
+}
+
+cn_status cn__safetensors_is_own(const cn__safetensors *file, bool *own) {
+    const cn__json *strings = cn__json_get(file->header, METADATA);
+    size_t metadata_count = strings ? strings->count : 0;
+    cn__entry *entries = cn__alloc(file->ctx, file->count, sizeof *entries);
+    cn__metadata *metadata = cn__alloc(file->ctx, metadata_count, sizeof *metadata);
+    cn_status status = entries && metadata ? CN_OK : cn__no_memory("a file's header");
+    *own = false;
+    if (status == CN_OK) {
+        list_again(file, entries, metadata, &metadata_count);
+        status = compare_header(file, entries, metadata, metadata_count, SEPARATOR, own);
+    }
+    if (status == CN_OK && !*own)
+        status = compare_header(file, entries, metadata, metadata_count, SEPARATOR_ONCE, own);
+    cn__free(file->ctx, metadata);
+    cn__free(file->ctx, entries);
     return status;
 }

@@ -52,6 +52,7 @@ void cn_model_free(cn_model *model) {
     for (int64_t i = 0; i < model->class_count; i++)
         cn__free(ctx, model->class_names[i]);
     cn__free(ctx, model->nodes);
+    cn__free(ctx, model->by_name);
     cn__free(ctx, model->tensors);
     cn__free(ctx, model->parameters);
     cn__free(ctx, model->gradients);
@@ -63,13 +64,32 @@ void cn_model_free(cn_model *model) {
     cn__free(ctx, model);
 }
 
+/* How many nodes' names come before `name`. */
+static size_t place_by_name(const cn_model *model, const char *name) {
+    size_t low = 0, high = model->node_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(model->nodes[model->by_name[middle]].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 int32_t cn__model_find(const cn_model *model, const char *name) {
     if (strcmp(name, INPUT_NAME) == 0)
         return -1;
-    for (size_t i = 0; i < model->node_count; i++)
-        if (strcmp(model->nodes[i].name, name) == 0)
-            return (int32_t)i;
-    return -2;
+    size_t place = place_by_name(model, name);
+    bool found = place < model->node_count && strcmp(model->nodes[model->by_name[place]].name, name) == 0;
+    return found ? model->by_name[place] : -2;
+}
+
+/* Enters the node that is next; there is room. */
+static void enter_name(cn_model *model, const char *name) {
+    size_t place = place_by_name(model, name);
+    memmove(model->by_name + place + 1, model->by_name + place, (model->node_count - place) * sizeof *model->by_name);
+    model->by_name[place] = (int32_t)model->node_count;
 }
 
 const char *cn__model_name(const cn_model *model, int32_t node) {
@@ -139,6 +159,8 @@ static cn_status add_node(cn_model *model, const char *name, cn_layer *layer, in
     CN__TRY(infer(model, layer, name, count, inputs, &shape));
     CN__TRY(
         cn__grow(model->ctx, (void **)&model->nodes, &model->node_capacity, model->node_count, sizeof *model->nodes));
+    CN__TRY(cn__grow(model->ctx, (void **)&model->by_name, &model->by_name_capacity, model->node_count,
+                     sizeof *model->by_name));
     cn__node *node = &model->nodes[model->node_count];
     *node = (cn__node){.input_count = count, .shape = shape};
     node->name = cn__strdup(model->ctx, name);
@@ -152,6 +174,7 @@ static cn_status add_node(cn_model *model, const char *name, cn_layer *layer, in
     for (int32_t i = 0; i < count; i++)
         if (inputs[i] >= 0)
             model->nodes[inputs[i]].readers++;
+    enter_name(model, name);
     model->node_count++;
     return CN_OK;
 }

@@ -30,6 +30,8 @@ struct cn_model {
     cn__shape input;
     cn__node *nodes;
     size_t node_count, node_capacity;
+    int32_t *by_name; /* nodes in the order of their names */
+    size_t by_name_capacity;
     bool initialized;
     uint64_t seed;
     cn__model_tensor *tensors;

@@ -1,0 +1,184 @@
+/* state_dict.c: a model's tensors by name out of a file, as this library or PyTorch writes them. */
+#include "io/io.h"
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_NAME     512
+#define MAX_WARNINGS 20 /* of tensors that the model does not have, one by one */
+
+cn_status cn__each_tensor(const cn_model *model, cn__visit visit, void *user) {
+    char name[MAX_NAME];
+    for (size_t i = 0; i < model->node_count; i++) {
+        cn__tensor_spec specs[CN__MAX_TENSORS];
+        const cn__node *node = &model->nodes[i];
+        int count = node->layer->type->tensors ? node->layer->type->tensors(node->layer, specs) : 0;
+        for (int t = 0; t < count; t++) {
+            snprintf(name, sizeof name, "%s.%s", node->name, specs[t].name);
+            CN__TRY(visit(user, name, &specs[t]));
+        }
+    }
+    return CN_OK;
+}
+
+/* ---- prefixes ---- */
+
+static cn__entry *find_named(const cn__state_dict *dict, const char *name) {
+    char full[MAX_NAME + CN__STATE_DICT_PREFIX];
+    snprintf(full, sizeof full, "%s%s", dict->prefix, name);
+    return cn__safetensors_find(dict->file, full);
+}
+
+/* Not an error, but the end of the search. */
+static cn_status stop_if_there(void *dict, const char *name, const cn__tensor_spec *spec) {
+    (void)spec;
+    return find_named(dict, name) ? CN_ERR_STATE : CN_OK;
+}
+
+static bool finds_any(const cn__state_dict *dict, const cn_model *model) {
+    return cn__each_tensor(model, stop_if_there, (void *)(uintptr_t)dict) != CN_OK;
+}
+
+/* Bytes of what a wrapper of PyTorch's puts before the names in it: DataParallel, torch.compile, Lightning. */
+static size_t wrapper_length(const char *name) {
+    static const char *const wrappers[] = {"module.", "_orig_mod.", "model."};
+    for (size_t i = 0; i < CN__COUNT(wrappers); i++)
+        if (strncmp(name, wrappers[i], strlen(wrappers[i])) == 0)
+            return strlen(wrappers[i]);
+    return 0;
+}
+
+/* Wrappers may lie in each other: takes the shortest prefix of `name` with which any tensor is found. */
+static bool unwrap(cn__state_dict *dict, const cn_model *model, const char *name) {
+    size_t length = 0, more;
+    while ((more = wrapper_length(name + length)) > 0 && length + more <= CN__STATE_DICT_PREFIX) {
+        length += more;
+        memcpy(dict->prefix, name, length);
+        dict->prefix[length] = '\0';
+        if (finds_any(dict, model))
+            return true;
+    }
+    dict->prefix[0] = '\0';
+    return false;
+}
+
+void cn__state_dict_find_prefix(cn__state_dict *dict, const cn_model *model) {
+    size_t i = 0;
+    dict->prefix[0] = '\0';
+    if (finds_any(dict, model))
+        return;
+    while (i < dict->file->count && wrapper_length(dict->file->entries[i].name) == 0)
+        i++;
+    if (i < dict->file->count && unwrap(dict, model, dict->file->entries[i].name))
+        cn__log(model->ctx, CN_LOG_INFO, "'%s': its names begin with '%s', which is left out", dict->source,
+                dict->prefix);
+}
+
+/* ---- what fits ---- */
+
+/* Files of early PyTorch lack it, and it changes nothing that is computed. */
+static bool may_be_missing(const cn__tensor_spec *spec) {
+    return strcmp(spec->name, "num_batches_tracked") == 0;
+}
+
+/* One number is [] or [1]. */
+static bool same_shape(const cn__entry *entry, const cn__tensor_spec *spec) {
+    bool same = entry->dims == spec->dims;
+    for (int i = 0; same && i < spec->dims; i++)
+        same = entry->shape[i] == spec->shape[i];
+    return same || (spec->dims == 0 && entry->dims == 1 && entry->shape[0] == 1);
+}
+
+static bool fits(const cn__entry *entry, const cn__tensor_spec *spec) {
+    return same_shape(entry, spec) && cn__values_convertible(entry->dtype, spec->dtype);
+}
+
+cn__entry *cn__state_dict_find(const cn__state_dict *dict, const char *name, const cn__tensor_spec *spec) {
+    cn__entry *entry = find_named(dict, name);
+    return entry && fits(entry, spec) ? entry : NULL;
+}
+
+static cn_status say_missing(const cn__state_dict *dict, const char *name) {
+    const cn__safetensors *file = dict->file;
+    return cn__error(CN_ERR_NOT_FOUND, "it has no tensor '%s%s' (but %zu others%s%.200s%s)", dict->prefix, name,
+                     file->count, file->count ? ", such as '" : "", file->count ? file->entries[0].name : "",
+                     file->count ? "'" : "");
+}
+
+static cn_status say_unfit(const cn__state_dict *dict, const cn__entry *entry, const cn__tensor_spec *spec) {
+    char has[CN__SHAPE_TEXT], wants[CN__SHAPE_TEXT];
+    (void)dict;
+    return cn__error(CN_ERR_SHAPE, "its tensor '%s' is %s %s, the model wants %s %s", entry->name, entry->dtype,
+                     cn__shape_text(has, entry->dims, entry->shape), cn__value_dtype(spec->dtype),
+                     cn__shape_text(wants, spec->dims, spec->shape));
+}
+
+typedef struct matching {
+    cn__state_dict *dict;
+    cn_context *ctx;
+} matching;
+
+static cn_status match_tensor(void *user, const char *name, const cn__tensor_spec *spec) {
+    const matching *m = user;
+    const cn__entry *entry = find_named(m->dict, name);
+    cn_status status = CN_OK;
+    if (!entry && !may_be_missing(spec))
+        status = say_missing(m->dict, name);
+    else if (entry && !fits(entry, spec))
+        status = say_unfit(m->dict, entry, spec);
+    if (status == CN_OK || m->dict->strict) {
+        m->dict->fitting += status == CN_OK && entry;
+        return status;
+    }
+    cn__log(m->ctx, CN_LOG_WARNING, "'%s': %s; the model keeps its own", m->dict->source, cn_last_error());
+    return CN_OK;
+}
+
+cn_status cn__state_dict_match(cn__state_dict *dict, const cn_model *model) {
+    matching m = {dict, model->ctx};
+    dict->fitting = 0;
+    return cn__each_tensor(model, match_tensor, &m);
+}
+
+/* ---- taking it ---- */
+
+typedef struct taking {
+    const cn__state_dict *dict;
+    cn_model *model;
+    size_t tensor; /* the next of the model's */
+} taking;
+
+static cn_status check_values(void *user, const char *name, const cn__tensor_spec *spec) {
+    const taking *t = user;
+    const cn__entry *entry = cn__state_dict_find(t->dict, name, spec);
+    return entry ? cn__values_check(entry, t->dict->file->data + entry->begin, spec->dtype) : CN_OK;
+}
+
+static cn_status take_values(void *user, const char *name, const cn__tensor_spec *spec) {
+    taking *t = user;
+    cn_tensor *tensor = &t->model->tensors[t->tensor++].value;
+    cn__entry *entry = cn__state_dict_find(t->dict, name, spec);
+    if (entry) {
+        cn__values_load(entry, t->dict->file->data + entry->begin, tensor);
+        entry->used = true;
+    }
+    return CN_OK;
+}
+
+static void log_unused(const cn__state_dict *dict, cn_context *ctx) {
+    size_t unused = 0;
+    for (size_t i = 0; i < dict->file->count; i++)
+        if (!dict->file->entries[i].used && unused++ < MAX_WARNINGS)
+            cn__log(ctx, CN_LOG_WARNING, "'%s': the model has no tensor '%s', passed over", dict->source,
+                    dict->file->entries[i].name);
+    if (unused > MAX_WARNINGS)
+        cn__log(ctx, CN_LOG_WARNING, "'%s': and %zu more that the model does not have", dict->source,
+                unused - MAX_WARNINGS);
+}
+
+cn_status cn__state_dict_load(const cn__state_dict *dict, cn_model *model) {
+    taking t = {dict, model, 0};
+    CN__TRY(cn__each_tensor(model, check_values, &t));
+    CN__TRY(cn__each_tensor(model, take_values, &t));
+    log_unused(dict, model->ctx);
+    return CN_OK;
+}

@@ -1,0 +1,154 @@
+/* values.c: the numbers of tensors in a file, little-endian, on machines of any byte order. */
+#include "io/io.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+typedef enum kind { OTHER, FLOAT, COUNT } kind;
+
+static const struct type {
+    const char *name;
+    unsigned bytes;
+    kind kind;
+} types[] = {{"F32", 4, FLOAT},  {"F16", 2, FLOAT}, {"BF16", 2, FLOAT},    {"F64", 8, FLOAT},
+             {"I64", 8, COUNT},  {"I32", 4, COUNT}, {"I16", 2, COUNT},     {"I8", 1, COUNT},
+             {"U64", 8, COUNT},  {"U32", 4, COUNT}, {"U16", 2, COUNT},     {"U8", 1, COUNT},
+             {"BOOL", 1, OTHER}, {"C64", 8, OTHER}, {"F8_E4M3", 1, OTHER}, {"F8_E5M2", 1, OTHER}};
+
+static const struct type *find_type(const char *name) {
+    for (size_t i = 0; i < CN__COUNT(types); i++)
+        if (strcmp(types[i].name, name) == 0)
+            return &types[i];
+    return NULL;
+}
+
+unsigned cn__value_bytes(const char *dtype) {
+    const struct type *type = find_type(dtype);
+    return type ? type->bytes : 0;
+}
+
+const char *cn__value_dtype(cn_dtype dtype) {
+    return dtype == CN_DTYPE_INT64 ? "I64" : "F32";
+}
+
+/* ---- into a file ---- */
+
+void cn__values_store(const cn_tensor *tensor, int64_t first, int64_t count, unsigned char *bytes) {
+    size_t width = cn__dtype_bytes(tensor->dtype);
+    for (int64_t i = first; i < first + count; i++, bytes += width) {
+        uint64_t value = 0;
+        uint32_t narrow;
+        if (tensor->dtype == CN_DTYPE_INT64) {
+            memcpy(&value, (const int64_t *)tensor->data + i, sizeof value);
+        } else {
+            memcpy(&narrow, (const float *)tensor->data + i, sizeof narrow);
+            value = narrow;
+        }
+        for (size_t b = 0; b < width; b++)
+            bytes[b] = (unsigned char)(value >> (8 * b));
+    }
+}
+
+/* ---- out of a file ---- */
+
+static uint64_t bits_at(const unsigned char *bytes, unsigned width) {
+    uint64_t bits = 0;
+    for (unsigned b = 0; b < width; b++)
+        bits |= (uint64_t)bytes[b] << (8 * b);
+    return bits;
+}
+
+static float from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* IEEE 754's 16 bits: a sign, 5 of exponent, 10 of fraction. */
+static float half(uint32_t bits) {
+    uint32_t sign = (bits & 0x8000) << 16, exponent = bits >> 10 & 31, fraction = bits & 1023;
+    if (exponent == 31)
+        return from_bits(sign | 0x7F800000 | fraction << 13);
+    if (exponent > 0)
+        return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+    return sign ? -ldexpf((float)fraction, -24) : ldexpf((float)fraction, -24);
+}
+
+static double double_at(const unsigned char *bytes) {
+    uint64_t bits = bits_at(bytes, 8);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static bool is(const char *dtype, const char *name) {
+    return strcmp(dtype, name) == 0;
+}
+
+static float float_at(const char *dtype, const unsigned char *bytes) {
+    if (is(dtype, "F64"))
+        return (float)double_at(bytes);
+    if (is(dtype, "F16"))
+        return half((uint32_t)bits_at(bytes, 2));
+    if (is(dtype, "BF16"))
+        return from_bits((uint32_t)bits_at(bytes, 2) << 16);
+    return from_bits((uint32_t)bits_at(bytes, 4));
+}
+
+/* False: it is not whole, or beyond what an int64 holds. */
+static bool count_at(const struct type *type, const unsigned char *bytes, int64_t *count) {
+    if (type->kind == FLOAT) {
+        double value = is(type->name, "F64") ? double_at(bytes) : (double)float_at(type->name, bytes);
+        if (!(fabs(value) < 9007199254740992.0) || value != floor(value))
+            return false;
+        *count = (int64_t)value;
+        return true;
+    }
+    uint64_t bits = bits_at(bytes, type->bytes), top = (uint64_t)1 << (8 * type->bytes - 1);
+    if (type->name[0] == 'I')
+        bits = (bits ^ top) - top; /* the sign, carried on */
+    *count = (int64_t)bits;
+    return type->name[0] == 'I' || *count >= 0;
+}
+
+bool cn__values_convertible(const char *from, cn_dtype to) {
+    const struct type *type = find_type(from);
+    return type->kind == FLOAT || (type->kind == COUNT && to == CN_DTYPE_INT64);
+}
+
+static int64_t value_count(const cn__entry *entry) {
+    return (int64_t)((entry->end - entry->begin) / cn__value_bytes(entry->dtype));
+}
+
+/* Only numbers from F64 can be too large for a float32; infinities and NaN are kept. */
+cn_status cn__values_check(const cn__entry *entry, const unsigned char *bytes, cn_dtype to) {
+    const struct type *type = find_type(entry->dtype);
+    int64_t count;
+    if (to == CN_DTYPE_FLOAT32 && !is(type->name, "F64"))
+        return CN_OK;
+    for (int64_t i = 0; i < value_count(entry); i++, bytes += type->bytes) {
+        bool fits = to == CN_DTYPE_INT64 ? count_at(type, bytes, &count)
+                                         : isinf(double_at(bytes)) || !(fabs(double_at(bytes)) > (double)FLT_MAX);
+        if (!fits && type->kind == FLOAT)
+            return cn__error(CN_ERR_DATA, "its tensor '%s' has %g at place %lld, which %s cannot hold", entry->name,
+                             is(type->name, "F64") ? double_at(bytes) : (double)float_at(type->name, bytes),
+                             (long long)i, cn__value_dtype(to));
+        if (!fits)
+            return cn__error(CN_ERR_DATA, "its tensor '%s' has %llu at place %lld, which %s cannot hold", entry->name,
+                             (unsigned long long)bits_at(bytes, type->bytes), (long long)i, cn__value_dtype(to));
+    }
+    return CN_OK;
+}
+
+void cn__values_load(const cn__entry *entry, const unsigned char *bytes, cn_tensor *tensor) {
+    const struct type *type = find_type(entry->dtype);
+    for (int64_t i = 0; i < tensor->count; i++, bytes += type->bytes) {
+        uint32_t bits = (uint32_t)bits_at(bytes, 4 < type->bytes ? 4 : type->bytes);
+        if (tensor->dtype == CN_DTYPE_INT64)
+            (void)count_at(type, bytes, (int64_t *)tensor->data + i);
+        else if (is(type->name, "F32"))
+            memcpy((float *)tensor->data + i, &bits, sizeof bits); /* a NaN keeps its bits */
+        else
+            ((float *)tensor->data)[i] = float_at(type->name, bytes);
+    }
+}
