@@ -248,6 +248,7 @@ DEFAULTS(cn_norm_options, CN_NORM_OPTIONS_INIT)
 DEFAULTS(cn_pool2d_options, CN_POOL2D_OPTIONS_INIT)
 DEFAULTS(cn_session8_options, CN_SESSION8_OPTIONS_INIT)
 DEFAULTS(cn_layer_info, CN_LAYER_INFO_INIT)
+DEFAULTS(cn_load_options, CN_LOAD_OPTIONS_INIT)
 DEFAULTS(cn_folder_options, CN_FOLDER_OPTIONS_INIT)
 DEFAULTS(cn_dataset_source, CN_DATASET_SOURCE_INIT)
 DEFAULTS(cn_augmentation, CN_AUGMENTATION_INIT)
@@ -267,15 +268,25 @@ static const struct {
     size_t size;
     void (*init)(void *bytes, size_t size);
 } all_defaults[] = {
-    DEFAULT_ENTRY(cn_context_options),   DEFAULT_ENTRY(cn_device),
-    DEFAULT_ENTRY(cn_conv2d_options),    DEFAULT_ENTRY(cn_norm_options),
-    DEFAULT_ENTRY(cn_pool2d_options),    DEFAULT_ENTRY(cn_session8_options),
-    DEFAULT_ENTRY(cn_layer_info),        DEFAULT_ENTRY(cn_folder_options),
-    DEFAULT_ENTRY(cn_dataset_source),    DEFAULT_ENTRY(cn_augmentation),
-    DEFAULT_ENTRY(cn_optimizer_options), DEFAULT_ENTRY(cn_schedule_options),
-    DEFAULT_ENTRY(cn_epoch_info),        DEFAULT_ENTRY(cn_trainer_options),
-    DEFAULT_ENTRY(cn_misclassified),     DEFAULT_ENTRY(cn_evaluation_options),
-    DEFAULT_ENTRY(cn_predictor_options), DEFAULT_ENTRY(cn_report),
+    DEFAULT_ENTRY(cn_context_options),
+    DEFAULT_ENTRY(cn_device),
+    DEFAULT_ENTRY(cn_conv2d_options),
+    DEFAULT_ENTRY(cn_norm_options),
+    DEFAULT_ENTRY(cn_pool2d_options),
+    DEFAULT_ENTRY(cn_session8_options),
+    DEFAULT_ENTRY(cn_layer_info),
+    DEFAULT_ENTRY(cn_load_options),
+    DEFAULT_ENTRY(cn_folder_options),
+    DEFAULT_ENTRY(cn_dataset_source),
+    DEFAULT_ENTRY(cn_augmentation),
+    DEFAULT_ENTRY(cn_optimizer_options),
+    DEFAULT_ENTRY(cn_schedule_options),
+    DEFAULT_ENTRY(cn_epoch_info),
+    DEFAULT_ENTRY(cn_trainer_options),
+    DEFAULT_ENTRY(cn_misclassified),
+    DEFAULT_ENTRY(cn_evaluation_options),
+    DEFAULT_ENTRY(cn_predictor_options),
+    DEFAULT_ENTRY(cn_report),
 };
 
 /* Every byte of a struct is set: none is padding, whose content a compiler may leave as it was. */

@@ -83,7 +83,10 @@ static bool is_stale(const char *name, const char *base) {
         return false;
     name += length + strlen(TEMPORARY);
     long pid = *name >= '0' && *name <= '9' ? strtol(name, &end, 10) : 0;
-    if (pid <= 0 || pid > INT_MAX || *end != '-' || end[1 + strspn(end + 1, "0123456789")] != '\0')
+    if (pid <= 0 || pid > INT_MAX || *end != '-')
+        return false;
+    size_t digits = strspn(end + 1, "0123456789");
+    if (digits == 0 || end[1 + digits] != '\0')
         return false;
     return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
