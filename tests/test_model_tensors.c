@@ -1,6 +1,8 @@
 /* test_model_tensors.c: tensors by name into a model that is there: PyTorch's files, all or none. */
 #include "model_files.h"
 #include "io/io.h"
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 
 static int warnings;
@@ -18,11 +20,14 @@ typedef struct golden_file {
     unsigned char *memory;
 } golden_file;
 
-static const float *golden_tensor(const golden_file *golden, const char *name, int64_t *count) {
+/* In memory of its own, in this machine's order of bytes. */
+static cn_tensor *golden_tensor(cn_context *context, const golden_file *golden, const char *name) {
     const cn__entry *entry = cn__safetensors_find(&golden->file, name);
+    cn_tensor *tensor;
     ck_assert_ptr_nonnull(entry);
-    *count = (int64_t)(entry->end - entry->begin) / 4;
-    return (const float *)(const void *)(golden->file.data + entry->begin);
+    ck_ok(cn_tensor_new(context, CN_DTYPE_FLOAT32, entry->dims, entry->shape, &tensor));
+    cn__values_load(entry, golden->file.data + entry->begin, tensor);
+    return tensor;
 }
 
 /* The network of tests/golden/model_file.py. */
@@ -54,7 +59,6 @@ START_TEST(a_state_dict_of_pytorch_loads_and_computes_the_same) {
     cn_context *logging;
     golden_file golden;
     size_t count;
-    int64_t inputs, outputs;
     options.threads = 1;
     options.log = count_warnings;
     ck_ok(cn_context_new(&options, &logging));
@@ -65,18 +69,16 @@ START_TEST(a_state_dict_of_pytorch_loads_and_computes_the_same) {
     ck_assert_ptr_nonnull(strstr(last_warning, "the model has no tensor 'reference.output'"));
     ck_ok(cn__file_load(logging, golden_path, &golden.memory, &count));
     ck_ok(cn__safetensors_read(logging, golden.memory, count, &golden.file));
-    const float *in = golden_tensor(&golden, "reference.input", &inputs);
-    const float *wanted = golden_tensor(&golden, "reference.output", &outputs);
-    cn_tensor *input, *output;
-    ck_ok(cn_tensor_borrow(logging, CN_DTYPE_FLOAT32, 4, (int64_t[]){inputs / 90, 3, 6, 5}, (void *)(uintptr_t)in,
-                           &input));
-    ck_ok(cn_tensor_new(logging, CN_DTYPE_FLOAT32, 2, (int64_t[]){inputs / 90, 3}, &output));
+    cn_tensor *output, *input = golden_tensor(logging, &golden, "reference.input");
+    cn_tensor *wanted = golden_tensor(logging, &golden, "reference.output");
+    ck_ok(cn_tensor_new(logging, CN_DTYPE_FLOAT32, 2, (int64_t[]){cn_tensor_shape(input, 0), 3}, &output));
     ck_ok(cn_model_forward(model, 0, input, output));
-    ck_assert_int_eq(cn_tensor_count(output), outputs);
-    for (int64_t i = 0; i < outputs; i++)
-        ck_assert_float_eq_tol(((float *)cn_tensor_data(output))[i], wanted[i], 1e-5f);
+    ck_assert_int_eq(cn_tensor_count(output), cn_tensor_count(wanted));
+    for (int64_t i = 0; i < cn_tensor_count(output); i++)
+        ck_assert_float_eq_tol(((float *)cn_tensor_data(output))[i], ((float *)cn_tensor_data(wanted))[i], 1e-5f);
     cn_tensor_free(input);
     cn_tensor_free(output);
+    cn_tensor_free(wanted);
     cn__safetensors_drop(&golden.file);
     cn__free(logging, golden.memory);
     cn_model_free(model);
@@ -166,11 +168,233 @@ START_TEST(damaged_tensors_are_not_loaded) {
 }
 END_TEST
 
+/* ---- other types ---- */
+
+/* Writes the tiny model's tensors, all zero but for c.bias, whose two values are these bytes, and the counter. */
+static void write_types(const char *type, const void *values, const char *counter_type, const void *counter) {
+    cn__entry entries[] = {{"n.num_batches_tracked", counter_type, 1, {1}, 0, 0, false},
+                           {"c.weight", type, 4, {2, 2, 3, 3}, 0, 0, false},
+                           {"c.bias", type, 1, {2}, 0, 0, false},
+                           {"n.weight", "F32", 1, {2}, 0, 0, false},
+                           {"n.bias", type, 1, {2}, 0, 0, false},
+                           {"n.running_mean", type, 1, {2}, 0, 0, false},
+                           {"n.running_var", "F32", 1, {2}, 0, 0, false}};
+    unsigned char data[1024] = {0};
+    size_t bytes = 0;
+    cn__safetensors_place(entries, CN__COUNT(entries));
+    memcpy(data + entries[0].begin, counter, cn__value_bytes(counter_type));
+    memcpy(data + entries[2].begin, values, 2 * cn__value_bytes(type));
+    for (size_t i = 0; i < CN__COUNT(entries); i++)
+        bytes = entries[i].end > bytes ? entries[i].end : bytes;
+    ck_ok(write_tensors(files.ctx, files.path, entries, CN__COUNT(entries), NULL, 0, data, bytes));
+}
+
+#define NO_COUNTER "I64", "\0\0\0\0\0\0\0\0"
+
+static const struct {
+    const char *type;
+    unsigned char bytes[16];
+    float wanted[2];
+} conversions[] = {
+    {"F16", {0x00, 0x3c, 0x01, 0x80}, {1.0f, -5.9604644775390625e-8f}}, /* the smallest subnormal */
+    {"F16", {0xff, 0x7b, 0xff, 0x03}, {65504.0f, 6.097555160522461e-5f}},
+    {"F16", {0x00, 0xfc, 0x55, 0x35}, {-INFINITY, 0.333251953125f}},
+    {"F16", {0x00, 0x80, 0x00, 0x04}, {-0.0f, 6.103515625e-5f}},
+    {"BF16", {0x80, 0x3f, 0x49, 0xc0}, {1.0f, -3.140625f}},
+    {"BF16", {0x80, 0x7f, 0x01, 0x00}, {INFINITY, 9.183549615799121e-41f}},
+    {"F64", {0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0x9a, 0x99, 0x99, 0x99, 0x99, 0x99, 0xb9, 0xbf}, {1.0f, -0.1f}},
+    {"F64", {0, 0, 0, 0xe0, 0xff, 0xff, 0xef, 0x47, 0, 0, 0, 0, 0, 0, 0xf0, 0xff}, {FLT_MAX, -INFINITY}},
+    {"F32", {0, 0, 0x80, 0x3f, 1, 0, 0, 0x80}, {1.0f, -1.4e-45f}},
+};
+
+START_TEST(other_floats_become_float32) {
+    cn_model *model = tiny_model(files.ctx);
+    cn_tensor *bias;
+    write_types(conversions[_i].type, conversions[_i].bytes, NO_COUNTER);
+    ck_ok(cn_model_load_tensors(model, files.path));
+    ck_ok(cn_model_tensor(model, "c.bias", &bias));
+    ck_assert_mem_eq(cn_tensor_data(bias), conversions[_i].wanted, sizeof conversions[_i].wanted);
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(what_float32_cannot_hold_is_refused) {
+    cn_model *model = tiny_model(files.ctx), *untouched = tiny_model(files.ctx);
+    write_types("F64", "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\xf0\x47", NO_COUNTER);
+    ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_DATA, "'c.bias' has 3.40282e+38 at place 1, which F32");
+    expect_same_tensors(model, untouched);
+    cn_model_free(untouched);
+    cn_model_free(model);
+}
+END_TEST
+
+static const struct {
+    const char *type;
+    unsigned char bytes[8];
+    int64_t wanted; /* -1: none */
+} counters[] = {
+    {"I32", {7, 1}, 263},
+    {"I64", {1, 2, 3}, 197121},
+    {"F32", {0, 0, 0x40, 0x41}, 12},
+    {"F16", {0, 0x40}, 2},
+    {"F64", {0, 0, 0, 0, 0, 0, 0x08, 0x40}, 3},
+    {"U8", {255}, 255},
+    {"I8", {255}, -2},
+    {"U64", {1}, 1},
+    {"U64", {0, 0, 0, 0, 0, 0, 0, 0x80}, -1},
+    {"F32", {0, 0, 0xc0, 0x3f}, -1},
+    {"F32", {0, 0, 0xc0, 0x7f}, -1},
+    {"F64", {0, 0, 0, 0, 0, 0, 0xf0, 0x7f}, -1},
+};
+
+START_TEST(counters_may_be_of_any_type) {
+    cn_model *model = tiny_model(files.ctx);
+    cn_tensor *counter;
+    static const float zeros[2];
+    write_types("F32", zeros, counters[_i].type, counters[_i].bytes);
+    ck_ok(cn_model_tensor(model, "n.num_batches_tracked", &counter));
+    if (counters[_i].wanted == -1) {
+        ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_DATA, "'n.num_batches_tracked' has ");
+    } else {
+        ck_ok(cn_model_load_tensors(model, files.path));
+        int64_t wanted = counters[_i].wanted == -2 ? -1 : counters[_i].wanted;
+        ck_assert_int_eq(*(const int64_t *)cn_tensor_data(counter), wanted);
+    }
+    cn_model_free(model);
+}
+END_TEST
+
+/* ---- prefixes and parts ---- */
+
+/* Writes the tensors of a tiny model, set to 2, under other names and without those that begin with `without`. */
+static void write_prefixed(const char *prefix, const char *without) {
+    cn_model *model = tiny_model(files.ctx);
+    static char names[8][128];
+    cn__entry entries[8];
+    static float data[64];
+    size_t count = 0, at = 0;
+    for (size_t i = 0; i < 64; i++)
+        data[i] = 2.0f;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const cn_tensor *tensor = &model->tensors[i].value;
+        if (tensor->dtype != CN_DTYPE_FLOAT32 || strncmp(model->tensors[i].name, without, strlen(without)) == 0)
+            continue;
+        snprintf(names[count], sizeof names[count], "%s%s", prefix, model->tensors[i].name);
+        entries[count] = (cn__entry){.name = names[count], .dtype = "F32", .dims = tensor->dims, .begin = at};
+        memcpy(entries[count].shape, tensor->shape, sizeof tensor->shape);
+        at += (size_t)tensor->count * sizeof(float);
+        entries[count++].end = at;
+    }
+    ck_ok(write_tensors(files.ctx, files.path, entries, count, NULL, 0, data, at));
+    cn_model_free(model);
+}
+
+static float first_of(cn_model *model, const char *name) {
+    cn_tensor *tensor;
+    ck_ok(cn_model_tensor(model, name, &tensor));
+    return *(const float *)cn_tensor_data(tensor);
+}
+
+START_TEST(wrappers_of_pytorch_are_left_out) {
+    static const char *const prefixes[] = {"module.", "model.", "_orig_mod.", "module._orig_mod.", "model.module."};
+    for (size_t i = 0; i < CN__COUNT(prefixes); i++) {
+        cn_model *model = tiny_model(files.ctx);
+        write_prefixed(prefixes[i], "none");
+        ck_ok(cn_model_load_tensors(model, files.path));
+        ck_assert(first_of(model, "c.weight") == 2.0f && first_of(model, "n.running_var") == 2.0f);
+        cn_model_free(model);
+    }
+    cn_model *model = tiny_model(files.ctx);
+    write_prefixed("backbone.", "none");
+    ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_NOT_FOUND,
+             "it has no tensor 'c.weight' (but 6 others, such as 'backbone.c.bias')");
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(another_prefix_can_be_said) {
+    cn_load_options options = CN_LOAD_OPTIONS_INIT;
+    cn_model *model = tiny_model(files.ctx);
+    write_prefixed("backbone.", "none");
+    options.prefix = "backbone.";
+    ck_ok(cn_model_load_tensors_with(model, files.path, &options));
+    ck_assert(first_of(model, "c.weight") == 2.0f);
+    options.prefix = "backbone";
+    ck_fails(cn_model_load_tensors_with(model, files.path, &options), CN_ERR_NOT_FOUND, "no tensor 'backbonec.weight'");
+    write_prefixed("module.", "none");
+    options.prefix = ""; /* none, not even a wrapper's */
+    ck_fails(cn_model_load_tensors_with(model, files.path, &options), CN_ERR_NOT_FOUND, "no tensor 'c.weight'");
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(parts_are_taken_on_request) {
+    cn_load_options options = CN_LOAD_OPTIONS_INIT;
+    cn_model *model = tiny_model(files.ctx), *untouched = tiny_model(files.ctx);
+    float kept = first_of(model, "n.weight");
+    write_prefixed("", "n.");
+    ck_fails(cn_model_load_tensors_with(model, files.path, NULL), CN_ERR_NOT_FOUND, "'n.weight'");
+    expect_same_tensors(model, untouched);
+    options.strict = 0;
+    ck_ok(cn_model_load_tensors_with(model, files.path, &options));
+    ck_assert(first_of(model, "c.weight") == 2.0f);
+    ck_assert(first_of(model, "n.weight") == kept);
+    write_changed("c.weight", RESHAPE); /* a head of another shape keeps the model's values, the rest are zero */
+    ck_ok(cn_model_load_tensors_with(model, files.path, &options));
+    ck_assert(first_of(model, "c.weight") == 2.0f && first_of(model, "n.weight") == 0.0f);
+    write_prefixed("backbone.", "none");
+    ck_fails(cn_model_load_tensors_with(model, files.path, &options), CN_ERR_NOT_FOUND,
+             "none of its 6 tensors fits the model");
+    cn_model_free(untouched);
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(tensors_load_from_memory) {
+    cn_model *model = tiny_model(files.ctx);
+    unsigned char *data;
+    size_t bytes;
+    write_prefixed("module.", "none");
+    ck_ok(cn__file_load(files.ctx, files.path, &data, &bytes));
+    ck_ok(cn_model_load_tensors_memory(model, data, bytes, NULL));
+    ck_assert(first_of(model, "c.weight") == 2.0f);
+    ck_fails(cn_model_load_tensors_memory(model, data, bytes - 1, NULL), CN_ERR_FORMAT, "'(memory)': ");
+    ck_fails(cn_model_load_tensors_memory(model, NULL, 8, NULL), CN_ERR_ARGUMENT, "data");
+    cn__free(files.ctx, data);
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(load_options_are_checked) {
+    static char long_prefix[300];
+    cn_load_options options = CN_LOAD_OPTIONS_INIT;
+    cn_model *model = tiny_model(files.ctx);
+    options.strict = 2;
+    ck_fails(cn_model_load_tensors_with(model, files.path, &options), CN_ERR_ARGUMENT, "strict is 2, wanted 0 or 1");
+    options.strict = 1;
+    memset(long_prefix, 'x', sizeof long_prefix - 1);
+    options.prefix = long_prefix;
+    ck_fails(cn_model_load_tensors_with(model, files.path, &options), CN_ERR_ARGUMENT, "prefix has 299 bytes");
+    options.prefix = NULL;
+    options.reserved = 1;
+    ck_fails(cn_model_load_tensors_with(model, files.path, &options), CN_ERR_VERSION, "reserved");
+    cn_model_free(model);
+}
+END_TEST
+
 static void add_tests(TCase *group) {
     tcase_add_test(group, a_state_dict_of_pytorch_loads_and_computes_the_same);
     tcase_add_test(group, a_file_of_tensors_alone_is_no_model);
     tcase_add_test(group, tensors_load_all_or_none);
     tcase_add_test(group, the_number_of_batches_may_be_missing);
+    tcase_add_loop_test(group, other_floats_become_float32, 0, (int)CN__COUNT(conversions));
+    tcase_add_test(group, what_float32_cannot_hold_is_refused);
+    tcase_add_loop_test(group, counters_may_be_of_any_type, 0, (int)CN__COUNT(counters));
+    tcase_add_test(group, wrappers_of_pytorch_are_left_out);
+    tcase_add_test(group, another_prefix_can_be_said);
+    tcase_add_test(group, parts_are_taken_on_request);
+    tcase_add_test(group, tensors_load_from_memory);
+    tcase_add_test(group, load_options_are_checked);
     tcase_add_test(group, damaged_tensors_are_not_loaded);
 }
 
