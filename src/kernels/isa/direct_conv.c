@@ -151,11 +151,11 @@ static void long_sums(const cn__conv_args *a, const cn__conv_job *job, origin at
                 channel += same;
                 same = (vf){0};
             }
-            same = vf_fma(vf_set1(weights[(size_t)tap->weight * CN__CONV_TILE]), vf_load(in + tap->input), same);
+            same = vf_fma(vf_set1(weights[(size_t)tap->weight * CN__OC_BLOCK]), vf_load(in + tap->input), same);
         }
         sum += channel + same;
         in += a->in_channel;
-        weights += (size_t)a->taps * CN__CONV_TILE;
+        weights += (size_t)a->taps * CN__OC_BLOCK;
     }
     vf_store(out, sum);
 }
