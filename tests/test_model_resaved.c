@@ -103,6 +103,25 @@ START_TEST(a_dropped_checksum_is_noted) {
 }
 END_TEST
 
+/* As old builds laid it out, with types that this library does not write. */
+START_TEST(other_types_are_another_programs_writing) {
+    parts p = take_apart();
+    cn_model *loaded;
+    for (size_t i = 0; i < p.file.count; i++)
+        if (strcmp(p.entries[i].dtype, "F32") == 0)
+            p.entries[i].dtype = "F64";
+    cn__safetensors_place(p.entries, p.file.count);
+    size_t bytes = 0;
+    for (size_t i = 0; i < p.file.count; i++)
+        bytes = p.entries[i].end > bytes ? p.entries[i].end : bytes;
+    ck_ok(write_tensors(files.ctx, files.path, p.entries, p.file.count, p.metadata, 3, p.data, bytes));
+    ck_ok(cn_model_load(p.ctx, files.path, &loaded));
+    ck_assert_int_eq(notes, 1);
+    cn_model_free(loaded);
+    put_away(&p);
+}
+END_TEST
+
 START_TEST(changed_values_are_warned_of) {
     parts p = take_apart();
     cn_tensor *weight;
@@ -204,6 +223,7 @@ int main(void) {
     TCase *group = model_files_group(suite);
     tcase_add_test(group, another_order_fits_the_checksum);
     tcase_add_test(group, a_dropped_checksum_is_noted);
+    tcase_add_test(group, other_types_are_another_programs_writing);
     tcase_add_test(group, changed_values_are_warned_of);
     tcase_add_loop_test(group, swapped_names_are_damage, 0, 2);
     tcase_add_test(group, swapped_places_are_damage);

@@ -329,6 +329,14 @@ static cn_status compare_header(const cn__safetensors *file, const cn__entry *en
     return CN_OK;
 }
 
+/* This library writes no others. */
+static bool has_own_types(const cn__safetensors *file) {
+    bool own = true;
+    for (size_t i = 0; i < file->count; i++)
+        own = own && (strcmp(file->entries[i].dtype, "F32") == 0 || strcmp(file->entries[i].dtype, "I64") == 0);
+    return own;
+}
+
 cn_status cn__safetensors_is_own(const cn__safetensors *file, bool *own) {
     const cn__json *strings = cn__json_get(file->header, METADATA);
     size_t metadata_count = strings ? strings->count : 0;
@@ -342,6 +350,7 @@ cn_status cn__safetensors_is_own(const cn__safetensors *file, bool *own) {
     }
     if (status == CN_OK && !*own)
         status = compare_header(file, entries, metadata, metadata_count, SEPARATOR_ONCE, own);
+    *own = *own && has_own_types(file);
     cn__free(file->ctx, metadata);
     cn__free(file->ctx, entries);
     return status;
