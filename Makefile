@@ -175,8 +175,9 @@ else
 find_blas = ! command -v $(pkg_config) >/dev/null || has $(BLAS) none || \
     { echo "BLAS=$(BLAS): $(pkg_config) knows no such package" >&2; exit 1; }
 endif
-find_missing_for_tests = need check:check; \
-    command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"; \
+find_missing_for_tests = need check:check
+# What the scripts that install and link have to have.
+find_missing_for_scripts = command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"; \
     case $$($(CC) -print-file-name=libgfortran.a 2>/dev/null) in /*) ;; *) missing="$$missing gfortran" ;; esac
 stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:$$missing (make deps installs them)" >&2; \
     case $$missing in *libopenblas-dev*) for blas in cblas blas; do if has $$blas none; then \
@@ -185,7 +186,7 @@ stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:
 
 ## deps: installs the Debian packages that building and testing need; nothing if all are there
 deps:
-	@$(find_missing); $(find_missing_for_tests); \
+	@$(find_missing); $(find_missing_for_tests); $(find_missing_for_scripts); \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "no apt-get here; the Debian packages are:$$missing" >&2; exit 1; }; \
 	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
@@ -327,6 +328,7 @@ test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG=
 
 ## check: builds and runs all tests, as many at a time as there are processors
 check: all $(SUITES)
+	@$(find_missing); $(find_missing_for_scripts); $(stop_if_missing)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(SUITES) $(SCRIPTS)
 
 ## check-quick: the same without the slow suites, in seconds

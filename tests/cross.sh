@@ -26,9 +26,9 @@ suites=
 for suite in "$@"; do
     suites="$suites build/$arch/tests-bin/test_$suite"
 done
-libraries=$lib:$lib/openblas-pthread:/usr/$compiler/lib
+libraries=$lib:$sysroot/lib/$triplet:$lib/openblas-pthread:/usr/$compiler/lib
 ${MAKE:-make} CONFIG="$arch" CC="$compiler-gcc" AR="$compiler-ar" NM="$compiler-nm" \
     CPPFLAGS="-Werror ${sysroot:+-isystem $sysroot/usr/include -isystem $sysroot/usr/include/$triplet}" \
-    LDFLAGS="${sysroot:+-Wl,-rpath-link,$lib -Wl,-rpath-link,$lib/openblas-pthread -L$lib}" all $suites
+    LDFLAGS="${sysroot:+-Wl,-rpath-link,$lib:$sysroot/lib/$triplet:$lib/openblas-pthread -L$lib}" all $suites
 QUICK=1 tests/run.sh -1 "$suites" -o "build/$arch/summary" \
     -x "$qemu -L /usr/$compiler -E LD_LIBRARY_PATH=$libraries" $suites
