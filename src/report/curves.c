@@ -2,7 +2,10 @@
  *
  * Runs of one name form a group, drawn as one curve: the mean at each epoch, with a band from the lowest to the
  * highest. A single group is told apart by split, test solid and training dashed in another colour; several by colour
- * and marker, and within each again solid and dashed. */
+ * and marker, and within each again solid and dashed.
+ *
+ * Losses and accuracies are measured at points, learning rates hold for a whole epoch: steps, from half an epoch before
+ * its number to half an epoch after it. */
 #include "report/report.h"
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +35,7 @@ typedef struct point {
     double epoch, mean, low, high; /* mean NaN: a gap */
 } point;
 
-static const char *const titles[] = {"Loss", "Accuracy, %", "Learning rate"};
+static const char *const titles[] = {"Loss", "Accuracy, %", "Learning rate, mean over each epoch"};
 static const char *const splits[] = {"train", "test"};
 static const char *const markers[] = {/* relative to the point */
                                       "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z", "m-3-3h6v6h-6z",
@@ -157,12 +160,23 @@ static bool has_band(const panel *p, const curve *c) {
     return false;
 }
 
+static bool is_steps(const panel *p) {
+    return p->metric == CN_METRIC_LEARNING_RATE;
+}
+
+static void append_step(const panel *p, bool gap, point here) {
+    append_place(p, gap ? 'M' : 'L', here.epoch - 0.5, here.mean);
+    append_place(p, 'L', here.epoch + 0.5, here.mean);
+}
+
 static void append_line(const panel *p, const curve *c, int colour) {
     bool gap = true;
     cn__text_append(p->out, "<path class=\"cn-l cn-s%d%s\" d=\"", colour, c->test ? "" : " cn-d");
     for (size_t i = 0; i < p->longest; i = next_index(p, i)) {
         point here = point_of(p, c, i);
-        if (!isnan(here.mean))
+        if (!isnan(here.mean) && is_steps(p))
+            append_step(p, gap, here);
+        else if (!isnan(here.mean))
             append_place(p, gap ? 'M' : 'L', here.epoch, here.mean);
         gap = isnan(here.mean);
     }
@@ -177,6 +191,8 @@ static bool lonely(const panel *p, const curve *c, size_t i) {
 
 /* On the test curve, and wherever a point stands alone, where no line would show it. */
 static void append_markers(const panel *p, const curve *c, int colour) {
+    if (is_steps(p) && p->one_group)
+        return;
     size_t stride = (p->longest + MARKERS - 1) / MARKERS;
     bool any = false;
     for (size_t i = 0; i < p->longest; i++) {
@@ -211,6 +227,19 @@ static void append_curves(const panel *p) {
 
 /* ---- axes ---- */
 
+/* Where most of the epochs would lie at the foot of a linear axis, as after many cuts; not for cycles, which come down
+ * there only in the end. */
+static bool rates_span_decades(const panel *p, double high) {
+    size_t low = 0, all = 0;
+    for (curve c = first_curve(p); next_curve(p, &c);)
+        for (size_t i = 0; i < p->longest; i++) {
+            double rate = point_of(p, &c, i).mean;
+            all += !isnan(rate);
+            low += rate < high / 20.0;
+        }
+    return 2 * low > all;
+}
+
 static void fit(panel *p, int top) {
     double low = INFINITY, high = -INFINITY, first = INFINITY, last = -INFINITY;
     for (curve c = first_curve(p); next_curve(p, &c);)
@@ -230,8 +259,12 @@ static void fit(panel *p, int top) {
         low = 0.0;
         high = 1.0;
     }
-    cn__spacing spacing = p->metric == CN_METRIC_ACCURACY ? CN__LINEAR : CN__LOGARITHMIC_IF_WIDE;
-    p->x = cn__scale_new(first, last, CN__WHOLE_NUMBERS, 8, LEFT, CN__PANEL - RIGHT);
+    bool linear = p->metric == CN_METRIC_ACCURACY || (is_steps(p) && !rates_span_decades(p, high));
+    cn__spacing spacing = linear ? CN__LINEAR : CN__LOGARITHMIC_IF_WIDE;
+    double margin = is_steps(p) ? 0.5 : 0.0;
+    if (is_steps(p) && linear)
+        low = fmin(low, 0.0);
+    p->x = cn__scale_new(first - margin, last + margin, CN__WHOLE_NUMBERS, 8, LEFT, CN__PANEL - RIGHT);
     p->y = cn__scale_new(low, high, spacing, 6, top + PLOT, top);
 }
 
@@ -302,7 +335,7 @@ static void put_entry(const panel *p, const entry *e, bool draw, int *x, int *y)
 static int legend(const panel *p, bool draw) {
     int x = LEFT, y = TOP + 14;
     bool both = false;
-    if (p->metric == CN_METRIC_LEARNING_RATE && p->one_group)
+    if (is_steps(p) && p->one_group)
         return TOP + 12;
     for (curve c = first_curve(p); next_curve(p, &c);) {
         if (!has_points(p, &c))
@@ -351,7 +384,7 @@ static void append_panel(panel *p, int x) {
 
 /* What a reader who does not see it should know: how each curve ends, and the best accuracy. */
 static void append_description(const panel *p) {
-    cn__text_append(p->out, "<desc>%s over %lld epochs.", titles[p->metric], (long long)p->longest);
+    cn__text_append(p->out, "<desc>%s, over %lld epochs.", titles[p->metric], (long long)p->longest);
     for (curve c = first_curve(p); next_curve(p, &c);) {
         double last = NAN, best = -INFINITY;
         for (size_t i = 0; i < p->longest; i++) {
@@ -363,7 +396,8 @@ static void append_description(const panel *p) {
             continue;
         cn__text_append(p->out, " ");
         cn__append_name(p->out, p->runs[c.leader]->name, LEGEND_NAME);
-        cn__text_append(p->out, " %s: ends at ", p->metric == CN_METRIC_LEARNING_RATE ? "" : splits[c.test]);
+        cn__text_append(p->out, "%s%s ends at ", *p->runs[c.leader]->name ? " " : "",
+                        is_steps(p) ? "rate" : splits[c.test]);
         cn__append_short(p->out, last, 4);
         if (p->metric == CN_METRIC_ACCURACY) {
             cn__text_append(p->out, ", at most ");
