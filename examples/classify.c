@@ -3,6 +3,7 @@
  * Introduces pictures: loading, fitting to a model, saving; predictors; class-activation maps.
  */
 #include "common/common.h"
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,7 +25,7 @@ static argument arguments[] = {
     FLAG("json", &json, 1, "write JSON: a list with an object a picture"),
     TEXT("map", "FILE", &map_path,
          "also write where the model sees the first of the classes, as colours over the middle of the picture (PNG); "
-         "of several pictures into FILE, a folder, as NAME.png"),
+         "of several pictures into FILE, a folder, which is made if it is missing, as NAME-map.png"),
     FLAG("flip", &flip, 1, "take the mean over a picture and its mirror image"),
     INTEGER("shift", &shift, 0, 8, "take the mean over a picture moved by up to so many pixels each way"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
@@ -172,20 +173,28 @@ static const char *base_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-/* MAP itself, or MAP/NAME.png; names that occurred before get a number. To be freed. */
+/* Without the ending. */
+static int stem_length(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return (int)(dot && dot > name ? (size_t)(dot - name) : strlen(name));
+}
+
+/* MAP itself, or MAP/NAME-map.png of NAME.jpg; names that occurred before get a number. To be freed. */
 static char *make_map_path(const classifier *c, char **images, int index) {
     const char *name = strcmp(images[index], "-") == 0 ? "stdin" : base_name(images[index]);
     size_t size = strlen(map_path) + strlen(name) + 32;
     char *path = malloc(size);
-    int before = 0;
-    for (int i = 0; i < index; i++)
-        before += strcmp(base_name(images[i]), base_name(images[index])) == 0;
+    int before = 0, stem = stem_length(name);
+    for (int i = 0; i < index; i++) {
+        const char *other = base_name(images[i]);
+        before += stem_length(other) == stem && strncmp(other, name, (size_t)stem) == 0;
+    }
     if (path && !c->map_folder)
         snprintf(path, size, "%s", map_path);
     else if (path && before)
-        snprintf(path, size, "%s/%s-%d.png", map_path, name, before + 1);
+        snprintf(path, size, "%s/%.*s-map-%d.png", map_path, stem, name, before + 1);
     else if (path)
-        snprintf(path, size, "%s/%s.png", map_path, name);
+        snprintf(path, size, "%s/%.*s-map.png", map_path, stem, name);
     return path;
 }
 
@@ -271,14 +280,26 @@ static bool is_folder(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+static bool is_file(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
+static bool make_map_folder(classifier *c) {
+    c->map_folder = mkdir(map_path, 0777) == 0;
+    if (!c->map_folder)
+        complain("cannot make the folder '%s': %s", map_path, strerror(errno));
+    return c->map_folder;
+}
+
 int main(int argc, char **argv) {
     classifier c = {0};
     int count = arguments_read_several(&classify_program, argc, argv), code = EXIT_FAILURE;
     c.map_folder = map_path && is_folder(map_path);
-    if (map_path && count > 1 && !c.map_folder)
-        complain_usage("--map '%s': want a folder for the maps of %d pictures", map_path, count);
+    if (map_path && count > 1 && !c.map_folder && is_file(map_path))
+        complain_usage("--map '%s': want a folder for the maps of %d pictures, this is a file", map_path, count);
     if (program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_model(&c) == CN_OK &&
-        make_room(&c) == CN_OK) {
+        make_room(&c) == CN_OK && (c.map_folder || !map_path || count == 1 || make_map_folder(&c))) {
         code = EXIT_SUCCESS;
         if (json)
             putchar('[');

@@ -37,26 +37,49 @@ static const program_spec explore_program = {
              "Exit codes: 0 done; 1 something failed; 2 a mistake on the command line.\n",
 };
 
+/* ---- what stands over a sheet ---- */
+
+enum { HEADING = 320 /* bytes */ };
+
+static const char *split_name(void) {
+    return test_split ? "test" : "training";
+}
+
+/* The image that is changed and shown to the model. */
+static void image_text(char *text, size_t size) {
+    snprintf(text, size, "%s image %lld of %s", split_name(), (long long)index_shown, data_text);
+}
+
+/* ---- the data ---- */
+
 static bool show_data(cn_context *context, const data_spec *data, cn_dataset *dataset) {
     recipe chosen = recipe_make((recipe_name)recipe_kind);
     cn_augmentation changes = data_augmentation(data, chosen.changes);
     int64_t images = cn_dataset_count(dataset);
-    char *svg;
-    cn_status status = cn_sheet_examples(dataset, count < images ? count : images, NULL, NULL, &svg);
+    char *svg, heading[HEADING], image[HEADING / 2];
+    image_text(image, sizeof image);
+    snprintf(heading, sizeof heading, "The first %s images of %s", split_name(), data_text);
+    cn_status status = cn_sheet_examples(dataset, count < images ? count : images, NULL, heading, &svg);
     bool good = report_save(context, out_directory, "examples.svg", status, svg);
     svg = NULL;
+    snprintf(heading, sizeof heading, "As the recipe '%s' changes it: %s", recipe_names[recipe_kind], image);
     status = cn_dataset_set_augmentation(dataset, &changes);
     if (status == CN_OK)
-        status = cn_sheet_augmented(dataset, index_shown, count, (uint64_t)seed, NULL, &svg);
+        status = cn_sheet_augmented(dataset, index_shown, count, (uint64_t)seed, heading, &svg);
     return report_save(context, out_directory, "augmented.svg", status, svg) && good;
 }
+
+/* ---- the model ---- */
 
 /* The weights of the first convolution. */
 static cn_status filters(cn_model *model, char **svg) {
     cn_tensor *weight;
+    char heading[HEADING];
+    const char *name = cn_model_tensor_name(model, 0);
     *svg = NULL;
-    cn_status status = cn_model_tensor(model, cn_model_tensor_name(model, 0), &weight);
-    return status == CN_OK ? cn_sheet_filters(weight, NULL, svg) : status;
+    cn_status status = cn_model_tensor(model, name, &weight);
+    snprintf(heading, sizeof heading, "Filters of %s: %s. Grey is zero", model_name, name ? name : "");
+    return status == CN_OK ? cn_sheet_filters(weight, heading, svg) : status;
 }
 
 static cn_status activations(cn_context *context, const cn_model *model, const cn_dataset *dataset, char **svg) {
@@ -64,6 +87,7 @@ static cn_status activations(cn_context *context, const cn_model *model, const c
     cn_predictor *predictor = NULL;
     cn_tensor *image = NULL, *output = NULL;
     int64_t in[3], out[3];
+    char heading[HEADING + 128], text[HEADING / 2];
     *svg = NULL;
     cn_status status = cn_model_until(model, layer, &part);
     if (status == CN_OK) {
@@ -79,8 +103,14 @@ static cn_status activations(cn_context *context, const cn_model *model, const c
         status = cn_dataset_batch(dataset, 1, &index_shown, 0, 0, 0, image, NULL);
     if (status == CN_OK)
         status = cn_predictor_run(predictor, image, output);
-    if (status == CN_OK)
-        status = cn_sheet_activations(output, NULL, svg);
+    if (status == CN_OK) {
+        image_text(text, sizeof text);
+        snprintf(heading, sizeof heading,
+                 "What %s of %s gives for %s. Each channel from its lowest value, dark, to its "
+                 "highest, pale",
+                 layer, model_name, text);
+        status = cn_sheet_activations(output, heading, svg);
+    }
     cn_predictor_free(predictor);
     cn_tensor_free(output);
     cn_tensor_free(image);
@@ -88,33 +118,71 @@ static cn_status activations(cn_context *context, const cn_model *model, const c
     return status;
 }
 
-static bool show_model(cn_context *context, const cn_dataset *dataset) {
-    cn_model *model;
+static bool show_model(cn_context *context, cn_model *model, const cn_dataset *dataset) {
     char *svg;
-    if (model_load(context, model_name, &model) != CN_OK)
-        return false;
     cn_status status = filters(model, &svg);
     bool good = report_save(context, out_directory, "filters.svg", status, svg);
     if (layer) {
         status = activations(context, model, dataset, &svg);
         good = report_save(context, out_directory, "activations.svg", status, svg) && good;
     }
-    cn_model_free(model);
     return good;
+}
+
+/* ---- before anything is written ---- */
+
+/* The model, of whose shape the pictures of folders are then. */
+static bool open_model(cn_context *context, data_spec *data, cn_model **model) {
+    if (!model_name)
+        return true;
+    if (model_load(context, model_name, model) != CN_OK) {
+        complain_file("load", model_name, cn_last_error());
+        return false;
+    }
+    cn_model_input_shape(*model, data->shape);
+    for (int64_t i = 0; layer && i < cn_model_layer_count(*model); i++) {
+        cn_layer_info info = CN_LAYER_INFO_INIT;
+        if (cn_model_layer_info(*model, i, &info) == CN_OK && strcmp(info.name, layer) == 0)
+            return true;
+    }
+    if (layer)
+        complain("'%s' has no layer '%s'; convnet-summary lists what it has", model_name, layer);
+    return !layer;
+}
+
+static bool fits(const cn_model *model, const cn_dataset *dataset) {
+    int64_t image[3], input[3];
+    cn_dataset_shape(dataset, image);
+    if (index_shown >= cn_dataset_count(dataset)) {
+        complain("--index %lld: '%s' has %lld %s images", (long long)index_shown, data_text,
+                 (long long)cn_dataset_count(dataset), split_name());
+        return false;
+    }
+    if (!model || !layer)
+        return true;
+    cn_model_input_shape(model, input);
+    if (memcmp(image, input, sizeof image) == 0)
+        return true;
+    complain("the images of '%s' are %d×%d×%d, but '%s' reads %d×%d×%d", data_text, (int)image[0], (int)image[1],
+             (int)image[2], model_name, (int)input[0], (int)input[1], (int)input[2]);
+    return false;
 }
 
 int main(int argc, char **argv) {
     cn_context *context = NULL;
     cn_dataset *dataset = NULL;
+    cn_model *model = NULL;
     bool good = false;
     arguments_read(&explore_program, argc, argv);
     arguments_need(&explore_program, "layer", model_name != NULL, "--model");
     data_spec data = data_spec_read(data_text);
-    if (report_folder(out_directory) && program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK &&
-        data_open(context, &data, test_split ? CN_SPLIT_TEST : CN_SPLIT_TRAIN, &dataset) == CN_OK)
-        good = show_data(context, &data, dataset) && (!model_name || show_model(context, dataset));
+    if (program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK && open_model(context, &data, &model) &&
+        data_open(context, &data, test_split ? CN_SPLIT_TEST : CN_SPLIT_TRAIN, &dataset) == CN_OK &&
+        fits(model, dataset) && report_folder(out_directory))
+        good = show_data(context, &data, dataset) && (!model || show_model(context, model, dataset));
     if (good)
         printf("Sheets in %s\n", out_directory);
+    cn_model_free(model);
     cn_dataset_free(dataset);
     cn_context_free(context);
     return program_end(good ? EXIT_SUCCESS : EXIT_FAILURE);

@@ -69,7 +69,8 @@ mistake "unexpected argument 'mnist2'" summary session8 mnist2
 mistake "unexpected argument 'x'" info x
 mistake "IMAGE... is missing" classify --json
 mistake "--top '0'" classify --top 0 x.png
-mistake "want a folder for the maps of 2 pictures" classify --map "$dir/nowhere" a.png b.png
+touch "$dir/file"
+mistake "want a folder for the maps of 2 pictures" classify --map "$dir/file" a.png b.png
 mistake "the folder is missing" train --data folder:
 
 # ---- things that are not there ----
@@ -284,7 +285,9 @@ says err "convnet-classify: cannot read '$dir/maps': it is not a regular file" #
 run 0 classify --map "$dir/map.ppm" --flip --shift 2 --top 1 "$image"
 says out "$dir/map.ppm"
 run 0 classify --map "$dir/maps" "$image" "$dir/map.ppm" "$image"
-expect -s "$dir/maps/7.ppm.png" -a -s "$dir/maps/7.ppm-2.png" -a -s "$dir/maps/map.ppm.png"
+expect -s "$dir/maps/7-map.png" -a -s "$dir/maps/7-map-2.png" -a -s "$dir/maps/map-map.png"
+run 0 classify --map "$dir/newmaps" "$image" "$dir/map.ppm"
+expect -s "$dir/newmaps/7-map.png" -a -s "$dir/newmaps/map-map.png"
 run 1 classify --map "$dir/map.txt" "$image"
 says err "map.txt' does not end with .png"
 line="convnet-classify - <picture"
@@ -311,7 +314,11 @@ for file in examples augmented filters activations; do
     expect -s "$dir/sheets/$file.svg"
 done
 mistake "--layer goes with --model only" explore --data synthetic --layer x
-run 1 explore --data synthetic:50 --model "$model" --layer nothing --out "$dir/sheets"
+run 1 explore --data synthetic:50 --model "$model" --layer nothing --out "$dir/unwritten"
+expect ! -e "$dir/unwritten"
+run 1 explore --data synthetic:50 --index 50 --out "$dir/unwritten"
+says err "--index 50: 'synthetic:50' has 50 training images"
+expect ! -e "$dir/unwritten"
 says err "nothing"
 
 # ---- a comparison, interrupted by nobody, and taken up again ----

@@ -350,6 +350,8 @@ void settings_add(setting_list *s, const char *name, const char *format, ...) __
 void settings_append(setting_list *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The values as an array of texts, in `values`, which is returned. */
 const char *const *settings_values(const setting_list *s, const char *values[SETTINGS]);
+/* The text of the first one of that name; "unknown" if there is none. */
+const char *settings_find(const setting_list *s, const char *name);
 
 /* ---- report_files.c: reports of training runs ---- */
 

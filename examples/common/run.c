@@ -120,12 +120,19 @@ static void close_log(run *r, const part_epoch *part) {
     r->log = NULL;
 }
 
-static void report(run *r, setting_list *s, const char *title, const part_epoch *part) {
+static void report(run *r, setting_list *s, const char *title, const char *notice, const part_epoch *part) {
     cn_report page = CN_REPORT_INIT;
     const char *values[SETTINGS];
+    char subtitle[3 * SETTING_TEXT];
+    snprintf(subtitle, sizeof subtitle, "%s, recipe %s, begun %s", settings_find(s, "data"), settings_find(s, "recipe"),
+             settings_find(s, "begun"));
     page.title = title;
+    page.subtitle = subtitle;
+    page.notice = notice;
     page.model = r->model;
+    page.train = r->train;
     page.dataset = r->test;
+    page.planned_epochs = r->recipe.epochs;
     page.setting_count = s->count;
     page.setting_names = s->names;
     page.setting_values = settings_values(s, values);
@@ -137,19 +144,21 @@ static void report(run *r, setting_list *s, const char *title, const part_epoch 
 
 static void leave(run *r, cn_status status, setting_list *s, const char *title, const char *extent) {
     part_epoch part = unfinished(r);
-    char longer[160];
+    char notice[256];
     close_log(r, &part);
     if (!keeper_end(&r->keeper, part.share > 0.0, status != CN_ERR_NUMERIC))
         r->failed = true;
     if (!r->report_path)
         return;
     bool complete = status == CN_OK && !interruption();
+    const char *how = status == CN_OK ? "interrupted" : "failed";
     if (!complete)
-        settings_add(s, "ended", "%s %s", status == CN_OK ? "interrupted" : "failed", extent);
+        settings_add(s, "ended", "%s %s", how, extent);
     if (r->keeper.best && r->keeper.kept.epoch)
         settings_add(s, "kept", "epoch %d, the best on the test images", (int)r->keeper.kept.epoch);
-    snprintf(longer, sizeof longer, "%s%s", title, complete ? "" : status == CN_OK ? " (interrupted)" : " (failed)");
-    report(r, s, longer, &part);
+    snprintf(notice, sizeof notice, "This run %s %s. What is measured here is the model as it was then.",
+             status == CN_OK ? "was interrupted" : "failed", extent);
+    report(r, s, title, complete ? NULL : notice, &part);
 }
 
 int run_train(run *r, setting_list *list, const char *title) {

@@ -27,3 +27,10 @@ const char *const *settings_values(const setting_list *s, const char *values[SET
         values[i] = s->values[i];
     return values;
 }
+
+const char *settings_find(const setting_list *s, const char *name) {
+    for (int i = 0; i < s->count; i++)
+        if (strcmp(s->names[i], name) == 0)
+            return s->values[i];
+    return "unknown";
+}
