@@ -315,11 +315,11 @@ for file in examples augmented filters activations; do
 done
 mistake "--layer goes with --model only" explore --data synthetic --layer x
 run 1 explore --data synthetic:50 --model "$model" --layer nothing --out "$dir/unwritten"
+says err "has no layer 'nothing'"
 expect ! -e "$dir/unwritten"
 run 1 explore --data synthetic:50 --index 50 --out "$dir/unwritten"
 says err "--index 50: 'synthetic:50' has 50 training images"
 expect ! -e "$dir/unwritten"
-says err "nothing"
 
 # ---- a comparison, interrupted by nobody, and taken up again ----
 
