@@ -35,7 +35,7 @@ typedef struct point {
     double epoch, mean, low, high; /* mean NaN: a gap */
 } point;
 
-static const char *const titles[] = {"Loss", "Accuracy, %", "Learning rate, mean over each epoch"};
+static const char *const titles[] = {"Loss", "Accuracy, %", "Learning rate, mean of each epoch"};
 static const char *const splits[] = {"train", "test"};
 static const char *const markers[] = {/* relative to the point */
                                       "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z", "m-3-3h6v6h-6z",
