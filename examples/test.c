@@ -50,8 +50,8 @@ static cn_status print_prediction(cn_predictor *predictor, const cn_dataset *dat
     if (status != CN_OK)
         return status;
     predicted = cn_tensor_argmax(scores, 0);
-    printf("%7lld  %-5s  %-24s  %s\n", (long long)index, predicted == truth ? "right" : "wrong",
-           predicted < 0 ? "?" : class_name(dataset, predicted, name), class_name(dataset, truth, other));
+    printf("%7lld  %-5s  %s  %s\n", (long long)index, predicted == truth ? "right" : "wrong",
+           class_column(dataset, predicted, name), class_name(dataset, truth, other));
     return CN_OK;
 }
 

@@ -243,9 +243,12 @@ void json_print(const char *text);
 /* 47818 as "47,818", into `text`, which is returned. */
 const char *grouped(int64_t value, char text[GROUPED_TEXT]);
 
-#define NAME_TEXT 25
-/* A class's name, shortened and without control characters, into `text`, which is returned. */
+#define NAME_TEXT    256
+#define NAME_COLUMNS 24
+/* A class's name without control characters into `text`, which is returned: on a terminal of at most NAME_COLUMNS. */
 const char *class_name(const cn_dataset *dataset, int64_t label, char text[NAME_TEXT]);
+/* The same, with blanks behind it up to that. */
+const char *class_column(const cn_dataset *dataset, int64_t label, char text[NAME_TEXT]);
 
 void print_class_table(const cn_evaluation *evaluation, const cn_dataset *dataset);
 /* The whole matrix of up to 20 classes, else the confusions that happen most often. */

@@ -1,7 +1,7 @@
 /* tables.c: numbers and evaluations as tables of text. */
 #include "common.h"
-#include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MATRIX_MOST = 20, CONFUSIONS_SHOWN = 15 };
 
@@ -17,12 +17,46 @@ const char *grouped(int64_t value, char text[GROUPED_TEXT]) {
     return text;
 }
 
+/* Bytes of the UTF-8 character that text begins with. */
+static size_t character_bytes(const char *text) {
+    size_t bytes = 1;
+    while (((unsigned char)text[bytes] & 0xC0) == 0x80)
+        bytes++;
+    return bytes;
+}
+
+static int columns(const char *text) {
+    int count = 0;
+    for (; *text; text += character_bytes(text))
+        count++;
+    return count;
+}
+
+/* On a terminal names are cut to their column, with a sign that they were; other programs get them whole. */
+static void cut_to_column(char *text) {
+    char *end = text;
+    if (columns(text) <= NAME_COLUMNS || !isatty(STDOUT_FILENO))
+        return;
+    for (int i = 0; i < NAME_COLUMNS - 1; i++)
+        end += character_bytes(end);
+    strcpy(end, "…");
+}
+
 const char *class_name(const cn_dataset *dataset, int64_t label, char text[NAME_TEXT]) {
     const char *name = cn_dataset_class_name(dataset, label);
-    snprintf(text, NAME_TEXT, "%s", name ? name : "?");
+    snprintf(text, NAME_TEXT - sizeof "…", "%s", name ? name : "?");
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127)
             *c = '?';
+    cut_to_column(text);
+    return text;
+}
+
+const char *class_column(const cn_dataset *dataset, int64_t label, char text[NAME_TEXT]) {
+    size_t used = strlen(class_name(dataset, label, text));
+    for (int column = columns(text); column < NAME_COLUMNS; column++)
+        text[used++] = ' ';
+    text[used] = '\0';
     return text;
 }
 
@@ -52,7 +86,7 @@ void print_class_table(const cn_evaluation *evaluation, const cn_dataset *datase
            "most often taken for");
     for (int64_t k = 0; k < cn_dataset_classes(dataset); k++) {
         int64_t images = row_count(evaluation, k), worst = worst_mistake(evaluation, k);
-        printf("%5d  %-24s  %7lld  %10lld  ", (int)k, class_name(dataset, k, name), (long long)images,
+        printf("%5d  %s  %7lld  %10lld  ", (int)k, class_column(dataset, k, name), (long long)images,
                (long long)cn_evaluation_confusion(evaluation, k, k));
         if (images)
             printf("%6.2f %%", 100.0 * cn_evaluation_class_accuracy(evaluation, k));
@@ -78,12 +112,12 @@ static int matrix_width(const cn_evaluation *evaluation, int64_t classes) {
 static void print_matrix(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t classes) {
     char name[NAME_TEXT];
     int width = matrix_width(evaluation, classes);
-    printf("Confusion: a row for each true class, a column for each predicted one\n%*s", 3 + 2 + NAME_TEXT - 1, "");
+    printf("Confusion: a row for each true class, a column for each predicted one\n%*s", 3 + 2 + NAME_COLUMNS, "");
     for (int64_t k = 0; k < classes; k++)
         printf("%*d", width, (int)k);
     putchar('\n');
     for (int64_t truth = 0; truth < classes; truth++) {
-        printf("%3d  %-*s", (int)truth, NAME_TEXT - 1, class_name(dataset, truth, name));
+        printf("%3d  %s", (int)truth, class_column(dataset, truth, name));
         for (int64_t k = 0; k < classes; k++)
             printf("%*lld", width, (long long)cn_evaluation_confusion(evaluation, truth, k));
         putchar('\n');
@@ -110,10 +144,10 @@ static bool next_confusion(const cn_evaluation *evaluation, int64_t classes, int
 static void print_confusions(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t classes) {
     char truth[NAME_TEXT], predicted[NAME_TEXT];
     int64_t entry[3] = {INT64_MAX, 0, 0};
-    printf("Most frequent confusions\n%7s  %-24s  %s\n", "images", "truth", "prediction");
+    printf("Most frequent confusions\n%7s  %5s  %-24s  %5s  %s\n", "images", "", "truth", "", "prediction");
     for (int i = 0; i < CONFUSIONS_SHOWN && next_confusion(evaluation, classes, entry); i++)
-        printf("%7lld  %-24s  %s\n", (long long)entry[0], class_name(dataset, entry[1], truth),
-               class_name(dataset, entry[2], predicted));
+        printf("%7lld  %5d  %s  %5d  %s\n", (long long)entry[0], (int)entry[1], class_column(dataset, entry[1], truth),
+               (int)entry[2], class_name(dataset, entry[2], predicted));
 }
 
 void print_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset) {
@@ -133,8 +167,8 @@ void print_misclassified(const cn_evaluation *evaluation, const cn_dataset *data
         cn_misclassified entry = CN_MISCLASSIFIED_INIT;
         if (cn_evaluation_misclassified(evaluation, i, &entry) != CN_OK)
             break;
-        printf("%7lld  %-24s  %-24s  %9.2f %%  %10.2f %%\n", (long long)entry.index,
-               class_name(dataset, entry.predicted, predicted), class_name(dataset, entry.truth, truth),
+        printf("%7lld  %s  %s  %9.2f %%  %10.2f %%\n", (long long)entry.index,
+               class_column(dataset, entry.predicted, predicted), class_column(dataset, entry.truth, truth),
                100.0 * entry.probability, 100.0 * entry.truth_probability);
     }
 }
