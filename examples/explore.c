@@ -45,9 +45,11 @@ static const char *split_name(void) {
     return test_split ? "test" : "training";
 }
 
-/* The image that is changed and shown to the model. */
-static void image_text(char *text, size_t size) {
-    snprintf(text, size, "%s image %lld of %s", split_name(), (long long)index_shown, data_text);
+/* The image that is changed and shown to the model: its number, and its file's name where it has one. */
+static void image_text(const cn_dataset *dataset, char *text, size_t size) {
+    const char *file = cn_dataset_file_name(dataset, index_shown);
+    snprintf(text, size, "%s image %lld of %s%s%s", split_name(), (long long)index_shown, data_text, file ? ": " : "",
+             file ? file : "");
 }
 
 /* ---- the data ---- */
@@ -57,7 +59,7 @@ static bool show_data(cn_context *context, const data_spec *data, cn_dataset *da
     cn_augmentation changes = data_augmentation(data, chosen.changes);
     int64_t images = cn_dataset_count(dataset);
     char *svg, heading[HEADING], image[HEADING / 2];
-    image_text(image, sizeof image);
+    image_text(dataset, image, sizeof image);
     snprintf(heading, sizeof heading, "The first %s images of %s", split_name(), data_text);
     cn_status status = cn_sheet_examples(dataset, count < images ? count : images, NULL, heading, &svg);
     bool good = report_save(context, out_directory, "examples.svg", status, svg);
@@ -104,7 +106,7 @@ static cn_status activations(cn_context *context, const cn_model *model, const c
     if (status == CN_OK)
         status = cn_predictor_run(predictor, image, output);
     if (status == CN_OK) {
-        image_text(text, sizeof text);
+        image_text(dataset, text, sizeof text);
         snprintf(heading, sizeof heading,
                  "What %s of %s gives for %s. Each channel from its lowest value, dark, to its "
                  "highest, pale",

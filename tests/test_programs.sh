@@ -231,6 +231,9 @@ run 0 test "$dir/photos.safetensors" --data "folder:$photos" --split test
 expect "$((trained + $(sed -n 's/.* of \([0-9]*\))$/\1/p' "$dir/out")))" -eq 20
 run 1 test pretrained --data "folder:$photos"
 says err "class 'dark' of the data is none of the 10 of the model: 'airplane', "
+run 0 explore --data "folder:$photos" --index 1 --out "$dir/named" # pictures are called by their files
+expect -n "$(grep -o '>dark/[0-9]*.ppm<' "$dir/named/examples.svg")"
+expect -n "$(grep -o 'training image 1 of .*: dark/[0-9]*.ppm' "$dir/named/augmented.svg")"
 rm "$photos/owl"
 
 # Some of the classes, known by their names.

@@ -167,8 +167,9 @@ void print_misclassified(const cn_evaluation *evaluation, const cn_dataset *data
         cn_misclassified entry = CN_MISCLASSIFIED_INIT;
         if (cn_evaluation_misclassified(evaluation, i, &entry) != CN_OK)
             break;
-        printf("%7lld  %s  %s  %9.2f %%  %10.2f %%\n", (long long)entry.index,
+        const char *file = cn_dataset_file_name(dataset, entry.index);
+        printf("%7lld  %s  %s  %9.2f %%  %10.2f %%%s%s\n", (long long)entry.index,
                class_column(dataset, entry.predicted, predicted), class_column(dataset, entry.truth, truth),
-               100.0 * entry.probability, 100.0 * entry.truth_probability);
+               100.0 * entry.probability, 100.0 * entry.truth_probability, file ? "  " : "", file ? file : "");
     }
 }

@@ -53,8 +53,7 @@ void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t 
 }
 
 void cn__append_title_image(cn__text *title, const cn_dataset *dataset, int64_t index) {
-    const char *file = NULL;
-    (void)dataset;
+    const char *file = cn_dataset_file_name(dataset, index);
     if (file)
         append_in_line(title, file, CN__WHOLE);
     else
