@@ -107,7 +107,8 @@ HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
-SLOW := $(foreach name,graphs winograd parity determinism small_batch kernels_math kernels_channels layers,$(TESTS_DIR)/test_$(name))
+SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism small_batch kernels_math kernels_channels \
+          layers gradients kernels_pooling out_of_memory)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
 
 # ---- flags ----
@@ -334,7 +335,7 @@ check: all $(SUITES)
 ## check-quick: the same without the slow suites, in seconds
 check-quick: all $(filter-out $(SLOW),$(SUITES))
 	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
-	    $(filter-out tests/test_install.sh tests/test_programs.sh,$(SCRIPTS))
+	    $(filter-out tests/test_install.sh tests/test_programs.sh tests/test_train.sh,$(SCRIPTS))
 
 ## check-browser: a report in headless Chromium, with screenshots in build/browser
 check-browser: programs
