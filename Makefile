@@ -96,7 +96,7 @@ PROGRAM_FILES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wild
 INSTALLED := $(filter-out %/convnet-embed,$(PROGRAM_FILES))
 PROGRAMS_LIB := $(if $(filter shared,$(PROGRAMS)),$(SHARED_LINKS),$(STATIC_LIB))
 # Where the dynamic linker finds the library before it is installed.
-LIBRARY_PATH := LD_LIBRARY_PATH='$(abspath $(LIB))':"$$LD_LIBRARY_PATH"
+LIBRARY_PATH := $(if $(filter shared,$(PROGRAMS)),LD_LIBRARY_PATH='$(abspath $(LIB))':"$$LD_LIBRARY_PATH")
 COMMON_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard examples/common/*.c)))
 COMMON_LIB := $(B)/libcommon.a
 
@@ -325,7 +325,7 @@ demo: programs
 	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
-    PROGRAMS='$(PROGRAMS_DIR)' $(if $(filter shared,$(PROGRAMS)),$(LIBRARY_PATH))
+    PROGRAMS='$(PROGRAMS_DIR)' $(LIBRARY_PATH)
 
 ## check: builds and runs all tests, as many at a time as there are processors
 check: all $(SUITES)

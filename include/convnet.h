@@ -507,7 +507,9 @@ typedef struct cn_layer_info {
 #define CN_LAYER_INFO_INIT                                                                                             \
     {                                                                                                                  \
         sizeof(cn_layer_info), NULL, NULL, {0, 0, 0}, {0, 0, 0}, 0, 0, 0, 0, 0, {0, 0}, {0, 0}, {0, 0}, {0, 0},        \
-            {0, 0}, {0, 0}, {0, 0}, {0, 0}, {0, 0}                                                                     \
+            {0, 0}, {0, 0}, {0, 0}, {0, 0}, {                                                                          \
+            0, 0                                                                                                       \
+        }                                                                                                              \
     }
 CN_API void cn_layer_info_init(cn_layer_info *info, size_t size);
 CN_API int64_t cn_model_layer_count(const cn_model *model);
@@ -559,7 +561,7 @@ typedef struct cn_load_options {
     uint64_t size;
     const char *prefix; /* what the file has before the model's names, such as "backbone."; NULL: none, or wrappers */
     void *reserved_pointer;
-    int strict;         /* 1: all or nothing */
+    int strict; /* 1: all or nothing */
     int reserved;
 } cn_load_options;
 #define CN_LOAD_OPTIONS_INIT                                                                                           \
@@ -1171,6 +1173,26 @@ typedef struct cn_report {
     { sizeof(cn_report), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0 }
 CN_API void cn_report_init(cn_report *report, size_t size);
 CN_API cn_status cn_report_page(cn_context *context, const cn_report *report, char **html);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Names of before the first candidate, for programs that were written then; gone with 1.0.0  */
+
+#define CN_FLOAT32             CN_DTYPE_FLOAT32
+#define CN_UINT8               CN_DTYPE_UINT8
+#define CN_INT64               CN_DTYPE_INT64
+#define CN_TRAIN               CN_SPLIT_TRAIN
+#define CN_TEST                CN_SPLIT_TEST
+#define cn_session8_new        cn_model_session8
+#define cn_session8_pretrained cn_model_session8_pretrained
+#define cn_mnist_model_new     cn_model_mnist
+
+/* cn_evaluation_new with that loss and otherwise default options. */
+static inline cn_status cn_evaluate(const cn_model *model, const cn_dataset *dataset, cn_loss_kind loss,
+                                    cn_evaluation **evaluation) {
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    options.loss = loss;
+    return cn_evaluation_new(model, dataset, &options, evaluation);
+}
 
 #ifdef __cplusplus
 }

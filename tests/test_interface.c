@@ -340,6 +340,26 @@ START_TEST(no_handle_has_no_properties) {
 }
 END_TEST
 
+/* ---- names of before the first candidate ---- */
+
+START_TEST(earlier_names_still_compile) {
+    cn_model *model, *mnist;
+    cn_dataset *data;
+    cn_evaluation *evaluation;
+    ck_ok(cn_session8_new(ctx, NULL, &model));
+    ck_ok(cn_mnist_model_new(ctx, 3, 0, &mnist));
+    ck_ok(cn_dataset_synthetic(ctx, CN_TEST, 20, 1, &data));
+    ck_ok(cn_evaluate(model, data, CN_LOSS_NLL, &evaluation));
+    ck_assert_int_eq(cn_evaluation_count(evaluation), 20);
+    ck_assert_int_eq(CN_FLOAT32, CN_DTYPE_FLOAT32);
+    ck_assert_int_eq(CN_TRAIN, CN_SPLIT_TRAIN);
+    cn_evaluation_free(evaluation);
+    cn_dataset_free(data);
+    cn_model_free(mnist);
+    cn_model_free(model);
+}
+END_TEST
+
 /* ---- zeros that are legal ---- */
 
 START_TEST(a_norm_may_keep_its_statistics) {
@@ -380,7 +400,8 @@ int main(void) {
     Suite *suite = suite_create("interface");
     add_tests(suite, "NULL", set_up, tear_down, nulls, COUNT(nulls), 1);
     const TTest *const reading[] = {a_borrowed_constant_is_never_written, a_constant_models_tensors_can_be_read,
-                                    no_handle_has_no_properties, a_norm_may_keep_its_statistics};
+                                    no_handle_has_no_properties, a_norm_may_keep_its_statistics,
+                                    earlier_names_still_compile};
     add_tests(suite, "reading", set_up, tear_down, reading, COUNT(reading), 1);
     add_tests(suite, "values", set_up, tear_down, values, COUNT(values), 1);
     return test_run(suite);
