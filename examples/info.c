@@ -33,8 +33,8 @@ int main(int argc, char **argv) {
     if (cn_context_device(context, &device) != CN_OK) {
         complain_library("cannot describe the device");
     } else {
-        printf("library:         %s (built against the header of %d.%d.%d)\n", cn_version_string(), CN_VERSION_MAJOR,
-               CN_VERSION_MINOR, CN_VERSION_PATCH);
+        printf("library:         %s (built against the header of %d.%d.%d%s)\n", cn_version_string(), CN_VERSION_MAJOR,
+               CN_VERSION_MINOR, CN_VERSION_PATCH, CN_VERSION_SUFFIX);
         printf("processor:       %s\n", device.processor);
         printf("instruction set: %s (this machine offers %s)\n", cn_isa_name(device.isa), cn_isa_name(device.best_isa));
         printf("cores:           %d\n", device.cores);

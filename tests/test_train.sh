@@ -219,4 +219,24 @@ if script -qec true /dev/null >"$dir/out" 2>&1; then
     done
 fi
 
+# ---- OpenBLAS has no threads of its own, unless the environment says so ----
+
+line="convnet-train with one thread"
+case $bin in
+*tsan*) ;; # ThreadSanitizer has one
+*)
+    if [ -r /proc/self/status ]; then
+        : >"$dir/out"
+        (unset OPENBLAS_NUM_THREADS; exec "$bin/convnet-train" --data synthetic:300 --epochs 100000 --threads 1 \
+            >"$dir/out" 2>"$dir/err") &
+        pid=$!
+        await "$first_epoch"
+        expect "$(sed -n 's/^Threads:[^0-9]*//p' "/proc/$pid/status")" -eq 1
+        expect "$(cat "/proc/$pid/comm")" = convnet-train
+        kill $pid
+        wait $pid
+    fi
+    ;;
+esac
+
 done_with train
