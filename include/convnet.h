@@ -596,12 +596,13 @@ typedef enum cn_split {
 } cn_split;
 
 /* The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch.bin; names from batches.meta.txt
- * where it is) in `directory`, all in memory, normalised with session 8's mean and std.
- * CN_ERR_IO; CN_ERR_FORMAT: not a whole number of records; CN_ERR_DATA: a label above 9. */
+ * where it is) in `directory`, or in the folder cifar-10-batches-bin in it, all in memory, normalised with session 8's
+ * mean and std. CN_ERR_IO: a file is missing; the message says if what is there is the archive or the version for
+ * Python; CN_ERR_FORMAT: not a whole number of records; CN_ERR_DATA: a label above 9. */
 CN_API cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset);
 
 /* CIFAR-100 (train.bin, test.bin, fine_label_names.txt, coarse_label_names.txt), with its 100 fine or, with `coarse`,
- * 20 coarse labels. */
+ * 20 coarse labels, in `directory` or in the folder cifar-100-binary in it. */
 CN_API cn_status cn_dataset_cifar100(cn_context *context, const char *directory, cn_split split, int coarse,
                                      cn_dataset **dataset);
 

@@ -112,11 +112,38 @@ START_TEST(damaged_cifar_files_are_named) {
 }
 END_TEST
 
+/* What is named instead of the folder: the one above it, the archive, the version for Python. */
+START_TEST(other_forms_of_cifar_are_found_or_named) {
+    cn_context *ctx = test_context(1);
+    scratch s = scratch_new();
+    cn_dataset *set;
+    scratch inner = {0};
+    ck_assert_int_eq(mkdir(scratch_path(&s, "cifar-10-batches-bin"), 0700), 0);
+    snprintf(inner.path, sizeof inner.path, "%s", scratch_path(&s, "cifar-10-batches-bin"));
+    cifar10_write(&inner);
+    ck_ok(cn_dataset_cifar10(ctx, s.path, CN_SPLIT_TRAIN, &set));
+    cifar_expect(set, ctx, 0, 0, 0);
+    cn_dataset_free(set);
+    scratch_write(&s, "cifar-10-binary.tar.gz", "x", 1);
+    ck_fails(cn_dataset_cifar10(ctx, scratch_path(&s, "cifar-10-binary.tar.gz"), CN_SPLIT_TEST, &set), CN_ERR_IO,
+             "unpack the archive of the binary version");
+    ck_assert_int_eq(mkdir(scratch_path(&s, "cifar-100-python"), 0700), 0);
+    scratch_write(&s, "cifar-100-python/train", "x", 1);
+    ck_fails(cn_dataset_cifar100(ctx, s.path, CN_SPLIT_TRAIN, 0, &set), CN_ERR_IO, "the binary version is wanted");
+    ck_fails(cn_dataset_cifar100(ctx, scratch_path(&s, "cifar-100-python"), CN_SPLIT_TEST, 0, &set), CN_ERR_IO,
+             "those are the files for Python");
+    ck_assert_ptr_null(set);
+    scratch_free(&s);
+    cn_context_free(ctx);
+}
+END_TEST
+
 /* ---- the suite ---- */
 
 int main(void) {
     const TTest *const cifar[] = {cifar10_is_read_file_after_file, cifar100_has_fine_and_coarse_labels,
-                                  class_names_come_from_their_file, damaged_cifar_files_are_named};
+                                  class_names_come_from_their_file, damaged_cifar_files_are_named,
+                                  other_forms_of_cifar_are_found_or_named};
     Suite *suite = suite_create("cifar");
     test_add(suite, "cifar", cifar, CN__COUNT(cifar), 1);
     return test_run(suite);

@@ -1,7 +1,10 @@
 /* cifar.c: the binary files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): records of one or two label bytes and the
  * 3·32·32 bytes of an image. */
 #include "data/dataset.h"
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PIXELS    (3 * 32 * 32)
 #define MAX_FILES 5
@@ -14,8 +17,42 @@ const float cn__cifar10_std[3] = {0.24703233f, 0.24348505f, 0.26158768f};
 typedef struct format {
     int label_bytes, label; /* of a record, and which of them counts */
     int classes;
-    const char *names; /* the file of class names */
+    const char *names;     /* the file of class names */
+    const char *folder;    /* what the archive of the binary version unpacks to */
+    const char *python[2]; /* the first file of the version for Python, unpacked here and in its own folder */
 } format;
+
+/* ---- where the files are ---- */
+
+static bool is_there(const char *directory, const char *name) {
+    char path[CN__MAX_PATH];
+    struct stat found;
+    return cn__path(path, directory, name, "") == CN_OK && stat(path, &found) == 0;
+}
+
+/* What `directory` looks like that does not have the files, as advice. */
+static const char *advice(const char *directory, const format *kind) {
+    struct stat found;
+    if (stat(directory, &found) == 0 && S_ISREG(found.st_mode))
+        return "; that is a file: unpack the archive of the binary version, and name its folder";
+    if (is_there(directory, kind->python[0]) || is_there(directory, kind->python[1]))
+        return "; those are the files for Python: the binary version is wanted";
+    return "";
+}
+
+/* The folder with the first of the files: `directory` itself, or in it that which the archive unpacks to. */
+static cn_status find_folder(const char *directory, const format *kind, const char *first, char folder[CN__MAX_PATH]) {
+    char path[CN__MAX_PATH];
+    CN__TRY(cn__path(path, directory, first, ""));
+    if (is_there(directory, first)) {
+        snprintf(folder, CN__MAX_PATH, "%s", directory);
+        return CN_OK;
+    }
+    CN__TRY(cn__path(folder, directory, kind->folder, ""));
+    if (is_there(folder, first))
+        return CN_OK;
+    return cn__error(CN_ERR_IO, "cannot open '%s': %s%s", path, strerror(ENOENT), advice(directory, kind));
+}
 
 /* ---- records ---- */
 
@@ -94,6 +131,8 @@ static cn_status load(cn_context *ctx, files *f, const format *kind, cn_dataset 
 static cn_status open_set(cn_context *ctx, const char *directory, const format *kind, int count,
                           const char *const *names, cn_dataset **dataset) {
     cn_dataset *made = NULL;
+    char folder[CN__MAX_PATH];
+    CN__TRY(find_folder(directory, kind, names[0], folder));
     files *f = cn__alloc(ctx, 1, sizeof *f);
     if (!f)
         return cn__no_memory("a data set");
@@ -102,7 +141,7 @@ static cn_status open_set(cn_context *ctx, const char *directory, const format *
     for (int i = 0; i < count; i++) {
         f->file[i].descriptor = -1;
         if (status == CN_OK)
-            status = cn__path(f->path[i], directory, names[i], "");
+            status = cn__path(f->path[i], folder, names[i], "");
     }
     if (status == CN_OK)
         status = load(ctx, f, kind, &made);
@@ -111,7 +150,7 @@ static cn_status open_set(cn_context *ctx, const char *directory, const format *
     cn__free(ctx, f);
     if (status == CN_OK) {
         cn__dataset_default_normalization(made, cn__cifar10_mean, cn__cifar10_std);
-        status = cn__class_names_read(made, directory, kind->names);
+        status = cn__class_names_read(made, folder, kind->names);
     }
     if (status != CN_OK) {
         cn_dataset_free(made);
@@ -125,7 +164,8 @@ cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_spli
     static const char *const train[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
                                         "data_batch_5.bin"};
     static const char *const test[] = {"test_batch.bin"};
-    static const format format10 = {1, 0, 10, "batches.meta.txt"};
+    static const format format10 = {
+        1, 0, 10, "batches.meta.txt", "cifar-10-batches-bin", {"data_batch_1", "cifar-10-batches-py/data_batch_1"}};
     CN__REQUIRE(dataset);
     *dataset = NULL;
     CN__REQUIRE(context);
@@ -139,8 +179,10 @@ cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_spli
 cn_status cn_dataset_cifar100(cn_context *context, const char *directory, cn_split split, int coarse,
                               cn_dataset **dataset) {
     static const char *const names[] = {"train.bin", "test.bin"};
-    static const format fine100 = {2, 1, 100, "fine_label_names.txt"};
-    static const format coarse20 = {2, 0, 20, "coarse_label_names.txt"};
+    static const format fine100 = {
+        2, 1, 100, "fine_label_names.txt", "cifar-100-binary", {"train", "cifar-100-python/train"}};
+    static const format coarse20 = {
+        2, 0, 20, "coarse_label_names.txt", "cifar-100-binary", {"train", "cifar-100-python/train"}};
     CN__REQUIRE(dataset);
     *dataset = NULL;
     CN__REQUIRE(context);
