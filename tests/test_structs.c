@@ -236,57 +236,20 @@ END_TEST
 
 /* ---- defaults as functions, for languages without macros ---- */
 
-#define DEFAULTS(type, ...)                                                                                            \
+#define STRUCT(type, init)                                                                                             \
     static void init_##type(void *bytes, size_t size) {                                                                \
         type##_init(bytes, size);                                                                                      \
     }                                                                                                                  \
-    static const type defaults_##type = __VA_ARGS__;
-DEFAULTS(cn_context_options, CN_CONTEXT_OPTIONS_INIT)
-DEFAULTS(cn_device, CN_DEVICE_INIT)
-DEFAULTS(cn_conv2d_options, CN_CONV2D_OPTIONS_INIT)
-DEFAULTS(cn_norm_options, CN_NORM_OPTIONS_INIT)
-DEFAULTS(cn_pool2d_options, CN_POOL2D_OPTIONS_INIT)
-DEFAULTS(cn_session8_options, CN_SESSION8_OPTIONS_INIT)
-DEFAULTS(cn_layer_info, CN_LAYER_INFO_INIT)
-DEFAULTS(cn_load_options, CN_LOAD_OPTIONS_INIT)
-DEFAULTS(cn_folder_options, CN_FOLDER_OPTIONS_INIT)
-DEFAULTS(cn_dataset_source, CN_DATASET_SOURCE_INIT)
-DEFAULTS(cn_augmentation, CN_AUGMENTATION_INIT)
-DEFAULTS(cn_optimizer_options, CN_OPTIMIZER_OPTIONS_INIT)
-DEFAULTS(cn_schedule_options, CN_SCHEDULE_OPTIONS_INIT)
-DEFAULTS(cn_epoch_info, CN_EPOCH_INFO_INIT)
-DEFAULTS(cn_trainer_options, CN_TRAINER_OPTIONS_INIT)
-DEFAULTS(cn_misclassified, CN_MISCLASSIFIED_INIT)
-DEFAULTS(cn_evaluation_options, CN_EVALUATION_OPTIONS_INIT)
-DEFAULTS(cn_predictor_options, CN_PREDICTOR_OPTIONS_INIT)
-DEFAULTS(cn_report, CN_REPORT_INIT)
+    static const type defaults_##type = init;
+#include "base/structs.def"
 
-#define DEFAULT_ENTRY(type)                                                                                            \
-    { &defaults_##type, sizeof defaults_##type, init_##type }
 static const struct {
     const void *wanted;
     size_t size;
     void (*init)(void *bytes, size_t size);
 } all_defaults[] = {
-    DEFAULT_ENTRY(cn_context_options),
-    DEFAULT_ENTRY(cn_device),
-    DEFAULT_ENTRY(cn_conv2d_options),
-    DEFAULT_ENTRY(cn_norm_options),
-    DEFAULT_ENTRY(cn_pool2d_options),
-    DEFAULT_ENTRY(cn_session8_options),
-    DEFAULT_ENTRY(cn_layer_info),
-    DEFAULT_ENTRY(cn_load_options),
-    DEFAULT_ENTRY(cn_folder_options),
-    DEFAULT_ENTRY(cn_dataset_source),
-    DEFAULT_ENTRY(cn_augmentation),
-    DEFAULT_ENTRY(cn_optimizer_options),
-    DEFAULT_ENTRY(cn_schedule_options),
-    DEFAULT_ENTRY(cn_epoch_info),
-    DEFAULT_ENTRY(cn_trainer_options),
-    DEFAULT_ENTRY(cn_misclassified),
-    DEFAULT_ENTRY(cn_evaluation_options),
-    DEFAULT_ENTRY(cn_predictor_options),
-    DEFAULT_ENTRY(cn_report),
+#define STRUCT(type, init) {&defaults_##type, sizeof defaults_##type, init_##type},
+#include "base/structs.def"
 };
 
 /* Every byte of a struct is set: none is padding, whose content a compiler may leave as it was. */

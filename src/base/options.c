@@ -61,27 +61,9 @@ static void write_defaults(void *options, size_t size, const void *defaults, siz
     memcpy(options, &own_size, sizeof own_size);
 }
 
-#define DEFAULTS(type, ...)                                                                                            \
+#define STRUCT(type, init)                                                                                             \
     void type##_init(type *options, size_t size) {                                                                     \
-        const type defaults = __VA_ARGS__;                                                                             \
+        const type defaults = init;                                                                                    \
         write_defaults(options, size, &defaults, sizeof defaults);                                                     \
     }
-DEFAULTS(cn_context_options, CN_CONTEXT_OPTIONS_INIT)
-DEFAULTS(cn_device, CN_DEVICE_INIT)
-DEFAULTS(cn_conv2d_options, CN_CONV2D_OPTIONS_INIT)
-DEFAULTS(cn_norm_options, CN_NORM_OPTIONS_INIT)
-DEFAULTS(cn_pool2d_options, CN_POOL2D_OPTIONS_INIT)
-DEFAULTS(cn_session8_options, CN_SESSION8_OPTIONS_INIT)
-DEFAULTS(cn_layer_info, CN_LAYER_INFO_INIT)
-DEFAULTS(cn_load_options, CN_LOAD_OPTIONS_INIT)
-DEFAULTS(cn_folder_options, CN_FOLDER_OPTIONS_INIT)
-DEFAULTS(cn_dataset_source, CN_DATASET_SOURCE_INIT)
-DEFAULTS(cn_augmentation, CN_AUGMENTATION_INIT)
-DEFAULTS(cn_optimizer_options, CN_OPTIMIZER_OPTIONS_INIT)
-DEFAULTS(cn_schedule_options, CN_SCHEDULE_OPTIONS_INIT)
-DEFAULTS(cn_epoch_info, CN_EPOCH_INFO_INIT)
-DEFAULTS(cn_trainer_options, CN_TRAINER_OPTIONS_INIT)
-DEFAULTS(cn_misclassified, CN_MISCLASSIFIED_INIT)
-DEFAULTS(cn_evaluation_options, CN_EVALUATION_OPTIONS_INIT)
-DEFAULTS(cn_predictor_options, CN_PREDICTOR_OPTIONS_INIT)
-DEFAULTS(cn_report, CN_REPORT_INIT)
+#include "base/structs.def"

@@ -181,7 +181,7 @@ static cn_status load_tensors(cn_model *model, cn__state_dict *dict, bool find_p
 }
 
 static cn_status read_load_options(const cn_load_options *given, cn_load_options *options) {
-    CN__TRY(cn__options_read(options, sizeof *options, sizeof *options, given, "cn_load_options"));
+    CN__TRY(CN__READ_OPTIONS(options, cn_load_options, given));
     CN__TRY(cn__check_reserved("cn_load_options", options->reserved == 0 && !options->reserved_pointer));
     if (options->strict != 0 && options->strict != 1)
         return cn__error(CN_ERR_ARGUMENT, "cn_load_options: strict is %d, wanted 0 or 1", options->strict);
