@@ -708,8 +708,9 @@ CN_API cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, c
 
 /* A view whose labels are those of `model`, matched by the classes' names, so that the order and number of classes may
  * differ: each class of the data set must be one of the model's, but not the other way round. Where one of them has no
- * names (no cn_…_set_class_names, no file of names), label k is output k, and there must be as many classes as outputs.
- * The view has the model's class names. CN_ERR_DATA: a class that the model does not know, or another number. */
+ * names (no cn_…_set_class_names, no file of names), label k is output k, there must be as many classes as outputs, and
+ * the log is told if the other has some. The view has the model's class names. CN_ERR_DATA: a class that the model does
+ * not know, or another number. */
 CN_API cn_status cn_dataset_match_classes(const cn_dataset *dataset, const cn_model *model, cn_dataset **matched);
 
 CN_API void cn_dataset_free(cn_dataset *dataset);

@@ -1,5 +1,6 @@
 /* model_files.c: a context and a folder for each test, a small model, and comparing. */
 #include "model_files.h"
+#include "whole_file.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -65,8 +66,8 @@ void expect_same_tensors(cn_model *a, cn_model *b) {
 void expect_same_files(const char *a, const char *b) {
     unsigned char *x, *y;
     size_t x_bytes, y_bytes;
-    ck_ok(cn__file_load(files.ctx, a, &x, &x_bytes));
-    ck_ok(cn__file_load(files.ctx, b, &y, &y_bytes));
+    ck_ok(load_file(files.ctx, a, &x, &x_bytes));
+    ck_ok(load_file(files.ctx, b, &y, &y_bytes));
     ck_assert_uint_eq(x_bytes, y_bytes);
     ck_assert_int_eq(memcmp(x, y, x_bytes), 0);
     cn__free(files.ctx, x);
@@ -86,6 +87,6 @@ cn_status write_tensors(cn_context *context, const char *path, const cn__entry *
 file_bytes saved_file(const cn_model *model) {
     file_bytes file;
     ck_ok(cn_model_save(model, files.path));
-    ck_ok(cn__file_load(files.ctx, files.path, &file.data, &file.count));
+    ck_ok(load_file(files.ctx, files.path, &file.data, &file.count));
     return file;
 }

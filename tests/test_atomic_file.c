@@ -1,5 +1,6 @@
 /* test_atomic_file.c: files are read and replaced whole, or not at all. */
 #include "model_files.h"
+#include "whole_file.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ static cn_status replace(const char *name, const char *text) {
 static void expect_content(const char *name, const char *wanted) {
     unsigned char *data;
     size_t bytes;
-    ck_ok(cn__file_load(ctx, name, &data, &bytes));
+    ck_ok(load_file(ctx, name, &data, &bytes));
     ck_assert_uint_eq(bytes, strlen(wanted));
     ck_assert_mem_eq(data, wanted, bytes);
     cn__free(ctx, data);
@@ -267,13 +268,13 @@ END_TEST
 START_TEST(only_files_are_read) {
     unsigned char *data = (unsigned char *)folder;
     size_t bytes;
-    ck_fails(cn__file_load(ctx, path, &data, &bytes), CN_ERR_IO, "cannot open '");
+    ck_fails(load_file(ctx, path, &data, &bytes), CN_ERR_IO, "cannot open '");
     ck_assert_ptr_null(data);
-    ck_fails(cn__file_load(ctx, "/dev/zero", &data, &bytes), CN_ERR_IO,
+    ck_fails(load_file(ctx, "/dev/zero", &data, &bytes), CN_ERR_IO,
              "cannot read '/dev/zero': it is not a regular file");
-    ck_fails(cn__file_load(ctx, folder, &data, &bytes), CN_ERR_IO, "is not a regular file");
+    ck_fails(load_file(ctx, folder, &data, &bytes), CN_ERR_IO, "is not a regular file");
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_fails(cn__file_load(ctx, path, &data, &bytes), CN_ERR_IO, "is not a regular file");
+    ck_fails(load_file(ctx, path, &data, &bytes), CN_ERR_IO, "is not a regular file");
 }
 END_TEST
 

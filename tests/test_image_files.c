@@ -5,6 +5,7 @@
 #include "base/base.h"
 #define FUZZ_REPLAY
 #include "fuzz_image.c" /* LLVMFuzzerTestOneInput, which replays the corpus */
+#include "whole_file.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@ static unsigned char *read_bytes(const char *file, size_t *bytes) {
     char path[128];
     unsigned char *data;
     snprintf(path, sizeof path, GOLDEN_IMAGES "%s", file);
-    ck_ok(cn__file_load(ctx, path, &data, bytes));
+    ck_ok(load_file(ctx, path, &data, bytes));
     return data;
 }
 
@@ -195,7 +196,7 @@ START_TEST(a_png_in_memory_is_that_of_the_file) {
     if (CN_WITH_IMAGES) {
         ck_ok(cn_image_encode_png(image, &png));
         ck_ok(cn_image_save(image, in_folder("a.png")));
-        ck_ok(cn__file_load(ctx, in_folder("a.png"), &file, &bytes));
+        ck_ok(load_file(ctx, in_folder("a.png"), &file, &bytes));
         ck_assert_uint_eq(bytes, (size_t)cn_tensor_count(png));
         ck_assert_mem_eq(file, cn_tensor_data(png), bytes);
         ck_ok(cn_image_load_memory(ctx, cn_tensor_data(png), bytes, &back));
@@ -244,7 +245,7 @@ START_TEST(the_corpus_does_no_harm) {
         if (entry->d_name[0] == '.')
             continue;
         snprintf(path, sizeof path, "%s/%s", corpus, entry->d_name);
-        ck_ok(cn__file_load(ctx, path, &data, &bytes));
+        ck_ok(load_file(ctx, path, &data, &bytes));
         ck_assert_int_eq(LLVMFuzzerTestOneInput(data, bytes), 0);
         cn__free(ctx, data);
     }

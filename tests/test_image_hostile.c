@@ -3,6 +3,7 @@
 #include "png_checksums.h"
 #include "testing.h"
 #include "base/base.h"
+#include "whole_file.h"
 #include <stdlib.h>
 
 TEST_RUNS_ONCE;
@@ -223,7 +224,7 @@ enum { SOF = 158, HEIGHT = SOF + 5 }; /* places in the file below */
 /* A progressive JPEG of arithmetic codes that is all one colour, as large as is wanted. */
 static uint8_t *arithmetic(size_t *bytes, int height, int width) {
     uint8_t *data;
-    ck_ok(cn__file_load(ctx, "tests/corpus/image/arithmetic_progressive.jpg", &data, bytes));
+    ck_ok(load_file(ctx, "tests/corpus/image/arithmetic_progressive.jpg", &data, bytes));
     ck_assert(data[SOF] == 0xff && data[SOF + 1] == 0xca);
     data[HEIGHT] = (uint8_t)(height >> 8);
     data[HEIGHT + 1] = (uint8_t)height;
@@ -267,7 +268,7 @@ START_TEST(colours_that_are_missing_are_missed) {
     size_t bytes, scan = 2;
     uint8_t *data;
     cn_tensor *image;
-    ck_ok(cn__file_load(ctx, "tests/golden/images/full_chroma.jpg", &data, &bytes));
+    ck_ok(load_file(ctx, "tests/golden/images/full_chroma.jpg", &data, &bytes));
     while (data[scan + 1] != 0xda)
         scan += 2u + (unsigned)(data[scan + 2] << 8 | data[scan + 3]);
     memcpy(data + scan, first_only, sizeof first_only);
@@ -284,7 +285,7 @@ START_TEST(scans_are_counted) {
     size_t bytes, head = 2, length = 2;
     uint8_t *data;
     cn_tensor *image;
-    ck_ok(cn__file_load(ctx, "tests/golden/images/progressive.jpg", &data, &bytes));
+    ck_ok(load_file(ctx, "tests/golden/images/progressive.jpg", &data, &bytes));
     while (data[head + 1] != 0xda)
         head += 2u + (unsigned)(data[head + 2] << 8 | data[head + 3]);
     while (data[head + length] != 0xff || data[head + length + 1] == 0)

@@ -6,6 +6,7 @@
 #include "model_files.h"
 #include "io/io.h"
 #include "fuzz_model_file.c" /* LLVMFuzzerTestOneInput, which replays the corpus */
+#include "whole_file.h"
 #include <dirent.h>
 #include <locale.h>
 #include <math.h>
@@ -226,7 +227,7 @@ START_TEST(the_corpus_does_no_harm) {
         if (entry->d_name[0] == '.')
             continue;
         snprintf(name, sizeof name, "%s/%s", corpus, entry->d_name);
-        ck_ok(cn__file_load(files.ctx, name, &data, &count));
+        ck_ok(load_file(files.ctx, name, &data, &count));
         ck_assert_int_eq(LLVMFuzzerTestOneInput(data, count), 0);
         cn__free(files.ctx, data);
         replayed++;

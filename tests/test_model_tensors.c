@@ -2,6 +2,7 @@
 #include "model_files.h"
 #include "io/io.h"
 #include "fuzz_model_tensors.c" /* LLVMFuzzerTestOneInput, which replays the corpus */
+#include "whole_file.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -68,7 +69,7 @@ START_TEST(a_state_dict_of_pytorch_loads_and_computes_the_same) {
     ck_ok(cn_model_load_tensors(model, golden_path));
     ck_assert_int_eq(warnings, 2); /* the file also has the input and the output */
     ck_assert_ptr_nonnull(strstr(last_warning, "the model has no tensor 'reference.output'"));
-    ck_ok(cn__file_load(logging, golden_path, &golden.memory, &count));
+    ck_ok(load_file(logging, golden_path, &golden.memory, &count));
     ck_ok(cn__safetensors_read(logging, golden.memory, count, &golden.file));
     cn_tensor *output, *input = golden_tensor(logging, &golden, "reference.input");
     cn_tensor *wanted = golden_tensor(logging, &golden, "reference.output");
@@ -356,7 +357,7 @@ START_TEST(tensors_load_from_memory) {
     unsigned char *data;
     size_t bytes;
     write_prefixed("module.", "none");
-    ck_ok(cn__file_load(files.ctx, files.path, &data, &bytes));
+    ck_ok(load_file(files.ctx, files.path, &data, &bytes));
     ck_ok(cn_model_load_tensors_memory(model, data, bytes, NULL));
     ck_assert(first_of(model, "c.weight") == 2.0f);
     ck_fails(cn_model_load_tensors_memory(model, data, bytes - 1, NULL), CN_ERR_FORMAT, "'(memory)': ");
@@ -390,7 +391,7 @@ START_TEST(the_corpus_does_no_harm) {
         unsigned char *data;
         size_t bytes;
         snprintf(name, sizeof name, "tests/corpus/model_tensors/%s", corpus[i]);
-        ck_ok(cn__file_load(files.ctx, name, &data, &bytes));
+        ck_ok(load_file(files.ctx, name, &data, &bytes));
         ck_assert_int_eq(LLVMFuzzerTestOneInput(data, bytes), 0);
         cn__free(files.ctx, data);
     }

@@ -1,5 +1,6 @@
 /* test_safetensors.c: the container of model files, with headers that lie. */
 #include "model_files.h"
+#include "whole_file.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -202,7 +203,7 @@ START_TEST(what_is_written_is_read_back) {
     unsigned char *memory;
     size_t bytes;
     ck_ok(write_tensors(ctx, path, entries, 2, metadata, 2, data, sizeof data));
-    ck_ok(cn__file_load(ctx, path, &memory, &bytes));
+    ck_ok(load_file(ctx, path, &memory, &bytes));
     ck_ok(cn__safetensors_read(ctx, memory, bytes, &file));
     ck_assert_uint_eq((uintptr_t)(file.data - memory) % 8, 0);
     ck_assert_uint_eq(file.bytes, sizeof data);

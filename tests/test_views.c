@@ -3,6 +3,7 @@
 #include "testing.h"
 #include "base/base.h"
 #include <math.h>
+#include <stdio.h>
 
 TEST_RUNS_ONCE;
 
@@ -236,12 +237,56 @@ END_TEST
 
 /* ---- the suite ---- */
 
+static void take_down(void *user, cn_log_level level, const char *message) {
+    if (level == CN_LOG_WARNING)
+        snprintf(user, 256, "%s", message);
+}
+
+/* What is matched by number alone, though one side has names, is said. */
+START_TEST(classes_taken_in_order_are_said) {
+    static const uint8_t pixels[7];
+    static const int64_t labels[7] = {0, 1, 2, 3, 4, 5, 6};
+    char said[256] = "";
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_context *ctx;
+    cn_tensor *images, *numbers;
+    cn_dataset *set, *drawn, *matched;
+    options.log = take_down;
+    options.user = said;
+    ck_ok(cn_context_new(&options, &ctx));
+    cn_model *named = model_of(ctx, 7, "abcdefg"), *digits = model_of(ctx, 7, "0123456"),
+             *bare = model_of(ctx, 10, NULL);
+    ck_ok(cn_tensor_borrow_const(ctx, CN_DTYPE_UINT8, 4, (int64_t[]){7, 1, 1, 1}, pixels, &images));
+    ck_ok(cn_tensor_borrow_const(ctx, CN_DTYPE_INT64, 1, (int64_t[]){7}, labels, &numbers));
+    ck_ok(cn_dataset_memory(ctx, images, numbers, 7, &set));
+    ck_ok(cn_dataset_match_classes(set, digits, &matched));
+    ck_assert_str_eq(said, "");
+    cn_dataset_free(matched);
+    ck_ok(cn_dataset_match_classes(set, named, &matched));
+    ck_assert_ptr_nonnull(
+        strstr(said, "the data's classes have no names; they are taken as the model's, in order: 'a'"));
+    cn_dataset_free(matched);
+    ck_ok(cn_dataset_synthetic(ctx, CN_SPLIT_TEST, 10, 1, &drawn));
+    ck_ok(cn_dataset_match_classes(drawn, bare, &matched));
+    ck_assert_ptr_nonnull(strstr(said, "the model's classes have no names"));
+    cn_dataset_free(matched);
+    cn_dataset_free(drawn);
+    cn_dataset_free(set);
+    cn_tensor_free(images);
+    cn_tensor_free(numbers);
+    cn_model_free(named);
+    cn_model_free(digits);
+    cn_model_free(bare);
+    cn_context_free(ctx);
+}
+END_TEST
+
 int main(void) {
     const TTest *const views[] = {a_subset_has_the_chosen_images, a_split_leaves_nothing_out, a_split_has_two_parts,
                                   a_shuffle_has_all_images_in_another_order,
                                   views_take_what_their_parent_has_and_then_go_their_own_way};
     const TTest *const classes[] = {classes_are_matched_by_name_whatever_their_order,
-                                    classes_that_the_model_does_not_know_are_named};
+                                    classes_that_the_model_does_not_know_are_named, classes_taken_in_order_are_said};
     Suite *suite = suite_create("views");
     test_add(suite, "views", views, CN__COUNT(views), 1);
     test_add(suite, "classes", classes, CN__COUNT(classes), 1);

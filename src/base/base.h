@@ -219,7 +219,8 @@ const char *cn__shape_text(char *buffer, int dims, const int64_t *shape);
 
 /* ---- files (file.c) ---- */
 
-#define CN__MAX_PATH 4096
+#define CN__MAX_PATH     4096
+#define CN__MAX_INFLATED 1032 /* bytes that deflate can make of one */
 
 /* "directory/name" with `suffix`; CN_ERR_ARGUMENT if it is too long. */
 cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *name, const char *suffix);
@@ -245,9 +246,6 @@ cn_status cn__file_read(cn__file *file, void *to, size_t bytes);
 /* CN_ERR_FORMAT unless everything has been read. */
 cn_status cn__file_end(cn__file *file);
 void cn__file_close(cn__file *file);
-
-/* All of a regular file, as it is, into memory to be freed with cn__free. CN_ERR_IO. */
-cn_status cn__file_load(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes);
 
 /* Writes the pieces, one after the other, as the new content of `path`, or of the file that it is a link to, which need
  * not be there (atomic_file.c): first into a temporary file beside it, which is synced and renamed. On failure,

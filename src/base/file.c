@@ -9,9 +9,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define INPUT_BYTES  65536 /* of compressed data at a time */
-#define MAX_INFLATED 1032  /* bytes that deflate can make of one */
-#define GZIP_ONLY    (MAX_WBITS + 16)
+#define INPUT_BYTES 65536 /* of compressed data at a time */
+#define GZIP_ONLY   (MAX_WBITS + 16)
 
 cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *name, const char *suffix) {
     int length = snprintf(path, CN__MAX_PATH, "%s/%s%s", directory, name, suffix);
@@ -97,7 +96,7 @@ cn_status cn__file_unzip(cn__file *file) {
         return cn__error(CN_ERR_MEMORY, "no memory to decompress '%s'", file->path);
     }
     file->stream = stream;
-    file->size = file->size < UINT64_MAX / MAX_INFLATED ? file->size * MAX_INFLATED : UINT64_MAX;
+    file->size = file->size < UINT64_MAX / CN__MAX_INFLATED ? file->size * CN__MAX_INFLATED : UINT64_MAX;
     return CN_OK;
 }
 
@@ -202,28 +201,4 @@ cn_status cn__file_end(cn__file *file) {
         more = got > 0;
     }
     return more ? cn__error(CN_ERR_FORMAT, "'%s' goes on after what its header says", file->path) : CN_OK;
-}
-
-/* ---- whole files ---- */
-
-static cn_status load(cn__file *file, unsigned char **data) {
-    *data = cn__alloc(file->ctx, (size_t)file->size, 1);
-    if (!*data)
-        return cn__error(CN_ERR_MEMORY, "no memory for the %llu bytes of '%s'", (unsigned long long)file->size,
-                         file->path);
-    return cn__file_read(file, *data, (size_t)file->size);
-}
-
-cn_status cn__file_load(cn_context *ctx, const char *path, unsigned char **data, size_t *bytes) {
-    cn__file file;
-    *data = NULL;
-    CN__TRY(cn__file_open(ctx, path, &file));
-    cn_status status = load(&file, data);
-    *bytes = (size_t)file.size;
-    cn__file_close(&file);
-    if (status != CN_OK) {
-        cn__free(ctx, *data);
-        *data = NULL;
-    }
-    return status;
 }

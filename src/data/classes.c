@@ -36,11 +36,31 @@ static cn_status match_by_name(const cn_dataset *dataset, const cn_model *model,
     return CN_OK;
 }
 
-/* Where one side has no names, the order is all there is. */
-static cn_status match_by_number(const cn_dataset *dataset, int64_t outputs, int32_t *labels) {
+/* Whether the model's names, if any, are no more than the numbers of its outputs. */
+static bool knows_numbers_only(const cn_model *model, int64_t names) {
+    char number[24];
+    for (int64_t k = 0; k < names; k++) {
+        snprintf(number, sizeof number, "%lld", (long long)k);
+        if (strcmp(cn_model_class_name(model, k), number) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Where one side has no names, the order is all there is; that is said where the other side has some. */
+static cn_status match_by_number(const cn_dataset *dataset, const cn_model *model, int64_t outputs, int32_t *labels) {
+    char text[MAX_LIST];
+    bool named = !knows_numbers_only(model, cn_model_class_count(model));
     if (dataset->classes != outputs)
         return cn__error(CN_ERR_DATA, "the data has %lld classes, the model tells %lld apart",
                          (long long)dataset->classes, (long long)outputs);
+    if (named)
+        cn__log(dataset->ctx, CN_LOG_WARNING,
+                "the data's classes have no names; they are taken as the model's, in order: %s",
+                list_names(model, outputs, text));
+    else if (dataset->named)
+        cn__log(dataset->ctx, CN_LOG_WARNING,
+                "the model's classes have no names; its outputs are taken as the data's, in order");
     for (int32_t k = 0; k < dataset->classes; k++)
         labels[k] = k;
     return CN_OK;
@@ -50,7 +70,7 @@ static cn_status match_by_number(const cn_dataset *dataset, int64_t outputs, int
 static cn_status match(const cn_dataset *dataset, const cn_model *model, int64_t outputs, int32_t *labels) {
     int64_t names = cn_model_class_count(model);
     return names > 0 && dataset->named ? match_by_name(dataset, model, names, labels)
-                                       : match_by_number(dataset, outputs, labels);
+                                       : match_by_number(dataset, model, outputs, labels);
 }
 
 /* The view has the data set's own labels and names until here. */

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_INFLATED 1032 /* bytes that deflate can make of one */
-
 /* What one file is decoded with; libpng hands it to the functions below. */
 typedef struct reader {
     const cn__encoded *file;
@@ -77,7 +75,7 @@ static void set_up(reader *r) {
 /* From the header on, each sample is to have 8 or 16 bits. libpng has no memory for rows before it is told so. */
 static cn_status prepare(reader *r) {
     uint64_t bits = (uint64_t)png_get_bit_depth(r->png, r->info) * png_get_channels(r->png, r->info);
-    uint64_t max_pixels = r->outline.compressed * (uint64_t)MAX_INFLATED * 8 / bits;
+    uint64_t max_pixels = r->outline.compressed * (uint64_t)CN__MAX_INFLATED * 8 / bits;
     bool colour = png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_COLOR;
     r->height = png_get_image_height(r->png, r->info);
     r->width = png_get_image_width(r->png, r->info);
