@@ -114,8 +114,8 @@ typedef enum cn_isa {
 /* How convolutions and linear layers compute. All three give the same bits for any number of threads, DIRECT also on
  * AVX2, AVX-512 and arm64 and with any BLAS; so does AUTO, but for layers that go by CBLAS.
  *
- * Winograd's F(4×4, 3×3) (Lavin & Gray 2016) multiplies up to four times less and adds in between: float32 results are off by
- * 1e-6 to 1e-5 of the largest, about five times as much as plain sums. */
+ * Winograd's F(4×4, 3×3) (Lavin & Gray 2016) multiplies up to four times less and adds in between: float32 results are
+ * off by 1e-6 to 1e-5 of the largest, about five times as much as plain sums. */
 typedef enum cn_conv_algorithm {
     CN_CONV_AUTO = 0, /* Winograd's F(4×4, 3×3) for 3×3 convolutions of stride 1 where that is faster; GEMM for linear
                            layers of many weights; else DIRECT */
@@ -259,18 +259,18 @@ CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 /* Reads a PNG, JPEG, PPM, PGM or PBM file (P1 to P6), from disk or memory, known by its first bytes. The result is grey
  * or RGB as the file is: palettes are resolved, samples of other depths become 8 bits, transparent places are laid over
  * white (rounded once), CMYK becomes RGB, stored as Adobe does, whether or not its segment says so. Photographs are
- * turned upright as their Exif data say, in a JPEG's APP1 segment or a PNG's eXIf chunk; XMP and Exif packed in text are
- * not looked at, nor are gamma and colour profiles.
+ * turned upright as their Exif data say, in a JPEG's APP1 segment or a PNG's eXIf chunk; XMP and Exif packed in text
+ * are not looked at, nor are gamma and colour profiles.
  *
  * A picture is read if all its pixels are there, and those checksums right that cover them: what follows the pixels, an
  * end marker that is missing, and damage to a PNG's ancillary chunks other than tRNS do not matter. (Progressive and
  * arithmetic JPEGs need their end marker; without it, nobody knows what is missing.)
  *
  * Hostile files: size is seen to before memory is asked for. More than 2^27 pixels, 2^20 a side, or more than the bytes
- * of the file can hold (an arithmetic code is granted 2^20, and 512 a byte) are CN_ERR_FORMAT, as are JPEGs of more than
- * 500 scans or 2^32 pixels in all scans. Beside the file (at most 1 GiB), loading takes the picture's 1 or 3 bytes a
- * pixel, and a few rows; libjpeg takes up to 640 MiB for progressive JPEGs and refuses those that want more, so that no
- * picture takes above 1 GiB. All of this comes from the context's allocator except libjpeg's own memory, which comes
+ * of the file can hold (an arithmetic code is granted 2^20, and 512 a byte) are CN_ERR_FORMAT, as are JPEGs of more
+ * than 500 scans or 2^32 pixels in all scans. Beside the file (at most 1 GiB), loading takes the picture's 1 or 3 bytes
+ * a pixel, and a few rows; libjpeg takes up to 640 MiB for progressive JPEGs and refuses those that want more, so that
+ * no picture takes above 1 GiB. All of this comes from the context's allocator except libjpeg's own memory, which comes
  * from malloc.
  *
  * CN_ERR_IO; CN_ERR_FORMAT: none of these formats, damaged, cut short, or too large; CN_ERR_UNSUPPORTED: PNG or JPEG in
@@ -458,9 +458,9 @@ CN_API cn_status cn_model_session8(cn_context *context, const cn_session8_option
 CN_API cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, cn_model **model);
 
 /* Parameters and buffers, in the order of a PyTorch state dict. The tensors belong to the model, live as long as it
- * and may be written to between calls (cn_model_tensor_const: only read). cn_model_tensor_count is 0 before cn_model_init. CN_ERR_NOT_FOUND: no such
- * name or index; CN_ERR_STATE: before cn_model_init. cn_model_gradient holds what the last backward pass left; buffers
- * have none (CN_ERR_NOT_FOUND). */
+ * and may be written to between calls (cn_model_tensor_const: only read). cn_model_tensor_count is 0 before
+ * cn_model_init. CN_ERR_NOT_FOUND: no such name or index; CN_ERR_STATE: before cn_model_init. cn_model_gradient holds
+ * what the last backward pass left; buffers have none (CN_ERR_NOT_FOUND). */
 CN_API int64_t cn_model_tensor_count(const cn_model *model);
 CN_API const char *cn_model_tensor_name(const cn_model *model, int64_t index); /* NULL: no such index */
 CN_API cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **tensor);
@@ -515,17 +515,17 @@ CN_API void cn_layer_info_init(cn_layer_info *info, size_t size);
 CN_API int64_t cn_model_layer_count(const cn_model *model);
 CN_API cn_status cn_model_layer_info(const cn_model *model, int64_t index, cn_layer_info *info);
 
-/* The same as tables of text, to be freed with cn_text_free, of 80 columns or less where names are no longer than session
- * 8's. The summary: every layer with its options that are not the usual ones, inputs other than the layer above, output
- * ("32" for 32 features, "16×30×30" for channels, height, width), parameters and multiply-adds, and the sums with the
- * memory they take. The receptive field, "rf", and the distance of neighbours in pixels of the image, "jump", layer by
+/* The same as tables of text, to be freed with cn_text_free, of 80 columns or less where names are no longer than
+ * session 8's. The summary: every layer with its options that are not the usual ones, inputs other than the layer
+ * above, output ("32" for 32 features, "16×30×30" for channels, height, width), parameters and multiply-adds, and the
+ * sums with the memory they take. The receptive field, "rf", and the distance of neighbours in pixels of the image, "jump", layer by
  * layer (Araujo et al. 2019); "1×3" where height and width differ. */
 CN_API cn_status cn_model_summary(const cn_model *model, char **text);
 CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 
 /* Files: safetensors, with PyTorch's tensor names; architecture, normalisation, class names and a checksum (CRC-32) are
- * in its metadata, so the file alone rebuilds the model. cn_model_save_memory hands out the same file as its bytes, uint8
- * [N], to be freed with cn_tensor_free. CN_ERR_IO, CN_ERR_FORMAT; CN_ERR_STATE: not initialised.
+ * in its metadata, so the file alone rebuilds the model. cn_model_save_memory hands out the same file as its bytes,
+ * uint8 [N], to be freed with cn_tensor_free. CN_ERR_IO, CN_ERR_FORMAT; CN_ERR_STATE: not initialised.
  *
  * Saving loses nothing: it writes a temporary file beside `path`, NAME.tmp-PID-N, syncs it and renames it, so that a
  * failure leaves the old file as it was, and a link points where it did. Those that dead processes have left behind are
@@ -535,8 +535,8 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
  * Loading takes float32, and converts F16, BF16 and F64 (CN_ERR_FORMAT names a number that float32 cannot hold). A file
  * in this library's own writing must fit its checksum. So must one that another program has written again, in
  * whatever order; if that has changed the tensors or dropped the checksum, nobody can tell change from damage, and the
- * context's log has a line about it. Hostile files: at most 16 MiB of header, 16,384 layers of up to 4,096 inputs, and no
- * memory for tensors before the header is found to be right. */
+ * context's log has a line about it. Hostile files: at most 16 MiB of header, 16,384 layers of up to 4,096 inputs, and
+ * no memory for tensors before the header is found to be right. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
@@ -549,14 +549,14 @@ CN_API cn_status cn_model_session8_pretrained(cn_context *context, cn_model **mo
 
 /* Reads parameters and buffers by name into a model that exists, such as a PyTorch state dict saved as safetensors.
  * All of the model's tensors must be there with its shapes (num_batches_tracked may be missing), or nothing changes:
- * CN_ERR_NOT_FOUND, CN_ERR_SHAPE; CN_ERR_FORMAT, CN_ERR_IO; CN_ERR_DATA: a number that float32 cannot hold (F16, BF16 and
- * F64 are converted, as above). Tensors unknown to the model are logged and passed over. If the file's names begin with
- * what PyTorch's wrappers put there ("module.", "model.", "_orig_mod."), that is left out, and logged. */
+ * CN_ERR_NOT_FOUND, CN_ERR_SHAPE; CN_ERR_FORMAT, CN_ERR_IO; CN_ERR_DATA: a number that float32 cannot hold (F16, BF16
+ * and F64 are converted, as above). Tensors unknown to the model are logged and passed over. If the file's names begin
+ * with what PyTorch's wrappers put there ("module.", "model.", "_orig_mod."), that is left out, and logged. */
 CN_API cn_status cn_model_load_tensors(cn_model *model, const char *path);
 
-/* The same for parts of a network, and from memory. With `strict` 0 what fits is taken, as load_state_dict(strict=False)
- * does, and what is missing, or of another shape such as the head for other classes, keeps the model's values; each has
- * a line in the context's log. CN_ERR_NOT_FOUND: nothing fits. */
+/* The same for parts of a network, and from memory. With `strict` 0 what fits is taken, as
+ * load_state_dict(strict=False) does, and what is missing, or of another shape such as the head for other classes,
+ * keeps the model's values; each has a line in the context's log. CN_ERR_NOT_FOUND: nothing fits. */
 typedef struct cn_load_options {
     uint64_t size;
     const char *prefix; /* what the file has before the model's names, such as "backbone."; NULL: none, or wrappers */
@@ -787,7 +787,8 @@ typedef enum cn_loss_kind {
     CN_LOSS_CROSS_ENTROPY = 1 /* of logits: log-softmax and NLL in one */
 } cn_loss_kind;
 
-/* "nll", "cross-entropy", as programs call them; NULL: no such kind, so that all can be listed from 0. Static storage. */
+/* "nll", "cross-entropy", as programs call them; NULL: no such kind, so that all can be listed from 0. Static storage.
+ */
 CN_API const char *cn_loss_name(cn_loss_kind loss);
 
 /* The loss that reads what the model gives: CN_LOSS_NLL if it ends in a log-softmax, pools and flattening behind it
@@ -946,8 +947,8 @@ CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
 
 /* Brings together an initialised model, its training data and, or NULL, test data; all three are borrowed and must
  * outlive the trainer. NULL options: the study's recipe. Allocates all that training will need.
- * CN_ERR_SHAPE: images or classes that the model does not fit, or a batch norm of 1×1 maps when an epoch's last batch is
- * one image; CN_ERR_STATE: model not initialised, or a data set whose normalisation was set to another than the
+ * CN_ERR_SHAPE: images or classes that the model does not fit, or a batch norm of 1×1 maps when an epoch's last batch
+ * is one image; CN_ERR_STATE: model not initialised, or a data set whose normalisation was set to another than the
  * model's; CN_ERR_ARGUMENT: a loss that does not read what the model gives (cn_model_loss). */
 CN_API cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
                                 const cn_trainer_options *options, cn_trainer **trainer);
@@ -1006,8 +1007,10 @@ CN_API void cn_evaluation_options_init(cn_evaluation_options *options, size_t si
 
 /* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes. Batch norm
  * without running statistics takes those of 128 images at a time, in the data set's order (in a trainer's test pass of
- * test_batch_size). Classes go by position; names that differ from the model's are a warning to the log. CN_ERR_SHAPE; CN_ERR_STATE: not initialised, or a data set whose normalisation was set to another
- * than the model's; CN_ERR_ARGUMENT: shift, or a loss that does not read what the model gives. The result is independent of model and data afterwards. */
+ * test_batch_size). Classes go by position; names that differ from the model's are a warning to the log. CN_ERR_SHAPE;
+ * CN_ERR_STATE: not initialised, or a data set whose normalisation was set to another than the model's;
+ * CN_ERR_ARGUMENT: shift, or a loss that does not read what the model gives. The result is independent of model and
+ * data afterwards. */
 CN_API cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset,
                                    const cn_evaluation_options *options, cn_evaluation **evaluation);
 CN_API void cn_evaluation_free(cn_evaluation *evaluation);
@@ -1031,8 +1034,8 @@ typedef struct cn_predictor cn_predictor;
 
 typedef struct cn_predictor_options {
     uint64_t size;
-    int max_batch_size; /* images handled at a time, 1 or more; larger inputs are cut up. With batch norm without running
-                           statistics they are the batch that these are taken of */
+    int max_batch_size; /* images handled at a time, 1 or more; larger inputs are cut up. With batch norm without
+                           running statistics they are the batch that these are taken of */
     /* Test-time augmentation: several variants of each image go in, and the output has the mean of the probabilities
      * that they get, from a model with one value a class: as they are if its last layer is a softmax, else their
      * logarithms.
@@ -1049,8 +1052,8 @@ CN_API void cn_predictor_options_init(cn_predictor_options *options, size_t size
 /* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may share
  * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time
  * and, unless a layer prevents it (grouped convolutions, batch norm without running statistics), also in the one that
- * serves few; with a small max_batch_size only in the latter, and then it takes the least memory. CN_ERR_STATE: model not
- * initialised; CN_ERR_SHAPE: variants with an output of more than one value a class; CN_ERR_ARGUMENT: shift. */
+ * serves few; with a small max_batch_size only in the latter, and then it takes the least memory. CN_ERR_STATE: model
+ * not initialised; CN_ERR_SHAPE: variants with an output of more than one value a class; CN_ERR_ARGUMENT: shift. */
 CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options, cn_predictor **predictor);
 CN_API void cn_predictor_free(cn_predictor *predictor);
 
@@ -1142,8 +1145,8 @@ CN_API cn_status cn_page_paragraph(cn_page *page, const char *text);
 CN_API cn_status cn_page_notice(cn_page *page, const char *text);
 /* `count` figures that matter most, each a value with its name: values[i] in large letters over names[i]. */
 CN_API cn_status cn_page_facts(cn_page *page, int count, const char *const *names, const char *const *values);
-/* `rows` rows of `columns` cells, 1 to 32, row by row, after a row of headings; the first cell of each row says what the
- * row is about. Columns of numbers are set to the right. `caption`, or NULL, says what the table shows. */
+/* `rows` rows of `columns` cells, 1 to 32, row by row, after a row of headings; the first cell of each row says what
+ * the row is about. Columns of numbers are set to the right. `caption`, or NULL, says what the table shows. */
 CN_API cn_status cn_page_table(cn_page *page, const char *caption, int rows, int columns, const char *const *headings,
                                const char *const *cells);
 /* A chart or sheet, with a caption or NULL. Narrow ones stand side by side where there is room. */
@@ -1153,9 +1156,9 @@ CN_API cn_status cn_page_pictures(cn_page *page, const cn_tensor *pictures, cons
 /* The whole page so far; it can be added to afterwards. */
 CN_API cn_status cn_page_html(const cn_page *page, char **html);
 
-/* All that there is to say about a model, as one page: results, curves, learning rate, epochs, confusion matrix, classes,
- * the misclassified images that the model was surest of, settings, device, and the model's tables. What is NULL is left
- * out; `dataset` is the one that `evaluation` was made on. */
+/* All that there is to say about a model, as one page: results, curves, learning rate, epochs, confusion matrix,
+ * classes, the misclassified images that the model was surest of, settings, device, and the model's tables. What is
+ * NULL is left out; `dataset` is the one that `evaluation` was made on. */
 typedef struct cn_report {
     uint64_t size;
     const char *title;    /* NULL: "Training report" */

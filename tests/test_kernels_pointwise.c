@@ -346,8 +346,8 @@ START_TEST(moments_are_stable) {
 }
 END_TEST
 
-/* Large maps: of noise far from zero, and of one value but for two rows. Sums in a single accumulator are off by 3e-4 of
- * the deviation there; float32 PyTorch by 2e-5 and 1e-7. What must remain is the rounding of the mean itself. */
+/* Large maps: of noise far from zero, and of one value but for two rows. Sums in a single accumulator are off by 3e-4
+ * of the deviation there; float32 PyTorch by 2e-5 and 1e-7. What must remain is the rounding of the mean itself. */
 START_TEST(moments_of_large_maps_are_exact) {
     static const float means[] = {10.0f, 100.0f, 1000.0f, 0.3791f};
     enum { SIDE = 112 };

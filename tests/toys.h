@@ -14,8 +14,8 @@ cn_model *toy_model(cn_context *context, cn_norm_kind norm, float dropout);
 /* The same, but for its end: one whose outputs that loss reads, so that with cross-entropy "fc" is the last layer. */
 cn_model *toy_model_for(cn_context *context, cn_loss_kind loss, cn_norm_kind norm, float dropout);
 
-/* 1×6×6 → batch norm without running statistics "norm" → flatten → linear 3 "fc" → log-softmax: what it says of an image
- * depends on the others of its batch. */
+/* 1×6×6 → batch norm without running statistics "norm" → flatten → linear 3 "fc" → log-softmax: what it says of an
+ * image depends on the others of its batch. */
 cn_model *toy_joined_model(cn_context *context);
 
 /* Images of class k have two bright rows from row 2k; all have noise. */

@@ -148,7 +148,8 @@ data_spec data_spec_read(const char *text);
 /* Opens one part of it. Complains on failure. */
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
 
-/* Opens both parts, which must have the same classes, two at least. Complains on failure, and may leave one that is to be freed. */
+/* Opens both parts, which must have the same classes, two at least. Complains on failure, and may leave one that is to
+ * be freed. */
 cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test);
 
 #define CLASS_LIST_TEXT 160
@@ -335,7 +336,8 @@ FILE *epoch_log_open(const char *path);
 bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch);
 bool epoch_log_write_part(FILE *log, const char *path, const part_epoch *part);
 bool epoch_log_close(FILE *log, const char *path);
-/* Reads at most `most` whole epochs of such a file, as far as it is one, and returns their number; 0 if there is none. */
+/* Reads at most `most` whole epochs of such a file, as far as it is one, and returns their number; 0 if there is none.
+ */
 int epoch_log_read(const char *path, int most, cn_epoch_info *epochs);
 
 /* ---- settings.c: what a report says of a run ---- */

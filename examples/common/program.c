@@ -89,10 +89,10 @@ int program_end(int code) {
 /* ---- OpenBLAS without threads of its own ---- */
 
 /* The library never uses them: it hands over pieces that one thread computes. OpenBLAS starts one for each core when a
- * program is loaded, before main, and ends the process where it may have none (a container with a limit of one process).
- * Only the environment tells it otherwise, and only as it was when the process began; so a program that finds it unset
- * starts itself once more, as the same process. Section .preinit_array holds what runs before any library's own
- * constructors. */
+ * program is loaded, before main, and ends the process where it may have none (a container with a limit of one
+ * process). Only the environment tells it otherwise, and only as it was when the process began; so a program that finds
+ * it unset starts itself once more, as the same process. Section .preinit_array holds what runs before any library's
+ * own constructors. */
 #ifdef __linux__
 #define BLAS_SETTING "OPENBLAS_NUM_THREADS="
 

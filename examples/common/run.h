@@ -47,8 +47,8 @@ typedef struct run {
 /* For the trainer's options; `user` is the run. */
 int run_batch(void *user, const cn_batch_info *batch);
 
-/* Trains, prints, saves; returns the exit code. The report, if one is asked for, gets the settings of `list` and one that says
- * how the run ended. */
+/* Trains, prints, saves; returns the exit code. The report, if one is asked for, gets the settings of `list` and one
+ * that says how the run ended. */
 int run_train(run *r, setting_list *list, const char *title);
 
 #endif

@@ -43,8 +43,8 @@ cn_status cn__error(cn_status status, const char *format, ...) __attribute__((fo
 /* ---- options structs (options.c) ---- */
 
 /* Reads a caller's versioned struct into `known` (known_size bytes, already holding the _INIT values). NULL keeps
- * those. A shorter struct (at least `smallest` bytes, the size in version 1.0) leaves the missing members as they are; a
- * longer one must be zero beyond known_size, else CN_ERR_VERSION. `what` is the struct's name, for messages. */
+ * those. A shorter struct (at least `smallest` bytes, the size in version 1.0) leaves the missing members as they are;
+ * a longer one must be zero beyond known_size, else CN_ERR_VERSION. `what` is the struct's name, for messages. */
 cn_status cn__options_read(void *known, size_t known_size, size_t smallest, const void *options, const char *what);
 /* The same for a struct that has not grown since 1.0. */
 #define CN__READ_OPTIONS(known, type, options) cn__options_read(known, sizeof(type), sizeof(type), options, #type)
@@ -249,9 +249,9 @@ void cn__file_close(cn__file *file);
 
 /* Writes the pieces, one after the other, as the new content of `path`, or of the file that it is a link to, which need
  * not be there (atomic_file.c): first into a temporary file beside it, which is synced and renamed. On failure,
- * CN_ERR_IO, the temporary file is gone and the old one as it was. Where no other file can be made beside it, or take its
- * place, it is written in place, after room for it has been made; if that fails, the message names the temporary file
- * with the new content, if there is one. Temporary files of dead processes are removed first. */
+ * CN_ERR_IO, the temporary file is gone and the old one as it was. Where no other file can be made beside it, or take
+ * its place, it is written in place, after room for it has been made; if that fails, the message names the temporary
+ * file with the new content, if there is one. Temporary files of dead processes are removed first. */
 cn_status cn__replace_file(cn_context *ctx, const char *path, const struct iovec *pieces, int count);
 
 #endif

@@ -16,8 +16,8 @@ typedef struct cn__folder_layout {
 } cn__folder_layout;
 
 /* Looks into folders whose only content is another one; tells parts from classes by their usual names. What is passed
- * over is said in the log unless `quiet`. CN_ERR_IO; CN_ERR_NOT_FOUND: no classes; CN_ERR_DATA: parts and classes side by side, or two
- * parts of one kind. */
+ * over is said in the log unless `quiet`. CN_ERR_IO; CN_ERR_NOT_FOUND: no classes; CN_ERR_DATA: parts and classes side
+ * by side, or two parts of one kind. */
 cn_status cn__folder_layout_find(cn_context *ctx, const char *directory, bool quiet, cn__folder_layout *layout);
 
 typedef struct cn__folder_file {

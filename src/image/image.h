@@ -1,7 +1,7 @@
 /* image.h: pictures from files and back. image.c says what a picture is; image_file.c loads and saves through a decoder
  * or encoder of each format: png_decode.c with png_chunks.c, png_encode.c (libpng), jpeg.c (libjpeg), pnm.c; exif.c
- * turns photographs upright; resize.c changes sizes, overlay.c lays a map over a picture in the colours of colour_map.c.
- * Built with CN_WITH_IMAGES=0, PNG and JPEG are left out and say so.
+ * turns photographs upright; resize.c changes sizes, overlay.c lays a map over a picture in the colours of
+ * colour_map.c. Built with CN_WITH_IMAGES=0, PNG and JPEG are left out and say so.
  *
  * A picture is a uint8 tensor [1, C, H, W], C 1 (grey) or 3 (RGB).
  */

@@ -1,4 +1,5 @@
-/* pnm.c: Netpbm's PBM, PGM and PPM: "P1" to "P6", width, height and, but for PBM, the largest value as text, then samples:
+/* pnm.c: Netpbm's PBM, PGM and PPM: "P1" to "P6", width, height and, but for PBM, the largest value as text, then
+ * samples:
  *
  *     P1, P4  bits, 1 is black; as digits, or eight in a byte, each row in bytes of its own
  *     P2, P5  grey samples; as text, or of one byte, or of two where the largest value is above 255

@@ -1,4 +1,5 @@
-/* test_time_augmentation.c: what a model says of an image looked at in several ways: mirrored, moved by a few pixels. */
+/* test_time_augmentation.c: what a model says of an image looked at in several ways: mirrored, moved by a few pixels.
+ */
 #include "infer/infer.h"
 
 #define MOST 8

@@ -102,7 +102,8 @@ typedef struct cn__state_dict {
 
 /* Finds the prefix: none, or that of PyTorch's wrappers (module., model., _orig_mod.), with a line in the log. */
 void cn__state_dict_find_prefix(cn__state_dict *dict, const cn_model *model);
-/* Sees that the model's tensors are there, without their data; if not strict, logs those that are not. CN_ERR_NOT_FOUND, CN_ERR_SHAPE. */
+/* Sees that the model's tensors are there, without their data; if not strict, logs those that are not.
+ * CN_ERR_NOT_FOUND, CN_ERR_SHAPE. */
 cn_status cn__state_dict_match(cn__state_dict *dict, const cn_model *model);
 /* The entry of a tensor; NULL: it is not taken. */
 cn__entry *cn__state_dict_find(const cn__state_dict *dict, const char *name, const cn__tensor_spec *spec);

@@ -210,20 +210,21 @@ typedef enum cn__unary {
 typedef struct cn__kernels {
     int isa; /* a cn_isa */
 
-    /* out (+)= Σ over input channels, then taps, of weight · in, for each pixel of `job` and each output channel of the block.
-     * One accumulator per output, starting from bias, what is there (accumulate) or zero. */
+    /* out (+)= Σ over input channels, then taps, of weight · in, for each pixel of `job` and each output channel of the
+     * block. One accumulator per output, starting from bias, what is there (accumulate) or zero. */
     void (*conv)(const cn__conv_args *args, const cn__conv_job *job);
 
     /* Weight gradient of one block: for rows r < rows and columns q < columns
-     * out[r · out_row + q] (+)= Σ_lanes Σ_pixels dy[…] · x[column[q] + …], pixels row-major, lanes last (l + 8, then l + 4,
-     * l + 2, l + 1). */
+     * out[r · out_row + q] (+)= Σ_lanes Σ_pixels dy[…] · x[column[q] + …], pixels row-major, lanes last (l + 8, then l
+     * + 4, l + 2, l + 1). */
     void (*conv_weight)(const cn__conv_weight_args *args);
 
     /* Bᵀ d B of each tile's patch. */
     void (*winograd_input)(const cn__winograd_tiles *tiles, float *v);
     /* Outputs of one block of output channels: products summed over input channels, then Aᵀ m A and what follows. */
     void (*winograd_conv)(const cn__winograd_args *args);
-    /* u (36 lines `point` floats apart) = G g Gᵀ of CN__LANES filters, each a line of 9 taps, rotated by 180° or not. */
+    /* u (36 lines `point` floats apart) = G g Gᵀ of CN__LANES filters, each a line of 9 taps, rotated by 180° or not.
+     */
     void (*winograd_filter)(const float *filters, bool rotated180, float *u, size_t point);
     /* G g Gᵀ of each tile's output gradients, but for G's factors, as columns. */
     void (*winograd_gradient)(const cn__winograd_tiles *tiles, float *d);

@@ -1,8 +1,8 @@
 /* layers.h: what a layer is to the rest of the library, and how it computes.
  *
  * One file a layer; each defines a `cn__layer_type`, what the layer is, that registry.c lists, and one or several
- * `cn__layer_impl`, ways to compute it. A layer knows shapes, parameters and mathematics. It does not know about graphs:
- * a plan (plan/compiled.h) binds it to memory through a `cn__op` and runs its stages.
+ * `cn__layer_impl`, ways to compute it. A layer knows shapes, parameters and mathematics. It does not know about
+ * graphs: a plan (plan/compiled.h) binds it to memory through a `cn__op` and runs its stages.
  */
 #ifndef CN_LAYERS_H
 #define CN_LAYERS_H
@@ -75,8 +75,8 @@ typedef struct cn__op cn__op;
 typedef enum cn__scope {
     CN__SCOPE_LOCAL,   /* nothing: a block's items may start when the same block's of the stage before have ended */
     CN__SCOPE_GLOBAL,  /* anything: starts when all before it has ended, and all after it waits for its end */
-    CN__SCOPE_DEFERRED /* what local stages have left in saved memory, or maps that stay (requirements.until_end); nobody
-                          waits for it before the pass ends */
+    CN__SCOPE_DEFERRED /* what local stages have left in saved memory, or maps that stay (requirements.until_end);
+                          nobody waits for it before the pass ends */
 } cn__scope;
 
 /* Items of a stage: outer × inner for each block of a local stage, or in all. What the two count, such as channels or
@@ -143,13 +143,13 @@ struct cn__op {
     void *folded_tensor[CN__MAX_TENSORS];
     float *packed;  /* requirements.packed_floats: what prepare makes, and passes only read */
     float *shared;  /* requirements.shared_floats, of all blocks */
-    float *kept;    /* requirements.saved_floats of block 0, from forward to the end of backward; see cn__saved */
+    float *saved;   /* requirements.saved_floats of block 0, from forward to the end of backward; see cn__saved */
     size_t block;   /* floats from a block's memory to the next one's: maps, moments, kept */
     void *geometry; /* what bind made */
 };
 
 static inline float *cn__saved(const cn__op *op, size_t block) {
-    return op->kept + block * op->block;
+    return op->saved + block * op->block;
 }
 
 /* ---- what a layer is ---- */

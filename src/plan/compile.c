@@ -1,4 +1,5 @@
-/* compile.c: compiles a model for a batch size and mode: fused ops, borders, lifetimes, one arena, layers bound to it. */
+/* compile.c: compiles a model for a batch size and mode: fused ops, borders, lifetimes, one arena, layers bound to it.
+ */
 #include "plan/compiled.h"
 
 /* What compiling needs besides the plan, per value. */
@@ -230,7 +231,7 @@ static cn_status add_memory(compiler *c) {
         CN__TRY(add_moments(c, fused));
         CN__TRY(add_packed(c, fused));
         CN__TRY(cn__arena_add(&c->shared, fused->requirements.shared_floats, 0, end_time(plan), &fused->op.shared, 0));
-        CN__TRY(cn__arena_add(&c->blocks, fused->requirements.saved_floats, 0, end_time(plan), &fused->op.kept, 0));
+        CN__TRY(cn__arena_add(&c->blocks, fused->requirements.saved_floats, 0, end_time(plan), &fused->op.saved, 0));
         if (plan->scratch_floats < fused->requirements.scratch_floats)
             plan->scratch_floats = fused->requirements.scratch_floats;
     }

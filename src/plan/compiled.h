@@ -1,5 +1,5 @@
-/* compiled.h: the inside of a plan, shared by compile.c (makes one), fusion.c (finds what is computed together), arena.c
- * (places memory), execute.c (shares instructions out between threads) and plan_passes.c (runs passes).
+/* compiled.h: the inside of a plan, shared by compile.c (makes one), fusion.c (finds what is computed together),
+ * arena.c (places memory), execute.c (shares instructions out between threads) and plan_passes.c (runs passes).
  *
  * Values are numbered from 0, the model's input; value n + 1 is the output of node n. Time runs 0 (input written),
  * 1 … U (fused ops forward), U + 1 (loss), U + 2 … 2U + 1 (fused ops backward, last first).
@@ -27,8 +27,8 @@ typedef struct cn__fused_op {
     size_t first_instruction, end_instruction; /* in the plan's forward list */
 } cn__fused_op;
 
-/* A stage of a fused op; or, stage NULL, the border of the map `to`, which no layer writes: its interior is first copied
- * from `from`, if that is not NULL. */
+/* A stage of a fused op; or, stage NULL, the border of the map `to`, which no layer writes: its interior is first
+ * copied from `from`, if that is not NULL. */
 typedef struct cn__instruction {
     const cn__stage *stage;
     const cn__op *op;
@@ -52,7 +52,7 @@ struct cn__plan {
     cn__fused_op *fused_ops;
     int32_t fused_op_count;
     cn__fmap *values, *gradients; /* by value; data NULL: fused away or not wanted */
-    void **tensors;               /* by slot: what the layers read, the model's own memory or a part of `copies` */
+    void **tensors; /* by place in the model: what the layers read, the model's own memory or a part of `copies` */
     char *copies;                 /* NULL: none */
     cn__instructions prepare, forward, backward;
     bool serial;   /* all instructions are */

@@ -1,14 +1,15 @@
 /* execute.c: a plan as lists of instructions, and how they are shared out. A thread takes a block through all local
- * instructions up to the next global one, so that what one leaves is in its cache for the next, and threads wait for each other only
- * where the mathematics does. With fewer blocks than threads, or an odd number, each instruction is shared out by itself. */
+ * instructions up to the next global one, so that what one leaves is in its cache for the next, and threads wait for
+ * each other only where the mathematics does. With fewer blocks than threads, or an odd number, each instruction is
+ * shared out by itself. */
 #include "plan/compiled.h"
 #include <stdatomic.h>
 
 #define MANY 4 /* blocks for each thread: from here on it does not matter that shares are uneven */
 
 /* What a small batch does not wake another thread for: less than this. */
-#define BRIEF_FLOATS   (1 << 17) /* of a map */
-#define BRIEF_PRODUCTS (1 << 24) /* multiply-adds of a pass */
+#define MIN_FLOATS   (1 << 17) /* of an fmap */
+#define MIN_PRODUCTS (1 << 24) /* multiply-adds of a pass */
 
 /* ---- one instruction ---- */
 
@@ -183,12 +184,12 @@ static bool brief_pass(const cn__plan *plan) {
         int64_t more = cn__impl_multiply_adds(plan->fused_ops[u].impl, node->layer, in, node->shape);
         products = cn__add_capped(products, more);
     }
-    return plan->options.small_batch && products < BRIEF_PRODUCTS;
+    return plan->options.small_batch && products < MIN_PRODUCTS;
 }
 
 static bool brief_map(const cn__plan *plan, const cn__fmap *map) {
     size_t floats = map->channel * (size_t)map->shape.channels;
-    return plan->serial || (plan->options.small_batch && floats < BRIEF_FLOATS);
+    return plan->serial || (plan->options.small_batch && floats < MIN_FLOATS);
 }
 
 static cn_status add(cn__plan *plan, cn__instructions *instructions, cn__instruction instruction) {

@@ -111,7 +111,8 @@ static bool takes_what_follows(const cn_layer *layer) {
            what == CN__KIND_RELU;
 }
 
-/* `inside` marks the nodes that earlier fused ops have absorbed: of two norms that meet in an add, the first takes it. */
+/* `inside` marks the nodes that earlier fused ops have absorbed: of two norms that meet in an add, the first takes it.
+ */
 static void find_fused_op(const cn__plan *plan, const bool *inside, int32_t node, cn__fused_op *fused) {
     const cn_model *model = plan->model;
     fused->head = fused->last = node;

@@ -1,7 +1,7 @@
 /* inference.c: images through a model without a backward pass. Each thread has a plan of one block, and takes one block
  * after another through all layers while its activations are in the cache; the plans share packed weights. A block is
- * 16 images in the lanes, or one image with channels in the lanes. Where the images of a batch depend on each other, one
- * plan takes all of its blocks together. */
+ * 16 images in the lanes, or one image with channels in the lanes. Where the images of a batch depend on each other,
+ * one plan takes all of its blocks together. */
 #include "plan/plan.h"
 
 struct cn__inference {

@@ -70,7 +70,8 @@ static void exchange(const cn__average *average, size_t count, float *ours, floa
 
 /* ---- use ---- */
 
-/* After n steps; a short average at first, since until 1 / (1 - decay) steps are done a long one is mostly the start. */
+/* After n steps; a short average at first, since until 1 / (1 - decay) steps are done a long one is mostly the start.
+ */
 static float decay_after(const cn__average *average, int64_t n) {
     float start = (float)((1.0 + (double)n) / (10.0 + (double)n));
     return average->warmup && start < average->decay ? start : average->decay;

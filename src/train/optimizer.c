@@ -156,8 +156,8 @@ static void add_matrix(cn_optimizer *o, size_t first, const cn_tensor *value) {
     o->matrices[o->matrix_count++] = (matrix){first, {outputs, (size_t)value->count / outputs}, NULL};
 }
 
-static bool is_weight(const cn__model_tensor *slot) {
-    return slot->parameter && slot->value.dims > 1;
+static bool is_weight(const cn__model_tensor *entry) {
+    return entry->parameter && entry->value.dims > 1;
 }
 
 /* The output layer's: the last. */
@@ -172,14 +172,14 @@ static void sort_out(cn_optimizer *o) {
     const cn_model *model = o->model;
     size_t first = 0, output = output_weight(model);
     for (size_t i = 0; i < model->tensor_count; i++) {
-        const cn__model_tensor *slot = &model->tensors[i];
-        size_t end = first + cn__whole_lines((size_t)slot->value.count);
-        if (!slot->parameter)
+        const cn__model_tensor *entry = &model->tensors[i];
+        size_t end = first + cn__whole_lines((size_t)entry->value.count);
+        if (!entry->parameter)
             continue;
-        if (is_weight(slot) && o->kind->takes_matrices && i != output)
-            add_matrix(o, first, &slot->value);
+        if (is_weight(entry) && o->kind->takes_matrices && i != output)
+            add_matrix(o, first, &entry->value);
         else
-            cut(o, first, end, is_weight(slot) || !o->options.decay_weights_only);
+            cut(o, first, end, is_weight(entry) || !o->options.decay_weights_only);
         first = end;
     }
 }

@@ -1,9 +1,9 @@
 /* simd.h: the one vector type that kernels are written with, as wide as the instruction set's registers.
  *
  * Files in this folder are compiled once per instruction set, with CN__ISA set to its cn_isa number and the compiler
- * flags that go with it. A line of 16 images is CN__VECTORS_PER_LINE vectors. Arithmetic operators are the compiler's own; fused
- * multiply-add is always written out as vf_fma (the build forbids contraction), so that every instruction set that
- * has it computes the same bits.
+ * flags that go with it. A line of 16 images is CN__VECTORS_PER_LINE vectors. Arithmetic operators are the compiler's
+ * own; fused multiply-add is always written out as vf_fma (the build forbids contraction), so that every instruction
+ * set that has it computes the same bits.
  */
 #ifndef CN_SIMD_H
 #define CN_SIMD_H

@@ -1,10 +1,10 @@
 /* norm.h: what batch_norm.c and group_norm.c share: one struct, the passes over planes, and how these find what the
  * statistics came to.
  *
- * Both work in three stages. Each plane is read and leaves two lines of 16 sums, one for each lane: forward a lane's mean
- * and m2 = Σ (x - mean)², backward Σ dz and Σ dz·x̂. Then each *cell*, the planes that share a mean and variance (a
- * channel of all blocks, or a group of a block), is finalized from its sums: forward it gets center = mean and inv = 1 /
- * sqrt(variance + eps), backward b and c of dx = inv · (weight·dz + b·(x - center) + c). With these each plane is
+ * Both work in three stages. Each plane is read and leaves two lines of 16 sums, one for each lane: forward a lane's
+ * mean and m2 = Σ (x - mean)², backward Σ dz and Σ dz·x̂. Then each *cell*, the planes that share a mean and variance (a
+ * channel of all blocks, or a group of a block), is finalized from its sums: forward it gets center = mean and
+ * inv = 1 / sqrt(variance + eps), backward b and c of dx = inv · (weight·dz + b·(x - center) + c). With these each plane is
  * normalised, or its gradient computed.
  */
 #ifndef CN_NORM_H

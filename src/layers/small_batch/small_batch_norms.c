@@ -1,5 +1,5 @@
-/* small_batch_norms.c: norms with channels in the lanes. Every lane has its own factors, so a plane is normalised in one
- * sweep: y = relu((x - center) · scale + shift + skip). Batch norm knows them beforehand; group norm measures the
+/* small_batch_norms.c: norms with channels in the lanes. Every lane has its own factors, so a plane is normalised in
+ * one sweep: y = relu((x - center) · scale + shift + skip). Batch norm knows them beforehand; group norm measures the
  * image: a plane leaves the mean and m2 = Σ (x - mean)² of its lanes, then each group of channels finalizes its own. */
 #include "layers/small_batch/small_batch.h"
 #include "layers/norm/norm.h"
