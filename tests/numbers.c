@@ -1,6 +1,6 @@
 /* numbers.c: reads text files of numbers; a formula that gives the same numbers in C and in Python. */
 #include "numbers.h"
-#include <check.h>
+#include "testing.h"
 
 FILE *numbers_open(const char *name) {
     char path[200];

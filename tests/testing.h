@@ -3,6 +3,9 @@
 #define TESTING_H
 
 #include <check.h>
+/* For each assertion that holds Check writes where it stands into a file, to tell after which one a test crashed: more
+ * than half of the time of suites that assert in loops. Sanitizers and debuggers tell that better. */
+#define _mark_point(file, line) ((void)0)
 #include <convnet.h>
 #include <stdbool.h>
 #include <string.h>
