@@ -585,9 +585,17 @@ CN_API cn_status cn_model_forward(cn_model *model, int training, const cn_tensor
 CN_API cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_tensor *grad_input);
 
 /* ------------------------------------------------------------------------------------------ */
-/* Data sets: labelled images, how they are normalised and augmented                          */
+/* Data sets: images and what a model is to make of them, normalised and augmented            */
 
 typedef struct cn_dataset cn_dataset;
+
+/* What a model is to make of an image. */
+typedef enum cn_target_kind {
+    CN_TARGET_CLASS = 0,  /* one class */
+    CN_TARGET_VECTOR = 1, /* numbers: regression, key points, several labels */
+    CN_TARGET_MASK = 2,   /* a class a pixel */
+    CN_TARGET_IMAGE = 3   /* another image */
+} cn_target_kind;
 
 typedef enum cn_split {
     CN_SPLIT_TRAIN = 0,

@@ -68,7 +68,7 @@ START_TEST(lanes_hold_what_batches_hold) {
         int64_t label;
         for (int j = 0; j < ARRAYS_CHANNELS * CHANNEL; j++)
             lanes[j] = -77.0f;
-        ck_ok(cn__dataset_fetch(a.set, i, &how, scratch, lanes + lane, ROW, CHANNEL, &label));
+        ck_ok(cn__dataset_fetch(a.set, i, &how, scratch, lanes + lane, ROW, CHANNEL, &(cn__target_place){&label}));
         ck_assert_int_eq(label, i % ARRAYS_CLASSES);
         for (int j = 0; j < ARRAYS_CHANNELS * CHANNEL; j++) {
             int c = j / CHANNEL, y = j % CHANNEL / ROW, x = j % CHANNEL % ROW / CN__LANES;

@@ -27,7 +27,7 @@ static int32_t find_class(const cn_model *model, int64_t classes, const char *na
 
 static cn_status match_by_name(const cn_dataset *dataset, const cn_model *model, int64_t classes, int32_t *labels) {
     char text[MAX_LIST];
-    for (int64_t k = 0; k < dataset->classes; k++) {
+    for (int64_t k = 0; k < dataset->target.classes; k++) {
         labels[k] = find_class(model, classes, dataset->class_names[k]);
         if (labels[k] < 0)
             return cn__error(CN_ERR_DATA, "class '%s' of the data is none of the %lld of the model: %s",
@@ -51,9 +51,9 @@ static bool knows_numbers_only(const cn_model *model, int64_t names) {
 static cn_status match_by_number(const cn_dataset *dataset, const cn_model *model, int64_t outputs, int32_t *labels) {
     char text[MAX_LIST];
     bool named = !knows_numbers_only(model, cn_model_class_count(model));
-    if (dataset->classes != outputs)
+    if (dataset->target.classes != outputs)
         return cn__error(CN_ERR_DATA, "the data has %lld classes, the model tells %lld apart",
-                         (long long)dataset->classes, (long long)outputs);
+                         (long long)dataset->target.classes, (long long)outputs);
     if (named)
         cn__log(dataset->ctx, CN_LOG_WARNING,
                 "the data's classes have no names; they are taken as the model's, in order: %s",
@@ -61,7 +61,7 @@ static cn_status match_by_number(const cn_dataset *dataset, const cn_model *mode
     else if (dataset->named)
         cn__log(dataset->ctx, CN_LOG_WARNING,
                 "the model's classes have no names; its outputs are taken as the data's, in order");
-    for (int32_t k = 0; k < dataset->classes; k++)
+    for (int32_t k = 0; k < dataset->target.classes; k++)
         labels[k] = k;
     return CN_OK;
 }
@@ -83,12 +83,12 @@ static cn_status relabel(cn_dataset *view, const cn_model *model, int64_t output
     for (int64_t k = 0; names && k < outputs; k++) {
         names[k] = cn_model_class_name(model, k);
         if (!names[k])
-            names[k] = k < view->classes ? view->class_names[k] : "?";
+            names[k] = k < view->target.classes ? view->class_names[k] : "?";
     }
     cn_status status = CN_ERR_MEMORY;
-    view->classes = outputs;
+    view->target.classes = outputs;
     if (names && own)
-        status = cn_dataset_set_class_names(view, view->classes, names);
+        status = cn_dataset_set_class_names(view, view->target.classes, names);
     cn__free(ctx, names);
     if (status != CN_OK) {
         cn__free(ctx, own);
@@ -123,7 +123,7 @@ cn_status cn_dataset_match_classes(const cn_dataset *dataset, const cn_model *mo
     CN__REQUIRE(dataset);
     CN__REQUIRE(model);
     cn_model_output_shape(model, shape);
-    int32_t *labels = cn__alloc(dataset->ctx, (size_t)dataset->classes, sizeof *labels);
+    int32_t *labels = cn__alloc(dataset->ctx, (size_t)dataset->target.classes, sizeof *labels);
     if (!labels)
         return cn__no_memory("labels");
     cn_status status = match(dataset, model, shape[0], labels);

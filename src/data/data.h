@@ -34,13 +34,33 @@ typedef struct cn__fetch {
     const float *levels; /* what 8-bit pixels become, instead of what the data set says; NULL: as it says */
 } cn__fetch;
 
+/* What a data set wants a model to give: target i belongs to the model's output i. */
+typedef struct cn__target_spec {
+    cn_target_kind kind;
+    int64_t classes;      /* of a class or a mask */
+    int64_t ignore_index; /* of a mask: pixels of this value count for nothing */
+    cn__shape shape;      /* class: 1×1×1; vector: K×1×1; mask: 1×H×W; image: C×H×W */
+} cn__target_spec;
+
+int cn__dataset_target_count(const cn_dataset *dataset);
+/* Valid as long as the data set is. */
+const cn__target_spec *cn__dataset_target(const cn_dataset *dataset, int index);
+
+/* Where one image's target goes, row by row, channel by channel: a class or a mask's into `classes`, the others' into
+ * `values`. */
+typedef union cn__target_place {
+    int64_t *classes;
+    float *values;
+} cn__target_place;
+
 /* Bytes of scratch memory that one call of cn__dataset_fetch needs (aligned to CN__ALIGN; a multiple of it). */
 size_t cn__dataset_scratch(const cn_dataset *dataset);
 
 /* Writes image `index`, augmented and normalised, into lane memory: pixel (c, y, x) at
- * out[c · channel + y · row + x · CN__LANES]. Thread-safe (each call its own scratch). CN_ERR_IO, CN_ERR_DATA. */
+ * out[c · channel + y · row + x · CN__LANES], and each of its targets to its place, changed as the image is.
+ * Thread-safe (each call its own scratch). CN_ERR_IO, CN_ERR_DATA. */
 cn_status cn__dataset_fetch(const cn_dataset *dataset, int64_t index, const cn__fetch *fetch, void *scratch, float *out,
-                            size_t row, size_t channel, int64_t *label);
+                            size_t row, size_t channel, const cn__target_place *targets);
 
 cn_context *cn__dataset_context(const cn_dataset *dataset);
 

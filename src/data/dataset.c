@@ -89,9 +89,9 @@ static char **number_names(cn_context *ctx, int64_t classes) {
 cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const char *const *names) {
     CN__REQUIRE(dataset);
     CN__REQUIRE(names);
-    if (classes != dataset->classes)
+    if (classes != dataset->target.classes)
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: %lld names for %lld classes", (long long)classes,
-                         (long long)dataset->classes);
+                         (long long)dataset->target.classes);
     for (int64_t i = 0; i < classes; i++)
         if (!names[i])
             return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: name %lld is NULL", (long long)i);
@@ -105,7 +105,7 @@ cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const
 }
 
 const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label) {
-    return dataset && label >= 0 && label < dataset->classes ? dataset->class_names[label] : NULL;
+    return dataset && label >= 0 && label < dataset->target.classes ? dataset->class_names[label] : NULL;
 }
 
 /* ---- normalisation ---- */
@@ -165,6 +165,10 @@ bool cn__dataset_is_8bit(const cn_dataset *dataset) {
 
 /* ---- making and freeing ---- */
 
+static cn__target_spec class_of(int64_t classes) {
+    return (cn__target_spec){.kind = CN_TARGET_CLASS, .classes = classes, .shape = {1, 1, 1}};
+}
+
 /* A handle with room for all it needs, and the classes of `parent` if that is not NULL; it takes over one ownership of
  * `images`. */
 static cn_status make(cn__images *images, const cn_dataset *parent, cn_dataset **dataset) {
@@ -179,10 +183,10 @@ static cn_status make(cn__images *images, const cn_dataset *parent, cn_dataset *
     made->images = images;
     made->count = images->count;
     made->augmentation = (cn_augmentation)CN_AUGMENTATION_INIT;
-    made->classes = parent ? parent->classes : images->classes;
+    made->target = parent ? parent->target : class_of(images->classes);
     made->named = parent && parent->named;
-    made->class_names = parent ? cn__texts_copy(ctx, made->classes, (const char *const *)parent->class_names)
-                               : number_names(ctx, made->classes);
+    made->class_names = parent ? cn__texts_copy(ctx, made->target.classes, (const char *const *)parent->class_names)
+                               : number_names(ctx, made->target.classes);
     made->mean = cn__alloc(ctx, channels, sizeof *made->mean);
     made->std = cn__alloc(ctx, channels, sizeof *made->std);
     if (!images->floats)
@@ -256,7 +260,16 @@ int64_t cn_dataset_count(const cn_dataset *dataset) {
 }
 
 int64_t cn_dataset_classes(const cn_dataset *dataset) {
-    return dataset ? dataset->classes : 0;
+    return dataset ? dataset->target.classes : 0;
+}
+
+int cn__dataset_target_count(const cn_dataset *dataset) {
+    (void)dataset;
+    return 1;
+}
+
+const cn__target_spec *cn__dataset_target(const cn_dataset *dataset, int index) {
+    return index == 0 ? &dataset->target : NULL;
 }
 
 cn_status cn__dataset_locate(const cn_dataset *dataset, int64_t index, int64_t *at) {

@@ -27,8 +27,8 @@ struct cn_dataset {
     cn_context *ctx;
     cn__images *images;
     int64_t count;
-    int64_t *indices; /* of a view: which images, in which order; NULL: all */
-    int64_t classes;
+    int64_t *indices;             /* of a view: which images, in which order; NULL: all */
+    cn__target_spec target;       /* a class */
     int32_t *labels;              /* what becomes of each label of the images; NULL: they stay */
     char **class_names;           /* one block of memory, texts included */
     bool named;                   /* somebody gave those names; else they are numbers */

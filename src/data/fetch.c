@@ -7,13 +7,13 @@ static cn__shape extent_of(const cn__images *images) {
 }
 
 /* Where a normalised image goes: its first pixel and the floats from one pixel, row and channel to the next. */
-typedef struct target {
+typedef struct place {
     float *out;
     ptrdiff_t pixel, row, channel;
-} target;
+} place;
 
-static target mirrored(target to, int width) {
-    return (target){to.out + (width - 1) * to.pixel, -to.pixel, to.row, to.channel};
+static place mirrored(place to, int width) {
+    return (place){to.out + (width - 1) * to.pixel, -to.pixel, to.row, to.channel};
 }
 
 static size_t source_bytes(const cn__images *images) {
@@ -54,7 +54,7 @@ static cn_status own_label(const cn_dataset *dataset, int64_t at, int64_t *label
 
 /* ---- normalisation on the way into place ---- */
 
-static void place_bytes(const cn_dataset *dataset, const uint8_t *pixels, const cn__fetch *how, target to) {
+static void place_bytes(const cn_dataset *dataset, const uint8_t *pixels, const cn__fetch *how, place to) {
     cn__shape shape = extent_of(dataset->images);
     const cn__variant *variant = &how->variant;
     const float *levels = how->levels ? how->levels : dataset->levels;
@@ -67,7 +67,7 @@ static void place_bytes(const cn_dataset *dataset, const uint8_t *pixels, const 
         }
 }
 
-static void place_floats(const cn_dataset *dataset, const float *pixels, const cn__variant *variant, target to) {
+static void place_floats(const cn_dataset *dataset, const float *pixels, const cn__variant *variant, place to) {
     cn__shape shape = extent_of(dataset->images);
     for (int c = 0; c < shape.channels; c++, pixels += shape.height * shape.width)
         for (int y = 0; y < shape.height; y++) {
@@ -90,7 +90,7 @@ static bool turn_to_flip(const cn__fetch *how, int64_t index) {
 }
 
 /* 0 after normalisation: the mean colour. */
-static void clear(cn__hole hole, int channels, target to) {
+static void clear(cn__hole hole, int channels, place to) {
     for (int c = 0; c < channels; c++)
         for (int y = hole.top; y < hole.bottom; y++) {
             float *row = to.out + c * to.channel + y * to.row;
@@ -99,7 +99,7 @@ static void clear(cn__hole hole, int channels, target to) {
         }
 }
 
-static cn_status fetch(const cn_dataset *dataset, int64_t index, const cn__fetch *how, uint8_t *scratch, target to,
+static cn_status fetch(const cn_dataset *dataset, int64_t index, const cn__fetch *how, uint8_t *scratch, place to,
                        int64_t *label) {
     const cn__images *images = dataset->images;
     const uint8_t *pixels = NULL;
@@ -127,8 +127,9 @@ static cn_status fetch(const cn_dataset *dataset, int64_t index, const cn__fetch
 }
 
 cn_status cn__dataset_fetch(const cn_dataset *dataset, int64_t index, const cn__fetch *how, void *scratch, float *out,
-                            size_t row, size_t channel, int64_t *label) {
-    return fetch(dataset, index, how, scratch, (target){out, CN__LANES, (ptrdiff_t)row, (ptrdiff_t)channel}, label);
+                            size_t row, size_t channel, const cn__target_place *targets) {
+    place to = {out, CN__LANES, (ptrdiff_t)row, (ptrdiff_t)channel};
+    return fetch(dataset, index, how, scratch, to, targets[0].classes);
 }
 
 /* ---- one stored image ---- */
@@ -205,7 +206,7 @@ typedef struct batch {
 static cn_status fetch_one(const batch *b, int64_t i, uint8_t *scratch) {
     const cn__images *images = b->dataset->images;
     ptrdiff_t width = images->width, plane = images->height * width;
-    target to = {b->images + (size_t)i * cn__image_values(images), 1, width, plane};
+    place to = {b->images + (size_t)i * cn__image_values(images), 1, width, plane};
     int64_t label = 0;
     CN__TRY(fetch(b->dataset, b->indices[i], &b->how, scratch, to, &label));
     if (b->labels)

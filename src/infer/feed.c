@@ -134,9 +134,9 @@ static void fetch_lane(const batch *b, size_t i, const cn__fmap *map, float *lan
     }
     int64_t index = b->order ? b->order[b->first + (int64_t)i] : b->first + (int64_t)i;
     char *scratch = feed->scratch + i * feed->slot_bytes;
+    cn__target_place target = {.classes = &feed->label[i]};
     feed->place[i] = (uint32_t)index;
-    feed->status[i] =
-        cn__dataset_fetch(feed->data, index, b->how, scratch, lane, map->row, map->channel, &feed->label[i]);
+    feed->status[i] = cn__dataset_fetch(feed->data, index, b->how, scratch, lane, map->row, map->channel, &target);
     if (feed->status[i] != CN_OK)
         snprintf(scratch, MESSAGE_BYTES, "%s", cn_last_error());
 }
