@@ -364,16 +364,38 @@ CN_API void cn_norm_options_init(cn_norm_options *options, size_t size);
 CN_API cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channels, const cn_norm_options *options,
                              cn_layer **layer);
 
-/* Element by element, as PyTorch's ReLU, LeakyReLU, Sigmoid, Tanh, SiLU, Hardswish and ELU: max(x, 0); x, below 0
- * negative_slope · x; 1 / (1 + e^-x); tanh x; x / (1 + e^-x); x · min(max(x + 3, 0), 6) / 6 (Howard et al. 2019); x,
- * below 0 alpha · (e^x - 1) (Clevert et al. 2016). CN_ERR_ARGUMENT unless the parameter is finite. */
+/* Element by element, as PyTorch's layers of these names:
+ *
+ *   ReLU         max(x, 0)
+ *   LeakyReLU    x, below 0 negative_slope · x
+ *   ELU          x, below 0 alpha · (e^x - 1) (Clevert et al. 2016)
+ *   Sigmoid      1 / (1 + e^-x)
+ *   Tanh         tanh x
+ *   SiLU         x / (1 + e^-x)
+ *   Mish         x · tanh(log(1 + e^x)) (Misra 2020)
+ *   Softplus     log(1 + e^(beta · x)) / beta, and x where beta · x is above threshold
+ *   Hardtanh     x, at least min_val and at most max_val
+ *   ReLU6        x, at least 0 and at most 6
+ *   Hardsigmoid  min(max(x + 3, 0), 6) / 6
+ *   Hardswish    x · min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)
+ *
+ * CN_ERR_ARGUMENT unless parameters are finite, min_val is below max_val, and beta above 0. */
 CN_API cn_status cn_relu_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_leaky_relu_new(cn_context *context, float negative_slope, cn_layer **layer);
+CN_API cn_status cn_elu_new(cn_context *context, float alpha, cn_layer **layer);
 CN_API cn_status cn_sigmoid_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_tanh_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_silu_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_mish_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_softplus_new(cn_context *context, float beta, float threshold, cn_layer **layer);
+CN_API cn_status cn_hardtanh_new(cn_context *context, float min_val, float max_val, cn_layer **layer);
+CN_API cn_status cn_relu6_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_hardsigmoid_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_hardswish_new(cn_context *context, cn_layer **layer);
-CN_API cn_status cn_elu_new(cn_context *context, float alpha, cn_layer **layer);
+
+/* x, below 0 weight · x (torch.nn.PReLU; He et al. 2015). Parameter: weight [num_parameters], one for all channels or
+ * one for each; it starts at 0.25. */
+CN_API cn_status cn_prelu_new(cn_context *context, int num_parameters, cn_layer **layer);
 
 /* x Φ(x) with the error function (CN_GELU_EXACT) or torch's tanh approximation (Hendrycks & Gimpel 2016). */
 typedef enum cn_gelu_kind { CN_GELU_EXACT = 0, CN_GELU_TANH = 1 } cn_gelu_kind;
@@ -406,9 +428,36 @@ CN_API cn_status cn_avg_pool2d_new(cn_context *context, int kernel_height, int k
 /* torch.nn.AdaptiveAvgPool2d: to output_height × output_width; 1 × 1 is global average pooling. */
 CN_API cn_status cn_adaptive_avg_pool2d_new(cn_context *context, int output_height, int output_width, cn_layer **layer);
 
-/* [N, C, H, W] to [N, C·H·W]; the sum of two or more inputs of one shape (a skip). */
-CN_API cn_status cn_flatten_new(cn_context *context, cn_layer **layer);
+/* The sum of two or more inputs of one shape (a skip). */
 CN_API cn_status cn_add_new(cn_context *context, cn_layer **layer);
+
+/* Two or more inputs of one height and width, their channels one after the other (torch.cat over dimension 1). */
+CN_API cn_status cn_concat_new(cn_context *context, cn_layer **layer);
+
+/* Its input as it is (torch.nn.Identity), in most places at no cost. */
+CN_API cn_status cn_identity_new(cn_context *context, cn_layer **layer);
+
+/* The same values in the same order: [N, C, H, W] to [N, C·H·W] (torch.nn.Flatten); to [N, channels, height, width]
+ * (of flat features torch.nn.Unflatten over dimension 1, else torch.reshape), where one of the three may be -1: what the
+ * others leave. CN_ERR_SHAPE, as the layer joins a model: not as many values. */
+CN_API cn_status cn_flatten_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_reshape_new(cn_context *context, int channels, int height, int width, cn_layer **layer);
+
+/* torch.nn.PixelShuffle (Shi et al. 2016): [N, C·r², H, W] to [N, C, H·r, W·r], channel c·r² + i·r + j giving the pixels
+ * of rows i, i + r, … and columns j, j + r, …; and PixelUnshuffle, the way back. */
+CN_API cn_status cn_pixel_shuffle_new(cn_context *context, int upscale_factor, cn_layer **layer);
+CN_API cn_status cn_pixel_unshuffle_new(cn_context *context, int downscale_factor, cn_layer **layer);
+
+/* torch.nn.ChannelShuffle (Zhang et al. 2018): of `groups` groups of channels the first of each, then the second of
+ * each, and so on. */
+CN_API cn_status cn_channel_shuffle_new(cn_context *context, int groups, cn_layer **layer);
+
+/* Columns left and right, rows above and below: `padding` is left, right, top, bottom, as in torch.nn.functional.pad.
+ * With CN_PADDING_ZEROS they hold `value` (torch.nn.ZeroPad2d, ConstantPad2d), and negative ones cut off instead; the
+ * other modes repeat pixels (ReplicationPad2d, ReflectionPad2d, CircularPad2d), and `value` is 0. CN_ERR_SHAPE, as the
+ * layer joins a model: nothing is left, or a border repeats more than there is (see cn_padding_mode). */
+CN_API cn_status cn_pad2d_new(cn_context *context, const int padding[4], cn_padding_mode mode, float value,
+                              cn_layer **layer);
 
 /* Over the channels (dimension 1): e^x / Σ e^x and its logarithm. */
 CN_API cn_status cn_softmax_new(cn_context *context, cn_layer **layer);

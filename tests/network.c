@@ -13,17 +13,20 @@ static const char *const modes[] = {"zeros", "replicate", "reflect", "circular"}
 
 typedef struct option {
     const char *name;
-    enum { INT, PAIR, REAL, MODE } kind;
+    enum { INT, PAIR, TRIPLE, FOUR, REAL, MODE } kind;
     size_t offset;
 } option;
 
 #define OPTION(name, kind)                                                                                             \
     { #name, kind, offsetof(net_layer, name) }
 static const option options[] = {
-    OPTION(kernel, PAIR), OPTION(stride, PAIR), OPTION(padding, PAIR), OPTION(dilation, PAIR), OPTION(out, PAIR),
-    OPTION(groups, INT),  OPTION(bias, INT),    OPTION(mode, MODE),    OPTION(affine, INT),    OPTION(running, INT),
-    OPTION(ceil, INT),    OPTION(divisor, INT), OPTION(eps, REAL),     OPTION(momentum, REAL), OPTION(include_pad, INT),
-    OPTION(slope, REAL),  OPTION(p, REAL),    OPTION(alpha, REAL),
+    OPTION(kernel, PAIR), OPTION(stride, PAIR),    OPTION(padding, PAIR),    OPTION(dilation, PAIR),
+    OPTION(out, PAIR),    OPTION(groups, INT),     OPTION(bias, INT),        OPTION(mode, MODE),
+    OPTION(affine, INT),  OPTION(running, INT),    OPTION(ceil, INT),        OPTION(divisor, INT),
+    OPTION(eps, REAL),    OPTION(momentum, REAL),  OPTION(include_pad, INT), OPTION(slope, REAL),
+    OPTION(p, REAL),      OPTION(alpha, REAL),     OPTION(min_val, REAL),    OPTION(max_val, REAL),
+    OPTION(beta, REAL),   OPTION(threshold, REAL), OPTION(value, REAL),      OPTION(to, TRIPLE),
+    OPTION(factor, INT),  OPTION(pad, FOUR),       OPTION(weights, INT),
 };
 
 static int find(const char *const *names, size_t count, const char *name) {
@@ -36,6 +39,15 @@ static int find(const char *const *names, size_t count, const char *name) {
 
 /* ---- reading ---- */
 
+/* "3x-1x5"; those that are missing are as the one before. */
+static void read_integers(int *to, int count, const char *text) {
+    for (int i = 0; i < count; i++) {
+        char *end;
+        to[i] = (int)strtol(text, &end, 10);
+        text = *end == 'x' ? end + 1 : text;
+    }
+}
+
 static void set_option(net_layer *layer, const char *name, const char *value) {
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         void *at = (char *)layer + options[i].offset;
@@ -46,11 +58,7 @@ static void set_option(net_layer *layer, const char *name, const char *value) {
         } else if (options[i].kind == MODE) {
             *(int *)at = find(modes, 4, value);
         } else {
-            char *end;
-            int *pair = at;
-            pair[0] = (int)strtol(value, &end, 10);
-            if (options[i].kind == PAIR)
-                pair[1] = *end == 'x' ? (int)strtol(end + 1, NULL, 10) : pair[0];
+            read_integers(at, options[i].kind + 1, value);
         }
         return;
     }
@@ -97,7 +105,12 @@ static void read_layer(network *net, char *text) {
                          .momentum = 0.1,
                          .slope = 0.01,
                          .p = 0.5,
-                         .alpha = 1.0};
+                         .alpha = 1.0,
+                         .min_val = -1.0,
+                         .max_val = 1.0,
+                         .beta = 1.0,
+                         .threshold = 20.0,
+                         .weights = 1};
     char *rest, *word = strtok_r(text, " ", &rest);
     layer->kind = (net_kind)find(kinds, NET_KINDS, word);
     if (layer->kind == NET_GROUP_NORM)
@@ -158,6 +171,46 @@ static int windows_meet_image(const net_layer *l, net_shape in) {
     return 1;
 }
 
+static int infer_concat(const network *net, net_layer *l) {
+    for (int i = 1; i < l->inputs; i++) {
+        net_shape other = net->layer[l->input[i]].shape;
+        if (other.height != l->shape.height || other.width != l->shape.width)
+            return -1;
+        l->shape.channels += other.channels;
+    }
+    return l->inputs < 2 ? -1 : 0;
+}
+
+static int infer_reshape(net_layer *l, net_shape in) {
+    int values = (int)net_size(in), known = 1, to[3];
+    for (int i = 0; i < 3; i++)
+        known *= l->to[i] > 0 ? l->to[i] : 1;
+    for (int i = 0; i < 3; i++)
+        to[i] = l->to[i] > 0 ? l->to[i] : values / known;
+    l->shape = (net_shape){to[0], to[1], to[2]};
+    return (int)net_size(l->shape) == values ? 0 : -1;
+}
+
+static int infer_shuffle(net_layer *l, net_shape in) {
+    int r = l->factor, square = r * r;
+    if (l->kind == NET_PIXEL_SHUFFLE) {
+        l->shape = (net_shape){in.channels / square, in.height * r, in.width * r};
+        return in.channels % square ? -1 : 0;
+    }
+    l->shape = (net_shape){in.channels * square, in.height / r, in.width / r};
+    return in.height % r || in.width % r ? -1 : 0;
+}
+
+static int infer_pad(net_layer *l, net_shape in) {
+    int size[2] = {in.width, in.height};
+    for (int i = 0; i < 4; i++)
+        if (-l->pad[i] >= size[i / 2] || (l->mode == CN_PADDING_REFLECT && l->pad[i] >= size[i / 2]) ||
+            (l->mode == CN_PADDING_CIRCULAR && l->pad[i] > size[i / 2]))
+            return -1;
+    l->shape = (net_shape){in.channels, in.height + l->pad[2] + l->pad[3], in.width + l->pad[0] + l->pad[1]};
+    return 0;
+}
+
 static int infer(const network *net, net_layer *l) {
     net_shape in = net->layer[l->input[0]].shape;
     l->shape = in;
@@ -197,6 +250,21 @@ static int infer(const network *net, net_layer *l) {
         if (net->training && net->batch * in.height * in.width < 2)
             return -1;
         break;
+    case NET_CONCAT:
+        return infer_concat(net, l);
+    case NET_RESHAPE:
+        return infer_reshape(l, in);
+    case NET_PIXEL_SHUFFLE:
+    case NET_PIXEL_UNSHUFFLE:
+        return infer_shuffle(l, in);
+    case NET_CHANNEL_SHUFFLE:
+        return in.channels % l->groups ? -1 : 0;
+    case NET_PAD:
+        if (infer_pad(l, in) != 0)
+            return -1;
+        break;
+    case NET_PRELU:
+        return l->weights != 1 && l->weights != in.channels ? -1 : 0;
     default:
         break;
     }
@@ -233,6 +301,8 @@ static void find_tensors(network *net, net_layer *l) {
             add_tensor(net, NET_TRACKED, "num_batches_tracked", 1);
         }
     }
+    if (l->kind == NET_PRELU)
+        add_tensor(net, NET_WEIGHT, "weight", (size_t)l->weights);
     l->tensors = net->tensors - l->first_tensor;
 }
 

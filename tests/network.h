@@ -35,7 +35,8 @@ typedef struct net_layer {
     int inputs, input[NET_MAX_INPUTS];
     int kernel[2], stride[2], padding[2], dilation[2], out[2]; /* out: channels, features, or the size it pools to */
     int groups, bias, mode, affine, running, ceil, include_pad, divisor;
-    double eps, momentum, slope, p, alpha;
+    int to[3], factor, pad[4], weights; /* to: channels, height, width; pad: left, right, top, bottom */
+    double eps, momentum, slope, p, alpha, min_val, max_val, beta, threshold, value;
     net_shape shape; /* of its output */
     int first_tensor, tensors;
 } net_layer;

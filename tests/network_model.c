@@ -57,8 +57,11 @@ static cn_status make_pool(cn_context *ctx, const net_layer *l, cn_layer **made)
 
 static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, cn_layer **made) {
     const activation *function = activation_of(l->kind);
-    if (function)
-        return function->make(ctx, function->parameter(l), made);
+    if (function) {
+        double parameter[2];
+        function->parameters(l, parameter);
+        return function->make(ctx, parameter[0], parameter[1], made);
+    }
     switch (l->kind) {
     case NET_CONV2D:
         return make_conv2d(ctx, l, channels, made);
@@ -80,6 +83,22 @@ static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, c
         return cn_flatten_new(ctx, made);
     case NET_ADD:
         return cn_add_new(ctx, made);
+    case NET_CONCAT:
+        return cn_concat_new(ctx, made);
+    case NET_IDENTITY:
+        return cn_identity_new(ctx, made);
+    case NET_RESHAPE:
+        return cn_reshape_new(ctx, l->to[0], l->to[1], l->to[2], made);
+    case NET_PIXEL_SHUFFLE:
+        return cn_pixel_shuffle_new(ctx, l->factor, made);
+    case NET_PIXEL_UNSHUFFLE:
+        return cn_pixel_unshuffle_new(ctx, l->factor, made);
+    case NET_CHANNEL_SHUFFLE:
+        return cn_channel_shuffle_new(ctx, l->groups, made);
+    case NET_PAD:
+        return cn_pad2d_new(ctx, l->pad, (cn_padding_mode)l->mode, (float)l->value, made);
+    case NET_PRELU:
+        return cn_prelu_new(ctx, l->weights, made);
     case NET_SOFTMAX:
         return cn_softmax_new(ctx, made);
     default:

@@ -110,9 +110,67 @@ static void put_activation(draft *t) {
     put(t, "%s", activation_example(&activations[place ? place - 1 : 0]).text);
 }
 
+static void put_reshape(draft *t, net_shape in) {
+    net_shape turned = {in.width, in.channels, in.height}, row = {1, 1, (int)net_size(in)};
+    switch (dice_below(t->d, 4)) {
+    case 0:
+        put(t, "reshape to=%dx%dx%d", turned.channels, turned.height, turned.width);
+        break;
+    case 1:
+        put(t, "reshape to=%dx-1x%d", in.height, in.channels);
+        break;
+    case 2:
+        put(t, "reshape to=%dx%dx%d", row.channels, row.height, row.width);
+        break;
+    default:
+        put(t, "reshape to=-1x%dx1", 1 + dice_below(t->d, 4));
+    }
+}
+
+static void put_pad(draft *t) {
+    static const char *const modes[] = {"zeros", "replicate", "reflect", "circular"};
+    int mode = dice_below(t->d, 4), least = mode == 0 ? -2 : 0;
+    put(t, "pad mode=%s pad=", modes[mode]);
+    for (int i = 0; i < 4; i++)
+        put(t, i ? "x%d" : "%d", least + dice_below(t->d, 3 - least));
+    if (mode == 0 && one_in(t->d, 2))
+        put(t, " value=-1.5");
+}
+
+/* Layers that only late seeds draw. */
+static void put_late_layer(draft *t, net_shape in) {
+    switch (dice_below(t->d, 8)) {
+    case 0:
+        put(t, "identity");
+        break;
+    case 1:
+        put_reshape(t, in);
+        break;
+    case 2:
+        put(t, "pixel_shuffle factor=%d", 1 + dice_below(t->d, 2));
+        break;
+    case 3:
+        put(t, "pixel_unshuffle factor=%d", 1 + dice_below(t->d, 3));
+        break;
+    case 4:
+        put(t, "channel_shuffle groups=%d", 1 + dice_below(t->d, in.channels));
+        break;
+    case 5:
+        put_pad(t);
+        break;
+    case 6:
+        put(t, "prelu weights=%d", one_in(t->d, 2) ? 1 : in.channels);
+        break;
+    default:
+        put(t, "concat @0 @0");
+    }
+}
+
 static void put_layer(draft *t, net_shape in) {
-    int roll = dice_below(t->d, 16);
-    if (roll < 6)
+    int roll = dice_below(t->d, t->d->seed_is_late ? 22 : 16);
+    if (roll >= 16)
+        put_late_layer(t, in);
+    else if (roll < 6)
         put_conv(t, in);
     else if (roll < 9)
         put_norm(t, in);
@@ -188,6 +246,23 @@ static void grow_sum(draft *t, double cost, network *net) {
     accept(t, before, cost, net);
 }
 
+/* All values as high and wide as the last, up to four, in any order. */
+static void grow_concat(draft *t, double cost, network *net) {
+    size_t before = t->length;
+    int last = net->layers, start = dice_below(t->d, last + 1), inputs = 0;
+    put(t, " | concat");
+    for (int i = 0; i <= last && inputs < NET_MAX_INPUTS - 1; i++) {
+        int value = (start + i) % (last + 1);
+        net_shape shape = net->layer[value].shape, wanted = net->layer[last].shape;
+        if (shape.height == wanted.height && shape.width == wanted.width) {
+            put(t, " @%d", value);
+            inputs++;
+        }
+    }
+    put(t, " @%d", last);
+    accept(t, before, cost, net);
+}
+
 /* A norm, and after it a few of what may be computed with it, in any order. */
 static void grow_block(draft *t, double cost, network *net) {
     size_t before = t->length;
@@ -245,12 +320,15 @@ void random_graph(dice *d, double cost, network *net) {
     put_header(&t, 2, in);
     ck_assert_int_eq(network_parse(net, t.text), 0);
     for (int steps = 2 + dice_below(d, 9); steps > 0 || net->layers == 0; steps--)
-        switch (dice_below(d, 4)) {
+        switch (dice_below(d, d->seed_is_late ? 5 : 4)) {
         case 0:
             grow_block(&t, cost, net);
             break;
         case 1:
             grow_sum(&t, cost, net);
+            break;
+        case 4:
+            grow_concat(&t, cost, net);
             break;
         default:
             grow_layer(&t, cost, net);

@@ -173,6 +173,54 @@ static void each_output(const net_step *s, number (*compute)(const net_step *, i
                     s->y[at(s->out, n, c, y, x)] = compute(s, n, c, y, x);
 }
 
+/* ---- values put elsewhere ---- */
+
+static number same(const net_step *s, number x) {
+    return function(s, x, of(s, x), 1.0);
+}
+
+static number concat_at(const net_step *s, int n, int c, int y, int x) {
+    int i = 0;
+    net_shape shape;
+    while (c >= (shape = s->run->net->layer[s->layer->input[i]].shape).channels) {
+        c -= shape.channels;
+        i++;
+    }
+    return same(s, s->run->value[s->layer->input[i]][at(shape, n, c, y, x)]);
+}
+
+static number pixel_shuffle_at(const net_step *s, int n, int c, int y, int x) {
+    int r = s->layer->factor;
+    return same(s, s->x[at(s->in, n, c * r * r + y % r * r + x % r, y / r, x / r)]);
+}
+
+static number pixel_unshuffle_at(const net_step *s, int n, int c, int y, int x) {
+    int r = s->layer->factor;
+    return same(s, s->x[at(s->in, n, c / (r * r), y * r + c / r % r, x * r + c % r)]);
+}
+
+static number channel_shuffle_at(const net_step *s, int n, int c, int y, int x) {
+    int groups = s->layer->groups;
+    return same(s, s->x[at(s->in, n, c % groups * (s->in.channels / groups) + c / groups, y, x)]);
+}
+
+static number pad_at(const net_step *s, int n, int c, int oy, int ox) {
+    int y = source(oy - s->layer->pad[2], s->in.height, s->layer->mode);
+    int x = source(ox - s->layer->pad[0], s->in.width, s->layer->mode);
+    if (y < 0 || x < 0)
+        return tape_number(&s->run->tape, s->layer->value);
+    return same(s, s->x[at(s->in, n, c, y, x)]);
+}
+
+static number prelu_at(const net_step *s, int n, int c, int y, int x) {
+    number from = s->x[at(s->in, n, c, y, x)], weight = tensor(s, NET_WEIGHT)[s->layer->weights == 1 ? 0 : c];
+    near_jump(s->run, fabs(of(s, from)));
+    if (of(s, from) > 0.0)
+        return same(s, from);
+    double value = product(s, from, weight);
+    return tape_number(&s->run->tape, value);
+}
+
 /* ---- norms ---- */
 
 /* The pixels that share a mean and a variance: images n0 … n1 - 1, channels c0 … c1 - 1. */
@@ -259,15 +307,17 @@ static void norm(const net_step *s) {
 /* ---- element by element ---- */
 
 static void activate(const net_step *s, const activation *f) {
-    double a = f->parameter(s->layer);
+    double p[2];
+    f->parameters(s->layer, p);
     for (size_t i = 0; i < (size_t)s->run->net->batch * net_size(s->in); i++) {
         double x = of(s, s->x[i]);
-        near_jump(s->run, f->jump(x, a));
-        s->y[i] = function(s, s->x[i], f->f(x, a), f->slope(x, a));
+        near_jump(s->run, f->jump(x, p[0], p[1]));
+        s->y[i] = function(s, s->x[i], f->f(x, p[0], p[1]), f->slope(x, p[0], p[1]));
     }
 }
 
-static void flatten(const net_step *s) {
+/* The values in their order, whatever their shape. */
+static void hand_on(const net_step *s) {
     for (size_t i = 0; i < (size_t)s->run->net->batch * net_size(s->in); i++)
         s->y[i] = function(s, s->x[i], of(s, s->x[i]), 1.0);
 }
@@ -362,7 +412,27 @@ void net_compute(const net_step *s) {
         each_output(s, adaptive_at);
         break;
     case NET_FLATTEN:
-        flatten(s);
+    case NET_RESHAPE:
+    case NET_IDENTITY:
+        hand_on(s);
+        break;
+    case NET_CONCAT:
+        each_output(s, concat_at);
+        break;
+    case NET_PIXEL_SHUFFLE:
+        each_output(s, pixel_shuffle_at);
+        break;
+    case NET_PIXEL_UNSHUFFLE:
+        each_output(s, pixel_unshuffle_at);
+        break;
+    case NET_CHANNEL_SHUFFLE:
+        each_output(s, channel_shuffle_at);
+        break;
+    case NET_PAD:
+        each_output(s, pad_at);
+        break;
+    case NET_PRELU:
+        each_output(s, prelu_at);
         break;
     case NET_ADD:
         add(s);

@@ -42,9 +42,9 @@ END_TEST
 START_TEST(activations_want_a_context_and_a_place) {
     for (int i = 0; i < activation_count; i++) {
         const activation *a = &activations[i];
-        bad_layer(a->make(NULL, a->example, &made), CN_ERR_ARGUMENT, "context is NULL");
-        ck_fails(a->make(ctx, a->example, NULL), CN_ERR_ARGUMENT, "layer is NULL");
-        ck_ok(a->make(ctx, a->example, &made));
+        bad_layer(a->make(NULL, a->example[0], a->example[1], &made), CN_ERR_ARGUMENT, "context is NULL");
+        ck_fails(a->make(ctx, a->example[0], a->example[1], NULL), CN_ERR_ARGUMENT, "layer is NULL");
+        ck_ok(a->make(ctx, a->example[0], a->example[1], &made));
         cn_layer_free(made);
     }
 }

@@ -31,11 +31,12 @@ static cn__plane sweep(uint32_t *bits, uint32_t step) {
 
 static void check_forward(const activation *f, cn__plane x) {
     cn__plane y = plane_new(1, ROW), other = plane_new(1, ROW);
-    kernels->unary((cn__unary)f->kernel, (float)f->example, x, y, 1, ROW);
-    twin->unary((cn__unary)f->kernel, (float)f->example, x, other, 1, ROW);
+    kernels->unary((cn__unary)f->kernel, (float)f->example[0], (float)f->example[1], x, y, 1, ROW);
+    twin->unary((cn__unary)f->kernel, (float)f->example[0], (float)f->example[1], x, other, 1, ROW);
     check_same_bits(y, other, 1, ROW);
     for (int i = 0; i < ROW * CN__LANES; i++) {
-        double wanted = f->f((double)x.data[i], f->example), bound = f->f_error * fabs(wanted) + 1e-42;
+        double wanted = f->f((double)x.data[i], f->example[0], f->example[1]),
+               bound = f->f_error * fabs(wanted) + 1e-42;
         ck_assert_msg(fabs((double)y.data[i] - wanted) <= bound, "%s of %.9g is %.9g, not %.9g", f->word,
                       (double)x.data[i], (double)y.data[i], wanted);
     }
@@ -47,11 +48,11 @@ static void check_forward(const activation *f, cn__plane x) {
 /* With dy = 2. */
 static void check_backward(const activation *f, cn__plane x, cn__plane dy) {
     cn__plane dx = plane_new(1, ROW), other = plane_new(1, ROW);
-    kernels->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, dx, 1, ROW, false);
-    twin->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, other, 1, ROW, false);
+    kernels->unary_backward((cn__unary)f->kernel, (float)f->example[0], (float)f->example[1], x, dy, dx, 1, ROW, false);
+    twin->unary_backward((cn__unary)f->kernel, (float)f->example[0], (float)f->example[1], x, dy, other, 1, ROW, false);
     check_same_bits(dx, other, 1, ROW);
     for (int i = 0; i < ROW * CN__LANES; i++) {
-        double wanted = 2.0 * f->slope((double)x.data[i], f->example);
+        double wanted = 2.0 * f->slope((double)x.data[i], f->example[0], f->example[1]);
         if (isfinite(wanted)) /* the formula overflows before the kernel does */
             ck_assert_msg(fabs((double)dx.data[i] - wanted) <= 2.0 * f->slope_error,
                           "slope of %s at %.9g is %.9g, not %.9g", f->word, (double)x.data[i], (double)dx.data[i] / 2.0,
@@ -118,8 +119,9 @@ START_TEST(activations_take_infinities_to_their_limits) {
     for (const activation *f = activations; f < activations + activation_count; f++) {
         if (f->kernel == NO_KERNEL)
             continue;
-        kernels->unary((cn__unary)f->kernel, (float)f->example, x, y, 1, 1);
-        kernels->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, dx, 1, 1, false);
+        kernels->unary((cn__unary)f->kernel, (float)f->example[0], (float)f->example[1], x, y, 1, 1);
+        kernels->unary_backward((cn__unary)f->kernel, (float)f->example[0], (float)f->example[1], x, dy, dx, 1, 1,
+                                false);
         for (int l = 0; l < CN__LANES; l++)
             check_limit(f, x.data[l], y.data[l], dx.data[l]);
     }
@@ -137,8 +139,10 @@ START_TEST(slopes_are_added_where_asked) {
     for (const activation *f = activations; f < activations + activation_count; f++) {
         if (f->kernel == NO_KERNEL)
             continue;
-        kernels->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, dx, 3, 5, false);
-        kernels->unary_backward((cn__unary)f->kernel, (float)f->example, x, dy, sum, 3, 5, true);
+        kernels->unary_backward((cn__unary)f->kernel, (float)f->example[0], (float)f->example[1], x, dy, dx, 3, 5,
+                                false);
+        kernels->unary_backward((cn__unary)f->kernel, (float)f->example[0], (float)f->example[1], x, dy, sum, 3, 5,
+                                true);
         for (int32_t r = 0; r < 3; r++)
             for (int i = 0; i < 5 * CN__LANES; i++)
                 ck_assert_float_eq(*plane_at(sum, r, 0, i), *plane_at(before, r, 0, i) + *plane_at(dx, r, 0, i));

@@ -128,7 +128,7 @@ START_TEST(every_activation_comes_back) {
     ck_ok(cn_model_new(files.ctx, 3, 4, 5, &model));
     for (int i = 0; i < activation_count; i++) {
         cn_layer *layer;
-        ck_ok(activations[i].make(files.ctx, activations[i].example, &layer));
+        ck_ok(activations[i].make(files.ctx, activations[i].example[0], activations[i].example[1], &layer));
         ck_ok(cn_model_append(model, activations[i].word, layer));
     }
     ck_ok(cn_model_init(model, 0));

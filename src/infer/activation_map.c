@@ -17,7 +17,7 @@ static bool is(const cn__node *node, cn__layer_kind kind) {
 
 /* Values pass it as they are. */
 static bool is_transparent(const cn__node *node) {
-    return is(node, CN__KIND_FLATTEN) || is(node, CN__KIND_DROPOUT);
+    return is(node, CN__KIND_FLATTEN) || is(node, CN__KIND_IDENTITY) || is(node, CN__KIND_DROPOUT);
 }
 
 static bool is_weights(const cn__node *node) {

@@ -65,6 +65,8 @@ cn_status cn__loss_spec_check(const cn__loss_spec *loss_spec, const char *functi
 static bool rearranges(const cn__node *node) {
     switch (node->layer->type->kind) {
     case CN__KIND_FLATTEN:
+    case CN__KIND_REARRANGE:
+    case CN__KIND_IDENTITY:
     case CN__KIND_DROPOUT:
     case CN__KIND_ADAPTIVE_AVG_POOL2D:
     case CN__KIND_AVG_POOL2D:

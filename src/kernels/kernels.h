@@ -259,11 +259,14 @@ typedef struct cn__kernels {
     /* y (+)= x. */
     void (*copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
 
-    /* Activation functions; `parameter` is that of those that have one. */
-    void (*unary)(cn__unary kind, float parameter, cn__plane x, cn__plane y, int32_t height, int32_t width);
+    /* Activation functions; a and b are the parameters of those that have some. */
+    void (*unary)(cn__unary kind, float a, float b, cn__plane x, cn__plane y, int32_t height, int32_t width);
     /* dx (+)= dy · f'(x). */
-    void (*unary_backward)(cn__unary kind, float parameter, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
+    void (*unary_backward)(cn__unary kind, float a, float b, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
                            int32_t width, bool accumulate);
+
+    /* Σ dy · min(x, 0) over pixels and the first `lanes` lanes, as in plane_sum: what PReLU's weight gets of a plane. */
+    float (*prelu_weight)(cn__plane x, cn__plane dy, int32_t height, int32_t width, int32_t lanes);
 
     void (*max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
     /* dx must hold zeros or earlier gradients, which windows add to, but for `overwrite`. */
@@ -291,6 +294,8 @@ typedef struct cn__kernels {
     void (*channel_conv)(const cn__channel_conv_args *args);
     /* y = relu((x - center) · scale + shift + skip). */
     void (*channel_norm)(const cn__channel_norm_args *args);
+    /* y = x, below 0 weight · x, with a weight for each lane. */
+    void (*channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width);
     /* softmax over `channels` channels in the lanes of one plane after the other, per pixel. Lanes without a channel
      * become zero. */
     void (*channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,

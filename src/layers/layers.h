@@ -201,6 +201,8 @@ typedef enum cn__layer_kind {
     CN__KIND_AVG_POOL2D,
     CN__KIND_ADAPTIVE_AVG_POOL2D,
     CN__KIND_FLATTEN,
+    CN__KIND_REARRANGE, /* puts its input's values elsewhere, each once */
+    CN__KIND_IDENTITY,
     CN__KIND_SOFTMAX,
     CN__KIND_LOG_SOFTMAX
 } cn__layer_kind;

@@ -10,11 +10,19 @@
     X(group_norm)                                                                                                      \
     X(relu)                                                                                                            \
     X(gelu)                                                                                                            \
+    X(prelu)                                                                                                           \
     X(dropout)                                                                                                         \
     X(max_pool2d)                                                                                                      \
     X(avg_pool2d)                                                                                                      \
     X(adaptive_avg_pool2d)                                                                                             \
     X(flatten)                                                                                                         \
+    X(reshape)                                                                                                         \
+    X(identity)                                                                                                        \
+    X(concat)                                                                                                          \
+    X(pixel_shuffle)                                                                                                   \
+    X(pixel_unshuffle)                                                                                                 \
+    X(channel_shuffle)                                                                                                 \
+    X(pad2d)                                                                                                           \
     X(add)                                                                                                             \
     X(softmax)                                                                                                         \
     X(log_softmax)
@@ -24,6 +32,7 @@ CN__LAYERS(CN__DECLARE)
 #define FUNCTION(KIND, name)
 #define PLAIN(KIND, name, Type)                    CN__DECLARE(name)
 #define SCALED(KIND, name, Type, parameter, usual) CN__DECLARE(name)
+#define PAIRED(KIND, name, ...)                    CN__DECLARE(name)
 #include "kernels/activations.def"
 
 #define CN__ENTRY(name) &cn__##name##_type,
@@ -31,6 +40,7 @@ static const cn__layer_type *const layers[] = {CN__LAYERS(CN__ENTRY)
 #define FUNCTION(KIND, name)
 #define PLAIN(KIND, name, Type)                    CN__ENTRY(name)
 #define SCALED(KIND, name, Type, parameter, usual) CN__ENTRY(name)
+#define PAIRED(KIND, name, ...)                    CN__ENTRY(name)
 #include "kernels/activations.def"
 };
 

@@ -77,6 +77,10 @@ static bool is_usual(const char *name, int64_t integer, double real) {
         {"out_features", ANY},
         {"num_channels", ANY},
         {"num_features", ANY},
+        {"num_parameters", ANY},
+        {"channels", ANY},
+        {"height", ANY},
+        {"width", ANY},
         {"output_height", ANY},
         {"output_width", ANY},
         {"stride", 1},
@@ -90,7 +94,13 @@ static bool is_usual(const char *name, int64_t integer, double real) {
         {"divisor_override", 0},
         {"affine", 1},
         {"track_running_stats", 1},
-        {"approximate", 0}};
+        {"approximate", 0},
+        {"left", 0},
+        {"right", 0},
+        {"top", 0},
+        {"bottom", 0},
+        {"mode", 0},
+        {"value", 0}};
     for (size_t i = 0; i < CN__COUNT(usual); i++)
         if (strcmp(usual[i].name, name) == 0)
             return usual[i].value == ANY || usual[i].value == integer;

@@ -1,6 +1,6 @@
 /* fusion.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm; 1×1
- * convolution → max pool; ReLU → max pool; and, where there is no backward pass, convolution → batch norm → add → ReLU
- * → max pool. */
+ * convolution → max pool; ReLU → max pool; anything → identity; and, where there is no backward pass, convolution →
+ * batch norm → add → ReLU → max pool. */
 #include "plan/compiled.h"
 
 static cn__layer_kind kind(const cn_model *model, int32_t node) {
@@ -71,12 +71,22 @@ static bool take_pool(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     return true;
 }
 
+static bool takes_what_follows(const cn_model *model, const cn__fused_op *fused) {
+    cn__layer_kind what = kind(model, fused->head);
+    return cn__layer_convolves(model->nodes[fused->head].layer) || what == CN__KIND_BATCH_NORM ||
+           what == CN__KIND_GROUP_NORM || what == CN__KIND_RELU;
+}
+
 /* Takes `next` into the fused op if what that has so far allows it. */
 static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     bool taken = false, convolves = cn__layer_convolves(plan->model->nodes[fused->head].layer);
     bool relu = kind(plan->model, fused->head) == CN__KIND_RELU;
     cn__layer_kind what = kind(plan->model, next);
-    if (fused->op.post.dropout > 0.0f || fused->pool >= 0)
+    if (what == CN__KIND_IDENTITY) {
+        fused->last = next;
+        return true;
+    }
+    if (!takes_what_follows(plan->model, fused) || fused->op.post.dropout > 0.0f || fused->pool >= 0)
         return false;
     if ((relu || (convolves && plan->options.training)) && what != CN__KIND_MAX_POOL2D)
         return false;
@@ -105,20 +115,12 @@ static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     return taken;
 }
 
-static bool takes_what_follows(const cn_layer *layer) {
-    cn__layer_kind what = layer->type->kind;
-    return cn__layer_convolves(layer) || what == CN__KIND_BATCH_NORM || what == CN__KIND_GROUP_NORM ||
-           what == CN__KIND_RELU;
-}
-
 /* `inside` marks the nodes that earlier fused ops have absorbed: of two norms that meet in an add, the first takes it.
  */
 static void find_fused_op(const cn__plan *plan, const bool *inside, int32_t node, cn__fused_op *fused) {
     const cn_model *model = plan->model;
     fused->head = fused->last = node;
     fused->skip = fused->folded = fused->pool = -1;
-    if (!takes_what_follows(model->nodes[node].layer))
-        return;
     for (int32_t next = sole_reader(model, node); next >= 0 && !inside[next]; next = sole_reader(model, next))
         if (!absorb(plan, fused, next))
             break;

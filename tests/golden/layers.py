@@ -102,7 +102,10 @@ def norms():
 ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "leaky_relu slope=0.25": lambda: nn.LeakyReLU(0.25),
                "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU,
                "gelu_tanh": lambda: nn.GELU(approximate="tanh"), "hardswish": nn.Hardswish, "elu": nn.ELU,
-               "elu alpha=0.5": lambda: nn.ELU(0.5)}
+               "elu alpha=0.5": lambda: nn.ELU(0.5), "hardtanh": nn.Hardtanh,
+               "hardtanh min_val=-0.5 max_val=0.25": lambda: nn.Hardtanh(-0.5, 0.25), "relu6": nn.ReLU6,
+               "hardsigmoid": nn.Hardsigmoid, "softplus": nn.Softplus,
+               "softplus beta=2 threshold=3": lambda: nn.Softplus(2, 3), "mish": nn.Mish}
 
 
 def activations():
@@ -112,6 +115,13 @@ def activations():
         yield f"train 17x3x1x2 scale=4 | {kind}"
         yield f"eval 33x3x2x1 scale=4 | {kind}"
         yield f"train 5x3x2x2 levels=2 scale=2 | {kind}"  # zeros among the inputs
+    for weights in ["1", "5"]:
+        for batch in [1, 3, 16, 33]:
+            yield f"train {batch}x5x3x4 | prelu weights={weights}"
+        yield f"train 5x5x2x3 levels=2 | prelu weights={weights}"
+        yield f"eval 17x5x2x2 | prelu weights={weights}"
+    yield "train 3x1x4x5 | prelu"
+    yield "train 3x18x1x1 | linear out=7 | prelu weights=7"
     yield "eval 17x5x3x3 | dropout p=0.5"
     yield "train 17x5x3x3 | dropout p=0"
 
@@ -166,6 +176,46 @@ def heads():
     yield "eval 17x4x2x3 | sigmoid | add @1 @0"
 
 
+def shapes():
+    """Layers that put values elsewhere."""
+    for batch in BATCHES:
+        yield f"train {batch}x3x2x5 | concat @0 @0"
+    yield "train 3x4x2x3 | sigmoid | conv2d out=18 kernel=1 @0 | concat @1 @0 @2 @1"
+    yield "train 17x3x4x4 | conv2d out=20 kernel=3 padding=1 | relu | concat @0 @2 | conv2d out=3 kernel=3 padding=1"
+    yield "train 3x5x1x1 | linear out=30 | flatten @0 | concat @1 @2 | linear out=3"
+    yield "eval 17x3x4x4 | tanh | concat @0 @1"
+    for kind in ["identity", "conv2d out=4 kernel=3 | identity | relu", "relu | identity | max_pool kernel=2"]:
+        yield f"train 17x3x4x6 | {kind}"
+    for batch in BATCHES:
+        yield f"train {batch}x4x3x5 | reshape to=6x2x5"
+    for size, to in [("5x4x3", "3x4x5"), ("5x4x3", "60x1x1"), ("60x1x1", "5x4x3"), ("7x2x3", "1x6x7"), ("1x6x7", "21x1x2"),
+                     ("18x1x1", "2x-1x3"), ("3x4x6", "-1x2x2"), ("20x2x1", "4x5x-1")]:
+        yield f"train 3x{size} | reshape to={to}"
+    yield "train 5x4x3x3 | flatten | reshape to=4x3x3 | conv2d out=3 kernel=3 padding=1"
+    yield "eval 17x4x3x2 | reshape to=3x4x2"
+    for batch in [1, 16, 17]:
+        yield f"train {batch}x8x3x2 | pixel_shuffle factor=2"
+        yield f"train {batch}x2x4x6 | pixel_unshuffle factor=2"
+        yield f"train {batch}x6x3x2 | channel_shuffle groups=3"
+    for factor, size in [(1, "5x2x3"), (3, "18x2x1"), (2, "4x5x3"), (4, "16x1x2")]:
+        yield f"train 3x{size} | pixel_shuffle factor={factor}"
+    for factor, size in [(1, "5x2x3"), (3, "2x3x6"), (2, "1x6x4"), (4, "3x4x8")]:
+        yield f"train 3x{size} | pixel_unshuffle factor={factor}"
+    for groups in [1, 2, 4, 5, 20]:
+        yield f"train 3x20x2x3 | channel_shuffle groups={groups}"
+    yield "train 3x4x3x3 | pixel_shuffle factor=2 | conv2d out=1 kernel=3 padding=1 | pixel_unshuffle factor=2 | add @0 @3"
+    for mode in ["zeros", "replicate", "reflect", "circular"]:
+        for pad in ["1", "0x1x2x0", "2x0x0x1", "3x2x1x2", "0"]:
+            yield f"train 3x3x4x5 | pad mode={mode} pad={pad}"
+        yield f"train 17x2x4x5 | pad mode={mode} pad=1x2x2x1 | conv2d out=3 kernel=3 padding=1"
+        yield f"eval 17x2x3x3 | pad mode={mode} pad=2x1x1x2"
+    yield "train 3x2x1x2 | pad mode=replicate pad=4x3x5x2"
+    yield "train 3x2x2x3 | pad mode=circular pad=3x3x2x2"
+    for pad in ["1x0x0x2", "-1x2x0x-1", "-2x-1x-1x-2", "3x-4x-2x1"]:
+        yield f"train 3x3x4x5 | pad pad={pad} value=-1.5"
+    yield "train 17x3x2x2 | sigmoid | pad pad=1 | pad pad=1x1x1x1 value=0.5 @1 | add @2 @3"
+
+
 def blocks():
     """A norm and what is computed with it: norm, add, ReLU, dropout."""
     for norm in ["batch_norm", "layer_norm", "group_norm", "instance_norm"]:
@@ -182,7 +232,7 @@ def blocks():
         yield f"eval 17x8x3x5 | {norm} | add @1 @0 | relu | dropout p=0.5"
 
 
-GROUPS = [convolutions, linears, norms, activations, pools, heads, blocks]
+GROUPS = [convolutions, linears, norms, activations, pools, heads, shapes, blocks]
 
 
 # ---- the formula ----
@@ -226,6 +276,57 @@ def window(o):
                 padding=pair(o.get("padding", "0")), ceil_mode=o.get("ceil") == "1")
 
 
+class Reshape(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x):
+        return nn.Unflatten(1, self.shape)(x) if x.dim() == 2 else x.reshape(len(x), *self.shape)
+
+
+class ChannelShuffle(nn.Module):
+    """nn.ChannelShuffle, whose backward pass this version of PyTorch lacks."""
+
+    def __init__(self, groups):
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x):
+        n, channels, *sides = x.shape
+        y = x.reshape(n, self.groups, channels // self.groups, *sides).transpose(1, 2).reshape(x.shape)
+        assert torch.equal(y, nn.ChannelShuffle(self.groups)(x.detach()))
+        return y
+
+
+class Pad(nn.Module):
+    def __init__(self, pad, mode, value):
+        super().__init__()
+        self.pad, self.mode, self.value = pad, "constant" if mode == "zeros" else mode, value
+
+    def forward(self, x):
+        return nn.functional.pad(x, self.pad, self.mode, **({"value": self.value} if self.mode == "constant" else {}))
+
+
+def integers(text, count):
+    numbers = [int(n) for n in text.split("x")]
+    return numbers + numbers[-1:] * (count - len(numbers))
+
+
+def shape_module(name, o):
+    if name == "identity":
+        return nn.Identity()
+    if name == "reshape":
+        return Reshape(integers(o["to"], 3))
+    if name == "pixel_shuffle":
+        return nn.PixelShuffle(int(o["factor"]))
+    if name == "pixel_unshuffle":
+        return nn.PixelUnshuffle(int(o["factor"]))
+    if name == "channel_shuffle":
+        return ChannelShuffle(int(o["groups"]))
+    return Pad(integers(o["pad"], 4), o.get("mode", "zeros"), float(o.get("value", 0)))
+
+
 def module(name, o, channels):
     affine = o.get("affine") != "0"
     eps = float(o.get("eps", 1e-5))
@@ -252,6 +353,10 @@ def module(name, o, channels):
         return nn.Dropout(float(o.get("p", 0.5)))
     if name in ("flatten", "softmax", "log_softmax"):
         return {"flatten": nn.Flatten(), "softmax": nn.Softmax(dim=1), "log_softmax": nn.LogSoftmax(dim=1)}[name]
+    if name == "prelu":
+        return nn.PReLU(int(o.get("weights", 1)))
+    if name in ("identity", "reshape", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "pad"):
+        return shape_module(name, o)
     return ACTIVATIONS[" ".join([name] + [f"{option}={value}" for option, value in o.items()])]()
 
 
@@ -281,6 +386,9 @@ def run(case):
         inputs = [values[i] for i in reads] or [values[-1]]
         if name == "add":
             values.append(sum(inputs[1:], inputs[0]))
+            continue
+        if name == "concat":
+            values.append(torch.cat(inputs, dim=1))
             continue
         given = inputs[0].flatten(1) if name == "linear" else inputs[0]
         layer = module(name, o, given.shape[1]).double().train(mode == "train")

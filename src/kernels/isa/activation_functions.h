@@ -1,12 +1,12 @@
-/* activation_functions.h: the activation functions of activations.def and their slopes, lane by lane: name_value(x, a)
- * and name_slope(x, a), where a is the parameter of those that have one. NaN stays NaN, infinities go to the limits. */
+/* activation_functions.h: the activation functions of activations.def and their slopes, lane by lane: name_value(x, a, b)
+ * and name_slope(x, a, b), where a and b are the parameters of those that have some. NaN stays NaN, infinities go to the limits. */
 #ifndef CN_ACTIVATION_FUNCTIONS_H
 #define CN_ACTIVATION_FUNCTIONS_H
 
 #include "kernels/isa/vector_math.h"
 
-/* Not every function has a parameter. */
-#define DEFINE(name) INLINE vf name(vf x, __attribute__((unused)) float a)
+/* Not every function has parameters. */
+#define DEFINE(name) INLINE vf name(vf x, __attribute__((unused)) float a, __attribute__((unused)) float b)
 
 /* Beyond ±FLAT all slopes are 0 or 1 to the last bit, and infinity times zero would be NaN. */
 #define FLAT 200.0f
@@ -95,6 +95,54 @@ DEFINE(elu_value) {
 
 DEFINE(elu_slope) {
     return vf_select(x > 0.0f, vf_set1(1.0f), a * vf_exp(x));
+}
+
+DEFINE(hardtanh_value) {
+    return vf_clamp(x, a, b);
+}
+
+DEFINE(hardtanh_slope) {
+    return vf_and((x > a) & (x < b), vf_set1(1.0f));
+}
+
+DEFINE(relu6_value) {
+    return vf_clamp(x, 0.0f, 6.0f);
+}
+
+DEFINE(relu6_slope) {
+    return vf_and((x > 0.0f) & (x < 6.0f), vf_set1(1.0f));
+}
+
+/* min(max(x + 3, 0), 6) / 6. */
+DEFINE(hardsigmoid_value) {
+    return (vf_clamp(x, -3.0f, 3.0f) + 3.0f) * (1.0f / 6);
+}
+
+DEFINE(hardsigmoid_slope) {
+    return vf_and((x > -3.0f) & (x < 3.0f), vf_set1(1.0f / 6));
+}
+
+/* log(1 + e^ax) / a as (max(ax, 0) + log(1 + e^-|ax|)) / a, which cannot overflow; x where ax > b. */
+DEFINE(softplus_value) {
+    vf z = a * x, sum = vf_max(z, (vf){0}) + vf_log1p(vf_exp(-vf_abs(z)));
+    return vf_select(z > b, x, sum / a);
+}
+
+DEFINE(softplus_slope) {
+    vf z = a * x;
+    return vf_select(z > b, vf_set1(1.0f), vf_sigmoid(z));
+}
+
+/* x tanh(log(1 + e^x)) (Misra 2020): with n = e^x (e^x + 2) that is x n / (n + 2). Above 20 it is x to the last bit. */
+DEFINE(mish_value) {
+    vf bounded = vf_max(vf_set1(-FLAT), x), e = vf_exp(vf_clamp(x, -FLAT, 20.0f)), n = e * (e + 2.0f);
+    return bounded * (n / (n + 2.0f));
+}
+
+DEFINE(mish_slope) {
+    x = vf_clamp(x, -FLAT, 20.0f);
+    vf e = vf_exp(x), n = e * (e + 2.0f), below = n + 2.0f;
+    return vf_fma(x, 4.0f * e * (e + 1.0f) / (below * below), n / below);
 }
 
 #undef DEFINE

@@ -30,9 +30,10 @@ void CN__ISA_NAME(norm_backward)(const cn__pointwise_args *args, cn__plane dz, c
                                  const float *c, bool accumulate);
 void CN__ISA_NAME(copy)(cn__plane x, cn__plane y, int32_t height, int32_t width, bool accumulate);
 /* unary.c */
-void CN__ISA_NAME(unary)(cn__unary kind, float parameter, cn__plane x, cn__plane y, int32_t height, int32_t width);
-void CN__ISA_NAME(unary_backward)(cn__unary kind, float parameter, cn__plane x, cn__plane dy, cn__plane dx,
+void CN__ISA_NAME(unary)(cn__unary kind, float a, float b, cn__plane x, cn__plane y, int32_t height, int32_t width);
+void CN__ISA_NAME(unary_backward)(cn__unary kind, float a, float b, cn__plane x, cn__plane dy, cn__plane dx,
                                   int32_t height, int32_t width, bool accumulate);
+float CN__ISA_NAME(prelu_weight)(cn__plane x, cn__plane dy, int32_t height, int32_t width, int32_t lanes);
 /* pooling.c */
 void CN__ISA_NAME(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
 void CN__ISA_NAME(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
@@ -52,6 +53,7 @@ void CN__ISA_NAME(softmax_backward)(bool logarithm, int32_t channels, cn__plane 
 void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args);
 /* norm_softmax_nchw16c.c */
 void CN__ISA_NAME(channel_norm)(const cn__channel_norm_args *args);
+void CN__ISA_NAME(channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width);
 void CN__ISA_NAME(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y,
                                    size_t y_plane, int32_t height, int32_t width);
 /* update.c */

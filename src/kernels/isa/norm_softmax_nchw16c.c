@@ -1,4 +1,4 @@
-/* norm_softmax_nchw16c.c: what a norm and a softmax do with channels in the lanes of a line. */
+/* norm_softmax_nchw16c.c: what a norm, a PReLU and a softmax do with channels in the lanes of a line. */
 #include "kernels/isa/isa.h"
 #include "kernels/isa/vector_math.h"
 
@@ -24,6 +24,17 @@ void CN__ISA_NAME(channel_norm)(const cn__channel_norm_args *args) {
             args->relu ? norm_rows(args, lane, true, true) : norm_rows(args, lane, true, false);
         else
             args->relu ? norm_rows(args, lane, false, true) : norm_rows(args, lane, false, false);
+}
+
+/* ---- PReLU ---- */
+
+void CN__ISA_NAME(channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width) {
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+        for (size_t r = 0; r < (size_t)height; r++)
+            for (size_t i = lane; i < (size_t)width * CN__LANES; i += CN__LANES) {
+                vf value = vf_load(x.data + r * x.row + i);
+                vf_store(y.data + r * y.row + i, vf_select(value > 0.0f, value, vf_load(weight + lane) * value));
+            }
 }
 
 /* ---- softmax ---- */

@@ -70,6 +70,13 @@ static inline vf vf_log(vf x) {
     return vf_select(x == x, result, x);
 }
 
+/* log(1 + x), 0 <= x <= 1: the series of 2 artanh(x / (2 + x)), all of whose terms have one sign. */
+static inline vf vf_log1p(vf x) {
+    static const float c[] = {1.0f / 3, 1.0f / 5, 1.0f / 7, 1.0f / 9, 1.0f / 11, 1.0f / 13, 1.0f / 15, 1.0f / 17};
+    vf s = x / (x + 2.0f), square = s * s, twice = 2.0f * s;
+    return vf_fma(twice * square, vf_polynomial(square, c, 8), twice);
+}
+
 /* 1 / (1 + e^-x), with e^-|x|, which cannot overflow. */
 static inline vf vf_sigmoid(vf x) {
     vf e = vf_exp(-vf_abs(x));

@@ -5,8 +5,9 @@ static void activation_forward(const cn__op *op, const cn__pass *pass, cn__item 
     const cn__activation *layer = (const cn__activation *)op->layer;
     size_t block = at.block, channel = at.outer;
     (void)pass;
-    op->kernels->unary(layer->function, layer->parameter, cn__fmap_plane(op->in[0], block, channel),
-                       cn__fmap_plane(op->out, block, channel), op->out->shape.height, op->out->shape.width);
+    op->kernels->unary(layer->function, layer->parameter[0], layer->parameter[1],
+                       cn__fmap_plane(op->in[0], block, channel), cn__fmap_plane(op->out, block, channel),
+                       op->out->shape.height, op->out->shape.width);
     cn__fmap_border(op->out, block, channel);
 }
 
@@ -14,9 +15,10 @@ static void activation_backward(const cn__op *op, const cn__pass *pass, cn__item
     const cn__activation *layer = (const cn__activation *)op->layer;
     size_t block = at.block, channel = at.outer;
     (void)pass;
-    op->kernels->unary_backward(layer->function, layer->parameter, cn__fmap_plane(op->in[0], block, channel),
-                                cn__fmap_plane(op->d_out, block, channel), cn__fmap_plane(op->d_in[0], block, channel),
-                                op->out->shape.height, op->out->shape.width, op->accumulate[0]);
+    op->kernels->unary_backward(layer->function, layer->parameter[0], layer->parameter[1],
+                                cn__fmap_plane(op->in[0], block, channel), cn__fmap_plane(op->d_out, block, channel),
+                                cn__fmap_plane(op->d_in[0], block, channel), op->out->shape.height,
+                                op->out->shape.width, op->accumulate[0]);
 }
 
 const cn__layer_impl cn__activation_impl = {

@@ -9,7 +9,7 @@
 typedef struct cn__activation {
     cn_layer base;
     cn__unary function;
-    float parameter;     /* of those that have one */
+    float parameter[2];  /* of those that have some */
     int32_t approximate; /* GELU: a cn_gelu_kind */
 } cn__activation;
 
