@@ -93,7 +93,8 @@ SHARED_FLAGS = -shared -Wl,-soname,libconvnet.so.$(MAJOR) -Wl,--version-script=$
 endif
 
 PROGRAM_FILES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
-INSTALLED := $(filter-out %/convnet-embed,$(PROGRAM_FILES))
+# The others are examples only.
+INSTALLED := $(addprefix $(PROGRAMS_DIR)/convnet-,info summary train test compare explore classify)
 PROGRAMS_LIB := $(if $(filter shared,$(PROGRAMS)),$(SHARED_LINKS),$(STATIC_LIB))
 # Where the dynamic linker finds the library before it is installed.
 LIBRARY_PATH := $(if $(filter shared,$(PROGRAMS)),LD_LIBRARY_PATH='$(abspath $(LIB))':"$$LD_LIBRARY_PATH")

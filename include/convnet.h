@@ -464,6 +464,105 @@ CN_API cn_status cn_softmax_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_log_softmax_new(cn_context *context, cn_layer **layer);
 
 /* ------------------------------------------------------------------------------------------ */
+/* Layers of your own: a type of layer that your program computes (examples/own_layer.c)      */
+
+/* A hyper-parameter: a member of a struct of the program's, which has one for each layer of the type. Files keep it,
+ * summaries show it. `usual` is its value where no options are given and where a file does not say; a value outside
+ * least … most is CN_ERR_ARGUMENT, in a file CN_ERR_FORMAT. */
+typedef enum cn_option_kind {
+    CN_OPTION_INT = 0,  /* an int */
+    CN_OPTION_FLOAT = 1 /* a float */
+} cn_option_kind;
+typedef struct cn_layer_option {
+    const char *name; /* 1 to 63 letters, digits and underscores */
+    void *reserved_pointer;
+    cn_option_kind kind;
+    int offset; /* of the member */
+    double usual, least, most;
+} cn_layer_option;
+#define CN_INT_OPTION(type, member, usual, least, most)                                                                \
+    { #member, NULL, CN_OPTION_INT, (int)offsetof(type, member), usual, least, most }
+#define CN_FLOAT_OPTION(type, member, usual, least, most)                                                              \
+    { #member, NULL, CN_OPTION_FLOAT, (int)offsetof(type, member), usual, least, most }
+
+/* A parameter, float32. Each of its elements begins with `value` plus a number drawn uniformly from ±bound. */
+typedef struct cn_layer_parameter {
+    const char *name; /* such as "weight": 1 to 31 letters, digits and underscores */
+    void *reserved_pointer;
+    int64_t shape[4];
+    int dims; /* 1 to 4 */
+    int reserved;
+    float value, bound;
+} cn_layer_parameter;
+
+/* What is to be computed. Arrays are dense float32: inputs and output [images, C, H, W], parameters as they were
+ * declared. Backward's gradients are those of the loss by each; grad_inputs and grad_parameters come as zeros and take
+ * what is written or added. No pointer is NULL but those that only backward has. */
+typedef struct cn_layer_pass {
+    uint64_t size;
+    void *user;          /* the definition's */
+    const void *options; /* the layer's */
+    int64_t images;      /* of this call */
+    int training;        /* 0: forward in evaluation */
+    int input_count;
+    const int64_t (*input_shapes)[3]; /* of each input: channels, height, width */
+    const int64_t *output_shape;
+    const float *const *inputs;
+    const float *const *parameters;
+    float *output; /* forward writes it, backward may read it */
+    const float *grad_output;
+    float *const *grad_inputs;
+    float *const *grad_parameters;
+} cn_layer_pass;
+
+#define CN_MAX_LAYER_PARAMETERS 8
+#define CN_MAX_LAYER_INPUTS     16
+
+/* A type of layer. Its functions return CN_OK, or the status that the call which wanted them then fails with, with a
+ * message that names type, layer and function (another number counts as CN_ERR_STATE). They are called on several
+ * threads at once, also by different models of the context, so what `user` points to must not change under them.
+ *
+ * forward and backward treat each image by itself: a call has 1 to 16 images of the batch, and which ones stand
+ * together does not depend on the number of threads. Sums over the images of different calls are the library's, in
+ * their order, so a function that gives the same for the same gives the same bits on any number of threads. */
+typedef struct cn_layer_definition {
+    uint64_t size;
+    const char *type;               /* 1 to 63 letters, digits, underscores, hyphens and dots. A name with a dot, such
+                                       as "mine.Swish", will never be one of this library's */
+    const cn_layer_option *options; /* option_count of them, copied; NULL: none */
+    uint64_t options_size;          /* of the struct that they are members of, at most 4096 */
+    int option_count;
+    int min_inputs, max_inputs; /* at most CN_MAX_LAYER_INPUTS */
+    int reserved;
+    /* Fills in the parameters, which come as zeros, and returns how many there are; their shapes follow from options
+     * alone, as in PyTorch. NULL: none. Texts must live as long as the context. */
+    int (*parameters)(void *user, const void *options, cn_layer_parameter parameters[CN_MAX_LAYER_PARAMETERS]);
+    /* The output's shape from those of the inputs: channels, height, width. NULL: that of the first input, which all
+     * others must have. */
+    cn_status (*shape)(void *user, const void *options, int input_count, const int64_t (*inputs)[3], int64_t output[3]);
+    /* Of one image's forward pass, for summaries. NULL: 0. */
+    int64_t (*multiply_adds)(void *user, const void *options, const int64_t input[3], const int64_t output[3]);
+    cn_status (*forward)(const cn_layer_pass *pass);
+    cn_status (*backward)(const cn_layer_pass *pass);
+    void (*release)(void *user); /* called with the context's end; must not call the library. NULL: nobody */
+    void *user;
+    void *reserved_pointer;
+} cn_layer_definition;
+#define CN_LAYER_DEFINITION_INIT                                                                                       \
+    { sizeof(cn_layer_definition), NULL, NULL, 0, 0, 1, 1, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+CN_API void cn_layer_definition_init(cn_layer_definition *definition, size_t size);
+
+/* Makes the type known to the context, for as long as it lives: cn_custom_layer_new makes layers of it, and files with
+ * such layers can be loaded, which otherwise fail with CN_ERR_FORMAT and the type's name. CN_ERR_ARGUMENT: the name is
+ * taken, or a member makes no sense; `release` is then not called. */
+CN_API cn_status cn_context_register_layer(cn_context *context, const cn_layer_definition *definition);
+
+/* A layer of a registered type. `options` is the program's struct, or NULL: usual values. It counts as looking at
+ * single pixels in receptive fields. CN_ERR_NOT_FOUND: no such type; CN_ERR_ARGUMENT: an option outside its range, or
+ * parameters that cannot be. */
+CN_API cn_status cn_custom_layer_new(cn_context *context, const char *type, const void *options, cn_layer **layer);
+
+/* ------------------------------------------------------------------------------------------ */
 /* Models: a graph of named layers with their parameters                                      */
 
 typedef struct cn_model cn_model;

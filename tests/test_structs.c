@@ -97,6 +97,24 @@ static cn_status take_source(void *bytes) {
     return status;
 }
 
+static cn_status compute_nothing(const cn_layer_pass *pass) {
+    (void)pass;
+    return CN_OK;
+}
+
+static const cn_layer_definition usual_definition = {.size = sizeof usual_definition,
+                                                     .type = "test.Nothing",
+                                                     .min_inputs = 1,
+                                                     .max_inputs = 1,
+                                                     .forward = compute_nothing,
+                                                     .backward = compute_nothing};
+static cn_status take_definition(void *bytes) {
+    cn_context *own = test_context(1); /* which does not know the type yet */
+    cn_status status = cn_context_register_layer(own, bytes);
+    cn_context_free(own);
+    return status;
+}
+
 static const cn_folder_options usual_folder = CN_FOLDER_OPTIONS_INIT;
 static cn_status take_folder(void *bytes) {
     cn_dataset *out = NULL;
@@ -143,6 +161,7 @@ static const versioned read_structs[] = {
     ENTRY(max_pool, max_pool),
     ENTRY(avg_pool, avg_pool),
     ENTRY(session8, session8),
+    ENTRY(definition, definition),
     ENTRY(optimizer, optimizer),
     ENTRY(optimizer, trainers_optimizer),
     ENTRY(schedule, schedule),

@@ -25,6 +25,9 @@ static inline int64_t cn__add_capped(int64_t a, int64_t b) {
 /* Sets this thread's cn_last_error() from a printf format and returns `status`. Never allocates. */
 cn_status cn__error(cn_status status, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
+/* What a program's function has returned, as a status: CN_ERR_STATE for a number that is none. */
+cn_status cn__callback_status(cn_status returned);
+
 /* CN_ERR_ARGUMENT naming function and parameter if `pointer` is NULL. */
 #define CN__REQUIRE(pointer)                                                                                           \
     do {                                                                                                               \
@@ -170,6 +173,12 @@ cn_status cn__cpu_isa_limit(cn_isa *limit);
 
 struct cn__kernels;
 
+/* What the context keeps until its end, such as types of layers that a program has defined; the last is first. */
+typedef struct cn__attachment {
+    struct cn__attachment *next;
+    void (*detach)(cn_context *ctx, struct cn__attachment *attachment);
+} cn__attachment;
+
 struct cn_context {
     cn_context_options options;
     cn_isa best_isa, isa;
@@ -180,6 +189,7 @@ struct cn_context {
     char processor[64];
     char blas[128];
     void *allocator_lock; /* pthread_mutex_t */
+    cn__attachment *_Atomic attachments;
 };
 
 /* Calls the log callback, if there is one (log.c). */

@@ -46,6 +46,16 @@ cn_status cn__error(cn_status status, const char *format, ...) {
     return status;
 }
 
+cn_status cn__callback_status(cn_status returned) {
+    switch (returned) {
+#define KNOWN(code, text) case code:
+        STATUSES(KNOWN)
+#undef KNOWN
+        return returned;
+    }
+    return CN_ERR_STATE;
+}
+
 #define STRING(x)        #x
 #define VERSION(a, b, c) STRING(a) "." STRING(b) "." STRING(c)
 

@@ -194,8 +194,9 @@ static cn_status run_variant(cn__feed *feed, const cn__inference *inference, int
     cn__fetch how = {.variant = cn__variant_at(&feed->variants, variant), .levels = feed->levels};
     batch b = {feed, NULL, first, (size_t)images, &how, variant ? &feed->another : &feed->outputs};
     cn__blocks blocks = {fill_block, take_block, &b};
-    cn__inference_run(inference, images, &blocks);
-    return first_failure(&b);
+    cn_status status = cn__inference_run(inference, images, &blocks);
+    CN__TRY(first_failure(&b));
+    return status;
 }
 
 cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__batch_callback seen, void *argument) {

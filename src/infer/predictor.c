@@ -168,30 +168,30 @@ void cn_predictor_free(cn_predictor *predictor) {
 
 /* ---- running ---- */
 
-static void run_pass(pass *p) {
+static cn_status run_pass(pass *p) {
     const cn_predictor *predictor = p->predictor;
     if (p->images <= predictor->limit)
-        cn__inference_run(predictor->small_batch, p->images, &(cn__blocks){fill_single, take_single, p});
-    else
-        cn__inference_run(predictor->batch, p->images, &(cn__blocks){fill_block, take_block, p});
+        return cn__inference_run(predictor->small_batch, p->images, &(cn__blocks){fill_single, take_single, p});
+    return cn__inference_run(predictor->batch, p->images, &(cn__blocks){fill_block, take_block, p});
 }
 
 /* A further variant of the same images, joined with the outputs of those before. */
-static void run_variant(pass p, int variant) {
+static cn_status run_variant(pass p, int variant) {
     float *output = p.output;
     p.variant = cn__variant_at(&p.predictor->variants, variant);
     p.output = p.predictor->another;
-    run_pass(&p);
+    CN__TRY(run_pass(&p));
     for (int64_t n = 0; n < p.images; n++) {
         cn__row ours = {output + n * p.output_size, 1, p.output_size};
         cn__row theirs = {p.output + n * p.output_size, 1, p.output_size};
         cn__row_join(ours, variant, theirs, p.predictor->probabilities);
     }
+    return CN_OK;
 }
 
 /* Images first … first + images - 1. */
-static void run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_tensor *output, int64_t first,
-                      int32_t images) {
+static cn_status run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_tensor *output, int64_t first,
+                           int32_t images) {
     int64_t in_size = input->count / input->shape[0], out_size = output->count / output->shape[0];
     pass p = {.predictor = predictor,
               .images = images,
@@ -201,9 +201,10 @@ static void run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_
         p.floats = (const float *)input->data + first * in_size;
     else
         p.bytes = (const uint8_t *)input->data + first * in_size;
-    run_pass(&p);
+    CN__TRY(run_pass(&p));
     for (int variant = 1; variant < cn__variant_count(&predictor->variants); variant++)
-        run_variant(p, variant);
+        CN__TRY(run_variant(p, variant));
+    return CN_OK;
 }
 
 cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output) {
@@ -223,7 +224,8 @@ cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_t
                                        "it (cn_model_set_normalization)");
     for (int64_t first = 0; first < images; first += predictor->images) {
         int64_t left = images - first;
-        run_piece(predictor, input, output, first, left < predictor->images ? (int32_t)left : predictor->images);
+        int32_t count = left < predictor->images ? (int32_t)left : predictor->images;
+        CN__TRY(run_piece(predictor, input, output, first, count));
     }
     return CN_OK;
 }

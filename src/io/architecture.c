@@ -172,12 +172,14 @@ static cn_status read_options(const cn__json *options, const char *name, cn_laye
 
 static cn_status read_layer(cn_context *ctx, const cn__json *json, const char *name, cn_layer **layer) {
     const char *type_name = cn__json_string(cn__json_get(json, "type"));
-    const cn__layer_type *type = type_name ? cn__layer_type_find(type_name) : NULL;
+    const cn__layer_type *type = type_name ? cn__layer_type_find(ctx, type_name) : NULL;
     cn_layer *made;
     *layer = NULL;
     if (!type)
-        return cn__error(CN_ERR_FORMAT, "layer '%.200s' is of type '%.200s', which this version does not know", name,
-                         type_name ? type_name : "");
+        return cn__error(CN_ERR_FORMAT,
+                         "layer '%.200s' is of type '%.200s', which is neither one of this version's nor registered "
+                         "with the context (cn_context_register_layer)",
+                         name, type_name ? type_name : "");
     CN__TRY(cn__layer_alloc(ctx, type, &made));
     cn_status status = read_options(cn__json_get(json, "options"), name, made);
     if (status != CN_OK) {

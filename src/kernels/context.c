@@ -79,6 +79,10 @@ void cn_context_free(cn_context *context) {
         return;
     cn_context_options options = context->options;
     cn__pool_free(context, context->pool);
+    for (cn__attachment *a = context->attachments, *next; a; a = next) {
+        next = a->next;
+        a->detach(context, a);
+    }
     pthread_mutex_destroy(context->allocator_lock);
     cn__release(&options, context);
 }

@@ -2,16 +2,6 @@
  * passes instead (plan/fusion.c). */
 #include "layers/layers.h"
 
-static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
-    (void)layer;
-    for (int32_t i = 1; i < inputs; i++)
-        if (in[i].channels != in[0].channels || in[i].height != in[0].height || in[i].width != in[0].width)
-            return cn__error(CN_ERR_SHAPE, "Add '%s': input %d is %d×%d×%d, but input 0 is %d×%d×%d", name, i,
-                             in[i].channels, in[i].height, in[i].width, in[0].channels, in[0].height, in[0].width);
-    *out = in[0];
-    return CN_OK;
-}
-
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t block = at.block, channel = at.outer;
     cn__pointwise_args args = {.x = cn__fmap_plane(op->in[0], block, channel),
@@ -45,7 +35,7 @@ const cn__layer_type cn__add_type = {
     .kind = CN__KIND_ADD,
     .min_inputs = 2,
     .max_inputs = INT32_MAX,
-    .infer = infer,
+    .infer = cn__infer_equal,
     .batch = &batch,
     .small_batch = &batch,
 };

@@ -24,10 +24,29 @@ void cn__border(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__fmap_border(op->out, at.block, at.outer);
 }
 
+void cn__op_fail(const cn__op *op, const char *function, cn_status status) {
+    int none = CN_OK;
+    if (!atomic_compare_exchange_strong(&op->failure->status, &none, (int)status))
+        return;
+    op->failure->id = op->id; /* read when the pass has ended */
+    op->failure->function = function;
+}
+
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
     (void)layer;
     (void)name;
     (void)inputs;
+    *out = in[0];
+    return CN_OK;
+}
+
+cn_status cn__infer_equal(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in,
+                          cn__shape *out) {
+    for (int32_t i = 1; i < inputs; i++)
+        if (in[i].channels != in[0].channels || in[i].height != in[0].height || in[i].width != in[0].width)
+            return cn__error(CN_ERR_SHAPE, "%s '%s': input %d is %d×%d×%d, but input 0 is %d×%d×%d", layer->type->name,
+                             name, i, in[i].channels, in[i].height, in[i].width, in[0].channels, in[0].height,
+                             in[0].width);
     *out = in[0];
     return CN_OK;
 }

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "kernels/kernels.h"
+#include <stdatomic.h>
 
 /* ---- maps: activations and gradients in lanes (fmap.c) ---- */
 
@@ -38,6 +39,13 @@ int32_t cn__border_source(int32_t i, int32_t size, cn_padding_mode mode);
 
 /* Fills the border of one plane from its interior. Whoever writes an interior calls this. */
 void cn__fmap_border(const cn__fmap *map, size_t block, size_t channel);
+
+/* A block of a map, as a map of one block. */
+static inline cn__fmap cn__fmap_block(const cn__fmap *map, size_t block) {
+    cn__fmap one = *map;
+    one.data = cn__fmap_plane(map, block, 0).data;
+    return one;
+}
 
 /* Between [N, C, H, W] and lanes. Lanes beyond `images` in the last block become zero. Interior only. */
 void cn__fmap_pack(const cn__fmap *map, const float *images_nchw, int32_t images);
@@ -70,6 +78,14 @@ static inline int32_t cn__pass_lanes(const cn__pass *pass, size_t block) {
 /* ---- a layer bound to memory ---- */
 
 typedef struct cn__op cn__op;
+
+/* Kernels cannot fail, but a program's own functions can. The first to do so in a pass is noted here, and the passes of
+ * a plan end with its status. */
+typedef struct cn__failure {
+    atomic_int status;    /* cn_status; CN_OK: none */
+    uint32_t id;          /* op->id of where it was */
+    const char *function; /* "forward" */
+} cn__failure;
 
 /* What a stage reads of blocks other than its own. */
 typedef enum cn__scope {
@@ -116,7 +132,7 @@ typedef struct cn__post_ops {
     uint32_t dropout_id; /* the dropout layer's place in the model */
 } cn__post_ops;
 
-#define CN__MAX_TENSORS 5
+#define CN__MAX_TENSORS 8
 
 struct cn__op {
     const cn_layer *layer;
@@ -141,11 +157,12 @@ struct cn__op {
     /* Inference: a norm of fixed statistics behind a convolution goes into its weights; NULL: none. */
     const cn_layer *folded;
     void *folded_tensor[CN__MAX_TENSORS];
-    float *packed;  /* requirements.packed_floats: what prepare makes, and passes only read */
-    float *shared;  /* requirements.shared_floats, of all blocks */
-    float *saved;   /* requirements.saved_floats of block 0, from forward to the end of backward; see cn__saved */
-    size_t block;   /* floats from a block's memory to the next one's: maps, moments, kept */
-    void *geometry; /* what bind made */
+    float *packed;        /* requirements.packed_floats: what prepare makes, and passes only read */
+    float *shared;        /* requirements.shared_floats, of all blocks */
+    float *saved;         /* requirements.saved_floats of block 0, from forward to the end of backward; see cn__saved */
+    size_t block;         /* floats from a block's memory to the next one's: maps, moments, kept */
+    void *geometry;       /* what bind made */
+    cn__failure *failure; /* of the plan */
 };
 
 static inline float *cn__saved(const cn__op *op, size_t block) {
@@ -171,7 +188,16 @@ typedef struct cn__tensor_spec {
     bool parameter; /* false: a buffer */
 } cn__tensor_spec;
 
-/* What a layer wants of the plan. */
+/* What a layer will compute in a plan. */
+typedef struct cn__sizes {
+    int32_t inputs;
+    const cn__shape *in; /* of each input */
+    cn__shape out;
+    int32_t max_blocks;
+    bool training; /* with a backward pass */
+} cn__sizes;
+
+/* What it wants of the plan for that. */
 typedef struct cn__requirements {
     int32_t pad[2]; /* border of its inputs */
     cn_padding_mode mode;
@@ -217,8 +243,7 @@ typedef struct cn__layer_impl {
     bool (*takes_pool)(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks);
     /* Multiply-adds of an image that it takes; NULL: the type's. */
     int64_t (*multiply_adds)(const cn_layer *layer, cn__shape in, cn__shape out);
-    void (*requirements)(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                         cn__requirements *requirements);
+    void (*requirements)(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements);
     /* Precomputes index lists into op->geometry; unbind frees it, and is called only if it is not NULL, also when
      * bind failed half-way. */
     cn_status (*bind)(cn__op *op);
@@ -284,7 +309,8 @@ static inline int64_t cn__impl_multiply_adds(const cn__layer_impl *impl, const c
 
 /* ---- registry.c ---- */
 
-const cn__layer_type *cn__layer_type_find(const char *name); /* NULL: unknown */
+/* One of the library's or of those that the context was told of; NULL: neither. */
+const cn__layer_type *cn__layer_type_find(const cn_context *ctx, const char *name);
 /* A layer of that type with its attrs' fallbacks; its caller sets hyper-parameters and calls type->validate. */
 cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_type *type, cn_layer **layer);
 /* Validates and hands out, or frees and fails: the end of every public constructor. */
@@ -304,8 +330,15 @@ cn__grid cn__wanted_planes(const cn__op *op, const cn__pass *pass); /* of the in
 /* A stage that fills the borders of the output's planes, for layers whose items are not planes. */
 cn__grid cn__border_planes(const cn__op *op, const cn__pass *pass); /* none without a border */
 void cn__border(const cn__op *op, const cn__pass *pass, cn__item at);
+/* Notes a failure of a program's function, unless there was one before. */
+void cn__op_fail(const cn__op *op, const char *function, cn_status status);
+static inline bool cn__op_failed(const cn__op *op) { /* the pass has failed: nothing more needs to be computed */
+    return atomic_load_explicit(&op->failure->status, memory_order_relaxed) != CN_OK;
+}
 /* Output shape = input shape. */
 cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
+/* The same of several inputs, which must have one shape. */
+cn_status cn__infer_equal(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
 /* CN_ERR_ARGUMENT naming type and hyper-parameter unless least <= value <= most. */
 cn_status cn__check_range(const char *type, const char *what, int32_t value, int32_t least, int32_t most);
 /* Fills args for relu and dropout as the fused part, block and channel say; x, y and the rest are the caller's. */

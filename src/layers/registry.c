@@ -1,4 +1,5 @@
 /* registry.c: the list of all layers, and how one comes into being. */
+#include "layers/custom/custom.h"
 #include "layers/layers.h"
 #include <string.h>
 
@@ -44,11 +45,12 @@ static const cn__layer_type *const layers[] = {CN__LAYERS(CN__ENTRY)
 #include "kernels/activations.def"
 };
 
-const cn__layer_type *cn__layer_type_find(const char *name) {
+const cn__layer_type *cn__layer_type_find(const cn_context *ctx, const char *name) {
     for (size_t i = 0; i < CN__COUNT(layers); i++)
         if (strcmp(layers[i]->name, name) == 0)
             return layers[i];
-    return NULL;
+    const cn__custom_type *custom = cn__custom_type_find(ctx, name);
+    return custom ? &custom->type : NULL;
 }
 
 static void set_fallback(cn_layer *layer, const cn__attr *attr) {

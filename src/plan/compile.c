@@ -68,14 +68,22 @@ static const cn__layer_impl *choose_impl(const cn__plan *plan, const cn__fused_o
     return fused->pool < 0 ? head->type->batch : head->type->with_pool;
 }
 
-static void ask_requirements(compiler *c, cn__fused_op *fused) {
+static cn_status ask_requirements(compiler *c, cn__fused_op *fused) {
     const cn__plan *plan = c->plan;
     const cn__node *node = head_node(plan, fused);
     fused->backward = c->wanted[fused->last + 1];
     fused->impl = choose_impl(plan, fused);
-    if (fused->impl->requirements)
-        fused->impl->requirements(node->layer, cn__model_shape(plan->model, node->inputs[0]), node->shape,
-                                  plan->max_blocks, fused->backward, &fused->requirements);
+    if (!fused->impl->requirements)
+        return CN_OK;
+    cn__shape *in = cn__alloc(plan->ctx, (size_t)node->input_count, sizeof *in);
+    if (!in)
+        return cn__no_memory("a plan");
+    for (int32_t i = 0; i < node->input_count; i++)
+        in[i] = cn__model_shape(plan->model, node->inputs[i]);
+    cn__sizes sizes = {node->input_count, in, node->shape, plan->max_blocks, fused->backward};
+    fused->impl->requirements(node->layer, &sizes, &fused->requirements);
+    cn__free(plan->ctx, in);
+    return CN_OK;
 }
 
 static bool wants_border(const cn__fused_op *fused) {
@@ -299,6 +307,7 @@ static cn_status bind_fused_op(cn__plan *plan, cn__fused_op *fused) {
     op->layer = node->layer;
     op->ctx = plan->ctx;
     op->kernels = plan->ctx->kernels;
+    op->failure = &plan->failure;
     op->max_blocks = plan->max_blocks;
     op->training = fused->backward;
     op->id = (uint32_t)fused->head;
@@ -346,7 +355,7 @@ static cn_status compile(compiler *c) {
     find_wanted(c);
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         CN__TRY(make_fused_op(plan, &plan->fused_ops[u]));
-        ask_requirements(c, &plan->fused_ops[u]);
+        CN__TRY(ask_requirements(c, &plan->fused_ops[u]));
     }
     choose_borders(c);
     find_lifetimes(c);

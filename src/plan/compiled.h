@@ -53,9 +53,10 @@ struct cn__plan {
     int32_t fused_op_count;
     cn__fmap *values, *gradients; /* by value; data NULL: fused away or not wanted */
     void **tensors; /* by place in the model: what the layers read, the model's own memory or a part of `copies` */
-    char *copies;                 /* NULL: none */
+    char *copies;   /* NULL: none */
     cn__instructions prepare, forward, backward;
-    bool serial;   /* all instructions are */
+    bool serial; /* all instructions are */
+    cn__failure failure;
     float *blocks; /* each block has memory of its own, so that one can be layers ahead of another */
     float *shared;
     float *scratch; /* of each thread */

@@ -116,9 +116,9 @@ cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_te
         CN__TRY(cn__tensor_writable(grad_input, "cn_model_backward: grad_input"));
     }
     cn__fmap_pack(cn__plan_output_gradient(session->plan), cn_tensor_data_const(grad_output), session->last.images);
-    cn__plan_backward(session->plan, &session->last);
+    session->can_backward = false; /* the pass overwrites what it reads */
+    CN__TRY(cn__plan_backward(session->plan, &session->last));
     if (grad_input)
         cn__fmap_unpack(cn__plan_input_gradient(session->plan), cn_tensor_data(grad_input), session->last.images);
-    session->can_backward = false; /* the pass has overwritten what it read */
     return CN_OK;
 }

@@ -106,34 +106,38 @@ static cn__pass block_run(const cn__inference *inference, int32_t images, size_t
     return (cn__pass){.images = left < CN__LANES ? left : CN__LANES, .blocks = 1};
 }
 
-static void run_block(const job *p, cn__plan *plan, size_t block, int thread) {
+static cn_status run_block(const job *p, cn__plan *plan, size_t block, int thread) {
     cn__pass pass = block_run(p->inference, p->images, block);
     pass.thread = thread;
     int64_t begun = cn__trace_begin(p->inference->ctx);
     p->blocks->fill(p->blocks->argument, block, cn__plan_input(plan));
     cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
-    cn__plan_forward(plan, &pass); /* can fail in training only */
+    CN__TRY(cn__plan_forward(plan, &pass));
     p->blocks->take(p->blocks->argument, block, cn__plan_output(plan));
+    return CN_OK;
 }
 
-/* The share of the blocks that one plan takes. */
+/* The share of the blocks that one plan takes, up to a failure, which stays with the plan. */
 static void run_share(void *argument, size_t share, int thread) {
     const job *p = argument;
     size_t blocks = block_count(p->inference, p->images), count = p->inference->count;
-    for (size_t block = share * blocks / count; block < (share + 1) * blocks / count; block++)
-        run_block(p, p->inference->plans[share], block, thread);
+    cn_status status = CN_OK;
+    for (size_t block = share * blocks / count; block < (share + 1) * blocks / count && status == CN_OK; block++)
+        status = run_block(p, p->inference->plans[share], block, thread);
 }
 
-/* A block of a map as a map of one block. */
-static cn__fmap block_of(const cn__fmap *map, size_t block) {
-    cn__fmap one = *map;
-    one.data = cn__fmap_plane(map, block, 0).data;
-    return one;
+static cn_status run_shares(const job *p) {
+    for (size_t i = 0; i < p->inference->count; i++)
+        cn__plan_forget_outcome(p->inference->plans[i]); /* not all may have a share */
+    cn__parallel(p->inference->ctx, p->inference->count, run_share, (void *)p);
+    for (size_t i = 0; i < p->inference->count; i++)
+        CN__TRY(cn__plan_outcome(p->inference->plans[i]));
+    return CN_OK;
 }
 
 static void fill_together(void *argument, size_t block, int thread) {
     const job *p = argument;
-    cn__fmap input = block_of(cn__plan_input(p->inference->plans[0]), block);
+    cn__fmap input = cn__fmap_block(cn__plan_input(p->inference->plans[0]), block);
     int64_t begun = cn__trace_begin(p->inference->ctx);
     p->blocks->fill(p->blocks->argument, block, &input);
     cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
@@ -145,26 +149,29 @@ static cn__pass fill_all(const job *p) {
     return (cn__pass){.images = p->images, .blocks = (int32_t)blocks};
 }
 
-static void run_together(const job *p) {
+static cn_status run_together(const job *p) {
     cn__plan *plan = p->inference->plans[0];
     cn__pass pass = fill_all(p);
-    cn__plan_forward(plan, &pass);
+    CN__TRY(cn__plan_forward(plan, &pass));
     for (size_t block = 0; block < (size_t)pass.blocks; block++) {
-        cn__fmap output = block_of(cn__plan_output(plan), block);
+        cn__fmap output = cn__fmap_block(cn__plan_output(plan), block);
         p->blocks->take(p->blocks->argument, block, &output);
     }
+    return CN_OK;
 }
 
-void cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
+cn_status cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
     job p = {inference, blocks, images};
+    cn_status status;
     uint64_t mode = cn__float_mode_enter();
     if (inference->together)
-        run_together(&p);
+        status = run_together(&p);
     else if (block_count(inference, images) == 1)
-        run_block(&p, inference->plans[0], 0, 0); /* all threads work on its layers */
+        status = run_block(&p, inference->plans[0], 0, 0); /* all threads work on its layers */
     else
-        cn__parallel(inference->ctx, inference->count, run_share, &p);
+        status = run_shares(&p);
     cn__float_mode_leave(mode);
+    return status;
 }
 
 const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {

@@ -40,9 +40,12 @@ const cn__fmap *cn__plan_input_gradient(const cn__plan *plan);
 void cn__plan_prepare(cn__plan *plan);
 /* CN_ERR_SHAPE: a training pass over so many images would give batch norm one value a channel. */
 cn_status cn__plan_check_batch(const cn__plan *plan, int32_t images);
-/* CN_ERR_SHAPE: as cn__plan_check_batch has it. */
+/* CN_ERR_SHAPE: as cn__plan_check_batch has it. A function of a layer of the program's own may fail with any status. */
 cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass);
-void cn__plan_backward(cn__plan *plan, const cn__pass *pass);
+cn_status cn__plan_backward(cn__plan *plan, const cn__pass *pass);
+/* How the last pass ended, as an error of the thread that asks; CN_OK also before the first. */
+cn_status cn__plan_outcome(const cn__plan *plan);
+void cn__plan_forget_outcome(cn__plan *plan);
 /* Runs forward again on the same input and names the first layer whose output is not finite; NULL if all are. */
 const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass);
 
@@ -70,7 +73,8 @@ bool cn__model_joins_images(const cn_model *model);
 int32_t cn__small_batch_limit(const cn_model *model);
 void cn__inference_free(cn__inference *inference);
 void cn__inference_prepare(const cn__inference *inference); /* whenever parameters may have changed */
-void cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
+/* A function of a layer of the program's own may fail with any status. */
+cn_status cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
 /* Like cn__plan_first_nonfinite; does not call `take`. */
 const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
 

@@ -18,15 +18,34 @@ void cn__plan_prepare(cn__plan *plan) {
     cn__instructions_run(plan, &plan->prepare, 0, plan->prepare.count, &nothing);
 }
 
+cn_status cn__plan_outcome(const cn__plan *plan) {
+    const cn__failure *failure = &plan->failure;
+    cn_status status = (cn_status)atomic_load(&failure->status);
+    if (status == CN_OK)
+        return CN_OK;
+    const cn__node *node = &plan->model->nodes[failure->id];
+    return cn__error(status, "%s '%s': its %s function failed: %s", node->layer->type->name, node->name,
+                     failure->function, cn_status_string(status));
+}
+
+void cn__plan_forget_outcome(cn__plan *plan) {
+    atomic_store(&plan->failure.status, CN_OK);
+}
+
+static cn_status run_all(cn__plan *plan, const cn__instructions *instructions, const cn__pass *pass) {
+    cn__plan_forget_outcome(plan);
+    cn__instructions_run(plan, instructions, 0, instructions->count, pass);
+    return cn__plan_outcome(plan);
+}
+
 cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass) {
     if (pass->training)
         CN__TRY(cn__plan_check_batch(plan, pass->images));
-    cn__instructions_run(plan, &plan->forward, 0, plan->forward.count, pass);
-    return CN_OK;
+    return run_all(plan, &plan->forward, pass);
 }
 
-void cn__plan_backward(cn__plan *plan, const cn__pass *pass) {
-    cn__instructions_run(plan, &plan->backward, 0, plan->backward.count, pass);
+cn_status cn__plan_backward(cn__plan *plan, const cn__pass *pass) {
+    return run_all(plan, &plan->backward, pass);
 }
 
 static bool all_finite(const cn__fmap *map, const cn__pass *pass) {

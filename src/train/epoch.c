@@ -14,7 +14,7 @@ static void shuffle(cn_trainer *t) {
     cn__rng_shuffle(&rng, t->order, t->count);
 }
 
-/* ---- running statistics, which a batch whose loss is not finite must not spoil ---- */
+/* ---- running statistics, which a batch that fails must not spoil ---- */
 
 static void keep_buffers(const cn_trainer *t) {
     memcpy(t->buffers, t->model->buffers, t->model->buffer_count * sizeof *t->buffers);
@@ -45,7 +45,25 @@ static cn_status not_finite(const cn_trainer *t, const char *layer, const char *
                      layer ? layer : "all outputs are finite", layer ? "'" : "");
 }
 
-/* Images of batch t->batch through the network and back; its mean loss. */
+/* Through the network and back; the mean loss. */
+static cn_status run_batch(cn_trainer *t, const cn__pass *pass, double *loss) {
+    cn__tally tally = t->tally;
+    double penalty = l1_penalty(t);
+    cn__plan_prepare(t->plan);
+    CN__TRY(cn__plan_forward(t->plan, pass));
+    int64_t begun = cn__trace_begin(t->ctx);
+    *loss = penalty + cn__loss_batch(&t->loss_spec, cn__plan_output(t->plan), t->train.label, pass->images,
+                                     cn__plan_output_gradient(t->plan), &tally);
+    cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
+    if (!isfinite(*loss))
+        return not_finite(t, cn__plan_first_nonfinite(t->plan, pass), "batch", t->batch + 1, *loss);
+    CN__TRY(cn__plan_backward(t->plan, pass));
+    tally.loss += penalty * pass->images;
+    t->tally = tally;
+    return CN_OK;
+}
+
+/* Images of batch t->batch, and their gradient. */
 static cn_status find_gradient(cn_trainer *t, double *loss) {
     int64_t first = t->batch * t->train.images, left = t->count - first;
     cn__fetch how = {
@@ -57,24 +75,11 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
                      .image = t->train.place};
     pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
     CN__TRY(cn__feed_fetch(&t->train, t->order, first, pass.images, &how, cn__plan_input(t->plan)));
-    cn__tally tally = t->tally;
-    double penalty = l1_penalty(t);
     keep_buffers(t);
-    cn__plan_prepare(t->plan);
-    CN__TRY(cn__plan_forward(t->plan, &pass));
-    int64_t begun = cn__trace_begin(t->ctx);
-    *loss = penalty + cn__loss_batch(&t->loss_spec, cn__plan_output(t->plan), t->train.label, pass.images,
-                                     cn__plan_output_gradient(t->plan), &tally);
-    cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
-    if (!isfinite(*loss)) {
-        cn_status status = not_finite(t, cn__plan_first_nonfinite(t->plan, &pass), "batch", t->batch + 1, *loss);
+    cn_status status = run_batch(t, &pass, loss);
+    if (status != CN_OK)
         restore_buffers(t);
-        return status;
-    }
-    tally.loss += penalty * pass.images;
-    t->tally = tally;
-    cn__plan_backward(t->plan, &pass);
-    return CN_OK;
+    return status;
 }
 
 static cn_status train_batch(cn_trainer *t, double *loss) {

@@ -82,24 +82,23 @@ static size_t scratch_floats(const cn__conv_geometry *g, cn__shape out, int pass
     return most;
 }
 
-void cn__convolution_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                                  cn__requirements *requirements) {
+void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
     size_t groups = (size_t)c->groups;
     cn__conv_geometry g = {0};
-    cn__convolution_measure(&(cn__conv_problem){layer, in, out, NULL}, &g);
+    cn__convolution_measure(&(cn__conv_problem){layer, sizes->in[0], sizes->out, NULL}, &g);
     requirements->pad[0] = c->padding[0];
     requirements->pad[1] = c->padding[1];
     requirements->mode = (cn_padding_mode)c->padding_mode;
     requirements->packed_floats = groups * (size_t)g.out_oc_blocks * g.forward_block_floats;
-    requirements->scratch_floats = scratch_floats(&g, out, training ? CN__CONV_PASSES : 1);
-    if (!training)
+    requirements->scratch_floats = scratch_floats(&g, sizes->out, sizes->training ? CN__CONV_PASSES : 1);
+    if (!sizes->training)
         return;
     requirements->packed_floats += groups * (size_t)g.in_oc_blocks * g.input_block_floats;
-    if (cn__convolution_sums_apart(layer, max_blocks))
+    if (cn__convolution_sums_apart(layer, sizes->max_blocks))
         requirements->saved_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
     requirements->saved_floats += c->bias ? (size_t)c->out_channels : 0;
-    requirements->until_end = g.taps == 1 && out.height * out.width == 1;
+    requirements->until_end = g.taps == 1 && sizes->out.height * sizes->out.width == 1;
 }
 
 cn_status cn__convolution_fill(cn__op *op) {

@@ -76,8 +76,7 @@ struct cn__conv_geometry {
 cn_status cn__convolution_check(cn__convolution *layer, const char *type);
 void cn__convolution_init(const cn_layer *layer, cn__rng *rng, void *const *tensors);
 int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out);
-void cn__convolution_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                                  cn__requirements *requirements);
+void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements);
 cn_status cn__convolution_fill(cn__op *op); /* op->geometry, which is there */
 void cn__convolution_unbind(cn__op *op);
 /* convolution_stages.c, pooled_convolution.c, small_batch_convolution.c: the ways to compute both. */

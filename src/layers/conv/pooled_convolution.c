@@ -70,14 +70,17 @@ static cn__shape strip_shape(cn__shape whole, int32_t rows) {
 }
 
 /* `out`: of the convolution by itself. */
-static void requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                         cn__requirements *requirements) {
+static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
+    cn__shape in = sizes->in[0], out = sizes->out;
     int32_t rows = strip_rows(out.channels, in.height, in.width);
+    cn__shape strip_in = strip_shape(in, rows);
+    cn__sizes of_strip = *sizes;
     cn__fmap strip;
-    cn__convolution_requirements(layer, strip_shape(in, rows), strip_shape(out, rows), max_blocks, training,
-                                 requirements);
-    cn__fmap_layout(&strip, strip_shape(out, rows), 0, 0, CN_PADDING_ZEROS);
+    of_strip.in = &strip_in;
+    of_strip.out = strip_shape(out, rows);
+    cn__convolution_requirements(layer, &of_strip, requirements);
+    cn__fmap_layout(&strip, of_strip.out, 0, 0, CN_PADDING_ZEROS);
     requirements->scratch_floats += cn__fmap_floats(&strip, 1);
     size_t pixels = (size_t)out.channels * (size_t)(out.height / 2) * (size_t)(out.width / 2);
     requirements->saved_floats = (size_t)(in.height / rows) * cn__whole_lines(parameter_count(c)) +

@@ -71,15 +71,11 @@ static float *cell_of(const cn__op *op, size_t block, size_t channel) {
     return cn__saved(op, block) + (channels + channel * groups / channels * 2) * PAIR;
 }
 
-void cn__norm_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                           cn__requirements *requirements) {
+void cn__norm_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__norm_layer *n = (const cn__norm_layer *)layer;
-    (void)out;
-    (void)max_blocks;
-    (void)training;
-    requirements->saved_floats = (size_t)in.channels * PAIR;
+    requirements->saved_floats = (size_t)sizes->in->channels * PAIR;
     if (shares_cells(layer))
-        requirements->shared_floats = (size_t)in.channels * 2 * PAIR;
+        requirements->shared_floats = (size_t)sizes->in->channels * 2 * PAIR;
     else
         requirements->saved_floats += (size_t)n->groups * 2 * PAIR;
 }

@@ -27,8 +27,7 @@ cn_status cn__norm_infer(const cn_layer *layer, const char *name, int32_t inputs
 /* The tensors that both kinds have: weight and bias, if affine. */
 int cn__norm_tensors(const cn_layer *layer, cn__tensor_spec *specs);
 void cn__norm_init(const cn_layer *layer, cn__rng *rng, void *const *tensors);
-void cn__norm_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                           cn__requirements *requirements);
+void cn__norm_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements);
 
 /* Lines of 16 floats: the two sums of a plane; center and inv of its cell, kept for backward; b and c of its cell. */
 float *cn__norm_sums(const cn__op *op, size_t block, size_t channel);

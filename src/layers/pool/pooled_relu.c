@@ -8,13 +8,10 @@ static bool takes_pool(const cn_layer *layer, const cn_layer *pool, cn__shape in
     return cn__pool_halves(pool, in);
 }
 
-static void requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                         cn__requirements *requirements) {
-    size_t pixels = (size_t)in.channels * (size_t)(in.height / 2) * (size_t)(in.width / 2);
+static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
+    const cn__shape *in = sizes->in;
+    size_t pixels = (size_t)in->channels * (size_t)(in->height / 2) * (size_t)(in->width / 2);
     (void)layer;
-    (void)out;
-    (void)max_blocks;
-    (void)training;
     requirements->saved_floats = pixels * CN__LANES / sizeof(float);
 }
 

@@ -31,10 +31,9 @@ static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out)
     return (int64_t)(cn__small_batch_planes(c->out_channels) * plane_weights(c)) * out.height * out.width;
 }
 
-static void requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                         cn__requirements *requirements) {
+static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    cn__convolution_requirements(layer, in, out, max_blocks, training, requirements);
+    cn__convolution_requirements(layer, sizes, requirements);
     requirements->packed_floats = cn__small_batch_planes(c->out_channels) * (plane_weights(c) + CN__LANES);
 }
 

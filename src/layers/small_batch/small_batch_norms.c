@@ -37,13 +37,9 @@ static void apply_plane(const cn__op *op, size_t plane, const float *center, con
 
 /* ---- batch norm ---- */
 
-static void batch_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                               cn__requirements *requirements) {
+static void batch_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     (void)layer;
-    (void)out;
-    (void)max_blocks;
-    (void)training;
-    requirements->packed_floats = cn__small_batch_planes(in.channels) * LINES * CN__LANES;
+    requirements->packed_floats = cn__small_batch_planes(sizes->in->channels) * LINES * CN__LANES;
 }
 
 static void batch_prepare(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -68,14 +64,10 @@ static void batch_forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 
 /* ---- group norm ---- */
 
-static void group_requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                               cn__requirements *requirements) {
+static void group_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     (void)layer;
-    (void)out;
-    (void)max_blocks;
-    (void)training;
-    requirements->packed_floats = cn__small_batch_planes(in.channels) * PARAMETERS * CN__LANES;
-    requirements->saved_floats = cn__small_batch_planes(in.channels) * LINES * CN__LANES;
+    requirements->packed_floats = cn__small_batch_planes(sizes->in->channels) * PARAMETERS * CN__LANES;
+    requirements->saved_floats = cn__small_batch_planes(sizes->in->channels) * LINES * CN__LANES;
 }
 
 static void group_prepare(const cn__op *op, const cn__pass *pass, cn__item at) {

@@ -1,0 +1,22 @@
+#!/bin/sh
+# test_examples.sh: runs the examples that show one thing each, in a folder of their own, and expects them to end well.
+. tests/programs.sh
+
+# example NAME PATTERN: runs it and expects a line like that among what it prints.
+example() {
+    line="convnet-$1"
+    checks=$((checks + 1))
+    (cd "$dir" && "$root/convnet-$1") >"$dir/out" 2>"$dir/err" || fail "exit code $?: $(head -3 "$dir/err")"
+    grep -q "$2" "$dir/out" || fail "it says: $(head -3 "$dir/out")"
+    silent err
+}
+
+case $bin in
+/*) root=$bin ;;
+*) root=$PWD/$bin ;;
+esac
+
+example own_layer 'accuracy \(0\.[89]..\), of the model out of the file \1$'
+expect -s "$dir/own_layer.safetensors"
+
+done_with examples
