@@ -862,34 +862,60 @@ typedef enum cn_schedule_kind {
     CN_SCHEDULE_PLATEAU = 1, /* ReduceLROnPlateau on the test loss (train loss without a test set), after each epoch */
     CN_SCHEDULE_STEP = 2,    /* StepLR, by epoch */
     CN_SCHEDULE_COSINE = 3,  /* CosineAnnealingLR, by epoch */
-    CN_SCHEDULE_ONE_CYCLE = 4, /* OneCycleLR (Smith & Topin 2018), by batch; momentum is left alone */
-    CN_SCHEDULE_POLYNOMIAL = 5 /* PolynomialLR, by epoch: down to 0 at the end */
+    CN_SCHEDULE_ONE_CYCLE = 4,   /* OneCycleLR (Smith & Topin 2018), by step; momentum is left alone */
+    CN_SCHEDULE_POLYNOMIAL = 5,  /* PolynomialLR, by epoch: down to 0 at the end */
+    CN_SCHEDULE_EXPONENTIAL = 6, /* ExponentialLR, by epoch */
+    CN_SCHEDULE_CALLBACK = 7     /* the program's own, by step: what `rate` returns */
 } cn_schedule_kind;
 
-/* "constant", "plateau", "step", "cosine", "one-cycle", "polynomial"; NULL: no such kind. Static storage. */
+/* "constant", "plateau", "step", "cosine", "one-cycle", "polynomial", "exponential", "callback"; NULL: no such kind.
+ * Static storage. */
 CN_API const char *cn_schedule_name(cn_schedule_kind kind);
 
+/* The step that a rate is asked for. Steps of a warm-up do not count. */
+typedef struct cn_rate_info {
+    uint64_t size;
+    int64_t step, steps;  /* taken before it; of the whole run, as `epochs` of the options has it */
+    int64_t epoch;        /* of the run, from 1 */
+    double learning_rate; /* the optimizer's own */
+    double loss;          /* of the epoch before, test or else training; NaN in the first */
+} cn_rate_info;
+
+/* The rate of that step, 0 or more; anything else ends the training with CN_ERR_ARGUMENT. Called once before each step,
+ * on the thread that called cn_trainer_fit. */
+typedef double (*cn_rate_function)(void *user, const cn_rate_info *at);
+
+/* Steps are the optimizer's: batches or, with cn_trainer_options.accumulate, groups of them. */
 typedef struct cn_schedule_options {
     uint64_t size;
     cn_schedule_kind kind;
-    float factor;            /* plateau and step: multiplies the rate */
+    float factor;            /* plateau, step and exponential: multiplies the rate */
     int patience;            /* plateau: epochs without improvement that are borne */
     float threshold;         /* plateau: relative improvement that counts */
     int step_size;           /* step: epochs between cuts */
     float min_learning_rate; /* plateau, cosine: the lowest rate */
-    int epochs; /* cosine, one-cycle, polynomial: length of the whole run; 0: the epochs of the first fit */
+    int epochs; /* cosine, one-cycle, polynomial, callback: length of the whole run, the warm-up included; 0: the epochs
+                   of the first fit */
     float max_learning_rate; /* one-cycle: peak; CN_LEARNING_RATE_DEFAULT: 10 times the optimizer's rate */
     float pct_start;         /* one-cycle: share of the rise, 0 to 1 */
     float div_factor;        /* one-cycle: peak / start */
     float final_div_factor;  /* one-cycle: start / end */
     int linear;              /* one-cycle: 1: straight lines instead of cosines */
     float power;             /* polynomial: of what is left of the run */
-    int reserved;
+    /* Warm-up, for all kinds (LinearLR by step, then the schedule, as SequentialLR joins them): the first step has
+     * warmup_start times the rate that the schedule begins with, each later one more in a straight line, and the step
+     * after the warm-up is the schedule's first. By epochs it counts from the one in which the warm-up ends. A callback
+     * is asked for step 0 meanwhile. */
+    float warmup_start;    /* 0 to 1 */
+    int warmup_epochs;     /* the length; 0: none */
+    int warmup_steps;      /* or this, in steps; not both */
+    cn_rate_function rate; /* callback; else NULL */
+    void *user;            /* handed to it */
 } cn_schedule_options;
 #define CN_SCHEDULE_OPTIONS_INIT                                                                                       \
     {                                                                                                                  \
         sizeof(cn_schedule_options), CN_SCHEDULE_PLATEAU, 0.3f, 0, 1e-4f, 10, 0.0f, 0, CN_LEARNING_RATE_DEFAULT, 0.3f, \
-            25.0f, 1e4f, 0, 1.0f, 0                                                                                    \
+            25.0f, 1e4f, 0, 1.0f, 1.0f / 3.0f, 0, 0, NULL, NULL                                                        \
     }
 CN_API void cn_schedule_options_init(cn_schedule_options *options, size_t size);
 
@@ -969,6 +995,11 @@ CN_API void cn_trainer_free(cn_trainer *trainer);
  * message names epoch, batch and the first layer that did, and the parameters are those before that batch's step.
  * CN_ERR_IO, CN_ERR_DATA: from the data set. */
 CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function on_epoch, void *user);
+
+/* The rate from the next step on, 0 or more; allowed in on_batch and on_epoch. Schedules that cut the rate there is
+ * (constant, plateau, step, exponential) go on from it, and a warm-up under way rises to it; the others compute all
+ * rates from the first, and are CN_ERR_STATE: there CN_SCHEDULE_CALLBACK is the way. */
+CN_API cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learning_rate);
 
 /* The history so far. cn_trainer_epoch_info: `index` from 0; CN_ERR_NOT_FOUND: not that many. */
 CN_API int64_t cn_trainer_epoch_count(const cn_trainer *trainer);

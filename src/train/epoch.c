@@ -78,7 +78,8 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
 }
 
 static cn_status train_batch(cn_trainer *t, double *loss) {
-    double rate = cn__schedule_batch(&t->schedule, (int64_t)t->epochs * t->batches + t->batch);
+    double rate;
+    CN__TRY(cn__schedule_step(&t->schedule, (int64_t)t->epochs * t->batches + t->batch, &rate));
     CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
     CN__TRY(find_gradient(t, loss));
     int64_t begun = cn__trace_begin(t->ctx);
@@ -102,7 +103,7 @@ static bool report_batch(const cn_trainer *t, double loss) {
                            .loss = loss,
                            .average_loss = t->tally.loss / images,
                            .average_accuracy = (double)t->tally.correct / images,
-                           .learning_rate = t->schedule.rate,
+                           .learning_rate = cn_optimizer_learning_rate(t->optimizer),
                            .seconds = t->seconds};
     return t->options.on_batch && t->options.on_batch(t->options.user, &batch) != 0;
 }

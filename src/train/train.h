@@ -31,21 +31,26 @@ void cn__muon_apply(const cn_context *ctx, const cn__muon_weight *weight, const 
 
 typedef struct cn__schedule {
     cn_schedule_options options;
-    int64_t batches; /* an epoch */
-    double base;     /* the optimizer's own rate */
-    double rate;     /* in force */
-    double best;     /* plateau: lowest loss so far */
-    int bad_epochs;  /* plateau: since then */
+    int64_t steps;  /* an epoch */
+    int64_t warmup; /* steps of the warm-up */
+    double base;    /* the optimizer's own rate */
+    double rate;    /* in force, or that the warm-up rises to */
+    int64_t epoch;  /* under way, from 1 */
+    double loss;    /* of the one before */
+    double best;    /* plateau: lowest loss so far */
+    int bad_epochs; /* plateau: since then */
 } cn__schedule;
 
 /* Reads and checks the options. */
-cn_status cn__schedule_init(cn__schedule *schedule, const cn_schedule_options *options, double rate, int64_t batches);
+cn_status cn__schedule_init(cn__schedule *schedule, const cn_schedule_options *options, double rate, int64_t steps);
 /* Before the first fit: the length of the whole run, if the options leave it open. */
 void cn__schedule_begin(cn__schedule *schedule, int epochs);
-/* The rate for a batch, both counted from 0 and over all epochs. */
-double cn__schedule_batch(cn__schedule *schedule, int64_t step);
+/* The rate of a step, counted from 0 over all epochs. CN_ERR_ARGUMENT: the program's own is none. */
+cn_status cn__schedule_step(cn__schedule *schedule, int64_t step, double *rate);
 /* After epoch `epoch`, from 1, with that loss. */
 void cn__schedule_epoch(cn__schedule *schedule, int64_t epoch, double loss);
+/* The rate in force from now on. CN_ERR_STATE: a kind that would not keep to it. */
+cn_status cn__schedule_set_rate(cn__schedule *schedule, double rate);
 
 /* ---- averaged parameters (average.c) ---- */
 

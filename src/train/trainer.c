@@ -1,5 +1,6 @@
 /* trainer.c: makes a trainer: checks that model, data and options fit, and allocates all that training needs. */
 #include "train/train.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdio.h>
@@ -169,6 +170,14 @@ cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function 
         status = cn__trainer_run_epoch(trainer, on_epoch, user, &stop);
     cn__average_show(&trainer->average, true);
     return status;
+}
+
+cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learning_rate) {
+    CN__REQUIRE(trainer);
+    if (!(learning_rate >= 0.0 && learning_rate <= (double)FLT_MAX))
+        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_set_learning_rate: %g, wanted 0 to %g", learning_rate,
+                         (double)FLT_MAX);
+    return cn__schedule_set_rate(&trainer->schedule, learning_rate);
 }
 
 int64_t cn_trainer_epoch_count(const cn_trainer *trainer) {
