@@ -11,9 +11,10 @@
 static const char *data_text, *out_path, *log_path, *report_path;
 static network_spec network = NETWORK_SPEC_INIT;
 static int recipe_kind = RECIPE_STUDY;
-static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, warmup, crop, cutout;
+static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, warmup, accumulate = 1, crop,
+               cutout;
 static double rate, momentum = 0.9, weight_decay, label_smoothing, l1, ema, factor, min_rate, max_rate, rise = 0.3,
-                    power = 1, warmup_start = 1.0 / 3.0;
+                    power = 1, warmup_start = 1.0 / 3.0, clip_norm, clip_value;
 static double flip = 0.5, grayscale = 0.1, rotation = 7, perspective = 0.5;
 static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
 static int decay_weights_only, alternating_flip, profiling, augment = -1; /* -1: as the data has it */
@@ -28,7 +29,7 @@ static const char *optimizer_name(int kind) {
 }
 
 static const char *schedule_name(int kind) {
-    return kind == CN_SCHEDULE_CALLBACK ? NULL : cn_schedule_name((cn_schedule_kind)kind); /* which is the last */
+    return kind == CN_SCHEDULE_CUSTOM ? NULL : cn_schedule_name((cn_schedule_kind)kind); /* which is the last */
 }
 
 static argument arguments[] = {
@@ -45,7 +46,8 @@ static argument arguments[] = {
     CHOICE("recipe", recipe_names, &recipe_kind,
            "all that follows, the changes to images included, of which single options may be given otherwise"),
     INTEGER("epochs", &epochs, 1, 1000000, "passes over the training images"),
-    INTEGER("batch", &batch_size, 1, 65536, "images a step"),
+    INTEGER("batch", &batch_size, 1, 65536, "images at a time"),
+    INTEGER("accumulate", &accumulate, 1, 65536, "batches a step, which follows their mean gradient"),
     LIBRARY_CHOICE("optimizer", optimizer_name, &optimizer_kind, "how a step follows the gradient"),
     REAL("lr", &rate, 0, true, 1000, false, "learning rate [0.01 for sgd, 0.001 for the others]"),
     REAL("momentum", &momentum, 0, false, 1, true, "share of the last step in the next, for sgd and muon"),
@@ -54,6 +56,8 @@ static argument arguments[] = {
     FLAG("decay-weights-only", &decay_weights_only, 1, "no weight decay for biases and norms"),
     REAL("l1", &l1, 0, false, 1000, false, "adds this times the sum of |parameter| to the loss"),
     REAL("label-smoothing", &label_smoothing, 0, false, 1, true, "share of the target spread over all classes"),
+    REAL("clip-norm", &clip_norm, 0, true, 1e30, false, "shorten gradients, all as one vector, to this length [not]"),
+    REAL("clip-value", &clip_value, 0, true, 1e30, false, "bring each gradient to this at most, up or down [not]"),
     REAL("ema", &ema, 0, false, 1, true,
          "test and save the moving average of all steps' parameters, to which each step adds what this leaves to 1, "
          "and the first ones more"),
@@ -157,6 +161,9 @@ static void change_recipe(recipe *r) {
     TAKE("dropout", r->dropout, (float)network.dropout);
     TAKE("label-smoothing", r->label_smoothing, (float)label_smoothing);
     TAKE("l1", r->l1, (float)l1);
+    TAKE("accumulate", r->accumulate, (int)accumulate);
+    TAKE("clip-norm", r->clip_norm, (float)clip_norm);
+    TAKE("clip-value", r->clip_value, (float)clip_value);
     TAKE("ema", r->ema_decay, (float)ema);
     TAKE("ema", r->ema_warmup, 1);
     change_optimizer(&r->optimizer);
@@ -324,6 +331,12 @@ static void describe_training(setting_list *s, const recipe *r) {
     settings_add(s, "recipe", "%s", recipe_names[recipe_kind]);
     settings_add(s, "epochs", "%d", r->epochs);
     settings_add(s, "batch", "%d", r->batch_size);
+    if (r->accumulate > 1)
+        settings_append(s, ", %d to a step", r->accumulate);
+    if (r->clip_norm > 0.0f)
+        settings_add(s, "longest gradient", "%g", (double)r->clip_norm);
+    if (r->clip_value > 0.0f)
+        settings_add(s, "largest gradient", "%g", (double)r->clip_value);
     settings_add(s, "seed", "%lld", (long long)seed);
     settings_add(s, "optimizer", "%s", cn_optimizer_name(o->kind));
     if (o->kind == CN_OPTIMIZER_SGD || o->kind == CN_OPTIMIZER_MUON)

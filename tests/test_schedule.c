@@ -264,7 +264,7 @@ START_TEST(a_program_has_a_schedule_of_its_own) {
     cn_schedule_options o = CN_SCHEDULE_OPTIONS_INIT;
     cn__schedule s;
     double lowest = 0.01, rate;
-    o.kind = CN_SCHEDULE_CALLBACK;
+    o.kind = CN_SCHEDULE_CUSTOM;
     ck_fails(init(o), CN_ERR_ARGUMENT, "rate is NULL");
     o.rate = falling;
     o.user = &lowest;
@@ -282,7 +282,7 @@ START_TEST(a_program_has_a_schedule_of_its_own) {
     lowest = (double)INFINITY;
     ck_fails(cn__schedule_step(&s, 16, &rate), CN_ERR_ARGUMENT, "epoch 4, step 2: the schedule's rate is inf");
     o.kind = CN_SCHEDULE_STEP;
-    ck_fails(init(o), CN_ERR_ARGUMENT, "wanted kind 'callback', not 'step'");
+    ck_fails(init(o), CN_ERR_ARGUMENT, "wanted kind 'custom', not 'step'");
 }
 END_TEST
 
@@ -309,12 +309,12 @@ END_TEST
 
 START_TEST(schedules_that_would_not_keep_to_a_rate_refuse_it) {
     static const cn_schedule_kind kinds[] = {CN_SCHEDULE_COSINE, CN_SCHEDULE_ONE_CYCLE, CN_SCHEDULE_POLYNOMIAL,
-                                             CN_SCHEDULE_CALLBACK};
+                                             CN_SCHEDULE_CUSTOM};
     for (size_t i = 0; i < CN__COUNT(kinds); i++) {
         cn_schedule_options o = CN_SCHEDULE_OPTIONS_INIT;
         cn__schedule s;
         o.kind = kinds[i];
-        o.rate = o.kind == CN_SCHEDULE_CALLBACK ? falling : NULL;
+        o.rate = o.kind == CN_SCHEDULE_CUSTOM ? falling : NULL;
         ck_ok(cn__schedule_init(&s, &o, 0.1, 4));
         ck_fails(cn__schedule_set_rate(&s, 1.0), CN_ERR_STATE, cn_schedule_name(o.kind));
         ck_assert_double_eq(s.rate, 0.1);
@@ -326,7 +326,7 @@ START_TEST(every_kind_has_a_name) {
     ck_assert_str_eq(cn_schedule_name(CN_SCHEDULE_CONSTANT), "constant");
     ck_assert_str_eq(cn_schedule_name(CN_SCHEDULE_POLYNOMIAL), "polynomial");
     ck_assert_str_eq(cn_schedule_name(CN_SCHEDULE_EXPONENTIAL), "exponential");
-    ck_assert_str_eq(cn_schedule_name(CN_SCHEDULE_CALLBACK), "callback");
+    ck_assert_str_eq(cn_schedule_name(CN_SCHEDULE_CUSTOM), "custom");
     ck_assert_ptr_null(cn_schedule_name((cn_schedule_kind)8));
     ck_assert_ptr_null(cn_schedule_name((cn_schedule_kind)-1));
     ck_assert_str_eq(cn_optimizer_name(CN_OPTIMIZER_MUON), "muon");

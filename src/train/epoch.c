@@ -77,15 +77,36 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
     return CN_OK;
 }
 
-static cn_status train_batch(cn_trainer *t, double *loss) {
+static cn_batch_info describe_batch(const cn_trainer *t, int64_t batch, double loss) {
+    double images = (double)t->tally.images;
+    return (cn_batch_info){.size = sizeof(cn_batch_info),
+                           .epoch = (int64_t)t->epochs + 1,
+                           .batch = batch,
+                           .batches = t->batches,
+                           .images = t->tally.images,
+                           .loss = loss,
+                           .average_loss = t->tally.loss / images,
+                           .average_accuracy = (double)t->tally.correct / images,
+                           .learning_rate = cn_optimizer_learning_rate(t->optimizer),
+                           .seconds = t->seconds};
+}
+
+static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
     double rate;
-    CN__TRY(cn__schedule_step(&t->schedule, (int64_t)t->epochs * t->batches + t->batch, &rate));
+    CN__TRY(cn__schedule_step(&t->schedule, (int64_t)t->epochs * t->schedule.steps + t->batch / t->options.accumulate,
+                              &rate));
     CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
+    cn__tally tally = t->tally;
     CN__TRY(find_gradient(t, loss));
     int64_t begun = cn__trace_begin(t->ctx);
-    cn__optimizer_step(t->optimizer, t->options.l1);
-    cn__average_step(&t->average);
+    cn_batch_info batch = describe_batch(t, t->batch + 1, *loss);
+    cn_status status = cn__trainer_step(t, &batch, stop);
     cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_UPDATE});
+    if (status != CN_OK) { /* as if it had not been seen */
+        t->tally = tally;
+        restore_buffers(t);
+        return status;
+    }
     t->batch++;
     t->mean_rate += (rate - t->mean_rate) / (double)t->batch; /* exact where all are the same */
     return CN_OK;
@@ -94,26 +115,16 @@ static cn_status train_batch(cn_trainer *t, double *loss) {
 /* ---- all batches ---- */
 
 static bool report_batch(const cn_trainer *t, double loss) {
-    double images = (double)t->tally.images;
-    cn_batch_info batch = {.size = sizeof batch,
-                           .epoch = (int64_t)t->epochs + 1,
-                           .batch = t->batch,
-                           .batches = t->batches,
-                           .images = t->tally.images,
-                           .loss = loss,
-                           .average_loss = t->tally.loss / images,
-                           .average_accuracy = (double)t->tally.correct / images,
-                           .learning_rate = cn_optimizer_learning_rate(t->optimizer),
-                           .seconds = t->seconds};
+    cn_batch_info batch = describe_batch(t, t->batch, loss);
     return t->options.on_batch && t->options.on_batch(t->options.user, &batch) != 0;
 }
 
 static cn_status train_batches(cn_trainer *t, bool *stop) {
     double start = seconds_now() - t->seconds, loss;
     while (t->batch < t->batches && !*stop) {
-        CN__TRY(train_batch(t, &loss));
+        CN__TRY(train_batch(t, &loss, stop));
         t->seconds = seconds_now() - start;
-        *stop = report_batch(t, loss);
+        *stop = report_batch(t, loss) || *stop;
     }
     return CN_OK;
 }

@@ -147,13 +147,13 @@ static double one_cycle_step(const cn__schedule *s, int64_t step) {
 
 /* ---- the program's own ---- */
 
-static cn_status callback_check(const cn_schedule_options *o) {
+static cn_status custom_check(const cn_schedule_options *o) {
     if (!o->rate)
-        return cn__error(CN_ERR_ARGUMENT, "cn_schedule_options: rate is NULL, wanted a function for kind 'callback'");
+        return cn__error(CN_ERR_ARGUMENT, "cn_schedule_options: rate is NULL, wanted a function for kind 'custom'");
     return length_check(o);
 }
 
-static double callback_step(const cn__schedule *s, int64_t step) {
+static double custom_step(const cn__schedule *s, int64_t step) {
     cn_rate_info at = {.size = sizeof at,
                        .step = step,
                        .steps = (int64_t)steps(s),
@@ -173,7 +173,7 @@ static const kind kinds[] = {
     [CN_SCHEDULE_ONE_CYCLE] = {"one-cycle", one_cycle_check, one_cycle_step, NULL, false},
     [CN_SCHEDULE_POLYNOMIAL] = {"polynomial", polynomial_check, NULL, polynomial_epoch, false},
     [CN_SCHEDULE_EXPONENTIAL] = {"exponential", exponential_check, NULL, exponential_epoch, true},
-    [CN_SCHEDULE_CALLBACK] = {"callback", callback_check, callback_step, NULL, false},
+    [CN_SCHEDULE_CUSTOM] = {"custom", custom_check, custom_step, NULL, false},
 };
 
 const char *cn_schedule_name(cn_schedule_kind which) {
@@ -197,8 +197,8 @@ cn_status cn__schedule_init(cn__schedule *schedule, const cn_schedule_options *o
     CN__TRY(CN__READ_OPTIONS(o, cn_schedule_options, options));
     if ((size_t)o->kind >= CN__COUNT(kinds))
         return cn__error(CN_ERR_ARGUMENT, "cn_schedule_options: unknown kind %d", (int)o->kind);
-    if (o->rate && o->kind != CN_SCHEDULE_CALLBACK)
-        return cn__error(CN_ERR_ARGUMENT, "cn_schedule_options: rate is a function, wanted kind 'callback', not '%s'",
+    if (o->rate && o->kind != CN_SCHEDULE_CUSTOM)
+        return cn__error(CN_ERR_ARGUMENT, "cn_schedule_options: rate is a function, wanted kind 'custom', not '%s'",
                          kinds[o->kind].name);
     CN__TRY(check_warmup(o));
     schedule->warmup = o->warmup_steps > 0 ? o->warmup_steps : o->warmup_epochs * steps;
@@ -221,10 +221,12 @@ static double warmup_share(const cn__schedule *s, int64_t step) {
 cn_status cn__schedule_step(cn__schedule *schedule, int64_t step, double *rate) {
     const kind *k = &kinds[schedule->options.kind];
     schedule->epoch = step / schedule->steps + 1;
-    if (k->step)
+    if (k->step && schedule->asked != step + 1)
         schedule->rate = k->step(schedule, step > schedule->warmup ? step - schedule->warmup : 0);
+    bool good = schedule->rate >= 0.0 && schedule->rate <= (double)FLT_MAX;
+    schedule->asked = good ? step + 1 : 0;
     *rate = schedule->rate * warmup_share(schedule, step);
-    if (schedule->rate >= 0.0 && schedule->rate <= (double)FLT_MAX)
+    if (good)
         return CN_OK;
     return cn__error(CN_ERR_ARGUMENT, "epoch %lld, step %lld: the schedule's rate is %g, wanted 0 to %g",
                      (long long)schedule->epoch, (long long)(step % schedule->steps) + 1, schedule->rate,

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes loss.txt, optimizer.txt and schedule.txt: what PyTorch's losses, optimizers and schedules compute.
+"""Writes loss.txt, optimizer.txt, schedule.txt and clip.txt: what PyTorch's losses, optimizers, schedules and
+clipping compute.
 
 Options are float32 in the library, so PyTorch is given the float32 nearest to each.
 """
@@ -170,7 +171,22 @@ def schedules(out):
     warmup_case(out, 6, 0.1, 10, 1, 3, 0.1, lambda o: lr_scheduler.ExponentialLR(o, f32(0.7)), warmup_epochs=3, factor=0.7)
 
 
+# ---- clipping: 0: by norm, 1: by value; how much / gradients of [4, 8] and [4] / norm / gradients after it ----
+
+def clips(out):
+    weight, bias = torch.zeros(4, 8, requires_grad=True), torch.zeros(4, requires_grad=True)
+    for scale in (1.0, 1e-4, 3e15):
+        for kind, most in ((0, 1), (0, 2.5), (0, 1000), (0, 0), (1, 0.75), (1, 100), (1, 0)):
+            weight.grad = scale * torch.tensor([(i * 29 % 32 - 16) / 8 for i in range(32)]).reshape(4, 8)
+            bias.grad = scale * torch.tensor([-3.0, 0.0, 0.5, 1.75])
+            out.write(f"{kind} {most}\n{row(torch.cat([weight.grad.flatten(), bias.grad]))}\n")
+            norm = torch.nn.utils.clip_grad_norm_([weight, bias], most if kind == 0 else float("inf"))
+            if kind == 1:
+                torch.nn.utils.clip_grad_value_([weight, bias], most)
+            out.write(f"{norm.item():.9g}\n{row(torch.cat([weight.grad.flatten(), bias.grad]))}\n")
+
+
 if __name__ == "__main__":
-    for name, write in (("loss", losses), ("optimizer", optimizers), ("schedule", schedules)):
+    for name, write in (("loss", losses), ("optimizer", optimizers), ("schedule", schedules), ("clip", clips)):
         with open(os.path.join(HERE, name + ".txt"), "w") as out:
             write(out)
