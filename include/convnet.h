@@ -723,6 +723,15 @@ CN_API cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, ui
                                   cn_dataset **rest);
 CN_API cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled);
 
+/* The same as cn_dataset_split with each class divided alike, to within one image; `rest` keeps at least one of each.
+ * A callback is asked for all of its images, whose classes these functions need. */
+CN_API cn_status cn_dataset_split_stratified(const cn_dataset *dataset, double fraction, uint64_t seed,
+                                             cn_dataset **part, cn_dataset **rest);
+
+/* For cn_trainer_options.sample_weights: one over the number of images of its class for each of the `count` images, so
+ * that all classes that occur are drawn equally often. CN_ERR_ARGUMENT: not as many as there are images. */
+CN_API cn_status cn_dataset_balanced_weights(const cn_dataset *dataset, int64_t count, double *weights);
+
 /* A view whose labels are those of `model`, matched by the classes' names, so that the order and number of classes may
  * differ: each class of the data set must be one of the model's, but not the other way round. Where one of them has no
  * names (no cn_…_set_class_names, no file of names), label k is output k, there must be as many classes as outputs, and
@@ -991,6 +1000,10 @@ typedef struct cn_trainer_options {
     cn_batch_function on_batch;            /* or NULL */
     void *user;                            /* handed to on_batch and on_gradient */
     cn_gradient_function on_gradient;      /* or NULL */
+    /* NULL: an epoch has all images, in random order. Else a weight for each, 0 or more and not all 0, copied by
+     * cn_trainer_new: an epoch has as many images, drawn in proportion to them, with replacement
+     * (WeightedRandomSampler). Images drawn more than once are augmented anew each time. */
+    const double *sample_weights;
     float clip_value; /* above 0: each gradient is brought into ±clip_value (cn_model_clip_gradients_value) */
     float
         clip_norm; /* above 0: then all, as one vector, to an L2 norm of at most this (cn_model_clip_gradients_norm) */
@@ -998,7 +1011,7 @@ typedef struct cn_trainer_options {
 #define CN_TRAINER_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
         sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0.0f, 0, 1, 0, NULL, NULL, NULL, NULL, NULL,     \
-            0.0f, 0.0f                                                                                                 \
+            NULL, 0.0f, 0.0f                                                                                           \
     }
 CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
 

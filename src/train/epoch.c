@@ -7,13 +7,6 @@ static double seconds_now(void) {
     return 1e-9 * (double)cn__nanoseconds();
 }
 
-static void shuffle(cn_trainer *t) {
-    cn__rng rng = cn__rng_new(t->options.seed, CN__STREAM_SHUFFLE, (uint64_t)t->epochs + 1);
-    for (int64_t i = 0; i < t->count; i++)
-        t->order[i] = i;
-    cn__rng_shuffle(&rng, t->order, t->count);
-}
-
 /* ---- running statistics, which a batch whose loss is not finite must not spoil ---- */
 
 static void keep_buffers(const cn_trainer *t) {
@@ -56,7 +49,7 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
                      .step = (uint32_t)t->epochs + 1,
                      .image = t->train.place};
     pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
-    CN__TRY(cn__feed_fetch(&t->train, t->order, first, pass.images, &how, cn__plan_input(t->plan)));
+    CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, cn__plan_input(t->plan)));
     cn__tally tally = t->tally;
     double penalty = l1_penalty(t);
     keep_buffers(t);
@@ -161,7 +154,7 @@ static cn_status test(cn_trainer *t, double *loss, double *accuracy) {
 /* ---- the epoch ---- */
 
 static void begin_epoch(cn_trainer *t) {
-    shuffle(t);
+    cn__sampler_epoch(&t->sampler, t->options.seed, (uint64_t)t->epochs + 1);
     t->tally = (cn__tally){0};
     t->mean_rate = 0.0;
     t->seconds = 0.0;

@@ -54,6 +54,22 @@ void cn__schedule_epoch(cn__schedule *schedule, int64_t epoch, double loss);
 /* The rate in force from now on. CN_ERR_STATE: a kind that would not keep to it. */
 cn_status cn__schedule_set_rate(cn__schedule *schedule, double rate);
 
+/* ---- which images an epoch has (sampler.c) ---- */
+
+typedef struct cn__sampler {
+    cn_context *ctx;
+    int64_t count;
+    int64_t *order;  /* `count` images, as cn__feed_fetch takes them */
+    double *sums;    /* of the weights up to each image; NULL: all images, shuffled, as is: */
+    uint32_t *drawn; /* how often each has been drawn */
+} cn__sampler;
+
+/* `weights`: one an image, or NULL. CN_ERR_ARGUMENT: none that one could draw by. */
+cn_status cn__sampler_init(cn__sampler *sampler, cn_context *ctx, int64_t count, const double *weights);
+void cn__sampler_drop(cn__sampler *sampler);
+/* The order of an epoch, from 1. */
+void cn__sampler_epoch(cn__sampler *sampler, uint64_t seed, uint64_t epoch);
+
 /* ---- averaged parameters (average.c) ---- */
 
 typedef struct cn__average {
@@ -85,7 +101,7 @@ struct cn_trainer {
     cn_optimizer *optimizer;
     cn__schedule schedule;
     int64_t count, batches; /* images and batches an epoch */
-    int64_t *order;         /* the epoch's indices, shuffled */
+    cn__sampler sampler;    /* the epoch's images */
     float *gradient_sum;    /* of the batches so far that make a step; NULL: each makes one */
     double *norm_sums;      /* for cn__gradients_norm; NULL: nothing is clipped by it */
     float *buffers;         /* running statistics as they were before the batch, */

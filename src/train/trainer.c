@@ -130,12 +130,13 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     CN__TRY(check_last_batch(t));
     int64_t steps = (t->batches + t->options.accumulate - 1) / t->options.accumulate;
     CN__TRY(cn__schedule_init(&t->schedule, t->options.schedule, cn_optimizer_learning_rate(t->optimizer), steps));
+    CN__TRY(cn__sampler_init(&t->sampler, t->ctx, t->count, t->options.sample_weights));
     t->options.optimizer = NULL; /* the caller's, and read by now */
     t->options.schedule = NULL;
-    t->order = cn__alloc(t->ctx, (size_t)t->count, sizeof *t->order);
+    t->options.sample_weights = NULL;
     t->buffers = cn__alloc(t->ctx, t->model->buffer_count + 1, sizeof *t->buffers);
     t->counters = cn__alloc(t->ctx, t->model->counter_count + 1, sizeof *t->counters);
-    if (!t->order || !t->buffers || !t->counters)
+    if (!t->buffers || !t->counters)
         return cn__no_memory("a trainer");
     CN__TRY(make_step_memory(t));
     CN__TRY(cn__average_init(&t->average, t->model, t->options.ema_decay, t->options.ema_warmup != 0));
@@ -172,7 +173,7 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn__feed_drop(&trainer->train);
     cn__feed_drop(&trainer->test);
     cn_optimizer_free(trainer->optimizer);
-    cn__free(ctx, trainer->order);
+    cn__sampler_drop(&trainer->sampler);
     cn__free(ctx, trainer->buffers);
     cn__free(ctx, trainer->counters);
     cn__free(ctx, trainer->gradient_sum);
