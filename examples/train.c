@@ -11,9 +11,10 @@
 static const char *data_text, *out_path, *log_path, *report_path;
 static network_spec network = NETWORK_SPEC_INIT;
 static int recipe_kind = RECIPE_STUDY;
-static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, crop, cutout;
+static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, warmup, accumulate = 1, crop,
+               cutout;
 static double rate, momentum = 0.9, weight_decay, label_smoothing, l1, ema, factor, min_rate, max_rate, rise = 0.3,
-                    power = 1;
+                    power = 1, warmup_start = 1.0 / 3.0, clip_norm, clip_value;
 static double flip = 0.5, grayscale = 0.1, rotation = 7, perspective = 0.5;
 static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
 static int decay_weights_only, alternating_flip, profiling, augment = -1; /* -1: as the data has it */
@@ -28,7 +29,7 @@ static const char *optimizer_name(int kind) {
 }
 
 static const char *schedule_name(int kind) {
-    return cn_schedule_name((cn_schedule_kind)kind);
+    return kind == CN_SCHEDULE_CUSTOM ? NULL : cn_schedule_name((cn_schedule_kind)kind); /* which is the last */
 }
 
 static argument arguments[] = {
@@ -45,7 +46,8 @@ static argument arguments[] = {
     CHOICE("recipe", recipe_names, &recipe_kind,
            "all that follows, the changes to images included, of which single options may be given otherwise"),
     INTEGER("epochs", &epochs, 1, 1000000, "passes over the training images"),
-    INTEGER("batch", &batch_size, 1, 65536, "images a step"),
+    INTEGER("batch", &batch_size, 1, 65536, "images at a time"),
+    INTEGER("accumulate", &accumulate, 1, 65536, "batches a step, which follows their mean gradient"),
     LIBRARY_CHOICE("optimizer", optimizer_name, &optimizer_kind, "how a step follows the gradient"),
     REAL("lr", &rate, 0, true, 1000, false, "learning rate [0.01 for sgd, 0.001 for the others]"),
     REAL("momentum", &momentum, 0, false, 1, true, "share of the last step in the next, for sgd and muon"),
@@ -54,14 +56,16 @@ static argument arguments[] = {
     FLAG("decay-weights-only", &decay_weights_only, 1, "no weight decay for biases and norms"),
     REAL("l1", &l1, 0, false, 1000, false, "adds this times the sum of |parameter| to the loss"),
     REAL("label-smoothing", &label_smoothing, 0, false, 1, true, "share of the target spread over all classes"),
+    REAL("clip-norm", &clip_norm, 0, true, 1e30, false, "shorten gradients, all as one vector, to this length [not]"),
+    REAL("clip-value", &clip_value, 0, true, 1e30, false, "bring each gradient to this at most, up or down [not]"),
     REAL("ema", &ema, 0, false, 1, true,
          "test and save the moving average of all steps' parameters, to which each step adds what this leaves to 1, "
          "and the first ones more"),
     HEADING("Learning rate"),
     LIBRARY_CHOICE("schedule", schedule_name, &schedule_kind, "how the rate changes"),
     REAL("factor", &factor, 0, true, 1, true,
-         "plateau, step: each cut multiplies the rate by this "
-         "[0.3 for plateau, 0.1 for step]"),
+         "plateau, step, exponential: each cut multiplies the rate by this "
+         "[0.3 for plateau, 0.1 for step, 0.9 for exponential]"),
     INTEGER("patience", &patience, 0, 1000000, "plateau: epochs without a better test loss that are borne"),
     INTEGER("step-size", &step_size, 1, 1000000, "step: epochs between cuts"),
     REAL("min-lr", &min_rate, 0, false, 1000, false, "plateau, cosine: the lowest rate"),
@@ -69,6 +73,9 @@ static argument arguments[] = {
     REAL("rise", &rise, 0, true, 1, true, "one-cycle: share of the run until the highest rate"),
     FLAG("linear", &linear, 1, "one-cycle: straight lines instead of cosines"),
     REAL("power", &power, 0, false, 100, false, "polynomial: of the share of the run that is left"),
+    INTEGER("warmup", &warmup, 0, 1000000,
+            "epochs before the schedule begins in which the rate rises to its first, step by step"),
+    REAL("warmup-start", &warmup_start, 0, false, 1, false, "share of that rate which a warm-up begins with"),
     HEADING("Random changes to training images"),
     FLAG("augment", &augment, 1, "those of the recipe (the default but for synthetic images)"),
     FLAG("no-augment", &augment, 0, "none but those given by an option (the default for synthetic images)"),
@@ -133,6 +140,8 @@ static void change_schedule(cn_schedule_options *o) {
     TAKE("schedule", o->kind, (cn_schedule_kind)schedule_kind);
     if (o->kind == CN_SCHEDULE_STEP)
         o->factor = 0.1f;
+    if (o->kind == CN_SCHEDULE_EXPONENTIAL)
+        o->factor = 0.9f;
     TAKE("factor", o->factor, (float)factor);
     TAKE("patience", o->patience, (int)patience);
     TAKE("step-size", o->step_size, (int)step_size);
@@ -142,6 +151,8 @@ static void change_schedule(cn_schedule_options *o) {
     TAKE("rise", o->pct_start, (float)rise);
     TAKE("linear", o->linear, 1);
     TAKE("power", o->power, (float)power);
+    TAKE("warmup", o->warmup_epochs, (int)warmup);
+    TAKE("warmup-start", o->warmup_start, (float)warmup_start);
 }
 
 static void change_recipe(recipe *r) {
@@ -150,6 +161,9 @@ static void change_recipe(recipe *r) {
     TAKE("dropout", r->dropout, (float)network.dropout);
     TAKE("label-smoothing", r->label_smoothing, (float)label_smoothing);
     TAKE("l1", r->l1, (float)l1);
+    TAKE("accumulate", r->accumulate, (int)accumulate);
+    TAKE("clip-norm", r->clip_norm, (float)clip_norm);
+    TAKE("clip-value", r->clip_value, (float)clip_value);
     TAKE("ema", r->ema_decay, (float)ema);
     TAKE("ema", r->ema_warmup, 1);
     change_optimizer(&r->optimizer);
@@ -161,12 +175,13 @@ static void check_arguments(const recipe *r) {
     cn_schedule_kind schedule = r->schedule.kind;
     bool moving = optimizer == CN_OPTIMIZER_SGD || optimizer == CN_OPTIMIZER_MUON;
     bool plateau = schedule == CN_SCHEDULE_PLATEAU, step = schedule == CN_SCHEDULE_STEP;
+    bool exponential = schedule == CN_SCHEDULE_EXPONENTIAL;
     bool cosine = schedule == CN_SCHEDULE_COSINE, one_cycle = schedule == CN_SCHEDULE_ONE_CYCLE;
     const program_spec *p = &train_program;
     network_check(&network, p);
     arguments_need(p, "momentum", moving, "--optimizer sgd or muon");
     arguments_need(p, "nesterov", moving && r->optimizer.momentum > 0.0f, "--optimizer sgd or muon, and momentum");
-    arguments_need(p, "factor", plateau || step, "--schedule plateau or step");
+    arguments_need(p, "factor", plateau || step || exponential, "--schedule plateau, step or exponential");
     arguments_need(p, "patience", plateau, "--schedule plateau");
     arguments_need(p, "step-size", step, "--schedule step");
     arguments_need(p, "min-lr", plateau || cosine, "--schedule plateau or cosine");
@@ -174,6 +189,7 @@ static void check_arguments(const recipe *r) {
     arguments_need(p, "rise", one_cycle, "--schedule one-cycle");
     arguments_need(p, "linear", one_cycle, "--schedule one-cycle");
     arguments_need(p, "power", schedule == CN_SCHEDULE_POLYNOMIAL, "--schedule polynomial");
+    arguments_need(p, "warmup-start", r->schedule.warmup_epochs > 0, "--warmup");
 }
 
 /* The recipe's, as far as they go with the data, or none, and single ones as they are asked for. */
@@ -315,6 +331,12 @@ static void describe_training(setting_list *s, const recipe *r) {
     settings_add(s, "recipe", "%s", recipe_names[recipe_kind]);
     settings_add(s, "epochs", "%d", r->epochs);
     settings_add(s, "batch", "%d", r->batch_size);
+    if (r->accumulate > 1)
+        settings_append(s, ", %d to a step", r->accumulate);
+    if (r->clip_norm > 0.0f)
+        settings_add(s, "longest gradient", "%g", (double)r->clip_norm);
+    if (r->clip_value > 0.0f)
+        settings_add(s, "largest gradient", "%g", (double)r->clip_value);
     settings_add(s, "seed", "%lld", (long long)seed);
     settings_add(s, "optimizer", "%s", cn_optimizer_name(o->kind));
     if (o->kind == CN_OPTIMIZER_SGD || o->kind == CN_OPTIMIZER_MUON)
@@ -323,6 +345,9 @@ static void describe_training(setting_list *s, const recipe *r) {
         settings_append(s, ", weight decay %g%s", (double)o->weight_decay, o->decay_weights_only ? " of weights" : "");
     settings_add(s, "highest rate", "%g", rate_shown(r));
     settings_add(s, "schedule", "%s", cn_schedule_name(r->schedule.kind));
+    if (r->schedule.warmup_epochs > 0)
+        settings_append(s, ", after a warm-up of %d epoch%s", r->schedule.warmup_epochs,
+                        r->schedule.warmup_epochs == 1 ? "" : "s");
     if (r->label_smoothing > 0.0f)
         settings_add(s, "label smoothing", "%g", (double)r->label_smoothing);
     if (r->l1 > 0.0f)

@@ -21,7 +21,7 @@
  *  fork        The child of fork() may use and free what it inherited, but alone: the workers stay with the parent.
  *              fork() while another thread is inside the library leaves the child only exec() and _exit().
  *  Callbacks   may call the library, also to read the handle that called them, but must not free it, change it or
- *              start work with it. `allocate`, `release` and `log` of a context must not call the library. No callback
+ *              start work with it, but for what their comments allow. `allocate`, `release` and `log` of a context must not call the library. No callback
  *              may be left by longjmp() or an exception.
  *  Options     travel in structs that begin with their own size. Fill them with the `…_INIT` macro, or the `…_init`
  *              function where a language has no macros, then set what you need; a NULL options pointer means the
@@ -732,6 +732,15 @@ CN_API cn_status cn_model_forward(cn_model *model, int training, const cn_tensor
  * training one, or a backward pass has followed it already (each serves one). */
 CN_API cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_tensor *grad_input);
 
+/* Between backward and step: shortens the gradients of all parameters, taken as one vector, so that its L2 norm is at
+ * most `max_norm`, 0 or more (torch.nn.utils.clip_grad_norm_: times max_norm / (norm + 1e-6) if that is below 1); INFINITY
+ * only measures. `norm`, or NULL, gets what it was. CN_ERR_NUMERIC: it is NaN or infinite; the gradients are left as
+ * they are. */
+CN_API cn_status cn_model_clip_gradients_norm(cn_model *model, double max_norm, double *norm);
+
+/* Brings each gradient into ±max_value, 0 or more (clip_grad_value_); NaN stays. */
+CN_API cn_status cn_model_clip_gradients_value(cn_model *model, double max_value);
+
 /* ------------------------------------------------------------------------------------------ */
 /* Data sets: images and what a model is to make of them, normalised and augmented            */
 
@@ -861,6 +870,15 @@ CN_API cn_status cn_dataset_subset(const cn_dataset *dataset, int64_t count, con
 CN_API cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
                                   cn_dataset **rest);
 CN_API cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled);
+
+/* The same as cn_dataset_split with each class divided alike, to within one image; `rest` keeps at least one of each.
+ * A callback is asked for all of its images, whose classes these functions need. */
+CN_API cn_status cn_dataset_split_stratified(const cn_dataset *dataset, double fraction, uint64_t seed,
+                                             cn_dataset **part, cn_dataset **rest);
+
+/* For cn_trainer_options.sample_weights: one over the number of images of its class for each of the `count` images, so
+ * that all classes that occur are drawn equally often. CN_ERR_ARGUMENT: not as many as there are images. */
+CN_API cn_status cn_dataset_balanced_weights(const cn_dataset *dataset, int64_t count, double *weights);
 
 /* A view whose labels are those of `model`, matched by the classes' names, so that the order and number of classes may
  * differ: each class of the data set must be one of the model's, but not the other way round. Where one of them has no
@@ -1010,34 +1028,60 @@ typedef enum cn_schedule_kind {
     CN_SCHEDULE_PLATEAU = 1, /* ReduceLROnPlateau on the test loss (train loss without a test set), after each epoch */
     CN_SCHEDULE_STEP = 2,    /* StepLR, by epoch */
     CN_SCHEDULE_COSINE = 3,  /* CosineAnnealingLR, by epoch */
-    CN_SCHEDULE_ONE_CYCLE = 4, /* OneCycleLR (Smith & Topin 2018), by batch; momentum is left alone */
-    CN_SCHEDULE_POLYNOMIAL = 5 /* PolynomialLR, by epoch: down to 0 at the end */
+    CN_SCHEDULE_ONE_CYCLE = 4,   /* OneCycleLR (Smith & Topin 2018), by step; momentum is left alone */
+    CN_SCHEDULE_POLYNOMIAL = 5,  /* PolynomialLR, by epoch: down to 0 at the end */
+    CN_SCHEDULE_EXPONENTIAL = 6, /* ExponentialLR, by epoch */
+    CN_SCHEDULE_CUSTOM = 7       /* the program's own, by step: what `rate` returns */
 } cn_schedule_kind;
 
-/* "constant", "plateau", "step", "cosine", "one-cycle", "polynomial"; NULL: no such kind. Static storage. */
+/* "constant", "plateau", "step", "cosine", "one-cycle", "polynomial", "exponential", "custom"; NULL: no such kind.
+ * Static storage. */
 CN_API const char *cn_schedule_name(cn_schedule_kind kind);
 
+/* The step that a rate is asked for. Steps of a warm-up do not count. */
+typedef struct cn_rate_info {
+    uint64_t size;
+    int64_t step, steps;  /* taken before it; of the whole run, as `epochs` of the options has it */
+    int64_t epoch;        /* of the run, from 1 */
+    double learning_rate; /* the optimizer's own */
+    double loss;          /* of the epoch before, test or else training; NaN in the first */
+} cn_rate_info;
+
+/* The rate of that step, 0 or more; anything else ends the training with CN_ERR_ARGUMENT. Called once before each step,
+ * on the thread that called cn_trainer_fit. */
+typedef double (*cn_rate_function)(void *user, const cn_rate_info *at);
+
+/* Steps are the optimizer's: batches or, with cn_trainer_options.accumulate, groups of them. */
 typedef struct cn_schedule_options {
     uint64_t size;
     cn_schedule_kind kind;
-    float factor;            /* plateau and step: multiplies the rate */
+    float factor;            /* plateau, step and exponential: multiplies the rate */
     int patience;            /* plateau: epochs without improvement that are borne */
     float threshold;         /* plateau: relative improvement that counts */
     int step_size;           /* step: epochs between cuts */
     float min_learning_rate; /* plateau, cosine: the lowest rate */
-    int epochs; /* cosine, one-cycle, polynomial: length of the whole run; 0: the epochs of the first fit */
+    int epochs; /* cosine, one-cycle, polynomial, custom: length of the whole run, the warm-up included; 0: the epochs
+                   of the first fit */
     float max_learning_rate; /* one-cycle: peak; CN_LEARNING_RATE_DEFAULT: 10 times the optimizer's rate */
     float pct_start;         /* one-cycle: share of the rise, 0 to 1 */
     float div_factor;        /* one-cycle: peak / start */
     float final_div_factor;  /* one-cycle: start / end */
     int linear;              /* one-cycle: 1: straight lines instead of cosines */
     float power;             /* polynomial: of what is left of the run */
-    int reserved;
+    /* Warm-up, for all kinds (LinearLR by step, then the schedule, as SequentialLR joins them): the first step has
+     * warmup_start times the rate that the schedule begins with, each later one more in a straight line, and the step
+     * after the warm-up is the schedule's first. By epochs it counts from the one in which the warm-up ends. `rate`
+     * is asked for the rate of step 0 meanwhile. */
+    float warmup_start;    /* 0 to 1 */
+    int warmup_epochs;     /* the length; 0: none */
+    int warmup_steps;      /* or this, in steps; not both */
+    cn_rate_function rate; /* custom; else NULL */
+    void *user;            /* handed to it */
 } cn_schedule_options;
 #define CN_SCHEDULE_OPTIONS_INIT                                                                                       \
     {                                                                                                                  \
         sizeof(cn_schedule_options), CN_SCHEDULE_PLATEAU, 0.3f, 0, 1e-4f, 10, 0.0f, 0, CN_LEARNING_RATE_DEFAULT, 0.3f, \
-            25.0f, 1e4f, 0, 1.0f, 0                                                                                    \
+            25.0f, 1e4f, 0, 1.0f, 1.0f / 3.0f, 0, 0, NULL, NULL                                                        \
     }
 CN_API void cn_schedule_options_init(cn_schedule_options *options, size_t size);
 
@@ -1075,6 +1119,12 @@ typedef struct cn_batch_info {
 typedef int (*cn_epoch_function)(void *user, const cn_epoch_info *epoch);
 typedef int (*cn_batch_function)(void *user, const cn_batch_info *batch);
 
+/* Called before each step, when the gradients are there, penalties included, but not yet clipped: cn_model_gradient's
+ * may be read and written to, and cn_model_clip_gradients_norm and …_value be called; parameters may only be read.
+ * `batch` is the one, or with `accumulate` the last one, that they came from. After a return value other than 0 the step
+ * is still taken, and ends the training in good order. */
+typedef int (*cn_gradient_function)(void *user, cn_model *model, const cn_batch_info *batch);
+
 typedef struct cn_trainer_options {
     uint64_t size;
     int batch_size; /* the last, partial batch of an epoch is kept; multiples of 16 make the best use of time */
@@ -1090,15 +1140,27 @@ typedef struct cn_trainer_options {
     int ema_warmup;  /* 1: step n + 1 averages with min(ema_decay, (1 + n) / (10 + n)) instead, so that a short run's
                         average does not stay near its first steps (num_updates of TensorFlow's
                         ExponentialMovingAverage); 0: with ema_decay from the first step on */
-    int reserved;
-    uint64_t seed;                         /* of shuffling, augmentation and dropout */
+    int accumulate;  /* so many batches, 1 or more, make one step, along the mean gradient of all their images: without
+                        batch norm that of one batch as large. An epoch's last step takes the batches that are left */
+    uint64_t seed;   /* of shuffling, augmentation and dropout */
     const cn_optimizer_options *optimizer; /* NULL: SGD, 0.01, momentum 0.9; read during cn_trainer_new only */
     const cn_schedule_options *schedule;   /* NULL: plateau, factor 0.3, patience 0; likewise */
     cn_batch_function on_batch;            /* or NULL */
-    void *user;                            /* handed to on_batch */
+    void *user;                            /* handed to on_batch and on_gradient */
+    cn_gradient_function on_gradient;      /* or NULL */
+    /* NULL: an epoch has all images, in random order. Else a weight for each, 0 or more and not all 0, copied by
+     * cn_trainer_new: an epoch has as many images, drawn in proportion to them, with replacement
+     * (WeightedRandomSampler). Images drawn more than once are augmented anew each time. */
+    const double *sample_weights;
+    float clip_value; /* above 0: each gradient is brought into ±clip_value (cn_model_clip_gradients_value) */
+    float
+        clip_norm; /* above 0: then all, as one vector, to an L2 norm of at most this (cn_model_clip_gradients_norm) */
 } cn_trainer_options;
 #define CN_TRAINER_OPTIONS_INIT                                                                                        \
-    { sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0.0f, 0, 0, 0, NULL, NULL, NULL, NULL }
+    {                                                                                                                  \
+        sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0.0f, 0, 1, 0, NULL, NULL, NULL, NULL, NULL,     \
+            NULL, 0.0f, 0.0f                                                                                           \
+    }
 CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
 
 /* Brings together an initialised model, its training data and, or NULL, test data; all three are borrowed and must
@@ -1117,6 +1179,11 @@ CN_API void cn_trainer_free(cn_trainer *trainer);
  * message names epoch, batch and the first layer that did, and the parameters are those before that batch's step.
  * CN_ERR_IO, CN_ERR_DATA: from the data set. */
 CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function on_epoch, void *user);
+
+/* The rate from the next step on, 0 or more; on_batch and on_epoch may call it. Schedules that cut the rate there is
+ * (constant, plateau, step, exponential) go on from it, and a warm-up under way rises to it; the others compute all
+ * rates from the first, and are CN_ERR_STATE: there CN_SCHEDULE_CUSTOM is the way. */
+CN_API cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learning_rate);
 
 /* The history so far. cn_trainer_epoch_info: `index` from 0; CN_ERR_NOT_FOUND: not that many. */
 CN_API int64_t cn_trainer_epoch_count(const cn_trainer *trainer);

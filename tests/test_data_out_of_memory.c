@@ -70,6 +70,14 @@ static cn_status make_split(const fixture *f, cn_dataset **set) {
     return status;
 }
 
+static cn_status make_stratified_split(const fixture *f, cn_dataset **set) {
+    cn_dataset *rest = NULL;
+    cn_status status = cn_dataset_split_stratified(f->a.set, 0.5, 1, set, &rest);
+    ck_assert(status == CN_OK || (rest == NULL && *set == NULL));
+    cn_dataset_free(rest);
+    return status;
+}
+
 static cn_status make_names(const fixture *f, cn_dataset **set) {
     const char *names[ARRAYS_CLASSES] = {"a", "b", "c", "d", "e", "f", "g"};
     *set = NULL;
@@ -106,9 +114,9 @@ static cn_status make_idx_files(const fixture *f, cn_dataset **set) {
                                 scratch_path(&f->files, "train-labels-idx1-ubyte.gz"), set);
 }
 
-static const constructor constructors[] = {make_memory,  make_callback, make_synthetic, make_subset,
-                                           make_shuffle, make_split,    make_names,     make_batch,
-                                           make_cifar10, make_cifar100, make_idx,       make_idx_files};
+static const constructor constructors[] = {
+    make_memory, make_callback, make_synthetic, make_subset, make_shuffle,   make_split,           make_names,
+    make_batch,  make_cifar10,  make_cifar100,  make_idx,    make_idx_files, make_stratified_split};
 
 /* Loop index: which, and once or for good. */
 START_TEST(out_of_memory_is_a_status) {

@@ -49,13 +49,14 @@ mistake "--ema '0.99999999': that is 1 in single precision; want a number below 
 mistake "--momentum '0.99999999': that is 1" train --data synthetic --momentum 0.99999999
 mistake "--dropout '1'" train --data synthetic --dropout 1
 mistake "--norm 'bath': want none, batch, layer, group or instance" train --data synthetic --norm bath
-mistake "--schedule 'cosin': want constant, plateau, step, cosine, one-cycle or polynomial" train --data synthetic --schedule cosin
+mistake "--schedule 'cosin': want constant, plateau, step, cosine, one-cycle, polynomial or exponential" train --data synthetic --schedule cosin
 mistake "--groups '3'" summary session8 --norm group --groups 3
 mistake "--groups goes with --norm group only" summary session8 --groups 8
 mistake "--classes goes with session8 only" summary mnist2 --classes 3
 mistake "--norm goes with session8 only" train --data synthetic --model mnist3 --norm batch
 mistake "--patience goes with --schedule plateau only" train --data synthetic --schedule cosine --patience 2
 mistake "--power goes with --schedule polynomial only" train --data synthetic --schedule cosine --power 2
+mistake "--warmup-start goes with --warmup only" train --data synthetic --warmup-start 0.1
 mistake "--momentum goes with --optimizer sgd or muon only" train --data synthetic --optimizer adam --momentum 0.5
 mistake "--recipe 'bets': want study, fast or best" train --data synthetic --recipe bets
 mistake "--patience goes with --schedule plateau only" train --data synthetic --recipe best --patience 2

@@ -42,7 +42,10 @@ LAYER_STRUCT(avg_pool, cn_pool2d_options, CN_POOL2D_OPTIONS_INIT, cn_avg_pool2d_
     static const type usual_##struct_name = init;
 /* The classifier below gives logits. */
 #define CROSS_ENTROPY_TRAINER                                                                                          \
-    { .size = sizeof(cn_trainer_options), .batch_size = 32, .test_batch_size = 128, .loss = CN_LOSS_CROSS_ENTROPY }
+    {                                                                                                                  \
+        .size = sizeof(cn_trainer_options), .batch_size = 32, .test_batch_size = 128, .loss = CN_LOSS_CROSS_ENTROPY,   \
+        .accumulate = 1                                                                                                \
+    }
 #define CROSS_ENTROPY_EVALUATION                                                                                       \
     { .size = sizeof(cn_evaluation_options), .loss = CN_LOSS_CROSS_ENTROPY }
 HANDLE_STRUCT(context, cn_context_options, CN_CONTEXT_OPTIONS_INIT, cn_context, cn_context_new(options, &out),

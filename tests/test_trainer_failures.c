@@ -286,9 +286,16 @@ START_TEST(out_of_memory_is_a_status_and_training_needs_none) {
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.1f);
     toy_data data = toy_data_new(ctx, COUNT, 1);
     long failures = 0;
+    double weights[COUNT];
+    cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
+    ck_ok(cn_dataset_balanced_weights(data.set, COUNT, weights));
+    options.sample_weights = weights;
+    options.accumulate = 2;
+    options.clip_norm = 1.0f;
+    options.ema_decay = 0.5f;
     for (counter.persistent = _i;; failures++) {
         counter.fail_at = counter.calls + 1 + failures;
-        cn_status status = cn_trainer_new(model, data.set, data.set, NULL, &trainer);
+        cn_status status = cn_trainer_new(model, data.set, data.set, &options, &trainer);
         counter.fail_at = 0;
         if (status == CN_OK)
             break;

@@ -173,6 +173,8 @@ typedef struct recipe {
     float dropout; /* session 8's */
     float label_smoothing, l1, ema_decay;
     int ema_warmup;
+    float clip_norm, clip_value;
+    int accumulate;
     cn_optimizer_options optimizer;
     cn_schedule_options schedule;
     cn_augmentation changes; /* to colour images */

@@ -8,6 +8,7 @@ recipe recipe_make(recipe_name name) {
     recipe r = {.epochs = 20,
                 .batch_size = 32,
                 .dropout = 0.01f,
+                .accumulate = 1,
                 .optimizer = CN_OPTIMIZER_OPTIONS_INIT, /* SGD at 0.01 with momentum 0.9 */
                 .schedule = CN_SCHEDULE_OPTIONS_INIT,   /* plateau: times 0.3 */
                 .changes = CN_AUGMENTATION_CIFAR10};
@@ -43,6 +44,9 @@ void recipe_fill(const recipe *from, cn_trainer_options *options) {
     options->l1 = from->l1;
     options->ema_decay = from->ema_decay;
     options->ema_warmup = from->ema_warmup;
+    options->clip_norm = from->clip_norm;
+    options->clip_value = from->clip_value;
+    options->accumulate = from->accumulate;
     options->optimizer = &from->optimizer;
     options->schedule = &from->schedule;
 }

@@ -30,6 +30,7 @@ typedef struct cn__fetch {
     bool augment;
     uint64_t seed;
     int64_t epoch;
+    uint32_t repeat;     /* times that the image was drawn before in this epoch: other changes, up to 256 of them */
     cn__variant variant; /* after all else */
     const float *levels; /* what 8-bit pixels become, instead of what the data set says; NULL: as it says */
 } cn__fetch;

@@ -54,6 +54,12 @@ cn_status cn__class_names_read(cn_dataset *dataset, const char *directory, const
 /* Makes a view with all that `parent` has. It takes `indices`, counted in the parent, which are freed on failure. */
 cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *indices, cn_dataset **view);
 
+/* All indices of a data set, in random order. */
+cn_status cn__random_order(const cn_dataset *dataset, uint64_t seed, uint32_t stream, int64_t **order);
+/* The first `count` of all those indices as a view, and the others as another. */
+cn_status cn__dataset_divide(const cn_dataset *dataset, const int64_t *order, int64_t count, cn_dataset **part,
+                             cn_dataset **rest);
+
 /* Channels, height and width of images that somebody describes: each 1 to CN__MAX_SIDE and not too many values in all,
  * else CN_ERR_SHAPE; count at least 1, else CN_ERR_ARGUMENT. `what` begins the message. */
 cn_status cn__check_images(const char *what, int64_t count, int64_t channels, int64_t height, int64_t width);

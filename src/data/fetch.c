@@ -78,14 +78,19 @@ static void place_floats(const cn_dataset *dataset, const float *pixels, const c
         }
 }
 
-/* One generator an image and epoch; epochs beyond 2^24 begin anew. */
+/* An image as one of those of its epoch. */
+static uint64_t drawn(const cn__fetch *how, int64_t index) {
+    return (uint64_t)(how->repeat % 256) << 32 ^ (uint64_t)index;
+}
+
+/* One generator for each; epochs beyond 2^24 begin anew. */
 static cn__rng augmentation_rng(const cn__fetch *how, int64_t index) {
-    return cn__rng_new(how->seed, CN__STREAM_AUGMENT, (uint64_t)how->epoch << 40 ^ (uint64_t)index);
+    return cn__rng_new(how->seed, CN__STREAM_AUGMENT, (uint64_t)how->epoch << 40 ^ drawn(how, index));
 }
 
 /* Alternating flip (Jordan 2024): half of the images in the first epoch, the others in the next, and so on. */
 static bool turn_to_flip(const cn__fetch *how, int64_t index) {
-    cn__rng rng = cn__rng_new(how->seed, CN__STREAM_FLIP, (uint64_t)index);
+    cn__rng rng = cn__rng_new(how->seed, CN__STREAM_FLIP, drawn(how, index));
     return ((uint64_t)how->epoch + cn__rng_u32(&rng)) % 2 == 0;
 }
 

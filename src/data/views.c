@@ -21,8 +21,7 @@ cn_status cn_dataset_subset(const cn_dataset *dataset, int64_t count, const int6
     return cn__dataset_view(dataset, count, chosen, subset);
 }
 
-/* All indices of a data set, in random order. */
-static cn_status random_order(const cn_dataset *dataset, uint64_t seed, uint32_t stream, int64_t **order) {
+cn_status cn__random_order(const cn_dataset *dataset, uint64_t seed, uint32_t stream, int64_t **order) {
     cn__rng rng = cn__rng_new(seed, stream, 0);
     if (dataset->count > UINT32_MAX)
         return cn__error(CN_ERR_UNSUPPORTED, "%lld images are too many to shuffle", (long long)dataset->count);
@@ -40,8 +39,21 @@ cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, cn_datas
     CN__REQUIRE(shuffled);
     *shuffled = NULL;
     CN__REQUIRE(dataset);
-    CN__TRY(random_order(dataset, seed, CN__STREAM_SHUFFLE, &order));
+    CN__TRY(cn__random_order(dataset, seed, CN__STREAM_SHUFFLE, &order));
     return cn__dataset_view(dataset, dataset->count, order, shuffled);
+}
+
+cn_status cn__dataset_divide(const cn_dataset *dataset, const int64_t *order, int64_t count, cn_dataset **part,
+                             cn_dataset **rest) {
+    cn_dataset *first = NULL;
+    CN__TRY(cn_dataset_subset(dataset, count, order, &first));
+    cn_status status = cn_dataset_subset(dataset, dataset->count - count, order + count, rest);
+    if (status != CN_OK) {
+        cn_dataset_free(first);
+        return status;
+    }
+    *part = first;
+    return CN_OK;
 }
 
 cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
@@ -57,17 +69,8 @@ cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t 
     if (count < 1 || count >= dataset->count)
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_split: %g of %lld images leaves %s empty", fraction,
                          (long long)dataset->count, count < 1 ? "the part" : "the rest");
-    CN__TRY(random_order(dataset, seed, CN__STREAM_SPLIT, &order));
-    cn_dataset *first = NULL, *second = NULL;
-    cn_status status = cn_dataset_subset(dataset, count, order, &first);
-    if (status == CN_OK)
-        status = cn_dataset_subset(dataset, dataset->count - count, order + count, &second);
+    CN__TRY(cn__random_order(dataset, seed, CN__STREAM_SPLIT, &order));
+    cn_status status = cn__dataset_divide(dataset, order, count, part, rest);
     cn__free(dataset->ctx, order);
-    if (status != CN_OK) {
-        cn_dataset_free(first);
-        return status;
-    }
-    *part = first;
-    *rest = second;
-    return CN_OK;
+    return status;
 }

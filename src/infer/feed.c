@@ -132,11 +132,16 @@ static void fetch_lane(const batch *b, size_t i, const cn__fmap *map, float *lan
         zero_lane(map, lane);
         return;
     }
-    int64_t index = b->order ? b->order[b->first + (int64_t)i] : b->first + (int64_t)i;
+    int64_t index = b->first + (int64_t)i;
+    cn__fetch how = *b->how;
+    if (b->order) {
+        how.repeat = (uint32_t)(b->order[index] >> 32);
+        index = b->order[index] & UINT32_MAX;
+    }
     char *scratch = feed->scratch + i * feed->slot_bytes;
     cn__target_place target = {.classes = &feed->label[i]};
-    feed->place[i] = (uint32_t)index;
-    feed->status[i] = cn__dataset_fetch(feed->data, index, b->how, scratch, lane, map->row, map->channel, &target);
+    feed->place[i] = (uint32_t)(index + how.repeat * cn_dataset_count(feed->data));
+    feed->status[i] = cn__dataset_fetch(feed->data, index, &how, scratch, lane, map->row, map->channel, &target);
     if (feed->status[i] != CN_OK)
         snprintf(scratch, MESSAGE_BYTES, "%s", cn_last_error());
 }

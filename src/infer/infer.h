@@ -99,6 +99,11 @@ cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn__normalization
                         int32_t images);
 void cn__feed_drop(cn__feed *feed);
 
+/* An entry of an order: an image, below 2^32, and how often the same order has it before. */
+static inline int64_t cn__draw(int64_t index, uint32_t repeat) {
+    return (int64_t)((uint64_t)repeat << 32 | (uint64_t)index);
+}
+
 /* Fetches images order[first] … order[first + count - 1] (order NULL: first …) into an input map and zeroes the spare
  * lanes; fills label and place. CN_ERR_IO, CN_ERR_DATA. */
 cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,

@@ -61,6 +61,21 @@ cn_status cn__model_ready(const cn_model *model, const char *function);
 cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* ---- all gradients at once (gradients.c) ---- */
+
+/* sum = factor · gradient; sum += factor · gradient; and the last: gradient = sum + factor · gradient. */
+void cn__gradients_begin_sum(cn_model *model, float factor, float *sum);
+void cn__gradients_add_to_sum(cn_model *model, float factor, float *sum);
+void cn__gradients_end_sum(cn_model *model, float factor, float *sum);
+/* Adds the gradient of l1 · Σ|parameter|. */
+void cn__gradients_add_l1(cn_model *model, float l1);
+/* Their L2 norm, all parameters together, summed in double in an order of its own; `sums` has room for so many. */
+size_t cn__gradient_pieces(const cn_model *model);
+double cn__gradients_norm(cn_model *model, double *sums);
+/* Shortens those of that norm to `max_norm`; brings each to ±max_value. */
+void cn__gradients_clip_norm(cn_model *model, double norm, double max_norm);
+void cn__gradients_clip_value(cn_model *model, float max_value);
+
 /* ---- descriptions (receptive_field.c, summary.c) ---- */
 
 /* What a node sees of the image, by height and width. */

@@ -7,13 +7,6 @@ static double seconds_now(void) {
     return 1e-9 * (double)cn__nanoseconds();
 }
 
-static void shuffle(cn_trainer *t) {
-    cn__rng rng = cn__rng_new(t->options.seed, CN__STREAM_SHUFFLE, (uint64_t)t->epochs + 1);
-    for (int64_t i = 0; i < t->count; i++)
-        t->order[i] = i;
-    cn__rng_shuffle(&rng, t->order, t->count);
-}
-
 /* ---- running statistics, which a batch that fails must not spoil ---- */
 
 static void keep_buffers(const cn_trainer *t) {
@@ -74,7 +67,7 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
                      .step = (uint32_t)t->epochs + 1,
                      .image = t->train.place};
     pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
-    CN__TRY(cn__feed_fetch(&t->train, t->order, first, pass.images, &how, cn__plan_input(t->plan)));
+    CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, cn__plan_input(t->plan)));
     keep_buffers(t);
     cn_status status = run_batch(t, &pass, loss);
     if (status != CN_OK)
@@ -82,14 +75,36 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
     return status;
 }
 
-static cn_status train_batch(cn_trainer *t, double *loss) {
-    double rate = cn__schedule_batch(&t->schedule, (int64_t)t->epochs * t->batches + t->batch);
+static cn_batch_info describe_batch(const cn_trainer *t, int64_t batch, double loss) {
+    double images = (double)t->tally.images;
+    return (cn_batch_info){.size = sizeof(cn_batch_info),
+                           .epoch = (int64_t)t->epochs + 1,
+                           .batch = batch,
+                           .batches = t->batches,
+                           .images = t->tally.images,
+                           .loss = loss,
+                           .average_loss = t->tally.loss / images,
+                           .average_accuracy = (double)t->tally.correct / images,
+                           .learning_rate = cn_optimizer_learning_rate(t->optimizer),
+                           .seconds = t->seconds};
+}
+
+static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
+    double rate;
+    CN__TRY(cn__schedule_step(&t->schedule, (int64_t)t->epochs * t->schedule.steps + t->batch / t->options.accumulate,
+                              &rate));
     CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
+    cn__tally tally = t->tally;
     CN__TRY(find_gradient(t, loss));
     int64_t begun = cn__trace_begin(t->ctx);
-    cn__optimizer_step(t->optimizer, t->options.l1);
-    cn__average_step(&t->average);
+    cn_batch_info batch = describe_batch(t, t->batch + 1, *loss);
+    cn_status status = cn__trainer_step(t, &batch, stop);
     cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_UPDATE});
+    if (status != CN_OK) { /* as if it had not been seen */
+        t->tally = tally;
+        restore_buffers(t);
+        return status;
+    }
     t->batch++;
     t->mean_rate += (rate - t->mean_rate) / (double)t->batch; /* exact where all are the same */
     return CN_OK;
@@ -98,26 +113,16 @@ static cn_status train_batch(cn_trainer *t, double *loss) {
 /* ---- all batches ---- */
 
 static bool report_batch(const cn_trainer *t, double loss) {
-    double images = (double)t->tally.images;
-    cn_batch_info batch = {.size = sizeof batch,
-                           .epoch = (int64_t)t->epochs + 1,
-                           .batch = t->batch,
-                           .batches = t->batches,
-                           .images = t->tally.images,
-                           .loss = loss,
-                           .average_loss = t->tally.loss / images,
-                           .average_accuracy = (double)t->tally.correct / images,
-                           .learning_rate = t->schedule.rate,
-                           .seconds = t->seconds};
+    cn_batch_info batch = describe_batch(t, t->batch, loss);
     return t->options.on_batch && t->options.on_batch(t->options.user, &batch) != 0;
 }
 
 static cn_status train_batches(cn_trainer *t, bool *stop) {
     double start = seconds_now() - t->seconds, loss;
     while (t->batch < t->batches && !*stop) {
-        CN__TRY(train_batch(t, &loss));
+        CN__TRY(train_batch(t, &loss, stop));
         t->seconds = seconds_now() - start;
-        *stop = report_batch(t, loss);
+        *stop = report_batch(t, loss) || *stop;
     }
     return CN_OK;
 }
@@ -154,7 +159,7 @@ static cn_status test(cn_trainer *t, double *loss, double *accuracy) {
 /* ---- the epoch ---- */
 
 static void begin_epoch(cn_trainer *t) {
-    shuffle(t);
+    cn__sampler_epoch(&t->sampler, t->options.seed, (uint64_t)t->epochs + 1);
     t->tally = (cn__tally){0};
     t->mean_rate = 0.0;
     t->seconds = 0.0;

@@ -31,21 +31,44 @@ void cn__muon_apply(const cn_context *ctx, const cn__muon_weight *weight, const 
 
 typedef struct cn__schedule {
     cn_schedule_options options;
-    int64_t batches; /* an epoch */
-    double base;     /* the optimizer's own rate */
-    double rate;     /* in force */
-    double best;     /* plateau: lowest loss so far */
-    int bad_epochs;  /* plateau: since then */
+    int64_t steps;  /* an epoch */
+    int64_t warmup; /* steps of the warm-up */
+    double base;    /* the optimizer's own rate */
+    double rate;    /* in force, or that the warm-up rises to */
+    int64_t epoch;  /* under way, from 1 */
+    int64_t asked;  /* one-cycle and custom: the step, from 1, that `rate` is of */
+    double loss;    /* of the one before */
+    double best;    /* plateau: lowest loss so far */
+    int bad_epochs; /* plateau: since then */
 } cn__schedule;
 
 /* Reads and checks the options. */
-cn_status cn__schedule_init(cn__schedule *schedule, const cn_schedule_options *options, double rate, int64_t batches);
+cn_status cn__schedule_init(cn__schedule *schedule, const cn_schedule_options *options, double rate, int64_t steps);
 /* Before the first fit: the length of the whole run, if the options leave it open. */
 void cn__schedule_begin(cn__schedule *schedule, int epochs);
-/* The rate for a batch, both counted from 0 and over all epochs. */
-double cn__schedule_batch(cn__schedule *schedule, int64_t step);
+/* The rate of a step, counted from 0 over all epochs, also if it is asked for again. CN_ERR_ARGUMENT: the program's own
+ * is none. */
+cn_status cn__schedule_step(cn__schedule *schedule, int64_t step, double *rate);
 /* After epoch `epoch`, from 1, with that loss. */
 void cn__schedule_epoch(cn__schedule *schedule, int64_t epoch, double loss);
+/* The rate in force from now on. CN_ERR_STATE: a kind that would not keep to it. */
+cn_status cn__schedule_set_rate(cn__schedule *schedule, double rate);
+
+/* ---- which images an epoch has (sampler.c) ---- */
+
+typedef struct cn__sampler {
+    cn_context *ctx;
+    int64_t count;
+    int64_t *order;  /* `count` images, as cn__feed_fetch takes them */
+    double *sums;    /* of the weights up to each image; NULL: all images, shuffled, as is: */
+    uint32_t *drawn; /* how often each has been drawn */
+} cn__sampler;
+
+/* `weights`: one an image, or NULL. CN_ERR_ARGUMENT: none that one could draw by. */
+cn_status cn__sampler_init(cn__sampler *sampler, cn_context *ctx, int64_t count, const double *weights);
+void cn__sampler_drop(cn__sampler *sampler);
+/* The order of an epoch, from 1. */
+void cn__sampler_epoch(cn__sampler *sampler, uint64_t seed, uint64_t epoch);
 
 /* ---- averaged parameters (average.c) ---- */
 
@@ -65,7 +88,7 @@ void cn__average_step(cn__average *average);
 /* Puts the average into the model, or what is being trained back. */
 void cn__average_show(cn__average *average, bool shown);
 
-/* ---- trainer (trainer.c makes one, epoch.c runs it) ---- */
+/* ---- trainer (trainer.c makes one, epoch.c runs it, step.c takes its steps) ---- */
 
 struct cn_trainer {
     cn_context *ctx;
@@ -78,7 +101,9 @@ struct cn_trainer {
     cn_optimizer *optimizer;
     cn__schedule schedule;
     int64_t count, batches; /* images and batches an epoch */
-    int64_t *order;         /* the epoch's indices, shuffled */
+    cn__sampler sampler;    /* the epoch's images */
+    float *gradient_sum;    /* of the batches so far that make a step; NULL: each makes one */
+    double *norm_sums;      /* for cn__gradients_norm; NULL: nothing is clipped by it */
     float *buffers;         /* running statistics as they were before the batch, */
     int64_t *counters;      /* with their counters */
     cn__average average;
@@ -92,6 +117,9 @@ struct cn_trainer {
     double seconds;   /* spent training */
 };
 
+/* After the backward pass of batch t->batch, as `batch` describes it: a step, unless other batches belong to it. `*stop`:
+ * the callback asked for the end. CN_ERR_NUMERIC: gradients whose norm is not finite, and there is no step (step.c). */
+cn_status cn__trainer_step(cn_trainer *trainer, const cn_batch_info *batch, bool *stop);
 /* Trains the rest of the epoch under way, or a whole one, and records it. `*stop`: a callback asked for the end. */
 cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop);
 

@@ -1,5 +1,6 @@
 /* trainer.c: makes a trainer: checks that model, data and options fit, and allocates all that training needs. */
 #include "train/train.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdio.h>
@@ -12,11 +13,16 @@ static cn_status check_batch(const char *name, int value) {
     return CN_OK;
 }
 
+static cn_status check_clip(const char *name, float value) {
+    if (value >= 0.0f && isfinite(value))
+        return CN_OK;
+    return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: %s is %g, wanted 0 or more", name, (double)value);
+}
+
 static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) {
     cn_trainer_options *o = &t->options;
     *o = (cn_trainer_options)CN_TRAINER_OPTIONS_INIT;
     CN__TRY(CN__READ_OPTIONS(o, cn_trainer_options, options));
-    CN__TRY(cn__check_reserved("cn_trainer_options", o->reserved == 0));
     CN__TRY(check_batch("batch_size", o->batch_size));
     CN__TRY(check_batch("test_batch_size", o->test_batch_size));
     if (!(o->l1 >= 0.0f) || !isfinite(o->l1))
@@ -25,6 +31,9 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: ema_decay is %g, wanted 0 to below 1",
                          (double)o->ema_decay);
     CN__TRY(cn__check_range("cn_trainer_options", "ema_warmup", o->ema_warmup, 0, 1));
+    CN__TRY(check_batch("accumulate", o->accumulate));
+    CN__TRY(check_clip("clip_value", o->clip_value));
+    CN__TRY(check_clip("clip_norm", o->clip_norm));
     t->loss_spec = (cn__loss_spec){o->loss, o->label_smoothing};
     return cn__loss_spec_check(&t->loss_spec, "cn_trainer_options");
 }
@@ -97,6 +106,17 @@ static cn_status check_last_batch(const cn_trainer *t) {
                      images, (long long)t->count, why);
 }
 
+/* What steps need beside the optimizer. */
+static cn_status make_step_memory(cn_trainer *t) {
+    bool accumulates = t->options.accumulate > 1, clips = t->options.clip_norm > 0.0f;
+    if (accumulates)
+        t->gradient_sum = cn__alloc(t->ctx, t->model->flat_count + 1, sizeof *t->gradient_sum);
+    if (clips)
+        t->norm_sums = cn__alloc(t->ctx, cn__gradient_pieces(t->model) + 1, sizeof *t->norm_sums);
+    bool missing = (accumulates && !t->gradient_sum) || (clips && !t->norm_sums);
+    return missing ? cn__no_memory("a trainer's gradients") : CN_OK;
+}
+
 static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *test,
                       const cn_trainer_options *options) {
     CN__TRY(read_options(t, options));
@@ -108,14 +128,17 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     t->count = cn_dataset_count(train);
     t->batches = (t->count + t->train.images - 1) / t->train.images;
     CN__TRY(check_last_batch(t));
-    CN__TRY(cn__schedule_init(&t->schedule, t->options.schedule, cn_optimizer_learning_rate(t->optimizer), t->batches));
+    int64_t steps = (t->batches + t->options.accumulate - 1) / t->options.accumulate;
+    CN__TRY(cn__schedule_init(&t->schedule, t->options.schedule, cn_optimizer_learning_rate(t->optimizer), steps));
+    CN__TRY(cn__sampler_init(&t->sampler, t->ctx, t->count, t->options.sample_weights));
     t->options.optimizer = NULL; /* the caller's, and read by now */
     t->options.schedule = NULL;
-    t->order = cn__alloc(t->ctx, (size_t)t->count, sizeof *t->order);
+    t->options.sample_weights = NULL;
     t->buffers = cn__alloc(t->ctx, t->model->buffer_count + 1, sizeof *t->buffers);
     t->counters = cn__alloc(t->ctx, t->model->counter_count + 1, sizeof *t->counters);
-    if (!t->order || !t->buffers || !t->counters)
+    if (!t->buffers || !t->counters)
         return cn__no_memory("a trainer");
+    CN__TRY(make_step_memory(t));
     CN__TRY(cn__average_init(&t->average, t->model, t->options.ema_decay, t->options.ema_warmup != 0));
     CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, 0, sizeof *t->history));
     return tell_model(t->model, &known, train);
@@ -150,9 +173,11 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn__feed_drop(&trainer->train);
     cn__feed_drop(&trainer->test);
     cn_optimizer_free(trainer->optimizer);
-    cn__free(ctx, trainer->order);
+    cn__sampler_drop(&trainer->sampler);
     cn__free(ctx, trainer->buffers);
     cn__free(ctx, trainer->counters);
+    cn__free(ctx, trainer->gradient_sum);
+    cn__free(ctx, trainer->norm_sums);
     cn__average_drop(&trainer->average);
     cn__free(ctx, trainer->history);
     cn__free(ctx, trainer);
@@ -169,6 +194,14 @@ cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function 
         status = cn__trainer_run_epoch(trainer, on_epoch, user, &stop);
     cn__average_show(&trainer->average, true);
     return status;
+}
+
+cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learning_rate) {
+    CN__REQUIRE(trainer);
+    if (!(learning_rate >= 0.0 && learning_rate <= (double)FLT_MAX))
+        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_set_learning_rate: %g, wanted 0 to %g", learning_rate,
+                         (double)FLT_MAX);
+    return cn__schedule_set_rate(&trainer->schedule, learning_rate);
 }
 
 int64_t cn_trainer_epoch_count(const cn_trainer *trainer) {

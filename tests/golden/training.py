@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes loss.txt, optimizer.txt and schedule.txt: what PyTorch's losses, optimizers and schedules compute.
+"""Writes loss.txt, optimizer.txt, schedule.txt and clip.txt: what PyTorch's losses, optimizers, schedules and
+clipping compute.
 
 Options are float32 in the library, so PyTorch is given the float32 nearest to each.
 """
@@ -102,12 +103,29 @@ def schedule_case(out, kind, base, run, batches, losses, make, **options):
             rates.append(optimizer.param_groups[0]["lr"])
             if kind == 4 and len(rates) < run * batches:
                 schedule.step()
-        if kind in (2, 3, 5):
+        if kind in (2, 3, 5, 6):
             schedule.step()
         elif kind == 1:
             schedule.step(losses[epoch])
+    write_schedule(out, kind, base, run, batches, losses, rates, options)
+
+
+def write_schedule(out, kind, base, run, batches, losses, rates, options):
     out.write(f"{kind} {base} {run} {batches} " + " ".join(f"{name} {value}" for name, value in options.items()) + " end\n")
     out.write(" ".join(repr(l) for l in losses) + "\n" + " ".join(repr(r) for r in rates) + "\n")
+
+
+def warmup_case(out, kind, base, run, batches, steps, start, make, **options):
+    """All steps batch by batch: `make` gets a schedule whose own epochs are given in batches."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=f32(base))
+    own = make(optimizer)
+    schedule = lr_scheduler.SequentialLR(
+        optimizer, [lr_scheduler.LinearLR(optimizer, f32(start), total_iters=steps), own], [steps])
+    rates = []
+    for step in range(run * batches):
+        rates.append(optimizer.param_groups[0]["lr"])
+        schedule.step()
+    write_schedule(out, kind, base, run, batches, [0.0] * run, rates, options | {"warmup_start": start})
 
 
 def schedules(out):
@@ -137,9 +155,38 @@ def schedules(out):
     for epochs, power in ((len(none), 1), (12, 2), (7, 0.5)):
         schedule_case(out, 5, 0.1, len(none), 3, none, lambda o: lr_scheduler.PolynomialLR(o, epochs, f32(power)),
                       epochs=epochs, power=power)
+    for factor in (0.9, 0.5):
+        schedule_case(out, 6, 0.1, len(none), 3, none, lambda o: lr_scheduler.ExponentialLR(o, f32(factor)), factor=factor)
+    warmup_case(out, 0, 0.1, 5, 4, 10, 0.25, lambda o: lr_scheduler.ConstantLR(o, 1.0), warmup_steps=10)
+    warmup_case(out, 2, 0.1, 12, 3, 6, 0.5, lambda o: lr_scheduler.StepLR(o, 4 * 3, f32(0.1)), warmup_epochs=2,
+                factor=0.1, step_size=4)
+    warmup_case(out, 3, 0.1, 16, 1, 4, 0.001, lambda o: lr_scheduler.CosineAnnealingLR(o, 12, f32(0.01)), warmup_epochs=4,
+                epochs=16, min_learning_rate=0.01)
+    warmup_case(out, 4, 0.1, 6, 5, 7, 1 / 3,
+                lambda o: lr_scheduler.OneCycleLR(o, f32(0.5), total_steps=23, pct_start=f32(0.3), div_factor=f32(10),
+                                                   cycle_momentum=False),
+                warmup_steps=7, epochs=6, max_learning_rate=0.5, div_factor=10)
+    warmup_case(out, 5, 0.1, 10, 1, 3, 0.1, lambda o: lr_scheduler.PolynomialLR(o, 7, f32(2)), warmup_steps=3, epochs=10,
+                power=2)
+    warmup_case(out, 6, 0.1, 10, 1, 3, 0.1, lambda o: lr_scheduler.ExponentialLR(o, f32(0.7)), warmup_epochs=3, factor=0.7)
+
+
+# ---- clipping: 0: by norm, 1: by value; how much / gradients of [4, 8] and [4] / norm / gradients after it ----
+
+def clips(out):
+    weight, bias = torch.zeros(4, 8, requires_grad=True), torch.zeros(4, requires_grad=True)
+    for scale in (1.0, 1e-4, 3e15):
+        for kind, most in ((0, 1), (0, 2.5), (0, 1000), (0, 0), (1, 0.75), (1, 100), (1, 0)):
+            weight.grad = scale * torch.tensor([(i * 29 % 32 - 16) / 8 for i in range(32)]).reshape(4, 8)
+            bias.grad = scale * torch.tensor([-3.0, 0.0, 0.5, 1.75])
+            out.write(f"{kind} {most}\n{row(torch.cat([weight.grad.flatten(), bias.grad]))}\n")
+            norm = torch.nn.utils.clip_grad_norm_([weight, bias], most if kind == 0 else float("inf"))
+            if kind == 1:
+                torch.nn.utils.clip_grad_value_([weight, bias], most)
+            out.write(f"{norm.item():.9g}\n{row(torch.cat([weight.grad.flatten(), bias.grad]))}\n")
 
 
 if __name__ == "__main__":
-    for name, write in (("loss", losses), ("optimizer", optimizers), ("schedule", schedules)):
+    for name, write in (("loss", losses), ("optimizer", optimizers), ("schedule", schedules), ("clip", clips)):
         with open(os.path.join(HERE, name + ".txt"), "w") as out:
             write(out)
