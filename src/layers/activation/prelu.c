@@ -33,12 +33,9 @@ static void init(const cn_layer *layer, cn__rng *rng, void *const *tensor) {
 
 /* ---- passes ---- */
 
-static void requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                         cn__requirements *requirements) {
+static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     (void)layer;
-    (void)out;
-    (void)max_blocks;
-    requirements->saved_floats = training ? (size_t)in.channels : 0;
+    requirements->saved_floats = sizes->training ? (size_t)sizes->in[0].channels : 0;
 }
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {

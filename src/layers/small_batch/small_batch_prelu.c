@@ -2,13 +2,9 @@
 #include "layers/activation/prelu.h"
 #include "layers/small_batch/small_batch.h"
 
-static void requirements(const cn_layer *layer, cn__shape in, cn__shape out, int32_t max_blocks, bool training,
-                         cn__requirements *requirements) {
+static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     (void)layer;
-    (void)out;
-    (void)max_blocks;
-    (void)training;
-    requirements->packed_floats = cn__small_batch_planes(in.channels) * CN__LANES;
+    requirements->packed_floats = cn__small_batch_planes(sizes->in[0].channels) * CN__LANES;
 }
 
 static void prepare(const cn__op *op, const cn__pass *pass, cn__item at) {
