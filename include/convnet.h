@@ -954,27 +954,99 @@ CN_API cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, cons
                                   uint64_t seed, int64_t epoch, cn_tensor *images, cn_tensor *labels);
 
 /* ------------------------------------------------------------------------------------------ */
-/* Loss, optimizer, schedule                                                                  */
+/* Losses and metrics                                                                         */
 
+/* What a model's outputs cost, by PyTorch's definitions. Targets are classes (a class, or a mask: one a pixel) or values
+ * (a vector or an image). */
 typedef enum cn_loss_kind {
-    CN_LOSS_NLL = 0,          /* of log-probabilities (a model that ends in log-softmax) */
-    CN_LOSS_CROSS_ENTROPY = 1 /* of logits: log-softmax and NLL in one */
+    CN_LOSS_NLL = 0,             /* NLLLoss: log-probabilities (a model that ends in log-softmax) against classes */
+    CN_LOSS_CROSS_ENTROPY = 1,   /* CrossEntropyLoss: logits against classes, or against a probability of each */
+    CN_LOSS_BCE_WITH_LOGITS = 2, /* BCEWithLogitsLoss: logits against 0 or 1, or what lies between: several labels */
+    CN_LOSS_MSE = 3,             /* MSELoss: (x - t)² */
+    CN_LOSS_L1 = 4,              /* L1Loss: |x - t| */
+    CN_LOSS_SMOOTH_L1 = 5,       /* SmoothL1Loss (Girshick 2015): (x - t)² / (2 beta) below beta, then |x - t| - beta / 2 */
+    CN_LOSS_HUBER = 6,           /* HuberLoss: (x - t)² / 2 below delta, then delta · (|x - t| - delta / 2) */
+    CN_LOSS_CUSTOM = 7           /* the program's own, a function of all outputs and targets of a batch */
 } cn_loss_kind;
 
-/* "nll", "cross-entropy", as programs call them; NULL: no such kind, so that all can be listed from 0. Static storage.
- */
+/* "nll", "cross-entropy", "bce-with-logits" and so on, as programs call them; NULL: no such kind, so that all can be
+ * listed from 0. Static storage. */
 CN_API const char *cn_loss_name(cn_loss_kind loss);
 
-/* The loss that reads what the model gives: CN_LOSS_NLL if it ends in a log-softmax, pools and flattening behind it
- * aside, else CN_LOSS_CROSS_ENTROPY. Trainers and evaluations refuse the other (CN_ERR_ARGUMENT), and a model that ends
- * in a softmax. */
+/* A loss of the program's own: output float32 [N, K] or [N, C, H, W]; target as the data set's, int64 [N] or [N, H, W],
+ * float32 [N, K] or [N, C, H, W]. It sets *loss, which is to be the mean over the batch where others are, and fills
+ * `gradient`, dLoss/dOutput and shaped like the output, unless that is NULL. Returns 0, or anything else to fail
+ * what asked (CN_ERR_DATA). Called on the thread that called the library. */
+typedef int (*cn_loss_function)(void *user, const cn_tensor *output, const cn_tensor *target, double *loss,
+                                cn_tensor *gradient);
+
+/* How the losses of a batch become one number. */
+typedef enum cn_reduction {
+    CN_REDUCTION_MEAN = 0, /* over all values; of classes, weighted by class_weights, without those ignored */
+    CN_REDUCTION_SUM = 1
+} cn_reduction;
+
+/* Arrays are read during the call that takes the options, and copied. */
+typedef struct cn_loss_options {
+    uint64_t size;
+    cn_loss_kind kind;
+    cn_reduction reduction;
+    float weight;          /* of this loss in the sum over a model's outputs; multiplies it; above 0 */
+    float label_smoothing; /* NLL and cross-entropy: s, 0 to below 1: the target is 1 - s on the label plus s / K on each
+                              of K classes (Szegedy et al. 2016) */
+    float beta;            /* smooth L1; above 0 */
+    float delta;           /* Huber; above 0 */
+    int64_t ignore_index;  /* classes: a target of this value costs nothing */
+    int64_t outputs;       /* values in each of these arrays, if there are any: the outputs' classes or channels */
+    const float *class_weights;    /* NLL, cross-entropy and BCE: a factor for each class or label, 0 or more; or NULL */
+    const float *positive_weights; /* BCE: a factor for each label where it is there (pos_weight), 0 or more; or NULL */
+    cn_loss_function function;     /* CN_LOSS_CUSTOM */
+    void *user;                    /* handed to it */
+} cn_loss_options;
+#define CN_LOSS_OPTIONS_INIT                                                                                           \
+    {                                                                                                                  \
+        sizeof(cn_loss_options), CN_LOSS_CROSS_ENTROPY, CN_REDUCTION_MEAN, 1.0f, 0.0f, 1.0f, 1.0f, -100, 0, NULL,      \
+            NULL, NULL, NULL                                                                                           \
+    }
+CN_API void cn_loss_options_init(cn_loss_options *options, size_t size);
+
+/* The loss of classes that reads what the model's first output gives: CN_LOSS_NLL if it ends in a log-softmax, pools and
+ * flattening behind it aside, else CN_LOSS_CROSS_ENTROPY. Trainers and evaluations refuse the other (CN_ERR_ARGUMENT),
+ * and any loss of classes or labels on the probabilities of a softmax or sigmoid. */
 CN_API cn_loss_kind cn_model_loss(const cn_model *model);
 
-/* Mean loss over a batch of [N, K] float32 outputs and int64 [N] labels. With label smoothing s, 0 <= s < 1, the
- * target is 1 - s on the label plus s / K on every class. `gradient`, [N, K] or NULL, gets dLoss/dOutput.
- * CN_ERR_SHAPE, CN_ERR_DATA: a label outside 0 … K - 1. */
-CN_API cn_status cn_loss_compute(cn_loss_kind loss, float label_smoothing, const cn_tensor *output,
-                                 const cn_tensor *labels, double *mean, cn_tensor *gradient);
+/* The loss of a batch of float32 outputs, [N, K] or [N, C, H, W]. `target`: for losses of classes int64 [N] or
+ * [N, H, W], each 0 to K - 1 (C - 1) or ignore_index; for cross-entropy also float32 like the output, probabilities;
+ * for losses of values float32 like the output. `gradient`, like the output, or NULL, gets dLoss/dOutput. Where
+ * every target is ignored, both are 0. Summed in double.
+ * CN_ERR_ARGUMENT, CN_ERR_SHAPE; CN_ERR_DATA: a class outside, or from a loss of the program's own. */
+CN_API cn_status cn_loss_compute(const cn_loss_options *options, const cn_tensor *output, const cn_tensor *target,
+                                 double *loss, cn_tensor *gradient);
+
+/* What is measured of a model on a data set, or over the epochs of a training. Which there are depends on the target and
+ * the loss; the others are NaN. */
+typedef enum cn_metric {
+    CN_METRIC_LOSS = 0,
+    CN_METRIC_ACCURACY = 1,      /* classes: share of images (masks: of pixels; several labels: of labels) that are right */
+    CN_METRIC_LEARNING_RATE = 2, /* histories only */
+    CN_METRIC_TOP5_ACCURACY = 3, /* one class an image: the truth is among the five likeliest */
+    CN_METRIC_PRECISION = 4,     /* classes and labels: share of what was taken for it that is it; */
+    CN_METRIC_RECALL = 5,        /* share of what is it that was taken for it; */
+    CN_METRIC_F1 = 6,            /* their harmonic mean; of all classes together, the mean of the classes' */
+    CN_METRIC_MEAN_IOU = 7,      /* classes: intersection over union; of all together, the mean of the classes that occur */
+    CN_METRIC_MAE = 8,           /* values: mean absolute error */
+    CN_METRIC_RMSE = 9,          /* root of the mean squared error */
+    CN_METRIC_R2 = 10            /* coefficient of determination; of several values, the mean of theirs */
+} cn_metric;
+
+/* "loss", "accuracy", "mean IoU" and so on; NULL: no such metric, so that all can be listed from 0. Static storage. */
+CN_API const char *cn_metric_name(cn_metric metric);
+
+/* 1: larger is better; 0: smaller is. */
+CN_API int cn_metric_increases(cn_metric metric);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Optimizers and schedules                                                                   */
 
 typedef struct cn_optimizer cn_optimizer;
 
@@ -1090,7 +1162,8 @@ CN_API void cn_schedule_options_init(cn_schedule_options *options, size_t size);
 
 typedef struct cn_trainer cn_trainer;
 
-/* One epoch of a history. Accuracies are shares, 0 to 1; test values are NaN without a test set. */
+/* One epoch of a history. Losses are of all outputs together; accuracy and metric of the first. Accuracies are shares, 0
+ * to 1, and NaN of values; test values are NaN without a test set. */
 typedef struct cn_epoch_info {
     uint64_t size;
     int64_t epoch;                     /* from 1 */
@@ -1099,9 +1172,12 @@ typedef struct cn_epoch_info {
     double learning_rate;     /* that the epoch was trained with: the mean over its batches */
     double seconds;           /* training and testing */
     double images_per_second; /* training alone */
+    double train_metric, test_metric;
+    cn_metric metric; /* what these are: cn_evaluation_main_metric's */
+    int reserved;
 } cn_epoch_info;
 #define CN_EPOCH_INFO_INIT                                                                                             \
-    { sizeof(cn_epoch_info), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }
+    { sizeof(cn_epoch_info), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, CN_METRIC_ACCURACY, 0 }
 CN_API void cn_epoch_info_init(cn_epoch_info *info, size_t size);
 
 /* One batch, just trained on; averages are over the epoch so far. */
@@ -1113,6 +1189,9 @@ typedef struct cn_batch_info {
     double average_loss, average_accuracy;
     double learning_rate;
     double seconds; /* since the epoch began */
+    double average_metric;
+    cn_metric metric; /* what that is */
+    int reserved;
 } cn_batch_info;
 
 /* Called on the thread that called cn_trainer_fit; a return value other than 0 ends the training in good order. */
@@ -1129,8 +1208,8 @@ typedef struct cn_trainer_options {
     uint64_t size;
     int batch_size; /* the last, partial batch of an epoch is kept; multiples of 16 make the best use of time */
     int test_batch_size;
-    cn_loss_kind loss;
-    float label_smoothing;
+    cn_loss_kind loss;     /* of a model with one output */
+    float label_smoothing; /* for it */
     float l1;        /* adds l1 · Σ|parameter| to the loss */
     float ema_decay; /* 0: none. Above 0 and below 1: keeps an exponential moving average of parameters and running
                         statistics: after each step average = ema_decay · average + (1 - ema_decay) · value, at first
@@ -1152,6 +1231,11 @@ typedef struct cn_trainer_options {
      * cn_trainer_new: an epoch has as many images, drawn in proportion to them, with replacement
      * (WeightedRandomSampler). Images drawn more than once are augmented anew each time. */
     const double *sample_weights;
+    int64_t loss_count;                   /* of the following; 0: one of kind `loss` */
+    const cn_loss_options *const *losses; /* one for each output of the model, which is held against the data's target at
+                                             the same place; what is minimised is the sum of all, each times its weight;
+                                             or NULL; read during cn_trainer_new only */
+    void *reserved_pointer;
     float clip_value; /* above 0: each gradient is brought into ±clip_value (cn_model_clip_gradients_value) */
     float
         clip_norm; /* above 0: then all, as one vector, to an L2 norm of at most this (cn_model_clip_gradients_norm) */
@@ -1159,15 +1243,16 @@ typedef struct cn_trainer_options {
 #define CN_TRAINER_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
         sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0.0f, 0, 1, 0, NULL, NULL, NULL, NULL, NULL,     \
-            NULL, 0.0f, 0.0f                                                                                           \
+            NULL, 0, NULL, NULL, 0.0f, 0.0f                                                                            \
     }
 CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
 
 /* Brings together an initialised model, its training data and, or NULL, test data; all three are borrowed and must
  * outlive the trainer. NULL options: the study's recipe. Allocates all that training will need.
- * CN_ERR_SHAPE: images or classes that the model does not fit, or a batch norm of 1×1 maps when an epoch's last batch
+ * CN_ERR_SHAPE: images or targets that the model does not fit, or a batch norm of 1×1 maps when an epoch's last batch
  * is one image; CN_ERR_STATE: model not initialised, or a data set whose normalisation was set to another than the
- * model's; CN_ERR_ARGUMENT: a loss that does not read what the model gives (cn_model_loss). */
+ * model's; CN_ERR_ARGUMENT: a loss that does not read what the model gives (cn_model_loss) or does not take such
+ * targets. */
 CN_API cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
                                 const cn_trainer_options *options, cn_trainer **trainer);
 CN_API void cn_trainer_free(cn_trainer *trainer);
@@ -1188,6 +1273,21 @@ CN_API cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learni
 /* The history so far. cn_trainer_epoch_info: `index` from 0; CN_ERR_NOT_FOUND: not that many. */
 CN_API int64_t cn_trainer_epoch_count(const cn_trainer *trainer);
 CN_API cn_status cn_trainer_epoch_info(const cn_trainer *trainer, int64_t index, cn_epoch_info *epoch);
+
+/* One output in an epoch: its own loss, without its weight, and metric. NaN as in cn_epoch_info. */
+typedef struct cn_output_info {
+    uint64_t size;
+    double train_loss, train_metric;
+    double test_loss, test_metric;
+    cn_metric metric; /* what these are: cn_evaluation_main_metric's */
+    int reserved;
+} cn_output_info;
+#define CN_OUTPUT_INFO_INIT                                                                                            \
+    { sizeof(cn_output_info), 0.0, 0.0, 0.0, 0.0, CN_METRIC_ACCURACY, 0 }
+CN_API void cn_output_info_init(cn_output_info *info, size_t size);
+
+/* `index`: of the epoch, from 0. CN_ERR_NOT_FOUND: no such epoch or output. */
+CN_API cn_status cn_trainer_output_info(const cn_trainer *trainer, int64_t index, int64_t output, cn_output_info *info);
 
 /* The epochs of one run, apart from its trainer, in the order in which they were added; `epoch` and `name` are copied.
  * Runs of one name are repetitions of the same experiment, such as with other seeds. */
@@ -1217,36 +1317,53 @@ CN_API void cn_misclassified_init(cn_misclassified *entry, size_t size);
 
 typedef struct cn_evaluation_options {
     uint64_t size;
-    cn_loss_kind loss; /* how outputs are read */
+    cn_loss_kind loss; /* how outputs are read, of a model with one */
     /* Test-time augmentation: an image's probabilities are the mean over several variants of it. */
     int flip;  /* 1: itself and its mirror image */
     int shift; /* n: itself moved by up to n pixels each way, edges mirrored: (2 n + 1)² variants; 0 to 8, and less than
                   its sides */
     int reserved;
+    int64_t loss_count;                   /* of the following; 0: one of kind `loss` */
+    const cn_loss_options *const *losses; /* one for each output; or NULL */
+    void *reserved_pointer;
 } cn_evaluation_options;
 #define CN_EVALUATION_OPTIONS_INIT                                                                                     \
-    { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0, 0, 0 }
+    { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0, 0, 0, 0, NULL, NULL }
 CN_API void cn_evaluation_options_init(cn_evaluation_options *options, size_t size);
 
-/* Runs the model over a data set, without augmentation. Its outputs are [N, K] with K >= the data's classes. Batch norm
- * without running statistics takes those of 128 images at a time, in the data set's order (in a trainer's test pass of
- * test_batch_size). Classes go by position; names that differ from the model's are a warning to the log. CN_ERR_SHAPE;
+/* Runs the model over a data set, without augmentation. Output i is held against target i by loss i; an output that
+ * tells classes apart may have more of them than the data. Batch norm without running statistics takes those of 128
+ * images at a time, in the data set's order (in a trainer's test pass of test_batch_size). Classes go by position; names
+ * that differ from the model's are a warning to the log. CN_ERR_SHAPE: images or targets that the model does not fit;
  * CN_ERR_STATE: not initialised, or a data set whose normalisation was set to another than the model's;
- * CN_ERR_ARGUMENT: shift, or a loss that does not read what the model gives. The result is independent of model and
- * data afterwards. */
+ * CN_ERR_ARGUMENT: shift, or a loss that does not read what the model gives or does not take such targets. The result
+ * is independent of model and data afterwards. */
 CN_API cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset,
                                    const cn_evaluation_options *options, cn_evaluation **evaluation);
 CN_API void cn_evaluation_free(cn_evaluation *evaluation);
 
-CN_API int64_t cn_evaluation_count(const cn_evaluation *evaluation);
-CN_API double cn_evaluation_loss(const cn_evaluation *evaluation);     /* mean */
+CN_API int64_t cn_evaluation_count(const cn_evaluation *evaluation);   /* images */
+CN_API double cn_evaluation_loss(const cn_evaluation *evaluation);     /* mean, of all outputs by their weights */
+CN_API int64_t cn_evaluation_outputs(const cn_evaluation *evaluation); /* how many */
+
+/* A metric of an output, over all of the data; CN_METRIC_LOSS: its own mean loss, without its weight. The second is of one
+ * class, label or channel, `index`; there accuracy is the share that was recognised (of a label: that is right). NaN:
+ * not measured of such a target, no such output or index, or nothing to measure it on. */
+CN_API double cn_evaluation_metric(const cn_evaluation *evaluation, int64_t output, cn_metric metric);
+CN_API double cn_evaluation_class_metric(const cn_evaluation *evaluation, int64_t output, cn_metric metric,
+                                         int64_t index);
+/* The metric that says most of such a target: accuracy of a class, mean IoU of a mask, F1 of labels (BCE), the mean
+ * absolute error of other values. CN_METRIC_LOSS: no such output. */
+CN_API cn_metric cn_evaluation_main_metric(const cn_evaluation *evaluation, int64_t output);
+
+/* Of the first output, where it tells classes apart: */
 CN_API double cn_evaluation_accuracy(const cn_evaluation *evaluation); /* 0 to 1 */
-CN_API int64_t cn_evaluation_classes(const cn_evaluation *evaluation);
-/* Share of a class's images that were recognised; NaN if it has none or does not exist. */
+CN_API int64_t cn_evaluation_classes(const cn_evaluation *evaluation); /* values an output has, of any target */
+/* Share of a class's images (pixels) that were recognised; NaN if it has none or does not exist. */
 CN_API double cn_evaluation_class_accuracy(const cn_evaluation *evaluation, int64_t truth);
-/* Images of class `truth` taken for `predicted`; 0 outside the classes. */
+/* Images (pixels) of class `truth` taken for `predicted`; 0 outside the classes. */
 CN_API int64_t cn_evaluation_confusion(const cn_evaluation *evaluation, int64_t truth, int64_t predicted);
-/* The misclassified images, in the data set's order. */
+/* The misclassified images, where each has one class, in the data set's order. */
 CN_API int64_t cn_evaluation_misclassified_count(const cn_evaluation *evaluation);
 CN_API cn_status cn_evaluation_misclassified(const cn_evaluation *evaluation, int64_t index, cn_misclassified *entry);
 
@@ -1306,8 +1423,6 @@ CN_API cn_status cn_model_class_activation_map(const cn_model *model, const cn_t
 
 /* Puts a text that ends in '\0' into a file, whole or not at all (as cn_model_save does). CN_ERR_IO. */
 CN_API cn_status cn_text_save(cn_context *context, const char *text, const char *path);
-
-typedef enum cn_metric { CN_METRIC_LOSS = 0, CN_METRIC_ACCURACY = 1, CN_METRIC_LEARNING_RATE = 2 } cn_metric;
 
 /* One metric of `count` runs over their epochs, training and test. Runs of one name are drawn as their mean, with a
  * band from the lowest to the highest. NaN leaves a gap. */

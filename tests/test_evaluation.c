@@ -1,6 +1,6 @@
 /* test_evaluation.c: what an evaluation counts, against counting by hand. */
 #include "testing.h"
-#include "toys.h"
+#include "training.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -77,7 +77,7 @@ START_TEST(an_evaluation_counts_what_the_model_says) {
     ck_ok(cn_dataset_set_augmentation(data.set, &flips));
     cn_tensor *output = outputs_of(ctx, model, data.set);
     ck_ok(evaluate_with(model, data.set, loss, &e));
-    ck_ok(cn_loss_compute(loss, 0.0f, output, data.labels, &mean, NULL));
+    mean = training_loss(loss, 0.0f, output, data.labels, NULL);
     ck_assert_double_eq_tol(cn_evaluation_loss(e), mean, 1e-6);
     check_counts(e, output, &data);
     check_misclassified(e, loss, output, &data);
@@ -128,7 +128,7 @@ START_TEST(mirror_images_have_their_say) {
     join_mirrored(ctx, model, options.loss, output);
     ck_ok(cn_evaluation_new(model, data.set, &options, &e));
     ck_ok(evaluate_with(model, data.set, options.loss, &alone));
-    ck_ok(cn_loss_compute(options.loss, 0.0f, output, data.labels, &mean, NULL));
+    mean = training_loss(options.loss, 0.0f, output, data.labels, NULL);
     ck_assert_double_eq_tol(cn_evaluation_loss(e), mean, 1e-6);
     ck_assert_double_ne(cn_evaluation_loss(e), cn_evaluation_loss(alone));
     check_counts(e, output, &data);
@@ -157,7 +157,7 @@ static void expect_predictors_loss(cn_context *ctx, cn_model *model, const cn_da
     ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, shape, &output));
     ck_ok(cn_predictor_new(model, &how, &predictor));
     ck_ok(cn_predictor_run(predictor, images, output));
-    ck_ok(cn_loss_compute(CN_LOSS_NLL, 0.0f, output, labels, &mean, NULL));
+    mean = training_loss(CN_LOSS_NLL, 0.0f, output, labels, NULL);
     ck_ok(cn_evaluation_new(model, set, &options, &e));
     ck_assert_double_eq_tol(cn_evaluation_loss(e), mean, 1e-6);
     cn_evaluation_free(e);
@@ -290,7 +290,7 @@ START_TEST(images_are_evaluated_in_batches_of_128) {
         ck_ok(
             cn_tensor_borrow(ctx, CN_DTYPE_INT64, 1, &count, (int64_t *)cn_tensor_data(data.labels) + first, &labels));
         cn_tensor *output = outputs_of(ctx, model, part);
-        ck_ok(cn_loss_compute(CN_LOSS_NLL, 0.0f, output, labels, &mean, NULL));
+        mean = training_loss(CN_LOSS_NLL, 0.0f, output, labels, NULL);
         sum += mean * (double)count;
         cn_tensor_free(output);
         cn_tensor_free(labels);
@@ -330,18 +330,18 @@ static void expect_loss(cn_context *ctx, const cn_dataset *set, const char *endi
                         const char *complaint) {
     cn_model *model = toy_ending(ctx, ending);
     cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
-    cn_trainer_options training = CN_TRAINER_OPTIONS_INIT;
+    cn_trainer_options usual = CN_TRAINER_OPTIONS_INIT;
     cn_evaluation *e;
     cn_trainer *trainer;
     ck_assert_int_eq(cn_model_loss(model), fits);
-    options.loss = training.loss = fits;
+    options.loss = usual.loss = fits;
     ck_ok(cn_evaluation_new(model, set, &options, &e));
     cn_evaluation_free(e);
-    ck_ok(cn_trainer_new(model, set, NULL, &training, &trainer));
+    ck_ok(cn_trainer_new(model, set, NULL, &usual, &trainer));
     cn_trainer_free(trainer);
-    options.loss = training.loss = fits == CN_LOSS_NLL ? CN_LOSS_CROSS_ENTROPY : CN_LOSS_NLL;
+    options.loss = usual.loss = fits == CN_LOSS_NLL ? CN_LOSS_CROSS_ENTROPY : CN_LOSS_NLL;
     ck_fails(cn_evaluation_new(model, set, &options, &e), CN_ERR_ARGUMENT, complaint);
-    ck_fails(cn_trainer_new(model, set, NULL, &training, &trainer), CN_ERR_ARGUMENT, complaint);
+    ck_fails(cn_trainer_new(model, set, NULL, &usual, &trainer), CN_ERR_ARGUMENT, complaint);
     cn_model_free(model);
 }
 
@@ -408,8 +408,8 @@ START_TEST(what_does_not_fit_is_refused) {
     ck_fails(evaluate_with(bare, data.set, CN_LOSS_NLL, &e), CN_ERR_STATE, "not initialised");
     ck_assert_ptr_null(e);
     ck_fails(evaluate_with(mnist, data.set, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "[1, 6, 6], the model reads [1, 28, 28]");
-    ck_fails(evaluate_with(model, more, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "4 classes, the model tells 3 apart");
-    ck_fails(evaluate_with(model, data.set, (cn_loss_kind)7, &e), CN_ERR_ARGUMENT, "unknown loss 7");
+    ck_fails(evaluate_with(model, more, CN_LOSS_NLL, &e), CN_ERR_SHAPE, "4 classes in the data, the model tells 3 apart");
+    ck_fails(evaluate_with(model, data.set, (cn_loss_kind)8, &e), CN_ERR_ARGUMENT, "unknown loss 8");
     ck_fails(evaluate_with(NULL, data.set, CN_LOSS_NLL, &e), CN_ERR_ARGUMENT, "model is NULL");
     ck_fails(evaluate_with(model, NULL, CN_LOSS_NLL, &e), CN_ERR_ARGUMENT, "dataset is NULL");
     ck_fails(evaluate_with(model, data.set, CN_LOSS_NLL, NULL), CN_ERR_ARGUMENT, "evaluation is NULL");

@@ -34,7 +34,7 @@ static double step_by_hand(training *f, cn_model *model, cn_optimizer *optimizer
     double loss, penalty = (double)o->l1 * l1_norm(model);
     ck_ok(cn_dataset_batch(f->train.set, n, order, 1, o->seed, epoch, t.images, t.labels));
     ck_ok(cn_model_forward(model, 1, t.images, t.output));
-    ck_ok(cn_loss_compute(o->loss, o->label_smoothing, t.output, t.labels, &loss, t.gradient));
+    loss = training_loss(o->loss, o->label_smoothing, t.output, t.labels, t.gradient);
     ck_ok(cn_model_backward(model, t.gradient, NULL));
     cn__optimizer_step(optimizer, o->l1);
     for (int64_t i = 0; i < n; i++)

@@ -26,6 +26,16 @@ cn_trainer *training_trainer(training *f, cn_model *model) {
     return trainer;
 }
 
+double training_loss(cn_loss_kind kind, float label_smoothing, const cn_tensor *output, const cn_tensor *target,
+                     cn_tensor *gradient) {
+    cn_loss_options options = CN_LOSS_OPTIONS_INIT;
+    double loss;
+    options.kind = kind;
+    options.label_smoothing = label_smoothing;
+    ck_ok(cn_loss_compute(&options, output, target, &loss, gradient));
+    return loss;
+}
+
 cn_epoch_info training_epoch(const cn_trainer *trainer, int64_t index) {
     cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
     ck_ok(cn_trainer_epoch_info(trainer, index, &epoch));

@@ -19,6 +19,10 @@ void training_end(training *f);
 /* A trainer of that model with the options as they are now. */
 cn_trainer *training_trainer(training *f, cn_model *model);
 
+/* The loss of a batch of one class an image, by the library; `gradient` or NULL. */
+double training_loss(cn_loss_kind kind, float label_smoothing, const cn_tensor *output, const cn_tensor *target,
+                     cn_tensor *gradient);
+
 cn_epoch_info training_epoch(const cn_trainer *trainer, int64_t index);
 
 /* One cycle of four epochs. */

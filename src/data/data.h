@@ -43,6 +43,8 @@ typedef struct cn__target_spec {
     cn__shape shape;      /* class: 1×1×1; vector: K×1×1; mask: 1×H×W; image: C×H×W */
 } cn__target_spec;
 
+#define CN__MAX_TARGETS 16 /* of a data set */
+
 int cn__dataset_target_count(const cn_dataset *dataset);
 /* Valid as long as the data set is. */
 const cn__target_spec *cn__dataset_target(const cn_dataset *dataset, int index);

@@ -6,19 +6,14 @@
 
 struct cn_evaluation {
     cn_context *ctx;
-    cn__tally tally;
-    int64_t classes;    /* that the model tells apart; the data's are the first of these */
-    int64_t truths;     /* the data's */
-    int64_t *confusion; /* [truths][classes] */
-    int64_t *images;    /* [truths] */
-    cn_misclassified *wrong;
+    cn__objective objective;
+    cn_misclassified *wrong; /* of one class an image: the first output's */
     size_t wrong_count, wrong_capacity;
 };
 
 typedef struct pass {
     cn_evaluation *evaluation;
-    cn__loss_spec loss_spec;
-    const cn__feed *feed;
+    cn__feed *feed;
 } pass;
 
 /* A model that gives only NaN predicts no class: -1. */
@@ -30,55 +25,74 @@ static cn_status note_wrong(cn_evaluation *e, cn_loss_kind loss, cn__row output,
                                 .index = index,
                                 .predicted = predicted,
                                 .truth = truth,
-                                .probability = predicted < 0 ? NAN : cn__row_probability(loss, output, predicted),
-                                .truth_probability = cn__row_probability(loss, output, truth)};
+                                .probability = predicted < 0 ? NAN : cn__class_probability(loss, output, predicted),
+                                .truth_probability = cn__class_probability(loss, output, truth)};
     return CN_OK;
+}
+
+static cn_status note_wrongs(cn_evaluation *e, const cn__fmap *output, const cn__targets *targets, int64_t first,
+                             int32_t images) {
+    cn_loss_kind loss = e->objective.losses[0].options.kind;
+    for (int32_t n = 0; n < images; n++) {
+        cn__row row = cn__fmap_row(output, n);
+        int64_t truth = targets->batch.classes[n];
+        if (cn__row_argmax(row) != truth)
+            CN__TRY(note_wrong(e, loss, row, first + n, truth));
+    }
+    return CN_OK;
+}
+
+/* An image has one class, which an output tells. */
+static bool classifies(const cn__objective *objective, int32_t output) {
+    return objective->losses[output].target.kind == CN_TARGET_CLASS && objective->metrics[output].confusion &&
+           cn__loss_is_of_classes(objective->losses[output].options.kind);
 }
 
 static cn_status count_batch(void *argument, int64_t first, int32_t images) {
     const pass *p = argument;
     cn_evaluation *e = p->evaluation;
-    const cn__fmap *output = &p->feed->outputs;
-    cn__loss_batch(&p->loss_spec, output, p->feed->label, images, NULL, &e->tally);
-    for (int32_t n = 0; n < images; n++) {
-        cn__row row = cn__fmap_row(output, n);
-        int64_t truth = p->feed->label[n], predicted = cn__row_argmax(row);
-        e->images[truth]++;
-        if (predicted >= 0)
-            e->confusion[truth * e->classes + predicted]++;
-        if (predicted != truth)
-            CN__TRY(note_wrong(e, p->loss_spec.loss, row, first + n, truth));
-    }
+    const cn__fmap *outputs[CN__MAX_TARGETS];
+    double loss;
+    for (int32_t i = 0; i < e->objective.count; i++)
+        outputs[i] = &p->feed->outputs[i];
+    CN__TRY(cn__objective_loss(&e->objective, outputs, p->feed->targets, images, NULL, &loss));
+    cn__objective_count(&e->objective, outputs, p->feed->targets, images);
+    return classifies(&e->objective, 0) ? note_wrongs(e, outputs[0], p->feed->targets, first, images) : CN_OK;
+}
+
+static cn_status run(const cn_model *model, const cn__variants *variants, cn_evaluation *e, cn__feed *feed) {
+    cn__inference *inference = NULL;
+    CN__TRY(cn__feed_outputs(feed, model, *variants));
+    CN__TRY(cn__inference_new(model, &(cn__inference_options){.images = feed->images}, &inference));
+    pass p = {e, feed};
+    cn__inference_prepare(inference);
+    cn_status status = cn__feed_all(feed, inference, count_batch, &p);
+    cn__inference_free(inference);
+    return status;
+}
+
+/* Of several variants of an image only probabilities of its class can be joined. */
+static cn_status check_variants(const cn_model *model, const cn__variants *variants, const cn__objective *objective) {
+    cn__shape output = cn__model_shape(model, cn__model_output_node(model, 0));
+    CN__TRY(cn__variants_check("cn_evaluation_options", variants, model->input, output));
+    if (cn__variant_count(variants) > 1 && (objective->count > 1 || !classifies(objective, 0)))
+        return cn__error(CN_ERR_SHAPE, "cn_evaluation_options: %s, wanted a model with one output, the class",
+                         variants->flip ? "flip" : "shift");
     return CN_OK;
 }
 
 static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, const cn_evaluation_options *options,
                           cn_evaluation *e) {
-    int64_t output[3];
-    cn__inference *inference = NULL;
     cn__feed feed = {0};
     cn__normalization known = {model->mean, model->std};
     cn__variants variants = {options->flip != 0, options->shift};
-    cn_model_output_shape(model, output);
-    CN__TRY(
-        cn__variants_check("cn_evaluation_options", &variants, model->input, (cn__shape){(int32_t)output[0], 1, 1}));
-    e->classes = output[0];
-    e->truths = cn_dataset_classes(dataset);
-    e->confusion = cn__alloc(e->ctx, (size_t)(e->truths * e->classes), sizeof *e->confusion);
-    e->images = cn__alloc(e->ctx, (size_t)e->truths, sizeof *e->images);
-    cn_status status = e->confusion && e->images ? CN_OK : cn__no_memory("an evaluation");
-    if (status == CN_OK)
-        status = cn__feed_init(&feed, e->ctx, &known, dataset, BATCH);
-    if (status == CN_OK)
-        status = cn__feed_outputs(&feed, (cn__shape){(int32_t)output[0], 1, 1}, variants);
-    if (status == CN_OK)
-        status = cn__inference_new(model, &(cn__inference_options){.images = feed.images}, &inference);
-    if (status == CN_OK) {
-        pass p = {e, {options->loss, 0.0f}, &feed};
-        cn__inference_prepare(inference);
-        status = cn__feed_all(&feed, inference, count_batch, &p);
-    }
-    cn__inference_free(inference);
+    cn__asked_losses asked = {options->loss_count, options->losses, options->loss, 0.0f};
+    CN__TRY(cn__feed_check(model, &known, dataset, "cn_evaluation_new", "the data set"));
+    CN__TRY(cn__objective_init(&e->objective, model, dataset, &asked, BATCH, true, "cn_evaluation_options",
+                               "cn_evaluation_new"));
+    CN__TRY(check_variants(model, &variants, &e->objective));
+    CN__TRY(cn__feed_init(&feed, e->ctx, &known, dataset, BATCH));
+    cn_status status = run(model, &variants, e, &feed);
     cn__feed_drop(&feed);
     return status;
 }
@@ -91,11 +105,7 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     CN__TRY(cn__model_ready(model, "cn_evaluation_new"));
     CN__REQUIRE(dataset);
     CN__TRY(CN__READ_OPTIONS(&known, cn_evaluation_options, options));
-    CN__TRY(cn__check_reserved("cn_evaluation_options", known.reserved == 0));
-    CN__TRY(cn__loss_spec_check(&(cn__loss_spec){known.loss, 0.0f}, "cn_evaluation_options"));
-    CN__TRY(cn__loss_check_model(known.loss, model, "cn_evaluation_new"));
-    CN__TRY(cn__feed_check(model, &(cn__normalization){model->mean, model->std}, dataset, "cn_evaluation_new",
-                           "the data set"));
+    CN__TRY(cn__check_reserved("cn_evaluation_options", known.reserved == 0 && !known.reserved_pointer));
     cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
         return cn__no_memory("an evaluation");
@@ -113,8 +123,7 @@ void cn_evaluation_free(cn_evaluation *evaluation) {
     if (!evaluation)
         return;
     cn_context *ctx = evaluation->ctx;
-    cn__free(ctx, evaluation->confusion);
-    cn__free(ctx, evaluation->images);
+    cn__objective_drop(&evaluation->objective);
     cn__free(ctx, evaluation->wrong);
     cn__free(ctx, evaluation);
 }
@@ -126,31 +135,54 @@ cn_context *cn__evaluation_context(const cn_evaluation *evaluation) {
 }
 
 int64_t cn_evaluation_count(const cn_evaluation *evaluation) {
-    return evaluation ? evaluation->tally.images : 0;
+    return evaluation ? evaluation->objective.metrics[0].images : 0;
+}
+
+int64_t cn_evaluation_outputs(const cn_evaluation *evaluation) {
+    return evaluation ? evaluation->objective.count : 0;
 }
 
 double cn_evaluation_loss(const cn_evaluation *evaluation) {
-    return evaluation ? evaluation->tally.loss / (double)evaluation->tally.images : (double)NAN;
+    return evaluation ? cn__objective_mean(&evaluation->objective) : (double)NAN;
 }
 
 double cn_evaluation_accuracy(const cn_evaluation *evaluation) {
-    return evaluation ? (double)evaluation->tally.correct / (double)evaluation->tally.images : (double)NAN;
+    return cn_evaluation_metric(evaluation, 0, CN_METRIC_ACCURACY);
+}
+
+cn_metric cn_evaluation_main_metric(const cn_evaluation *evaluation, int64_t output) {
+    if (!evaluation || output < 0 || output >= evaluation->objective.count)
+        return CN_METRIC_LOSS;
+    return cn__metrics_main(&evaluation->objective.metrics[output]);
+}
+
+double cn_evaluation_metric(const cn_evaluation *evaluation, int64_t output, cn_metric metric) {
+    if (!evaluation || output < 0 || output >= evaluation->objective.count)
+        return NAN;
+    if (metric == CN_METRIC_LOSS)
+        return cn__objective_mean_of(&evaluation->objective, (int32_t)output);
+    return cn__metrics_value(&evaluation->objective.metrics[output], metric, -1);
+}
+
+double cn_evaluation_class_metric(const cn_evaluation *evaluation, int64_t output, cn_metric metric, int64_t index) {
+    if (!evaluation || output < 0 || output >= evaluation->objective.count || index < 0)
+        return NAN;
+    return cn__metrics_value(&evaluation->objective.metrics[output], metric, index);
 }
 
 int64_t cn_evaluation_classes(const cn_evaluation *evaluation) {
-    return evaluation ? evaluation->classes : 0;
+    return evaluation ? evaluation->objective.metrics[0].outputs : 0;
 }
 
 double cn_evaluation_class_accuracy(const cn_evaluation *evaluation, int64_t truth) {
-    if (!evaluation || truth < 0 || truth >= evaluation->truths || evaluation->images[truth] == 0)
-        return NAN;
-    return (double)cn_evaluation_confusion(evaluation, truth, truth) / (double)evaluation->images[truth];
+    return cn_evaluation_class_metric(evaluation, 0, CN_METRIC_RECALL, truth);
 }
 
 int64_t cn_evaluation_confusion(const cn_evaluation *evaluation, int64_t truth, int64_t predicted) {
-    if (!evaluation || truth < 0 || truth >= evaluation->truths || predicted < 0 || predicted >= evaluation->classes)
+    const cn__metrics *m = evaluation ? evaluation->objective.metrics : NULL;
+    if (!m || !m->confusion || truth < 0 || truth >= m->target.classes || predicted < 0 || predicted >= m->outputs)
         return 0;
-    return evaluation->confusion[truth * evaluation->classes + predicted];
+    return cn__metrics_confusion(m, truth, predicted);
 }
 
 int64_t cn_evaluation_misclassified_count(const cn_evaluation *evaluation) {

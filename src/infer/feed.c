@@ -46,20 +46,13 @@ static void compare_names(const cn_model *model, const cn_dataset *data, const c
 
 cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data,
                          const char *function, const char *what) {
-    int64_t wanted[3], got[3], output[3];
+    int64_t wanted[3], got[3];
     char wanted_text[CN__SHAPE_TEXT], got_text[CN__SHAPE_TEXT];
     cn_model_input_shape(model, wanted);
-    cn_model_output_shape(model, output);
     cn_dataset_shape(data, got);
     if (memcmp(wanted, got, sizeof wanted) != 0)
         return cn__error(CN_ERR_SHAPE, "%s: the images of %s are %s, the model reads %s", function, what,
                          cn__shape_text(got_text, 3, got), cn__shape_text(wanted_text, 3, wanted));
-    if (output[1] != 1 || output[2] != 1)
-        return cn__error(CN_ERR_SHAPE, "%s: the model's output is %s, wanted one value a class", function,
-                         cn__shape_text(got_text, 3, output));
-    if (output[0] < cn_dataset_classes(data))
-        return cn__error(CN_ERR_SHAPE, "%s: %s has %lld classes, the model tells %lld apart", function, what,
-                         (long long)cn_dataset_classes(data), (long long)output[0]);
     if (cn_dataset_count(data) < 1)
         return cn__error(CN_ERR_ARGUMENT, "%s: %s has no images", function, what);
     CN__TRY(check_normalization(known, data, function, what));
@@ -76,6 +69,17 @@ static float *make_levels(cn_context *ctx, const cn__normalization *known, const
     return levels;
 }
 
+static cn_status make_targets(cn__feed *feed) {
+    int32_t count = cn__dataset_target_count(feed->data);
+    feed->targets = cn__alloc(feed->ctx, (size_t)count + 1, sizeof *feed->targets);
+    if (!feed->targets)
+        return cn__no_memory("a batch of targets");
+    feed->target_count = count;
+    for (int32_t i = 0; i < count; i++)
+        CN__TRY(cn__targets_init(&feed->targets[i], feed->ctx, cn__dataset_target(feed->data, i), feed->images));
+    return CN_OK;
+}
+
 cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn__normalization *known, const cn_dataset *data,
                         int32_t images) {
     size_t bytes = cn__dataset_scratch(data);
@@ -88,21 +92,25 @@ cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn__normalization
     feed->levels = own ? NULL : make_levels(ctx, known, data);
     feed->scratch = cn__alloc(ctx, (size_t)feed->images, feed->slot_bytes);
     feed->status = cn__alloc(ctx, (size_t)feed->images, sizeof *feed->status);
-    feed->label = cn__alloc(ctx, (size_t)feed->images, sizeof *feed->label);
     feed->place = cn__alloc(ctx, lanes, sizeof *feed->place);
-    if ((own || feed->levels) && feed->scratch && feed->status && feed->label && feed->place)
-        return CN_OK;
-    cn__feed_drop(feed);
-    return cn__no_memory("a batch of images");
+    bool made = (own || feed->levels) && feed->scratch && feed->status && feed->place;
+    cn_status status = made ? make_targets(feed) : cn__no_memory("a batch of images");
+    if (status != CN_OK)
+        cn__feed_drop(feed);
+    return status;
 }
 
 void cn__feed_drop(cn__feed *feed) {
     cn__free(feed->ctx, feed->levels);
     cn__free(feed->ctx, feed->scratch);
     cn__free(feed->ctx, feed->status);
-    cn__free(feed->ctx, feed->label);
     cn__free(feed->ctx, feed->place);
-    cn__free(feed->ctx, feed->outputs.data);
+    for (int32_t i = 0; i < feed->target_count; i++)
+        cn__targets_drop(&feed->targets[i], feed->ctx);
+    for (int32_t i = 0; i < feed->output_count; i++)
+        cn__free(feed->ctx, feed->outputs[i].data);
+    cn__free(feed->ctx, feed->targets);
+    cn__free(feed->ctx, feed->outputs);
     cn__free(feed->ctx, feed->another.data);
     *feed = (cn__feed){0};
 }
@@ -115,7 +123,7 @@ typedef struct batch {
     int64_t first;
     size_t count;
     const cn__fetch *how;
-    const cn__fmap *map; /* all images in; of cn__feed_all: their outputs out */
+    const cn__fmap *map; /* all images in; of cn__feed_all: their outputs out, one after the other */
 } batch;
 
 static void zero_lane(const cn__fmap *map, float *lane) {
@@ -139,9 +147,11 @@ static void fetch_lane(const batch *b, size_t i, const cn__fmap *map, float *lan
         index = b->order[index] & UINT32_MAX;
     }
     char *scratch = feed->scratch + i * feed->slot_bytes;
-    cn__target_place target = {.classes = &feed->label[i]};
+    cn__target_place targets[CN__MAX_TARGETS];
+    for (int32_t t = 0; t < feed->target_count; t++)
+        targets[t] = cn__targets_place(&feed->targets[t], (int32_t)i);
     feed->place[i] = (uint32_t)(index + how.repeat * cn_dataset_count(feed->data));
-    feed->status[i] = cn__dataset_fetch(feed->data, index, &how, scratch, lane, map->row, map->channel, &target);
+    feed->status[i] = cn__dataset_fetch(feed->data, index, &how, scratch, lane, map->row, map->channel, targets);
     if (feed->status[i] != CN_OK)
         snprintf(scratch, MESSAGE_BYTES, "%s", cn_last_error());
 }
@@ -187,17 +197,25 @@ static cn_status make_outputs(const cn__feed *feed, cn__shape shape, cn__fmap *o
     return outputs->data ? CN_OK : cn__no_memory("a batch of outputs");
 }
 
-cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, cn__variants variants) {
+cn_status cn__feed_outputs(cn__feed *feed, const cn_model *model, cn__variants variants) {
+    int32_t count = cn__model_output_count(model);
     feed->variants = variants;
-    CN__TRY(make_outputs(feed, shape, &feed->outputs));
-    return cn__variant_count(&variants) > 1 ? make_outputs(feed, shape, &feed->another) : CN_OK;
+    feed->outputs = cn__alloc(feed->ctx, (size_t)count, sizeof *feed->outputs);
+    if (!feed->outputs)
+        return cn__no_memory("a batch of outputs");
+    feed->output_count = count;
+    for (int32_t i = 0; i < count; i++)
+        CN__TRY(make_outputs(feed, cn__model_shape(model, cn__model_output_node(model, i)), &feed->outputs[i]));
+    if (cn__variant_count(&variants) == 1)
+        return CN_OK;
+    return make_outputs(feed, cn__model_shape(model, cn__model_output_node(model, 0)), &feed->another);
 }
 
 /* A variant of the images from `first` on, and what the model says of it. */
 static cn_status run_variant(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images,
                              int variant) {
     cn__fetch how = {.variant = cn__variant_at(&feed->variants, variant), .levels = feed->levels};
-    batch b = {feed, NULL, first, (size_t)images, &how, variant ? &feed->another : &feed->outputs};
+    batch b = {feed, NULL, first, (size_t)images, &how, variant ? &feed->another : feed->outputs};
     cn__blocks blocks = {fill_block, take_block, &b};
     cn_status status = cn__inference_run(inference, images, &blocks);
     CN__TRY(first_failure(&b));
@@ -211,7 +229,7 @@ cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__batch
         for (int variant = 0; variant < cn__variant_count(&feed->variants); variant++) {
             CN__TRY(run_variant(feed, inference, first, images, variant));
             for (int32_t n = 0; variant > 0 && n < images; n++)
-                cn__row_join(cn__fmap_row(&feed->outputs, n), variant, cn__fmap_row(&feed->another, n), false);
+                cn__row_join(cn__fmap_row(feed->outputs, n), variant, cn__fmap_row(&feed->another, n), false);
         }
         CN__TRY(seen(argument, first, images));
     }

@@ -1,52 +1,10 @@
-/* infer.h: models over data without a backward pass: losses, how data sets are fed to plans, evaluation, prediction. */
+/* infer.h: models over data without a backward pass: how data sets are fed to plans, what their outputs cost, evaluation,
+ * prediction. */
 #ifndef CN_INFER_H
 #define CN_INFER_H
 
-#include "data/data.h"
+#include "loss/loss.h"
 #include "plan/plan.h"
-
-/* ---- losses (loss.c) ---- */
-
-typedef struct cn__loss_spec {
-    cn_loss_kind loss;
-    float label_smoothing;
-} cn__loss_spec;
-
-/* CN_ERR_ARGUMENT naming `function`. */
-cn_status cn__loss_spec_check(const cn__loss_spec *loss_spec, const char *function);
-
-/* The layer whose values come out of the model's end, behind what only rearranges or pools them. */
-const cn__node *cn__loss_reads(const cn_model *model);
-/* CN_ERR_ARGUMENT: a loss that reads something else than the model gives; `function` for the message. */
-cn_status cn__loss_check_model(cn_loss_kind loss, const cn_model *model, const char *function);
-
-/* One image's values, one a class: value k is at data[k · step]. */
-typedef struct cn__row {
-    float *data;
-    size_t step;
-    int64_t classes;
-} cn__row;
-
-/* Row of image n of a map of 1×1 pixels. */
-static inline cn__row cn__fmap_row(const cn__fmap *map, int32_t n) {
-    cn__row row = {cn__fmap_plane(map, (size_t)n / CN__LANES, 0).data + n % CN__LANES, map->channel,
-                   map->shape.channels};
-    return row;
-}
-
-/* One image's loss, and into `gradient` (data NULL: not wanted) `scale` times its derivative by `output`. */
-double cn__loss_row(const cn__loss_spec *loss_spec, cn__row output, int64_t label, double scale, cn__row gradient);
-
-/* Index of the largest value, the first if several are equal; -1 if all are NaN. */
-int64_t cn__row_argmax(cn__row output);
-
-/* The probability that an output, read as `loss` says, gives class k. */
-double cn__row_probability(cn_loss_kind loss, cn__row output, int64_t k);
-
-/* Takes another variant of the image into the output of `count` joined ones: the mean of the probabilities, or its
- * logarithm. Outputs are probabilities (of a softmax) or, log-probabilities and logits alike, become them by a softmax.
- */
-void cn__row_join(cn__row output, int count, cn__row another, bool probabilities);
 
 /* ---- test-time augmentation (test_time_augmentation.c) ---- */
 
@@ -61,16 +19,46 @@ cn_status cn__variants_check(const char *options, const cn__variants *variants, 
 int cn__variant_count(const cn__variants *variants);
 cn__variant cn__variant_at(const cn__variants *variants, int index); /* the first is the image as it is */
 
-/* What is counted over an epoch or a data set. */
-typedef struct cn__tally {
-    double loss; /* sum over images, in their order */
-    int64_t correct, images;
-} cn__tally;
+/* ---- what all outputs of a model cost, and how good they are (objective.c) ---- */
 
-/* Adds a batch to the tally and returns its mean loss; writes the mean's gradient, with zeros in the spare lanes of the
- * last block, unless `gradient` is NULL. */
-double cn__loss_batch(const cn__loss_spec *loss_spec, const cn__fmap *output, const int64_t *labels, int32_t images,
-                      const cn__fmap *gradient, cn__tally *tally);
+typedef struct cn__objective {
+    cn_context *ctx;
+    int32_t count;         /* of outputs, as are: */
+    cn__loss *losses;      /* in the model's order */
+    cn__loss_sum *totals;  /* of what has been counted */
+    cn__loss_sum *pending; /* of a batch that has not */
+    cn__metrics *metrics;
+    cn__loss_sum *kept_totals; /* what cn__objective_keep has put by */
+    cn__metrics *kept_metrics;
+} cn__objective;
+
+/* The losses that somebody asks for: `count` of them, or one of a kind. */
+typedef struct cn__asked_losses {
+    int64_t count; /* 0: the one */
+    const cn_loss_options *const *list;
+    cn_loss_kind kind;
+    float label_smoothing;
+} cn__asked_losses;
+
+/* For batches of at most `images` images of `data`. Loss i is for the model's output i and the data set's target i.
+ * `what` begins messages about options, `function` others. CN_ERR_ARGUMENT, CN_ERR_SHAPE: what does not fit. */
+cn_status cn__objective_init(cn__objective *objective, const cn_model *model, const cn_dataset *data,
+                             const cn__asked_losses *asked, int32_t images, bool detailed, const char *what,
+                             const char *function);
+void cn__objective_drop(cn__objective *objective);
+void cn__objective_clear(cn__objective *objective);
+/* The loss of a batch, of all outputs together; their gradients, unless `gradients` is NULL. CN_ERR_DATA. */
+cn_status cn__objective_loss(cn__objective *objective, const cn__fmap *const *outputs, const cn__targets *targets,
+                             int32_t images, const cn__fmap *const *gradients, double *loss);
+/* Takes that batch in. */
+void cn__objective_count(cn__objective *objective, const cn__fmap *const *outputs, const cn__targets *targets,
+                         int32_t images);
+/* Puts by what has been counted, and takes back what has been since. */
+void cn__objective_keep(cn__objective *objective);
+void cn__objective_restore(cn__objective *objective);
+/* Of what has been counted: the mean loss of all outputs together, or of one; a metric of one. */
+double cn__objective_mean(const cn__objective *objective);
+double cn__objective_mean_of(const cn__objective *objective, int32_t output);
 
 /* ---- images on their way into a plan (feed.c) ---- */
 
@@ -81,16 +69,18 @@ typedef struct cn__feed {
     float *levels;     /* what 8-bit pixels become, as in cn__fetch */
     size_t slot_bytes; /* of scratch memory an image */
     char *scratch;
-    cn_status *status; /* by image, as are: */
-    int64_t *label;
-    uint32_t *place;  /* index in the data set, for dropout */
-    cn__fmap outputs; /* of cn__feed_all: a batch's; data NULL until cn__feed_outputs, as are */
-    cn__fmap another; /* those of a further variant; NULL also if there is none */
+    cn_status *status;    /* by image, as is: */
+    uint32_t *place;      /* index in the data set, for dropout */
+    int32_t target_count; /* of the data set */
+    cn__targets *targets; /* each of a batch */
+    int32_t output_count; /* of cn__feed_all: 0 until cn__feed_outputs */
+    cn__fmap *outputs;    /* each of a batch */
+    cn__fmap another;     /* the first, of a further variant; data NULL: there is none */
     cn__variants variants;
 } cn__feed;
 
-/* CN_ERR_SHAPE: images or classes that the model does not fit; CN_ERR_STATE: the caller wants the images to be
- * normalised otherwise than the model's, `known`, are. `function` and `what` (a data set) for messages. */
+/* CN_ERR_SHAPE: images that the model does not fit; CN_ERR_STATE: the caller wants the images to be normalised otherwise
+ * than the model's, `known`, are. `function` and `what` (a data set) for messages. */
 cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data,
                          const char *function, const char *what);
 /* For at most `images` images at a time, and never more than there are; 8-bit ones are normalised as `known` says, or
@@ -105,14 +95,14 @@ static inline int64_t cn__draw(int64_t index, uint32_t repeat) {
 }
 
 /* Fetches images order[first] … order[first + count - 1] (order NULL: first …) into an input map and zeroes the spare
- * lanes; fills label and place. CN_ERR_IO, CN_ERR_DATA. */
+ * lanes; fills targets and place. CN_ERR_IO, CN_ERR_DATA. */
 cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
                          const cn__fmap *map);
 
-/* Memory for outputs of that shape, which cn__feed_all needs, of the images looked at in these ways. */
-cn_status cn__feed_outputs(cn__feed *feed, cn__shape shape, cn__variants variants);
+/* Memory for the model's outputs, which cn__feed_all needs, of the images looked at in these ways. */
+cn_status cn__feed_outputs(cn__feed *feed, const cn_model *model, cn__variants variants);
 /* Runs the whole data set through a prepared model, not augmented, all variants joined; `seen` reads
- * each batch's outputs and labels, of `images` images from `first` on, and may end it with a status. */
+ * each batch's outputs and targets, of `images` images from `first` on, and may end it with a status. */
 typedef cn_status (*cn__batch_callback)(void *argument, int64_t first, int32_t images);
 cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__batch_callback seen, void *argument);
 /* The first layer whose output for one of these images is not finite, or NULL. */

@@ -104,7 +104,7 @@ static cn_status make_variants(cn_predictor *p, cn__variants variants) {
     CN__TRY(cn__variants_check("cn_predictor_options", &variants, p->model->input, output));
     if (cn__variant_count(&variants) == 1)
         return CN_OK;
-    p->probabilities = cn__loss_reads(p->model)->layer->type->kind == CN__KIND_SOFTMAX;
+    p->probabilities = cn__loss_reads(p->model, 0)->layer->type->kind == CN__KIND_SOFTMAX;
     p->another = cn__alloc(p->ctx, (size_t)p->images, (size_t)output.channels * sizeof *p->another);
     return p->another ? CN_OK : cn__no_memory("a predictor");
 }

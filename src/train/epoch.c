@@ -38,22 +38,41 @@ static cn_status not_finite(const cn_trainer *t, const char *layer, const char *
                      layer ? layer : "all outputs are finite", layer ? "'" : "");
 }
 
+/* A pass's outputs, and their gradients. */
+typedef struct ends {
+    const cn__fmap *output[CN__MAX_TARGETS], *gradient[CN__MAX_TARGETS];
+} ends;
+
+static ends ends_of(const cn_trainer *t) {
+    ends e = {0};
+    for (int32_t i = 0; i < t->objective.count; i++) {
+        e.output[i] = cn__plan_output(t->plan);
+        e.gradient[i] = cn__plan_output_gradient(t->plan);
+    }
+    return e;
+}
+
+static cn_status measure_batch(cn_trainer *t, const ends *e, const cn__pass *pass, double *loss) {
+    int64_t begun = cn__trace_begin(t->ctx);
+    cn_status status = cn__objective_loss(&t->objective, e->output, t->train.targets, pass->images, e->gradient, loss);
+    cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
+    if (status == CN_OK && !isfinite(*loss))
+        status = not_finite(t, cn__plan_first_nonfinite(t->plan, pass), "batch", t->batch + 1, *loss);
+    return status;
+}
+
 /* Through the network and back; the mean loss. */
 static cn_status run_batch(cn_trainer *t, const cn__pass *pass, double *loss) {
-    cn__tally tally = t->tally;
     double penalty = l1_penalty(t);
     cn__plan_prepare(t->plan);
     CN__TRY(cn__plan_forward(t->plan, pass));
-    int64_t begun = cn__trace_begin(t->ctx);
-    *loss = penalty + cn__loss_batch(&t->loss_spec, cn__plan_output(t->plan), t->train.label, pass->images,
-                                     cn__plan_output_gradient(t->plan), &tally);
-    cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
-    if (!isfinite(*loss))
-        return not_finite(t, cn__plan_first_nonfinite(t->plan, pass), "batch", t->batch + 1, *loss);
-    CN__TRY(cn__plan_backward(t->plan, pass));
-    tally.loss += penalty * pass->images;
-    t->tally = tally;
-    return CN_OK;
+    ends e = ends_of(t);
+    CN__TRY(measure_batch(t, &e, pass, loss));
+    *loss += penalty;
+    cn__objective_count(&t->objective, e.output, t->train.targets, pass->images);
+    t->penalty += penalty * pass->images;
+    t->images += pass->images;
+    return cn__plan_backward(t->plan, pass);
 }
 
 /* Images of batch t->batch, and their gradient. */
@@ -68,41 +87,54 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
                      .image = t->train.place};
     pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
     CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, cn__plan_input(t->plan)));
-    keep_buffers(t);
-    cn_status status = run_batch(t, &pass, loss);
-    if (status != CN_OK)
-        restore_buffers(t);
-    return status;
+    return run_batch(t, &pass, loss);
+}
+
+static double mean_loss(const cn_trainer *t) {
+    return cn__objective_mean(&t->objective) + t->penalty / (double)t->images;
 }
 
 static cn_batch_info describe_batch(const cn_trainer *t, int64_t batch, double loss) {
-    double images = (double)t->tally.images;
+    const cn__metrics *metrics = t->objective.metrics;
+    cn_metric metric = cn__metrics_main(metrics);
     return (cn_batch_info){.size = sizeof(cn_batch_info),
                            .epoch = (int64_t)t->epochs + 1,
                            .batch = batch,
                            .batches = t->batches,
-                           .images = t->tally.images,
+                           .images = t->images,
                            .loss = loss,
-                           .average_loss = t->tally.loss / images,
-                           .average_accuracy = (double)t->tally.correct / images,
+                           .average_loss = mean_loss(t),
+                           .average_accuracy = cn__metrics_value(metrics, CN_METRIC_ACCURACY, -1),
                            .learning_rate = cn_optimizer_learning_rate(t->optimizer),
-                           .seconds = t->seconds};
+                           .seconds = t->seconds,
+                           .average_metric = cn__metrics_value(metrics, metric, -1),
+                           .metric = metric};
 }
 
-static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
-    double rate;
-    CN__TRY(cn__schedule_step(&t->schedule, (int64_t)t->epochs * t->schedule.steps + t->batch / t->options.accumulate,
-                              &rate));
-    CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
-    cn__tally tally = t->tally;
+/* The gradient, and a step, unless other batches belong to it. */
+static cn_status train_on_batch(cn_trainer *t, double *loss, bool *stop) {
     CN__TRY(find_gradient(t, loss));
     int64_t begun = cn__trace_begin(t->ctx);
     cn_batch_info batch = describe_batch(t, t->batch + 1, *loss);
     cn_status status = cn__trainer_step(t, &batch, stop);
     cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_UPDATE});
+    return status;
+}
+
+static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
+    double rate, penalty = t->penalty;
+    int64_t images = t->images;
+    CN__TRY(cn__schedule_step(&t->schedule, (int64_t)t->epochs * t->schedule.steps + t->batch / t->options.accumulate,
+                              &rate));
+    CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
+    cn__objective_keep(&t->objective);
+    keep_buffers(t);
+    cn_status status = train_on_batch(t, loss, stop);
     if (status != CN_OK) { /* as if it had not been seen */
-        t->tally = tally;
+        cn__objective_restore(&t->objective);
         restore_buffers(t);
+        t->penalty = penalty;
+        t->images = images;
         return status;
     }
     t->batch++;
@@ -129,61 +161,91 @@ static cn_status train_batches(cn_trainer *t, bool *stop) {
 
 /* ---- the test data ---- */
 
-typedef struct test_pass {
-    cn_trainer *trainer;
-    cn__tally tally;
-} test_pass;
-
-static cn_status test_batch_size(void *argument, int64_t first, int32_t images) {
-    test_pass *pass = argument;
-    cn_trainer *t = pass->trainer;
-    double loss = cn__loss_batch(&t->loss_spec, &t->test.outputs, t->test.label, images, NULL, &pass->tally);
+static cn_status test_batch(void *argument, int64_t first, int32_t images) {
+    cn_trainer *t = argument;
+    const cn__fmap *outputs[CN__MAX_TARGETS];
+    double loss;
+    for (int32_t i = 0; i < t->measured.count; i++)
+        outputs[i] = &t->test.outputs[i];
+    CN__TRY(cn__objective_loss(&t->measured, outputs, t->test.targets, images, NULL, &loss));
+    cn__objective_count(&t->measured, outputs, t->test.targets, images);
     if (isfinite(loss))
         return CN_OK;
     return not_finite(t, cn__feed_first_nonfinite(&t->test, t->testing, first, images), "test batch",
                       first / t->test.images + 1, loss);
 }
 
-static cn_status test(cn_trainer *t, double *loss, double *accuracy) {
-    test_pass pass = {.trainer = t};
-    *loss = *accuracy = NAN;
+static cn_status test(cn_trainer *t) {
     if (!t->testing)
         return CN_OK;
+    cn__objective_clear(&t->measured);
     cn__inference_prepare(t->testing);
-    CN__TRY(cn__feed_all(&t->test, t->testing, test_batch_size, &pass));
-    *loss = pass.tally.loss / (double)pass.tally.images;
-    *accuracy = (double)pass.tally.correct / (double)pass.tally.images;
-    return CN_OK;
+    return cn__feed_all(&t->test, t->testing, test_batch, t);
 }
 
 /* ---- the epoch ---- */
 
 static void begin_epoch(cn_trainer *t) {
     cn__sampler_epoch(&t->sampler, t->options.seed, (uint64_t)t->epochs + 1);
-    t->tally = (cn__tally){0};
+    cn__objective_clear(&t->objective);
+    t->images = 0;
+    t->penalty = 0.0;
     t->mean_rate = 0.0;
     t->seconds = 0.0;
 }
 
+static double metric_of(const cn__objective *objective, int32_t output, cn_metric metric) {
+    return objective->count > 0 ? cn__metrics_value(&objective->metrics[output], metric, -1) : (double)NAN;
+}
+
+static cn_output_info describe_output(const cn_trainer *t, int32_t i) {
+    cn_metric metric = cn__metrics_main(&t->objective.metrics[i]);
+    return (cn_output_info){.size = sizeof(cn_output_info),
+                            .train_loss = cn__objective_mean_of(&t->objective, i),
+                            .train_metric = metric_of(&t->objective, i, metric),
+                            .test_loss = t->testing ? cn__objective_mean_of(&t->measured, i) : (double)NAN,
+                            .test_metric = metric_of(&t->measured, i, metric),
+                            .metric = metric};
+}
+
+static cn_epoch_info describe_epoch(const cn_trainer *t, const cn_output_info *first, double seconds) {
+    return (cn_epoch_info){.size = sizeof(cn_epoch_info),
+                           .epoch = (int64_t)t->epochs + 1,
+                           .train_loss = mean_loss(t),
+                           .train_accuracy = metric_of(&t->objective, 0, CN_METRIC_ACCURACY),
+                           .test_loss = t->testing ? cn__objective_mean(&t->measured) : (double)NAN,
+                           .test_accuracy = metric_of(&t->measured, 0, CN_METRIC_ACCURACY),
+                           .learning_rate = t->mean_rate,
+                           .seconds = seconds,
+                           .images_per_second = (double)t->images / t->seconds,
+                           .train_metric = first->train_metric,
+                           .test_metric = first->test_metric,
+                           .metric = first->metric};
+}
+
+cn_status cn__trainer_grow_history(cn_trainer *trainer) {
+    cn_trainer *t = trainer;
+    size_t outputs = (size_t)t->objective.count;
+    CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, t->epochs, sizeof *t->history));
+    return cn__grow(t->ctx, (void **)&t->outputs, &t->output_capacity, t->epochs, outputs * sizeof *t->outputs);
+}
+
 cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop) {
     cn_trainer *t = trainer;
-    CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, t->epochs, sizeof *t->history));
+    CN__TRY(cn__trainer_grow_history(t));
     if (t->batch == 0)
         begin_epoch(t);
     cn__average_show(&t->average, false);
     CN__TRY(train_batches(t, stop));
     if (*stop)
         return CN_OK;
-    double start = seconds_now(), images = (double)t->tally.images;
-    cn_epoch_info epoch = {.size = sizeof epoch,
-                           .epoch = (int64_t)t->epochs + 1,
-                           .train_loss = t->tally.loss / images,
-                           .train_accuracy = (double)t->tally.correct / images,
-                           .learning_rate = t->mean_rate,
-                           .images_per_second = images / t->seconds};
+    double start = seconds_now();
     cn__average_show(&t->average, true);
-    CN__TRY(test(t, &epoch.test_loss, &epoch.test_accuracy));
-    epoch.seconds = t->seconds + seconds_now() - start;
+    CN__TRY(test(t));
+    cn_output_info *outputs = &t->outputs[t->epochs * (size_t)t->objective.count];
+    for (int32_t i = 0; i < t->objective.count; i++)
+        outputs[i] = describe_output(t, i);
+    cn_epoch_info epoch = describe_epoch(t, outputs, t->seconds + seconds_now() - start);
     cn__schedule_epoch(&t->schedule, epoch.epoch, t->testing ? epoch.test_loss : epoch.train_loss);
     t->history[t->epochs++] = epoch;
     t->batch = 0;

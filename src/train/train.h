@@ -94,7 +94,8 @@ struct cn_trainer {
     cn_context *ctx;
     cn_model *model;
     cn_trainer_options options; /* without the optimizer's and the schedule's */
-    cn__loss_spec loss_spec;
+    cn__objective objective;    /* of training */
+    cn__objective measured;     /* of the test data; count 0: none */
     cn__plan *plan;
     cn__inference *testing; /* no test data: NULL */
     cn__feed train, test;
@@ -109,10 +110,13 @@ struct cn_trainer {
     cn__average average;
     cn_epoch_info *history;
     size_t epochs, capacity; /* done; allocated */
+    cn_output_info *outputs; /* [epochs][objective.count] */
+    size_t output_capacity;
 
     /* Of the epoch under way; a run that was stopped within it goes on from here. */
-    int64_t batch; /* batches done */
-    cn__tally tally;
+    int64_t batch;    /* batches done */
+    int64_t images;   /* seen */
+    double penalty;   /* of each, summed */
     double mean_rate; /* of its batches */
     double seconds;   /* spent training */
 };
@@ -120,6 +124,9 @@ struct cn_trainer {
 /* After the backward pass of batch t->batch, as `batch` describes it: a step, unless other batches belong to it. `*stop`:
  * the callback asked for the end. CN_ERR_NUMERIC: gradients whose norm is not finite, and there is no step (step.c). */
 cn_status cn__trainer_step(cn_trainer *trainer, const cn_batch_info *batch, bool *stop);
+/* Memory for one more epoch of the history. */
+cn_status cn__trainer_grow_history(cn_trainer *trainer);
+
 /* Trains the rest of the epoch under way, or a whole one, and records it. `*stop`: a callback asked for the end. */
 cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop);
 

@@ -3,7 +3,6 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdio.h>
 
 /* ---- options ---- */
 
@@ -23,6 +22,7 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
     cn_trainer_options *o = &t->options;
     *o = (cn_trainer_options)CN_TRAINER_OPTIONS_INIT;
     CN__TRY(CN__READ_OPTIONS(o, cn_trainer_options, options));
+    CN__TRY(cn__check_reserved("cn_trainer_options", !o->reserved_pointer));
     CN__TRY(check_batch("batch_size", o->batch_size));
     CN__TRY(check_batch("test_batch_size", o->test_batch_size));
     if (!(o->l1 >= 0.0f) || !isfinite(o->l1))
@@ -33,9 +33,7 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
     CN__TRY(cn__check_range("cn_trainer_options", "ema_warmup", o->ema_warmup, 0, 1));
     CN__TRY(check_batch("accumulate", o->accumulate));
     CN__TRY(check_clip("clip_value", o->clip_value));
-    CN__TRY(check_clip("clip_norm", o->clip_norm));
-    t->loss_spec = (cn__loss_spec){o->loss, o->label_smoothing};
-    return cn__loss_spec_check(&t->loss_spec, "cn_trainer_options");
+    return check_clip("clip_norm", o->clip_norm);
 }
 
 /* ---- what a model learns of its data: class names, and what to do with 8-bit pixels ---- */
@@ -44,7 +42,8 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
 
 /* Outputs for which there is no class in the data are called by their numbers. */
 static cn_status tell_class_names(cn_model *model, const cn_dataset *data) {
-    int64_t outputs = model->nodes[model->node_count - 1].shape.channels, classes = cn_dataset_classes(data);
+    int64_t outputs = cn__model_shape(model, cn__model_output_node(model, 0)).channels;
+    int64_t classes = cn_dataset_classes(data);
     const char **names = cn__alloc(model->ctx, (size_t)outputs, sizeof *names + MAX_NUMBER);
     if (!names)
         return cn__no_memory("class names");
@@ -68,7 +67,8 @@ static cn__normalization normalization(const cn_model *model, const cn_dataset *
 static cn_status tell_model(cn_model *model, const cn__normalization *known, const cn_dataset *data) {
     if (!model->mean && known->mean)
         CN__TRY(cn_model_set_normalization(model, model->input.channels, known->mean, known->std));
-    return model->class_count > 0 ? CN_OK : tell_class_names(model, data);
+    bool classes = cn__target_is_classes(cn__dataset_target(data, 0));
+    return model->class_count > 0 || !classes ? CN_OK : tell_class_names(model, data);
 }
 
 /* ---- the handle ---- */
@@ -89,8 +89,7 @@ static cn_status make_plans(cn_trainer *t, const cn__normalization *known, const
     if (!test)
         return CN_OK;
     CN__TRY(cn__feed_init(&t->test, t->ctx, known, test, t->options.test_batch_size));
-    CN__TRY(
-        cn__feed_outputs(&t->test, cn__model_shape(t->model, (int32_t)t->model->node_count - 1), (cn__variants){0}));
+    CN__TRY(cn__feed_outputs(&t->test, t->model, (cn__variants){0}));
     return cn__inference_new(t->model, &(cn__inference_options){.images = t->test.images}, &t->testing);
 }
 
@@ -117,12 +116,22 @@ static cn_status make_step_memory(cn_trainer *t) {
     return missing ? cn__no_memory("a trainer's gradients") : CN_OK;
 }
 
+static cn_status make_objectives(cn_trainer *t, const cn_dataset *train, const cn_dataset *test) {
+    cn__asked_losses asked = {t->options.loss_count, t->options.losses, t->options.loss, t->options.label_smoothing};
+    CN__TRY(cn__objective_init(&t->objective, t->model, train, &asked, t->options.batch_size, false,
+                               "cn_trainer_options", "cn_trainer_new"));
+    if (!test)
+        return CN_OK;
+    return cn__objective_init(&t->measured, t->model, test, &asked, t->options.test_batch_size, false,
+                              "cn_trainer_options", "cn_trainer_new: the test data");
+}
+
 static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *test,
                       const cn_trainer_options *options) {
     CN__TRY(read_options(t, options));
     cn__normalization known = normalization(t->model, train);
     CN__TRY(check_fit(t->model, &known, train, test));
-    CN__TRY(cn__loss_check_model(t->loss_spec.loss, t->model, "cn_trainer_new"));
+    CN__TRY(make_objectives(t, train, test));
     CN__TRY(cn_optimizer_new(t->model, t->options.optimizer, &t->optimizer));
     CN__TRY(make_plans(t, &known, train, test));
     t->count = cn_dataset_count(train);
@@ -134,13 +143,14 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     t->options.optimizer = NULL; /* the caller's, and read by now */
     t->options.schedule = NULL;
     t->options.sample_weights = NULL;
+    t->options.losses = NULL;
     t->buffers = cn__alloc(t->ctx, t->model->buffer_count + 1, sizeof *t->buffers);
     t->counters = cn__alloc(t->ctx, t->model->counter_count + 1, sizeof *t->counters);
     if (!t->buffers || !t->counters)
         return cn__no_memory("a trainer");
     CN__TRY(make_step_memory(t));
     CN__TRY(cn__average_init(&t->average, t->model, t->options.ema_decay, t->options.ema_warmup != 0));
-    CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, 0, sizeof *t->history));
+    CN__TRY(cn__trainer_grow_history(t));
     return tell_model(t->model, &known, train);
 }
 
@@ -172,6 +182,8 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn__inference_free(trainer->testing);
     cn__feed_drop(&trainer->train);
     cn__feed_drop(&trainer->test);
+    cn__objective_drop(&trainer->objective);
+    cn__objective_drop(&trainer->measured);
     cn_optimizer_free(trainer->optimizer);
     cn__sampler_drop(&trainer->sampler);
     cn__free(ctx, trainer->buffers);
@@ -180,6 +192,7 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn__free(ctx, trainer->norm_sums);
     cn__average_drop(&trainer->average);
     cn__free(ctx, trainer->history);
+    cn__free(ctx, trainer->outputs);
     cn__free(ctx, trainer);
 }
 
@@ -215,4 +228,16 @@ cn_status cn_trainer_epoch_info(const cn_trainer *trainer, int64_t index, cn_epo
         return cn__error(CN_ERR_NOT_FOUND, "cn_trainer_epoch_info: index %lld, the history has %lld epochs",
                          (long long)index, (long long)trainer->epochs);
     return cn__struct_write(epoch, &trainer->history[index], sizeof *epoch, sizeof *epoch, "cn_epoch_info");
+}
+
+cn_status cn_trainer_output_info(const cn_trainer *trainer, int64_t index, int64_t output, cn_output_info *info) {
+    CN__REQUIRE(trainer);
+    CN__REQUIRE(info);
+    int64_t outputs = trainer->objective.count;
+    if (index < 0 || index >= (int64_t)trainer->epochs || output < 0 || output >= outputs)
+        return cn__error(CN_ERR_NOT_FOUND,
+                         "cn_trainer_output_info: epoch %lld, output %lld, the history has %lld epochs of %lld outputs",
+                         (long long)index, (long long)output, (long long)trainer->epochs, (long long)outputs);
+    return cn__struct_write(info, &trainer->outputs[index * outputs + output], sizeof *info, sizeof *info,
+                            "cn_output_info");
 }

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
-"""Writes loss.txt, optimizer.txt, schedule.txt and clip.txt: what PyTorch's losses, optimizers, schedules and
-clipping compute.
+"""Writes optimizer.txt, schedule.txt and clip.txt: what PyTorch's optimizers, schedules and clipping compute.
 
 Options are float32 in the library, so PyTorch is given the float32 nearest to each.
 """
@@ -9,7 +8,6 @@ import warnings
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,34 +20,6 @@ def f32(x):
 
 def row(values):
     return " ".join(f"{float(v):.9g}" for v in values)
-
-
-# ---- losses: kind, label smoothing, images, classes / outputs / labels / mean / gradient ----
-
-def loss_case(out, kind, smoothing, output):
-    images, classes = output.shape
-    labels = torch.arange(images) * 7 % classes
-    output = output.clone().requires_grad_()
-    if kind == 1:
-        mean = F.cross_entropy(output, labels, label_smoothing=f32(smoothing))
-    elif smoothing == 0:
-        mean = F.nll_loss(output, labels)
-    else:
-        target = F.one_hot(labels, classes) * (1 - f32(smoothing)) + f32(smoothing) / classes
-        mean = -(target * output).sum(1).mean()
-    mean.backward()
-    out.write(f"{kind} {f32(smoothing):.9g} {images} {classes}\n{row(output.detach().flatten())}\n"
-              f"{row(labels)}\n{mean.item():.9g}\n{row(output.grad.flatten())}\n")
-
-
-def losses(out):
-    torch.manual_seed(1)
-    for smoothing in (0, 0.1):
-        for images, classes in ((1, 2), (5, 10), (18, 3)):
-            logits = (3 * torch.randn(images, classes)).float()
-            loss_case(out, 0, smoothing, F.log_softmax(logits, 1))
-            loss_case(out, 1, smoothing, logits)
-        loss_case(out, 1, smoothing, torch.tensor([[1000.0, -1000.0, 0.0], [-88.0, 88.0, 87.0]]))
 
 
 # ---- optimizers: options, l1 / parameters after each step ----
@@ -187,6 +157,6 @@ def clips(out):
 
 
 if __name__ == "__main__":
-    for name, write in (("loss", losses), ("optimizer", optimizers), ("schedule", schedules), ("clip", clips)):
+    for name, write in (("optimizer", optimizers), ("schedule", schedules), ("clip", clips)):
         with open(os.path.join(HERE, name + ".txt"), "w") as out:
             write(out)
