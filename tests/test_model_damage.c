@@ -104,7 +104,7 @@ static const struct {
     {INPUT "[{\"name\":\"r\",\"inputs\":[]}]}", "the inputs of layer 'r' are not a list of texts"},
     {INPUT "[{\"name\":\"r\",\"inputs\":[1]}]}", "the inputs of layer 'r' are not a list of texts"},
     {INPUT "[{\"name\":\"r\",\"inputs\":[\"input\"]}]}", "is of type ''"},
-    {INPUT "[{\"name\":\"r\",\"inputs\":[\"input\"],\"type\":\"Magic\"}]}", "is of type 'Magic', which this version"},
+    {INPUT "[{\"name\":\"r\",\"inputs\":[\"input\"],\"type\":\"Magic\"}]}", "is of type 'Magic', which is neither one of this version's"},
     {INPUT "[{\"name\":\"r\",\"inputs\":[\"r\"],\"type\":\"ReLU\"}]}", "reads 'r', which the model does not have"},
     {INPUT "[{\"name\":\"\",\"inputs\":[\"input\"],\"type\":\"ReLU\"}]}", "name has 0 bytes"},
     {INPUT "[{\"name\":\"\\n\",\"inputs\":[\"input\"],\"type\":\"ReLU\"}]}", "control character"},
