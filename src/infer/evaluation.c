@@ -60,8 +60,8 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
     cn__normalization known = {model->mean, model->std};
     cn__variants variants = {options->flip != 0, options->shift};
     cn_model_output_shape(model, output);
-    CN__TRY(
-        cn__variants_check("cn_evaluation_options", &variants, model->input, (cn__shape){(int32_t)output[0], 1, 1}));
+    CN__TRY(cn__variants_check("cn_evaluation_options", &variants, model, model->input,
+                               (cn__shape){(int32_t)output[0], 1, 1}));
     e->classes = output[0];
     e->truths = cn_dataset_classes(dataset);
     e->confusion = cn__alloc(e->ctx, (size_t)(e->truths * e->classes), sizeof *e->confusion);

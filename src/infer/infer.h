@@ -15,7 +15,7 @@ typedef struct cn__loss_spec {
 /* CN_ERR_ARGUMENT naming `function`. */
 cn_status cn__loss_spec_check(const cn__loss_spec *loss_spec, const char *function);
 
-/* The layer whose values come out of the model's end, behind what only rearranges or pools them. */
+/* The layer whose values come out of the model's first output, behind what only rearranges or pools them. */
 const cn__node *cn__loss_reads(const cn_model *model);
 /* CN_ERR_ARGUMENT: a loss that reads something else than the model gives; `function` for the message. */
 cn_status cn__loss_check_model(cn_loss_kind loss, const cn_model *model, const char *function);
@@ -57,7 +57,8 @@ typedef struct cn__variants {
 } cn__variants;
 
 /* CN_ERR_ARGUMENT, CN_ERR_SHAPE: what cannot be joined; `options` for messages. */
-cn_status cn__variants_check(const char *options, const cn__variants *variants, cn__shape image, cn__shape output);
+cn_status cn__variants_check(const char *options, const cn__variants *variants, const cn_model *model, cn__shape image,
+                             cn__shape output);
 int cn__variant_count(const cn__variants *variants);
 cn__variant cn__variant_at(const cn__variants *variants, int index); /* the first is the image as it is */
 
@@ -89,7 +90,7 @@ typedef struct cn__feed {
     cn__variants variants;
 } cn__feed;
 
-/* CN_ERR_SHAPE: images or classes that the model does not fit; CN_ERR_STATE: the caller wants the images to be
+/* CN_ERR_SHAPE: a model of several inputs or outputs, images or classes that the model does not fit; CN_ERR_STATE: the caller wants the images to be
  * normalised otherwise than the model's, `known`, are. `function` and `what` (a data set) for messages. */
 cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data,
                          const char *function, const char *what);

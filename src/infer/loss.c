@@ -78,7 +78,7 @@ static bool rearranges(const cn__node *node) {
 }
 
 const cn__node *cn__loss_reads(const cn_model *model) {
-    const cn__node *node = &model->nodes[model->node_count - 1];
+    const cn__node *node = &model->nodes[cn__model_output_node(model, 0)];
     while (rearranges(node) && node->inputs[0] >= 0)
         node = &model->nodes[node->inputs[0]];
     return node;

@@ -106,3 +106,11 @@ void cn__fmap_unpack(const cn__fmap *map, float *images_nchw, int32_t images) {
                     *images_nchw++ = plane[(size_t)y * map->row + (size_t)x * CN__LANES];
         }
 }
+
+void cn__fmap_zero(const cn__fmap *map, int32_t blocks) {
+    size_t row_bytes = (size_t)map->shape.width * CN__LANES * sizeof(float);
+    for (size_t b = 0; b < (size_t)blocks; b++)
+        for (size_t c = 0; c < (size_t)map->shape.channels; c++)
+            for (size_t y = 0; y < (size_t)map->shape.height; y++)
+                memset(cn__fmap_plane(map, b, c).data + y * map->row, 0, row_bytes);
+}

@@ -45,8 +45,8 @@ static cn_status run_batch(cn_trainer *t, const cn__pass *pass, double *loss) {
     cn__plan_prepare(t->plan);
     CN__TRY(cn__plan_forward(t->plan, pass));
     int64_t begun = cn__trace_begin(t->ctx);
-    *loss = penalty + cn__loss_batch(&t->loss_spec, cn__plan_output(t->plan), t->train.label, pass->images,
-                                     cn__plan_output_gradient(t->plan), &tally);
+    *loss = penalty + cn__loss_batch(&t->loss_spec, cn__plan_output(t->plan, 0), t->train.label, pass->images,
+                                     cn__plan_output_gradient(t->plan, 0), &tally);
     cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
     if (!isfinite(*loss))
         return not_finite(t, cn__plan_first_nonfinite(t->plan, pass), "batch", t->batch + 1, *loss);
@@ -67,7 +67,7 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
                      .step = (uint32_t)t->epochs + 1,
                      .image = t->train.place};
     pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
-    CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, cn__plan_input(t->plan)));
+    CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, cn__plan_input(t->plan, 0)));
     keep_buffers(t);
     cn_status status = run_batch(t, &pass, loss);
     if (status != CN_OK)

@@ -44,7 +44,8 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
 
 /* Outputs for which there is no class in the data are called by their numbers. */
 static cn_status tell_class_names(cn_model *model, const cn_dataset *data) {
-    int64_t outputs = model->nodes[model->node_count - 1].shape.channels, classes = cn_dataset_classes(data);
+    int64_t outputs = cn__model_shape(model, cn__model_output_node(model, 0)).channels,
+            classes = cn_dataset_classes(data);
     const char **names = cn__alloc(model->ctx, (size_t)outputs, sizeof *names + MAX_NUMBER);
     if (!names)
         return cn__no_memory("class names");
@@ -90,7 +91,7 @@ static cn_status make_plans(cn_trainer *t, const cn__normalization *known, const
         return CN_OK;
     CN__TRY(cn__feed_init(&t->test, t->ctx, known, test, t->options.test_batch_size));
     CN__TRY(
-        cn__feed_outputs(&t->test, cn__model_shape(t->model, (int32_t)t->model->node_count - 1), (cn__variants){0}));
+        cn__feed_outputs(&t->test, cn__model_shape(t->model, cn__model_output_node(t->model, 0)), (cn__variants){0}));
     return cn__inference_new(t->model, &(cn__inference_options){.images = t->test.images}, &t->testing);
 }
 
