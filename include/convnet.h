@@ -32,7 +32,9 @@
  *              the library hands to a callback, members beyond its `size` do not exist.
  *  Enums       have fixed values and are only ever added to.
  *  Integers    Extents of layers and images, other hyper-parameters and flags (0 or 1) are int; counts, indices,
- *              labels and the shapes of tensors are int64_t; bytes of memory are size_t.
+ *              labels and the shapes of tensors are int64_t; bytes of memory are size_t. Numbers of channels, features
+ *              and classes, heights, widths and sides of windows are at most 2^24; an image, what a layer makes of one,
+ *              and a parameter have at most 2^31 - 1 values, and 16 images at a convolution, borders included, as many.
  *  Tensors     are dense and row-major; images are [N, C, H, W] as in PyTorch.
  *  Names       Definitions, names and defaults of layers and options are PyTorch's.
  *  Manners     Nothing is printed, no signal handler is set, nothing aborts, no setting of the process is changed.

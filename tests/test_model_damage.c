@@ -96,7 +96,7 @@ static const struct {
     {"{\"input\":[1,2,4294967297]}", "input is not three numbers"},
     {"{\"input\":[0,2,2]}", "channels is 0"},
     {"{\"input\":[1,2,-1]}", "width is -1"},
-    {"{\"input\":[65536,65536,65536]}", "more than"},
+    {"{\"input\":[16777216,16777216,16777216]}", "more than"},
     {"{\"input\":[1,2,2]}", "has 0 layers"},
     {INPUT "[]}", "has 0 layers"},
     {INPUT "{}}", "has 0 layers"},

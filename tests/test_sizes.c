@@ -263,6 +263,95 @@ START_TEST(each_input_has_a_size) {
 }
 END_TEST
 
+/* ---- large ones ---- */
+
+/* A training step, and predictions alone and together: all see the same. */
+static void expect_works(cn_model *model, cn_tensor *input, int classes) {
+    int64_t n = cn_tensor_shape(input, 0);
+    cn_tensor *trained = tensor_of(CN_DTYPE_FLOAT32, 2, (int64_t[]){n, classes});
+    cn_tensor *output = tensor_of(CN_DTYPE_FLOAT32, 2, (int64_t[]){n, classes}),
+              *gradient = noise(n, classes, (size){1, 1}, 1);
+    cn_predictor_options few = CN_PREDICTOR_OPTIONS_INIT;
+    ck_ok(cn_model_forward(model, 1, input, trained));
+    ck_ok(cn_model_backward(model, gradient, NULL));
+    for (int i = 0; i < 2; i++) {
+        cn_predictor *predictor;
+        few.max_batch_size = i ? 1 : 16;
+        ck_ok(cn_predictor_new(model, &few, &predictor));
+        ck_ok(cn_predictor_run(predictor, input, output));
+        for (int64_t k = 0; k < cn_tensor_count(output); k++)
+            ck_assert_float_eq_tol(floats(output)[k], floats(trained)[k], 1e-4);
+        cn_predictor_free(predictor);
+    }
+    cn_tensor_free(trained);
+    cn_tensor_free(output);
+    cn_tensor_free(gradient);
+}
+
+static void append_pool(cn_model *model, const char *name, int height, int width) {
+    cn_layer *layer;
+    ck_ok(cn_max_pool2d_new(ctx, height, width, NULL, &layer));
+    ck_ok(cn_model_append(model, name, layer));
+}
+
+static void append_flat_linear(cn_model *model, int features, int classes) {
+    cn_layer *layer;
+    ck_ok(cn_flatten_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "flat", layer));
+    ck_ok(cn_linear_new(ctx, features, classes, 1, &layer));
+    ck_ok(cn_model_append(model, "fc", layer));
+}
+
+/* As in many a tutorial. */
+START_TEST(a_picture_of_224_pixels_goes_flat_into_a_linear_layer) {
+    cn_model *model = model_for(3, 224, 224);
+    cn_tensor *input = noise(2, 3, (size){224, 224}, 1);
+    ck_ok(cn_model_append(model, "c1", conv(3, 2, 3)));
+    append_pool(model, "p1", 2, 2);
+    ck_ok(cn_model_append(model, "c2", conv(2, 32, 3)));
+    append_pool(model, "p2", 2, 2);
+    append_flat_linear(model, 93312, 3);
+    ck_ok(cn_model_init(model, 1));
+    expect_works(model, input, 3);
+    cn_tensor_free(input);
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(a_signal_has_200000_samples) {
+    cn_model *model = model_for(1, 1, 200000);
+    cn_conv2d_options options = CN_CONV2D_OPTIONS_INIT;
+    cn_layer *layer;
+    cn_tensor *input = noise(2, 1, (size){1, 200000}, 1);
+    options.padding[1] = 4;
+    ck_ok(cn_conv2d_new(ctx, 1, 2, 1, 9, &options, &layer));
+    ck_ok(cn_model_append(model, "c1", layer));
+    ck_ok(cn_model_append(model, "n1", norm(CN_NORM_LAYER, 2)));
+    ck_ok(cn_model_append(model, "r1", relu()));
+    append_pool(model, "p1", 1, 2);
+    append_flat_linear(model, 200000, 2);
+    ck_ok(cn_model_init(model, 1));
+    expect_works(model, input, 2);
+    cn_tensor_free(input);
+    cn_model_free(model);
+}
+END_TEST
+
+START_TEST(sizes_end_where_the_header_says) {
+    const int most = 1 << 24;
+    cn_model *model, *vast = model_for(1, 1, most);
+    cn_layer *layer;
+    ck_fails(cn_model_new(ctx, 1, 1, most + 1, &model), CN_ERR_ARGUMENT, "width is 16777217, wanted 1 to 16777216");
+    ck_fails(cn_model_new(ctx, 1, most, most, &model), CN_ERR_SHAPE, "has more than 2147483647 values");
+    ck_fails(cn_linear_new(ctx, most + 1, 1, 1, &layer), CN_ERR_ARGUMENT, "in_features is 16777217");
+    ck_fails(cn_model_append(vast, "c", conv(1, 128, 1)), CN_ERR_SHAPE, "has more than 2147483647 values");
+    ck_ok(cn_model_append(vast, "c", conv(1, 2, 1)));
+    ck_ok(cn_flatten_new(ctx, &layer));
+    ck_fails(cn_model_append(vast, "flat", layer), CN_ERR_SHAPE, "are 33554432 features, wanted at most 16777216");
+    cn_model_free(vast);
+}
+END_TEST
+
 /* ---- what is kept ---- */
 
 START_TEST(the_last_sizes_are_kept) {
@@ -340,8 +429,11 @@ int main(void) {
                                   shapes_are_told_for_any_size,
                                   each_input_has_a_size,
                                   the_last_sizes_are_kept};
+    const TTest *const large[] = {a_picture_of_224_pixels_goes_flat_into_a_linear_layer, a_signal_has_200000_samples,
+                                  sizes_end_where_the_header_says};
     const TTest *const memory[] = {out_of_memory_is_a_status};
     add_tests(suite, "sizes", set_up, tear_down, tests, COUNT(tests), 1);
+    add_tests(suite, "large", set_up, tear_down, large, COUNT(large), 1);
     add_tests(suite, "memory", set_up, tear_down, memory, COUNT(memory), 2);
     return test_run(suite);
 }

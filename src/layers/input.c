@@ -17,7 +17,7 @@ cn_status cn__input_check(const char *function, int channels, int height, int wi
     CN__TRY(cn__check_range(function, "channels", channels, 1, CN__MAX_SIDE));
     CN__TRY(cn__check_range(function, "height", height, 1, CN__MAX_SIDE));
     CN__TRY(cn__check_range(function, "width", width, 1, CN__MAX_SIDE));
-    if ((int64_t)channels * height * width > INT32_MAX)
+    if (cn__too_large(channels, height, width))
         return cn__error(CN_ERR_SHAPE, "%s: %d×%d×%d has more than %d values", function, channels, height, width,
                          INT32_MAX);
     return CN_OK;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_FLOATS (SIZE_MAX / 64) /* in parameters: packed for kernels they take up to 32 times as many */
+
 cn_status cn__model_ready(const cn_model *model, const char *function) {
     if (!model)
         return cn__error(CN_ERR_ARGUMENT, "%s: model is NULL", function);
@@ -113,8 +115,11 @@ static cn_status allocate_tensors(cn_model *model) {
     for (size_t i = 0; i < model->node_count; i++) {
         cn__tensor_spec specs[CN__MAX_TENSORS];
         int count = node_specs(&model->nodes[i], specs);
-        for (int t = 0; t < count; t++)
+        for (int t = 0; t < count; t++) {
             place(model, &specs[t], &need);
+            if (need.floats > MAX_FLOATS || need.buffers > MAX_FLOATS)
+                return cn__no_memory("the model's parameters");
+        }
     }
     /* One element more, so that no model asks for nothing. */
     model->tensors = cn__alloc(model->ctx, need.tensors + 1, sizeof *model->tensors);

@@ -7,7 +7,7 @@ cn_status cn__layer_infer(const cn_layer *layer, const char *name, int32_t count
         return cn__error(CN_ERR_ARGUMENT, "%s '%s' reads %d inputs, wanted %s%d", type->name, name, count,
                          type->max_inputs > type->min_inputs ? "at least " : "", type->min_inputs);
     CN__TRY(type->infer(layer, name, count, in, out));
-    if ((int64_t)out->channels * out->height * out->width > INT32_MAX)
+    if (cn__too_large(out->channels, out->height, out->width))
         return cn__error(CN_ERR_SHAPE, "%s '%s': its output of %d×%d×%d has more than %d values", type->name, name,
                          out->channels, out->height, out->width, INT32_MAX);
     return CN_OK;

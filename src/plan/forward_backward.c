@@ -22,7 +22,7 @@ static bool read_size(const cn_tensor *tensor, cn_dtype dtype, int64_t images, i
     if (tensor->dtype != dtype || tensor->dims != 4 || shape[0] != images || shape[1] != channels)
         return false;
     if (shape[2] < 1 || shape[2] > CN__MAX_SIDE || shape[3] < 1 || shape[3] > CN__MAX_SIDE ||
-        channels * shape[2] * shape[3] > INT32_MAX)
+        cn__too_large(channels, shape[2], shape[3]))
         return false;
     *size = (cn__shape){channels, (int32_t)shape[2], (int32_t)shape[3]};
     return true;
