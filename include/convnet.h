@@ -32,7 +32,9 @@
  *              the library hands to a callback, members beyond its `size` do not exist.
  *  Enums       have fixed values and are only ever added to.
  *  Integers    Extents of layers and images, other hyper-parameters and flags (0 or 1) are int; counts, indices,
- *              labels and the shapes of tensors are int64_t; bytes of memory are size_t.
+ *              labels and the shapes of tensors are int64_t; bytes of memory are size_t. Numbers of channels, features
+ *              and classes, heights, widths and sides of windows are at most 2^24; an image, what a layer makes of one,
+ *              and a parameter have at most 2^31 - 1 values, and 16 images at a convolution, borders included, as many.
  *  Tensors     are dense and row-major; images are [N, C, H, W] as in PyTorch.
  *  Names       Definitions, names and defaults of layers and options are PyTorch's.
  *  Manners     Nothing is printed, no signal handler is set, nothing aborts, no setting of the process is changed.
@@ -581,9 +583,20 @@ CN_API cn_status cn_model_append(cn_model *model, const char *name, cn_layer *la
 CN_API cn_status cn_model_add(cn_model *model, const char *name, cn_layer *layer, int input_count,
                               const char *const *inputs);
 
-/* Ends the building: allocates parameters and draws them (PyTorch's default distributions) from `seed`. The last
- * layer added is the output, and every other must be read by one. May be called again to start afresh.
- * CN_ERR_STATE: an empty model, or a layer that nothing reads. */
+/* Adds a further input, which layers read by its name as they read "input" (Keras's Input layer). What it is given has
+ * as many images as "input". Such a model runs by cn_model_forward_all and cn_predictor_run_all, which take the inputs in
+ * the order of adding, "input" first. Errors as of cn_model_append. */
+CN_API cn_status cn_model_add_input(cn_model *model, const char *name, int channels, int height, int width);
+
+/* Makes the named layers, none of them an input, the model's outputs, in this order; a layer that is one may be read by
+ * others too. Without this call the last layer is the only output. Before cn_model_init; a further call replaces what
+ * was set. CN_ERR_NOT_FOUND: no such layer; CN_ERR_ARGUMENT: an input, or one twice; CN_ERR_STATE: after
+ * cn_model_init. */
+CN_API cn_status cn_model_set_outputs(cn_model *model, int64_t count, const char *const *names);
+
+/* Ends the building: allocates parameters and draws them (PyTorch's default distributions) from `seed`. Every layer and
+ * input must be read by a layer or be an output. May be called again to start afresh.
+ * CN_ERR_STATE: an empty model, or one with a layer or input that nothing reads. */
 CN_API cn_status cn_model_init(cn_model *model, uint64_t seed);
 
 /* The session-8 network for 3×32×32 images: 47,818 parameters with a norm. NULL options: the study's (batch norm,
@@ -617,13 +630,32 @@ CN_API cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor 
 CN_API int64_t cn_model_parameter_count(const cn_model *model);
 
 /* A model of its own that ends with `layer`: copies of that layer and all it depends on, parameters, normalisation and
- * names included (of classes, if it is the last layer). For features, activations, transfer.
+ * names included (of classes, if it is the first output). For features, activations, transfer. Of several inputs it has
+ * those that the layer depends on; the first of them is called "input".
  * CN_ERR_NOT_FOUND: no such layer; CN_ERR_STATE: not initialised. */
 CN_API cn_status cn_model_until(const cn_model *model, const char *layer, cn_model **part);
 
-/* Shapes of one image's input and output: channels, height, width. */
+/* Shapes of one image's input and output, the first where there are several: channels, height, width. */
 CN_API void cn_model_input_shape(const cn_model *model, int64_t shape[3]);
 CN_API void cn_model_output_shape(const cn_model *model, int64_t shape[3]);
+
+/* All of them: how many, their names, valid as long as the model ("input", then those of cn_model_add_input; the layers
+ * of cn_model_set_outputs, or the last), and shapes. NULL and zeros: no such index. */
+CN_API int64_t cn_model_input_count(const cn_model *model);
+CN_API int64_t cn_model_output_count(const cn_model *model);
+CN_API const char *cn_model_input_name(const cn_model *model, int64_t index);
+CN_API const char *cn_model_output_name(const cn_model *model, int64_t index);
+CN_API void cn_model_input_shape_at(const cn_model *model, int64_t index, int64_t shape[3]);
+CN_API void cn_model_output_shape_at(const cn_model *model, int64_t index, int64_t shape[3]);
+
+/* Any size. Predictors, cn_model_forward and cn_model_class_activation_map take images of other heights and
+ * widths than the model was made for where its layers allow it: convolutions, pools, norms and activations do, and a
+ * global or adaptive pool brings any map to one size; a linear layer behind a flattened map does not, and is named in
+ * CN_ERR_SHAPE. This tells the shape of output `index` for such images: `inputs` has channels, height and width of each
+ * of the model's inputs, one after another. What is needed to run a size is made when it first comes, and kept for the
+ * model's own size and the four others that were used last. CN_ERR_SHAPE; CN_ERR_NOT_FOUND: no such output. */
+CN_API cn_status cn_model_output_shape_for(const cn_model *model, const int64_t *inputs, int64_t index,
+                                           int64_t shape[3]);
 
 /* What goes with a model into its file: how its images are normalised, (pixel / 255 - mean) / std a channel, and its
  * classes. Predictors, evaluations and trainers normalise 8-bit images as the model says, whatever their data set says;
@@ -633,8 +665,8 @@ CN_API cn_status cn_model_set_normalization(cn_model *model, int channels, const
 /* The number of channels, and a mean and std for each (or NULL), valid until they are set again; 0 and NULL if none are
  * known. */
 CN_API int cn_model_normalization(const cn_model *model, const float **mean, const float **std);
-/* A name for each output (channel of the last layer's); more or fewer are CN_ERR_ARGUMENT, or CN_ERR_STATE by
- * cn_model_init if they were set before. */
+/* A name for each channel of the output, of several outputs the first: where one of them tells classes apart, let it be
+ * that. More or fewer are CN_ERR_ARGUMENT, or CN_ERR_STATE by cn_model_init if they were set before. */
 CN_API cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char *const *names);
 CN_API int64_t cn_model_class_count(const cn_model *model);                   /* of the names; 0: none known */
 CN_API const char *cn_model_class_name(const cn_model *model, int64_t index); /* NULL: none known */
@@ -665,9 +697,10 @@ CN_API cn_status cn_model_layer_info(const cn_model *model, int64_t index, cn_la
 
 /* The same as tables of text, to be freed with cn_text_free, of 80 columns or less where names are no longer than
  * session 8's. The summary: every layer with its options that are not the usual ones, inputs other than the layer
- * above, output ("32" for 32 features, "16×30×30" for channels, height, width), parameters and multiply-adds, and the
- * sums with the memory they take. The receptive field, "rf", and the distance of neighbours in pixels of the image, "jump", layer by
- * layer (Araujo et al. 2019); "1×3" where height and width differ. */
+ * above, its place among the model's outputs where there are several, output ("32" for 32 features, "16×30×30" for
+ * channels, height, width), parameters and multiply-adds, and the sums with the memory they take. The receptive field,
+ * "rf", and the distance of neighbours in pixels of the image, "jump", layer by layer (Araujo et al. 2019); "1×3" where
+ * height and width differ. */
 CN_API cn_status cn_model_summary(const cn_model *model, char **text);
 CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 
@@ -724,13 +757,21 @@ CN_API cn_status cn_model_load_tensors_memory(cn_model *model, const void *data,
 /* Runs float32 [N, C, H, W] through the model into `output`, float32 [N, K] or [N, C', H', W']. With `training`
  * batch norm uses and tracks the batch's statistics, dropout drops, and what backward needs is kept. Dropout draws
  * from cn_model_init's seed and the number of training passes so far. CN_ERR_SHAPE also: batch norm in training with
- * one value a channel. Memory is allocated when N grows, otherwise none. */
+ * one value a channel. Memory is allocated when N grows or a size comes that is not kept, otherwise none. */
 CN_API cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input, cn_tensor *output);
 
 /* From dLoss/dOutput, shaped as the output of the last forward pass, to the gradients of all parameters, replacing the
  * old ones; with `grad_input` (or NULL), shaped as the input, that too. CN_ERR_STATE: the last forward pass was not a
  * training one, or a backward pass has followed it already (each serves one). */
 CN_API cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_tensor *grad_input);
+
+/* The same for a model with several inputs and outputs: as many tensors as it has, in the order of cn_model_input_name
+ * and cn_model_output_name. An entry of `outputs` may be NULL: it is not wanted; of `grad_outputs`: the loss does not
+ * depend on that output; of `grad_inputs`, or all of it: not wanted. CN_ERR_SHAPE also: another number of tensors. */
+CN_API cn_status cn_model_forward_all(cn_model *model, int training, int64_t input_count,
+                                      const cn_tensor *const *inputs, int64_t output_count, cn_tensor *const *outputs);
+CN_API cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_tensor *const *grad_outputs,
+                                       int64_t input_count, cn_tensor *const *grad_inputs);
 
 /* Between backward and step: shortens the gradients of all parameters, taken as one vector, so that its L2 norm is at
  * most `max_norm`, 0 or more (torch.nn.utils.clip_grad_norm_: times max_norm / (norm + 1e-6) if that is below 1); INFINITY
@@ -1400,14 +1441,20 @@ CN_API void cn_predictor_free(cn_predictor *predictor);
 /* Runs [N, C, H, W] through the model: float32, already normalised, or uint8 pixels, which are normalised as the
  * model was trained (CN_ERR_STATE: it does not know how). `output`: float32 [N, K] or [N, C', H', W'], what the
  * model's last layer gives (session 8: log-probabilities). Few images, up to 14 at most, go one by one, with another
- * order of additions than more: what an image gives may depend on how many go with it, by rounding. Allocates nothing.
- * CN_ERR_SHAPE. */
+ * order of additions than more: what an image gives may depend on how many go with it, by rounding. Allocates nothing
+ * but when a size comes that is not kept. CN_ERR_SHAPE. */
 CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output);
+
+/* The same for a model with several inputs and outputs, as cn_model_forward_all has them. Only the first input may be
+ * uint8. CN_ERR_SHAPE also: another number of tensors. */
+CN_API cn_status cn_predictor_run_all(cn_predictor *predictor, int64_t input_count, const cn_tensor *const *inputs,
+                                      int64_t output_count, cn_tensor *const *outputs);
 
 /* Where in an image the model sees class `label`: the class-activation map (Zhou et al. 2016), float32 [1, 1, h, w] as
  * large as the maps that the model averages at its end. The mean of the map plus the class's bias is its score. `image`
- * is one that cn_predictor_run takes. CN_ERR_UNSUPPORTED: the model does not end with a global average pool and a 1×1
- * convolution or linear layer, softmax, flatten and dropout aside; CN_ERR_NOT_FOUND: no such class; CN_ERR_SHAPE. */
+ * is one that cn_predictor_run takes; of several outputs, the first counts. CN_ERR_UNSUPPORTED: the model does not end
+ * with a global average pool and a 1×1 convolution or linear layer, softmax, flatten and dropout aside, or has several
+ * inputs; CN_ERR_NOT_FOUND: no such class; CN_ERR_SHAPE. */
 CN_API cn_status cn_model_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label,
                                                cn_tensor **map);
 

@@ -89,7 +89,7 @@ START_TEST(wrong_arrays_are_refused) {
     ck_fails(cn_dataset_memory(a.ctx, a.images, labels, 2, &set), CN_ERR_SHAPE, "labels");
     ck_fails(cn_dataset_memory(a.ctx, a.images, a.images, 2, &set), CN_ERR_SHAPE, "labels");
     ck_fails(cn_dataset_memory(a.ctx, a.images, a.labels, 0, &set), CN_ERR_ARGUMENT, "classes is 0");
-    ck_fails(cn_dataset_memory(a.ctx, a.images, a.labels, 1 << 20, &set), CN_ERR_ARGUMENT, "classes is 1048576");
+    ck_fails(cn_dataset_memory(a.ctx, a.images, a.labels, 1 << 25, &set), CN_ERR_ARGUMENT, "classes is 33554432");
     ck_fails(cn_dataset_memory(a.ctx, NULL, a.labels, 2, &set), CN_ERR_ARGUMENT, "images is NULL");
     ck_fails(cn_dataset_memory(a.ctx, a.images, NULL, 2, &set), CN_ERR_ARGUMENT, "labels is NULL");
     ck_fails(cn_dataset_memory(NULL, a.images, a.labels, 2, &set), CN_ERR_ARGUMENT, "context is NULL");
@@ -254,8 +254,8 @@ START_TEST(wrong_sources_are_refused) {
     bad.width = -3;
     ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_SHAPE, "width is -3");
     bad = good;
-    bad.channels = bad.height = bad.width = 65536;
-    ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_SHAPE, "65536×65536×65536");
+    bad.channels = bad.height = bad.width = 1 << 24;
+    ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_SHAPE, "16777216×16777216×16777216");
     bad = good;
     bad.classes = 0;
     ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_ARGUMENT, "classes is 0");

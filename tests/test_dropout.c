@@ -120,6 +120,18 @@ START_TEST(steps_draw_anew_and_evaluation_drops_nothing) {
 }
 END_TEST
 
+/* More of them than the place for their number in a draw has room for. */
+START_TEST(channels_beyond_65536_draw_for_themselves) {
+    net_pass *pass = drop("train 1x131072x1x1 | relu | dropout p=0.5", 5, 1);
+    int same_draws = 0;
+    for (int i = 0; i < 65536; i++)
+        same_draws += pass->output[i] == pass->output[65536 + i];
+    ck_assert_int_gt(same_draws, 65536 / 2 - 5 * 128); /* five standard deviations */
+    ck_assert_int_lt(same_draws, 65536 / 2 + 5 * 128);
+    net_pass_free(pass);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("dropout");
     TCase *tests = tcase_create("dropout");
@@ -128,6 +140,7 @@ int main(void) {
     tcase_add_test(tests, images_and_channels_draw_for_themselves);
     tcase_add_test(tests, an_image_draws_the_same_in_any_batch);
     tcase_add_test(tests, layers_draw_for_themselves);
+    tcase_add_test(tests, channels_beyond_65536_draw_for_themselves);
     tcase_add_test(tests, steps_draw_anew_and_evaluation_drops_nothing);
     suite_add_tcase(suite, tests);
     return test_run(suite);

@@ -136,7 +136,7 @@ START_TEST(a_header_alone_makes_nobody_allocate) {
     const idx_file labels = idx_labels();
     const uint32_t hostile[][4] = {
         {0xffffffff, 28, 28, 0},        {1, 65536, 65536, 0},          {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
-        {0x80000000, 0x80000000, 2, 1}, {0x7fffffff, 1, 32768, 32768}, {1, 1, 1, 65537}};
+        {0x80000000, 0x80000000, 2, 1}, {0x7fffffff, 1, 32768, 32768}, {1, 1, 1, 16777217}};
     cn_dataset *set;
     options.threads = 1;
     options.allocate = no_large_memory;

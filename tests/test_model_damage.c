@@ -79,6 +79,8 @@ static cn_status load_architecture(const char *version, const char *architecture
 }
 
 #define RELU          "{\"name\":\"r\",\"type\":\"ReLU\",\"inputs\":[\"input\"]}"
+#define MORE(options) "{\"name\":\"m\",\"type\":\"Input\",\"options\":{" options "}}"
+#define READER(input) "{\"name\":\"o\",\"type\":\"ReLU\",\"inputs\":[\"" input "\"]}"
 #define INPUT         "{\"input\":[1,2,2],\"layers\":"
 #define CONV(options) INPUT "[{\"name\":\"c\",\"type\":\"Conv2d\",\"inputs\":[\"input\"],\"options\":{" options "}}]}"
 
@@ -94,7 +96,7 @@ static const struct {
     {"{\"input\":[1,2,4294967297]}", "input is not three numbers"},
     {"{\"input\":[0,2,2]}", "channels is 0"},
     {"{\"input\":[1,2,-1]}", "width is -1"},
-    {"{\"input\":[65536,65536,65536]}", "more than"},
+    {"{\"input\":[16777216,16777216,16777216]}", "more than"},
     {"{\"input\":[1,2,2]}", "has 0 layers"},
     {INPUT "[]}", "has 0 layers"},
     {INPUT "{}}", "has 0 layers"},
@@ -133,6 +135,19 @@ static const struct {
     {INPUT "[" RELU "],\"classes\":[]}", "classes are not a list of texts"},
     {INPUT "[" RELU "],\"classes\":[\"a\",1]}", "classes are not a list of texts"},
     {INPUT "[" RELU "],\"classes\":[\"a\",\"b\"]}", "2 class names for 1 outputs"},
+    {INPUT "[" RELU "],\"outputs\":1}", "outputs are not a list of texts"},
+    {INPUT "[" RELU "],\"outputs\":[]}", "outputs are not a list of texts"},
+    {INPUT "[" RELU "],\"outputs\":[1]}", "outputs are not a list of texts"},
+    {INPUT "[" RELU "],\"outputs\":[\"s\"]}", "no layer 's'"},
+    {INPUT "[" RELU "],\"outputs\":[\"input\"]}", "'input' is an input"},
+    {INPUT "[" RELU "],\"outputs\":[\"r\",\"r\"]}", "2 outputs of a model with 1 layers"},
+    {INPUT "[" RELU "," MORE("") "]}", "channels is 0"},
+    {INPUT "[" RELU "," MORE("\"channels\":1,\"height\":2,\"width\":99999999") "]}", "width is 99999999"},
+    {INPUT "[" MORE("\"channels\":1,\"height\":2,\"width\":2") "," RELU "]}", "nothing reads layer 'm'"},
+    {INPUT "[" MORE("\"channels\":1,\"height\":2,\"width\":2") "," READER("m") "]}", "nothing reads 'input'"},
+    {INPUT "[" MORE("\"channels\":1,\"height\":2,\"width\":2") "," READER("m") "],\"outputs\":[\"m\"]}",
+     "'m' is an input"},
+    {INPUT "[{\"name\":\"m\",\"type\":\"Input\",\"inputs\":[\"input\"]}]}", "'m' is an input, but reads others"},
 };
 
 START_TEST(hostile_architectures_are_refused) {

@@ -114,14 +114,14 @@ END_TEST
 
 /* Sizes that are fine one by one and not together. */
 START_TEST(sizes_do_not_overflow) {
-    cn_model *model = model_for(1, 4096, 4096), *deep = model_for(60000, 1, 1);
+    cn_model *model = model_for(1, 4096, 4097), *deep = model_for(60000, 1, 1);
     cn_layer *layer;
     cn_conv2d_options o = CN_CONV2D_OPTIONS_INIT;
-    ck_fails(cn_model_append(model, "wide", conv(1, 60000, 1)), CN_ERR_SHAPE, "60000×4096×4096");
+    ck_fails(cn_model_append(model, "wide", conv(1, 60000, 1)), CN_ERR_SHAPE, "60000×4096×4097");
     ck_fails(cn_model_append(deep, "heavy", conv(60000, 60000, 1)), CN_ERR_SHAPE, "'heavy': its weight");
     ck_ok(cn_linear_new(ctx, 60000, 60000, 1, &layer));
     ck_fails(cn_model_append(deep, "heavy", layer), CN_ERR_SHAPE, "'heavy': its weight");
-    o.padding[0] = o.padding[1] = 65536;
+    o.padding[0] = o.padding[1] = 1 << 24;
     ck_ok(cn_conv2d_new(ctx, 60000, 1, 1, 1, &o, &layer));
     ck_fails(cn_model_append(deep, "padded", layer), CN_ERR_SHAPE, "'padded'");
     ck_ok(cn_adaptive_avg_pool2d_new(ctx, 60000, 60000, &layer));
@@ -213,7 +213,8 @@ START_TEST(passes_check_shapes_and_types) {
     cn_tensor *narrow = images(3, 3, 4, 4), *few = images(2, 2, 2, 3),
               *flat = tensor_of(CN_DTYPE_FLOAT32, 2, (int64_t[]){3, 60});
     cn_tensor *bytes = tensor_of(CN_DTYPE_UINT8, 4, (int64_t[]){3, 3, 4, 5});
-    ck_fails(cn_model_forward(model, 1, narrow, out), CN_ERR_SHAPE, "input is float32 [3, 3, 4, 4]");
+    ck_fails(cn_model_forward(model, 1, narrow, out), CN_ERR_SHAPE,
+             "output is float32 [3, 2, 2, 3], wanted float32 [3, 2, 2, 2]");
     ck_fails(cn_model_forward(model, 1, flat, out), CN_ERR_SHAPE, "input is float32 [3, 60]");
     ck_fails(cn_model_forward(model, 1, bytes, out), CN_ERR_SHAPE, "input is uint8");
     ck_fails(cn_model_forward(model, 1, none, out), CN_ERR_SHAPE, "0 images");

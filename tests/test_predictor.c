@@ -234,10 +234,10 @@ START_TEST(what_does_not_fit_is_refused) {
     cn_model *naive = toy_model(f.ctx, CN_NORM_NONE, 0.0f), *bare;
     cn_tensor *none = float_tensor(f.ctx, 4, (int64_t[]){0, 1, TOY_SIDE, TOY_SIDE});
     cn_tensor *no_output = float_tensor(f.ctx, 2, (int64_t[]){0, TOY_CLASSES});
-    cn_tensor *wide = float_tensor(f.ctx, 4, (int64_t[]){PREDICTIONS, 1, TOY_SIDE, 7});
+    cn_tensor *wide = float_tensor(f.ctx, 4, (int64_t[]){PREDICTIONS, 1, TOY_SIDE, 9});
     predictor = predictor_for(naive, 0);
     ck_fails(cn_predictor_run(predictor, f.data.images, f.output), CN_ERR_STATE, "normalise");
-    ck_fails(cn_predictor_run(predictor, wide, f.output), CN_ERR_SHAPE, "input is float32 [40, 1, 6, 7]");
+    ck_fails(cn_predictor_run(predictor, wide, f.output), CN_ERR_SHAPE, "Linear 'fc': its input has 48 features");
     ck_fails(cn_predictor_run(predictor, f.data.labels, f.output), CN_ERR_SHAPE, "input is int64 [40]");
     ck_fails(cn_predictor_run(predictor, f.images, f.images), CN_ERR_SHAPE, "output is float32 [40, 1, 6, 6]");
     ck_fails(cn_predictor_run(predictor, f.images, no_output), CN_ERR_SHAPE, "output is float32 [0, 3]");

@@ -22,7 +22,8 @@ typedef struct pass {
     size_t inputs, outputs; /* of an image */
 } pass;
 
-static void fill(void *argument, size_t image, const cn__fmap *input) {
+static void fill(void *argument, size_t image, int32_t index, const cn__fmap *input) {
+    (void)index;
     const pass *p = argument;
     const float *from = p->input + image * p->inputs;
     for (size_t c = 0; c < (size_t)input->lane_channels; c++)
@@ -31,7 +32,8 @@ static void fill(void *argument, size_t image, const cn__fmap *input) {
                 cn__nchw16c_row(input, c, y)[x * CN__LANES] = *from++;
 }
 
-static void take(void *argument, size_t image, const cn__fmap *output) {
+static void take(void *argument, size_t image, int32_t index, const cn__fmap *output) {
+    (void)index;
     const pass *p = argument;
     cn__nchw16c_unpack(output, p->output + image * p->outputs);
 }

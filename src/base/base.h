@@ -7,12 +7,17 @@
 #include "convnet.h" /* the public types */
 #include <sys/uio.h> /* struct iovec */
 
-#define CN__MAX_SIDE 65536 /* largest accepted channels, height, width, kernel and so on */
+#define CN__MAX_SIDE (1 << 24) /* largest accepted channels, height, width, kernel and so on: convnet.h, Integers */
 
 /* Of an image or a feature map. */
 typedef struct cn__shape {
     int32_t channels, height, width;
 } cn__shape;
+
+/* Whether an image of such sides, each at most CN__MAX_SIDE, has more than INT32_MAX values. */
+static inline bool cn__too_large(int64_t channels, int64_t height, int64_t width) {
+    return channels * height > INT32_MAX || channels * height * width > INT32_MAX;
+}
 
 /* INT64_MAX where the sum is beyond it. */
 static inline int64_t cn__add_capped(int64_t a, int64_t b) {

@@ -42,7 +42,7 @@ cn_status cn__check_images(const char *what, int64_t count, int64_t channels, in
         if (sides[i] < 1 || sides[i] > CN__MAX_SIDE)
             return cn__error(CN_ERR_SHAPE, "%s: %s is %lld, wanted 1 to %d", what, names[i], (long long)sides[i],
                              CN__MAX_SIDE);
-    if (channels * height * width > INT32_MAX)
+    if (cn__too_large(channels, height, width))
         return cn__error(CN_ERR_SHAPE, "%s: images of %lld×%lld×%lld have more than %d values", what,
                          (long long)channels, (long long)height, (long long)width, INT32_MAX);
     return CN_OK;

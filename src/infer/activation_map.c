@@ -7,8 +7,8 @@
 
 /* A model's end. */
 typedef struct tail {
-    const cn__node *weights; /* 1×1 convolution or linear layer */
-    int32_t features;        /* what the pool reads */
+    const cn__node *pool, *weights; /* the latter a 1×1 convolution or linear layer */
+    int32_t features;               /* what the pool reads */
 } tail;
 
 static bool is(const cn__node *node, cn__layer_kind kind) {
@@ -47,7 +47,7 @@ static const cn__node *before(const cn_model *model, const cn__node *node) {
 }
 
 static cn_status find_tail(const cn_model *model, tail *found) {
-    const cn__node *node = &model->nodes[model->node_count - 1];
+    const cn__node *node = &model->nodes[cn__model_output_node(model, 0)];
     while (node && (is_transparent(node) || is(node, CN__KIND_LOG_SOFTMAX) || is(node, CN__KIND_SOFTMAX)))
         node = before(model, node);
     found->weights = node && is_weights(node) ? node : NULL;
@@ -58,6 +58,7 @@ static cn_status find_tail(const cn_model *model, tail *found) {
                          "a class-activation map wants a model that ends with a global average pool and one 1×1 "
                          "convolution or linear layer, not with %s '%s'",
                          node ? node->layer->type->name : "its", node ? node->name : "input");
+    found->pool = node;
     found->features = node->inputs[0];
     return CN_OK;
 }
@@ -83,10 +84,22 @@ static void add_up(const cn_tensor *features, const float *weights, float *map) 
             map[i] += weights[k] * ((const float *)features->data)[k * pixels + i];
 }
 
-static cn_status make_map(const cn_model *model, const tail *end, const cn_tensor *image, int64_t label,
+/* The shape of what the pool reads, for images of that size. */
+static cn_status find_shape(const cn_model *model, const tail *end, cn__shape size, cn__shape *shape) {
+    cn__shape *shapes = cn__alloc(model->ctx, model->node_count + 1, sizeof *shapes);
+    if (!shapes)
+        return cn__no_memory("a model's shapes");
+    cn_status status = cn__model_shapes(model, &size, shapes);
+    *shape = shapes[end->features + 1];
+    cn__free(model->ctx, shapes);
+    return status;
+}
+
+static cn_status make_map(const cn_model *model, const tail *end, const cn_tensor *image, cn__shape size, int64_t label,
                           cn_tensor **map) {
-    cn__shape shape = cn__model_shape(model, end->features);
+    cn__shape shape = {0};
     cn_tensor *features;
+    CN__TRY(find_shape(model, end, size, &shape));
     CN__TRY(cn_tensor_new(model->ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, shape.channels, shape.height, shape.width},
                           &features));
     cn_status status = run_until(model, end->features, image, features);
@@ -101,16 +114,23 @@ static cn_status make_map(const cn_model *model, const tail *end, const cn_tenso
 }
 
 cn_status cn_model_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label, cn_tensor **map) {
-    tail end = {NULL, 0};
+    tail end = {0};
+    cn__shape size;
     CN__REQUIRE(map);
     *map = NULL;
     CN__TRY(cn__model_ready(model, "cn_model_class_activation_map"));
     CN__REQUIRE(image);
+    if (cn__model_input_count(model) > 1)
+        return cn__error(CN_ERR_UNSUPPORTED, "cn_model_class_activation_map: the model has %d inputs, wanted one",
+                         cn__model_input_count(model));
     CN__TRY(find_tail(model, &end));
     if (label < 0 || label >= end.weights->shape.channels)
         return cn__error(CN_ERR_NOT_FOUND, "cn_model_class_activation_map: class %lld of a model with %d",
                          (long long)label, end.weights->shape.channels);
-    CN__TRY(cn__model_expect_input(model, image, "cn_model_class_activation_map: image",
-                                   image->dtype == CN_DTYPE_UINT8 ? CN_DTYPE_UINT8 : CN_DTYPE_FLOAT32, 1));
-    return make_map(model, &end, image, label, map);
+    CN__TRY(cn__model_expect_input(model, 0, image, "cn_model_class_activation_map: image",
+                                   image->dtype == CN_DTYPE_UINT8 ? CN_DTYPE_UINT8 : CN_DTYPE_FLOAT32, 1, &size));
+    if (!cn__model_own_size(model, &size) && !is(end.pool, CN__KIND_ADAPTIVE_AVG_POOL2D))
+        return cn__error(CN_ERR_SHAPE, "cn_model_class_activation_map: %s '%s' averages all of images of %d×%d only",
+                         end.pool->layer->type->name, end.pool->name, model->input.height, model->input.width);
+    return make_map(model, &end, image, size, label, map);
 }

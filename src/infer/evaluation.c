@@ -74,7 +74,7 @@ static cn_status run(const cn_model *model, const cn__variants *variants, cn_eva
 /* Of several variants of an image only probabilities of its class can be joined. */
 static cn_status check_variants(const cn_model *model, const cn__variants *variants, const cn__objective *objective) {
     cn__shape output = cn__model_shape(model, cn__model_output_node(model, 0));
-    CN__TRY(cn__variants_check("cn_evaluation_options", variants, model->input, output));
+    CN__TRY(cn__variants_check("cn_evaluation_options", variants, model, model->input, output));
     if (cn__variant_count(variants) > 1 && (objective->count > 1 || !classifies(objective, 0)))
         return cn__error(CN_ERR_SHAPE, "cn_evaluation_options: %s, wanted a model with one output, the class",
                          variants->flip ? "flip" : "shift");

@@ -48,6 +48,9 @@ cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, 
                          const char *function, const char *what) {
     int64_t wanted[3], got[3];
     char wanted_text[CN__SHAPE_TEXT], got_text[CN__SHAPE_TEXT];
+    if (cn_model_input_count(model) > 1)
+        return cn__error(CN_ERR_SHAPE, "%s: the model has %lld inputs, and data sets one image for each target",
+                         function, (long long)cn_model_input_count(model));
     cn_model_input_shape(model, wanted);
     cn_dataset_shape(data, got);
     if (memcmp(wanted, got, sizeof wanted) != 0)
@@ -180,13 +183,14 @@ cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, in
 
 /* ---- all batches, through a model ---- */
 
-static void fill_block(void *argument, size_t block, const cn__fmap *input) {
+static void fill_block(void *argument, size_t block, int32_t index, const cn__fmap *input) {
+    (void)index;
     for (size_t lane = 0; lane < CN__LANES; lane++)
         fetch_lane(argument, block * CN__LANES + lane, input, input->data + lane);
 }
 
-static void take_block(void *argument, size_t block, const cn__fmap *output) {
-    const cn__fmap *all = ((const batch *)argument)->map;
+static void take_block(void *argument, size_t block, int32_t index, const cn__fmap *output) {
+    const cn__fmap *all = &((const batch *)argument)->map[index];
     memcpy(cn__fmap_plane(all, block, 0).data, output->data, cn__fmap_floats(all, 1) * sizeof *output->data);
 }
 

@@ -15,7 +15,8 @@ typedef struct cn__variants {
 } cn__variants;
 
 /* CN_ERR_ARGUMENT, CN_ERR_SHAPE: what cannot be joined; `options` for messages. */
-cn_status cn__variants_check(const char *options, const cn__variants *variants, cn__shape image, cn__shape output);
+cn_status cn__variants_check(const char *options, const cn__variants *variants, const cn_model *model, cn__shape image,
+                             cn__shape output);
 int cn__variant_count(const cn__variants *variants);
 cn__variant cn__variant_at(const cn__variants *variants, int index); /* the first is the image as it is */
 
@@ -79,8 +80,8 @@ typedef struct cn__feed {
     cn__variants variants;
 } cn__feed;
 
-/* CN_ERR_SHAPE: images that the model does not fit; CN_ERR_STATE: the caller wants the images to be normalised otherwise
- * than the model's, `known`, are. `function` and `what` (a data set) for messages. */
+/* CN_ERR_SHAPE: a model of several inputs, images that the model does not fit; CN_ERR_STATE: the caller wants the images
+ * to be normalised otherwise than the model's, `known`, are. `function` and `what` (a data set) for messages. */
 cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data,
                          const char *function, const char *what);
 /* For at most `images` images at a time, and never more than there are; 8-bit ones are normalised as `known` says, or

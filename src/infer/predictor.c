@@ -1,13 +1,20 @@
-/* predictor.c: a model compiled for inference, with parameters of its own. */
+/* predictor.c: a model compiled for inference, with parameters of its own; for images of its size at first, for others
+ * when they come. */
 #include "infer/infer.h"
+
+/* For images of one size. */
+typedef struct sized {
+    cn__inference *batch, *small_batch; /* for many images and for few; NULL: not needed so far */
+} sized;
 
 struct cn_predictor {
     const cn_model *model;
     cn_context *ctx;
-    cn__inference *batch, *small_batch; /* for many images and for few; NULL: not needed */
-    int32_t images;                     /* at a time */
-    int32_t limit;                      /* of images that go through small_batch */
-    float *levels;                      /* [channels][CN__LEVELS]: what a byte becomes; NULL: the model does not know */
+    cn__size_cache sizes;
+    const sized *own; /* has the parameters that all share */
+    int32_t images;   /* at a time */
+    int32_t limit;    /* of images that go through small_batch */
+    float *levels;    /* [channels][CN__LEVELS]: what a byte becomes; NULL: the model does not know */
     cn__variants variants;
     float *another;     /* outputs of a further variant; NULL: there is none */
     bool probabilities; /* the model ends in a softmax */
@@ -17,19 +24,49 @@ struct cn_predictor {
 
 typedef struct pass {
     const cn_predictor *predictor;
+    const cn__inference *inference;
+    const cn_tensor *const *inputs;
+    cn_tensor *const *outputs; /* an entry is NULL where not wanted */
+    float *another;            /* NULL, or where the only output goes instead, from its beginning */
+    int64_t first;             /* image in the tensors */
     int32_t images;
     cn__variant variant;
-    const float *floats; /* normalised; NULL: bytes */
-    const uint8_t *bytes;
-    float *output;
-    int64_t output_size; /* of an image */
 } pass;
 
+/* Pixels of an input's images, as floats or as bytes. */
+typedef struct pixels {
+    const float *floats; /* normalised; NULL: bytes */
+    const uint8_t *bytes;
+    const float *levels;
+} pixels;
+
+static int64_t image_size(const cn_tensor *tensor) {
+    return tensor->count / tensor->shape[0];
+}
+
+/* From the first image of the pass on. */
+static pixels pixels_of(const pass *p, int32_t index) {
+    const cn_tensor *input = p->inputs[index];
+    int64_t begin = p->first * image_size(input);
+    if (input->dtype == CN_DTYPE_FLOAT32)
+        return (pixels){.floats = (const float *)input->data + begin};
+    return (pixels){.bytes = (const uint8_t *)input->data + begin, .levels = p->predictor->levels};
+}
+
+/* Where the output of image `image` of the pass goes; NULL: nowhere. */
+static float *output_of(const pass *p, int32_t index, size_t image) {
+    const cn_tensor *output = p->outputs[index];
+    if (!output)
+        return NULL;
+    float *first = p->another ? p->another : (float *)output->data + p->first * image_size(output);
+    return first + (int64_t)image * image_size(output);
+}
+
 /* Pixel x of a row that begins at `row`. */
-static float pixel(const pass *p, size_t channel, size_t row, size_t x, size_t width) {
-    int from = (int)(p->variant.mirror ? width - 1 - x : x) - p->variant.right;
-    size_t at = row + (size_t)cn__reflected(from, (int)width);
-    return p->floats ? p->floats[at] : p->predictor->levels[channel * CN__LEVELS + p->bytes[at]];
+static float pixel(const pass *p, const pixels *from, size_t channel, size_t row, size_t x, size_t width) {
+    int column = (int)(p->variant.mirror ? width - 1 - x : x) - p->variant.right;
+    size_t at = row + (size_t)cn__reflected(column, (int)width);
+    return from->floats ? from->floats[at] : from->levels[channel * CN__LEVELS + from->bytes[at]];
 }
 
 /* Where row y of a plane of the variant begins, whose own begins at `plane`. */
@@ -37,7 +74,7 @@ static size_t row_start(const pass *p, size_t plane, size_t y, size_t height, si
     return plane + (size_t)cn__reflected((int)y - p->variant.down, (int)height) * width;
 }
 
-static void fill_plane(const pass *p, size_t block, size_t channel, const cn__fmap *map) {
+static void fill_plane(const pass *p, const pixels *from, size_t block, size_t channel, const cn__fmap *map) {
     size_t channels = (size_t)map->shape.channels, height = (size_t)map->shape.height;
     size_t width = (size_t)map->shape.width;
     cn__plane plane = cn__fmap_plane(map, 0, channel);
@@ -48,26 +85,29 @@ static void fill_plane(const pass *p, size_t block, size_t channel, const cn__fm
             size_t row = row_start(p, first, y, height, width);
             float *to = plane.data + y * plane.row + lane;
             for (size_t x = 0; x < width; x++)
-                to[x * CN__LANES] = spare ? 0.0f : pixel(p, channel, row, x, width);
+                to[x * CN__LANES] = spare ? 0.0f : pixel(p, from, channel, row, x, width);
         }
     }
 }
 
-static void fill_block(void *argument, size_t block, const cn__fmap *input) {
+static void fill_block(void *argument, size_t block, int32_t index, const cn__fmap *input) {
+    pixels from = pixels_of(argument, index);
     for (size_t channel = 0; channel < (size_t)input->shape.channels; channel++)
-        fill_plane(argument, block, channel, input);
+        fill_plane(argument, &from, block, channel, input);
 }
 
-static void take_block(void *argument, size_t block, const cn__fmap *output) {
+static void take_block(void *argument, size_t block, int32_t index, const cn__fmap *output) {
     const pass *p = argument;
     int32_t left = p->images - (int32_t)block * CN__LANES;
-    cn__fmap_unpack(output, p->output + (int64_t)block * CN__LANES * p->output_size,
-                    left < CN__LANES ? left : CN__LANES);
+    float *to = output_of(p, index, block * CN__LANES);
+    if (to)
+        cn__fmap_unpack(output, to, left < CN__LANES ? left : CN__LANES);
 }
 
 /* The same for one image with channels in the lanes. */
-static void fill_single(void *argument, size_t image, const cn__fmap *input) {
+static void fill_single(void *argument, size_t image, int32_t index, const cn__fmap *input) {
     const pass *p = argument;
+    pixels from = pixels_of(p, index);
     size_t channels = (size_t)input->lane_channels, width = (size_t)input->shape.width;
     size_t height = (size_t)input->shape.height, first = image * channels * height * width;
     for (size_t channel = 0; channel < channels; channel++, first += height * width)
@@ -75,13 +115,14 @@ static void fill_single(void *argument, size_t image, const cn__fmap *input) {
             size_t row = row_start(p, first, y, height, width);
             float *to = cn__nchw16c_row(input, channel, y);
             for (size_t x = 0; x < width; x++)
-                to[x * CN__LANES] = pixel(p, channel, row, x, width);
+                to[x * CN__LANES] = pixel(p, &from, channel, row, x, width);
         }
 }
 
-static void take_single(void *argument, size_t image, const cn__fmap *output) {
-    const pass *p = argument;
-    cn__nchw16c_unpack(output, p->output + (int64_t)image * p->output_size);
+static void take_single(void *argument, size_t image, int32_t index, const cn__fmap *output) {
+    float *to = output_of(argument, index, image);
+    if (to)
+        cn__nchw16c_unpack(output, to);
 }
 
 /* ---- the handle ---- */
@@ -99,9 +140,9 @@ static cn_status make_levels(cn_predictor *p) {
 
 /* What it takes to run several variants of an image. */
 static cn_status make_variants(cn_predictor *p, cn__variants variants) {
-    cn__shape output = cn__model_shape(p->model, (int32_t)p->model->node_count - 1);
+    cn__shape output = cn__model_shape(p->model, cn__model_output_node(p->model, 0));
     p->variants = variants;
-    CN__TRY(cn__variants_check("cn_predictor_options", &variants, p->model->input, output));
+    CN__TRY(cn__variants_check("cn_predictor_options", &variants, p->model, p->model->input, output));
     if (cn__variant_count(&variants) == 1)
         return CN_OK;
     p->probabilities = cn__loss_reads(p->model, 0)->layer->type->kind == CN__KIND_SOFTMAX;
@@ -109,24 +150,58 @@ static cn_status make_variants(cn_predictor *p, cn__variants variants) {
     return p->another ? CN_OK : cn__no_memory("a predictor");
 }
 
-/* The parameters are copied, by the plans for few images in packed form only. */
-static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
-    int32_t max_batch_size = options->max_batch_size;
-    p->images = max_batch_size;
-    p->limit = cn__small_batch_limit(p->model);
+static void release_sized(cn_context *ctx, void *made) {
+    sized *s = made;
+    cn__inference_free(s->batch);
+    cn__inference_free(s->small_batch);
+    cn__free(ctx, s);
+}
+
+/* Nothing so far, for the size that is asked for. */
+static cn_status add_size(cn_predictor *p, sized **made) {
+    *made = cn__alloc(p->ctx, 1, sizeof **made);
+    if (!*made)
+        return cn__no_memory("a predictor");
+    cn__size_cache_keep(&p->sizes, *made);
+    return CN_OK;
+}
+
+/* Images that go singly at a time, at most. */
+static int32_t few(const cn_predictor *p) {
+    return p->images < p->limit ? p->images : p->limit;
+}
+
+static bool goes_singly(const cn_predictor *p, int64_t images) {
+    return images <= p->limit;
+}
+
+/* Of the model's own size: with a copy of the parameters, for few images in packed form only. */
+static cn_status make_own(cn_predictor *p) {
+    sized *made;
+    for (int32_t i = 0; i < cn__model_input_count(p->model); i++)
+        cn__size_cache_asked(&p->sizes)[i] = cn__model_shape(p->model, cn__model_input_node(p->model, i));
+    CN__TRY(add_size(p, &made));
+    p->own = made;
     if (p->limit > 0) {
-        cn__inference_options few = {.images = max_batch_size < p->limit ? max_batch_size : p->limit,
-                                     .small_batch = true};
-        CN__TRY(cn__inference_new(p->model, &few, &p->small_batch));
-        cn__inference_prepare(p->small_batch);
+        CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = few(p), .small_batch = true},
+                                  &made->small_batch));
+        cn__inference_prepare(made->small_batch);
     }
-    if (max_batch_size > p->limit) {
-        if (!cn__model_joins_images(p->model))
-            p->images = (int32_t)cn__whole_lines((size_t)max_batch_size); /* whole blocks */
-        cn__inference_options many = {.images = p->images, .copy_tensors = true};
-        CN__TRY(cn__inference_new(p->model, &many, &p->batch));
-        cn__inference_prepare(p->batch);
+    if (!goes_singly(p, p->images)) {
+        CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = p->images, .copy_tensors = true},
+                                  &made->batch));
+        cn__inference_prepare(made->batch);
     }
+    return CN_OK;
+}
+
+static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
+    p->images = options->max_batch_size;
+    p->limit = cn__small_batch_limit(p->model);
+    if (!goes_singly(p, p->images) && !cn__model_joins_images(p->model))
+        p->images = (int32_t)cn__whole_lines((size_t)p->images); /* whole blocks */
+    CN__TRY(cn__size_cache_init(&p->sizes, p->model, release_sized));
+    CN__TRY(make_own(p));
     CN__TRY(make_variants(p, (cn__variants){options->flip != 0, options->shift}));
     return make_levels(p);
 }
@@ -159,8 +234,7 @@ void cn_predictor_free(cn_predictor *predictor) {
     if (!predictor)
         return;
     cn_context *ctx = predictor->ctx;
-    cn__inference_free(predictor->batch);
-    cn__inference_free(predictor->small_batch);
+    cn__size_cache_drop(&predictor->sizes);
     cn__free(ctx, predictor->levels);
     cn__free(ctx, predictor->another);
     cn__free(ctx, predictor);
@@ -169,41 +243,94 @@ void cn_predictor_free(cn_predictor *predictor) {
 /* ---- running ---- */
 
 static cn_status run_pass(pass *p) {
-    const cn_predictor *predictor = p->predictor;
-    if (p->images <= predictor->limit)
-        return cn__inference_run(predictor->small_batch, p->images, &(cn__blocks){fill_single, take_single, p});
-    return cn__inference_run(predictor->batch, p->images, &(cn__blocks){fill_block, take_block, p});
+    if (goes_singly(p->predictor, p->images))
+        return cn__inference_run(p->inference, p->images, &(cn__blocks){fill_single, take_single, p});
+    return cn__inference_run(p->inference, p->images, &(cn__blocks){fill_block, take_block, p});
 }
 
 /* A further variant of the same images, joined with the outputs of those before. */
 static cn_status run_variant(pass p, int variant) {
-    float *output = p.output;
+    int64_t size = image_size(p.outputs[0]);
+    float *output = output_of(&p, 0, 0), *another = p.predictor->another;
     p.variant = cn__variant_at(&p.predictor->variants, variant);
-    p.output = p.predictor->another;
+    p.another = another;
     CN__TRY(run_pass(&p));
-    for (int64_t n = 0; n < p.images; n++) {
-        cn__row ours = {output + n * p.output_size, 1, p.output_size};
-        cn__row theirs = {p.output + n * p.output_size, 1, p.output_size};
-        cn__row_join(ours, variant, theirs, p.predictor->probabilities);
-    }
+    for (int64_t n = 0; n < p.images; n++)
+        cn__row_join((cn__row){output + n * size, 1, size}, variant, (cn__row){another + n * size, 1, size},
+                     p.predictor->probabilities);
     return CN_OK;
 }
 
-/* Images first … first + images - 1. */
-static cn_status run_piece(const cn_predictor *predictor, const cn_tensor *input, cn_tensor *output, int64_t first,
-                           int32_t images) {
-    int64_t in_size = input->count / input->shape[0], out_size = output->count / output->shape[0];
-    pass p = {.predictor = predictor,
-              .images = images,
-              .output = (float *)output->data + first * out_size,
-              .output_size = out_size};
-    if (input->dtype == CN_DTYPE_FLOAT32)
-        p.floats = (const float *)input->data + first * in_size;
-    else
-        p.bytes = (const uint8_t *)input->data + first * in_size;
-    CN__TRY(run_pass(&p));
-    for (int variant = 1; variant < cn__variant_count(&predictor->variants); variant++)
-        CN__TRY(run_variant(p, variant));
+/* Leaves their size as the one that is asked for. */
+static cn_status check_inputs(const cn_predictor *predictor, int64_t images, const cn_tensor *const *inputs) {
+    const cn_model *model = predictor->model;
+    bool bytes = inputs[0] && inputs[0]->dtype == CN_DTYPE_UINT8;
+    for (int32_t i = 0; i < cn__model_input_count(model); i++)
+        CN__TRY(cn__model_expect_input(model, i, inputs[i], "cn_predictor_run: input",
+                                       i == 0 && bytes ? CN_DTYPE_UINT8 : CN_DTYPE_FLOAT32, images,
+                                       &cn__size_cache_asked(&predictor->sizes)[i]));
+    if (images < 1)
+        return cn__error(CN_ERR_SHAPE, "cn_predictor_run: input has no images");
+    if (bytes && !predictor->levels)
+        return cn__error(CN_ERR_STATE, "cn_predictor_run: input is uint8, and the model does not know how to normalise "
+                                       "it (cn_model_set_normalization)");
+    return CN_OK;
+}
+
+static cn_status check_outputs(const cn_predictor *predictor, const cn__inference *inference, int64_t images,
+                               cn_tensor *const *outputs) {
+    for (int32_t i = 0; i < cn__model_output_count(predictor->model); i++)
+        if (outputs[i]) {
+            CN__TRY(cn__model_expect_output(predictor->model, i, cn__inference_output_shape(inference, i), outputs[i],
+                                            "cn_predictor_run: output", images));
+            CN__TRY(cn__tensor_writable(outputs[i], "cn_predictor_run: output"));
+        }
+    return cn__variants_check("cn_predictor_run", &predictor->variants, predictor->model,
+                              cn__size_cache_asked(&predictor->sizes)[0], cn__inference_output_shape(inference, 0));
+}
+
+/* What runs so many images of the size that is asked for. */
+static cn_status find_inference(cn_predictor *p, int64_t images, const cn__inference **found) {
+    bool singly = goes_singly(p, images);
+    sized *s = cn__size_cache_find(&p->sizes);
+    if (!s)
+        CN__TRY(add_size(p, &s));
+    cn__inference **wanted = singly ? &s->small_batch : &s->batch;
+    cn__inference_options options = {.images = singly ? few(p) : p->images,
+                                     .inputs = cn__size_cache_asked(&p->sizes),
+                                     .share = singly ? p->own->small_batch : NULL,
+                                     .tensors = singly ? NULL : p->own->batch,
+                                     .small_batch = singly};
+    if (!*wanted) {
+        cn_status status = cn__inference_new(p->model, &options, wanted);
+        if (status != CN_OK)
+            return cn__error(status, "cn_predictor_run: %s", cn_last_error());
+        if (!singly)
+            cn__inference_prepare(*wanted);
+    }
+    *found = *wanted;
+    return CN_OK;
+}
+
+cn_status cn_predictor_run_all(cn_predictor *predictor, int64_t input_count, const cn_tensor *const *inputs,
+                               int64_t output_count, cn_tensor *const *outputs) {
+    CN__REQUIRE(predictor);
+    CN__REQUIRE(inputs);
+    CN__REQUIRE(outputs);
+    CN__TRY(cn__model_expect_counts(predictor->model, "cn_predictor_run", input_count, output_count));
+    int64_t images = cn_tensor_shape(inputs[0], 0);
+    CN__TRY(check_inputs(predictor, images, inputs));
+    for (int64_t first = 0; first < images; first += predictor->images) {
+        int64_t left = images - first;
+        pass p = {.predictor = predictor, .inputs = inputs, .outputs = outputs, .first = first};
+        p.images = left < predictor->images ? (int32_t)left : predictor->images;
+        CN__TRY(find_inference(predictor, p.images, &p.inference));
+        if (first == 0)
+            CN__TRY(check_outputs(predictor, p.inference, images, outputs));
+        CN__TRY(run_pass(&p));
+        for (int variant = 1; variant < cn__variant_count(&predictor->variants); variant++)
+            CN__TRY(run_variant(p, variant));
+    }
     return CN_OK;
 }
 
@@ -211,21 +338,5 @@ cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_t
     CN__REQUIRE(predictor);
     CN__REQUIRE(input);
     CN__REQUIRE(output);
-    const cn_model *model = predictor->model;
-    int64_t images = cn_tensor_shape(input, 0);
-    cn_dtype dtype = input->dtype == CN_DTYPE_UINT8 ? CN_DTYPE_UINT8 : CN_DTYPE_FLOAT32;
-    CN__TRY(cn__model_expect_input(model, input, "cn_predictor_run: input", dtype, images));
-    CN__TRY(cn__model_expect_output(model, output, "cn_predictor_run: output", images));
-    CN__TRY(cn__tensor_writable(output, "cn_predictor_run: output"));
-    if (images < 1)
-        return cn__error(CN_ERR_SHAPE, "cn_predictor_run: input has no images");
-    if (dtype == CN_DTYPE_UINT8 && !predictor->levels)
-        return cn__error(CN_ERR_STATE, "cn_predictor_run: input is uint8, and the model does not know how to normalise "
-                                       "it (cn_model_set_normalization)");
-    for (int64_t first = 0; first < images; first += predictor->images) {
-        int64_t left = images - first;
-        int32_t count = left < predictor->images ? (int32_t)left : predictor->images;
-        CN__TRY(run_piece(predictor, input, output, first, count));
-    }
-    return CN_OK;
+    return cn_predictor_run_all(predictor, 1, &input, 1, &output);
 }

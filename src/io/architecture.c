@@ -2,9 +2,9 @@
  *
  *   {"input": [3, 32, 32],
  *    "layers": [{"name": "conv", "type": "Conv2d", "inputs": ["input"], "options": {"in_channels": 3, …}}, …],
- *    "normalization": {"mean": […], "std": […]}, "classes": ["airplane", …]}
+ *    "outputs": ["conv", …], "normalization": {"mean": […], "std": […]}, "classes": ["airplane", …]}
  *
- * The last two are there if the model knows them. Readers pass over members they do not know, but not over a layer's
+ * The last two are there if the model knows them; outputs, if these are not the last layer alone. Readers pass over members they do not know, but not over a layer's
  * options: these would change what it computes. */
 #include "io/io.h"
 
@@ -59,6 +59,20 @@ static void append_numbers(cn__text *json, const char *name, const float *values
     cn__text_append(json, "]");
 }
 
+static bool append_outputs(cn__text *json, const cn_model *model) {
+    int32_t count = cn__model_output_count(model);
+    bool good = true;
+    if (count == 1 && cn__model_output_node(model, 0) == (int32_t)model->node_count - 1)
+        return true;
+    cn__text_append(json, ",\"outputs\":[");
+    for (int32_t i = 0; i < count; i++) {
+        cn__text_append(json, i ? "," : "");
+        good = cn__json_append_string(json, cn_model_output_name(model, i)) && good;
+    }
+    cn__text_append(json, "]");
+    return good;
+}
+
 static bool append_classes(cn__text *json, const cn_model *model) {
     bool good = true;
     cn__text_append(json, ",\"classes\":[");
@@ -79,6 +93,7 @@ static bool append_model(cn__text *json, const cn_model *model) {
         good = append_layer(json, model, &model->nodes[i]) && good;
     }
     cn__text_append(json, "]");
+    good = append_outputs(json, model) && good;
     if (model->mean) {
         cn__text_append(json, ",\"normalization\":{");
         append_numbers(json, "mean", model->mean, model->input.channels);
@@ -210,9 +225,17 @@ static cn_status read_texts(cn_context *ctx, const cn__json *json, const char *w
     return CN_OK;
 }
 
+/* An Input has none. */
 static cn_status read_inputs(cn_context *ctx, const cn__json *layer, const char *name, const char ***inputs,
                              int *count) {
     char what[256];
+    const char *type = cn__json_string(cn__json_get(layer, "type"));
+    *inputs = NULL;
+    *count = 0;
+    if (type && strcmp(type, cn__input_type.name) == 0)
+        return cn__json_first(cn__json_get(layer, "inputs"))
+                   ? cn__error(CN_ERR_FORMAT, "layer '%.200s' is an input, but reads others", name)
+                   : CN_OK;
     snprintf(what, sizeof what, "the inputs of layer '%.200s'", name);
     return read_texts(ctx, cn__json_get(layer, "inputs"), what, MAX_INPUTS, inputs, count);
 }
@@ -261,12 +284,22 @@ static cn_status read_normalization(cn_model *model, const cn__json *json) {
 static cn_status read_classes(cn_model *model, const cn__json *json) {
     const char **names;
     int count;
-    int outputs = model->nodes[model->node_count - 1].shape.channels;
+    int outputs = cn__model_shape(model, cn__model_output_node(model, 0)).channels;
     cn_status status = read_texts(model->ctx, json, "its classes", INT32_MAX, &names, &count);
     if (status == CN_OK && count != outputs)
         status = cn__error(CN_ERR_FORMAT, "it has %d class names for %d outputs", count, outputs);
     if (status == CN_OK)
         status = cn_model_set_class_names(model, count, names);
+    cn__free(model->ctx, (void *)names);
+    return status;
+}
+
+static cn_status read_outputs(cn_model *model, const cn__json *json) {
+    const char **names;
+    int count;
+    cn_status status = read_texts(model->ctx, json, "its outputs", MAX_LAYERS, &names, &count);
+    if (status == CN_OK)
+        status = cn_model_set_outputs(model, count, names);
     cn__free(model->ctx, (void *)names);
     return status;
 }
@@ -291,11 +324,14 @@ static bool read_sides(const cn__json *json, int32_t sides[3]) {
 
 static cn_status read_model(cn_context *ctx, const cn__json *json, cn_model **model) {
     const cn__json *normalization = cn__json_get(json, "normalization"), *classes = cn__json_get(json, "classes");
+    const cn__json *outputs = cn__json_get(json, "outputs");
     int32_t sides[3];
     if (!read_sides(cn__json_get(json, "input"), sides))
         return bad("its input is not three numbers");
     CN__TRY(cn_model_new(ctx, sides[0], sides[1], sides[2], model));
     CN__TRY(read_layers(*model, cn__json_get(json, "layers")));
+    if (outputs)
+        CN__TRY(read_outputs(*model, outputs));
     if (normalization)
         CN__TRY(read_normalization(*model, normalization));
     return classes ? read_classes(*model, classes) : CN_OK;

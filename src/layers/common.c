@@ -80,8 +80,8 @@ void cn__pointwise_fill(cn__pointwise_args *args, const cn__op *op, const cn__pa
     if (args->threshold > 65535)
         args->threshold = 65535; /* the largest multiple below 1 */
     args->keep = 65536.0f / (65536.0f - (float)args->threshold);
-    args->counter1 = post->dropout_id << 16 | (uint32_t)channel;
+    args->counter1 = post->dropout_id << 16 | (uint32_t)channel % 65536;
     args->counter3 = pass->step;
     args->image = pass->image + block * CN__LANES;
-    args->key = pass->seed ^ (uint64_t)CN__STREAM_DROPOUT << 56;
+    args->key = pass->seed ^ (uint64_t)CN__STREAM_DROPOUT << 56 ^ (uint64_t)(channel / 65536) << 40;
 }

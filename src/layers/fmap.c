@@ -14,12 +14,15 @@ void cn__fmap_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t
     map->block = map->channel * (size_t)shape.channels;
 }
 
-/* Where size_t has 32 bits the strides of a map that is too large may have overflown. */
+/* The strides of a map that is too large may have overflown. */
 size_t cn__fmap_floats(const cn__fmap *map, int32_t blocks) {
     uint64_t columns = (uint64_t)map->shape.width + 2 * (uint64_t)map->pad[1];
-    uint64_t lines = ((uint64_t)map->shape.height + 2 * (uint64_t)map->pad[0]) * columns;
-    uint64_t floats = (lines | 1) * CN__LANES * (uint64_t)map->shape.channels * (uint64_t)blocks;
-    return floats < SIZE_MAX ? (size_t)floats : SIZE_MAX;
+    uint64_t lines = ((uint64_t)map->shape.height + 2 * (uint64_t)map->pad[0]) * columns; /* below 2^52 */
+    size_t floats;
+    bool beyond = (lines | 1) > SIZE_MAX / CN__LANES ||
+                  __builtin_mul_overflow((size_t)(lines | 1) * CN__LANES, (size_t)map->shape.channels, &floats) ||
+                  __builtin_mul_overflow(floats, (size_t)blocks, &floats);
+    return beyond ? SIZE_MAX : floats;
 }
 
 size_t cn__fmap_origin(const cn__fmap *map) {
@@ -105,4 +108,12 @@ void cn__fmap_unpack(const cn__fmap *map, float *images_nchw, int32_t images) {
                 for (int32_t x = 0; x < s.width; x++)
                     *images_nchw++ = plane[(size_t)y * map->row + (size_t)x * CN__LANES];
         }
+}
+
+void cn__fmap_zero(const cn__fmap *map, int32_t blocks) {
+    size_t row_bytes = (size_t)map->shape.width * CN__LANES * sizeof(float);
+    for (size_t b = 0; b < (size_t)blocks; b++)
+        for (size_t c = 0; c < (size_t)map->shape.channels; c++)
+            for (size_t y = 0; y < (size_t)map->shape.height; y++)
+                memset(cn__fmap_plane(map, b, c).data + y * map->row, 0, row_bytes);
 }

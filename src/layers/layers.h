@@ -50,6 +50,7 @@ static inline cn__fmap cn__fmap_block(const cn__fmap *map, size_t block) {
 /* Between [N, C, H, W] and lanes. Lanes beyond `images` in the last block become zero. Interior only. */
 void cn__fmap_pack(const cn__fmap *map, const float *images_nchw, int32_t images);
 void cn__fmap_unpack(const cn__fmap *map, float *images_nchw, int32_t images);
+void cn__fmap_zero(const cn__fmap *map, int32_t blocks); /* interior only */
 
 /* Maps of one image with channels in the lanes (small_batch/small_batch.c): shape.channels counts planes, each of 16
  * channels. `shape` here is the image's. */
@@ -216,6 +217,7 @@ typedef struct cn__window {
 /* Those that others ask about. */
 typedef enum cn__layer_kind {
     CN__KIND_OTHER,
+    CN__KIND_INPUT,
     CN__KIND_CONV2D,
     CN__KIND_LINEAR,
     CN__KIND_BATCH_NORM,
@@ -317,6 +319,11 @@ cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_type *type, cn_layer 
 cn_status cn__layer_finish(cn_layer *made, cn_layer **layer);
 /* A layer with the same hyper-parameters. */
 cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy);
+
+/* An input of a model (input.c). CN_ERR_ARGUMENT, CN_ERR_SHAPE: what no model takes; `function` for the message. */
+cn_status cn__input_check(const char *function, int channels, int height, int width);
+extern const cn__layer_type cn__input_type;
+cn_status cn__input_new(cn_context *ctx, int channels, int height, int width, cn_layer **layer);
 
 /* Whether a max pool's windows are 2×2 and tile images like `in` (pool2d.c). */
 bool cn__pool_halves(const cn_layer *pool, cn__shape in);

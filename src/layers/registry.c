@@ -5,6 +5,7 @@
 
 /* One line a layer; kernels/activations.def has more. */
 #define CN__LAYERS(X)                                                                                                  \
+    X(input)                                                                                                           \
     X(conv2d)                                                                                                          \
     X(linear)                                                                                                          \
     X(batch_norm)                                                                                                      \

@@ -145,6 +145,8 @@ cn_status cn__loss_check_target(const cn_loss_options *loss, const cn__target_sp
 static bool rearranges(const cn__node *node) {
     switch (node->layer->type->kind) {
     case CN__KIND_FLATTEN:
+    case CN__KIND_REARRANGE:
+    case CN__KIND_IDENTITY:
     case CN__KIND_DROPOUT:
     case CN__KIND_ADAPTIVE_AVG_POOL2D:
     case CN__KIND_AVG_POOL2D:

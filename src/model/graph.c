@@ -11,15 +11,7 @@ cn_status cn_model_new(cn_context *context, int channels, int height, int width,
     CN__REQUIRE(model);
     *model = NULL;
     CN__REQUIRE(context);
-    const int sides[3] = {channels, height, width};
-    static const char *const names[3] = {"channels", "height", "width"};
-    for (int i = 0; i < 3; i++)
-        if (sides[i] < 1 || sides[i] > CN__MAX_SIDE)
-            return cn__error(CN_ERR_ARGUMENT, "cn_model_new: %s is %d, wanted 1 to %d", names[i], sides[i],
-                             CN__MAX_SIDE);
-    if ((int64_t)channels * height * width > INT32_MAX)
-        return cn__error(CN_ERR_SHAPE, "cn_model_new: %d×%d×%d has more than %d values", channels, height, width,
-                         INT32_MAX);
+    CN__TRY(cn__input_check("cn_model_new", channels, height, width));
     cn_model *made = cn__alloc(context, 1, sizeof *made);
     if (!made)
         return cn__no_memory("a model");
@@ -53,6 +45,8 @@ void cn_model_free(cn_model *model) {
         cn__free(ctx, model->class_names[i]);
     cn__free(ctx, model->nodes);
     cn__free(ctx, model->by_name);
+    cn__free(ctx, model->inputs);
+    cn__free(ctx, model->outputs);
     cn__free(ctx, model->tensors);
     cn__free(ctx, model->parameters);
     cn__free(ctx, model->gradients);
@@ -113,23 +107,15 @@ static cn_status check_name(const cn_model *model, const char *name) {
     return CN_OK;
 }
 
-/* Shape of the layer's output, checked for size. */
 static cn_status infer(const cn_model *model, const cn_layer *layer, const char *name, int32_t count,
                        const int32_t *inputs, cn__shape *out) {
-    const cn__layer_type *type = layer->type;
-    if (count < type->min_inputs || count > type->max_inputs)
-        return cn__error(CN_ERR_ARGUMENT, "%s '%s' reads %d inputs, wanted %s%d", type->name, name, count,
-                         type->max_inputs > type->min_inputs ? "at least " : "", type->min_inputs);
-    cn__shape *in = cn__alloc(model->ctx, (size_t)count, sizeof *in);
+    cn__shape *in = cn__alloc(model->ctx, (size_t)count + 1, sizeof *in); /* an Input has none */
     if (!in)
         return cn__no_memory("a layer's shapes");
     for (int32_t i = 0; i < count; i++)
         in[i] = cn__model_shape(model, inputs[i]);
-    cn_status status = type->infer(layer, name, count, in, out);
+    cn_status status = cn__layer_infer(layer, name, count, in, out);
     cn__free(model->ctx, in);
-    if (status == CN_OK && (int64_t)out->channels * out->height * out->width > INT32_MAX)
-        status = cn__error(CN_ERR_SHAPE, "%s '%s': its output of %d×%d×%d has more than %d values", type->name, name,
-                           out->channels, out->height, out->width, INT32_MAX);
     return status;
 }
 
@@ -161,19 +147,24 @@ static cn_status add_node(cn_model *model, const char *name, cn_layer *layer, in
         cn__grow(model->ctx, (void **)&model->nodes, &model->node_capacity, model->node_count, sizeof *model->nodes));
     CN__TRY(cn__grow(model->ctx, (void **)&model->by_name, &model->by_name_capacity, model->node_count,
                      sizeof *model->by_name));
+    if (layer->type->kind == CN__KIND_INPUT)
+        CN__TRY(cn__grow(model->ctx, (void **)&model->inputs, &model->input_capacity, model->further_inputs,
+                         sizeof *model->inputs));
     cn__node *node = &model->nodes[model->node_count];
     *node = (cn__node){.input_count = count, .shape = shape};
     node->name = cn__strdup(model->ctx, name);
-    node->inputs = cn__alloc(model->ctx, (size_t)count, sizeof *inputs);
+    node->inputs = cn__alloc(model->ctx, (size_t)count + 1, sizeof *inputs);
     if (!node->name || !node->inputs) {
         node_free(model, node);
         return cn__no_memory("a layer's name");
     }
-    memcpy(node->inputs, inputs, (size_t)count * sizeof *inputs);
     node->layer = layer;
-    for (int32_t i = 0; i < count; i++)
-        if (inputs[i] >= 0)
-            model->nodes[inputs[i]].readers++;
+    for (int32_t i = 0; i < count; i++) {
+        node->inputs[i] = inputs[i];
+        *(inputs[i] < 0 ? &model->input_readers : &model->nodes[inputs[i]].readers) += 1;
+    }
+    if (cn__node_is_input(node))
+        model->inputs[model->further_inputs++] = (int32_t)model->node_count;
     enter_name(model, name);
     model->node_count++;
     return CN_OK;
@@ -203,7 +194,7 @@ cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format,
 
 static cn_status add_named(cn_model *model, const char *name, cn_layer *layer, int32_t count,
                            const char *const *inputs) {
-    int32_t *indices = cn__alloc(model->ctx, (size_t)count, sizeof *indices);
+    int32_t *indices = cn__alloc(model->ctx, (size_t)count + 1, sizeof *indices);
     if (!indices)
         return cn__no_memory("a layer's inputs");
     cn_status status = CN_OK;
@@ -221,13 +212,14 @@ static cn_status add_named(cn_model *model, const char *name, cn_layer *layer, i
 
 cn_status cn_model_add(cn_model *model, const char *name, cn_layer *layer, int input_count, const char *const *inputs) {
     cn_status status;
-    if (!model || !name || !layer || !inputs)
+    bool reads = !layer || layer->type->kind != CN__KIND_INPUT;
+    if (!model || !name || !layer || (reads && !inputs))
         status = cn__error(CN_ERR_ARGUMENT, "cn_model_add: %s is NULL",
                            !model   ? "model"
                            : !name  ? "name"
                            : !layer ? "layer"
                                     : "inputs");
-    else if (input_count < 1)
+    else if (reads && input_count < 1)
         status = cn__error(CN_ERR_ARGUMENT, "cn_model_add: layer '%s' has %d inputs", name, input_count);
     else
         status = add_named(model, name, layer, input_count, inputs);
@@ -240,12 +232,4 @@ void cn__shape_out(cn__shape shape, int64_t out[3]) {
     out[0] = shape.channels;
     out[1] = shape.height;
     out[2] = shape.width;
-}
-
-void cn_model_input_shape(const cn_model *model, int64_t shape[3]) {
-    cn__shape_out(model ? model->input : (cn__shape){0}, shape);
-}
-
-void cn_model_output_shape(const cn_model *model, int64_t shape[3]) {
-    cn__shape_out(model ? cn__model_shape(model, (int32_t)model->node_count - 1) : (cn__shape){0}, shape);
 }

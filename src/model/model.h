@@ -4,13 +4,15 @@
 
 #include "layers/layers.h"
 
-/* A layer in a model. Node i reads nodes before it; input -1 is the model's input. */
+/* A layer in a model. Node i reads nodes before it; -1 is the model's first input, layers of type Input are the others.
+ */
 typedef struct cn__node {
     char *name;
     cn_layer *layer;
     int32_t *inputs;
     int32_t input_count;
-    int32_t readers;                    /* nodes that read it */
+    int32_t readers;                    /* layers that read it */
+    bool output;                        /* one of cn_model.outputs */
     cn__shape shape;                    /* of its output */
     int32_t first_tensor, tensor_count; /* in cn_model.tensors, after cn_model_init */
 } cn__node;
@@ -32,6 +34,11 @@ struct cn_model {
     size_t node_count, node_capacity;
     int32_t *by_name; /* nodes in the order of their names */
     size_t by_name_capacity;
+    int32_t input_readers; /* layers that read the first input */
+    int32_t *inputs;       /* nodes of type Input, further_inputs of them */
+    size_t further_inputs, input_capacity;
+    int32_t *outputs; /* nodes, output_count of them; NULL: the last one */
+    int32_t output_count;
     bool initialized;
     uint64_t seed;
     cn__model_tensor *tensors;
@@ -55,6 +62,29 @@ int32_t cn__model_find(const cn_model *model, const char *name);
 const char *cn__model_name(const cn_model *model, int32_t node); /* "input" for -1 */
 void cn__shape_out(cn__shape shape, int64_t out[3]);             /* channels, height, width */
 cn__shape cn__model_shape(const cn_model *model, int32_t node);  /* of node's output; -1: the input */
+/* ---- inputs and outputs (inputs_outputs.c) ---- */
+
+static inline bool cn__node_is_input(const cn__node *node) {
+    return node->layer->type->kind == CN__KIND_INPUT;
+}
+
+int32_t cn__model_input_count(const cn_model *model);
+int32_t cn__model_input_node(const cn_model *model, int32_t index);
+int32_t cn__model_output_count(const cn_model *model);
+int32_t cn__model_output_node(const cn_model *model, int32_t index);
+bool cn__model_is_output(const cn_model *model, int32_t node);
+
+/* ---- sizes (shapes.c) ---- */
+
+bool cn__shape_equal(cn__shape a, cn__shape b);
+/* A layer's output, checked for size. CN_ERR_SHAPE, and CN_ERR_ARGUMENT if it does not read so many. */
+cn_status cn__layer_infer(const cn_layer *layer, const char *name, int32_t count, const cn__shape *in, cn__shape *out);
+/* Whether these are the sizes that the model was made for; NULL: yes. */
+bool cn__model_own_size(const cn_model *model, const cn__shape *inputs);
+/* Shapes of the first input and of all nodes, node_count + 1, for such inputs (NULL: the model's own). CN_ERR_SHAPE: a
+ * layer that does not read what it would be given. */
+cn_status cn__model_shapes(const cn_model *model, const cn__shape *inputs, cn__shape *shapes);
+
 /* CN_ERR_STATE unless cn_model_init has been called; `function` for the message. */
 cn_status cn__model_ready(const cn_model *model, const char *function);
 /* Appends layer after the last node under a printf-formatted name; takes the layer over. For zoo/. */
@@ -75,15 +105,6 @@ double cn__gradients_norm(cn_model *model, double *sums);
 /* Shortens those of that norm to `max_norm`; brings each to ±max_value. */
 void cn__gradients_clip_norm(cn_model *model, double norm, double max_norm);
 void cn__gradients_clip_value(cn_model *model, float max_value);
-static inline int32_t cn__model_output_count(const cn_model *model) {
-    (void)model;
-    return 1;
-}
-static inline int32_t cn__model_output_node(const cn_model *model, int32_t index) {
-    (void)index;
-    return (int32_t)model->node_count - 1;
-}
-
 /* ---- descriptions (receptive_field.c, summary.c) ---- */
 
 /* What a node sees of the image, by height and width. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_FLOATS (SIZE_MAX / 64) /* in parameters: packed for kernels they take up to 32 times as many */
+
 cn_status cn__model_ready(const cn_model *model, const char *function) {
     if (!model)
         return cn__error(CN_ERR_ARGUMENT, "%s: model is NULL", function);
@@ -27,10 +29,14 @@ static int node_specs(const cn__node *node, cn__tensor_spec *specs) {
 static cn_status check_readers(const cn_model *model) {
     if (model->node_count == 0)
         return cn__error(CN_ERR_STATE, "cn_model_init: the model has no layers");
-    for (size_t i = 0; i + 1 < model->node_count; i++)
-        if (model->nodes[i].readers == 0)
-            return cn__error(CN_ERR_STATE, "cn_model_init: nothing reads layer '%s', and it is not the last",
-                             model->nodes[i].name);
+    if (model->input_readers == 0)
+        return cn__error(CN_ERR_STATE, "cn_model_init: nothing reads 'input'");
+    for (int32_t i = 0; i < (int32_t)model->node_count; i++) {
+        const cn__node *node = &model->nodes[i];
+        if (node->readers == 0 && (cn__node_is_input(node) || !cn__model_is_output(model, i)))
+            return cn__error(CN_ERR_STATE, "cn_model_init: nothing reads layer '%s', and it is not an output",
+                             node->name);
+    }
     return CN_OK;
 }
 
@@ -109,8 +115,11 @@ static cn_status allocate_tensors(cn_model *model) {
     for (size_t i = 0; i < model->node_count; i++) {
         cn__tensor_spec specs[CN__MAX_TENSORS];
         int count = node_specs(&model->nodes[i], specs);
-        for (int t = 0; t < count; t++)
+        for (int t = 0; t < count; t++) {
             place(model, &specs[t], &need);
+            if (need.floats > MAX_FLOATS || need.buffers > MAX_FLOATS)
+                return cn__no_memory("the model's parameters");
+        }
     }
     /* One element more, so that no model asks for nothing. */
     model->tensors = cn__alloc(model->ctx, need.tensors + 1, sizeof *model->tensors);
@@ -132,7 +141,7 @@ static cn_status allocate_tensors(cn_model *model) {
 }
 
 static cn_status check_class_count(const cn_model *model, int64_t names, cn_status status, const char *function) {
-    int64_t outputs = model->nodes[model->node_count - 1].shape.channels;
+    int64_t outputs = cn__model_shape(model, cn__model_output_node(model, 0)).channels;
     if (names == outputs)
         return CN_OK;
     return cn__error(status, "%s: %lld class names for %lld outputs", function, (long long)names, (long long)outputs);

@@ -23,7 +23,7 @@ static int64_t count_parameters(const cn_layer *layer) {
 static void describe(const cn_model *model, const cn__node *node, const cn__receptive_field *field,
                      cn_layer_info *info) {
     const cn_layer *layer = node->layer;
-    cn__shape in = cn__model_shape(model, node->inputs[0]), out = node->shape;
+    cn__shape out = node->shape, in = cn__node_is_input(node) ? out : cn__model_shape(model, node->inputs[0]);
     info->name = node->name;
     info->type = layer->type->name;
     cn__shape_out(in, info->input);
@@ -71,6 +71,9 @@ static bool is_usual(const char *name, int64_t integer, double real) {
         int64_t value; /* ANY: whatever it is */
     } usual[] = {
 #define ANY INT64_MIN
+        {"channels", ANY},
+        {"height", ANY},
+        {"width", ANY},
         {"in_channels", ANY},
         {"out_channels", ANY},
         {"in_features", ANY},
@@ -158,11 +161,19 @@ static bool moves_by_kernel(const cn__receptive_field *field) {
 
 static void append_inputs(cn__text *cells, const cn_model *model, size_t index) {
     const cn__node *node = &model->nodes[index];
-    const char *join = node->inputs[0] == (int32_t)index - 1 ? " with " : " of ";
-    for (int32_t i = node->inputs[0] == (int32_t)index - 1; i < node->input_count; i++) {
+    bool reads_above = node->input_count > 0 && node->inputs[0] == (int32_t)index - 1;
+    const char *join = reads_above ? " with " : " of ";
+    for (int32_t i = reads_above; i < node->input_count; i++) {
         cn__text_append(cells, "%s%s", join, cn__model_name(model, node->inputs[i]));
         join = ", ";
     }
+}
+
+/* Where there are several outputs, which one this is. */
+static void append_output(cn__text *cells, const cn_model *model, size_t index) {
+    for (int32_t i = 0; i < cn__model_output_count(model) && cn__model_output_count(model) > 1; i++)
+        if (cn__model_output_node(model, i) == (int32_t)index)
+            cn__text_append(cells, ", output %d", (int)i);
 }
 
 static void append_words(cn__text *cells, const cn_model *model, size_t index, const cn__receptive_field *field) {
@@ -177,6 +188,7 @@ static void append_words(cn__text *cells, const cn_model *model, size_t index, c
             append_option(cells, layer, attr);
     }
     append_inputs(cells, model, index);
+    append_output(cells, model, index);
 }
 
 /* ---- the table ---- */

@@ -51,7 +51,7 @@ static void find_wanted(compiler *c) {
     c->wanted[0] = c->plan->options.input_gradient;
     for (size_t n = 0; n < model->node_count; n++) {
         const cn__node *node = &model->nodes[n];
-        bool wanted = false;
+        bool wanted = cn__node_is_input(node) && c->plan->options.input_gradient;
         for (int32_t i = 0; i < node->input_count; i++)
             wanted |= c->wanted[node->inputs[i] + 1];
         for (int32_t t = 0; t < node->tensor_count; t++)
@@ -79,8 +79,8 @@ static cn_status ask_requirements(compiler *c, cn__fused_op *fused) {
     if (!in)
         return cn__no_memory("a plan");
     for (int32_t i = 0; i < node->input_count; i++)
-        in[i] = cn__model_shape(plan->model, node->inputs[i]);
-    cn__sizes sizes = {node->input_count, in, node->shape, plan->max_blocks, fused->backward};
+        in[i] = cn__plan_shape(plan, node->inputs[i]);
+    cn__sizes sizes = {node->input_count, in, cn__plan_shape(plan, fused->head), plan->max_blocks, fused->backward};
     fused->impl->requirements(node->layer, &sizes, &fused->requirements);
     cn__free(plan->ctx, in);
     return CN_OK;
@@ -138,6 +138,20 @@ static void live_fused_op(compiler *c, const cn__fused_op *fused) {
     }
 }
 
+static void live_input(compiler *c, int32_t value) {
+    c->value_first[value] = 0;
+    extend(&c->value_last[value], loss_time(c->plan)); /* kept for looking for the first bad layer */
+    c->gradient_last[value] = end_time(c->plan);
+}
+
+/* The loss writes the gradient, and layers that read the output too add to it. */
+static void live_output(compiler *c, int32_t value) {
+    const cn__plan *plan = c->plan;
+    extend(&c->value_last[value], plan->options.training ? loss_time(plan) : end_time(plan));
+    c->gradient_first[value] = loss_time(plan);
+    extend(&c->gradient_last[value], loss_time(plan));
+}
+
 static void find_lifetimes(compiler *c) {
     const cn__plan *plan = c->plan;
     size_t values = plan->model->node_count + 1;
@@ -147,19 +161,17 @@ static void find_lifetimes(compiler *c) {
     }
     for (int32_t u = 0; u < plan->fused_op_count; u++)
         live_fused_op(c, &plan->fused_ops[u]);
-    c->value_first[0] = 0;
-    extend(&c->value_last[0], loss_time(plan)); /* kept for looking for the first bad layer */
-    c->gradient_last[0] = end_time(plan);
-    extend(&c->value_last[values - 1], plan->options.training ? loss_time(plan) : end_time(plan));
-    c->gradient_first[values - 1] = loss_time(plan);
-    extend(&c->gradient_last[values - 1], loss_time(plan));
+    for (int32_t i = 0; i < plan->input_count; i++)
+        live_input(c, plan->inputs[i]);
+    for (int32_t i = 0; i < plan->output_count; i++)
+        live_output(c, plan->outputs[i]);
 }
 
 /* ---- memory ---- */
 
 static void lay_out(const cn__plan *plan, cn__fmap *map, size_t value, int32_t pad_height, int32_t pad_width,
                     cn_padding_mode mode) {
-    cn__shape shape = cn__model_shape(plan->model, (int32_t)value - 1);
+    cn__shape shape = plan->shapes[value];
     if (plan->options.small_batch)
         cn__nchw16c_layout(map, shape, pad_height, pad_width, mode);
     else
@@ -177,7 +189,8 @@ static cn_status add_values(compiler *c) {
             continue;
         lay_out(plan, &plan->values[v], v, c->pad[v][0], c->pad[v][1], c->mode[v]);
         CN__TRY(add_map(c, &plan->values[v], c->value_first[v], c->value_last[v]));
-        if (!plan->options.training || (!c->wanted[v] && v < plan->model->node_count))
+        bool output = v > 0 && cn__model_is_output(plan->model, (int32_t)v - 1);
+        if (!plan->options.training || (!c->wanted[v] && !output))
             continue;
         lay_out(plan, &plan->gradients[v], v, 0, 0, CN_PADDING_ZEROS);
         CN__TRY(add_map(c, &plan->gradients[v], c->gradient_first[v], c->gradient_last[v]));
@@ -216,7 +229,7 @@ static cn_status add_moments(compiler *c, cn__fused_op *fused) {
     cn__fused_op *norm = norm_behind(c->plan, fused);
     if (!norm)
         return CN_OK;
-    size_t floats = cn__moment_floats(head_node(c->plan, fused)->shape);
+    size_t floats = cn__moment_floats(cn__plan_shape(c->plan, fused->head));
     fused->op.norm = head_node(c->plan, norm)->layer;
     return cn__arena_add(&c->blocks, floats, forward_time(c->plan, fused), forward_time(c->plan, norm),
                          &fused->op.moments, 0);
@@ -265,9 +278,11 @@ static void spread_blocks(cn__plan *plan) {
 
 /* ---- binding ---- */
 
-/* Backward, each reader of a value writes its share; all but the first to run add to it. */
+/* Backward, each reader of a value writes its share, of an output the loss first; all but the first to run add to it. */
 static void choose_writers(compiler *c) {
     cn__plan *plan = c->plan;
+    for (int32_t i = 0; i < plan->output_count; i++)
+        c->written[plan->outputs[i]] = true;
     for (int32_t u = plan->fused_op_count - 1; u >= 0; u--) {
         cn__fused_op *fused = &plan->fused_ops[u];
         const cn__node *node = head_node(plan, fused);
@@ -349,8 +364,25 @@ static void free_fused_op(cn__plan *plan, cn__fused_op *fused) {
 
 /* ---- the story ---- */
 
+static cn_status find_ends(cn__plan *plan) {
+    plan->input_count = cn__model_input_count(plan->model);
+    plan->output_count = cn__model_output_count(plan->model);
+    plan->inputs = cn__alloc(plan->ctx, (size_t)plan->input_count, sizeof *plan->inputs);
+    plan->outputs = cn__alloc(plan->ctx, (size_t)plan->output_count, sizeof *plan->outputs);
+    if (!plan->inputs || !plan->outputs)
+        return cn__no_memory("a plan");
+    for (int32_t i = 0; i < plan->input_count; i++)
+        plan->inputs[i] = cn__model_input_node(plan->model, i) + 1;
+    for (int32_t i = 0; i < plan->output_count; i++)
+        plan->outputs[i] = cn__model_output_node(plan->model, i) + 1;
+    return CN_OK;
+}
+
 static cn_status compile(compiler *c) {
     cn__plan *plan = c->plan;
+    CN__TRY(cn__model_shapes(plan->model, plan->options.inputs, plan->shapes));
+    plan->options.inputs = NULL; /* the caller's */
+    CN__TRY(find_ends(plan));
     CN__TRY(cn__fusion_find(plan));
     find_wanted(c);
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
@@ -395,7 +427,7 @@ static cn_status compile_with_tables(cn__plan *plan) {
 
 bool cn__plan_serves_small_batches(const cn_model *model) {
     for (size_t n = 0; n < model->node_count; n++)
-        if (!cn__layer_small_batch(model->nodes[n].layer))
+        if (!cn__node_is_input(&model->nodes[n]) && !cn__layer_small_batch(model->nodes[n].layer))
             return false;
     return true;
 }
@@ -413,7 +445,9 @@ cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, c
     made->max_blocks = (options->images - 1) / CN__LANES + 1;
     made->values = cn__alloc(ctx, values, sizeof *made->values);
     made->gradients = cn__alloc(ctx, values, sizeof *made->gradients);
-    cn_status status = made->values && made->gradients ? compile_with_tables(made) : cn__no_memory("a plan");
+    made->shapes = cn__alloc(ctx, values, sizeof *made->shapes);
+    cn_status status =
+        made->values && made->gradients && made->shapes ? compile_with_tables(made) : cn__no_memory("a plan");
     if (status != CN_OK) {
         cn__plan_free(made);
         made = NULL;
@@ -430,6 +464,9 @@ void cn__plan_free(cn__plan *plan) {
     cn__free(plan->ctx, plan->fused_ops);
     cn__free(plan->ctx, plan->values);
     cn__free(plan->ctx, plan->gradients);
+    cn__free(plan->ctx, plan->shapes);
+    cn__free(plan->ctx, plan->inputs);
+    cn__free(plan->ctx, plan->outputs);
     cn__free(plan->ctx, plan->tensors);
     cn__free(plan->ctx, plan->copies);
     cn__instructions_drop(plan);

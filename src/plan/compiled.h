@@ -1,7 +1,8 @@
 /* compiled.h: the inside of a plan, shared by compile.c (makes one), fusion.c (finds what is computed together),
  * arena.c (places memory), execute.c (shares instructions out between threads) and plan_passes.c (runs passes).
  *
- * Values are numbered from 0, the model's input; value n + 1 is the output of node n. Time runs 0 (input written),
+ * Values are numbered from 0, the model's first input; value n + 1 is the output of node n, which for a node of type
+ * Input the caller writes. Time runs 0 (inputs written),
  * 1 … U (fused ops forward), U + 1 (loss), U + 2 … 2U + 1 (fused ops backward, last first).
  */
 #ifndef CN_COMPILED_H
@@ -34,7 +35,7 @@ typedef struct cn__instruction {
     const cn__op *op;
     const cn__fmap *from, *to;
     const cn__kernels *kernels;
-    const cn__node *node; /* for whom; NULL: the model's input */
+    const cn__node *node; /* for whom; NULL: an input of the model */
     bool serial;          /* not worth sharing out between threads */
 } cn__instruction;
 
@@ -49,9 +50,12 @@ struct cn__plan {
     cn_context *ctx;
     cn__plan_options options;
     int32_t max_blocks;
+    cn__shape *shapes; /* by value */
     cn__fused_op *fused_ops;
     int32_t fused_op_count;
     cn__fmap *values, *gradients; /* by value; data NULL: fused away or not wanted */
+    int32_t *inputs, *outputs;    /* values */
+    int32_t input_count, output_count;
     void **tensors; /* by place in the model: what the layers read, the model's own memory or a part of `copies` */
     char *copies;   /* NULL: none */
     cn__instructions prepare, forward, backward;
@@ -62,6 +66,11 @@ struct cn__plan {
     float *scratch; /* of each thread */
     size_t block_floats, shared_floats, scratch_floats;
 };
+
+/* Of a node's output. */
+static inline cn__shape cn__plan_shape(const cn__plan *plan, int32_t node) {
+    return plan->shapes[node + 1];
+}
 
 /* ---- fusion.c ---- */
 

@@ -179,9 +179,10 @@ void cn__instructions_run(const cn__plan *plan, const cn__instructions *instruct
 static bool brief_pass(const cn__plan *plan) {
     int64_t products = 0;
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
-        const cn__node *node = &plan->model->nodes[plan->fused_ops[u].head];
-        cn__shape in = cn__model_shape(plan->model, node->inputs[0]);
-        int64_t more = cn__impl_multiply_adds(plan->fused_ops[u].impl, node->layer, in, node->shape);
+        int32_t head = plan->fused_ops[u].head;
+        const cn__node *node = &plan->model->nodes[head];
+        int64_t more = cn__impl_multiply_adds(plan->fused_ops[u].impl, node->layer,
+                                              cn__plan_shape(plan, node->inputs[0]), cn__plan_shape(plan, head));
         products = cn__add_capped(products, more);
     }
     return plan->options.small_batch && products < MIN_PRODUCTS;
@@ -234,13 +235,15 @@ static cn_status add_forward(cn__plan *plan, cn__fused_op *fused) {
 }
 
 cn_status cn__instructions_make(cn__plan *plan) {
-    const cn__fmap *input = &plan->values[0];
     plan->serial = brief_pass(plan);
     plan->prepare.pass = CN_PASS_PREPARE;
     plan->forward.pass = CN_PASS_FORWARD;
     plan->backward.pass = CN_PASS_BACKWARD;
-    if (input->pad[0] > 0 || input->pad[1] > 0)
-        CN__TRY(add_border(plan, NULL, NULL, input));
+    for (int32_t i = 0; i < plan->input_count; i++) {
+        const cn__fmap *input = cn__plan_input(plan, i);
+        if (input->pad[0] > 0 || input->pad[1] > 0)
+            CN__TRY(add_border(plan, NULL, NULL, input));
+    }
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         if (plan->fused_ops[u].impl->prepare.run)
             CN__TRY(add_stage(plan, &plan->prepare, &plan->fused_ops[u], &plan->fused_ops[u].impl->prepare));

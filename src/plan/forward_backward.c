@@ -1,34 +1,87 @@
 /* forward_backward.c: forward and backward for a training loop of one's own. */
 #include "plan/plan.h"
-#include <string.h>
+#include <stdio.h>
 
-cn_status cn__model_expect_input(const cn_model *model, const cn_tensor *tensor, const char *what, cn_dtype dtype,
-                                 int64_t images) {
+#define TENSOR_NAME 256 /* bytes of a tensor's name in a message */
+
+/* Input or output `layer`, of `count`, as a message calls it. */
+static const char *tensor_name(char name[TENSOR_NAME], const char *what, int64_t count, const char *layer) {
+    snprintf(name, TENSOR_NAME, count > 1 ? "%s '%s'" : "%s", what, layer);
+    return name;
+}
+
+static cn_status expect(const cn_tensor *tensor, const char *name, cn_dtype dtype, int64_t images, cn__shape size) {
     int64_t shape[4] = {images, 0, 0, 0};
-    cn_model_input_shape(model, shape + 1);
-    return cn__tensor_expect(tensor, what, dtype, 4, shape);
+    cn__shape_out(size, shape + 1);
+    return cn__tensor_expect(tensor, name, dtype, 4, shape);
+}
+
+/* Whether these are images of a model's channels, and their size. */
+static bool read_size(const cn_tensor *tensor, cn_dtype dtype, int64_t images, int32_t channels, cn__shape *size) {
+    const int64_t *shape = tensor->shape;
+    if (tensor->dtype != dtype || tensor->dims != 4 || shape[0] != images || shape[1] != channels)
+        return false;
+    if (shape[2] < 1 || shape[2] > CN__MAX_SIDE || shape[3] < 1 || shape[3] > CN__MAX_SIDE ||
+        cn__too_large(channels, shape[2], shape[3]))
+        return false;
+    *size = (cn__shape){channels, (int32_t)shape[2], (int32_t)shape[3]};
+    return true;
+}
+
+cn_status cn__model_expect_input(const cn_model *model, int32_t index, const cn_tensor *tensor, const char *what,
+                                 cn_dtype dtype, int64_t images, cn__shape *size) {
+    char name[TENSOR_NAME];
+    tensor_name(name, what, cn_model_input_count(model), cn_model_input_name(model, index));
+    *size = cn__model_shape(model, cn__model_input_node(model, index));
+    if (!tensor)
+        return cn__error(CN_ERR_ARGUMENT, "%s is NULL", name);
+    return read_size(tensor, dtype, images, size->channels, size) ? CN_OK : expect(tensor, name, dtype, images, *size);
 }
 
 /* [N, K] where the output has one pixel, else [N, C, H, W]; that form is taken for one pixel too. */
-cn_status cn__model_expect_output(const cn_model *model, const cn_tensor *tensor, const char *what, int64_t images) {
-    int64_t shape[4] = {images, 0, 0, 0};
-    cn_model_output_shape(model, shape + 1);
-    bool flat = shape[2] == 1 && shape[3] == 1 && cn_tensor_dims(tensor) != 4;
-    return cn__tensor_expect(tensor, what, CN_DTYPE_FLOAT32, flat ? 2 : 4, shape);
+cn_status cn__model_expect_output(const cn_model *model, int32_t index, cn__shape size, const cn_tensor *tensor,
+                                  const char *what, int64_t images) {
+    char name[TENSOR_NAME];
+    tensor_name(name, what, cn_model_output_count(model), cn_model_output_name(model, index));
+    if (size.height == 1 && size.width == 1 && cn_tensor_dims(tensor) != 4)
+        return cn__tensor_expect(tensor, name, CN_DTYPE_FLOAT32, 2, (int64_t[]){images, size.channels});
+    return expect(tensor, name, CN_DTYPE_FLOAT32, images, size);
 }
 
-/* What a loop of one's own keeps between calls. */
-struct cn__session {
+cn_status cn__model_expect_counts(const cn_model *model, const char *function, int64_t inputs, int64_t outputs) {
+    int64_t has_inputs = cn_model_input_count(model), has_outputs = cn_model_output_count(model);
+    if (inputs == has_inputs && outputs == has_outputs)
+        return CN_OK;
+    return cn__error(CN_ERR_SHAPE,
+                     "%s: inputs: %lld, outputs: %lld, the model has %lld and %lld (%s_all takes several)", function,
+                     (long long)inputs, (long long)outputs, (long long)has_inputs, (long long)has_outputs, function);
+}
+
+/* ---- what a loop of one's own keeps between calls ---- */
+
+/* For images of one size. */
+typedef struct sized {
     cn__plan *plan;
-    int32_t images;    /* that the plan is for */
-    uint32_t *image;   /* 0 … images - 1: what dropout knows images by */
+    int32_t images; /* that the plan is for */
+} sized;
+
+struct cn__session {
+    cn__size_cache sizes;
+    uint32_t *image; /* 0 … images - 1: what dropout knows images by */
+    int32_t images;
     uint32_t passes;   /* training passes so far */
     bool can_backward; /* the last forward pass was a training one, and backward has not used it up */
-    cn__pass last;
+    cn__pass last;     /* such a pass, and its plan */
+    cn__plan *last_plan;
 };
 
+static void release_sized(cn_context *ctx, void *made) {
+    cn__plan_free(((sized *)made)->plan);
+    cn__free(ctx, made);
+}
+
 static void session_free(cn_model *model) {
-    cn__plan_free(model->session->plan);
+    cn__size_cache_drop(&model->session->sizes);
     cn__free(model->ctx, model->session->image);
     cn__free(model->ctx, model->session);
     model->session = NULL;
@@ -37,88 +90,188 @@ static void session_free(cn_model *model) {
 static cn_status ensure_session(cn_model *model) {
     if (model->session)
         return CN_OK;
-    model->session = cn__alloc(model->ctx, 1, sizeof *model->session);
+    cn__session *made = cn__alloc(model->ctx, 1, sizeof *made);
+    if (!made)
+        return cn__no_memory("a pass");
+    cn_status status = cn__size_cache_init(&made->sizes, model, release_sized);
+    if (status != CN_OK) {
+        cn__free(model->ctx, made);
+        return status;
+    }
+    model->session = made;
     model->session_free = session_free;
-    return model->session ? CN_OK : cn__no_memory("a pass");
+    return CN_OK;
 }
 
-/* A plan for at least `images` images. */
-static cn_status ensure_plan(cn_model *model, int32_t images) {
+static cn_status ensure_images(const cn_model *model, int32_t images) {
     cn__session *session = model->session;
-    if (session->plan && session->images >= images)
-        return CN_OK;
-    cn__plan_options options = {.images = images, .training = true, .input_gradient = true};
-    cn__plan *plan;
     size_t lanes = cn__whole_lines((size_t)images);
+    if (session->images >= images)
+        return CN_OK;
     uint32_t *image = cn__alloc(model->ctx, lanes, sizeof *image);
     if (!image)
         return cn__no_memory("a pass");
-    cn_status status = cn__plan_new(model, &options, &plan);
-    if (status != CN_OK) {
-        cn__free(model->ctx, image);
-        return status;
-    }
     for (size_t i = 0; i < lanes; i++)
         image[i] = (uint32_t)i;
-    cn__plan_free(session->plan);
     cn__free(model->ctx, session->image);
-    session->plan = plan;
     session->image = image;
+    session->last.image = image;
     session->images = images;
     return CN_OK;
+}
+
+/* A plan for at least `images` images of the size that is asked for. */
+static cn_status ensure_plan(cn_model *model, int32_t images, cn__plan **plan) {
+    cn__session *session = model->session;
+    sized *found = cn__size_cache_find(&session->sizes);
+    cn__plan_options options = {
+        .images = images, .training = true, .input_gradient = true, .inputs = cn__size_cache_asked(&session->sizes)};
+    *plan = found ? found->plan : NULL;
+    if (found && found->images >= images)
+        return CN_OK;
+    cn_status status = cn__plan_new(model, &options, plan);
+    if (status != CN_OK)
+        return cn__error(status, "cn_model_forward: %s", cn_last_error());
+    session->can_backward = false; /* the plan of the last pass goes, or may go */
+    if (found) {
+        cn__plan_free(found->plan);
+    } else if (!(found = cn__alloc(model->ctx, 1, sizeof *found))) {
+        cn__plan_free(*plan);
+        return cn__no_memory("a pass");
+    } else {
+        cn__size_cache_keep(&session->sizes, found);
+    }
+    *found = (sized){*plan, images};
+    return CN_OK;
+}
+
+/* ---- forward ---- */
+
+/* Leaves their size as the one that is asked for. */
+static cn_status check_inputs(const cn_model *model, int64_t images, const cn_tensor *const *inputs) {
+    cn__shape *asked = cn__size_cache_asked(&model->session->sizes);
+    for (int32_t i = 0; i < cn__model_input_count(model); i++)
+        CN__TRY(cn__model_expect_input(model, i, inputs[i], "cn_model_forward: input", CN_DTYPE_FLOAT32, images,
+                                       &asked[i]));
+    if (images < 1 || images > CN__MAX_BATCH)
+        return cn__error(CN_ERR_SHAPE, "cn_model_forward: %lld images, wanted 1 to %d", (long long)images,
+                         CN__MAX_BATCH);
+    return CN_OK;
+}
+
+static cn_status check_outputs(const cn_model *model, const cn__plan *plan, int64_t images, cn_tensor *const *outputs) {
+    for (int32_t i = 0; i < cn__model_output_count(model); i++)
+        if (outputs[i]) {
+            CN__TRY(cn__model_expect_output(model, i, cn__plan_output_shape(plan, i), outputs[i],
+                                            "cn_model_forward: output", images));
+            CN__TRY(cn__tensor_writable(outputs[i], "cn_model_forward: output"));
+        }
+    return CN_OK;
+}
+
+/* All that is passed in has been checked. */
+static cn_status forward(cn_model *model, cn__plan *plan, bool training, int32_t images, const cn_tensor *const *inputs,
+                         cn_tensor *const *outputs) {
+    cn__session *session = model->session;
+    cn__pass pass = {.images = images,
+                     .blocks = (images - 1) / CN__LANES + 1,
+                     .training = training,
+                     .seed = model->seed,
+                     .step = session->passes,
+                     .image = session->image};
+    session->can_backward = false;
+    for (int32_t i = 0; i < cn__model_input_count(model); i++)
+        cn__fmap_pack(cn__plan_input(plan, i), cn_tensor_data_const(inputs[i]), images);
+    cn__plan_prepare(plan);
+    CN__TRY(cn__plan_forward(plan, &pass));
+    for (int32_t i = 0; i < cn__model_output_count(model); i++)
+        if (outputs[i])
+            cn__fmap_unpack(cn__plan_output(plan, i), cn_tensor_data(outputs[i]), images);
+    if (training) {
+        session->can_backward = true;
+        session->last = pass;
+        session->last_plan = plan;
+        session->passes++;
+    }
+    return CN_OK;
+}
+
+cn_status cn_model_forward_all(cn_model *model, int training, int64_t input_count, const cn_tensor *const *inputs,
+                               int64_t output_count, cn_tensor *const *outputs) {
+    cn__plan *plan;
+    CN__TRY(cn__model_ready(model, "cn_model_forward"));
+    CN__REQUIRE(inputs);
+    CN__REQUIRE(outputs);
+    CN__TRY(cn__model_expect_counts(model, "cn_model_forward", input_count, output_count));
+    if (training != 0 && training != 1)
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_forward: training is %d, wanted 0 or 1", training);
+    int64_t images = cn_tensor_shape(inputs[0], 0);
+    CN__TRY(ensure_session(model));
+    CN__TRY(check_inputs(model, images, inputs));
+    CN__TRY(ensure_images(model, (int32_t)images));
+    CN__TRY(ensure_plan(model, (int32_t)images, &plan));
+    CN__TRY(check_outputs(model, plan, images, outputs));
+    return forward(model, plan, training == 1, (int32_t)images, inputs, outputs);
 }
 
 cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input, cn_tensor *output) {
     CN__TRY(cn__model_ready(model, "cn_model_forward"));
     CN__REQUIRE(input);
     CN__REQUIRE(output);
-    int64_t images = cn_tensor_shape(input, 0);
-    if (training != 0 && training != 1)
-        return cn__error(CN_ERR_ARGUMENT, "cn_model_forward: training is %d, wanted 0 or 1", training);
-    if (images < 1 || images > CN__MAX_BATCH)
-        return cn__error(CN_ERR_SHAPE, "cn_model_forward: %lld images, wanted 1 to %d", (long long)images,
-                         CN__MAX_BATCH);
-    CN__TRY(cn__model_expect_input(model, input, "cn_model_forward: input", CN_DTYPE_FLOAT32, images));
-    CN__TRY(cn__model_expect_output(model, output, "cn_model_forward: output", images));
-    CN__TRY(cn__tensor_writable(output, "cn_model_forward: output"));
-    CN__TRY(ensure_session(model));
-    CN__TRY(ensure_plan(model, (int32_t)images));
+    return cn_model_forward_all(model, training, 1, &input, 1, &output);
+}
+
+/* ---- backward ---- */
+
+/* Gradients of images are shaped as those of the last forward pass. */
+static cn_status expect_grad_input(const cn_model *model, int32_t index, cn_tensor *tensor, int64_t images) {
+    char name[TENSOR_NAME];
+    tensor_name(name, "cn_model_backward: grad_input", cn_model_input_count(model), cn_model_input_name(model, index));
+    CN__TRY(expect(tensor, name, CN_DTYPE_FLOAT32, images, cn__plan_input(model->session->last_plan, index)->shape));
+    return cn__tensor_writable(tensor, name);
+}
+
+static cn_status check_backward(const cn_model *model, int64_t images, const cn_tensor *const *grad_outputs,
+                                cn_tensor *const *grad_inputs) {
+    const cn__plan *plan = model->session->last_plan;
+    for (int32_t i = 0; i < cn__model_output_count(model); i++)
+        if (grad_outputs[i])
+            CN__TRY(cn__model_expect_output(model, i, cn__plan_output_shape(plan, i), grad_outputs[i],
+                                            "cn_model_backward: grad_output", images));
+    for (int32_t i = 0; grad_inputs && i < cn__model_input_count(model); i++)
+        if (grad_inputs[i])
+            CN__TRY(expect_grad_input(model, i, grad_inputs[i], images));
+    return CN_OK;
+}
+
+cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_tensor *const *grad_outputs,
+                                int64_t input_count, cn_tensor *const *grad_inputs) {
+    CN__TRY(cn__model_ready(model, "cn_model_backward"));
+    CN__REQUIRE(grad_outputs);
+    CN__TRY(cn__model_expect_counts(model, "cn_model_backward", input_count, output_count));
     cn__session *session = model->session;
-    cn__pass pass = {.images = (int32_t)images,
-                     .blocks = (int32_t)((images + CN__LANES - 1) / CN__LANES),
-                     .training = training == 1,
-                     .seed = model->seed,
-                     .step = session->passes,
-                     .image = session->image};
-    session->can_backward = false;
-    cn__fmap_pack(cn__plan_input(session->plan), cn_tensor_data_const(input), pass.images);
-    cn__plan_prepare(session->plan);
-    CN__TRY(cn__plan_forward(session->plan, &pass));
-    cn__fmap_unpack(cn__plan_output(session->plan), cn_tensor_data(output), pass.images);
-    if (training) {
-        session->can_backward = true;
-        session->last = pass;
-        session->passes++;
+    if (!session || !session->can_backward)
+        return cn__error(CN_ERR_STATE, "cn_model_backward: no training forward pass since the last backward pass");
+    int32_t images = session->last.images;
+    CN__TRY(check_backward(model, images, grad_outputs, grad_inputs));
+    cn__plan *plan = session->last_plan;
+    for (int32_t i = 0; i < output_count; i++) {
+        const cn__fmap *gradient = cn__plan_output_gradient(plan, i);
+        if (grad_outputs[i])
+            cn__fmap_pack(gradient, cn_tensor_data_const(grad_outputs[i]), images);
+        else
+            cn__fmap_zero(gradient, session->last.blocks);
     }
+    session->can_backward = false; /* the pass overwrites what it reads */
+    CN__TRY(cn__plan_backward(plan, &session->last));
+    for (int32_t i = 0; grad_inputs && i < input_count; i++)
+        if (grad_inputs[i])
+            cn__fmap_unpack(cn__plan_input_gradient(plan, i), cn_tensor_data(grad_inputs[i]), images);
     return CN_OK;
 }
 
 cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_tensor *grad_input) {
     CN__TRY(cn__model_ready(model, "cn_model_backward"));
     CN__REQUIRE(grad_output);
-    cn__session *session = model->session;
-    if (!session || !session->can_backward)
-        return cn__error(CN_ERR_STATE, "cn_model_backward: no training forward pass since the last backward pass");
-    CN__TRY(cn__model_expect_output(model, grad_output, "cn_model_backward: grad_output", session->last.images));
-    if (grad_input) {
-        CN__TRY(cn__model_expect_input(model, grad_input, "cn_model_backward: grad_input", CN_DTYPE_FLOAT32,
-                                       session->last.images));
-        CN__TRY(cn__tensor_writable(grad_input, "cn_model_backward: grad_input"));
-    }
-    cn__fmap_pack(cn__plan_output_gradient(session->plan), cn_tensor_data_const(grad_output), session->last.images);
-    session->can_backward = false; /* the pass overwrites what it reads */
-    CN__TRY(cn__plan_backward(session->plan, &session->last));
-    if (grad_input)
-        cn__fmap_unpack(cn__plan_input_gradient(session->plan), cn_tensor_data(grad_input), session->last.images);
-    return CN_OK;
+    return cn_model_backward_all(model, 1, &grad_output, 1, &grad_input);
 }

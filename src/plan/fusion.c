@@ -7,9 +7,15 @@ static cn__layer_kind kind(const cn_model *model, int32_t node) {
     return model->nodes[node].layer->type->kind;
 }
 
+/* Whether one layer alone reads a node, or the first input: -1; the caller reads outputs too. */
+static bool reads_alone(const cn_model *model, int32_t node) {
+    int32_t readers = node < 0 ? model->input_readers : model->nodes[node].readers;
+    return readers == 1 && !(node >= 0 && cn__model_is_output(model, node));
+}
+
 /* The only reader of a node, or -1. */
 static int32_t sole_reader(const cn_model *model, int32_t node) {
-    if (model->nodes[node].readers != 1)
+    if (!reads_alone(model, node))
         return -1;
     for (int32_t r = node + 1; r < (int32_t)model->node_count; r++)
         for (int32_t i = 0; i < model->nodes[r].input_count; i++)
@@ -50,20 +56,11 @@ static bool take_dropout(const cn__plan *plan, cn__fused_op *fused, int32_t next
     return true;
 }
 
-/* Whether nobody else reads a node, or the model's input: -1. */
-static bool reads_alone(const cn_model *model, int32_t node) {
-    int32_t readers = 0;
-    for (size_t n = 0; n < model->node_count; n++)
-        for (int32_t i = 0; i < model->nodes[n].input_count; i++)
-            readers += model->nodes[n].inputs[i] == node;
-    return readers == 1;
-}
-
 static bool take_pool(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     const cn__node *head = &plan->model->nodes[fused->head];
     const cn__layer_impl *impl = head->layer->type->with_pool;
     const cn_layer *pool = plan->model->nodes[next].layer;
-    cn__shape in = cn__model_shape(plan->model, head->inputs[0]);
+    cn__shape in = cn__plan_shape(plan, head->inputs[0]);
     bool alone = cn__layer_convolves(head->layer) ? fused->skip < 0 : reads_alone(plan->model, head->inputs[0]);
     if (plan->options.small_batch || !impl || !alone || !impl->takes_pool(head->layer, pool, in, plan->max_blocks))
         return false;
@@ -137,7 +134,7 @@ cn_status cn__fusion_find(cn__plan *plan) {
     bool all = by_last && inside && ends && plan->fused_ops;
     for (int32_t n = 0; all && n < (int32_t)count; n++) {
         cn__fused_op fused = {0};
-        if (inside[n])
+        if (inside[n] || cn__node_is_input(&model->nodes[n]))
             continue;
         find_fused_op(plan, inside, n, &fused);
         for (int32_t m = n; m != fused.last;) {

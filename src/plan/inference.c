@@ -8,6 +8,7 @@ struct cn__inference {
     cn_context *ctx;
     cn__plan **plans; /* the first owns what they share */
     size_t count;
+    int32_t input_count, output_count;
     int32_t block_images;
     bool together; /* one plan for all blocks */
 };
@@ -24,9 +25,9 @@ int32_t cn__small_batch_limit(const cn_model *model) {
         return 0;
     for (size_t n = 0; n < model->node_count; n++) {
         const cn__node *node = &model->nodes[n];
-        cn__shape in = cn__model_shape(model, node->inputs[0]);
         if (!node->layer->type->multiply_adds)
             continue;
+        cn__shape in = cn__model_shape(model, node->inputs[0]);
         products += (double)node->layer->type->multiply_adds(node->layer, in, node->shape);
         small_batch += (double)cn__impl_multiply_adds(cn__layer_small_batch(node->layer), node->layer, in, node->shape);
     }
@@ -48,13 +49,19 @@ cn_status cn__inference_new(const cn_model *model, const cn__inference_options *
     cn_context *ctx = model->ctx;
     int32_t block_images = options->small_batch ? 1 : CN__LANES;
     size_t blocks = ((size_t)options->images - 1) / (size_t)block_images + 1, threads = (size_t)ctx->threads;
-    cn__plan_options plan_options = {
-        .images = CN__LANES, .copy_tensors = options->copy_tensors, .small_batch = options->small_batch};
+    cn__plan_options plan_options = {.images = CN__LANES,
+                                     .inputs = options->inputs,
+                                     .copy_tensors = options->copy_tensors,
+                                     .small_batch = options->small_batch,
+                                     .share = options->share ? options->share->plans[0] : NULL,
+                                     .tensors = options->tensors ? options->tensors->plans[0] : NULL};
     *inference = NULL;
     cn__inference *made = cn__alloc(ctx, 1, sizeof *made);
     if (!made)
         return cn__no_memory("a plan");
     made->ctx = ctx;
+    made->input_count = cn__model_input_count(model);
+    made->output_count = cn__model_output_count(model);
     made->block_images = block_images;
     made->together = cn__model_joins_images(model);
     made->count = made->together ? 1 : blocks < threads ? blocks : threads;
@@ -64,7 +71,8 @@ cn_status cn__inference_new(const cn_model *model, const cn__inference_options *
     cn_status status = made->plans ? CN_OK : cn__no_memory("a plan");
     for (size_t i = 0; status == CN_OK && i < made->count; i++) {
         status = cn__plan_new(model, &plan_options, &made->plans[i]);
-        plan_options.share = made->plans[0];
+        if (!options->share)
+            plan_options.share = made->plans[0];
         plan_options.one_thread = true; /* all work on a single block in the first */
     }
     if (status != CN_OK) {
@@ -82,6 +90,10 @@ void cn__inference_free(cn__inference *inference) {
         cn__plan_free(inference->plans[i]);
     cn__free(inference->ctx, inference->plans);
     cn__free(inference->ctx, inference);
+}
+
+cn__shape cn__inference_output_shape(const cn__inference *inference, int32_t index) {
+    return cn__plan_output_shape(inference->plans[0], index);
 }
 
 void cn__inference_prepare(const cn__inference *inference) {
@@ -110,10 +122,12 @@ static cn_status run_block(const job *p, cn__plan *plan, size_t block, int threa
     cn__pass pass = block_run(p->inference, p->images, block);
     pass.thread = thread;
     int64_t begun = cn__trace_begin(p->inference->ctx);
-    p->blocks->fill(p->blocks->argument, block, cn__plan_input(plan));
+    for (int32_t i = 0; i < p->inference->input_count; i++)
+        p->blocks->fill(p->blocks->argument, block, i, cn__plan_input(plan, i));
     cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
     CN__TRY(cn__plan_forward(plan, &pass));
-    p->blocks->take(p->blocks->argument, block, cn__plan_output(plan));
+    for (int32_t i = 0; i < p->inference->output_count; i++)
+        p->blocks->take(p->blocks->argument, block, i, cn__plan_output(plan, i));
     return CN_OK;
 }
 
@@ -137,9 +151,11 @@ static cn_status run_shares(const job *p) {
 
 static void fill_together(void *argument, size_t block, int thread) {
     const job *p = argument;
-    cn__fmap input = cn__fmap_block(cn__plan_input(p->inference->plans[0]), block);
     int64_t begun = cn__trace_begin(p->inference->ctx);
-    p->blocks->fill(p->blocks->argument, block, &input);
+    for (int32_t i = 0; i < p->inference->input_count; i++) {
+        cn__fmap input = cn__fmap_block(cn__plan_input(p->inference->plans[0], i), block);
+        p->blocks->fill(p->blocks->argument, block, i, &input);
+    }
     cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
 }
 
@@ -153,10 +169,11 @@ static cn_status run_together(const job *p) {
     cn__plan *plan = p->inference->plans[0];
     cn__pass pass = fill_all(p);
     CN__TRY(cn__plan_forward(plan, &pass));
-    for (size_t block = 0; block < (size_t)pass.blocks; block++) {
-        cn__fmap output = cn__fmap_block(cn__plan_output(plan), block);
-        p->blocks->take(p->blocks->argument, block, &output);
-    }
+    for (size_t block = 0; block < (size_t)pass.blocks; block++)
+        for (int32_t i = 0; i < p->inference->output_count; i++) {
+            cn__fmap output = cn__fmap_block(cn__plan_output(plan, i), block);
+            p->blocks->take(p->blocks->argument, block, i, &output);
+        }
     return CN_OK;
 }
 
@@ -182,7 +199,8 @@ const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_
     }
     for (size_t block = 0; block < block_count(inference, images) && !name; block++) {
         cn__pass pass = block_run(inference, images, block);
-        blocks->fill(blocks->argument, block, cn__plan_input(inference->plans[0]));
+        for (int32_t i = 0; i < inference->input_count; i++)
+            blocks->fill(blocks->argument, block, i, cn__plan_input(inference->plans[0], i));
         name = cn__plan_first_nonfinite(inference->plans[0], &pass);
     }
     return name;

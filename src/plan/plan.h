@@ -13,13 +13,15 @@ typedef struct cn__plan cn__plan;
 typedef struct cn__plan_options {
     int32_t images;      /* the largest batch */
     bool training;       /* with a backward pass */
-    bool input_gradient; /* backward goes on to the model's input */
+    bool input_gradient; /* backward goes on to the model's inputs */
     bool copy_tensors;   /* parameters and buffers as they are now; the model may then change */
     bool small_batch;    /* one image, with channels in the lanes, of a model that cn__plan_serves_small_batches; when
                             prepared it needs the model's parameters no more */
     bool one_thread;     /* never run by more than one */
-    const cn__plan
-        *share; /* NULL, or a plan like this one that outlives it: its tensors and packed weights serve both */
+    const cn__shape *inputs; /* sizes of images, copied; NULL: the model's own */
+    const cn__plan *share;   /* NULL, or a plan like this one that outlives it: its tensors and packed weights serve
+                                both. With small_batch it may be for another size */
+    const cn__plan *tensors; /* the same for tensors alone, of a plan for another size */
 } cn__plan_options;
 
 /* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan
@@ -30,11 +32,15 @@ void cn__plan_free(cn__plan *plan);
 size_t cn__plan_bytes(const cn__plan *plan);
 
 /* Where a pass reads its images (the caller writes interiors, zeros in unused lanes; forward does the border), leaves
- * its output, and reads the output's gradient (the caller writes interiors; zeros in unused lanes). */
-const cn__fmap *cn__plan_input(const cn__plan *plan);
-const cn__fmap *cn__plan_output(const cn__plan *plan);
-const cn__fmap *cn__plan_output_gradient(const cn__plan *plan);
-const cn__fmap *cn__plan_input_gradient(const cn__plan *plan);
+ * its outputs, and reads their gradients (the caller writes the interiors of all, after forward; zeros in unused lanes).
+ * By place among the model's inputs or outputs. */
+const cn__fmap *cn__plan_input(const cn__plan *plan, int32_t index);
+const cn__fmap *cn__plan_output(const cn__plan *plan, int32_t index);
+const cn__fmap *cn__plan_output_gradient(const cn__plan *plan, int32_t index);
+const cn__fmap *cn__plan_input_gradient(const cn__plan *plan, int32_t index);
+
+/* Of an image's output. */
+cn__shape cn__plan_output_shape(const cn__plan *plan, int32_t index);
 
 /* Repacks weights: before a forward pass whenever parameters may have changed. */
 void cn__plan_prepare(cn__plan *plan);
@@ -46,26 +52,30 @@ cn_status cn__plan_backward(cn__plan *plan, const cn__pass *pass);
 /* How the last pass ended, as an error of the thread that asks; CN_OK also before the first. */
 cn_status cn__plan_outcome(const cn__plan *plan);
 void cn__plan_forget_outcome(cn__plan *plan);
-/* Runs forward again on the same input and names the first layer whose output is not finite; NULL if all are. */
+/* Runs forward again on the same inputs and names the first layer whose output is not finite; NULL if all are. */
 const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass);
 
 /* ---- inference (inference.c): blocks through plans of one block, on all threads ---- */
 
-/* What happens to block `block` of a pass before and after the model: `fill` writes its images, and zeros in lanes that
- * spare images leave, into the only block of `input`; `take` reads its output from that of `output`. Blocks run on any
- * threads. */
+/* What happens to block `block` of a pass before and after the model: `fill` writes its images for input `index`, and
+ * zeros in lanes that spare images leave, into the only block of `input`; `take` reads output `index` from that of
+ * `output`. Called for each input and output; blocks run on any threads. */
 typedef struct cn__blocks {
-    void (*fill)(void *argument, size_t block, const cn__fmap *input);
-    void (*take)(void *argument, size_t block, const cn__fmap *output);
+    void (*fill)(void *argument, size_t block, int32_t index, const cn__fmap *input);
+    void (*take)(void *argument, size_t block, int32_t index, const cn__fmap *output);
     void *argument;
 } cn__blocks;
 
 typedef struct cn__inference cn__inference;
 typedef struct cn__inference_options {
-    int32_t images;    /* of a pass, at most; where images do not depend on each other more are allowed */
-    bool copy_tensors; /* as in cn__plan_options */
-    bool small_batch;  /* channels in the lanes, blocks of one image, plans of `small_batch` */
+    const cn__shape *inputs;      /* as in cn__plan_options, as are: */
+    const cn__inference *share;   /* one with the same blocks */
+    const cn__inference *tensors; /* one with copies */
+    int32_t images;               /* of a pass, at most; where images do not depend on each other more are allowed */
+    bool copy_tensors;            /* as in cn__plan_options */
+    bool small_batch;             /* channels in the lanes, blocks of one image, plans of `small_batch` */
 } cn__inference_options;
+cn__shape cn__inference_output_shape(const cn__inference *inference, int32_t index);
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference);
 /* What an image gives depends on the others of its batch: batch norm without running statistics. */
 bool cn__model_joins_images(const cn_model *model);
@@ -78,11 +88,43 @@ cn_status cn__inference_run(const cn__inference *inference, int32_t images, cons
 /* Like cn__plan_first_nonfinite; does not call `take`. */
 const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
 
+/* ---- images of several sizes (size_cache.c) ---- */
+
+#define CN__OTHER_SIZES 4
+
+typedef struct cn__other_size {
+    cn__shape *inputs;
+    void *made;
+} cn__other_size;
+
+/* What has been made to run a model on images of its own size and of the others used last. */
+typedef struct cn__size_cache {
+    const cn_model *model;
+    void (*release)(cn_context *ctx, void *made);
+    cn__shape *shapes;                      /* of what is asked for, and of the others */
+    void *own;                              /* NULL: not made yet */
+    cn__other_size others[CN__OTHER_SIZES]; /* the one used last comes first */
+    int32_t count;
+} cn__size_cache;
+
+cn_status cn__size_cache_init(cn__size_cache *sizes, const cn_model *model, void (*release)(cn_context *ctx, void *made));
+void cn__size_cache_drop(cn__size_cache *sizes);
+/* Where the caller writes the inputs' sizes that the following two are about. */
+cn__shape *cn__size_cache_asked(const cn__size_cache *sizes);
+void *cn__size_cache_find(cn__size_cache *sizes); /* NULL: not made yet */
+/* Takes over what has been made for them, releasing what was used the longest ago if there is too much. */
+void cn__size_cache_keep(cn__size_cache *sizes, void *made);
+
 /* ---- tensors of a pass (forward_backward.c) ---- */
 
-/* CN_ERR_SHAPE unless `tensor` is `images` inputs (outputs) of the model; `what` names it in the message. */
-cn_status cn__model_expect_input(const cn_model *model, const cn_tensor *tensor, const char *what, cn_dtype dtype,
-                                 int64_t images);
-cn_status cn__model_expect_output(const cn_model *model, const cn_tensor *tensor, const char *what, int64_t images);
+/* CN_ERR_SHAPE unless `tensor` is what a model may read as input `index` for `images` images, whose size goes to
+ * `size`; `what` names it in the message. */
+cn_status cn__model_expect_input(const cn_model *model, int32_t index, const cn_tensor *tensor, const char *what,
+                                 cn_dtype dtype, int64_t images, cn__shape *size);
+/* The same for what it gives as output `index`, of that size. */
+cn_status cn__model_expect_output(const cn_model *model, int32_t index, cn__shape size, const cn_tensor *tensor,
+                                  const char *what, int64_t images);
+/* CN_ERR_SHAPE unless the model has so many inputs and outputs. */
+cn_status cn__model_expect_counts(const cn_model *model, const char *function, int64_t inputs, int64_t outputs);
 
 #endif

@@ -5,7 +5,7 @@
 cn_status cn__plan_check_batch(const cn__plan *plan, int32_t images) {
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         const cn__node *node = &plan->model->nodes[plan->fused_ops[u].head];
-        cn__shape shape = node->shape;
+        cn__shape shape = cn__plan_shape(plan, plan->fused_ops[u].head);
         if (node->layer->type->wants_batch && (int64_t)images * shape.height * shape.width < 2)
             return cn__error(CN_ERR_SHAPE, "%s '%s' cannot train on one image of 1×1 pixels: a channel has one value",
                              node->layer->type->name, node->name);
@@ -62,8 +62,9 @@ static bool all_finite(const cn__fmap *map, const cn__pass *pass) {
 }
 
 const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass) {
-    if (!all_finite(&plan->values[0], pass))
-        return "input";
+    for (int32_t i = 0; i < plan->input_count; i++)
+        if (!all_finite(cn__plan_input(plan, i), pass))
+            return cn__model_name(plan->model, plan->inputs[i] - 1);
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         const cn__fused_op *fused = &plan->fused_ops[u];
         cn__instructions_run(plan, &plan->forward, fused->first_instruction, fused->end_instruction, pass);
@@ -73,18 +74,22 @@ const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass) {
     return NULL;
 }
 
-const cn__fmap *cn__plan_input(const cn__plan *plan) {
-    return &plan->values[0];
+cn__shape cn__plan_output_shape(const cn__plan *plan, int32_t index) {
+    return plan->shapes[plan->outputs[index]];
 }
 
-const cn__fmap *cn__plan_output(const cn__plan *plan) {
-    return &plan->values[plan->model->node_count];
+const cn__fmap *cn__plan_input(const cn__plan *plan, int32_t index) {
+    return &plan->values[plan->inputs[index]];
 }
 
-const cn__fmap *cn__plan_output_gradient(const cn__plan *plan) {
-    return &plan->gradients[plan->model->node_count];
+const cn__fmap *cn__plan_output(const cn__plan *plan, int32_t index) {
+    return &plan->values[plan->outputs[index]];
 }
 
-const cn__fmap *cn__plan_input_gradient(const cn__plan *plan) {
-    return &plan->gradients[0];
+const cn__fmap *cn__plan_output_gradient(const cn__plan *plan, int32_t index) {
+    return &plan->gradients[plan->outputs[index]];
+}
+
+const cn__fmap *cn__plan_input_gradient(const cn__plan *plan, int32_t index) {
+    return &plan->gradients[plan->inputs[index]];
 }

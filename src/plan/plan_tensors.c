@@ -30,7 +30,8 @@ cn_status cn__plan_tensors(cn__plan *plan) {
     plan->tensors = cn__alloc(plan->ctx, model->tensor_count, sizeof *plan->tensors);
     if (!plan->tensors)
         return cn__no_memory("a plan");
+    const cn__plan *other = plan->options.share ? plan->options.share : plan->options.tensors;
     for (size_t i = 0; i < model->tensor_count; i++)
-        plan->tensors[i] = plan->options.share ? plan->options.share->tensors[i] : model->tensors[i].value.data;
-    return plan->options.copy_tensors && !plan->options.share ? copy_tensors(plan) : CN_OK;
+        plan->tensors[i] = other ? other->tensors[i] : model->tensors[i].value.data;
+    return plan->options.copy_tensors && !other ? copy_tensors(plan) : CN_OK;
 }

@@ -46,8 +46,8 @@ typedef struct ends {
 static ends ends_of(const cn_trainer *t) {
     ends e = {0};
     for (int32_t i = 0; i < t->objective.count; i++) {
-        e.output[i] = cn__plan_output(t->plan);
-        e.gradient[i] = cn__plan_output_gradient(t->plan);
+        e.output[i] = cn__plan_output(t->plan, i);
+        e.gradient[i] = cn__plan_output_gradient(t->plan, i);
     }
     return e;
 }
@@ -86,7 +86,7 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
                      .step = (uint32_t)t->epochs + 1,
                      .image = t->train.place};
     pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
-    CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, cn__plan_input(t->plan)));
+    CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, cn__plan_input(t->plan, 0)));
     return run_batch(t, &pass, loss);
 }
 

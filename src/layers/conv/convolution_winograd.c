@@ -5,6 +5,8 @@
 #include "layers/conv/convolution.h"
 #include <string.h>
 
+#define MAX_CHANNELS 65536 /* sizes of packed filters and scratch stay far from the end of 32 bits */
+
 /* ---- tiles ---- */
 
 /* Tiles along `size` outputs: of side 4, and of 3 as many as 4 are too large by. */
@@ -89,6 +91,8 @@ static bool applies(const cn__conv_problem *problem, cn__conv_pass pass) {
         if (c->kernel[d] != 3 || c->stride[d] != 1 || c->dilation[d] != 1)
             return false;
     if (c->groups != 1 || c->base.ctx->options.conv_algorithm != CN_CONV_AUTO)
+        return false;
+    if (in.channels > MAX_CHANNELS || out.channels > MAX_CHANNELS)
         return false;
     switch (pass) {
     case CN__CONV_FORWARD:

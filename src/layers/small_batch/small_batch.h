@@ -3,7 +3,7 @@
  * A map then holds one image: a plane is 16 channels, a line 16 channels of a pixel (oneDNN's layout nChw16c). Lanes
  * that are left in the last plane hold numbers that nobody reads. Layers that compute lane by lane have the same
  * implementation for both layouts; the others have one of their own in this folder. Those only infer, and read
- * parameters in `prepare` alone: passes need nothing but what is packed. */
+ * parameters in `prepare` alone: passes need nothing but what is packed, which does not depend on the images' size. */
 #ifndef CN_SMALL_BATCH_H
 #define CN_SMALL_BATCH_H
 
