@@ -307,7 +307,8 @@ END_TEST
 
 /* ---- what is refused ---- */
 
-/* The toy's layers with others behind them: l log-softmax, s softmax, f flatten, p a pool of one pixel. */
+/* The toy's layers with others behind them: l log-softmax, s softmax, f flatten, p a pool of one pixel, i identity,
+ * r reshape. */
 static cn_model *toy_ending(cn_context *ctx, const char *ending) {
     cn_model *model;
     cn_layer *layer;
@@ -319,6 +320,8 @@ static cn_model *toy_ending(cn_context *ctx, const char *ending) {
         ck_ok(ending[i] == 'l'   ? cn_log_softmax_new(ctx, &layer)
               : ending[i] == 's' ? cn_softmax_new(ctx, &layer)
               : ending[i] == 'f' ? cn_flatten_new(ctx, &layer)
+              : ending[i] == 'i' ? cn_identity_new(ctx, &layer)
+              : ending[i] == 'r' ? cn_reshape_new(ctx, TOY_CLASSES, 1, 1, &layer)
                                  : cn_adaptive_avg_pool2d_new(ctx, 1, 1, &layer));
         ck_ok(cn_model_append(model, name, layer));
     }
@@ -356,6 +359,8 @@ START_TEST(a_loss_that_reads_something_else_is_refused) {
     expect_loss(ctx, data.set, "pf", CN_LOSS_CROSS_ENTROPY, "the model ends in Conv2d 'conv'");
     expect_loss(ctx, data.set, "l", CN_LOSS_NLL, "ends in LogSoftmax 'l', which gives log-probabilities: use 'nll'");
     expect_loss(ctx, data.set, "lpf", CN_LOSS_NLL, "ends in LogSoftmax 'l'");
+    expect_loss(ctx, data.set, "lri", CN_LOSS_NLL, "ends in LogSoftmax 'l'");
+    expect_loss(ctx, data.set, "ir", CN_LOSS_CROSS_ENTROPY, "the model ends in Conv2d 'conv'");
     ck_fails(cn_evaluation_new(softmax, data.set, NULL, &e), CN_ERR_ARGUMENT,
              "Softmax 's', whose probabilities no loss");
     cn_model_free(softmax);

@@ -158,9 +158,23 @@ static const char *const known_graphs[] = {
     "train 2x3x4x4 | relu | max_pool kernel=2 | max_pool kernel=2 @0 | add @2 @3",
     "train 2x3x4x4 | conv2d out=3 kernel=1 | relu | max_pool kernel=2 | max_pool kernel=2 @1 | add @3 @4",
     "train 2x3x5x4 | conv2d out=3 kernel=1 | relu | max_pool kernel=2 | batch_norm",
+    /* identities before, between and behind what is computed together, and where they must stay */
+    "train 2x3x4x4 | identity | conv2d out=4 kernel=1 | identity | batch_norm | identity | relu | identity | max_pool "
+    "kernel=2 | identity",
+    "train 2x3x4x4 | conv2d out=3 kernel=3 padding=1 | identity | identity @1 | add @2 @3 | identity | identity @4 | "
+    "add @5 @6",
+    /* dense blocks: values with many readers, some of them twice in one concat, and borders of two kinds */
+    "train 2x3x5x5 | conv2d out=4 kernel=3 padding=1 | concat @0 @1 | batch_norm | relu | conv2d out=2 kernel=3 "
+    "padding=1 mode=circular | concat @2 @5 @0 @5 | conv2d out=3 kernel=3 padding=1 mode=reflect | concat @6 @7 @7 | "
+    "conv2d out=3 kernel=3 padding=1",
+    /* a U: down, up, and the skip beside */
+    "train 2x3x6x4 | conv2d out=4 kernel=3 padding=1 | relu | max_pool kernel=2 | conv2d out=16 kernel=3 padding=1 | "
+    "pixel_shuffle factor=2 | concat @2 @5 | pad pad=1x1x2x0 mode=replicate | conv2d out=2 kernel=3",
     /* nothing to train; nothing but the input */
     "train 2x3x4x4 | max_pool kernel=2 | flatten",
     "train 2x3x4x4 | add @0 @0",
+    "train 2x3x4x4 | identity",
+    "train 2x3x4x4 | concat @0 @0",
 };
 #define KNOWN ((int)(sizeof known_graphs / sizeof *known_graphs))
 

@@ -52,8 +52,8 @@ END_TEST
 
 /* Those without options. */
 START_TEST(plain_layers_want_a_context_and_a_place) {
-    static cn_status (*const constructors[])(cn_context *, cn_layer **) = {cn_flatten_new, cn_add_new, cn_softmax_new,
-                                                                           cn_log_softmax_new};
+    static cn_status (*const constructors[])(cn_context *, cn_layer **) = {
+        cn_flatten_new, cn_add_new, cn_softmax_new, cn_log_softmax_new, cn_concat_new, cn_identity_new};
     for (size_t i = 0; i < COUNT(constructors); i++) {
         bad_layer(constructors[i](NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
         ck_fails(constructors[i](ctx, NULL), CN_ERR_ARGUMENT, "layer is NULL");
@@ -213,6 +213,11 @@ END_TEST
 START_TEST(activations_check_their_numbers) {
     bad_layer(cn_leaky_relu_new(ctx, NAN, &made), CN_ERR_ARGUMENT, "slope");
     bad_layer(cn_leaky_relu_new(ctx, INFINITY, &made), CN_ERR_ARGUMENT, "slope");
+    bad_layer(cn_hardtanh_new(ctx, 1.0f, 1.0f, &made), CN_ERR_ARGUMENT,
+              "Hardtanh: min_val is 1 and max_val 1, wanted min_val below max_val");
+    bad_layer(cn_hardtanh_new(ctx, -1.0f, INFINITY, &made), CN_ERR_ARGUMENT, "max_val is inf, wanted a finite number");
+    bad_layer(cn_softplus_new(ctx, 0.0f, 20.0f, &made), CN_ERR_ARGUMENT, "Softplus: beta is 0");
+    bad_layer(cn_softplus_new(ctx, NAN, 20.0f, &made), CN_ERR_ARGUMENT, "beta is nan");
     bad_layer(cn_gelu_new(ctx, (cn_gelu_kind)2, &made), CN_ERR_ARGUMENT, "2");
     bad_layer(cn_dropout_new(ctx, -0.1f, &made), CN_ERR_ARGUMENT, "-0.1");
     bad_layer(cn_dropout_new(ctx, 1.0f, &made), CN_ERR_ARGUMENT, "1");

@@ -219,6 +219,27 @@ START_TEST(norms_scale_and_shift_each_lane) {
 }
 END_TEST
 
+START_TEST(each_lane_has_a_weight_below_zero) {
+    for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(26, 0, round);
+        int32_t height = between(&rng, 1, 5), width = between(&rng, 1, 6);
+        float *weight = lines_random(&rng, 1, 2.0f, 0);
+        cn__plane x = plane_random(&rng, height, width, 3.0f, 0), y = plane_new(height, width);
+        kernels->channel_prelu(weight, x, y, height, width);
+        for (int32_t r = 0; r < height; r++)
+            for (int32_t c = 0; c < width; c++)
+                for (int l = 0; l < CN__LANES; l++) {
+                    float value = *plane_at(x, r, c, l);
+                    ck_assert_float_eq(*plane_at(y, r, c, l), value > 0.0f ? value : weight[l] * value);
+                }
+        check_guard(y, height, width);
+        plane_free(x);
+        plane_free(y);
+        free(weight);
+    }
+}
+END_TEST
+
 /* ---- softmax ---- */
 
 /* Planes above each other in one tall plane. */
@@ -292,6 +313,7 @@ int main(void) {
     tcase_add_test(tests, lanes_without_a_channel_become_zero);
     tcase_add_test(tests, convolutions_have_one_order);
     tcase_add_test(tests, norms_scale_and_shift_each_lane);
+    tcase_add_test(tests, each_lane_has_a_weight_below_zero);
     tcase_add_test(tests, softmax_counts_channels_only);
     suite_add_tcase(suite, tests);
     return test_run(suite);

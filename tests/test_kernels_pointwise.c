@@ -315,6 +315,27 @@ START_TEST(a_plane_sum_counts_only_the_lanes_it_is_given) {
 }
 END_TEST
 
+/* Exact, since they are whole numbers. */
+START_TEST(what_is_below_zero_counts_for_a_prelus_weight) {
+    cn__rng rng = cn__rng_new(48, 0, 0);
+    for (int32_t lanes = 1; lanes <= CN__LANES; lanes++) {
+        cn__plane x = plane_random(&rng, 7, 5, 3.0f, 1), dy = plane_random(&rng, 7, 5, 3.0f, 1);
+        float wanted = 0.0f;
+        for (int32_t r = 0; r < 7; r++)
+            for (int32_t c = 0; c < 5; c++)
+                for (int l = 0; l < CN__LANES; l++) {
+                    if (l >= lanes)
+                        *plane_at(dy, r, c, l) = NAN;
+                    else
+                        wanted += fminf(*plane_at(x, r, c, l), 0.0f) * *plane_at(dy, r, c, l);
+                }
+        ck_assert_float_eq(kernels->prelu_weight(x, dy, 7, 5, lanes), wanted);
+        plane_free(x);
+        plane_free(dy);
+    }
+}
+END_TEST
+
 /* Also where the mean is much larger than what the values differ by. */
 START_TEST(moments_are_stable) {
     static const float offsets[] = {0.0f, 1.0f, 1000.0f, -30000.0f};
@@ -391,6 +412,7 @@ int main(void) {
     tcase_add_test(tests, normalisations_lead_back);
     tcase_add_test(tests, copies_replace_or_add);
     tcase_add_test(tests, a_plane_sum_counts_only_the_lanes_it_is_given);
+    tcase_add_test(tests, what_is_below_zero_counts_for_a_prelus_weight);
     tcase_add_test(tests, moments_are_stable);
     tcase_add_test(tests, moments_of_large_maps_are_exact);
     suite_add_tcase(suite, tests);

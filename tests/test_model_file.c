@@ -136,6 +136,18 @@ START_TEST(every_activation_comes_back) {
 }
 END_TEST
 
+/* Those that came after version 1, each with options that are not the usual ones. */
+START_TEST(later_layers_come_back) {
+    network net;
+    ck_assert_int_eq(network_parse(&net, "eval 1x4x6x6 | reshape to=6x-1x6 | pixel_unshuffle factor=2 | pixel_shuffle "
+                                         "factor=2 | channel_shuffle groups=3 | pad pad=1x-1x0x2 value=0.1 | pad "
+                                         "pad=1x0x2x1 mode=circular | pad pad=2 mode=reflect | prelu weights=6 | "
+                                         "prelu | identity | concat @10 @9 @10"),
+                     0);
+    check_round_trip(net_make_model(files.ctx, &net, 1));
+}
+END_TEST
+
 /* Where there is a locale with a decimal comma, files do not get one. */
 START_TEST(the_locale_plays_no_part) {
     static const char *const locales[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "ru_RU.UTF-8", "de_DE", "fr_FR"};
@@ -259,6 +271,7 @@ static void add_tests(TCase *group, const char *path_to_write) {
     }
     tcase_add_test(group, every_layer_and_option_comes_back);
     tcase_add_test(group, every_activation_comes_back);
+    tcase_add_test(group, later_layers_come_back);
     tcase_add_loop_test(group, session8_comes_back, CN_NORM_NONE, CN_NORM_INSTANCE + 1);
     tcase_add_loop_test(group, mnist_networks_come_back, 2, 6);
     tcase_add_test(group, numbers_are_bits);
