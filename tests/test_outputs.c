@@ -386,8 +386,10 @@ START_TEST(calls_for_one_output_refuse_several) {
     cn_predictor_free(predictor);
     ck_fails(cn_predictor_new(model, &options, &predictor), CN_ERR_SHAPE, "1 inputs and 2 outputs");
     ck_ok(cn_dataset_memory(ctx, input, labels, 3, &data));
-    ck_fails(evaluate_with(model, data, CN_LOSS_CROSS_ENTROPY, &evaluation), CN_ERR_SHAPE, "1 inputs and 2 outputs");
-    ck_fails(cn_trainer_new(model, data, NULL, NULL, &trainer), CN_ERR_SHAPE, "1 inputs and 2 outputs");
+    ck_fails(evaluate_with(model, data, CN_LOSS_CROSS_ENTROPY, &evaluation), CN_ERR_SHAPE,
+             "1 losses, but the model has 2 outputs and the data set 1 targets");
+    ck_fails(cn_trainer_new(model, data, NULL, NULL, &trainer), CN_ERR_SHAPE,
+             "1 losses, but the model has 2 outputs and the data set 1 targets");
     cn_dataset_free(data);
     cn_tensor_free(input);
     cn_tensor_free(output);

@@ -80,7 +80,7 @@ static cn_status pad(int left, int right, int top, int bottom, cn_padding_mode m
 }
 
 START_TEST(inputs_that_do_not_fit_are_named) {
-    cn_model *model = model_for(6, 4, 5), *large = model_for(1, 40000, 3);
+    cn_model *model = model_for(6, 4, 5), *large = model_for(1, 10000000, 3);
     refuse(model, cn_reshape_new(ctx, 3, 4, 5, &layer), "Reshape 'x': its input, 6×4×5, does not fit 3×4×5");
     refuse(model, cn_reshape_new(ctx, 7, -1, 1, &layer), "does not fit 7×-1×1");
     refuse(model, cn_reshape_new(ctx, 60, -1, 4, &layer), "does not fit 60×-1×4");
@@ -90,13 +90,13 @@ START_TEST(inputs_that_do_not_fit_are_named) {
     refuse(model, cn_pixel_shuffle_new(ctx, 2, &layer), "'x': its input is 6×4×5, wanted a multiple of 4 channels");
     refuse(large, cn_pixel_shuffle_new(ctx, 60000, &layer), "a multiple of 3600000000 channels");
     refuse(model, cn_pixel_unshuffle_new(ctx, 2, &layer), "its input is 6×4×5, wanted sides that are multiples of 2");
-    refuse(large, cn_pixel_unshuffle_new(ctx, 40000, &layer), "multiples of 40000");
+    refuse(large, cn_pixel_unshuffle_new(ctx, 40001, &layer), "multiples of 40001");
     refuse(model, cn_channel_shuffle_new(ctx, 4, &layer), "its input has 6 channels, wanted a multiple of 4 groups");
     refuse(model, pad(5, 0, 0, 0, CN_PADDING_REFLECT, &layer), "reflect padding 5 left, 0 right, 0 top, 0 bottom");
     refuse(model, pad(0, 0, 0, 5, CN_PADDING_CIRCULAR, &layer), "circular padding");
     refuse(model, pad(-2, -3, 0, 0, CN_PADDING_ZEROS, &layer), "does not fit the input, 4×5");
     refuse(model, pad(-5, 3, 0, 0, CN_PADDING_ZEROS, &layer), "does not fit the input, 4×5");
-    refuse(large, pad(0, 0, 30000, 0, CN_PADDING_REPLICATE, &layer), "30000 top");
+    refuse(large, pad(0, 0, 7000000, 0, CN_PADDING_REPLICATE, &layer), "7000000 top");
     refuse(model, cn_prelu_new(ctx, 4, &layer), "PReLU 'x': its input has 6 channels, wanted 4");
     cn_model_free(model);
     cn_model_free(large);
@@ -105,7 +105,7 @@ END_TEST
 
 START_TEST(a_concat_wants_inputs_of_one_size) {
     static const char *const both[] = {"input", "thin"}, *const wide[] = {"many", "many"};
-    cn_model *model = model_for(6, 4, 5), *flat = model_for(40000, 1, 1);
+    cn_model *model = model_for(6, 4, 5), *flat = model_for(10000000, 1, 1);
     cn_layer *layer;
     ck_ok(cn_model_append(model, "thin", conv(6, 2, 2)));
     ck_ok(cn_concat_new(ctx, &layer));
@@ -115,7 +115,7 @@ START_TEST(a_concat_wants_inputs_of_one_size) {
     ck_fails(cn_model_append(model, "c", layer), CN_ERR_ARGUMENT, "'c' reads 1 inputs, wanted at least 2");
     ck_ok(cn_model_append(flat, "many", relu()));
     ck_ok(cn_concat_new(ctx, &layer));
-    ck_fails(cn_model_add(flat, "c", layer, 2, wide), CN_ERR_SHAPE, "80000 channels");
+    ck_fails(cn_model_add(flat, "c", layer, 2, wide), CN_ERR_SHAPE, "20000000 channels");
     cn_model_free(model);
     cn_model_free(flat);
 }
