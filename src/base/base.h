@@ -217,6 +217,7 @@ struct cn_tensor {
 };
 
 size_t cn__dtype_bytes(cn_dtype dtype);
+const char *cn__dtype_name(cn_dtype dtype); /* "float32" … */
 
 /* CN_ERR_ARGUMENT naming `what` if the tensor is only to be read. */
 cn_status cn__tensor_writable(const cn_tensor *tensor, const char *what);

@@ -57,6 +57,8 @@ cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, 
     if (output[1] != 1 || output[2] != 1)
         return cn__error(CN_ERR_SHAPE, "%s: the model's output is %s, wanted one value a class", function,
                          cn__shape_text(got_text, 3, output));
+    if (cn__dataset_target_count(data) != 1 || cn__dataset_target(data, 0)->kind != CN_TARGET_CLASS)
+        return cn__error(CN_ERR_SHAPE, "%s: the images of %s have other targets than one class", function, what);
     if (output[0] < cn_dataset_classes(data))
         return cn__error(CN_ERR_SHAPE, "%s: %s has %lld classes, the model tells %lld apart", function, what,
                          (long long)cn_dataset_classes(data), (long long)output[0]);
