@@ -253,6 +253,16 @@ CN_API int64_t cn_tensor_count(const cn_tensor *tensor); /* elements in all */
  * -1 if the tensor is not such a one, the row does not exist, or all of it is NaN. */
 CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 
+/* Arrays of numpy: a .npy file (versions 1 to 3), or the array called `name` in an .npz file, compressed or not, as a
+ * tensor: bool and uint8 become uint8, other integers int64, floats float32, in either byte order and order of
+ * dimensions. CN_ERR_IO; CN_ERR_FORMAT: no such file, damaged, cut short, or another size than its header says, before
+ * memory is asked for; CN_ERR_UNSUPPORTED: other types, more than CN_MAX_DIMS dimensions, an encrypted archive;
+ * CN_ERR_DATA: a number beyond int64 or float32; CN_ERR_NOT_FOUND: no array of that name, and which there are. */
+CN_API cn_status cn_tensor_load_npy(cn_context *context, const char *path, cn_tensor **tensor);
+CN_API cn_status cn_tensor_load_npz(cn_context *context, const char *path, const char *name, cn_tensor **tensor);
+/* Writes a .npy file, whole or not at all (as cn_model_save does). CN_ERR_IO. */
+CN_API cn_status cn_tensor_save_npy(const cn_tensor *tensor, const char *path);
+
 /* ------------------------------------------------------------------------------------------ */
 /* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels  */
 
