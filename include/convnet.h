@@ -255,6 +255,16 @@ CN_API int64_t cn_tensor_count(const cn_tensor *tensor); /* elements in all */
  * -1 if the tensor is not such a one, the row does not exist, or all of it is NaN. */
 CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 
+/* Arrays of numpy: a .npy file (versions 1 to 3), or the array called `name` in an .npz file, compressed or not, as a
+ * tensor: bool and uint8 become uint8, other integers int64, floats float32, in either byte order and order of
+ * dimensions. CN_ERR_IO; CN_ERR_FORMAT: no such file, damaged, cut short, or another size than its header says, before
+ * memory is asked for; CN_ERR_UNSUPPORTED: other types, more than CN_MAX_DIMS dimensions, an encrypted archive;
+ * CN_ERR_DATA: a number beyond int64 or float32; CN_ERR_NOT_FOUND: no array of that name, and which there are. */
+CN_API cn_status cn_tensor_load_npy(cn_context *context, const char *path, cn_tensor **tensor);
+CN_API cn_status cn_tensor_load_npz(cn_context *context, const char *path, const char *name, cn_tensor **tensor);
+/* Writes a .npy file, whole or not at all (as cn_model_save does). CN_ERR_IO. */
+CN_API cn_status cn_tensor_save_npy(const cn_tensor *tensor, const char *path);
+
 /* ------------------------------------------------------------------------------------------ */
 /* Pictures: uint8 tensors [1, C, H, W] of 1 (grey) or 3 (RGB) channels, at most 2^27 pixels  */
 
@@ -821,13 +831,40 @@ CN_API cn_status cn_model_clip_gradients_value(cn_model *model, double max_value
 
 typedef struct cn_dataset cn_dataset;
 
-/* What a model is to make of an image. */
+/* What a model is to make of an image: target i of a data set is for output i of a model. Targets travel as tensors:
+ * the types and shapes of `count` of them are given here, N = count. */
 typedef enum cn_target_kind {
-    CN_TARGET_CLASS = 0,  /* one class */
-    CN_TARGET_VECTOR = 1, /* numbers: regression, key points, several labels */
-    CN_TARGET_MASK = 2,   /* a class a pixel */
-    CN_TARGET_IMAGE = 3   /* another image */
+    CN_TARGET_CLASS = 0,  /* one of several classes: int64 [N] */
+    CN_TARGET_VECTOR = 1, /* K numbers, for regression, key points, several labels: float32 [N, K] */
+    CN_TARGET_MASK = 2,   /* a class a pixel: int64 [N, H, W], stored also as uint8 */
+    CN_TARGET_IMAGE = 3   /* an image: float32 [N, C, H, W], stored also as uint8, of which 255 is 1 */
 } cn_target_kind;
+
+/* What a vector's numbers are, and so what becomes of them where augmentation moves the image (crop, flip, rotation,
+ * perspective). */
+typedef enum cn_vector_kind {
+    CN_VECTOR_UNKNOWN = 0,   /* not said: such augmentation is refused */
+    CN_VECTOR_INVARIANT = 1, /* true wherever things lie, such as labels and counts: they stay */
+    CN_VECTOR_POINTS = 2 /* x, y of K / 2 points in pixels, (0, 0) the centre of the first: they move along, maybe out
+                                of the image */
+} cn_vector_kind;
+
+/* Describes a target, one image's share of it. */
+typedef struct cn_target_options {
+    uint64_t size;
+    cn_target_kind kind;
+    cn_vector_kind vector; /* of a vector */
+    int64_t classes;       /* of a class or a mask, 1 to 65536 */
+    int64_t ignore_index;  /* of a mask: pixels of this value count for nothing; none of 0 … classes - 1 */
+    int64_t shape[3];      /* channels, height, width: {1, 1, 1} of a class, {K, 1, 1}, {1, H, W} or {C, H, W}; of a
+                              class, or where a tensor tells them, they may be zeros */
+    const int *mirrored;   /* of points: where the image is mirrored, point i is what was point mirrored[i], such as the
+                            left eye for the right one; itself where points have no such partner. NULL: not said,
+                            flips are refused */
+} cn_target_options;
+#define CN_TARGET_OPTIONS_INIT                                                                                         \
+    { sizeof(cn_target_options), CN_TARGET_CLASS, CN_VECTOR_UNKNOWN, 0, -100, {0, 0, 0}, NULL }
+CN_API void cn_target_options_init(cn_target_options *options, size_t size);
 
 typedef enum cn_split {
     CN_SPLIT_TRAIN = 0,
@@ -862,10 +899,31 @@ CN_API cn_status cn_dataset_idx_files(cn_context *context, const char *images, c
                                       cn_dataset **dataset);
 
 /* Arrays: images [N, C, H, W], uint8 (0 to 255) or float32 (taken as they are, before normalisation, which then does
- * not divide by 255; no augmentation), labels int64 [N]. Their memory is borrowed and must outlive the data set.
- * CN_ERR_SHAPE; CN_ERR_DATA: a label outside 0 … classes - 1, or an image with NaN or infinity. */
+ * not divide by 255), and as their one target labels int64 [N], 0 to classes - 1; or NULL and 0 classes: no target yet,
+ * see cn_dataset_add_target. Their memory is borrowed and must outlive the data set. CN_ERR_SHAPE; CN_ERR_DATA: a label
+ * outside, or an image with NaN or infinity. */
 CN_API cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels,
                                    int64_t classes, cn_dataset **dataset);
+
+/* Adds a further target to a data set of any kind, behind those that it has: row i of the tensor is image i's. Views
+ * that are made later have it too. The tensor's memory is borrowed and must outlive them all. NULL with
+ * CN_TARGET_IMAGE: the image itself, as the epoch has augmented it, but without cutout's hole, so that an autoencoder
+ * gives back what it was shown and one trained with cutout fills the hole in; for a denoiser, hand over noisy images
+ * with the clean ones as targets.
+ *
+ * Targets are never normalised: an image target is what is stored, or 0 to 1 where that is uint8. Augmentation moves
+ * masks (nearest pixel; what comes from outside of the image becomes ignore_index) and image targets (as images; their
+ * colours stay) along with the images. Those of another height or width than the images can be mirrored only.
+ *
+ * CN_ERR_SHAPE: another type or shape; CN_ERR_DATA: a class outside, NaN or infinity; CN_ERR_ARGUMENT: also a target
+ * that does not allow the augmentation that is set. */
+CN_API cn_status cn_dataset_add_target(cn_dataset *dataset, const cn_tensor *targets, const cn_target_options *options);
+/* Removes all targets, such as the classes of a data set that is to have others. */
+CN_API cn_status cn_dataset_clear_targets(cn_dataset *dataset);
+CN_API int cn_dataset_target_count(const cn_dataset *dataset);
+/* Fills in target `target`. `options` begins with its size, as CN_TARGET_OPTIONS_INIT sets it; its `mirrored` lives
+ * until the targets are cleared or the data set is freed. CN_ERR_NOT_FOUND. */
+CN_API cn_status cn_dataset_target(const cn_dataset *dataset, int target, cn_target_options *options);
 
 /* Pictures in folders, as torchvision's ImageFolder has them: each subfolder of `directory` is a class by that name, in
  * the order of the names (strcmp), and holds PNG, JPEG, PPM and PGM files, in folders of its own if it likes. Each is
@@ -909,25 +967,30 @@ CN_API cn_status cn_dataset_folder_has_parts(cn_context *context, const char *di
 /* Files, links and folders that cn_dataset_folder skipped; 0 for other data sets. */
 CN_API int64_t cn_dataset_skipped_count(const cn_dataset *dataset);
 
-/* Images that your program hands over when asked. `fetch` writes channels·height·width bytes (0 to 255, channel by
- * channel, row by row) and the label (0 … classes - 1, else CN_ERR_DATA) of image `index`, and returns 0, or anything
- * else to fail the call that asked (CN_ERR_IO). It must give the same for the same index always, and is called from
- * several threads at once unless the context has one. It may call the library, for example to load a picture, with
- * handles that nobody else uses meanwhile; what it calls then runs on its thread alone.
+/* Images that your program hands over when asked. `fetch` writes image `index`, channel by channel, row by row, and
+ * each of its targets to targets[i]: an int64_t for a class, or one for each pixel of a mask; floats for vectors and
+ * images. It returns 0, or anything else to fail the call that asked (CN_ERR_IO). It must give the same for the same
+ * index always, and is called from several threads at once unless the context has one. It may call the library, for
+ * example to load a picture, with handles that nobody else uses meanwhile; what it calls then runs on its thread alone.
+ * A class outside, NaN or infinity is CN_ERR_DATA of the call that asked.
  * `release`, or NULL, is called once, with `user`, when the data set and all views of it have been freed, by the thread
  * that frees the last; not if this fails. It must not call the library with handles of this context. */
 typedef struct cn_dataset_source {
     uint64_t size;
-    int64_t count, classes;
+    int64_t count;
+    int64_t classes; /* that images are of, as their one target; 0: `targets` says what there is */
     int channels, height, width;
+    cn_dtype dtype;                   /* of images: uint8, 0 to 255, or float32, before normalisation */
+    const cn_target_options *targets; /* with their shapes; copied. NULL: none */
+    int target_count;
     int reserved;
-    int (*fetch)(void *user, int64_t index, uint8_t *pixels, int64_t *label);
+    int (*fetch)(void *user, int64_t index, void *image, void *const *targets);
     void (*release)(void *user);
     void *user;
     void *reserved_pointer;
 } cn_dataset_source;
 #define CN_DATASET_SOURCE_INIT                                                                                         \
-    { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
+    { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, CN_DTYPE_UINT8, NULL, 0, 0, NULL, NULL, NULL, NULL }
 CN_API void cn_dataset_source_init(cn_dataset_source *source, size_t size);
 CN_API cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *source, cn_dataset **dataset);
 
@@ -965,6 +1028,8 @@ CN_API cn_status cn_dataset_match_classes(const cn_dataset *dataset, const cn_mo
 CN_API void cn_dataset_free(cn_dataset *dataset);
 
 CN_API int64_t cn_dataset_count(const cn_dataset *dataset);
+/* Of the first target that has classes, a class or a mask; 0: none has. Class names and cn_dataset_match_classes are
+ * about this target. */
 CN_API int64_t cn_dataset_classes(const cn_dataset *dataset);
 CN_API void cn_dataset_shape(const cn_dataset *dataset, int64_t shape[3]); /* channels, height, width */
 
@@ -983,16 +1048,16 @@ CN_API cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels,
  * data set is freed. */
 CN_API int cn_dataset_normalization(const cn_dataset *dataset, const float **mean, const float **std);
 
-/* Random changes to 8-bit training images, torchvision's definitions, in this order, and cutout last. A probability or
- * amount of 0 leaves a step out. */
+/* Random changes to training images, torchvision's definitions, in this order, and cutout last. A probability or
+ * amount of 0 leaves a step out. Places outside of an image are 0, before normalisation. */
 typedef struct cn_augmentation {
     uint64_t size;
     int crop_padding;             /* RandomCrop to the image's own size, after padding by this; at most its size - 1 */
     cn_padding_mode crop_mode;    /* zeros, replicate ("edge") or reflect */
     float horizontal_flip;        /* probability */
-    float grayscale;              /* probability; three channels only */
-    float rotation;               /* degrees, uniform in ±rotation, 0 to 180; nearest, fill 0 */
-    float perspective_distortion; /* 0 to 1; bilinear, fill 0 */
+    float grayscale;              /* probability; three channels of 8 bits only */
+    float rotation;               /* degrees, uniform in ±rotation, 0 to 180; nearest */
+    float perspective_distortion; /* 0 to 1; bilinear */
     float perspective;            /* probability */
     int alternating_flip;         /* 1: instead of horizontal_flip, half of the images are mirrored in the first epoch,
                                      the others in the next, and so on in turns (Jordan 2024) */
@@ -1008,25 +1073,33 @@ typedef struct cn_augmentation {
     { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 7.0f, 0.3f, 0.5f, 0, 0, 0 }
 CN_API void cn_augmentation_init(cn_augmentation *augmentation, size_t size);
 
-/* Sets how training batches are changed; NULL: not at all. CN_ERR_UNSUPPORTED: float32 images. */
+/* Sets how training batches are changed; NULL: not at all. CN_ERR_ARGUMENT: also a target that does not allow it. */
 CN_API cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation *augmentation);
 /* Fills in those in use. `augmentation` begins with its size, as CN_AUGMENTATION_INIT sets it. */
 CN_API cn_status cn_dataset_augmentation(const cn_dataset *dataset, cn_augmentation *augmentation);
 
-/* One image as it is stored, into a tensor of its type and [1, C, H, W], and its label (or NULL). */
+/* One image as it is stored, into a tensor of its type and [1, C, H, W], and its label (or NULL): its first target, if
+ * that is a class, else CN_ERR_STATE. */
 CN_API cn_status cn_dataset_image(const cn_dataset *dataset, int64_t index, cn_tensor *image, int64_t *label);
 
-/* Its label alone, which costs nothing but for a callback's image, which is asked for. CN_ERR_NOT_FOUND: `index`. */
+/* Its label alone, which costs nothing but for a callback's image, which is asked for. CN_ERR_NOT_FOUND: `index`;
+ * CN_ERR_STATE: the first target is no class. */
 CN_API cn_status cn_dataset_label(const cn_dataset *dataset, int64_t index, int64_t *label);
 
 /* The file that an image of cn_dataset_folder was read from, relative to that folder, also through views; NULL for
  * other kinds of data set and an index outside. It lives as long as the data set and its views. */
 CN_API const char *cn_dataset_file_name(const cn_dataset *dataset, int64_t index);
 
-/* `count` images ready for a model: augmented if `augment`, normalised, into float32 [count, C, H, W], and their
- * labels into int64 [count] (or NULL). Augmentation depends on seed, epoch and index only. */
+/* `count` images ready for a model: augmented if `augment`, normalised, into float32 [count, C, H, W]; and their first
+ * target (or NULL), such as labels into int64 [count]. Augmentation depends on seed, epoch and index only. */
 CN_API cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, const int64_t *indices, int augment,
-                                  uint64_t seed, int64_t epoch, cn_tensor *images, cn_tensor *labels);
+                                  uint64_t seed, int64_t epoch, cn_tensor *images, cn_tensor *targets);
+
+/* The same with `target_count` targets, into tensors of the types and shapes that cn_target_kind gives; NULL: not
+ * wanted. */
+CN_API cn_status cn_dataset_batch_targets(const cn_dataset *dataset, int64_t count, const int64_t *indices, int augment,
+                                          uint64_t seed, int64_t epoch, cn_tensor *images, int target_count,
+                                          cn_tensor *const *targets);
 
 /* ------------------------------------------------------------------------------------------ */
 /* Losses and metrics                                                                         */

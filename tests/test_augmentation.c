@@ -79,8 +79,12 @@ static void compare(const golden_case *c) {
                       c->parameters, i, c->got[i], c->wanted[i]);
 }
 
+static cn__planes bytes_of(cn__shape shape) {
+    return (cn__planes){shape, CN__PIXEL_BYTES};
+}
+
 static void check_flip(golden_case *c) {
-    cn__flip(c->extent, c->input, c->got);
+    cn__flip(bytes_of(c->extent), c->input, c->got);
     compare(c);
 }
 
@@ -103,7 +107,7 @@ static void check_crop(golden_case *c) {
     int padding, top, left;
     char mode[16];
     ck_assert_int_eq(sscanf(c->parameters, "%d %15s %d %d", &padding, mode, &top, &left), 4);
-    cn__crop(c->extent, c->input, c->got, padding,
+    cn__crop(bytes_of(c->extent), c->input, c->got, padding,
              mode[0] == 'c'   ? CN_PADDING_ZEROS
              : mode[0] == 'e' ? CN_PADDING_REPLICATE
                               : CN_PADDING_REFLECT,
@@ -117,7 +121,7 @@ START_TEST(crops_are_torchvisions) {
 END_TEST
 
 static void check_rotation(golden_case *c) {
-    cn__rotate(c->extent, c->input, c->got, strtod(c->parameters, NULL), c->row);
+    cn__rotate(bytes_of(c->extent), c->input, c->got, strtod(c->parameters, NULL), c->row);
     compare(c);
 }
 
@@ -138,7 +142,7 @@ static void check_perspective(golden_case *c) {
     int corners[8];
     double coefficients[8];
     read_perspective(c, corners, coefficients);
-    cn__perspective(c->extent, c->input, c->got, coefficients, c->row);
+    cn__perspective(bytes_of(c->extent), c->input, c->got, coefficients, c->row);
     compare(c);
 }
 
@@ -159,7 +163,7 @@ static void check_solution(golden_case *c) {
         double size = i == 2 || i == 5 ? 1.0 : i < 6 ? 0.1 : 0.01; /* below which an error is not relative */
         ck_assert_double_eq_tol(solved[i], wanted[i], 5e-5 * (fabs(wanted[i]) + size));
     }
-    cn__perspective(c->extent, c->input, c->got, solved, c->row);
+    cn__perspective(bytes_of(c->extent), c->input, c->got, solved, c->row);
     for (size_t i = 0; i < c->bytes; i++)
         differ += c->got[i] != c->wanted[i];
     ck_assert_msg(differ <= 8 + c->bytes / 200, "%.40s: %zu of %zu bytes differ", c->parameters, differ, c->bytes);
@@ -184,10 +188,10 @@ START_TEST(a_perspective_through_infinity_is_black_there) {
     uint8_t from[64], to[64];
     double row[8 * CN__ROW_BYTES / sizeof(double)];
     memset(from, 200, sizeof from);
-    cn__perspective((cn__shape){1, 8, 8}, from, to, through, row); /* x = 3.5 goes to 28, x = 4.5 to -36 */
+    cn__perspective(bytes_of((cn__shape){1, 8, 8}), from, to, through, row); /* x = 3.5 goes to 28, x = 4.5 to -36 */
     for (int i = 0; i < 64; i++)
         ck_assert_int_eq(to[i], i % 8 < 3 && (i / 8 + 0.5) / (1 - (i % 8 + 0.5) / 4) < 8 ? 200 : 0);
-    cn__perspective((cn__shape){1, 8, 8}, from, to, nowhere, row);
+    cn__perspective(bytes_of((cn__shape){1, 8, 8}), from, to, nowhere, row);
     for (int i = 0; i < 64; i++)
         ck_assert_int_eq(to[i], 0);
 }
@@ -233,7 +237,8 @@ enum { DRAWS = 4000 };
 static const uint8_t *augmented(const cn_augmentation *augmentation, cn__shape extent, const uint8_t *pixels,
                                 uint64_t index, void *scratch) {
     cn__rng rng = cn__rng_new(7, CN__STREAM_AUGMENT, index);
-    return cn__augment(augmentation, extent, &rng, false, pixels, scratch);
+    cn__changes changes = cn__changes_draw(augmentation, extent, &rng, false);
+    return cn__changes_apply(&changes, bytes_of(extent), pixels, scratch);
 }
 
 /* Within five standard deviations of a binomial. */
@@ -247,7 +252,7 @@ START_TEST(flips_happen_with_their_probability) {
     const uint8_t image[4] = {1, 2, 3, 4};
     const float shares[] = {0.0f, 0.3f, 0.5f, 1.0f};
     cn__shape extent = {1, 1, 4};
-    void *scratch = malloc(cn__augment_scratch(extent));
+    void *scratch = malloc(cn__changes_scratch(bytes_of(extent)));
     for (size_t s = 0; s < CN__COUNT(shares); s++) {
         cn_augmentation flip = CN_AUGMENTATION_INIT;
         int flipped = 0;
@@ -263,7 +268,7 @@ END_TEST
 START_TEST(grays_happen_with_their_probability) {
     const uint8_t image[3] = {10, 20, 200};
     cn__shape extent = {3, 1, 1};
-    void *scratch = malloc(cn__augment_scratch(extent));
+    void *scratch = malloc(cn__changes_scratch(bytes_of(extent)));
     cn_augmentation gray = CN_AUGMENTATION_INIT;
     int grays = 0;
     gray.grayscale = 0.1f;
@@ -281,7 +286,7 @@ START_TEST(crops_are_evenly_spread) {
     uint8_t image[49] = {0};
     int seen[5][5] = {{0}};
     cn__shape extent = {1, 7, 7};
-    void *scratch = malloc(cn__augment_scratch(extent));
+    void *scratch = malloc(cn__changes_scratch(bytes_of(extent)));
     cn_augmentation crop = CN_AUGMENTATION_INIT;
     crop.crop_padding = 2;
     image[3 * 7 + 3] = 255;
@@ -305,7 +310,7 @@ START_TEST(angles_are_evenly_spread) {
     static uint8_t image[SIDE * SIDE];
     int bins[BINS] = {0}, draws = test_quick() ? DRAWS / 10 : DRAWS;
     cn__shape extent = {1, SIDE, SIDE};
-    void *scratch = malloc(cn__augment_scratch(extent));
+    void *scratch = malloc(cn__changes_scratch(bytes_of(extent)));
     cn_augmentation turn = CN_AUGMENTATION_INIT;
     turn.rotation = 30.0f;
     memset(image + CENTRE * SIDE + CENTRE, 255, SIDE - CENTRE);
@@ -332,7 +337,7 @@ START_TEST(perspectives_happen_and_reach_as_far_as_they_may) {
     static uint8_t white[SIDE * SIDE];
     int changed = 0, black[4] = {0}, deepest = 0;
     cn__shape extent = {1, SIDE, SIDE};
-    void *scratch = malloc(cn__augment_scratch(extent));
+    void *scratch = malloc(cn__changes_scratch(bytes_of(extent)));
     cn_augmentation bend = CN_AUGMENTATION_INIT;
     bend.perspective = 0.4f;
     bend.perspective_distortion = 0.5f;
@@ -368,7 +373,7 @@ START_TEST(the_smallest_images_can_be_augmented) {
         for (int width = 1; width <= 4; width++) {
             uint8_t image[16];
             cn__shape extent = {1, height, width};
-            void *scratch = malloc(cn__augment_scratch(extent));
+            void *scratch = malloc(cn__changes_scratch(bytes_of(extent)));
             memset(image, 99, sizeof image);
             for (uint64_t i = 0; i < 200; i++) {
                 const uint8_t *got = augmented(&all, extent, image, i, scratch);

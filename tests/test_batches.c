@@ -226,7 +226,7 @@ START_TEST(tensors_of_another_shape_are_refused) {
     ck_ok(cn_tensor_new(a.ctx, CN_DTYPE_INT64, 1, indices + 1, &labels));
     ck_fails(cn_dataset_batch(a.set, 3, indices, 0, 0, 0, two, NULL), CN_ERR_SHAPE, "images is float32 [2, 3, 5, 4]");
     ck_fails(cn_dataset_batch(a.set, 2, indices, 0, 0, 0, bytes, NULL), CN_ERR_SHAPE, "images is uint8");
-    ck_fails(cn_dataset_batch(a.set, 2, indices, 0, 0, 0, two, labels), CN_ERR_SHAPE, "labels is int64 [1]");
+    ck_fails(cn_dataset_batch(a.set, 2, indices, 0, 0, 0, two, labels), CN_ERR_SHAPE, "target 0 is int64 [1]");
     ck_fails(cn_dataset_batch(a.set, 0, indices, 0, 0, 0, two, NULL), CN_ERR_ARGUMENT, "count is 0");
     ck_fails(cn_dataset_batch(a.set, 2, NULL, 0, 0, 0, two, NULL), CN_ERR_ARGUMENT, "indices is NULL");
     ck_fails(cn_dataset_image(a.set, 0, bytes, NULL), CN_ERR_SHAPE, "image is uint8 [2, 3, 5, 4]");

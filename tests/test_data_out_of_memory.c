@@ -97,6 +97,40 @@ static cn_status make_batch(const fixture *f, cn_dataset **set) {
     return status;
 }
 
+static cn_dataset_source points_source(const cn_target_options *targets, int count) {
+    static arrays_teller t = {-1, -1};
+    cn_dataset_source source = arrays_told(&t);
+    source.classes = 0;
+    source.targets = targets;
+    source.target_count = count;
+    return source;
+}
+
+/* Of classes and of points whose order is copied, through a view. */
+static cn_status make_targets(const fixture *f, cn_dataset **set) {
+    static const int mirrored[2] = {1, 0};
+    static const int64_t indices[2] = {4, 2};
+    cn_target_options targets[2] = {CN_TARGET_OPTIONS_INIT, CN_TARGET_OPTIONS_INIT};
+    cn_dataset *parent = NULL;
+    targets[0].classes = ARRAYS_CLASSES;
+    targets[1].kind = CN_TARGET_VECTOR;
+    targets[1].vector = CN_VECTOR_POINTS;
+    targets[1].mirrored = mirrored;
+    targets[1].shape[0] = 4, targets[1].shape[1] = targets[1].shape[2] = 1;
+    cn_dataset_source source = points_source(targets, 2);
+    cn_status status = cn_dataset_callback(f->a.ctx, &source, &parent);
+    if (status == CN_OK)
+        status = cn_dataset_subset(parent, 2, indices, set);
+    cn_dataset_free(parent);
+    targets[1] = (cn_target_options)CN_TARGET_OPTIONS_INIT;
+    targets[1].kind = CN_TARGET_IMAGE;
+    if (status == CN_OK && (status = cn_dataset_add_target(*set, NULL, &targets[1])) != CN_OK) {
+        cn_dataset_free(*set);
+        *set = NULL;
+    }
+    return status;
+}
+
 static cn_status make_cifar10(const fixture *f, cn_dataset **set) {
     return cn_dataset_cifar10(f->a.ctx, f->files.path, CN_SPLIT_TRAIN, set);
 }
@@ -114,9 +148,10 @@ static cn_status make_idx_files(const fixture *f, cn_dataset **set) {
                                 scratch_path(&f->files, "train-labels-idx1-ubyte.gz"), set);
 }
 
-static const constructor constructors[] = {
-    make_memory, make_callback, make_synthetic, make_subset, make_shuffle,   make_split,           make_names,
-    make_batch,  make_cifar10,  make_cifar100,  make_idx,    make_idx_files, make_stratified_split};
+static const constructor constructors[] = {make_memory,           make_callback, make_synthetic, make_subset,
+                                           make_shuffle,          make_split,    make_names,     make_batch,
+                                           make_cifar10,          make_cifar100, make_idx,       make_idx_files,
+                                           make_stratified_split, make_targets};
 
 /* Loop index: which, and once or for good. */
 START_TEST(out_of_memory_is_a_status) {

@@ -83,10 +83,10 @@ static cn_status take_augmentation(void *bytes) {
     return cn_dataset_set_augmentation(data, bytes);
 }
 
-static int fetch_nothing(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
+static int fetch_nothing(void *user, int64_t index, void *image, void *const *targets) {
     (void)user;
-    (void)pixels;
-    *label = index * 0;
+    (void)image;
+    *(int64_t *)targets[0] = index * 0;
     return 0;
 }
 
@@ -96,6 +96,7 @@ static const cn_dataset_source usual_source = {.size = sizeof usual_source,
                                                .channels = 1,
                                                .height = 2,
                                                .width = 2,
+                                               .dtype = CN_DTYPE_UINT8,
                                                .fetch = fetch_nothing};
 static cn_status take_source(void *bytes) {
     cn_dataset *out = NULL;
@@ -119,6 +120,14 @@ static cn_status take_definition(void *bytes) {
     cn_context *own = test_context(1); /* which does not know the type yet */
     cn_status status = cn_context_register_layer(own, bytes);
     cn_context_free(own);
+    return status;
+}
+
+static const cn_target_options usual_target = {
+    .size = sizeof usual_target, .kind = CN_TARGET_IMAGE, .ignore_index = -100};
+static cn_status take_target(void *bytes) {
+    cn_status status = cn_dataset_add_target(data, NULL, bytes);
+    (void)cn_dataset_clear_targets(data);
     return status;
 }
 
@@ -178,6 +187,7 @@ static const versioned read_structs[] = {
     ENTRY(evaluation, evaluation),
     ENTRY(augmentation, augmentation),
     ENTRY(source, source),
+    ENTRY(target, target),
     ENTRY(folder, folder),
     ENTRY(report, report),
 };

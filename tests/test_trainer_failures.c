@@ -136,10 +136,10 @@ typedef struct source {
     _Atomic int64_t broken; /* the image that cannot be had; -1: none */
 } source;
 
-static int fetch(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
+static int fetch(void *user, int64_t index, void *image, void *const *targets) {
     source *s = user;
-    memset(pixels, (int)(index * 37 % 256), TOY_PIXELS);
-    *label = index % TOY_CLASSES;
+    memset(image, (int)(index * 37 % 256), TOY_PIXELS);
+    *(int64_t *)targets[0] = index % TOY_CLASSES;
     return index == s->broken ? 7 : 0;
 }
 
@@ -152,6 +152,7 @@ START_TEST(a_failing_source_is_reported_and_may_recover) {
                                    .channels = 1,
                                    .height = TOY_SIDE,
                                    .width = TOY_SIDE,
+                                   .dtype = CN_DTYPE_UINT8,
                                    .fetch = fetch,
                                    .user = &s};
     cn_dataset *set;

@@ -222,6 +222,7 @@ struct cn_tensor {
 };
 
 size_t cn__dtype_bytes(cn_dtype dtype);
+const char *cn__dtype_name(cn_dtype dtype); /* "float32" … */
 
 /* CN_ERR_ARGUMENT naming `what` if the tensor is only to be read. */
 cn_status cn__tensor_writable(const cn_tensor *tensor, const char *what);
@@ -232,6 +233,9 @@ cn_status cn__tensor_expect(const cn_tensor *tensor, const char *what, cn_dtype 
 /* "[3, 32, 32]" into a buffer of CN__SHAPE_TEXT bytes, for messages; returns it. */
 #define CN__SHAPE_TEXT 192
 const char *cn__shape_text(char *buffer, int dims, const int64_t *shape);
+
+/* A number of 16 bits, all of which a float holds (half.c). */
+float cn__half_value(uint32_t bits);
 
 /* ---- files (file.c) ---- */
 
@@ -250,13 +254,31 @@ typedef struct cn__file {
     uint64_t size;             /* bytes that can be read: exactly, or of a compressed file at most */
     struct z_stream_s *stream; /* a compressed file's */
     unsigned char *input;
-    bool ended; /* the compressed data have */
+    bool ended;        /* the compressed data have */
+    uint64_t unread;   /* bytes that may still be read from the disk */
+    bool member;       /* of a ZIP archive: */
+    uint32_t checksum; /* CRC-32 of what has been read, */
+    uint32_t wanted;   /* and what it is to be in the end */
 } cn__file;
 
 /* CN_ERR_IO; `file` may be closed even then, and its `error` is ENOENT if there is no such file. */
 cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file);
 /* Before the first read: decompresses the file if it begins as gzip does. */
 cn_status cn__file_unzip(cn__file *file);
+/* Part of a file, from byte `offset` on, where a member of a ZIP archive of `stored` bytes lies, deflated or not, which
+ * are `size` bytes in truth. */
+typedef struct cn__member {
+    uint64_t offset, stored, size;
+    bool deflated;
+    uint32_t checksum;
+} cn__member;
+/* Before the first read: the file is that member alone. */
+cn_status cn__file_member(cn__file *file, const cn__member *member);
+/* Exactly so many bytes from there. */
+cn_status cn__file_read_at(cn__file *file, uint64_t offset, void *to, size_t bytes);
+/* Opens the member called `name` of the ZIP archive `path` (zip.c). CN_ERR_NOT_FOUND: the archive has others, which the
+ * message names; CN_ERR_FORMAT; CN_ERR_UNSUPPORTED: encrypted or packed otherwise; `file` as by cn__file_open. */
+cn_status cn__zip_open(cn_context *ctx, const char *path, const char *name, cn__file *file);
 /* Exactly so many bytes. CN_ERR_FORMAT: the file ends before, or is damaged; CN_ERR_IO. */
 cn_status cn__file_read(cn__file *file, void *to, size_t bytes);
 /* CN_ERR_FORMAT unless everything has been read. */

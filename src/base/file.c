@@ -11,6 +11,7 @@
 
 #define INPUT_BYTES 65536 /* of compressed data at a time */
 #define GZIP_ONLY   (MAX_WBITS + 16)
+#define RAW_DEFLATE (-MAX_WBITS)
 
 cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *name, const char *suffix) {
     int length = snprintf(path, CN__MAX_PATH, "%s/%s%s", directory, name, suffix);
@@ -22,7 +23,7 @@ cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *n
 
 cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file) {
     struct stat info;
-    *file = (cn__file){.ctx = ctx, .path = path};
+    *file = (cn__file){.ctx = ctx, .path = path, .unread = UINT64_MAX};
     do {
         file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* so that a pipe does not keep us waiting */
     } while (file->descriptor < 0 && errno == EINTR);
@@ -54,6 +55,8 @@ void cn__file_close(cn__file *file) {
 /* As many bytes as there are, up to `bytes`. */
 static cn_status read_some(cn__file *file, unsigned char *to, size_t bytes, size_t *got) {
     *got = 0;
+    if (bytes > file->unread)
+        bytes = (size_t)file->unread;
     while (*got < bytes) {
         ssize_t now = read(file->descriptor, to + *got, bytes - *got);
         if (now == 0)
@@ -63,7 +66,14 @@ static cn_status read_some(cn__file *file, unsigned char *to, size_t bytes, size
         else if (errno != EINTR)
             return cn__error(CN_ERR_IO, "cannot read '%s': %s", file->path, strerror(errno));
     }
+    file->unread -= file->unread == UINT64_MAX ? 0 : *got;
     return CN_OK;
+}
+
+static cn_status go_to(cn__file *file, uint64_t offset) {
+    if (offset <= INT64_MAX && lseek(file->descriptor, (off_t)offset, SEEK_SET) >= 0)
+        return CN_OK;
+    return cn__error(CN_ERR_IO, "cannot read '%s': %s", file->path, strerror(errno));
 }
 
 /* ---- compressed files ---- */
@@ -76,14 +86,7 @@ static void zlib_free(void *ctx, void *memory) {
     cn__free(ctx, memory);
 }
 
-cn_status cn__file_unzip(cn__file *file) {
-    unsigned char magic[2] = {0, 0};
-    size_t got;
-    CN__TRY(read_some(file, magic, sizeof magic, &got));
-    if (lseek(file->descriptor, 0, SEEK_SET) != 0)
-        return cn__error(CN_ERR_IO, "cannot read '%s': %s", file->path, strerror(errno));
-    if (magic[0] != 0x1f || magic[1] != 0x8b)
-        return CN_OK;
+static cn_status begin_inflate(cn__file *file, int window_bits) {
     z_stream *stream = cn__alloc(file->ctx, 1, sizeof *stream);
     file->input = cn__alloc(file->ctx, INPUT_BYTES, 1);
     if (stream) {
@@ -91,12 +94,34 @@ cn_status cn__file_unzip(cn__file *file) {
         stream->zfree = zlib_free;
         stream->opaque = file->ctx;
     }
-    if (!stream || !file->input || inflateInit2(stream, GZIP_ONLY) != Z_OK) {
+    if (!stream || !file->input || inflateInit2(stream, window_bits) != Z_OK) {
         cn__free(file->ctx, stream);
         return cn__error(CN_ERR_MEMORY, "no memory to decompress '%s'", file->path);
     }
     file->stream = stream;
+    return CN_OK;
+}
+
+cn_status cn__file_unzip(cn__file *file) {
+    unsigned char magic[2] = {0, 0};
+    size_t got;
+    CN__TRY(read_some(file, magic, sizeof magic, &got));
+    CN__TRY(go_to(file, 0));
+    if (magic[0] != 0x1f || magic[1] != 0x8b)
+        return CN_OK;
+    CN__TRY(begin_inflate(file, GZIP_ONLY));
     file->size = file->size < UINT64_MAX / CN__MAX_INFLATED ? file->size * CN__MAX_INFLATED : UINT64_MAX;
+    return CN_OK;
+}
+
+cn_status cn__file_member(cn__file *file, const cn__member *member) {
+    CN__TRY(go_to(file, member->offset));
+    if (member->deflated)
+        CN__TRY(begin_inflate(file, RAW_DEFLATE));
+    file->member = true;
+    file->unread = member->stored;
+    file->size = member->size;
+    file->wanted = member->checksum;
     return CN_OK;
 }
 
@@ -111,8 +136,8 @@ static cn_status feed(cn__file *file) {
     return CN_OK;
 }
 
-static bool begins_member(const z_stream *stream) {
-    return stream->avail_in > 0 && stream->next_in[0] == 0x1f;
+static bool begins_another(const cn__file *file) {
+    return !file->member && file->stream->avail_in > 0 && file->stream->next_in[0] == 0x1f;
 }
 
 /* What follows the last member is none of ours: zeros fill up the blocks of tapes, and gzip ignores anything. */
@@ -135,7 +160,7 @@ static cn_status pass_over_padding(cn__file *file) {
 static cn_status inflate_step(cn__file *file) {
     z_stream *stream = file->stream;
     CN__TRY(feed(file));
-    if (file->ended && begins_member(stream)) {
+    if (file->ended && begins_another(file)) {
         inflateReset(stream);
         file->ended = false;
     }
@@ -147,7 +172,8 @@ static cn_status inflate_step(cn__file *file) {
     else if (answer == Z_MEM_ERROR)
         return cn__error(CN_ERR_MEMORY, "no memory to decompress '%s'", file->path);
     else if (answer != Z_OK && answer != Z_BUF_ERROR)
-        return cn__error(CN_ERR_FORMAT, "'%s' is damaged: %s", file->path, stream->msg ? stream->msg : "no gzip data");
+        return cn__error(CN_ERR_FORMAT, "'%s' is damaged: %s", file->path,
+                         stream->msg ? stream->msg : "no deflated data");
     return CN_OK;
 }
 
@@ -170,7 +196,7 @@ static cn_status inflate_end(cn__file *file, bool *more) {
     file->stream->next_out = &byte;
     file->stream->avail_out = 1;
     CN__TRY(feed(file));
-    while (file->stream->avail_out > 0 && !(file->ended && !begins_member(file->stream))) {
+    while (file->stream->avail_out > 0 && !(file->ended && !begins_another(file))) {
         CN__TRY(inflate_step(file));
         CN__TRY(feed(file));
     }
@@ -180,7 +206,7 @@ static cn_status inflate_end(cn__file *file, bool *more) {
 
 /* ---- either ---- */
 
-cn_status cn__file_read(cn__file *file, void *to, size_t bytes) {
+static cn_status read_exactly(cn__file *file, void *to, size_t bytes) {
     size_t got = 0;
     if (file->stream)
         return inflate_exactly(file, to, bytes);
@@ -188,6 +214,18 @@ cn_status cn__file_read(cn__file *file, void *to, size_t bytes) {
     if (got < bytes)
         return cn__error(CN_ERR_FORMAT, "'%s' ends too early", file->path);
     return CN_OK;
+}
+
+cn_status cn__file_read(cn__file *file, void *to, size_t bytes) {
+    CN__TRY(read_exactly(file, to, bytes));
+    if (file->member)
+        file->checksum = (uint32_t)crc32_z(file->checksum, to, bytes);
+    return CN_OK;
+}
+
+cn_status cn__file_read_at(cn__file *file, uint64_t offset, void *to, size_t bytes) {
+    CN__TRY(go_to(file, offset));
+    return read_exactly(file, to, bytes);
 }
 
 cn_status cn__file_end(cn__file *file) {
@@ -200,5 +238,9 @@ cn_status cn__file_end(cn__file *file) {
         CN__TRY(read_some(file, &byte, 1, &got));
         more = got > 0;
     }
-    return more ? cn__error(CN_ERR_FORMAT, "'%s' goes on after what its header says", file->path) : CN_OK;
+    if (more)
+        return cn__error(CN_ERR_FORMAT, "'%s' goes on after what its header says", file->path);
+    if (file->member && file->checksum != file->wanted)
+        return cn__error(CN_ERR_FORMAT, "'%s' is damaged: a checksum is wrong", file->path);
+    return CN_OK;
 }

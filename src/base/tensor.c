@@ -7,7 +7,7 @@ size_t cn__dtype_bytes(cn_dtype dtype) {
     return dtype == CN_DTYPE_FLOAT32 ? 4 : dtype == CN_DTYPE_INT64 ? 8 : 1;
 }
 
-static const char *dtype_name(cn_dtype dtype) {
+const char *cn__dtype_name(cn_dtype dtype) {
     return dtype == CN_DTYPE_FLOAT32 ? "float32" : dtype == CN_DTYPE_INT64 ? "int64" : "uint8";
 }
 
@@ -67,7 +67,7 @@ cn_status cn_tensor_new(cn_context *context, cn_dtype dtype, int dims, const int
     if (!made->data) {
         char text[CN__SHAPE_TEXT];
         cn__free(context, made);
-        return cn__error(CN_ERR_MEMORY, "no memory for a %s tensor %s", dtype_name(dtype),
+        return cn__error(CN_ERR_MEMORY, "no memory for a %s tensor %s", cn__dtype_name(dtype),
                          cn__shape_text(text, dims, shape));
     }
     *tensor = made;
@@ -153,7 +153,7 @@ cn_status cn__tensor_expect(const cn_tensor *tensor, const char *what, cn_dtype 
         same = tensor->shape[i] == shape[i];
     if (same)
         return CN_OK;
-    return cn__error(CN_ERR_SHAPE, "%s is %s %s, wanted %s %s", what, dtype_name(tensor->dtype),
-                     cn__shape_text(got, tensor->dims, tensor->shape), dtype_name(dtype),
+    return cn__error(CN_ERR_SHAPE, "%s is %s %s, wanted %s %s", what, cn__dtype_name(tensor->dtype),
+                     cn__shape_text(got, tensor->dims, tensor->shape), cn__dtype_name(dtype),
                      cn__shape_text(wanted, dims, shape));
 }

@@ -3,102 +3,120 @@
  * and where cutout (DeVries & Taylor 2017) hits it. */
 #include "data/dataset.h"
 
-/* An image on its way: where it is now, and the two places it moves between. */
-typedef struct augment_buffers {
-    cn__shape shape;
-    cn__rng *rng;
-    const uint8_t *now;
-    uint8_t *next, *other;
-    void *row;
-} augment_buffers;
-
-static size_t round_up(size_t bytes) {
-    return (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
-}
-
-static size_t image_bytes(cn__shape shape) {
-    return round_up((size_t)shape.channels * (size_t)shape.height * (size_t)shape.width);
-}
-
-size_t cn__augment_scratch(cn__shape shape) {
-    return 2 * image_bytes(shape) + round_up((size_t)shape.width * CN__ROW_BYTES);
-}
-
-/* The next place has been painted. */
-static void painted(augment_buffers *e) {
-    uint8_t *done = e->next;
-    e->next = e->other;
-    e->other = done;
-    e->now = done;
-}
+/* ---- drawing ---- */
 
 static bool happens(cn__rng *rng, float probability) {
     return probability > 0.0f && cn__rng_uniform(rng) < probability;
 }
 
-static void crop(augment_buffers *e, int padding, cn_padding_mode mode) {
-    int top = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
-    int left = (int)cn__rng_below(e->rng, 2 * (uint32_t)padding + 1);
-    cn__crop(e->shape, e->now, e->next, padding, mode, top, left, e->row);
-    painted(e);
+static void draw_crop(cn__changes *c, const cn_augmentation *augmentation, cn__rng *rng) {
+    c->cropped = true;
+    c->padding = augmentation->crop_padding;
+    c->padding_mode = augmentation->crop_mode;
+    c->top = (int)cn__rng_below(rng, 2 * (uint32_t)c->padding + 1);
+    c->left = (int)cn__rng_below(rng, 2 * (uint32_t)c->padding + 1);
 }
 
-static void rotate(augment_buffers *e, float most) {
-    float degrees = cn__rng_uniform(e->rng) * (2.0f * most) - most;
-    cn__rotate(e->shape, e->now, e->next, degrees, e->row);
-    painted(e);
+static void draw_rotation(cn__changes *c, float most, cn__rng *rng) {
+    float degrees = cn__rng_uniform(rng) * (2.0f * most) - most;
+    c->rotated = true;
+    c->degrees = degrees;
 }
 
 /* Every corner moves inwards, by up to `distortion` of half a side. */
-static void perspective(augment_buffers *e, float distortion) {
-    int height = e->shape.height, width = e->shape.width, corners[8];
-    uint32_t most_x = (uint32_t)(distortion * (float)(width / 2)),
-             most_y = (uint32_t)(distortion * (float)(height / 2));
-    double coefficients[8];
+static void draw_perspective(cn__changes *c, float distortion, cn__shape shape, cn__rng *rng) {
+    int corners[8];
+    uint32_t most_x = (uint32_t)(distortion * (float)(shape.width / 2)),
+             most_y = (uint32_t)(distortion * (float)(shape.height / 2));
     for (int i = 0; i < 4; i++) {
-        int x = (int)cn__rng_below(e->rng, most_x + 1), y = (int)cn__rng_below(e->rng, most_y + 1);
-        corners[2 * i] = i == 1 || i == 2 ? width - 1 - x : x;
-        corners[2 * i + 1] = i >= 2 ? height - 1 - y : y;
+        int x = (int)cn__rng_below(rng, most_x + 1), y = (int)cn__rng_below(rng, most_y + 1);
+        corners[2 * i] = i == 1 || i == 2 ? shape.width - 1 - x : x;
+        corners[2 * i + 1] = i >= 2 ? shape.height - 1 - y : y;
     }
-    if (!cn__perspective_solve(height, width, corners, coefficients))
-        return;
-    cn__perspective(e->shape, e->now, e->next, coefficients, e->row);
-    painted(e);
-}
-
-const uint8_t *cn__augment(const cn_augmentation *augmentation, cn__shape shape, cn__rng *rng, bool turn,
-                           const uint8_t *pixels, void *scratch) {
-    uint8_t *first = scratch, *second = first + image_bytes(shape);
-    augment_buffers e = {shape, rng, pixels, first, second, second + image_bytes(shape)};
-    if (augmentation->crop_padding > 0)
-        crop(&e, augmentation->crop_padding, augmentation->crop_mode);
-    if (augmentation->alternating_flip ? turn : happens(rng, augmentation->horizontal_flip)) {
-        cn__flip(shape, e.now, e.next);
-        painted(&e);
-    }
-    if (happens(rng, augmentation->grayscale)) {
-        cn__grayscale(shape, e.now, e.next);
-        painted(&e);
-    }
-    if (augmentation->rotation > 0.0f)
-        rotate(&e, augmentation->rotation);
-    if (augmentation->perspective_distortion > 0.0f && happens(rng, augmentation->perspective))
-        perspective(&e, augmentation->perspective_distortion);
-    return e.now;
+    c->perspective = cn__perspective_solve(shape.height, shape.width, corners, c->coefficients);
 }
 
 static int clamp(int value, int most) {
     return value < 0 ? 0 : value > most ? most : value;
 }
 
-cn__hole cn__cutout(const cn_augmentation *augmentation, cn__shape shape, cn__rng *rng) {
-    int side = augmentation->cutout;
+static cn__hole draw_hole(int side, cn__shape shape, cn__rng *rng) {
     if (side == 0)
         return (cn__hole){0};
     int top = (int)cn__rng_below(rng, (uint32_t)shape.height) - side / 2;
     int left = (int)cn__rng_below(rng, (uint32_t)shape.width) - side / 2;
     return (cn__hole){clamp(top, shape.height), clamp(top + side, shape.height), clamp(left, shape.width),
                       clamp(left + side, shape.width)};
+}
+
+/* The order in which numbers are drawn is part of what a seed means. */
+cn__changes cn__changes_draw(const cn_augmentation *augmentation, cn__shape shape, cn__rng *rng, bool turn) {
+    cn__changes c = {0};
+    if (augmentation->crop_padding > 0)
+        draw_crop(&c, augmentation, rng);
+    c.flipped = augmentation->alternating_flip ? turn : happens(rng, augmentation->horizontal_flip);
+    c.grayscale = happens(rng, augmentation->grayscale);
+    if (augmentation->rotation > 0.0f)
+        draw_rotation(&c, augmentation->rotation, rng);
+    if (augmentation->perspective_distortion > 0.0f && happens(rng, augmentation->perspective))
+        draw_perspective(&c, augmentation->perspective_distortion, shape, rng);
+    c.hole = draw_hole(augmentation->cutout, shape, rng);
+    return c;
+}
+
+/* ---- applying ---- */
+
+static size_t round_up(size_t bytes) {
+    return (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN;
+}
+
+static size_t picture_bytes(cn__planes planes) {
+    return round_up((size_t)planes.shape.channels * (size_t)planes.shape.height * (size_t)planes.shape.width *
+                    cn__pixel_bytes(planes.kind));
+}
+
+size_t cn__changes_scratch(cn__planes planes) {
+    return 2 * picture_bytes(planes) + round_up((size_t)planes.shape.width * CN__ROW_BYTES);
+}
+
+/* A picture on its way: where it is now, and the two places it moves between. */
+typedef struct journey {
+    const void *now;
+    void *next, *other;
+} journey;
+
+/* The next place has been painted. */
+static void painted(journey *j) {
+    void *done = j->next;
+    j->next = j->other;
+    j->other = done;
+    j->now = done;
+}
+
+const void *cn__changes_apply(const cn__changes *c, cn__planes planes, const void *pixels, void *scratch) {
+    char *first = scratch, *second = first + picture_bytes(planes), *row = second + picture_bytes(planes);
+    journey j = {pixels, first, second};
+    if (c->cropped) {
+        cn__crop(planes, j.now, j.next, c->padding, c->padding_mode, c->top, c->left, row);
+        painted(&j);
+    }
+    if (c->flipped) {
+        cn__flip(planes, j.now, j.next);
+        painted(&j);
+    }
+    if (c->grayscale) {
+        cn__grayscale(planes.shape, j.now, j.next);
+        painted(&j);
+    }
+    if (c->rotated) {
+        cn__rotate(planes, j.now, j.next, c->degrees, row);
+        painted(&j);
+    }
+    if (c->perspective) {
+        cn__perspective(planes, j.now, j.next, c->coefficients, row);
+        painted(&j);
+    }
+    return j.now;
 }
 
 /* ---- the caller's choice ---- */
@@ -124,11 +142,10 @@ static cn_status check(const cn_augmentation *a, const cn__images *images) {
                          (int)a->crop_mode);
     if (a->cutout < 0 || a->cutout > CN__MAX_SIDE)
         return cn__error(CN_ERR_ARGUMENT, "cn_augmentation: cutout is %d, wanted 0 to %d", a->cutout, CN__MAX_SIDE);
-    if (a->grayscale > 0.0f && images->channels != 3)
-        return cn__error(CN_ERR_ARGUMENT, "cn_augmentation: grayscale is for 3 channels, the images have %d",
-                         images->channels);
-    if (images->floats)
-        return cn__error(CN_ERR_UNSUPPORTED, "cn_dataset_set_augmentation: the images are float32, not 8-bit");
+    if (a->grayscale > 0.0f && (images->channels != 3 || images->kind != CN__PIXEL_BYTES))
+        return cn__error(CN_ERR_ARGUMENT,
+                         "cn_augmentation: grayscale is for 3 channels of 8 bits, the images have %d%s",
+                         images->channels, images->kind == CN__PIXEL_BYTES ? "" : " of float32");
     return CN_OK;
 }
 
@@ -139,6 +156,7 @@ cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation
         CN__TRY(CN__READ_OPTIONS(&known, cn_augmentation, augmentation));
         CN__TRY(cn__check_reserved("cn_augmentation", known.reserved == 0));
         CN__TRY(check(&known, dataset->images));
+        CN__TRY(cn__targets_allow(dataset, &known, "cn_dataset_set_augmentation"));
     }
     dataset->augmentation = known;
     return CN_OK;

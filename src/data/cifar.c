@@ -120,11 +120,11 @@ static cn_status load(cn_context *ctx, files *f, const format *kind, cn_dataset 
                          .height = 32,
                          .width = 32,
                          .classes = kind->classes,
-                         .bytes = records + kind->label_bytes,
+                         .pixels = records + kind->label_bytes,
                          .stride = record,
                          .labels = labels,
                          .owned_pixels = records,
-                         .owned_labels = labels};
+                         .owned_targets = labels};
     return cn__dataset_new(ctx, images, dataset);
 }
 

@@ -21,7 +21,7 @@ static int split_lines(char *text, const char **lines, int most) {
 
 static cn_status set_names(cn_dataset *dataset, cn__file *file, char *text) {
     const char *lines[MAX_CLASSES];
-    int64_t classes = dataset->target.classes;
+    int64_t classes = cn_dataset_classes(dataset);
     if (file->size >= MAX_NAMES)
         return cn__error(CN_ERR_FORMAT, "'%s' has %llu bytes, too many for class names", file->path,
                          (unsigned long long)file->size);

@@ -27,7 +27,7 @@ static int32_t find_class(const cn_model *model, int64_t classes, const char *na
 
 static cn_status match_by_name(const cn_dataset *dataset, const cn_model *model, int64_t classes, int32_t *labels) {
     char text[MAX_LIST];
-    for (int64_t k = 0; k < dataset->target.classes; k++) {
+    for (int64_t k = 0; k < cn_dataset_classes(dataset); k++) {
         labels[k] = find_class(model, classes, dataset->class_names[k]);
         if (labels[k] < 0)
             return cn__error(CN_ERR_DATA, "class '%s' of the data is none of the %lld of the model: %s",
@@ -51,9 +51,9 @@ static bool knows_numbers_only(const cn_model *model, int64_t names) {
 static cn_status match_by_number(const cn_dataset *dataset, const cn_model *model, int64_t outputs, int32_t *labels) {
     char text[MAX_LIST];
     bool named = !knows_numbers_only(model, cn_model_class_count(model));
-    if (dataset->target.classes != outputs)
+    if (cn_dataset_classes(dataset) != outputs)
         return cn__error(CN_ERR_DATA, "the data has %lld classes, the model tells %lld apart",
-                         (long long)dataset->target.classes, (long long)outputs);
+                         (long long)cn_dataset_classes(dataset), (long long)outputs);
     if (named)
         cn__log(dataset->ctx, CN_LOG_WARNING,
                 "the data's classes have no names; they are taken as the model's, in order: %s",
@@ -61,7 +61,7 @@ static cn_status match_by_number(const cn_dataset *dataset, const cn_model *mode
     else if (dataset->named)
         cn__log(dataset->ctx, CN_LOG_WARNING,
                 "the model's classes have no names; its outputs are taken as the data's, in order");
-    for (int32_t k = 0; k < dataset->target.classes; k++)
+    for (int32_t k = 0; k < cn_dataset_classes(dataset); k++)
         labels[k] = k;
     return CN_OK;
 }
@@ -76,26 +76,27 @@ static cn_status match(const cn_dataset *dataset, const cn_model *model, int64_t
 /* The view has the data set's own labels and names until here. */
 static cn_status relabel(cn_dataset *view, const cn_model *model, int64_t outputs, const int32_t *labels) {
     cn_context *ctx = view->ctx;
-    int32_t *own = cn__alloc(ctx, (size_t)view->images->classes, sizeof *own);
+    cn__target *target = cn__dataset_classes(view);
+    int32_t *own = cn__alloc(ctx, (size_t)target->stored_classes, sizeof *own);
     const char **names = cn__alloc(ctx, (size_t)outputs, sizeof *names);
-    for (int64_t i = 0; own && i < view->images->classes; i++)
-        own[i] = labels[view->labels ? view->labels[i] : i];
+    for (int64_t i = 0; own && i < target->stored_classes; i++)
+        own[i] = labels[target->classes ? target->classes[i] : i];
     for (int64_t k = 0; names && k < outputs; k++) {
         names[k] = cn_model_class_name(model, k);
         if (!names[k])
-            names[k] = k < view->target.classes ? view->class_names[k] : "?";
+            names[k] = k < target->spec.classes ? view->class_names[k] : "?";
     }
     cn_status status = CN_ERR_MEMORY;
-    view->target.classes = outputs;
+    target->spec.classes = outputs;
     if (names && own)
-        status = cn_dataset_set_class_names(view, view->target.classes, names);
+        status = cn_dataset_set_class_names(view, outputs, names);
     cn__free(ctx, names);
     if (status != CN_OK) {
         cn__free(ctx, own);
         return cn__no_memory("class names");
     }
-    cn__free(ctx, view->labels);
-    view->labels = own;
+    cn__free(ctx, target->classes);
+    target->classes = own;
     return CN_OK;
 }
 
@@ -123,7 +124,9 @@ cn_status cn_dataset_match_classes(const cn_dataset *dataset, const cn_model *mo
     CN__REQUIRE(dataset);
     CN__REQUIRE(model);
     cn_model_output_shape(model, shape);
-    int32_t *labels = cn__alloc(dataset->ctx, (size_t)dataset->target.classes, sizeof *labels);
+    if (!cn__dataset_classes(dataset))
+        return cn__error(CN_ERR_STATE, "cn_dataset_match_classes: no target of the data set has classes");
+    int32_t *labels = cn__alloc(dataset->ctx, (size_t)cn_dataset_classes(dataset), sizeof *labels);
     if (!labels)
         return cn__no_memory("labels");
     cn_status status = match(dataset, model, shape[0], labels);

@@ -8,23 +8,26 @@
 
 /* ---- images with several owners ---- */
 
+static void drop_contents(cn_context *ctx, const cn__images *images) {
+    cn__free(ctx, images->owned_pixels);
+    cn__free(ctx, images->owned_targets);
+    cn__free(ctx, images->file_names);
+    cn__free(ctx, images->source.targets);
+}
+
 static void images_release(cn__images *images) {
     if (!images || atomic_fetch_sub(&images->owners, 1) > 1)
         return;
     if (images->source.release)
-        images->source.release(images->source.user);
-    cn__free(images->ctx, images->owned_pixels);
-    cn__free(images->ctx, images->owned_labels);
-    cn__free(images->ctx, images->file_names);
+        images->source.release(images->ctx, images->source.user);
+    drop_contents(images->ctx, images);
     cn__free(images->ctx, images);
 }
 
 static cn__images *images_share(cn_context *ctx, const cn__images *described) {
     cn__images *shared = cn__alloc(ctx, 1, sizeof *shared);
     if (!shared) {
-        cn__free(ctx, described->owned_pixels);
-        cn__free(ctx, described->owned_labels);
-        cn__free(ctx, described->file_names);
+        drop_contents(ctx, described);
         return NULL;
     }
     memcpy(shared, described, sizeof *shared);
@@ -54,6 +57,14 @@ cn_status cn__check_classes(const char *what, int64_t classes) {
     return cn__error(CN_ERR_ARGUMENT, "%s: classes is %lld, wanted 1 to %d", what, (long long)classes, CN__MAX_SIDE);
 }
 
+cn_status cn__check_labels(const char *what, const int64_t *labels, int64_t count, int64_t classes) {
+    for (int64_t i = 0; i < count; i++)
+        if (labels[i] < 0 || labels[i] >= classes)
+            return cn__error(CN_ERR_DATA, "%s: label %lld is %lld, wanted 0 to %lld", what, (long long)i,
+                             (long long)labels[i], (long long)classes - 1);
+    return CN_OK;
+}
+
 cn_status cn__check_split(const char *what, cn_split split) {
     if (split == CN_SPLIT_TRAIN || split == CN_SPLIT_TEST)
         return CN_OK;
@@ -75,8 +86,7 @@ char **cn__texts_copy(cn_context *ctx, int64_t count, const char *const *texts) 
     return copy;
 }
 
-/* Classes called by their numbers. */
-static char **number_names(cn_context *ctx, int64_t classes) {
+char **cn__number_names(cn_context *ctx, int64_t classes) {
     size_t pointers = (size_t)classes * sizeof(char *);
     char *block = cn__alloc(ctx, pointers + (size_t)classes * MAX_NUMBER, 1), **names = (char **)(void *)block;
     for (int64_t i = 0; names && i < classes; i++) {
@@ -89,9 +99,9 @@ static char **number_names(cn_context *ctx, int64_t classes) {
 cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const char *const *names) {
     CN__REQUIRE(dataset);
     CN__REQUIRE(names);
-    if (classes != dataset->target.classes)
+    if (classes != cn_dataset_classes(dataset))
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: %lld names for %lld classes", (long long)classes,
-                         (long long)dataset->target.classes);
+                         (long long)cn_dataset_classes(dataset));
     for (int64_t i = 0; i < classes; i++)
         if (!names[i])
             return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: name %lld is NULL", (long long)i);
@@ -105,7 +115,7 @@ cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const
 }
 
 const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label) {
-    return dataset && label >= 0 && label < dataset->target.classes ? dataset->class_names[label] : NULL;
+    return dataset && label >= 0 && label < cn_dataset_classes(dataset) ? dataset->class_names[label] : NULL;
 }
 
 /* ---- normalisation ---- */
@@ -160,18 +170,13 @@ bool cn__dataset_normalization_is_set(const cn_dataset *dataset) {
 }
 
 bool cn__dataset_is_8bit(const cn_dataset *dataset) {
-    return !dataset->images->floats;
+    return dataset->images->kind == CN__PIXEL_BYTES;
 }
 
 /* ---- making and freeing ---- */
 
-static cn__target_spec class_of(int64_t classes) {
-    return (cn__target_spec){.kind = CN_TARGET_CLASS, .classes = classes, .shape = {1, 1, 1}};
-}
-
-/* A handle with room for all it needs, and the classes of `parent` if that is not NULL; it takes over one ownership of
- * `images`. */
-static cn_status make(cn__images *images, const cn_dataset *parent, cn_dataset **dataset) {
+/* A handle with room for all it needs, without targets; it takes over one ownership of `images`. */
+static cn_status make(cn__images *images, cn_dataset **dataset) {
     cn_context *ctx = images->ctx;
     cn_dataset *made = cn__alloc(ctx, 1, sizeof *made);
     if (!made) {
@@ -179,19 +184,16 @@ static cn_status make(cn__images *images, const cn_dataset *parent, cn_dataset *
         return cn__no_memory("a data set");
     }
     size_t channels = (size_t)images->channels;
+    bool levels = images->kind == CN__PIXEL_BYTES;
     made->ctx = ctx;
     made->images = images;
     made->count = images->count;
     made->augmentation = (cn_augmentation)CN_AUGMENTATION_INIT;
-    made->target = parent ? parent->target : class_of(images->classes);
-    made->named = parent && parent->named;
-    made->class_names = parent ? cn__texts_copy(ctx, made->target.classes, (const char *const *)parent->class_names)
-                               : number_names(ctx, made->target.classes);
     made->mean = cn__alloc(ctx, channels, sizeof *made->mean);
     made->std = cn__alloc(ctx, channels, sizeof *made->std);
-    if (!images->floats)
+    if (levels)
         made->levels = cn__alloc(ctx, channels, CN__LEVELS * sizeof *made->levels);
-    if (!made->class_names || !made->mean || !made->std || !(made->levels || images->floats)) {
+    if (!made->mean || !made->std || (levels && !made->levels)) {
         cn_dataset_free(made);
         return cn__no_memory("a data set");
     }
@@ -199,43 +201,68 @@ static cn_status make(cn__images *images, const cn_dataset *parent, cn_dataset *
     return CN_OK;
 }
 
+/* The labels that the images have, as the first target. */
+static cn_status add_labels(cn_dataset *dataset) {
+    const cn__images *images = dataset->images;
+    return cn__target_add(dataset, (cn__target){.spec = {CN_TARGET_CLASS, images->classes, 0, {1, 1, 1}},
+                                                .origin = CN__TARGET_STORED,
+                                                .data = images->labels,
+                                                .dtype = CN_DTYPE_INT64,
+                                                .stored_classes = images->classes});
+}
+
 cn_status cn__dataset_new(cn_context *ctx, cn__images images, cn_dataset **dataset) {
+    cn_dataset *made = NULL;
     cn__images *shared = images_share(ctx, &images);
     if (!shared)
         return cn__no_memory("a data set");
-    CN__TRY(make(shared, NULL, dataset));
-    cn__dataset_default_normalization(*dataset, NULL, NULL);
+    CN__TRY(make(shared, &made));
+    cn__dataset_default_normalization(made, NULL, NULL);
+    cn_status status = images.labels ? add_labels(made) : CN_OK;
+    if (status != CN_OK) {
+        cn_dataset_free(made);
+        return status;
+    }
+    *dataset = made;
     return CN_OK;
 }
 
-static cn_status copy_labels(const cn_dataset *parent, cn_dataset **view) {
-    size_t classes = (size_t)parent->images->classes;
-    (*view)->labels = cn__alloc(parent->ctx, classes, sizeof *parent->labels);
-    if (!(*view)->labels) {
-        cn_dataset_free(*view);
-        *view = NULL;
-        return cn__no_memory("a data set");
-    }
-    memcpy((*view)->labels, parent->labels, classes * sizeof *parent->labels);
+/* ---- views ---- */
+
+static cn_status copy_names(const cn_dataset *parent, cn_dataset *view) {
+    if (!parent->named)
+        return CN_OK;
+    return cn_dataset_set_class_names(view, cn_dataset_classes(parent), (const char *const *)parent->class_names);
+}
+
+/* The view takes the indices over, once they have served to find the targets' rows. */
+static cn_status fill_view(const cn_dataset *parent, int64_t count, int64_t *indices, cn_dataset *view) {
+    view->count = count;
+    view->indices = indices;
+    view->augmentation = parent->augmentation;
+    view->normalization_set = parent->normalization_set;
+    cn__dataset_default_normalization(view, parent->mean, parent->std);
+    CN__TRY(cn__targets_view(parent, view, indices));
+    CN__TRY(copy_names(parent, view));
+    for (int64_t i = 0; parent->indices && i < count; i++)
+        indices[i] = parent->indices[indices[i]];
     return CN_OK;
 }
 
 cn_status cn__dataset_view(const cn_dataset *parent, int64_t count, int64_t *indices, cn_dataset **view) {
+    cn_dataset *made = NULL;
     atomic_fetch_add(&parent->images->owners, 1);
-    cn_status status = make(parent->images, parent, view);
-    if (status == CN_OK && parent->labels)
-        status = copy_labels(parent, view);
+    cn_status status = make(parent->images, &made);
     if (status != CN_OK) {
         cn__free(parent->ctx, indices);
         return status;
     }
-    for (int64_t i = 0; parent->indices && i < count; i++)
-        indices[i] = parent->indices[indices[i]];
-    (*view)->indices = indices;
-    (*view)->count = count;
-    (*view)->augmentation = parent->augmentation;
-    (*view)->normalization_set = parent->normalization_set;
-    cn__dataset_default_normalization(*view, parent->mean, parent->std);
+    status = fill_view(parent, count, indices, made);
+    if (status != CN_OK) {
+        cn_dataset_free(made);
+        return status;
+    }
+    *view = made;
     return CN_OK;
 }
 
@@ -245,8 +272,7 @@ void cn_dataset_free(cn_dataset *dataset) {
     cn_context *ctx = dataset->ctx;
     images_release(dataset->images);
     cn__free(ctx, dataset->indices);
-    cn__free(ctx, dataset->labels);
-    cn__free(ctx, dataset->class_names);
+    cn__targets_clear(dataset);
     cn__free(ctx, dataset->mean);
     cn__free(ctx, dataset->std);
     cn__free(ctx, dataset->levels);
@@ -260,16 +286,8 @@ int64_t cn_dataset_count(const cn_dataset *dataset) {
 }
 
 int64_t cn_dataset_classes(const cn_dataset *dataset) {
-    return dataset ? dataset->target.classes : 0;
-}
-
-int cn__dataset_target_count(const cn_dataset *dataset) {
-    (void)dataset;
-    return 1;
-}
-
-const cn__target_spec *cn__dataset_target(const cn_dataset *dataset, int index) {
-    return index == 0 ? &dataset->target : NULL;
+    const cn__target *target = dataset ? cn__dataset_classes(dataset) : NULL;
+    return target ? target->spec.classes : 0;
 }
 
 cn_status cn__dataset_locate(const cn_dataset *dataset, int64_t index, int64_t *at) {

@@ -122,13 +122,13 @@ static cn_status make(loading *l, cn_dataset **dataset) {
                          .height = l->options.height,
                          .width = l->options.width,
                          .classes = (int64_t)l->list.classes.count,
-                         .bytes = l->pixels,
+                         .pixels = l->pixels,
                          .stride = l->image_bytes,
                          .labels = l->labels,
                          .skipped = l->skipped,
                          .file_names = names,
                          .owned_pixels = l->pixels,
-                         .owned_labels = l->labels};
+                         .owned_targets = l->labels};
     l->pixels = NULL;
     l->labels = NULL;
     CN__TRY(cn__dataset_new(l->ctx, images, dataset));

@@ -75,7 +75,7 @@ static cn_status read_images(cn__file *file, cn__images *images) {
     images->channels = h.dimensions == 4 ? (int)h.shape[1] : 1;
     images->height = (int)h.shape[h.dimensions - 2];
     images->width = (int)h.shape[h.dimensions - 1];
-    images->bytes = images->owned_pixels = pixels;
+    images->pixels = images->owned_pixels = pixels;
     images->stride = (size_t)values;
     return status;
 }
@@ -83,7 +83,7 @@ static cn_status read_images(cn__file *file, cn__images *images) {
 /* Labels from bytes to numbers; as many classes as the largest label needs. */
 static cn_status take_labels(const cn__file *file, const uint8_t *bytes, cn__images *images) {
     int64_t *labels = cn__alloc(file->ctx, (size_t)images->count, sizeof *labels);
-    images->labels = images->owned_labels = labels;
+    images->labels = images->owned_targets = labels;
     if (!labels)
         return cn__no_memory("labels");
     for (int64_t i = 0; i < images->count; i++) {
@@ -123,7 +123,7 @@ static cn_status load(cn_context *ctx, cn__file *images, cn__file *labels, cn__i
     if (status == CN_OK)
         return CN_OK;
     cn__free(ctx, found->owned_pixels);
-    cn__free(ctx, found->owned_labels);
+    cn__free(ctx, found->owned_targets);
     return status;
 }
 
@@ -180,12 +180,12 @@ static cn_status training_range(cn_context *ctx, const char *directory, const cn
     cn__file_close(&file);
     if (status == CN_OK)
         *range = find_range(&found);
-    cn__free(ctx, found.owned_labels);
+    cn__free(ctx, found.owned_targets);
     return status;
 }
 
 static cn_status relabel(cn__images *images, const char *path, label_range range) {
-    int64_t *labels = images->owned_labels;
+    int64_t *labels = images->owned_targets;
     for (int64_t i = 0; i < images->count; i++) {
         labels[i] -= range.first;
         if (labels[i] < 0 || labels[i] >= range.count)
@@ -238,7 +238,7 @@ static cn_status make(cn_context *ctx, const char *directory, cn_split split, cn
         status = relabel(found, labels, range);
     if (status != CN_OK) {
         cn__free(ctx, found->owned_pixels);
-        cn__free(ctx, found->owned_labels);
+        cn__free(ctx, found->owned_targets);
         return status;
     }
     CN__TRY(cn__dataset_new(ctx, *found, &made));

@@ -215,11 +215,11 @@ cn_status cn_dataset_synthetic(cn_context *context, cn_split split, int64_t coun
                          .height = SIDE,
                          .width = SIDE,
                          .classes = CLASSES,
-                         .bytes = s.pixels,
+                         .pixels = s.pixels,
                          .stride = 3 * PLANE,
                          .labels = s.labels,
                          .owned_pixels = s.pixels,
-                         .owned_labels = s.labels};
+                         .owned_targets = s.labels};
     cn_dataset *made = NULL;
     CN__TRY(cn__dataset_new(context, images, &made));
     cn_status status = describe(made);

@@ -64,16 +64,6 @@ static float from_bits(uint32_t bits) {
     return value;
 }
 
-/* IEEE 754's 16 bits: a sign, 5 of exponent, 10 of fraction. */
-static float half(uint32_t bits) {
-    uint32_t sign = (bits & 0x8000) << 16, exponent = bits >> 10 & 31, fraction = bits & 1023;
-    if (exponent == 31)
-        return from_bits(sign | 0x7F800000 | fraction << 13);
-    if (exponent > 0)
-        return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    return sign ? -ldexpf((float)fraction, -24) : ldexpf((float)fraction, -24);
-}
-
 static double double_at(const unsigned char *bytes) {
     uint64_t bits = bits_at(bytes, 8);
     double value;
@@ -89,7 +79,7 @@ static float float_at(const char *dtype, const unsigned char *bytes) {
     if (is(dtype, "F64"))
         return (float)double_at(bytes);
     if (is(dtype, "F16"))
-        return half((uint32_t)bits_at(bytes, 2));
+        return cn__half_value((uint32_t)bits_at(bytes, 2));
     if (is(dtype, "BF16"))
         return from_bits((uint32_t)bits_at(bytes, 2) << 16);
     return from_bits((uint32_t)bits_at(bytes, 4));
