@@ -861,9 +861,10 @@ typedef struct cn_target_options {
     const int *mirrored;   /* of points: where the image is mirrored, point i is what was point mirrored[i], such as the
                             left eye for the right one; itself where points have no such partner. NULL: not said,
                             flips are refused */
+    void *reserved_pointer;
 } cn_target_options;
 #define CN_TARGET_OPTIONS_INIT                                                                                         \
-    { sizeof(cn_target_options), CN_TARGET_CLASS, CN_VECTOR_UNKNOWN, 0, -100, {0, 0, 0}, NULL }
+    { sizeof(cn_target_options), CN_TARGET_CLASS, CN_VECTOR_UNKNOWN, 0, -100, {0, 0, 0}, NULL, NULL }
 CN_API void cn_target_options_init(cn_target_options *options, size_t size);
 
 typedef enum cn_split {
@@ -987,10 +988,9 @@ typedef struct cn_dataset_source {
     int (*fetch)(void *user, int64_t index, void *image, void *const *targets);
     void (*release)(void *user);
     void *user;
-    void *reserved_pointer;
 } cn_dataset_source;
 #define CN_DATASET_SOURCE_INIT                                                                                         \
-    { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, CN_DTYPE_UINT8, NULL, 0, 0, NULL, NULL, NULL, NULL }
+    { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, CN_DTYPE_UINT8, NULL, 0, 0, NULL, NULL, NULL }
 CN_API void cn_dataset_source_init(cn_dataset_source *source, size_t size);
 CN_API cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *source, cn_dataset **dataset);
 

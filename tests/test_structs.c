@@ -331,7 +331,7 @@ START_TEST(reserved_members_must_be_zero) {
     cn_dataset_source source = usual_source;
     conv.reserved = norm.reserved = pool.reserved = predict.reserved = 1;
     context.reserved_pointer = &context;
-    source.reserved_pointer = &source;
+    source.reserved = 1;
     ck_fails(take_conv2d(&conv), CN_ERR_VERSION, "cn_conv2d_options: a reserved member is set");
     ck_fails(take_norm(&norm), CN_ERR_VERSION, "cn_norm_options: a reserved member is set");
     ck_fails(take_max_pool(&pool), CN_ERR_VERSION, "cn_pool2d_options: a reserved member is set");

@@ -20,7 +20,7 @@ static void release(cn_context *ctx, void *user) {
 }
 
 static cn_status check(const cn_dataset_source *source) {
-    CN__TRY(cn__check_reserved("cn_dataset_source", source->reserved == 0 && !source->reserved_pointer));
+    CN__TRY(cn__check_reserved("cn_dataset_source", source->reserved == 0));
     if (!source->fetch)
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_source: fetch is NULL");
     if (source->dtype != CN_DTYPE_UINT8 && source->dtype != CN_DTYPE_FLOAT32)

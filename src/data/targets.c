@@ -266,6 +266,7 @@ cn_status cn_dataset_add_target(cn_dataset *dataset, const cn_tensor *targets, c
     cn__target target;
     CN__REQUIRE(dataset);
     CN__TRY(CN__READ_OPTIONS(&known, cn_target_options, options));
+    CN__TRY(cn__check_reserved("cn_target_options", !known.reserved_pointer));
     CN__TRY(check_kind(&known, "cn_target_options"));
     CN__TRY(targets ? take_shape(targets, dataset->count, &known) : take_images(dataset, &known));
     CN__TRY(cn__target_read(&known, "cn_target_options", dataset->ctx, &target));
