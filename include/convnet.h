@@ -443,25 +443,27 @@ CN_API cn_status cn_adaptive_avg_pool2d_new(cn_context *context, int output_heig
 /* The sum of two or more inputs of one shape (a skip). */
 CN_API cn_status cn_add_new(cn_context *context, cn_layer **layer);
 
-/* Two or more inputs of one height and width, their channels one after the other (torch.cat over dimension 1). */
+/* Two or more inputs of one height and width, their channels one after the other (torch.cat over dimension 1). The
+ * layer joins a model by cn_model_add; CN_ERR_SHAPE, as it does: heights or widths differ. */
 CN_API cn_status cn_concat_new(cn_context *context, cn_layer **layer);
 
 /* Its input as it is (torch.nn.Identity), in most places at no cost. */
 CN_API cn_status cn_identity_new(cn_context *context, cn_layer **layer);
 
 /* The same values in the same order: [N, C, H, W] to [N, C·H·W] (torch.nn.Flatten); to [N, channels, height, width]
- * (of flat features torch.nn.Unflatten over dimension 1, else torch.reshape), where one of the three may be -1: what the
- * others leave. CN_ERR_SHAPE, as the layer joins a model: not as many values. */
+ * (of flat features torch.nn.Unflatten over dimension 1, else torch.reshape), where one of the three may be -1: what
+ * the others leave. CN_ERR_SHAPE, as the layer joins a model: not as many values. */
 CN_API cn_status cn_flatten_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_reshape_new(cn_context *context, int channels, int height, int width, cn_layer **layer);
 
-/* torch.nn.PixelShuffle (Shi et al. 2016): [N, C·r², H, W] to [N, C, H·r, W·r], channel c·r² + i·r + j giving the pixels
- * of rows i, i + r, … and columns j, j + r, …; and PixelUnshuffle, the way back. */
+/* torch.nn.PixelShuffle (Shi et al. 2016): [N, C·r², H, W] to [N, C, H·r, W·r], channel c·r² + i·r + j giving the
+ * pixels of rows i, i + r, … and columns j, j + r, …; and PixelUnshuffle, the way back. CN_ERR_SHAPE, as the layer
+ * joins a model: r² does not divide the channels, or r a side. */
 CN_API cn_status cn_pixel_shuffle_new(cn_context *context, int upscale_factor, cn_layer **layer);
 CN_API cn_status cn_pixel_unshuffle_new(cn_context *context, int downscale_factor, cn_layer **layer);
 
 /* torch.nn.ChannelShuffle (Zhang et al. 2018): of `groups` groups of channels the first of each, then the second of
- * each, and so on. */
+ * each, and so on. CN_ERR_SHAPE, as the layer joins a model: `groups` does not divide the channels. */
 CN_API cn_status cn_channel_shuffle_new(cn_context *context, int groups, cn_layer **layer);
 
 /* Columns left and right, rows above and below: `padding` is left, right, top, bottom, as in torch.nn.functional.pad.

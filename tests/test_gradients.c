@@ -127,7 +127,7 @@ int main(void) {
         tcase_add_test(tests, the_given_case_agrees_with_the_reference);
     else {
         tcase_add_loop_test(tests, random_layers_agree_with_the_reference, 0, 40);
-        tcase_add_loop_test(tests, random_layers_agree_with_the_reference, LATE_SEEDS, LATE_SEEDS + 8);
+        tcase_add_loop_test(tests, random_layers_agree_with_the_reference, LATE_SEEDS, LATE_SEEDS + 16);
     }
     tcase_add_loop_test(tests, sums_over_repeated_borders_lose_no_digit, CN_CONV_AUTO, CN_CONV_GEMM + 1);
     suite_add_tcase(suite, tests);

@@ -343,7 +343,10 @@ int main(void) {
                             LATE_SEEDS + (test_quick() ? 1 : 5));
         tcase_add_loop_test(reference, predictors_compute_known_patterns, 0, KNOWN);
         tcase_add_loop_test(bits, threads_do_not_change_bits, 0, test_quick() ? 4 : 15);
+        tcase_add_loop_test(bits, threads_do_not_change_bits, LATE_SEEDS, LATE_SEEDS + (test_quick() ? 1 : 5));
         tcase_add_loop_test(bits, instruction_sets_do_not_change_bits, 0, test_quick() ? 4 : 15);
+        tcase_add_loop_test(bits, instruction_sets_do_not_change_bits, LATE_SEEDS,
+                            LATE_SEEDS + (test_quick() ? 1 : 5));
         tcase_add_test(bits, images_do_not_see_each_other);
     }
     suite_add_tcase(suite, reference);

@@ -179,18 +179,22 @@ START_TEST(a_map_adds_up_to_the_score) {
 }
 END_TEST
 
-/* conv → average pool of all → dropout → flatten → linear, as others write it. */
+/* conv → identity → average pool of all → dropout → flatten → identity → linear, as others write it. */
 START_TEST(a_linear_layer_has_a_map_too) {
     cn_model *model = model_for(1, 4, 6);
     cn_layer *layer;
     cn_tensor *image = noise(1, 4, 6);
     ck_ok(cn_model_append(model, "conv", conv(1, 5, 3)));
+    ck_ok(cn_identity_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "same", layer));
     ck_ok(cn_avg_pool2d_new(ctx, 2, 4, NULL, &layer));
     ck_ok(cn_model_append(model, "pool", layer));
     ck_ok(cn_dropout_new(ctx, 0.5f, &layer));
     ck_ok(cn_model_append(model, "dropout", layer));
     ck_ok(cn_flatten_new(ctx, &layer));
     ck_ok(cn_model_append(model, "flatten", layer));
+    ck_ok(cn_identity_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "drop", layer));
     ck_ok(cn_linear_new(ctx, 5, 3, 1, &layer));
     ck_ok(cn_model_append(model, "fc", layer));
     ck_ok(cn_model_init(model, 5));

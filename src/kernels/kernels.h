@@ -265,7 +265,8 @@ typedef struct cn__kernels {
     void (*unary_backward)(cn__unary kind, float a, float b, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
                            int32_t width, bool accumulate);
 
-    /* Σ dy · min(x, 0) over pixels and the first `lanes` lanes, as in plane_sum: what PReLU's weight gets of a plane. */
+    /* Σ dy · min(x, 0) over pixels and the first `lanes` lanes, lanes last as above: what PReLU's weight gets of a
+     * plane. */
     float (*prelu_weight)(cn__plane x, cn__plane dy, int32_t height, int32_t width, int32_t lanes);
 
     void (*max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);

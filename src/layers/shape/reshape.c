@@ -30,20 +30,20 @@ static cn_status validate(cn_layer *layer) {
 
 static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out) {
     const reshape *r = (const reshape *)layer;
-    int64_t values = (int64_t)in->channels * in->height * in->width, known = 1, shape[3];
+    int64_t values = (int64_t)in->channels * in->height * in->width, known = 1;
+    int32_t to[3] = {r->shape[0], r->shape[1], r->shape[2]};
     (void)inputs;
     for (int i = 0; i < 3; i++) /* a product beyond this fits no input */
-        known = r->shape[i] == -1 || known > INT32_MAX ? known : known * r->shape[i];
-    bool fits = true, whole = true;
-    for (int i = 0; i < 3; i++) {
-        shape[i] = r->shape[i] == -1 ? values / known : r->shape[i];
-        whole = whole && r->shape[i] != -1;
-        fits = fits && shape[i] >= 1 && shape[i] <= CN__MAX_SIDE;
-    }
-    if (!fits || (whole ? known != values : values % known != 0))
+        known = to[i] == -1 || known > INT32_MAX ? known : known * to[i];
+    for (int i = 0; i < 3; i++)
+        if (to[i] == -1) {
+            to[i] = values / known <= CN__MAX_SIDE ? (int32_t)(values / known) : 0;
+            known *= to[i];
+        }
+    if (known != values)
         return cn__error(CN_ERR_SHAPE, "Reshape '%s': its input, %d×%d×%d, does not fit %d×%d×%d", name, in->channels,
                          in->height, in->width, r->shape[0], r->shape[1], r->shape[2]);
-    *out = (cn__shape){(int32_t)shape[0], (int32_t)shape[1], (int32_t)shape[2]};
+    *out = (cn__shape){to[0], to[1], to[2]};
     return CN_OK;
 }
 
@@ -61,9 +61,9 @@ static run run_from(const cn__fmap *map, size_t block, size_t i) {
     size_t channel = i / pixels, pixel = i % pixels;
     run r = {cn__value_at(map, block, channel, pixel / width, pixel % width), CN__LANES, width - pixel % width};
     if (pixels == 1) {
+        size_t end = map->lane_channels ? cn__plane_channels(map, channel / CN__LANES).end : cn__image_channels(map);
         r.step = map->lane_channels ? 1 : map->channel;
-        r.count =
-            (map->lane_channels ? cn__plane_channels(map, channel / CN__LANES).end : cn__image_channels(map)) - channel;
+        r.count = end - channel;
     } else if (map->row == width * CN__LANES) {
         r.count = pixels - pixel;
     }

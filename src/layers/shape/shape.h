@@ -29,8 +29,8 @@ void cn__copy_values(const cn__op *op, const float *from, size_t from_step, floa
 void cn__copy_channel(const cn__op *op, size_t block, const cn__fmap *from, size_t from_channel, const cn__fmap *to,
                       size_t to_channel, bool accumulate);
 
-/* What a layer leaves for its readers when a plane of its output is complete: the border, and zeros in lanes that have no
- * channel. */
+/* What a layer leaves for its readers when a plane of its output is complete: the border, and zeros in lanes that have
+ * no channel. */
 void cn__complete_plane(const cn__fmap *map, size_t block, size_t plane);
 
 /* Flatten and Reshape: values stay in their order (reshape.c). */
