@@ -1542,12 +1542,15 @@ typedef struct cn_predictor_options {
     { sizeof(cn_predictor_options), 16, 0, 0, 0 }
 CN_API void cn_predictor_options_init(cn_predictor_options *options, size_t size);
 
-/* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may share
- * one model, each used by one thread. A predictor keeps its parameters in the order that serves 16 images at a time
+/* Takes a copy of the parameters as they are now; the model must outlive the predictor. Many predictors may be
+ * made of one model, each used by one thread (cn_predictor_clone). A predictor keeps its parameters in the order that serves 16 images at a time
  * and, unless a layer prevents it (grouped convolutions, batch norm without running statistics), also in the one that
  * serves few; with a small max_batch_size only in the latter, and then it takes the least memory. CN_ERR_STATE: model
  * not initialised; CN_ERR_SHAPE: variants with an output of more than one value a class; CN_ERR_ARGUMENT: shift. */
 CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options, cn_predictor **predictor);
+/* One more of the same for another thread, also while that one runs: it uses the parameters that `predictor` has, as
+ * they were when that was made, and takes memory of its own for what layers compute only. Either may be freed first. */
+CN_API cn_status cn_predictor_clone(const cn_predictor *predictor, cn_predictor **clone);
 CN_API void cn_predictor_free(cn_predictor *predictor);
 
 /* Runs [N, C, H, W] through the model: float32, already normalised, or uint8 pixels, which are normalised as the

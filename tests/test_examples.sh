@@ -18,5 +18,6 @@ esac
 
 example own_layer 'accuracy \(0\.[89]..\), of the model out of the file \1$'
 expect -s "$dir/own_layer.safetensors"
+example server '^4 threads: 400 of 400 answers'
 
 done_with examples

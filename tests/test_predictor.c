@@ -163,6 +163,36 @@ START_TEST(threads_may_share_a_model) {
 }
 END_TEST
 
+/* Of a predictor, and of a clone; the first of them and what the model was are gone by then. */
+START_TEST(clones_share_what_the_model_was) {
+    predictions f = predictions_begin(2);
+    pthread_t threads[4];
+    user users[4];
+    cn_tensor *weight;
+    for (int size = 1; size <= 17; size += 16) {
+        cn_predictor *first = predictor_for(f.model, size);
+        ck_ok(cn_predictor_run(first, f.images, f.output));
+        ck_ok(cn_model_tensor(f.model, "conv.weight", &weight));
+        for (int i = 0; i < 4; i++) {
+            ck_ok(cn_predictor_clone(i ? users[i - 1].predictor : first, &users[i].predictor));
+            users[i] = (user){&f, users[i].predictor, 0};
+            ((float *)cn_tensor_data(weight))[i] += 1.0f;
+        }
+        cn_predictor_free(first);
+        for (int i = 0; i < 4; i++)
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, predict_often, &users[i]), 0);
+        for (int i = 0; i < 4; i++) {
+            pthread_join(threads[i], NULL);
+            ck_assert_int_eq(users[i].differences, 0);
+            cn_predictor_free(users[i].predictor);
+        }
+    }
+    ck_fails(cn_predictor_clone(NULL, &users[0].predictor), CN_ERR_ARGUMENT, "predictor is NULL");
+    ck_assert_ptr_null(users[0].predictor);
+    predictions_end(&f);
+}
+END_TEST
+
 /* From the context that all share; the locks are the library's. */
 static void *make_often(void *argument) {
     user *u = argument;
@@ -268,7 +298,7 @@ END_TEST
 
 START_TEST(out_of_memory_is_a_status_and_running_needs_none) {
     counting_allocator counter = {0};
-    cn_predictor *predictor;
+    cn_predictor *predictor, *clone;
     cn_context *ctx = counting_context(&counter, 2);
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.1f);
     ck_ok(cn_model_set_normalization(model, 1, (float[]){0.5f}, (float[]){0.5f}));
@@ -289,7 +319,20 @@ START_TEST(out_of_memory_is_a_status_and_running_needs_none) {
     long calls = counter.calls;
     ck_ok(cn_predictor_run(predictor, input, output));
     ck_assert_int_eq(counter.calls, calls);
+    live = counter.live;
+    for (failures = 0;; failures++) {
+        counter.fail_at = counter.calls + 1 + failures;
+        cn_status status = cn_predictor_clone(predictor, &clone);
+        counter.fail_at = 0;
+        if (status == CN_OK)
+            break;
+        ck_assert_int_eq(status, CN_ERR_MEMORY);
+        ck_assert_int_eq(counter.live, live);
+    }
+    ck_assert_int_gt(failures, 5);
     cn_predictor_free(predictor);
+    ck_ok(cn_predictor_run(clone, input, output));
+    cn_predictor_free(clone);
     cn_tensor_free(input);
     cn_tensor_free(output);
     cn_model_free(model);
@@ -307,6 +350,7 @@ int main(void) {
     tcase_add_test(group, bytes_are_normalised_as_in_training);
     tcase_add_test(group, a_predictor_keeps_what_the_model_was);
     tcase_add_test(group, threads_may_share_a_model);
+    tcase_add_test(group, clones_share_what_the_model_was);
     tcase_add_test(group, threads_may_make_things_in_one_context);
     tcase_add_test(group, earlier_images_leave_no_trace);
     tcase_add_test(group, what_does_not_fit_is_refused);

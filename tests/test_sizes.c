@@ -411,8 +411,17 @@ START_TEST(out_of_memory_is_a_status) {
         }
     }
     predict(predictor, &b);
-    free_batch(&b);
+    cn_predictor *clone;
+    ck_ok(cn_predictor_clone(predictor, &clone));
     cn_predictor_free(predictor);
+    batch other = make_batch(20, larger), few = make_batch(2, larger);
+    predict(clone, &other);
+    predict(clone, &few);
+    cn_predictor_free(clone);
+    expect_same(other.output[1], b.output[1], "a clone's");
+    free_batch(&other);
+    free_batch(&few);
+    free_batch(&b);
     cn_model_free(model);
     cn_context_free(counted);
     ck_assert_int_eq(counter.live, 0);

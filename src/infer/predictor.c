@@ -1,20 +1,25 @@
 /* predictor.c: a model compiled for inference, with parameters of its own; for images of its size at first, for others
  * when they come. */
 #include "infer/infer.h"
+#include <stdatomic.h>
+#include <string.h>
 
 /* For images of one size. */
-typedef struct sized {
+typedef struct sized sized;
+struct sized {
     cn__inference *batch, *small_batch; /* for many images and for few; NULL: not needed so far */
-} sized;
+    sized *parameters;                  /* that these use, of the predictor that this one was cloned from; or NULL */
+    atomic_int users;                   /* of its parameters */
+};
 
 struct cn_predictor {
     const cn_model *model;
     cn_context *ctx;
     cn__size_cache sizes;
-    const sized *own; /* has the parameters that all share */
-    int32_t images;   /* at a time */
-    int32_t limit;    /* of images that go through small_batch */
-    float *levels;    /* [channels][CN__LEVELS]: what a byte becomes; NULL: the model does not know */
+    sized *own;     /* whose parameters those for other sizes use */
+    int32_t images; /* at a time */
+    int32_t limit;  /* of images that go through small_batch */
+    float *levels;  /* [channels][CN__LEVELS]: what a byte becomes; NULL: the model does not know */
     cn__variants variants;
     float *another;     /* outputs of a further variant; NULL: there is none */
     bool probabilities; /* the model ends in a softmax */
@@ -151,10 +156,12 @@ static cn_status make_variants(cn_predictor *p, cn__variants variants) {
 }
 
 static void release_sized(cn_context *ctx, void *made) {
-    sized *s = made;
-    cn__inference_free(s->batch);
-    cn__inference_free(s->small_batch);
-    cn__free(ctx, s);
+    for (sized *s = made, *next; s && atomic_fetch_sub(&s->users, 1) == 1; s = next) {
+        next = s->parameters;
+        cn__inference_free(s->batch);
+        cn__inference_free(s->small_batch);
+        cn__free(ctx, s);
+    }
 }
 
 /* Nothing so far, for the size that is asked for. */
@@ -162,6 +169,7 @@ static cn_status add_size(cn_predictor *p, sized **made) {
     *made = cn__alloc(p->ctx, 1, sizeof **made);
     if (!*made)
         return cn__no_memory("a predictor");
+    atomic_init(&(*made)->users, 1);
     cn__size_cache_keep(&p->sizes, *made);
     return CN_OK;
 }
@@ -175,23 +183,38 @@ static bool goes_singly(const cn_predictor *p, int64_t images) {
     return images <= p->limit;
 }
 
-/* Of the model's own size: with a copy of the parameters, for few images in packed form only. */
-static cn_status make_own(cn_predictor *p) {
-    sized *made;
+/* Of the model's own size. */
+static cn_status add_own_size(cn_predictor *p) {
     for (int32_t i = 0; i < cn__model_input_count(p->model); i++)
         cn__size_cache_asked(&p->sizes)[i] = cn__model_shape(p->model, cn__model_input_node(p->model, i));
-    CN__TRY(add_size(p, &made));
-    p->own = made;
+    return add_size(p, &p->own);
+}
+
+/* With a copy of the parameters, for few images in packed form only. */
+static cn_status copy_parameters(cn_predictor *p) {
     if (p->limit > 0) {
         CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = few(p), .small_batch = true},
-                                  &made->small_batch));
-        cn__inference_prepare(made->small_batch);
+                                  &p->own->small_batch));
+        cn__inference_prepare(p->own->small_batch);
     }
     if (!goes_singly(p, p->images)) {
         CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = p->images, .copy_tensors = true},
-                                  &made->batch));
-        cn__inference_prepare(made->batch);
+                                  &p->own->batch));
+        cn__inference_prepare(p->own->batch);
     }
+    return CN_OK;
+}
+
+static cn_status share_parameters(cn_predictor *p, sized *from) {
+    p->own->parameters = from->parameters ? from->parameters : from;
+    atomic_fetch_add(&p->own->parameters->users, 1);
+    if (from->small_batch)
+        CN__TRY(cn__inference_new(
+            p->model, &(cn__inference_options){.images = few(p), .small_batch = true, .share = from->small_batch},
+            &p->own->small_batch));
+    if (from->batch)
+        CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = p->images, .share = from->batch},
+                                  &p->own->batch));
     return CN_OK;
 }
 
@@ -201,9 +224,31 @@ static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
     if (!goes_singly(p, p->images) && !cn__model_joins_images(p->model))
         p->images = (int32_t)cn__whole_lines((size_t)p->images); /* whole blocks */
     CN__TRY(cn__size_cache_init(&p->sizes, p->model, release_sized));
-    CN__TRY(make_own(p));
+    CN__TRY(add_own_size(p));
+    CN__TRY(copy_parameters(p));
     CN__TRY(make_variants(p, (cn__variants){options->flip != 0, options->shift}));
     return make_levels(p);
+}
+
+static cn_status copy_levels(cn_predictor *p, const float *levels) {
+    size_t count = (size_t)p->model->input.channels * CN__LEVELS;
+    if (!levels)
+        return CN_OK;
+    p->levels = cn__alloc(p->ctx, count, sizeof *p->levels);
+    if (!p->levels)
+        return cn__no_memory("a predictor");
+    memcpy(p->levels, levels, count * sizeof *levels);
+    return CN_OK;
+}
+
+static cn_status make_clone(cn_predictor *p, const cn_predictor *from) {
+    p->images = from->images;
+    p->limit = from->limit;
+    CN__TRY(cn__size_cache_init(&p->sizes, p->model, release_sized));
+    CN__TRY(add_own_size(p));
+    CN__TRY(share_parameters(p, from->own));
+    CN__TRY(make_variants(p, from->variants));
+    return copy_levels(p, from->levels);
 }
 
 cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options, cn_predictor **predictor) {
@@ -227,6 +272,24 @@ cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *op
         return status;
     }
     *predictor = made;
+    return CN_OK;
+}
+
+cn_status cn_predictor_clone(const cn_predictor *predictor, cn_predictor **clone) {
+    CN__REQUIRE(clone);
+    *clone = NULL;
+    CN__REQUIRE(predictor);
+    cn_predictor *made = cn__alloc(predictor->ctx, 1, sizeof *made);
+    if (!made)
+        return cn__no_memory("a predictor");
+    made->model = predictor->model;
+    made->ctx = predictor->ctx;
+    cn_status status = make_clone(made, predictor);
+    if (status != CN_OK) {
+        cn_predictor_free(made);
+        return status;
+    }
+    *clone = made;
     return CN_OK;
 }
 
