@@ -109,7 +109,7 @@ HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
 SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism small_batch kernels_math kernels_channels \
-          layers gradients kernels_pooling out_of_memory)
+          layers gradients kernels_pooling out_of_memory zoo_networks)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
 
 # ---- flags ----

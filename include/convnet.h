@@ -618,6 +618,38 @@ CN_API cn_status cn_model_session8(cn_context *context, const cn_session8_option
 /* The study's MNIST networks, 2 to 5, for 1×28×28 images. Comes initialised from `seed`. */
 CN_API cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, cn_model **model);
 
+/* Networks of the literature, with torchvision's tensor names, so that its state dicts, saved as safetensors, load as
+ * they are (cn_model_load_tensors). They end in logits, and come initialised from `seed` as torchvision's; cn_model_init
+ * draws PyTorch's default distributions instead.
+ *
+ *   name                          images       classes
+ *   resnet18, resnet34, resnet50  3×224×224    1000     He et al. 2016
+ *   resnet20, resnet32, resnet56  3×32×32      10       the same for CIFAR-10; shortcuts that change the shape are 1×1
+ *                                                       convolutions (option B)
+ */
+#define CN_ZOO_DEFAULT (-1) /* what the network has by itself */
+typedef struct cn_zoo_options {
+    uint64_t size;
+    int channels, height, width; /* of the images, or CN_ZOO_DEFAULT */
+    int reserved;
+    int64_t classes;  /* or CN_ZOO_DEFAULT */
+    uint64_t seed;    /* of the parameters */
+    float width_mult; /* channels of all layers are those of the paper times this, to multiples of 8; above 0 to 16 */
+    float dropout;    /* where the network has some: 0 to below 1, 0: none; or CN_ZOO_DEFAULT */
+} cn_zoo_options;
+#define CN_ZOO_OPTIONS_INIT                                                                                            \
+    {                                                                                                                  \
+        sizeof(cn_zoo_options), CN_ZOO_DEFAULT, CN_ZOO_DEFAULT, CN_ZOO_DEFAULT, 0, CN_ZOO_DEFAULT, 0, 1.0f,            \
+            CN_ZOO_DEFAULT                                                                                             \
+    }
+CN_API void cn_zoo_options_init(cn_zoo_options *options, size_t size);
+
+/* CN_ERR_NOT_FOUND: no such name; CN_ERR_SHAPE: images that are too small. */
+CN_API cn_status cn_model_zoo(cn_context *context, const char *name, const cn_zoo_options *options, cn_model **model);
+
+/* Their names; NULL: no such index, so that all can be listed from 0. Static storage. */
+CN_API const char *cn_zoo_name(int index);
+
 /* Parameters and buffers, in the order of a PyTorch state dict. The tensors belong to the model, live as long as it
  * and may be written to between calls (cn_model_tensor_const: only read). cn_model_tensor_count is 0 before
  * cn_model_init. CN_ERR_NOT_FOUND: no such name or index; CN_ERR_STATE: before cn_model_init. cn_model_gradient holds

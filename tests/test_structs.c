@@ -52,6 +52,10 @@ HANDLE_STRUCT(context, cn_context_options, CN_CONTEXT_OPTIONS_INIT, cn_context, 
               cn_context_free)
 HANDLE_STRUCT(session8, cn_session8_options, CN_SESSION8_OPTIONS_INIT, cn_model, cn_model_session8(ctx, options, &out),
               cn_model_free)
+/* For the smallest images that it takes, of the narrowest layers. */
+#define SMALL_ZOO                                                                                                      \
+    { sizeof(cn_zoo_options), 1, 8, 8, 0, 2, 0, 0.1f, 0.0f }
+HANDLE_STRUCT(zoo, cn_zoo_options, SMALL_ZOO, cn_model, cn_model_zoo(ctx, "resnet20", options, &out), cn_model_free)
 HANDLE_STRUCT(optimizer, cn_optimizer_options, CN_OPTIMIZER_OPTIONS_INIT, cn_optimizer,
               cn_optimizer_new(classifier, options, &out), cn_optimizer_free)
 HANDLE_STRUCT(trainer, cn_trainer_options, CROSS_ENTROPY_TRAINER, cn_trainer,
@@ -165,6 +169,7 @@ static const versioned read_structs[] = {
     ENTRY(avg_pool, avg_pool),
     ENTRY(session8, session8),
     ENTRY(definition, definition),
+    ENTRY(zoo, zoo),
     ENTRY(optimizer, optimizer),
     ENTRY(optimizer, trainers_optimizer),
     ENTRY(schedule, schedule),
