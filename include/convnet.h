@@ -626,6 +626,8 @@ CN_API cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, c
  *   resnet18, resnet34, resnet50  3×224×224    1000     He et al. 2016
  *   resnet20, resnet32, resnet56  3×32×32      10       the same for CIFAR-10; shortcuts that change the shape are 1×1
  *                                                       convolutions (option B)
+ *   mobilenet_v2                  3×224×224    1000     Sandler et al. 2018
+ *   squeezenet1_1                 3×224×224    1000     Iandola et al. 2016
  */
 #define CN_ZOO_DEFAULT (-1) /* what the network has by itself */
 typedef struct cn_zoo_options {

@@ -141,6 +141,7 @@ typedef struct batch {
     cn_model *model;
     cn_tensor *images, *output, *gradient;
     int64_t count, classes, pixels;
+    float rate;
 } batch;
 
 static batch batch_of(const char *line) {
@@ -148,9 +149,9 @@ static batch batch_of(const char *line) {
     char name[64];
     int count, classes;
     batch b;
-    ck_assert_int_eq(sscanf(line, "pass %63s %dx%dx%dx%d %d %f", name, &count, &options.channels, &options.height,
-                            &options.width, &classes, &options.width_mult),
-                     7);
+    ck_assert_int_eq(sscanf(line, "pass %63s %dx%dx%dx%d %d %f %f", name, &count, &options.channels, &options.height,
+                            &options.width, &classes, &options.width_mult, &b.rate),
+                     8);
     options.classes = classes;
     options.dropout = 0.0f;
     ck_ok(cn_model_zoo(ctx, name, &options, &b.model));
@@ -214,7 +215,7 @@ static double cross_entropy(batch *b) {
 static void take_steps(batch *b, const double *wanted, int steps, const char *what) {
     cn_optimizer_options options = CN_OPTIMIZER_OPTIONS_INIT;
     cn_optimizer *optimizer;
-    options.learning_rate = 0.01f;
+    options.learning_rate = b->rate;
     options.momentum = 0.9f;
     ck_ok(cn_optimizer_new(b->model, &options, &optimizer));
     for (int step = 0; step < steps; step++) {
@@ -281,6 +282,12 @@ START_TEST(weights_begin_as_torchvisions_do) {
         {"resnet20", "layer3.0.downsample.0.weight", 0.1767767},
         {"resnet20", "fc.weight", 0.0721688}, /* uniform in ±1 / sqrt(64) */
         {"resnet20", "layer1.0.bn1.bias", 0.0},
+        {"mobilenet_v2", "features.2.conv.1.0.weight", 0.0481125}, /* sqrt(2 / (96 · 9)): groups do not count */
+        {"mobilenet_v2", "classifier.1.weight", 0.01},
+        {"mobilenet_v2", "classifier.1.bias", 0.0},
+        {"squeezenet1_1", "features.3.expand3x3.weight", 0.1178511}, /* sqrt(2 / (16 · 9)) */
+        {"squeezenet1_1", "features.3.expand3x3.bias", 0.0},
+        {"squeezenet1_1", "classifier.1.weight", 0.01},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         cn_model *model;

@@ -10,12 +10,15 @@ void cn__zoo_prefix(cn__zoo *zoo, const char *format, ...) {
     va_end(arguments);
 }
 
+int cn__zoo_divisible(double channels) {
+    int divisible = (int)(channels + 4.0) / 8 * 8;
+    if (divisible < 8)
+        divisible = 8;
+    return divisible < 0.9 * channels ? divisible + 8 : divisible;
+}
+
 int cn__zoo_scaled(const cn__zoo *zoo, int channels) {
-    double wanted = channels * zoo->width_mult;
-    int scaled = (int)(wanted + 4.0) / 8 * 8;
-    if (scaled < 8)
-        scaled = 8;
-    return scaled < 0.9 * wanted ? scaled + 8 : scaled; /* never down by more than 10 % */
+    return cn__zoo_divisible(channels * zoo->width_mult);
 }
 
 int cn__zoo_channels(const cn__zoo *zoo) {

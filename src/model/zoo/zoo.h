@@ -22,7 +22,9 @@ typedef struct cn__zoo {
 
 void cn__zoo_prefix(cn__zoo *zoo, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Channels of the paper times width_mult, to a multiple of 8 (torchvision's _make_divisible). */
+/* To a multiple of 8, not down by more than 10 % (torchvision's _make_divisible); of the paper's channels times
+ * width_mult. */
+int cn__zoo_divisible(double channels);
 int cn__zoo_scaled(const cn__zoo *zoo, int channels);
 int cn__zoo_channels(const cn__zoo *zoo); /* of `at` */
 
@@ -57,5 +59,7 @@ void cn__zoo_draw(cn_model *model, cn__zoo_weights weights, uint64_t seed);
 
 void cn__zoo_resnet(cn__zoo *zoo, int depth);       /* 18, 34, 50 */
 void cn__zoo_cifar_resnet(cn__zoo *zoo, int depth); /* 6 n + 2 */
+void cn__zoo_mobilenet_v2(cn__zoo *zoo, int variant);
+void cn__zoo_squeezenet(cn__zoo *zoo, int variant);
 
 #endif
