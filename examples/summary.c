@@ -8,7 +8,8 @@ static network_spec network = NETWORK_SPEC_INIT;
 
 static argument arguments[] = {
     NETWORK_ARGUMENTS(network),
-    INTEGER("classes", &network.classes, 1, 65536, "outputs"),
+    INTEGER("classes", &network.classes, 1, 65536, "outputs of session8 or a network of the literature"),
+    SIZE_ARGUMENT(network),
     END_OF_ARGUMENTS,
 };
 
@@ -17,10 +18,12 @@ static const program_spec summary_program = {
     .about = "Shows what a network consists of: each layer with its shapes, parameters, multiply-adds and activation "
              "memory, and how its receptive field grows. MODEL is " NETWORK_HELP ".",
     .operand = "MODEL",
+    .networks = cn_zoo_name,
     .arguments = arguments,
     .notes = "Examples:\n"
              "  convnet-summary session8 --norm group --groups 4\n"
              "  convnet-summary mnist3\n"
+             "  convnet-summary resnet18 --size 64x64 --classes 20\n"
              "  convnet-summary session8.safetensors\n"
              "  convnet-summary pretrained\n"
              "\n"

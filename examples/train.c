@@ -35,6 +35,7 @@ static const char *schedule_name(int kind) {
 static argument arguments[] = {
     REQUIRED("data", "DATA", &data_text, DATA_HELP),
     TEXT("model", "MODEL", &network.name, "what to train: " NETWORK_HELP ", which is trained further"),
+    SIZE_ARGUMENT(network),
     TEXT("out", "FILE", &out_path, "save the model here (safetensors), after every epoch that is kept"),
     REAL("validation", &validation, 0, true, 1, true,
          "share of the training images, the same of each class, that epochs are tested on instead: they steer the "
@@ -105,6 +106,7 @@ static const program_spec train_program = {
              "the session-8 study: SGD at 0.01 with momentum 0.9, batches of 32, 20 epochs, and a rate that falls to "
              "0.3 of itself after each epoch that does not improve the test loss. --recipe best does better, and "
              "--recipe fast as well in a fraction of the time.",
+    .networks = cn_zoo_name,
     .arguments = arguments,
     .notes =
         "The model is saved after every epoch, so that a run that is killed loses one at most. Ctrl-C, SIGTERM, a "
@@ -117,6 +119,7 @@ static const program_spec train_program = {
         "  convnet-train --data cifar10:cifar-10-batches-bin --norm group --out group.safetensors --log group.csv\n"
         "  convnet-train --data folder:photos --out photos.safetensors\n"
         "  convnet-train --data idx:mnist --model mnist5 --seed 7 --out mnist5.safetensors\n"
+        "  convnet-train --data folder:photos --model resnet18 --size 64x64 --out resnet18.safetensors\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe best --out best.safetensors\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe fast --epochs 10 --flip 0.5 --crop 1\n"
         "\n"
@@ -259,6 +262,7 @@ static cn_status open_run(data_spec *data, run *r) {
         (status = set_validation_apart(r)) != CN_OK || (status = set_augmentation(r->train, data, &r->recipe)) != CN_OK)
         return status;
     network.classes = cn_dataset_classes(r->train);
+    cn_dataset_shape(r->train, network.images);
     network.seed = seed;
     network.dropout = (double)r->recipe.dropout;
     if ((status = network_open(r->context, &network, &r->model)) != CN_OK)
@@ -446,6 +450,7 @@ int main(int argc, char **argv) {
     check_arguments(&r.recipe);
     check_files();
     data_spec data = data_spec_read(data_text);
+    arguments_need(&train_program, "size", data.kind == DATA_FOLDER, "--data folder:DIR");
     r.log_path = log_path;
     r.report_path = report_path;
     if (profiling && !(r.profile = profile_new()))

@@ -52,7 +52,12 @@ mistake "--norm 'bath': want none, batch, layer, group or instance" train --data
 mistake "--schedule 'cosin': want constant, plateau, step, cosine, one-cycle, polynomial or exponential" train --data synthetic --schedule cosin
 mistake "--groups '3'" summary session8 --norm group --groups 3
 mistake "--groups goes with --norm group only" summary session8 --groups 8
-mistake "--classes goes with session8 only" summary mnist2 --classes 3
+mistake "--classes goes with session8 or a network of the literature only" summary mnist2 --classes 3
+mistake "--size goes with a network of the literature only" summary session8 --size 32x32
+mistake "--size goes with --data folder:DIR only" train --data synthetic --model resnet20 --size 32x32
+for size in 64 64x 64x0 64x64x3 axb; do
+    mistake "--size '$size': want height and width, such as 64x64" summary resnet18 --size $size
+done
 mistake "--norm goes with session8 only" train --data synthetic --model mnist3 --norm batch
 mistake "--patience goes with --schedule plateau only" train --data synthetic --schedule cosine --patience 2
 mistake "--power goes with --schedule polynomial only" train --data synthetic --schedule cosine --power 2
@@ -122,6 +127,12 @@ EOF
 checks=$((checks + 1))
 awk '/ rf out /{rows = 1; next} rows && NF == 10 {$1 = rows++; print}' "$dir/out" | diff "$dir/field" - >"$dir/wrong" ||
     fail "receptive field, wanted (<) and shown (>): $(cat "$dir/wrong")"
+run 0 summary resnet20
+says out "layer3.2.conv2"
+says out "272,474"
+run 0 summary mobilenet_v2 --size 64x96 --classes 7
+says out "32×32×48"
+says out "1280×2×3"
 run 0 summary session8 --norm none --no-skip --dropout 0
 run 0 summary pretrained
 says out "airplane, automobile"
@@ -201,6 +212,10 @@ says out " of 80)"
 run 1 train --data synthetic:100 --model mnist3 --epochs 1
 says err "are 3×32×32, but 'mnist3' reads 1×28×28; try --model session8"
 
+run 0 train --data synthetic:40 --model resnet20 --epochs 1 --out "$dir/resnet20.safetensors"
+says out "resnet20 with 272,474 parameters"
+run 0 test "$dir/resnet20.safetensors" --data synthetic:40
+
 # ---- pictures ----
 
 # picture FILE WIDTH HEIGHT BYTE: a PPM file all of one value.
@@ -222,6 +237,8 @@ says err "note.txt' is no PNG, JPEG, PPM, PGM or PBM file"
 says err "owl' leads nowhere"
 says err "are also among the training pictures, such as"
 expect "$(grep -c "note.txt" "$dir/err")" -eq 1 # it is in one part
+run 0 train --data "folder:$photos" --model resnet20 --size 24x16 --epochs 1
+says out "of 3×24×16 in 2 classes: dark, light"
 run 0 test "$dir/photos.safetensors" --data "folder:$photos"
 says out " of 20)"
 says out " light "

@@ -116,6 +116,13 @@ static void print_option(const argument *a) {
     print_words(help, strlen(help), HELP_COLUMN, &(wrapping){HELP_COLUMN, HELP_WIDTH, ""});
 }
 
+static void print_networks(const char *(*networks)(int)) {
+    const argument names = {.choice = networks};
+    char list[512], text[600];
+    snprintf(text, sizeof text, "MODEL may be a network of the literature: %s.", list_choices(&names, list, sizeof list));
+    print_wrapped(text, HELP_WIDTH);
+}
+
 static void print_help(const program_spec *program) {
     printf("Usage: %s", program->name);
     if (program->operand)
@@ -125,6 +132,8 @@ static void print_help(const program_spec *program) {
             printf(" --%s %s", a->name, a->value);
     printf(" [OPTION]...\n");
     print_wrapped(program->about, HELP_WIDTH);
+    if (program->networks)
+        print_networks(program->networks);
     printf("\nOptions (--name VALUE or --name=VALUE; defaults in brackets):\n");
     for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
         if (a->kind == ARGUMENT_HEADING)

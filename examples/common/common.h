@@ -102,8 +102,9 @@ typedef struct argument {
 
 typedef struct program_spec {
     const char *name;
-    const char *about;   /* a sentence or two */
-    const char *operand; /* the one thing named without an option, such as "MODEL"; NULL: none */
+    const char *about;            /* a sentence or two */
+    const char *operand;          /* the one thing named without an option, such as "MODEL"; NULL: none */
+    const char *(*networks)(int); /* names for --help, NULL after the last, of what MODEL may be, too; NULL: none */
     argument *arguments;
     const char *notes; /* after the options: examples and the like */
 } program_spec;
@@ -186,18 +187,24 @@ void recipe_fill(const recipe *from, cn_trainer_options *options);
 /* ---- network_spec.c: networks by name ---- */
 
 typedef struct network_spec {
-    const char *name; /* session8, mnist2 … mnist5, pretrained, or a model file */
-    int norm;         /* cn_norm_kind; this and what follows: session8 only, but seed */
+    const char *name; /* session8, mnist2 … mnist5, pretrained, one of the literature (cn_zoo_name), or a model file */
+    int norm;         /* cn_norm_kind; this and what follows up to skip: session8 only */
     int64_t groups;
     double dropout;
     int skip;
-    int64_t classes;
-    int64_t seed; /* of the parameters */
+    int64_t classes;   /* session8 and the literature's, as is: */
+    int64_t seed;      /* of the parameters */
+    const char *size;  /* "HxW": of images for one of the literature; NULL: its own */
+    int64_t images[3]; /* channels, height, width that it is made for; CN_ZOO_DEFAULT: its own */
 } network_spec;
 #define NETWORK_SPEC_INIT                                                                                              \
-    { "session8", CN_NORM_BATCH, 4, 0.01, 1, 10, 0 }
+    {                                                                                                                  \
+        "session8", CN_NORM_BATCH, 4, 0.01, 1, 10, 0, NULL, {                                                          \
+            CN_ZOO_DEFAULT, CN_ZOO_DEFAULT, CN_ZOO_DEFAULT                                                             \
+        }                                                                                                              \
+    }
 
-#define NETWORK_HELP "session8, mnist2, mnist3, mnist4, mnist5, pretrained or a model file"
+#define NETWORK_HELP "session8, mnist2, mnist3, mnist4, mnist5, pretrained, a network of the literature or a model file"
 
 extern const char *const network_norms[];
 
@@ -209,11 +216,17 @@ extern const char *const network_norms[];
         REAL("dropout", &(spec_).dropout, 0, false, 1, true, "probability of dropping an element in training"),        \
         FLAG("no-skip", &(spec_).skip, 0, "leave out the sums with a block's input")
 
+#define SIZE_ARGUMENT(spec_)                                                                                           \
+    TEXT("size", "HxW", &(spec_).size, "height and width of the images for a network of the literature")
+
 /* Whether it is one that comes with the library, and not a file. */
 bool network_is_named(const char *name);
 
-/* Ends with a usage message if the name is unknown or options do not go with it. */
-void network_check(const network_spec *spec, const program_spec *program);
+/* Whether it is of the literature: made for images of any size, and as many classes as there are. */
+bool network_is_of_literature(const char *name);
+
+/* Ends with a usage message if the name is unknown or options do not go with it; takes --size in. */
+void network_check(network_spec *spec, const program_spec *program);
 
 /* What it wants to see: channels, height, width. Complains on failure. */
 cn_status network_input(cn_context *context, const network_spec *spec, int64_t shape[3]);

@@ -1,4 +1,5 @@
-/* network_spec.c: networks by name: the prebuilt ones with their options, the trained one, or a model file. */
+/* network_spec.c: networks by name: the prebuilt ones with their options, the trained one, those of the literature, or a
+ * model file. */
 #include "common.h"
 #include <string.h>
 #include <unistd.h>
@@ -11,23 +12,56 @@ static int mnist_number(const char *name) {
     return mnist ? name[5] - '0' : 0;
 }
 
+bool network_is_of_literature(const char *name) {
+    for (int i = 0; cn_zoo_name(i); i++)
+        if (strcmp(cn_zoo_name(i), name) == 0)
+            return true;
+    return false;
+}
+
 bool network_is_named(const char *name) {
-    return strcmp(name, "session8") == 0 || mnist_number(name) || model_is_pretrained(name);
+    return strcmp(name, "session8") == 0 || mnist_number(name) || model_is_pretrained(name) ||
+           network_is_of_literature(name);
 }
 
 static bool is_session8(const network_spec *spec) {
     return strcmp(spec->name, "session8") == 0;
 }
 
-void network_check(const network_spec *spec, const program_spec *program) {
-    static const char *const options[] = {"norm", "groups", "dropout", "no-skip", "classes"};
+static void read_size(network_spec *spec) {
+    int height, width, end = 0;
+    if (sscanf(spec->size, "%5dx%5d%n", &height, &width, &end) != 2 || spec->size[end] || height < 1 || width < 1)
+        complain_usage("--size '%s': want height and width, such as 64x64", spec->size);
+    spec->images[1] = height;
+    spec->images[2] = width;
+}
+
+void network_check(network_spec *spec, const program_spec *program) {
+    static const char *const options[] = {"norm", "groups", "dropout", "no-skip"};
+    bool literature = network_is_of_literature(spec->name);
     if (!network_is_named(spec->name) && !strpbrk(spec->name, "./") && access(spec->name, F_OK) != 0)
         complain_usage("network '%s': want %s", spec->name, NETWORK_HELP);
     for (size_t i = 0; i < COUNT(options); i++)
         arguments_need(program, options[i], is_session8(spec), "session8");
+    arguments_need(program, "classes", is_session8(spec) || literature, "session8 or a network of the literature");
+    arguments_need(program, "size", literature, "a network of the literature");
+    if (literature && !arguments_given(program, "classes"))
+        spec->classes = CN_ZOO_DEFAULT;
+    if (spec->size)
+        read_size(spec);
     arguments_need(program, "groups", spec->norm == CN_NORM_GROUP, "--norm group");
     if (16 % spec->groups || 24 % spec->groups || 32 % spec->groups)
         complain_usage("--groups '%d': want a divisor of 16, 24 and 32: 1, 2, 4 or 8", (int)spec->groups);
+}
+
+static cn_status open_of_literature(cn_context *context, const network_spec *spec, cn_model **model) {
+    cn_zoo_options options = CN_ZOO_OPTIONS_INIT;
+    options.channels = (int)spec->images[0];
+    options.height = (int)spec->images[1];
+    options.width = (int)spec->images[2];
+    options.classes = spec->classes;
+    options.seed = (uint64_t)spec->seed;
+    return cn_model_zoo(context, spec->name, &options, model);
 }
 
 cn_status network_open(cn_context *context, const network_spec *spec, cn_model **model) {
@@ -43,6 +77,8 @@ cn_status network_open(cn_context *context, const network_spec *spec, cn_model *
         status = cn_model_session8(context, &options, model);
     } else if (mnist_number(spec->name)) {
         status = cn_model_mnist(context, mnist_number(spec->name), (uint64_t)spec->seed, model);
+    } else if (network_is_of_literature(spec->name)) {
+        status = open_of_literature(context, spec, model);
     } else {
         status = model_load(context, spec->name, model);
     }
