@@ -149,7 +149,7 @@ static bool fit(const comparison *c, recorder *r, cn_model *model) {
     options.user = r;
     cn_status status = cn_trainer_new(model, c->train, c->test, &options, &trainer);
     if (status == CN_OK) {
-        r->progress = progress_begin(c->epochs);
+        r->progress = progress_begin(c->epochs, "test");
         r->progress.later = c->epochs * runs_to_come(c, r->run);
         status = cn_trainer_fit(trainer, c->epochs, on_epoch, r);
         progress_wipe(&r->progress);
@@ -162,7 +162,7 @@ static bool fit(const comparison *c, recorder *r, cn_model *model) {
 
 static bool train_run(const comparison *c, comparison_run *run, const char *path) {
     cn_session8_options network = CN_SESSION8_OPTIONS_INIT;
-    recorder r = {.run = run, .path = path, .log = epoch_log_open(path)};
+    recorder r = {.run = run, .path = path, .log = epoch_log_open(path, "test")};
     cn_model *model;
     if (!r.log)
         return false;

@@ -14,10 +14,10 @@ static int recipe_kind = RECIPE_STUDY;
 static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, warmup, accumulate = 1, crop,
                cutout;
 static double rate, momentum = 0.9, weight_decay, label_smoothing, l1, ema, factor, min_rate, max_rate, rise = 0.3,
-                    power = 1, warmup_start = 1.0 / 3.0, clip_norm, clip_value;
+                    power = 1, warmup_start = 1.0 / 3.0, clip_norm, clip_value, validation;
 static double flip = 0.5, grayscale = 0.1, rotation = 7, perspective = 0.5;
 static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
-static int decay_weights_only, alternating_flip, profiling, augment = -1; /* -1: as the data has it */
+static int decay_weights_only, alternating_flip, balanced, profiling, augment = -1; /* -1: as the data has it */
 
 enum { KEEP_LAST, KEEP_BEST };
 static const char *const keeps[] = {"last", "best", NULL};
@@ -36,9 +36,12 @@ static argument arguments[] = {
     REQUIRED("data", "DATA", &data_text, DATA_HELP),
     TEXT("model", "MODEL", &network.name, "what to train: " NETWORK_HELP ", which is trained further"),
     TEXT("out", "FILE", &out_path, "save the model here (safetensors), after every epoch that is kept"),
+    REAL("validation", &validation, 0, true, 1, true,
+         "share of the training images, the same of each class, that epochs are tested on instead: they steer the "
+         "schedule and --keep, and the test images are looked at once, in the end [none]"),
     CHOICE("keep", keeps, &keep,
            "which epoch's model is left in the end; best: of the highest test accuracy, which "
-           "then flatters a little, since the test images have chosen"),
+           "then flatters a little, since the test images have chosen (but see --validation)"),
     TEXT("log", "FILE", &log_path, "write a CSV file with a line an epoch"),
     TEXT("report", "DIR", &report_path, "write a report into this folder: a page, its charts, the history"),
     NETWORK_ARGUMENTS(network),
@@ -46,6 +49,7 @@ static argument arguments[] = {
     CHOICE("recipe", recipe_names, &recipe_kind,
            "all that follows, the changes to images included, of which single options may be given otherwise"),
     INTEGER("epochs", &epochs, 1, 1000000, "passes over the training images"),
+    FLAG("balanced", &balanced, 1, "draw images so that each class is seen equally often, instead of each image once"),
     INTEGER("batch", &batch_size, 1, 65536, "images at a time"),
     INTEGER("accumulate", &accumulate, 1, 65536, "batches a step, which follows their mean gradient"),
     LIBRARY_CHOICE("optimizer", optimizer_name, &optimizer_kind, "how a step follows the gradient"),
@@ -232,11 +236,27 @@ static void check_files(void) {
 
 /* ---- the run ---- */
 
+/* A part of the training images, as they are. */
+static cn_status set_validation_apart(run *r) {
+    cn_dataset *part, *rest;
+    if (!arguments_given(&train_program, "validation"))
+        return CN_OK;
+    cn_status status = cn_dataset_split_stratified(r->train, validation, (uint64_t)seed, &part, &rest);
+    if (status != CN_OK) {
+        complain_library("cannot set images for validation apart");
+        return status;
+    }
+    cn_dataset_free(r->train);
+    r->train = rest;
+    r->validation = part;
+    return CN_OK;
+}
+
 static cn_status open_run(data_spec *data, run *r) {
     cn_status status;
     if ((data->kind == DATA_FOLDER && (status = network_input(r->context, &network, data->shape)) != CN_OK) ||
         (status = data_open_both(r->context, data, &r->train, &r->test)) != CN_OK ||
-        (status = set_augmentation(r->train, data, &r->recipe)) != CN_OK)
+        (status = set_validation_apart(r)) != CN_OK || (status = set_augmentation(r->train, data, &r->recipe)) != CN_OK)
         return status;
     network.classes = cn_dataset_classes(r->train);
     network.seed = seed;
@@ -246,16 +266,36 @@ static cn_status open_run(data_spec *data, run *r) {
     return network_fits(r->model, network.name, r->train, data_text) ? CN_OK : CN_ERR_DATA;
 }
 
+/* Weights to draw images by, to be freed; NULL: none are asked for. */
+static cn_status make_weights(const run *r, double **weights) {
+    int64_t count = cn_dataset_count(r->train);
+    *weights = NULL;
+    if (!balanced)
+        return CN_OK;
+    *weights = malloc((size_t)count * sizeof **weights);
+    if (!*weights) {
+        complain("no memory for weights of images");
+        return CN_ERR_MEMORY;
+    }
+    cn_status status = cn_dataset_balanced_weights(r->train, count, *weights);
+    if (status != CN_OK)
+        complain_library("cannot balance the classes");
+    return status;
+}
+
 static cn_status make_trainer(run *r) {
     cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
+    double *weights;
     recipe_fill(&r->recipe, &options);
     options.loss = network_loss(r->model);
     options.seed = (uint64_t)seed;
     options.on_batch = run_batch;
     options.user = r;
-    cn_status status = cn_trainer_new(r->model, r->train, r->test, &options, &r->trainer);
-    if (status != CN_OK)
+    cn_status status = make_weights(r, &weights);
+    options.sample_weights = weights;
+    if (status == CN_OK && (status = cn_trainer_new(r->model, r->train, run_tested(r), &options, &r->trainer)) != CN_OK)
         complain_library("cannot train so");
+    free(weights);
     return status;
 }
 
@@ -263,7 +303,7 @@ static cn_status make_trainer(run *r) {
 static bool open_outputs(run *r) {
     if (out_path && !output_possible(out_path, r->model))
         return false;
-    return !log_path || (r->log = epoch_log_open(log_path)) != NULL;
+    return !log_path || (r->log = epoch_log_open(log_path, run_tested_name(r))) != NULL;
 }
 
 static bool outputs_possible(const data_spec *data) {
@@ -276,14 +316,16 @@ static bool outputs_possible(const data_spec *data) {
 
 static void print_beginning(const run *r) {
     char parameters[GROUPED_TEXT], train_count[GROUPED_TEXT], test_count[GROUPED_TEXT], text[1024];
-    char classes[CLASS_LIST_TEXT];
+    char validation_count[GROUPED_TEXT], classes[CLASS_LIST_TEXT];
     int64_t shape[3];
     cn_device device = CN_DEVICE_INIT;
     cn_dataset_shape(r->train, shape);
     int used = snprintf(
-        text, sizeof text, "%.300s with %s parameters; %s training and %s test images of %d×%d×%d in %lld classes: %s",
+        text, sizeof text, "%.300s with %s parameters; %s training%s%s%s%s test images of %d×%d×%d in %lld classes: %s",
         network.name, grouped(cn_model_parameter_count(r->model), parameters),
-        grouped(cn_dataset_count(r->train), train_count), grouped(cn_dataset_count(r->test), test_count), (int)shape[0],
+        grouped(cn_dataset_count(r->train), train_count), r->validation ? ", " : "",
+        r->validation ? grouped(cn_dataset_count(r->validation), validation_count) : "",
+        r->validation ? " validation and " : " and ", grouped(cn_dataset_count(r->test), test_count), (int)shape[0],
         (int)shape[1], (int)shape[2], (long long)cn_dataset_classes(r->train), data_class_list(r->train, classes));
     if (cn_context_device(r->context, &device) == CN_OK)
         snprintf(text + used, sizeof text - (size_t)used, "; %d thread%s, %s", device.threads,
@@ -312,6 +354,9 @@ static void describe_data(setting_list *s, const run *r) {
     settings_add(s, "data", "%s", data_text);
     settings_add(s, "images", "%s to train with, %s to test with", grouped(cn_dataset_count(r->train), train_count),
                  grouped(cn_dataset_count(r->test), test_count));
+    if (r->validation)
+        settings_append(s, ", and %s to steer by (validation), of each class %g %% of its training images",
+                        grouped(cn_dataset_count(r->validation), test_count), 100.0 * validation);
     settings_add(s, "changes to images", "%s",
                  augment == 0                                 ? "none but those of the command"
                  : arguments_given(&train_program, "augment") ? "the recipe's, and those of the command"
@@ -337,6 +382,8 @@ static void describe_training(setting_list *s, const recipe *r) {
         settings_add(s, "longest gradient", "%g", (double)r->clip_norm);
     if (r->clip_value > 0.0f)
         settings_add(s, "largest gradient", "%g", (double)r->clip_value);
+    if (balanced)
+        settings_add(s, "images drawn", "%s", "each class equally often");
     settings_add(s, "seed", "%lld", (long long)seed);
     settings_add(s, "optimizer", "%s", cn_optimizer_name(o->kind));
     if (o->kind == CN_OPTIMIZER_SGD || o->kind == CN_OPTIMIZER_MUON)
@@ -412,6 +459,7 @@ int main(int argc, char **argv) {
     cn_trainer_free(r.trainer);
     cn_model_free(r.model);
     cn_dataset_free(r.test);
+    cn_dataset_free(r.validation);
     cn_dataset_free(r.train);
     cn_context_free(r.context);
     profile_free(r.profile);

@@ -1336,6 +1336,9 @@ typedef struct cn_history cn_history;
 CN_API cn_status cn_history_new(cn_context *context, const char *name, cn_history **history);
 CN_API cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch);
 CN_API void cn_history_free(cn_history *history);
+/* What charts and tables call the data that was tested on; "test" until it is set. A trainer that was given a part of
+ * the training data to test on, and was steered by it, has "validation". */
+CN_API cn_status cn_history_set_test_name(cn_history *history, const char *name);
 
 /* A copy of a trainer's history so far, under a name ("" if there is only one run). */
 CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history);

@@ -125,6 +125,20 @@ run 0 test "$model" --data synthetic:200
 says out "accuracy $best %"
 mistake "--keep 'first': want last or best" train --data synthetic --keep first
 
+# A part of the training images steers, and the test images are looked at once.
+run 0 train --data synthetic:200 --epochs 4 --validation 0.2 --balanced --keep best --out "$model" --log "$dir/steered.csv" --report "$dir/steered" --seed 5
+says out "160 training, 40 validation and 40 test images"
+best=$(awk '/^ *[1-4] /{ if ($5 > most) most = $5 } END { print most }' "$dir/out")
+says out "Best validation accuracy $best %, in epoch "
+accuracy=$(sed -n 's/^Test accuracy \([0-9.]*\) %, .* nothing was chosen by the test images$/\1/p' "$dir/out")
+expect "$(head -1 "$dir/steered.csv" | cut -d, -f4,5)" = validation_loss,validation_accuracy
+expect "$(grep -c 'validation loss' "$dir/steered/report.html")" -gt 0
+run 0 test "$model" --data synthetic:200
+says out "accuracy $accuracy %"
+mistake "--validation '1'" train --data synthetic --validation 1
+run 1 train --data synthetic:200 --validation 0.001
+says err "cannot set images for validation apart: 0.001 of 200 images leaves the part empty"
+
 # A rate that has fallen to nothing is told.
 run 0 train --data synthetic:40 --epochs 10 --lr 1e-6 --factor 0.0001
 says out "they changed next to nothing"

@@ -268,6 +268,7 @@ void print_fitting(const char *text);
 
 typedef struct progress {
     int64_t epochs;       /* of the whole run */
+    const char *tested;   /* what the images are called that epochs end with: "test" or "validation" */
     int64_t later;        /* epochs of runs that follow this one, for the time left */
     int columns;          /* of the terminal, at the last look; 0: none, and only whole epochs are shown */
     int shown;            /* letters of the live line, which is rewritten batch by batch */
@@ -275,7 +276,7 @@ typedef struct progress {
     double epoch_seconds; /* what the last epoch took, testing included; 0: none yet */
 } progress;
 
-progress progress_begin(int64_t epochs);
+progress progress_begin(int64_t epochs, const char *tested);
 void progress_batch(progress *progress, const cn_batch_info *batch);
 void progress_epoch(progress *progress, const cn_epoch_info *epoch);
 /* Wipes the live line, before something else is printed. */
@@ -332,9 +333,9 @@ typedef struct part_epoch {
     cn_epoch_info so_far;
 } part_epoch;
 
-/* A CSV file with a line an epoch; accuracies are percentages. A part of an epoch, if there is one, has a number such
+/* A CSV file with a line an epoch, whose columns call the images that were tested on so; accuracies are percentages. A part of an epoch, if there is one, has a number such
  * as 2.35, and nothing where the test would be. All complain on failure. */
-FILE *epoch_log_open(const char *path);
+FILE *epoch_log_open(const char *path, const char *tested);
 bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch);
 bool epoch_log_write_part(FILE *log, const char *path, const part_epoch *part);
 bool epoch_log_close(FILE *log, const char *path);
@@ -372,8 +373,9 @@ char *path_join(const char *directory, const char *name);
 /* Puts a text that the library was asked for, with `made` as the answer, into directory/name, and frees it. Complains
  * if that fails; what this build cannot make is left out with a remark. */
 bool report_save(cn_context *context, const char *directory, const char *name, cn_status made, char *text);
-/* Page, charts and history.csv of a run; `run` has title, model, test data and settings. */
-bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const cn_report *run,
-                  const part_epoch *part);
+/* Page, charts and history.csv of a run, whose epochs were tested on such images; `run` has title, model, test data and
+ * settings. */
+bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const char *tested,
+                  const cn_report *run, const part_epoch *part);
 
 #endif

@@ -123,13 +123,14 @@ static bool check(bool good, const char *path) {
     return good;
 }
 
-#define LOG_HEADER "epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,images_per_second\n"
+#define LOG_BEGINS "epoch,train_loss,train_accuracy,"
+#define LOG_HEADER LOG_BEGINS "%s_loss,%s_accuracy,learning_rate,seconds,images_per_second\n"
 
-FILE *epoch_log_open(const char *path) {
+FILE *epoch_log_open(const char *path, const char *tested) {
     FILE *log = fopen(path, "w");
     if (!check(log != NULL, path))
         return NULL;
-    fputs(LOG_HEADER, log);
+    fprintf(log, LOG_HEADER, tested, tested);
     if (!check(fflush(log) == 0, path)) {
         fclose(log);
         return NULL;
@@ -181,12 +182,13 @@ static bool parse_epoch(const char *line, cn_epoch_info *epoch) {
 }
 
 int epoch_log_read(const char *path, int most, cn_epoch_info *epochs) {
-    char line[256];
+    char line[256], header[256];
     int count = 0;
     FILE *log = fopen(path, "r");
     if (!log)
         return 0;
-    if (fgets(line, sizeof line, log) && strcmp(line, LOG_HEADER) == 0)
+    snprintf(header, sizeof header, LOG_HEADER, "test", "test");
+    if (fgets(line, sizeof line, log) && strcmp(line, header) == 0)
         while (count < most && fgets(line, sizeof line, log) && parse_epoch(line, &epochs[count]) &&
                epochs[count].epoch == count + 1)
             count++;
@@ -206,13 +208,13 @@ static bool lies_in(const char *path, const char *folder) {
 
 /* By its first bytes: a log's header, or a safetensors file's length of its header, which is JSON; or empty. */
 static bool is_ours(const char *path) {
-    char start[sizeof LOG_HEADER] = "";
+    char start[sizeof LOG_BEGINS] = "";
     FILE *file = fopen(path, "rb");
     if (!file)
         return false;
     size_t bytes = fread(start, 1, sizeof start - 1, file);
     fclose(file);
-    return bytes == 0 || strcmp(start, LOG_HEADER) == 0 || (bytes > 8 && start[8] == '{');
+    return bytes == 0 || strcmp(start, LOG_BEGINS) == 0 || (bytes > 8 && start[8] == '{');
 }
 
 bool output_spares_data(const char *path, const char *folder) {

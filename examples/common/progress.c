@@ -36,12 +36,14 @@ enum { CELL_TEXT = 32 };
 
 typedef struct column {
     const char *heading;
-    int width; /* with the space before it */
-    int rank;  /* a narrow terminal shows the first ones only */
+    int width;   /* with the space before it */
+    int rank;    /* a narrow terminal shows the first ones only */
+    bool tested; /* the heading goes behind what was tested on */
 } column;
 
-static const column columns[] = {{"epoch", 7, 0},   {"train loss", 12, 4}, {"train %", 10, 2}, {"test loss", 11, 3},
-                                 {"test %", 10, 1}, {"rate", 11, 5},       {"seconds", 9, 6},  {"images/s", 10, 7}};
+static const column columns[] = {{"epoch", 7, 0, false},   {"train loss", 12, 4, false}, {"train %", 10, 2, false},
+                                 {"loss", 11, 3, true},    {"%", 10, 1, true},           {"rate", 11, 5, false},
+                                 {"seconds", 9, 6, false}, {"images/s", 10, 7, false}};
 
 /* How many columns, by rank, a terminal has room for. */
 static int ranks_shown(int room) {
@@ -64,16 +66,17 @@ static void print_row(int room, char text[COUNT(columns)][CELL_TEXT]) {
     fflush(stdout);
 }
 
-static void print_headings(int room) {
+static void print_headings(const progress *p) {
     char text[COUNT(columns)][CELL_TEXT];
+    const char *tested = strcmp(p->tested, "test") == 0 ? "test " : "val. ";
     for (size_t i = 0; i < COUNT(columns); i++)
-        snprintf(text[i], CELL_TEXT, "%s", columns[i].heading);
-    print_row(room, text);
+        snprintf(text[i], CELL_TEXT, "%s%s", columns[i].tested ? tested : "", columns[i].heading);
+    print_row(p->columns, text);
 }
 
-progress progress_begin(int64_t epochs) {
-    progress p = {.epochs = epochs, .columns = terminal_columns()};
-    print_headings(p.columns);
+progress progress_begin(int64_t epochs, const char *tested) {
+    progress p = {.epochs = epochs, .tested = tested, .columns = terminal_columns()};
+    print_headings(&p);
     return p;
 }
 
@@ -85,7 +88,7 @@ static void look_again(progress *p) {
         printf("\n"); /* the old line does not fit any more, and cannot be wiped as one */
     if (ranks_shown(p->columns) != ranks_shown(before)) {
         progress_wipe(p);
-        print_headings(p->columns);
+        print_headings(p);
     }
 }
 

@@ -42,9 +42,9 @@ bool report_save(cn_context *context, const char *directory, const char *name, c
     return good;
 }
 
-static bool write_log(const char *directory, const cn_trainer *trainer, const part_epoch *part) {
+static bool write_log(const char *directory, const cn_trainer *trainer, const char *tested, const part_epoch *part) {
     char *path = path_join(directory, "history.csv");
-    FILE *log = path ? epoch_log_open(path) : NULL;
+    FILE *log = path ? epoch_log_open(path, tested) : NULL;
     bool good = log != NULL;
     for (int64_t i = 0; good && i < cn_trainer_epoch_count(trainer); i++) {
         cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
@@ -72,8 +72,8 @@ static bool write_charts(cn_context *context, const char *directory, const cn_re
     return report_save(context, directory, "misclassified.svg", status, svg) && good;
 }
 
-bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const cn_report *run,
-                  const part_epoch *part) {
+bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const char *tested,
+                  const cn_report *run, const part_epoch *part) {
     cn_report report = *run;
     cn_history *history = NULL;
     cn_evaluation *evaluation = NULL;
@@ -83,11 +83,13 @@ bool report_write(cn_context *context, const char *directory, const cn_trainer *
     options.loss = network_loss(report.model);
     cn_status status = cn_trainer_history(trainer, "", &history);
     if (status == CN_OK)
+        status = cn_history_set_test_name(history, tested);
+    if (status == CN_OK)
         status = cn_evaluation_new(report.model, report.dataset, &options, &evaluation);
     if (status == CN_OK) {
         report.history = history;
         report.evaluation = evaluation;
-        good = write_log(directory, trainer, part);
+        good = write_log(directory, trainer, tested, part);
         good = write_charts(context, directory, &report) && good;
         status = cn_report_page(context, &report, &html);
         good = report_save(context, directory, "report.html", status, html) && good;

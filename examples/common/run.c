@@ -3,6 +3,14 @@
 #include <errno.h>
 #include <string.h>
 
+const cn_dataset *run_tested(const run *r) {
+    return r->validation ? r->validation : r->test;
+}
+
+const char *run_tested_name(const run *r) {
+    return r->validation ? "validation" : "test";
+}
+
 /* ---- as it goes ---- */
 
 int run_batch(void *user, const cn_batch_info *batch) {
@@ -63,18 +71,19 @@ static void extent_text(const run *r, char *text, size_t size) {
 static void print_accuracy(const run *r, const cn_epoch_info *last) {
     double best = 100.0 * r->best.test_accuracy, end = 100.0 * last->test_accuracy;
     int epoch = (int)r->best.epoch;
+    const char *tested = run_tested_name(r);
     char text[256];
     if (r->best.epoch == last->epoch || (!r->keeper.best && best <= end))
-        snprintf(text, sizeof text, "Best test accuracy %.2f %%, in epoch %d, the last", best, (int)last->epoch);
+        snprintf(text, sizeof text, "Best %s accuracy %.2f %%, in epoch %d, the last", tested, best, (int)last->epoch);
     else if (r->keeper.best)
         snprintf(text, sizeof text,
-                 "Best test accuracy %.2f %%, in epoch %d, which is kept; the last epoch's is %.2f %%. Chosen by the "
-                 "test images, it flatters a little.",
-                 best, epoch, end);
+                 "Best %s accuracy %.2f %%, in epoch %d, which is kept; the last epoch's is %.2f %%. Chosen by the %s "
+                 "images, it flatters a little.",
+                 tested, best, epoch, end, tested);
     else
         snprintf(text, sizeof text,
-                 "Test accuracy %.2f %%, in epoch %d, the last; in epoch %d it was %.2f %% (see --keep best)", end,
-                 (int)last->epoch, epoch, best);
+                 "%s accuracy %.2f %%, in epoch %d, the last; in epoch %d it was %.2f %% (see --keep best)",
+                 r->validation ? "Validation" : "Test", end, (int)last->epoch, epoch, best);
     print_fitting(text);
 }
 
@@ -103,7 +112,8 @@ static void print_results(const run *r) {
     int64_t epochs = cn_trainer_epoch_count(r->trainer);
     if (r->profile) {
         int64_t trained = epochs * cn_dataset_count(r->train) + (r->part.batch > 0 ? r->part.images : 0);
-        profile_print(r->profile, &(profile_run){r->model, trained + r->tests * cn_dataset_count(r->test), trained});
+        profile_print(r->profile,
+                      &(profile_run){r->model, trained + r->tests * cn_dataset_count(run_tested(r)), trained});
     }
     if (epochs > 0 && cn_trainer_epoch_info(r->trainer, epochs - 1, &last) == CN_OK)
         print_accuracy(r, &last);
@@ -136,10 +146,25 @@ static void report(run *r, setting_list *s, const char *title, const char *notic
     page.setting_count = s->count;
     page.setting_names = s->names;
     page.setting_values = settings_values(s, values);
-    if (report_write(r->context, r->report_path, r->trainer, &page, part))
+    if (report_write(r->context, r->report_path, r->trainer, run_tested_name(r), &page, part))
         printf("Report in %s/report.html\n", r->report_path);
     else
         r->failed = true;
+}
+
+/* The first and only look at the test images, by the model as it is left. */
+static void test(run *r) {
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    cn_evaluation *evaluation;
+    options.loss = network_loss(r->model);
+    if (cn_evaluation_new(r->model, r->test, &options, &evaluation) != CN_OK) {
+        complain_library("cannot measure the test images");
+        r->failed = true;
+        return;
+    }
+    printf("Test accuracy %.2f %%, loss %.4f, of the model that is left; nothing was chosen by the test images\n",
+           100.0 * cn_evaluation_accuracy(evaluation), cn_evaluation_loss(evaluation));
+    cn_evaluation_free(evaluation);
 }
 
 static void leave(run *r, cn_status status, setting_list *s, const char *title, const char *extent) {
@@ -148,6 +173,8 @@ static void leave(run *r, cn_status status, setting_list *s, const char *title, 
     close_log(r, &part);
     if (!keeper_end(&r->keeper, part.share > 0.0, status != CN_ERR_NUMERIC))
         r->failed = true;
+    if (r->validation)
+        test(r);
     if (!r->report_path)
         return;
     bool complete = status == CN_OK && !interruption();
@@ -155,7 +182,7 @@ static void leave(run *r, cn_status status, setting_list *s, const char *title, 
     if (!complete)
         settings_add(s, "ended", "%s %s", how, extent);
     if (r->keeper.best && r->keeper.kept.epoch)
-        settings_add(s, "kept", "epoch %d, the best on the test images", (int)r->keeper.kept.epoch);
+        settings_add(s, "kept", "epoch %d, the best on the %s images", (int)r->keeper.kept.epoch, run_tested_name(r));
     snprintf(notice, sizeof notice, "This run %s %s. What is measured here is the model as it was then.",
              status == CN_OK ? "was interrupted" : "failed", extent);
     report(r, s, title, complete ? NULL : notice, &part);
@@ -163,7 +190,7 @@ static void leave(run *r, cn_status status, setting_list *s, const char *title, 
 
 int run_train(run *r, setting_list *list, const char *title) {
     char extent[96];
-    r->progress = progress_begin(r->recipe.epochs);
+    r->progress = progress_begin(r->recipe.epochs, run_tested_name(r));
     cn_status status = cn_trainer_fit(r->trainer, r->recipe.epochs, on_epoch, r);
     progress_wipe(&r->progress);
     extent_text(r, extent, sizeof extent);

@@ -30,6 +30,7 @@ typedef struct run {
     cn_context *context;
     recipe recipe;
     cn_dataset *train, *test;
+    cn_dataset *validation; /* a part of the training images, on which epochs are tested instead; or NULL */
     cn_model *model;
     cn_trainer *trainer;
     const char *log_path, *report_path; /* NULL: none */
@@ -39,10 +40,14 @@ typedef struct run {
     keeper keeper;
     cn_batch_info part; /* the last batch of an epoch that is not over; `batch` 0: there is none */
     double part_rate;   /* mean of that epoch's batches */
-    int64_t tests;      /* passes over the test images */
-    cn_epoch_info best; /* the first one of the highest test accuracy; `epoch` 0: none yet */
+    int64_t tests;      /* passes over the images that epochs are tested on */
+    cn_epoch_info best; /* the first one of the highest accuracy on them; `epoch` 0: none yet */
     bool failed;        /* something that was asked for could not be written */
 } run;
+
+/* The images that epochs are tested on, and what they are called: "test" or "validation". */
+const cn_dataset *run_tested(const run *r);
+const char *run_tested_name(const run *r);
 
 /* For the trainer's options; `user` is the run. */
 int run_batch(void *user, const cn_batch_info *batch);

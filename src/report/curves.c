@@ -36,7 +36,6 @@ typedef struct point {
 } point;
 
 static const char *const titles[] = {"Loss", "Accuracy, %", "Learning rate, mean of each epoch"};
-static const char *const splits[] = {"train", "test"};
 static const char *const markers[] = {/* relative to the point */
                                       "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z", "m-3-3h6v6h-6z",
                                       "m0-4.5l4 7.5h-8z", "m0-4.5l4.5 4.5-4.5 4.5-4.5-4.5z", "m0 4.5l4-7.5h-8z"};
@@ -303,8 +302,13 @@ typedef struct entry {
     bool dashed, marked;
 } entry;
 
+/* Training or, by the name of the curve's first run, test. */
+static const char *split_of(const panel *p, const curve *c) {
+    return c->test ? p->runs[c->leader]->test_name : "train";
+}
+
 static entry entry_of(const panel *p, const curve *c) {
-    return (entry){.name = p->one_group ? splits[c->test] : p->runs[c->leader]->name,
+    return (entry){.name = p->one_group ? split_of(p, c) : p->runs[c->leader]->name,
                    .group = c->group,
                    .colour = colour_of(p, c),
                    .dashed = !c->test,
@@ -346,7 +350,8 @@ static int legend(const panel *p, bool draw) {
             put_entry(p, &named, draw, &x, &y);
     }
     if (!p->one_group && both) {
-        entry solid = {"test", 0, CN__COLOURS - 1, false, false}, dashed = {"train", 0, CN__COLOURS - 1, true, false};
+        entry solid = {p->runs[0]->test_name, 0, CN__COLOURS - 1, false, false};
+        entry dashed = {"train", 0, CN__COLOURS - 1, true, false};
         put_entry(p, &solid, draw, &x, &y);
         put_entry(p, &dashed, draw, &x, &y);
     }
@@ -396,8 +401,9 @@ static void append_description(const panel *p) {
             continue;
         cn__text_append(p->out, " ");
         cn__append_name(p->out, p->runs[c.leader]->name, LEGEND_NAME);
-        cn__text_append(p->out, "%s%s ends at ", *p->runs[c.leader]->name ? " " : "",
-                        is_steps(p) ? "rate" : splits[c.test]);
+        cn__text_append(p->out, "%s", *p->runs[c.leader]->name ? " " : "");
+        cn__append_name(p->out, is_steps(p) ? "rate" : split_of(p, &c), LEGEND_NAME);
+        cn__text_append(p->out, " ends at ");
         cn__append_short(p->out, last, 4);
         if (p->metric == CN_METRIC_ACCURACY) {
             cn__text_append(p->out, ", at most ");

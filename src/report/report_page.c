@@ -2,6 +2,7 @@
 #include "report/report.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { WORST = 10 /* images */, FACT = 2 * CN__GROUPED_TEXT + 8 /* bytes of a figure */ };
 
@@ -75,7 +76,9 @@ static void add_history_facts(facts *f, const cn_report *r) {
         }
     }
     bool same = r->evaluation && fabs(cn_evaluation_accuracy(r->evaluation) - best) < 5e-5;
-    snprintf(name, sizeof name, "best, in epoch %lld", (long long)best_epoch);
+    bool test = strcmp(history->test_name, "test") == 0; /* as everything is that nothing else is said of */
+    snprintf(name, sizeof name, "best%s%.40s, in epoch %lld", test ? "" : " ", test ? "" : history->test_name,
+             (long long)best_epoch);
     if (best >= 0.0 && !same)
         add_percent(f, name, best);
     add_epochs(f, (int64_t)history->count, r->planned_epochs);

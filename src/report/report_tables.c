@@ -1,5 +1,6 @@
 /* report_tables.c: the tables of a report: epochs, classes, settings, layers. */
 #include "report/report.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { MATRIX = 20 /* classes, at most */, CONFUSIONS = 20 /* shown of more */ };
@@ -69,8 +70,13 @@ static cn_status add_table(cn_page *page, const char *heading, cn__table table, 
 
 /* ---- epochs ---- */
 
+#define MAX_HEADING 64
+
 cn_status cn__report_epochs(cn_page *page, const cn_history *history) {
-    static const char *const headings[] = {"epoch", "train loss", "test loss", "train %", "test %", "rate"};
+    char loss[MAX_HEADING], accuracy[MAX_HEADING];
+    const char *const headings[] = {"epoch", "train loss", loss, "train %", accuracy, "rate"};
+    snprintf(loss, sizeof loss, "%s loss", history->test_name);
+    snprintf(accuracy, sizeof accuracy, "%s %%", history->test_name);
     cn__text cells = {.ctx = cn__page_context(page)};
     for (size_t i = 0; i < history->count; i++) {
         const cn_epoch_info *epoch = &history->epochs[i];

@@ -11,7 +11,8 @@ cn_status cn_history_new(cn_context *context, const char *name, cn_history **his
         return cn__no_memory("a history");
     made->ctx = context;
     made->name = cn__strdup(context, name);
-    if (!made->name) {
+    made->test_name = cn__strdup(context, "test");
+    if (!made->name || !made->test_name) {
         cn_history_free(made);
         return cn__no_memory("a history");
     }
@@ -30,10 +31,22 @@ cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch) {
     return CN_OK;
 }
 
+cn_status cn_history_set_test_name(cn_history *history, const char *name) {
+    CN__REQUIRE(history);
+    CN__REQUIRE(name);
+    char *copy = cn__strdup(history->ctx, name);
+    if (!copy)
+        return cn__no_memory("a name");
+    cn__free(history->ctx, history->test_name);
+    history->test_name = copy;
+    return CN_OK;
+}
+
 void cn_history_free(cn_history *history) {
     if (!history)
         return;
     cn__free(history->ctx, history->name);
+    cn__free(history->ctx, history->test_name);
     cn__free(history->ctx, history->epochs);
     cn__free(history->ctx, history);
 }

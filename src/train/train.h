@@ -134,7 +134,7 @@ cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch,
 
 struct cn_history {
     cn_context *ctx;
-    char *name;
+    char *name, *test_name;
     cn_epoch_info *epochs;
     size_t count, capacity;
 };
