@@ -258,6 +258,29 @@ START_TEST(rates_are_steps_and_cycles_can_be_seen) {
 }
 END_TEST
 
+/* What was tested on goes by its name, in charts and tables. */
+START_TEST(histories_say_what_was_tested_on) {
+    cn_history *history = history_of("", 3, 1.0, 0.5), *other = history_of("other", 3, 1.0, 0.5);
+    cn_report report = CN_REPORT_INIT;
+    char *svg, *html;
+    ck_ok(cn_history_set_test_name(history, "valid<ation"));
+    const cn_history *both[] = {history, other};
+    ck_ok(cn_chart_metric(1, both, CN_METRIC_LOSS, &svg));
+    ck_assert_ptr_nonnull(strstr(svg, "valid&lt;ation ends at"));
+    expect_document(svg, "valid&lt;ation</text>");
+    ck_ok(cn_chart_metric(2, both, CN_METRIC_LOSS, &svg));
+    expect_document(svg, "valid&lt;ation</text>");
+    report.history = history;
+    ck_ok(cn_report_page(ctx, &report, &html));
+    ck_assert_ptr_nonnull(strstr(html, "valid&lt;ation loss"));
+    ck_assert_ptr_nonnull(strstr(html, "best valid&lt;ation, in epoch 1"));
+    cn_text_free(html);
+    ck_fails(cn_history_set_test_name(history, NULL), CN_ERR_ARGUMENT, "name is NULL");
+    cn_history_free(history);
+    cn_history_free(other);
+}
+END_TEST
+
 /* ---- pages ---- */
 
 static cn_status whole_report(cn_context *context, const judged *j, char **html) {
@@ -350,6 +373,7 @@ int main(void) {
     tcase_add_test(tests, evaluations_are_drawn_with_any_names);
     tcase_add_test(tests, sheets_have_a_picture_and_a_title_each);
     tcase_add_test(tests, rates_are_steps_and_cycles_can_be_seen);
+    tcase_add_test(tests, histories_say_what_was_tested_on);
     tcase_add_test(tests, a_report_is_one_small_page_that_needs_nothing);
     tcase_add_loop_test(tests, running_out_of_memory_is_a_status, 0, 2);
     suite_add_tcase(suite, tests);
