@@ -773,6 +773,11 @@ CN_API cn_status cn_model_forward_all(cn_model *model, int training, int64_t inp
 CN_API cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_tensor *const *grad_outputs,
                                        int64_t input_count, cn_tensor *const *grad_inputs);
 
+/* 1: backward passes add to the gradients from now on, as PyTorch's do; 0: they replace them, as at first and after
+ * cn_model_init. For a step over n batches call it before each backward pass, with 0 for the first and 1 for the others,
+ * and divide each batch's gradient of the outputs by n. */
+CN_API cn_status cn_model_accumulate_gradients(cn_model *model, int accumulate);
+
 /* Between backward and step: shortens the gradients of all parameters, taken as one vector, so that its L2 norm is at
  * most `max_norm`, 0 or more (torch.nn.utils.clip_grad_norm_: times max_norm / (norm + 1e-6) if that is below 1); INFINITY
  * only measures. `norm`, or NULL, gets what it was. CN_ERR_NUMERIC: it is NaN or infinite; the gradients are left as
@@ -1262,7 +1267,8 @@ typedef struct cn_trainer_options {
                         average does not stay near its first steps (num_updates of TensorFlow's
                         ExponentialMovingAverage); 0: with ema_decay from the first step on */
     int accumulate;  /* so many batches, 1 or more, make one step, along the mean gradient of all their images: without
-                        batch norm that of one batch as large. An epoch's last step takes the batches that are left */
+                        batch norm that of one batch as large. An epoch's last step takes the batches that are left.
+                        More than 1 goes with losses that are means only */
     uint64_t seed;   /* of shuffling, augmentation and dropout */
     const cn_optimizer_options *optimizer; /* NULL: SGD, 0.01, momentum 0.9; read during cn_trainer_new only */
     const cn_schedule_options *schedule;   /* NULL: plateau, factor 0.3, patience 0; likewise */

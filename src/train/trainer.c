@@ -109,6 +109,12 @@ static cn_status check_last_batch(const cn_trainer *t) {
 /* What steps need beside the optimizer. */
 static cn_status make_step_memory(cn_trainer *t) {
     bool accumulates = t->options.accumulate > 1, clips = t->options.clip_norm > 0.0f;
+    for (int32_t i = 0; i < t->objective.count; i++)
+        if (accumulates && t->objective.losses[i].options.reduction != CN_REDUCTION_MEAN)
+            return cn__error(
+                CN_ERR_UNSUPPORTED,
+                "cn_trainer_options: accumulate is %d, which takes the mean over batches, but loss %d is a sum",
+                t->options.accumulate, (int)i);
     if (accumulates)
         t->gradient_sum = cn__alloc(t->ctx, t->model->flat_count + 1, sizeof *t->gradient_sum);
     if (clips)
