@@ -14,7 +14,7 @@ static int recipe_kind = RECIPE_STUDY;
 static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, warmup, accumulate = 1, crop,
                cutout;
 static double rate, momentum = 0.9, weight_decay, label_smoothing, l1, ema, factor, min_rate, max_rate, rise = 0.3,
-                    power = 1, warmup_start = 1.0 / 3.0, clip_norm, clip_value, validation;
+                    power = 1, warmup_start = 1.0 / 3.0, clip_norm, clip_value, mixup, cutmix, validation;
 static double flip = 0.5, grayscale = 0.1, rotation = 7, perspective = 0.5;
 static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
 static int decay_weights_only, alternating_flip, balanced, profiling, augment = -1; /* -1: as the data has it */
@@ -90,6 +90,10 @@ static argument arguments[] = {
     REAL("rotation", &rotation, 0, false, 180, false, "up to so many degrees"),
     REAL("perspective", &perspective, 0, false, 1, false, "probability of a change of view"),
     INTEGER("crop", &crop, 0, 64, "shift by up to so many pixels, edges mirrored"),
+    REAL("mixup", &mixup, 0, false, 1000, false,
+         "mix images of a batch with one another by a share of Beta(X, X), and what they cost; 0: not"),
+    REAL("cutmix", &cutmix, 0, false, 1000, false,
+         "the same with a box of the other image; with --mixup half of the batches each"),
     INTEGER("cutout", &cutout, 0, 1024, "blank a square of so many pixels a side"),
     HEADING("The run"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core. The result does not depend on it"),
@@ -171,6 +175,8 @@ static void change_recipe(recipe *r) {
     TAKE("accumulate", r->accumulate, (int)accumulate);
     TAKE("clip-norm", r->clip_norm, (float)clip_norm);
     TAKE("clip-value", r->clip_value, (float)clip_value);
+    TAKE("mixup", r->mixup_alpha, (float)mixup);
+    TAKE("cutmix", r->cutmix_alpha, (float)cutmix);
     TAKE("ema", r->ema_decay, (float)ema);
     TAKE("ema", r->ema_warmup, 1);
     change_optimizer(&r->optimizer);
@@ -403,6 +409,10 @@ static void describe_training(setting_list *s, const recipe *r) {
         settings_add(s, "label smoothing", "%g", (double)r->label_smoothing);
     if (r->l1 > 0.0f)
         settings_add(s, "L1 penalty", "%g", (double)r->l1);
+    if (r->mixup_alpha > 0.0f)
+        settings_add(s, "mixup", "%g", (double)r->mixup_alpha);
+    if (r->cutmix_alpha > 0.0f)
+        settings_add(s, "cutmix", "%g", (double)r->cutmix_alpha);
     if (r->ema_decay > 0.0f)
         settings_add(s, "average", "moving, of decay %g%s", (double)r->ema_decay, r->ema_warmup ? ", warmed up" : "");
 }

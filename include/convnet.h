@@ -819,6 +819,11 @@ CN_API cn_status cn_model_forward_all(cn_model *model, int training, int64_t inp
 CN_API cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_tensor *const *grad_outputs,
                                        int64_t input_count, cn_tensor *const *grad_inputs);
 
+/* 1: backward passes add to the gradients from now on, as PyTorch's do; 0: they replace them, as at first and after
+ * cn_model_init. For a step over n batches call it before each backward pass, with 0 for the first and 1 for the others,
+ * and divide each batch's gradient of the outputs by n. */
+CN_API cn_status cn_model_accumulate_gradients(cn_model *model, int accumulate);
+
 /* Between backward and step: shortens the gradients of all parameters, taken as one vector, so that its L2 norm is at
  * most `max_norm`, 0 or more (torch.nn.utils.clip_grad_norm_: times max_norm / (norm + 1e-6) if that is below 1); INFINITY
  * only measures. `norm`, or NULL, gets what it was. CN_ERR_NUMERIC: it is NaN or infinite; the gradients are left as
@@ -1114,9 +1119,9 @@ typedef enum cn_loss_kind {
     CN_LOSS_BCE_WITH_LOGITS = 2, /* BCEWithLogitsLoss: logits against 0 or 1, or what lies between: several labels */
     CN_LOSS_MSE = 3,             /* MSELoss: (x - t)² */
     CN_LOSS_L1 = 4,              /* L1Loss: |x - t| */
-    CN_LOSS_SMOOTH_L1 = 5,       /* SmoothL1Loss (Girshick 2015): (x - t)² / (2 beta) below beta, then |x - t| - beta / 2 */
-    CN_LOSS_HUBER = 6,           /* HuberLoss: (x - t)² / 2 below delta, then delta · (|x - t| - delta / 2) */
-    CN_LOSS_CUSTOM = 7           /* the program's own, a function of all outputs and targets of a batch */
+    CN_LOSS_SMOOTH_L1 = 5, /* SmoothL1Loss (Girshick 2015): (x - t)² / (2 beta) below beta, then |x - t| - beta / 2 */
+    CN_LOSS_HUBER = 6,     /* HuberLoss: (x - t)² / 2 below delta, then delta · (|x - t| - delta / 2) */
+    CN_LOSS_CUSTOM = 7     /* the program's own, a function of all outputs and targets of a batch */
 } cn_loss_kind;
 
 /* "nll", "cross-entropy", "bce-with-logits" and so on, as programs call them; NULL: no such kind, so that all can be
@@ -1141,14 +1146,15 @@ typedef struct cn_loss_options {
     uint64_t size;
     cn_loss_kind kind;
     cn_reduction reduction;
-    float weight;          /* of this loss in the sum over a model's outputs; multiplies it; above 0 */
-    float label_smoothing; /* NLL and cross-entropy: s, 0 to below 1: the target is 1 - s on the label plus s / K on each
+    float weight; /* of this loss in the sum over a model's outputs; multiplies it; above 0 */
+    float
+        label_smoothing;  /* NLL and cross-entropy: s, 0 to below 1: the target is 1 - s on the label plus s / K on each
                               of K classes (Szegedy et al. 2016) */
-    float beta;            /* smooth L1; above 0 */
-    float delta;           /* Huber; above 0 */
-    int64_t ignore_index;  /* classes: a target of this value costs nothing */
-    int64_t outputs;       /* values in each of these arrays, if there are any: the outputs' classes or channels */
-    const float *class_weights;    /* NLL, cross-entropy and BCE: a factor for each class or label, 0 or more; or NULL */
+    float beta;           /* smooth L1; above 0 */
+    float delta;          /* Huber; above 0 */
+    int64_t ignore_index; /* classes: a target of this value costs nothing */
+    int64_t outputs;      /* values in each of these arrays, if there are any: the outputs' classes or channels */
+    const float *class_weights; /* NLL, cross-entropy and BCE: a factor for each class or label, 0 or more; or NULL */
     const float *positive_weights; /* BCE: a factor for each label where it is there (pos_weight), 0 or more; or NULL */
     cn_loss_function function;     /* CN_LOSS_CUSTOM */
     void *user;                    /* handed to it */
@@ -1177,16 +1183,16 @@ CN_API cn_status cn_loss_compute(const cn_loss_options *options, const cn_tensor
  * the loss; the others are NaN. */
 typedef enum cn_metric {
     CN_METRIC_LOSS = 0,
-    CN_METRIC_ACCURACY = 1,      /* classes: share of images (masks: of pixels; several labels: of labels) that are right */
+    CN_METRIC_ACCURACY = 1, /* classes: share of images (masks: of pixels; several labels: of labels) that are right */
     CN_METRIC_LEARNING_RATE = 2, /* histories only */
     CN_METRIC_TOP5_ACCURACY = 3, /* one class an image: the truth is among the five likeliest */
     CN_METRIC_PRECISION = 4,     /* classes and labels: share of what was taken for it that is it; */
     CN_METRIC_RECALL = 5,        /* share of what is it that was taken for it; */
     CN_METRIC_F1 = 6,            /* their harmonic mean; of all classes together, the mean of the classes' */
-    CN_METRIC_MEAN_IOU = 7,      /* classes: intersection over union; of all together, the mean of the classes that occur */
-    CN_METRIC_MAE = 8,           /* values: mean absolute error */
-    CN_METRIC_RMSE = 9,          /* root of the mean squared error */
-    CN_METRIC_R2 = 10            /* coefficient of determination; of several values, the mean of theirs */
+    CN_METRIC_MEAN_IOU = 7, /* classes: intersection over union; of all together, the mean of the classes that occur */
+    CN_METRIC_MAE = 8,      /* values: mean absolute error */
+    CN_METRIC_RMSE = 9,     /* root of the mean squared error */
+    CN_METRIC_R2 = 10       /* coefficient of determination; of several values, the mean of theirs */
 } cn_metric;
 
 /* "loss", "accuracy", "mean IoU" and so on; NULL: no such metric, so that all can be listed from 0. Static storage. */
@@ -1360,7 +1366,7 @@ typedef struct cn_trainer_options {
     int test_batch_size;
     cn_loss_kind loss;     /* of a model with one output */
     float label_smoothing; /* for it */
-    float l1;        /* adds l1 · Σ|parameter| to the loss */
+    float l1;              /* adds l1 · Σ|parameter| to the loss */
     float ema_decay; /* 0: none. Above 0 and below 1: keeps an exponential moving average of parameters and running
                         statistics: after each step average = ema_decay · average + (1 - ema_decay) · value, at first
                         the value (torch.optim.swa_utils.AveragedModel with get_ema_avg_fn and use_buffers). The
@@ -1370,7 +1376,8 @@ typedef struct cn_trainer_options {
                         average does not stay near its first steps (num_updates of TensorFlow's
                         ExponentialMovingAverage); 0: with ema_decay from the first step on */
     int accumulate;  /* so many batches, 1 or more, make one step, along the mean gradient of all their images: without
-                        batch norm that of one batch as large. An epoch's last step takes the batches that are left */
+                        batch norm that of one batch as large. An epoch's last step takes the batches that are left.
+                        More than 1 goes with losses that are means only */
     uint64_t seed;   /* of shuffling, augmentation and dropout */
     const cn_optimizer_options *optimizer; /* NULL: SGD, 0.01, momentum 0.9; read during cn_trainer_new only */
     const cn_schedule_options *schedule;   /* NULL: plateau, factor 0.3, patience 0; likewise */
@@ -1381,11 +1388,18 @@ typedef struct cn_trainer_options {
      * cn_trainer_new: an epoch has as many images, drawn in proportion to them, with replacement
      * (WeightedRandomSampler). Images drawn more than once are augmented anew each time. */
     const double *sample_weights;
-    int64_t loss_count;                   /* of the following; 0: one of kind `loss` */
-    const cn_loss_options *const *losses; /* one for each output of the model, which is held against the data's target at
+    int64_t loss_count; /* of the following; 0: one of kind `loss` */
+    const cn_loss_options *const
+        *losses; /* one for each output of the model, which is held against the data's target at
                                              the same place; what is minimised is the sum of all, each times its weight;
                                              or NULL; read during cn_trainer_new only */
     void *reserved_pointer;
+    /* Above 0: the images of a batch are mixed with one another by a share λ ~ Beta(alpha, alpha), one a batch, and so is
+     * what they cost: λ · loss(own target) + (1 - λ) · loss(the other's). mixup_alpha (Zhang et al. 2018): pixels are
+     * λ · own + (1 - λ) · other; cutmix_alpha (Yun et al. 2019): a box of 1 - λ of the other image is put over it; both:
+     * half of the batches each. Vectors are mixed by λ themselves; masks and images as targets are CN_ERR_UNSUPPORTED.
+     * Training accuracy counts each image's own class. */
+    float mixup_alpha, cutmix_alpha;
     float clip_value; /* above 0: each gradient is brought into ±clip_value (cn_model_clip_gradients_value) */
     float
         clip_norm; /* above 0: then all, as one vector, to an L2 norm of at most this (cn_model_clip_gradients_norm) */
@@ -1393,7 +1407,7 @@ typedef struct cn_trainer_options {
 #define CN_TRAINER_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
         sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0.0f, 0, 1, 0, NULL, NULL, NULL, NULL, NULL,     \
-            NULL, 0, NULL, NULL, 0.0f, 0.0f                                                                            \
+            NULL, 0, NULL, NULL, 0.0f, 0.0f, 0.0f, 0.0f                                                                \
     }
 CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
 
@@ -1411,7 +1425,8 @@ CN_API void cn_trainer_free(cn_trainer *trainer);
  * schedule's step; then `on_epoch`, or NULL, is called. Same seed, data and version: the same bits, for any number of
  * threads. A callback that ends the training is not an error; the next call goes on with the next batch, and finishes
  * the epoch that was cut short as the first of its own. CN_ERR_NUMERIC: the loss became NaN or infinite; the
- * message names epoch, batch and the first layer that did, and the parameters are those before that batch's step.
+ * message names epoch, batch and the first layer that did, and the parameters are those before that batch's step;
+ * or with clip_norm the norm of the gradients did.
  * CN_ERR_IO, CN_ERR_DATA: from the data set. */
 CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function on_epoch, void *user);
 

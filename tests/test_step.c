@@ -101,6 +101,67 @@ END_TEST
 
 /* ---- accumulated batches ---- */
 
+/* Images and gradients of outputs that look like nothing in particular. */
+static void backward_of(cn_model *model, int64_t first, int64_t count) {
+    cn_tensor *images, *output;
+    ck_ok(cn_tensor_new(model->ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){count, 1, TOY_SIDE, TOY_SIDE}, &images));
+    ck_ok(cn_tensor_new(model->ctx, CN_DTYPE_FLOAT32, 2, (int64_t[]){count, TOY_CLASSES}, &output));
+    for (int64_t i = 0; i < cn_tensor_count(images); i++)
+        ((float *)cn_tensor_data(images))[i] = sinf((float)(i + first * TOY_PIXELS));
+    ck_ok(cn_model_forward(model, 1, images, output));
+    for (int64_t i = 0; i < cn_tensor_count(output); i++)
+        ((float *)cn_tensor_data(output))[i] = cosf((float)(i + first * TOY_CLASSES));
+    ck_ok(cn_model_backward(model, output, NULL));
+    cn_tensor_free(images);
+    cn_tensor_free(output);
+}
+
+START_TEST(backward_passes_add_to_gradients_when_asked_to) {
+    cn_context *ctx = test_context(2);
+    cn_model *model = toy_model(ctx, CN_NORM_GROUP, 0.0f), *whole = toy_model(ctx, CN_NORM_GROUP, 0.0f);
+    backward_of(whole, 0, 30);
+    for (int round = 0; round < 2; round++) { /* the second does not see the first */
+        ck_ok(cn_model_accumulate_gradients(model, 0));
+        backward_of(model, 0, 17);
+        ck_ok(cn_model_accumulate_gradients(model, 1));
+        backward_of(model, 17, 5);
+        backward_of(model, 22, 8);
+        for (size_t i = 0; i < whole->flat_count; i++)
+            ck_assert_float_eq_tol(model->gradients[i], whole->gradients[i], 2e-5f);
+    }
+    ck_ok(cn_model_init(model, 0));
+    ck_ok(cn_model_init(whole, 0));
+    backward_of(whole, 0, 30);
+    backward_of(model, 0, 30);
+    backward_of(model, 0, 30); /* replaces */
+    ck_assert_mem_eq(model->gradients, whole->gradients, whole->flat_count * sizeof(float));
+    ck_fails(cn_model_accumulate_gradients(model, 2), CN_ERR_ARGUMENT, "accumulate is 2, wanted 0 to 1");
+    ck_fails(cn_model_accumulate_gradients(NULL, 1), CN_ERR_ARGUMENT, "model is NULL");
+    cn_model_free(model);
+    cn_model_free(whole);
+    cn_context_free(ctx);
+}
+END_TEST
+
+START_TEST(sums_of_gradients_need_memory_once) {
+    counting_allocator counter = {0};
+    cn_context *ctx = counting_context(&counter, 2);
+    cn_model *model = toy_model(ctx, CN_NORM_GROUP, 0.0f);
+    backward_of(model, 0, 4);
+    counter.fail_at = counter.calls + 1;
+    ck_fails(cn_model_accumulate_gradients(model, 1), CN_ERR_MEMORY, "accumulated gradients");
+    backward_of(model, 0, 4); /* as before */
+    ck_ok(cn_model_accumulate_gradients(model, 1));
+    counter.fail_at = counter.calls + 1;
+    ck_ok(cn_model_accumulate_gradients(model, 0));
+    ck_ok(cn_model_accumulate_gradients(model, 1));
+    ck_fails(cn_model_clip_gradients_norm(model, 1.0, NULL), CN_ERR_MEMORY, "norm of gradients");
+    cn_model_free(model);
+    cn_context_free(ctx);
+    ck_assert_int_eq(counter.live, 0);
+}
+END_TEST
+
 static void expect_close(cn_model *a, cn_model *b, float tolerance) {
     for (size_t i = 0; i < a->flat_count; i++)
         ck_assert_float_eq_tol(a->parameters[i], b->parameters[i], tolerance);
@@ -322,6 +383,11 @@ START_TEST(what_a_step_cannot_do_is_refused) {
     ck_fails(cn_trainer_new(f.model, f.train.set, NULL, &o, &trainer), CN_ERR_ARGUMENT, "clip_value is inf");
     o = usual, o.accumulate = 0;
     ck_fails(cn_trainer_new(f.model, f.train.set, NULL, &o, &trainer), CN_ERR_ARGUMENT, "accumulate is 0, wanted 1");
+    cn_loss_options sum = CN_LOSS_OPTIONS_INIT;
+    sum.kind = CN_LOSS_NLL;
+    sum.reduction = CN_REDUCTION_SUM;
+    o = usual, o.accumulate = 2, o.loss_count = 1, o.losses = &(const cn_loss_options *const){&sum};
+    ck_fails(cn_trainer_new(f.model, f.train.set, NULL, &o, &trainer), CN_ERR_UNSUPPORTED, "but loss 0 is a sum");
     training_end(&f);
 }
 END_TEST
@@ -332,6 +398,8 @@ int main(void) {
     tcase_add_test(group, clipping_is_pytorchs);
     tcase_add_test(group, gradients_that_are_no_numbers_are_not_clipped_by_their_norm);
     tcase_add_test(group, the_norm_does_not_depend_on_threads);
+    tcase_add_test(group, backward_passes_add_to_gradients_when_asked_to);
+    tcase_add_test(group, sums_of_gradients_need_memory_once);
     tcase_add_loop_test(group, accumulated_batches_are_one_as_large, 0, (int)CN__COUNT(groups));
     tcase_add_loop_test(group, a_run_that_was_stopped_within_a_step_goes_on, 1, 2 * TRAINING_BATCHES + 1);
     tcase_add_test(group, clipping_by_hand_is_clipping);

@@ -293,6 +293,7 @@ START_TEST(out_of_memory_is_a_status_and_training_needs_none) {
     options.sample_weights = weights;
     options.accumulate = 2;
     options.clip_norm = 1.0f;
+    options.mixup_alpha = 0.2f;
     options.ema_decay = 0.5f;
     for (counter.persistent = _i;; failures++) {
         counter.fail_at = counter.calls + 1 + failures;

@@ -174,7 +174,7 @@ typedef struct recipe {
     float dropout; /* session 8's */
     float label_smoothing, l1, ema_decay;
     int ema_warmup;
-    float clip_norm, clip_value;
+    float clip_norm, clip_value, mixup_alpha, cutmix_alpha;
     int accumulate;
     cn_optimizer_options optimizer;
     cn_schedule_options schedule;

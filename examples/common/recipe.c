@@ -46,6 +46,8 @@ void recipe_fill(const recipe *from, cn_trainer_options *options) {
     options->ema_warmup = from->ema_warmup;
     options->clip_norm = from->clip_norm;
     options->clip_value = from->clip_value;
+    options->mixup_alpha = from->mixup_alpha;
+    options->cutmix_alpha = from->cutmix_alpha;
     options->accumulate = from->accumulate;
     options->optimizer = &from->optimizer;
     options->schedule = &from->schedule;

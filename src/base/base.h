@@ -135,7 +135,8 @@ enum { /* streams; values are part of what a seed means and never change */
        CN__STREAM_SYNTHETIC = 5,
        CN__STREAM_SPLIT = 6,
        CN__STREAM_FLIP = 7,
-       CN__STREAM_SAMPLE = 8
+       CN__STREAM_SAMPLE = 8,
+       CN__STREAM_MIX = 9
 };
 cn__rng cn__rng_new(uint64_t seed, uint32_t stream, uint64_t index);
 uint32_t cn__rng_u32(cn__rng *rng);

@@ -1,6 +1,7 @@
 /* forward_backward.c: forward and backward for a training loop of one's own. */
 #include "plan/plan.h"
 #include <stdio.h>
+#include <string.h>
 
 #define TENSOR_NAME 256 /* bytes of a tensor's name in a message */
 
@@ -71,6 +72,8 @@ struct cn__session {
     int32_t images;
     uint32_t passes;   /* training passes so far */
     bool can_backward; /* the last forward pass was a training one, and backward has not used it up */
+    bool accumulates;  /* backward adds to the gradients, */
+    float *sum;        /* which are here meanwhile; NULL until that is asked for */
     cn__pass last;     /* such a pass, and its plan */
     cn__plan *last_plan;
 };
@@ -83,6 +86,7 @@ static void release_sized(cn_context *ctx, void *made) {
 static void session_free(cn_model *model) {
     cn__size_cache_drop(&model->session->sizes);
     cn__free(model->ctx, model->session->image);
+    cn__free(model->ctx, model->session->sum);
     cn__free(model->ctx, model->session);
     model->session = NULL;
 }
@@ -244,6 +248,33 @@ static cn_status check_backward(const cn_model *model, int64_t images, const cn_
     return CN_OK;
 }
 
+cn_status cn_model_accumulate_gradients(cn_model *model, int accumulate) {
+    CN__TRY(cn__model_ready(model, "cn_model_accumulate_gradients"));
+    CN__TRY(cn__check_range("cn_model_accumulate_gradients", "accumulate", accumulate, 0, 1));
+    CN__TRY(ensure_session(model));
+    cn__session *session = model->session;
+    if (accumulate && !session->sum)
+        session->sum = cn__alloc(model->ctx, model->flat_count + 1, sizeof *session->sum);
+    if (accumulate && !session->sum)
+        return cn__no_memory("accumulated gradients");
+    session->accumulates = accumulate != 0;
+    return CN_OK;
+}
+
+/* A pass that fails leaves the gradients that were there, if it would have added to them. */
+static cn_status run_backward(cn_model *model) {
+    cn__session *session = model->session;
+    if (!session->accumulates)
+        return cn__plan_backward(session->last_plan, &session->last);
+    memcpy(session->sum, model->gradients, model->flat_count * sizeof *session->sum);
+    cn_status status = cn__plan_backward(session->last_plan, &session->last);
+    if (status == CN_OK)
+        cn__gradients_end_sum(model, 1.0f, session->sum);
+    else
+        memcpy(model->gradients, session->sum, model->flat_count * sizeof *session->sum);
+    return status;
+}
+
 cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_tensor *const *grad_outputs,
                                 int64_t input_count, cn_tensor *const *grad_inputs) {
     CN__TRY(cn__model_ready(model, "cn_model_backward"));
@@ -263,7 +294,7 @@ cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_
             cn__fmap_zero(gradient, session->last.blocks);
     }
     session->can_backward = false; /* the pass overwrites what it reads */
-    CN__TRY(cn__plan_backward(plan, &session->last));
+    CN__TRY(run_backward(model));
     for (int32_t i = 0; grad_inputs && i < input_count; i++)
         if (grad_inputs[i])
             cn__fmap_unpack(cn__plan_input_gradient(plan, i), cn_tensor_data(grad_inputs[i]), images);

@@ -54,7 +54,8 @@ static ends ends_of(const cn_trainer *t) {
 
 static cn_status measure_batch(cn_trainer *t, const ends *e, const cn__pass *pass, double *loss) {
     int64_t begun = cn__trace_begin(t->ctx);
-    cn_status status = cn__objective_loss(&t->objective, e->output, t->train.targets, pass->images, e->gradient, loss);
+    cn_status status =
+        cn__mix_loss(&t->mix, &t->objective, e->output, t->train.targets, pass->images, e->gradient, loss);
     cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
     if (status == CN_OK && !isfinite(*loss))
         status = not_finite(t, cn__plan_first_nonfinite(t->plan, pass), "batch", t->batch + 1, *loss);
@@ -86,7 +87,9 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
                      .step = (uint32_t)t->epochs + 1,
                      .image = t->train.place};
     pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
-    CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, cn__plan_input(t->plan, 0)));
+    const cn__fmap *input = cn__plan_input(t->plan, 0);
+    CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, input));
+    cn__mix_batch(&t->mix, input, pass.images, t->options.seed, (uint64_t)t->epochs + 1, (uint64_t)t->batch);
     return run_batch(t, &pass, loss);
 }
 

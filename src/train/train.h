@@ -70,6 +70,36 @@ void cn__sampler_drop(cn__sampler *sampler);
 /* The order of an epoch, from 1. */
 void cn__sampler_epoch(cn__sampler *sampler, uint64_t seed, uint64_t epoch);
 
+/* ---- images mixed with one another (mix.c), and what they cost (mixed_loss.c) ---- */
+
+typedef struct cn__mix {
+    cn_context *ctx;
+    float mixup_alpha, cutmix_alpha; /* 0: not so */
+    size_t values;                   /* of an image */
+    float *images;                   /* the batch as it was, [N, C, H, W]; NULL: nothing is mixed */
+    int64_t *partner;                /* by image: which of the batch is mixed in */
+    double share;                    /* of an image's own in what has become of it */
+    int32_t target_count, output_count;
+    cn__targets *others; /* by target: those of the images mixed in */
+    cn__loss_sum *sums;  /* by output: of the loss against the images' own targets, */
+    float **gradients;   /* and its gradient, with room for the other */
+} cn__mix;
+
+/* For batches of at most `images` of that shape. */
+cn_status cn__mix_init(cn__mix *mix, cn_context *ctx, cn__shape shape, int32_t images, float mixup_alpha,
+                       float cutmix_alpha);
+/* And for their targets in `data`, held against the outputs of the model. CN_ERR_UNSUPPORTED: those that are not mixed. */
+cn_status cn__mix_init_loss(cn__mix *mix, const cn_model *model, const cn_dataset *data, int32_t images);
+void cn__mix_drop(cn__mix *mix);
+/* Mixes a batch in place. Draws depend on seed, epoch and batch. */
+void cn__mix_batch(cn__mix *mix, const cn__fmap *map, int32_t images, uint64_t seed, uint64_t epoch, uint64_t batch);
+/* cn__objective_loss of a batch that cn__mix_batch has mixed, or that is not to be. Targets that are numbers are mixed in
+ * place. */
+cn_status cn__mix_loss(cn__mix *mix, cn__objective *objective, const cn__fmap *const *outputs, cn__targets *targets,
+                       int32_t images, const cn__fmap *const *gradients, double *loss);
+/* Of Beta(α, α), α above 0. */
+double cn__beta_variate(cn__rng *rng, double alpha);
+
 /* ---- averaged parameters (average.c) ---- */
 
 typedef struct cn__average {
@@ -103,10 +133,11 @@ struct cn_trainer {
     cn__schedule schedule;
     int64_t count, batches; /* images and batches an epoch */
     cn__sampler sampler;    /* the epoch's images */
-    float *gradient_sum;    /* of the batches so far that make a step; NULL: each makes one */
-    double *norm_sums;      /* for cn__gradients_norm; NULL: nothing is clipped by it */
-    float *buffers;         /* running statistics as they were before the batch, */
-    int64_t *counters;      /* with their counters */
+    cn__mix mix;
+    float *gradient_sum; /* of the batches so far that make a step; NULL: each makes one */
+    double *norm_sums;   /* for cn__gradients_norm; NULL: nothing is clipped by it */
+    float *buffers;      /* running statistics as they were before the batch, */
+    int64_t *counters;   /* with their counters */
     cn__average average;
     cn_epoch_info *history;
     size_t epochs, capacity; /* done; allocated */

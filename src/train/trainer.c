@@ -12,7 +12,7 @@ static cn_status check_batch(const char *name, int value) {
     return CN_OK;
 }
 
-static cn_status check_clip(const char *name, float value) {
+static cn_status check_not_negative(const char *name, float value) {
     if (value >= 0.0f && isfinite(value))
         return CN_OK;
     return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: %s is %g, wanted 0 or more", name, (double)value);
@@ -25,15 +25,16 @@ static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) 
     CN__TRY(cn__check_reserved("cn_trainer_options", !o->reserved_pointer));
     CN__TRY(check_batch("batch_size", o->batch_size));
     CN__TRY(check_batch("test_batch_size", o->test_batch_size));
-    if (!(o->l1 >= 0.0f) || !isfinite(o->l1))
-        return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: l1 is %g, wanted 0 or more", (double)o->l1);
+    CN__TRY(check_not_negative("l1", o->l1));
     if (!(o->ema_decay >= 0.0f && o->ema_decay < 1.0f))
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_options: ema_decay is %g, wanted 0 to below 1",
                          (double)o->ema_decay);
     CN__TRY(cn__check_range("cn_trainer_options", "ema_warmup", o->ema_warmup, 0, 1));
     CN__TRY(check_batch("accumulate", o->accumulate));
-    CN__TRY(check_clip("clip_value", o->clip_value));
-    return check_clip("clip_norm", o->clip_norm);
+    CN__TRY(check_not_negative("clip_value", o->clip_value));
+    CN__TRY(check_not_negative("clip_norm", o->clip_norm));
+    CN__TRY(check_not_negative("mixup_alpha", o->mixup_alpha));
+    return check_not_negative("cutmix_alpha", o->cutmix_alpha);
 }
 
 /* ---- what a model learns of its data: class names, and what to do with 8-bit pixels ---- */
@@ -108,6 +109,12 @@ static cn_status check_last_batch(const cn_trainer *t) {
 /* What steps need beside the optimizer. */
 static cn_status make_step_memory(cn_trainer *t) {
     bool accumulates = t->options.accumulate > 1, clips = t->options.clip_norm > 0.0f;
+    for (int32_t i = 0; i < t->objective.count; i++)
+        if (accumulates && t->objective.losses[i].options.reduction != CN_REDUCTION_MEAN)
+            return cn__error(
+                CN_ERR_UNSUPPORTED,
+                "cn_trainer_options: accumulate is %d, which takes the mean over batches, but loss %d is a sum",
+                t->options.accumulate, (int)i);
     if (accumulates)
         t->gradient_sum = cn__alloc(t->ctx, t->model->flat_count + 1, sizeof *t->gradient_sum);
     if (clips)
@@ -124,6 +131,13 @@ static cn_status make_objectives(cn_trainer *t, const cn_dataset *train, const c
         return CN_OK;
     return cn__objective_init(&t->measured, t->model, test, &asked, t->options.test_batch_size, false,
                               "cn_trainer_options", "cn_trainer_new: the test data");
+}
+
+static cn_status make_mix(cn_trainer *t, const cn_dataset *train) {
+    const cn_trainer_options *o = &t->options;
+    int32_t images = t->train.images;
+    CN__TRY(cn__mix_init(&t->mix, t->ctx, t->model->input, images, o->mixup_alpha, o->cutmix_alpha));
+    return cn__mix_init_loss(&t->mix, t->model, train, images);
 }
 
 static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *test,
@@ -149,6 +163,7 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     if (!t->buffers || !t->counters)
         return cn__no_memory("a trainer");
     CN__TRY(make_step_memory(t));
+    CN__TRY(make_mix(t, train));
     CN__TRY(cn__average_init(&t->average, t->model, t->options.ema_decay, t->options.ema_warmup != 0));
     CN__TRY(cn__trainer_grow_history(t));
     return tell_model(t->model, &known, train);
@@ -186,6 +201,7 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn__objective_drop(&trainer->measured);
     cn_optimizer_free(trainer->optimizer);
     cn__sampler_drop(&trainer->sampler);
+    cn__mix_drop(&trainer->mix);
     cn__free(ctx, trainer->buffers);
     cn__free(ctx, trainer->counters);
     cn__free(ctx, trainer->gradient_sum);
