@@ -3,21 +3,22 @@
  * Introduces contexts, data sets with augmentation, trainers with their options, and both callbacks.
  */
 #include "common/run.h"
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
 /* ---- what is asked for: a recipe, and options that change it ---- */
 
-static const char *data_text, *out_path, *log_path, *report_path;
+static const char *data_text, *out_path, *log_path, *report_path, *checkpoint_path, *every_text = "epoch";
 static network_spec network = NETWORK_SPEC_INIT;
 static int recipe_kind = RECIPE_STUDY;
 static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, warmup, accumulate = 1, crop,
-               cutout;
+               cutout, patience_stop;
 static double rate, momentum = 0.9, weight_decay, label_smoothing, l1, ema, factor, min_rate, max_rate, rise = 0.3,
                     power = 1, warmup_start = 1.0 / 3.0, clip_norm, clip_value, mixup, cutmix, validation;
 static double flip = 0.5, grayscale = 0.1, rotation = 7, perspective = 0.5;
 static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
-static int decay_weights_only, alternating_flip, balanced, profiling, augment = -1; /* -1: as the data has it */
+static int decay_weights_only, alternating_flip, balanced, profiling, resume, augment = -1; /* -1: as the data has it */
 
 enum { KEEP_LAST, KEEP_BEST };
 static const char *const keeps[] = {"last", "best", NULL};
@@ -45,11 +46,15 @@ static argument arguments[] = {
            "then flatters a little, since the test images have chosen (but see --validation)"),
     TEXT("log", "FILE", &log_path, "write a CSV file with a line an epoch"),
     TEXT("report", "DIR", &report_path, "write a report into this folder: a page, its charts, the history"),
+    TEXT("checkpoint", "FILE", &checkpoint_path, "save the run itself here, so that it can go on with the same result"),
+    TEXT("every", "N|epoch", &every_text, "how often: after so many batches, or after each epoch, which always is"),
+    FLAG("resume", &resume, 1, "go on with --checkpoint's run where it is; if there is none, begin it"),
     NETWORK_ARGUMENTS(network),
     HEADING("Training (defaults are the study's, and other recipes have their own)"),
     CHOICE("recipe", recipe_names, &recipe_kind,
            "all that follows, the changes to images included, of which single options may be given otherwise"),
     INTEGER("epochs", &epochs, 1, 1000000, "passes over the training images"),
+    INTEGER("patience-stop", &patience_stop, 1, 1000000, "end after so many epochs without a better test accuracy"),
     FLAG("balanced", &balanced, 1, "draw images so that each class is seen equally often, instead of each image once"),
     INTEGER("batch", &batch_size, 1, 65536, "images at a time"),
     INTEGER("accumulate", &accumulate, 1, 65536, "batches a step, which follows their mean gradient"),
@@ -118,13 +123,18 @@ static const program_spec train_program = {
         "and other signals end the training after the current batch, and everything is still written; a second Ctrl-C "
         "ends it at once. A run that fails, as when the loss is no number any more, leaves what it has, too.\n"
         "\n"
+        "With --checkpoint a run that was ended, killed or lost its machine goes on: give the same command with "
+        "--resume, and results are those of a run that was never stopped, bit by bit. A job's script may always have "
+        "--resume. What changes results must be as it was, but more --epochs are taken where the schedule has no end.\n"
+        "\n"
         "Examples:\n"
         "  convnet-train --data synthetic --epochs 3\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --norm group --out group.safetensors --log group.csv\n"
         "  convnet-train --data folder:photos --out photos.safetensors\n"
         "  convnet-train --data idx:mnist --model mnist5 --seed 7 --out mnist5.safetensors\n"
         "  convnet-train --data folder:photos --model resnet18 --size 64x64 --out resnet18.safetensors\n"
-        "  convnet-train --data cifar10:cifar-10-batches-bin --recipe best --out best.safetensors\n"
+        "  convnet-train --data cifar10:cifar-10-batches-bin --recipe best --out best.safetensors --checkpoint "
+        "best.run --every 200 --resume\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe fast --epochs 10 --flip 0.5 --crop 1\n"
         "\n"
         "Exit codes: 0 trained; 1 something failed; 2 a mistake on the command line; 128 + N ended by signal N (130: "
@@ -203,6 +213,20 @@ static void check_arguments(const recipe *r) {
     arguments_need(p, "linear", one_cycle, "--schedule one-cycle");
     arguments_need(p, "power", schedule == CN_SCHEDULE_POLYNOMIAL, "--schedule polynomial");
     arguments_need(p, "warmup-start", r->schedule.warmup_epochs > 0, "--warmup");
+    arguments_need(p, "every", checkpoint_path != NULL, "--checkpoint");
+    arguments_need(p, "resume", checkpoint_path != NULL, "--checkpoint");
+}
+
+/* Batches; 0: after epochs only. */
+static int64_t read_every(void) {
+    char *end;
+    if (strcmp(every_text, "epoch") == 0)
+        return 0;
+    errno = 0;
+    long long batches = strtoll(every_text, &end, 10);
+    if (every_text[0] < '1' || every_text[0] > '9' || *end != '\0' || errno != 0)
+        complain_usage("--every '%s': want epoch or a number of batches from 1", every_text);
+    return batches;
 }
 
 /* The recipe's, as far as they go with the data, or none, and single ones as they are asked for. */
@@ -229,9 +253,9 @@ static cn_status set_augmentation(cn_dataset *train, const data_spec *data, cons
 /* Named files that would destroy each other; the model that is trained further may be replaced by the result. */
 static void check_files(void) {
     enum { REPORT_MOST = 16 };
-    named_file files[REPORT_MOST + 2] = {{"--out", out_path}, {"--log", log_path}};
+    named_file files[REPORT_MOST + 3] = {{"--out", out_path}, {"--log", log_path}, {"--checkpoint", checkpoint_path}};
     char *paths[REPORT_MOST] = {NULL};
-    size_t count = 2;
+    size_t count = 3;
     for (size_t i = 0; report_path && report_names[i] && i < REPORT_MOST; i++) {
         paths[i] = path_join(report_path, report_names[i]);
         files[count++] = (named_file){"--report's", paths[i]};
@@ -293,10 +317,16 @@ static cn_status make_weights(const run *r, double **weights) {
     return status;
 }
 
+static bool schedule_has_an_end(cn_schedule_kind kind) {
+    return kind == CN_SCHEDULE_COSINE || kind == CN_SCHEDULE_ONE_CYCLE || kind == CN_SCHEDULE_POLYNOMIAL;
+}
+
 static cn_status make_trainer(run *r) {
     cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
     double *weights;
     recipe_fill(&r->recipe, &options);
+    if (schedule_has_an_end(r->recipe.schedule.kind))
+        r->recipe.schedule.epochs = r->recipe.epochs; /* a run that goes on wants the same */
     options.loss = network_loss(r->model);
     options.seed = (uint64_t)seed;
     options.on_batch = run_batch;
@@ -309,6 +339,24 @@ static cn_status make_trainer(run *r) {
     return status;
 }
 
+/* A run that is there is not overwritten by another. */
+static bool find_checkpoint(run *r) {
+    char text[600];
+    if (!checkpoint_path)
+        return true;
+    bool there = output_holds_something(checkpoint_path);
+    if (there && resume)
+        return run_resume(r);
+    if (resume) {
+        snprintf(text, sizeof text, "%.500s is not there yet: the run begins", checkpoint_path);
+        print_fitting(text);
+    }
+    if (there)
+        complain("'%s' is there already: --resume goes on with it; for another run, choose another name or remove it",
+                 checkpoint_path);
+    return !there;
+}
+
 /* The last things that may be wrong before time is spent on training. */
 static bool open_outputs(run *r) {
     if (out_path && !output_possible(out_path, r->model))
@@ -317,7 +365,7 @@ static bool open_outputs(run *r) {
 }
 
 static bool outputs_possible(const data_spec *data) {
-    const char *const files[] = {out_path, log_path};
+    const char *const files[] = {out_path, log_path, checkpoint_path};
     for (size_t i = 0; i < COUNT(files); i++)
         if (files[i] && !(output_spares_data(files[i], data->directory) && output_possible(files[i], NULL)))
             return false;
@@ -341,7 +389,7 @@ static void print_beginning(const run *r) {
         snprintf(text + used, sizeof text - (size_t)used, "; %d thread%s, %s", device.threads,
                  device.threads == 1 ? "" : "s", cn_isa_name(device.isa));
     print_fitting(text);
-    if (out_path && output_holds_something(out_path)) {
+    if (out_path && !r->resumed && output_holds_something(out_path)) {
         snprintf(text, sizeof text, "%.500s is there, and is replaced when the first epoch is over", out_path);
         print_fitting(text);
     }
@@ -418,35 +466,38 @@ static void describe_training(setting_list *s, const recipe *r) {
 }
 
 /* What it takes to do the same again. */
-static void describe_command(setting_list *s, int argc, char **argv) {
+static void describe_command(setting_list *s, const char *command) {
     char date[32] = "?";
     time_t now = time(NULL);
     struct tm local;
     if (localtime_r(&now, &local))
         strftime(date, sizeof date, "%Y-%m-%d %H:%M", &local);
     settings_add(s, "begun", "%s", date);
-    settings_add(s, "command", "%s", train_program.name);
-    for (int i = 1; i < argc; i++)
-        settings_append(s, strpbrk(argv[i], " '\"$*?;&|<>()\\") ? " '%s'" : " %s", argv[i]);
+    settings_add(s, "command", "%s", command);
 }
 
 static int train(run *r, int argc, char **argv) {
     setting_list *s = calloc(1, sizeof *s);
+    char *command = command_text(train_program.name, argc, argv, NULL);
+    char *again = command_text(argv[0], argc, argv, resume ? NULL : "--resume");
     char title[96];
     bool session8 = strcmp(network.name, "session8") == 0;
-    if (!s) {
+    if (!s || !command || !again) {
         complain("no memory for a run");
         return EXIT_FAILURE;
     }
+    r->again = again;
     snprintf(title, sizeof title, "%.40s%s%s", network.name, session8 ? ", norm: " : "",
              session8 ? network_norms[network.norm] : "");
     describe_data(s, r);
     describe_network(s, r);
     describe_training(s, &r->recipe);
-    describe_command(s, argc, argv);
+    describe_command(s, command);
     print_beginning(r);
     interruption_catch();
     int code = run_train(r, s, title);
+    free(command);
+    free(again);
     free(s);
     return code;
 }
@@ -463,12 +514,15 @@ int main(int argc, char **argv) {
     arguments_need(&train_program, "size", data.kind == DATA_FOLDER, "--data folder:DIR");
     r.log_path = log_path;
     r.report_path = report_path;
+    r.checkpoint_path = checkpoint_path;
+    r.every = checkpoint_path ? read_every() : 0;
+    r.patience = patience_stop;
     if (profiling && !(r.profile = profile_new()))
         return program_end(EXIT_FAILURE);
     if (outputs_possible(&data) &&
         program_context(threads, (cn_conv_algorithm)algorithm, r.profile, &r.context) == CN_OK &&
         open_run(&data, &r) == CN_OK && make_trainer(&r) == CN_OK &&
-        keeper_init(&r.keeper, r.model, out_path, keep == KEEP_BEST) && open_outputs(&r))
+        keeper_init(&r.keeper, r.model, out_path, keep == KEEP_BEST) && find_checkpoint(&r) && open_outputs(&r))
         code = train(&r, argc, argv);
     keeper_free(&r.keeper);
     cn_trainer_free(r.trainer);

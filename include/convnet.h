@@ -888,6 +888,11 @@ CN_API cn_status cn_model_clip_gradients_norm(cn_model *model, double max_norm, 
 /* Brings each gradient into ±max_value, 0 or more (clip_grad_value_); NaN stays. */
 CN_API cn_status cn_model_clip_gradients_value(cn_model *model, double max_value);
 
+/* Training passes since cn_model_init, of which dropout's draws depend: 0 to 2^32 - 1. Checkpoints hold the number; a
+ * program with files of its own sets it before the first pass. cn_trainer_fit counts otherwise, by epochs. */
+CN_API int64_t cn_model_training_passes(const cn_model *model);
+CN_API cn_status cn_model_set_training_passes(cn_model *model, int64_t passes);
+
 /* ------------------------------------------------------------------------------------------ */
 /* Data sets: images and what a model is to make of them, normalised and augmented            */
 
@@ -1403,6 +1408,7 @@ typedef struct cn_batch_info {
     double average_metric;
     cn_metric metric; /* what that is */
     int reserved;
+    double average_learning_rate;
 } cn_batch_info;
 
 /* Called on the thread that called cn_trainer_fit; a return value other than 0 ends the training in good order. */
@@ -1521,6 +1527,60 @@ CN_API cn_status cn_history_set_test_name(cn_history *history, const char *name)
 
 /* A copy of a trainer's history so far, under a name ("" if there is only one run). */
 CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history);
+
+/* ------------------------------------------------------------------------------------------ */
+/* Checkpoints: runs that go on after they were stopped, killed or moved                      */
+
+/* cn_trainer_save writes all that a run is: parameters and running statistics, the state of optimizer, schedule and
+ * averages, the place in the epoch and what has been counted in it, history. cn_trainer_resume brings it into a trainer
+ * that was made of the same model, data and options; what is trained from there on has the very bits of a run that was
+ * never stopped, for any number of threads. cn_trainer_fit then wants the epochs that are left: those of the whole run
+ * less cn_trainer_epoch_count.
+ *
+ * Saving from callbacks is the normal way: every so many batches from on_batch, or from on_epoch; from others it is
+ * CN_ERR_STATE, and so is resuming from any. What callbacks do is the program's: they must be the same again, and what
+ * they remember can go along (cn_checkpoint).
+ *
+ * The file is written whole or not at all, as by cn_model_save, and is a model file with more in it: cn_model_load takes
+ * the model as cn_model_save would have written it at that moment.
+ *
+ * Resuming changes everything or nothing:
+ *   CN_ERR_NOT_FOUND  there is no such file, and only then: a program that always tries to resume begins a new run
+ *   CN_ERR_STATE      a checkpoint of another run; the message says what differs, there and here: the model's
+ *                     architecture, normalisation or class names; the data's number, shape, classes, labels, a few
+ *                     images, augmentation; any option of trainer, optimizer or schedule, the seed among them; the
+ *                     context's conv_algorithm. Who wants another rate from here on sets it when the run is resumed
+ *                     (cn_trainer_set_learning_rate); with other options, the checkpoint's model begins a new run
+ *   CN_ERR_FORMAT     no checkpoint, or one of another version of the format, cut short or altered in any byte
+ *   CN_ERR_IO         it cannot be read; and what a data set's callback gives, which is asked for a few images
+ * Hostile files cost no more than model files do. Another version of the library, or a processor with fused
+ * multiply-add where there was none or the other way round, may round otherwise: a warning to the log. */
+CN_API cn_status cn_trainer_save(const cn_trainer *trainer, const char *path);
+CN_API cn_status cn_trainer_resume(cn_trainer *trainer, const char *path);
+
+/* The same with tensors of the program's own, and for a loop of one's own. Filled once, it serves to save and to load.
+ * Of a loop, the file has the model, its count of training passes, and the optimizer's state and rate; the model's
+ * architecture and the seed of its cn_model_init, and the optimizer's options, must be the same. Where the
+ * loop is in its data is for the program to know: tensors of its own, such as int64 [2] over two variables, hold what it
+ * counts. Those in the file that are not asked for are passed over. Gradients are not in it: save between steps. */
+typedef struct cn_checkpoint {
+    uint64_t size;
+    cn_trainer *trainer;       /* a trainer's run; or NULL, and */
+    cn_model *model;           /* a loop's model */
+    cn_optimizer *optimizer;   /* and its optimizer, or NULL */
+    int64_t tensor_count;      /* of the program's own, */
+    const char *const *names;  /* each with a name that no other has, of 1 to 200 bytes, */
+    cn_tensor *const *tensors; /* and, when it is loaded, with the type and shape that it had (else CN_ERR_STATE) */
+} cn_checkpoint;
+#define CN_CHECKPOINT_INIT                                                                                             \
+    { sizeof(cn_checkpoint), NULL, NULL, NULL, 0, NULL, NULL }
+CN_API void cn_checkpoint_init(cn_checkpoint *checkpoint, size_t size);
+CN_API cn_status cn_checkpoint_save(const cn_checkpoint *checkpoint, const char *path);
+CN_API cn_status cn_checkpoint_load(const cn_checkpoint *checkpoint, const char *path);
+
+/* The same file as its bytes, uint8 [N], to be freed with cn_tensor_free; and out of such bytes. */
+CN_API cn_status cn_checkpoint_save_memory(const cn_checkpoint *checkpoint, cn_tensor **file);
+CN_API cn_status cn_checkpoint_load_memory(const cn_checkpoint *checkpoint, const void *data, size_t bytes);
 
 /* ------------------------------------------------------------------------------------------ */
 /* Evaluation                                                                                 */

@@ -156,6 +156,15 @@ static cn_status take_report(void *bytes) {
     return status;
 }
 
+static const cn_checkpoint usual_checkpoint = CN_CHECKPOINT_INIT;
+static cn_status take_checkpoint(void *bytes) {
+    cn_tensor *file;
+    ((cn_checkpoint *)bytes)->model = classifier;
+    cn_status status = cn_checkpoint_save_memory(bytes, &file);
+    cn_tensor_free(file);
+    return status;
+}
+
 /* Those that the library fills. */
 static const cn_device usual_device = CN_DEVICE_INIT;
 static cn_status take_device(void *bytes) {
@@ -202,6 +211,7 @@ static const versioned read_structs[] = {
     ENTRY(target, target),
     ENTRY(folder, folder),
     ENTRY(report, report),
+    ENTRY(checkpoint, checkpoint),
 };
 static const versioned filled_structs[] = {ENTRY(device, device), ENTRY(info, info), ENTRY(epoch, epoch),
                                            ENTRY(misclassified, misclassified)};

@@ -8,31 +8,6 @@ picture() {
     { printf 'P6\n32 32\n255\n'; head -c 3072 /dev/zero | tr '\0' "$2"; } >"$1"
 }
 
-# await PATTERN: until that is in what the last program prints, or half a minute has passed.
-await() {
-    tries=0
-    until grep -q "$1" "$dir/out" || [ $tries -ge 600 ]; do
-        sleep 0.05
-        tries=$((tries + 1))
-    done
-}
-
-# signalled NAME PATTERN [ARGUMENT]...: runs convnet-train in the foreground, since shells have what runs in the
-# background ignore Ctrl-C; sends it the signal when the pattern is in what it prints; leaves the exit code in $code.
-signalled() {
-    signal=$1 pattern=$2
-    shift 2
-    line="convnet-train $* (SIG$signal)"
-    : >"$dir/out"
-    rm -f "$dir/pid"
-    {
-        await "$pattern"
-        kill "-$signal" "$(cat "$dir/pid")"
-    } 2>"$dir/killer" &
-    sh -c 'echo $$ >"$0"; exec "$@"' "$dir/pid" "$bin/convnet-train" "$@" >"$dir/out" 2>"$dir/err"
-    code=$?
-    wait
-}
 first_epoch='^ *1 .*[0-9]$' heading='^ *epoch '
 
 # ---- signals: the model, the log and the report are written, and say how the run ended ----

@@ -14,6 +14,8 @@ typedef struct training {
 } training;
 
 training training_begin(cn_norm_kind norm, float dropout);
+/* The same in that context, which training_end frees. */
+training training_begin_with(cn_context *context, cn_norm_kind norm, float dropout);
 void training_end(training *f);
 
 /* A trainer of that model with the options as they are now. */

@@ -338,3 +338,34 @@ void arguments_need(const program_spec *program, const char *name, bool fits, co
     if (!fits && arguments_given(program, name))
         complain_usage("--%s goes with %s only", name, with);
 }
+
+/* ---- a command as a shell takes it ---- */
+
+static bool is_plain(const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%";
+    return *word && word[strspn(word, plain)] == '\0';
+}
+
+static char *append_word(char *to, const char *word) {
+    if (is_plain(word))
+        return stpcpy(to, word);
+    *to++ = '\'';
+    for (; *word; word++)
+        to = *word == '\'' ? stpcpy(to, "'\\''") : (*to = *word, to + 1);
+    return stpcpy(to, "'");
+}
+
+char *command_text(const char *program, int argc, char **argv, const char *more) {
+    size_t size = 4 * strlen(program) + (more ? strlen(more) : 0) + 4;
+    for (int i = 1; i < argc; i++)
+        size += 4 * strlen(argv[i]) + 3;
+    char *text = malloc(size), *end = text;
+    if (!text)
+        return NULL;
+    end = append_word(end, program);
+    for (int i = 1; i < argc; i++)
+        end = append_word(stpcpy(end, " "), argv[i]);
+    if (more)
+        stpcpy(stpcpy(end, " "), more);
+    return text;
+}

@@ -125,6 +125,10 @@ bool arguments_given(const program_spec *program, const char *name);
 /* Ends with a usage message if option `name` was given although `fits` is false: it goes with `with` only. */
 void arguments_need(const program_spec *program, const char *name, bool fits, const char *with);
 
+/* The command as one may give it to a shell, with one more word unless that is NULL; to be freed, NULL without memory.
+ */
+char *command_text(const char *program, int argc, char **argv, const char *more);
+
 /* ---- data_spec.c: data sets by name ---- */
 
 typedef enum data_kind { DATA_CIFAR10, DATA_CIFAR100, DATA_IDX, DATA_SYNTHETIC, DATA_FOLDER } data_kind;

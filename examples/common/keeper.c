@@ -6,52 +6,47 @@
 
 /* ---- the copy ---- */
 
-static size_t tensor_bytes(const cn_tensor *tensor) {
-    size_t size = cn_tensor_dtype(tensor) == CN_DTYPE_INT64 ? sizeof(int64_t) : sizeof(float);
-    return size * (size_t)cn_tensor_count(tensor);
-}
-
-/* Copies all tensors between the model and `copy`, or only counts their bytes if that is NULL. */
-static size_t exchange(cn_model *model, char *copy, bool restore) {
-    size_t bytes = 0;
-    for (int i = 0; i < cn_model_tensor_count(model); i++) {
-        cn_tensor *tensor;
-        if (cn_model_tensor(model, cn_model_tensor_name(model, i), &tensor) != CN_OK)
-            continue; /* there are no others than these */
-        if (copy && restore)
-            memcpy(cn_tensor_data(tensor), copy + bytes, tensor_bytes(tensor));
-        else if (copy)
-            memcpy(copy + bytes, cn_tensor_data(tensor), tensor_bytes(tensor));
-        bytes += tensor_bytes(tensor);
-    }
-    return bytes;
-}
-
 bool keeper_init(keeper *k, cn_model *model, const char *path, bool best) {
     *k = (keeper){.model = model, .path = path, .best = best};
-    k->copy = malloc(exchange(model, NULL, false) + 1);
-    if (!k->copy)
-        complain("no memory for a copy of the model");
-    return k->copy != NULL;
+    bool good = cn_model_save_memory(model, &k->copy) == CN_OK;
+    if (!good)
+        complain_library("cannot keep a copy of the model");
+    return good;
 }
 
 void keeper_free(keeper *k) {
-    free(k->copy);
+    cn_tensor_free(k->copy);
+}
+
+bool keeper_prefers(const keeper *k, const cn_epoch_info *epoch) {
+    return !k->best || k->kept.epoch == 0 || epoch->test_accuracy > k->kept.test_accuracy;
 }
 
 void keeper_epoch(keeper *k, const cn_epoch_info *epoch) {
-    if (k->best && k->kept.epoch && !(epoch->test_accuracy > k->kept.test_accuracy))
+    cn_tensor *copy;
+    if (!keeper_prefers(k, epoch))
         return;
-    exchange(k->model, k->copy, false);
+    if (cn_model_save_memory(k->model, &copy) != CN_OK) {
+        complain_library("cannot keep a copy of the model");
+        return;
+    }
+    cn_tensor_free(k->copy);
+    k->copy = copy;
     k->kept = *epoch;
     if (!k->path)
         return;
-    bool worked = k->saved || k->kept.epoch == 1;
     k->saved = cn_model_save(k->model, k->path) == CN_OK;
-    if (!k->saved && worked) {
+    if (!k->saved && !k->failed) {
         complain_file("save", k->path, library_error());
         complain("the training goes on, and saving is tried again");
     }
+    k->failed = !k->saved;
+}
+
+static void go_back(keeper *k) {
+    size_t bytes = (size_t)cn_tensor_count(k->copy);
+    if (cn_model_load_tensors_memory(k->model, cn_tensor_data(k->copy), bytes, NULL) != CN_OK)
+        complain_library("cannot go back to the model that was kept");
 }
 
 /* ---- the end ---- */
@@ -108,7 +103,7 @@ static bool save_part(keeper *k) {
 bool keeper_end(keeper *k, bool newer, bool trustworthy) {
     bool back = k->kept.epoch && (k->best || !newer || !trustworthy);
     if (back)
-        exchange(k->model, k->copy, true);
+        go_back(k);
     else
         k->saved = false;
     if (!k->path)

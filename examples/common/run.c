@@ -15,10 +15,12 @@ const char *run_tested_name(const run *r) {
 
 int run_batch(void *user, const cn_batch_info *batch) {
     run *r = user;
-    double before = batch->batch > 1 ? r->part_rate : 0.0;
-    r->part_rate = before + (batch->learning_rate - before) / (double)batch->batch;
+    int64_t done = (batch->epoch - 1) * batch->batches + batch->batch;
     r->part = *batch;
+    r->checkpointed = false;
     progress_batch(&r->progress, batch);
+    if (r->every && done % r->every == 0 && batch->batch < batch->batches)
+        run_save(r);
     return interruption() != 0;
 }
 
@@ -31,16 +33,42 @@ static void log_epoch(run *r, const cn_epoch_info *epoch) {
     r->failed = true;
 }
 
+/* What follows from an epoch beside the model. */
+static void take_epoch(run *r, const cn_epoch_info *epoch) {
+    if (epoch->test_accuracy > r->best.test_accuracy || r->best.epoch == 0)
+        r->best = *epoch;
+    log_epoch(r, epoch);
+}
+
+/* Epochs of late that have not been better than the best. */
+static int64_t epochs_without_gain(const run *r) {
+    return cn_trainer_epoch_count(r->trainer) - r->best.epoch;
+}
+
+static bool out_of_patience(const run *r) {
+    return r->patience > 0 && epochs_without_gain(r) >= r->patience;
+}
+
 static int on_epoch(void *user, const cn_epoch_info *epoch) {
     run *r = user;
     r->part.batch = 0;
     r->tests++;
     progress_epoch(&r->progress, epoch);
-    if (epoch->test_accuracy > r->best.test_accuracy || r->best.epoch == 0)
-        r->best = *epoch;
-    log_epoch(r, epoch);
+    take_epoch(r, epoch);
     keeper_epoch(&r->keeper, epoch);
-    return interruption() != 0;
+    run_save(r);
+    return interruption() != 0 || out_of_patience(r);
+}
+
+/* ---- how it goes on: the epochs of before are logged and weighed again ---- */
+
+static void take_epochs_of_before(run *r) {
+    cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
+    for (int64_t i = 0; cn_trainer_epoch_info(r->trainer, i, &epoch) == CN_OK; i++) {
+        take_epoch(r, &epoch);
+        if (keeper_prefers(&r->keeper, &epoch))
+            r->keeper.kept = epoch;
+    }
 }
 
 /* ---- how it ended ---- */
@@ -53,7 +81,7 @@ static part_epoch unfinished(const run *r) {
     part.so_far.epoch = b->epoch;
     part.so_far.train_loss = b->average_loss;
     part.so_far.train_accuracy = b->average_accuracy;
-    part.so_far.learning_rate = r->part_rate;
+    part.so_far.learning_rate = b->average_learning_rate;
     part.so_far.seconds = b->seconds;
     part.so_far.images_per_second = b->seconds > 0.0 ? (double)b->images / b->seconds : 0.0;
     return part;
@@ -107,11 +135,16 @@ static void print_remark_on_rate(const run *r) {
     print_fitting(text);
 }
 
+int64_t run_images(const run *r) {
+    int64_t part = r->part.batch > 0 ? r->part.images : 0;
+    return cn_trainer_epoch_count(r->trainer) * cn_dataset_count(r->train) + part;
+}
+
 static void print_results(const run *r) {
     cn_epoch_info last = CN_EPOCH_INFO_INIT;
     int64_t epochs = cn_trainer_epoch_count(r->trainer);
     if (r->profile) {
-        int64_t trained = epochs * cn_dataset_count(r->train) + (r->part.batch > 0 ? r->part.images : 0);
+        int64_t trained = run_images(r) - r->images_before;
         profile_print(r->profile,
                       &(profile_run){r->model, trained + r->tests * cn_dataset_count(run_tested(r)), trained});
     }
@@ -181,6 +214,8 @@ static void leave(run *r, cn_status status, setting_list *s, const char *title, 
     const char *how = status == CN_OK ? "interrupted" : "failed";
     if (!complete)
         settings_add(s, "ended", "%s %s", how, extent);
+    else if (out_of_patience(r))
+        settings_add(s, "ended", "%s, the last %d without a better test accuracy", extent, (int)epochs_without_gain(r));
     if (r->keeper.best && r->keeper.kept.epoch)
         settings_add(s, "kept", "epoch %d, the best on the %s images", (int)r->keeper.kept.epoch, run_tested_name(r));
     snprintf(notice, sizeof notice, "This run %s %s. What is measured here is the model as it was then.",
@@ -188,16 +223,48 @@ static void leave(run *r, cn_status status, setting_list *s, const char *title, 
     report(r, s, title, complete ? NULL : notice, &part);
 }
 
-int run_train(run *r, setting_list *list, const char *title) {
-    char extent[96];
-    r->progress = progress_begin(r->recipe.epochs, run_tested_name(r));
-    cn_status status = cn_trainer_fit(r->trainer, r->recipe.epochs, on_epoch, r);
-    progress_wipe(&r->progress);
-    extent_text(r, extent, sizeof extent);
+/* What there is to say before results. A loss that is no number would become so again. */
+static void print_end(run *r, cn_status status, const char *extent) {
+    bool complete = status == CN_OK && !interruption(), can_go_on = status != CN_ERR_NUMERIC;
+    char text[256];
     if (status != CN_OK)
         complain("training stopped %s: %s", extent, library_error());
     else if (interruption())
         complain("interrupted %s", extent);
+    if (can_go_on)
+        run_save(r);
+    if (r->checkpoint_path && can_go_on && !r->checkpointed)
+        r->failed = true;
+    if (!complete && can_go_on && r->checkpointed)
+        complain("to go on: %s", r->again);
+    if (complete && out_of_patience(r)) {
+        snprintf(text, sizeof text, "Ended %s: the last %d had no better test accuracy (--patience-stop)", extent,
+                 (int)epochs_without_gain(r));
+        print_fitting(text);
+    }
+}
+
+static void print_going_on(const run *r, int64_t left) {
+    char extent[96], text[512];
+    extent_text(r, extent, sizeof extent);
+    snprintf(text, sizeof text, "%.300s goes on %s%s", r->checkpoint_path, extent,
+             left <= 0            ? ", which are all"
+             : out_of_patience(r) ? ", which are enough without a better test accuracy"
+                                  : "");
+    print_fitting(text);
+}
+
+int run_train(run *r, setting_list *list, const char *title) {
+    char extent[96];
+    int64_t left = r->recipe.epochs - cn_trainer_epoch_count(r->trainer);
+    take_epochs_of_before(r);
+    if (r->resumed)
+        print_going_on(r, left);
+    r->progress = progress_begin(r->recipe.epochs, run_tested_name(r));
+    cn_status status = cn_trainer_fit(r->trainer, left > 0 && !out_of_patience(r) ? left : 0, on_epoch, r);
+    progress_wipe(&r->progress);
+    extent_text(r, extent, sizeof extent);
+    print_end(r, status, extent);
     print_results(r);
     leave(r, status, list, title, extent);
     if (status != CN_OK || r->failed)

@@ -11,13 +11,16 @@ typedef struct keeper {
     const char *path;   /* its file; NULL: none */
     bool best;          /* the epoch of the best test accuracy is kept, not the last */
     cn_epoch_info kept; /* `epoch` 0: none yet */
-    char *copy;         /* of all tensors, as that epoch left them */
-    bool saved;         /* as they are in the file */
+    cn_tensor *copy;    /* the model's file, as that epoch left it; always of the same size */
+    bool saved;         /* as it is in the file */
+    bool failed;        /* to save it, the last time */
 } keeper;
 
 /* Complains if there is no memory. */
 bool keeper_init(keeper *k, cn_model *model, const char *path, bool best);
 void keeper_free(keeper *k);
+/* Whether it would keep that epoch rather than the one that it has. */
+bool keeper_prefers(const keeper *k, const cn_epoch_info *epoch);
 /* After an epoch: keeps the model as it is, in memory and in the file, unless it keeps a better one. */
 void keeper_epoch(keeper *k, const cn_epoch_info *epoch);
 /* Puts what is kept into the model, or leaves it as batches of another epoch (`newer`) have made it, if they are to be
@@ -39,10 +42,19 @@ typedef struct run {
     profile *profile; /* NULL: not asked for */
     keeper keeper;
     cn_batch_info part; /* the last batch of an epoch that is not over; `batch` 0: there is none */
-    double part_rate;   /* mean of that epoch's batches */
     int64_t tests;      /* passes over the images that epochs are tested on */
     cn_epoch_info best; /* the first one of the highest accuracy on them; `epoch` 0: none yet */
+    int64_t patience;   /* the run ends after so many epochs that are not better; 0: it does not */
     bool failed;        /* something that was asked for could not be written */
+
+    /* So that it can go on (run_checkpoint.c). */
+    const char *checkpoint_path; /* NULL: it cannot */
+    int64_t every;               /* batches between checkpoints, beside those after each epoch; 0: no others */
+    const char *again;           /* the command that goes on */
+    bool resumed;
+    int64_t images_before;  /* trained on by then */
+    bool checkpointed;      /* as it is now */
+    bool checkpoint_failed; /* the last time */
 } run;
 
 /* The images that epochs are tested on, and what they are called: "test" or "validation". */
@@ -55,5 +67,15 @@ int run_batch(void *user, const cn_batch_info *batch);
 /* Trains, prints, saves; returns the exit code. The report, if one is asked for, gets the settings of `list` and one
  * that says how the run ended. */
 int run_train(run *r, setting_list *list, const char *title);
+
+/* Images of all epochs so far and of the one under way. */
+int64_t run_images(const run *r);
+
+/* ---- run_checkpoint.c ---- */
+
+/* Puts the run into its file, if it has one; complains if that begins to fail. */
+void run_save(run *r);
+/* Makes the run that of the file, before it has done anything; complains on failure. */
+bool run_resume(run *r);
 
 #endif

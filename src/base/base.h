@@ -238,6 +238,26 @@ const char *cn__shape_text(char *buffer, int dims, const int64_t *shape);
 /* A number of 16 bits, all of which a float holds (half.c). */
 float cn__half_value(uint32_t bits);
 
+/* ---- what something remembers, as named arrays, for checkpoints (state.c) ---- */
+
+/* Numbers in place: their name in a checkpoint, their type there, "F32", "F64", "I32" or "I64". */
+enum { CN__STATE_NAME = 32, CN__STATE_VALUES = 160 };
+typedef struct cn__value {
+    char name[CN__STATE_NAME];
+    const char *dtype;
+    void *data;
+    size_t count;
+} cn__value;
+
+typedef struct cn__state {
+    cn__value values[CN__STATE_VALUES];
+    size_t count;
+} cn__state;
+
+/* The name is printf-formatted. */
+void cn__state_add(cn__state *state, const char *dtype, void *data, size_t count, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
 /* ---- files (file.c) ---- */
 
 #define CN__MAX_PATH     4096

@@ -65,6 +65,13 @@ size_t cn__dataset_scratch(const cn_dataset *dataset);
 cn_status cn__dataset_fetch(const cn_dataset *dataset, int64_t index, const cn__fetch *fetch, void *scratch, float *out,
                             size_t row, size_t channel, const cn__target_place *targets);
 
+/* Checksums of what is in a data set, to tell it from another of the same size: of a few images with their targets, and
+ * of the classes of all where they are in memory. CN_ERR_IO, CN_ERR_DATA: from a callback. */
+typedef struct cn__fingerprint {
+    uint32_t images, targets;
+} cn__fingerprint;
+cn_status cn__dataset_fingerprint(const cn_dataset *dataset, cn__fingerprint *print);
+
 cn_context *cn__dataset_context(const cn_dataset *dataset);
 
 /* The data set's own normalisation, valid as long as the data set is and has no other. */

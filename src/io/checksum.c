@@ -8,35 +8,35 @@
 
 static const cn_dtype order[] = {CN_DTYPE_INT64, CN_DTYPE_FLOAT32};
 
-static uLong add_bytes(uLong crc, const void *bytes, size_t count) {
-    return count > 0 ? crc32_z(crc, bytes, count) : crc; /* zlib takes a NULL for a fresh start */
+uint32_t cn__crc_add(uint32_t crc, const void *bytes, size_t count) {
+    return count > 0 ? (uint32_t)crc32_z(crc, bytes, count) : crc; /* zlib takes a NULL for a fresh start */
 }
 
-static void write_sum(char text[CN__CRC_TEXT], uLong crc) {
-    snprintf(text, CN__CRC_TEXT, "%08lx", (unsigned long)(crc & 0xFFFFFFFF));
+void cn__crc_text(char text[CN__CRC_TEXT], uint32_t crc) {
+    snprintf(text, CN__CRC_TEXT, "%08lx", (unsigned long)crc);
 }
 
 /* ---- of a model ---- */
 
-static uLong add_tensor(uLong crc, const cn_tensor *tensor) {
+static uint32_t add_tensor(uint32_t crc, const cn_tensor *tensor) {
     unsigned char bytes[4096];
     size_t width = cn__dtype_bytes(tensor->dtype);
     int64_t most = (int64_t)(sizeof bytes / width);
     for (int64_t i = 0; i < tensor->count; i += most) {
         int64_t count = tensor->count - i < most ? tensor->count - i : most;
         cn__values_store(tensor, i, count, bytes);
-        crc = add_bytes(crc, bytes, (size_t)count * width);
+        crc = cn__crc_add(crc, bytes, (size_t)count * width);
     }
     return crc;
 }
 
 void cn__checksum(const cn_model *model, const char *architecture, char text[CN__CRC_TEXT]) {
-    uLong crc = add_bytes(0, architecture, strlen(architecture));
+    uint32_t crc = cn__crc_add(0, architecture, strlen(architecture));
     for (size_t o = 0; o < CN__COUNT(order); o++)
         for (size_t i = 0; i < model->tensor_count; i++)
             if (model->tensors[i].value.dtype == order[o])
                 crc = add_tensor(crc, &model->tensors[i].value);
-    write_sum(text, crc);
+    cn__crc_text(text, crc);
 }
 
 /* ---- of a file ---- */
@@ -44,24 +44,24 @@ void cn__checksum(const cn_model *model, const char *architecture, char text[CN_
 typedef struct summing {
     const cn__state_dict *dict;
     cn_dtype dtype; /* whose turn it is */
-    uLong crc;
+    uint32_t crc;
 } summing;
 
 static cn_status add_entry(void *user, const char *name, const cn__tensor_spec *spec) {
     summing *s = user;
     const cn__entry *entry = spec->dtype == s->dtype ? cn__state_dict_find(s->dict, name, spec) : NULL;
     if (entry)
-        s->crc = add_bytes(s->crc, s->dict->file->data + entry->begin, (size_t)(entry->end - entry->begin));
+        s->crc = cn__crc_add(s->crc, s->dict->file->data + entry->begin, (size_t)(entry->end - entry->begin));
     return CN_OK;
 }
 
-static void sum_by_name(const cn__state_dict *dict, const cn_model *model, uLong crc, char text[CN__CRC_TEXT]) {
+static void sum_by_name(const cn__state_dict *dict, const cn_model *model, uint32_t crc, char text[CN__CRC_TEXT]) {
     summing s = {.dict = dict, .crc = crc};
     for (size_t o = 0; o < CN__COUNT(order); o++) {
         s.dtype = order[o];
         cn__each_tensor(model, add_entry, &s);
     }
-    write_sum(text, s.crc);
+    cn__crc_text(text, s.crc);
 }
 
 /* A bit that flips in the key must not switch the check off: the header is then still as this library writes it. */
@@ -91,13 +91,13 @@ cn_status cn__checksum_check(const cn__state_dict *dict, const cn_model *model) 
     const char *architecture = cn__safetensors_metadata(dict->file, CN__KEY_MODEL);
     char by_name[CN__CRC_TEXT], as_it_lies[CN__CRC_TEXT];
     bool own;
-    uLong crc = add_bytes(0, architecture, strlen(architecture));
+    uint32_t crc = cn__crc_add(0, architecture, strlen(architecture));
     sum_by_name(dict, model, crc, by_name);
     if (stored && strcmp(stored, by_name) == 0)
         return CN_OK;
     CN__TRY(cn__safetensors_is_own(dict->file, &own));
     if (!stored)
         return say_absent(dict, own, model->ctx);
-    write_sum(as_it_lies, add_bytes(crc, dict->file->data, dict->file->bytes));
+    cn__crc_text(as_it_lies, cn__crc_add(crc, dict->file->data, dict->file->bytes));
     return say_different(dict, own, strcmp(stored, as_it_lies) == 0, model->ctx);
 }

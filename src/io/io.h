@@ -11,6 +11,15 @@
  *   convnet.model    architecture, normalisation and class names, as JSON (architecture.c)
  *   convnet.crc32    CRC-32 (zlib's, eight hexadecimal digits) of convnet.model's text and then the tensors' bytes,
  *                    the model's int64 tensors first and then the others, both in the model's order
+ *
+ * A checkpoint is such a file with more tensors and more metadata (checkpoint.c):
+ *
+ *   convnet.checkpoint        version of what follows, a number; a reader refuses all others
+ *   convnet.checkpoint.by     which library on which processor wrote it
+ *   convnet.checkpoint.run    what whoever goes on must have, too, as JSON (checkpoint_run.c)
+ *   convnet.checkpoint.crc32  CRC-32 of the header, with zeros for these eight digits, and of all data
+ *
+ * Names of its tensors have no dot, which every tensor of a model has, but for the program's own.
  */
 #ifndef CN_IO_H
 #define CN_IO_H
@@ -25,7 +34,10 @@
 /* Bytes of one value of a type such as "F32"; 0: no such type. */
 unsigned cn__value_bytes(const char *dtype);
 const char *cn__value_dtype(cn_dtype dtype);
-/* Values from `first` on as bytes, and back. */
+/* Numbers of `width` bytes, 1, 4 or 8, as they lie in memory, as bytes, and back. */
+void cn__numbers_store(const void *numbers, unsigned width, size_t count, unsigned char *bytes);
+void cn__numbers_load(void *numbers, unsigned width, size_t count, const unsigned char *bytes);
+/* A tensor's values from `first` on as bytes. */
 void cn__values_store(const cn_tensor *tensor, int64_t first, int64_t count, unsigned char *bytes);
 
 typedef struct cn__entry cn__entry;
@@ -37,6 +49,8 @@ cn_status cn__values_check(const cn__entry *entry, const unsigned char *bytes, c
 void cn__values_load(const cn__entry *entry, const unsigned char *bytes, cn_tensor *tensor);
 
 /* ---- the container (safetensors.c) ---- */
+
+#define CN__SAFETENSORS_LENGTH 8 /* bytes of the length that a file begins with */
 
 struct cn__entry {
     const char *name;
@@ -111,11 +125,40 @@ cn__entry *cn__state_dict_find(const cn__state_dict *dict, const char *name, con
  * Logs what the model does not have. */
 cn_status cn__state_dict_load(const cn__state_dict *dict, cn_model *model);
 
+/* ---- model files, and what more may be in them (model_file.c) ---- */
+
+#define CN__KEY_MODEL      "convnet.model"
+#define CN__KEY_CHECKPOINT "convnet.checkpoint"
+
+/* A tensor beside the model's: `entry` has its name, type and shape. */
+typedef struct cn__array {
+    cn__entry entry;
+    void *data;
+} cn__array;
+
+/* Beside the model's tensors and metadata. */
+typedef struct cn__beside {
+    const cn__array *arrays;
+    size_t array_count;
+    const cn__metadata *metadata;
+    size_t metadata_count;
+} cn__beside;
+
+/* A model's file as bytes, uint8 [N], of a model that `architecture` describes. */
+cn_status cn__model_pack(const cn_model *model, const char *architecture, const cn__beside *beside, cn_tensor **file);
+/* Begins the message of what went wrong with the file's name, unless opening and reading have said it already. */
+cn_status cn__in_file(cn_status status, const char *source);
+/* The number of a version that a file's metadata have under a key; 0: none, or no number from 1. */
+int64_t cn__file_version(const cn__safetensors *file, const char *key);
+
 /* ---- whether it is what was saved (checksum.c) ---- */
 
-#define CN__KEY_MODEL "convnet.model"
-#define CN__KEY_CRC   "convnet.crc32"
+#define CN__KEY_CRC "convnet.crc32"
 enum { CN__CRC_TEXT = 9 };
+
+/* CRC-32 of more bytes; the first are 0's. As text. */
+uint32_t cn__crc_add(uint32_t crc, const void *bytes, size_t count);
+void cn__crc_text(char text[CN__CRC_TEXT], uint32_t crc);
 
 void cn__checksum(const cn_model *model, const char *architecture, char text[CN__CRC_TEXT]);
 /* Whether a file, data and all, is what cn_model_save wrote for `model`, which its architecture describes.

@@ -39,6 +39,14 @@ bool cn__json_int64(const cn__json *json, int64_t *value);             /* writte
 bool cn__json_float(const cn__json *json, float *value);               /* finite; rounded to the nearest */
 bool cn__json_double(const cn__json *json, double *value);             /* the same */
 
+/* Where two values differ first, member by member: "layers 'conv'.options.groups", and what each has there, "4" and
+ * "missing". False: nowhere. Literals count as the same. */
+enum { CN__JSON_WORDS = 64 };
+typedef struct cn__json_place {
+    char path[256], first[CN__JSON_WORDS], second[CN__JSON_WORDS];
+} cn__json_place;
+bool cn__json_difference(const cn__json *first, const cn__json *second, cn__json_place *place);
+
 /* Appends a text in quotes, escaped. False: it is not UTF-8. */
 bool cn__json_append_string(cn__text *json, const char *text);
 /* Appends a finite number in as few digits as bring it back exactly. */

@@ -9,44 +9,73 @@
 
 /* ---- saving ---- */
 
-static void list_entries(const cn_model *model, cn__entry *entries) {
+/* The model's tensors first. */
+static void list_entries(const cn_model *model, const cn__beside *beside, cn__entry *entries) {
     for (size_t i = 0; i < model->tensor_count; i++) {
         const cn_tensor *tensor = &model->tensors[i].value;
         entries[i] =
             (cn__entry){.name = model->tensors[i].name, .dtype = cn__value_dtype(tensor->dtype), .dims = tensor->dims};
         memcpy(entries[i].shape, tensor->shape, sizeof tensor->shape);
     }
-    cn__safetensors_place(entries, model->tensor_count);
+    for (size_t i = 0; i < beside->array_count; i++)
+        entries[model->tensor_count + i] = beside->arrays[i].entry;
+    cn__safetensors_place(entries, model->tensor_count + beside->array_count);
 }
 
-static size_t data_bytes(const cn_model *model) {
+static size_t data_bytes(const cn__entry *entries, size_t count) {
     size_t bytes = 0;
-    for (size_t i = 0; i < model->tensor_count; i++)
-        bytes += (size_t)model->tensors[i].value.count * cn__dtype_bytes(model->tensors[i].value.dtype);
+    for (size_t i = 0; i < count; i++)
+        bytes += (size_t)(entries[i].end - entries[i].begin);
     return bytes;
 }
 
-static cn_status pack_model(const cn_model *model, const char *architecture, cn__entry *entries, cn_tensor **file) {
-    char crc[CN__CRC_TEXT], version[12];
-    size_t bytes = data_bytes(model);
-    list_entries(model, entries);
-    cn__checksum(model, architecture, crc);
-    snprintf(version, sizeof version, "%d", VERSION);
-    const cn__metadata metadata[] = {
-        {"format", "pt"}, {KEY_VERSION, version}, {CN__KEY_MODEL, architecture}, {CN__KEY_CRC, crc}};
-    CN__TRY(cn__safetensors_pack(model->ctx, entries, model->tensor_count, metadata, CN__COUNT(metadata), bytes, file));
-    unsigned char *data = (unsigned char *)(*file)->data + ((size_t)(*file)->count - bytes);
+static void store_data(const cn_model *model, const cn__beside *beside, const cn__entry *entries, unsigned char *data) {
     for (size_t i = 0; i < model->tensor_count; i++)
         cn__values_store(&model->tensors[i].value, 0, model->tensors[i].value.count, data + entries[i].begin);
+    entries += model->tensor_count;
+    for (size_t i = 0; i < beside->array_count; i++) {
+        unsigned width = cn__value_bytes(entries[i].dtype);
+        size_t count = (size_t)(entries[i].end - entries[i].begin) / width;
+        cn__numbers_store(beside->arrays[i].data, width, count, data + entries[i].begin);
+    }
+}
+
+enum { MODEL_METADATA = 4 };
+
+static cn_status pack(const cn_model *model, const char *architecture, const cn__beside *beside, cn__entry *entries,
+                      cn__metadata *metadata, cn_tensor **file) {
+    char crc[CN__CRC_TEXT], version[12];
+    size_t count = model->tensor_count + beside->array_count;
+    list_entries(model, beside, entries);
+    cn__checksum(model, architecture, crc);
+    snprintf(version, sizeof version, "%d", VERSION);
+    const cn__metadata own[MODEL_METADATA] = {
+        {"format", "pt"}, {KEY_VERSION, version}, {CN__KEY_MODEL, architecture}, {CN__KEY_CRC, crc}};
+    memcpy(metadata, own, sizeof own);
+    for (size_t i = 0; i < beside->metadata_count; i++)
+        metadata[MODEL_METADATA + i] = beside->metadata[i];
+    size_t bytes = data_bytes(entries, count);
+    CN__TRY(cn__safetensors_pack(model->ctx, entries, count, metadata, MODEL_METADATA + beside->metadata_count, bytes,
+                                 file));
+    store_data(model, beside, entries, (unsigned char *)(*file)->data + ((size_t)(*file)->count - bytes));
     return CN_OK;
+}
+
+cn_status cn__model_pack(const cn_model *model, const char *architecture, const cn__beside *beside, cn_tensor **file) {
+    cn__entry *entries = cn__alloc(model->ctx, model->tensor_count + beside->array_count, sizeof *entries);
+    cn__metadata *metadata = cn__alloc(model->ctx, MODEL_METADATA + beside->metadata_count, sizeof *metadata);
+    *file = NULL;
+    cn_status status = entries && metadata ? pack(model, architecture, beside, entries, metadata, file)
+                                           : cn__no_memory("a file's tensors");
+    cn__free(model->ctx, metadata);
+    cn__free(model->ctx, entries);
+    return status;
 }
 
 static cn_status save_to_memory(const cn_model *model, cn_tensor **file) {
     char *architecture;
     CN__TRY(cn__architecture_write(model, &architecture));
-    cn__entry *entries = cn__alloc(model->ctx, model->tensor_count, sizeof *entries);
-    cn_status status = entries ? pack_model(model, architecture, entries, file) : cn__no_memory("a file's tensors");
-    cn__free(model->ctx, entries);
+    cn_status status = cn__model_pack(model, architecture, &(cn__beside){0}, file);
     cn_text_free(architecture);
     return status;
 }
@@ -58,8 +87,7 @@ cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file) {
     return save_to_memory(model, file);
 }
 
-/* Names the file in the message of what went wrong in it; opening and reading have named it already. */
-static cn_status in_file(cn_status status, const char *source) {
+cn_status cn__in_file(cn_status status, const char *source) {
     return status == CN_OK || status == CN_ERR_IO ? status : cn__error(status, "'%s': %s", source, cn_last_error());
 }
 
@@ -67,7 +95,7 @@ cn_status cn_model_save(const cn_model *model, const char *path) {
     cn_tensor *file = NULL;
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(path);
-    CN__TRY(in_file(save_to_memory(model, &file), path));
+    CN__TRY(cn__in_file(save_to_memory(model, &file), path));
     cn_status status = cn__replace_file(model->ctx, path, &(struct iovec){file->data, (size_t)file->count}, 1);
     cn_tensor_free(file);
     return status;
@@ -75,16 +103,15 @@ cn_status cn_model_save(const cn_model *model, const char *path) {
 
 /* ---- loading ---- */
 
-/* The version that a file says it has; 0: none, or no number from 1. */
-static int64_t read_version(const cn__safetensors *file) {
-    const char *version = cn__safetensors_metadata(file, KEY_VERSION);
+int64_t cn__file_version(const cn__safetensors *file, const char *key) {
+    const char *version = cn__safetensors_metadata(file, key);
     size_t digits = version ? strspn(version, "0123456789") : 0;
     return digits > 0 && digits < 10 && version[digits] == '\0' ? strtoll(version, NULL, 10) : 0;
 }
 
 static cn_status check_version(const cn__safetensors *file) {
     const char *version = cn__safetensors_metadata(file, KEY_VERSION);
-    int64_t number = read_version(file);
+    int64_t number = cn__file_version(file, KEY_VERSION);
     if (!version || !cn__safetensors_metadata(file, CN__KEY_MODEL))
         return cn__error(CN_ERR_FORMAT,
                          "it holds %zu tensors but no model of this library, as a PyTorch state dict does: build the "
@@ -126,7 +153,7 @@ static cn_status finish_model(cn_context *ctx, cn_status status, cn__safetensors
         status = load_model(ctx, file, source, model);
         cn__safetensors_drop(file);
     }
-    return in_file(status, source);
+    return cn__in_file(status, source);
 }
 
 cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model) {
@@ -158,7 +185,7 @@ static cn_status check_saved(cn__safetensors *file, const char *source) {
         return CN_OK;
     if (!architecture)
         return cn__error(CN_ERR_FORMAT, "it has a checksum, but the model that it is of is missing");
-    if (read_version(file) > VERSION) {
+    if (cn__file_version(file, KEY_VERSION) > VERSION) {
         cn__log(file->ctx, CN_LOG_WARNING, "'%s': a later version wrote it, so it is not checked for damage", source);
         return CN_OK;
     }
@@ -200,7 +227,7 @@ static cn_status finish_tensors(cn_model *model, cn_status status, cn__safetenso
         status = load_tensors(model, &dict, !options->prefix);
         cn__safetensors_drop(file);
     }
-    return in_file(status, source);
+    return cn__in_file(status, source);
 }
 
 cn_status cn_model_load_tensors(cn_model *model, const char *path) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LENGTH_BYTES 8
+#define LENGTH_BYTES CN__SAFETENSORS_LENGTH
 #define MAX_HEADER   (16 << 20)
 #define METADATA     "__metadata__"
 
@@ -329,11 +329,17 @@ static cn_status compare_header(const cn__safetensors *file, const cn__entry *en
     return CN_OK;
 }
 
-/* This library writes no others. */
+/* This library writes no others, and those after the first two in checkpoints alone. */
 static bool has_own_types(const cn__safetensors *file) {
+    static const char *const types[] = {"F32", "I64", "F64", "I32", "U8"};
+    size_t count = cn__safetensors_metadata(file, CN__KEY_CHECKPOINT) ? CN__COUNT(types) : 2;
     bool own = true;
-    for (size_t i = 0; i < file->count; i++)
-        own = own && (strcmp(file->entries[i].dtype, "F32") == 0 || strcmp(file->entries[i].dtype, "I64") == 0);
+    for (size_t i = 0; i < file->count; i++) {
+        bool known = false;
+        for (size_t t = 0; t < count; t++)
+            known = known || strcmp(file->entries[i].dtype, types[t]) == 0;
+        own = own && known;
+    }
     return own;
 }
 

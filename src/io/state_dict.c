@@ -166,6 +166,8 @@ static cn_status take_values(void *user, const char *name, const cn__tensor_spec
 
 static void log_unused(const cn__state_dict *dict, cn_context *ctx) {
     size_t unused = 0;
+    if (cn__safetensors_metadata(dict->file, CN__KEY_CHECKPOINT)) /* which has more than a model */
+        return;
     for (size_t i = 0; i < dict->file->count; i++)
         if (!dict->file->entries[i].used && unused++ < MAX_WARNINGS)
             cn__log(ctx, CN_LOG_WARNING, "'%s': the model has no tensor '%s', passed over", dict->source,

@@ -28,25 +28,32 @@ unsigned cn__value_bytes(const char *dtype) {
 }
 
 const char *cn__value_dtype(cn_dtype dtype) {
-    return dtype == CN_DTYPE_INT64 ? "I64" : "F32";
+    return dtype == CN_DTYPE_INT64 ? "I64" : dtype == CN_DTYPE_UINT8 ? "U8" : "F32";
 }
 
 /* ---- into a file ---- */
 
-void cn__values_store(const cn_tensor *tensor, int64_t first, int64_t count, unsigned char *bytes) {
-    size_t width = cn__dtype_bytes(tensor->dtype);
-    for (int64_t i = first; i < first + count; i++, bytes += width) {
-        uint64_t value = 0;
+void cn__numbers_store(const void *numbers, unsigned width, size_t count, unsigned char *bytes) {
+    const unsigned char *from = numbers;
+    for (size_t i = 0; i < count; i++, from += width, bytes += width) {
+        uint64_t value;
         uint32_t narrow;
-        if (tensor->dtype == CN_DTYPE_INT64) {
-            memcpy(&value, (const int64_t *)tensor->data + i, sizeof value);
-        } else {
-            memcpy(&narrow, (const float *)tensor->data + i, sizeof narrow);
+        if (width == 8) {
+            memcpy(&value, from, sizeof value);
+        } else if (width == 4) {
+            memcpy(&narrow, from, sizeof narrow);
             value = narrow;
+        } else {
+            value = *from;
         }
-        for (size_t b = 0; b < width; b++)
+        for (unsigned b = 0; b < width; b++)
             bytes[b] = (unsigned char)(value >> (8 * b));
     }
+}
+
+void cn__values_store(const cn_tensor *tensor, int64_t first, int64_t count, unsigned char *bytes) {
+    unsigned width = (unsigned)cn__dtype_bytes(tensor->dtype);
+    cn__numbers_store((const char *)tensor->data + (size_t)first * width, width, (size_t)count, bytes);
 }
 
 /* ---- out of a file ---- */
@@ -56,6 +63,20 @@ static uint64_t bits_at(const unsigned char *bytes, unsigned width) {
     for (unsigned b = 0; b < width; b++)
         bits |= (uint64_t)bytes[b] << (8 * b);
     return bits;
+}
+
+void cn__numbers_load(void *numbers, unsigned width, size_t count, const unsigned char *bytes) {
+    unsigned char *to = numbers;
+    for (size_t i = 0; i < count; i++, to += width, bytes += width) {
+        uint64_t value = bits_at(bytes, width);
+        uint32_t narrow = (uint32_t)value;
+        if (width == 8)
+            memcpy(to, &value, sizeof value);
+        else if (width == 4)
+            memcpy(to, &narrow, sizeof narrow);
+        else
+            *to = (unsigned char)value;
+    }
 }
 
 static float from_bits(uint32_t bits) {

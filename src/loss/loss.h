@@ -137,6 +137,8 @@ void cn__metrics_drop(cn__metrics *metrics);
 void cn__metrics_clear(cn__metrics *metrics);
 /* Between metrics of the same target, loss and outputs. */
 void cn__metrics_copy(cn__metrics *to, const cn__metrics *from);
+/* What has been counted, for checkpoints, of output number `output`. */
+void cn__metrics_state(cn__metrics *metrics, int output, cn__state *state);
 void cn__metrics_add(cn__metrics *metrics, cn__values output, const cn__targets *targets, int32_t images);
 /* NaN: not one of such targets, or nothing counted yet. `k`: one class, label or channel; -1: all. */
 double cn__metrics_value(const cn__metrics *metrics, cn_metric metric, int64_t k);

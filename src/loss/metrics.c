@@ -109,6 +109,22 @@ void cn__metrics_copy(cn__metrics *to, const cn__metrics *from) {
     to->correct = from->correct;
 }
 
+/* Errors go as words of 8 bytes, whatever these are. */
+void cn__metrics_state(cn__metrics *metrics, int output, cn__state *state) {
+    cn__metrics *m = metrics;
+    _Static_assert(sizeof(cn__errors) % sizeof(double) == 0, "errors are words of 8 bytes");
+    size_t words = (size_t)m->outputs * (sizeof *m->errors / sizeof(double));
+    cn__state_add(state, "I64", &m->images, 1, "output/%d/images", output);
+    cn__state_add(state, "I64", &m->counted, 1, "output/%d/counted", output);
+    cn__state_add(state, "I64", &m->correct, 1, "output/%d/correct", output);
+    if (m->confusion)
+        cn__state_add(state, "I64", m->confusion, (size_t)confusion_cells(m), "output/%d/confusion", output);
+    if (m->hits)
+        cn__state_add(state, "I64", m->hits, 3 * (size_t)m->outputs, "output/%d/hits", output);
+    if (m->errors)
+        cn__state_add(state, "F64", m->errors, words, "output/%d/errors", output);
+}
+
 /* ---- counting ---- */
 
 static int64_t rank(cn__row output, int64_t truth) {

@@ -306,3 +306,19 @@ cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_te
     CN__REQUIRE(grad_output);
     return cn_model_backward_all(model, 1, &grad_output, 1, &grad_input);
 }
+
+/* ---- how many training passes there were ---- */
+
+int64_t cn_model_training_passes(const cn_model *model) {
+    return model && model->session ? (int64_t)model->session->passes : 0;
+}
+
+cn_status cn_model_set_training_passes(cn_model *model, int64_t passes) {
+    CN__TRY(cn__model_ready(model, __func__));
+    if (passes < 0 || passes > UINT32_MAX)
+        return cn__error(CN_ERR_ARGUMENT, "cn_model_set_training_passes: %lld, wanted 0 to %lu", (long long)passes,
+                         (unsigned long)UINT32_MAX);
+    CN__TRY(ensure_session(model));
+    model->session->passes = (uint32_t)passes;
+    return CN_OK;
+}

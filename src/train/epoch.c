@@ -111,12 +111,15 @@ static cn_batch_info describe_batch(const cn_trainer *t, int64_t batch, double l
                            .learning_rate = cn_optimizer_learning_rate(t->optimizer),
                            .seconds = t->seconds,
                            .average_metric = cn__metrics_value(metrics, metric, -1),
-                           .metric = metric};
+                           .metric = metric,
+                           .average_learning_rate = t->mean_rate};
 }
 
 /* The gradient, and a step, unless other batches belong to it. */
 static cn_status train_on_batch(cn_trainer *t, double *loss, bool *stop) {
     CN__TRY(find_gradient(t, loss));
+    double rate = cn_optimizer_learning_rate(t->optimizer);
+    t->mean_rate += (rate - t->mean_rate) / (double)(t->batch + 1); /* exact where all are the same */
     int64_t begun = cn__trace_begin(t->ctx);
     cn_batch_info batch = describe_batch(t, t->batch + 1, *loss);
     cn_status status = cn__trainer_step(t, &batch, stop);
@@ -125,7 +128,7 @@ static cn_status train_on_batch(cn_trainer *t, double *loss, bool *stop) {
 }
 
 static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
-    double rate, penalty = t->penalty;
+    double rate, penalty = t->penalty, mean_rate = t->mean_rate;
     int64_t images = t->images;
     CN__TRY(cn__schedule_step(&t->schedule, (int64_t)t->epochs * t->schedule.steps + t->batch / t->options.accumulate,
                               &rate));
@@ -138,10 +141,10 @@ static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
         restore_buffers(t);
         t->penalty = penalty;
         t->images = images;
+        t->mean_rate = mean_rate;
         return status;
     }
     t->batch++;
-    t->mean_rate += (rate - t->mean_rate) / (double)t->batch; /* exact where all are the same */
     return CN_OK;
 }
 
@@ -155,7 +158,10 @@ static bool report_batch(const cn_trainer *t, double loss) {
 static cn_status train_batches(cn_trainer *t, bool *stop) {
     double start = seconds_now() - t->seconds, loss;
     while (t->batch < t->batches && !*stop) {
-        CN__TRY(train_batch(t, &loss, stop));
+        t->within_batch = true;
+        cn_status status = train_batch(t, &loss, stop);
+        t->within_batch = false;
+        CN__TRY(status);
         t->seconds = seconds_now() - start;
         *stop = report_batch(t, loss) || *stop;
     }

@@ -306,3 +306,22 @@ cn_status cn_optimizer_set_learning_rate(cn_optimizer *optimizer, double learnin
 double cn_optimizer_learning_rate(const cn_optimizer *optimizer) {
     return optimizer ? optimizer->rate : (double)NAN;
 }
+
+/* ---- for checkpoints ---- */
+
+const cn_optimizer_options *cn__optimizer_options(const cn_optimizer *optimizer) {
+    return &optimizer->options;
+}
+
+const cn_model *cn__optimizer_model(const cn_optimizer *optimizer) {
+    return optimizer->model;
+}
+
+void cn__optimizer_state(cn_optimizer *optimizer, cn__state *state) {
+    static const char *const moments[STATES] = {"first_moment", "second_moment"};
+    cn__state_add(state, "F64", &optimizer->rate, 1, "optimizer/rate");
+    cn__state_add(state, "I64", &optimizer->steps, 1, "optimizer/steps");
+    for (int i = 0; i < STATES; i++)
+        if (optimizer->state[i])
+            cn__state_add(state, "F32", optimizer->state[i], optimizer->model->flat_count, "optimizer/%s", moments[i]);
+}

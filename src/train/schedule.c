@@ -204,6 +204,7 @@ cn_status cn__schedule_init(cn__schedule *schedule, const cn_schedule_options *o
     schedule->warmup = o->warmup_steps > 0 ? o->warmup_steps : o->warmup_epochs * steps;
     schedule->best = INFINITY;
     schedule->loss = (double)NAN;
+    schedule->given_epochs = o->epochs;
     return kinds[o->kind].check ? kinds[o->kind].check(o) : CN_OK;
 }
 

@@ -4,10 +4,19 @@
 
 #include "infer/infer.h"
 
+/* ---- what a run remembers from batch to batch, for checkpoints (trainer_state.c) ---- */
+
+/* All but the model's tensors and the history, which is as long as the run. */
+void cn__trainer_state(cn_trainer *trainer, cn__state *state);
+
 /* ---- optimizers (optimizer.c) ---- */
 
 /* A step with the gradient of l1 · Σ|parameter| added. */
 void cn__optimizer_step(cn_optimizer *optimizer, float l1);
+/* For checkpoints: as it was made, with the default rate resolved, whose it is, and what it remembers. */
+const cn_optimizer_options *cn__optimizer_options(const cn_optimizer *optimizer);
+const cn_model *cn__optimizer_model(const cn_optimizer *optimizer);
+void cn__optimizer_state(cn_optimizer *optimizer, cn__state *state);
 
 /* ---- Muon (muon.c) ---- */
 
@@ -31,15 +40,16 @@ void cn__muon_apply(const cn_context *ctx, const cn__muon_weight *weight, const 
 
 typedef struct cn__schedule {
     cn_schedule_options options;
-    int64_t steps;  /* an epoch */
-    int64_t warmup; /* steps of the warm-up */
-    double base;    /* the optimizer's own rate */
-    double rate;    /* in force, or that the warm-up rises to */
-    int64_t epoch;  /* under way, from 1 */
-    int64_t asked;  /* one-cycle and custom: the step, from 1, that `rate` is of */
-    double loss;    /* of the one before */
-    double best;    /* plateau: lowest loss so far */
-    int bad_epochs; /* plateau: since then */
+    int given_epochs; /* the options' own, before cn__schedule_begin fills it in */
+    int64_t steps;    /* an epoch */
+    int64_t warmup;   /* steps of the warm-up */
+    double base;      /* the optimizer's own rate */
+    double rate;      /* in force, or that the warm-up rises to */
+    int64_t epoch;    /* under way, from 1 */
+    int64_t asked;    /* one-cycle and custom: the step, from 1, that `rate` is of */
+    double loss;      /* of the one before */
+    double best;      /* plateau: lowest loss so far */
+    int bad_epochs;   /* plateau: since then */
 } cn__schedule;
 
 /* Reads and checks the options. */
@@ -105,7 +115,8 @@ double cn__beta_variate(cn__rng *rng, double alpha);
 typedef struct cn__average {
     cn_model *model;
     float decay; /* 0: no average, and all that follows does nothing */
-    bool warmup, shown;
+    bool warmup;
+    int32_t shown;               /* 0 or 1 */
     int64_t steps;               /* taken in */
     float step_decay;            /* of the one under way */
     float *parameters, *buffers; /* the average; while it is shown, what it was made from */
@@ -145,11 +156,13 @@ struct cn_trainer {
     size_t output_capacity;
 
     /* Of the epoch under way; a run that was stopped within it goes on from here. */
-    int64_t batch;    /* batches done */
-    int64_t images;   /* seen */
-    double penalty;   /* of each, summed */
-    double mean_rate; /* of its batches */
-    double seconds;   /* spent training */
+    bool running;      /* cn_trainer_fit is */
+    bool within_batch; /* what a batch changes may be half changed */
+    int64_t batch;     /* batches done */
+    int64_t images;    /* seen */
+    double penalty;    /* of each, summed */
+    double mean_rate;  /* of its batches */
+    double seconds;    /* spent training */
 };
 
 /* After the backward pass of batch t->batch, as `batch` describes it: a step, unless other batches belong to it. `*stop`:

@@ -218,10 +218,12 @@ cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function 
     if (epochs < 0 || epochs > INT32_MAX)
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_fit: %lld epochs, wanted 0 to %d", (long long)epochs, INT32_MAX);
     cn__schedule_begin(&trainer->schedule, (int)epochs);
+    trainer->running = true;
     cn_status status = CN_OK;
     for (int64_t i = 0; i < epochs && !stop && status == CN_OK; i++)
         status = cn__trainer_run_epoch(trainer, on_epoch, user, &stop);
     cn__average_show(&trainer->average, true);
+    trainer->running = false;
     return status;
 }
 

@@ -1,0 +1,186 @@
+/* checkpoint_run.c: what the run of a checkpoint is, as far as whoever goes on brings it along, as JSON: options, the
+ * seed, the data. Two runs that have the same text (and models of the same architecture) have the same bits, so
+ * checkpoints of any other are refused, and the first difference is named. */
+#include "io/checkpoint.h"
+#include <stddef.h>
+
+/* ---- options structs ---- */
+
+typedef enum kind { END, INT, REAL } kind;
+
+typedef struct option {
+    const char *name;
+    kind kind;
+    size_t offset;
+} option;
+
+/* Members of the struct called O. */
+#define INT_IN(member)                                                                                                 \
+    { #member, INT, offsetof(O, member) }
+#define REAL_IN(member)                                                                                                \
+    { #member, REAL, offsetof(O, member) }
+
+#define O cn_trainer_options
+static const option trainer_options[] = {INT_IN(batch_size),  INT_IN(test_batch_size), REAL_IN(l1),
+                                         REAL_IN(ema_decay),  INT_IN(ema_warmup),      INT_IN(accumulate),
+                                         REAL_IN(clip_value), REAL_IN(clip_norm),      {0}};
+#undef O
+#define O cn_loss_options
+static const option loss_options[] = {INT_IN(reduction), REAL_IN(weight), REAL_IN(label_smoothing),
+                                      REAL_IN(beta),     REAL_IN(delta),  {0}};
+#undef O
+#define O cn_optimizer_options
+static const option optimizer_options[] = {
+    REAL_IN(learning_rate), REAL_IN(momentum), REAL_IN(dampening), INT_IN(nesterov),           REAL_IN(weight_decay),
+    REAL_IN(beta1),         REAL_IN(beta2),    REAL_IN(eps),       INT_IN(decay_weights_only), {0}};
+#undef O
+#define O cn_schedule_options
+static const option schedule_options[] = {REAL_IN(factor),
+                                          INT_IN(patience),
+                                          REAL_IN(threshold),
+                                          INT_IN(step_size),
+                                          REAL_IN(min_learning_rate),
+                                          REAL_IN(max_learning_rate),
+                                          REAL_IN(pct_start),
+                                          REAL_IN(div_factor),
+                                          REAL_IN(final_div_factor),
+                                          INT_IN(linear),
+                                          REAL_IN(power),
+                                          REAL_IN(warmup_start),
+                                          INT_IN(warmup_epochs),
+                                          INT_IN(warmup_steps),
+                                          {0}};
+#undef O
+#define O cn_augmentation
+static const option augmentation_options[] = {INT_IN(crop_padding),     INT_IN(crop_mode),
+                                              REAL_IN(horizontal_flip), REAL_IN(grayscale),
+                                              REAL_IN(rotation),        REAL_IN(perspective_distortion),
+                                              REAL_IN(perspective),     INT_IN(alternating_flip),
+                                              INT_IN(cutout),           {0}};
+#undef O
+
+static void append_options(cn__text *json, const option *options, const void *values) {
+    for (const option *o = options; o->kind != END; o++) {
+        const void *place = (const char *)values + o->offset;
+        cn__text_append(json, ",\"%s\":", o->name);
+        if (o->kind == INT)
+            cn__text_append(json, "%d", *(const int *)place);
+        else
+            cn__json_append_float(json, *(const float *)place);
+    }
+}
+
+/* ---- its parts, each of which begins with a comma ---- */
+
+static void append_optimizer(cn__text *json, const cn_optimizer *optimizer) {
+    const cn_optimizer_options *o = cn__optimizer_options(optimizer);
+    cn__text_append(json, ",\"optimizer\":{\"kind\":\"%s\"", cn_optimizer_name(o->kind));
+    append_options(json, optimizer_options, o);
+    cn__text_append(json, "}");
+}
+
+/* Its length was given, or is the first fit's; that is part of the state. */
+static void append_schedule(cn__text *json, const cn__schedule *schedule) {
+    const cn_schedule_options *o = &schedule->options;
+    cn__text_append(json, ",\"schedule\":{\"kind\":\"%s\",\"epochs\":%d", cn_schedule_name(o->kind),
+                    schedule->given_epochs);
+    append_options(json, schedule_options, o);
+    cn__text_append(json, "}");
+}
+
+/* A checksum of an array, as a member, unless there is none. */
+static void append_array(cn__text *json, const char *name, const void *values, unsigned width, int64_t count) {
+    uint32_t crc = 0;
+    for (int64_t i = 0; values && i < count; i++) {
+        unsigned char bytes[8];
+        cn__numbers_store((const char *)values + (size_t)i * width, width, 1, bytes);
+        crc = cn__crc_add(crc, bytes, width);
+    }
+    if (values)
+        cn__text_append(json, ",\"%s\":\"%08lx\"", name, (unsigned long)crc);
+}
+
+static void append_loss(cn__text *json, const cn_loss_options *o) {
+    cn__text_append(json, "{\"kind\":\"%s\",\"ignore_index\":%lld", cn_loss_name(o->kind), (long long)o->ignore_index);
+    append_options(json, loss_options, o);
+    append_array(json, "class_weights", o->class_weights, sizeof *o->class_weights, o->outputs);
+    append_array(json, "positive_weights", o->positive_weights, sizeof *o->positive_weights, o->outputs);
+    cn__text_append(json, "}");
+}
+
+static void append_trainer(cn__text *json, const cn_trainer *t) {
+    cn__text_append(json, ",\"seed\":%llu,\"trainer\":{\"kind\":\"trainer\"", (unsigned long long)t->options.seed);
+    append_options(json, trainer_options, &t->options);
+    append_array(json, "sample_weights", t->sampler.sums, sizeof *t->sampler.sums, t->count);
+    cn__text_append(json, "},\"losses\":[");
+    for (int32_t i = 0; i < t->objective.count; i++) {
+        cn__text_append(json, i ? "," : "");
+        append_loss(json, &t->objective.losses[i].options);
+    }
+    cn__text_append(json, "]");
+}
+
+static void append_target(cn__text *json, const cn__target_spec *spec) {
+    static const char *const kinds[] = {"class", "vector", "mask", "image"};
+    cn__text_append(json, "{\"kind\":\"%s\",\"classes\":%lld,\"ignore_index\":%lld,\"shape\":[%d,%d,%d]}",
+                    kinds[spec->kind], (long long)spec->classes, (long long)spec->ignore_index, spec->shape.channels,
+                    spec->shape.height, spec->shape.width);
+}
+
+static cn_status append_data(cn__text *json, const char *what, const cn_dataset *data) {
+    cn_augmentation augmentation = CN_AUGMENTATION_INIT;
+    cn__fingerprint print;
+    int64_t shape[3];
+    CN__TRY(cn_dataset_augmentation(data, &augmentation));
+    CN__TRY(cn__dataset_fingerprint(data, &print));
+    cn_dataset_shape(data, shape);
+    cn__text_append(json, ",\"%s\":{\"count\":%lld,\"shape\":[%lld,%lld,%lld],\"targets\":[", what,
+                    (long long)cn_dataset_count(data), (long long)shape[0], (long long)shape[1], (long long)shape[2]);
+    for (int i = 0; i < cn__dataset_target_count(data); i++) {
+        cn__text_append(json, i ? "," : "");
+        append_target(json, cn__dataset_target(data, i));
+    }
+    cn__text_append(json, "],\"sum of images\":\"%08lx\",\"sum of targets\":\"%08lx\"", (unsigned long)print.images,
+                    (unsigned long)print.targets);
+    cn__text_append(json, ",\"augmentation\":{\"size\":%d", (int)augmentation.size);
+    append_options(json, augmentation_options, &augmentation);
+    cn__text_append(json, "}}");
+    return CN_OK;
+}
+
+/* ---- the whole ---- */
+
+static cn_status append_trainers_run(cn__text *json, const cn_trainer *t) {
+    append_trainer(json, t);
+    append_optimizer(json, t->optimizer);
+    append_schedule(json, &t->schedule);
+    CN__TRY(append_data(json, "training data", t->train.data));
+    return t->testing ? append_data(json, "test data", t->test.data) : CN_OK;
+}
+
+static void append_loop(cn__text *json, const cn_model *model, const cn_optimizer *optimizer) {
+    cn__text_append(json, ",\"seed\":%llu", (unsigned long long)model->seed);
+    if (optimizer)
+        append_optimizer(json, optimizer);
+}
+
+cn_status cn__checkpoint_run(const cn_checkpoint *checkpoint, char **text) {
+    static const char *const algorithms[] = {"auto", "direct", "gemm"};
+    const cn_trainer *trainer = checkpoint->trainer;
+    cn_context *ctx = trainer ? trainer->ctx : checkpoint->model->ctx;
+    cn__text json = {.ctx = ctx};
+    cn_status status = CN_OK;
+    cn__text_append(&json, "{\"kind\":\"%s\",\"conv_algorithm\":\"%s\"", trainer ? "a trainer's" : "a loop's",
+                    algorithms[ctx->options.conv_algorithm]);
+    if (trainer)
+        status = append_trainers_run(&json, trainer);
+    else
+        append_loop(&json, checkpoint->model, checkpoint->optimizer);
+    cn__text_append(&json, "}");
+    cn_status taken = cn__text_take(&json, text);
+    if (status == CN_OK || taken != CN_OK)
+        return taken;
+    cn_text_free(*text);
+    *text = NULL;
+    return status;
+}
