@@ -15,6 +15,7 @@ typedef struct cn__node {
     bool output;                        /* one of cn_model.outputs */
     cn__shape shape;                    /* of its output */
     int32_t first_tensor, tensor_count; /* in cn_model.tensors, after cn_model_init */
+    bool frozen;                        /* computes as in evaluation when the others train */
 } cn__node;
 
 /* A parameter or buffer. Parameters lie in one flat array, each from a 64-byte line of its own. */
@@ -23,6 +24,7 @@ typedef struct cn__model_tensor {
     cn_tensor value;    /* borrowed views */
     cn_tensor gradient; /* data NULL: a buffer */
     bool parameter;
+    bool frozen; /* of a parameter: stays as it is */
 } cn__model_tensor;
 
 typedef struct cn__session cn__session;
@@ -40,6 +42,7 @@ struct cn_model {
     int32_t *outputs; /* nodes, output_count of them; NULL: the last one */
     int32_t output_count;
     bool initialized;
+    uint32_t freezes; /* calls of cn_model_freeze, by which plans and optimizers see that they are out of date */
     uint64_t seed;
     cn__model_tensor *tensors;
     size_t tensor_count;
@@ -87,6 +90,16 @@ cn_status cn__model_shapes(const cn_model *model, const cn__shape *inputs, cn__s
 
 /* CN_ERR_STATE unless cn_model_init has been called; `function` for the message. */
 cn_status cn__model_ready(const cn_model *model, const char *function);
+/* The tensor that is called so, or NULL. */
+cn__model_tensor *cn__model_find_tensor(const cn_model *model, const char *name);
+/* Whether a pattern matches a layer, or one of its tensors, by its own name or the layer's (freeze.c). */
+bool cn__model_matches(const cn_model *model, const cn__node *node, int32_t tensor, const char *pattern);
+/* Gradients of frozen parameters are zero for whoever treats all alike. */
+void cn__model_clear_frozen(cn_model *model);
+/* A parameter that is not frozen. */
+static inline bool cn__model_trains(const cn__model_tensor *entry) {
+    return entry->parameter && !entry->frozen;
+}
 /* Appends layer after the last node under a printf-formatted name; takes the layer over. For zoo/. */
 cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -178,7 +178,7 @@ const char *cn_model_tensor_name(const cn_model *model, int64_t index) {
     return model && index >= 0 && (size_t)index < model->tensor_count ? model->tensors[index].name : NULL;
 }
 
-static cn__model_tensor *find_entry(const cn_model *model, const char *name) {
+cn__model_tensor *cn__model_find_tensor(const cn_model *model, const char *name) {
     for (size_t i = 0; i < model->tensor_count; i++)
         if (strcmp(model->tensors[i].name, name) == 0)
             return &model->tensors[i];
@@ -193,7 +193,7 @@ static cn_status find_tensor(const cn_model *model, const char *name, const char
     CN__TRY(cn__model_ready(model, function));
     if (!name)
         return cn__error(CN_ERR_ARGUMENT, "%s: name is NULL", function);
-    cn__model_tensor *entry = find_entry(model, name);
+    cn__model_tensor *entry = cn__model_find_tensor(model, name);
     if (!entry)
         return no_entry(name);
     *tensor = &entry->value;
@@ -220,11 +220,13 @@ cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor **gradi
     *gradient = NULL;
     CN__TRY(cn__model_ready(model, "cn_model_gradient"));
     CN__REQUIRE(name);
-    cn__model_tensor *entry = find_entry(model, name);
+    cn__model_tensor *entry = cn__model_find_tensor(model, name);
     if (!entry)
         return no_entry(name);
     if (!entry->parameter)
         return cn__error(CN_ERR_NOT_FOUND, "'%s' is a buffer and has no gradient", name);
+    if (entry->frozen)
+        return cn__error(CN_ERR_NOT_FOUND, "'%s' is frozen and has no gradient", name);
     *gradient = &entry->gradient;
     return CN_OK;
 }
