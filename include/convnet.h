@@ -575,8 +575,13 @@ CN_API void cn_model_free(cn_model *model);
 
 /* Adds a layer that reads the layer added last (or the input). The model takes `layer` over, also on failure, so a
  * chain of cn_…_new and cn_model_append needs no clean-up. `name` is unique in the model and copied; parameters are
- * called `name.weight` and so on. CN_ERR_SHAPE: the layer cannot read what it is given. CN_ERR_STATE: after
- * cn_model_init. CN_ERR_ARGUMENT: the name is taken, empty, longer than 200 bytes or has control characters. */
+ * called `name.weight` and so on. CN_ERR_SHAPE: the layer cannot read what it is given. CN_ERR_ARGUMENT: the name is
+ * taken, empty, longer than 200 bytes or has control characters.
+ *
+ * A model that has been initialised, such as one from a file or by cn_model_until, can be added to and changed
+ * (cn_model_replace). It then waits for cn_model_init, which draws what is new and keeps the rest, and tensors that it
+ * has lent out are gone. Class names go with an output layer that is replaced or no longer the last one with parameters.
+ * CN_ERR_STATE: a trainer, optimizer or predictor of the model exists. */
 CN_API cn_status cn_model_append(cn_model *model, const char *name, cn_layer *layer);
 
 /* The same, reading the named layers instead. CN_ERR_NOT_FOUND: no layer of that name. */
@@ -594,8 +599,21 @@ CN_API cn_status cn_model_add_input(cn_model *model, const char *name, int chann
  * cn_model_init. */
 CN_API cn_status cn_model_set_outputs(cn_model *model, int64_t count, const char *const *names);
 
+/* Puts `layer` in the place of the one called `name`: it reads the same inputs, and the same layers read it, whose
+ * shapes follow. It is not frozen. The model takes it over, also on failure, and then is as it was. CN_ERR_NOT_FOUND: no
+ * layer of that name; CN_ERR_SHAPE: it, or a layer behind it, cannot read what it would be given; CN_ERR_STATE as of
+ * cn_model_append. */
+CN_API cn_status cn_model_replace(cn_model *model, const char *name, cn_layer *layer);
+
+/* The same for the output layer, the last convolution or linear layer before the first output: one that is like it but for its `outputs`, the
+ * number of output channels or features. cn_model_output_layer is its name; NULL: there is none, which is
+ * CN_ERR_NOT_FOUND to cn_model_replace_output. */
+CN_API cn_status cn_model_replace_output(cn_model *model, int outputs);
+CN_API const char *cn_model_output_layer(const cn_model *model);
+
 /* Ends the building: allocates parameters and draws them (PyTorch's default distributions) from `seed`. Every layer and
- * input must be read by a layer or be an output. May be called again to start afresh.
+ * input must be read by a layer or be an output. Called again it starts afresh; after layers were added or replaced it
+ * draws theirs alone, and all others keep their values.
  * CN_ERR_STATE: an empty model, or one with a layer or input that nothing reads. */
 CN_API cn_status cn_model_init(cn_model *model, uint64_t seed);
 

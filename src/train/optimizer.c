@@ -245,6 +245,7 @@ cn_status cn_optimizer_new(cn_model *model, const cn_optimizer_options *options,
     if (!made)
         return cn__no_memory("an optimizer");
     made->model = model;
+    cn__model_hold(model);
     made->options = known;
     made->kind = &kinds[known.kind];
     made->rate = (double)known.learning_rate;
@@ -272,6 +273,7 @@ void cn_optimizer_free(cn_optimizer *optimizer) {
     cn__free(ctx, optimizer->pieces);
     cn__free(ctx, optimizer->matrices);
     cn__free(ctx, optimizer->work);
+    cn__model_release(optimizer->model);
     cn__free(ctx, optimizer);
 }
 
