@@ -171,7 +171,7 @@ static cn_optimizer_options decaying(cn_optimizer_kind kind) {
     return options;
 }
 
-/* Weight decay, an L1 penalty and a moving average leave it alone, too. */
+/* Weight decay, an L1 penalty, clipping, accumulation and a moving average leave it alone, too. */
 START_TEST(training_leaves_what_is_frozen) {
     static const char *const patterns[] = {"conv", "norm", "conv.weight", "*.bias", "norm.running_*", "norm.weight"};
     training f = training_begin(CN_NORM_BATCH, 0.1f);
@@ -179,6 +179,8 @@ START_TEST(training_leaves_what_is_frozen) {
     f.options.optimizer = &optimizer;
     f.options.l1 = 0.01f;
     f.options.ema_decay = 0.7f;
+    f.options.clip_norm = 0.5f;
+    f.options.accumulate = 2;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         cn_model *model = toy_model(f.ctx, CN_NORM_BATCH, 0.1f), *before;
         ck_ok(cn_model_until(f.model, "out", &before));
