@@ -771,18 +771,34 @@ CN_API cn_status cn_model_session8_pretrained(cn_context *context, cn_model **mo
  * with what PyTorch's wrappers put there ("module.", "model.", "_orig_mod."), that is left out, and logged. */
 CN_API cn_status cn_model_load_tensors(cn_model *model, const char *path);
 
+/* What became of a tensor, with a message for people ("" for CN_LOAD_MATCHED). `name` is the model's; of an unexpected
+ * one the file's. */
+typedef enum cn_load_result {
+    CN_LOAD_MATCHED = 0,     /* it will be taken, unless the call fails */
+    CN_LOAD_MISSING = 1,     /* not in the file */
+    CN_LOAD_OTHER_SHAPE = 2, /* or type */
+    CN_LOAD_UNEXPECTED = 3   /* in the file, but not in the model */
+} cn_load_result;
+typedef void (*cn_load_function)(void *user, cn_load_result result, const char *name, const char *message);
+
 /* The same for parts of a network, and from memory. With `strict` 0 what fits is taken, as
  * load_state_dict(strict=False) does, and what is missing, or of another shape such as the head for other classes,
- * keeps the model's values; each has a line in the context's log. CN_ERR_NOT_FOUND: nothing fits. */
+ * keeps the model's values; each has a line in the context's log. CN_ERR_NOT_FOUND: nothing fits, or a rename stands
+ * for no tensor of the model. */
 typedef struct cn_load_options {
     uint64_t size;
     const char *prefix; /* what the file has before the model's names, such as "backbone."; NULL: none, or wrappers */
-    void *reserved_pointer;
-    int strict; /* 1: all or nothing */
+    const char *const *renames; /* how names begin in the file, each followed by how they do in the model, such as
+                                   "encoder.", "features.", and NULL at the end; of several that fit a name the first
+                                   counts. NULL: none */
+    cn_load_function report;    /* told of all tensors, the model's in its order and then unexpected ones, before any is
+                                   taken, and also if the call is about to fail for them; or NULL */
+    void *user;                 /* handed to `report` */
+    int strict;                 /* 1: all or nothing */
     int reserved;
 } cn_load_options;
 #define CN_LOAD_OPTIONS_INIT                                                                                           \
-    { sizeof(cn_load_options), NULL, NULL, 1, 0 }
+    { sizeof(cn_load_options), NULL, NULL, NULL, NULL, 1, 0 }
 CN_API void cn_load_options_init(cn_load_options *options, size_t size);
 CN_API cn_status cn_model_load_tensors_with(cn_model *model, const char *path, const cn_load_options *options);
 CN_API cn_status cn_model_load_tensors_memory(cn_model *model, const void *data, size_t bytes,
