@@ -1,6 +1,6 @@
 /* finetune.c: a network that has seen ten classes of photographs learns three of drawings, from 60 of each: its output
- * layer is replaced, all else is frozen. The same network trained from nothing is told fewer of them apart, and takes
- * longer.
+ * layer is replaced, all else is frozen. Trained from nothing, the same network tells fewer of them apart, and takes
+ * three times as long.
  *
  *   cc finetune.c $(pkg-config --cflags --libs convnet) -o finetune && ./finetune
  */
@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 enum { CLASSES = 3, OF = 10, EPOCHS = 20 };
-static const int chosen[CLASSES] = {2, 4, 5}; /* square, triangle, cross: of ten kinds that come in turns */
+static const int chosen[CLASSES] = {2, 4, 5}; /* of the library's ten kinds of drawings, which come in turns */
 
 typedef struct drawings {
     cn_context *ctx;
@@ -26,29 +26,26 @@ static int fetch(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
     return status != CN_OK;
 }
 
-static cn_status open_drawings(drawings *d, cn_split split, int64_t count, cn_dataset **dataset) {
-    cn_dataset_source source = CN_DATASET_SOURCE_INIT;
+static cn_status open_drawings(drawings *d, cn_split split, int64_t each, cn_dataset **dataset) {
+    cn_dataset_source source = {.size = sizeof source, .count = each * CLASSES, .classes = CLASSES, .channels = 3};
     const char *names[CLASSES];
-    cn_status status = cn_dataset_synthetic(d->ctx, split, count / CLASSES * OF, 1, &d->all);
-    source.count = count;
-    source.classes = CLASSES;
-    source.channels = 3;
+    cn_status status = cn_dataset_synthetic(d->ctx, split, each * OF, 1, &d->all);
     source.height = source.width = 32;
     source.fetch = fetch;
     source.user = d;
-    if (status == CN_OK)
-        status = cn_dataset_callback(d->ctx, &source, dataset);
+    if (status != CN_OK || (status = cn_dataset_callback(d->ctx, &source, dataset)) != CN_OK)
+        return status;
     for (int k = 0; k < CLASSES; k++)
         names[k] = cn_dataset_class_name(d->all, chosen[k]);
-    return status == CN_OK ? cn_dataset_set_class_names(*dataset, CLASSES, names) : status;
+    return cn_dataset_set_class_names(*dataset, CLASSES, names);
 }
 
-/* Only the new output layer is trained. */
+/* Only its new output layer will be trained. */
 static cn_status pretrained(cn_context *ctx, cn_model **net) {
     cn_status status;
     if ((status = cn_model_session8_pretrained(ctx, net)) == CN_OK &&
         (status = cn_model_freeze(*net, "*", 1)) == CN_OK && (status = cn_model_replace_output(*net, CLASSES)) == CN_OK)
-        status = cn_model_init(*net, 1);
+        status = cn_model_init(*net, 1); /* draws what is new */
     return status;
 }
 
@@ -58,7 +55,7 @@ static cn_status from_nothing(cn_context *ctx, cn_model **net) {
     return cn_model_session8(ctx, &options, net);
 }
 
-static cn_status train(cn_model *net, const cn_dataset *train, const cn_dataset *test, const char *title) {
+static cn_status train(cn_model *net, cn_dataset *const data[2], const char *title) {
     cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
     cn_optimizer_options optimizer = CN_OPTIMIZER_OPTIONS_INIT;
     cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
@@ -67,35 +64,32 @@ static cn_status train(cn_model *net, const cn_dataset *train, const cn_dataset 
     optimizer.kind = CN_OPTIMIZER_ADAMW;
     optimizer.learning_rate = 0.01f;
     options.optimizer = &optimizer;
-    if ((status = cn_trainer_new(net, train, test, &options, &trainer)) == CN_OK &&
+    if ((status = cn_trainer_new(net, data[0], data[1], &options, &trainer)) == CN_OK &&
         (status = cn_trainer_fit(trainer, EPOCHS, NULL, NULL)) == CN_OK &&
         (status = cn_trainer_epoch_info(trainer, EPOCHS - 1, &epoch)) == CN_OK)
-        printf("%-20s %5.1f %% of the test images, %6.0f training images a second\n", title,
-               100.0 * epoch.test_accuracy, epoch.images_per_second);
+        printf("%s: %.1f %% of the test images, %.0f training images a second\n", title, 100.0 * epoch.test_accuracy,
+               epoch.images_per_second);
     cn_trainer_free(trainer);
     return status;
 }
 
 int main(void) {
-    cn_context *ctx = NULL;
-    drawings drawn[2] = {{0}};
+    cn_context *ctx;
     cn_dataset *data[2] = {NULL};
     cn_model *net[2] = {NULL};
-    cn_status status;
-    if ((status = cn_context_new(NULL, &ctx)) == CN_OK) {
-        drawn[0].ctx = drawn[1].ctx = ctx;
-        if ((status = open_drawings(&drawn[0], CN_SPLIT_TRAIN, 60 * CLASSES, &data[0])) == CN_OK &&
-            (status = open_drawings(&drawn[1], CN_SPLIT_TEST, 200 * CLASSES, &data[1])) == CN_OK &&
-            (status = pretrained(ctx, &net[0])) == CN_OK && (status = from_nothing(ctx, &net[1])) == CN_OK &&
-            (status = train(net[0], data[0], data[1], "pretrained, frozen")) == CN_OK)
-            status = train(net[1], data[0], data[1], "from nothing");
-    }
+    cn_status status = cn_context_new(NULL, &ctx);
+    drawings of[2] = {{ctx, NULL}, {ctx, NULL}};
+    if (status == CN_OK && (status = open_drawings(&of[0], CN_SPLIT_TRAIN, 60, &data[0])) == CN_OK &&
+        (status = open_drawings(&of[1], CN_SPLIT_TEST, 200, &data[1])) == CN_OK &&
+        (status = pretrained(ctx, &net[0])) == CN_OK && (status = train(net[0], data, "pretrained")) == CN_OK &&
+        (status = from_nothing(ctx, &net[1])) == CN_OK)
+        status = train(net[1], data, "from nothing");
     if (status != CN_OK)
         fprintf(stderr, "finetune: %s\n", cn_last_error());
     for (int i = 0; i < 2; i++) {
         cn_model_free(net[i]);
         cn_dataset_free(data[i]);
-        cn_dataset_free(drawn[i].all);
+        cn_dataset_free(of[i].all);
     }
     cn_context_free(ctx);
     return status == CN_OK ? 0 : 1;
