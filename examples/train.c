@@ -11,6 +11,7 @@
 
 static const char *data_text, *out_path, *log_path, *report_path, *checkpoint_path, *every_text = "epoch";
 static network_spec network = NETWORK_SPEC_INIT;
+static transfer going_on = TRANSFER_INIT;
 static int recipe_kind = RECIPE_STUDY;
 static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size = 10, warmup, accumulate = 1, crop,
                cutout, patience_stop;
@@ -35,8 +36,11 @@ static const char *schedule_name(int kind) {
 
 static argument arguments[] = {
     REQUIRED("data", "DATA", &data_text, DATA_HELP),
-    TEXT("model", "MODEL", &network.name, "what to train: " NETWORK_HELP ", which is trained further"),
+    TEXT("model", "MODEL", &network.name,
+         "what to train: " NETWORK_HELP ", which is trained further, and for "
+         "other classes with a new output layer"),
     SIZE_ARGUMENT(network),
+    TRANSFER_ARGUMENTS(going_on),
     TEXT("out", "FILE", &out_path, "save the model here (safetensors), after every epoch that is kept"),
     REAL("validation", &validation, 0, true, 1, true,
          "share of the training images, the same of each class, that epochs are tested on instead: they steer the "
@@ -297,7 +301,10 @@ static cn_status open_run(data_spec *data, run *r) {
     network.dropout = (double)r->recipe.dropout;
     if ((status = network_open(r->context, &network, &r->model)) != CN_OK)
         return status;
-    return network_fits(r->model, network.name, r->train, data_text) ? CN_OK : CN_ERR_DATA;
+    return transfer_classes(&going_on, r->model, network.name, &r->train, &r->test, data_text, (uint64_t)seed) &&
+                   transfer_freeze(&going_on, r->model) && transfer_rates(&going_on, r->model, &r->recipe.optimizer)
+               ? CN_OK
+               : CN_ERR_DATA;
 }
 
 /* Weights to draw images by, to be freed; NULL: none are asked for. */
@@ -423,7 +430,11 @@ static void describe_data(setting_list *s, const run *r) {
 
 static void describe_network(setting_list *s, const run *r) {
     bool session8 = strcmp(network.name, "session8") == 0;
-    settings_add(s, "network", "%s", network.name);
+    settings_add(s, "network", "%s%s", network.name, going_on.new_output ? ", with a new output layer" : "");
+    if (going_on.freeze)
+        settings_add(s, "frozen", "%s", going_on.freeze);
+    if (going_on.head_rate != 1.0)
+        settings_add(s, "output layer's rate", "times %g", going_on.head_rate);
     settings_add(s, "norm", "%s", session8 ? network_norms[network.norm] : "the network's own");
     if (session8)
         settings_add(s, "dropout", "%g", (double)r->recipe.dropout);

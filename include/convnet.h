@@ -577,7 +577,7 @@ typedef struct cn_layer_pass {
     void *user;          /* the definition's */
     const void *options; /* the layer's */
     int64_t images;      /* of this call */
-    int training;        /* 0: forward in evaluation */
+    int training;        /* 0: forward in evaluation, and both of a frozen layer */
     int input_count;
     const int64_t (*input_shapes)[3]; /* of each input: channels, height, width */
     const int64_t *output_shape;
@@ -647,8 +647,13 @@ CN_API void cn_model_free(cn_model *model);
 
 /* Adds a layer that reads the layer added last (or the input). The model takes `layer` over, also on failure, so a
  * chain of cn_…_new and cn_model_append needs no clean-up. `name` is unique in the model and copied; parameters are
- * called `name.weight` and so on. CN_ERR_SHAPE: the layer cannot read what it is given. CN_ERR_STATE: after
- * cn_model_init. CN_ERR_ARGUMENT: the name is taken, empty, longer than 200 bytes or has control characters. */
+ * called `name.weight` and so on. CN_ERR_SHAPE: the layer cannot read what it is given. CN_ERR_ARGUMENT: the name is
+ * taken, empty, longer than 200 bytes or has control characters.
+ *
+ * A model that has been initialised, such as one from a file or by cn_model_until, can be added to and changed
+ * (cn_model_replace). It then waits for cn_model_init, which draws what is new and keeps the rest, and tensors that it
+ * has lent out are gone. Class names go with an output layer that is replaced or no longer the last one with parameters.
+ * CN_ERR_STATE: a trainer, optimizer or predictor of the model exists. */
 CN_API cn_status cn_model_append(cn_model *model, const char *name, cn_layer *layer);
 
 /* The same, reading the named layers instead. CN_ERR_NOT_FOUND: no layer of that name. */
@@ -666,8 +671,21 @@ CN_API cn_status cn_model_add_input(cn_model *model, const char *name, int chann
  * cn_model_init. */
 CN_API cn_status cn_model_set_outputs(cn_model *model, int64_t count, const char *const *names);
 
+/* Puts `layer` in the place of the one called `name`: it reads the same inputs, and the same layers read it, whose
+ * shapes follow. It is not frozen. The model takes it over, also on failure, and then is as it was. CN_ERR_NOT_FOUND: no
+ * layer of that name; CN_ERR_SHAPE: it, or a layer behind it, cannot read what it would be given; CN_ERR_STATE as of
+ * cn_model_append. */
+CN_API cn_status cn_model_replace(cn_model *model, const char *name, cn_layer *layer);
+
+/* The same for the output layer, the last convolution or linear layer before the first output: one that is like it but for its `outputs`, the
+ * number of output channels or features. cn_model_output_layer is its name; NULL: there is none, which is
+ * CN_ERR_NOT_FOUND to cn_model_replace_output. */
+CN_API cn_status cn_model_replace_output(cn_model *model, int outputs);
+CN_API const char *cn_model_output_layer(const cn_model *model);
+
 /* Ends the building: allocates parameters and draws them (PyTorch's default distributions) from `seed`. Every layer and
- * input must be read by a layer or be an output. May be called again to start afresh.
+ * input must be read by a layer or be an output. Called again it starts afresh; after layers were added or replaced it
+ * draws theirs alone, and all others keep their values.
  * CN_ERR_STATE: an empty model, or one with a layer or input that nothing reads. */
 CN_API cn_status cn_model_init(cn_model *model, uint64_t seed);
 
@@ -727,13 +745,31 @@ CN_API const char *cn_zoo_name(int index);
 /* Parameters and buffers, in the order of a PyTorch state dict. The tensors belong to the model, live as long as it
  * and may be written to between calls (cn_model_tensor_const: only read). cn_model_tensor_count is 0 before
  * cn_model_init. CN_ERR_NOT_FOUND: no such name or index; CN_ERR_STATE: before cn_model_init. cn_model_gradient holds
- * what the last backward pass left; buffers have none (CN_ERR_NOT_FOUND). */
+ * what the last backward pass left; buffers and frozen parameters have none (CN_ERR_NOT_FOUND). */
 CN_API int64_t cn_model_tensor_count(const cn_model *model);
 CN_API const char *cn_model_tensor_name(const cn_model *model, int64_t index); /* NULL: no such index */
 CN_API cn_status cn_model_tensor(cn_model *model, const char *name, cn_tensor **tensor);
 CN_API cn_status cn_model_tensor_const(const cn_model *model, const char *name, const cn_tensor **tensor);
 CN_API cn_status cn_model_gradient(cn_model *model, const char *name, cn_tensor **gradient);
 CN_API int64_t cn_model_parameter_count(const cn_model *model);
+
+/* Freezes (1) what `pattern` matches, or thaws it (0): training leaves it as it is. A pattern is a name in which * stands
+ * for any characters or none, dots included, and ? for one. It matches tensors by their names ("fc.bias", "layer1.*",
+ * "*.weight") and layers by theirs, which means all of a layer ("layer1.0.conv1", "layer1*", "*").
+ *
+ * A frozen parameter has no gradient, no weight decay and no step. A batch norm whose layer or whose buffers (one means
+ * all) are matched computes as in evaluation, with its running statistics, and does not touch them; a dropout layer that
+ * is matched no longer drops. That is PyTorch's requires_grad_(False), and eval() where layers or buffers are named.
+ * Layers before the first parameter that trains cost no backward pass, and no memory for one.
+ *
+ * It may be called at any time, between calls that use the model and also by a trainer's callbacks: trainers and
+ * optimizers go by it from their next step on. What is thawed begins with optimizer state of zeros, or where it stood
+ * when it was frozen. Files do not hold it; cn_model_until's copies do, and cn_model_init leaves it.
+ * CN_ERR_NOT_FOUND: nothing of that name, and nothing has changed; CN_ERR_STATE: before cn_model_init. */
+CN_API cn_status cn_model_freeze(cn_model *model, const char *pattern, int frozen);
+
+/* 1: the tensor of that name is frozen, or the layer of that name computes as in evaluation. 0: not, or no such name. */
+CN_API int cn_model_frozen(const cn_model *model, const char *name);
 
 /* A model of its own that ends with `layer`: copies of that layer and all it depends on, parameters, normalisation and
  * names included (of classes, if it is the first output). For features, activations, transfer. Of several inputs it has
@@ -841,18 +877,34 @@ CN_API cn_status cn_model_session8_pretrained(cn_context *context, cn_model **mo
  * with what PyTorch's wrappers put there ("module.", "model.", "_orig_mod."), that is left out, and logged. */
 CN_API cn_status cn_model_load_tensors(cn_model *model, const char *path);
 
+/* What became of a tensor, with a message for people ("" for CN_LOAD_MATCHED). `name` is the model's; of an unexpected
+ * one the file's. */
+typedef enum cn_load_result {
+    CN_LOAD_MATCHED = 0,     /* it will be taken, unless the call fails */
+    CN_LOAD_MISSING = 1,     /* not in the file */
+    CN_LOAD_OTHER_SHAPE = 2, /* or type */
+    CN_LOAD_UNEXPECTED = 3   /* in the file, but not in the model */
+} cn_load_result;
+typedef void (*cn_load_function)(void *user, cn_load_result result, const char *name, const char *message);
+
 /* The same for parts of a network, and from memory. With `strict` 0 what fits is taken, as
  * load_state_dict(strict=False) does, and what is missing, or of another shape such as the head for other classes,
- * keeps the model's values; each has a line in the context's log. CN_ERR_NOT_FOUND: nothing fits. */
+ * keeps the model's values; each has a line in the context's log. CN_ERR_NOT_FOUND: nothing fits, or a rename stands
+ * for no tensor of the model. */
 typedef struct cn_load_options {
     uint64_t size;
     const char *prefix; /* what the file has before the model's names, such as "backbone."; NULL: none, or wrappers */
-    void *reserved_pointer;
-    int strict; /* 1: all or nothing */
+    const char *const *renames; /* how names begin in the file, each followed by how they do in the model, such as
+                                   "encoder.", "features.", and NULL at the end; of several that fit a name the first
+                                   counts. NULL: none */
+    cn_load_function report;    /* told of all tensors, the model's in its order and then unexpected ones, before any is
+                                   taken, and also if the call is about to fail for them; or NULL */
+    void *user;                 /* handed to `report` */
+    int strict;                 /* 1: all or nothing */
     int reserved;
 } cn_load_options;
 #define CN_LOAD_OPTIONS_INIT                                                                                           \
-    { sizeof(cn_load_options), NULL, NULL, 1, 0 }
+    { sizeof(cn_load_options), NULL, NULL, NULL, NULL, 1, 0 }
 CN_API void cn_load_options_init(cn_load_options *options, size_t size);
 CN_API cn_status cn_model_load_tensors_with(cn_model *model, const char *path, const cn_load_options *options);
 CN_API cn_status cn_model_load_tensors_memory(cn_model *model, const void *data, size_t bytes,
@@ -866,9 +918,11 @@ CN_API cn_status cn_model_load_tensors_memory(cn_model *model, const void *data,
  * one value a channel. Memory is allocated when N grows or a size comes that is not kept, otherwise none. */
 CN_API cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input, cn_tensor *output);
 
-/* From dLoss/dOutput, shaped as the output of the last forward pass, to the gradients of all parameters, replacing the
- * old ones; with `grad_input` (or NULL), shaped as the input, that too. CN_ERR_STATE: the last forward pass was not a
- * training one, or a backward pass has followed it already (each serves one). */
+/* From dLoss/dOutput, shaped as the output of the last forward pass, to the gradients of all parameters that are not
+ * frozen, replacing the old ones; with `grad_input` (or NULL), shaped as the input, that too. The first time it costs
+ * memory and another forward pass, and from then on a frozen beginning is computed with other roundings. CN_ERR_STATE:
+ * the last forward pass was not a training one, a backward pass has followed it already (each serves one), or
+ * cn_model_freeze has. */
 CN_API cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_tensor *grad_input);
 
 /* The same for a model with several inputs and outputs: as many tensors as it has, in the order of cn_model_input_name
@@ -1320,6 +1374,19 @@ CN_API const char *cn_optimizer_name(cn_optimizer_kind kind);
 /* A learning rate that stands for the default of what it is asked of, as its comment says. */
 #define CN_LEARNING_RATE_DEFAULT (-1.0f)
 
+/* Parameters with a rate and a weight decay of their own. */
+typedef struct cn_parameter_group {
+    uint64_t size;
+    const char *pattern; /* which they are, as cn_model_freeze reads it */
+    float
+        learning_rate_scale; /* their rate is the optimizer's, whatever a schedule makes of it, times this; 0 or more */
+    float weight_decay;      /* 0 or more; CN_WEIGHT_DECAY_DEFAULT: the optimizer's */
+} cn_parameter_group;
+#define CN_WEIGHT_DECAY_DEFAULT (-1.0f)
+#define CN_PARAMETER_GROUP_INIT                                                                                        \
+    { sizeof(cn_parameter_group), NULL, 1.0f, CN_WEIGHT_DECAY_DEFAULT }
+CN_API void cn_parameter_group_init(cn_parameter_group *group, size_t size);
+
 typedef struct cn_optimizer_options {
     uint64_t size;
     cn_optimizer_kind kind;
@@ -1331,15 +1398,19 @@ typedef struct cn_optimizer_options {
     float beta1, beta2;     /* all but SGD; 0 or more and below 1 */
     float eps;              /* all but SGD; 0 or more */
     int decay_weights_only; /* 1: no decay for biases and the parameters of norms, which have one dimension */
+    const cn_parameter_group *const *groups; /* `group_count` pointers; what none of them matches is as told above */
+    int64_t group_count;
 } cn_optimizer_options;
 #define CN_OPTIMIZER_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
         sizeof(cn_optimizer_options), CN_OPTIMIZER_SGD, CN_LEARNING_RATE_DEFAULT, 0.9f, 0.0f, 0, 0.0f, 0.9f, 0.999f,   \
-            1e-8f, 0                                                                                                   \
+            1e-8f, 0, NULL, 0                                                                                          \
     }
 CN_API void cn_optimizer_options_init(cn_optimizer_options *options, size_t size);
 
-/* An optimizer over all parameters of an initialised model, which must outlive it. */
+/* An optimizer over all parameters of an initialised model, which must outlive it; frozen ones are passed over. Options
+ * and groups are read during this call only. CN_ERR_NOT_FOUND: a group's pattern matches no parameter; CN_ERR_ARGUMENT
+ * also: two groups match one parameter. */
 CN_API cn_status cn_optimizer_new(cn_model *model, const cn_optimizer_options *options, cn_optimizer **optimizer);
 CN_API void cn_optimizer_free(cn_optimizer *optimizer);
 

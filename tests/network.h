@@ -40,6 +40,7 @@ typedef struct net_layer {
     double by[2];                       /* upsample: 0: to the size `out` */
     int output_padding[2];              /* conv_transpose2d */
     double eps, momentum, slope, p, alpha, min_val, max_val, beta, threshold, value;
+    bool frozen;     /* no part of the grammar: tests set it */
     net_shape shape; /* of its output */
     int first_tensor, tensors;
 } net_layer;
@@ -59,7 +60,8 @@ typedef struct network {
     double scale, shift; /* of the input */
     int levels;          /* the input has only so many values between 0 and 1; 0: no matter */
     unsigned seed;
-    int layers; /* layer[0] stands for the input */
+    bool no_input_gradient; /* nobody asks for it; no part of the grammar either */
+    int layers;             /* layer[0] stands for the input */
     net_layer layer[NET_MAX_LAYERS + 1];
     int tensors;
     net_tensor tensor[NET_MAX_TENSORS];

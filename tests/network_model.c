@@ -179,6 +179,12 @@ cn_model *net_make_model(cn_context *context, const network *net, uint64_t seed)
     }
     if (status == CN_OK)
         status = cn_model_init(model, seed);
+    for (int i = 1; i <= net->layers && status == CN_OK; i++) {
+        char own[16];
+        value_name(own, i);
+        if (net->layer[i].frozen)
+            status = cn_model_freeze(model, own, 1);
+    }
     ck_assert_msg(status == CN_OK, "'%s': %s", net->text, cn_last_error());
     ck_assert_int_eq(cn_model_tensor_count(model), net->tensors);
     return model;
@@ -226,11 +232,12 @@ static void exchange_tensors(cn_model *model, const network *net, net_pass *pass
 
 static void run_backward(cn_model *model, const network *net, net_pass *pass, cn_tensor *input, cn_tensor *output) {
     to_tensor(output, pass->grad_output, pass->outputs);
-    ck_ok(cn_model_backward(model, output, input));
-    from_tensor(pass->grad_input, input, pass->inputs);
+    ck_ok(cn_model_backward(model, output, net->no_input_gradient ? NULL : input));
+    if (!net->no_input_gradient)
+        from_tensor(pass->grad_input, input, pass->inputs);
     for (int t = 0; t < net->tensors; t++) {
         cn_tensor *gradient;
-        if (!net_is_parameter(&net->tensor[t]))
+        if (!net_is_parameter(&net->tensor[t]) || net->layer[net->tensor[t].layer].frozen)
             continue;
         ck_ok(cn_model_gradient(model, net->tensor[t].name, &gradient));
         from_tensor(pass->gradient[t], gradient, net->tensor[t].count);

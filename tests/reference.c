@@ -38,10 +38,10 @@ static void run_backward(const net_run *r) {
     for (size_t i = 0; i < r->pass->outputs; i++)
         gradient[r->value[r->net->layers][i]] = r->pass->grad_output[i];
     tape_backward(&r->tape, gradient);
-    for (size_t i = 0; i < r->pass->inputs; i++)
+    for (size_t i = 0; i < r->pass->inputs && !r->net->no_input_gradient; i++)
         r->pass->grad_input[i] = gradient[r->value[0][i]];
     for (int t = 0; t < r->net->tensors; t++)
-        for (size_t i = 0; i < r->net->tensor[t].count; i++)
+        for (size_t i = 0; i < r->net->tensor[t].count && !r->net->layer[r->net->tensor[t].layer].frozen; i++)
             r->pass->gradient[t][i] = gradient[r->tensor[t][i]];
     free(gradient);
 }

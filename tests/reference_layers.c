@@ -21,6 +21,11 @@ static void near_jump(net_run *r, double distance) {
         r->jumps.nearest = distance;
 }
 
+/* Whether the layer computes as in training. */
+static bool trains(const net_step *s) {
+    return s->run->net->training && !s->layer->frozen;
+}
+
 static const number *tensor(const net_step *s, int what) {
     for (int t = s->layer->first_tensor; t < s->layer->first_tensor + s->layer->tensors; t++)
         if (s->run->net->tensor[t].what == what)
@@ -324,7 +329,7 @@ static void track(const net_step *s, const part *p, double mean, double variance
 
 static void normalize(const net_step *s, const part *p) {
     const net_layer *l = s->layer;
-    bool batch = l->kind == NET_BATCH_NORM, fixed = batch && l->running && !s->run->net->training;
+    bool batch = l->kind == NET_BATCH_NORM, fixed = batch && l->running && !trains(s);
     size_t pixels = (size_t)s->in.height * (size_t)s->in.width;
     number mean = fixed ? tensor(s, NET_RUNNING_MEAN)[p->c0] : average(s, p, s->x, false);
     for (int n = p->n0; n < p->n1; n++)
@@ -335,7 +340,7 @@ static void normalize(const net_step *s, const part *p) {
         for (int c = p->c0; c < p->c1; c++)
             for (size_t i = at(s->in, n, c, 0, 0), end = i + pixels; i < end; i++)
                 s->y[i] = scaled(s, s->y[i], variance, c);
-    if (batch && l->running && s->run->tracks)
+    if (batch && l->running && trains(s) && s->run->tracks)
         track(s, p, of(s, mean), of(s, variance));
 }
 
@@ -350,7 +355,7 @@ static void norm(const net_step *s) {
     }
     for (int c = 0; c < channels; c++)
         normalize(s, &(part){0, images, c, c + 1});
-    if (l->running && s->run->tracks)
+    if (l->running && trains(s) && s->run->tracks)
         s->run->pass->tensor[l->first_tensor + l->tensors - 1][0] += 1.0;
 }
 
@@ -412,7 +417,7 @@ static void dropout(const net_step *s) {
         uint32_t counter[4] = {p / 8, (uint32_t)(s->id - 1) << 16 | channel, image, s->run->pass->step};
         cn__philox words = cn__philox4x32(counter, s->run->pass->seed ^ (uint64_t)CN__STREAM_DROPOUT << 56);
         uint32_t bits = words.word[p % 8 / 2] >> p % 2 * 16 & 0xffff;
-        double keep = !s->run->net->training ? 1.0 : bits < threshold ? 0.0 : 65536.0 / (65536.0 - threshold);
+        double keep = !trains(s) ? 1.0 : bits < threshold ? 0.0 : 65536.0 / (65536.0 - threshold);
         s->y[i] = function(s, s->x[i], keep * of(s, s->x[i]), keep);
     }
 }

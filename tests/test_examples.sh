@@ -20,4 +20,8 @@ example own_layer 'accuracy \(0\.[89]..\), of the model out of the file \1$'
 expect -s "$dir/own_layer.safetensors"
 example server '^4 threads: 400 of 400 answers'
 
+# Ten points better, at least.
+example finetune '^pretrained: [89]'
+expect "$(awk '/^pretrained:/ { ours = $2 } /^from nothing:/ { theirs = $3 } END { print (ours > theirs + 10) }' "$dir/out")" -eq 1
+
 done_with examples

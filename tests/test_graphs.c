@@ -109,6 +109,22 @@ START_TEST(plans_compute_what_their_graphs_say) {
 }
 END_TEST
 
+/* By turns a beginning, any layers, and all; half of the time nobody asks for the input's gradient. */
+static network frozen_graph_of_seed(int seed) {
+    network net = graph_of_seed(seed);
+    dice d = {(uint64_t)seed << 20 | 1, false};
+    int end = 1 + dice_below(&d, net.layers);
+    for (int i = 1; i <= net.layers; i++)
+        net.layer[i].frozen = seed % 7 == 0 || (seed % 2 ? i <= end : dice_below(&d, 2));
+    net.no_input_gradient = seed % 4 < 2;
+    return net;
+}
+
+START_TEST(frozen_layers_compute_as_in_evaluation) {
+    check_graph(frozen_graph_of_seed(_i), _i);
+}
+END_TEST
+
 /* Patterns of their own: those that networks are made of, and those that went wrong once. */
 static const char *const known_graphs[] = {
     /* a residual block whose skip is projected and normalised: two norms meet in an add */
@@ -305,6 +321,14 @@ START_TEST(threads_do_not_change_bits) {
 }
 END_TEST
 
+START_TEST(threads_do_not_change_bits_of_what_is_partly_frozen) {
+    network net = frozen_graph_of_seed(_i);
+    net.batch = 35;
+    for (size_t a = 0; a < 3; a++)
+        check_threads(&net, _i, algorithms[a], CN_ISA_AUTO);
+}
+END_TEST
+
 START_TEST(instruction_sets_do_not_change_bits) {
     unsetenv("CONVNET_MAX_ISA");
     network net = graph_of_seed(_i);
@@ -345,6 +369,7 @@ START_TEST(the_given_graph_is_right) {
     printf("%s\n", graph_of_seed(seed).text);
     check_predictions(graph_of_seed(seed), seed, algorithms[seed % 3]);
     check_graph(graph_of_seed(seed), seed);
+    check_graph(frozen_graph_of_seed(seed), seed);
 }
 END_TEST
 
@@ -357,6 +382,9 @@ int main(void) {
         tcase_add_loop_test(reference, plans_compute_what_their_graphs_say, 0, test_quick() ? 10 : 100);
         tcase_add_loop_test(reference, plans_compute_what_their_graphs_say, LATE_SEEDS,
                             LATE_SEEDS + (test_quick() ? 1 : 10));
+        tcase_add_loop_test(reference, frozen_layers_compute_as_in_evaluation, 0, test_quick() ? 10 : 100);
+        tcase_add_loop_test(reference, frozen_layers_compute_as_in_evaluation, LATE_SEEDS,
+                            LATE_SEEDS + (test_quick() ? 1 : 10));
         tcase_add_loop_test(reference, known_patterns_are_right, 0, KNOWN);
         tcase_add_loop_test(reference, predictors_compute_what_their_graphs_say, 0, test_quick() ? 5 : 50);
         tcase_add_loop_test(reference, predictors_compute_what_their_graphs_say, LATE_SEEDS,
@@ -364,6 +392,7 @@ int main(void) {
         tcase_add_loop_test(reference, predictors_compute_known_patterns, 0, KNOWN);
         tcase_add_loop_test(bits, threads_do_not_change_bits, 0, test_quick() ? 4 : 15);
         tcase_add_loop_test(bits, threads_do_not_change_bits, LATE_SEEDS, LATE_SEEDS + (test_quick() ? 1 : 5));
+        tcase_add_loop_test(bits, threads_do_not_change_bits_of_what_is_partly_frozen, 0, test_quick() ? 4 : 15);
         tcase_add_loop_test(bits, instruction_sets_do_not_change_bits, 0, test_quick() ? 4 : 15);
         tcase_add_loop_test(bits, instruction_sets_do_not_change_bits, LATE_SEEDS,
                             LATE_SEEDS + (test_quick() ? 1 : 5));

@@ -136,15 +136,50 @@ for i in 1 2 3 4 5 6; do
     picture "$dir/other/cow/$i.ppm" '\040'
     picture "$dir/other/dog/$i.ppm" '\340'
 done
-run 1 train --data "folder:$dir/pets" --model pretrained --epochs 1 --out "$dir/pets.safetensors"
-says err "the model tells 10 classes apart, but 'folder:$dir/pets' has 2. The model's: airplane, automobile, "
-says err "The data's: cat, dog"
-silent out
-expect ! -e "$dir/pets.safetensors"
+run 0 train --data "folder:$dir/pets" --model pretrained --epochs 1 --out "$dir/adapted.safetensors"
+says out "The output layer, oblock.1, is new: it tells the 2 classes of 'folder:$dir/pets' apart (cat, dog), where the"
+says out "model told 10 (airplane, automobile, "
+run 0 test "$dir/adapted.safetensors" --data "folder:$dir/pets"
 run 0 train --data "folder:$dir/pets" --epochs 1 --out "$dir/pets.safetensors"
 run 0 train --data "folder:$dir/pets" --model "$dir/pets.safetensors" --epochs 1
-run 1 train --data "folder:$dir/other" --model "$dir/pets.safetensors" --epochs 1
-says err "class 0 is 'cat' to the model, but 'cow' in 'folder:$dir/other'. The model's: cat, dog. The data's: cow, dog"
+checks=$((checks + 1))
+! grep -q "is new" "$dir/out" || fail "the same classes want no new layer"
+run 0 train --data "folder:$dir/other" --model "$dir/pets.safetensors" --epochs 1 --out "$dir/adapted.safetensors"
+says out "is new: it tells the 2 classes of 'folder:$dir/other' apart (cow, dog), where the model told 2 (cat, dog)"
+run 1 test "$dir/adapted.safetensors" --data "folder:$dir/pets"
+says err "class 'cat' of the data is none of the 2 of the model: 'cow', 'dog'"
+
+# The same classes in another order are matched by name.
+for order in there back; do
+    mkdir -p "$dir/$order"
+    for part in train t10k; do
+        { printf '\000\000\010\003\000\000\000\012\000\000\000\034\000\000\000\034'; head -c 7840 /dev/zero; } \
+            >"$dir/$order/$part-images-idx3-ubyte"
+        printf '\000\000\010\001\000\000\000\012\000\001\002\003\004\005\006\007\010\011' >"$dir/$order/$part-labels-idx1-ubyte"
+    done
+done
+printf '%s\n' a b c d e f g h i j >"$dir/there/classes.txt"
+printf '%s\n' j i h g f e d c b a >"$dir/back/classes.txt"
+run 0 train --data "idx:$dir/there" --model mnist3 --epochs 1 --out "$dir/adapted.safetensors"
+run 0 train --data "idx:$dir/back" --model "$dir/adapted.safetensors" --epochs 1 --out "$dir/adapted.safetensors"
+says out "The data's classes are the model's in another order, and are matched by name"
+run 0 summary "$dir/adapted.safetensors"
+
+# ---- parts that are frozen, and a rate of the output layer's own ----
+
+run 0 train --data "folder:$dir/pets" --model pretrained --freeze '*' --epochs 1
+says out "66 of 47,554 parameters are trained, the others frozen"
+run 0 train --data "folder:$dir/pets" --model pretrained --freeze 'cblock1.*,cblock2.*' --head-rate 10 --epochs 1 \
+    --report "$dir/frozen"
+expect "$(grep -c 'times 10' "$dir/frozen/report.html")" -gt 0
+expect "$(grep -c 'cblock1.\*,cblock2.\*' "$dir/frozen/report.html")" -gt 0
+run 1 train --data "folder:$dir/pets" --model pretrained --freeze 'cblock1.*,cblok2.*' --epochs 1
+says err "'cblok2.*' matches no layer or tensor of the model"
+run 1 train --data "folder:$dir/pets" --model "$dir/pets.safetensors" --freeze '*' --epochs 1
+says err "--freeze '*' leaves nothing to train: name less, such as all but the output layer, oblock.1"
+run 1 train --data synthetic:40 --freeze ',' --epochs 1
+says err "'' matches no layer or tensor"
+mistake "--head-rate" train --data synthetic:40 --head-rate -1
 run 1 test "$dir/pets.safetensors" --data "folder:$dir/other"
 says err "class 'cow' of the data is none of the 2 of the model: 'cat', 'dog'"
 mv "$dir/other/cow" "$dir/other/0" && mv "$dir/other/dog" "$dir/other/1"

@@ -257,12 +257,51 @@ cn_status model_load(cn_context *context, const char *name, cn_model **model);
 /* How its outputs are to be read: NLL after a log-softmax, otherwise cross-entropy. */
 cn_loss_kind network_loss(const cn_model *model);
 
-/* ---- network_fit.c ---- */
+/* ---- network_fit.c: in words of the program, `name` is the model's, `data` the data's ---- */
 
-/* Whether the model reads such images and tells the same classes apart: as many, and of the same names where both have
- * some. Complains if not, in words of the program: `name` is the model's, `data` the data's; classes that one of them
- * knows by number only are worth a warning. */
+/* Whether the model reads such images. Complains if not. */
+bool network_reads(const cn_model *model, const char *name, const cn_dataset *dataset, const char *data);
+
+/* Whether the model tells the data's classes apart: as many, and of the same names where both have some. Classes that
+ * one of them knows by number only are taken by position, with a warning. */
+typedef enum classes_fit { CLASSES_SAME, CLASSES_REORDERED, CLASSES_OTHER } classes_fit;
+classes_fit network_classes(const cn_model *model, const cn_dataset *dataset, const char *data);
+
+/* Whether it does both. Complains if not. */
 bool network_fits(const cn_model *model, const char *name, const cn_dataset *dataset, const char *data);
+
+/* The names of the classes that it tells apart, as data_class_list has them, or "by number". */
+const char *model_class_list(const cn_model *model, char text[CLASS_LIST_TEXT]);
+
+/* ---- transfer.c: trained networks that go on with other data ---- */
+
+typedef struct transfer {
+    const char *freeze;      /* patterns, commas between; NULL: nothing */
+    double head_rate;        /* the output layer's, as a multiple */
+    bool new_output;         /* out: that layer begins anew */
+    cn_parameter_group head; /* of it alone, if it has a rate of its own */
+    const cn_parameter_group *groups[1];
+} transfer;
+#define TRANSFER_INIT                                                                                                  \
+    {                                                                                                                  \
+        NULL, 1.0, false, CN_PARAMETER_GROUP_INIT, {                                                                   \
+            NULL                                                                                                       \
+        }                                                                                                              \
+    }
+#define TRANSFER_ARGUMENTS(t_)                                                                                         \
+    TEXT("freeze", "PATTERNS", &(t_).freeze,                                                                           \
+         "what stays as it is: names of layers and tensors, as convnet-summary shows them, with commas between; * is " \
+         "any characters, ? is one"),                                                                                  \
+        REAL("head-rate", &(t_).head_rate, 0, false, 1000, false, "the output layer learns at so many times the rate")
+
+/* Sees that model and data go together: classes in another order are matched by name, and for other classes the output
+ * layer is replaced, and either is said. Complains on failure. */
+bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset **train, cn_dataset **test,
+                      const char *data, uint64_t seed);
+/* Freezes what is to be frozen, and says how much is trained. Complains on failure. */
+bool transfer_freeze(transfer *t, cn_model *model);
+/* Puts the output layer's own rate into the options. Complains on failure. */
+bool transfer_rates(transfer *t, const cn_model *model, cn_optimizer_options *options);
 
 /* ---- json.c ---- */
 

@@ -17,7 +17,7 @@ static const char *advice(const char *name, const int64_t shape[3]) {
     return is_shape(shape, 1, 28) ? "; try --model mnist3" : is_shape(shape, 3, 32) ? "; try --model session8" : "";
 }
 
-static bool shapes_match(const cn_model *model, const char *name, const cn_dataset *dataset, const char *data) {
+bool network_reads(const cn_model *model, const char *name, const cn_dataset *dataset, const char *data) {
     int64_t reads[3], has[3];
     cn_model_input_shape(model, reads);
     cn_dataset_shape(dataset, has);
@@ -76,40 +76,80 @@ static int first_difference(const names *a, const names *b) {
     return k;
 }
 
-static bool classes_match(const names *ours, const names *theirs, const char *data) {
-    char our_list[LIST_TEXT], their_list[LIST_TEXT];
-    int k;
-    list(ours, our_list);
-    list(theirs, their_list);
-    if (ours->count != theirs->count) {
-        complain("the model tells %d classes apart, but '%s' has %d. The model's: %s. The data's: %s", ours->count,
-                 data, theirs->count, our_list, their_list);
-    } else if (nameless(ours) != nameless(theirs)) {
-        complain("warning: %s knows its classes by number only, so they are taken by position. The model's: %s. The "
-                 "data's: %s",
-                 nameless(ours) ? "the model" : data, our_list, their_list);
-        return true;
-    } else if ((k = first_difference(ours, theirs)) < ours->count) {
-        complain("class %d is '%s' to the model, but '%s' in '%s'. The model's: %s. The data's: %s", k,
-                 name_at(ours, k), name_at(theirs, k), data, our_list, their_list);
-    } else {
-        return true;
-    }
+static bool has(const names *n, const char *wanted) {
+    for (int k = 0; k < n->count; k++)
+        if (strcmp(name_at(n, k), wanted) == 0)
+            return true;
     return false;
 }
 
-bool network_fits(const cn_model *model, const char *name, const cn_dataset *dataset, const char *data) {
-    names ours = {.model = model}, theirs = {.dataset = dataset, .count = cn_dataset_classes(dataset)};
+static bool has_all(const names *n, const names *wanted) {
+    for (int k = 0; k < wanted->count; k++)
+        if (!has(n, name_at(wanted, k)))
+            return false;
+    return true;
+}
+
+static names names_of_model(const cn_model *model) {
+    return (names){.model = model, .count = (int)cn_model_class_count(model)};
+}
+
+static names names_of_data(const cn_dataset *dataset) {
+    return (names){.dataset = dataset, .count = (int)cn_dataset_classes(dataset)};
+}
+
+classes_fit network_classes(const cn_model *model, const cn_dataset *dataset, const char *data) {
+    names ours = names_of_model(model), theirs = names_of_data(dataset);
+    char our_list[LIST_TEXT], their_list[LIST_TEXT];
     int64_t output[3];
     cn_model_output_shape(model, output);
-    while (ours.count < output[0] && cn_model_class_name(model, ours.count))
-        ours.count++;
-    if (!shapes_match(model, name, dataset, data))
+    if (output[0] != theirs.count)
+        return CLASSES_OTHER;
+    if (ours.count == 0)
+        return CLASSES_SAME;
+    if (nameless(&ours) != nameless(&theirs)) {
+        complain("warning: %s knows its classes by number only, so they are taken by position. The model's: %s. The "
+                 "data's: %s",
+                 nameless(&ours) ? "the model" : data, list(&ours, our_list), list(&theirs, their_list));
+        return CLASSES_SAME;
+    }
+    if (first_difference(&ours, &theirs) == ours.count)
+        return CLASSES_SAME;
+    return has_all(&ours, &theirs) && has_all(&theirs, &ours) ? CLASSES_REORDERED : CLASSES_OTHER;
+}
+
+/* Why they do not go together. */
+static void complain_classes(const cn_model *model, const char *name, const cn_dataset *dataset, const char *data) {
+    names ours = names_of_model(model), theirs = names_of_data(dataset);
+    char our_list[LIST_TEXT], their_list[LIST_TEXT];
+    int64_t output[3];
+    cn_model_output_shape(model, output);
+    list(&ours, our_list);
+    list(&theirs, their_list);
+    if (ours.count == 0) {
+        complain("'%s' has %d outputs, but '%s' has %d classes", name, (int)output[0], data, theirs.count);
+    } else if (ours.count != theirs.count) {
+        complain("the model tells %d classes apart, but '%s' has %d. The model's: %s. The data's: %s", ours.count, data,
+                 theirs.count, our_list, their_list);
+    } else {
+        int k = first_difference(&ours, &theirs);
+        complain("class %d is '%s' to the model, but '%s' in '%s'. The model's: %s. The data's: %s", k,
+                 name_at(&ours, k), name_at(&theirs, k), data, our_list, their_list);
+    }
+}
+
+bool network_fits(const cn_model *model, const char *name, const cn_dataset *dataset, const char *data) {
+    if (!network_reads(model, name, dataset, data))
         return false;
-    if (ours.count > 0)
-        return classes_match(&ours, &theirs, data);
-    if (output[0] == theirs.count)
-        return true;
-    complain("'%s' has %d outputs, but '%s' has %d classes", name, (int)output[0], data, theirs.count);
-    return false;
+    bool same = network_classes(model, dataset, data) == CLASSES_SAME;
+    if (!same)
+        complain_classes(model, name, dataset, data);
+    return same;
+}
+
+const char *model_class_list(const cn_model *model, char text[CLASS_LIST_TEXT]) {
+    names ours = names_of_model(model);
+    char whole[LIST_TEXT];
+    snprintf(text, CLASS_LIST_TEXT, "%.*s", CLASS_LIST_TEXT - 1, ours.count ? list(&ours, whole) : "by number");
+    return text;
 }

@@ -77,6 +77,9 @@ void cn__release(const cn_context_options *options, void *memory);
 /* CN_ERR_MEMORY, saying what did not fit. */
 cn_status cn__no_memory(const char *what);
 
+/* Whether all of `text` fits: in a pattern, * is any characters or none, ? is one (glob.c). */
+bool cn__glob(const char *pattern, const char *text);
+
 /* A text that is built piece by piece and handed to the user (cn_text_free). Errors stick: append freely, ask at the
  * end. */
 typedef struct cn__text {

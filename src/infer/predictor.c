@@ -265,6 +265,7 @@ cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *op
     if (!made)
         return cn__no_memory("a predictor");
     made->model = model;
+    cn__model_hold(model);
     made->ctx = model->ctx;
     cn_status status = make(made, &known);
     if (status != CN_OK) {
@@ -300,6 +301,7 @@ void cn_predictor_free(cn_predictor *predictor) {
     cn__size_cache_drop(&predictor->sizes);
     cn__free(ctx, predictor->levels);
     cn__free(ctx, predictor->another);
+    cn__model_release(predictor->model);
     cn__free(ctx, predictor);
 }
 

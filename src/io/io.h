@@ -108,7 +108,10 @@ cn_status cn__each_tensor(const cn_model *model, cn__visit visit, void *user);
 /* How a model's names are found in a file. */
 typedef struct cn__state_dict {
     cn__safetensors *file;
-    const char *source;                     /* for messages */
+    const char *source;         /* for messages */
+    const char *const *renames; /* as in cn_load_options, as are: */
+    cn_load_function report;
+    void *user;
     char prefix[CN__STATE_DICT_PREFIX + 1]; /* what comes before the model's names */
     bool strict;
     int64_t fitting; /* tensors of the model that will be taken */
@@ -116,7 +119,9 @@ typedef struct cn__state_dict {
 
 /* Finds the prefix: none, or that of PyTorch's wrappers (module., model., _orig_mod.), with a line in the log. */
 void cn__state_dict_find_prefix(cn__state_dict *dict, const cn_model *model);
-/* Sees that the model's tensors are there, without their data; if not strict, logs those that are not.
+/* CN_ERR_NOT_FOUND: a rename that stands for no tensor of the model. */
+cn_status cn__state_dict_check_renames(const cn__state_dict *dict, const cn_model *model);
+/* Sees that the model's tensors are there, without their data, and reports; if not strict, logs those that are not.
  * CN_ERR_NOT_FOUND, CN_ERR_SHAPE. */
 cn_status cn__state_dict_match(cn__state_dict *dict, const cn_model *model);
 /* The entry of a tensor; NULL: it is not taken. */

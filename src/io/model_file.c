@@ -197,6 +197,7 @@ static cn_status check_saved(cn__safetensors *file, const char *source) {
 }
 
 static cn_status load_tensors(cn_model *model, cn__state_dict *dict, bool find_prefix) {
+    CN__TRY(cn__state_dict_check_renames(dict, model));
     if (find_prefix)
         cn__state_dict_find_prefix(dict, model);
     CN__TRY(cn__state_dict_match(dict, model));
@@ -207,20 +208,39 @@ static cn_status load_tensors(cn_model *model, cn__state_dict *dict, bool find_p
     return cn__state_dict_load(dict, model);
 }
 
+static cn_status check_beginning(const char *what, const char *text) {
+    if (text && strlen(text) > CN__STATE_DICT_PREFIX)
+        return cn__error(CN_ERR_ARGUMENT, "cn_load_options: %s has %zu bytes, wanted at most %d", what, strlen(text),
+                         CN__STATE_DICT_PREFIX);
+    return CN_OK;
+}
+
+static cn_status check_renames(const char *const *renames) {
+    for (int i = 0; renames && renames[i]; i++) {
+        if (i % 2 == 0 && !renames[i + 1])
+            return cn__error(CN_ERR_ARGUMENT, "cn_load_options: renames end with '%.200s', wanted pairs", renames[i]);
+        CN__TRY(check_beginning("a rename", renames[i]));
+    }
+    return CN_OK;
+}
+
 static cn_status read_load_options(const cn_load_options *given, cn_load_options *options) {
     CN__TRY(CN__READ_OPTIONS(options, cn_load_options, given));
-    CN__TRY(cn__check_reserved("cn_load_options", options->reserved == 0 && !options->reserved_pointer));
+    CN__TRY(cn__check_reserved("cn_load_options", options->reserved == 0));
     if (options->strict != 0 && options->strict != 1)
         return cn__error(CN_ERR_ARGUMENT, "cn_load_options: strict is %d, wanted 0 or 1", options->strict);
-    if (options->prefix && strlen(options->prefix) > CN__STATE_DICT_PREFIX)
-        return cn__error(CN_ERR_ARGUMENT, "cn_load_options: prefix has %zu bytes, wanted at most %d",
-                         strlen(options->prefix), CN__STATE_DICT_PREFIX);
-    return CN_OK;
+    CN__TRY(check_beginning("prefix", options->prefix));
+    return check_renames(options->renames);
 }
 
 static cn_status finish_tensors(cn_model *model, cn_status status, cn__safetensors *file, const char *source,
                                 const cn_load_options *options) {
-    cn__state_dict dict = {.file = file, .source = source, .strict = options->strict};
+    cn__state_dict dict = {.file = file,
+                           .source = source,
+                           .strict = options->strict,
+                           .renames = options->renames,
+                           .report = options->report,
+                           .user = options->user};
     if (status == CN_OK) {
         if (options->prefix)
             memcpy(dict.prefix, options->prefix, strlen(options->prefix) + 1);

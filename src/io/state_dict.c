@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define MAX_NAME     512
+#define MAX_FULL     (MAX_NAME + 2 * CN__STATE_DICT_PREFIX)
+#define MAX_MESSAGE  1024
 #define MAX_WARNINGS 20 /* of tensors that the model does not have, one by one */
 
 cn_status cn__each_tensor(const cn_model *model, cn__visit visit, void *user) {
@@ -20,12 +22,21 @@ cn_status cn__each_tensor(const cn_model *model, cn__visit visit, void *user) {
     return CN_OK;
 }
 
-/* ---- prefixes ---- */
+/* ---- names ---- */
+
+/* What a tensor of the model is called in the file. */
+static const char *name_in_file(const cn__state_dict *dict, const char *name, char text[MAX_FULL]) {
+    const char *const *pair = dict->renames;
+    while (pair && *pair && strncmp(name, pair[1], strlen(pair[1])) != 0)
+        pair += 2;
+    bool renamed = pair && *pair;
+    snprintf(text, MAX_FULL, "%s%s%s", dict->prefix, renamed ? pair[0] : "", renamed ? name + strlen(pair[1]) : name);
+    return text;
+}
 
 static cn__entry *find_named(const cn__state_dict *dict, const char *name) {
-    char full[MAX_NAME + CN__STATE_DICT_PREFIX];
-    snprintf(full, sizeof full, "%s%s", dict->prefix, name);
-    return cn__safetensors_find(dict->file, full);
+    char full[MAX_FULL];
+    return cn__safetensors_find(dict->file, name_in_file(dict, name, full));
 }
 
 /* Not an error, but the end of the search. */
@@ -73,6 +84,21 @@ void cn__state_dict_find_prefix(cn__state_dict *dict, const cn_model *model) {
                 dict->prefix);
 }
 
+static cn_status stop_if_begins(void *beginning, const char *name, const cn__tensor_spec *spec) {
+    (void)spec;
+    return strncmp(name, beginning, strlen(beginning)) == 0 ? CN_ERR_STATE : CN_OK;
+}
+
+cn_status cn__state_dict_check_renames(const cn__state_dict *dict, const cn_model *model) {
+    for (const char *const *pair = dict->renames; pair && *pair; pair += 2)
+        if (cn__each_tensor(model, stop_if_begins, (void *)(uintptr_t)pair[1]) == CN_OK)
+            return cn__error(CN_ERR_NOT_FOUND,
+                             "names that begin with '%s' should be taken for '%s', but no tensor of the "
+                             "model is called so",
+                             pair[0], pair[1]);
+    return CN_OK;
+}
+
 /* ---- what fits ---- */
 
 /* Files of early PyTorch lack it, and it changes nothing that is computed. */
@@ -99,9 +125,10 @@ cn__entry *cn__state_dict_find(const cn__state_dict *dict, const char *name, con
 
 static cn_status say_missing(const cn__state_dict *dict, const char *name) {
     const cn__safetensors *file = dict->file;
-    return cn__error(CN_ERR_NOT_FOUND, "it has no tensor '%s%s' (but %zu others%s%.200s%s)", dict->prefix, name,
-                     file->count, file->count ? ", such as '" : "", file->count ? file->entries[0].name : "",
-                     file->count ? "'" : "");
+    char full[MAX_FULL];
+    return cn__error(CN_ERR_NOT_FOUND, "it has no tensor '%s' (but %zu others%s%.200s%s)",
+                     name_in_file(dict, name, full), file->count, file->count ? ", such as '" : "",
+                     file->count ? file->entries[0].name : "", file->count ? "'" : "");
 }
 
 static cn_status say_unfit(const cn__state_dict *dict, const cn__entry *entry, const cn__tensor_spec *spec) {
@@ -112,31 +139,59 @@ static cn_status say_unfit(const cn__state_dict *dict, const cn__entry *entry, c
                      cn__shape_text(wants, spec->dims, spec->shape));
 }
 
+static void report(const cn__state_dict *dict, cn_load_result result, const char *name, const char *message) {
+    if (dict->report)
+        dict->report(dict->user, result, name, message);
+}
+
 typedef struct matching {
     cn__state_dict *dict;
     cn_context *ctx;
+    cn_status status; /* of the first tensor that strictness refuses, and what is wrong with it */
+    char message[MAX_MESSAGE];
 } matching;
 
-static cn_status match_tensor(void *user, const char *name, const cn__tensor_spec *spec) {
-    const matching *m = user;
-    const cn__entry *entry = find_named(m->dict, name);
-    cn_status status = CN_OK;
-    if (!entry && !may_be_missing(spec))
-        status = say_missing(m->dict, name);
-    else if (entry && !fits(entry, spec))
-        status = say_unfit(m->dict, entry, spec);
-    if (status == CN_OK || m->dict->strict) {
-        m->dict->fitting += status == CN_OK && entry;
-        return status;
+/* It is not taken. */
+static void pass_over(matching *m, cn_status status, const char *name, bool allowed) {
+    char message[MAX_MESSAGE];
+    snprintf(message, sizeof message, "%s", cn_last_error());
+    if (!m->dict->strict && !allowed)
+        cn__log(m->ctx, CN_LOG_WARNING, "'%s': %s; the model keeps its own", m->dict->source, message);
+    if (m->dict->strict && !allowed && m->status == CN_OK) {
+        m->status = status;
+        memcpy(m->message, message, sizeof message);
     }
-    cn__log(m->ctx, CN_LOG_WARNING, "'%s': %s; the model keeps its own", m->dict->source, cn_last_error());
+    report(m->dict, status == CN_ERR_SHAPE ? CN_LOAD_OTHER_SHAPE : CN_LOAD_MISSING, name, message);
+}
+
+static cn_status match_tensor(void *user, const char *name, const cn__tensor_spec *spec) {
+    matching *m = user;
+    cn__entry *entry = find_named(m->dict, name);
+    if (entry)
+        entry->used = true;
+    if (!entry) {
+        pass_over(m, say_missing(m->dict, name), name, may_be_missing(spec));
+    } else if (!fits(entry, spec)) {
+        pass_over(m, say_unfit(m->dict, entry, spec), name, false);
+    } else {
+        m->dict->fitting++;
+        report(m->dict, CN_LOAD_MATCHED, name, "");
+    }
     return CN_OK;
 }
 
+static void report_unexpected(const cn__state_dict *dict) {
+    for (size_t i = 0; i < dict->file->count; i++)
+        if (!dict->file->entries[i].used)
+            report(dict, CN_LOAD_UNEXPECTED, dict->file->entries[i].name, "the model has no such tensor");
+}
+
 cn_status cn__state_dict_match(cn__state_dict *dict, const cn_model *model) {
-    matching m = {dict, model->ctx};
+    matching m = {.dict = dict, .ctx = model->ctx};
     dict->fitting = 0;
-    return cn__each_tensor(model, match_tensor, &m);
+    CN__TRY(cn__each_tensor(model, match_tensor, &m));
+    report_unexpected(dict);
+    return m.status == CN_OK ? CN_OK : cn__error(m.status, "%s", m.message);
 }
 
 /* ---- taking it ---- */
@@ -156,11 +211,9 @@ static cn_status check_values(void *user, const char *name, const cn__tensor_spe
 static cn_status take_values(void *user, const char *name, const cn__tensor_spec *spec) {
     taking *t = user;
     cn_tensor *tensor = &t->model->tensors[t->tensor++].value;
-    cn__entry *entry = cn__state_dict_find(t->dict, name, spec);
-    if (entry) {
+    const cn__entry *entry = cn__state_dict_find(t->dict, name, spec);
+    if (entry)
         cn__values_load(entry, t->dict->file->data + entry->begin, tensor);
-        entry->used = true;
-    }
     return CN_OK;
 }
 

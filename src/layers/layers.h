@@ -140,7 +140,8 @@ struct cn__op {
     cn_context *ctx;
     const cn__kernels *kernels;
     int32_t max_blocks;
-    bool training; /* the plan has a backward pass */
+    bool training; /* the plan has a backward pass, and the output's gradient is wanted */
+    bool frozen;   /* computes as in evaluation in any pass */
     uint32_t id;   /* the layer's place in the model */
     int32_t input_count;
     const cn__fmap *const *in;
@@ -150,6 +151,7 @@ struct cn__op {
     const bool *accumulate;           /* per input: add to d_in instead of writing it */
     void *tensor[CN__MAX_TENSORS];    /* parameters and buffers in the order of type->tensors */
     float *gradient[CN__MAX_TENSORS]; /* NULL for buffers, and without a backward pass */
+    bool unread[CN__MAX_TENSORS];     /* nobody reads that gradient, of a frozen parameter: it need not be computed */
     cn__post_ops post;
     /* A convolution whose output only a norm reads gathers its moments for that norm, which then need not read it once
      * more: [block][cn__moment_shares][channel][CN__MOMENT_LINES][CN__LANES], in both ops; NULL: it does not. */

@@ -64,6 +64,7 @@ void cn__gradients_add_to_sum(cn_model *model, float factor, float *sum) {
 
 void cn__gradients_end_sum(cn_model *model, float factor, float *sum) {
     treat_all((treatment){.model = model, .treat = end_sum, .number = factor, .others = sum});
+    cn__model_clear_frozen(model); /* frozen since the sum was begun */
 }
 
 /* ---- L1 penalty ---- */
@@ -73,7 +74,7 @@ void cn__gradients_add_l1(cn_model *model, float l1) {
         const cn__model_tensor *entry = &model->tensors[t];
         const float *value = entry->value.data;
         float *gradient = entry->gradient.data;
-        for (int64_t i = 0; entry->parameter && i < entry->value.count; i++)
+        for (int64_t i = 0; cn__model_trains(entry) && i < entry->value.count; i++)
             gradient[i] += l1 * (float)((value[i] > 0.0f) - (value[i] < 0.0f));
     }
 }

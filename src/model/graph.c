@@ -133,16 +133,21 @@ static cn_status check_tensors(const cn_layer *layer, const char *name) {
     return CN_OK;
 }
 
+cn_status cn__model_fit(const cn_model *model, const cn_layer *layer, const char *name, int32_t count,
+                        const int32_t *inputs, cn__shape *out) {
+    if (layer->ctx != model->ctx)
+        return cn__error(CN_ERR_ARGUMENT, "layer '%s' was made in another context than the model", name);
+    CN__TRY(check_tensors(layer, name));
+    return infer(model, layer, name, count, inputs, out);
+}
+
 /* Adds a node that reads `inputs`; on success the model owns the layer. */
 static cn_status add_node(cn_model *model, const char *name, cn_layer *layer, int32_t count, const int32_t *inputs) {
     cn__shape shape;
-    if (model->initialized)
-        return cn__error(CN_ERR_STATE, "layer '%s' comes after cn_model_init", name);
-    if (layer->ctx != model->ctx)
-        return cn__error(CN_ERR_ARGUMENT, "layer '%s' was made in another context than the model", name);
+    CN__TRY(cn__model_changeable(model, name));
     CN__TRY(check_name(model, name));
-    CN__TRY(check_tensors(layer, name));
-    CN__TRY(infer(model, layer, name, count, inputs, &shape));
+    CN__TRY(cn__model_fit(model, layer, name, count, inputs, &shape));
+    cn__model_end_session(model); /* whose plan points to nodes, which may now move */
     CN__TRY(
         cn__grow(model->ctx, (void **)&model->nodes, &model->node_capacity, model->node_count, sizeof *model->nodes));
     CN__TRY(cn__grow(model->ctx, (void **)&model->by_name, &model->by_name_capacity, model->node_count,
@@ -167,6 +172,7 @@ static cn_status add_node(cn_model *model, const char *name, cn_layer *layer, in
         model->inputs[model->further_inputs++] = (int32_t)model->node_count;
     enter_name(model, name);
     model->node_count++;
+    cn__model_changed(model, (int32_t)model->node_count - 1);
     return CN_OK;
 }
 

@@ -3,6 +3,7 @@
 #define CN_MODEL_H
 
 #include "layers/layers.h"
+#include <stdatomic.h>
 
 /* A layer in a model. Node i reads nodes before it; -1 is the model's first input, layers of type Input are the others.
  */
@@ -15,6 +16,8 @@ typedef struct cn__node {
     bool output;                        /* one of cn_model.outputs */
     cn__shape shape;                    /* of its output */
     int32_t first_tensor, tensor_count; /* in cn_model.tensors, after cn_model_init */
+    bool drawn;                         /* those tensors hold what is to stay */
+    bool frozen;                        /* computes as in evaluation when the others train */
 } cn__node;
 
 /* A parameter or buffer. Parameters lie in one flat array, each from a 64-byte line of its own. */
@@ -23,6 +26,7 @@ typedef struct cn__model_tensor {
     cn_tensor value;    /* borrowed views */
     cn_tensor gradient; /* data NULL: a buffer */
     bool parameter;
+    bool frozen; /* of a parameter: stays as it is */
 } cn__model_tensor;
 
 typedef struct cn__session cn__session;
@@ -39,7 +43,9 @@ struct cn_model {
     size_t further_inputs, input_capacity;
     int32_t *outputs; /* nodes, output_count of them; NULL: the last one */
     int32_t output_count;
-    bool initialized;
+    bool initialized; /* all nodes are drawn; false again while it is added to */
+    atomic_int users; /* optimizers and predictors, which point into it */
+    uint32_t freezes; /* calls of cn_model_freeze, by which plans and optimizers see that they are out of date */
     uint64_t seed;
     cn__model_tensor *tensors;
     size_t tensor_count;
@@ -55,6 +61,21 @@ struct cn_model {
     void (*session_free)(cn_model *model);
 };
 
+/* An optimizer or predictor points into the model, or no longer does. */
+void cn__model_hold(const cn_model *model);
+void cn__model_release(const cn_model *model);
+/* Before a change of its layers: CN_ERR_STATE if someone points into it. `layer` for the message. */
+cn_status cn__model_changeable(const cn_model *model, const char *layer);
+/* After one, at `node`: it waits for cn_model_init again, and forgets class names that no longer fit. */
+void cn__model_changed(cn_model *model, int32_t node);
+/* How a layer fits into it: CN_ERR_ARGUMENT, CN_ERR_SHAPE, or the shape of its output. */
+cn_status cn__model_fit(const cn_model *model, const cn_layer *layer, const char *name, int32_t count,
+                        const int32_t *inputs, cn__shape *out);
+/* A node's tensors, in `specs` of CN__MAX_TENSORS; their number. */
+int cn__node_specs(const cn__node *node, cn__tensor_spec *specs);
+void cn__model_drop_class_names(cn_model *model);
+/* `status`, naming `function`, unless there are as many class names as outputs. */
+cn_status cn__model_check_class_count(const cn_model *model, int64_t names, cn_status status, const char *function);
 /* Ends a loop of one's own: the next forward pass is the first. */
 void cn__model_end_session(cn_model *model);
 /* -1: the input; -2: no such node. */
@@ -87,6 +108,16 @@ cn_status cn__model_shapes(const cn_model *model, const cn__shape *inputs, cn__s
 
 /* CN_ERR_STATE unless cn_model_init has been called; `function` for the message. */
 cn_status cn__model_ready(const cn_model *model, const char *function);
+/* The tensor that is called so, or NULL. */
+cn__model_tensor *cn__model_find_tensor(const cn_model *model, const char *name);
+/* Whether a pattern matches a layer, or one of its tensors, by its own name or the layer's (freeze.c). */
+bool cn__model_matches(const cn_model *model, const cn__node *node, int32_t tensor, const char *pattern);
+/* Gradients of frozen parameters are zero for whoever treats all alike. */
+void cn__model_clear_frozen(cn_model *model);
+/* A parameter that is not frozen. */
+static inline bool cn__model_trains(const cn__model_tensor *entry) {
+    return entry->parameter && !entry->frozen;
+}
 /* Appends layer after the last node under a printf-formatted name; takes the layer over. For zoo/. */
 cn_status cn__model_append(cn_model *model, cn_layer *layer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -47,13 +47,15 @@ static cn_status copy_nodes(const cn_model *model, const bool *needed, int32_t f
     return CN_OK;
 }
 
-/* The tensors of a node of `part`, from the node of that name. */
-static void copy_tensors(const cn_model *model, const cn__node *to, const cn_model *part) {
+/* The tensors of a node of `part`, and what is frozen, from the node of that name. */
+static void copy_tensors(const cn_model *model, cn__node *to, const cn_model *part) {
     const cn__node *from = &model->nodes[cn__model_find(model, to->name)];
+    to->frozen = from->frozen;
     for (int32_t t = 0; t < to->tensor_count; t++) {
-        const cn_tensor *value = &model->tensors[from->first_tensor + t].value;
-        memcpy(part->tensors[to->first_tensor + t].value.data, value->data,
-               (size_t)value->count * cn__dtype_bytes(value->dtype));
+        const cn__model_tensor *entry = &model->tensors[from->first_tensor + t];
+        part->tensors[to->first_tensor + t].frozen = entry->frozen;
+        memcpy(part->tensors[to->first_tensor + t].value.data, entry->value.data,
+               (size_t)entry->value.count * cn__dtype_bytes(entry->value.dtype));
     }
 }
 

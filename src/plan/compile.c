@@ -45,7 +45,7 @@ static const cn__node *head_node(const cn__plan *plan, const cn__fused_op *fused
 
 /* ---- what the layers ask for ---- */
 
-/* A value's gradient is wanted if something before it, or it, has parameters. */
+/* A value's gradient is wanted if something before it, or it, has parameters that train. */
 static void find_wanted(compiler *c) {
     const cn_model *model = c->plan->model;
     c->wanted[0] = c->plan->options.input_gradient;
@@ -55,7 +55,7 @@ static void find_wanted(compiler *c) {
         for (int32_t i = 0; i < node->input_count; i++)
             wanted |= c->wanted[node->inputs[i] + 1];
         for (int32_t t = 0; t < node->tensor_count; t++)
-            wanted |= model->tensors[node->first_tensor + t].parameter;
+            wanted |= cn__model_trains(&model->tensors[node->first_tensor + t]);
         c->wanted[n + 1] = wanted && c->plan->options.training;
     }
     c->wanted[0] &= c->plan->options.training;
@@ -213,7 +213,13 @@ static cn_status add_copies(compiler *c, cn__fused_op *fused) {
     return CN_OK;
 }
 
-/* The norm that is the only reader of a convolution's output, or NULL. */
+/* A norm that always has fixed statistics never does. */
+static bool may_want_moments(const cn__node *node) {
+    const cn__layer_type *type = node->layer->type;
+    return type->wants_moments && (!node->frozen || type->wants_moments(node->layer, false));
+}
+
+/* The norm that is the only reader of a convolution's output and may want its moments, or NULL. */
 static cn__fused_op *norm_behind(const cn__plan *plan, const cn__fused_op *fused) {
     const cn__node *node = head_node(plan, fused);
     bool gathers = cn__layer_convolves(node->layer) && fused->pool < 0 && !plan->options.small_batch;
@@ -221,7 +227,7 @@ static cn__fused_op *norm_behind(const cn__plan *plan, const cn__fused_op *fused
         return NULL;
     for (cn__fused_op *other = plan->fused_ops; other < plan->fused_ops + plan->fused_op_count; other++)
         if (head_node(plan, other)->inputs[0] == fused->last)
-            return head_node(plan, other)->layer->type->wants_moments ? other : NULL;
+            return may_want_moments(head_node(plan, other)) ? other : NULL;
     return NULL;
 }
 
@@ -243,6 +249,18 @@ static cn_status add_packed(compiler *c, cn__fused_op *fused) {
     return CN_OK;
 }
 
+/* Where an op leaves the gradients of its frozen parameters. */
+static cn_status add_unread(compiler *c, cn__fused_op *fused) {
+    const cn__node *node = head_node(c->plan, fused);
+    size_t floats = 0;
+    for (int32_t t = 0; t < node->tensor_count; t++) {
+        const cn__model_tensor *entry = &c->plan->model->tensors[node->first_tensor + t];
+        fused->op.unread[t] = fused->backward && entry->parameter && entry->frozen;
+        floats += fused->op.unread[t] ? cn__whole_lines((size_t)entry->value.count) : 0;
+    }
+    return cn__arena_add(&c->shared, floats, 0, end_time(c->plan), &fused->unread, 0);
+}
+
 static cn_status add_memory(compiler *c) {
     cn__plan *plan = c->plan;
     CN__TRY(add_values(c));
@@ -251,6 +269,7 @@ static cn_status add_memory(compiler *c) {
         CN__TRY(add_copies(c, fused));
         CN__TRY(add_moments(c, fused));
         CN__TRY(add_packed(c, fused));
+        CN__TRY(add_unread(c, fused));
         CN__TRY(cn__arena_add(&c->shared, fused->requirements.shared_floats, 0, end_time(plan), &fused->op.shared, 0));
         CN__TRY(cn__arena_add(&c->blocks, fused->requirements.saved_floats, 0, end_time(plan), &fused->op.saved, 0));
         if (plan->scratch_floats < fused->requirements.scratch_floats)
@@ -311,6 +330,19 @@ static void bind_folded(const cn__plan *plan, cn__fused_op *fused) {
         fused->op.folded_tensor[t] = plan->tensors[norm->first_tensor + t];
 }
 
+static void bind_tensors(const cn__plan *plan, cn__fused_op *fused) {
+    const cn__node *node = head_node(plan, fused);
+    cn__op *op = &fused->op;
+    float *unread = fused->unread;
+    for (int32_t t = 0; t < node->tensor_count; t++) {
+        int32_t entry = node->first_tensor + t;
+        const cn_tensor *gradient = &plan->model->tensors[entry].gradient;
+        op->tensor[t] = plan->tensors[entry];
+        op->gradient[t] = !fused->backward ? NULL : op->unread[t] ? unread : gradient->data;
+        unread += op->unread[t] ? cn__whole_lines((size_t)gradient->count) : 0;
+    }
+}
+
 static cn_status bind_fused_op(cn__plan *plan, cn__fused_op *fused) {
     const cn__node *node = head_node(plan, fused);
     cn__op *op = &fused->op;
@@ -325,6 +357,7 @@ static cn_status bind_fused_op(cn__plan *plan, cn__fused_op *fused) {
     op->failure = &plan->failure;
     op->max_blocks = plan->max_blocks;
     op->training = fused->backward;
+    op->frozen = node->frozen;
     op->id = (uint32_t)fused->head;
     op->input_count = node->input_count;
     op->in = fused->in;
@@ -336,11 +369,7 @@ static cn_status bind_fused_op(cn__plan *plan, cn__fused_op *fused) {
         op->post.skip = &plan->values[fused->skip];
     if (fused->folded >= 0)
         bind_folded(plan, fused);
-    for (int32_t t = 0; t < node->tensor_count; t++) {
-        int32_t entry = node->first_tensor + t;
-        op->tensor[t] = plan->tensors[entry];
-        op->gradient[t] = fused->backward ? plan->model->tensors[entry].gradient.data : NULL;
-    }
+    bind_tensors(plan, fused);
     return fused->impl->bind ? fused->impl->bind(op) : CN_OK;
 }
 
@@ -383,8 +412,8 @@ static cn_status compile(compiler *c) {
     CN__TRY(cn__model_shapes(plan->model, plan->options.inputs, plan->shapes));
     plan->options.inputs = NULL; /* the caller's */
     CN__TRY(find_ends(plan));
-    CN__TRY(cn__fusion_find(plan));
     find_wanted(c);
+    CN__TRY(cn__fusion_find(plan, c->wanted));
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         CN__TRY(make_fused_op(plan, &plan->fused_ops[u]));
         CN__TRY(ask_requirements(c, &plan->fused_ops[u]));
@@ -442,6 +471,7 @@ cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, c
     made->model = model;
     made->ctx = ctx;
     made->options = *options;
+    made->freezes = model->freezes;
     made->max_blocks = (options->images - 1) / CN__LANES + 1;
     made->values = cn__alloc(ctx, values, sizeof *made->values);
     made->gradients = cn__alloc(ctx, values, sizeof *made->gradients);

@@ -25,6 +25,7 @@ typedef struct cn__fused_op {
     cn__fmap *copies; /* per input: a copy with a border of another kind than the value's; data NULL: none */
     cn__requirements requirements;
     bool backward;                             /* its output's gradient is wanted */
+    float *unread;                             /* memory for gradients of frozen parameters */
     size_t first_instruction, end_instruction; /* in the plan's forward list */
 } cn__fused_op;
 
@@ -49,6 +50,7 @@ struct cn__plan {
     const cn_model *model;
     cn_context *ctx;
     cn__plan_options options;
+    uint32_t freezes; /* the model's, by which it was compiled */
     int32_t max_blocks;
     cn__shape *shapes; /* by value */
     cn__fused_op *fused_ops;
@@ -74,8 +76,9 @@ static inline cn__shape cn__plan_shape(const cn__plan *plan, int32_t node) {
 
 /* ---- fusion.c ---- */
 
-/* Finds the fused ops of plan->model, in the order they run; fills head, last, skip and the fused part. */
-cn_status cn__fusion_find(cn__plan *plan);
+/* Finds the fused ops of plan->model, in the order they run; fills head, last, skip and the fused part. `wanted`, by
+ * value: its gradient is. */
+cn_status cn__fusion_find(cn__plan *plan, const bool *wanted);
 
 /* ---- plan_tensors.c ---- */
 

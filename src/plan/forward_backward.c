@@ -1,4 +1,5 @@
-/* forward_backward.c: forward and backward for a training loop of one's own. */
+/* forward_backward.c: forward and backward for a training loop of one's own. Backward goes on to the inputs only once
+ * that has been asked for, since a frozen beginning then costs nothing. */
 #include "plan/plan.h"
 #include <stdio.h>
 #include <string.h>
@@ -63,7 +64,8 @@ cn_status cn__model_expect_counts(const cn_model *model, const char *function, i
 /* For images of one size. */
 typedef struct sized {
     cn__plan *plan;
-    int32_t images; /* that the plan is for */
+    int32_t images;      /* that the plan is for */
+    bool input_gradient; /* it goes on to the inputs */
 } sized;
 
 struct cn__session {
@@ -75,7 +77,8 @@ struct cn__session {
     bool accumulates;  /* backward adds to the gradients, */
     float *sum;        /* which are here meanwhile; NULL until that is asked for */
     cn__pass last;     /* such a pass, and its plan */
-    cn__plan *last_plan;
+    sized *last_sized;
+    bool input_gradient; /* of inputs has been asked for */
 };
 
 static void release_sized(cn_context *ctx, void *made) {
@@ -124,28 +127,38 @@ static cn_status ensure_images(const cn_model *model, int32_t images) {
     return CN_OK;
 }
 
+static bool serves(const cn__session *session, const sized *found, int32_t images) {
+    return found && found->images >= images && found->input_gradient >= session->input_gradient &&
+           cn__plan_is_current(found->plan);
+}
+
 /* A plan for at least `images` images of the size that is asked for. */
-static cn_status ensure_plan(cn_model *model, int32_t images, cn__plan **plan) {
+static cn_status ensure_plan(cn_model *model, int32_t images, sized **made) {
     cn__session *session = model->session;
     sized *found = cn__size_cache_find(&session->sizes);
-    cn__plan_options options = {
-        .images = images, .training = true, .input_gradient = true, .inputs = cn__size_cache_asked(&session->sizes)};
-    *plan = found ? found->plan : NULL;
-    if (found && found->images >= images)
+    cn__plan *plan;
+    *made = found;
+    if (serves(session, found, images))
         return CN_OK;
-    cn_status status = cn__plan_new(model, &options, plan);
+    images = found && found->images > images ? found->images : images;
+    cn__plan_options options = {.images = images,
+                                .training = true,
+                                .input_gradient = session->input_gradient,
+                                .inputs = cn__size_cache_asked(&session->sizes)};
+    cn_status status = cn__plan_new(model, &options, &plan);
     if (status != CN_OK)
         return cn__error(status, "cn_model_forward: %s", cn_last_error());
     session->can_backward = false; /* the plan of the last pass goes, or may go */
     if (found) {
         cn__plan_free(found->plan);
     } else if (!(found = cn__alloc(model->ctx, 1, sizeof *found))) {
-        cn__plan_free(*plan);
+        cn__plan_free(plan);
         return cn__no_memory("a pass");
     } else {
         cn__size_cache_keep(&session->sizes, found);
     }
-    *found = (sized){*plan, images};
+    *found = (sized){plan, images, session->input_gradient};
+    *made = found;
     return CN_OK;
 }
 
@@ -174,9 +187,10 @@ static cn_status check_outputs(const cn_model *model, const cn__plan *plan, int6
 }
 
 /* All that is passed in has been checked. */
-static cn_status forward(cn_model *model, cn__plan *plan, bool training, int32_t images, const cn_tensor *const *inputs,
+static cn_status forward(cn_model *model, sized *with, bool training, int32_t images, const cn_tensor *const *inputs,
                          cn_tensor *const *outputs) {
     cn__session *session = model->session;
+    cn__plan *plan = with->plan;
     cn__pass pass = {.images = images,
                      .blocks = (images - 1) / CN__LANES + 1,
                      .training = training,
@@ -194,7 +208,7 @@ static cn_status forward(cn_model *model, cn__plan *plan, bool training, int32_t
     if (training) {
         session->can_backward = true;
         session->last = pass;
-        session->last_plan = plan;
+        session->last_sized = with;
         session->passes++;
     }
     return CN_OK;
@@ -202,7 +216,7 @@ static cn_status forward(cn_model *model, cn__plan *plan, bool training, int32_t
 
 cn_status cn_model_forward_all(cn_model *model, int training, int64_t input_count, const cn_tensor *const *inputs,
                                int64_t output_count, cn_tensor *const *outputs) {
-    cn__plan *plan;
+    sized *with;
     CN__TRY(cn__model_ready(model, "cn_model_forward"));
     CN__REQUIRE(inputs);
     CN__REQUIRE(outputs);
@@ -213,9 +227,9 @@ cn_status cn_model_forward_all(cn_model *model, int training, int64_t input_coun
     CN__TRY(ensure_session(model));
     CN__TRY(check_inputs(model, images, inputs));
     CN__TRY(ensure_images(model, (int32_t)images));
-    CN__TRY(ensure_plan(model, (int32_t)images, &plan));
-    CN__TRY(check_outputs(model, plan, images, outputs));
-    return forward(model, plan, training == 1, (int32_t)images, inputs, outputs);
+    CN__TRY(ensure_plan(model, (int32_t)images, &with));
+    CN__TRY(check_outputs(model, with->plan, images, outputs));
+    return forward(model, with, training == 1, (int32_t)images, inputs, outputs);
 }
 
 cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input, cn_tensor *output) {
@@ -225,19 +239,95 @@ cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input
     return cn_model_forward_all(model, training, 1, &input, 1, &output);
 }
 
+/* ---- the inputs' gradients ---- */
+
+static cn_status copy_inputs(const cn_model *model, const cn__plan *from, cn__plan *to, int32_t images) {
+    for (int32_t i = 0; i < cn__model_input_count(model); i++) {
+        cn__shape shape = cn__plan_input(from, i)->shape;
+        size_t values = (size_t)shape.channels * (size_t)shape.height * (size_t)shape.width;
+        float *all = cn__alloc(model->ctx, values, (size_t)images * sizeof *all);
+        if (!all)
+            return cn__no_memory("the inputs' gradients");
+        cn__fmap_unpack(cn__plan_input(from, i), all, images);
+        cn__fmap_pack(cn__plan_input(to, i), all, images);
+        cn__free(model->ctx, all);
+    }
+    return CN_OK;
+}
+
+/* The last pass in another plan. The statistics stay, since it is the same batch. */
+static cn_status pass_again(cn_model *model, cn__plan *plan) {
+    const cn__pass *last = &model->session->last;
+    size_t buffer_bytes = model->buffer_count * sizeof(float), counter_bytes = model->counter_count * sizeof(int64_t);
+    float *buffers = cn__alloc(model->ctx, model->buffer_count + 1, sizeof *buffers);
+    int64_t *counters = cn__alloc(model->ctx, model->counter_count + 1, sizeof *counters);
+    cn_status status = buffers && counters ? copy_inputs(model, model->session->last_sized->plan, plan, last->images)
+                                           : cn__no_memory("the inputs' gradients");
+    if (status == CN_OK) {
+        memcpy(buffers, model->buffers, buffer_bytes);
+        memcpy(counters, model->counters, counter_bytes);
+        cn__plan_prepare(plan);
+        status = cn__plan_forward(plan, last);
+        memcpy(model->buffers, buffers, buffer_bytes);
+        memcpy(model->counters, counters, counter_bytes);
+    }
+    cn__free(model->ctx, buffers);
+    cn__free(model->ctx, counters);
+    return status;
+}
+
+static cn_status plan_to_inputs(const cn_model *model, const sized *like, cn__plan **plan) {
+    cn__shape *inputs = cn__alloc(model->ctx, (size_t)cn__model_input_count(model), sizeof *inputs);
+    if (!inputs)
+        return cn__no_memory("the inputs' gradients");
+    for (int32_t i = 0; i < cn__model_input_count(model); i++)
+        inputs[i] = cn__plan_input(like->plan, i)->shape;
+    cn__plan_options options = {.images = like->images, .training = true, .input_gradient = true, .inputs = inputs};
+    cn_status status = cn__plan_new(model, &options, plan);
+    cn__free(model->ctx, inputs);
+    return status;
+}
+
+/* A plan that goes on to the inputs, with the last pass in it. */
+static cn_status ensure_input_gradient(cn_model *model) {
+    cn__session *session = model->session;
+    sized *last = session->last_sized;
+    cn__plan *plan;
+    if (last->input_gradient)
+        return CN_OK;
+    CN__TRY(plan_to_inputs(model, last, &plan));
+    cn_status status = pass_again(model, plan);
+    if (status != CN_OK) {
+        cn__plan_free(plan);
+        return status;
+    }
+    cn__plan_free(last->plan);
+    last->plan = plan;
+    last->input_gradient = session->input_gradient = true;
+    return CN_OK;
+}
+
+static bool wants_any(int64_t count, cn_tensor *const *grad_inputs) {
+    bool any = false;
+    for (int64_t i = 0; grad_inputs && i < count; i++)
+        any |= grad_inputs[i] != NULL;
+    return any;
+}
+
 /* ---- backward ---- */
 
 /* Gradients of images are shaped as those of the last forward pass. */
 static cn_status expect_grad_input(const cn_model *model, int32_t index, cn_tensor *tensor, int64_t images) {
     char name[TENSOR_NAME];
     tensor_name(name, "cn_model_backward: grad_input", cn_model_input_count(model), cn_model_input_name(model, index));
-    CN__TRY(expect(tensor, name, CN_DTYPE_FLOAT32, images, cn__plan_input(model->session->last_plan, index)->shape));
+    CN__TRY(
+        expect(tensor, name, CN_DTYPE_FLOAT32, images, cn__plan_input(model->session->last_sized->plan, index)->shape));
     return cn__tensor_writable(tensor, name);
 }
 
 static cn_status check_backward(const cn_model *model, int64_t images, const cn_tensor *const *grad_outputs,
                                 cn_tensor *const *grad_inputs) {
-    const cn__plan *plan = model->session->last_plan;
+    const cn__plan *plan = model->session->last_sized->plan;
     for (int32_t i = 0; i < cn__model_output_count(model); i++)
         if (grad_outputs[i])
             CN__TRY(cn__model_expect_output(model, i, cn__plan_output_shape(plan, i), grad_outputs[i],
@@ -283,9 +373,13 @@ cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_
     cn__session *session = model->session;
     if (!session || !session->can_backward)
         return cn__error(CN_ERR_STATE, "cn_model_backward: no training forward pass since the last backward pass");
+    if (!cn__plan_is_current(session->last_sized->plan))
+        return cn__error(CN_ERR_STATE, "cn_model_backward: cn_model_freeze was called since the last forward pass");
     int32_t images = session->last.images;
     CN__TRY(check_backward(model, images, grad_outputs, grad_inputs));
-    cn__plan *plan = session->last_plan;
+    if (wants_any(input_count, grad_inputs))
+        CN__TRY(ensure_input_gradient(model));
+    cn__plan *plan = session->last_sized->plan;
     for (int32_t i = 0; i < output_count; i++) {
         const cn__fmap *gradient = cn__plan_output_gradient(plan, i);
         if (grad_outputs[i])

@@ -1,6 +1,6 @@
 /* fusion.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm; 1×1
- * convolution → max pool; ReLU → max pool; anything → identity; and, where there is no backward pass, convolution →
- * batch norm → add → ReLU → max pool. */
+ * convolution → max pool; ReLU → max pool; anything → identity; and, where there is no backward pass, as in front of all
+ * that trains, convolution → batch norm → add → ReLU → max pool. */
 #include "plan/compiled.h"
 
 static cn__layer_kind kind(const cn_model *model, int32_t node) {
@@ -25,9 +25,10 @@ static int32_t sole_reader(const cn_model *model, int32_t node) {
 }
 
 /* Takes a convolution's batch norm into its weights, where that is all there is so far. */
-static bool fold(const cn_model *model, cn__fused_op *fused, int32_t next) {
-    const cn_layer *norm = model->nodes[next].layer;
-    if (fused->last != fused->head || !norm->type->fixed_factors || norm->type->wants_moments(norm, false))
+static bool fold(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
+    const cn_layer *norm = plan->model->nodes[next].layer;
+    bool training = plan->options.training && !plan->model->nodes[next].frozen;
+    if (fused->last != fused->head || !norm->type->fixed_factors || norm->type->wants_moments(norm, training))
         return false;
     fused->folded = next;
     return true;
@@ -54,9 +55,15 @@ static bool take_relu(cn__fused_op *fused) {
     return first;
 }
 
-/* Without a backward pass there is no training, and dropout is the identity. */
+static bool drops(const cn__plan *plan, int32_t dropout) {
+    return plan->options.training && !plan->model->nodes[dropout].frozen;
+}
+
+/* Where it is the identity, anything takes it. */
 static bool take_dropout(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
-    if (plan->options.training) {
+    if (drops(plan, next)) {
+        if (cn__layer_convolves(plan->model->nodes[fused->head].layer))
+            return false;
         fused->op.post.dropout = cn__dropout_p(plan->model->nodes[next].layer);
         fused->op.post.dropout_id = (uint32_t)next;
     }
@@ -81,8 +88,9 @@ static bool takes_what_follows(const cn_model *model, const cn__fused_op *fused)
            what == CN__KIND_GROUP_NORM || what == CN__KIND_RELU;
 }
 
-/* Takes `next` into the fused op if what that has so far allows it. */
-static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
+/* Takes `next` into the fused op if what that has so far allows it; `backward`: the gradient of next's output is wanted.
+ */
+static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next, bool backward) {
     bool taken = false, convolves = cn__layer_convolves(plan->model->nodes[fused->head].layer);
     bool relu = kind(plan->model, fused->head) == CN__KIND_RELU;
     cn__layer_kind what = kind(plan->model, next);
@@ -92,12 +100,12 @@ static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     }
     if (!takes_what_follows(plan->model, fused) || fused->op.post.dropout > 0.0f || fused->pool >= 0)
         return false;
-    if ((relu || (convolves && plan->options.training)) && what != CN__KIND_MAX_POOL2D)
+    if ((relu || (convolves && backward)) && what != CN__KIND_MAX_POOL2D)
         return false;
     switch (what) {
     case CN__KIND_BATCH_NORM:
     case CN__KIND_GROUP_NORM:
-        taken = convolves && fold(plan->model, fused, next);
+        taken = convolves && fold(plan, fused, next);
         break;
     case CN__KIND_ADD:
         taken = take_skip(plan->model, fused, next);
@@ -121,17 +129,18 @@ static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
 
 /* `inside` marks the nodes that earlier fused ops have absorbed: of two norms that meet in an add, the first takes it.
  */
-static void find_fused_op(const cn__plan *plan, const bool *inside, int32_t node, cn__fused_op *fused) {
+static void find_fused_op(const cn__plan *plan, const bool *wanted, const bool *inside, int32_t node,
+                          cn__fused_op *fused) {
     const cn_model *model = plan->model;
     fused->head = fused->last = node;
     fused->skip = fused->folded = fused->pool = -1;
     for (int32_t next = sole_reader(model, node); next >= 0 && !inside[next]; next = sole_reader(model, next))
-        if (!absorb(plan, fused, next))
+        if (!absorb(plan, fused, next, wanted[next + 1]))
             break;
 }
 
 /* A fused op runs where its last node stands: only there all that it reads is known. */
-cn_status cn__fusion_find(cn__plan *plan) {
+cn_status cn__fusion_find(cn__plan *plan, const bool *wanted) {
     const cn_model *model = plan->model;
     size_t count = model->node_count;
     cn__fused_op *by_last = cn__alloc(plan->ctx, count, sizeof *by_last);
@@ -143,7 +152,7 @@ cn_status cn__fusion_find(cn__plan *plan) {
         cn__fused_op fused = {0};
         if (inside[n] || cn__node_is_input(&model->nodes[n]))
             continue;
-        find_fused_op(plan, inside, n, &fused);
+        find_fused_op(plan, wanted, inside, n, &fused);
         for (int32_t m = n; m != fused.last;) {
             m = sole_reader(model, m);
             inside[m] = true;

@@ -30,6 +30,8 @@ cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, c
 bool cn__plan_serves_small_batches(const cn_model *model);
 void cn__plan_free(cn__plan *plan);
 size_t cn__plan_bytes(const cn__plan *plan);
+/* Whether what is frozen is still what it was compiled for. */
+bool cn__plan_is_current(const cn__plan *plan);
 
 /* Where a pass reads its images (the caller writes interiors, zeros in unused lanes; forward does the border), leaves
  * its outputs, and reads their gradients (the caller writes the interiors of all, after forward; zeros in unused lanes).

@@ -2,11 +2,21 @@
 #include "plan/compiled.h"
 #include <math.h>
 
+bool cn__plan_is_current(const cn__plan *plan) {
+    return plan->freezes == plan->model->freezes;
+}
+
+/* A frozen norm that has running statistics goes by them. */
+static bool wants_batch(const cn__node *node) {
+    const cn__layer_type *type = node->layer->type;
+    return type->wants_batch && (!node->frozen || type->wants_moments(node->layer, false));
+}
+
 cn_status cn__plan_check_batch(const cn__plan *plan, int32_t images) {
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         const cn__node *node = &plan->model->nodes[plan->fused_ops[u].head];
         cn__shape shape = cn__plan_shape(plan, plan->fused_ops[u].head);
-        if (node->layer->type->wants_batch && (int64_t)images * shape.height * shape.width < 2)
+        if (wants_batch(node) && (int64_t)images * shape.height * shape.width < 2)
             return cn__error(CN_ERR_SHAPE, "%s '%s' cannot train on one image of 1×1 pixels: a channel has one value",
                              node->layer->type->name, node->name);
     }

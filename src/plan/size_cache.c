@@ -2,7 +2,8 @@
 #include "plan/plan.h"
 #include <string.h>
 
-cn_status cn__size_cache_init(cn__size_cache *sizes, const cn_model *model, void (*release)(cn_context *ctx, void *made)) {
+cn_status cn__size_cache_init(cn__size_cache *sizes, const cn_model *model,
+                              void (*release)(cn_context *ctx, void *made)) {
     size_t inputs = (size_t)cn__model_input_count(model);
     *sizes = (cn__size_cache){.model = model, .release = release};
     sizes->shapes = cn__alloc(model->ctx, (CN__OTHER_SIZES + 1) * inputs, sizeof *sizes->shapes);

@@ -77,11 +77,29 @@ static float decay_after(const cn__average *average, int64_t n) {
     return average->warmup && start < average->decay ? start : average->decay;
 }
 
+/* Rounding would move the average of what does not move. */
+static void copy_frozen(const cn__average *average) {
+    const cn_model *model = average->model;
+    for (size_t n = 0; n < model->node_count; n++) {
+        const cn__node *node = &model->nodes[n];
+        for (int32_t t = 0; t < node->tensor_count; t++) {
+            const cn__model_tensor *entry = &model->tensors[node->first_tensor + t];
+            const float *value = entry->value.data;
+            if (entry->value.dtype != CN_DTYPE_FLOAT32 || !(entry->parameter ? entry->frozen : node->frozen))
+                continue;
+            float *ours = entry->parameter ? average->parameters + (value - model->parameters)
+                                           : average->buffers + (value - model->buffers);
+            memcpy(ours, value, (size_t)entry->value.count * sizeof *ours);
+        }
+    }
+}
+
 void cn__average_step(cn__average *average) {
     if (average->decay == 0.0f)
         return;
     average->step_decay = decay_after(average, average->steps);
     treat_all(average, average->steps ? take_in : copy);
+    copy_frozen(average);
     average->steps++;
 }
 

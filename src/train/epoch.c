@@ -25,8 +25,11 @@ static double l1_penalty(const cn_trainer *t) {
     double sum = 0.0;
     if (t->options.l1 == 0.0f)
         return 0.0;
-    for (size_t i = 0; i < t->model->flat_count; i++)
-        sum += fabs((double)t->model->parameters[i]);
+    for (size_t i = 0; i < t->model->tensor_count; i++) {
+        const cn_tensor *value = &t->model->tensors[i].value;
+        for (int64_t k = 0; cn__model_trains(&t->model->tensors[i]) && k < value->count; k++)
+            sum += fabs((double)((const float *)value->data)[k]);
+    }
     return sum * (double)t->options.l1;
 }
 
@@ -117,6 +120,7 @@ static cn_batch_info describe_batch(const cn_trainer *t, int64_t batch, double l
 
 /* The gradient, and a step, unless other batches belong to it. */
 static cn_status train_on_batch(cn_trainer *t, double *loss, bool *stop) {
+    CN__TRY(cn__trainer_plan(t));
     CN__TRY(find_gradient(t, loss));
     double rate = cn_optimizer_learning_rate(t->optimizer);
     t->mean_rate += (rate - t->mean_rate) / (double)(t->batch + 1); /* exact where all are the same */

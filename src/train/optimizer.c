@@ -7,15 +7,16 @@
 #define PIECE  4096 /* floats of a piece, at most */
 #define STATES 2
 
-/* Parameters that one thread updates at a time, all with weight decay or all without. */
+/* Parameters that one thread updates at a time, all by the same rule. */
 typedef struct piece {
     size_t first, count;
-    bool decays;
+    cn__update_rule rule;
 } piece;
 
 /* A weight that Muon takes. */
 typedef struct matrix {
     size_t first;
+    cn__update_rule rule;
     cn__muon_weight shape;
     float *work;
 } matrix;
@@ -29,7 +30,7 @@ typedef struct kind {
     const char *name;
     int (*states)(const cn_optimizer_options *o); /* flat arrays that it keeps */
     float rate;                                   /* where the options have none */
-    void (*apply)(const update *u, size_t first, size_t count, float weight_decay);
+    void (*apply)(const update *u, const piece *p);
     bool takes_matrices; /* by Muon, and applies itself to what is none */
 } kind;
 
@@ -38,7 +39,8 @@ struct cn_optimizer {
     cn_optimizer_options options;
     const kind *kind;
     double rate;
-    int64_t steps; /* the one under way included */
+    cn__update_rule *rules; /* of each of the model's tensors */
+    uint32_t freezes;       /* the model's, by which parameters are sorted into: */
     float *state[STATES];
     piece *pieces;
     size_t piece_count;
@@ -53,13 +55,18 @@ static int sgd_states(const cn_optimizer_options *o) {
     return o->momentum != 0.0f ? 1 : 0;
 }
 
-static void sgd_apply(const update *u, size_t first, size_t count, float weight_decay) {
+static float rate_of(const cn_optimizer *o, const cn__update_rule *r) {
+    return (float)(o->rate * (double)r->scale);
+}
+
+static void sgd_apply(const update *u, const piece *p) {
     const cn_optimizer *s = u->optimizer;
     const cn_optimizer_options *o = &s->options;
     const cn_model *model = s->model;
-    float *velocity = s->state[0] ? s->state[0] + first : NULL;
-    model->ctx->kernels->sgd(count, model->parameters + first, model->gradients + first, velocity, (float)s->rate,
-                             o->momentum, o->dampening, o->nesterov != 0, s->steps == 1, weight_decay, u->l1);
+    float *velocity = s->state[0] ? s->state[0] + p->first : NULL;
+    model->ctx->kernels->sgd(p->count, model->parameters + p->first, model->gradients + p->first, velocity,
+                             rate_of(s, &p->rule), o->momentum, o->dampening, o->nesterov != 0, p->rule.steps == 0,
+                             p->rule.weight_decay, u->l1);
 }
 
 static int adam_states(const cn_optimizer_options *o) {
@@ -67,15 +74,16 @@ static int adam_states(const cn_optimizer_options *o) {
     return 2;
 }
 
-static void adam_apply(const update *u, size_t first, size_t count, float weight_decay) {
+static void adam_apply(const update *u, const piece *p) {
     const cn_optimizer *s = u->optimizer;
     const cn_optimizer_options *o = &s->options;
     const cn_model *model = s->model;
-    double correction1 = 1.0 - pow((double)o->beta1, (double)s->steps);
-    double correction2 = 1.0 - pow((double)o->beta2, (double)s->steps);
-    model->ctx->kernels->adam(count, model->parameters + first, model->gradients + first, s->state[0] + first,
-                              s->state[1] + first, (float)s->rate, o->beta1, o->beta2, o->eps, (float)correction1,
-                              (float)sqrt(correction2), weight_decay, o->kind != CN_OPTIMIZER_ADAM, u->l1);
+    size_t first = p->first;
+    double steps = (double)(p->rule.steps + 1);
+    double correction1 = 1.0 - pow((double)o->beta1, steps), correction2 = 1.0 - pow((double)o->beta2, steps);
+    model->ctx->kernels->adam(p->count, model->parameters + first, model->gradients + first, s->state[0] + first,
+                              s->state[1] + first, rate_of(s, &p->rule), o->beta1, o->beta2, o->eps, (float)correction1,
+                              (float)sqrt(correction2), p->rule.weight_decay, o->kind != CN_OPTIMIZER_ADAM, u->l1);
 }
 
 static const kind kinds[] = {
@@ -125,6 +133,9 @@ static cn_status read_options(cn_optimizer_options *o, const cn_optimizer_option
     CN__TRY(CN__READ_OPTIONS(o, cn_optimizer_options, options));
     if ((size_t)o->kind >= CN__COUNT(kinds))
         return cn__error(CN_ERR_ARGUMENT, "cn_optimizer_options: unknown kind %d", (int)o->kind);
+    if (o->group_count < 0 || o->group_count > INT32_MAX || (o->group_count > 0 && !o->groups))
+        return cn__error(CN_ERR_ARGUMENT, "cn_optimizer_options: group_count is %lld, groups is %s",
+                         (long long)o->group_count, o->groups ? "not NULL" : "NULL");
     if (o->learning_rate == CN_LEARNING_RATE_DEFAULT)
         o->learning_rate = kinds[o->kind].rate;
     return check_options(o);
@@ -132,82 +143,85 @@ static cn_status read_options(cn_optimizer_options *o, const cn_optimizer_option
 
 /* ---- pieces and matrices ---- */
 
+static bool same_rule(const cn__update_rule *a, const cn__update_rule *b) {
+    return a->scale == b->scale && a->weight_decay == b->weight_decay && a->steps == b->steps;
+}
+
 /* The last piece, if these parameters may still join it, or a new one. */
-static piece *open_piece(cn_optimizer *o, size_t first, bool decays) {
+static piece *open_piece(cn_optimizer *o, size_t first, const cn__update_rule *r) {
     piece *last = o->piece_count ? &o->pieces[o->piece_count - 1] : NULL;
-    if (last && last->decays == decays && last->first + last->count == first && last->count < PIECE)
+    if (last && same_rule(&last->rule, r) && last->first + last->count == first && last->count < PIECE)
         return last;
     last = &o->pieces[o->piece_count++];
-    *last = (piece){first, 0, decays};
+    *last = (piece){first, 0, *r};
     return last;
 }
 
-static void cut(cn_optimizer *o, size_t first, size_t end, bool decays) {
+static void cut(cn_optimizer *o, size_t first, size_t end, const cn__update_rule *r) {
     while (first < end) {
-        piece *p = open_piece(o, first, decays);
+        piece *p = open_piece(o, first, r);
         size_t left = end - first, room = PIECE - p->count, count = left < room ? left : room;
         p->count += count;
         first += count;
     }
 }
 
-static void add_matrix(cn_optimizer *o, size_t first, const cn_tensor *value) {
-    size_t outputs = (size_t)value->shape[0];
-    o->matrices[o->matrix_count++] = (matrix){first, {outputs, (size_t)value->count / outputs}, NULL};
-}
-
-static bool is_weight(const cn__model_tensor *entry) {
-    return entry->parameter && entry->value.dims > 1;
-}
-
 /* The output layer's: the last. */
 static size_t output_weight(const cn_model *model) {
     size_t last = model->tensor_count;
     for (size_t i = 0; i < model->tensor_count; i++)
-        last = is_weight(&model->tensors[i]) ? i : last;
+        last = cn__is_weight(&model->tensors[i]) ? i : last;
     return last;
 }
 
+static bool takes(const cn_optimizer *o, size_t tensor, size_t output) {
+    return o->kind->takes_matrices && tensor != output && cn__is_weight(&o->model->tensors[tensor]);
+}
+
+static size_t muon_work(const cn_tensor *value) {
+    return cn__muon_work(&(cn__muon_weight){(size_t)value->shape[0], (size_t)(value->count / value->shape[0])});
+}
+
+/* Each matrix has memory of its own, so that any thread may take any of them. */
+static void add_matrix(cn_optimizer *o, size_t first, const cn_tensor *value, const cn__update_rule *r, float *work) {
+    size_t outputs = (size_t)value->shape[0];
+    o->matrices[o->matrix_count++] = (matrix){first, *r, {outputs, (size_t)value->count / outputs}, work};
+}
+
+/* All but what is frozen. */
 static void sort_out(cn_optimizer *o) {
     const cn_model *model = o->model;
     size_t first = 0, output = output_weight(model);
+    float *work = o->work;
+    o->piece_count = o->matrix_count = 0;
+    o->freezes = model->freezes;
     for (size_t i = 0; i < model->tensor_count; i++) {
         const cn__model_tensor *entry = &model->tensors[i];
         size_t end = first + cn__whole_lines((size_t)entry->value.count);
         if (!entry->parameter)
             continue;
-        if (is_weight(entry) && o->kind->takes_matrices && i != output)
-            add_matrix(o, first, &entry->value);
-        else
-            cut(o, first, end, is_weight(entry) || !o->options.decay_weights_only);
+        if (!entry->frozen && takes(o, i, output))
+            add_matrix(o, first, &entry->value, &o->rules[i], work);
+        else if (!entry->frozen)
+            cut(o, first, end, &o->rules[i]);
+        work += takes(o, i, output) ? muon_work(&entry->value) : 0;
         first = end;
     }
 }
 
-/* Each matrix has memory of its own, so that any thread may take any of them. */
-static cn_status give_work(cn_optimizer *o) {
-    size_t floats = 0;
-    for (size_t i = 0; i < o->matrix_count; i++)
-        floats += cn__muon_work(&o->matrices[i].shape);
-    o->work = cn__alloc(o->model->ctx, floats + 1, sizeof *o->work);
-    if (!o->work)
-        return cn__no_memory("an optimizer");
-    float *next = o->work;
-    for (size_t i = 0; i < o->matrix_count; i++) {
-        o->matrices[i].work = next;
-        next += cn__muon_work(&o->matrices[i].shape);
-    }
-    return CN_OK;
-}
-
+/* For all parameters, so that what is thawed finds its place. */
 static cn_status make_parts(cn_optimizer *o) {
     const cn_model *model = o->model;
+    size_t floats = 0, output = output_weight(model);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        floats += takes(o, i, output) ? muon_work(&model->tensors[i].value) : 0;
+    o->work = cn__alloc(model->ctx, floats + 1, sizeof *o->work);
     o->pieces = cn__alloc(model->ctx, model->tensor_count + model->flat_count / PIECE + 1, sizeof *o->pieces);
     o->matrices = cn__alloc(model->ctx, model->tensor_count + 1, sizeof *o->matrices);
-    if (!o->pieces || !o->matrices)
+    if (!o->work || !o->pieces || !o->matrices)
         return cn__no_memory("an optimizer");
     sort_out(o);
-    return o->matrix_count ? give_work(o) : CN_OK;
+    return CN_OK;
 }
 
 /* ---- the handle ---- */
@@ -231,10 +245,14 @@ cn_status cn_optimizer_new(cn_model *model, const cn_optimizer_options *options,
     if (!made)
         return cn__no_memory("an optimizer");
     made->model = model;
+    cn__model_hold(model);
     made->options = known;
     made->kind = &kinds[known.kind];
     made->rate = (double)known.learning_rate;
-    cn_status status = make_parts(made);
+    cn_status status = cn__update_rules(model, &made->options, &made->rules);
+    made->options.groups = NULL; /* the caller's, and read by now */
+    if (status == CN_OK)
+        status = make_parts(made);
     if (status == CN_OK)
         status = make_state(made);
     if (status != CN_OK) {
@@ -251,9 +269,11 @@ void cn_optimizer_free(cn_optimizer *optimizer) {
     cn_context *ctx = optimizer->model->ctx;
     for (int i = 0; i < STATES; i++)
         cn__free(ctx, optimizer->state[i]);
+    cn__free(ctx, optimizer->rules);
     cn__free(ctx, optimizer->pieces);
     cn__free(ctx, optimizer->matrices);
     cn__free(ctx, optimizer->work);
+    cn__model_release(optimizer->model);
     cn__free(ctx, optimizer);
 }
 
@@ -262,7 +282,7 @@ static void update_piece(void *argument, size_t item, int thread) {
     const cn_optimizer *o = u->optimizer;
     const piece *p = &o->pieces[item];
     (void)thread;
-    o->kind->apply(u, p->first, p->count, p->decays ? o->options.weight_decay : 0.0f);
+    o->kind->apply(u, p);
 }
 
 static void update_matrix(void *argument, size_t item, int thread) {
@@ -273,19 +293,28 @@ static void update_matrix(void *argument, size_t item, int thread) {
     cn__muon_step step = {.parameter = o->model->parameters + m->first,
                           .velocity = o->state[0] + m->first,
                           .gradient = o->model->gradients + m->first,
-                          .rate = (float)o->rate,
+                          .rate = rate_of(o, &m->rule),
                           .momentum = o->options.momentum,
-                          .weight_decay = o->options.weight_decay,
+                          .weight_decay = m->rule.weight_decay,
                           .l1 = u->l1,
                           .nesterov = o->options.nesterov != 0};
     cn__muon_apply(o->model->ctx, &m->shape, &step, m->work);
 }
 
+static void count_step(cn_optimizer *o) {
+    for (size_t i = 0; i < o->model->tensor_count; i++)
+        o->rules[i].steps += cn__model_trains(&o->model->tensors[i]);
+    for (size_t i = 0; i < o->piece_count; i++)
+        o->pieces[i].rule.steps++;
+}
+
 void cn__optimizer_step(cn_optimizer *optimizer, float l1) {
     update u = {optimizer, l1};
-    optimizer->steps++;
+    if (optimizer->freezes != optimizer->model->freezes)
+        sort_out(optimizer);
     cn__parallel(optimizer->model->ctx, optimizer->matrix_count, update_matrix, &u);
     cn__parallel(optimizer->model->ctx, optimizer->piece_count, update_piece, &u);
+    count_step(optimizer);
 }
 
 cn_status cn_optimizer_step(cn_optimizer *optimizer) {

@@ -18,6 +18,21 @@ const cn_optimizer_options *cn__optimizer_options(const cn_optimizer *optimizer)
 const cn_model *cn__optimizer_model(const cn_optimizer *optimizer);
 void cn__optimizer_state(cn_optimizer *optimizer, cn__state *state);
 
+/* ---- parameter groups (parameter_groups.c) ---- */
+
+/* How a parameter is updated. */
+typedef struct cn__update_rule {
+    float scale; /* of the learning rate */
+    float weight_decay;
+    int64_t steps; /* taken so far */
+} cn__update_rule;
+
+/* One for each of the model's tensors, as options and their groups say; to be freed with cn__free, also after a failure.
+ * CN_ERR_NOT_FOUND, CN_ERR_ARGUMENT. */
+cn_status cn__update_rules(const cn_model *model, const cn_optimizer_options *options, cn__update_rule **rules);
+/* Of more than one dimension: not a bias or a norm's. */
+bool cn__is_weight(const cn__model_tensor *entry);
+
 /* ---- Muon (muon.c) ---- */
 
 /* A weight seen as a matrix. */
@@ -171,6 +186,8 @@ cn_status cn__trainer_step(cn_trainer *trainer, const cn_batch_info *batch, bool
 /* Memory for one more epoch of the history. */
 cn_status cn__trainer_grow_history(cn_trainer *trainer);
 
+/* The plan, compiled anew if what is frozen has changed. */
+cn_status cn__trainer_plan(cn_trainer *trainer);
 /* Trains the rest of the epoch under way, or a whole one, and records it. `*stop`: a callback asked for the end. */
 cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop);
 

@@ -83,10 +83,20 @@ static cn_status check_fit(const cn_model *model, const cn__normalization *known
     return test ? cn__feed_check(model, known, test, "cn_trainer_new", "the test data") : CN_OK;
 }
 
+cn_status cn__trainer_plan(cn_trainer *t) {
+    cn__plan *plan;
+    if (t->plan && cn__plan_is_current(t->plan))
+        return CN_OK;
+    CN__TRY(cn__plan_new(t->model, &(cn__plan_options){.images = t->train.images, .training = true}, &plan));
+    cn__plan_free(t->plan);
+    t->plan = plan;
+    return CN_OK;
+}
+
 static cn_status make_plans(cn_trainer *t, const cn__normalization *known, const cn_dataset *train,
                             const cn_dataset *test) {
     CN__TRY(cn__feed_init(&t->train, t->ctx, known, train, t->options.batch_size));
-    CN__TRY(cn__plan_new(t->model, &(cn__plan_options){.images = t->train.images, .training = true}, &t->plan));
+    CN__TRY(cn__trainer_plan(t));
     if (!test)
         return CN_OK;
     CN__TRY(cn__feed_init(&t->test, t->ctx, known, test, t->options.test_batch_size));

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes optimizer.txt, schedule.txt and clip.txt: what PyTorch's optimizers, schedules and clipping compute.
+"""Writes optimizer.txt, groups.txt, schedule.txt and clip.txt: what PyTorch's optimizers, schedules and clipping compute.
 
 Options are float32 in the library, so PyTorch is given the float32 nearest to each.
 """
@@ -59,6 +59,36 @@ def optimizers(out):
     optimizer_case(out, 2, 0.05, betas=(0.5, 0.9), decay=0.1, l1=0.25)
     optimizer_case(out, 1, 0.05, betas=(0, 0.9))
     optimizer_case(out, 1, 0.05, decay=0.1, eps=0)
+
+
+# ---- parameter groups: kind, rate, momentum, decay, then scale and decay of the weight's and the bias's group / the 32
+# weights and 4 biases after each step; from step 3 on all rates are half ----
+
+def group_case(out, kind, lr, momentum, decay, *groups):
+    values = torch.tensor([(i * 37 % 64 - 32) / 16 for i in range(SIZE + 4)])
+    parameters = [values[:SIZE].clone().requires_grad_(), values[SIZE:].clone().requires_grad_()]
+    settings = [{"params": [p], "lr": f32(lr) * f32(scale), "weight_decay": f32(decay if own < 0 else own)}
+                for p, (scale, own) in zip(parameters, groups)]
+    if kind == 0:
+        optimizer = torch.optim.SGD(settings, lr=f32(lr), momentum=f32(momentum))
+    else:
+        optimizer = (torch.optim.Adam if kind == 1 else torch.optim.AdamW)(settings, betas=(f32(0.9), f32(0.999)))
+    out.write(f"{kind} {lr} {momentum} {decay} " + " ".join(f"{scale} {own}" for scale, own in groups) + "\n")
+    for step in range(STEPS):
+        if step == 3:
+            for group in optimizer.param_groups:
+                group["lr"] /= 2
+        gradient = torch.tensor([((i + 5 * step) * 29 % 32 - 16) / 8 for i in range(SIZE + 4)])
+        parameters[0].grad, parameters[1].grad = gradient[:SIZE], gradient[SIZE:]
+        optimizer.step()
+        out.write(row(p for group in parameters for p in group.detach()) + "\n")
+
+
+def groups(out):
+    for kind, lr in ((0, 0.05), (1, 0.02), (2, 0.02)):
+        group_case(out, kind, lr, 0.9, 0.1, (1, -1), (10, 0))
+        group_case(out, kind, lr, 0.9, 0, (0.25, 0.2), (1, -1))
+        group_case(out, kind, lr, 0.9, 0.3, (0, -1), (3, 0.05))
 
 
 # ---- schedules: kind, base rate, epochs to run, batches an epoch, options by name / losses / rates (of batches or
@@ -157,6 +187,6 @@ def clips(out):
 
 
 if __name__ == "__main__":
-    for name, write in (("optimizer", optimizers), ("schedule", schedules), ("clip", clips)):
+    for name, write in (("optimizer", optimizers), ("groups", groups), ("schedule", schedules), ("clip", clips)):
         with open(os.path.join(HERE, name + ".txt"), "w") as out:
             write(out)

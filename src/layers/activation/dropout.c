@@ -23,13 +23,18 @@ static cn_status validate(cn_layer *layer) {
     return CN_OK;
 }
 
+/* Frozen it is the identity. */
+static cn__post_ops post_ops(const cn__op *op) {
+    return (cn__post_ops){.dropout = op->frozen ? 0.0f : cn__dropout_p(op->layer), .dropout_id = op->id};
+}
+
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
-    cn__post_ops post = {.dropout = cn__dropout_p(op->layer), .dropout_id = op->id};
+    cn__post_ops post = post_ops(op);
     cn__pointwise_forward(op, pass, &post, at);
 }
 
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
-    cn__post_ops post = {.dropout = cn__dropout_p(op->layer), .dropout_id = op->id};
+    cn__post_ops post = post_ops(op);
     cn__pointwise_backward(op, pass, &post, at);
 }
 

@@ -63,10 +63,14 @@ static timing weight_timing(const cn__op *op, const cn__pass *pass) {
     return apart ? BLOCK_BY_BLOCK : ALL_BLOCKS;
 }
 
-/* Of a block, if it is computed then. */
+/* Of a block. */
+static cn__grid weight_items(const cn__op *op, const cn__pass *pass) {
+    return op->unread[0] ? (cn__grid){0, 0} : cn__convolution_weight_algorithm(op, pass)->weight_grid(op, pass);
+}
+
+/* If it is computed then. */
 static cn__grid weight_grid(const cn__op *op, const cn__pass *pass, timing when) {
-    return weight_timing(op, pass) == when ? cn__convolution_weight_algorithm(op, pass)->weight_grid(op, pass)
-                                           : (cn__grid){0, 0};
+    return weight_timing(op, pass) == when ? weight_items(op, pass) : (cn__grid){0, 0};
 }
 
 /* Into, or to, the sums of all weights. */
@@ -94,9 +98,13 @@ static size_t bias_offset(const cn__op *op) {
     return cn__convolution_sums_apart(op->layer, op->max_blocks) ? weight_count(op) : 0;
 }
 
+static bool wants_bias(const cn__op *op) {
+    return layer_of(op)->bias && !op->unread[1];
+}
+
 static cn__grid bias_grid(const cn__op *op) {
     size_t channels = (size_t)op->out->shape.channels;
-    return (cn__grid){layer_of(op)->bias ? (channels + CN__OC_BLOCK - 1) / CN__OC_BLOCK : 0, 1};
+    return (cn__grid){wants_bias(op) ? (channels + CN__OC_BLOCK - 1) / CN__OC_BLOCK : 0, 1};
 }
 
 static void bias_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums) {
@@ -136,7 +144,7 @@ void cn__convolution_forward_block(const cn__op *op, const cn__pass *pass) {
 
 void cn__convolution_backward_block(const cn__op *op, const cn__pass *pass, float *sums) {
     cn__grid inputs = input_grid(op, pass), biases = bias_grid(op);
-    cn__grid weights = cn__convolution_weight_algorithm(op, pass)->weight_grid(op, pass);
+    cn__grid weights = weight_items(op, pass);
     for (size_t i = 0; i < cn__grid_items(inputs); i++)
         input_grad(op, pass, cn__grid_item(inputs, 0, i));
     for (size_t i = 0; i < cn__grid_items(weights); i++)
@@ -157,11 +165,12 @@ void cn__convolution_sum_saved(const cn__op *op, const cn__pass *pass, size_t of
 }
 
 static size_t weight_sum_items(const cn__op *op, const cn__pass *pass) {
-    return weight_timing(op, pass) == BLOCK_BY_BLOCK ? (weight_count(op) + SUMS - 1) / SUMS : 0;
+    bool apart = !op->unread[0] && weight_timing(op, pass) == BLOCK_BY_BLOCK;
+    return apart ? (weight_count(op) + SUMS - 1) / SUMS : 0;
 }
 
 cn__grid cn__convolution_sum_grid(const cn__op *op, const cn__pass *pass) {
-    return (cn__grid){weight_sum_items(op, pass) + (layer_of(op)->bias ? 1 : 0), 1};
+    return (cn__grid){weight_sum_items(op, pass) + (wants_bias(op) ? 1 : 0), 1};
 }
 
 void cn__convolution_sum_blocks(const cn__op *op, const cn__pass *pass, cn__item at) {

@@ -188,6 +188,8 @@ static void add_strips(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t end = (at.outer + 1) * SUMS, count = parameter_count(layer_of(op)), weights = weight_count(layer_of(op));
     for (size_t i = at.outer * SUMS; i < end && i < count; i++) {
         float sum = 0.0f;
+        if (op->unread[i >= weights])
+            continue;
         for (size_t block = 0; block < (size_t)pass->blocks; block++)
             for (size_t index = 0; index < strips_of(op); index++)
                 sum += strip_sums(op, block, index)[i];

@@ -1,6 +1,6 @@
 /* batch_norm.c: batch normalisation, torch.nn.BatchNorm2d (Ioffe & Szegedy 2015). A channel's mean and variance are
- * over batch, height and width; in evaluation the running ones are used. With N values a channel and x̂ = (x - mean) ·
- * inv, dx = weight · inv · (dz - Σ dz / N - x̂ · Σ dz·x̂ / N). */
+ * over batch, height and width; in evaluation, or frozen, the running ones are used. With N values a channel and x̂ =
+ * (x - mean) · inv, dx = weight · inv · (dz - Σ dz / N - x̂ · Σ dz·x̂ / N), or weight · inv · dz where they are fixed. */
 #include "layers/norm/norm.h"
 #include "layers/small_batch/small_batch.h"
 #include <math.h>
@@ -64,7 +64,7 @@ static bool wants_moments(const cn_layer *layer, bool training) {
 }
 
 static bool uses_batch(const cn__op *op, const cn__pass *pass) {
-    return wants_moments(op->layer, pass->training);
+    return wants_moments(op->layer, pass->training && !op->frozen);
 }
 
 /* Values of a lane, and of a channel. */
@@ -150,7 +150,7 @@ static void finalize_channels(const cn__op *op, const cn__pass *pass, cn__item a
 static void finalize_backward(const cn__op *op, const cn__pass *pass, size_t channel) {
     double sum_dz = cn__norm_channel_sum(op, pass, channel, 0), sum_dzx = cn__norm_channel_sum(op, pass, channel, 1);
     double inv = (double)cn__norm_center(op, 0, channel)[CN__LANES];
-    double share = (double)cn__norm_weight(op, channel) / channel_values(op, pass);
+    double share = uses_batch(op, pass) ? (double)cn__norm_weight(op, channel) / channel_values(op, pass) : 0.0;
     float *b = cn__norm_backward_coefficients(op, 0, channel);
     if (((const cn__norm_layer *)op->layer)->affine) {
         op->gradient[0][channel] = (float)sum_dzx;
