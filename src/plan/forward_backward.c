@@ -355,9 +355,9 @@ cn_status cn_model_accumulate_gradients(cn_model *model, int accumulate) {
 static cn_status run_backward(cn_model *model) {
     cn__session *session = model->session;
     if (!session->accumulates)
-        return cn__plan_backward(session->last_plan, &session->last);
+        return cn__plan_backward(session->last_sized->plan, &session->last);
     memcpy(session->sum, model->gradients, model->flat_count * sizeof *session->sum);
-    cn_status status = cn__plan_backward(session->last_plan, &session->last);
+    cn_status status = cn__plan_backward(session->last_sized->plan, &session->last);
     if (status == CN_OK)
         cn__gradients_end_sum(model, 1.0f, session->sum);
     else
