@@ -39,8 +39,10 @@ struct cn_optimizer {
     cn_optimizer_options options;
     const kind *kind;
     double rate;
-    cn__update_rule *rules; /* of each of the model's tensors */
-    uint32_t freezes;       /* the model's, by which parameters are sorted into: */
+    cn__update_rule *rules; /* of each of the model's tensors, but for */
+    int64_t *steps;         /* those that each has taken */
+    bool sorted;            /* parameters are, by `freezes`, the model's, into: */
+    uint32_t freezes;
     float *state[STATES];
     piece *pieces;
     size_t piece_count;
@@ -195,15 +197,18 @@ static void sort_out(cn_optimizer *o) {
     float *work = o->work;
     o->piece_count = o->matrix_count = 0;
     o->freezes = model->freezes;
+    o->sorted = true;
     for (size_t i = 0; i < model->tensor_count; i++) {
         const cn__model_tensor *entry = &model->tensors[i];
         size_t end = first + cn__whole_lines((size_t)entry->value.count);
+        cn__update_rule rule = o->rules[i];
+        rule.steps = o->steps[i];
         if (!entry->parameter)
             continue;
         if (!entry->frozen && takes(o, i, output))
-            add_matrix(o, first, &entry->value, &o->rules[i], work);
+            add_matrix(o, first, &entry->value, &rule, work);
         else if (!entry->frozen)
-            cut(o, first, end, &o->rules[i]);
+            cut(o, first, end, &rule);
         work += takes(o, i, output) ? muon_work(&entry->value) : 0;
         first = end;
     }
@@ -218,7 +223,8 @@ static cn_status make_parts(cn_optimizer *o) {
     o->work = cn__alloc(model->ctx, floats + 1, sizeof *o->work);
     o->pieces = cn__alloc(model->ctx, model->tensor_count + model->flat_count / PIECE + 1, sizeof *o->pieces);
     o->matrices = cn__alloc(model->ctx, model->tensor_count + 1, sizeof *o->matrices);
-    if (!o->work || !o->pieces || !o->matrices)
+    o->steps = cn__alloc(model->ctx, model->tensor_count + 1, sizeof *o->steps);
+    if (!o->work || !o->pieces || !o->matrices || !o->steps)
         return cn__no_memory("an optimizer");
     sort_out(o);
     return CN_OK;
@@ -270,6 +276,7 @@ void cn_optimizer_free(cn_optimizer *optimizer) {
     for (int i = 0; i < STATES; i++)
         cn__free(ctx, optimizer->state[i]);
     cn__free(ctx, optimizer->rules);
+    cn__free(ctx, optimizer->steps);
     cn__free(ctx, optimizer->pieces);
     cn__free(ctx, optimizer->matrices);
     cn__free(ctx, optimizer->work);
@@ -303,14 +310,14 @@ static void update_matrix(void *argument, size_t item, int thread) {
 
 static void count_step(cn_optimizer *o) {
     for (size_t i = 0; i < o->model->tensor_count; i++)
-        o->rules[i].steps += cn__model_trains(&o->model->tensors[i]);
+        o->steps[i] += cn__model_trains(&o->model->tensors[i]);
     for (size_t i = 0; i < o->piece_count; i++)
         o->pieces[i].rule.steps++;
 }
 
 void cn__optimizer_step(cn_optimizer *optimizer, float l1) {
     update u = {optimizer, l1};
-    if (optimizer->freezes != optimizer->model->freezes)
+    if (!optimizer->sorted || optimizer->freezes != optimizer->model->freezes)
         sort_out(optimizer);
     cn__parallel(optimizer->model->ctx, optimizer->matrix_count, update_matrix, &u);
     cn__parallel(optimizer->model->ctx, optimizer->piece_count, update_piece, &u);
@@ -349,7 +356,8 @@ const cn_model *cn__optimizer_model(const cn_optimizer *optimizer) {
 void cn__optimizer_state(cn_optimizer *optimizer, cn__state *state) {
     static const char *const moments[STATES] = {"first_moment", "second_moment"};
     cn__state_add(state, "F64", &optimizer->rate, 1, "optimizer/rate");
-    cn__state_add(state, "I64", &optimizer->steps, 1, "optimizer/steps");
+    cn__state_add(state, "I64", optimizer->steps, optimizer->model->tensor_count, "optimizer/steps");
+    optimizer->sorted = false; /* it may be written to */
     for (int i = 0; i < STATES; i++)
         if (optimizer->state[i])
             cn__state_add(state, "F32", optimizer->state[i], optimizer->model->flat_count, "optimizer/%s", moments[i]);
