@@ -1127,29 +1127,35 @@ CN_API cn_status cn_dataset_folder_has_parts(cn_context *context, const char *di
 /* Files, links and folders that cn_dataset_folder skipped; 0 for other data sets. */
 CN_API int64_t cn_dataset_skipped_count(const cn_dataset *dataset);
 
-/* Images that your program hands over when asked. `fetch` writes image `index`, channel by channel, row by row, and
- * each of its targets to targets[i]: an int64_t for a class, or one for each pixel of a mask; floats for vectors and
- * images. It returns 0, or anything else to fail the call that asked (CN_ERR_IO). It must give the same for the same
- * index always, and is called from several threads at once unless the context has one. It may call the library, for
- * example to load a picture, with handles that nobody else uses meanwhile; what it calls then runs on its thread alone.
+/* Images that your program hands over when asked, by one of two functions.
+ * `fetch` is for 8-bit images of one class: it writes channels·height·width bytes (0 to 255, channel by channel, row by
+ * row) and the label, 0 … classes - 1, of image `index`.
+ * `fetch_sample` is for all others: it writes the image as `dtype` says, in the same order, and each of its targets to
+ * targets[i], as `targets` describes them: an int64_t for a class, or one for each pixel of a mask; floats for vectors
+ * and images.
+ * Both return 0, or anything else to fail the call that asked (CN_ERR_IO). They must give the same for the same index
+ * always, and are called from several threads at once unless the context has one. They may call the library, for
+ * example to load a picture, with handles that nobody else uses meanwhile; what they call then runs on their thread alone.
  * A class outside, NaN or infinity is CN_ERR_DATA of the call that asked.
  * `release`, or NULL, is called once, with `user`, when the data set and all views of it have been freed, by the thread
  * that frees the last; not if this fails. It must not call the library with handles of this context. */
 typedef struct cn_dataset_source {
     uint64_t size;
     int64_t count;
-    int64_t classes; /* that images are of, as their one target; 0: `targets` says what there is */
+    int64_t classes; /* of `fetch` */
     int channels, height, width;
-    cn_dtype dtype;                   /* of images: uint8, 0 to 255, or float32, before normalisation */
-    const cn_target_options *targets; /* with their shapes; copied. NULL: none */
+    cn_dtype dtype;                   /* of `fetch_sample`: uint8, 0 to 255, or float32, before normalisation */
+    const cn_target_options *targets; /* of `fetch_sample`, with their shapes; copied */
     int target_count;
     int reserved;
-    int (*fetch)(void *user, int64_t index, void *image, void *const *targets);
+    int (*fetch)(void *user, int64_t index, uint8_t *pixels, int64_t *label);
+    int (*fetch_sample)(void *user, int64_t index, void *image, void *const *targets);
     void (*release)(void *user);
     void *user;
+    void *reserved_pointer;
 } cn_dataset_source;
 #define CN_DATASET_SOURCE_INIT                                                                                         \
-    { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, CN_DTYPE_UINT8, NULL, 0, 0, NULL, NULL, NULL }
+    { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, CN_DTYPE_UINT8, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
 CN_API void cn_dataset_source_init(cn_dataset_source *source, size_t size);
 CN_API cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *source, cn_dataset **dataset);
 

@@ -69,12 +69,11 @@ bool arrays_same_floats(const cn_tensor *a, const cn_tensor *b) {
 
 /* ---- a callback ---- */
 
-static int tell(void *user, int64_t index, void *image, void *const *targets) {
+static int tell(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
     const arrays_teller *t = user;
-    uint8_t *pixels = image;
     for (int64_t v = 0; v < ARRAYS_VALUES; v++)
         pixels[v] = arrays_pixel(index, v);
-    *(int64_t *)targets[0] = index == t->wrong_label_at ? ARRAYS_CLASSES : index % ARRAYS_CLASSES;
+    *label = index == t->wrong_label_at ? ARRAYS_CLASSES : index % ARRAYS_CLASSES;
     return index == t->fail_at ? 42 : 0;
 }
 

@@ -264,11 +264,11 @@ START_TEST(wrong_sources_are_refused) {
     bad.classes = -1;
     ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_ARGUMENT, "classes is -1");
     bad = good;
-    bad.dtype = CN_DTYPE_INT64;
-    ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_ARGUMENT, "dtype is 3");
+    bad.target_count = 1;
+    ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_ARGUMENT, "target_count is 1");
     bad = good;
     bad.fetch = NULL;
-    ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_ARGUMENT, "fetch is NULL");
+    ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_ARGUMENT, "are both NULL");
     bad = good;
     bad.size = 0;
     ck_fails(cn_dataset_callback(ctx, &bad, &set), CN_ERR_ARGUMENT, "cn_dataset_source");

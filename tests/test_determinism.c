@@ -33,12 +33,11 @@ static void metered_release(void *user, void *memory) {
 
 /* ---- a short training ---- */
 
-static int draw(void *user, int64_t index, void *image, void *const *targets) {
-    uint8_t *pixels = image;
+static int draw(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
     (void)user;
     for (uint32_t i = 0; i < PIXELS; i++)
         pixels[i] = (uint8_t)(numbers_hashed((uint32_t)index, i / 7) * 256.0f);
-    *(int64_t *)targets[0] = index * 7 % 10;
+    *label = index * 7 % 10;
     return 0;
 }
 

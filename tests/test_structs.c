@@ -92,10 +92,10 @@ static cn_status take_augmentation(void *bytes) {
     return cn_dataset_set_augmentation(data, bytes);
 }
 
-static int fetch_nothing(void *user, int64_t index, void *image, void *const *targets) {
+static int fetch_nothing(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
     (void)user;
-    (void)image;
-    *(int64_t *)targets[0] = index * 0;
+    (void)pixels;
+    *label = index * 0;
     return 0;
 }
 
@@ -105,7 +105,6 @@ static const cn_dataset_source usual_source = {.size = sizeof usual_source,
                                                .channels = 1,
                                                .height = 2,
                                                .width = 2,
-                                               .dtype = CN_DTYPE_UINT8,
                                                .fetch = fetch_nothing};
 static cn_status take_source(void *bytes) {
     cn_dataset *out = NULL;

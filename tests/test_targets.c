@@ -481,7 +481,7 @@ static cn_dataset_source told_source(fixture *f, cn_target_options targets[4]) {
     source.dtype = CN_DTYPE_FLOAT32;
     source.targets = targets;
     source.target_count = 4;
-    source.fetch = tell;
+    source.fetch_sample = tell;
     source.user = f;
     return source;
 }

@@ -136,10 +136,10 @@ typedef struct source {
     _Atomic int64_t broken; /* the image that cannot be had; -1: none */
 } source;
 
-static int fetch(void *user, int64_t index, void *image, void *const *targets) {
+static int fetch(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
     source *s = user;
-    memset(image, (int)(index * 37 % 256), TOY_PIXELS);
-    *(int64_t *)targets[0] = index % TOY_CLASSES;
+    memset(pixels, (int)(index * 37 % 256), TOY_PIXELS);
+    *label = index % TOY_CLASSES;
     return index == s->broken ? 7 : 0;
 }
 

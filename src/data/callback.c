@@ -4,9 +4,10 @@
 
 static cn_status fetch(void *user, int64_t index, void *image, void *const *targets) {
     const cn_dataset_source *given = user;
-    if (given->classes > 0)
+    if (given->fetch)
         *(int64_t *)targets[0] = -1; /* a label that is forgotten is wrong */
-    int answer = given->fetch(given->user, index, image, targets);
+    int answer = given->fetch ? given->fetch(given->user, index, image, targets[0])
+                              : given->fetch_sample(given->user, index, image, targets);
     if (answer == 0)
         return CN_OK;
     return cn__error(CN_ERR_IO, "the source of the data set returned %d for image %lld", answer, (long long)index);
@@ -20,28 +21,30 @@ static void release(cn_context *ctx, void *user) {
 }
 
 static cn_status check(const cn_dataset_source *source) {
-    CN__TRY(cn__check_reserved("cn_dataset_source", source->reserved == 0));
-    if (!source->fetch)
-        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_source: fetch is NULL");
-    if (source->dtype != CN_DTYPE_UINT8 && source->dtype != CN_DTYPE_FLOAT32)
+    CN__TRY(cn__check_reserved("cn_dataset_source", source->reserved == 0 && !source->reserved_pointer));
+    if (!source->fetch == !source->fetch_sample)
+        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_source: fetch and fetch_sample are %s NULL, wanted one of them",
+                         source->fetch ? "both not" : "both");
+    if (source->fetch && source->target_count != 0)
+        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_source: target_count is %d, wanted 0 where fetch gives classes",
+                         source->target_count);
+    if (source->fetch_sample && source->dtype != CN_DTYPE_UINT8 && source->dtype != CN_DTYPE_FLOAT32)
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_source: dtype is %d, wanted CN_DTYPE_UINT8 or CN_DTYPE_FLOAT32",
                          (int)source->dtype);
     CN__TRY(cn__check_images("cn_dataset_source", source->count, source->channels, source->height, source->width));
     if (source->target_count < 0 || (source->target_count > 0 && !source->targets))
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_source: target_count is %d%s", source->target_count,
                          source->targets ? "" : ", but targets is NULL");
-    if (source->classes != 0 && source->target_count > 0)
-        return cn__error(CN_ERR_ARGUMENT,
-                         "cn_dataset_source: classes is %lld, for images with a class alone, and "
-                         "target_count %d",
-                         (long long)source->classes, source->target_count);
-    return source->classes != 0 ? cn__check_classes("cn_dataset_source", source->classes) : CN_OK;
+    if (source->fetch_sample && source->classes != 0)
+        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_source: classes is %lld, wanted 0 beside fetch_sample's targets",
+                         (long long)source->classes);
+    return source->fetch ? cn__check_classes("cn_dataset_source", source->classes) : CN_OK;
 }
 
 /* Target `t` of those described, which may be structs of another size than ours; with `classes` there is one. */
 static cn_status read_target(const cn_dataset_source *source, int t, cn_context *ctx, cn__target *target) {
     cn_target_options known = CN_TARGET_OPTIONS_INIT;
-    if (source->classes > 0)
+    if (source->fetch)
         known.classes = source->classes;
     else
         CN__TRY(CN__READ_OPTIONS(&known, cn_target_options,
@@ -94,8 +97,8 @@ cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *sour
                             .channels = known.channels,
                             .height = known.height,
                             .width = known.width,
-                            .kind = known.dtype == CN_DTYPE_UINT8 ? CN__PIXEL_BYTES : CN__PIXEL_FLOATS,
-                            .source = {fetch, NULL, given, known.classes > 0 ? 1 : known.target_count, NULL}};
+                            .kind = known.fetch || known.dtype == CN_DTYPE_UINT8 ? CN__PIXEL_BYTES : CN__PIXEL_FLOATS,
+                            .source = {fetch, NULL, given, known.fetch ? 1 : known.target_count, NULL}};
     cn_status status = make(context, given, described, dataset);
     if (status != CN_OK)
         cn__free(context, given);
