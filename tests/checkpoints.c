@@ -37,7 +37,7 @@ file file_of(const cn_checkpoint *checkpoint) {
     return f;
 }
 
-file saved_file(cn_trainer *trainer) {
+file saved_checkpoint(cn_trainer *trainer) {
     cn_checkpoint checkpoint = CN_CHECKPOINT_INIT;
     checkpoint.trainer = trainer;
     return file_of(&checkpoint);
@@ -50,7 +50,7 @@ cn_status load_file(cn_trainer *trainer, file f) {
 }
 
 void expect_unchanged(cn_trainer *trainer, file before) {
-    file now = saved_file(trainer);
+    file now = saved_checkpoint(trainer);
     ck_assert_uint_eq(now.count, before.count);
     ck_assert_mem_eq(now.data, before.data, now.count);
     free(now.data);
@@ -67,7 +67,7 @@ file usual_file(void) {
     r.f.options.on_batch = stop_in_second_epoch;
     ck_ok(run_make(&r));
     ck_ok(cn_trainer_fit(r.trainer, 3, NULL, NULL));
-    file f = saved_file(r.trainer);
+    file f = saved_checkpoint(r.trainer);
     run_end(&r);
     return f;
 }

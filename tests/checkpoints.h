@@ -28,7 +28,7 @@ typedef struct file {
 } file;
 
 file file_of(const cn_checkpoint *checkpoint);
-file saved_file(cn_trainer *trainer);
+file saved_checkpoint(cn_trainer *trainer);
 /* Of the usual run, in the middle of its second epoch. */
 file usual_file(void);
 cn_status load_file(cn_trainer *trainer, file f);

@@ -15,7 +15,7 @@ START_TEST(every_byte_counts) {
     file f = usual_file();
     run r;
     run_begin(&r);
-    file before = saved_file(r.trainer);
+    file before = saved_checkpoint(r.trainer);
     for (size_t at = 0; at < f.count; at += test_quick() ? 37 : 1)
         for (size_t i = 0; i < sizeof flips; i++) {
             f.data[at] ^= flips[i];
@@ -36,7 +36,7 @@ START_TEST(a_file_that_is_cut_short_is_refused) {
     file f = usual_file();
     run r;
     run_begin(&r);
-    file before = saved_file(r.trainer);
+    file before = saved_checkpoint(r.trainer);
     for (size_t count = 0; count < f.count; count += test_quick() ? 37 : 1) {
         unsigned char *part = malloc(count + 1); /* so that tools see what is read behind it */
         memcpy(part, f.data, count);
@@ -85,7 +85,7 @@ START_TEST(counts_that_cannot_be_are_refused) {
                  {"average/steps", INT64_MIN, "average/steps"}};
     run r;
     run_begin(&r);
-    file before = saved_file(r.trainer);
+    file before = saved_checkpoint(r.trainer);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         file f = usual_file();
         put_count(&f, r.f.ctx, cases[i].name, cases[i].count);
@@ -180,7 +180,7 @@ START_TEST(without_memory_nothing_changes) {
     run r;
     run_prepare(&r, counting_context(&counter, 1));
     ck_ok(run_make(&r));
-    file before = saved_file(r.trainer);
+    file before = saved_checkpoint(r.trainer);
     cn_status status = CN_ERR_MEMORY;
     int failures = 0;
     while (status != CN_OK) {

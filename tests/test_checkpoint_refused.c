@@ -24,7 +24,7 @@ static bool vary(run *r, char *options, size_t offset) {
 }
 
 static void expect_refused(run *r, file f, const char *what, size_t offset) {
-    file before = saved_file(r->trainer);
+    file before = saved_checkpoint(r->trainer);
     cn_status status = load_file(r->trainer, f);
     ck_assert_msg(status == CN_ERR_STATE, "%s, byte %zu: %s", what, offset, cn_status_string(status));
     ck_assert_msg(strstr(cn_last_error(), " there, ") && strstr(cn_last_error(), " here"), "%s", cn_last_error());
@@ -73,7 +73,7 @@ START_TEST(other_weights_of_images_are_refused) {
     run_prepare(&r, test_context(1));
     r.f.options.sample_weights = weights;
     ck_ok(run_make(&r));
-    file weighted = saved_file(r.trainer);
+    file weighted = saved_checkpoint(r.trainer);
     ck_fails(load_file(r.trainer, f), CN_ERR_STATE, "trainer.sample_weights is missing there, '");
     run_end(&r);
     run_prepare(&r, test_context(1));
@@ -132,7 +132,7 @@ static void expect_model_refused(cn_model *(*make)(cn_context *ctx), const char 
     cn_model_free(r.f.model);
     r.f.model = make(r.f.ctx);
     ck_ok(run_make(&r));
-    file before = saved_file(r.trainer);
+    file before = saved_checkpoint(r.trainer);
     ck_fails(load_file(r.trainer, f), CN_ERR_STATE, message);
     expect_unchanged(r.trainer, before);
     free(before.data);
@@ -328,7 +328,7 @@ START_TEST(nothing_is_saved_within_a_batch) {
     ck_ok(cn_trainer_fit(r.trainer, 1, NULL, NULL));
     ck_assert_int_eq(in_callback, CN_ERR_STATE);
     ck_assert_ptr_nonnull(strstr(cn_last_error(), "the trainer is within a batch"));
-    free(saved_file(r.trainer).data);
+    free(saved_checkpoint(r.trainer).data);
     run_end(&r);
 }
 END_TEST
