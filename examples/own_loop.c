@@ -66,7 +66,12 @@ int main(int argc, char **argv) {
     check(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, outputs, &l.output));
     check(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, outputs, &l.gradient));
     check(cn_tensor_borrow(ctx, CN_DTYPE_INT64, 0, NULL, &l.step, &step)); /* the variable itself */
-    cn_checkpoint run = {sizeof run, NULL, l.net, l.optimizer, 1, names, &step};
+    cn_checkpoint run = {.size = sizeof run,
+                         .tensor_count = 1,
+                         .model = l.net,
+                         .optimizer = l.optimizer,
+                         .names = names,
+                         .tensors = &step};
     cn_status found = resume ? cn_checkpoint_load(&run, path) : CN_ERR_NOT_FOUND;
     check(found == CN_ERR_NOT_FOUND ? CN_OK : found); /* that is: there is none yet */
     while (l.step < STEPS * EPOCHS) {

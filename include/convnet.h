@@ -1384,13 +1384,14 @@ CN_API const char *cn_optimizer_name(cn_optimizer_kind kind);
 typedef struct cn_parameter_group {
     uint64_t size;
     const char *pattern; /* which they are, as cn_model_freeze reads it */
+    void *reserved_pointer;
     float
         learning_rate_scale; /* their rate is the optimizer's, whatever a schedule makes of it, times this; 0 or more */
     float weight_decay;      /* 0 or more; CN_WEIGHT_DECAY_DEFAULT: the optimizer's */
 } cn_parameter_group;
 #define CN_WEIGHT_DECAY_DEFAULT (-1.0f)
 #define CN_PARAMETER_GROUP_INIT                                                                                        \
-    { sizeof(cn_parameter_group), NULL, 1.0f, CN_WEIGHT_DECAY_DEFAULT }
+    { sizeof(cn_parameter_group), NULL, NULL, 1.0f, CN_WEIGHT_DECAY_DEFAULT }
 CN_API void cn_parameter_group_init(cn_parameter_group *group, size_t size);
 
 typedef struct cn_optimizer_options {
@@ -1404,13 +1405,14 @@ typedef struct cn_optimizer_options {
     float beta1, beta2;     /* all but SGD; 0 or more and below 1 */
     float eps;              /* all but SGD; 0 or more */
     int decay_weights_only; /* 1: no decay for biases and the parameters of norms, which have one dimension */
-    const cn_parameter_group *const *groups; /* `group_count` pointers; what none of them matches is as told above */
     int64_t group_count;
+    const cn_parameter_group *const *groups; /* `group_count` pointers; what none of them matches is as told above */
+    void *reserved_pointer;
 } cn_optimizer_options;
 #define CN_OPTIMIZER_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
         sizeof(cn_optimizer_options), CN_OPTIMIZER_SGD, CN_LEARNING_RATE_DEFAULT, 0.9f, 0.0f, 0, 0.0f, 0.9f, 0.999f,   \
-            1e-8f, 0, NULL, 0                                                                                          \
+            1e-8f, 0, 0, NULL, NULL                                                                                    \
     }
 CN_API void cn_optimizer_options_init(cn_optimizer_options *options, size_t size);
 
@@ -1680,15 +1682,16 @@ CN_API cn_status cn_trainer_resume(cn_trainer *trainer, const char *path);
  * counts. Those in the file that are not asked for are passed over. Gradients are not in it: save between steps. */
 typedef struct cn_checkpoint {
     uint64_t size;
+    int64_t tensor_count;      /* of the program's own tensors, below */
     cn_trainer *trainer;       /* a trainer's run; or NULL, and */
     cn_model *model;           /* a loop's model */
     cn_optimizer *optimizer;   /* and its optimizer, or NULL */
-    int64_t tensor_count;      /* of the program's own, */
-    const char *const *names;  /* each with a name that no other has, of 1 to 200 bytes, */
+    const char *const *names;  /* each tensor has a name that no other has, of 1 to 200 bytes, */
     cn_tensor *const *tensors; /* and, when it is loaded, with the type and shape that it had (else CN_ERR_STATE) */
+    void *reserved_pointer;
 } cn_checkpoint;
 #define CN_CHECKPOINT_INIT                                                                                             \
-    { sizeof(cn_checkpoint), NULL, NULL, NULL, 0, NULL, NULL }
+    { sizeof(cn_checkpoint), 0, NULL, NULL, NULL, NULL, NULL, NULL }
 CN_API void cn_checkpoint_init(cn_checkpoint *checkpoint, size_t size);
 CN_API cn_status cn_checkpoint_save(const cn_checkpoint *checkpoint, const char *path);
 CN_API cn_status cn_checkpoint_load(const cn_checkpoint *checkpoint, const char *path);

@@ -43,7 +43,7 @@ file saved_checkpoint(cn_trainer *trainer) {
     return file_of(&checkpoint);
 }
 
-cn_status load_file(cn_trainer *trainer, file f) {
+cn_status load_checkpoint(cn_trainer *trainer, file f) {
     cn_checkpoint checkpoint = CN_CHECKPOINT_INIT;
     checkpoint.trainer = trainer;
     return cn_checkpoint_load_memory(&checkpoint, f.data, f.count);

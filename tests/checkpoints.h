@@ -31,7 +31,7 @@ file file_of(const cn_checkpoint *checkpoint);
 file saved_checkpoint(cn_trainer *trainer);
 /* Of the usual run, in the middle of its second epoch. */
 file usual_file(void);
-cn_status load_file(cn_trainer *trainer, file f);
+cn_status load_checkpoint(cn_trainer *trainer, file f);
 
 /* Fails unless the trainer is as it was when that was saved: all that it is, is in its checkpoint. */
 void expect_unchanged(cn_trainer *trainer, file before);

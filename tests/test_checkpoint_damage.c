@@ -19,13 +19,13 @@ START_TEST(every_byte_counts) {
     for (size_t at = 0; at < f.count; at += test_quick() ? 37 : 1)
         for (size_t i = 0; i < sizeof flips; i++) {
             f.data[at] ^= flips[i];
-            cn_status status = load_file(r.trainer, f);
+            cn_status status = load_checkpoint(r.trainer, f);
             ck_assert_msg(status == CN_ERR_FORMAT, "byte %zu ^ %d: %s: %s", at, flips[i], cn_status_string(status),
                           cn_last_error());
             f.data[at] ^= flips[i];
         }
     expect_unchanged(r.trainer, before);
-    ck_ok(load_file(r.trainer, f));
+    ck_ok(load_checkpoint(r.trainer, f));
     free(before.data);
     free(f.data);
     run_end(&r);
@@ -40,7 +40,7 @@ START_TEST(a_file_that_is_cut_short_is_refused) {
     for (size_t count = 0; count < f.count; count += test_quick() ? 37 : 1) {
         unsigned char *part = malloc(count + 1); /* so that tools see what is read behind it */
         memcpy(part, f.data, count);
-        ck_fails(load_file(r.trainer, (file){part, count}), CN_ERR_FORMAT, "(memory)");
+        ck_fails(load_checkpoint(r.trainer, (file){part, count}), CN_ERR_FORMAT, "(memory)");
         free(part);
     }
     expect_unchanged(r.trainer, before);
@@ -90,7 +90,7 @@ START_TEST(counts_that_cannot_be_are_refused) {
         file f = usual_file();
         put_count(&f, r.f.ctx, cases[i].name, cases[i].count);
         seal_again(&f, r.f.ctx);
-        ck_fails(load_file(r.trainer, f), CN_ERR_FORMAT, cases[i].message);
+        ck_fails(load_checkpoint(r.trainer, f), CN_ERR_FORMAT, cases[i].message);
         expect_unchanged(r.trainer, before);
         free(f.data);
     }
@@ -113,7 +113,7 @@ START_TEST(sealed_nonsense_is_refused_or_borne) {
             other.data[at < f.count ? at : 8] = (unsigned char)(numbers_hashed(i, 2 * k + 1) * 256.0f);
         }
         seal_again(&other, r.f.ctx);
-        cn_status status = load_file(r.trainer, other);
+        cn_status status = load_checkpoint(r.trainer, other);
         taken += status == CN_OK;
         refused += status != CN_OK;
         if (status == CN_OK)
@@ -122,7 +122,7 @@ START_TEST(sealed_nonsense_is_refused_or_borne) {
     }
     ck_assert_int_gt(taken, 5);
     ck_assert_int_gt(refused, 5);
-    ck_ok(load_file(r.trainer, f));
+    ck_ok(load_checkpoint(r.trainer, f));
     expect_unchanged(r.trainer, f);
     free(f.data);
     run_end(&r);
@@ -135,11 +135,11 @@ START_TEST(another_version_of_the_format_is_refused) {
     run_begin(&r);
     forge(&f, "\"convnet.checkpoint\":\"1\"", "\"convnet.checkpoint\":\"2\"");
     seal_again(&f, r.f.ctx);
-    ck_fails(load_file(r.trainer, f), CN_ERR_FORMAT, "version '2', this library (");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_FORMAT, "version '2', this library (");
     forge(&f, "\"convnet.checkpoint\":\"2\"", "\"convnet.checkpoint\":\"1\"");
     forge(&f, "epoch/images", "epoch/imagez");
     seal_again(&f, r.f.ctx);
-    ck_fails(load_file(r.trainer, f), CN_ERR_FORMAT, "it has no tensor 'epoch/images'");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_FORMAT, "it has no tensor 'epoch/images'");
     free(f.data);
     run_end(&r);
 }
@@ -161,11 +161,11 @@ START_TEST(another_machine_is_told) {
     ck_ok(cn_context_new(&options, &ctx));
     run_prepare(&r, ctx);
     ck_ok(run_make(&r));
-    ck_ok(load_file(r.trainer, f));
+    ck_ok(load_checkpoint(r.trainer, f));
     ck_assert_int_eq(warnings, 0);
     forge(&f, "convnet.checkpoint.by\":\"1", "convnet.checkpoint.by\":\"0"); /* whatever version this is */
     seal_again(&f, ctx);
-    ck_ok(load_file(r.trainer, f));
+    ck_ok(load_checkpoint(r.trainer, f));
     ck_assert_int_eq(warnings, 1);
     run_end(&r);
     free(f.data);
@@ -194,7 +194,7 @@ START_TEST(without_memory_nothing_changes) {
         counter.fail_at = 0;
         cn_tensor_free(out);
         counter.fail_at = counter.calls + failures + 1;
-        status = load_file(r.trainer, f);
+        status = load_checkpoint(r.trainer, f);
         ck_assert_msg(status == CN_OK || status == CN_ERR_MEMORY, "%s", cn_last_error());
         counter.fail_at = 0;
         if (status != CN_OK)

@@ -25,7 +25,7 @@ static bool vary(run *r, char *options, size_t offset) {
 
 static void expect_refused(run *r, file f, const char *what, size_t offset) {
     file before = saved_checkpoint(r->trainer);
-    cn_status status = load_file(r->trainer, f);
+    cn_status status = load_checkpoint(r->trainer, f);
     ck_assert_msg(status == CN_ERR_STATE, "%s, byte %zu: %s", what, offset, cn_status_string(status));
     ck_assert_msg(strstr(cn_last_error(), " there, ") && strstr(cn_last_error(), " here"), "%s", cn_last_error());
     expect_unchanged(r->trainer, before);
@@ -74,13 +74,13 @@ START_TEST(other_weights_of_images_are_refused) {
     r.f.options.sample_weights = weights;
     ck_ok(run_make(&r));
     file weighted = saved_checkpoint(r.trainer);
-    ck_fails(load_file(r.trainer, f), CN_ERR_STATE, "trainer.sample_weights is missing there, '");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_STATE, "trainer.sample_weights is missing there, '");
     run_end(&r);
     run_prepare(&r, test_context(1));
     weights[7]++;
     r.f.options.sample_weights = weights;
     ck_ok(run_make(&r));
-    ck_fails(load_file(r.trainer, weighted), CN_ERR_STATE, "trainer.sample_weights is '");
+    ck_fails(load_checkpoint(r.trainer, weighted), CN_ERR_STATE, "trainer.sample_weights is '");
     run_end(&r);
     free(weighted.data);
     free(f.data);
@@ -93,16 +93,16 @@ START_TEST(messages_name_both_sides) {
     run_prepare(&r, test_context(2));
     r.f.options.seed = 6;
     ck_ok(run_make(&r));
-    ck_fails(load_file(r.trainer, f), CN_ERR_STATE, "it is a checkpoint of another run: seed is 5 there, 6 here");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_STATE, "it is a checkpoint of another run: seed is 5 there, 6 here");
     run_end(&r);
     run_prepare(&r, test_context(2));
     r.optimizer.kind = CN_OPTIMIZER_ADAM;
     ck_ok(run_make(&r));
-    ck_fails(load_file(r.trainer, f), CN_ERR_STATE, "optimizer.kind is 'sgd' there, 'adam' here");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_STATE, "optimizer.kind is 'sgd' there, 'adam' here");
     run_end(&r);
     run_prepare(&r, test_context(2));
     ck_ok(cn_trainer_new(r.f.model, r.f.train.set, NULL, &r.f.options, &r.trainer));
-    ck_fails(load_file(r.trainer, f), CN_ERR_STATE, "test data is given there, missing here");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_STATE, "test data is given there, missing here");
     run_end(&r);
     free(f.data);
 }
@@ -117,7 +117,7 @@ START_TEST(another_way_to_convolve_is_another_run) {
     ck_ok(cn_context_new(&options, &ctx));
     run_prepare(&r, ctx);
     ck_ok(run_make(&r));
-    ck_fails(load_file(r.trainer, f), CN_ERR_STATE, "conv_algorithm is 'auto' there, 'direct' here");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_STATE, "conv_algorithm is 'auto' there, 'direct' here");
     run_end(&r);
     free(f.data);
 }
@@ -133,7 +133,7 @@ static void expect_model_refused(cn_model *(*make)(cn_context *ctx), const char 
     r.f.model = make(r.f.ctx);
     ck_ok(run_make(&r));
     file before = saved_checkpoint(r.trainer);
-    ck_fails(load_file(r.trainer, f), CN_ERR_STATE, message);
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_STATE, message);
     expect_unchanged(r.trainer, before);
     free(before.data);
     run_end(&r);
@@ -163,7 +163,7 @@ END_TEST
 
 static void expect_data_refused(run *r, file f, const char *message) {
     ck_ok(run_make(r));
-    ck_fails(load_file(r->trainer, f), CN_ERR_STATE, message);
+    ck_fails(load_checkpoint(r->trainer, f), CN_ERR_STATE, message);
     run_end(r);
 }
 
@@ -193,8 +193,8 @@ START_TEST(a_model_is_no_checkpoint) {
     run_begin(&r);
     ck_ok(cn_model_save_memory(r.f.model, &model));
     file f = {cn_tensor_data(model), (size_t)cn_tensor_count(model)};
-    ck_fails(load_file(r.trainer, f), CN_ERR_FORMAT, "it is no checkpoint, but a model without the rest of its run");
-    ck_fails(load_file(r.trainer, (file){(unsigned char *)"hello", 5}), CN_ERR_FORMAT, "(memory)");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_FORMAT, "it is no checkpoint, but a model without the rest of its run");
+    ck_fails(load_checkpoint(r.trainer, (file){(unsigned char *)"hello", 5}), CN_ERR_FORMAT, "(memory)");
     cn_tensor_free(model);
     run_end(&r);
 }
@@ -212,7 +212,7 @@ START_TEST(a_loop_is_no_trainer) {
     file loop = file_of(&checkpoint);
     ck_fails(cn_checkpoint_load_memory(&checkpoint, f.data, f.count), CN_ERR_STATE,
              "another run: kind is 'a trainer's' there, 'a loop's' here");
-    ck_fails(load_file(r.trainer, loop), CN_ERR_STATE, "another run: kind is 'a loop's' there, 'a trainer's' here");
+    ck_fails(load_checkpoint(r.trainer, loop), CN_ERR_STATE, "another run: kind is 'a loop's' there, 'a trainer's' here");
     checkpoint.optimizer = NULL;
     ck_fails(cn_checkpoint_load_memory(&checkpoint, loop.data, loop.count), CN_ERR_STATE,
              "optimizer is given there, missing here");
@@ -287,7 +287,7 @@ static cn_trainer *running;
 
 static int resume_now(void *user, const cn_batch_info *batch) {
     (void)batch;
-    in_callback = load_file(running, *(file *)user);
+    in_callback = load_checkpoint(running, *(file *)user);
     return 1;
 }
 
@@ -302,7 +302,7 @@ START_TEST(a_callback_may_not_resume) {
     ck_ok(cn_trainer_fit(r.trainer, 1, NULL, NULL));
     ck_assert_int_eq(in_callback, CN_ERR_STATE);
     ck_assert_ptr_nonnull(strstr(cn_last_error(), "called by a callback"));
-    ck_ok(load_file(r.trainer, f));
+    ck_ok(load_checkpoint(r.trainer, f));
     run_end(&r);
     free(f.data);
 }

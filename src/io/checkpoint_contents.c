@@ -34,6 +34,7 @@ cn_status cn__checkpoint_read(const cn_checkpoint *given, const char *function, 
     if (!given)
         return cn__error(CN_ERR_ARGUMENT, "%s: checkpoint is NULL", function);
     CN__TRY(CN__READ_OPTIONS(known, cn_checkpoint, given));
+    CN__TRY(cn__check_reserved("cn_checkpoint", !known->reserved_pointer));
     if (known->trainer && (known->model || known->optimizer))
         return bad("it has a trainer and a model or an optimizer; a trainer brings its own");
     if (!known->trainer && !known->model)

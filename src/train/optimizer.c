@@ -133,6 +133,7 @@ static cn_status check_options(const cn_optimizer_options *o) {
 static cn_status read_options(cn_optimizer_options *o, const cn_optimizer_options *options) {
     *o = (cn_optimizer_options)CN_OPTIMIZER_OPTIONS_INIT;
     CN__TRY(CN__READ_OPTIONS(o, cn_optimizer_options, options));
+    CN__TRY(cn__check_reserved("cn_optimizer_options", !o->reserved_pointer));
     if ((size_t)o->kind >= CN__COUNT(kinds))
         return cn__error(CN_ERR_ARGUMENT, "cn_optimizer_options: unknown kind %d", (int)o->kind);
     if (o->group_count < 0 || o->group_count > INT32_MAX || (o->group_count > 0 && !o->groups))

@@ -24,6 +24,7 @@ static cn_status read_group(const cn_optimizer_options *options, int64_t i, cn_p
     if (!options->groups[i])
         return cn__error(CN_ERR_ARGUMENT, "cn_optimizer_options: groups[%lld] is NULL", (long long)i);
     CN__TRY(CN__READ_OPTIONS(group, cn_parameter_group, options->groups[i]));
+    CN__TRY(cn__check_reserved("cn_parameter_group", !group->reserved_pointer));
     if (!group->pattern)
         return cn__error(CN_ERR_ARGUMENT, "cn_parameter_group: pattern is NULL");
     if (!not_negative(group->learning_rate_scale))
