@@ -278,7 +278,10 @@ static cn_status set_validation_apart(run *r) {
     cn_dataset *part, *rest;
     if (!arguments_given(&train_program, "validation"))
         return CN_OK;
-    cn_status status = cn_dataset_split_stratified(r->train, validation, (uint64_t)seed, &part, &rest);
+    cn_target_options target = CN_TARGET_OPTIONS_INIT;
+    bool classes = cn_dataset_target(r->train, 0, &target) == CN_OK && target.kind == CN_TARGET_CLASS;
+    cn_status status = classes ? cn_dataset_split_stratified(r->train, validation, (uint64_t)seed, &part, &rest)
+                               : cn_dataset_split(r->train, validation, (uint64_t)seed, &part, &rest);
     if (status != CN_OK) {
         complain_library("cannot set images for validation apart");
         return status;

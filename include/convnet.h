@@ -21,8 +21,8 @@
  *  fork        The child of fork() may use and free what it inherited, but alone: the workers stay with the parent.
  *              fork() while another thread is inside the library leaves the child only exec() and _exit().
  *  Callbacks   may call the library, also to read the handle that called them, but must not free it, change it or
- *              start work with it, but for what their comments allow. `allocate`, `release` and `log` of a context must not call the library. No callback
- *              may be left by longjmp() or an exception.
+ *              start work with it, but for what their comments allow. `allocate`, `release` and `log` of a context
+ *              must not call the library. No callback may be left by longjmp() or an exception.
  *  Options     travel in structs that begin with their own size. Fill them with the `…_INIT` macro, or the `…_init`
  *              function where a language has no macros, then set what you need; a NULL options pointer means the
  *              values of `…_INIT`. Defaults come from there alone: a member that you set to zero is zero.
@@ -934,14 +934,14 @@ CN_API cn_status cn_model_backward_all(cn_model *model, int64_t output_count, co
                                        int64_t input_count, cn_tensor *const *grad_inputs);
 
 /* 1: backward passes add to the gradients from now on, as PyTorch's do; 0: they replace them, as at first and after
- * cn_model_init. For a step over n batches call it before each backward pass, with 0 for the first and 1 for the others,
- * and divide each batch's gradient of the outputs by n. */
+ * cn_model_init. For a step over n batches call it before each backward pass, with 0 for the first and 1 for the
+ * others, and divide each batch's gradient of the outputs by n. */
 CN_API cn_status cn_model_accumulate_gradients(cn_model *model, int accumulate);
 
 /* Between backward and step: shortens the gradients of all parameters, taken as one vector, so that its L2 norm is at
- * most `max_norm`, 0 or more (torch.nn.utils.clip_grad_norm_: times max_norm / (norm + 1e-6) if that is below 1); INFINITY
- * only measures. `norm`, or NULL, gets what it was. CN_ERR_NUMERIC: it is NaN or infinite; the gradients are left as
- * they are. */
+ * most `max_norm`, 0 or more (torch.nn.utils.clip_grad_norm_: times max_norm / (norm + 1e-6) if that is below 1);
+ * INFINITY only measures. `norm`, or NULL, gets what it was. CN_ERR_NUMERIC: it is NaN or infinite; the gradients are
+ * left as they are. */
 CN_API cn_status cn_model_clip_gradients_norm(cn_model *model, double max_norm, double *norm);
 
 /* Brings each gradient into ±max_value, 0 or more (clip_grad_value_); NaN stays. */
@@ -1175,12 +1175,13 @@ CN_API cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, ui
 CN_API cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled);
 
 /* The same as cn_dataset_split with each class divided alike, to within one image; `rest` keeps at least one of each.
- * A callback is asked for all of its images, whose classes these functions need. */
+ * A callback is asked for all of its images, whose classes are needed. CN_ERR_STATE: images without labels. */
 CN_API cn_status cn_dataset_split_stratified(const cn_dataset *dataset, double fraction, uint64_t seed,
                                              cn_dataset **part, cn_dataset **rest);
 
 /* For cn_trainer_options.sample_weights: one over the number of images of its class for each of the `count` images, so
- * that all classes that occur are drawn equally often. CN_ERR_ARGUMENT: not as many as there are images. */
+ * that all classes that occur are drawn equally often. CN_ERR_ARGUMENT: not as many as there are images;
+ * CN_ERR_STATE: images without labels. */
 CN_API cn_status cn_dataset_balanced_weights(const cn_dataset *dataset, int64_t count, double *weights);
 
 /* A view whose labels are those of `model`, matched by the classes' names, so that the order and number of classes may
@@ -1534,8 +1535,8 @@ typedef int (*cn_batch_function)(void *user, const cn_batch_info *batch);
 
 /* Called before each step, when the gradients are there, penalties included, but not yet clipped: cn_model_gradient's
  * may be read and written to, and cn_model_clip_gradients_norm and …_value be called; parameters may only be read.
- * `batch` is the one, or with `accumulate` the last one, that they came from. After a return value other than 0 the step
- * is still taken, and ends the training in good order. */
+ * `batch` is the one, or with `accumulate` the last one, that they came from. After a return value other than 0 the
+ * step is still taken, and ends the training in good order. */
 typedef int (*cn_gradient_function)(void *user, cn_model *model, const cn_batch_info *batch);
 
 typedef struct cn_trainer_options {
@@ -1572,15 +1573,15 @@ typedef struct cn_trainer_options {
                                              the same place; what is minimised is the sum of all, each times its weight;
                                              or NULL; read during cn_trainer_new only */
     void *reserved_pointer;
-    /* Above 0: the images of a batch are mixed with one another by a share λ ~ Beta(alpha, alpha), one a batch, and so is
-     * what they cost: λ · loss(own target) + (1 - λ) · loss(the other's). mixup_alpha (Zhang et al. 2018): pixels are
-     * λ · own + (1 - λ) · other; cutmix_alpha (Yun et al. 2019): a box of 1 - λ of the other image is put over it; both:
-     * half of the batches each. Vectors are mixed by λ themselves; masks and images as targets are CN_ERR_UNSUPPORTED.
-     * Training accuracy counts each image's own class. */
+    /* Above 0: the images of a batch are mixed with one another by a share λ ~ Beta(alpha, alpha), one a batch, and so
+     * is what they cost: λ · loss(own target) + (1 - λ) · loss(the other's). mixup_alpha (Zhang et al. 2018): pixels
+     * are λ · own + (1 - λ) · other; cutmix_alpha (Yun et al. 2019): a box of 1 - λ of the other image is put over it;
+     * both: half of the batches each. Vectors are mixed by λ themselves; masks and images as targets are
+     * CN_ERR_UNSUPPORTED. Training accuracy counts each image's own class. */
     float mixup_alpha, cutmix_alpha;
-    float clip_value; /* above 0: each gradient is brought into ±clip_value (cn_model_clip_gradients_value) */
-    float
-        clip_norm; /* above 0: then all, as one vector, to an L2 norm of at most this (cn_model_clip_gradients_norm) */
+    /* Above 0: each gradient is brought into ±clip_value, then all of them, as one vector, to an L2 norm of at most
+     * clip_norm (cn_model_clip_gradients_value and …_norm); penalties belong to them, weight decay does not. */
+    float clip_value, clip_norm;
 } cn_trainer_options;
 #define CN_TRAINER_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \

@@ -1,4 +1,4 @@
-/* test_mix.c: mixup and CutMix: how much of which image a mixed one has, what it costs, and what the draws depend on. */
+/* test_mix.c: mixup and CutMix: how much of which image a mixed one has, what it costs, what draws depend on. */
 #include "testing.h"
 #include "train/train.h"
 #include "training.h"
@@ -325,6 +325,35 @@ START_TEST(numbers_are_mixed_themselves) {
 }
 END_TEST
 
+/* A class a pixel. */
+START_TEST(masks_are_not_mixed) {
+    training f = training_begin(CN_NORM_NONE, 0.0f);
+    cn_target_options mask = CN_TARGET_OPTIONS_INIT;
+    cn_tensor *classes;
+    cn_model *model;
+    cn_layer *layer;
+    cn_trainer *trainer;
+    ck_ok(cn_tensor_new(f.ctx, CN_DTYPE_INT64, 3, (int64_t[]){TRAINING_COUNT, TOY_SIDE, TOY_SIDE}, &classes));
+    mask.kind = CN_TARGET_MASK;
+    mask.classes = TOY_CLASSES;
+    ck_ok(cn_dataset_clear_targets(f.train.set));
+    ck_ok(cn_dataset_add_target(f.train.set, classes, &mask));
+    ck_ok(cn_model_new(f.ctx, 1, TOY_SIDE, TOY_SIDE, &model));
+    ck_ok(cn_conv2d_new(f.ctx, 1, TOY_CLASSES, 1, 1, NULL, &layer));
+    ck_ok(cn_model_append(model, "conv", layer));
+    ck_ok(cn_model_init(model, 0));
+    f.options.loss = CN_LOSS_CROSS_ENTROPY;
+    f.options.cutmix_alpha = 1.0f;
+    ck_fails(cn_trainer_new(model, f.train.set, NULL, &f.options, &trainer), CN_ERR_UNSUPPORTED, "target 0 is a mask");
+    f.options.cutmix_alpha = 0.0f;
+    ck_ok(cn_trainer_new(model, f.train.set, NULL, &f.options, &trainer));
+    cn_trainer_free(trainer);
+    cn_model_free(model);
+    cn_tensor_free(classes);
+    training_end(&f);
+}
+END_TEST
+
 START_TEST(options_outside_their_range_are_named) {
     training f = training_begin(CN_NORM_NONE, 0.0f);
     cn_trainer *trainer;
@@ -349,6 +378,7 @@ int main(void) {
     tcase_add_loop_test(group, training_is_the_loop_by_hand, 0, 3);
     tcase_add_test(group, a_network_learns_from_mixed_images);
     tcase_add_test(group, numbers_are_mixed_themselves);
+    tcase_add_test(group, masks_are_not_mixed);
     tcase_add_test(group, options_outside_their_range_are_named);
     suite_add_tcase(suite, group);
     return test_run(suite);

@@ -109,6 +109,17 @@ START_TEST(parts_without_images_are_refused) {
 }
 END_TEST
 
+START_TEST(images_without_labels_are_refused) {
+    uneven u = uneven_new();
+    cn_dataset *part, *rest;
+    double weights[IMAGES];
+    ck_ok(cn_dataset_clear_targets(u.set));
+    ck_fails(cn_dataset_split_stratified(u.set, 0.5, 7, &part, &rest), CN_ERR_STATE, "have no labels");
+    ck_fails(cn_dataset_balanced_weights(u.set, IMAGES, weights), CN_ERR_STATE, "have no labels");
+    uneven_free(&u);
+}
+END_TEST
+
 START_TEST(balanced_weights_give_each_class_the_same) {
     uneven u = uneven_new();
     double weights[IMAGES], sums[CLASSES] = {0.0};
@@ -254,6 +265,7 @@ int main(void) {
     tcase_add_loop_test(group, each_class_is_divided_alike, 0, 4);
     tcase_add_test(group, a_seed_says_which_images);
     tcase_add_test(group, parts_without_images_are_refused);
+    tcase_add_test(group, images_without_labels_are_refused);
     tcase_add_test(group, balanced_weights_give_each_class_the_same);
     tcase_add_test(group, images_are_drawn_as_often_as_they_weigh);
     tcase_add_test(group, draws_depend_on_seed_and_epoch);

@@ -401,8 +401,9 @@ typedef struct part_epoch {
     cn_epoch_info so_far;
 } part_epoch;
 
-/* A CSV file with a line an epoch, whose columns call the images that were tested on so; accuracies are percentages. A part of an epoch, if there is one, has a number such
- * as 2.35, and nothing where the test would be. All complain on failure. */
+/* A CSV file with a line an epoch, whose columns call the images that were tested on so; accuracies are percentages. A
+ * part of an epoch, if there is one, has a number such as 2.35, and nothing where the test would be. All complain on
+ * failure. */
 FILE *epoch_log_open(const char *path, const char *tested);
 bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch);
 bool epoch_log_write_part(FILE *log, const char *path, const part_epoch *part);

@@ -1,5 +1,5 @@
-/* mixed_loss.c: what mixed images cost: λ L(y) + (1 - λ) L(y'), with the targets of both images; where these are numbers,
- * L(λ y + (1 - λ) y'). */
+/* mixed_loss.c: what mixed images cost: λ L(y) + (1 - λ) L(y'), with the targets of both images; where these are
+ * numbers, L(λ y + (1 - λ) y'). */
 #include "train/train.h"
 #include <string.h>
 

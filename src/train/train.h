@@ -113,13 +113,14 @@ typedef struct cn__mix {
 /* For batches of at most `images` of that shape. */
 cn_status cn__mix_init(cn__mix *mix, cn_context *ctx, cn__shape shape, int32_t images, float mixup_alpha,
                        float cutmix_alpha);
-/* And for their targets in `data`, held against the outputs of the model. CN_ERR_UNSUPPORTED: those that are not mixed. */
+/* And for their targets in `data`, held against the outputs of the model. CN_ERR_UNSUPPORTED: those that are not
+ * mixed. */
 cn_status cn__mix_init_loss(cn__mix *mix, const cn_model *model, const cn_dataset *data, int32_t images);
 void cn__mix_drop(cn__mix *mix);
 /* Mixes a batch in place. Draws depend on seed, epoch and batch. */
 void cn__mix_batch(cn__mix *mix, const cn__fmap *map, int32_t images, uint64_t seed, uint64_t epoch, uint64_t batch);
-/* cn__objective_loss of a batch that cn__mix_batch has mixed, or that is not to be. Targets that are numbers are mixed in
- * place. */
+/* cn__objective_loss of a batch that cn__mix_batch has mixed, or that is not to be. Targets that are numbers are mixed
+ * in place. */
 cn_status cn__mix_loss(cn__mix *mix, cn__objective *objective, const cn__fmap *const *outputs, cn__targets *targets,
                        int32_t images, const cn__fmap *const *gradients, double *loss);
 /* Of Beta(α, α), α above 0. */
@@ -180,8 +181,9 @@ struct cn_trainer {
     double seconds;    /* spent training */
 };
 
-/* After the backward pass of batch t->batch, as `batch` describes it: a step, unless other batches belong to it. `*stop`:
- * the callback asked for the end. CN_ERR_NUMERIC: gradients whose norm is not finite, and there is no step (step.c). */
+/* After the backward pass of batch t->batch, as `batch` describes it: a step, unless other batches belong to it.
+ * `*stop`: the callback asked for the end. CN_ERR_NUMERIC: gradients whose norm is not finite, and there is no step
+ * (step.c). */
 cn_status cn__trainer_step(cn_trainer *trainer, const cn_batch_info *batch, bool *stop);
 /* Memory for one more epoch of the history. */
 cn_status cn__trainer_grow_history(cn_trainer *trainer);
