@@ -204,6 +204,31 @@ START_TEST(a_linear_layer_has_a_map_too) {
 }
 END_TEST
 
+/* The map grows with the image; a pool of fixed size would no longer average all of it. */
+START_TEST(images_of_other_sizes_have_maps) {
+    for (int fixed = 0; fixed < 2; fixed++) {
+        cn_model *model = model_for(1, 4, 6);
+        cn_layer *layer;
+        cn_tensor *image = noise(1, 9, 8), *map = image;
+        ck_ok(cn_model_append(model, "conv", conv(1, 5, 3)));
+        if (fixed)
+            ck_ok(cn_avg_pool2d_new(ctx, 2, 4, NULL, &layer));
+        else
+            ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &layer));
+        ck_ok(cn_model_append(model, "pool", layer));
+        ck_ok(cn_model_append(model, "fc", conv(5, 3, 1)));
+        ck_ok(cn_model_init(model, 5));
+        if (fixed)
+            ck_fails(cn_model_class_activation_map(model, image, 0, &map), CN_ERR_SHAPE,
+                     "AvgPool2d 'pool' averages all of images of 4×6 only");
+        else
+            expect_map(model, "fc", "fc.bias", image, 7, 6);
+        cn_tensor_free(image);
+        cn_model_free(model);
+    }
+}
+END_TEST
+
 /* One bright pixel, and a convolution that passes it on: the map has it in its place. */
 START_TEST(a_map_is_bright_where_the_image_is) {
     cn_model *model = model_for(1, 5, 5);
@@ -285,7 +310,8 @@ int main(void) {
     const TTest *const parts[] = {a_part_has_what_its_layer_depends_on, a_part_computes_what_its_layer_does,
                                   all_of_a_model_is_a_copy, parts_that_cannot_be_are_refused};
     const TTest *const maps[] = {a_map_adds_up_to_the_score, a_linear_layer_has_a_map_too,
-                                 a_map_is_bright_where_the_image_is, models_without_a_map_say_why};
+                                 a_map_is_bright_where_the_image_is, images_of_other_sizes_have_maps,
+                                 models_without_a_map_say_why};
     const TTest *const memory[] = {out_of_memory_is_a_status};
     Suite *suite = suite_create("model_until");
     add_tests(suite, "parts", set_up, tear_down, parts, COUNT(parts), 1);
