@@ -20,7 +20,7 @@ static cn_layer *padded(int in, int out, int kernel, cn_padding_mode mode) {
     return layer;
 }
 
-/* Convolutions, norms, a skip and pools, with an output before the global pool ("map") and one behind it ("out"). */
+/* Convolutions, norms, a skip, a concat, a border and pools, with an output before the global pool ("map") and one behind it ("out"). */
 static cn_model *network(size of) {
     cn_model *model = model_for(CHANNELS, of.height, of.width);
     cn_layer *layer;
@@ -34,7 +34,17 @@ static cn_model *network(size of) {
     ck_ok(cn_add_new(ctx, &layer));
     ck_ok(cn_model_add(model, "sum", layer, 2, (const char *const[]){"n2", "pool"}));
     ck_ok(cn_model_append(model, "r2", relu()));
-    ck_ok(cn_model_append(model, "map", conv(16, CLASSES, 1)));
+    ck_ok(cn_concat_new(ctx, &layer));
+    ck_ok(cn_model_add(model, "both", layer, 2, (const char *const[]){"r2", "pool"}));
+    ck_ok(cn_identity_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "same", layer));
+    ck_ok(cn_prelu_new(ctx, 32, &layer));
+    ck_ok(cn_model_append(model, "prelu", layer));
+    ck_ok(cn_channel_shuffle_new(ctx, 4, &layer));
+    ck_ok(cn_model_append(model, "shuffle", layer));
+    ck_ok(cn_pad2d_new(ctx, (const int[4]){1, 0, 0, 1}, CN_PADDING_CIRCULAR, 0.0f, &layer));
+    ck_ok(cn_model_append(model, "pad", layer));
+    ck_ok(cn_model_append(model, "map", conv(32, CLASSES, 2)));
     ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &layer));
     ck_ok(cn_model_append(model, "mean", layer));
     ck_ok(cn_flatten_new(ctx, &layer));
