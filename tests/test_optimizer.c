@@ -392,7 +392,7 @@ START_TEST(out_of_memory_is_a_status) {
         ck_assert_ptr_null(optimizer);
         ck_assert_int_eq(counter.live, live);
     }
-    ck_assert_int_eq(failures, 7);
+    ck_assert_int_eq(failures, 8);
     cn_optimizer_free(optimizer);
     cn_model_free(model);
     cn_context_free(ctx);
