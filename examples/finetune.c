@@ -27,9 +27,12 @@ static int fetch(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
 }
 
 static cn_status open_drawings(drawings *d, cn_split split, int64_t each, cn_dataset **dataset) {
-    cn_dataset_source source = {.size = sizeof source, .count = each * CLASSES, .classes = CLASSES, .channels = 3};
+    cn_dataset_source source = CN_DATASET_SOURCE_INIT;
     const char *names[CLASSES];
     cn_status status = cn_dataset_synthetic(d->ctx, split, each * OF, 1, &d->all);
+    source.count = each * CLASSES;
+    source.classes = CLASSES;
+    source.channels = 3;
     source.height = source.width = 32;
     source.fetch = fetch;
     source.user = d;

@@ -304,7 +304,8 @@ static cn_status open_run(data_spec *data, run *r) {
     network.dropout = (double)r->recipe.dropout;
     if ((status = network_open(r->context, &network, &r->model)) != CN_OK)
         return status;
-    return transfer_classes(&going_on, r->model, network.name, &r->train, &r->test, data_text, (uint64_t)seed) &&
+    cn_dataset **const parts[] = {&r->train, &r->test, &r->validation, NULL};
+    return transfer_classes(&going_on, r->model, network.name, parts, data_text, (uint64_t)seed) &&
                    transfer_freeze(&going_on, r->model) && transfer_rates(&going_on, r->model, &r->recipe.optimizer)
                ? CN_OK
                : CN_ERR_DATA;

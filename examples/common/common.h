@@ -294,10 +294,11 @@ typedef struct transfer {
          "any characters, ? is one"),                                                                                  \
         REAL("head-rate", &(t_).head_rate, 0, false, 1000, false, "the output layer learns at so many times the rate")
 
-/* Sees that model and data go together: classes in another order are matched by name, and for other classes the output
- * layer is replaced, and either is said. Complains on failure. */
-bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset **train, cn_dataset **test,
-                      const char *data, uint64_t seed);
+/* Sees that the model and parts of the data go together, of which the first is for training, some may be NULL, and the
+ * list ends with NULL: classes in another order are matched by name, and for other classes the output layer is replaced,
+ * and either is said. Complains on failure. */
+bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset **const *parts, const char *data,
+                      uint64_t seed);
 /* Freezes what is to be frozen, and says how much is trained. Complains on failure. */
 bool transfer_freeze(transfer *t, cn_model *model);
 /* Puts the output layer's own rate into the options. Complains on failure. */

@@ -5,17 +5,18 @@
 
 /* ---- classes ---- */
 
-/* Labels of both parts as the model has them. */
-static bool match_labels(const cn_model *model, cn_dataset **train, cn_dataset **test) {
-    cn_dataset **parts[] = {train, test};
-    for (size_t i = 0; i < COUNT(parts); i++) {
+/* Labels of all parts as the model has them. */
+static bool match_labels(const cn_model *model, cn_dataset **const *parts) {
+    for (; *parts; parts++) {
         cn_dataset *matched;
-        if (cn_dataset_match_classes(*parts[i], model, &matched) != CN_OK) {
+        if (!**parts)
+            continue;
+        if (cn_dataset_match_classes(**parts, model, &matched) != CN_OK) {
             complain_library("cannot match the classes");
             return false;
         }
-        cn_dataset_free(*parts[i]);
-        *parts[i] = matched;
+        cn_dataset_free(**parts);
+        **parts = matched;
     }
     print_fitting("The data's classes are the model's in another order, and are matched by name");
     return true;
@@ -39,15 +40,16 @@ static bool replace_output(transfer *t, cn_model *model, const cn_dataset *train
     return true;
 }
 
-bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset **train, cn_dataset **test,
-                      const char *data, uint64_t seed) {
-    if (!network_reads(model, name, *train, data))
+bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset **const *parts, const char *data,
+                      uint64_t seed) {
+    const cn_dataset *train = **parts;
+    if (!network_reads(model, name, train, data))
         return false;
-    switch (network_classes(model, *train, data)) {
+    switch (network_classes(model, train, data)) {
     case CLASSES_OTHER:
-        return replace_output(t, model, *train, data, seed);
+        return replace_output(t, model, train, data, seed);
     case CLASSES_REORDERED:
-        return match_labels(model, train, test);
+        return match_labels(model, parts);
     case CLASSES_SAME:
         break;
     }
