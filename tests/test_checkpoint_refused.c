@@ -43,8 +43,8 @@ START_TEST(no_option_may_differ) {
         int least; /* options that the library is expected to have there */
     } structs[STRUCTS] = {
         {"trainer", (char *)&r.f.options, 8, offsetof(cn_trainer_options, optimizer), 9},
-        {"trainer", (char *)&r.f.options, offsetof(cn_trainer_options, clip_value),
-         offsetof(cn_trainer_options, clip_norm) + 4, 2},
+        {"trainer", (char *)&r.f.options, offsetof(cn_trainer_options, mixup_alpha),
+         offsetof(cn_trainer_options, clip_norm) + 4, 4},
         {"optimizer", (char *)&r.optimizer, 8, offsetof(cn_optimizer_options, decay_weights_only) + 4, 9},
         {"schedule", (char *)&r.schedule, 8, offsetof(cn_schedule_options, rate), 14},
         {"augmentation", (char *)&r.augmentation, 8, sizeof r.augmentation, 8},
