@@ -67,6 +67,12 @@ static const option augmentation_options[] = {INT_IN(crop_padding),     INT_IN(c
                                               INT_IN(cutout),           {0}};
 #undef O
 
+/* A new member that changes what is computed needs a place above or below; then its size goes here. */
+_Static_assert(sizeof(void *) != 8 || (sizeof(cn_trainer_options) == 136 && sizeof(cn_loss_options) == 80 &&
+                                       sizeof(cn_optimizer_options) == 64 && sizeof(cn_schedule_options) == 88 &&
+                                       sizeof(cn_augmentation) == 48),
+               "options that are not compared");
+
 static void append_options(cn__text *json, const option *options, const void *values) {
     for (const option *o = options; o->kind != END; o++) {
         const void *place = (const char *)values + o->offset;
