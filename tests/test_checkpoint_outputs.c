@@ -75,7 +75,7 @@ static int save_in_batch(void *user, const cn_batch_info *batch) {
     heads *h = user;
     (void)batch;
     if (++h->batches == h->save_at)
-        h->saved = saved_file(h->trainer);
+        h->saved = saved_checkpoint(h->trainer);
     return 0;
 }
 
@@ -128,7 +128,7 @@ START_TEST(a_run_of_several_outputs_goes_on) {
     begin(&resumed, 0.5f);
     whole.save_at = _i;
     ck_ok(cn_trainer_fit(whole.trainer, EPOCHS, NULL, NULL));
-    ck_ok(load_file(resumed.trainer, whole.saved));
+    ck_ok(load_checkpoint(resumed.trainer, whole.saved));
     ck_ok(cn_trainer_fit(resumed.trainer, EPOCHS - cn_trainer_epoch_count(resumed.trainer), NULL, NULL));
     training_expect_same_history(whole.trainer, resumed.trainer);
     expect_same_outputs(whole.trainer, resumed.trainer);
@@ -141,13 +141,13 @@ END_TEST
 START_TEST(other_losses_or_targets_are_refused) {
     heads h, other;
     begin(&h, 0.5f);
-    file f = saved_file(h.trainer);
+    file f = saved_checkpoint(h.trainer);
     begin(&other, 0.25f);
-    ck_fails(load_file(other.trainer, f), CN_ERR_STATE, "losses[1].weight is 0.5 there, 0.25 here");
+    ck_fails(load_checkpoint(other.trainer, f), CN_ERR_STATE, "losses[1].weight is 0.5 there, 0.25 here");
     end(&other);
     begin(&other, 0.5f);
     ((uint8_t *)cn_tensor_data(other.targets[3]))[7] ^= 1; /* in the first image, which is looked at */
-    ck_fails(load_file(other.trainer, f), CN_ERR_STATE, "training data.sum of targets is '");
+    ck_fails(load_checkpoint(other.trainer, f), CN_ERR_STATE, "training data.sum of targets is '");
     free(f.data);
     end(&other);
     end(&h);

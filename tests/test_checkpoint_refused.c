@@ -193,7 +193,8 @@ START_TEST(a_model_is_no_checkpoint) {
     run_begin(&r);
     ck_ok(cn_model_save_memory(r.f.model, &model));
     file f = {cn_tensor_data(model), (size_t)cn_tensor_count(model)};
-    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_FORMAT, "it is no checkpoint, but a model without the rest of its run");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_FORMAT,
+             "it is no checkpoint, but a model without the rest of its run");
     ck_fails(load_checkpoint(r.trainer, (file){(unsigned char *)"hello", 5}), CN_ERR_FORMAT, "(memory)");
     cn_tensor_free(model);
     run_end(&r);
@@ -212,7 +213,8 @@ START_TEST(a_loop_is_no_trainer) {
     file loop = file_of(&checkpoint);
     ck_fails(cn_checkpoint_load_memory(&checkpoint, f.data, f.count), CN_ERR_STATE,
              "another run: kind is 'a trainer's' there, 'a loop's' here");
-    ck_fails(load_checkpoint(r.trainer, loop), CN_ERR_STATE, "another run: kind is 'a loop's' there, 'a trainer's' here");
+    ck_fails(load_checkpoint(r.trainer, loop), CN_ERR_STATE,
+             "another run: kind is 'a loop's' there, 'a trainer's' here");
     checkpoint.optimizer = NULL;
     ck_fails(cn_checkpoint_load_memory(&checkpoint, loop.data, loop.count), CN_ERR_STATE,
              "optimizer is given there, missing here");
