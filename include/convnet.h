@@ -1650,10 +1650,10 @@ CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name,
 /* Checkpoints: runs that go on after they were stopped, killed or moved                      */
 
 /* cn_trainer_save writes all that a run is: parameters and running statistics, the state of optimizer, schedule and
- * averages, the place in the epoch and what has been counted in it, history. cn_trainer_resume brings it into a trainer
- * that was made of the same model, data and options; what is trained from there on has the very bits of a run that was
- * never stopped, for any number of threads. cn_trainer_fit then wants the epochs that are left: those of the whole run
- * less cn_trainer_epoch_count.
+ * averages, what is frozen, the place in the epoch and what has been counted in it, history. cn_trainer_resume brings it
+ * into a trainer that was made of the same model, data and options; what is trained from there on has the very bits of a
+ * run that was never stopped, for any number of threads. cn_trainer_fit then wants the epochs that are left: those of the
+ * whole run less cn_trainer_epoch_count.
  *
  * Saving from callbacks is the normal way: every so many batches from on_batch, or from on_epoch; from others it is
  * CN_ERR_STATE, and so is resuming from any. What callbacks do is the program's: they must be the same again, and what
@@ -1665,10 +1665,11 @@ CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name,
  * Resuming changes everything or nothing:
  *   CN_ERR_NOT_FOUND  there is no such file, and only then: a program that always tries to resume begins a new run
  *   CN_ERR_STATE      a checkpoint of another run; the message says what differs, there and here: the model's
- *                     architecture, normalisation or class names; the data's number, shape, classes, labels, a few
- *                     images, augmentation; any option of trainer, optimizer or schedule, the seed among them; the
- *                     context's conv_algorithm. Who wants another rate from here on sets it when the run is resumed
- *                     (cn_trainer_set_learning_rate); with other options, the checkpoint's model begins a new run
+ *                     architecture, normalisation or class names; what was frozen when the trainer was made; the data's
+ *                     number, shape, targets, a few images, augmentation; any option of trainer, losses, optimizer or
+ *                     schedule, the seed among them; the context's conv_algorithm. Who wants another rate from here on
+ *                     sets it when the run is resumed (cn_trainer_set_learning_rate); with other options, the
+ *                     checkpoint's model begins a new run
  *   CN_ERR_FORMAT     no checkpoint, or one of another version of the format, cut short or altered in any byte
  *   CN_ERR_IO         it cannot be read; and what a data set's callback gives, which is asked for a few images
  * Hostile files cost no more than model files do. Another version of the library, or a processor with fused

@@ -163,6 +163,75 @@ START_TEST(a_run_goes_on_that_was_saved_between_fits) {
 }
 END_TEST
 
+/* ---- frozen layers, one of which a callback thaws, and groups of parameters ---- */
+
+typedef struct thawing {
+    cn_model *model;
+    saver s;
+} thawing;
+
+static int thaw_and_save(void *user, const cn_batch_info *batch) {
+    thawing *t = user;
+    if (batch->epoch == 2 && batch->batch == 1)
+        ck_ok(cn_model_freeze(t->model, "conv", 0));
+    return save_in_batch(&t->s, batch);
+}
+
+static run begin_frozen(thawing *t, float scale) {
+    run r = {.f = training_begin(CN_NORM_BATCH, 0.1f)};
+    cn_optimizer_options optimizer = CN_OPTIMIZER_OPTIONS_INIT;
+    cn_parameter_group group = CN_PARAMETER_GROUP_INIT;
+    group.pattern = "fc";
+    group.learning_rate_scale = scale;
+    optimizer.kind = CN_OPTIMIZER_ADAM;
+    optimizer.groups = (const cn_parameter_group *const[]){&group};
+    optimizer.group_count = 1;
+    ck_ok(cn_model_freeze(r.f.model, "conv", 1));
+    ck_ok(cn_model_freeze(r.f.model, "norm", 1));
+    r.f.options.optimizer = &optimizer;
+    r.f.options.ema_decay = 0.7f;
+    r.f.options.on_batch = thaw_and_save;
+    r.f.options.user = t;
+    r.trainer = training_trainer(&r.f, r.f.model);
+    t->model = r.f.model;
+    t->s.trainer = r.trainer;
+    return r;
+}
+
+START_TEST(a_run_goes_on_while_layers_thaw) {
+    thawing first = {.s.save_at_batch = _i}, second = {0};
+    run whole = begin_frozen(&first, 2.0f), resumed = begin_frozen(&second, 2.0f);
+    ck_ok(cn_trainer_fit(whole.trainer, 3, NULL, NULL));
+    load(&resumed, first.s.file);
+    ck_ok(cn_trainer_fit(resumed.trainer, 3 - cn_trainer_epoch_count(resumed.trainer), NULL, NULL));
+    expect_same(&whole, &resumed, true);
+    ck_assert_int_eq(cn_model_frozen(resumed.f.model, "conv.weight"), 0);
+    ck_assert_int_eq(cn_model_frozen(resumed.f.model, "norm.weight"), 1);
+    cn_tensor_free(first.s.file);
+    end(&whole);
+    end(&resumed);
+}
+END_TEST
+
+START_TEST(other_groups_and_other_frozen_layers_are_refused) {
+    thawing t = {0};
+    run r = begin_frozen(&t, 2.0f), other = begin_frozen(&t, 3.0f);
+    scratch dir = scratch_new();
+    const char *path = scratch_path(&dir, "run");
+    ck_ok(cn_trainer_save(r.trainer, path));
+    ck_fails(cn_trainer_resume(other.trainer, path), CN_ERR_STATE,
+             "optimizer.groups 'fc.weight'.learning_rate_scale is 2 there, 3 here");
+    cn_trainer_free(other.trainer);
+    ck_ok(cn_model_freeze(other.f.model, "norm", 0));
+    other.f.options.optimizer = NULL;
+    other.trainer = training_trainer(&other.f, other.f.model);
+    ck_fails(cn_trainer_resume(other.trainer, path), CN_ERR_STATE, "frozen[2] is 'norm.weight' there, 'conv' here");
+    end(&r);
+    end(&other);
+    scratch_free(&dir);
+}
+END_TEST
+
 /* ---- files ---- */
 
 START_TEST(a_checkpoint_is_a_file_and_a_model_file) {
@@ -353,6 +422,8 @@ int main(void) {
     tcase_add_loop_test(group, a_run_goes_on_from_any_batch, 0, WAYS * BATCHES);
     tcase_add_loop_test(group, a_run_goes_on_from_any_epoch, 0, WAYS * EPOCHS);
     tcase_add_loop_test(group, a_run_goes_on_that_was_saved_between_fits, 0, WAYS);
+    tcase_add_loop_test(group, a_run_goes_on_while_layers_thaw, 1, 3 * TRAINING_BATCHES + 1);
+    tcase_add_test(group, other_groups_and_other_frozen_layers_are_refused);
     tcase_add_test(group, a_checkpoint_is_a_file_and_a_model_file);
     tcase_add_test(group, tensors_of_the_programs_own_go_with_it);
     tcase_add_loop_test(group, a_loop_of_ones_own_goes_on, 0, 3);

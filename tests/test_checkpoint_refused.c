@@ -43,8 +43,8 @@ START_TEST(no_option_may_differ) {
         int least; /* options that the library is expected to have there */
     } structs[STRUCTS] = {
         {"trainer", (char *)&r.f.options, 8, offsetof(cn_trainer_options, optimizer), 9},
-        {"trainer", (char *)&r.f.options, offsetof(cn_trainer_options, clip_value),
-         offsetof(cn_trainer_options, clip_norm) + 4, 2},
+        {"trainer", (char *)&r.f.options, offsetof(cn_trainer_options, mixup_alpha),
+         offsetof(cn_trainer_options, clip_norm) + 4, 4},
         {"optimizer", (char *)&r.optimizer, 8, offsetof(cn_optimizer_options, decay_weights_only) + 4, 9},
         {"schedule", (char *)&r.schedule, 8, offsetof(cn_schedule_options, rate), 14},
         {"augmentation", (char *)&r.augmentation, 8, sizeof r.augmentation, 8},
@@ -193,7 +193,8 @@ START_TEST(a_model_is_no_checkpoint) {
     run_begin(&r);
     ck_ok(cn_model_save_memory(r.f.model, &model));
     file f = {cn_tensor_data(model), (size_t)cn_tensor_count(model)};
-    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_FORMAT, "it is no checkpoint, but a model without the rest of its run");
+    ck_fails(load_checkpoint(r.trainer, f), CN_ERR_FORMAT,
+             "it is no checkpoint, but a model without the rest of its run");
     ck_fails(load_checkpoint(r.trainer, (file){(unsigned char *)"hello", 5}), CN_ERR_FORMAT, "(memory)");
     cn_tensor_free(model);
     run_end(&r);
@@ -212,7 +213,8 @@ START_TEST(a_loop_is_no_trainer) {
     file loop = file_of(&checkpoint);
     ck_fails(cn_checkpoint_load_memory(&checkpoint, f.data, f.count), CN_ERR_STATE,
              "another run: kind is 'a trainer's' there, 'a loop's' here");
-    ck_fails(load_checkpoint(r.trainer, loop), CN_ERR_STATE, "another run: kind is 'a loop's' there, 'a trainer's' here");
+    ck_fails(load_checkpoint(r.trainer, loop), CN_ERR_STATE,
+             "another run: kind is 'a loop's' there, 'a trainer's' here");
     checkpoint.optimizer = NULL;
     ck_fails(cn_checkpoint_load_memory(&checkpoint, loop.data, loop.count), CN_ERR_STATE,
              "optimizer is given there, missing here");

@@ -207,6 +207,7 @@ static void take_arrays(const cn__contents *c, const cn__safetensors *file) {
 
 static void go_on(const cn__contents *c) {
     cn_trainer *t = c->given.trainer;
+    cn__model_set_frozen_flags(c->model, c->frozen);
     if (!t) {
         (void)cn_model_set_training_passes(c->model, c->passes); /* there is room, and it was looked at */
         return;

@@ -14,12 +14,13 @@ typedef struct cn__contents {
     cn_checkpoint given;
     cn_context *ctx;
     cn_model *model;
-    cn__state state;   /* in place, but for */
-    int64_t passes;    /* a loop's training passes */
-    int64_t epochs;    /* of a trainer's history, as are: */
-    double *history;   /* a row an epoch */
-    double *outputs;   /* a row an epoch and output */
-    cn__array *arrays; /* the state's values, then a trainer's history, then the program's tensors */
+    cn__state state;       /* in place, but for */
+    int64_t passes;        /* a loop's training passes, and */
+    unsigned char *frozen; /* what is frozen */
+    int64_t epochs;        /* of a trainer's history, as are: */
+    double *history;       /* a row an epoch */
+    double *outputs;       /* a row an epoch and output */
+    cn__array *arrays;     /* the state's values, then a trainer's history, then the program's tensors */
     size_t array_count;
     char *names;              /* of the program's tensors */
     char *architecture, *run; /* what must be the same */

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HISTORY_ARRAYS = 2, MOST_TENSORS = 4096, NAME_BYTES = 200, OWN_NAME = sizeof CN__CHECKPOINT_OWN + NAME_BYTES };
+enum { OTHER_ARRAYS = 3, MOST_TENSORS = 4096, NAME_BYTES = 200, OWN_NAME = sizeof CN__CHECKPOINT_OWN + NAME_BYTES };
 
 /* ---- what is given ---- */
 
@@ -80,10 +80,14 @@ static cn_status list_arrays(cn__contents *c) {
             cn__optimizer_state(c->given.optimizer, &c->state);
     }
     size_t own = (size_t)c->given.tensor_count;
-    c->arrays = cn__alloc(c->ctx, c->state.count + HISTORY_ARRAYS + own, sizeof *c->arrays);
+    size_t flags = cn__model_flag_count(c->model);
+    c->arrays = cn__alloc(c->ctx, c->state.count + OTHER_ARRAYS + own, sizeof *c->arrays);
     c->names = cn__alloc(c->ctx, own + 1, OWN_NAME);
-    if (!c->arrays || !c->names)
+    c->frozen = cn__alloc(c->ctx, flags, 1);
+    if (!c->arrays || !c->names || !c->frozen)
         return cn__no_memory("a checkpoint");
+    cn__model_frozen_flags(c->model, c->frozen);
+    cn__contents_add(c, "frozen", "U8", c->frozen, 1, (int64_t[]){(int64_t)flags});
     for (size_t i = 0; i < c->state.count; i++) {
         const cn__value *v = &c->state.values[i];
         cn__contents_add(c, v->name, v->dtype, v->data, 1, (int64_t[]){(int64_t)v->count});
@@ -111,6 +115,7 @@ void cn__contents_drop(cn__contents *contents) {
     cn__free(c->ctx, c->outputs);
     cn__free(c->ctx, c->arrays);
     cn__free(c->ctx, c->names);
+    cn__free(c->ctx, c->frozen);
     cn_text_free(c->architecture);
     cn_text_free(c->run);
 }

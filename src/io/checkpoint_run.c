@@ -21,9 +21,17 @@ typedef struct option {
     { #member, REAL, offsetof(O, member) }
 
 #define O cn_trainer_options
-static const option trainer_options[] = {INT_IN(batch_size),  INT_IN(test_batch_size), REAL_IN(l1),
-                                         REAL_IN(ema_decay),  INT_IN(ema_warmup),      INT_IN(accumulate),
-                                         REAL_IN(clip_value), REAL_IN(clip_norm),      {0}};
+static const option trainer_options[] = {INT_IN(batch_size),
+                                         INT_IN(test_batch_size),
+                                         REAL_IN(l1),
+                                         REAL_IN(ema_decay),
+                                         INT_IN(ema_warmup),
+                                         INT_IN(accumulate),
+                                         REAL_IN(mixup_alpha),
+                                         REAL_IN(cutmix_alpha),
+                                         REAL_IN(clip_value),
+                                         REAL_IN(clip_norm),
+                                         {0}};
 #undef O
 #define O cn_loss_options
 static const option loss_options[] = {INT_IN(reduction), REAL_IN(weight), REAL_IN(label_smoothing),
@@ -59,6 +67,12 @@ static const option augmentation_options[] = {INT_IN(crop_padding),     INT_IN(c
                                               INT_IN(cutout),           {0}};
 #undef O
 
+/* A new member that changes what is computed needs a place above or below; then its size goes here. */
+_Static_assert(sizeof(void *) != 8 || (sizeof(cn_trainer_options) == 136 && sizeof(cn_loss_options) == 80 &&
+                                       sizeof(cn_optimizer_options) == 64 && sizeof(cn_schedule_options) == 88 &&
+                                       sizeof(cn_augmentation) == 48),
+               "options that are not compared");
+
 static void append_options(cn__text *json, const option *options, const void *values) {
     for (const option *o = options; o->kind != END; o++) {
         const void *place = (const char *)values + o->offset;
@@ -72,10 +86,46 @@ static void append_options(cn__text *json, const option *options, const void *va
 
 /* ---- its parts, each of which begins with a comma ---- */
 
+/* What parameter groups have made of each parameter's options. */
+static void append_rules(cn__text *json, const cn_optimizer *optimizer) {
+    const cn_model *model = cn__optimizer_model(optimizer);
+    const cn__update_rule *rules = cn__optimizer_rules(optimizer);
+    cn__text_append(json, ",\"groups\":[");
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        cn__text_append(json, i ? ",{\"name\":" : "{\"name\":");
+        (void)cn__json_append_string(json, model->tensors[i].name); /* as the architecture has it already */
+        cn__text_append(json, ",\"learning_rate_scale\":");
+        cn__json_append_float(json, rules[i].scale);
+        cn__text_append(json, ",\"weight_decay\":");
+        cn__json_append_float(json, rules[i].weight_decay);
+        cn__text_append(json, "}");
+    }
+    cn__text_append(json, "]");
+}
+
+/* Names of what was frozen when the trainer was made. What callbacks have made of it since is part of the state. */
+static void append_frozen(cn__text *json, const cn_trainer *t) {
+    const cn_model *model = t->model;
+    bool any = false;
+    cn__text_append(json, ",\"frozen\":[");
+    for (size_t i = 0; i < cn__model_flag_count(model); i++) {
+        bool tensor = i < model->tensor_count;
+        if (!t->frozen[i])
+            continue;
+        cn__text_append(json, any ? "," : "");
+        (void)cn__json_append_string(json,
+                                     tensor ? model->tensors[i].name : model->nodes[i - model->tensor_count].name);
+        any = true;
+    }
+    cn__text_append(json, "]");
+}
+
 static void append_optimizer(cn__text *json, const cn_optimizer *optimizer) {
     const cn_optimizer_options *o = cn__optimizer_options(optimizer);
     cn__text_append(json, ",\"optimizer\":{\"kind\":\"%s\"", cn_optimizer_name(o->kind));
     append_options(json, optimizer_options, o);
+    if (o->group_count > 0)
+        append_rules(json, optimizer);
     cn__text_append(json, "}");
 }
 
@@ -152,6 +202,7 @@ static cn_status append_data(cn__text *json, const char *what, const cn_dataset 
 
 static cn_status append_trainers_run(cn__text *json, const cn_trainer *t) {
     append_trainer(json, t);
+    append_frozen(json, t);
     append_optimizer(json, t->optimizer);
     append_schedule(json, &t->schedule);
     CN__TRY(append_data(json, "training data", t->train.data));

@@ -32,6 +32,22 @@ static bool freeze_node(cn_model *model, cn__node *node, const char *pattern, bo
     return any;
 }
 
+void cn__model_frozen_flags(const cn_model *model, unsigned char *flags) {
+    for (size_t i = 0; i < model->tensor_count; i++)
+        *flags++ = model->tensors[i].frozen;
+    for (size_t i = 0; i < model->node_count; i++)
+        *flags++ = model->nodes[i].frozen;
+}
+
+void cn__model_set_frozen_flags(cn_model *model, const unsigned char *flags) {
+    for (size_t i = 0; i < model->tensor_count; i++)
+        model->tensors[i].frozen = *flags++ != 0 && model->tensors[i].parameter;
+    for (size_t i = 0; i < model->node_count; i++)
+        model->nodes[i].frozen = *flags++ != 0;
+    cn__model_clear_frozen(model);
+    model->freezes++;
+}
+
 cn_status cn_model_freeze(cn_model *model, const char *pattern, int frozen) {
     bool any = false;
     CN__TRY(cn__model_ready(model, "cn_model_freeze"));

@@ -112,6 +112,13 @@ cn_status cn__model_ready(const cn_model *model, const char *function);
 cn__model_tensor *cn__model_find_tensor(const cn_model *model, const char *name);
 /* Whether a pattern matches a layer, or one of its tensors, by its own name or the layer's (freeze.c). */
 bool cn__model_matches(const cn_model *model, const cn__node *node, int32_t tensor, const char *pattern);
+/* What is frozen, 1 or 0 for each tensor and then each layer, of which a tensor's counts for parameters, a layer's for
+ * computing as in evaluation (freeze.c). */
+static inline size_t cn__model_flag_count(const cn_model *model) {
+    return model->tensor_count + model->node_count;
+}
+void cn__model_frozen_flags(const cn_model *model, unsigned char *flags);
+void cn__model_set_frozen_flags(cn_model *model, const unsigned char *flags);
 /* Gradients of frozen parameters are zero for whoever treats all alike. */
 void cn__model_clear_frozen(cn_model *model);
 /* A parameter that is not frozen. */

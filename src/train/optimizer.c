@@ -350,6 +350,10 @@ const cn_optimizer_options *cn__optimizer_options(const cn_optimizer *optimizer)
     return &optimizer->options;
 }
 
+const cn__update_rule *cn__optimizer_rules(const cn_optimizer *optimizer) {
+    return optimizer->rules;
+}
+
 const cn_model *cn__optimizer_model(const cn_optimizer *optimizer) {
     return optimizer->model;
 }

@@ -17,6 +17,8 @@ void cn__optimizer_step(cn_optimizer *optimizer, float l1);
 const cn_optimizer_options *cn__optimizer_options(const cn_optimizer *optimizer);
 const cn_model *cn__optimizer_model(const cn_optimizer *optimizer);
 void cn__optimizer_state(cn_optimizer *optimizer, cn__state *state);
+/* One for each of the model's tensors. */
+const struct cn__update_rule *cn__optimizer_rules(const cn_optimizer *optimizer);
 
 /* ---- parameter groups (parameter_groups.c) ---- */
 
@@ -158,6 +160,7 @@ struct cn_trainer {
     cn__feed train, test;
     cn_optimizer *optimizer;
     cn__schedule schedule;
+    unsigned char *frozen;  /* what was when it was made, as cn__model_frozen_flags tells it */
     int64_t count, batches; /* images and batches an epoch */
     cn__sampler sampler;    /* the epoch's images */
     cn__mix mix;

@@ -168,10 +168,12 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     t->options.schedule = NULL;
     t->options.sample_weights = NULL;
     t->options.losses = NULL;
+    t->frozen = cn__alloc(t->ctx, cn__model_flag_count(t->model), 1);
     t->buffers = cn__alloc(t->ctx, t->model->buffer_count + 1, sizeof *t->buffers);
     t->counters = cn__alloc(t->ctx, t->model->counter_count + 1, sizeof *t->counters);
-    if (!t->buffers || !t->counters)
+    if (!t->frozen || !t->buffers || !t->counters)
         return cn__no_memory("a trainer");
+    cn__model_frozen_flags(t->model, t->frozen);
     CN__TRY(make_step_memory(t));
     CN__TRY(make_mix(t, train));
     CN__TRY(cn__average_init(&t->average, t->model, t->options.ema_decay, t->options.ema_warmup != 0));
@@ -212,6 +214,7 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn_optimizer_free(trainer->optimizer);
     cn__sampler_drop(&trainer->sampler);
     cn__mix_drop(&trainer->mix);
+    cn__free(ctx, trainer->frozen);
     cn__free(ctx, trainer->buffers);
     cn__free(ctx, trainer->counters);
     cn__free(ctx, trainer->gradient_sum);
