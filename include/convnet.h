@@ -344,6 +344,28 @@ CN_API void cn_conv2d_options_init(cn_conv2d_options *options, size_t size);
 CN_API cn_status cn_conv2d_new(cn_context *context, int in_channels, int out_channels, int kernel_height,
                                int kernel_width, const cn_conv2d_options *options, cn_layer **layer);
 
+typedef struct cn_conv_transpose2d_options {
+    uint64_t size;
+    int stride[2];         /* height, width */
+    int padding[2];        /* height, width: rows and columns that the output loses on each side */
+    int output_padding[2]; /* height, width that it gains below and on the right; less than stride or dilation */
+    int dilation[2];       /* height, width */
+    int groups;            /* must divide both numbers of channels */
+    int bias;              /* 0: none */
+} cn_conv_transpose2d_options;
+#define CN_CONV_TRANSPOSE2D_OPTIONS_INIT                                                                               \
+    { sizeof(cn_conv_transpose2d_options), {1, 1}, {0, 0}, {0, 0}, {1, 1}, 1, 1 }
+CN_API void cn_conv_transpose2d_options_init(cn_conv_transpose2d_options *options, size_t size);
+
+/* Transposed convolution (torch.nn.ConvTranspose2d), forward what a convolution of the same options is backward: each
+ * input pixel adds kernel · pixel to the output, `stride` apart. [N, in_channels, H, W] to [N, out_channels, H', W'],
+ * H' = (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1; CN_ERR_SHAPE if that is below 1.
+ * Parameters: weight [in_channels, out_channels / groups, kernel_height, kernel_width], bias [out_channels]; both start
+ * uniform in ±1 / sqrt(out_channels / groups · kernel_height · kernel_width). */
+CN_API cn_status cn_conv_transpose2d_new(cn_context *context, int in_channels, int out_channels, int kernel_height,
+                                         int kernel_width, const cn_conv_transpose2d_options *options,
+                                         cn_layer **layer);
+
 /* y = W x + b over flat features (torch.nn.Linear): [N, in_features] to [N, out_features]; an image of 1×1 pixels
  * counts as flat. Parameters: weight [out_features, in_features] and, if `bias` is 1, bias [out_features]; both start
  * uniform in ±1 / sqrt(in_features). */
@@ -352,7 +374,8 @@ CN_API cn_status cn_linear_new(cn_context *context, int in_features, int out_fea
 typedef enum cn_norm_kind {
     CN_NORM_NONE = 0,
     CN_NORM_BATCH = 1,   /* torch.nn.BatchNorm2d (Ioffe & Szegedy 2015): one mean and variance a channel */
-    CN_NORM_LAYER = 2,   /* GroupNorm with one group: one for each image */
+    CN_NORM_LAYER = 2,   /* GroupNorm with one group: one for each image, over channels, height and width. Over the
+                            channels of each pixel, as in ConvNeXt: cn_layer_norm2d_new */
     CN_NORM_GROUP = 3,   /* torch.nn.GroupNorm (Wu & He 2018): one for each image and group of channels */
     CN_NORM_INSTANCE = 4 /* GroupNorm with a group a channel */
 } cn_norm_kind;
@@ -375,6 +398,13 @@ CN_API void cn_norm_options_init(cn_norm_options *options, size_t size);
  * CN_NORM_NONE is CN_ERR_ARGUMENT. */
 CN_API cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channels, const cn_norm_options *options,
                              cn_layer **layer);
+
+/* Layer norm over the `channels` channels of each pixel by itself (torchvision's LayerNorm2d, as in ConvNeXt, Liu et al.
+ * 2022; torch.nn.LayerNorm with channels last, Ba et al. 2016): y = (x - mean) / sqrt(variance + eps) · weight[c] +
+ * bias[c], mean and variance those of the pixel's channels. Parameters weight (1) and bias (0), [channels], if `affine`
+ * is 1; of the options only that and `eps` count. CN_NORM_LAYER is another: one mean and variance for a whole image. */
+CN_API cn_status cn_layer_norm2d_new(cn_context *context, int channels, const cn_norm_options *options,
+                                     cn_layer **layer);
 
 /* Element by element, as PyTorch's layers of these names:
  *
@@ -437,11 +467,36 @@ CN_API cn_status cn_max_pool2d_new(cn_context *context, int kernel_height, int k
 CN_API cn_status cn_avg_pool2d_new(cn_context *context, int kernel_height, int kernel_width,
                                    const cn_pool2d_options *options, cn_layer **layer);
 
-/* torch.nn.AdaptiveAvgPool2d: to output_height × output_width; 1 × 1 is global average pooling. */
+/* torch.nn.AdaptiveAvgPool2d and AdaptiveMaxPool2d: mean and maximum (the gradient goes to the first) of
+ * output_height × output_width windows that cover the image; 1 × 1 is global pooling. */
 CN_API cn_status cn_adaptive_avg_pool2d_new(cn_context *context, int output_height, int output_width, cn_layer **layer);
+CN_API cn_status cn_adaptive_max_pool2d_new(cn_context *context, int output_height, int output_width, cn_layer **layer);
 
-/* The sum of two or more inputs of one shape (a skip). */
+typedef enum cn_upsample_mode {
+    CN_UPSAMPLE_NEAREST = 0, /* the pixel above and to the left: floor(i / scale_factor) */
+    CN_UPSAMPLE_BILINEAR = 1 /* between the four around it, by distance */
+} cn_upsample_mode;
+
+typedef struct cn_upsample_options {
+    uint64_t size;
+    int output_size[2];     /* height, width; {0, 0}: by scale_factor */
+    double scale_factor[2]; /* height, width; {0, 0}: by output_size. A side becomes floor(scale_factor · side) */
+    cn_upsample_mode mode;
+    int align_corners; /* bilinear: 1: the centres of the corner pixels stay in the corners, 0: their outer edges do */
+} cn_upsample_options;
+#define CN_UPSAMPLE_OPTIONS_INIT                                                                                       \
+    { sizeof(cn_upsample_options), {0, 0}, {0.0, 0.0}, CN_UPSAMPLE_NEAREST, 0 }
+CN_API void cn_upsample_options_init(cn_upsample_options *options, size_t size);
+
+/* torch.nn.Upsample: [N, C, H, W] to another height and width, larger or smaller, without antialiasing. Just one of
+ * output_size and scale_factor must be given; otherwise, and for align_corners with nearest, CN_ERR_ARGUMENT. */
+CN_API cn_status cn_upsample_new(cn_context *context, const cn_upsample_options *options, cn_layer **layer);
+
+/* The sum of two or more inputs (a skip), and the product of two, element by element (torch.add, torch.mul). Inputs
+ * have one shape, or where they have not, 1: channels, height or width of 1 are broadcast, as PyTorch does it. So a
+ * factor [N, C, 1, 1] counts for all pixels of its channel (squeeze-and-excitation; Hu et al. 2018). */
 CN_API cn_status cn_add_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_mul_new(cn_context *context, cn_layer **layer);
 
 /* Two or more inputs of one height and width, their channels one after the other (torch.cat over dimension 1). The
  * layer joins a model by cn_model_add; CN_ERR_SHAPE, as it does: heights or widths differ. */

@@ -1,6 +1,7 @@
 /* network.c: reads networks from their text, and finds shapes and tensors, independently of the library. */
 #include "network.h"
 #include "testing.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,20 +14,44 @@ static const char *const modes[] = {"zeros", "replicate", "reflect", "circular"}
 
 typedef struct option {
     const char *name;
-    enum { INT, PAIR, TRIPLE, FOUR, REAL, MODE } kind;
+    enum { INT, PAIR, TRIPLE, FOUR, REAL, REAL_PAIR, MODE } kind;
     size_t offset;
 } option;
 
 #define OPTION(name, kind)                                                                                             \
     { #name, kind, offsetof(net_layer, name) }
 static const option options[] = {
-    OPTION(kernel, PAIR), OPTION(stride, PAIR),    OPTION(padding, PAIR),    OPTION(dilation, PAIR),
-    OPTION(out, PAIR),    OPTION(groups, INT),     OPTION(bias, INT),        OPTION(mode, MODE),
-    OPTION(affine, INT),  OPTION(running, INT),    OPTION(ceil, INT),        OPTION(divisor, INT),
-    OPTION(eps, REAL),    OPTION(momentum, REAL),  OPTION(include_pad, INT), OPTION(slope, REAL),
-    OPTION(p, REAL),      OPTION(alpha, REAL),     OPTION(min_val, REAL),    OPTION(max_val, REAL),
-    OPTION(beta, REAL),   OPTION(threshold, REAL), OPTION(value, REAL),      OPTION(to, TRIPLE),
-    OPTION(factor, INT),  OPTION(pad, FOUR),       OPTION(weights, INT),
+    OPTION(kernel, PAIR),
+    OPTION(stride, PAIR),
+    OPTION(padding, PAIR),
+    OPTION(dilation, PAIR),
+    OPTION(out, PAIR),
+    OPTION(groups, INT),
+    OPTION(bias, INT),
+    OPTION(mode, MODE),
+    OPTION(affine, INT),
+    OPTION(running, INT),
+    OPTION(ceil, INT),
+    OPTION(divisor, INT),
+    OPTION(eps, REAL),
+    OPTION(momentum, REAL),
+    OPTION(include_pad, INT),
+    OPTION(slope, REAL),
+    OPTION(p, REAL),
+    OPTION(alpha, REAL),
+    OPTION(min_val, REAL),
+    OPTION(max_val, REAL),
+    OPTION(beta, REAL),
+    OPTION(threshold, REAL),
+    OPTION(value, REAL),
+    OPTION(to, TRIPLE),
+    OPTION(factor, INT),
+    OPTION(pad, FOUR),
+    OPTION(weights, INT),
+    OPTION(bilinear, INT),
+    OPTION(corners, INT),
+    OPTION(by, REAL_PAIR),
+    OPTION(output_padding, PAIR),
 };
 
 static int find(const char *const *names, size_t count, const char *name) {
@@ -55,6 +80,11 @@ static void set_option(net_layer *layer, const char *name, const char *value) {
             continue;
         if (options[i].kind == REAL) {
             *(double *)at = strtod(value, NULL);
+        } else if (options[i].kind == REAL_PAIR) {
+            char *end;
+            double *pair = at;
+            pair[0] = strtod(value, &end);
+            pair[1] = *end == 'x' ? strtod(end + 1, NULL) : pair[0];
         } else if (options[i].kind == MODE) {
             *(int *)at = find(modes, 4, value);
         } else {
@@ -115,7 +145,7 @@ static void read_layer(network *net, char *text) {
     layer->kind = (net_kind)find(kinds, NET_KINDS, word);
     if (layer->kind == NET_GROUP_NORM)
         layer->groups = 4;
-    if (layer->kind == NET_CONV2D)
+    if (layer->kind == NET_CONV2D || layer->kind == NET_CONV_TRANSPOSE2D)
         layer->stride[0] = layer->stride[1] = 1;
     while ((word = strtok_r(NULL, " ", &rest))) {
         char *value = strchr(word, '=');
@@ -211,6 +241,25 @@ static int infer_pad(net_layer *l, net_shape in) {
     return 0;
 }
 
+static int infer_transpose(net_layer *l, net_shape in) {
+    int size[2] = {in.height, in.width};
+    if (in.channels % l->groups || l->out[0] % l->groups)
+        return -1;
+    for (int d = 0; d < 2; d++) {
+        if (l->output_padding[d] >= l->stride[d] && l->output_padding[d] >= l->dilation[d])
+            return -1;
+        size[d] = (size[d] - 1) * l->stride[d] - 2 * l->padding[d] + l->dilation[d] * (l->kernel[d] - 1) +
+                  l->output_padding[d] + 1;
+    }
+    l->shape = (net_shape){l->out[0], size[0], size[1]};
+    return 0;
+}
+
+/* A side of two inputs together, where 1 counts for all; 0: they do not fit. */
+static int joined(int a, int b) {
+    return a == b || b == 1 ? a : a == 1 ? b : 0;
+}
+
 static int infer(const network *net, net_layer *l) {
     net_shape in = net->layer[l->input[0]].shape;
     l->shape = in;
@@ -228,7 +277,17 @@ static int infer(const network *net, net_layer *l) {
         if (!windows_meet_image(l, in))
             return -1;
         break;
+    case NET_CONV_TRANSPOSE2D:
+        if (infer_transpose(l, in) != 0)
+            return -1;
+        break;
     case NET_ADAPTIVE_AVG_POOL:
+    case NET_ADAPTIVE_MAX_POOL:
+        l->shape = (net_shape){in.channels, l->out[0], l->out[1]};
+        break;
+    case NET_UPSAMPLE:
+        for (int d = 0; d < 2 && l->by[d] != 0.0; d++)
+            l->out[d] = (int)floor(l->by[d] * (d ? in.width : in.height));
         l->shape = (net_shape){in.channels, l->out[0], l->out[1]};
         break;
     case NET_LINEAR:
@@ -268,10 +327,12 @@ static int infer(const network *net, net_layer *l) {
     default:
         break;
     }
-    for (int i = 1; i < l->inputs; i++)
-        if (memcmp(&net->layer[l->input[i]].shape, &in, sizeof in) != 0)
-            return -1;
-    return l->shape.height < 1 || l->shape.width < 1 ? -1 : 0;
+    for (int i = 1; i < l->inputs; i++) {
+        net_shape other = net->layer[l->input[i]].shape;
+        l->shape = (net_shape){joined(l->shape.channels, other.channels), joined(l->shape.height, other.height),
+                               joined(l->shape.width, other.width)};
+    }
+    return l->shape.channels < 1 || l->shape.height < 1 || l->shape.width < 1 ? -1 : 0;
 }
 
 static void add_tensor(network *net, int what, const char *name, size_t count) {
@@ -290,7 +351,12 @@ static void find_tensors(network *net, net_layer *l) {
         add_tensor(net, NET_WEIGHT, "weight", channels * (size_t)(in.channels / l->groups) * window_size);
         if (l->bias)
             add_tensor(net, NET_BIAS, "bias", channels);
-    } else if (l->kind >= NET_BATCH_NORM && l->kind <= NET_INSTANCE_NORM) {
+    } else if (l->kind == NET_CONV_TRANSPOSE2D) {
+        size_t window_size = (size_t)l->kernel[0] * (size_t)l->kernel[1];
+        add_tensor(net, NET_WEIGHT, "weight", (size_t)in.channels * (channels / (size_t)l->groups) * window_size);
+        if (l->bias)
+            add_tensor(net, NET_BIAS, "bias", channels);
+    } else if ((l->kind >= NET_BATCH_NORM && l->kind <= NET_INSTANCE_NORM) || l->kind == NET_LAYER_NORM2D) {
         if (l->affine) {
             add_tensor(net, NET_WEIGHT, "weight", channels);
             add_tensor(net, NET_BIAS, "bias", channels);
@@ -327,7 +393,7 @@ double network_cost(const network *net) {
     for (int i = 1; i <= net->layers; i++) {
         const net_layer *l = &net->layer[i];
         double taps = l->kernel[0] ? l->kernel[0] * l->kernel[1] : 1;
-        if (l->kind == NET_CONV2D || l->kind == NET_LINEAR)
+        if (l->kind == NET_CONV2D || l->kind == NET_LINEAR || l->kind == NET_CONV_TRANSPOSE2D)
             taps *= net->layer[l->input[0]].shape.channels / l->groups;
         cost += taps * (double)net_size(l->shape);
     }

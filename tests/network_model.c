@@ -28,6 +28,17 @@ static cn_status make_conv2d(cn_context *ctx, const net_layer *l, int channels, 
     return cn_conv2d_new(ctx, channels, l->out[0], l->kernel[0], l->kernel[1], &options, made);
 }
 
+static cn_status make_conv_transpose2d(cn_context *ctx, const net_layer *l, int channels, cn_layer **made) {
+    cn_conv_transpose2d_options options = CN_CONV_TRANSPOSE2D_OPTIONS_INIT;
+    memcpy(options.stride, l->stride, sizeof options.stride);
+    memcpy(options.padding, l->padding, sizeof options.padding);
+    memcpy(options.output_padding, l->output_padding, sizeof options.output_padding);
+    memcpy(options.dilation, l->dilation, sizeof options.dilation);
+    options.groups = l->groups;
+    options.bias = l->bias;
+    return cn_conv_transpose2d_new(ctx, channels, l->out[0], l->kernel[0], l->kernel[1], &options, made);
+}
+
 static cn_status make_norm(cn_context *ctx, const net_layer *l, int channels, cn_layer **made) {
     static const cn_norm_kind norms[NET_KINDS] = {[NET_BATCH_NORM] = CN_NORM_BATCH,
                                                   [NET_GROUP_NORM] = CN_NORM_GROUP,
@@ -40,6 +51,8 @@ static cn_status make_norm(cn_context *ctx, const net_layer *l, int channels, cn
     options.momentum = (float)l->momentum;
     options.affine = l->affine;
     options.track_running_stats = l->running;
+    if (l->kind == NET_LAYER_NORM2D)
+        return cn_layer_norm2d_new(ctx, channels, &options, made);
     return cn_norm_new(ctx, norms[l->kind], channels, &options, made);
 }
 
@@ -55,6 +68,16 @@ static cn_status make_pool(cn_context *ctx, const net_layer *l, cn_layer **made)
                                                                              made);
 }
 
+static cn_status make_upsample(cn_context *ctx, const net_layer *l, cn_layer **made) {
+    cn_upsample_options options = CN_UPSAMPLE_OPTIONS_INIT;
+    memcpy(options.scale_factor, l->by, sizeof options.scale_factor);
+    if (l->by[0] == 0.0)
+        memcpy(options.output_size, l->out, sizeof options.output_size);
+    options.mode = l->bilinear ? CN_UPSAMPLE_BILINEAR : CN_UPSAMPLE_NEAREST;
+    options.align_corners = l->corners;
+    return cn_upsample_new(ctx, &options, made);
+}
+
 static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, cn_layer **made) {
     const activation *function = activation_of(l->kind);
     if (function) {
@@ -65,12 +88,15 @@ static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, c
     switch (l->kind) {
     case NET_CONV2D:
         return make_conv2d(ctx, l, channels, made);
+    case NET_CONV_TRANSPOSE2D:
+        return make_conv_transpose2d(ctx, l, channels, made);
     case NET_LINEAR:
         return cn_linear_new(ctx, channels, l->out[0], l->bias, made);
     case NET_BATCH_NORM:
     case NET_GROUP_NORM:
     case NET_LAYER_NORM:
     case NET_INSTANCE_NORM:
+    case NET_LAYER_NORM2D:
         return make_norm(ctx, l, channels, made);
     case NET_DROPOUT:
         return cn_dropout_new(ctx, (float)l->p, made);
@@ -79,6 +105,8 @@ static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, c
         return make_pool(ctx, l, made);
     case NET_ADAPTIVE_AVG_POOL:
         return cn_adaptive_avg_pool2d_new(ctx, l->out[0], l->out[1], made);
+    case NET_ADAPTIVE_MAX_POOL:
+        return cn_adaptive_max_pool2d_new(ctx, l->out[0], l->out[1], made);
     case NET_FLATTEN:
         return cn_flatten_new(ctx, made);
     case NET_ADD:
@@ -99,6 +127,10 @@ static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, c
         return cn_pad2d_new(ctx, l->pad, (cn_padding_mode)l->mode, (float)l->value, made);
     case NET_PRELU:
         return cn_prelu_new(ctx, l->weights, made);
+    case NET_MUL:
+        return cn_mul_new(ctx, made);
+    case NET_UPSAMPLE:
+        return make_upsample(ctx, l, made);
     case NET_SOFTMAX:
         return cn_softmax_new(ctx, made);
     default:

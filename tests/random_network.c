@@ -137,9 +137,38 @@ static void put_pad(draft *t) {
         put(t, " value=-1.5");
 }
 
+/* Some to a size, some by a factor. */
+static void put_upsample(draft *t) {
+    int bilinear = one_in(t->d, 2);
+    put(t, "upsample bilinear=%d", bilinear);
+    if (one_in(t->d, 2))
+        put_pair(t, "out", 1, 9);
+    else
+        put(t, " by=%gx%g", 0.5 + 0.25 * dice_below(t->d, 11), 0.5 + 0.25 * dice_below(t->d, 11));
+    if (bilinear)
+        put(t, " corners=%d", dice_below(t->d, 2));
+}
+
+static void put_conv_transpose(draft *t, net_shape in) {
+    int groups = one_in(t->d, 3) ? 1 + dice_below(t->d, in.channels) : 1;
+    put(t, "conv_transpose2d out=%d", groups > 1 ? groups * (1 + dice_below(t->d, 3)) : PICK(t->d, few_channels));
+    put_pair(t, "kernel", 1, 4);
+    put_pair(t, "stride", 1, 3);
+    if (one_in(t->d, 2))
+        put_pair(t, "padding", 0, 2);
+    if (one_in(t->d, 3))
+        put_pair(t, "output_padding", 0, 2);
+    if (one_in(t->d, 3))
+        put_pair(t, "dilation", 1, 3);
+    if (groups > 1)
+        put(t, " groups=%d", groups);
+    if (one_in(t->d, 2))
+        put(t, " bias=0");
+}
+
 /* Layers that only late seeds draw. */
 static void put_late_layer(draft *t, net_shape in) {
-    switch (dice_below(t->d, 8)) {
+    switch (dice_below(t->d, 13)) {
     case 0:
         put(t, "identity");
         break;
@@ -161,13 +190,26 @@ static void put_late_layer(draft *t, net_shape in) {
     case 6:
         put(t, "prelu weights=%d", one_in(t->d, 2) ? 1 : in.channels);
         break;
+    case 7:
+        put_upsample(t);
+        break;
+    case 8:
+        put(t, "adaptive_max_pool out=%dx%d", 1 + dice_below(t->d, 5), 1 + dice_below(t->d, 5));
+        break;
+    case 9:
+        put(t, "layer_norm2d affine=%d eps=%s", dice_below(t->d, 2), one_in(t->d, 2) ? "1e-5" : "0.03125");
+        break;
+    case 10:
+    case 11:
+        put_conv_transpose(t, in);
+        break;
     default:
         put(t, "concat @0 @0");
     }
 }
 
 static void put_layer(draft *t, net_shape in) {
-    int roll = dice_below(t->d, t->d->seed_is_late ? 22 : 16);
+    int roll = dice_below(t->d, t->d->seed_is_late ? 26 : 16);
     if (roll >= 16)
         put_late_layer(t, in);
     else if (roll < 6)
@@ -263,6 +305,19 @@ static void grow_concat(draft *t, double cost, network *net) {
     accept(t, before, cost, net);
 }
 
+/* The last value times, or plus, numbers made from its means: of each channel, row, column or pixel. */
+static void grow_gate(draft *t, double cost, network *net) {
+    size_t before = t->length;
+    int last = net->layers, roll = dice_below(t->d, 4);
+    net_shape shape = net->layer[last].shape;
+    int channels = roll == 3 ? 1 : shape.channels, height = roll & 1 ? shape.height : 1;
+    int width = roll & 2 ? shape.width : 1;
+    put(t, " | adaptive_avg_pool out=%dx%d @%d | conv2d out=%d kernel=1 | sigmoid", height, width, last, channels);
+    const char *join = one_in(t->d, 3) ? "add" : "mul";
+    one_in(t->d, 2) ? put(t, " | %s @%d @%d", join, last, last + 3) : put(t, " | %s @%d @%d", join, last + 3, last);
+    accept(t, before, cost, net);
+}
+
 /* A norm, and after it a few of what may be computed with it, in any order. */
 static void grow_block(draft *t, double cost, network *net) {
     size_t before = t->length;
@@ -320,7 +375,7 @@ void random_graph(dice *d, double cost, network *net) {
     put_header(&t, 2, in);
     ck_assert_int_eq(network_parse(net, t.text), 0);
     for (int steps = 2 + dice_below(d, 9); steps > 0 || net->layers == 0; steps--)
-        switch (dice_below(d, d->seed_is_late ? 5 : 4)) {
+        switch (dice_below(d, d->seed_is_late ? 6 : 4)) {
         case 0:
             grow_block(&t, cost, net);
             break;
@@ -329,6 +384,9 @@ void random_graph(dice *d, double cost, network *net) {
             break;
         case 4:
             grow_concat(&t, cost, net);
+            break;
+        case 5:
+            grow_gate(&t, cost, net);
             break;
         default:
             grow_layer(&t, cost, net);

@@ -104,29 +104,64 @@ static number conv2d_at(const net_step *s, int n, int oc, int oy, int ox) {
     return tape_number(&s->run->tape, sum);
 }
 
-/* The first of the largest. */
+/* What an output of a transposed convolution gets from all inputs whose kernels reach it. */
+static number conv_transpose2d_at(const net_step *s, int n, int oc, int oy, int ox) {
+    const net_layer *l = s->layer;
+    const number *weight = tensor(s, NET_WEIGHT), *bias = tensor(s, NET_BIAS);
+    int outputs = s->out.channels / l->groups, inputs = s->in.channels / l->groups, first = oc / outputs * inputs;
+    net_shape kernel = {outputs, l->kernel[0], l->kernel[1]};
+    double sum = 0.0;
+    tape_reserve(&s->run->tape, 2 * (size_t)inputs * (size_t)l->kernel[0] * (size_t)l->kernel[1]);
+    for (int ky = 0; ky < l->kernel[0]; ky++)
+        for (int kx = 0; kx < l->kernel[1]; kx++) {
+            int y = oy + l->padding[0] - ky * l->dilation[0], x = ox + l->padding[1] - kx * l->dilation[1];
+            bool reached = y >= 0 && x >= 0 && y % l->stride[0] == 0 && x % l->stride[1] == 0;
+            if (!reached || y / l->stride[0] >= s->in.height || x / l->stride[1] >= s->in.width)
+                continue;
+            for (int c = first; c < first + inputs; c++)
+                sum += tape_product(&s->run->tape, s->x[at(s->in, n, c, y / l->stride[0], x / l->stride[1])],
+                                    weight[at(kernel, c, oc % outputs, ky, kx)]);
+        }
+    if (bias) {
+        tape_term(&s->run->tape, bias[oc], 1.0);
+        sum += of(s, bias[oc]);
+    }
+    return tape_number(&s->run->tape, sum);
+}
+
+/* The first of the largest so far, and the largest of the others. */
+typedef struct maximum {
+    bool any;
+    number best;
+    double second;
+} maximum;
+
+static void consider(const net_step *s, maximum *m, number candidate) {
+    if (!m->any || of(s, candidate) > of(s, m->best)) {
+        m->second = m->any ? of(s, m->best) : -INFINITY;
+        m->best = candidate;
+    } else if (of(s, candidate) > m->second) {
+        m->second = of(s, candidate);
+    }
+    m->any = true;
+}
+
+static number the_best(const net_step *s, const maximum *m) {
+    near_jump(s->run, of(s, m->best) - m->second);
+    return function(s, m->best, of(s, m->best), 1.0);
+}
+
 static number max_at(const net_step *s, int n, int c, int oy, int ox) {
     const net_layer *l = s->layer;
-    bool any = false;
-    number best = 0;
-    double second = -INFINITY;
+    maximum m = {0};
     for (int ky = 0; ky < l->kernel[0]; ky++)
         for (int kx = 0; kx < l->kernel[1]; kx++) {
             int y = oy * l->stride[0] - l->padding[0] + ky * l->dilation[0];
             int x = ox * l->stride[1] - l->padding[1] + kx * l->dilation[1];
-            if (y < 0 || x < 0 || y >= s->in.height || x >= s->in.width)
-                continue;
-            number candidate = s->x[at(s->in, n, c, y, x)];
-            if (!any || of(s, candidate) > of(s, best)) {
-                second = any ? of(s, best) : -INFINITY;
-                best = candidate;
-            } else if (of(s, candidate) > second) {
-                second = of(s, candidate);
-            }
-            any = true;
+            if (y >= 0 && x >= 0 && y < s->in.height && x < s->in.width)
+                consider(s, &m, s->x[at(s->in, n, c, y, x)]);
         }
-    near_jump(s->run, of(s, best) - second);
-    return function(s, best, of(s, best), 1.0);
+    return the_best(s, &m);
 }
 
 static number mean_of(const net_step *s, int n, int c, const int from[2], const int to[2], int divisor) {
@@ -155,13 +190,28 @@ static number avg_at(const net_step *s, int n, int c, int oy, int ox) {
     return mean_of(s, n, c, from, to, l->divisor ? l->divisor : l->include_pad ? padded : inside);
 }
 
-static number adaptive_at(const net_step *s, int n, int c, int oy, int ox) {
-    int size[2] = {s->in.height, s->in.width}, place[2] = {oy, ox}, from[2], to[2];
+static void adaptive_window(const net_step *s, int oy, int ox, int from[2], int to[2]) {
+    int size[2] = {s->in.height, s->in.width}, place[2] = {oy, ox};
     for (int d = 0; d < 2; d++) {
         int out = s->layer->out[d];
         from[d] = place[d] * size[d] / out;
         to[d] = ((place[d] + 1) * size[d] + out - 1) / out;
     }
+}
+
+static number adaptive_max_at(const net_step *s, int n, int c, int oy, int ox) {
+    int from[2], to[2];
+    maximum m = {0};
+    adaptive_window(s, oy, ox, from, to);
+    for (int y = from[0]; y < to[0]; y++)
+        for (int x = from[1]; x < to[1]; x++)
+            consider(s, &m, s->x[at(s->in, n, c, y, x)]);
+    return the_best(s, &m);
+}
+
+static number adaptive_at(const net_step *s, int n, int c, int oy, int ox) {
+    int from[2], to[2];
+    adaptive_window(s, oy, ox, from, to);
     return mean_of(s, n, c, from, to, (to[0] - from[0]) * (to[1] - from[1]));
 }
 
@@ -304,6 +354,35 @@ static void norm(const net_step *s) {
         s->run->pass->tensor[l->first_tensor + l->tensors - 1][0] += 1.0;
 }
 
+/* One pixel over its channels. */
+static void normalize_pixel(const net_step *s, int n, int y, int x) {
+    int channels = s->in.channels;
+    double sum = 0.0, squares = 0.0;
+    for (int c = 0; c < channels; c++) {
+        number value = s->x[at(s->in, n, c, y, x)];
+        tape_term(&s->run->tape, value, 1.0 / channels);
+        sum += of(s, value);
+    }
+    number mean = tape_number(&s->run->tape, sum / channels);
+    for (int c = 0; c < channels; c++)
+        s->y[at(s->in, n, c, y, x)] = subtract(s, s->x[at(s->in, n, c, y, x)], mean);
+    for (int c = 0; c < channels; c++) {
+        double d = of(s, s->y[at(s->in, n, c, y, x)]);
+        tape_term(&s->run->tape, s->y[at(s->in, n, c, y, x)], 2.0 * d / channels);
+        squares += d * d;
+    }
+    number variance = tape_number(&s->run->tape, squares / channels);
+    for (int c = 0; c < channels; c++)
+        s->y[at(s->in, n, c, y, x)] = scaled(s, s->y[at(s->in, n, c, y, x)], variance, c);
+}
+
+static void each_pixel(const net_step *s, void (*compute)(const net_step *, int, int, int)) {
+    for (int n = 0; n < s->run->net->batch; n++)
+        for (int y = 0; y < s->in.height; y++)
+            for (int x = 0; x < s->in.width; x++)
+                compute(s, n, y, x);
+}
+
 /* ---- element by element ---- */
 
 static void activate(const net_step *s, const activation *f) {
@@ -338,16 +417,59 @@ static void dropout(const net_step *s) {
     }
 }
 
-static void add(const net_step *s) {
-    for (size_t i = 0; i < (size_t)s->run->net->batch * net_size(s->in); i++) {
-        double sum = 0.0;
-        for (int k = 0; k < s->layer->inputs; k++) {
-            number x = s->run->value[s->layer->input[k]][i];
-            tape_term(&s->run->tape, x, 1.0);
-            sum += of(s, x);
-        }
-        s->y[i] = tape_number(&s->run->tape, sum);
+/* ---- several inputs ---- */
+
+/* Input k of an output: a side of 1 counts for all. */
+static number input_at(const net_step *s, int k, int n, int c, int y, int x) {
+    int value = s->layer->input[k];
+    net_shape shape = s->run->net->layer[value].shape;
+    return s->run
+        ->value[value][at(shape, n, shape.channels == 1 ? 0 : c, shape.height == 1 ? 0 : y, shape.width == 1 ? 0 : x)];
+}
+
+static number sum_at(const net_step *s, int n, int c, int y, int x) {
+    double sum = 0.0;
+    for (int k = 0; k < s->layer->inputs; k++) {
+        number term = input_at(s, k, n, c, y, x);
+        tape_term(&s->run->tape, term, 1.0);
+        sum += of(s, term);
     }
+    return tape_number(&s->run->tape, sum);
+}
+
+static number product_at(const net_step *s, int n, int c, int y, int x) {
+    return tape_number(&s->run->tape, product(s, input_at(s, 0, n, c, y, x), input_at(s, 1, n, c, y, x)));
+}
+
+/* ---- another size ---- */
+
+/* The two pixels between which output `i` of a dimension lies, and how far from the first to the second. */
+static double between(const net_layer *l, int d, int in, int i, int pixel[2]) {
+    int out = l->out[d];
+    double step = l->by[d] != 0.0 ? 1.0 / l->by[d] : (double)in / out, place = i;
+    if (in != out && !l->bilinear)
+        place = floor(i * step);
+    else if (in != out && l->corners)
+        place = out > 1 ? i * (in - 1.0) / (out - 1.0) : 0.0;
+    else if (in != out)
+        place = fmax((i + 0.5) * step - 0.5, 0.0);
+    place = fmin(place, in - 1);
+    pixel[0] = (int)place;
+    pixel[1] = pixel[0] + 1 < in ? pixel[0] + 1 : pixel[0];
+    return place - pixel[0];
+}
+
+static number upsampled_at(const net_step *s, int n, int c, int y, int x) {
+    int row[2], column[2];
+    double down = between(s->layer, 0, s->in.height, y, row), right = between(s->layer, 1, s->in.width, x, column);
+    double sum = 0.0;
+    for (int i = 0; i < 4; i++) {
+        double share = (i / 2 ? down : 1.0 - down) * (i % 2 ? right : 1.0 - right);
+        number pixel = s->x[at(s->in, n, c, row[i / 2], column[i % 2])];
+        tape_term(&s->run->tape, pixel, share);
+        sum += share * of(s, pixel);
+    }
+    return tape_number(&s->run->tape, sum);
 }
 
 /* ---- softmax ---- */
@@ -371,19 +493,15 @@ static void softmax_pixel(const net_step *s, int n, int y, int x) {
     }
 }
 
-static void softmax(const net_step *s) {
-    for (int n = 0; n < s->run->net->batch; n++)
-        for (int y = 0; y < s->in.height; y++)
-            for (int x = 0; x < s->in.width; x++)
-                softmax_pixel(s, n, y, x);
-}
-
 /* ---- all of them ---- */
 
 void net_compute(const net_step *s) {
     switch (s->layer->kind) {
     case NET_CONV2D:
         each_output(s, conv2d_at);
+        break;
+    case NET_CONV_TRANSPOSE2D:
+        each_output(s, conv_transpose2d_at);
         break;
     case NET_LINEAR: {
         net_layer as_conv = *s->layer;
@@ -399,6 +517,9 @@ void net_compute(const net_step *s) {
     case NET_INSTANCE_NORM:
         norm(s);
         break;
+    case NET_LAYER_NORM2D:
+        each_pixel(s, normalize_pixel);
+        break;
     case NET_DROPOUT:
         dropout(s);
         break;
@@ -407,6 +528,9 @@ void net_compute(const net_step *s) {
         break;
     case NET_AVG_POOL:
         each_output(s, avg_at);
+        break;
+    case NET_ADAPTIVE_MAX_POOL:
+        each_output(s, adaptive_max_at);
         break;
     case NET_ADAPTIVE_AVG_POOL:
         each_output(s, adaptive_at);
@@ -435,11 +559,17 @@ void net_compute(const net_step *s) {
         each_output(s, prelu_at);
         break;
     case NET_ADD:
-        add(s);
+        each_output(s, sum_at);
+        break;
+    case NET_MUL:
+        each_output(s, product_at);
+        break;
+    case NET_UPSAMPLE:
+        each_output(s, upsampled_at);
         break;
     case NET_SOFTMAX:
     case NET_LOG_SOFTMAX:
-        softmax(s);
+        each_pixel(s, softmax_pixel);
         break;
     default:
         activate(s, activation_of(s->layer->kind));

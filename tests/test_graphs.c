@@ -170,6 +170,26 @@ static const char *const known_graphs[] = {
     /* a U: down, up, and the skip beside */
     "train 2x3x6x4 | conv2d out=4 kernel=3 padding=1 | relu | max_pool kernel=2 | conv2d out=16 kernel=3 padding=1 | "
     "pixel_shuffle factor=2 | concat @2 @5 | pad pad=1x1x2x0 mode=replicate | conv2d out=2 kernel=3",
+    /* squeeze-and-excitation between convolutions; a sum that is broadcast behind a norm, which must not take it along */
+    "train 2x3x6x5 | conv2d out=8 kernel=3 padding=1 bias=0 | batch_norm | relu | adaptive_avg_pool out=1 | conv2d "
+    "out=2 kernel=1 | relu | conv2d out=8 kernel=1 | sigmoid | mul @3 @8 | conv2d out=8 kernel=1 | batch_norm | add"
+    " @11 @3",
+    "train 2x4x5x3 | adaptive_avg_pool out=1 | batch_norm @0 | add @2 @1 | relu | batch_norm @1 | add @5 @4 | relu "
+    "| mul @7 @7",
+    /* a U: what was small is enlarged and joined */
+    "train 2x4x6x8 | conv2d out=4 kernel=3 padding=1 | batch_norm | relu | max_pool kernel=2 | conv2d out=4 "
+    "kernel=3 padding=1 mode=reflect | upsample bilinear=1 by=2 | add @6 @3 | conv2d out=4 kernel=3 padding=1 | "
+    "upsample out=3x4 | conv2d out=4 kernel=3 padding=1",
+    /* another, by transposed convolutions of the usual kernels, one of which reads the input and one what others read */
+    "train 2x3x4x6 | conv2d out=6 kernel=3 padding=1 bias=0 | batch_norm | relu | max_pool kernel=2 | conv2d out=8 "
+    "kernel=3 padding=1 | relu | conv_transpose2d out=6 kernel=2 stride=2 | batch_norm | add @8 @3 | relu | "
+    "conv_transpose2d out=4 kernel=4 stride=2 padding=1 | conv_transpose2d out=4 kernel=3 stride=2 padding=1 "
+    "output_padding=1 @0 | add @11 @12 | conv_transpose2d out=4 kernel=3 padding=1 @13 | add @13 @14 | conv2d out=2"
+    " kernel=3 padding=1 mode=replicate",
+    /* a block of ConvNeXt, and the heads that look at the largest */
+    "train 2x6x5x5 | conv2d out=6 kernel=3 padding=1 groups=6 | layer_norm2d | conv2d out=12 kernel=1 | gelu | "
+    "conv2d out=6 kernel=1 | add @5 @0 | layer_norm2d | adaptive_max_pool out=1 | adaptive_avg_pool out=1 @7 | add "
+    "@8 @9 | flatten | linear out=3",
     /* nothing to train; nothing but the input */
     "train 2x3x4x4 | max_pool kernel=2 | flatten",
     "train 2x3x4x4 | add @0 @0",

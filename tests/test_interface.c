@@ -28,6 +28,10 @@ START_TEST(layers_want_a_context_and_a_place) {
     bad_layer(cn_max_pool2d_new(NULL, 2, 2, NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
     bad_layer(cn_avg_pool2d_new(NULL, 2, 2, NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
     bad_layer(cn_adaptive_avg_pool2d_new(NULL, 1, 1, &made), CN_ERR_ARGUMENT, "context is NULL");
+    bad_layer(cn_adaptive_max_pool2d_new(NULL, 1, 1, &made), CN_ERR_ARGUMENT, "context is NULL");
+    bad_layer(cn_layer_norm2d_new(NULL, 1, NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
+    bad_layer(cn_conv_transpose2d_new(NULL, 1, 1, 1, 1, NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
+    bad_layer(cn_upsample_new(NULL, NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
     ck_fails(cn_conv2d_new(ctx, 1, 1, 1, 1, NULL, NULL), CN_ERR_ARGUMENT, "cn_conv2d_new: layer is NULL");
     ck_fails(cn_linear_new(ctx, 1, 1, 1, NULL), CN_ERR_ARGUMENT, "cn_linear_new: layer is NULL");
     ck_fails(cn_norm_new(ctx, CN_NORM_BATCH, 1, NULL, NULL), CN_ERR_ARGUMENT, "cn_norm_new: layer is NULL");
@@ -53,7 +57,7 @@ END_TEST
 /* Those without options. */
 START_TEST(plain_layers_want_a_context_and_a_place) {
     static cn_status (*const constructors[])(cn_context *, cn_layer **) = {
-        cn_flatten_new, cn_add_new, cn_softmax_new, cn_log_softmax_new, cn_concat_new, cn_identity_new};
+        cn_flatten_new, cn_add_new, cn_mul_new, cn_softmax_new, cn_log_softmax_new, cn_concat_new, cn_identity_new};
     for (size_t i = 0; i < COUNT(constructors); i++) {
         bad_layer(constructors[i](NULL, &made), CN_ERR_ARGUMENT, "context is NULL");
         ck_fails(constructors[i](ctx, NULL), CN_ERR_ARGUMENT, "layer is NULL");
@@ -242,8 +246,73 @@ START_TEST(pools_check_their_options) {
     bad_pool(cn_avg_pool2d_new, dilation[0], 2, "dilation"); /* max pool only */
     bad_pool(cn_avg_pool2d_new, divisor_override, -1, "divisor_override");
     bad_layer(cn_adaptive_avg_pool2d_new(ctx, 0, 1, &made), CN_ERR_ARGUMENT, "0");
+    bad_layer(cn_adaptive_max_pool2d_new(ctx, 1, 0, &made), CN_ERR_ARGUMENT, "AdaptiveMaxPool2d: output width is 0");
     bad_layer(cn_adaptive_avg_pool2d_new(ctx, 1, -1, &made), CN_ERR_ARGUMENT, "-1");
     bad_layer(cn_adaptive_avg_pool2d_new(ctx, INT_MAX, 1, &made), CN_ERR_ARGUMENT, "2147483647");
+}
+END_TEST
+
+START_TEST(norms_of_pixels_check_their_options) {
+    cn_norm_options o = CN_NORM_OPTIONS_INIT;
+    bad_layer(cn_layer_norm2d_new(ctx, 0, NULL, &made), CN_ERR_ARGUMENT, "LayerNorm2d: channels is 0");
+    ck_fails(cn_layer_norm2d_new(ctx, 1, &o, NULL), CN_ERR_ARGUMENT, "layer is NULL");
+    o.eps = -1.0f;
+    bad_layer(cn_layer_norm2d_new(ctx, 1, &o, &made), CN_ERR_ARGUMENT, "eps is -1");
+    o.eps = 0.0f;
+    o.affine = 2;
+    bad_layer(cn_layer_norm2d_new(ctx, 1, &o, &made), CN_ERR_ARGUMENT, "affine is 2");
+}
+END_TEST
+
+/* Sizes are named as the caller knows them, not as those of the convolution behind. */
+START_TEST(transposed_convolutions_check_their_options) {
+    cn_conv_transpose2d_options o = CN_CONV_TRANSPOSE2D_OPTIONS_INIT;
+    bad_layer(cn_conv_transpose2d_new(ctx, 0, 1, 1, 1, NULL, &made), CN_ERR_ARGUMENT, "in_channels is 0");
+    bad_layer(cn_conv_transpose2d_new(ctx, 1, -1, 1, 1, NULL, &made), CN_ERR_ARGUMENT, "out_channels is -1");
+    bad_layer(cn_conv_transpose2d_new(ctx, 1, 1, 1, 0, NULL, &made), CN_ERR_ARGUMENT, "kernel width is 0");
+    ck_fails(cn_conv_transpose2d_new(ctx, 1, 1, 1, 1, &o, NULL), CN_ERR_ARGUMENT, "layer is NULL");
+    o.output_padding[1] = 1;
+    bad_layer(cn_conv_transpose2d_new(ctx, 1, 1, 2, 2, &o, &made), CN_ERR_ARGUMENT,
+              "ConvTranspose2d: output_padding width is 1, wanted 0 to 0");
+    o.dilation[1] = 2;
+    ck_ok(cn_conv_transpose2d_new(ctx, 1, 1, 2, 2, &o, &made));
+    cn_layer_free(made);
+    o.output_padding[1] = -1;
+    bad_layer(cn_conv_transpose2d_new(ctx, 1, 1, 2, 2, &o, &made), CN_ERR_ARGUMENT, "output_padding width is -1");
+    o.output_padding[1] = 0;
+    o.groups = 2;
+    bad_layer(cn_conv_transpose2d_new(ctx, 4, 3, 2, 2, &o, &made), CN_ERR_ARGUMENT,
+              "ConvTranspose2d: 2 groups do not divide 4 and 3 channels");
+    o.groups = 1;
+    o.bias = 2;
+    bad_layer(cn_conv_transpose2d_new(ctx, 1, 1, 1, 1, &o, &made), CN_ERR_ARGUMENT, "bias is 2");
+}
+END_TEST
+
+START_TEST(upsampling_checks_its_options) {
+    cn_upsample_options o = CN_UPSAMPLE_OPTIONS_INIT;
+    bad_layer(cn_upsample_new(ctx, NULL, &made), CN_ERR_ARGUMENT, "wanted output_size or scale_factor, got neither");
+    ck_fails(cn_upsample_new(ctx, &o, NULL), CN_ERR_ARGUMENT, "layer is NULL");
+    o.scale_factor[0] = 2.0;
+    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "scale_factor's width is 0, wanted");
+    o.scale_factor[1] = -1.5;
+    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "width is -1.5");
+    o.scale_factor[1] = NAN;
+    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "width is nan");
+    o.scale_factor[1] = 2.0;
+    o.align_corners = 1;
+    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "align_corners is for bilinear");
+    o.align_corners = 0;
+    o.output_size[1] = 4;
+    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "got both");
+    o.scale_factor[0] = o.scale_factor[1] = 0.0;
+    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "output_size's height is 0, wanted 1 to");
+    o.output_size[0] = 4;
+    o.mode = (cn_upsample_mode)2;
+    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "mode is 2");
+    o.mode = CN_UPSAMPLE_BILINEAR;
+    o.align_corners = 2;
+    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "align_corners is 2");
 }
 END_TEST
 
@@ -401,6 +470,9 @@ int main(void) {
                                    norms_check_their_options,
                                    activations_check_their_numbers,
                                    pools_check_their_options,
+                                   norms_of_pixels_check_their_options,
+                                   transposed_convolutions_check_their_options,
+                                   upsampling_checks_its_options,
                                    prebuilt_networks_check_their_options};
     Suite *suite = suite_create("interface");
     add_tests(suite, "NULL", set_up, tear_down, nulls, COUNT(nulls), 1);

@@ -239,6 +239,34 @@ static void check_decimals(void) {
     ck_assert(!read_float("1e39", &value) && !read_float("-1e400", &value) && !read_float("\"1\"", &value));
 }
 
+static void check_double(double value) {
+    cn__text text = {.ctx = ctx};
+    cn__json *json;
+    char *out;
+    double back;
+    cn__json_append_double(&text, value);
+    ck_ok(cn__text_take(&text, &out));
+    ck_ok(read_text(out, strlen(out), &json));
+    ck_assert_msg(cn__json_double(json, &back) && memcmp(&back, &value, sizeof value) == 0, "%s", out);
+    cn__free(ctx, json);
+    cn_text_free(out);
+}
+
+START_TEST(doubles_come_back_to_the_bit) {
+    static const double values[] = {0.0, -0.0, 0.1, 1.3, 1.0 / 3.0, 5e-324, 1.7976931348623157e308, -2.5e-7, 1e22};
+    cn__rng rng = cn__rng_new(8, 0, 0);
+    for (size_t i = 0; i < CN__COUNT(values); i++)
+        check_double(values[i]);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t bits = (uint64_t)cn__rng_u32(&rng) << 32 | cn__rng_u32(&rng);
+        double value;
+        memcpy(&value, &bits, sizeof value);
+        if (isfinite(value))
+            check_double(value);
+    }
+}
+END_TEST
+
 START_TEST(floats_come_back_to_the_bit) {
     check_floats();
     check_decimals();
@@ -302,6 +330,7 @@ int main(void) {
     tcase_add_test(group, values_are_found_where_they_are);
     tcase_add_test(group, whole_numbers_are_exact_or_none);
     tcase_add_test(group, floats_come_back_to_the_bit);
+    tcase_add_test(group, doubles_come_back_to_the_bit);
     tcase_add_test(group, the_locale_plays_no_part);
     tcase_add_test(group, each_allocation_that_fails_is_a_status);
     tcase_add_test(group, memory_is_taken_for_json_only);

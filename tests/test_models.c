@@ -77,7 +77,9 @@ END_TEST
 START_TEST(layers_read_what_they_were_made_for) {
     cn_model *model = model_for(3, 4, 5);
     cn_layer *layer;
-    static const char *const two[] = {"input", "thin"};
+    static const char *const two[] = {"input", "thin"}, *const three[] = {"input", "input", "input"};
+    cn_upsample_options upsample = CN_UPSAMPLE_OPTIONS_INIT;
+    cn_conv_transpose2d_options transposed = CN_CONV_TRANSPOSE2D_OPTIONS_INIT;
     cn_pool2d_options wide = CN_POOL2D_OPTIONS_INIT;
     wide.dilation[0] = 4;
     cn_conv2d_options mirror = CN_CONV2D_OPTIONS_INIT;
@@ -102,7 +104,29 @@ START_TEST(layers_read_what_they_were_made_for) {
     ck_fails(cn_model_append(model, "p", layer), CN_ERR_SHAPE, "'p'");
     ck_ok(cn_model_append(model, "thin", conv(3, 2, 1)));
     ck_ok(cn_add_new(ctx, &layer));
-    ck_fails(cn_model_add(model, "s", layer, 2, two), CN_ERR_SHAPE, "'s'");
+    ck_fails(cn_model_add(model, "s", layer, 2, two), CN_ERR_SHAPE,
+             "Add 's': input 1 is 2×4×5, but input 0 is 3×4×5; sides must be equal, or 1");
+    ck_ok(cn_mul_new(ctx, &layer));
+    ck_fails(cn_model_add(model, "s", layer, 2, two), CN_ERR_SHAPE, "Mul 's': input 1 is 2×4×5");
+    ck_ok(cn_mul_new(ctx, &layer));
+    ck_fails(cn_model_add(model, "s", layer, 3, three), CN_ERR_ARGUMENT, "'s' reads 3 inputs, wanted 2");
+    upsample.scale_factor[0] = upsample.scale_factor[1] = 0.24;
+    ck_ok(cn_upsample_new(ctx, &upsample, &layer));
+    ck_fails(cn_model_append(model, "u", layer), CN_ERR_SHAPE, "scale_factor 0.24 makes its input's height of 4 0");
+    upsample.scale_factor[0] = upsample.scale_factor[1] = 1e300;
+    ck_ok(cn_upsample_new(ctx, &upsample, &layer));
+    ck_fails(cn_model_append(model, "u", layer), CN_ERR_SHAPE, "'u': scale_factor 1e+300");
+    ck_ok(cn_conv_transpose2d_new(ctx, 3, 4, 3, 3, NULL, &layer));
+    ck_fails(cn_model_append(model, "t", layer), CN_ERR_SHAPE, "'t': its input has 2 channels, its weights want 3");
+    transposed.padding[0] = 3;
+    ck_ok(cn_conv_transpose2d_new(ctx, 2, 3, 3, 3, &transposed, &layer));
+    ck_fails(cn_model_append(model, "t", layer), CN_ERR_SHAPE, "'t': its output's height would be 0");
+    transposed.stride[1] = 1 << 24;
+    transposed.padding[0] = 0;
+    ck_ok(cn_conv_transpose2d_new(ctx, 2, 3, 3, 3, &transposed, &layer));
+    ck_fails(cn_model_append(model, "t", layer), CN_ERR_SHAPE, "its output's width would be 67108867");
+    ck_ok(cn_layer_norm2d_new(ctx, 4, NULL, &layer));
+    ck_fails(cn_model_append(model, "n", layer), CN_ERR_SHAPE, "LayerNorm2d 'n': its input has 2 channels, wanted 4");
     ck_ok(cn_add_new(ctx, &layer));
     ck_fails(cn_model_append(model, "s", layer), CN_ERR_ARGUMENT, "'s' reads 1 inputs");
     ck_fails(cn_model_add(model, "r", relu(), 2, two), CN_ERR_ARGUMENT, "'r' reads 2 inputs");

@@ -135,6 +135,15 @@ static const char *const known[] = {
     "padding=1 "
     "| channel_shuffle groups=5 | pixel_shuffle factor=2 | conv2d out=17 kernel=3 padding=1 | identity | reshape "
     "to=2x-1x14 | conv2d out=2 kernel=1 | pixel_unshuffle factor=2",
+    /* one number for all channels, one for all pixels, one for all rows; another size, with a border */
+    "eval 3x18x5x6 | conv2d out=1 kernel=1 | adaptive_avg_pool out=1 @0 | mul @0 @1 | mul @2 @3 | adaptive_avg_pool"
+    " out=1x6 @0 | add @4 @5 @1 | mul @1 @6 | conv2d out=18 kernel=3 padding=1 | upsample bilinear=1 by=1.5x2 | "
+    "conv2d out=3 kernel=3 padding=1 | upsample out=5x6 | mul @11 @1 | mul @12 @12",
+    /* transposed convolutions of every kind that has phases with and without taps, norms of pixels, largest values */
+    "eval 3x18x4x5 | conv_transpose2d out=17 kernel=3x2 stride=2x3 padding=1x0 output_padding=1 | layer_norm2d | "
+    "conv2d out=16 kernel=3 padding=1 mode=replicate | conv_transpose2d out=33 kernel=3 dilation=2 stride=2 "
+    "padding=2 bias=0 @0 | layer_norm2d affine=0 | conv_transpose2d out=16 kernel=2 padding=1 | adaptive_max_pool "
+    "out=8x15 | add @3 @7 | conv_transpose2d out=3 kernel=4 stride=2 padding=1",
 };
 
 START_TEST(known_patterns_are_right) {

@@ -26,9 +26,18 @@ typedef struct versioned {
         return status;                                                                                                 \
     }                                                                                                                  \
     static const type usual_##struct_name = init;
+/* Of its defaults, neither a size nor a factor, it cannot be made. */
+#define UPSAMPLE_TO_A_SIZE                                                                                             \
+    {                                                                                                                  \
+        .size = sizeof(cn_upsample_options), .output_size = { 3, 4 }                                                   \
+    }
 LAYER_STRUCT(conv2d, cn_conv2d_options, CN_CONV2D_OPTIONS_INIT, cn_conv2d_new(ctx, 4, 4, 3, 3, options, &layer))
 LAYER_STRUCT(norm, cn_norm_options, CN_NORM_OPTIONS_INIT, cn_norm_new(ctx, CN_NORM_GROUP, 4, options, &layer))
 LAYER_STRUCT(max_pool, cn_pool2d_options, CN_POOL2D_OPTIONS_INIT, cn_max_pool2d_new(ctx, 2, 2, options, &layer))
+LAYER_STRUCT(conv_transpose2d, cn_conv_transpose2d_options, CN_CONV_TRANSPOSE2D_OPTIONS_INIT,
+             cn_conv_transpose2d_new(ctx, 4, 4, 3, 3, options, &layer))
+LAYER_STRUCT(layer_norm2d, cn_norm_options, CN_NORM_OPTIONS_INIT, cn_layer_norm2d_new(ctx, 4, options, &layer))
+LAYER_STRUCT(upsample, cn_upsample_options, UPSAMPLE_TO_A_SIZE, cn_upsample_new(ctx, options, &layer))
 LAYER_STRUCT(avg_pool, cn_pool2d_options, CN_POOL2D_OPTIONS_INIT, cn_avg_pool2d_new(ctx, 2, 2, options, &layer))
 
 #define HANDLE_STRUCT(struct_name, type, init, handle, call, release)                                                  \
@@ -176,6 +185,9 @@ static const versioned read_structs[] = {
     ENTRY(norm, norm),
     ENTRY(max_pool, max_pool),
     ENTRY(avg_pool, avg_pool),
+    ENTRY(conv_transpose2d, conv_transpose2d),
+    ENTRY(layer_norm2d, layer_norm2d),
+    ENTRY(upsample, upsample),
     ENTRY(session8, session8),
     ENTRY(definition, definition),
     ENTRY(zoo, zoo),

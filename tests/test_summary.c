@@ -162,6 +162,31 @@ START_TEST(bad_arguments_are_refused) {
 }
 END_TEST
 
+/* Products cost nothing that is counted; of an upsampling, shapes show by how much. */
+START_TEST(gates_and_upsamplings_are_in_words) {
+    cn_model *model;
+    cn_layer *layer;
+    cn_upsample_options options = CN_UPSAMPLE_OPTIONS_INIT;
+    char *text;
+    ck_ok(cn_model_new(ctx, 2, 4, 6, &model));
+    ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &layer));
+    ck_ok(cn_model_append(model, "pool", layer));
+    ck_ok(cn_mul_new(ctx, &layer));
+    ck_ok(cn_model_add(model, "gate", layer, 2, (const char *[]){"input", "pool"}));
+    options.scale_factor[0] = 2.0;
+    options.scale_factor[1] = 1.5;
+    options.mode = CN_UPSAMPLE_BILINEAR;
+    options.align_corners = 1;
+    ck_ok(cn_upsample_new(ctx, &options, &layer));
+    ck_ok(cn_model_append(model, "up", layer));
+    ck_ok(cn_model_summary(model, &text));
+    ck_assert_msg(strstr(text, "\ngate   Mul of input, pool   ") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "\nup     Upsample, bilinear, align_corners 1   2×8×9 ") != NULL, "%s", text);
+    cn_text_free(text);
+    cn_model_free(model);
+}
+END_TEST
+
 /* ---- receptive fields ---- */
 
 START_TEST(dilation_and_stride_widen_the_field) {
@@ -369,6 +394,7 @@ int main(void) {
     tcase_add_test(tcase, endless_strides_do_not_overflow);
     tcase_add_test(tcase, height_and_width_count_apart);
     tcase_add_test(tcase, columns_line_up_and_numbers_are_grouped);
+    tcase_add_test(tcase, gates_and_upsamplings_are_in_words);
     tcase_add_test(tcase, a_layer_is_told_with_what_is_special_about_it);
     tcase_add_test(tcase, session8_fits_into_80_columns);
     tcase_add_test(tcase, an_empty_model_has_an_empty_table);

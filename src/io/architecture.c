@@ -28,8 +28,10 @@ static void append_option(cn__text *json, const cn_layer *layer, const cn__attr 
         cn__text_append(json, "%d", integer);
     else if (attr->kind == CN__ATTR_ENUM)
         cn__text_append(json, "\"%s\"", attr->names[integer]);
-    else
+    else if (attr->kind == CN__ATTR_FLOAT)
         cn__json_append_float(json, real);
+    else
+        cn__json_append_double(json, *(const double *)(const void *)place);
 }
 
 static bool append_layer(cn__text *json, const cn_model *model, const cn__node *node) {
@@ -161,6 +163,8 @@ static bool read_value(const cn__json *json, const cn__attr *attr, cn_layer *lay
         return read_enum(json, attr->names, (int32_t *)(void *)place);
     case CN__ATTR_FLOAT:
         return cn__json_float(json, (float *)(void *)place);
+    case CN__ATTR_DOUBLE:
+        return cn__json_double(json, (double *)(void *)place);
     }
     return false;
 }

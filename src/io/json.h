@@ -37,10 +37,12 @@ const cn__json *cn__json_get(const cn__json *object, const char *key); /* NULL: 
 const char *cn__json_string(const cn__json *json);                     /* NULL: no string */
 bool cn__json_int64(const cn__json *json, int64_t *value);             /* written without fraction and exponent */
 bool cn__json_float(const cn__json *json, float *value);               /* finite; rounded to the nearest */
+bool cn__json_double(const cn__json *json, double *value);             /* the same */
 
 /* Appends a text in quotes, escaped. False: it is not UTF-8. */
 bool cn__json_append_string(cn__text *json, const char *text);
 /* Appends a finite number in as few digits as bring it back exactly. */
 void cn__json_append_float(cn__text *json, float value);
+void cn__json_append_double(cn__text *json, double value);
 
 #endif

@@ -43,14 +43,15 @@ bool cn__json_int64(const cn__json *json, int64_t *value) {
 
 /* ---- numbers ---- */
 
+#define NUMBER 128 /* characters of one at most */
+
 /* The C library reads and writes the locale's decimal point. So it is given a number without one, 1.25e3 as 125e1. */
-static bool parse_float(const char *text, float *value) {
-    char number[128], *end;
+static bool without_point(const char *text, char number[NUMBER]) {
     size_t length = 0;
     long exponent = 0;
     bool fraction = false;
     for (; *text && *text != 'e' && *text != 'E'; text++) {
-        if (length == sizeof number - 16)
+        if (length == NUMBER - 16)
             return false;
         exponent -= fraction;
         if (*text == '.')
@@ -59,21 +60,37 @@ static bool parse_float(const char *text, float *value) {
             number[length++] = *text;
     }
     if (*text)
-        exponent += strtol(text + 1, &end, 10);
+        exponent += strtol(text + 1, NULL, 10);
     exponent = exponent < -9999 ? -9999 : exponent > 9999 ? 9999 : exponent;
-    snprintf(number + length, sizeof number - length, "e%ld", exponent);
-    *value = strtof(number, NULL);
+    snprintf(number + length, NUMBER - length, "e%ld", exponent);
+    return true;
+}
+
+/* To the nearest float (`narrow`) or double. */
+static bool parse(const char *text, bool narrow, double *value) {
+    char number[NUMBER];
+    if (!without_point(text, number))
+        return false;
+    *value = narrow ? (double)strtof(number, NULL) : strtod(number, NULL);
     return isfinite(*value);
 }
 
 bool cn__json_float(const cn__json *json, float *value) {
-    return cn__json_is(json, CN__JSON_NUMBER) && parse_float(json->text, value);
+    double wide;
+    if (!cn__json_is(json, CN__JSON_NUMBER) || !parse(json->text, true, &wide))
+        return false;
+    *value = (float)wide;
+    return true;
+}
+
+bool cn__json_double(const cn__json *json, double *value) {
+    return cn__json_is(json, CN__JSON_NUMBER) && parse(json->text, false, value);
 }
 
 /* Whatever bytes the locale's decimal point has become a '.'. */
-static void print_float(char *text, size_t size, int digits, float value) {
+static void print_number(char *text, size_t size, int digits, double value) {
     size_t out = 0;
-    snprintf(text, size, "%.*g", digits, (double)value);
+    snprintf(text, size, "%.*g", digits, value);
     for (const char *in = text; *in; in++) {
         if (strchr("+-0123456789e", *in))
             text[out++] = *in;
@@ -83,14 +100,22 @@ static void print_float(char *text, size_t size, int digits, float value) {
     text[out] = '\0';
 }
 
-void cn__json_append_float(cn__text *json, float value) {
+static void append_number(cn__text *json, double value, bool narrow) {
     char text[64];
-    float back;
+    double back;
     int digits = 6;
     do {
-        print_float(text, sizeof text, digits, value);
-    } while ((!parse_float(text, &back) || back != value) && digits++ < 9);
+        print_number(text, sizeof text, digits, value);
+    } while ((!parse(text, narrow, &back) || back != value) && digits++ < (narrow ? 9 : 17));
     cn__text_append(json, "%s", text);
+}
+
+void cn__json_append_float(cn__text *json, float value) {
+    append_number(json, (double)value, true);
+}
+
+void cn__json_append_double(cn__text *json, double value) {
+    append_number(json, value, false);
 }
 
 /* ---- strings ---- */

@@ -160,11 +160,21 @@ typedef struct cn__channel_conv_args {
     size_t weight_plane;  /* floats to the next 16 output channels */
     const float *bias;    /* [plane of outputs][CN__LANES] */
     float *out;
-    size_t out_plane, out_row;
-    const float *skip; /* added; NULL: none */
+    size_t out_plane, out_row, out_step;
+    const float *skip; /* added, of pixels side by side; NULL: none */
     size_t skip_plane, skip_row;
     bool relu; /* max(·, 0) last */
 } cn__channel_conv_args;
+
+/* One pixel after the other over its channels in the lanes. */
+typedef struct cn__channel_layer_norm_args {
+    int32_t channels, height, width;
+    cn__plane x, y; /* of the first 16 channels */
+    size_t x_plane, y_plane;
+    const float *weight, *bias; /* of 16 channels a line, `step` floats apart */
+    size_t step;
+    float eps;
+} cn__channel_layer_norm_args;
 
 typedef struct cn__channel_norm_args {
     int32_t height, width;
@@ -201,6 +211,36 @@ typedef struct cn__pool_args {
     int32_t divisor; /* 0: by the window's size */
     bool overwrite;  /* max_pool_backward: windows share no pixel, and what they see is written, not added to */
 } cn__pool_args;
+
+/* One of two planes that are added or multiplied. A step is 0 where one row or column counts for all. */
+typedef struct cn__operand {
+    const float *data;
+    size_t row, column; /* floats to the next row and pixel */
+    bool one_lane;      /* the first lane counts for all */
+} cn__operand;
+
+/* The gradient of one, stepped through the same way. */
+typedef struct cn__target {
+    float *data;
+    size_t row, column;
+} cn__target;
+
+/* A row of pixels, each of which is normalised over its channels. */
+typedef struct cn__layer_norm_args {
+    int32_t channels, width;
+    const float *x; /* channel 0 */
+    size_t x_channel, y_channel, x_gradient_channel;
+    const float *weight, *bias; /* of each channel; NULL: 1 and 0 */
+    float eps;
+} cn__layer_norm_args;
+
+/* How the rows or columns of a plane come out of another's: each is a weighted sum of some. */
+typedef struct cn__resample_axis {
+    int32_t size;         /* of the result */
+    const int32_t *first; /* [size + 1]: the terms of i are first[i] … first[i + 1] - 1 */
+    const int32_t *from;  /* of each term, the row or column */
+    const float *weight;  /* and what it counts */
+} cn__resample_axis;
 
 typedef enum cn__unary {
 #define FUNCTION(KIND, name) CN__##KIND,
@@ -269,6 +309,16 @@ typedef struct cn__kernels {
      * plane. */
     float (*prelu_weight)(cn__plane x, cn__plane dy, int32_t height, int32_t width, int32_t lanes);
 
+    /* y = a · b or a + b. */
+    void (*binary)(bool product, cn__operand a, cn__operand b, cn__plane y, int32_t height, int32_t width);
+    /* dx (+)= dy · other (other.data NULL: dy), summed where dx has one row or column for all. No one_lane. */
+    void (*binary_backward)(cn__plane dy, cn__operand other, cn__target dx, int32_t height, int32_t width,
+                            bool accumulate);
+
+    /* y (+)= Σ over the terms of its row, then of its column, of weight · x. */
+    void (*resample)(const cn__resample_axis *rows, const cn__resample_axis *columns, cn__plane x, cn__plane y,
+                     bool accumulate);
+
     void (*max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
     /* dx must hold zeros or earlier gradients, which windows add to, but for `overwrite`. */
     void (*max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
@@ -279,7 +329,9 @@ typedef struct cn__kernels {
     void (*max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns);
     void (*avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
     void (*avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx); /* adds to dx too */
-    /* torch's windows: floor(i·in/out) … ceil((i+1)·in/out); args gives the sizes only. */
+    /* torch's windows: floor(i·in/out) … ceil((i+1)·in/out); args gives the sizes, dilation 1 and `overwrite` only. */
+    void (*adaptive_max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+    void (*adaptive_max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
     void (*adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
     void (*adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
 
@@ -290,6 +342,14 @@ typedef struct cn__kernels {
                              size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
                              bool accumulate);
 
+    /* y = (x - mean) · inv · weight + bias; mean and inv, a line a pixel, are kept where they are not NULL. */
+    void (*layer_norm)(const cn__layer_norm_args *args, float *y, float *mean, float *inv);
+    void (*layer_norm_backward)(const cn__layer_norm_args *args, const float *dy, float *dx, const float *mean,
+                                const float *inv, bool accumulate);
+    /* Per lane of one channel: Σ dy and Σ dy · (x - mean) · inv. */
+    void (*layer_norm_sums)(cn__plane x, cn__plane dy, const float *mean, const float *inv, int32_t height,
+                            int32_t width, float *sum_dy, float *sum_dyx);
+
     /* One accumulator per output, from its bias on, over planes of inputs, then taps, then the plane's channels. Lanes
      * beyond the channels become zero if their weights and biases are. */
     void (*channel_conv)(const cn__channel_conv_args *args);
@@ -297,6 +357,8 @@ typedef struct cn__kernels {
     void (*channel_norm)(const cn__channel_norm_args *args);
     /* y = x, below 0 weight · x, with a weight for each lane. */
     void (*channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width);
+    /* The same as layer_norm, of all rows. */
+    void (*channel_layer_norm)(const cn__channel_layer_norm_args *args);
     /* softmax over `channels` channels in the lanes of one plane after the other, per pixel. Lanes without a channel
      * become zero. */
     void (*channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,

@@ -1,27 +1,16 @@
-/* add.c: the sum of two or more inputs of one shape: a skip. Behind a norm the sum of two is computed in the norm's
- * passes instead (plan/fusion.c). */
-#include "layers/layers.h"
+/* add.c: the sum of two or more inputs, torch.add: a skip. Behind a norm the sum of two of one shape is computed in the
+ * norm's passes instead (plan/fusion.c). */
+#include "layers/broadcast.h"
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
-    size_t block = at.block, channel = at.outer;
-    cn__pointwise_args args = {.x = cn__fmap_plane(op->in[0], block, channel),
-                               .y = cn__fmap_plane(op->out, block, channel),
-                               .skip = cn__fmap_plane(op->in[1], block, channel)};
-    cn__post_ops nothing = {0};
-    cn__pointwise_fill(&args, op, pass, &nothing, block, channel);
-    op->kernels->pointwise(&args);
-    for (int32_t i = 2; i < op->input_count; i++)
-        op->kernels->copy(cn__fmap_plane(op->in[i], block, channel), args.y, args.height, args.width, true);
-    cn__fmap_border(op->out, block, channel);
+    (void)pass;
+    cn__broadcast_forward(op, at, false);
 }
 
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
-    size_t block = at.block, channel = at.outer;
     (void)pass;
     for (int32_t i = 0; i < op->input_count; i++)
-        if (op->d_in[i])
-            op->kernels->copy(cn__fmap_plane(op->d_out, block, channel), cn__fmap_plane(op->d_in[i], block, channel),
-                              op->out->shape.height, op->out->shape.width, op->accumulate[i]);
+        cn__broadcast_backward(op, at, i, NULL);
 }
 
 static const cn__layer_impl batch = {
@@ -35,7 +24,7 @@ const cn__layer_type cn__add_type = {
     .kind = CN__KIND_ADD,
     .min_inputs = 2,
     .max_inputs = INT32_MAX,
-    .infer = cn__infer_equal,
+    .infer = cn__broadcast_infer,
     .batch = &batch,
     .small_batch = &batch,
 };

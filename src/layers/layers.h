@@ -174,11 +174,12 @@ static inline float *cn__saved(const cn__op *op, size_t block) {
 
 /* A hyper-parameter: how files and messages name it. */
 typedef struct cn__attr {
-    const char *name;                                          /* PyTorch's */
-    enum { CN__ATTR_INT, CN__ATTR_FLOAT, CN__ATTR_ENUM } kind; /* an int32_t, a float, an int32_t with names */
-    size_t offset;                                             /* in the layer's struct */
-    const char *const *names;                                  /* CN__ATTR_ENUM: NULL-terminated */
-    double fallback; /* PyTorch's default, where a file does not say; 0 also if there is none */
+    const char *name; /* PyTorch's */
+    /* an int32_t, a float, a double, an int32_t with names */
+    enum { CN__ATTR_INT, CN__ATTR_FLOAT, CN__ATTR_DOUBLE, CN__ATTR_ENUM } kind;
+    size_t offset;            /* in the layer's struct */
+    const char *const *names; /* CN__ATTR_ENUM: NULL-terminated */
+    double fallback;          /* PyTorch's default, where a file does not say; 0 also if there is none */
 } cn__attr;
 
 typedef struct cn__tensor_spec {
@@ -219,6 +220,7 @@ typedef enum cn__layer_kind {
     CN__KIND_OTHER,
     CN__KIND_INPUT,
     CN__KIND_CONV2D,
+    CN__KIND_CONV_TRANSPOSE2D,
     CN__KIND_LINEAR,
     CN__KIND_BATCH_NORM,
     CN__KIND_GROUP_NORM,
@@ -228,6 +230,7 @@ typedef enum cn__layer_kind {
     CN__KIND_MAX_POOL2D,
     CN__KIND_AVG_POOL2D,
     CN__KIND_ADAPTIVE_AVG_POOL2D,
+    CN__KIND_ADAPTIVE_MAX_POOL2D,
     CN__KIND_FLATTEN,
     CN__KIND_REARRANGE, /* puts its input's values elsewhere, each once */
     CN__KIND_IDENTITY,

@@ -7,9 +7,11 @@
 #define CN__LAYERS(X)                                                                                                  \
     X(input)                                                                                                           \
     X(conv2d)                                                                                                          \
+    X(conv_transpose2d)                                                                                                \
     X(linear)                                                                                                          \
     X(batch_norm)                                                                                                      \
     X(group_norm)                                                                                                      \
+    X(layer_norm2d)                                                                                                    \
     X(relu)                                                                                                            \
     X(gelu)                                                                                                            \
     X(prelu)                                                                                                           \
@@ -17,6 +19,7 @@
     X(max_pool2d)                                                                                                      \
     X(avg_pool2d)                                                                                                      \
     X(adaptive_avg_pool2d)                                                                                             \
+    X(adaptive_max_pool2d)                                                                                             \
     X(flatten)                                                                                                         \
     X(reshape)                                                                                                         \
     X(identity)                                                                                                        \
@@ -26,6 +29,8 @@
     X(channel_shuffle)                                                                                                 \
     X(pad2d)                                                                                                           \
     X(add)                                                                                                             \
+    X(mul)                                                                                                             \
+    X(upsample)                                                                                                        \
     X(softmax)                                                                                                         \
     X(log_softmax)
 
@@ -58,6 +63,8 @@ static void set_fallback(cn_layer *layer, const cn__attr *attr) {
     void *member = (char *)layer + attr->offset;
     if (attr->kind == CN__ATTR_FLOAT)
         *(float *)member = (float)attr->fallback;
+    else if (attr->kind == CN__ATTR_DOUBLE)
+        *(double *)member = attr->fallback;
     else
         *(int32_t *)member = (int32_t)attr->fallback;
 }

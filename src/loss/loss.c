@@ -149,6 +149,7 @@ static bool rearranges(const cn__node *node) {
     case CN__KIND_IDENTITY:
     case CN__KIND_DROPOUT:
     case CN__KIND_ADAPTIVE_AVG_POOL2D:
+    case CN__KIND_ADAPTIVE_MAX_POOL2D:
     case CN__KIND_AVG_POOL2D:
     case CN__KIND_MAX_POOL2D:
         return true;

@@ -86,6 +86,8 @@ static bool is_usual(const char *name, int64_t integer, double real) {
         {"width", ANY},
         {"output_height", ANY},
         {"output_width", ANY},
+        {"scale_factor_height", ANY},
+        {"scale_factor_width", ANY},
         {"stride", 1},
         {"padding", 0},
         {"dilation", 1},
@@ -97,6 +99,7 @@ static bool is_usual(const char *name, int64_t integer, double real) {
         {"divisor_override", 0},
         {"affine", 1},
         {"track_running_stats", 1},
+        {"align_corners", 0},
         {"approximate", 0},
         {"left", 0},
         {"right", 0},
@@ -123,6 +126,8 @@ static void append_option(cn__text *cells, const cn_layer *layer, const cn__attr
         cn__text_append(cells, "%s", attr->names[integer]);
     else if (attr->kind == CN__ATTR_FLOAT)
         cn__text_append(cells, "%s %g", attr->name, (double)real);
+    else if (attr->kind == CN__ATTR_DOUBLE)
+        cn__text_append(cells, "%s %g", attr->name, *(const double *)(const void *)place);
     else if (integer == 0)
         cn__text_append(cells, "no %s", attr->name);
     else

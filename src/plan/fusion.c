@@ -33,9 +33,16 @@ static bool fold(const cn_model *model, cn__fused_op *fused, int32_t next) {
     return true;
 }
 
+static bool equal(cn__shape a, cn__shape b) {
+    return a.channels == b.channels && a.height == b.height && a.width == b.width;
+}
+
+/* Of two inputs of one shape: nothing is broadcast. */
 static bool take_skip(const cn_model *model, cn__fused_op *fused, int32_t next) {
     const cn__node *node = &model->nodes[next];
     if (node->input_count != 2 || fused->skip >= 0 || fused->op.post.relu)
+        return false;
+    if (!equal(cn__model_shape(model, node->inputs[0]), cn__model_shape(model, node->inputs[1])))
         return false;
     fused->skip = (node->inputs[0] == fused->last ? node->inputs[1] : node->inputs[0]) + 1;
     return true;

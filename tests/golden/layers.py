@@ -6,9 +6,12 @@
 README.md beside this file has the grammar of the cases, the formula behind inputs and parameters, and the format.
 """
 
+import functools
+
 import numpy as np
 import torch
 from torch import nn
+from torchvision.models.convnext import LayerNorm2d
 
 # ---- the cases ----
 
@@ -232,7 +235,105 @@ def blocks():
         yield f"eval 17x8x3x5 | {norm} | add @1 @0 | relu | dropout p=0.5"
 
 
-GROUPS = [convolutions, linears, norms, activations, pools, heads, shapes, blocks]
+def products():
+    """Multiplied and added with sides of 1, which count for all."""
+    for name in ["mul", "add"]:
+        for batch in [2, 17]:
+            yield f"train {batch}x5x3x4 | tanh | {name} @0 @1"
+            yield f"train {batch}x5x3x4 | adaptive_avg_pool out=1 | {name} @0 @1"
+        yield f"train 3x5x4x3 | {name} @0 @0"
+        yield f"train 3x5x4x3 | adaptive_avg_pool out=1 | sigmoid | {name} @2 @0"
+        yield f"train 3x5x4x3 | conv2d out=1 kernel=3 padding=1 | {name} @0 @1"
+        yield f"train 3x5x4x3 | conv2d out=1 kernel=3 padding=1 | adaptive_avg_pool out=1 @0 | {name} @1 @2"
+        yield f"train 3x5x4x3 | adaptive_avg_pool out=1x3 | {name} @1 @0"
+        yield f"train 3x5x4x3 | adaptive_avg_pool out=4x1 | {name} @0 @1"
+        yield f"train 3x5x4x3 | conv2d out=1 kernel=1 | adaptive_avg_pool out=1 | {name} @0 @2"
+        yield f"train 3x1x4x3 | conv2d out=5 kernel=1 | {name} @0 @1"
+        yield f"eval 17x5x4x3 | adaptive_avg_pool out=1 | {name} @0 @1"
+        yield f"train 3x8x4x5 | adaptive_avg_pool out=1 | batch_norm @0 | {name} @2 @1 | relu"
+        yield f"train 3x8x4x5 | adaptive_avg_pool out=1 | batch_norm | {name} @2 @0 | relu"
+    yield "train 3x5x4x3 | adaptive_avg_pool out=1 | conv2d out=1 kernel=1 @0 | add @1 @0 @2"
+    yield ("train 2x8x6x5 | adaptive_avg_pool out=1 | conv2d out=2 kernel=1 | relu | conv2d out=8 kernel=1 | sigmoid | "
+           "mul @0 @5")
+
+
+def upsamplings():
+    sizes = ["by=2", "by=3x2", "by=1.5", "by=0.5", "by=2.5x0.75", "out=5x7", "out=3x4", "out=1",
+             "out=10x12", "out=2x3"]
+    for size in sizes:
+        yield f"train 3x4x3x4 | upsample {size}"
+        yield f"train 3x4x3x4 | upsample bilinear=1 {size}"
+        yield f"train 3x4x3x4 | upsample bilinear=1 corners=1 {size}"
+    for batch in BATCHES:
+        yield f"train {batch}x3x2x3 | upsample by=2"
+        yield f"train {batch}x3x3x2 | upsample bilinear=1 by=2"
+    yield "train 2x3x1x1 | upsample out=3x4"
+    yield "train 2x3x1x1 | upsample bilinear=1 out=3x4"
+    yield "train 2x3x1x5 | upsample bilinear=1 corners=1 out=3x1"
+    yield "train 2x2x7x40 | upsample out=19x129"
+    yield "train 2x2x7x40 | upsample bilinear=1 out=19x129"
+    yield "train 2x2x11x13 | upsample by=1.3x1.1"
+    yield "train 2x2x10x13 | upsample bilinear=1 by=1.3x1.1"
+    yield "train 3x4x5x6 | tanh | max_pool kernel=2 | upsample out=5x6 | add @1 @3"
+    yield "eval 17x3x5x4 | upsample bilinear=1 by=2"
+
+
+def transposed():
+    """Kernels, strides, paddings, dilations and groups, crossed where they meet in the code."""
+    for batch in BATCHES:
+        yield f"train {batch}x5x3x4 | conv_transpose2d out=7 kernel=2 stride=2"
+        yield f"train {batch}x3x4x3 | conv_transpose2d out=9 kernel=4 stride=2 padding=1"
+    for stride in ["1", "2", "3", "2x1", "1x3"]:
+        for kernel in ["1", "2", "3", "4x2"]:
+            yield f"train 3x4x3x5 | conv_transpose2d out=5 kernel={kernel} stride={stride}"
+            if kernel != "1":
+                yield f"train 17x3x4x3 | conv_transpose2d out=10 kernel={kernel} stride={stride} padding=1x0 bias=0"
+    yield "train 3x4x3x5 | conv_transpose2d out=5 kernel=3 stride=2 padding=1 output_padding=1"
+    yield "train 3x4x3x5 | conv_transpose2d out=5 kernel=3x2 stride=3x2 output_padding=2x1"
+    yield "train 3x4x3x5 | conv_transpose2d out=5 kernel=3 dilation=3x2 output_padding=2x1"
+    yield "train 3x4x3x5 | conv_transpose2d out=5 kernel=3 stride=2 dilation=2x3 padding=2x3 output_padding=1x2"
+    yield "train 3x4x3x5 | conv_transpose2d out=5 kernel=2 stride=3 output_padding=1"
+    yield "train 3x4x3x5 | conv_transpose2d out=5 kernel=5 padding=2x3"
+    yield "train 3x4x3x5 | conv_transpose2d out=3 kernel=2 padding=1x2"
+    yield "train 2x4x1x1 | conv_transpose2d out=5 kernel=4"
+    yield "train 17x10x1x1 | conv_transpose2d out=3 kernel=1"
+    for groups, channels, out in [(2, 8, 6), (3, 3, 6), (8, 8, 8), (4, 16, 24), (10, 10, 10)]:
+        yield f"train 5x{channels}x4x3 | conv_transpose2d out={out} kernel=3 stride=2 padding=1 groups={groups}"
+        yield f"train 3x{channels}x3x4 | conv_transpose2d out={out} kernel=2 stride=2 groups={groups} bias=0"
+    for channels, out in [(1, 24), (24, 1), (16, 8), (17, 33)]:
+        yield f"train 2x{channels}x3x4 | conv_transpose2d out={out} kernel=3 stride=2 padding=1 output_padding=1"
+    yield "train 3x4x3x3 | tanh | conv_transpose2d out=4 kernel=3 padding=1 | batch_norm | relu | add @4 @0 @1"
+    yield "train 3x4x3x3 | conv_transpose2d out=4 kernel=2 stride=2 | conv2d out=4 kernel=3 padding=1 mode=reflect"
+    yield "eval 17x5x3x4 | conv_transpose2d out=7 kernel=3 stride=2 padding=1"
+
+
+def pixel_norms():
+    for batch in BATCHES:
+        yield f"train {batch}x7x3x4 | layer_norm2d"
+    for channels in [1, 2, 16, 17, 33]:
+        yield f"train 3x{channels}x3x2 | layer_norm2d"
+    for options in ["affine=0", "eps=0.125", "eps=1e-6 affine=0"]:
+        yield f"train 17x5x2x3 | layer_norm2d {options}"
+        yield f"eval 5x5x2x3 | layer_norm2d {options}"
+    yield "train 3x8x3x3 shift=8 | layer_norm2d"
+    yield "train 5x10x1x1 | layer_norm2d"
+    yield "train 3x6x4x3 | tanh | layer_norm2d | relu | add @3 @1 | conv2d out=4 kernel=3 padding=1"
+
+
+def largest():
+    for size, out in [("7x7", "1"), ("6x9", "1"), ("7x5", "3x2"), ("5x6", "5x6"), ("3x4", "5x7"), ("1x1", "1"),
+                      ("8x6", "4x3"), ("1x1", "3x2"), ("10x7", "3")]:
+        yield f"train 3x4x{size} | adaptive_max_pool out={out}"
+    for batch in BATCHES:
+        yield f"train {batch}x3x4x5 | adaptive_max_pool out=1"
+    yield "train 17x3x6x6 levels=1 | adaptive_max_pool out=3"  # ties
+    yield "train 3x3x5x4 levels=2 | adaptive_max_pool out=2x3"
+    yield "train 3x3x6x4 | tanh | adaptive_max_pool out=3x2 | adaptive_avg_pool out=3x2 @1 | mul @2 @3"
+    yield "eval 17x3x5x4 | adaptive_max_pool out=2x3"
+
+
+GROUPS = [convolutions, linears, norms, activations, pools, heads, shapes, blocks, products, upsamplings, transposed,
+          pixel_norms, largest]
 
 
 # ---- the formula ----
@@ -260,6 +361,11 @@ def input_values(header, count):
 
 def pair(text):
     numbers = [int(n) for n in text.split("x")]
+    return (numbers[0], numbers[-1])
+
+
+def reals(text):
+    numbers = [float(n) for n in text.split("x")]
     return (numbers[0], numbers[-1])
 
 
@@ -334,6 +440,13 @@ def module(name, o, channels):
         return nn.Conv2d(channels, int(o["out"]), pair(o["kernel"]), stride=pair(o.get("stride", "1")),
                          padding=pair(o.get("padding", "0")), dilation=pair(o.get("dilation", "1")),
                          groups=int(o.get("groups", 1)), bias=o.get("bias") != "0", padding_mode=o.get("mode", "zeros"))
+    if name == "conv_transpose2d":
+        return nn.ConvTranspose2d(channels, int(o["out"]), pair(o["kernel"]), stride=pair(o.get("stride", "1")),
+                                  padding=pair(o.get("padding", "0")), dilation=pair(o.get("dilation", "1")),
+                                  output_padding=pair(o.get("output_padding", "0")), groups=int(o.get("groups", 1)),
+                                  bias=o.get("bias") != "0")
+    if name == "layer_norm2d":
+        return LayerNorm2d(channels, eps=eps, elementwise_affine=affine)
     if name == "linear":
         return nn.Linear(channels, int(o["out"]), bias=o.get("bias") != "0")
     if name == "batch_norm":
@@ -347,8 +460,15 @@ def module(name, o, channels):
     if name == "avg_pool":
         return nn.AvgPool2d(count_include_pad=o.get("include_pad") != "0",
                             divisor_override=int(o["divisor"]) if "divisor" in o else None, **window(o))
+    if name == "adaptive_max_pool":
+        return nn.AdaptiveMaxPool2d(pair(o["out"]))
     if name == "adaptive_avg_pool":
         return nn.AdaptiveAvgPool2d(pair(o["out"]))
+    if name == "upsample":
+        size = dict(scale_factor=reals(o["by"])) if "by" in o else dict(size=pair(o["out"]))
+        if o.get("bilinear") == "1":
+            return nn.Upsample(mode="bilinear", align_corners=o.get("corners") == "1", **size)
+        return nn.Upsample(mode="nearest", **size)
     if name == "dropout":
         return nn.Dropout(float(o.get("p", 0.5)))
     if name in ("flatten", "softmax", "log_softmax"):
@@ -384,8 +504,9 @@ def run(case):
     for number, part in enumerate(parts, 1):
         name, o, reads = words(part)
         inputs = [values[i] for i in reads] or [values[-1]]
-        if name == "add":
-            values.append(sum(inputs[1:], inputs[0]))
+        if name in ("add", "mul"):
+            join = torch.add if name == "add" else torch.mul
+            values.append(functools.reduce(join, inputs))
             continue
         if name == "concat":
             values.append(torch.cat(inputs, dim=1))

@@ -78,18 +78,18 @@ INLINE void tile(const cn__channel_conv_args *a, origin at, int vectors, int pix
     for (int k = 0; k < VECTORS; k++) {
         if (k >= vectors)
             continue;
-        size_t first = (size_t)at.pixel * CN__LANES;
-        float *out = a->out + vector_at(at.vector + k, a->out_plane) + (size_t)at.row * a->out_row + first;
+        float *out = a->out + vector_at(at.vector + k, a->out_plane) + (size_t)at.row * a->out_row +
+                     (size_t)at.pixel * a->out_step;
         if (a->skip) {
-            const float *skip =
-                a->skip + vector_at(at.vector + k, a->skip_plane) + (size_t)at.row * a->skip_row + first;
+            const float *skip = a->skip + vector_at(at.vector + k, a->skip_plane) + (size_t)at.row * a->skip_row +
+                                (size_t)at.pixel * CN__LANES;
             CN__UNROLL
             for (int p = 0; p < pixels; p++)
                 sum[k][p] += vf_load(skip + p * CN__LANES);
         }
         CN__UNROLL
         for (int p = 0; p < pixels; p++)
-            vf_store(out + p * CN__LANES, a->relu ? vf_relu(sum[k][p]) : sum[k][p]);
+            vf_store(out + (size_t)p * a->out_step, a->relu ? vf_relu(sum[k][p]) : sum[k][p]);
     }
 }
 
@@ -139,7 +139,7 @@ static void clear_rest(const cn__channel_conv_args *a, int32_t vectors) {
         for (size_t row = 0; row < (size_t)a->height; row++) {
             float *out = a->out + vector_at(vectors, a->out_plane) + row * a->out_row;
             for (size_t p = 0; p < (size_t)a->width; p++)
-                vf_store(out + p * CN__LANES, (vf){0});
+                vf_store(out + p * a->out_step, (vf){0});
         }
 }
 

@@ -34,6 +34,13 @@ void CN__ISA_NAME(unary)(cn__unary kind, float a, float b, cn__plane x, cn__plan
 void CN__ISA_NAME(unary_backward)(cn__unary kind, float a, float b, cn__plane x, cn__plane dy, cn__plane dx,
                                   int32_t height, int32_t width, bool accumulate);
 float CN__ISA_NAME(prelu_weight)(cn__plane x, cn__plane dy, int32_t height, int32_t width, int32_t lanes);
+/* binary.c */
+void CN__ISA_NAME(binary)(bool product, cn__operand a, cn__operand b, cn__plane y, int32_t height, int32_t width);
+void CN__ISA_NAME(binary_backward)(cn__plane dy, cn__operand other, cn__target dx, int32_t height, int32_t width,
+                                   bool accumulate);
+/* resample.c */
+void CN__ISA_NAME(resample)(const cn__resample_axis *rows, const cn__resample_axis *columns, cn__plane x, cn__plane y,
+                            bool accumulate);
 /* pooling.c */
 void CN__ISA_NAME(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
 void CN__ISA_NAME(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx);
@@ -41,6 +48,9 @@ void CN__ISA_NAME(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t col
 void CN__ISA_NAME(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns);
 void CN__ISA_NAME(avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
 void CN__ISA_NAME(avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
+void CN__ISA_NAME(adaptive_max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
+void CN__ISA_NAME(adaptive_max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy,
+                                              cn__plane dx);
 void CN__ISA_NAME(adaptive_avg_pool)(const cn__pool_args *args, cn__plane x, cn__plane y);
 void CN__ISA_NAME(adaptive_avg_pool_backward)(const cn__pool_args *args, cn__plane dy, cn__plane dx);
 /* softmax_kernel.c */
@@ -49,11 +59,18 @@ void CN__ISA_NAME(softmax)(bool logarithm, int32_t channels, cn__plane x, size_t
 void CN__ISA_NAME(softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
                                     size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
                                     bool accumulate);
+/* layer_norm.c */
+void CN__ISA_NAME(layer_norm)(const cn__layer_norm_args *args, float *y, float *mean, float *inv);
+void CN__ISA_NAME(layer_norm_backward)(const cn__layer_norm_args *args, const float *dy, float *dx, const float *mean,
+                                       const float *inv, bool accumulate);
+void CN__ISA_NAME(layer_norm_sums)(cn__plane x, cn__plane dy, const float *mean, const float *inv, int32_t height,
+                                   int32_t width, float *sum_dy, float *sum_dyx);
 /* conv_nchw16c.c */
 void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args);
 /* norm_softmax_nchw16c.c */
 void CN__ISA_NAME(channel_norm)(const cn__channel_norm_args *args);
 void CN__ISA_NAME(channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width);
+void CN__ISA_NAME(channel_layer_norm)(const cn__channel_layer_norm_args *args);
 void CN__ISA_NAME(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y,
                                    size_t y_plane, int32_t height, int32_t width);
 /* update.c */

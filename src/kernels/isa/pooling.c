@@ -12,9 +12,19 @@ static inline float *line(cn__plane plane, int32_t row, int32_t column) {
     return plane.data + (size_t)row * plane.row + (size_t)column * CN__LANES;
 }
 
+/* torch's: as many windows as the output has pixels, which cover the image. */
+static span adaptive_span(const cn__pool_args *a, int d, int32_t out) {
+    int32_t size = d ? a->in_width : a->in_height, outs = d ? a->out_width : a->out_height;
+    int32_t first = (int32_t)((int64_t)out * size / outs);
+    int32_t end = (int32_t)((((int64_t)out + 1) * size + outs - 1) / outs);
+    return (span){first, end - first, end - first};
+}
+
 /* ---- maximum ---- */
 
-static span max_span(const cn__pool_args *a, int d, int32_t out) {
+static span max_span(const cn__pool_args *a, int d, int32_t out, bool adaptive) {
+    if (adaptive)
+        return adaptive_span(a, d, out);
     int32_t size = d ? a->in_width : a->in_height, step = a->dilation[d];
     int32_t first = out * a->stride[d] - a->padding[d], end = first + (a->kernel[d] - 1) * step + 1;
     if (end > size)
@@ -36,12 +46,12 @@ INLINE vf largest(const float *x, size_t row_step, size_t column_step, int32_t r
     return best;
 }
 
-void CN__ISA_NAME(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
+INLINE void maxima(const cn__pool_args *args, cn__plane x, cn__plane y, bool adaptive) {
     size_t row_step = (size_t)args->dilation[0] * x.row, column_step = (size_t)args->dilation[1] * CN__LANES;
     for (int32_t r = 0; r < args->out_height; r++) {
-        span rows = max_span(args, 0, r);
+        span rows = max_span(args, 0, r, adaptive);
         for (int32_t c = 0; c < args->out_width; c++) {
-            span columns = max_span(args, 1, c);
+            span columns = max_span(args, 1, c, adaptive);
             bool usual = rows.count == 2 && columns.count == 2; /* with the loops unrolled */
             for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
                 const float *from = line(x, rows.first, columns.first) + lane;
@@ -65,13 +75,14 @@ INLINE void send_back(const float *x, float *dx, size_t x_row, size_t dx_row, si
         }
 }
 
-void CN__ISA_NAME(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx) {
+INLINE void maxima_backward(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx,
+                            bool adaptive) {
     size_t x_row = (size_t)args->dilation[0] * x.row, dx_row = (size_t)args->dilation[0] * dx.row;
     size_t column_step = (size_t)args->dilation[1] * CN__LANES;
     for (int32_t r = 0; r < args->out_height; r++) {
-        span rows = max_span(args, 0, r);
+        span rows = max_span(args, 0, r, adaptive);
         for (int32_t c = 0; c < args->out_width; c++) {
-            span columns = max_span(args, 1, c);
+            span columns = max_span(args, 1, c, adaptive);
             bool usual = rows.count == 2 && columns.count == 2;
             for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
                 const float *from = line(x, rows.first, columns.first) + lane;
@@ -87,6 +98,23 @@ void CN__ISA_NAME(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn_
             }
         }
     }
+}
+
+void CN__ISA_NAME(max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
+    maxima(args, x, y, false);
+}
+
+void CN__ISA_NAME(max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy, cn__plane dx) {
+    maxima_backward(args, x, y, dy, dx, false);
+}
+
+void CN__ISA_NAME(adaptive_max_pool)(const cn__pool_args *args, cn__plane x, cn__plane y) {
+    maxima(args, x, y, true);
+}
+
+void CN__ISA_NAME(adaptive_max_pool_backward)(const cn__pool_args *args, cn__plane x, cn__plane y, cn__plane dy,
+                                              cn__plane dx) {
+    maxima_backward(args, x, y, dy, dx, true);
 }
 
 /* ---- maximum of 2×2 that remembers ---- */
@@ -134,12 +162,9 @@ void CN__ISA_NAME(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__pl
 /* ---- mean ---- */
 
 static span mean_span(const cn__pool_args *a, int d, int32_t out, bool adaptive) {
-    int32_t size = d ? a->in_width : a->in_height, outs = d ? a->out_width : a->out_height;
-    if (adaptive) {
-        int32_t first = (int32_t)((int64_t)out * size / outs);
-        int32_t end = (int32_t)((((int64_t)out + 1) * size + outs - 1) / outs);
-        return (span){first, end - first, end - first};
-    }
+    if (adaptive)
+        return adaptive_span(a, d, out);
+    int32_t size = d ? a->in_width : a->in_height;
     int32_t first = out * a->stride[d] - a->padding[d], end = first + a->kernel[d];
     if (end > size + a->padding[d])
         end = size + a->padding[d];

@@ -1,4 +1,4 @@
-/* convolution.h: what conv2d.c and linear.c share: one struct, since a linear layer is a 1×1 convolution of 1×1 pixels,
+/* convolution.h: what conv2d.c, linear.c and conv_transpose2d.c share: one struct, since a linear layer is a 1×1 convolution of 1×1 pixels,
  * the algorithms that compute it (convolution_algorithms.c), and its stages (convolution_stages.c). */
 #ifndef CN_CONVOLUTION_H
 #define CN_CONVOLUTION_H
@@ -63,6 +63,8 @@ struct cn__conv_geometry {
     size_t forward_block_floats;         /* packed for a block of outputs: biases, a line, then filters */
     size_t input_block_floats;           /* for a block of inputs: filters, then direct's for a repeated border */
     size_t direct_input_filters;         /* where the latter begin */
+    float *input_biases;                 /* what the input's gradient begins with, a line for each block of inputs: a
+                                            transposed convolution's biases; NULL: nothing */
     cn__conv_job forward;                /* all output pixels */
     cn__conv_job *backward;              /* input pixels by the outputs that read them; with an algorithm of zero_border
                                             only through the border, to be added */
@@ -123,6 +125,16 @@ void cn__convolution_border_grad(const cn__op *op, const cn__pass *pass, cn__ite
  * them the biases' as `sums`. */
 void cn__convolution_forward_block(const cn__op *op, const cn__pass *pass);
 void cn__convolution_backward_block(const cn__op *op, const cn__pass *pass, float *sums);
+/* The stages of the weights' and biases' gradients: of a block, of all blocks, over blocks. With the input's gradient, if
+ * that is wanted. */
+cn__grid cn__convolution_block_grid(const cn__op *op, const cn__pass *pass);
+void cn__convolution_block_grad(const cn__op *op, const cn__pass *pass, cn__item at);
+cn__grid cn__convolution_all_blocks_grid(const cn__op *op, const cn__pass *pass);
+void cn__convolution_all_blocks_grad(const cn__op *op, const cn__pass *pass, cn__item at);
+cn__grid cn__convolution_sum_grid(const cn__op *op, const cn__pass *pass);
+void cn__convolution_sum_blocks(const cn__op *op, const cn__pass *pass, cn__item at);
+/* to[i] = Σ over blocks of what they have saved from `offset` on. */
+void cn__convolution_sum_saved(const cn__op *op, const cn__pass *pass, size_t offset, size_t count, float *to);
 /* Whether this pass gathers moments. */
 bool cn__convolution_gathers(const cn__op *op, const cn__pass *pass);
 

@@ -9,6 +9,8 @@ static const cn__conv_algorithm *const algorithms[] = {
 
 const cn__conv_algorithm *cn__convolution_choose(const cn__conv_problem *problem, cn__conv_pass pass) {
     const cn__conv_algorithm *const *next = algorithms;
+    if (problem->layer->type->kind == CN__KIND_CONV_TRANSPOSE2D) /* begins with biases where others write */
+        return &cn__convolution_direct;
     while (!(*next)->applies(problem, pass)) /* the last always does */
         next++;
     return *next;

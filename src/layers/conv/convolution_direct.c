@@ -110,7 +110,7 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     if (gathers)
         args.moments = cn__moments_of(op, op->out->shape, at.block, at.inner, channel);
     cn__conv_job job = gathers ? job_rows(&g->forward, op->out->shape, at.inner)
-                               : job_share(&g->forward, at.inner, forward_grid(op, pass).inner, false);
+                               : job_share(&g->forward, at.inner, forward_grid(op, pass).inner, g->forward.accumulate);
     op->kernels->conv(&args, &job);
 }
 
@@ -132,6 +132,7 @@ static void run_jobs(const cn__op *op, cn__item at, size_t shares, bool accumula
         .in_channels = g->out,
         .weights = cn__convolution_direct_input_filters(op, at.outer),
         .taps = g->taps,
+        .bias = g->input_biases ? g->input_biases + at.outer * CN__LANES : NULL,
         .out = cn__fmap_plane(op->d_in[0], at.block, group * (size_t)g->in + (size_t)first).data,
         .out_channel = op->d_in[0]->channel,
         .out_channels = smaller(g->in - first, CN__OC_BLOCK),

@@ -74,7 +74,7 @@ static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, flo
     cn__convolution_weight_algorithm(op, pass)->weight_grad(op, pass, at, sums, accumulate);
 }
 
-static cn__grid all_blocks_grid(const cn__op *op, const cn__pass *pass) {
+cn__grid cn__convolution_all_blocks_grid(const cn__op *op, const cn__pass *pass) {
     return weight_grid(op, pass, ALL_BLOCKS);
 }
 
@@ -82,7 +82,7 @@ static cn__grid deferred_grid(const cn__op *op, const cn__pass *pass) {
     return weight_grid(op, pass, DEFERRED);
 }
 
-static void weight_grad_all_blocks(const cn__op *op, const cn__pass *pass, cn__item at) {
+void cn__convolution_all_blocks_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
     for (at.block = 0; at.block < (size_t)pass->blocks; at.block++)
         weight_grad(op, pass, at, op->gradient[0], at.block > 0);
 }
@@ -108,12 +108,12 @@ static void bias_grad(const cn__op *op, const cn__pass *pass, cn__item at, float
 
 /* ---- backward: all that a block can compute by itself, in one stage, so that its items stand together ---- */
 
-static cn__grid block_grid(const cn__op *op, const cn__pass *pass) {
+cn__grid cn__convolution_block_grid(const cn__op *op, const cn__pass *pass) {
     size_t weights = cn__grid_items(weight_grid(op, pass, BLOCK_BY_BLOCK));
     return (cn__grid){cn__grid_items(input_grid(op, pass)) + cn__grid_items(bias_grid(op)) + weights, 1};
 }
 
-static void block_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
+void cn__convolution_block_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__grid inputs = input_grid(op, pass), biases = bias_grid(op);
     size_t input_end = cn__grid_items(inputs), bias_end = input_end + cn__grid_items(biases);
     if (at.outer < input_end)
@@ -147,8 +147,7 @@ void cn__convolution_backward_block(const cn__op *op, const cn__pass *pass, floa
 
 /* ---- backward: sums over blocks ---- */
 
-/* to[i] = Σ over blocks of what they have saved from `offset` on. */
-static void sum_saved(const cn__op *op, const cn__pass *pass, size_t offset, size_t count, float *to) {
+void cn__convolution_sum_saved(const cn__op *op, const cn__pass *pass, size_t offset, size_t count, float *to) {
     memcpy(to, cn__saved(op, 0) + offset, count * sizeof *to);
     for (size_t block = 1; block < (size_t)pass->blocks; block++) {
         const float *from = cn__saved(op, block) + offset;
@@ -161,16 +160,16 @@ static size_t weight_sum_items(const cn__op *op, const cn__pass *pass) {
     return weight_timing(op, pass) == BLOCK_BY_BLOCK ? (weight_count(op) + SUMS - 1) / SUMS : 0;
 }
 
-static cn__grid sum_grid(const cn__op *op, const cn__pass *pass) {
+cn__grid cn__convolution_sum_grid(const cn__op *op, const cn__pass *pass) {
     return (cn__grid){weight_sum_items(op, pass) + (layer_of(op)->bias ? 1 : 0), 1};
 }
 
-static void sum_blocks(const cn__op *op, const cn__pass *pass, cn__item at) {
+void cn__convolution_sum_blocks(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t first = at.outer * SUMS, left = weight_count(op) - first;
     if (at.outer < weight_sum_items(op, pass))
-        sum_saved(op, pass, first, left < SUMS ? left : SUMS, op->gradient[0] + first);
+        cn__convolution_sum_saved(op, pass, first, left < SUMS ? left : SUMS, op->gradient[0] + first);
     else
-        sum_saved(op, pass, bias_offset(op), (size_t)op->out->shape.channels, op->gradient[1]);
+        cn__convolution_sum_saved(op, pass, bias_offset(op), (size_t)op->out->shape.channels, op->gradient[1]);
 }
 
 /* ---- all together ---- */
@@ -186,10 +185,10 @@ const cn__layer_impl cn__convolution_batch = {
     .unbind = cn__convolution_unbind,
     .prepare = {cn__convolution_pack_grid, cn__convolution_pack, CN__SCOPE_DEFERRED},
     .forward = {{forward_grid, forward, CN__SCOPE_LOCAL}, {cn__border_planes, cn__border, CN__SCOPE_LOCAL}},
-    .backward = {{block_grid, block_grad, CN__SCOPE_LOCAL},
+    .backward = {{cn__convolution_block_grid, cn__convolution_block_grad, CN__SCOPE_LOCAL},
                  {cn__convolution_border_grid, cn__convolution_border_grad, CN__SCOPE_LOCAL},
-                 {all_blocks_grid, weight_grad_all_blocks, CN__SCOPE_GLOBAL},
-                 {deferred_grid, weight_grad_all_blocks, CN__SCOPE_DEFERRED},
-                 {sum_grid, sum_blocks, CN__SCOPE_DEFERRED}},
+                 {cn__convolution_all_blocks_grid, cn__convolution_all_blocks_grad, CN__SCOPE_GLOBAL},
+                 {deferred_grid, cn__convolution_all_blocks_grad, CN__SCOPE_DEFERRED},
+                 {cn__convolution_sum_grid, cn__convolution_sum_blocks, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,
 };

@@ -103,17 +103,12 @@ static void finalize_backward(const cn__op *op, const cn__pass *pass, cn__item i
     }
 }
 
-static void parameter_gradient(const cn__op *op, const cn__pass *pass, size_t channel) {
-    op->gradient[0][channel] = (float)cn__norm_channel_sum(op, pass, channel, 1);
-    op->gradient[1][channel] = (float)cn__norm_channel_sum(op, pass, channel, 0);
-}
-
 static cn__grid parameter_grid(const cn__op *op, const cn__pass *pass) {
     return ((const cn__norm_layer *)op->layer)->affine ? cn__norm_channels(op, pass) : (cn__grid){0, 0};
 }
 
 static void parameter_gradients(const cn__op *op, const cn__pass *pass, cn__item at) {
-    cn__norm_each_channel(op, pass, at, parameter_gradient);
+    cn__norm_each_channel(op, pass, at, cn__norm_parameter_gradient);
 }
 
 /* ---- the layer ---- */

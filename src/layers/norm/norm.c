@@ -118,6 +118,11 @@ void cn__norm_each_channel(const cn__op *op, const cn__pass *pass, cn__item at, 
         finalize(op, pass, channel);
 }
 
+void cn__norm_parameter_gradient(const cn__op *op, const cn__pass *pass, size_t channel) {
+    op->gradient[0][channel] = (float)cn__norm_channel_sum(op, pass, channel, 1);
+    op->gradient[1][channel] = (float)cn__norm_channel_sum(op, pass, channel, 0);
+}
+
 /* ---- planes ---- */
 
 /* A lane's mean and m2 from the moments that a convolution has left, share by share (Chan, Golub & LeVeque 1979). */

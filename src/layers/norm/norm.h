@@ -1,5 +1,5 @@
 /* norm.h: what batch_norm.c and group_norm.c share: one struct, the passes over planes, and how these find what the
- * statistics came to.
+ * statistics came to; layer_norm2d.c has struct and sums with them.
  *
  * Both work in three stages. Each plane is read and leaves two lines of 16 sums, one for each lane: forward a lane's
  * mean and m2 = Σ (x - mean)², backward Σ dz and Σ dz·x̂. Then each *cell*, the planes that share a mean and variance (a
@@ -44,6 +44,8 @@ double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t chann
 typedef void cn__norm_finalize(const cn__op *op, const cn__pass *pass, size_t channel);
 cn__grid cn__norm_channels(const cn__op *op, const cn__pass *pass); /* as many items as the channels make */
 void cn__norm_each_channel(const cn__op *op, const cn__pass *pass, cn__item at, cn__norm_finalize *finalize);
+/* Where that is what the sums backward are: of a channel's weight and bias. */
+void cn__norm_parameter_gradient(const cn__op *op, const cn__pass *pass, size_t channel);
 
 /* Stages over planes. */
 void cn__norm_measure(const cn__op *op, const cn__pass *pass, cn__item at);

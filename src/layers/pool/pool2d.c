@@ -77,6 +77,58 @@ bool cn__pool2d_window(const cn_layer *layer, cn__shape in, cn__window *window) 
     return true;
 }
 
+/* ---- windows that cover the image: window i of `out` goes from floor(i · in / out) to ceil((i + 1) · in / out) ---- */
+
+const cn__attr cn__adaptive_pool2d_attrs[] = {
+    {"output_height", CN__ATTR_INT, offsetof(cn__pool2d, output[0]), NULL, 0},
+    {"output_width", CN__ATTR_INT, offsetof(cn__pool2d, output[1]), NULL, 0},
+    {NULL, CN__ATTR_INT, 0, NULL, 0},
+};
+
+cn_status cn__adaptive_pool2d_validate(cn_layer *layer) {
+    cn__pool2d *p = (cn__pool2d *)layer;
+    p->dilation[0] = p->dilation[1] = 1;
+    CN__TRY(cn__check_range(layer->type->name, "output height", p->output[0], 1, CN__MAX_SIDE));
+    return cn__check_range(layer->type->name, "output width", p->output[1], 1, CN__MAX_SIDE);
+}
+
+cn_status cn__adaptive_pool2d_infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in,
+                                    cn__shape *out) {
+    const cn__pool2d *p = (const cn__pool2d *)layer;
+    (void)name;
+    (void)inputs;
+    *out = (cn__shape){in->channels, p->output[0], p->output[1]};
+    return CN_OK;
+}
+
+/* Exact where the output's size divides the input's, else the nearest pool that moves evenly. */
+bool cn__adaptive_pool2d_window(const cn_layer *layer, cn__shape in, cn__window *window) {
+    const cn__pool2d *p = (const cn__pool2d *)layer;
+    const int32_t size[2] = {in.height, in.width};
+    for (int d = 0; d < 2; d++) {
+        int32_t out = p->output[d], stride = size[d] / out;
+        if (stride < 1)
+            return false;
+        window->kernel[d] = size[d] - (out - 1) * stride;
+        window->stride[d] = stride;
+        window->padding[d] = 0;
+        window->dilation[d] = 1;
+    }
+    return true;
+}
+
+cn_status cn__adaptive_pool2d_new(cn_context *context, const cn__layer_type *type, int output_height, int output_width,
+                                  cn_layer **layer) {
+    cn_layer *made;
+    CN__TRY(cn__layer_alloc(context, type, &made));
+    cn__pool2d *p = (cn__pool2d *)made;
+    p->output[0] = output_height;
+    p->output[1] = output_width;
+    return cn__layer_finish(made, layer);
+}
+
+/* ---- what kernels want ---- */
+
 cn__pool_args cn__pool2d_args(const cn__op *op) {
     const cn__pool2d *p = (const cn__pool2d *)op->layer;
     cn__shape in = op->in[0]->shape, out = op->out->shape;

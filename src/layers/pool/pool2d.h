@@ -1,4 +1,4 @@
-/* pool2d.h: what max_pool2d.c, avg_pool2d.c and adaptive_avg_pool2d.c share. */
+/* pool2d.h: what max_pool2d.c, avg_pool2d.c, adaptive_max_pool2d.c and adaptive_avg_pool2d.c share. */
 #ifndef CN_POOL2D_H
 #define CN_POOL2D_H
 
@@ -9,7 +9,7 @@ typedef struct cn__pool2d {
     int32_t kernel[2], stride[2], padding[2], dilation[2]; /* height, width */
     int32_t ceil_mode;
     int32_t count_include_pad, divisor_override; /* AvgPool2d; 0: no override */
-    int32_t output[2];                           /* AdaptiveAvgPool2d, which has nothing else */
+    int32_t output[2];                           /* of the adaptive ones, which have nothing else */
 } cn__pool2d;
 
 /* For windows that move: hyper-parameters from options, checks, shape, receptive field. */
@@ -19,6 +19,15 @@ cn_status cn__pool2d_validate(cn_layer *layer);
 cn_status cn__pool2d_infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in,
                            cn__shape *out);
 bool cn__pool2d_window(const cn_layer *layer, cn__shape in, cn__window *window);
+
+/* The same for windows that cover the image. */
+extern const cn__attr cn__adaptive_pool2d_attrs[];
+cn_status cn__adaptive_pool2d_new(cn_context *context, const cn__layer_type *type, int output_height, int output_width,
+                                  cn_layer **layer);
+cn_status cn__adaptive_pool2d_validate(cn_layer *layer);
+cn_status cn__adaptive_pool2d_infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in,
+                                    cn__shape *out);
+bool cn__adaptive_pool2d_window(const cn_layer *layer, cn__shape in, cn__window *window);
 
 /* The kernels' arguments. */
 cn__pool_args cn__pool2d_args(const cn__op *op);

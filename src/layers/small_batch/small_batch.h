@@ -9,7 +9,7 @@
 
 #include "layers/layers.h"
 
-extern const cn__layer_impl cn__batch_norm_small_batch, cn__group_norm_small_batch;
+extern const cn__layer_impl cn__batch_norm_small_batch, cn__group_norm_small_batch, cn__layer_norm2d_small_batch;
 
 static inline size_t cn__small_batch_planes(int32_t channels) {
     return ((size_t)channels + CN__LANES - 1) / CN__LANES;

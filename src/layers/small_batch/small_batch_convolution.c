@@ -135,6 +135,7 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
         .out = cn__fmap_plane(out, 0, plane).data + row * out->row,
         .out_plane = out->channel,
         .out_row = out->row,
+        .out_step = CN__LANES,
         .relu = op->post.relu,
     };
     if (skip) {

@@ -1,6 +1,7 @@
 /* small_batch_norms.c: norms with channels in the lanes. Every lane has its own factors, so a plane is normalised in
  * one sweep: y = relu((x - center) · scale + shift + skip). Batch norm knows them beforehand; group norm measures the
- * image: a plane leaves the mean and m2 = Σ (x - mean)² of its lanes, then each group of channels finalizes its own. */
+ * image: a plane leaves the mean and m2 = Σ (x - mean)² of its lanes, then each group of channels finalizes its own.
+ * Layer norm of pixels goes pixel by pixel. */
 #include "layers/small_batch/small_batch.h"
 #include "layers/norm/norm.h"
 #include <math.h>
@@ -70,7 +71,7 @@ static void group_requirements(const cn_layer *layer, const cn__sizes *sizes, cn
     requirements->saved_floats = cn__small_batch_planes(sizes->in->channels) * LINES * CN__LANES;
 }
 
-static void group_prepare(const cn__op *op, const cn__pass *pass, cn__item at) {
+static void affine_prepare(const cn__op *op, const cn__pass *pass, cn__item at) {
     (void)pass;
     (void)at;
     for (size_t c = 0; c < (size_t)norm_of(op)->channels; c++) {
@@ -123,6 +124,30 @@ static void group_forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     }
 }
 
+/* ---- layer norm of pixels ---- */
+
+static void pixel_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
+    (void)layer;
+    requirements->packed_floats = cn__small_batch_planes(sizes->out.channels) * PARAMETERS * CN__LANES;
+}
+
+static void pixel_forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    const cn__fmap *in = op->in[0], *out = op->out;
+    (void)pass;
+    (void)at;
+    op->kernels->channel_layer_norm(&(cn__channel_layer_norm_args){.channels = out->lane_channels,
+                                                                   .height = out->shape.height,
+                                                                   .width = out->shape.width,
+                                                                   .x = cn__fmap_plane(in, 0, 0),
+                                                                   .y = cn__fmap_plane(out, 0, 0),
+                                                                   .x_plane = in->channel,
+                                                                   .y_plane = out->channel,
+                                                                   .weight = op->packed + WEIGHT * CN__LANES,
+                                                                   .bias = op->packed + BIAS * CN__LANES,
+                                                                   .step = PARAMETERS * CN__LANES,
+                                                                   .eps = norm_of(op)->eps});
+}
+
 /* ---- the ways ---- */
 
 /* They must be known, or come from one image. */
@@ -139,6 +164,13 @@ const cn__layer_impl cn__batch_norm_small_batch = {
 
 const cn__layer_impl cn__group_norm_small_batch = {
     .requirements = group_requirements,
-    .prepare = {cn__small_batch_one_item, group_prepare, CN__SCOPE_DEFERRED},
+    .prepare = {cn__small_batch_one_item, affine_prepare, CN__SCOPE_DEFERRED},
     .forward = {{cn__small_batch_one_item, group_forward, CN__SCOPE_LOCAL}},
+};
+
+const cn__layer_impl cn__layer_norm2d_small_batch = {
+    .requirements = pixel_requirements,
+    .prepare = {cn__small_batch_one_item, affine_prepare, CN__SCOPE_DEFERRED},
+    .forward = {{cn__small_batch_one_item, pixel_forward, CN__SCOPE_LOCAL},
+                {cn__small_batch_border_grid, cn__small_batch_border, CN__SCOPE_LOCAL}},
 };
