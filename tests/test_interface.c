@@ -306,7 +306,7 @@ START_TEST(upsampling_checks_its_options) {
     o.output_size[1] = 4;
     bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "got both");
     o.scale_factor[0] = o.scale_factor[1] = 0.0;
-    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "output_size's height is 0, wanted 1 to 16777216");
+    bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "output_size's height is 0, wanted 1 to");
     o.output_size[0] = 4;
     o.mode = (cn_upsample_mode)2;
     bad_layer(cn_upsample_new(ctx, &o, &made), CN_ERR_ARGUMENT, "mode is 2");
