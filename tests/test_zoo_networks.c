@@ -366,7 +366,7 @@ START_TEST(mistakes_are_told) {
         ck_fails(refused(options), status, message);                                                                   \
     } while (0)
     REFUSED(classes, 0, CN_ERR_ARGUMENT, "cn_zoo_options: classes is 0");
-    REFUSED(classes, 65537, CN_ERR_ARGUMENT, "classes is 65537");
+    REFUSED(classes, (1 << 24) + 1, CN_ERR_ARGUMENT, "classes is 16777217");
     REFUSED(width_mult, 0.0f, CN_ERR_ARGUMENT, "width_mult is 0, wanted above 0 to 16");
     REFUSED(width_mult, NAN, CN_ERR_ARGUMENT, "width_mult is nan");
     REFUSED(dropout, 1.0f, CN_ERR_ARGUMENT, "dropout is 1, wanted 0 to below 1");
