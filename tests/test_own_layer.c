@@ -397,6 +397,31 @@ START_TEST(predictors_run_them) {
 }
 END_TEST
 
+START_TEST(they_take_images_of_other_sizes) {
+    cn_model *ours = network(ctx, true), *library = network(ctx, false);
+    cn_predictor *predictor[2];
+    copy_parameters(ours, library);
+    ck_ok(cn_predictor_new(ours, NULL, &predictor[0]));
+    ck_ok(cn_predictor_new(library, NULL, &predictor[1]));
+    for (int64_t count = 1; count <= 20; count += 19) {
+        cn_tensor *input = images(count, 3, 9, 10), *output[2];
+        noise(input, 4);
+        for (int i = 0; i < 2; i++) {
+            output[i] = images(count, 2, 5, 5);
+            ck_ok(cn_predictor_run(predictor[i], input, output[i]));
+        }
+        expect_close(output[1], output[0], "output");
+        cn_tensor_free(input);
+        cn_tensor_free(output[0]);
+        cn_tensor_free(output[1]);
+    }
+    cn_predictor_free(predictor[0]);
+    cn_predictor_free(predictor[1]);
+    cn_model_free(ours);
+    cn_model_free(library);
+}
+END_TEST
+
 START_TEST(summaries_count_them) {
     cn_model *model = network(ctx, true);
     cn_layer_info info = CN_LAYER_INFO_INIT;
@@ -796,8 +821,8 @@ END_TEST
 int main(void) {
     const TTest *const numbers[] = {own_layers_compute_what_the_librarys_do}, *const threads[] = {
                                                                                   bits_do_not_depend_on_threads};
-    const TTest *const use[] = {parameters_begin_as_they_say, predictors_run_them, summaries_count_them,
-                                parts_have_them, trainers_train_them};
+    const TTest *const use[] = {parameters_begin_as_they_say, predictors_run_them, they_take_images_of_other_sizes,
+                                summaries_count_them,         parts_have_them,     trainers_train_them};
     const TTest *const failures[] = {a_failing_function_fails_the_pass, a_single_image_fails_too,
                                      a_failing_function_fails_an_evaluation};
     const TTest *const training[] = {a_failing_function_ends_training_in_good_order};
