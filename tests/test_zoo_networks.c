@@ -22,19 +22,20 @@ static bool next_line(reader *r) {
     return length > 0;
 }
 
-/* Behind the `index`-th line that begins so; false: there are fewer. */
+static void close_reader(reader *r) {
+    fclose(r->file);
+    free(r->line);
+}
+
+/* Behind the `index`-th line that begins so; false, and closed: there are fewer. */
 static bool find_line(reader *r, const char *begin, int index) {
     r->file = fopen("tests/golden/zoo.txt", "r");
     ck_assert_ptr_nonnull(r->file);
     while (next_line(r))
         if (strncmp(r->line, begin, strlen(begin)) == 0 && index-- == 0)
             return true;
+    close_reader(r);
     return false;
-}
-
-static void close_reader(reader *r) {
-    fclose(r->file);
-    free(r->line);
 }
 
 /* Numbers after the word that the next line begins with. */
