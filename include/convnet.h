@@ -717,7 +717,11 @@ CN_API cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, c
  *   resnet20, resnet32, resnet56  3×32×32      10       the same for CIFAR-10; shortcuts that change the shape are 1×1
  *                                                       convolutions (option B)
  *   mobilenet_v2                  3×224×224    1000     Sandler et al. 2018
+ *   mobilenet_v3_small            3×224×224    1000     Howard et al. 2019
  *   squeezenet1_1                 3×224×224    1000     Iandola et al. 2016
+ *   unet                          3×64×64      2        Ronneberger et al. 2015: classes of pixels; with 16 channels for
+ *                                                       the paper's 64, padded convolutions, batch norms, and the names
+ *                                                       of github.com/milesial/Pytorch-UNet; sides that 16 divides
  */
 #define CN_ZOO_DEFAULT (-1) /* what the network has by itself */
 typedef struct cn_zoo_options {

@@ -22,19 +22,20 @@ static bool next_line(reader *r) {
     return length > 0;
 }
 
-/* Behind the `index`-th line that begins so; false: there are fewer. */
+static void close_reader(reader *r) {
+    fclose(r->file);
+    free(r->line);
+}
+
+/* Behind the `index`-th line that begins so; false, and closed: there are fewer. */
 static bool find_line(reader *r, const char *begin, int index) {
     r->file = fopen("tests/golden/zoo.txt", "r");
     ck_assert_ptr_nonnull(r->file);
     while (next_line(r))
         if (strncmp(r->line, begin, strlen(begin)) == 0 && index-- == 0)
             return true;
+    close_reader(r);
     return false;
-}
-
-static void close_reader(reader *r) {
-    fclose(r->file);
-    free(r->line);
 }
 
 /* Numbers after the word that the next line begins with. */
@@ -285,7 +286,11 @@ START_TEST(weights_begin_as_torchvisions_do) {
         {"mobilenet_v2", "features.2.conv.1.0.weight", 0.0481125}, /* sqrt(2 / (96 · 9)): groups do not count */
         {"mobilenet_v2", "classifier.1.weight", 0.01},
         {"mobilenet_v2", "classifier.1.bias", 0.0},
-        {"squeezenet1_1", "features.3.expand3x3.weight", 0.1178511}, /* sqrt(2 / (16 · 9)) */
+        {"mobilenet_v3_small", "features.4.block.2.fc2.weight", 0.1443376}, /* sqrt(2 / 96) */
+        {"mobilenet_v3_small", "features.4.block.2.fc2.bias", 0.0},
+        {"mobilenet_v3_small", "classifier.3.weight", 0.01},
+        {"unet", "down2.maxpool_conv.1.double_conv.3.weight", 0.0240563}, /* uniform in ±1 / sqrt(64 · 9) */
+        {"squeezenet1_1", "features.3.expand3x3.weight", 0.1178511},      /* sqrt(2 / (16 · 9)) */
         {"squeezenet1_1", "features.3.expand3x3.bias", 0.0},
         {"squeezenet1_1", "classifier.1.weight", 0.01},
     };
@@ -374,6 +379,10 @@ START_TEST(mistakes_are_told) {
     REFUSED(channels, 0, CN_ERR_ARGUMENT, "channels is 0");
     REFUSED(height, -2, CN_ERR_ARGUMENT, "height is -2");
     REFUSED(reserved, 1, CN_ERR_VERSION, "cn_zoo_options");
+    cn_zoo_options odd = CN_ZOO_OPTIONS_INIT;
+    odd.height = 40;
+    ck_fails(cn_model_zoo(ctx, "unet", &odd, &model), CN_ERR_SHAPE, "sides that 16 divides, not 40×64");
+    ck_assert_ptr_null(model);
     ck_fails(cn_model_zoo(ctx, "resnet", NULL, &model), CN_ERR_NOT_FOUND, "there is no network 'resnet'");
     ck_fails(cn_model_zoo(ctx, NULL, NULL, &model), CN_ERR_ARGUMENT, "name is NULL");
     ck_fails(cn_model_zoo(NULL, "resnet20", NULL, &model), CN_ERR_ARGUMENT, "context is NULL");

@@ -90,6 +90,7 @@ static bool is_usual(const char *name, int64_t integer, double real) {
         {"scale_factor_width", ANY},
         {"stride", 1},
         {"padding", 0},
+        {"output_padding", 0},
         {"dilation", 1},
         {"groups", 1},
         {"bias", ANY},

@@ -165,14 +165,15 @@ static void begin_gradients(call *c, const cn__op *op, size_t block) {
     const cn__custom_layer *layer = cn__custom_layer_of(op->layer);
     int32_t images = (int32_t)c->pass.images;
     cn__fmap out = cn__fmap_block(op->out, block), d_out = cn__fmap_block(op->d_out, block);
-    float *grad_output = take(c, map_floats(op->out, c)), *sums = cn__saved(op, block);
+    float *grad_output = take(c, map_floats(op->out, c)), *sums = op->saved ? cn__saved(op, block) : NULL;
     cn__fmap_unpack(&out, c->pass.output, images);
     cn__fmap_unpack(&d_out, grad_output, images);
     for (int32_t i = 0; i < op->input_count; i++) {
         c->grad_inputs[i] = take(c, map_floats(op->in[i], c));
         memset(c->grad_inputs[i], 0, map_floats(op->in[i], c) * sizeof(float));
     }
-    memset(sums, 0, parameter_floats(layer) * sizeof *sums);
+    if (sums)
+        memset(sums, 0, parameter_floats(layer) * sizeof *sums);
     for (int i = 0; i < layer->parameter_count; i++) {
         c->grad_parameters[i] = sums;
         sums += cn__whole_lines(parameter_count(&layer->parameters[i]));

@@ -20,7 +20,9 @@ static const struct network {
     {"resnet32", cn__zoo_cifar_resnet, 32, {3, 32, 32}, 10, 0.0f, CN__ZOO_KAIMING_OUT},
     {"resnet56", cn__zoo_cifar_resnet, 56, {3, 32, 32}, 10, 0.0f, CN__ZOO_KAIMING_OUT},
     {"mobilenet_v2", cn__zoo_mobilenet_v2, 0, {3, 224, 224}, 1000, 0.2f, CN__ZOO_MOBILENET},
+    {"mobilenet_v3_small", cn__zoo_mobilenet_v3_small, 0, {3, 224, 224}, 1000, 0.2f, CN__ZOO_MOBILENET},
     {"squeezenet1_1", cn__zoo_squeezenet, 0, {3, 224, 224}, 1000, 0.5f, CN__ZOO_SQUEEZENET},
+    {"unet", cn__zoo_unet, 0, {3, 64, 64}, 2, 0.0f, CN__ZOO_AS_PYTORCH},
 };
 
 const char *cn_zoo_name(int index) {

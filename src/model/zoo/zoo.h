@@ -60,6 +60,8 @@ void cn__zoo_draw(cn_model *model, cn__zoo_weights weights, uint64_t seed);
 void cn__zoo_resnet(cn__zoo *zoo, int depth);       /* 18, 34, 50 */
 void cn__zoo_cifar_resnet(cn__zoo *zoo, int depth); /* 6 n + 2 */
 void cn__zoo_mobilenet_v2(cn__zoo *zoo, int variant);
+void cn__zoo_mobilenet_v3_small(cn__zoo *zoo, int variant);
 void cn__zoo_squeezenet(cn__zoo *zoo, int variant);
+void cn__zoo_unet(cn__zoo *zoo, int variant);
 
 #endif
