@@ -199,10 +199,10 @@ static bool do_run(const comparison *c, comparison_run *run) {
 /* ---- all runs: seed by seed, so that what is there when it is interrupted can be compared ---- */
 
 static bool open_comparison(comparison *c, data_spec *data) {
-    cn_augmentation changes = data_augmentation(data, c->recipe.changes), none = CN_AUGMENTATION_INIT;
     if (data_open_both(c->context, data, &c->train, &c->test) != CN_OK)
         return false;
-    if (cn_dataset_set_augmentation(c->train, data->kind == DATA_SYNTHETIC ? &none : &changes) != CN_OK) {
+    cn_augmentation changes = data_augmentation(data, c->train, c->recipe.changes);
+    if (cn_dataset_set_augmentation(c->train, data->format->drawn ? NULL : &changes) != CN_OK) {
         complain_library("cannot change the training images so");
         return false;
     }

@@ -56,7 +56,7 @@ static void image_text(const cn_dataset *dataset, char *text, size_t size) {
 
 static bool show_data(cn_context *context, const data_spec *data, cn_dataset *dataset) {
     recipe chosen = recipe_make((recipe_name)recipe_kind);
-    cn_augmentation changes = data_augmentation(data, chosen.changes);
+    cn_augmentation changes = data_augmentation(data, dataset, chosen.changes);
     int64_t images = cn_dataset_count(dataset);
     char *svg, heading[HEADING], image[HEADING / 2];
     image_text(dataset, image, sizeof image);

@@ -108,7 +108,7 @@ static bool open_data(cn_context *context, const cn_model *model, const char *mo
                       cn_dataset **dataset) {
     cn_dataset *all = NULL;
     int parts = 1;
-    if (data->kind == DATA_FOLDER && !arguments_given(&test_program, "split") &&
+    if (data->format->fitted && !arguments_given(&test_program, "split") &&
         cn_dataset_folder_has_parts(context, data->directory, &parts) == CN_OK && !parts)
         split = CN_SPLIT_ALL;
     whole = !parts;
@@ -154,7 +154,8 @@ int main(int argc, char **argv) {
     const char *model_path = arguments_read(&test_program, argc, argv);
     data_spec data = data_spec_read(data_text);
     int code = EXIT_FAILURE;
-    arguments_need(&test_program, "split", split != CN_SPLIT_ALL || data.kind == DATA_FOLDER, "a folder if it is all");
+    arguments_need(&test_program, "split", split != CN_SPLIT_ALL || data.format->undivided,
+                   "data that can be had whole if it is all");
     if (program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK)
         code = measure(context, model_path, &data);
     cn_context_free(context);

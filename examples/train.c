@@ -208,8 +208,8 @@ static void check_arguments(const recipe *r) {
 /* The recipe's, as far as they go with the data, or none, and single ones as they are asked for. */
 static cn_status set_augmentation(cn_dataset *train, const data_spec *data, const recipe *r) {
     cn_augmentation changes = CN_AUGMENTATION_INIT;
-    if (augment < 0 ? data->kind != DATA_SYNTHETIC : augment)
-        changes = data_augmentation(data, r->changes);
+    if (augment < 0 ? !data->format->drawn : augment)
+        changes = data_augmentation(data, train, r->changes);
     changes.perspective_distortion = 0.3f;
     TAKE("flip", changes.horizontal_flip, (float)flip);
     TAKE("flip", changes.alternating_flip, 0);
@@ -263,7 +263,7 @@ static cn_status set_validation_apart(run *r) {
 
 static cn_status open_run(data_spec *data, run *r) {
     cn_status status;
-    if ((data->kind == DATA_FOLDER && (status = network_input(r->context, &network, data->shape)) != CN_OK) ||
+    if ((data->format->fitted && (status = network_input(r->context, &network, data->shape)) != CN_OK) ||
         (status = data_open_both(r->context, data, &r->train, &r->test)) != CN_OK ||
         (status = set_validation_apart(r)) != CN_OK || (status = set_augmentation(r->train, data, &r->recipe)) != CN_OK)
         return status;

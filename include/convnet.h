@@ -290,6 +290,11 @@ CN_API cn_status cn_tensor_save_npy(const cn_tensor *tensor, const char *path);
 CN_API cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image);
 CN_API cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image);
 
+/* Reads a PNG whose pixels are numbers and not colours, such as the classes of a mask: grey, or with a palette, of which
+ * the indices are taken; uint8 [1, 1, H, W] of the values as they are stored, also of 1, 2 or 4 bits. Errors as above;
+ * CN_ERR_FORMAT also for colour, 16 bits or an alpha channel. */
+CN_API cn_status cn_image_load_mask(cn_context *context, const char *path, cn_tensor **mask);
+
 /* Writes a picture as `path` ends, with .png, .ppm (RGB) or .pgm (grey), whole or not at all (as cn_model_save does);
  * or as a PNG file in memory: a tensor of its bytes, uint8 [N], to be freed with cn_tensor_free. CN_ERR_SHAPE: not a
  * picture; CN_ERR_IO; CN_ERR_UNSUPPORTED. */
@@ -861,7 +866,7 @@ typedef struct cn_target_options {
     uint64_t size;
     cn_target_kind kind;
     cn_vector_kind vector; /* of a vector */
-    int64_t classes;       /* of a class or a mask, 1 to 65536 */
+    int64_t classes;       /* of a class or a mask, 1 or more */
     int64_t ignore_index;  /* of a mask: pixels of this value count for nothing; none of 0 … classes - 1 */
     int64_t shape[3];      /* channels, height, width: {1, 1, 1} of a class, {K, 1, 1}, {1, H, W} or {C, H, W}; of a
                               class, or where a tensor tells them, they may be zeros */
@@ -933,6 +938,23 @@ CN_API int cn_dataset_target_count(const cn_dataset *dataset);
  * until the targets are cleared or the data set is freed. CN_ERR_NOT_FOUND. */
 CN_API cn_status cn_dataset_target(const cn_dataset *dataset, int target, cn_target_options *options);
 
+/* Arrays of numpy: a .npy file of images [N, H, W], [N, C, H, W] or, where the last extent is 1 or 3 and the second is
+ * not, [N, H, W, C], uint8 or floats as in cn_dataset_memory; and one of targets, or NULL: none. `options` say what these
+ * are, of which `classes` may be 0: as many as the largest needs; NULL: integers [N] or [N, 1] are classes, other [N, K]
+ * and floats [N] vectors, integers [N, H, W] masks, and what is left images. An axis of length 1 that the kind does not
+ * have is dropped, and integers become floats where the kind has these. Not normalised (mean 0, std 1). CN_ERR_IO,
+ * CN_ERR_FORMAT, CN_ERR_UNSUPPORTED as cn_tensor_load_npy; CN_ERR_SHAPE, CN_ERR_DATA as cn_dataset_add_target. */
+CN_API cn_status cn_dataset_npy(cn_context *context, const char *images, const char *targets,
+                                const cn_target_options *options, cn_dataset **dataset);
+
+/* The same of an .npz file, whose arrays are called, for CN_SPLIT_TRAIN and _TEST, train_images, train_labels,
+ * test_images, test_labels (MedMNIST's names) or x_train, y_train, x_test, y_test (those of Keras), and for CN_SPLIT_ALL
+ * images or x, and labels, targets, masks or y, which may be missing. In a file that has the latter, CN_SPLIT_TEST is a
+ * random fifth and CN_SPLIT_TRAIN the rest. Classes that are counted are those of all splits. CN_ERR_NOT_FOUND: other
+ * names, which the message has. */
+CN_API cn_status cn_dataset_npz(cn_context *context, const char *path, cn_split split, const cn_target_options *options,
+                                cn_dataset **dataset);
+
 /* Pictures in folders, as torchvision's ImageFolder has them: each subfolder of `directory` is a class by that name, in
  * the order of the names (strcmp), and holds PNG, JPEG, PPM and PGM files, in folders of its own if it likes. Each is
  * brought to the wanted size by cn_image_fit. All are decoded once, by the context's threads, into memory of
@@ -962,12 +984,28 @@ typedef struct cn_folder_options {
     int channels; /* 1 (grey) or 3 (RGB) */
     int height, width;
     cn_split split;
+    uint64_t memory; /* bytes for decoded pictures. 0: all are decoded at once and kept. Else they are decoded when they
+                        are asked for, by the context's threads, and as many are kept as have room: the data set may be
+                        larger than memory. A file that is no picture is then found only when it is asked for, and fails
+                        the call that asked, by name */
 } cn_folder_options;
 #define CN_FOLDER_OPTIONS_INIT                                                                                         \
-    { sizeof(cn_folder_options), 3, 32, 32, CN_SPLIT_ALL }
+    { sizeof(cn_folder_options), 3, 32, 32, CN_SPLIT_ALL, 0 }
 CN_API void cn_folder_options_init(cn_folder_options *options, size_t size);
 CN_API cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
                                    cn_dataset **dataset);
+
+/* Pictures and a mask beside each, as a target with classes: in `directory`, or in each of its parts (such as train and
+ * test, see cn_dataset_folder), a folder `images` (or image, imgs, pictures, JPEGImages) and a folder `masks` (or mask,
+ * labels, annotations, SegmentationClass); parts may also lie within these two. A mask is a PNG that cn_image_load_mask
+ * reads, of the picture's own size, and is called as the picture is but for the ending. It is cut and resized as
+ * cn_image_fit does the picture, with the nearest pixel's class. `mask` has classes, or 0: as many as the largest value of
+ * all masks needs, and ignore_index, 255 by default; NULL: both by default. With options.memory, pictures and masks are
+ * decoded when they are asked for (where classes is 0, masks are read once before). Without parts, CN_SPLIT_TEST is
+ * about a fifth, by name. Normalised, and CN_ERR_… as cn_dataset_folder; CN_ERR_DATA also: a picture without a mask, or
+ * with one of another size or of other classes. Masks without a picture are a warning to the log, by name. */
+CN_API cn_status cn_dataset_folder_masks(cn_context *context, const char *directory, const cn_folder_options *options,
+                                         const cn_target_options *mask, cn_dataset **dataset);
 
 /* Whether cn_dataset_folder would find parts in `directory`: 1, or 0 where splits are by names. Errors as there. */
 CN_API cn_status cn_dataset_folder_has_parts(cn_context *context, const char *directory, int *parts);

@@ -108,7 +108,7 @@ START_TEST(subfolders_are_classes_in_the_order_of_names) {
 END_TEST
 
 START_TEST(pictures_are_fitted) {
-    cn_folder_options options = {sizeof options, 1, 9, 14, CN_SPLIT_ALL};
+    cn_folder_options options = {sizeof options, 1, 9, 14, CN_SPLIT_ALL, 0};
     cn_tensor *picture = golden_picture(ctx, 3, 31, 20), *wanted, *got;
     cn_dataset *dataset;
     folder("a");
@@ -132,7 +132,7 @@ START_TEST(values_are_normalised) {
     folder("a");
     plain("a/x.ppm", 3, 2, 2, 100);
     for (int channels = 1; channels <= 3; channels += 2) {
-        cn_folder_options options = {sizeof options, channels, 1, 1, CN_SPLIT_ALL};
+        cn_folder_options options = {sizeof options, channels, 1, 1, CN_SPLIT_ALL, 0};
         cn_tensor *batch;
         cn_dataset *dataset;
         ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, channels, 1, 1}, &batch));
@@ -236,9 +236,9 @@ START_TEST(sizes_that_cannot_be_are_refused) {
         cn_status status;
         const char *part;
     } cases[] = {
-        {{sizeof(cn_folder_options), 2, 32, 32, 0}, CN_ERR_ARGUMENT, "channels is 2"},
-        {{sizeof(cn_folder_options), 3, -1, 32, 0}, CN_ERR_SHAPE, "height is -1"},
-        {{sizeof(cn_folder_options), 3, 32, 20000000, 0}, CN_ERR_SHAPE, "width is 20000000"},
+        {{sizeof(cn_folder_options), 2, 32, 32, 0, 0}, CN_ERR_ARGUMENT, "channels is 2"},
+        {{sizeof(cn_folder_options), 3, -1, 32, 0, 0}, CN_ERR_SHAPE, "height is -1"},
+        {{sizeof(cn_folder_options), 3, 32, 20000000, 0, 0}, CN_ERR_SHAPE, "width is 20000000"},
     };
     cn_dataset *dataset;
     folder("a");

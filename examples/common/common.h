@@ -127,20 +127,32 @@ void arguments_need(const program_spec *program, const char *name, bool fits, co
 
 /* ---- data_spec.c: data sets by name ---- */
 
-typedef enum data_kind { DATA_CIFAR10, DATA_CIFAR100, DATA_IDX, DATA_SYNTHETIC, DATA_FOLDER } data_kind;
+typedef struct data_spec data_spec;
 
-typedef struct data_spec {
-    data_kind kind;
+typedef struct data_format {
+    const char *name, *argument; /* argument: what follows the colon; NULL: none need follow */
+    cn_status (*open)(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
+    bool mirrored;  /* what is mirrored is still of its class */
+    bool fitted;    /* pictures are brought to spec.shape */
+    bool undivided; /* CN_SPLIT_ALL is a split of it */
+    bool drawn;     /* by the library */
+} data_format;
+
+struct data_spec {
+    const data_format *format;
     const char *text;      /* as it was given */
-    const char *directory; /* NULL for synthetic */
+    const char *directory; /* or file; NULL for synthetic */
     int64_t count;         /* synthetic: training images; a fifth as many test images */
-    int64_t shape[3];      /* folder: channels, height, width that pictures are brought to; [3, 32, 32] until set */
-} data_spec;
+    int64_t shape[3];      /* channels, height, width that pictures are brought to; [3, 32, 32] until set */
+};
 
 #define DATA_HELP                                                                                                      \
     "the images: cifar10:DIR or cifar100:DIR (the binary files), idx:DIR (MNIST and its relatives; plain or .gz), "    \
     "folder:DIR (PNG, JPEG or PPM files, a subfolder for each class, in DIR/train and DIR/test, or all in DIR, of "    \
-    "which about a fifth of each class is for testing, chosen by the files' names), or synthetic[:COUNT] (drawn by "   \
+    "which about a fifth of each class is for testing, chosen by the files' names), masks:DIR (pictures in "           \
+    "DIR/images or DIR/train/images, each with a PNG of its pixels' classes in DIR/masks or DIR/train/masks), "        \
+    "npz:FILE.npz (numpy's arrays train_images, train_labels, test_images, test_labels, or x_train, y_train and so "   \
+    "on), npy:IMAGES.npy,LABELS.npy (of which a random fifth is for testing), or synthetic[:COUNT] (drawn by "         \
     "the library; 10000 to train on and a fifth of that to test on unless COUNT says otherwise)"
 
 /* Ends with a usage message if `text` is not a data set's name. */
@@ -162,7 +174,7 @@ void duplicates_say(cn_context *context, const cn_dataset *train, const cn_datas
 
 /* Those of the changes to colour images that go with the data: grey pictures lose no colour, and digits and clothes are
  * not mirrored either. */
-cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes);
+cn_augmentation data_augmentation(const data_spec *spec, const cn_dataset *dataset, cn_augmentation changes);
 
 /* ---- recipe.c: ways to train ---- */
 

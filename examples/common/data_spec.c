@@ -3,9 +3,81 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SYNTHETIC_COUNT = 10000, SYNTHETIC_MOST = 10000000, SYNTHETIC_SEED = 1 };
+enum { SYNTHETIC_COUNT = 10000, SYNTHETIC_MOST = 10000000, SYNTHETIC_SEED = 1, SPLIT_SEED = 1 };
 
-static const char *const kinds[] = {"cifar10", "cifar100", "idx", "synthetic", "folder"};
+/* ---- how each format is opened ---- */
+
+static cn_status open_cifar10(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    return cn_dataset_cifar10(context, spec->directory, split, dataset);
+}
+
+static cn_status open_cifar100(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    return cn_dataset_cifar100(context, spec->directory, split, 0, dataset);
+}
+
+static cn_status open_idx(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    return cn_dataset_idx(context, spec->directory, split, dataset);
+}
+
+static cn_status open_npz(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    return cn_dataset_npz(context, spec->directory, split, NULL, dataset);
+}
+
+static cn_status open_synthetic(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    int64_t count = split == CN_SPLIT_TRAIN ? spec->count : (spec->count + 4) / 5;
+    return cn_dataset_synthetic(context, split, count, SYNTHETIC_SEED, dataset);
+}
+
+static cn_folder_options folder_options(const data_spec *spec, cn_split split) {
+    cn_folder_options options = CN_FOLDER_OPTIONS_INIT;
+    options.channels = (int)spec->shape[0];
+    options.height = (int)spec->shape[1];
+    options.width = (int)spec->shape[2];
+    options.split = split;
+    return options;
+}
+
+static cn_status open_folder(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    cn_folder_options options = folder_options(spec, split);
+    return cn_dataset_folder(context, spec->directory, &options, dataset);
+}
+
+static cn_status open_masks(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    cn_folder_options options = folder_options(spec, split);
+    return cn_dataset_folder_masks(context, spec->directory, &options, NULL, dataset);
+}
+
+/* IMAGES.npy,TARGETS.npy: a random fifth is for testing. */
+static cn_status open_npy(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    const char *comma = strrchr(spec->directory, ',');
+    char images[4096];
+    cn_dataset *all, *part, *rest;
+    snprintf(images, sizeof images, "%.*s", comma ? (int)(comma - spec->directory) : (int)strlen(spec->directory),
+             spec->directory);
+    cn_status status = cn_dataset_npy(context, images, comma ? comma + 1 : NULL, NULL, &all);
+    if (status != CN_OK || split == CN_SPLIT_ALL) {
+        *dataset = all;
+        return status;
+    }
+    status = cn_dataset_split(all, 0.2, SPLIT_SEED, &part, &rest);
+    cn_dataset_free(all);
+    *dataset = split == CN_SPLIT_TEST ? part : rest;
+    cn_dataset_free(split == CN_SPLIT_TEST ? rest : part);
+    return status;
+}
+
+/* ---- the formats ---- */
+
+static const data_format formats[] = {
+    {.name = "cifar10", .argument = "DIR", .open = open_cifar10, .mirrored = true},
+    {.name = "cifar100", .argument = "DIR", .open = open_cifar100, .mirrored = true},
+    {.name = "idx", .argument = "DIR", .open = open_idx},
+    {.name = "npy", .argument = "IMAGES.npy,LABELS.npy", .open = open_npy, .undivided = true},
+    {.name = "npz", .argument = "FILE.npz", .open = open_npz, .undivided = true},
+    {.name = "folder", .argument = "DIR", .open = open_folder, .mirrored = true, .fitted = true, .undivided = true},
+    {.name = "masks", .argument = "DIR", .open = open_masks, .mirrored = true, .fitted = true, .undivided = true},
+    {.name = "synthetic", .open = open_synthetic, .mirrored = true, .drawn = true},
+};
 
 static int64_t read_count(const char *text) {
     char *end;
@@ -16,55 +88,46 @@ static int64_t read_count(const char *text) {
     return count;
 }
 
+static const data_format *find_format(const char *text, size_t length) {
+    for (size_t i = 0; i < COUNT(formats); i++)
+        if (strlen(formats[i].name) == length && memcmp(formats[i].name, text, length) == 0)
+            return &formats[i];
+    return NULL;
+}
+
+/* Does not return. */
+static void complain_format(const char *text) {
+    char known[256] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < COUNT(formats); i++)
+        length += (size_t)snprintf(known + length, sizeof known - length, "%s%s%s%s",
+                                   i == 0                   ? ""
+                                   : i + 1 < COUNT(formats) ? ", "
+                                                            : " or ",
+                                   formats[i].name, formats[i].argument ? ":" : "",
+                                   formats[i].argument ? formats[i].argument : "[:COUNT]");
+    complain_usage("--data '%s': want %s", text, known);
+}
+
 data_spec data_spec_read(const char *text) {
     const char *colon = strchr(text, ':');
-    size_t length = colon ? (size_t)(colon - text) : strlen(text), kind = 0;
-    while (kind < COUNT(kinds) && (strlen(kinds[kind]) != length || memcmp(kinds[kind], text, length) != 0))
-        kind++;
-    if (kind == COUNT(kinds))
-        complain_usage("--data '%s': want cifar10:DIR, cifar100:DIR, idx:DIR, folder:DIR or synthetic[:COUNT]", text);
-    data_spec spec = {.kind = (data_kind)kind, .text = text, .count = SYNTHETIC_COUNT, .shape = {3, 32, 32}};
-    if (spec.kind == DATA_SYNTHETIC && colon)
+    const data_format *format = find_format(text, colon ? (size_t)(colon - text) : strlen(text));
+    if (!format)
+        complain_format(text);
+    data_spec spec = {.format = format, .text = text, .count = SYNTHETIC_COUNT, .shape = {3, 32, 32}};
+    if (!format->argument && colon)
         spec.count = read_count(colon + 1);
-    if (spec.kind != DATA_SYNTHETIC && (!colon || !colon[1]))
-        complain_usage("--data '%s': the folder is missing; want %s:DIR", text, kinds[kind]);
-    if (spec.kind != DATA_SYNTHETIC)
+    if (format->argument && (!colon || !colon[1]))
+        complain_usage("--data '%s': the %s is missing; want %s:%s", text,
+                       strcmp(format->argument, "DIR") == 0 ? "folder" : "file", format->name, format->argument);
+    if (format->argument)
         spec.directory = colon + 1;
     return spec;
 }
 
-/* ---- opening ---- */
-
-static cn_status open_folder(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
-    cn_folder_options options = CN_FOLDER_OPTIONS_INIT;
-    options.channels = (int)spec->shape[0];
-    options.height = (int)spec->shape[1];
-    options.width = (int)spec->shape[2];
-    options.split = split;
-    return cn_dataset_folder(context, spec->directory, &options, dataset);
-}
-
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
-    int64_t count = split == CN_SPLIT_TRAIN ? spec->count : (spec->count + 4) / 5;
     static const char *const splits[] = {"training images", "test images", "images"};
-    cn_status status = CN_OK;
-    switch (spec->kind) {
-    case DATA_CIFAR10:
-        status = cn_dataset_cifar10(context, spec->directory, split, dataset);
-        break;
-    case DATA_CIFAR100:
-        status = cn_dataset_cifar100(context, spec->directory, split, 0, dataset);
-        break;
-    case DATA_IDX:
-        status = cn_dataset_idx(context, spec->directory, split, dataset);
-        break;
-    case DATA_SYNTHETIC:
-        status = cn_dataset_synthetic(context, split, count, SYNTHETIC_SEED, dataset);
-        break;
-    case DATA_FOLDER:
-        status = open_folder(context, spec, split, dataset);
-        break;
-    }
+    cn_status status = spec->format->open(context, spec, split, dataset);
     if (status != CN_OK)
         complain("cannot read the %s of '%s': %s", splits[split], spec->text, library_error());
     return status;
@@ -87,7 +150,7 @@ static bool same_classes(const cn_dataset *train, const cn_dataset *test) {
 }
 
 static bool several_classes(const data_spec *spec, const cn_dataset *train) {
-    if (cn_dataset_classes(train) > 1)
+    if (cn_dataset_classes(train) != 1)
         return true;
     complain("'%s' has a single class, '%s': there is nothing to tell apart", spec->text,
              cn_dataset_class_name(train, 0));
@@ -122,10 +185,12 @@ const char *data_class_list(const cn_dataset *dataset, char text[CLASS_LIST_TEXT
     return text;
 }
 
-cn_augmentation data_augmentation(const data_spec *spec, cn_augmentation changes) {
-    if (spec->kind == DATA_IDX)
+cn_augmentation data_augmentation(const data_spec *spec, const cn_dataset *dataset, cn_augmentation changes) {
+    int64_t shape[3];
+    cn_dataset_shape(dataset, shape);
+    if (!spec->format->mirrored)
         changes.horizontal_flip = 0.0f, changes.alternating_flip = 0;
-    if (spec->kind == DATA_IDX || (spec->kind == DATA_FOLDER && spec->shape[0] == 1))
+    if (!spec->format->mirrored || shape[0] != 3)
         changes.grayscale = 0.0f;
     return changes;
 }

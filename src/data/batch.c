@@ -14,12 +14,13 @@ static cn_status find_label(const cn_dataset *dataset, const char *function, con
                      *target ? "their first target is no class" : "they have no targets");
 }
 
-/* A source's image and label are asked for in `memory`; what is stored needs none. */
+/* A source's image is asked for in `memory`, if there is any; what is stored needs none. */
 static cn_status find_image(const cn_dataset *dataset, int64_t at, void *memory, const void **pixels) {
     *pixels = memory;
-    if (dataset->images->source.fetch)
+    if (memory)
         return cn__source_fetch(dataset->images, at, memory);
-    *pixels = cn__stored_pixels(dataset->images, at);
+    if (dataset->images->pixels)
+        *pixels = cn__stored_pixels(dataset->images, at);
     return CN_OK;
 }
 

@@ -86,6 +86,8 @@ cn_status cn__random_order(const cn_dataset *dataset, uint64_t seed, uint32_t st
 /* The first `count` of all those indices as a view, and the others as another. */
 cn_status cn__dataset_divide(const cn_dataset *dataset, const int64_t *order, int64_t count, cn_dataset **part,
                              cn_dataset **rest);
+/* A caller's folder options over the defaults in `known`; CN_ERR_ARGUMENT, CN_ERR_SHAPE. */
+cn_status cn__folder_options_read(cn_folder_options *known, const cn_folder_options *options);
 
 /* Channels, height and width of images that somebody describes: each 1 to CN__MAX_SIDE and not too many values in all,
  * else CN_ERR_SHAPE; count at least 1, else CN_ERR_ARGUMENT. `what` begins the message. */

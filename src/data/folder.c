@@ -1,6 +1,7 @@
-/* folder.c: folders of pictures as a data set: all decoded at once, by all threads, and then in memory. */
-#include "data/dataset.h"
+/* folder.c: folders of pictures as a data set: all decoded at once, by all threads, and then in memory; or each when it
+ * is asked for. */
 #include "data/folder_layout.h"
+#include "data/pictures.h"
 #include "image/image.h"
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,9 @@ typedef struct loading {
     uint8_t *pixels; /* a place for each file, */
     int64_t *labels; /* later for each picture */
     const char **names;
+    const char **paths;
     outcome *outcomes;
+    cn__pictures *pictures; /* that are decoded when they are asked for */
     int64_t count, skipped;
 } loading;
 
@@ -100,14 +103,43 @@ static cn_status name_empty_classes(const loading *l) {
     return CN_OK;
 }
 
-static cn_status choose(loading *l) {
-    l->skipped = l->list.skipped;
-    for (size_t i = 0; i < l->list.count; i++)
-        CN__TRY(keep_or_skip(l, i));
+static cn_status check_any(const loading *l) {
     if (l->count == 0)
         return cn__error(CN_ERR_DATA, "'%s' has %zu classes and no readable picture%s (%lld files were skipped)",
                          l->directory, l->list.classes.count, in_split[l->options.split], (long long)l->skipped);
     return name_empty_classes(l);
+}
+
+static cn_status choose(loading *l) {
+    l->skipped = l->list.skipped;
+    for (size_t i = 0; i < l->list.count; i++)
+        CN__TRY(keep_or_skip(l, i));
+    return check_any(l);
+}
+
+/* ---- decoded when they are asked for ---- */
+
+/* What is a picture by its name; whether it is one nobody knows yet. */
+static cn_status list_images(loading *l) {
+    l->labels = cn__alloc(l->ctx, l->list.count + 1, sizeof *l->labels);
+    l->names = cn__alloc(l->ctx, l->list.count + 1, sizeof *l->names);
+    l->paths = cn__alloc(l->ctx, l->list.count + 1, sizeof *l->paths);
+    if (!l->labels || !l->names || !l->paths)
+        return cn__no_memory("the names of the pictures");
+    l->skipped = l->list.skipped;
+    for (size_t i = 0; i < l->list.count; i++) {
+        const cn__folder_file *file = &l->list.files[i];
+        if (!cn__is_picture_name(file->path)) {
+            l->skipped++;
+            cn__log(l->ctx, CN_LOG_WARNING, "skipped: '%s' is no picture by its name", file->path);
+            continue;
+        }
+        l->names[l->count] = file->path + file->name;
+        l->paths[l->count] = file->path;
+        l->labels[l->count++] = file->label;
+    }
+    CN__TRY(check_any(l));
+    return cn__pictures_new(l->ctx, &l->options, l->count, l->paths, NULL, &l->pictures);
 }
 
 /* ---- the data set ---- */
@@ -129,6 +161,8 @@ static cn_status make(loading *l, cn_dataset **dataset) {
                          .file_names = names,
                          .owned_pixels = l->pixels,
                          .owned_targets = l->labels};
+    if (l->pictures)
+        images.source = (cn__source){.fetch = cn__pictures_source(l->pictures).fetch, .user = l->pictures};
     l->pixels = NULL;
     l->labels = NULL;
     CN__TRY(cn__dataset_new(l->ctx, images, dataset));
@@ -138,13 +172,20 @@ static cn_status make(loading *l, cn_dataset **dataset) {
     if (status != CN_OK) {
         cn_dataset_free(*dataset);
         *dataset = NULL;
+        return status;
     }
-    return status;
+    (*dataset)->images->source.release = l->pictures ? cn__pictures_source(l->pictures).release : NULL;
+    l->pictures = NULL;
+    return CN_OK;
 }
 
 static cn_status load(loading *l, cn_dataset **dataset) {
     CN__TRY(cn__folder_list_read(l->ctx, l->directory, l->options.split, &l->list));
     CN__TRY(cn__check_classes("cn_dataset_folder", (int64_t)l->list.classes.count));
+    if (l->options.memory > 0) {
+        CN__TRY(list_images(l));
+        return make(l, dataset);
+    }
     CN__TRY(load_images(l));
     CN__TRY(choose(l));
     return make(l, dataset);
@@ -156,8 +197,20 @@ static void drop(loading *l) {
     cn__free(l->ctx, l->outcomes);
     cn__free(l->ctx, l->names);
     cn__free(l->ctx, l->labels);
+    cn__free(l->ctx, l->paths);
     cn__free(l->ctx, l->pixels);
+    cn__pictures_free(l->pictures);
     cn__folder_list_drop(&l->list);
+}
+
+cn_status cn__folder_options_read(cn_folder_options *known, const cn_folder_options *options) {
+    CN__TRY(CN__READ_OPTIONS(known, cn_folder_options, options));
+    if (known->split != CN_SPLIT_TRAIN && known->split != CN_SPLIT_TEST && known->split != CN_SPLIT_ALL)
+        return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: split is %d, wanted CN_SPLIT_TRAIN, _TEST or _ALL",
+                         (int)known->split);
+    if (known->channels != 1 && known->channels != 3)
+        return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: channels is %d, wanted 1 or 3", known->channels);
+    return cn__check_images("cn_folder_options", 1, known->channels, known->height, known->width);
 }
 
 cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
@@ -168,13 +221,7 @@ cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn
     *dataset = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(directory);
-    CN__TRY(CN__READ_OPTIONS(o, cn_folder_options, options));
-    if (o->split != CN_SPLIT_TRAIN && o->split != CN_SPLIT_TEST && o->split != CN_SPLIT_ALL)
-        return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: split is %d, wanted CN_SPLIT_TRAIN, _TEST or _ALL",
-                         (int)o->split);
-    if (o->channels != 1 && o->channels != 3)
-        return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: channels is %d, wanted 1 or 3", o->channels);
-    CN__TRY(cn__check_images("cn_folder_options", 1, o->channels, o->height, o->width));
+    CN__TRY(cn__folder_options_read(o, options));
     l.image_bytes = (size_t)o->channels * (size_t)o->height * (size_t)o->width;
     cn_status status = load(&l, dataset);
     drop(&l);

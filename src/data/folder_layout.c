@@ -17,8 +17,7 @@ static const struct {
                   {"dev", CN__PART_VALIDATION}};
 static const char *const part_endings[] = {"", "set", "data", "dataset", "images", "imgs", "pictures", "split"};
 
-/* "train", "Training", "train_set", "val-images" …; -1: no part. */
-static int part_of(const char *name) {
+int cn__folder_part(const char *name) {
     for (size_t i = 0; i < CN__COUNT(part_words); i++) {
         size_t length = strlen(part_words[i].word);
         if (strncasecmp(name, part_words[i].word, length) != 0)
@@ -44,7 +43,7 @@ static cn_status survey_entries(const char *path, const cn__names *entries, surv
         CN__TRY(cn__path(below, path, entries->name[i], ""));
         if (cn__is_directory(below)) {
             CN__TRY(cn__names_add(&s->folders, entries->name[i]));
-            s->parts += part_of(entries->name[i]) >= 0;
+            s->parts += cn__folder_part(entries->name[i]) >= 0;
         } else {
             s->pictures += cn__is_picture_name(entries->name[i]);
         }
@@ -89,7 +88,7 @@ static cn_status no_classes(const char *path, const survey *s) {
 static cn_status note_parts(cn__folder_layout *l, const survey *s) {
     for (size_t i = 0; i < s->folders.count; i++) {
         const char *name = s->folders.name[i];
-        int part = part_of(name);
+        int part = cn__folder_part(name);
         if (part < 0)
             continue;
         if (l->part[part][0])
@@ -104,7 +103,7 @@ static cn_status note_parts(cn__folder_layout *l, const survey *s) {
 static cn_status check_classes(cn_context *ctx, const cn__folder_layout *l, const survey *s) {
     for (size_t i = 0; i < s->folders.count; i++) {
         size_t folders, pictures;
-        if (part_of(s->folders.name[i]) < 0)
+        if (cn__folder_part(s->folders.name[i]) < 0)
             continue;
         CN__TRY(look_into(ctx, l->root, s->folders.name[i], &folders, &pictures));
         if (folders > 0)
@@ -119,7 +118,7 @@ static cn_status check_classes(cn_context *ctx, const cn__folder_layout *l, cons
 
 static void say_passed_over(cn_context *ctx, const cn__folder_layout *l, const survey *s) {
     for (size_t i = 0; i < s->folders.count && !l->quiet; i++)
-        if (part_of(s->folders.name[i]) < 0)
+        if (cn__folder_part(s->folders.name[i]) < 0)
             cn__log(ctx, CN_LOG_WARNING, "passed over: '%s/%s', which is none of the parts beside it", l->root,
                     s->folders.name[i]);
 }
@@ -136,7 +135,7 @@ static cn_status take_parts(cn_context *ctx, cn__folder_layout *l, const survey 
 static const char *main_part(const survey *s) {
     const char *first = NULL;
     for (size_t i = 0; i < s->folders.count; i++) {
-        int part = part_of(s->folders.name[i]);
+        int part = cn__folder_part(s->folders.name[i]);
         if (part == CN__PART_TRAIN)
             return s->folders.name[i];
         if (part >= 0 && !first)

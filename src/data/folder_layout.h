@@ -15,6 +15,9 @@ typedef struct cn__folder_layout {
     char part[CN__PART_COUNT][CN__PART_NAME]; /* its name; "": there is none */
 } cn__folder_layout;
 
+/* Which part a folder is by its name: "train", "Training", "train_set", "val-images" …; -1: none. */
+int cn__folder_part(const char *name);
+
 /* Looks into folders whose only content is another one; tells parts from classes by their usual names. What is passed
  * over is said in the log unless `quiet`. CN_ERR_IO; CN_ERR_NOT_FOUND: no classes; CN_ERR_DATA: parts and classes side
  * by side, or two parts of one kind. */
@@ -40,6 +43,11 @@ typedef struct cn__folder_list {
  * classes alone. Errors as above; CN_ERR_DATA also: a split without a picture, or a class that is missing in the
  * training part. To be dropped also after a failure. */
 cn_status cn__folder_list_read(cn_context *ctx, const char *directory, cn_split split, cn__folder_list *list);
+/* Adds all files of a folder, whose classes play no part, to a list that has a context; `base` bytes of the path are the
+ * data set's folder. */
+cn_status cn__folder_list_add(cn__folder_list *list, const char *path, size_t base);
+/* Keeps the files of a split, as they are divided without parts. They are in order of their labels. */
+void cn__folder_list_divide(cn__folder_list *list, cn_split split);
 void cn__folder_list_drop(cn__folder_list *list);
 
 #endif

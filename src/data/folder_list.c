@@ -124,6 +124,15 @@ static cn_status add_classes(cn__folder_list *list, const char *path, size_t bas
     return status;
 }
 
+cn_status cn__folder_list_add(cn__folder_list *list, const char *path, size_t base) {
+    struct stat info;
+    place at = {0, base + 1, strlen(path) + 1};
+    level root = {NULL, 0, 0};
+    if (stat(path, &info) == 0)
+        root = (level){NULL, info.st_dev, info.st_ino};
+    return add_folder(list, path, &at, &root, 1);
+}
+
 /* ---- parts ---- */
 
 /* The part that a split is; all other splits of it are in `layout`, too. */
@@ -179,8 +188,7 @@ static uint64_t class_limit(const cn__folder_file *files, size_t count) {
     return least >= limit && count >= 3 && least < UINT64_MAX ? least + 1 : limit;
 }
 
-/* Keeps the files of a split. They are in order of their labels. */
-static void divide(cn__folder_list *list, cn_split split) {
+void cn__folder_list_divide(cn__folder_list *list, cn_split split) {
     size_t kept = 0;
     for (size_t first = 0, end; first < list->count; first = end) {
         for (end = first; end < list->count && list->files[end].label == list->files[first].label;)
@@ -202,7 +210,7 @@ static cn_status add_divided(cn__folder_list *list, const cn__folder_layout *l, 
     CN__TRY(add_classes(list, l->root, base, l->root));
     if (split == CN_SPLIT_ALL || list->count == 0)
         return CN_OK;
-    divide(list, split);
+    cn__folder_list_divide(list, split);
     return list->count > 0
                ? CN_OK
                : cn__error(CN_ERR_DATA, "no class of '%s' has pictures enough to leave a fifth of them", l->root);

@@ -15,6 +15,9 @@
 /* CN_ERR_SHAPE unless `image` is a picture; `what` names it in the message. */
 cn_status cn__image_check(const cn_tensor *image, const char *what);
 
+/* A grey picture whose pixels are classes, cut and resized as cn_image_fit does: the nearest pixel (resize.c). */
+cn_status cn__image_fit_nearest(const cn_tensor *mask, int height, int width, cn_tensor **fitted);
+
 /* The colour of a value from 0 to 1, dark blue to yellow: red, green, blue, 0 to 255 (colour_map.c). */
 void cn__colour_map(float value, float rgb[3]);
 
@@ -35,6 +38,8 @@ typedef struct cn__encoded {
 
 /* CN_ERR_FORMAT: damaged, cut short, or too large; CN_ERR_UNSUPPORTED: not in this build. */
 cn_status cn__png_decode(const cn__encoded *file, cn_tensor **image);
+/* Values of grey pixels and indices of a palette as they are stored; of other PNGs CN_ERR_FORMAT. */
+cn_status cn__png_decode_values(const cn__encoded *file, cn_tensor **image);
 cn_status cn__jpeg_decode(const cn__encoded *file, cn_tensor **image);
 cn_status cn__pnm_decode(const cn__encoded *file, cn_tensor **image);
 

@@ -35,6 +35,12 @@ static cn_status decode(const cn__encoded *file, cn_tensor **image) {
     return found ? found(file, image) : no_picture(file->name);
 }
 
+static cn_status decode_values(const cn__encoded *file, cn_tensor **image) {
+    if (find_decoder(file->data, file->bytes) == cn__png_decode)
+        return cn__png_decode_values(file, image);
+    return cn__error(CN_ERR_FORMAT, "'%s' is no PNG file", file->name);
+}
+
 /* The whole file, if it begins like a picture. */
 static cn_status read_file(cn__file *file, unsigned char **data) {
     unsigned char magic[MAGIC_BYTES] = {0};
@@ -53,20 +59,32 @@ static cn_status read_file(cn__file *file, unsigned char **data) {
     return cn__file_read(file, *data + first, (size_t)file->size - first);
 }
 
-cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image) {
+static cn_status load(cn_context *context, const char *path, decoder decode_file, cn_tensor **image) {
     cn__file file;
     unsigned char *data = NULL;
-    CN__REQUIRE(image);
-    *image = NULL;
-    CN__REQUIRE(context);
-    CN__REQUIRE(path);
     CN__TRY(cn__file_open(context, path, &file));
     cn_status status = read_file(&file, &data);
     cn__file_close(&file);
     if (status == CN_OK)
-        status = decode(&(cn__encoded){context, path, data, (size_t)file.size}, image);
+        status = decode_file(&(cn__encoded){context, path, data, (size_t)file.size}, image);
     cn__free(context, data);
     return status;
+}
+
+cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image) {
+    CN__REQUIRE(image);
+    *image = NULL;
+    CN__REQUIRE(context);
+    CN__REQUIRE(path);
+    return load(context, path, decode, image);
+}
+
+cn_status cn_image_load_mask(cn_context *context, const char *path, cn_tensor **mask) {
+    CN__REQUIRE(mask);
+    *mask = NULL;
+    CN__REQUIRE(context);
+    CN__REQUIRE(path);
+    return load(context, path, decode_values, mask);
 }
 
 cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image) {

@@ -13,7 +13,8 @@
 typedef struct reader {
     const cn__encoded *file;
     cn__png_outline outline;
-    size_t at; /* the next byte */
+    bool values; /* as they are stored, whatever colours they stand for */
+    size_t at;   /* the next byte */
     png_struct *png;
     png_info *info;
     int samples;            /* of a pixel: colours and alpha */
@@ -72,18 +73,30 @@ static void set_up(reader *r) {
     png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* cn__image_new's are lower */
 }
 
+static cn_status check_values(const reader *r) {
+    int type = png_get_color_type(r->png, r->info), depth = png_get_bit_depth(r->png, r->info);
+    if ((type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_PALETTE) && depth <= 8)
+        return CN_OK;
+    return cn__error(CN_ERR_FORMAT,
+                     "'%s' is a PNG %s, wanted grey of up to 8 bits or a palette, whose values are classes",
+                     r->file->name, depth > 8 ? "of 16 bits" : "in colours or with transparency");
+}
+
 /* From the header on, each sample is to have 8 or 16 bits. libpng has no memory for rows before it is told so. */
 static cn_status prepare(reader *r) {
     uint64_t bits = (uint64_t)png_get_bit_depth(r->png, r->info) * png_get_channels(r->png, r->info);
     uint64_t max_pixels = r->outline.compressed * (uint64_t)CN__MAX_INFLATED * 8 / bits;
-    bool colour = png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_COLOR;
+    bool colour = !r->values && png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_COLOR;
     r->height = png_get_image_height(r->png, r->info);
     r->width = png_get_image_width(r->png, r->info);
     r->place = cn__exif_placement(r->outline.orientation, r->height, r->width);
     bool swapped = r->place.axes_swapped;
     CN__TRY(cn__image_new(r->file, colour ? 3 : 1, swapped ? r->width : r->height, swapped ? r->height : r->width,
                           max_pixels, &r->image));
-    png_set_expand(r->png);
+    if (r->values)
+        png_set_packing(r->png);
+    else
+        png_set_expand(r->png);
     png_read_update_info(r->png, r->info);
     r->samples = png_get_channels(r->png, r->info);
     r->alpha = r->samples > (colour ? 3 : 1);
@@ -148,15 +161,17 @@ static bool read_picture(reader *r) {
         return false;
     set_up(r);
     png_read_info(r->png, r->info);
-    r->status = prepare(r);
+    r->status = r->values ? check_values(r) : CN_OK;
+    if (r->status == CN_OK)
+        r->status = prepare(r);
     if (r->status != CN_OK)
         return false;
     read_rows(r);
     return true;
 }
 
-cn_status cn__png_decode(const cn__encoded *file, cn_tensor **image) {
-    reader r = {.file = file};
+static cn_status decode(const cn__encoded *file, bool values, cn_tensor **image) {
+    reader r = {.file = file, .values = values};
     CN__TRY(cn__png_outline_read(file, &r.outline));
     r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, stop, on_warning, &r, allocate, release);
     r.info = r.png ? png_create_info_struct(r.png) : NULL;
@@ -173,10 +188,19 @@ cn_status cn__png_decode(const cn__encoded *file, cn_tensor **image) {
 
 #else
 
-cn_status cn__png_decode(const cn__encoded *file, cn_tensor **image) {
+static cn_status decode(const cn__encoded *file, bool values, cn_tensor **image) {
     (void)file;
+    (void)values;
     (void)image;
     return cn__image_left_out("PNG");
 }
 
 #endif
+
+cn_status cn__png_decode(const cn__encoded *file, cn_tensor **image) {
+    return decode(file, false, image);
+}
+
+cn_status cn__png_decode_values(const cn__encoded *file, cn_tensor **image) {
+    return decode(file, true, image);
+}

@@ -148,17 +148,39 @@ static int64_t centred(int64_t all, int64_t part) {
 }
 
 /* The size in which the picture just covers height × width, and the middle of it. */
-static cn_status cover(const cn_tensor *image, int64_t height, int64_t width, cn_tensor **part) {
+static void find_cover(const cn_tensor *image, int64_t height, int64_t width, range *rows, range *columns) {
     int64_t old_height = image->shape[2], old_width = image->shape[3];
-    range rows = {.count = height, .of = height, .from = old_height};
-    range columns = {.count = width, .of = width, .from = old_width};
+    *rows = (range){.count = height, .of = height, .from = old_height};
+    *columns = (range){.count = width, .of = width, .from = old_width};
     if (old_width * height <= old_height * width)
-        rows.of = width * old_height / old_width;
+        rows->of = width * old_height / old_width;
     else
-        columns.of = height * old_width / old_height;
-    rows.first = centred(rows.of, height);
-    columns.first = centred(columns.of, width);
+        columns->of = height * old_width / old_height;
+    rows->first = centred(rows->of, height);
+    columns->first = centred(columns->of, width);
+}
+
+static cn_status cover(const cn_tensor *image, int64_t height, int64_t width, cn_tensor **part) {
+    range rows, columns;
+    find_cover(image, height, width, &rows, &columns);
     return resize(image, &rows, &columns, part);
+}
+
+/* The old pixel in which the centre of new pixel i of a range lies. */
+static int64_t nearest(const range *r, int64_t i) {
+    return (2 * (r->first + i) + 1) * r->from / (2 * r->of);
+}
+
+cn_status cn__image_fit_nearest(const cn_tensor *mask, int height, int width, cn_tensor **fitted) {
+    range rows, columns;
+    find_cover(mask, height, width, &rows, &columns);
+    CN__TRY(cn_tensor_new(mask->ctx, CN_DTYPE_UINT8, 4, (int64_t[]){1, 1, height, width}, fitted));
+    const uint8_t *from = mask->data;
+    uint8_t *to = (*fitted)->data;
+    for (int64_t y = 0; y < height; y++)
+        for (int64_t x = 0; x < width; x++)
+            *to++ = from[nearest(&rows, y) * mask->shape[3] + nearest(&columns, x)];
+    return CN_OK;
 }
 
 /* A copy in grey or in three equal channels. */
