@@ -460,7 +460,7 @@ int main(int argc, char **argv) {
     check_arguments(&r.recipe);
     check_files();
     data_spec data = data_spec_read(data_text);
-    arguments_need(&train_program, "size", data.kind == DATA_FOLDER, "--data folder:DIR");
+    arguments_need(&train_program, "size", data.format->fitted, "--data folder:DIR or masks:DIR");
     r.log_path = log_path;
     r.report_path = report_path;
     if (profiling && !(r.profile = profile_new()))
