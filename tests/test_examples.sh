@@ -18,6 +18,7 @@ esac
 
 example own_layer 'accuracy \(0\.[89]..\), of the model out of the file \1$'
 expect -s "$dir/own_layer.safetensors"
+example segment '^mean IoU of pictures it has not seen: 0\.9'
 example server '^4 threads: 400 of 400 answers'
 
 # Ten points better, at least.

@@ -54,7 +54,7 @@ mistake "--groups '3'" summary session8 --norm group --groups 3
 mistake "--groups goes with --norm group only" summary session8 --groups 8
 mistake "--classes goes with session8 or a network of the literature only" summary mnist2 --classes 3
 mistake "--size goes with a network of the literature only" summary session8 --size 32x32
-mistake "--size goes with --data folder:DIR only" train --data synthetic --model resnet20 --size 32x32
+mistake "--size goes with --data folder:DIR or masks:DIR only" train --data synthetic --model resnet20 --size 32x32
 for size in 64 64x 64x0 64x64x3 axb; do
     mistake "--size '$size': want height and width, such as 64x64" summary resnet18 --size $size
 done
