@@ -184,8 +184,12 @@ static cn__grid input_grid(const cn__op *op, const cn__pass *pass) {
     return op->d_in[0] ? cn__convolution_direct.forward_grid(behind(op), pass) : (cn__grid){0, 0};
 }
 
+static bool wants_bias(const cn__op *op) {
+    return layer_of(op)->bias && !op->unread[1];
+}
+
 static cn__grid bias_grid(const cn__op *op, const cn__pass *pass) {
-    return layer_of(op)->bias ? cn__out_planes(op, pass) : (cn__grid){0, 0};
+    return wants_bias(op) ? cn__out_planes(op, pass) : (cn__grid){0, 0};
 }
 
 /* All that a block can compute by itself, in one stage, so that its items stand together. */
@@ -218,7 +222,7 @@ static void all_blocks_grad(const cn__op *op, const cn__pass *pass, cn__item at)
 }
 
 static cn__grid sum_grid(const cn__op *op, const cn__pass *pass) {
-    return (cn__grid){cn__grid_items(cn__convolution_sum_grid(weights_of(op), pass)) + (layer_of(op)->bias ? 1 : 0), 1};
+    return (cn__grid){cn__grid_items(cn__convolution_sum_grid(weights_of(op), pass)) + (wants_bias(op) ? 1 : 0), 1};
 }
 
 static void sum_blocks(const cn__op *op, const cn__pass *pass, cn__item at) {

@@ -81,7 +81,7 @@ static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
 /* ---- parameters ---- */
 
 static bool has_gradients(const cn__op *op) {
-    return ((const cn__norm_layer *)op->layer)->affine && op->gradient[0];
+    return ((const cn__norm_layer *)op->layer)->affine && !(op->unread[0] && op->unread[1]);
 }
 
 static cn__grid planes_to_sum(const cn__op *op, const cn__pass *pass) {
