@@ -68,7 +68,7 @@ int main(void) {
     cn_trainer *trainer;
     check(cn_context_new(NULL, &ctx));
     mask.kind = CN_TARGET_MASK, mask.classes = CLASSES, mask.shape[0] = 1, mask.shape[1] = mask.shape[2] = SIDE;
-    source.count = 1000, source.channels = 1, source.height = source.width = SIDE, source.fetch = draw;
+    source.count = 1000, source.channels = 1, source.height = source.width = SIDE, source.fetch_sample = draw;
     source.targets = &mask, source.target_count = 1;
     check(cn_dataset_callback(ctx, &source, &all));
     check(cn_dataset_split(all, 0.2, 1, &test, &train));
