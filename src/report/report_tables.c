@@ -6,11 +6,9 @@
 
 #define MAX_HEADING 96
 
-/* "train %" of accuracies, else the metric by its name: "train mean IoU, %". */
+/* "train %" of shares, which the caption names, so that the table is no wider than a chart; else "train MAE". */
 static void metric_heading(char text[MAX_HEADING], const char *part, cn_metric metric) {
-    char title[CN__METRIC_TEXT];
-    snprintf(text, MAX_HEADING, "%s %s", part,
-             metric == CN_METRIC_ACCURACY ? "%" : cn__metric_title(metric, false, title));
+    snprintf(text, MAX_HEADING, "%s %s", part, cn__metric_is_share(metric) ? "%" : cn_metric_name(metric));
 }
 
 static void append_epoch(cn__text *cells, const cn_epoch_info *epoch, cn_metric metric, bool measured) {
