@@ -1868,7 +1868,8 @@ CN_API cn_status cn_sheet_pictures(const cn_tensor *pictures, const char *const 
                                    const char *heading, char **svg);
 
 /* `count` images of a data set, those named in `indices` or the first, each titled with its class, "index:name" as the
- * study has it, or the index where classes have no names, and with its file's name or its index. */
+ * study has it, or the index where classes have no names, unless its first target is no class, and with its file's name
+ * or its index. */
 CN_API cn_status cn_sheet_examples(const cn_dataset *dataset, int64_t count, const int64_t *indices,
                                    const char *heading, char **svg);
 

@@ -455,6 +455,13 @@ START_TEST(masks_have_mean_iou_and_their_classes) {
     expect_document(html, ">sky</th>");
     ck_ok(cn_chart_class_accuracy(m.evaluation, m.set, &svg));
     expect_document(svg, "IoU by class, %");
+    if (have_images(ctx)) {
+        ck_ok(cn_sheet_examples(m.set, 2, NULL, NULL, &svg));
+        ck_assert_ptr_null(strstr(svg, "sky"));
+        expect_document(svg, ">image 1</text>");
+        ck_ok(cn_sheet_augmented(m.set, 0, 2, 1, NULL, &svg));
+        expect_document(svg, ">as it is</text>");
+    }
     cn_history_free(history);
     measured_free(&m);
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# test_tasks.sh: convnet-train and convnet-test on what is no class of an image: masks, vectors, labels, images.
+# test_tasks.sh: the programs on what is no class of an image: masks, vectors, labels, images.
 . tests/programs.sh
 
 # npy FILE TYPE SHAPE: numpy's array of what standard input gives.
@@ -111,6 +111,9 @@ run 0 train --data "$pictures" --model unet --epochs 1 --batch 8 --out "$dir/une
 says out "with an image of 1 channel each"
 says out "Best test MAE "
 run 0 test "$dir/unet.safetensors" --data "$pictures"
+
+run 0 explore --data "$vectors" --out "$dir/sheets"
+silent err
 
 # ---- labels ----
 

@@ -119,7 +119,8 @@ cn_status cn__gallery_title(cn__gallery *gallery, int64_t i, cn__text *title);
 void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t label);
 /* The same of an image: its file's name or its index. */
 void cn__append_title_image(cn__text *title, const cn_dataset *dataset, int64_t index);
-/* Image `index` as picture `i`, as a training pass would see it if `fetch` augments, not normalised. */
+/* Image `index` as picture `i`, as a training pass would see it if `fetch` augments, not normalised; *label -1: its first
+ * target is no class. */
 cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *dataset, int64_t index,
                             const cn__fetch *fetch, int64_t *label);
 /* Misclassified images with their titles: the first `count`, or those that the model was surest of, with its
