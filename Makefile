@@ -336,7 +336,7 @@ check: all $(SUITES)
 ## check-quick: the same without the slow suites, in seconds
 check-quick: all $(filter-out $(SLOW),$(SUITES))
 	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
-	    $(filter-out tests/test_install.sh tests/test_programs.sh tests/test_resume.sh tests/test_train.sh,$(SCRIPTS))
+	    $(filter-out tests/test_install.sh tests/test_programs.sh tests/test_resume.sh tests/test_tasks.sh tests/test_train.sh,$(SCRIPTS))
 
 ## check-browser: a report in headless Chromium, with screenshots in build/browser
 check-browser: programs
@@ -368,7 +368,7 @@ check-tsan: $(AFTER_DEPS)
 # For slow tools: less of the same.
 suites: programs $(SUITES)
 	@QUICK=1 $(test_environment) tests/run.sh $(if $(filter tsan,$(CONFIG)),-1 '$(SUITES)') -o $(B)/summary $(SUITES) \
-	    tests/test_programs.sh tests/test_resume.sh tests/test_train.sh
+	    tests/test_programs.sh tests/test_resume.sh tests/test_tasks.sh tests/test_train.sh
 
 ## check-valgrind: suites under valgrind, which knows AVX2 at most
 check-valgrind: $(SUITES)
@@ -382,7 +382,7 @@ coverage: $(AFTER_DEPS)
 coverage-suites: programs $(SUITES)
 	@find $(B) -name '*.gcda' -delete
 	@QUICK=1 $(test_environment) tests/run.sh -o $(B)/summary $(SUITES) \
-	    tests/test_programs.sh tests/test_resume.sh tests/test_train.sh
+	    tests/test_programs.sh tests/test_resume.sh tests/test_tasks.sh tests/test_train.sh
 	@tests/coverage.sh $(B)/library
 
 ## fuzz: looks for files that break their readers, FUZZ_SECONDS (60) each; needs Clang

@@ -149,7 +149,7 @@ static bool fit(const comparison *c, recorder *r, cn_model *model) {
     options.user = r;
     cn_status status = cn_trainer_new(model, c->train, c->test, &options, &trainer);
     if (status == CN_OK) {
-        r->progress = progress_begin(c->epochs, "test");
+        r->progress = progress_begin(c->epochs, "test", CN_METRIC_ACCURACY);
         r->progress.later = c->epochs * runs_to_come(c, r->run);
         status = cn_trainer_fit(trainer, c->epochs, on_epoch, r);
         progress_wipe(&r->progress);
@@ -162,7 +162,7 @@ static bool fit(const comparison *c, recorder *r, cn_model *model) {
 
 static bool train_run(const comparison *c, comparison_run *run, const char *path) {
     cn_session8_options network = CN_SESSION8_OPTIONS_INIT;
-    recorder r = {.run = run, .path = path, .log = epoch_log_open(path, "test")};
+    recorder r = {.run = run, .path = path, .log = epoch_log_open(path, "test", CN_METRIC_ACCURACY)};
     cn_model *model;
     if (!r.log)
         return false;
@@ -201,6 +201,10 @@ static bool do_run(const comparison *c, comparison_run *run) {
 static bool open_comparison(comparison *c, data_spec *data) {
     if (data_open_both(c->context, data, &c->train, &c->test) != CN_OK)
         return false;
+    if (task_of(c->train).kind != CN_TARGET_CLASS) {
+        complain("'%s' has no classes of images, which the networks here tell apart", data->text);
+        return false;
+    }
     cn_augmentation changes = data_augmentation(data, c->train, c->recipe.changes);
     if (cn_dataset_set_augmentation(c->train, data->format->drawn ? NULL : &changes) != CN_OK) {
         complain_library("cannot change the training images so");

@@ -3,11 +3,12 @@
  * Introduces loading a model, evaluations, and predictors.
  */
 #include "common/common.h"
+#include <math.h>
 #include <string.h>
 
 static const char *data_text;
 static int64_t threads, misclassified, predictions;
-static int split = CN_SPLIT_TEST, flip;
+static int split = CN_SPLIT_TEST, flip, loss_choice;
 static int64_t shift;
 static bool whole; /* a folder without parts */
 static const char *const splits[] = {"train", "test", "all", NULL};
@@ -17,6 +18,7 @@ static argument arguments[] = {
     REQUIRED("data", "DATA", &data_text, DATA_HELP),
     CHOICE("split", splits, &split,
            "which of the images; a folder without parts is measured whole, all of them, unless this is given"),
+    LOSS_ARGUMENT(&loss_choice),
     FLAG("flip", &flip, 1, "average what the model says of each image and of its mirror image"),
     INTEGER("shift", &shift, 0, 8, "average over each image moved by up to so many pixels each way, edges mirrored"),
     INTEGER("misclassified", &misclassified, 0, 1000000000, "list the first N misclassified images"),
@@ -27,13 +29,15 @@ static argument arguments[] = {
 
 static const program_spec test_program = {
     .name = "convnet-test",
-    .about = "Measures a model on labelled images: loss, accuracy, accuracy of each class, and which classes it takes "
-             "for which others. MODEL is a model file, or 'pretrained': the one that comes with the library.",
+    .about = "Measures a model on labelled images: loss, accuracy, recall, precision and F1 of each class, and which "
+             "classes it takes for which others; on masks IoU; on other targets errors, or with --loss bce-with-logits "
+             "F1 of each label. MODEL is a model file, or 'pretrained': the one that comes with the library.",
     .operand = "MODEL",
     .arguments = arguments,
     .notes = "Examples:\n"
              "  convnet-test session8.safetensors --data cifar10:cifar-10-batches-bin\n"
              "  convnet-test pretrained --data cifar10:cifar-10-batches-bin --misclassified 10 --predictions 5\n"
+             "  convnet-test streets.safetensors --data masks:streets\n"
              "\n"
              "Exit codes: 0 measured; 1 something failed; 2 a mistake on the command line.\n",
 };
@@ -85,27 +89,71 @@ static cn_status print_predictions(cn_context *context, const cn_model *model, c
 
 /* ---- the whole set ---- */
 
-static void print_evaluation(const cn_evaluation *evaluation, const cn_dataset *dataset, const char *model_path) {
-    char right[GROUPED_TEXT], all[GROUPED_TEXT];
+/* "loss 0.0512, accuracy 98.21 % (982 of 1,000)", or what else there is. */
+static void print_result(const cn_evaluation *evaluation, const task *asked) {
+    static const cn_metric more[] = {CN_METRIC_ACCURACY, CN_METRIC_TOP5_ACCURACY, CN_METRIC_RMSE, CN_METRIC_R2};
+    char right[GROUPED_TEXT], all[GROUPED_TEXT], text[METRIC_TEXT];
     int64_t count = cn_evaluation_count(evaluation), wrong = cn_evaluation_misclassified_count(evaluation);
-    printf("%s on the %s of %s\nloss %.4f, accuracy %.2f %% (%s of %s)\n\n", model_path, split_texts[split], data_text,
-           cn_evaluation_loss(evaluation), 100.0 * cn_evaluation_accuracy(evaluation), grouped(count - wrong, right),
-           grouped(count, all));
+    printf("%s%sloss %.4f, %s %s", task_has_classes(asked) ? "" : cn_loss_name(asked->loss),
+           task_has_classes(asked) ? "" : " ", cn_evaluation_loss(evaluation), cn_metric_name(asked->metric),
+           metric_text(asked->metric, cn_evaluation_metric(evaluation, 0, asked->metric), text));
+    if (asked->kind == CN_TARGET_CLASS)
+        printf(" (%s of %s)", grouped(count - wrong, right), grouped(count, all));
+    for (size_t i = 0; i < COUNT(more); i++) {
+        double value = cn_evaluation_metric(evaluation, 0, more[i]);
+        if (more[i] == asked->metric || isnan(value) || (more[i] == CN_METRIC_TOP5_ACCURACY && asked->outputs <= 5))
+            continue;
+        printf(", %s%s %s",
+               more[i] != CN_METRIC_ACCURACY   ? ""
+               : asked->kind == CN_TARGET_MASK ? "pixel "
+                                               : "label ",
+               cn_metric_name(more[i]), metric_text(more[i], value, text));
+    }
+    if (asked->kind != CN_TARGET_CLASS)
+        printf(" (%s images)", grouped(count, all));
+    printf("\n\n");
+}
+
+static void print_evaluation(const cn_evaluation *evaluation, const task *asked, const cn_dataset *dataset,
+                             const char *model_path) {
+    printf("%s on the %s of %s\n", model_path, split_texts[split], data_text);
+    print_result(evaluation, asked);
     if (whole)
         printf("All images count, as the folder has no parts for training and testing. Of a model that was trained on\n"
                "this very folder, --split test measures the fifth that it was not trained on.\n\n");
-    print_class_table(evaluation, dataset);
-    putchar('\n');
-    print_confusion(evaluation, dataset);
+    if (asked->kind == CN_TARGET_CLASS)
+        print_class_table(evaluation, dataset);
+    else
+        print_measure_table(evaluation, asked, dataset);
+    if (task_has_classes(asked)) {
+        putchar('\n');
+        print_confusion(evaluation, dataset);
+    }
     if (misclassified) {
         putchar('\n');
         print_misclassified(evaluation, dataset, misclassified);
     }
 }
 
+static bool gives_values(const cn_model *model, const char *model_path, const task *asked) {
+    int64_t output[3];
+    cn_model_output_shape(model, output);
+    if (output[0] != asked->outputs)
+        complain("'%s' wants %lld output%s, but '%s' gives %lld", data_text, (long long)asked->outputs,
+                 asked->outputs == 1 ? "" : "s", model_path, (long long)output[0]);
+    return output[0] == asked->outputs;
+}
+
+static bool listings_fit(const task *asked) {
+    bool fit = asked->kind == CN_TARGET_CLASS || (!misclassified && !predictions);
+    if (!fit)
+        complain("'%s' has no classes of images, which --misclassified and --predictions list", data_text);
+    return fit;
+}
+
 /* The images, with their classes as the model counts them. */
 static bool open_data(cn_context *context, const cn_model *model, const char *model_path, const data_spec *data,
-                      cn_dataset **dataset) {
+                      task *asked, cn_dataset **dataset) {
     cn_dataset *all = NULL;
     int parts = 1;
     if (data->format->fitted && !arguments_given(&test_program, "split") &&
@@ -114,6 +162,11 @@ static bool open_data(cn_context *context, const cn_model *model, const char *mo
     whole = !parts;
     if (data_open(context, data, (cn_split)split, &all) != CN_OK)
         return false;
+    *asked = task_of(all);
+    if (!task_has_classes(asked)) {
+        *dataset = all;
+        return network_reads(model, model_path, all, data_text) && gives_values(model, model_path, asked);
+    }
     bool matched = cn_dataset_match_classes(all, model, dataset) == CN_OK;
     if (!matched)
         complain("cannot measure the model on '%s': %s", data_text, library_error());
@@ -124,6 +177,7 @@ static bool open_data(cn_context *context, const cn_model *model, const char *mo
 static int measure(cn_context *context, const char *model_path, data_spec *data) {
     cn_model *model = NULL;
     cn_dataset *dataset = NULL;
+    task asked;
     cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
     cn_evaluation *evaluation = NULL;
     int code = EXIT_FAILURE;
@@ -131,14 +185,15 @@ static int measure(cn_context *context, const char *model_path, data_spec *data)
         complain_file("load", model_path, library_error());
     else
         cn_model_input_shape(model, data->shape);
-    if (model && open_data(context, model, model_path, data, &dataset)) {
-        options.loss = network_loss(model);
+    if (model && open_data(context, model, model_path, data, &asked, &dataset) && listings_fit(&asked) &&
+        task_read(&asked, model, model_path, loss_choice)) {
+        options.loss = asked.loss;
         options.flip = flip;
         options.shift = (int)shift;
         if (cn_evaluation_new(model, dataset, &options, &evaluation) != CN_OK) {
             complain("cannot run '%s' on '%s': %s", model_path, data_text, library_error());
         } else {
-            print_evaluation(evaluation, dataset, model_path);
+            print_evaluation(evaluation, &asked, dataset, model_path);
             if (!predictions || print_predictions(context, model, dataset) == CN_OK)
                 code = EXIT_SUCCESS;
         }

@@ -18,7 +18,8 @@ static int64_t epochs = 20, batch_size = 32, threads, seed, patience, step_size 
 static double rate, momentum = 0.9, weight_decay, label_smoothing, l1, ema, factor, min_rate, max_rate, rise = 0.3,
                     power = 1, warmup_start = 1.0 / 3.0, clip_norm, clip_value, mixup, cutmix, validation;
 static double flip = 0.5, grayscale = 0.1, rotation = 7, perspective = 0.5;
-static int optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear, algorithm;
+static int loss_choice, optimizer_kind = CN_OPTIMIZER_SGD, schedule_kind = CN_SCHEDULE_PLATEAU, nesterov, linear,
+                        algorithm;
 static int decay_weights_only, alternating_flip, balanced, profiling, resume, augment = -1; /* -1: as the data has it */
 
 enum { KEEP_LAST, KEEP_BEST };
@@ -36,18 +37,22 @@ static const char *schedule_name(int kind) {
 
 static argument arguments[] = {
     REQUIRED("data", "DATA", &data_text, DATA_HELP),
-    TEXT("model", "MODEL", &network.name,
-         "what to train: " NETWORK_HELP ", which is trained further, and for "
-         "other classes with a new output layer"),
+    TEXT(
+        "model", "MODEL", &network.name,
+        "what to train: " NETWORK_HELP ", which is trained further, and for "
+        "other classes with a new output layer; unless it is given, resnet20 for data with vectors, and unet for masks "
+        "and images"),
+    LOSS_ARGUMENT(&loss_choice),
     SIZE_ARGUMENT(network),
     TRANSFER_ARGUMENTS(going_on),
     TEXT("out", "FILE", &out_path, "save the model here (safetensors), after every epoch that is kept"),
     REAL("validation", &validation, 0, true, 1, true,
          "share of the training images, the same of each class, that epochs are tested on instead: they steer the "
          "schedule and --keep, and the test images are looked at once, in the end [none]"),
-    CHOICE("keep", keeps, &keep,
-           "which epoch's model is left in the end; best: of the highest test accuracy, which "
-           "then flatters a little, since the test images have chosen (but see --validation)"),
+    CHOICE(
+        "keep", keeps, &keep,
+        "which epoch's model is left in the end; best: of the best test accuracy, or mean IoU of masks, F1 of labels, "
+        "MAE of other values, which then flatters a little, since the test images have chosen (but see --validation)"),
     TEXT("log", "FILE", &log_path, "write a CSV file with a line an epoch"),
     TEXT("report", "DIR", &report_path, "write a report into this folder: a page, its charts, the history"),
     TEXT("checkpoint", "FILE", &checkpoint_path, "save the run itself here, so that it can go on with the same result"),
@@ -58,7 +63,8 @@ static argument arguments[] = {
     CHOICE("recipe", recipe_names, &recipe_kind,
            "all that follows, the changes to images included, of which single options may be given otherwise"),
     INTEGER("epochs", &epochs, 1, 1000000, "passes over the training images"),
-    INTEGER("patience-stop", &patience_stop, 1, 1000000, "end after so many epochs without a better test accuracy"),
+    INTEGER("patience-stop", &patience_stop, 1, 1000000,
+            "end after so many epochs without a better one, as --keep weighs them"),
     FLAG("balanced", &balanced, 1, "draw images so that each class is seen equally often, instead of each image once"),
     INTEGER("batch", &batch_size, 1, 65536, "images at a time"),
     INTEGER("accumulate", &accumulate, 1, 65536, "batches a step, which follows their mean gradient"),
@@ -137,6 +143,8 @@ static const program_spec train_program = {
         "  convnet-train --data folder:photos --out photos.safetensors\n"
         "  convnet-train --data idx:mnist --model mnist5 --seed 7 --out mnist5.safetensors\n"
         "  convnet-train --data folder:photos --model resnet18 --size 64x64 --out resnet18.safetensors\n"
+        "  convnet-train --data masks:streets --size 96x96 --keep best --out streets.safetensors\n"
+        "  convnet-train --data npz:positions.npz --loss smooth-l1 --recipe fast --out positions.safetensors\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe best --out best.safetensors --checkpoint "
         "best.run --every 200 --resume\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe fast --epochs 10 --flip 0.5 --crop 1\n"
@@ -205,7 +213,6 @@ static void check_arguments(const recipe *r) {
     bool exponential = schedule == CN_SCHEDULE_EXPONENTIAL;
     bool cosine = schedule == CN_SCHEDULE_COSINE, one_cycle = schedule == CN_SCHEDULE_ONE_CYCLE;
     const program_spec *p = &train_program;
-    network_check(&network, p);
     arguments_need(p, "momentum", moving, "--optimizer sgd or muon");
     arguments_need(p, "nesterov", moving && r->optimizer.momentum > 0.0f, "--optimizer sgd or muon, and momentum");
     arguments_need(p, "factor", plateau || step || exponential, "--schedule plateau, step or exponential");
@@ -233,8 +240,22 @@ static int64_t read_every(void) {
     return batches;
 }
 
+/* Complains: vectors may be about where things lie. */
+static bool moves_images(void) {
+    static const char *const options[] = {"flip", "alternating-flip", "rotation", "perspective", "crop"};
+    for (size_t i = 0; i < COUNT(options); i++)
+        if (arguments_given(&train_program, options[i])) {
+            complain("--%s moves the images, and '%s' does not say what that means to its vectors", options[i],
+                     data_text);
+            return true;
+        }
+    return false;
+}
+
 /* The recipe's, as far as they go with the data, or none, and single ones as they are asked for. */
 static cn_status set_augmentation(cn_dataset *train, const data_spec *data, const recipe *r) {
+    if (task_of(train).kind == CN_TARGET_VECTOR && moves_images())
+        return CN_ERR_ARGUMENT;
     cn_augmentation changes = CN_AUGMENTATION_INIT;
     if (augment < 0 ? !data->format->drawn : augment)
         changes = data_augmentation(data, train, r->changes);
@@ -278,10 +299,9 @@ static cn_status set_validation_apart(run *r) {
     cn_dataset *part, *rest;
     if (!arguments_given(&train_program, "validation"))
         return CN_OK;
-    cn_target_options target = CN_TARGET_OPTIONS_INIT;
-    bool classes = cn_dataset_target(r->train, 0, &target) == CN_OK && target.kind == CN_TARGET_CLASS;
-    cn_status status = classes ? cn_dataset_split_stratified(r->train, validation, (uint64_t)seed, &part, &rest)
-                               : cn_dataset_split(r->train, validation, (uint64_t)seed, &part, &rest);
+    cn_status status = r->task.kind == CN_TARGET_CLASS
+                           ? cn_dataset_split_stratified(r->train, validation, (uint64_t)seed, &part, &rest)
+                           : cn_dataset_split(r->train, validation, (uint64_t)seed, &part, &rest);
     if (status != CN_OK) {
         complain_library("cannot set images for validation apart");
         return status;
@@ -292,21 +312,46 @@ static cn_status set_validation_apart(run *r) {
     return CN_OK;
 }
 
-static cn_status open_run(data_spec *data, run *r) {
+/* Unless one is asked for. */
+static void choose_network(cn_target_kind kind) {
+    if (!arguments_given(&train_program, "model"))
+        network.name = task_network(kind);
+    network_check(&network, &train_program);
+}
+
+static cn_status open_data(data_spec *data, run *r) {
     cn_status status;
     if ((data->format->fitted && (status = network_input(r->context, &network, data->shape)) != CN_OK) ||
-        (status = data_open_both(r->context, data, &r->train, &r->test)) != CN_OK ||
-        (status = set_validation_apart(r)) != CN_OK || (status = set_augmentation(r->train, data, &r->recipe)) != CN_OK)
+        (status = data_open_both(r->context, data, &r->train, &r->test)) != CN_OK)
         return status;
-    network.classes = cn_dataset_classes(r->train);
+    r->task = task_of(r->train);
+    if ((status = set_validation_apart(r)) != CN_OK)
+        return status;
+    return set_augmentation(r->train, data, &r->recipe);
+}
+
+/* Whether model and data go together, if need be with a new output layer. */
+static bool join(run *r) {
+    if (!task_read(&r->task, r->model, network.name, loss_choice))
+        return false;
+    cn_dataset **const parts[] = {&r->train, &r->test, &r->validation, NULL};
+    if (task_has_classes(&r->task))
+        return transfer_classes(&going_on, r->model, network.name, parts, data_text, (uint64_t)seed);
+    return transfer_values(&going_on, r->model, network.name, &r->task, r->train, data_text, (uint64_t)seed);
+}
+
+static cn_status open_run(data_spec *data, run *r) {
+    cn_status status = open_data(data, r);
+    if (status != CN_OK)
+        return status;
+    choose_network(r->task.kind);
+    network.classes = r->task.outputs;
     cn_dataset_shape(r->train, network.images);
     network.seed = seed;
     network.dropout = (double)r->recipe.dropout;
     if ((status = network_open(r->context, &network, &r->model)) != CN_OK)
         return status;
-    cn_dataset **const parts[] = {&r->train, &r->test, &r->validation, NULL};
-    return transfer_classes(&going_on, r->model, network.name, parts, data_text, (uint64_t)seed) &&
-                   transfer_freeze(&going_on, r->model) && transfer_rates(&going_on, r->model, &r->recipe.optimizer)
+    return join(r) && transfer_freeze(&going_on, r->model) && transfer_rates(&going_on, r->model, &r->recipe.optimizer)
                ? CN_OK
                : CN_ERR_DATA;
 }
@@ -338,7 +383,7 @@ static cn_status make_trainer(run *r) {
     recipe_fill(&r->recipe, &options);
     if (schedule_has_an_end(r->recipe.schedule.kind))
         r->recipe.schedule.epochs = r->recipe.epochs; /* a run that goes on wants the same */
-    options.loss = network_loss(r->model);
+    options.loss = r->task.loss;
     options.seed = (uint64_t)seed;
     options.on_batch = run_batch;
     options.user = r;
@@ -372,7 +417,7 @@ static bool find_checkpoint(run *r) {
 static bool open_outputs(run *r) {
     if (out_path && !output_possible(out_path, r->model))
         return false;
-    return !log_path || (r->log = epoch_log_open(log_path, run_tested_name(r))) != NULL;
+    return !log_path || (r->log = epoch_log_open(log_path, run_tested_name(r), r->task.metric)) != NULL;
 }
 
 static bool outputs_possible(const data_spec *data) {
@@ -383,19 +428,39 @@ static bool outputs_possible(const data_spec *data) {
     return !report_path || report_folder(report_path);
 }
 
+/* "in 3 classes: cat, dog, owl", "with 2 values each". */
+static void target_text(const run *r, char *text, size_t size) {
+    char classes[CLASS_LIST_TEXT];
+    long long outputs = (long long)r->task.outputs;
+    switch (r->task.kind) {
+    case CN_TARGET_CLASS:
+        snprintf(text, size, "in %lld classes: %s", outputs, data_class_list(r->train, classes));
+        break;
+    case CN_TARGET_MASK:
+        snprintf(text, size, "whose pixels are of %lld classes: %s", outputs, data_class_list(r->train, classes));
+        break;
+    case CN_TARGET_VECTOR:
+        snprintf(text, size, "with %lld value%s each", outputs, outputs == 1 ? "" : "s");
+        break;
+    case CN_TARGET_IMAGE:
+        snprintf(text, size, "with an image of %lld channel%s each", outputs, outputs == 1 ? "" : "s");
+        break;
+    }
+}
+
 static void print_beginning(const run *r) {
     char parameters[GROUPED_TEXT], train_count[GROUPED_TEXT], test_count[GROUPED_TEXT], text[1024];
-    char validation_count[GROUPED_TEXT], classes[CLASS_LIST_TEXT];
+    char validation_count[GROUPED_TEXT], targets[CLASS_LIST_TEXT + 64];
     int64_t shape[3];
     cn_device device = CN_DEVICE_INIT;
     cn_dataset_shape(r->train, shape);
-    int used = snprintf(
-        text, sizeof text, "%.300s with %s parameters; %s training%s%s%s%s test images of %d×%d×%d in %lld classes: %s",
-        network.name, grouped(cn_model_parameter_count(r->model), parameters),
-        grouped(cn_dataset_count(r->train), train_count), r->validation ? ", " : "",
-        r->validation ? grouped(cn_dataset_count(r->validation), validation_count) : "",
-        r->validation ? " validation and " : " and ", grouped(cn_dataset_count(r->test), test_count), (int)shape[0],
-        (int)shape[1], (int)shape[2], (long long)cn_dataset_classes(r->train), data_class_list(r->train, classes));
+    target_text(r, targets, sizeof targets);
+    int used = snprintf(text, sizeof text, "%.300s with %s parameters; %s training%s%s%s%s test images of %d×%d×%d %s",
+                        network.name, grouped(cn_model_parameter_count(r->model), parameters),
+                        grouped(cn_dataset_count(r->train), train_count), r->validation ? ", " : "",
+                        r->validation ? grouped(cn_dataset_count(r->validation), validation_count) : "",
+                        r->validation ? " validation and " : " and ", grouped(cn_dataset_count(r->test), test_count),
+                        (int)shape[0], (int)shape[1], (int)shape[2], targets);
     if (cn_context_device(r->context, &device) == CN_OK)
         snprintf(text + used, sizeof text - (size_t)used, "; %d thread%s, %s", device.threads,
                  device.threads == 1 ? "" : "s", cn_isa_name(device.isa));
@@ -424,8 +489,9 @@ static void describe_data(setting_list *s, const run *r) {
     settings_add(s, "images", "%s to train with, %s to test with", grouped(cn_dataset_count(r->train), train_count),
                  grouped(cn_dataset_count(r->test), test_count));
     if (r->validation)
-        settings_append(s, ", and %s to steer by (validation), of each class %g %% of its training images",
-                        grouped(cn_dataset_count(r->validation), test_count), 100.0 * validation);
+        settings_append(s, ", and %s to steer by (validation), %g %% of the training images%s",
+                        grouped(cn_dataset_count(r->validation), test_count), 100.0 * validation,
+                        r->task.kind == CN_TARGET_CLASS ? " of each class" : "");
     settings_add(s, "changes to images", "%s",
                  augment == 0                                 ? "none but those of the command"
                  : arguments_given(&train_program, "augment") ? "the recipe's, and those of the command"
@@ -444,7 +510,8 @@ static void describe_network(setting_list *s, const run *r) {
         settings_add(s, "dropout", "%g", (double)r->recipe.dropout);
 }
 
-static void describe_training(setting_list *s, const recipe *r) {
+static void describe_training(setting_list *s, const run *trained) {
+    const recipe *r = &trained->recipe;
     const cn_optimizer_options *o = &r->optimizer;
     settings_add(s, "recipe", "%s", recipe_names[recipe_kind]);
     settings_add(s, "epochs", "%d", r->epochs);
@@ -458,6 +525,7 @@ static void describe_training(setting_list *s, const recipe *r) {
     if (balanced)
         settings_add(s, "images drawn", "%s", "each class equally often");
     settings_add(s, "seed", "%lld", (long long)seed);
+    settings_add(s, "loss", "%s", cn_loss_name(trained->task.loss));
     settings_add(s, "optimizer", "%s", cn_optimizer_name(o->kind));
     if (o->kind == CN_OPTIMIZER_SGD || o->kind == CN_OPTIMIZER_MUON)
         settings_append(s, ", momentum %g%s", (double)o->momentum, o->nesterov ? " (Nesterov)" : "");
@@ -506,7 +574,7 @@ static int train(run *r, int argc, char **argv) {
              session8 ? network_norms[network.norm] : "");
     describe_data(s, r);
     describe_network(s, r);
-    describe_training(s, &r->recipe);
+    describe_training(s, r);
     describe_command(s, command);
     print_beginning(r);
     interruption_catch();
@@ -523,9 +591,10 @@ int main(int argc, char **argv) {
     arguments_read(&train_program, argc, argv);
     r.recipe = recipe_make((recipe_name)recipe_kind);
     change_recipe(&r.recipe);
+    data_spec data = data_spec_read(data_text);
+    choose_network(data.format->target);
     check_arguments(&r.recipe);
     check_files();
-    data_spec data = data_spec_read(data_text);
     arguments_need(&train_program, "size", data.format->fitted, "--data folder:DIR or masks:DIR");
     r.log_path = log_path;
     r.report_path = report_path;

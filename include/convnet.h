@@ -1840,19 +1840,22 @@ CN_API cn_status cn_model_class_activation_map(const cn_model *model, const cn_t
 /* Puts a text that ends in '\0' into a file, whole or not at all (as cn_model_save does). CN_ERR_IO. */
 CN_API cn_status cn_text_save(cn_context *context, const char *text, const char *path);
 
-/* One metric of `count` runs over their epochs, training and test. Runs of one name are drawn as their mean, with a
- * band from the lowest to the highest. NaN leaves a gap. */
+/* One metric of `count` runs over their epochs, training and test: loss, accuracy, learning rate, or another that is the
+ * epochs' own (cn_epoch_info.metric); of what a history does not hold there is no curve. Runs of one name are drawn as
+ * their mean, with a band from the lowest to the highest. NaN leaves a gap. */
 CN_API cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metric metric, char **svg);
 
-/* Loss and accuracy side by side. */
+/* Loss and, side by side with it, the metric that the first history's last epoch has, such as accuracy. */
 CN_API cn_status cn_chart_curves(int count, const cn_history *const *histories, char **svg);
 
 /* What was taken for what: a row for each true class, a column for each predicted one, with numbers for up to 20
  * classes and up to 100 a remark at each cell. As wide as other charts unless names or numbers want more. `dataset`, or
- * NULL, has the classes' names. */
+ * NULL, has the classes' names. Of images or, with masks, pixels, of the first output. CN_ERR_ARGUMENT: it does not tell
+ * classes apart. */
 CN_API cn_status cn_chart_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
 
-/* Accuracy of each class, best first; of more than 30 the 15 best and worst. */
+/* Accuracy of each class, IoU where these are of pixels, or F1 of each label, of the first output: best first; of more
+ * than 30 the 15 best and worst. CN_ERR_ARGUMENT: an output of other values. */
 CN_API cn_status cn_chart_class_accuracy(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
 
 /* Sheets of pictures with their titles as text, under a heading (NULL: one that says what they are): each picture a PNG
@@ -1865,7 +1868,8 @@ CN_API cn_status cn_sheet_pictures(const cn_tensor *pictures, const char *const 
                                    const char *heading, char **svg);
 
 /* `count` images of a data set, those named in `indices` or the first, each titled with its class, "index:name" as the
- * study has it, or the index where classes have no names, and with its file's name or its index. */
+ * study has it, or the index where classes have no names, unless its first target is no class, and with its file's name
+ * or its index. */
 CN_API cn_status cn_sheet_examples(const cn_dataset *dataset, int64_t count, const int64_t *indices,
                                    const char *heading, char **svg);
 
@@ -1911,8 +1915,9 @@ CN_API cn_status cn_page_pictures(cn_page *page, const cn_tensor *pictures, cons
 CN_API cn_status cn_page_html(const cn_page *page, char **html);
 
 /* All that there is to say about a model, as one page: results, curves, learning rate, epochs, confusion matrix,
- * classes, the misclassified images that the model was surest of, settings, device, and the model's tables. What is
- * NULL is left out; `dataset` is the one that `evaluation` was made on. */
+ * measures of each class, label or channel, the misclassified images that the model was surest of, settings, device, and
+ * the model's tables. What is NULL is left out, and what targets do not have, such as a confusion matrix of vectors.
+ * `dataset` is the one that `evaluation` was made on. */
 typedef struct cn_report {
     uint64_t size;
     const char *title;    /* NULL: "Training report" */

@@ -119,7 +119,7 @@ START_TEST(bad_arguments_are_refused) {
     ck_fails(cn_chart_curves(0, two, &svg), CN_ERR_ARGUMENT, "0 histories");
     ck_assert_ptr_null(svg);
     ck_fails(cn_chart_curves(2, two, &svg), CN_ERR_ARGUMENT, "histories[1] is NULL");
-    ck_fails(cn_chart_metric(1, two, (cn_metric)3, &svg), CN_ERR_ARGUMENT, "no metric 3");
+    ck_fails(cn_chart_metric(1, two, (cn_metric)11, &svg), CN_ERR_ARGUMENT, "no metric 11");
     ck_fails(cn_chart_confusion(NULL, NULL, &svg), CN_ERR_ARGUMENT, "evaluation");
     ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){1, 2, 3, 3}, &tensor));
     ck_fails(cn_sheet_filters(tensor, NULL, &svg), CN_ERR_SHAPE, "[1, 2, 3, 3]");
@@ -286,7 +286,15 @@ END_TEST
 static cn_status whole_report(cn_context *context, const judged *j, char **html) {
     static const char *const names[] = {"a\ttab", hostile}, *const values[] = {hostile, NULL};
     cn_history *history = NULL;
-    cn_epoch_info epoch = {sizeof epoch, 1, 1.5, 0.3, 1.4, 0.4, 0.01, 2.0, 100.0};
+    cn_epoch_info epoch = {.size = sizeof epoch,
+                           .epoch = 1,
+                           .train_loss = 1.5,
+                           .train_accuracy = 0.3,
+                           .test_loss = 1.4,
+                           .test_accuracy = 0.4,
+                           .learning_rate = 0.01,
+                           .seconds = 2.0,
+                           .images_per_second = 100.0};
     cn_report report = CN_REPORT_INIT;
     cn_status status = cn_history_new(context, "", &history);
     if (status == CN_OK)
@@ -338,6 +346,172 @@ START_TEST(a_report_is_one_small_page_that_needs_nothing) {
 }
 END_TEST
 
+/* ---- what is no class of an image ---- */
+
+/* Of 12 noisy images: a model that is a single layer, and how it does on such targets. */
+typedef struct measured {
+    cn_tensor *images, *targets;
+    cn_dataset *set;
+    cn_model *model;
+    cn_evaluation *evaluation;
+} measured;
+
+enum { MEASURED = 12, MEASURED_SIDE = 4, MEASURED_VALUES = 3 };
+
+static cn_tensor *noise(cn_dtype dtype, int dims, const int64_t *shape) {
+    cn_tensor *tensor;
+    uint32_t state = 7;
+    ck_ok(cn_tensor_new(ctx, dtype, dims, shape, &tensor));
+    for (int64_t i = 0; i < cn_tensor_count(tensor); i++) {
+        state = state * 1664525u + 1013904223u;
+        if (dtype == CN_DTYPE_UINT8)
+            ((uint8_t *)cn_tensor_data(tensor))[i] = (uint8_t)(state >> 24);
+        else if (dtype == CN_DTYPE_INT64)
+            ((int64_t *)cn_tensor_data(tensor))[i] = state >> 30 == 3 ? 0 : state >> 30;
+        else
+            ((float *)cn_tensor_data(tensor))[i] = (float)(state >> 31);
+    }
+    return tensor;
+}
+
+static measured measured_new(cn_target_kind kind, cn_loss_kind loss) {
+    static const char *const names[MEASURED_VALUES] = {"sky", "sea", hostile};
+    measured m = {.images = noise(CN_DTYPE_UINT8, 4, (int64_t[]){MEASURED, 1, MEASURED_SIDE, MEASURED_SIDE})};
+    bool mask = kind == CN_TARGET_MASK;
+    cn_target_options target = CN_TARGET_OPTIONS_INIT;
+    cn_layer *layer;
+    target.kind = kind;
+    target.classes = mask ? MEASURED_VALUES : 0;
+    m.targets = mask ? noise(CN_DTYPE_INT64, 3, (int64_t[]){MEASURED, MEASURED_SIDE, MEASURED_SIDE})
+                     : noise(CN_DTYPE_FLOAT32, 2, (int64_t[]){MEASURED, MEASURED_VALUES});
+    ck_ok(cn_dataset_memory(ctx, m.images, NULL, 0, &m.set));
+    ck_ok(cn_dataset_add_target(m.set, m.targets, &target));
+    if (mask)
+        ck_ok(cn_dataset_set_class_names(m.set, MEASURED_VALUES, names));
+    ck_ok(cn_model_new(ctx, 1, MEASURED_SIDE, MEASURED_SIDE, &m.model));
+    if (!mask) {
+        ck_ok(cn_flatten_new(ctx, &layer));
+        ck_ok(cn_model_append(m.model, "flatten", layer));
+    }
+    ck_ok(mask ? cn_conv2d_new(ctx, 1, MEASURED_VALUES, 1, 1, NULL, &layer)
+               : cn_linear_new(ctx, MEASURED_SIDE * MEASURED_SIDE, MEASURED_VALUES, 1, &layer));
+    ck_ok(cn_model_append(m.model, "out", layer));
+    ck_ok(cn_model_init(m.model, 1));
+    ck_ok(evaluate_with(m.model, m.set, loss, &m.evaluation));
+    return m;
+}
+
+static void measured_free(measured *m) {
+    cn_evaluation_free(m->evaluation);
+    cn_model_free(m->model);
+    cn_dataset_free(m->set);
+    cn_tensor_free(m->targets);
+    cn_tensor_free(m->images);
+}
+
+/* Two epochs of that metric, of which the second is worse. */
+static cn_history *history_with(cn_metric metric) {
+    cn_history *history;
+    ck_ok(cn_history_new(ctx, "", &history));
+    for (int i = 1; i <= 2; i++) {
+        cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
+        epoch.epoch = i;
+        epoch.train_loss = epoch.test_loss = 0.5 / i;
+        epoch.train_accuracy = epoch.test_accuracy = NAN;
+        epoch.metric = metric;
+        epoch.train_metric = 0.25;
+        epoch.test_metric = cn_metric_increases(metric) ? 0.75 / i : 0.75 * i;
+        epoch.learning_rate = 0.01;
+        ck_ok(cn_history_add(history, &epoch));
+    }
+    return history;
+}
+
+static char *page_of(const measured *m, const cn_history *history) {
+    cn_report report = CN_REPORT_INIT;
+    char *html;
+    report.history = history;
+    report.evaluation = m->evaluation;
+    report.dataset = m->set;
+    report.model = m->model;
+    ck_ok(cn_report_page(ctx, &report, &html));
+    ck_assert_ptr_null(strstr(html, ">nan<"));
+    ck_assert_ptr_null(strstr(html, "no values"));
+    return html;
+}
+
+START_TEST(masks_have_mean_iou_and_their_classes) {
+    measured m = measured_new(CN_TARGET_MASK, CN_LOSS_CROSS_ENTROPY);
+    cn_history *history = history_with(CN_METRIC_MEAN_IOU);
+    char *html = page_of(&m, history), *svg;
+    ck_assert_ptr_nonnull(strstr(html, "<span>mean IoU</span>"));
+    ck_assert_ptr_nonnull(strstr(html, "<span>pixel accuracy</span>"));
+    ck_assert_ptr_nonnull(strstr(html, "<strong>75.00 %</strong><span>best, in epoch 1</span>"));
+    ck_assert_ptr_nonnull(strstr(html, ">Mean IoU, %</text>"));
+    ck_assert_ptr_nonnull(strstr(html, "The epochs: loss, mean IoU, mean learning rate"));
+    ck_assert_ptr_nonnull(strstr(html, ">IoU, %</th>"));
+    ck_assert_ptr_nonnull(strstr(html, "Pixels of each true class"));
+    ck_assert_ptr_null(strstr(html, "Surest mistakes"));
+    expect_document(html, ">sky</th>");
+    ck_ok(cn_chart_class_accuracy(m.evaluation, m.set, &svg));
+    expect_document(svg, "IoU by class, %");
+    if (have_images(ctx)) {
+        ck_ok(cn_sheet_examples(m.set, 2, NULL, NULL, &svg));
+        ck_assert_ptr_null(strstr(svg, "sky"));
+        expect_document(svg, ">image 1</text>");
+        ck_ok(cn_sheet_augmented(m.set, 0, 2, 1, NULL, &svg));
+        expect_document(svg, ">as it is</text>");
+    }
+    cn_history_free(history);
+    measured_free(&m);
+}
+END_TEST
+
+START_TEST(values_have_errors_and_no_confusion) {
+    measured m = measured_new(CN_TARGET_VECTOR, CN_LOSS_MSE);
+    cn_history *history = history_with(CN_METRIC_MAE);
+    char *html = page_of(&m, history), *svg;
+    ck_assert_ptr_nonnull(strstr(html, "<span>MAE</span>"));
+    ck_assert_ptr_nonnull(strstr(html, "<span>RMSE</span>"));
+    ck_assert_ptr_nonnull(strstr(html, "<span>R²</span>"));
+    ck_assert_ptr_nonnull(strstr(html, "<strong>0.75</strong><span>best, in epoch 1</span>"));
+    ck_assert_ptr_nonnull(strstr(html, ">MAE</text>"));
+    ck_assert_ptr_null(strstr(html, "ccuracy"));
+    ck_assert_ptr_null(strstr(html, "onfusion"));
+    expect_document(html, "The errors of each value");
+    ck_fails(cn_chart_confusion(m.evaluation, NULL, &svg), CN_ERR_ARGUMENT, "does not tell classes apart");
+    ck_fails(cn_chart_class_accuracy(m.evaluation, NULL, &svg), CN_ERR_ARGUMENT, "MAE, wanted classes or labels");
+    cn_history_free(history);
+    measured_free(&m);
+}
+END_TEST
+
+START_TEST(labels_have_f1_each) {
+    measured m = measured_new(CN_TARGET_VECTOR, CN_LOSS_BCE_WITH_LOGITS);
+    char *html = page_of(&m, NULL), *svg;
+    ck_assert_ptr_nonnull(strstr(html, "<span>F1</span>"));
+    ck_assert_ptr_null(strstr(html, "onfusion"));
+    expect_document(html, ">label</th>");
+    ck_ok(cn_chart_class_accuracy(m.evaluation, NULL, &svg));
+    expect_document(svg, "F1 by label, %");
+    measured_free(&m);
+}
+END_TEST
+
+START_TEST(curves_have_the_metric_of_their_epochs) {
+    cn_history *history = history_with(CN_METRIC_MAE);
+    const cn_history *one = history;
+    char *svg;
+    ck_ok(cn_chart_curves(1, &one, &svg));
+    ck_assert_ptr_null(strstr(svg, "no values"));
+    ck_assert_ptr_nonnull(strstr(svg, "test ends at 1.5, at least 0.75."));
+    expect_document(svg, "<title>Loss and MAE</title>");
+    ck_ok(cn_chart_metric(1, &one, CN_METRIC_MEAN_IOU, &svg));
+    expect_document(svg, "no values"); /* of which it holds none */
+    cn_history_free(history);
+}
+END_TEST
+
 /* The first, second, third … allocation fails, once (_i = 0) or for good. */
 START_TEST(running_out_of_memory_is_a_status) {
     counting_allocator counter = {.persistent = _i};
@@ -375,6 +549,10 @@ int main(void) {
     tcase_add_test(tests, rates_are_steps_and_cycles_can_be_seen);
     tcase_add_test(tests, histories_say_what_was_tested_on);
     tcase_add_test(tests, a_report_is_one_small_page_that_needs_nothing);
+    tcase_add_test(tests, masks_have_mean_iou_and_their_classes);
+    tcase_add_test(tests, values_have_errors_and_no_confusion);
+    tcase_add_test(tests, labels_have_f1_each);
+    tcase_add_test(tests, curves_have_the_metric_of_their_epochs);
     tcase_add_loop_test(tests, running_out_of_memory_is_a_status, 0, 2);
     suite_add_tcase(suite, tests);
     return test_run(suite);

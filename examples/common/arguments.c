@@ -119,7 +119,8 @@ static void print_option(const argument *a) {
 static void print_networks(const char *(*networks)(int)) {
     const argument names = {.choice = networks};
     char list[512], text[600];
-    snprintf(text, sizeof text, "MODEL may be a network of the literature: %s.", list_choices(&names, list, sizeof list));
+    snprintf(text, sizeof text, "MODEL may be a network of the literature: %s.",
+             list_choices(&names, list, sizeof list));
     print_wrapped(text, HELP_WIDTH);
 }
 

@@ -136,10 +136,11 @@ typedef struct data_spec data_spec;
 typedef struct data_format {
     const char *name, *argument; /* argument: what follows the colon; NULL: none need follow */
     cn_status (*open)(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
-    bool mirrored;  /* what is mirrored is still of its class */
-    bool fitted;    /* pictures are brought to spec.shape */
-    bool undivided; /* CN_SPLIT_ALL is a split of it */
-    bool drawn;     /* by the library */
+    cn_target_kind target; /* what it has, unless its files say more */
+    bool mirrored;         /* what is mirrored is still of its class */
+    bool fitted;           /* pictures are brought to spec.shape */
+    bool undivided;        /* CN_SPLIT_ALL is a split of it */
+    bool drawn;            /* by the library */
 } data_format;
 
 struct data_spec {
@@ -165,7 +166,7 @@ data_spec data_spec_read(const char *text);
 /* Opens one part of it. Complains on failure. */
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset);
 
-/* Opens both parts, which must have the same classes, two at least. Complains on failure, and may leave one that is to
+/* Opens both parts, which must have the same targets, and of classes two at least. Complains on failure, and may leave one that is to
  * be freed. */
 cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test);
 
@@ -176,9 +177,44 @@ const char *data_class_list(const cn_dataset *dataset, char text[CLASS_LIST_TEXT
 /* Says how many pictures of a folder are in both parts, as they are after scaling (duplicates.c). */
 void duplicates_say(cn_context *context, const cn_dataset *train, const cn_dataset *test);
 
-/* Those of the changes to colour images that go with the data: grey pictures lose no colour, and digits and clothes are
- * not mirrored either. */
+/* Those of the changes to colour images that go with the data: grey pictures lose no colour, digits and clothes are not
+ * mirrored either, and what has a vector stays where it is. */
 cn_augmentation data_augmentation(const data_spec *spec, const cn_dataset *dataset, cn_augmentation changes);
+
+/* ---- task.c: what data ask of a model ---- */
+
+typedef struct task {
+    cn_target_kind kind;
+    int64_t outputs; /* what a model has to give: classes, or values or channels */
+    cn_loss_kind loss;
+    cn_metric metric; /* that says most of it */
+} task;
+
+/* By the data's first target, with a loss that may have to be another for a model. */
+task task_of(const cn_dataset *dataset);
+/* A class an image or a class a pixel. */
+bool task_has_classes(const task *t);
+/* The network that a program takes for it by itself. */
+const char *task_network(cn_target_kind kind);
+/* Choices of --loss: 0, which goes by data and model, and from 1 on the library's losses; NULL after the last. */
+const char *task_loss_name(int choice);
+/* Completes the task with a loss that reads what the model, called `name`, gives, or the chosen one. Complains if there
+ * is none. */
+bool task_read(task *t, const cn_model *model, const char *name, int choice);
+
+#define LOSS_ARGUMENT(target_)                                                                                         \
+    LIBRARY_CHOICE("loss", task_loss_name, target_,                                                                    \
+                   "what outputs cost; auto: cross-entropy, or NLL after a log-softmax, of classes, and MSE of other " \
+                   "values")
+
+#define METRIC_TEXT 32
+/* A share of 1, which is shown as a percentage. */
+bool metric_is_share(cn_metric metric);
+/* "97.31" or "0.031234", and "-" where there is none; and "97.31 %". */
+const char *metric_number(cn_metric metric, double value, char text[METRIC_TEXT]);
+const char *metric_text(cn_metric metric, double value, char text[METRIC_TEXT]);
+/* On what was tested, by the metric that epochs have. */
+bool epoch_is_better(const cn_epoch_info *epoch, const cn_epoch_info *than);
 
 /* ---- recipe.c: ways to train ---- */
 
@@ -254,9 +290,6 @@ cn_status network_open(cn_context *context, const network_spec *spec, cn_model *
 bool model_is_pretrained(const char *name);
 cn_status model_load(cn_context *context, const char *name, cn_model **model);
 
-/* How its outputs are to be read: NLL after a log-softmax, otherwise cross-entropy. */
-cn_loss_kind network_loss(const cn_model *model);
-
 /* ---- network_fit.c: in words of the program, `name` is the model's, `data` the data's ---- */
 
 /* Whether the model reads such images. Complains if not. */
@@ -299,6 +332,9 @@ typedef struct transfer {
  * and either is said. Complains on failure. */
 bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset **const *parts, const char *data,
                       uint64_t seed);
+/* The same for what is no class: the output layer is replaced where it gives another number of values. */
+bool transfer_values(transfer *t, cn_model *model, const char *name, const task *asked, const cn_dataset *train,
+                     const char *data, uint64_t seed);
 /* Freezes what is to be frozen, and says how much is trained. Complains on failure. */
 bool transfer_freeze(transfer *t, cn_model *model);
 /* Puts the output layer's own rate into the options. Complains on failure. */
@@ -323,6 +359,8 @@ const char *class_name(const cn_dataset *dataset, int64_t label, char text[NAME_
 const char *class_column(const cn_dataset *dataset, int64_t label, char text[NAME_TEXT]);
 
 void print_class_table(const cn_evaluation *evaluation, const cn_dataset *dataset);
+/* The measures of each class of pixels, label or channel. */
+void print_measure_table(const cn_evaluation *evaluation, const task *asked, const cn_dataset *dataset);
 /* The whole matrix of up to 20 classes, else the confusions that happen most often. */
 void print_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset);
 void print_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t most);
@@ -338,6 +376,7 @@ void print_fitting(const char *text);
 typedef struct progress {
     int64_t epochs;       /* of the whole run */
     const char *tested;   /* what the images are called that epochs end with: "test" or "validation" */
+    cn_metric metric;     /* that epochs have */
     int64_t later;        /* epochs of runs that follow this one, for the time left */
     int columns;          /* of the terminal, at the last look; 0: none, and only whole epochs are shown */
     int shown;            /* letters of the live line, which is rewritten batch by batch */
@@ -345,7 +384,7 @@ typedef struct progress {
     double epoch_seconds; /* what the last epoch took, testing included; 0: none yet */
 } progress;
 
-progress progress_begin(int64_t epochs, const char *tested);
+progress progress_begin(int64_t epochs, const char *tested, cn_metric metric);
 void progress_batch(progress *progress, const cn_batch_info *batch);
 void progress_epoch(progress *progress, const cn_epoch_info *epoch);
 /* Wipes the live line, before something else is printed. */
@@ -402,15 +441,15 @@ typedef struct part_epoch {
     cn_epoch_info so_far;
 } part_epoch;
 
-/* A CSV file with a line an epoch, whose columns call the images that were tested on so; accuracies are percentages. A
- * part of an epoch, if there is one, has a number such as 2.35, and nothing where the test would be. All complain on
- * failure. */
-FILE *epoch_log_open(const char *path, const char *tested);
+/* A CSV file with a line an epoch, whose columns call the images that were tested on and the metric so, such as
+ * "test_accuracy" or "validation_mean_iou"; shares are percentages. A part of an epoch, if there is one, has a number
+ * such as 2.35, and nothing where the test would be. All complain on failure. */
+FILE *epoch_log_open(const char *path, const char *tested, cn_metric metric);
 bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch);
 bool epoch_log_write_part(FILE *log, const char *path, const part_epoch *part);
 bool epoch_log_close(FILE *log, const char *path);
-/* Reads at most `most` whole epochs of such a file, as far as it is one, and returns their number; 0 if there is none.
- */
+/* Reads at most `most` whole epochs of such a file of accuracies, as far as it is one, and returns their number; 0 if there
+ * is none. */
 int epoch_log_read(const char *path, int most, cn_epoch_info *epochs);
 
 /* ---- settings.c: what a report says of a run ---- */
@@ -443,9 +482,9 @@ char *path_join(const char *directory, const char *name);
 /* Puts a text that the library was asked for, with `made` as the answer, into directory/name, and frees it. Complains
  * if that fails; what this build cannot make is left out with a remark. */
 bool report_save(cn_context *context, const char *directory, const char *name, cn_status made, char *text);
-/* Page, charts and history.csv of a run, whose epochs were tested on such images; `run` has title, model, test data and
- * settings. */
+/* Page, charts, as far as the task has them, and history.csv of a run, whose epochs were tested on such images; `run` has
+ * title, model, test data and settings. */
 bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const char *tested,
-                  const cn_report *run, const part_epoch *part);
+                  const task *asked, const cn_report *run, const part_epoch *part);
 
 #endif

@@ -75,7 +75,13 @@ static const data_format formats[] = {
     {.name = "npy", .argument = "IMAGES.npy,LABELS.npy", .open = open_npy, .undivided = true},
     {.name = "npz", .argument = "FILE.npz", .open = open_npz, .undivided = true},
     {.name = "folder", .argument = "DIR", .open = open_folder, .mirrored = true, .fitted = true, .undivided = true},
-    {.name = "masks", .argument = "DIR", .open = open_masks, .mirrored = true, .fitted = true, .undivided = true},
+    {.name = "masks",
+     .argument = "DIR",
+     .open = open_masks,
+     .target = CN_TARGET_MASK,
+     .mirrored = true,
+     .fitted = true,
+     .undivided = true},
     {.name = "synthetic", .open = open_synthetic, .mirrored = true, .drawn = true},
 };
 
@@ -135,6 +141,17 @@ cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, 
 
 /* ---- both parts ---- */
 
+static bool same_targets(const cn_dataset *train, const cn_dataset *test) {
+    static const char *const kinds[] = {"a class", "a vector", "a mask", "an image"};
+    task ours = task_of(train), others = task_of(test);
+    if (ours.kind != others.kind)
+        complain("training images have %s each, but test images %s", kinds[ours.kind], kinds[others.kind]);
+    else if (!task_has_classes(&ours) && ours.outputs != others.outputs)
+        complain("training images have %lld values each, but test images %lld", (long long)ours.outputs,
+                 (long long)others.outputs);
+    return ours.kind == others.kind && (task_has_classes(&ours) || ours.outputs == others.outputs);
+}
+
 static bool same_classes(const cn_dataset *train, const cn_dataset *test) {
     int64_t classes = cn_dataset_classes(train), others = cn_dataset_classes(test);
     if (classes != others)
@@ -163,7 +180,7 @@ cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset 
         status = data_open(context, spec, CN_SPLIT_TEST, test);
     if (status != CN_OK)
         return status;
-    if (!several_classes(spec, *train) || !same_classes(*train, *test))
+    if (!same_targets(*train, *test) || !several_classes(spec, *train) || !same_classes(*train, *test))
         return CN_ERR_DATA;
     duplicates_say(context, *train, *test);
     return CN_OK;
@@ -185,8 +202,16 @@ const char *data_class_list(const cn_dataset *dataset, char text[CLASS_LIST_TEXT
     return text;
 }
 
+/* A vector may be about where things lie, so that moving them would make it wrong. */
+static void keep_in_place(cn_augmentation *changes) {
+    changes->horizontal_flip = changes->rotation = changes->perspective = 0.0f;
+    changes->alternating_flip = changes->crop_padding = 0;
+}
+
 cn_augmentation data_augmentation(const data_spec *spec, const cn_dataset *dataset, cn_augmentation changes) {
     int64_t shape[3];
+    if (task_of(dataset).kind == CN_TARGET_VECTOR)
+        keep_in_place(&changes);
     cn_dataset_shape(dataset, shape);
     if (!spec->format->mirrored)
         changes.horizontal_flip = 0.0f, changes.alternating_flip = 0;

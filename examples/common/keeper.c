@@ -19,7 +19,7 @@ void keeper_free(keeper *k) {
 }
 
 bool keeper_prefers(const keeper *k, const cn_epoch_info *epoch) {
-    return !k->best || k->kept.epoch == 0 || epoch->test_accuracy > k->kept.test_accuracy;
+    return !k->best || k->kept.epoch == 0 || epoch_is_better(epoch, &k->kept);
 }
 
 void keeper_epoch(keeper *k, const cn_epoch_info *epoch) {

@@ -104,7 +104,3 @@ cn_status model_load(cn_context *context, const char *name, cn_model **model) {
     return model_is_pretrained(name) ? cn_model_session8_pretrained(context, model)
                                      : cn_model_load(context, name, model);
 }
-
-cn_loss_kind network_loss(const cn_model *model) {
-    return cn_model_loss(model);
-}

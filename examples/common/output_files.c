@@ -1,5 +1,6 @@
 /* output_files.c: files that a long run writes, which are tried out before it begins. */
 #include "common.h"
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -123,14 +124,36 @@ static bool check(bool good, const char *path) {
     return good;
 }
 
-#define LOG_BEGINS "epoch,train_loss,train_accuracy,"
-#define LOG_HEADER LOG_BEGINS "%s_loss,%s_accuracy,learning_rate,seconds,images_per_second\n"
+#define LOG_BEGINS "epoch,train_loss,train_"
+enum { HEADER_TEXT = 256 };
 
-FILE *epoch_log_open(const char *path, const char *tested) {
+/* The metric's name as one of a column: "mean_iou". */
+static const char *column_name(cn_metric metric, char name[METRIC_TEXT]) {
+    snprintf(name, METRIC_TEXT, "%s", cn_metric_name(metric));
+    for (char *c = name; *c; c++)
+        *c = *c == ' ' ? '_' : (char)tolower((unsigned char)*c);
+    return name;
+}
+
+static const char *header_text(const char *tested, cn_metric metric, char text[HEADER_TEXT]) {
+    char name[METRIC_TEXT];
+    column_name(metric, name);
+    snprintf(text, HEADER_TEXT, LOG_BEGINS "%s,%.40s_loss,%.40s_%s,learning_rate,seconds,images_per_second\n", name,
+             tested, tested, name);
+    return text;
+}
+
+/* Shares are percentages. */
+static double column_value(const cn_epoch_info *epoch, double value) {
+    return metric_is_share(epoch->metric) ? 100.0 * value : value;
+}
+
+FILE *epoch_log_open(const char *path, const char *tested, cn_metric metric) {
+    char header[HEADER_TEXT];
     FILE *log = fopen(path, "w");
     if (!check(log != NULL, path))
         return NULL;
-    fprintf(log, LOG_HEADER, tested, tested);
+    fputs(header_text(tested, metric, header), log);
     if (!check(fflush(log) == 0, path)) {
         fclose(log);
         return NULL;
@@ -140,8 +163,8 @@ FILE *epoch_log_open(const char *path, const char *tested) {
 
 bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch) {
     fprintf(log, "%lld,%.9g,%.6g,%.9g,%.6g,%.7g,%.3f,%.1f\n", (long long)epoch->epoch, epoch->train_loss,
-            100.0 * epoch->train_accuracy, epoch->test_loss, 100.0 * epoch->test_accuracy, epoch->learning_rate,
-            epoch->seconds, epoch->images_per_second);
+            column_value(epoch, epoch->train_metric), epoch->test_loss, column_value(epoch, epoch->test_metric),
+            epoch->learning_rate, epoch->seconds, epoch->images_per_second);
     return check(fflush(log) == 0 && !ferror(log), path);
 }
 
@@ -151,7 +174,8 @@ bool epoch_log_write_part(FILE *log, const char *path, const part_epoch *part) {
         return true;
     double share = part->share < 0.0005 ? 0.001 : part->share > 0.999 ? 0.999 : part->share; /* never a whole epoch */
     fprintf(log, "%.3f,%.9g,%.6g,,,%.7g,%.3f,%.1f\n", (double)(so_far->epoch - 1) + share, so_far->train_loss,
-            100.0 * so_far->train_accuracy, so_far->learning_rate, so_far->seconds, so_far->images_per_second);
+            column_value(so_far, so_far->train_metric), so_far->learning_rate, so_far->seconds,
+            so_far->images_per_second);
     return check(fflush(log) == 0 && !ferror(log), path);
 }
 
@@ -177,17 +201,20 @@ static bool parse_epoch(const char *line, cn_epoch_info *epoch) {
                              .test_accuracy = value[4] / 100.0,
                              .learning_rate = value[5],
                              .seconds = value[6],
-                             .images_per_second = value[7]};
+                             .images_per_second = value[7],
+                             .train_metric = value[2] / 100.0,
+                             .test_metric = value[4] / 100.0,
+                             .metric = CN_METRIC_ACCURACY};
     return true;
 }
 
 int epoch_log_read(const char *path, int most, cn_epoch_info *epochs) {
-    char line[256], header[256];
+    char line[HEADER_TEXT], header[HEADER_TEXT];
     int count = 0;
     FILE *log = fopen(path, "r");
     if (!log)
         return 0;
-    snprintf(header, sizeof header, LOG_HEADER, "test", "test");
+    header_text("test", CN_METRIC_ACCURACY, header);
     if (fgets(line, sizeof line, log) && strcmp(line, header) == 0)
         while (count < most && fgets(line, sizeof line, log) && parse_epoch(line, &epochs[count]) &&
                epochs[count].epoch == count + 1)

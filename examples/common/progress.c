@@ -32,50 +32,69 @@ void print_fitting(const char *text) {
 
 /* ---- a table with a line an epoch ---- */
 
-enum { CELL_TEXT = 32 };
+enum { CELL_TEXT = METRIC_TEXT };
 
 typedef struct column {
     const char *heading;
-    int width;   /* with the space before it */
-    int rank;    /* a narrow terminal shows the first ones only */
-    bool tested; /* the heading goes behind what was tested on */
+    int width;                          /* with the space before it, at least */
+    int rank;                           /* a narrow terminal shows the first ones only */
+    enum { ALONE, TRAINED, TESTED } of; /* the heading goes behind what was trained or tested on */
 } column;
 
-static const column columns[] = {{"epoch", 7, 0, false},   {"train loss", 12, 4, false}, {"train %", 10, 2, false},
-                                 {"loss", 11, 3, true},    {"%", 10, 1, true},           {"rate", 11, 5, false},
-                                 {"seconds", 9, 6, false}, {"images/s", 10, 7, false}};
+/* NULL: the metric. */
+static const column columns[] = {{"epoch", 7, 0, ALONE},   {"loss", 12, 4, TRAINED},  {NULL, 10, 2, TRAINED},
+                                 {"loss", 11, 3, TESTED},  {NULL, 10, 1, TESTED},     {"rate", 11, 5, ALONE},
+                                 {"seconds", 9, 6, ALONE}, {"images/s", 10, 7, ALONE}};
+
+/* Accuracies are known by their "%". */
+static const char *heading_text(const progress *p, size_t i, char text[CELL_TEXT]) {
+    const char *tested = strcmp(p->tested, "test") == 0 ? "test " : "val. ";
+    const char *of = columns[i].of == TRAINED ? "train " : columns[i].of == TESTED ? tested : "";
+    if (columns[i].heading)
+        snprintf(text, CELL_TEXT, "%s%s", of, columns[i].heading);
+    else if (p->metric == CN_METRIC_ACCURACY)
+        snprintf(text, CELL_TEXT, "%s%%", of);
+    else
+        snprintf(text, CELL_TEXT, "%s%s%s", of, cn_metric_name(p->metric), metric_is_share(p->metric) ? " %" : "");
+    return text;
+}
+
+static int column_width(const progress *p, size_t i) {
+    char text[CELL_TEXT];
+    int least = (int)strlen(heading_text(p, i, text)) + 2;
+    return columns[i].width > least ? columns[i].width : least;
+}
 
 /* How many columns, by rank, a terminal has room for. */
-static int ranks_shown(int room) {
+static int ranks_shown(const progress *p, int room) {
     int used = 0;
     for (int rank = 0; rank < (int)COUNT(columns); rank++)
         for (size_t i = 0; i < COUNT(columns); i++) {
-            used += columns[i].rank == rank ? columns[i].width : 0;
+            used += columns[i].rank == rank ? column_width(p, i) : 0;
             if (room > 0 && used > room)
                 return rank > 0 ? rank : 1;
         }
     return (int)COUNT(columns);
 }
 
-static void print_row(int room, char text[COUNT(columns)][CELL_TEXT]) {
-    int shown = ranks_shown(room);
+static void print_row(const progress *p, char text[COUNT(columns)][CELL_TEXT]) {
+    int shown = ranks_shown(p, p->columns);
     for (size_t i = 0; i < COUNT(columns); i++)
         if (columns[i].rank < shown)
-            printf("%*s", columns[i].width, text[i]);
+            printf("%*s", column_width(p, i), text[i]);
     printf("\n");
     fflush(stdout);
 }
 
 static void print_headings(const progress *p) {
     char text[COUNT(columns)][CELL_TEXT];
-    const char *tested = strcmp(p->tested, "test") == 0 ? "test " : "val. ";
     for (size_t i = 0; i < COUNT(columns); i++)
-        snprintf(text[i], CELL_TEXT, "%s%s", columns[i].tested ? tested : "", columns[i].heading);
-    print_row(p->columns, text);
+        heading_text(p, i, text[i]);
+    print_row(p, text);
 }
 
-progress progress_begin(int64_t epochs, const char *tested) {
-    progress p = {.epochs = epochs, .tested = tested, .columns = terminal_columns()};
+progress progress_begin(int64_t epochs, const char *tested, cn_metric metric) {
+    progress p = {.epochs = epochs, .tested = tested, .metric = metric, .columns = terminal_columns()};
     print_headings(&p);
     return p;
 }
@@ -86,7 +105,7 @@ static void look_again(progress *p) {
     p->columns = terminal_columns();
     if (p->shown > p->columns)
         printf("\n"); /* the old line does not fit any more, and cannot be wiped as one */
-    if (ranks_shown(p->columns) != ranks_shown(before)) {
+    if (ranks_shown(p, p->columns) != ranks_shown(p, before)) {
         progress_wipe(p);
         print_headings(p);
     }
@@ -129,7 +148,7 @@ static int print_parts(int room, size_t count, char part[][CELL_TEXT + 16], cons
 
 void progress_batch(progress *p, const cn_batch_info *batch) {
     static const int rank[] = {0, 3, 4, 2, 5, 1};
-    char part[COUNT(rank)][CELL_TEXT + 16], left[CELL_TEXT];
+    char part[COUNT(rank)][CELL_TEXT + 16], left[CELL_TEXT], value[METRIC_TEXT];
     bool last = batch->batch == batch->batches; /* the line then stands while the test images are run */
     double time = p->columns ? now() : 0.0;
     if (!p->columns || (!last && time - p->shown_at < REFRESH))
@@ -141,7 +160,8 @@ void progress_batch(progress *p, const cn_batch_info *batch) {
     snprintf(part[1], sizeof part[1], "%s %lld/%lld", last ? "testing" : "batch", (long long)batch->batch,
              (long long)batch->batches);
     snprintf(part[2], sizeof part[2], "loss %.4f", batch->average_loss);
-    snprintf(part[3], sizeof part[3], "%.2f %%", 100.0 * batch->average_accuracy);
+    snprintf(part[3], sizeof part[3], "%s%s%s", p->metric == CN_METRIC_ACCURACY ? "" : cn_metric_name(p->metric),
+             p->metric == CN_METRIC_ACCURACY ? "" : " ", metric_text(p->metric, batch->average_metric, value));
     snprintf(part[4], sizeof part[4], "%.0f images/s",
              batch->seconds > 0.0 ? (double)batch->images / batch->seconds : 0.0);
     snprintf(part[5], sizeof part[5], "%s left", left);
@@ -165,11 +185,11 @@ void progress_epoch(progress *p, const cn_epoch_info *epoch) {
     progress_wipe(p);
     snprintf(text[0], CELL_TEXT, "%lld", (long long)epoch->epoch);
     snprintf(text[1], CELL_TEXT, "%.4f", epoch->train_loss);
-    snprintf(text[2], CELL_TEXT, "%.2f", 100.0 * epoch->train_accuracy);
+    metric_number(p->metric, epoch->train_metric, text[2]);
     snprintf(text[3], CELL_TEXT, "%.4f", epoch->test_loss);
-    snprintf(text[4], CELL_TEXT, "%.2f", 100.0 * epoch->test_accuracy);
+    metric_number(p->metric, epoch->test_metric, text[4]);
     snprintf(text[5], CELL_TEXT, "%.3g", epoch->learning_rate);
     snprintf(text[6], CELL_TEXT, "%.2f", epoch->seconds);
     snprintf(text[7], CELL_TEXT, "%.0f", epoch->images_per_second);
-    print_row(p->columns, text);
+    print_row(p, text);
 }

@@ -42,9 +42,10 @@ bool report_save(cn_context *context, const char *directory, const char *name, c
     return good;
 }
 
-static bool write_log(const char *directory, const cn_trainer *trainer, const char *tested, const part_epoch *part) {
+static bool write_log(const char *directory, const cn_trainer *trainer, const char *tested, const task *asked,
+                      const part_epoch *part) {
     char *path = path_join(directory, "history.csv");
-    FILE *log = path ? epoch_log_open(path, tested) : NULL;
+    FILE *log = path ? epoch_log_open(path, tested, asked->metric) : NULL;
     bool good = log != NULL;
     for (int64_t i = 0; good && i < cn_trainer_epoch_count(trainer); i++) {
         cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
@@ -57,30 +58,36 @@ static bool write_log(const char *directory, const cn_trainer *trainer, const ch
     return good;
 }
 
-static bool write_charts(cn_context *context, const char *directory, const cn_report *report) {
+static bool write_charts(cn_context *context, const char *directory, const task *asked, const cn_report *report) {
     const cn_history *history = report->history;
     char *svg;
     cn_status status = cn_chart_curves(1, &history, &svg);
     bool good = report_save(context, directory, "curves.svg", status, svg);
     status = cn_chart_metric(1, &history, CN_METRIC_LEARNING_RATE, &svg);
     good = report_save(context, directory, "learning-rate.svg", status, svg) && good;
-    status = cn_chart_confusion(report->evaluation, report->dataset, &svg);
-    good = report_save(context, directory, "confusion.svg", status, svg) && good;
-    status = cn_chart_class_accuracy(report->evaluation, report->dataset, &svg);
-    good = report_save(context, directory, "class-accuracy.svg", status, svg) && good;
+    if (task_has_classes(asked)) {
+        status = cn_chart_confusion(report->evaluation, report->dataset, &svg);
+        good = report_save(context, directory, "confusion.svg", status, svg) && good;
+    }
+    if (metric_is_share(asked->metric)) {
+        status = cn_chart_class_accuracy(report->evaluation, report->dataset, &svg);
+        good = report_save(context, directory, "class-accuracy.svg", status, svg) && good;
+    }
+    if (asked->kind != CN_TARGET_CLASS)
+        return good;
     status = cn_sheet_misclassified(report->evaluation, report->dataset, 10, 0, NULL, &svg);
     return report_save(context, directory, "misclassified.svg", status, svg) && good;
 }
 
 bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const char *tested,
-                  const cn_report *run, const part_epoch *part) {
+                  const task *asked, const cn_report *run, const part_epoch *part) {
     cn_report report = *run;
     cn_history *history = NULL;
     cn_evaluation *evaluation = NULL;
     char *html;
     bool good = false;
     cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
-    options.loss = network_loss(report.model);
+    options.loss = asked->loss;
     cn_status status = cn_trainer_history(trainer, "", &history);
     if (status == CN_OK)
         status = cn_history_set_test_name(history, tested);
@@ -89,8 +96,8 @@ bool report_write(cn_context *context, const char *directory, const cn_trainer *
     if (status == CN_OK) {
         report.history = history;
         report.evaluation = evaluation;
-        good = write_log(directory, trainer, tested, part);
-        good = write_charts(context, directory, &report) && good;
+        good = write_log(directory, trainer, tested, asked, part);
+        good = write_charts(context, directory, asked, &report) && good;
         status = cn_report_page(context, &report, &html);
         good = report_save(context, directory, "report.html", status, html) && good;
     } else {

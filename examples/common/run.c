@@ -35,7 +35,7 @@ static void log_epoch(run *r, const cn_epoch_info *epoch) {
 
 /* What follows from an epoch beside the model. */
 static void take_epoch(run *r, const cn_epoch_info *epoch) {
-    if (epoch->test_accuracy > r->best.test_accuracy || r->best.epoch == 0)
+    if (r->best.epoch == 0 || epoch_is_better(epoch, &r->best))
         r->best = *epoch;
     log_epoch(r, epoch);
 }
@@ -81,6 +81,8 @@ static part_epoch unfinished(const run *r) {
     part.so_far.epoch = b->epoch;
     part.so_far.train_loss = b->average_loss;
     part.so_far.train_accuracy = b->average_accuracy;
+    part.so_far.metric = b->metric;
+    part.so_far.train_metric = b->average_metric;
     part.so_far.learning_rate = b->average_learning_rate;
     part.so_far.seconds = b->seconds;
     part.so_far.images_per_second = b->seconds > 0.0 ? (double)b->images / b->seconds : 0.0;
@@ -95,23 +97,24 @@ static void extent_text(const run *r, char *text, size_t size) {
                  (int)r->part.batches);
 }
 
-/* What the accuracies were, never one beside a model that has another. */
-static void print_accuracy(const run *r, const cn_epoch_info *last) {
-    double best = 100.0 * r->best.test_accuracy, end = 100.0 * last->test_accuracy;
+/* What the metric was, never one beside a model that has another. */
+static void print_metric(const run *r, const cn_epoch_info *last) {
+    char best[METRIC_TEXT], end[METRIC_TEXT], text[256];
     int epoch = (int)r->best.epoch;
-    const char *tested = run_tested_name(r);
-    char text[256];
-    if (r->best.epoch == last->epoch || (!r->keeper.best && best <= end))
-        snprintf(text, sizeof text, "Best %s accuracy %.2f %%, in epoch %d, the last", tested, best, (int)last->epoch);
+    const char *tested = run_tested_name(r), *name = cn_metric_name(r->task.metric);
+    metric_text(r->task.metric, r->best.test_metric, best);
+    metric_text(r->task.metric, last->test_metric, end);
+    if (r->best.epoch == last->epoch || (!r->keeper.best && !epoch_is_better(&r->best, last)))
+        snprintf(text, sizeof text, "Best %s %s %s, in epoch %d, the last", tested, name, best, (int)last->epoch);
     else if (r->keeper.best)
-        snprintf(text, sizeof text,
-                 "Best %s accuracy %.2f %%, in epoch %d, which is kept; the last epoch's is %.2f %%. Chosen by the %s "
-                 "images, it flatters a little.",
-                 tested, best, epoch, end, tested);
+        snprintf(
+            text, sizeof text,
+            "Best %s %s %s, in epoch %d, which is kept; the last epoch's is %s. Chosen by the %s images, it flatters "
+            "a little.",
+            tested, name, best, epoch, end, tested);
     else
-        snprintf(text, sizeof text,
-                 "%s accuracy %.2f %%, in epoch %d, the last; in epoch %d it was %.2f %% (see --keep best)",
-                 r->validation ? "Validation" : "Test", end, (int)last->epoch, epoch, best);
+        snprintf(text, sizeof text, "%s %s %s, in epoch %d, the last; in epoch %d it was %s (see --keep best)",
+                 r->validation ? "Validation" : "Test", name, end, (int)last->epoch, epoch, best);
     print_fitting(text);
 }
 
@@ -149,7 +152,7 @@ static void print_results(const run *r) {
                       &(profile_run){r->model, trained + r->tests * cn_dataset_count(run_tested(r)), trained});
     }
     if (epochs > 0 && cn_trainer_epoch_info(r->trainer, epochs - 1, &last) == CN_OK)
-        print_accuracy(r, &last);
+        print_metric(r, &last);
     print_remark_on_rate(r);
 }
 
@@ -179,7 +182,7 @@ static void report(run *r, setting_list *s, const char *title, const char *notic
     page.setting_count = s->count;
     page.setting_names = s->names;
     page.setting_values = settings_values(s, values);
-    if (report_write(r->context, r->report_path, r->trainer, run_tested_name(r), &page, part))
+    if (report_write(r->context, r->report_path, r->trainer, run_tested_name(r), &r->task, &page, part))
         printf("Report in %s/report.html\n", r->report_path);
     else
         r->failed = true;
@@ -189,14 +192,17 @@ static void report(run *r, setting_list *s, const char *title, const char *notic
 static void test(run *r) {
     cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
     cn_evaluation *evaluation;
-    options.loss = network_loss(r->model);
+    char text[METRIC_TEXT];
+    options.loss = r->task.loss;
     if (cn_evaluation_new(r->model, r->test, &options, &evaluation) != CN_OK) {
         complain_library("cannot measure the test images");
         r->failed = true;
         return;
     }
-    printf("Test accuracy %.2f %%, loss %.4f, of the model that is left; nothing was chosen by the test images\n",
-           100.0 * cn_evaluation_accuracy(evaluation), cn_evaluation_loss(evaluation));
+    printf("Test %s %s, loss %.4f, of the model that is left; nothing was chosen by the test images\n",
+           cn_metric_name(r->task.metric),
+           metric_text(r->task.metric, cn_evaluation_metric(evaluation, 0, r->task.metric), text),
+           cn_evaluation_loss(evaluation));
     cn_evaluation_free(evaluation);
 }
 
@@ -215,7 +221,8 @@ static void leave(run *r, cn_status status, setting_list *s, const char *title, 
     if (!complete)
         settings_add(s, "ended", "%s %s", how, extent);
     else if (out_of_patience(r))
-        settings_add(s, "ended", "%s, the last %d without a better test accuracy", extent, (int)epochs_without_gain(r));
+        settings_add(s, "ended", "%s, the last %d without a better %s %s", extent, (int)epochs_without_gain(r),
+                     run_tested_name(r), cn_metric_name(r->task.metric));
     if (r->keeper.best && r->keeper.kept.epoch)
         settings_add(s, "kept", "epoch %d, the best on the %s images", (int)r->keeper.kept.epoch, run_tested_name(r));
     snprintf(notice, sizeof notice, "This run %s %s. What is measured here is the model as it was then.",
@@ -238,8 +245,8 @@ static void print_end(run *r, cn_status status, const char *extent) {
     if (!complete && can_go_on && r->checkpointed)
         complain("to go on: %s", r->again);
     if (complete && out_of_patience(r)) {
-        snprintf(text, sizeof text, "Ended %s: the last %d had no better test accuracy (--patience-stop)", extent,
-                 (int)epochs_without_gain(r));
+        snprintf(text, sizeof text, "Ended %s: the last %d had no better %s %s (--patience-stop)", extent,
+                 (int)epochs_without_gain(r), run_tested_name(r), cn_metric_name(r->task.metric));
         print_fitting(text);
     }
 }
@@ -247,10 +254,12 @@ static void print_end(run *r, cn_status status, const char *extent) {
 static void print_going_on(const run *r, int64_t left) {
     char extent[96], text[512];
     extent_text(r, extent, sizeof extent);
-    snprintf(text, sizeof text, "%.300s goes on %s%s", r->checkpoint_path, extent,
-             left <= 0            ? ", which are all"
-             : out_of_patience(r) ? ", which are enough without a better test accuracy"
-                                  : "");
+    int used = snprintf(text, sizeof text, "%.300s goes on %s", r->checkpoint_path, extent);
+    if (left <= 0)
+        snprintf(text + used, sizeof text - (size_t)used, ", which are all");
+    else if (out_of_patience(r))
+        snprintf(text + used, sizeof text - (size_t)used, ", which are enough without a better %s %s",
+                 run_tested_name(r), cn_metric_name(r->task.metric));
     print_fitting(text);
 }
 
@@ -260,7 +269,7 @@ int run_train(run *r, setting_list *list, const char *title) {
     take_epochs_of_before(r);
     if (r->resumed)
         print_going_on(r, left);
-    r->progress = progress_begin(r->recipe.epochs, run_tested_name(r));
+    r->progress = progress_begin(r->recipe.epochs, run_tested_name(r), r->task.metric);
     cn_status status = cn_trainer_fit(r->trainer, left > 0 && !out_of_patience(r) ? left : 0, on_epoch, r);
     progress_wipe(&r->progress);
     extent_text(r, extent, sizeof extent);

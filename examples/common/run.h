@@ -9,7 +9,7 @@
 typedef struct keeper {
     cn_model *model;
     const char *path;   /* its file; NULL: none */
-    bool best;          /* the epoch of the best test accuracy is kept, not the last */
+    bool best;          /* the epoch of the best test metric is kept, not the last */
     cn_epoch_info kept; /* `epoch` 0: none yet */
     cn_tensor *copy;    /* the model's file, as that epoch left it; always of the same size */
     bool saved;         /* as it is in the file */
@@ -32,6 +32,7 @@ bool keeper_end(keeper *k, bool newer, bool trustworthy);
 typedef struct run {
     cn_context *context;
     recipe recipe;
+    task task;
     cn_dataset *train, *test;
     cn_dataset *validation; /* a part of the training images, on which epochs are tested instead; or NULL */
     cn_model *model;
@@ -43,7 +44,7 @@ typedef struct run {
     keeper keeper;
     cn_batch_info part; /* the last batch of an epoch that is not over; `batch` 0: there is none */
     int64_t tests;      /* passes over the images that epochs are tested on */
-    cn_epoch_info best; /* the first one of the highest accuracy on them; `epoch` 0: none yet */
+    cn_epoch_info best; /* the first one of the best metric on them; `epoch` 0: none yet */
     int64_t patience;   /* the run ends after so many epochs that are not better; 0: it does not */
     bool failed;        /* something that was asked for could not be written */
 

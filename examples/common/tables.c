@@ -80,24 +80,63 @@ static int64_t worst_mistake(const cn_evaluation *evaluation, int64_t truth) {
     return worst;
 }
 
+static const char *class_measure(const cn_evaluation *evaluation, cn_metric metric, int64_t k, char text[METRIC_TEXT]) {
+    return metric_text(metric, cn_evaluation_class_metric(evaluation, 0, metric, k), text);
+}
+
 void print_class_table(const cn_evaluation *evaluation, const cn_dataset *dataset) {
-    char name[NAME_TEXT], other[NAME_TEXT];
-    printf("%5s  %-24s  %7s  %10s  %8s  %s\n", "class", "name", "images", "recognised", "accuracy",
-           "most often taken for");
+    char name[NAME_TEXT], other[NAME_TEXT], text[METRIC_TEXT];
+    printf("%5s  %-24s  %7s  %10s  %8s  %9s  %7s  %s\n", "class", "name", "images", "recognised", "recall", "precision",
+           "F1", "most often taken for");
     for (int64_t k = 0; k < cn_dataset_classes(dataset); k++) {
         int64_t images = row_count(evaluation, k), worst = worst_mistake(evaluation, k);
         printf("%5d  %s  %7lld  %10lld  ", (int)k, class_column(dataset, k, name), (long long)images,
                (long long)cn_evaluation_confusion(evaluation, k, k));
-        if (images)
-            printf("%6.2f %%", 100.0 * cn_evaluation_class_accuracy(evaluation, k));
-        else
-            printf("%8s", "-");
+        printf("%8s", class_measure(evaluation, CN_METRIC_RECALL, k, text));
+        printf("  %9s", class_measure(evaluation, CN_METRIC_PRECISION, k, text));
+        printf("  %7s", class_measure(evaluation, CN_METRIC_F1, k, text));
         if (worst >= 0)
             printf("  %s (%lld)", class_name(dataset, worst, other),
                    (long long)cn_evaluation_confusion(evaluation, k, worst));
         putchar('\n');
     }
 }
+
+/* ---- measures of other targets ---- */
+
+static const struct measures {
+    cn_metric main;
+    const char *row;
+    int count;
+    cn_metric metrics[4];
+} measures[] = {
+    {CN_METRIC_MEAN_IOU, "class", 4, {CN_METRIC_MEAN_IOU, CN_METRIC_RECALL, CN_METRIC_PRECISION, CN_METRIC_F1}},
+    {CN_METRIC_F1, "label", 4, {CN_METRIC_F1, CN_METRIC_RECALL, CN_METRIC_PRECISION, CN_METRIC_ACCURACY}},
+    {CN_METRIC_MAE, "value", 3, {CN_METRIC_MAE, CN_METRIC_RMSE, CN_METRIC_R2}},
+};
+
+void print_measure_table(const cn_evaluation *evaluation, const task *asked, const cn_dataset *dataset) {
+    enum { WIDTH = 12 };
+    char name[NAME_TEXT], text[METRIC_TEXT];
+    const struct measures *m = measures;
+    bool named = asked->kind == CN_TARGET_MASK;
+    while (m->main != asked->metric)
+        m++;
+    printf("%5s%s", m->row, named ? "  name                    " : "");
+    for (int i = 0; i < m->count; i++) {
+        const char *heading = m->metrics[i] == CN_METRIC_MEAN_IOU ? "IoU" : cn_metric_name(m->metrics[i]);
+        printf("%*s%s", WIDTH - columns(heading), "", heading);
+    }
+    putchar('\n');
+    for (int64_t k = 0; k < asked->outputs; k++) {
+        printf("%5lld%s%s", (long long)k, named ? "  " : "", named ? class_column(dataset, k, name) : "");
+        for (int i = 0; i < m->count; i++)
+            printf("%*s", WIDTH, class_measure(evaluation, m->metrics[i], k, text));
+        putchar('\n');
+    }
+}
+
+/* ---- confusions ---- */
 
 /* Columns for any number of the matrix, with a space before it. */
 static int matrix_width(const cn_evaluation *evaluation, int64_t classes) {
@@ -112,7 +151,8 @@ static int matrix_width(const cn_evaluation *evaluation, int64_t classes) {
 static void print_matrix(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t classes) {
     char name[NAME_TEXT];
     int width = matrix_width(evaluation, classes);
-    printf("Confusion: a row for each true class, a column for each predicted one\n%*s", 3 + 2 + NAME_COLUMNS, "");
+    printf("Confusion%s: a row for each true class, a column for each predicted one\n%*s",
+           task_of(dataset).kind == CN_TARGET_MASK ? " of pixels" : "", 3 + 2 + NAME_COLUMNS, "");
     for (int64_t k = 0; k < classes; k++)
         printf("%*d", width, (int)k);
     putchar('\n');
@@ -144,7 +184,8 @@ static bool next_confusion(const cn_evaluation *evaluation, int64_t classes, int
 static void print_confusions(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t classes) {
     char truth[NAME_TEXT], predicted[NAME_TEXT];
     int64_t entry[3] = {INT64_MAX, 0, 0};
-    printf("Most frequent confusions\n%7s  %5s  %-24s  %5s  %s\n", "images", "", "truth", "", "prediction");
+    printf("Most frequent confusions\n%7s  %5s  %-24s  %5s  %s\n",
+           task_of(dataset).kind == CN_TARGET_MASK ? "pixels" : "images", "", "truth", "", "prediction");
     for (int i = 0; i < CONFUSIONS_SHOWN && next_confusion(evaluation, classes, entry); i++)
         printf("%7lld  %5d  %s  %5d  %s\n", (long long)entry[0], (int)entry[1], class_column(dataset, entry[1], truth),
                (int)entry[2], class_name(dataset, entry[2], predicted));

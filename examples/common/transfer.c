@@ -56,6 +56,27 @@ bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset
     return true;
 }
 
+bool transfer_values(transfer *t, cn_model *model, const char *name, const task *asked, const cn_dataset *train,
+                     const char *data, uint64_t seed) {
+    char text[512];
+    int64_t output[3];
+    if (!network_reads(model, name, train, data))
+        return false;
+    cn_model_output_shape(model, output);
+    if (output[0] == asked->outputs)
+        return true;
+    if (cn_model_replace_output(model, (int)asked->outputs) != CN_OK || cn_model_init(model, seed) != CN_OK) {
+        complain_library("cannot give the model other outputs");
+        return false;
+    }
+    t->new_output = true;
+    snprintf(text, sizeof text,
+             "The output layer, %.60s, is new: it gives the %d values of '%.100s', where the model gave %d",
+             cn_model_output_layer(model), (int)asked->outputs, data, (int)output[0]);
+    print_fitting(text);
+    return true;
+}
+
 /* ---- what is frozen ---- */
 
 static bool freeze(cn_model *model, const char *pattern) {

@@ -170,6 +170,10 @@ double cn_evaluation_class_metric(const cn_evaluation *evaluation, int64_t outpu
     return cn__metrics_value(&evaluation->objective.metrics[output], metric, index);
 }
 
+int64_t cn__evaluation_values(const cn_evaluation *evaluation, int64_t output) {
+    return evaluation->objective.metrics[output].outputs;
+}
+
 int64_t cn_evaluation_classes(const cn_evaluation *evaluation) {
     return evaluation ? evaluation->objective.metrics[0].outputs : 0;
 }

@@ -112,5 +112,7 @@ const char *cn__feed_first_nonfinite(cn__feed *feed, const cn__inference *infere
 /* ---- evaluation (evaluation.c) ---- */
 
 cn_context *cn__evaluation_context(const cn_evaluation *evaluation);
+/* Classes, labels or channels that an output, which must exist, gives. */
+int64_t cn__evaluation_values(const cn_evaluation *evaluation, int64_t output);
 
 #endif

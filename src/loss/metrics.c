@@ -20,7 +20,7 @@ static const struct {
     [CN_METRIC_RECALL] = {"recall", true},
     [CN_METRIC_F1] = {"F1", true},
     [CN_METRIC_MEAN_IOU] = {"mean IoU", true},
-    [CN_METRIC_MAE] = {"mean absolute error", false},
+    [CN_METRIC_MAE] = {"MAE", false},
     [CN_METRIC_RMSE] = {"RMSE", false},
     [CN_METRIC_R2] = {"R²", true},
 };

@@ -158,7 +158,8 @@ bool cn__next_confusion(const cn_evaluation *evaluation, cn__confusion *last) {
 
 static void append_description(const matrix *m) {
     cn__confusion confusion = CN__FIRST_CONFUSION;
-    cn__text_append(m->out, "<desc>%lld classes; accuracy ", (long long)m->classes);
+    bool pixels = cn_evaluation_main_metric(m->evaluation, 0) == CN_METRIC_MEAN_IOU;
+    cn__text_append(m->out, "<desc>%lld classes; %saccuracy ", (long long)m->classes, pixels ? "pixel " : "");
     cn__append_number(m->out, 100.0 * cn_evaluation_accuracy(m->evaluation), 2);
     cn__text_append(m->out, " %% of ");
     cn__append_count(m->out, cn_evaluation_count(m->evaluation));
@@ -245,6 +246,8 @@ cn_status cn_chart_confusion(const cn_evaluation *evaluation, const cn_dataset *
     CN__REQUIRE(svg);
     *svg = NULL;
     CN__REQUIRE(evaluation);
+    if (!cn__has_classes(evaluation, 0))
+        return cn__error(CN_ERR_ARGUMENT, "cn_chart_confusion: the first output does not tell classes apart");
     cn_context *ctx = cn__evaluation_context(evaluation);
     cn__text out = {.ctx = ctx};
     matrix m = {.out = &out, .evaluation = evaluation, .dataset = dataset};

@@ -1,10 +1,10 @@
-/* curves.c: loss, accuracy and learning rate over the epochs, of one run or of several laid over each other.
+/* curves.c: loss, metrics and learning rate over the epochs, of one run or of several laid over each other.
  *
  * Runs of one name form a group, drawn as one curve: the mean at each epoch, with a band from the lowest to the
  * highest. A single group is told apart by split, test solid and training dashed in another colour; several by colour
  * and marker, and within each again solid and dashed.
  *
- * Losses and accuracies are measured at points, learning rates hold for a whole epoch: steps, from half an epoch before
+ * Losses and metrics are measured at points, learning rates hold for a whole epoch: steps, from half an epoch before
  * its number to half an epoch after it. */
 #include "report/report.h"
 #include <math.h>
@@ -19,6 +19,7 @@ typedef struct panel {
     const cn_history *const *runs;
     int count; /* of runs */
     cn_metric metric;
+    char title[CN__METRIC_TEXT];
     bool one_group;
     size_t longest; /* epochs of the longest run */
     cn__scale x, y;
@@ -35,7 +36,6 @@ typedef struct point {
     double epoch, mean, low, high; /* mean NaN: a gap */
 } point;
 
-static const char *const titles[] = {"Loss", "Accuracy, %", "Learning rate, mean of each epoch"};
 static const char *const markers[] = {/* relative to the point */
                                       "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z", "m-3-3h6v6h-6z",
                                       "m0-4.5l4 7.5h-8z", "m0-4.5l4.5 4.5-4.5 4.5-4.5-4.5z", "m0 4.5l4-7.5h-8z"};
@@ -43,11 +43,7 @@ static const char *const markers[] = {/* relative to the point */
 /* ---- values ---- */
 
 static double value_of(const cn_epoch_info *epoch, cn_metric metric, bool test) {
-    if (metric == CN_METRIC_LOSS)
-        return test ? epoch->test_loss : epoch->train_loss;
-    if (metric == CN_METRIC_ACCURACY)
-        return 100.0 * (test ? epoch->test_accuracy : epoch->train_accuracy);
-    return epoch->learning_rate;
+    return cn__epoch_metric(epoch, metric, test) * (cn__metric_is_share(metric) ? 100.0 : 1.0);
 }
 
 static bool same_name(const panel *p, int a, int b) {
@@ -258,7 +254,7 @@ static void fit(panel *p, int top) {
         low = 0.0;
         high = 1.0;
     }
-    bool linear = p->metric == CN_METRIC_ACCURACY || (is_steps(p) && !rates_span_decades(p, high));
+    bool linear = cn_metric_increases(p->metric) || (is_steps(p) && !rates_span_decades(p, high));
     cn__spacing spacing = linear ? CN__LINEAR : CN__LOGARITHMIC_IF_WIDE;
     double margin = is_steps(p) ? 0.5 : 0.0;
     if (is_steps(p) && linear)
@@ -362,6 +358,9 @@ static int legend(const panel *p, bool draw) {
 
 static panel panel_new(cn__text *out, int count, const cn_history *const *runs, cn_metric metric) {
     panel p = {.out = out, .runs = runs, .count = count, .metric = metric, .one_group = true};
+    cn__metric_title(metric, true, p.title);
+    if (metric == CN_METRIC_LEARNING_RATE)
+        snprintf(p.title, sizeof p.title, "Learning rate, mean of each epoch");
     for (int run = 0; run < count; run++) {
         p.one_group = p.one_group && same_name(&p, 0, run);
         p.longest = runs[run]->count > p.longest ? runs[run]->count : p.longest;
@@ -377,7 +376,7 @@ static void append_panel(panel *p, int x) {
     int top = legend(p, false);
     fit(p, top);
     cn__text_append(p->out, "<g transform=\"translate(%d)\">\n<text class=\"cn-t cn-h\" x=\"16\" y=\"26\">%s</text>\n",
-                    x, titles[p->metric]);
+                    x, p->title);
     legend(p, true);
     append_axes(p, top);
     if (p->empty)
@@ -387,15 +386,16 @@ static void append_panel(panel *p, int x) {
     cn__text_append(p->out, "</g>\n");
 }
 
-/* What a reader who does not see it should know: how each curve ends, and the best accuracy. */
+/* What a reader who does not see it should know: how each curve ends, and its best value. */
 static void append_description(const panel *p) {
-    cn__text_append(p->out, "<desc>%s, over %lld epochs.", titles[p->metric], (long long)p->longest);
+    cn__text_append(p->out, "<desc>%s, over %lld epochs.", p->title, (long long)p->longest);
     for (curve c = first_curve(p); next_curve(p, &c);) {
-        double last = NAN, best = -INFINITY;
+        bool larger = cn_metric_increases(p->metric);
+        double last = NAN, best = larger ? -INFINITY : INFINITY;
         for (size_t i = 0; i < p->longest; i++) {
             double mean = point_of(p, &c, i).mean;
             last = isnan(mean) ? last : mean;
-            best = fmax(best, mean);
+            best = larger ? fmax(best, mean) : fmin(best, mean); /* which pass over NaN */
         }
         if (isnan(last))
             continue;
@@ -405,8 +405,8 @@ static void append_description(const panel *p) {
         cn__append_name(p->out, is_steps(p) ? "rate" : split_of(p, &c), LEGEND_NAME);
         cn__text_append(p->out, " ends at ");
         cn__append_short(p->out, last, 4);
-        if (p->metric == CN_METRIC_ACCURACY) {
-            cn__text_append(p->out, ", at most ");
+        if (p->metric != CN_METRIC_LOSS && !is_steps(p)) {
+            cn__text_append(p->out, larger ? ", at most " : ", at least ");
             cn__append_short(p->out, best, 4);
         }
         cn__text_append(p->out, ".");
@@ -427,11 +427,11 @@ cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metr
     CN__REQUIRE(svg);
     *svg = NULL;
     CN__TRY(check("cn_chart_metric", count, histories));
-    if ((unsigned)metric > CN_METRIC_LEARNING_RATE)
+    if (!cn_metric_name(metric))
         return cn__error(CN_ERR_ARGUMENT, "cn_chart_metric: no metric %d", (int)metric);
     cn__text out = {.ctx = histories[0]->ctx};
     panel p = panel_new(&out, count, histories, metric);
-    cn__svg_begin(&out, CN__PANEL, panel_height(&p), titles[metric]);
+    cn__svg_begin(&out, CN__PANEL, panel_height(&p), p.title);
     append_description(&p);
     append_panel(&p, 0);
     cn__svg_end(&out);
@@ -444,12 +444,14 @@ cn_status cn_chart_curves(int count, const cn_history *const *histories, char **
     CN__TRY(check("cn_chart_curves", count, histories));
     cn__text out = {.ctx = histories[0]->ctx};
     panel loss = panel_new(&out, count, histories, CN_METRIC_LOSS);
-    panel accuracy = panel_new(&out, count, histories, CN_METRIC_ACCURACY);
-    int height = panel_height(&loss) > panel_height(&accuracy) ? panel_height(&loss) : panel_height(&accuracy);
-    cn__svg_begin(&out, 2 * CN__PANEL, height, "Loss and accuracy");
-    append_description(&accuracy);
+    panel main = panel_new(&out, count, histories, cn__history_metric(histories[0]));
+    int height = panel_height(&loss) > panel_height(&main) ? panel_height(&loss) : panel_height(&main);
+    char title[CN__METRIC_TEXT];
+    snprintf(title, sizeof title, "Loss and %s", cn_metric_name(main.metric));
+    cn__svg_begin(&out, 2 * CN__PANEL, height, title);
+    append_description(&main);
     append_panel(&loss, 0);
-    append_panel(&accuracy, CN__PANEL);
+    append_panel(&main, CN__PANEL);
     cn__svg_end(&out);
     return cn__text_take(&out, svg);
 }

@@ -83,15 +83,22 @@ static void denormalize(const cn_dataset *dataset, float *values, int64_t channe
             values[c * pixels + i] = values[c * pixels + i] * by.std[c] + by.mean[c];
 }
 
+static bool has_class(const cn_dataset *dataset) {
+    return cn__dataset_target_count(dataset) > 0 && cn__dataset_target(dataset, 0)->kind == CN_TARGET_CLASS;
+}
+
 cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *dataset, int64_t index,
                             const cn__fetch *fetch, int64_t *label) {
     int64_t shape[3];
     cn_tensor *image, *labels = NULL;
+    *label = -1;
     cn_dataset_shape(dataset, shape);
     int64_t pixels = shape[1] * shape[2], shown = cn_tensor_shape(gallery->images, 1) * pixels;
     CN__TRY(
         cn_tensor_new(gallery->ctx, CN_DTYPE_FLOAT32, 4, (const int64_t[]){1, shape[0], shape[1], shape[2]}, &image));
-    cn_status status = cn_tensor_borrow(gallery->ctx, CN_DTYPE_INT64, 1, (const int64_t[]){1}, label, &labels);
+    cn_status status = CN_OK;
+    if (has_class(dataset))
+        status = cn_tensor_borrow(gallery->ctx, CN_DTYPE_INT64, 1, (const int64_t[]){1}, label, &labels);
     if (status == CN_OK)
         status = cn_dataset_batch(dataset, 1, &index, fetch->augment, fetch->seed, fetch->epoch, image, labels);
     if (status == CN_OK) {

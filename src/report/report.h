@@ -42,6 +42,24 @@ int cn__class_width(const cn_dataset *dataset, int64_t label, int most);
 /* Images of a class. */
 int64_t cn__class_images(const cn_evaluation *evaluation, int64_t truth);
 
+/* ---- metrics (report_metrics.c) ---- */
+
+/* A share of 1, which is shown as a percentage. */
+bool cn__metric_is_share(cn_metric metric);
+/* What it is called at the head of a chart, column or figure: "mean IoU, %", "MAE". With a capital if `begins`. */
+#define CN__METRIC_TEXT 64
+const char *cn__metric_title(cn_metric metric, bool begins, char text[CN__METRIC_TEXT]);
+/* Its value as a reader wants it: a percentage with two decimals, else five digits. NaN is "–". */
+void cn__append_metric(cn__text *out, cn_metric metric, double value);
+/* The metric that a history's epochs have. */
+cn_metric cn__history_metric(const cn_history *history);
+/* Of an epoch, as it is; NaN: the epoch does not have it. */
+double cn__epoch_metric(const cn_epoch_info *epoch, cn_metric metric, bool test);
+/* Whether any epoch has it. */
+bool cn__history_has(const cn_history *history, cn_metric metric);
+/* Whether an output tells classes apart, of images or of pixels. */
+bool cn__has_classes(const cn_evaluation *evaluation, int64_t output);
+
 /* ---- documents (svg.c) ---- */
 
 #define CN__COLOURS   6   /* classes cn-s0 … of strokes, cn-f0 … of fills */
@@ -101,7 +119,8 @@ cn_status cn__gallery_title(cn__gallery *gallery, int64_t i, cn__text *title);
 void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t label);
 /* The same of an image: its file's name or its index. */
 void cn__append_title_image(cn__text *title, const cn_dataset *dataset, int64_t index);
-/* Image `index` as picture `i`, as a training pass would see it if `fetch` augments, not normalised. */
+/* Image `index` as picture `i`, as a training pass would see it if `fetch` augments, not normalised; *label -1: its first
+ * target is no class. */
 cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *dataset, int64_t index,
                             const cn__fetch *fetch, int64_t *label);
 /* Misclassified images with their titles: the first `count`, or those that the model was surest of, with its
@@ -134,11 +153,27 @@ cn_status cn__page_table(cn_page *page, const cn__table *table);
 /* Whether a figure stands alone in its row. */
 bool cn__page_is_wide(const char *svg);
 
-/* ---- a report's page (report_page.c) and its tables (report_tables.c) ---- */
+/* ---- tables as texts (report_cells.c): cells that end with tabs ---- */
+
+void cn__append_cell(cn__text *cells, const char *text);
+void cn__append_integer_cell(cn__text *cells, int64_t value);
+void cn__append_real_cell(cn__text *cells, double value, int decimals);
+void cn__append_metric_cell(cn__text *cells, cn_metric metric, double value);
+/* Blank instead of 0, so that what costs something stands out. */
+void cn__append_cost_cell(cn__text *cells, int64_t value);
+void cn__append_class_cell(cn__text *cells, const cn_dataset *dataset, int64_t label);
+/* Adds a table of these cells under a heading, or NULL, unless there are none. Consumes the cells. */
+cn_status cn__add_table(cn_page *page, const char *heading, cn__table table, cn__text *cells);
+
+/* ---- a report's page (report_page.c) and its tables (report_tables.c, report_results.c) ---- */
 
 cn_status cn__report_epochs(cn_page *page, const cn_history *history);
-/* Each class with its accuracy, and below them all the numbers of a confusion matrix, or the largest. */
+/* Each class of the first output with its measures, and below them all the numbers of a confusion matrix, or the
+ * largest. */
 cn_status cn__report_classes(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset, bool half);
+/* What an output's target has measures of, row by row: classes, labels or channels. `half`: beside a figure. */
+cn_status cn__report_measures(cn_page *page, const cn_evaluation *evaluation, int64_t output, const cn_dataset *dataset,
+                              bool half);
 cn_status cn__report_settings(cn_page *page, const cn_report *report);
 cn_status cn__report_layers(cn_page *page, const cn_model *model);
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORST = 10 /* images */, FACT = 2 * CN__GROUPED_TEXT + 8 /* bytes of a figure */ };
+enum { WORST = 10 /* images */, FACT = 2 * CN__GROUPED_TEXT + 8 /* bytes of a figure */, FACTS = 16 };
 
 typedef struct draft {
     cn_context *ctx;
@@ -24,24 +24,64 @@ static cn_status add_chart(draft *d, cn_status made, char *svg, const char *capt
 
 typedef struct facts {
     int count;
-    const char *name[8];
-    char text[8][FACT];
-    const char *value[8];
+    char names[FACTS][FACT], values[FACTS][FACT];
+    const char *name[FACTS], *value[FACTS];
 } facts;
 
 static void add_fact(facts *f, const char *name, const char *value) {
-    snprintf(f->text[f->count], FACT, "%s", value);
-    f->name[f->count] = name;
-    f->value[f->count] = f->text[f->count];
+    if (f->count == FACTS)
+        return;
+    snprintf(f->names[f->count], FACT, "%s", name);
+    snprintf(f->values[f->count], FACT, "%s", value);
+    f->name[f->count] = f->names[f->count];
+    f->value[f->count] = f->values[f->count];
     f->count++;
 }
 
-/* Hundredths, whatever the locale's decimal point. */
-static void add_percent(facts *f, const char *name, double share) {
-    char text[FACT];
-    int hundredths = isfinite(share) ? (int)lround(1e4 * share) : 0;
-    snprintf(text, sizeof text, "%d.%02d %%", hundredths / 100, hundredths % 100);
-    add_fact(f, name, isfinite(share) ? text : "–");
+/* Unless there is none. */
+static cn_status add_metric(draft *d, facts *f, const char *name, cn_metric metric, double value) {
+    cn__text text = {.ctx = d->ctx};
+    char *taken;
+    if (!isfinite(value))
+        return CN_OK;
+    cn__append_metric(&text, metric, value);
+    cn__text_append(&text, "%s", cn__metric_is_share(metric) ? " %" : "");
+    CN__TRY(cn__text_take(&text, &taken));
+    add_fact(f, name, taken);
+    cn_text_free(taken);
+    return CN_OK;
+}
+
+/* What is said of an output, by its main metric, which is the first. */
+static const struct result {
+    cn_metric main, metric;
+    const char *name;
+} results[] = {
+    {CN_METRIC_ACCURACY, CN_METRIC_ACCURACY, "accuracy"},
+    {CN_METRIC_ACCURACY, CN_METRIC_TOP5_ACCURACY, "top-5 accuracy"},
+    {CN_METRIC_MEAN_IOU, CN_METRIC_MEAN_IOU, "mean IoU"},
+    {CN_METRIC_MEAN_IOU, CN_METRIC_ACCURACY, "pixel accuracy"},
+    {CN_METRIC_F1, CN_METRIC_F1, "F1"},
+    {CN_METRIC_F1, CN_METRIC_ACCURACY, "label accuracy"},
+    {CN_METRIC_MAE, CN_METRIC_MAE, "MAE"},
+    {CN_METRIC_MAE, CN_METRIC_RMSE, "RMSE"},
+    {CN_METRIC_MAE, CN_METRIC_R2, "R²"},
+};
+
+/* All of a single output, the main ones of several. */
+static cn_status add_results(draft *d, facts *f, const cn_evaluation *evaluation) {
+    char name[FACT];
+    int64_t outputs = cn_evaluation_outputs(evaluation);
+    for (int64_t output = 0; output < outputs; output++)
+        for (size_t i = 0; i < CN__COUNT(results); i++) {
+            const struct result *r = &results[i];
+            if (r->main != cn_evaluation_main_metric(evaluation, output) || (outputs > 1 && r->metric != r->main) ||
+                (r->metric == CN_METRIC_TOP5_ACCURACY && cn_evaluation_classes(evaluation) <= 5))
+                continue;
+            snprintf(name, sizeof name, outputs > 1 ? "%s, output %d" : "%s", r->name, (int)output + 1);
+            CN__TRY(add_metric(d, f, name, r->metric, cn_evaluation_metric(evaluation, output, r->metric)));
+        }
+    return CN_OK;
 }
 
 /* "3 of 20" where fewer were trained than planned. */
@@ -62,28 +102,33 @@ static void add_training_time(facts *f, double seconds) {
 }
 
 /* The best epoch is worth a word if another one is what the model has. */
-static void add_history_facts(facts *f, const cn_report *r) {
+static cn_status add_history_facts(draft *d, facts *f) {
+    const cn_report *r = &d->report;
     const cn_history *history = r->history;
-    double best = -1.0, seconds = 0.0;
+    cn_metric metric = cn__history_metric(history);
+    double best = NAN, seconds = 0.0;
     int64_t best_epoch = 0;
     char name[FACT];
     for (size_t i = 0; i < history->count; i++) {
         const cn_epoch_info *epoch = &history->epochs[i];
         seconds += isfinite(epoch->seconds) ? epoch->seconds : 0.0;
-        if (epoch->test_accuracy > best) {
-            best = epoch->test_accuracy;
+        double value = cn__epoch_metric(epoch, metric, true);
+        if (isfinite(value) && (isnan(best) || (cn_metric_increases(metric) ? value > best : value < best))) {
+            best = value;
             best_epoch = epoch->epoch;
         }
     }
-    bool same = r->evaluation && fabs(cn_evaluation_accuracy(r->evaluation) - best) < 5e-5;
+    double near = cn__metric_is_share(metric) ? 5e-5 : 1e-5 * fabs(best);
+    bool same = r->evaluation && fabs(cn_evaluation_metric(r->evaluation, 0, metric) - best) <= near;
     bool test = strcmp(history->test_name, "test") == 0; /* as everything is that nothing else is said of */
     snprintf(name, sizeof name, "best%s%.40s, in epoch %lld", test ? "" : " ", test ? "" : history->test_name,
              (long long)best_epoch);
-    if (best >= 0.0 && !same)
-        add_percent(f, name, best);
+    if (!same)
+        CN__TRY(add_metric(d, f, name, metric, best));
     add_epochs(f, (int64_t)history->count, r->planned_epochs);
     if (history->count > 0)
         add_training_time(f, seconds);
+    return CN_OK;
 }
 
 static cn_status add_facts(draft *d) {
@@ -91,13 +136,13 @@ static cn_status add_facts(draft *d) {
     char number[CN__GROUPED_TEXT];
     const cn_report *r = &d->report;
     if (r->evaluation) {
-        add_percent(&f, "accuracy", cn_evaluation_accuracy(r->evaluation));
+        CN__TRY(add_results(d, &f, r->evaluation));
         add_fact(&f, "images tested", cn__grouped(number, cn_evaluation_count(r->evaluation)));
     }
     if (r->train)
         add_fact(&f, "training images", cn__grouped(number, cn_dataset_count(r->train)));
     if (r->history)
-        add_history_facts(&f, r);
+        CN__TRY(add_history_facts(d, &f));
     if (r->model)
         add_fact(&f, "parameters", cn__grouped(number, cn_model_parameter_count(r->model)));
     return f.count ? cn_page_facts(d->page, f.count, f.name, f.value) : CN_OK;
@@ -106,13 +151,15 @@ static cn_status add_facts(draft *d) {
 /* ---- charts ---- */
 
 static cn_status add_curves(draft *d) {
-    static const cn_metric metrics[] = {CN_METRIC_LOSS, CN_METRIC_ACCURACY, CN_METRIC_LEARNING_RATE};
     const cn_history *history = d->report.history;
     if (!history || history->count == 0)
         return CN_OK;
+    const cn_metric metrics[] = {CN_METRIC_LOSS, cn__history_metric(history), CN_METRIC_LEARNING_RATE};
     CN__TRY(cn_page_heading(d->page, "Training"));
     for (size_t i = 0; i < CN__COUNT(metrics); i++) {
         char *svg;
+        if (i == 1 && !cn__history_has(history, metrics[i]))
+            continue;
         cn_status status = cn_chart_metric(1, &history, metrics[i], &svg);
         CN__TRY(add_chart(d, status, svg, NULL));
     }
@@ -145,11 +192,9 @@ static cn_status can_draw_pictures(cn_context *ctx) {
     return status;
 }
 
-static cn_status add_evaluation(draft *d) {
+static cn_status add_classes(draft *d) {
     const cn_report *r = &d->report;
     char *svg;
-    if (!r->evaluation)
-        return CN_OK;
     CN__TRY(cn_page_heading(d->page, "Recognised and mistaken"));
     cn_status status = cn_chart_confusion(r->evaluation, r->dataset, &svg);
     bool wide = status == CN_OK && cn__page_is_wide(svg);
@@ -157,10 +202,41 @@ static cn_status add_evaluation(draft *d) {
     status = cn_chart_class_accuracy(r->evaluation, r->dataset, &svg);
     CN__TRY(add_chart(d, status, svg, NULL));
     CN__TRY(cn__report_classes(d->page, r->evaluation, r->dataset, wide));
+    if (cn_evaluation_misclassified_count(r->evaluation) == 0)
+        return CN_OK;
     status = r->dataset ? can_draw_pictures(d->ctx) : CN_ERR_UNSUPPORTED;
     if (status == CN_OK)
         return add_worst(d);
     return status == CN_ERR_UNSUPPORTED ? CN_OK : status;
+}
+
+/* What is not of classes: the labels of an image, or other values. */
+static cn_status add_values(draft *d) {
+    const cn_evaluation *evaluation = d->report.evaluation;
+    cn_metric metric = cn_evaluation_main_metric(evaluation, 0);
+    char *svg;
+    if (!isfinite(cn_evaluation_metric(evaluation, 0, metric)))
+        return CN_OK;
+    CN__TRY(cn_page_heading(d->page, metric == CN_METRIC_F1 ? "Labels" : "Errors"));
+    if (metric == CN_METRIC_F1) {
+        cn_status status = cn_chart_class_accuracy(evaluation, NULL, &svg);
+        CN__TRY(add_chart(d, status, svg, NULL));
+    }
+    return cn__report_measures(d->page, evaluation, 0, NULL, metric == CN_METRIC_F1);
+}
+
+static cn_status add_evaluation(draft *d) {
+    const cn_report *r = &d->report;
+    char heading[FACT];
+    if (!r->evaluation)
+        return CN_OK;
+    CN__TRY(cn__has_classes(r->evaluation, 0) ? add_classes(d) : add_values(d));
+    for (int64_t output = 1; output < cn_evaluation_outputs(r->evaluation); output++) {
+        snprintf(heading, sizeof heading, "Output %d", (int)output + 1);
+        CN__TRY(cn_page_heading(d->page, heading));
+        CN__TRY(cn__report_measures(d->page, r->evaluation, output, r->dataset, false));
+    }
+    return CN_OK;
 }
 
 static cn_status compose(draft *d) {

@@ -182,8 +182,10 @@ static cn_status fill_examples(cn__gallery *gallery, const cn_dataset *dataset, 
         int64_t index = indices ? indices[i] : i, label;
         cn__text title = {.ctx = gallery->ctx};
         CN__TRY(cn__gallery_image(gallery, i, dataset, index, &(cn__fetch){.augment = false}, &label));
-        cn__append_title_class(&title, dataset, label);
-        cn__text_append(&title, "\n");
+        if (label >= 0) {
+            cn__append_title_class(&title, dataset, label);
+            cn__text_append(&title, "\n");
+        }
         cn__append_title_image(&title, dataset, index);
         CN__TRY(cn__gallery_title(gallery, i, &title));
     }
@@ -211,8 +213,10 @@ static cn_status fill_augmented(cn__gallery *gallery, const cn_dataset *dataset,
                                   &label));
         if (i > 0)
             cn__text_append(&title, "epoch %lld", (long long)i);
-        else
+        else if (label >= 0)
             cn__append_title_class(&title, dataset, label);
+        else
+            cn__text_append(&title, "as it is");
         CN__TRY(cn__gallery_title(gallery, i, &title));
     }
     return CN_OK;
