@@ -218,13 +218,13 @@ static void take_steps(batch *b, const double *wanted, int steps, const char *wh
     cn_optimizer *optimizer;
     cn_device device = CN_DEVICE_INIT;
     ck_ok(cn_context_device(ctx, &device));
-    double tolerance = device.isa == CN_ISA_PORTABLE ? 1e-3 : 1e-4; /* products and sums are rounded one by one there */
     options.learning_rate = b->rate;
     options.momentum = 0.9f;
     ck_ok(cn_optimizer_new(b->model, &options, &optimizer));
     for (int step = 0; step < steps; step++) {
         ck_ok(cn_model_forward(b->model, 1, b->images, b->output));
-        double loss = cross_entropy(b);
+        /* Without fused multiply-add roundings are others, which a step through small batches of norms magnifies. */
+        double tolerance = device.isa == CN_ISA_PORTABLE && step > 0 ? 5e-3 : 1e-4, loss = cross_entropy(b);
         ck_assert_msg(fabs(loss - wanted[step]) <= tolerance, "%s, step %d: loss %.9g, wanted %.9g", what, step + 1, loss,
                       wanted[step]);
         ck_ok(cn_model_backward(b->model, b->gradient, NULL));

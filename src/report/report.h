@@ -48,7 +48,7 @@ int64_t cn__class_images(const cn_evaluation *evaluation, int64_t truth);
 bool cn__metric_is_share(cn_metric metric);
 /* What it is called at the head of a chart, column or figure: "mean IoU, %", "MAE". With a capital if `begins`. */
 #define CN__METRIC_TEXT 64
-const char *cn__metric_title(cn_metric metric, bool begins, char text[CN__METRIC_TEXT]);
+const char *cn__metric_title(cn_metric metric, bool begins, char *text);
 /* Its value as a reader wants it: a percentage with two decimals, else five digits. NaN is "–". */
 void cn__append_metric(cn__text *out, cn_metric metric, double value);
 /* The metric that a history's epochs have. */

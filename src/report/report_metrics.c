@@ -7,7 +7,7 @@ bool cn__metric_is_share(cn_metric metric) {
     return metric == CN_METRIC_ACCURACY || (metric >= CN_METRIC_TOP5_ACCURACY && metric <= CN_METRIC_MEAN_IOU);
 }
 
-const char *cn__metric_title(cn_metric metric, bool begins, char text[CN__METRIC_TEXT]) {
+const char *cn__metric_title(cn_metric metric, bool begins, char *text) {
     snprintf(text, CN__METRIC_TEXT, "%s%s", cn_metric_name(metric), cn__metric_is_share(metric) ? ", %" : "");
     if (begins && text[0] >= 'a' && text[0] <= 'z')
         text[0] = (char)(text[0] - 'a' + 'A');
