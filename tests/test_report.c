@@ -451,6 +451,7 @@ START_TEST(masks_have_mean_iou_and_their_classes) {
     ck_assert_ptr_nonnull(strstr(html, "The epochs: loss, mean IoU, mean learning rate"));
     ck_assert_ptr_nonnull(strstr(html, ">IoU, %</th>"));
     ck_assert_ptr_nonnull(strstr(html, "Pixels of each true class"));
+    ck_assert_ptr_nonnull(strstr(html, ">pixels</th>"));
     ck_assert_ptr_null(strstr(html, "Surest mistakes"));
     expect_document(html, ">sky</th>");
     ck_ok(cn_chart_class_accuracy(m.evaluation, m.set, &svg));
@@ -495,6 +496,44 @@ START_TEST(labels_have_f1_each) {
     ck_ok(cn_chart_class_accuracy(m.evaluation, NULL, &svg));
     expect_document(svg, "F1 by label, %");
     measured_free(&m);
+}
+END_TEST
+
+/* The measures of each, the names of classes only where classes are. */
+START_TEST(several_outputs_have_their_measures_each) {
+    const int64_t vectors[] = {MEASURED, 2};
+    measured m = measured_new(CN_TARGET_MASK, CN_LOSS_CROSS_ENTROPY);
+    const char *const outputs[] = {"out", "fc"}, *const input[] = {"input"}, *const flat[] = {"flatten"};
+    cn_loss_options classes = CN_LOSS_OPTIONS_INIT, values = CN_LOSS_OPTIONS_INIT;
+    const cn_loss_options *const losses[] = {&classes, &values};
+    cn_target_options target = CN_TARGET_OPTIONS_INIT;
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    cn_tensor *targets = noise(CN_DTYPE_FLOAT32, 2, vectors);
+    cn_layer *layer;
+    target.kind = CN_TARGET_VECTOR;
+    ck_ok(cn_dataset_add_target(m.set, targets, &target));
+    cn_model_free(m.model);
+    cn_evaluation_free(m.evaluation);
+    ck_ok(cn_model_new(ctx, 1, MEASURED_SIDE, MEASURED_SIDE, &m.model));
+    ck_ok(cn_conv2d_new(ctx, 1, MEASURED_VALUES, 1, 1, NULL, &layer));
+    ck_ok(cn_model_add(m.model, "out", layer, 1, input));
+    ck_ok(cn_flatten_new(ctx, &layer));
+    ck_ok(cn_model_add(m.model, "flatten", layer, 1, input));
+    ck_ok(cn_linear_new(ctx, MEASURED_SIDE * MEASURED_SIDE, 2, 1, &layer));
+    ck_ok(cn_model_add(m.model, "fc", layer, 1, flat));
+    ck_ok(cn_model_set_outputs(m.model, 2, outputs));
+    ck_ok(cn_model_init(m.model, 1));
+    values.kind = CN_LOSS_MSE;
+    options.loss_count = 2;
+    options.losses = losses;
+    ck_ok(cn_evaluation_new(m.model, m.set, &options, &m.evaluation));
+    char *html = page_of(&m, NULL);
+    ck_assert_ptr_nonnull(strstr(html, "<span>mean IoU, output 1</span>"));
+    ck_assert_ptr_nonnull(strstr(html, "<span>MAE, output 2</span>"));
+    ck_assert_int_eq(occurrences(html, ">sky</th>"), 3); /* measures; the matrix's row and column */
+    expect_document(html, "<h2>Output 2</h2>");
+    measured_free(&m);
+    cn_tensor_free(targets);
 }
 END_TEST
 
@@ -552,6 +591,7 @@ int main(void) {
     tcase_add_test(tests, masks_have_mean_iou_and_their_classes);
     tcase_add_test(tests, values_have_errors_and_no_confusion);
     tcase_add_test(tests, labels_have_f1_each);
+    tcase_add_test(tests, several_outputs_have_their_measures_each);
     tcase_add_test(tests, curves_have_the_metric_of_their_epochs);
     tcase_add_loop_test(tests, running_out_of_memory_is_a_status, 0, 2);
     suite_add_tcase(suite, tests);

@@ -70,6 +70,9 @@ run 1 test "$model" --data "$masks" --misclassified 3
 says err "has no classes of images, which --misclassified and --predictions list"
 run 1 train --data "$masks" --model resnet20
 says err "the masks are 16×16, the model's output 1×1"
+each upright turned | npy "$dir/narrow.npy" '|u1' '80, 16, 8'
+run 1 train --data "npy:$dir/narrow.npy,$dir/narrow.npy" # masks of 225 classes
+says err "unet takes images of sides that 16 divides, not 16×8"
 run 1 train --data "$masks" --loss mse
 says err "loss 'mse' takes values, but the target is a mask"
 run 1 compare --data "$masks" --out "$dir/comparison"

@@ -13,7 +13,11 @@ static const struct kind {
     int columns;
     cn_metric metrics[4];
 } kinds[] = {
-    {CN_METRIC_ACCURACY, "class", "The classes", 3, {CN_METRIC_RECALL, CN_METRIC_PRECISION, CN_METRIC_F1}},
+    {CN_METRIC_ACCURACY,
+     "class",
+     "The classes: recall is the share of their images that were recognised",
+     3,
+     {CN_METRIC_RECALL, CN_METRIC_PRECISION, CN_METRIC_F1}},
     {CN_METRIC_MEAN_IOU,
      "class",
      "The classes, of which each pixel has one",
@@ -34,11 +38,6 @@ static const struct kind *kind_of(const cn_evaluation *evaluation, int64_t outpu
     return kind;
 }
 
-static void append_measure(cn__text *cells, const cn_evaluation *evaluation, int64_t output, cn_metric metric,
-                           int64_t k) {
-    cn__append_metric_cell(cells, metric, cn_evaluation_class_metric(evaluation, output, metric, k));
-}
-
 /* A data set's names are those of its first target that has classes. */
 static const cn_dataset *naming(const cn_evaluation *evaluation, int64_t output, const cn_dataset *dataset) {
     for (int64_t i = 0; i < output; i++)
@@ -46,30 +45,6 @@ static const cn_dataset *naming(const cn_evaluation *evaluation, int64_t output,
             return NULL;
     return cn__has_classes(evaluation, output) ? dataset : NULL;
 }
-
-cn_status cn__report_measures(cn_page *page, const cn_evaluation *evaluation, int64_t output, const cn_dataset *dataset,
-                              bool half) {
-    const struct kind *kind = kind_of(evaluation, output);
-    char titles[CN__COUNT(kind->metrics)][CN__METRIC_TEXT];
-    const char *headings[CN__COUNT(kind->metrics) + 1] = {kind->row};
-    cn__text cells = {.ctx = cn__page_context(page)};
-    if (!isfinite(cn_evaluation_metric(evaluation, output, kind->main)))
-        return CN_OK;
-    for (int i = 0; i < kind->columns; i++)
-        headings[i + 1] =
-            kind->metrics[i] == CN_METRIC_MEAN_IOU ? "IoU, %" : cn__metric_title(kind->metrics[i], false, titles[i]);
-    for (int64_t k = 0; k < cn__evaluation_values(evaluation, output); k++) {
-        cn__append_class_cell(&cells, naming(evaluation, output, dataset), k);
-        for (int i = 0; i < kind->columns; i++)
-            append_measure(&cells, evaluation, output, kind->metrics[i], k);
-    }
-    return cn__add_table(
-        page, NULL,
-        (cn__table){.caption = kind->caption, .half = half, .columns = kind->columns + 1, .headings = headings},
-        &cells);
-}
-
-/* ---- classes of the first output ---- */
 
 static bool is_of_pixels(const cn_evaluation *evaluation) {
     return cn_evaluation_main_metric(evaluation, 0) == CN_METRIC_MEAN_IOU;
@@ -88,31 +63,79 @@ static int64_t worst_mistake(const cn_evaluation *evaluation, int64_t truth) {
     return worst;
 }
 
-static cn_status add_classes(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset, bool half) {
-    static const char *const headings[] = {"class",       "images", "recognised",           "%",
-                                           "precision %", "F1 %",   "most often taken for", "times"};
-    cn__text cells = {.ctx = cn__page_context(page)};
-    for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++) {
-        int64_t worst = worst_mistake(evaluation, k);
-        cn__append_class_cell(&cells, dataset, k);
-        cn__append_integer_cell(&cells, cn__class_images(evaluation, k));
-        cn__append_integer_cell(&cells, cn_evaluation_confusion(evaluation, k, k));
-        cn__append_metric_cell(&cells, CN_METRIC_RECALL, cn_evaluation_class_accuracy(evaluation, k));
-        append_measure(&cells, evaluation, 0, CN_METRIC_PRECISION, k);
-        append_measure(&cells, evaluation, 0, CN_METRIC_F1, k);
-        if (worst >= 0)
-            cn__append_class_cell(&cells, dataset, worst);
-        else
-            cn__append_cell(&cells, "");
-        cn__append_cost_cell(&cells, worst >= 0 ? cn_evaluation_confusion(evaluation, k, worst) : 0);
-    }
-    return cn__add_table(page, NULL,
-                         (cn__table){.caption = "The classes: how many images of each were recognised",
-                                     .half = half,
-                                     .columns = CN__COUNT(headings),
-                                     .headings = headings},
-                         &cells);
+static void append_mistake(cn__text *cells, const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t k) {
+    int64_t worst = worst_mistake(evaluation, k);
+    if (worst >= 0)
+        cn__append_class_cell(cells, dataset, worst);
+    else
+        cn__append_cell(cells, "");
+    cn__append_cost_cell(cells, worst >= 0 ? cn_evaluation_confusion(evaluation, k, worst) : 0);
 }
+
+enum { MEASURES = CN__COUNT(kinds[0].metrics), COLUMNS = 1 + 1 + MEASURES + 2 };
+
+/* A table of measures: of classes of the first output also how many there are and, where there is room, what they are
+ * taken for. */
+typedef struct table_of_measures {
+    const cn_evaluation *evaluation;
+    int64_t output;
+    const struct kind *kind;
+    const cn_dataset *names; /* or NULL */
+    bool counted, with_mistakes;
+    int columns;
+    const char *headings[COLUMNS];
+    char titles[MEASURES][CN__METRIC_TEXT];
+} table_of_measures;
+
+static void put_headings(table_of_measures *t) {
+    t->headings[t->columns++] = t->kind->row;
+    if (t->counted)
+        t->headings[t->columns++] = is_of_pixels(t->evaluation) ? "pixels" : "images";
+    for (int i = 0; i < t->kind->columns; i++) {
+        cn_metric metric = t->kind->metrics[i];
+        const char *title = cn__metric_title(metric, false, t->titles[i]);
+        t->headings[t->columns++] = metric == CN_METRIC_MEAN_IOU ? "IoU, %" : title;
+    }
+    if (t->with_mistakes) {
+        t->headings[t->columns++] = "most often taken for";
+        t->headings[t->columns++] = "times";
+    }
+}
+
+static void append_row(cn__text *cells, const table_of_measures *t, int64_t k) {
+    cn__append_class_cell(cells, t->names, k);
+    if (t->counted) {
+        cn__append_count(cells, cn__class_images(t->evaluation, k));
+        cn__text_append(cells, "\t");
+    }
+    for (int i = 0; i < t->kind->columns; i++) {
+        cn_metric metric = t->kind->metrics[i];
+        cn__append_metric_cell(cells, metric, cn_evaluation_class_metric(t->evaluation, t->output, metric, k));
+    }
+    if (t->with_mistakes)
+        append_mistake(cells, t->evaluation, t->names, k);
+}
+
+cn_status cn__report_measures(cn_page *page, const cn_evaluation *evaluation, int64_t output, const cn_dataset *dataset,
+                              bool half) {
+    table_of_measures t = {.evaluation = evaluation,
+                           .output = output,
+                           .kind = kind_of(evaluation, output),
+                           .names = naming(evaluation, output, dataset),
+                           .counted = output == 0 && cn__has_classes(evaluation, 0)};
+    cn__text cells = {.ctx = cn__page_context(page)};
+    if (!isfinite(cn_evaluation_metric(evaluation, output, t.kind->main)))
+        return CN_OK;
+    t.with_mistakes = t.counted && !half;
+    put_headings(&t);
+    for (int64_t k = 0; k < cn__evaluation_values(evaluation, output); k++)
+        append_row(&cells, &t, k);
+    return cn__add_table(
+        page, NULL, (cn__table){.caption = t.kind->caption, .half = half, .columns = t.columns, .headings = t.headings},
+        &cells);
+}
+
+/* ---- what was taken for what, of the first output ---- */
 
 static cn_status add_matrix(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset) {
     char numbers[MATRIX][CN__LABEL_TEXT];
@@ -155,8 +178,7 @@ static cn_status add_confusions(cn_page *page, const cn_evaluation *evaluation, 
 }
 
 cn_status cn__report_classes(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset, bool half) {
-    CN__TRY(is_of_pixels(evaluation) ? cn__report_measures(page, evaluation, 0, dataset, half)
-                                     : add_classes(page, evaluation, dataset, half));
+    CN__TRY(cn__report_measures(page, evaluation, 0, dataset, half));
     return cn_evaluation_classes(evaluation) <= MATRIX ? add_matrix(page, evaluation, dataset)
                                                        : add_confusions(page, evaluation, dataset);
 }

@@ -44,6 +44,8 @@ void cn__zoo_unet(cn__zoo *zoo, int variant) {
     int32_t skips[LEVELS];
     (void)variant;
     zoo->status = check_sides(zoo);
+    if (zoo->status != CN_OK)
+        return; /* layers of maps that cannot be would have the last word */
     double_conv(zoo, "inc", channels);
     for (int level = 0; level < LEVELS; level++) {
         skips[level] = zoo->at;
