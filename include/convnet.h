@@ -794,7 +794,7 @@ CN_API const char *cn_model_output_name(const cn_model *model, int64_t index);
 CN_API void cn_model_input_shape_at(const cn_model *model, int64_t index, int64_t shape[3]);
 CN_API void cn_model_output_shape_at(const cn_model *model, int64_t index, int64_t shape[3]);
 
-/* Any size. Predictors, cn_model_forward and cn_model_class_activation_map take images of other heights and
+/* Any size. Predictors, evaluations, cn_model_forward and cn_model_class_activation_map take images of other heights and
  * widths than the model was made for where its layers allow it: convolutions, pools, norms and activations do, and a
  * global or adaptive pool brings any map to one size; a linear layer behind a flattened map does not, and is named in
  * CN_ERR_SHAPE. This tells the shape of output `index` for such images: `inputs` has channels, height and width of each

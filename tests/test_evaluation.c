@@ -454,6 +454,58 @@ START_TEST(out_of_memory_is_a_status) {
 }
 END_TEST
 
+/* ---- images of another size ---- */
+
+static cn_model *pooling_model(cn_context *ctx, int height, int width) {
+    cn_model *model;
+    cn_layer *layer;
+    ck_ok(cn_model_new(ctx, 2, height, width, &model));
+    ck_ok(cn_conv2d_new(ctx, 2, 5, 3, 3, NULL, &layer));
+    ck_ok(cn_model_append(model, "conv", layer));
+    ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &layer));
+    ck_ok(cn_model_append(model, "pool", layer));
+    ck_ok(cn_flatten_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "flat", layer));
+    ck_ok(cn_linear_new(ctx, 5, 3, 1, &layer));
+    ck_ok(cn_model_append(model, "linear", layer));
+    ck_ok(cn_model_init(model, 1));
+    return model;
+}
+
+START_TEST(images_of_other_sizes_are_evaluated_where_layers_allow_it) {
+    enum { COUNT = 20, PIXELS = 2 * 9 * 7 };
+    cn_context *ctx = test_context(2);
+    static float pixels[COUNT * PIXELS];
+    int64_t label[COUNT];
+    cn_tensor *images, *labels;
+    cn_dataset *set;
+    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
+    cn_model *small = pooling_model(ctx, 5, 5), *own = pooling_model(ctx, 9, 7);
+    cn_evaluation *a, *b;
+    cn_trainer *trainer;
+    for (int i = 0; i < COUNT * PIXELS; i++)
+        pixels[i] = (float)(i * 37 % 101) / 50.0f - 1.0f;
+    for (int i = 0; i < COUNT; i++)
+        label[i] = i % 3;
+    ck_ok(cn_tensor_borrow(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){COUNT, 2, 9, 7}, pixels, &images));
+    ck_ok(cn_tensor_borrow(ctx, CN_DTYPE_INT64, 1, (int64_t[]){COUNT}, label, &labels));
+    ck_ok(cn_dataset_memory(ctx, images, labels, 3, &set));
+    options.loss = CN_LOSS_CROSS_ENTROPY;
+    ck_ok(cn_evaluation_new(small, set, &options, &a));
+    ck_ok(cn_evaluation_new(own, set, &options, &b));
+    ck_assert_double_eq(cn_evaluation_loss(a), cn_evaluation_loss(b));
+    ck_fails(cn_trainer_new(small, set, NULL, NULL, &trainer), CN_ERR_SHAPE, "are 2×9×7, the model reads 2×5×5");
+    cn_evaluation_free(a);
+    cn_evaluation_free(b);
+    cn_dataset_free(set);
+    cn_tensor_free(images);
+    cn_tensor_free(labels);
+    cn_model_free(small);
+    cn_model_free(own);
+    cn_context_free(ctx);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("evaluation");
     TCase *group = tcase_create("evaluation");
@@ -463,6 +515,7 @@ int main(void) {
     tcase_add_test(group, bytes_are_normalised_as_the_model_says);
     tcase_add_test(group, the_model_stays_as_it_is_and_may_go);
     tcase_add_test(group, a_class_without_images_has_no_accuracy);
+    tcase_add_test(group, images_of_other_sizes_are_evaluated_where_layers_allow_it);
     tcase_add_test(group, a_model_of_nan_predicts_nothing);
     tcase_add_test(group, images_are_evaluated_in_batches_of_128);
     tcase_add_test(group, a_loss_that_reads_something_else_is_refused);

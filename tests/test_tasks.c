@@ -284,6 +284,22 @@ START_TEST(targets_that_are_no_numbers_or_beyond_the_classes_are_refused) {
 END_TEST
 
 /* Lent memory may change after it was checked: then the batch fails, and no step is taken. */
+START_TEST(targets_that_are_others_by_then_are_refused) {
+    task_training f;
+    cn_trainer *trainer;
+    cn_target_options itself = CN_TARGET_OPTIONS_INIT;
+    itself.kind = CN_TARGET_IMAGE;
+    task_begin(&f, &tasks[TASK_MASK], 2);
+    ck_ok(cn_trainer_new(f.model, f.train.set, f.test.set, &f.options, &trainer));
+    ck_ok(cn_dataset_add_target(f.test.set, NULL, &itself));
+    ck_fails(cn_trainer_fit(trainer, 1, NULL, NULL), CN_ERR_STATE, "targets are others");
+    ck_ok(cn_dataset_clear_targets(f.train.set));
+    ck_fails(cn_trainer_fit(trainer, 1, NULL, NULL), CN_ERR_STATE, "targets are others");
+    cn_trainer_free(trainer);
+    task_end(&f);
+}
+END_TEST
+
 START_TEST(a_target_that_became_wrong_ends_the_training_before_a_step) {
     task_training f;
     cn_trainer *trainer;
@@ -310,7 +326,8 @@ int main(void) {
                                     as_many_losses_outputs_and_targets_are_wanted,
                                     a_target_of_another_shape_than_the_output_is_refused,
                                     targets_that_are_no_numbers_or_beyond_the_classes_are_refused,
-                                    a_target_that_became_wrong_ends_the_training_before_a_step};
+                                    a_target_that_became_wrong_ends_the_training_before_a_step,
+                                    targets_that_are_others_by_then_are_refused};
     Suite *suite = suite_create("tasks");
     test_add(suite, "training", trained_tests, COUNT(trained_tests), TASKS);
     test_add(suite, "refused", refused, COUNT(refused), 1);

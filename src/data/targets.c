@@ -149,6 +149,7 @@ static cn_status check_kind(const cn_target_options *o, const char *what) {
 cn_status cn__target_read(const cn_target_options *options, const char *what, cn_context *ctx, cn__target *target) {
     cn_target_options o = *options;
     bool failed = false;
+    CN__TRY(cn__check_reserved(what, !o.reserved_pointer));
     CN__TRY(check_kind(&o, what));
     if (o.kind == CN_TARGET_CLASS && o.shape[0] == 0 && o.shape[1] == 0 && o.shape[2] == 0)
         o.shape[0] = o.shape[1] = o.shape[2] = 1;
@@ -266,7 +267,6 @@ cn_status cn_dataset_add_target(cn_dataset *dataset, const cn_tensor *targets, c
     cn__target target;
     CN__REQUIRE(dataset);
     CN__TRY(CN__READ_OPTIONS(&known, cn_target_options, options));
-    CN__TRY(cn__check_reserved("cn_target_options", !known.reserved_pointer));
     CN__TRY(check_kind(&known, "cn_target_options"));
     CN__TRY(targets ? take_shape(targets, dataset->count, &known) : take_images(dataset, &known));
     CN__TRY(cn__target_read(&known, "cn_target_options", dataset->ctx, &target));

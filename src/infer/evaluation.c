@@ -62,8 +62,11 @@ static cn_status count_batch(void *argument, int64_t first, int32_t images) {
 
 static cn_status run(const cn_model *model, const cn__variants *variants, cn_evaluation *e, cn__feed *feed) {
     cn__inference *inference = NULL;
+    int64_t image[3];
     CN__TRY(cn__feed_outputs(feed, model, *variants));
-    CN__TRY(cn__inference_new(model, &(cn__inference_options){.images = feed->images}, &inference));
+    cn_dataset_shape(feed->data, image);
+    cn__shape size = {(int32_t)image[0], (int32_t)image[1], (int32_t)image[2]};
+    CN__TRY(cn__inference_new(model, &(cn__inference_options){.images = feed->images, .inputs = &size}, &inference));
     pass p = {e, feed};
     cn__inference_prepare(inference);
     cn_status status = cn__feed_all(feed, inference, count_batch, &p);
@@ -72,9 +75,14 @@ static cn_status run(const cn_model *model, const cn__variants *variants, cn_eva
 }
 
 /* Of several variants of an image only probabilities of its class can be joined. */
-static cn_status check_variants(const cn_model *model, const cn__variants *variants, const cn__objective *objective) {
-    cn__shape output = cn__model_shape(model, cn__model_output_node(model, 0));
-    CN__TRY(cn__variants_check("cn_evaluation_options", variants, model, model->input, output));
+static cn_status check_variants(const cn_model *model, const cn_dataset *dataset, const cn__variants *variants,
+                                const cn__objective *objective) {
+    int64_t image[3];
+    cn__shape output;
+    cn_dataset_shape(dataset, image);
+    cn__shape size = {(int32_t)image[0], (int32_t)image[1], (int32_t)image[2]};
+    CN__TRY(cn__output_for(model, dataset, 0, &output));
+    CN__TRY(cn__variants_check("cn_evaluation_options", variants, model, size, output));
     if (cn__variant_count(variants) > 1 && (objective->count > 1 || !classifies(objective, 0)))
         return cn__error(CN_ERR_SHAPE, "cn_evaluation_options: %s, wanted a model with one output, the class",
                          variants->flip ? "flip" : "shift");
@@ -87,10 +95,10 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
     cn__normalization known = {model->mean, model->std};
     cn__variants variants = {options->flip != 0, options->shift};
     cn__asked_losses asked = {options->loss_count, options->losses, options->loss, 0.0f};
-    CN__TRY(cn__feed_check(model, &known, dataset, "cn_evaluation_new", "the data set"));
+    CN__TRY(cn__feed_check(model, &known, dataset, true, "cn_evaluation_new", "the data set"));
     CN__TRY(cn__objective_init(&e->objective, model, dataset, &asked, BATCH, true, "cn_evaluation_options",
                                "cn_evaluation_new"));
-    CN__TRY(check_variants(model, &variants, &e->objective));
+    CN__TRY(check_variants(model, dataset, &variants, &e->objective));
     CN__TRY(cn__feed_init(&feed, e->ctx, &known, dataset, BATCH));
     cn_status status = run(model, &variants, e, &feed);
     cn__feed_drop(&feed);

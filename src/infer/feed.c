@@ -44,18 +44,30 @@ static void compare_names(const cn_model *model, const cn_dataset *data, const c
         }
 }
 
-cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data,
+cn_status cn__output_for(const cn_model *model, const cn_dataset *data, int32_t output, cn__shape *shape) {
+    int64_t image[3], found[3];
+    cn_dataset_shape(data, image);
+    CN__TRY(cn_model_output_shape_for(model, image, output, found));
+    *shape = (cn__shape){(int32_t)found[0], (int32_t)found[1], (int32_t)found[2]};
+    return CN_OK;
+}
+
+cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data, bool any_size,
                          const char *function, const char *what) {
     int64_t wanted[3], got[3];
+    cn__shape output;
     char wanted_text[CN__SHAPE_TEXT], got_text[CN__SHAPE_TEXT];
     if (cn_model_input_count(model) > 1)
         return cn__error(CN_ERR_SHAPE, "%s: the model has %lld inputs, and data sets one image for each target",
                          function, (long long)cn_model_input_count(model));
     cn_model_input_shape(model, wanted);
     cn_dataset_shape(data, got);
-    if (memcmp(wanted, got, sizeof wanted) != 0)
+    if (wanted[0] != got[0] || (memcmp(wanted, got, sizeof wanted) != 0 && !any_size))
         return cn__error(CN_ERR_SHAPE, "%s: the images of %s are %s, the model reads %s", function, what,
                          cn__shape_text(got_text, 3, got), cn__shape_text(wanted_text, 3, wanted));
+    if (cn__output_for(model, data, 0, &output) != CN_OK)
+        return cn__error(CN_ERR_SHAPE, "%s: the images of %s are %s, the model reads %s: %s", function, what,
+                         cn__shape_text(got_text, 3, got), cn__shape_text(wanted_text, 3, wanted), cn_last_error());
     if (cn_dataset_count(data) < 1)
         return cn__error(CN_ERR_ARGUMENT, "%s: %s has no images", function, what);
     CN__TRY(check_normalization(known, data, function, what));
@@ -173,10 +185,25 @@ static cn_status first_failure(const batch *b) {
     return CN_OK;
 }
 
+static bool same_target(const cn__target_spec *a, const cn__target_spec *b) {
+    return a->kind == b->kind && a->classes == b->classes && a->shape.channels == b->shape.channels &&
+           a->shape.height == b->shape.height && a->shape.width == b->shape.width;
+}
+
+/* Memory is for the targets that the data set had at first. */
+static cn_status check_targets(const cn__feed *feed) {
+    bool same = cn__dataset_target_count(feed->data) == feed->target_count &&
+                cn__dataset_scratch(feed->data) <= feed->slot_bytes;
+    for (int32_t i = 0; i < feed->target_count && same; i++)
+        same = same_target(cn__dataset_target(feed->data, i), &feed->targets[i].spec);
+    return same ? CN_OK : cn__error(CN_ERR_STATE, "the data set's targets are others than when training began");
+}
+
 cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
                          const cn__fmap *map) {
     batch b = {feed, order, first, (size_t)count, how, map};
     size_t lanes = cn__whole_lines(b.count);
+    CN__TRY(check_targets(feed));
     cn__parallel(feed->ctx, lanes, fill_lane, &b);
     return first_failure(&b);
 }
@@ -208,11 +235,12 @@ cn_status cn__feed_outputs(cn__feed *feed, const cn_model *model, cn__variants v
     if (!feed->outputs)
         return cn__no_memory("a batch of outputs");
     feed->output_count = count;
-    for (int32_t i = 0; i < count; i++)
-        CN__TRY(make_outputs(feed, cn__model_shape(model, cn__model_output_node(model, i)), &feed->outputs[i]));
-    if (cn__variant_count(&variants) == 1)
-        return CN_OK;
-    return make_outputs(feed, cn__model_shape(model, cn__model_output_node(model, 0)), &feed->another);
+    for (int32_t i = 0; i < count; i++) {
+        cn__shape shape;
+        CN__TRY(cn__output_for(model, feed->data, i, &shape));
+        CN__TRY(make_outputs(feed, shape, &feed->outputs[i]));
+    }
+    return cn__variant_count(&variants) == 1 ? CN_OK : make_outputs(feed, feed->outputs[0].shape, &feed->another);
 }
 
 /* A variant of the images from `first` on, and what the model says of it. */
@@ -228,6 +256,7 @@ static cn_status run_variant(cn__feed *feed, const cn__inference *inference, int
 
 cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__batch_callback seen, void *argument) {
     int64_t count = cn_dataset_count(feed->data);
+    CN__TRY(check_targets(feed));
     for (int64_t first = 0; first < count; first += feed->images) {
         int32_t images = count - first < feed->images ? (int32_t)(count - first) : feed->images;
         for (int variant = 0; variant < cn__variant_count(&feed->variants); variant++) {

@@ -82,8 +82,10 @@ typedef struct cn__feed {
 
 /* CN_ERR_SHAPE: a model of several inputs, images that the model does not fit; CN_ERR_STATE: the caller wants the images
  * to be normalised otherwise than the model's, `known`, are. `function` and `what` (a data set) for messages. */
-cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data,
+cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, const cn_dataset *data, bool any_size,
                          const char *function, const char *what);
+/* The shape of an output for the data set's images. CN_ERR_SHAPE: a layer does not allow their size. */
+cn_status cn__output_for(const cn_model *model, const cn_dataset *data, int32_t output, cn__shape *shape);
 /* For at most `images` images at a time, and never more than there are; 8-bit ones are normalised as `known` says, or
  * as the data set does if nothing is known. */
 cn_status cn__feed_init(cn__feed *feed, cn_context *ctx, const cn__normalization *known, const cn_dataset *data,

@@ -32,7 +32,8 @@ static cn_status make_one(cn__objective *o, const cn_model *model, const cn_data
                           const cn_loss_options *options, int32_t i, int32_t images, bool detailed,
                           const char *function) {
     const cn__target_spec *target = cn__dataset_target(data, i);
-    cn__shape shape = cn__model_shape(model, cn__model_output_node(model, i));
+    cn__shape shape;
+    CN__TRY(cn__output_for(model, data, i, &shape));
     CN__TRY(cn__loss_check_target(options, target, shape, function));
     CN__TRY(cn__loss_check_model(options, model, i, function));
     CN__TRY(cn__loss_init(&o->losses[i], o->ctx, options, target, shape, images));

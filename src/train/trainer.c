@@ -76,11 +76,11 @@ static cn_status tell_model(cn_model *model, const cn__normalization *known, con
 
 static cn_status check_fit(const cn_model *model, const cn__normalization *known, const cn_dataset *train,
                            const cn_dataset *test) {
-    CN__TRY(cn__feed_check(model, known, train, "cn_trainer_new", "the training data"));
+    CN__TRY(cn__feed_check(model, known, train, false, "cn_trainer_new", "the training data"));
     if (cn_dataset_count(train) > UINT32_MAX)
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_new: %lld training images, wanted at most %lu",
                          (long long)cn_dataset_count(train), (unsigned long)UINT32_MAX);
-    return test ? cn__feed_check(model, known, test, "cn_trainer_new", "the test data") : CN_OK;
+    return test ? cn__feed_check(model, known, test, false, "cn_trainer_new", "the test data") : CN_OK;
 }
 
 cn_status cn__trainer_plan(cn_trainer *t) {
