@@ -225,10 +225,7 @@ static double loss_by_hand(const training *f, by_hand *t, double share) {
 static double epoch_by_hand(training *f, cn_model *model, cn_optimizer *optimizer, uint64_t epoch) {
     int64_t order[TRAINING_COUNT];
     double sum = 0.0;
-    cn__rng rng = cn__rng_new(f->options.seed, CN__STREAM_SHUFFLE, epoch);
-    for (int64_t i = 0; i < TRAINING_COUNT; i++)
-        order[i] = i;
-    cn__rng_shuffle(&rng, order, TRAINING_COUNT);
+    training_order(f->options.seed, (int64_t)epoch, TRAINING_COUNT, order);
     for (int64_t first = 0, batch = 0; first < TRAINING_COUNT; first += TRAINING_BATCH, batch++) {
         int64_t n = first + TRAINING_BATCH < TRAINING_COUNT ? TRAINING_BATCH : TRAINING_COUNT - first;
         by_hand t = tensors_for(f->ctx, n);

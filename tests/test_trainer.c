@@ -50,10 +50,7 @@ static void epoch_by_hand(training *f, cn_model *model, cn_optimizer *optimizer,
                           double *accuracy) {
     int64_t order[TRAINING_COUNT], correct = 0;
     double sum = 0.0;
-    cn__rng rng = cn__rng_new(f->options.seed, CN__STREAM_SHUFFLE, (uint64_t)epoch);
-    for (int64_t i = 0; i < TRAINING_COUNT; i++)
-        order[i] = i;
-    cn__rng_shuffle(&rng, order, TRAINING_COUNT);
+    training_order(f->options.seed, epoch, TRAINING_COUNT, order);
     for (int64_t first = 0; first < TRAINING_COUNT; first += TRAINING_BATCH) {
         int64_t n = first + TRAINING_BATCH < TRAINING_COUNT ? TRAINING_BATCH : TRAINING_COUNT - first;
         sum += (double)n * step_by_hand(f, model, optimizer, order + first, n, epoch, &correct);

@@ -1,5 +1,6 @@
 /* training.c: a toy network that is trained, what its callbacks see, and what becomes of it. */
 #include "training.h"
+#include "base/base.h"
 #include "testing.h"
 #include <math.h>
 
@@ -39,6 +40,13 @@ double training_loss(cn_loss_kind kind, float label_smoothing, const cn_tensor *
     options.label_smoothing = label_smoothing;
     ck_ok(cn_loss_compute(&options, output, target, &loss, gradient));
     return loss;
+}
+
+void training_order(uint64_t seed, int64_t epoch, int64_t count, int64_t *order) {
+    cn__rng rng = cn__rng_new(seed, CN__STREAM_SHUFFLE, (uint64_t)epoch);
+    for (int64_t i = 0; i < count; i++)
+        order[i] = i;
+    cn__rng_shuffle(&rng, order, count);
 }
 
 cn_epoch_info training_epoch(const cn_trainer *trainer, int64_t index) {

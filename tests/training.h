@@ -25,6 +25,9 @@ cn_trainer *training_trainer(training *f, cn_model *model);
 double training_loss(cn_loss_kind kind, float label_smoothing, const cn_tensor *output, const cn_tensor *target,
                      cn_tensor *gradient);
 
+/* The order in which an epoch, from 1, has that many images. */
+void training_order(uint64_t seed, int64_t epoch, int64_t count, int64_t *order);
+
 cn_epoch_info training_epoch(const cn_trainer *trainer, int64_t index);
 
 /* One cycle of four epochs. */

@@ -369,6 +369,8 @@ cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_
                                 int64_t input_count, cn_tensor *const *grad_inputs) {
     CN__TRY(cn__model_ready(model, "cn_model_backward"));
     CN__REQUIRE(grad_outputs);
+    if (!grad_inputs && input_count == 0)
+        input_count = cn_model_input_count(model);
     CN__TRY(cn__model_expect_counts(model, "cn_model_backward", input_count, output_count));
     cn__session *session = model->session;
     if (!session || !session->can_backward)
