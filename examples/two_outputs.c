@@ -1,12 +1,12 @@
-/* two_outputs.c: what is drawn in a picture, and where: a network for digits gets other classes and a second output, which
- * reads a box from the same trunk. Each output has its target and its loss.
+/* two_outputs.c: what is drawn in a picture, and where: a network for digits gets other classes, and a second output,
+ * which reads a box from the same trunk. Each output has its target and its loss.
  *
  *   cc two_outputs.c $(pkg-config --cflags --libs convnet) -lm -o two_outputs && ./two_outputs */
 #include <convnet.h>
 #include <math.h>
 #include <stdio.h>
 
-enum { SIDE = 28, CLASSES = 3, PICTURES = 1200, EPOCHS = 6 };
+enum { SIDE = 28, CLASSES = 3, PICTURES = 1800, EPOCHS = 8 };
 static const char *const names[CLASSES] = {"diamond", "disc", "square"};
 static const float powers[CLASSES] = {1, 2, 9}; /* |x|^p + |y|^p <= 1 within it */
 static const cn_target_options targets[] = {

@@ -931,7 +931,7 @@ CN_API cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output
 
 /* The same for a model with several inputs and outputs: as many tensors as it has, in the order of cn_model_input_name
  * and cn_model_output_name. An entry of `outputs` may be NULL: it is not wanted; of `grad_outputs`: the loss does not
- * depend on that output; of `grad_inputs`: not wanted, as with 0 and NULL. CN_ERR_SHAPE also: another number of tensors. */
+ * depend on that output; of `grad_inputs`: not wanted, nor any with 0 and NULL. CN_ERR_SHAPE: another number of them. */
 CN_API cn_status cn_model_forward_all(cn_model *model, int training, int64_t input_count,
                                       const cn_tensor *const *inputs, int64_t output_count, cn_tensor *const *outputs);
 CN_API cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_tensor *const *grad_outputs,

@@ -473,22 +473,22 @@ static cn_model *pooling_model(cn_context *ctx, int height, int width) {
 }
 
 START_TEST(images_of_other_sizes_are_evaluated_where_layers_allow_it) {
-    enum { COUNT = 20, PIXELS = 2 * 9 * 7 };
+    enum { SIZED = 20, PIXELS = 2 * 9 * 7 };
     cn_context *ctx = test_context(2);
-    static float pixels[COUNT * PIXELS];
-    int64_t label[COUNT];
+    static float pixels[SIZED * PIXELS];
+    int64_t label[SIZED];
     cn_tensor *images, *labels;
     cn_dataset *set;
     cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
     cn_model *small = pooling_model(ctx, 5, 5), *own = pooling_model(ctx, 9, 7);
     cn_evaluation *a, *b;
     cn_trainer *trainer;
-    for (int i = 0; i < COUNT * PIXELS; i++)
+    for (int i = 0; i < SIZED * PIXELS; i++)
         pixels[i] = (float)(i * 37 % 101) / 50.0f - 1.0f;
-    for (int i = 0; i < COUNT; i++)
+    for (int i = 0; i < SIZED; i++)
         label[i] = i % 3;
-    ck_ok(cn_tensor_borrow(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){COUNT, 2, 9, 7}, pixels, &images));
-    ck_ok(cn_tensor_borrow(ctx, CN_DTYPE_INT64, 1, (int64_t[]){COUNT}, label, &labels));
+    ck_ok(cn_tensor_borrow(ctx, CN_DTYPE_FLOAT32, 4, (int64_t[]){SIZED, 2, 9, 7}, pixels, &images));
+    ck_ok(cn_tensor_borrow(ctx, CN_DTYPE_INT64, 1, (int64_t[]){SIZED}, label, &labels));
     ck_ok(cn_dataset_memory(ctx, images, labels, 3, &set));
     options.loss = CN_LOSS_CROSS_ENTROPY;
     ck_ok(cn_evaluation_new(small, set, &options, &a));

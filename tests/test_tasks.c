@@ -1,5 +1,6 @@
-/* test_tasks.c: models that give vectors, masks, images and several outputs, trained from end to end: a trainer is the loop
- * one would write by hand, its history is what was counted by hand, and what does not fit is refused, both sides named. */
+/* test_tasks.c: models that give vectors, masks, images and several outputs, trained from end to end: a trainer is the
+ * loop one would write by hand, its history what was counted by hand, and what does not fit is refused, both sides
+ * named. */
 #include "tasks.h"
 #include <math.h>
 #include <stdlib.h>
@@ -283,7 +284,6 @@ START_TEST(targets_that_are_no_numbers_or_beyond_the_classes_are_refused) {
 }
 END_TEST
 
-/* Lent memory may change after it was checked: then the batch fails, and no step is taken. */
 START_TEST(targets_that_are_others_by_then_are_refused) {
     task_training f;
     cn_trainer *trainer;
@@ -300,6 +300,7 @@ START_TEST(targets_that_are_others_by_then_are_refused) {
 }
 END_TEST
 
+/* Lent memory may change after it was checked: then the batch fails, and no step is taken. */
 START_TEST(a_target_that_became_wrong_ends_the_training_before_a_step) {
     task_training f;
     cn_trainer *trainer;
