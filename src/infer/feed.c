@@ -65,9 +65,11 @@ cn_status cn__feed_check(const cn_model *model, const cn__normalization *known, 
     if (wanted[0] != got[0] || (memcmp(wanted, got, sizeof wanted) != 0 && !any_size))
         return cn__error(CN_ERR_SHAPE, "%s: the images of %s are %s, the model reads %s", function, what,
                          cn__shape_text(got_text, 3, got), cn__shape_text(wanted_text, 3, wanted));
-    if (cn__output_for(model, data, 0, &output) != CN_OK)
+    cn_status status = cn__output_for(model, data, 0, &output);
+    if (status == CN_ERR_SHAPE)
         return cn__error(CN_ERR_SHAPE, "%s: the images of %s are %s, the model reads %s: %s", function, what,
                          cn__shape_text(got_text, 3, got), cn__shape_text(wanted_text, 3, wanted), cn_last_error());
+    CN__TRY(status);
     if (cn_dataset_count(data) < 1)
         return cn__error(CN_ERR_ARGUMENT, "%s: %s has no images", function, what);
     CN__TRY(check_normalization(known, data, function, what));
