@@ -109,8 +109,10 @@ HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
 SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism small_batch kernels_math kernels_channels \
-          layers gradients kernels_pooling out_of_memory zoo_networks)
+          layers gradients kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
+SLOW_SCRIPTS := $(addprefix tests/test_,install.sh programs.sh resume.sh tasks.sh train.sh examples.sh)
+SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
 # ---- flags ----
 
@@ -331,12 +333,12 @@ test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG=
 ## check: builds and runs all tests, as many at a time as there are processors
 check: all $(SUITES)
 	@$(find_missing); $(find_missing_for_scripts); $(stop_if_missing)
-	@$(test_environment) tests/run.sh -o $(B)/summary $(SUITES) $(SCRIPTS)
+	@$(test_environment) tests/run.sh -o $(B)/summary $(SCRIPTS) $(SUITES)
 
 ## check-quick: the same without the slow suites, in seconds
 check-quick: all $(filter-out $(SLOW),$(SUITES))
 	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
-	    $(filter-out tests/test_install.sh tests/test_programs.sh tests/test_resume.sh tests/test_tasks.sh tests/test_train.sh,$(SCRIPTS))
+	    $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
 ## check-browser: a report in headless Chromium, with screenshots in build/browser
 check-browser: programs
