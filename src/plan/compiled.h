@@ -1,5 +1,5 @@
 /* compiled.h: the inside of a plan, shared by compile.c (makes one), fusion.c (finds what is computed together),
- * arena.c (places memory), execute.c (shares instructions out between threads) and plan_passes.c (runs passes).
+ * lifetimes.c and arena.c (place memory), execute.c (shares instructions out between threads) and plan_passes.c (runs passes).
  *
  * Values are numbered from 0, the model's first input; value n + 1 is the output of node n, which for a node of type
  * Input the caller writes. Time runs 0 (inputs written),

@@ -20,9 +20,7 @@ static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t block = at.block, channel = at.outer;
     cn__pool_args args = cn__pool2d_args(op);
     (void)pass;
-    args.overwrite = !op->accumulate[0] && tiles_input(&args);
-    cn__plane dx =
-        args.overwrite ? cn__fmap_plane(op->d_in[0], block, channel) : cn__pool2d_gradient(op, block, channel);
+    cn__plane dx = cn__pool2d_max_gradient(op, block, channel, tiles_input(&args), &args);
     op->kernels->adaptive_max_pool_backward(&args, cn__fmap_plane(op->in[0], block, channel),
                                             cn__fmap_plane(op->out, block, channel),
                                             cn__fmap_plane(op->d_out, block, channel), dx);

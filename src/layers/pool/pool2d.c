@@ -152,3 +152,8 @@ cn__plane cn__pool2d_gradient(const cn__op *op, size_t block, size_t channel) {
         memset(plane.data + (size_t)y * plane.row, 0, row_bytes);
     return plane;
 }
+
+cn__plane cn__pool2d_max_gradient(const cn__op *op, size_t block, size_t channel, bool tile, cn__pool_args *args) {
+    args->overwrite = tile && !op->accumulate[0];
+    return args->overwrite ? cn__fmap_plane(op->d_in[0], block, channel) : cn__pool2d_gradient(op, block, channel);
+}

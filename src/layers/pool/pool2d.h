@@ -33,5 +33,7 @@ bool cn__adaptive_pool2d_window(const cn_layer *layer, cn__shape in, cn__window 
 cn__pool_args cn__pool2d_args(const cn__op *op);
 /* The gradient that windows add to: zeros, unless it already holds another reader's share. */
 cn__plane cn__pool2d_gradient(const cn__op *op, size_t block, size_t channel);
+/* The same of maxima. Where windows `tile` the input and nothing is there yet, they write all of it instead. */
+cn__plane cn__pool2d_max_gradient(const cn__op *op, size_t block, size_t channel, bool tile, cn__pool_args *args);
 
 #endif
