@@ -364,10 +364,13 @@ END_TEST
 
 START_TEST(a_zero_is_not_a_default) {
     cn_conv2d_options conv = CN_CONV2D_OPTIONS_INIT;
+    cn_norm_options norm = CN_NORM_OPTIONS_INIT;
     cn_session8_options session8 = CN_SESSION8_OPTIONS_INIT;
     cn_trainer_options batch = usual_trainer;
     cn_predictor_options predict = CN_PREDICTOR_OPTIONS_INIT;
     cn_schedule_options schedule = CN_SCHEDULE_OPTIONS_INIT;
+    norm.groups = 0;
+    ck_fails(take_norm(&norm), CN_ERR_ARGUMENT, "groups is 0");
     conv.stride[1] = 0;
     ck_fails(take_conv2d(&conv), CN_ERR_ARGUMENT, "stride width is 0");
     session8.classes = 0;

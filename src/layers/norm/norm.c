@@ -215,7 +215,7 @@ cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channels, cons
     CN__TRY(cn__layer_alloc(context, norm == CN_NORM_BATCH ? &cn__batch_norm_type : &cn__group_norm_type, &made));
     cn__norm_layer *n = (cn__norm_layer *)made;
     n->channels = channels;
-    n->groups = norm == CN_NORM_LAYER ? 1 : norm == CN_NORM_INSTANCE ? channels : o.groups == 0 ? 4 : o.groups;
+    n->groups = norm == CN_NORM_LAYER ? 1 : norm == CN_NORM_INSTANCE ? channels : o.groups;
     n->eps = o.eps;
     n->momentum = o.momentum;
     n->affine = o.affine;
