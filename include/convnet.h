@@ -1318,7 +1318,7 @@ typedef struct cn_loss_options {
     int64_t ignore_index; /* classes: a target of this value costs nothing */
     int64_t outputs;      /* values in each of these arrays, if there are any: the outputs' classes or channels */
     const float *class_weights; /* NLL, cross-entropy and BCE: a factor for each class or label, 0 or more; or NULL */
-    const float *positive_weights; /* BCE: a factor for each label where it is there (pos_weight), 0 or more; or NULL */
+    const float *pos_weight; /* BCE: a factor for each label where it is there, 0 or more; or NULL */
     cn_loss_function function;     /* CN_LOSS_CUSTOM */
     void *user;                    /* handed to it */
 } cn_loss_options;

@@ -63,7 +63,7 @@ static void read_case(cn_context *ctx, FILE *file, double kind, loss_case *c) {
     read_floats(file, c->positive, positive);
     o->outputs = k;
     o->class_weights = weights ? c->weights : NULL;
-    o->positive_weights = positive ? c->positive : NULL;
+    o->pos_weight = positive ? c->positive : NULL;
 }
 
 static void end_case(loss_case *c) {
@@ -339,7 +339,7 @@ START_TEST(wrong_options_are_refused) {
     REFUSED(CN_LOSS_HUBER, delta, INFINITY, r.values, CN_ERR_ARGUMENT, "delta is inf");
     REFUSED(CN_LOSS_MSE, weight, 0.0f, r.values, CN_ERR_ARGUMENT, "weight is 0");
     REFUSED(CN_LOSS_MSE, class_weights, good, r.values, CN_ERR_ARGUMENT, "class_weights");
-    REFUSED(CN_LOSS_NLL, positive_weights, good, r.labels, CN_ERR_ARGUMENT, "positive_weights");
+    REFUSED(CN_LOSS_NLL, pos_weight, good, r.labels, CN_ERR_ARGUMENT, "pos_weight");
     REFUSED(CN_LOSS_NLL, class_weights, weights, r.labels, CN_ERR_ARGUMENT, "class_weights[1] is -1");
     REFUSED(CN_LOSS_CUSTOM, function, NULL, r.values, CN_ERR_ARGUMENT, "without a function");
     REFUSED(CN_LOSS_MSE, function, half_square, r.values, CN_ERR_ARGUMENT, "with a function");

@@ -154,7 +154,7 @@ static void append_loss(cn__text *json, const cn_loss_options *o) {
     cn__text_append(json, "{\"kind\":\"%s\",\"ignore_index\":%lld", cn_loss_name(o->kind), (long long)o->ignore_index);
     append_options(json, loss_options, o);
     append_array(json, "class_weights", o->class_weights, sizeof *o->class_weights, o->outputs);
-    append_array(json, "positive_weights", o->positive_weights, sizeof *o->positive_weights, o->outputs);
+    append_array(json, "pos_weight", o->pos_weight, sizeof *o->pos_weight, o->outputs);
     cn__text_append(json, "}");
 }
 

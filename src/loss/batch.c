@@ -54,7 +54,7 @@ static cn_status make_dense(cn_context *ctx, cn__shape shape, int32_t images, cn
 
 static cn_status make(cn__loss *loss, const cn_loss_options *options, cn__shape output) {
     CN__TRY(copy_weights(loss->ctx, options->class_weights, options->outputs, &loss->options.class_weights));
-    CN__TRY(copy_weights(loss->ctx, options->positive_weights, options->outputs, &loss->options.positive_weights));
+    CN__TRY(copy_weights(loss->ctx, options->pos_weight, options->outputs, &loss->options.pos_weight));
     loss->sums = cn__alloc(loss->ctx, (size_t)loss->images * (size_t)output.height, sizeof *loss->sums);
     if (!loss->sums)
         return cn__no_memory("a loss");
@@ -67,7 +67,7 @@ static cn_status make(cn__loss *loss, const cn_loss_options *options, cn__shape 
 cn_status cn__loss_init(cn__loss *loss, cn_context *ctx, const cn_loss_options *options, const cn__target_spec *target,
                         cn__shape output, int32_t images) {
     *loss = (cn__loss){.ctx = ctx, .options = *options, .target = *target, .images = images};
-    loss->options.class_weights = loss->options.positive_weights = NULL;
+    loss->options.class_weights = loss->options.pos_weight = NULL;
     cn_status status = make(loss, options, output);
     if (status != CN_OK)
         cn__loss_drop(loss);
@@ -78,7 +78,7 @@ void cn__loss_drop(cn__loss *loss) {
     if (!loss->ctx)
         return;
     cn__free(loss->ctx, (void *)loss->options.class_weights);
-    cn__free(loss->ctx, (void *)loss->options.positive_weights);
+    cn__free(loss->ctx, (void *)loss->options.pos_weight);
     cn__free(loss->ctx, loss->sums);
     cn_tensor_free(loss->output);
     cn_tensor_free(loss->gradient);

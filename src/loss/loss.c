@@ -60,13 +60,13 @@ static cn_status check_arrays(const cn_loss_options *o, const char *what) {
     const char *name = losses[o->kind].name;
     if (o->class_weights && !losses[o->kind].weighs_classes)
         return cn__error(CN_ERR_ARGUMENT, "%s: loss '%s' with class_weights, which it does not know", what, name);
-    if (o->positive_weights && !cn__loss_is_of_labels(o->kind))
-        return cn__error(CN_ERR_ARGUMENT, "%s: loss '%s' with positive_weights, which it does not know", what, name);
-    if ((o->class_weights || o->positive_weights) && o->outputs < 1)
+    if (o->pos_weight && !cn__loss_is_of_labels(o->kind))
+        return cn__error(CN_ERR_ARGUMENT, "%s: loss '%s' with pos_weight, which it does not know", what, name);
+    if ((o->class_weights || o->pos_weight) && o->outputs < 1)
         return cn__error(CN_ERR_ARGUMENT, "%s: outputs is %lld, wanted the number of weights", what,
                          (long long)o->outputs);
     CN__TRY(check_weights(what, "class_weights", o->class_weights, o->outputs));
-    return check_weights(what, "positive_weights", o->positive_weights, o->outputs);
+    return check_weights(what, "pos_weight", o->pos_weight, o->outputs);
 }
 
 static cn_status check_options(const cn_loss_options *o, const char *what) {
@@ -120,7 +120,7 @@ static bool fits(const cn__target_spec *target, cn__shape output) {
 cn_status cn__loss_check_target(const cn_loss_options *loss, const cn__target_spec *target, cn__shape output,
                                 const char *function) {
     CN__TRY(takes_target(loss, target, function));
-    if ((loss->class_weights || loss->positive_weights) && loss->outputs != output.channels)
+    if ((loss->class_weights || loss->pos_weight) && loss->outputs != output.channels)
         return cn__error(CN_ERR_SHAPE, "%s: weights for %lld outputs, the model has %d", function,
                          (long long)loss->outputs, output.channels);
     if (loss->kind == CN_LOSS_CUSTOM || fits(target, output))

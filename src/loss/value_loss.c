@@ -74,10 +74,10 @@ static double at(const float *weights, int64_t k) {
 
 double cn__value_loss(const cn__loss *loss, double output, double target, int64_t k) {
     const cn_loss_options *o = &loss->options;
-    return at(o->class_weights, k) * formulas[o->kind].value(o, output, target, at(o->positive_weights, k));
+    return at(o->class_weights, k) * formulas[o->kind].value(o, output, target, at(o->pos_weight, k));
 }
 
 double cn__value_slope(const cn__loss *loss, double output, double target, int64_t k) {
     const cn_loss_options *o = &loss->options;
-    return at(o->class_weights, k) * formulas[o->kind].slope(o, output, target, at(o->positive_weights, k));
+    return at(o->class_weights, k) * formulas[o->kind].slope(o, output, target, at(o->pos_weight, k));
 }
