@@ -55,14 +55,17 @@ static ends ends_of(const cn_trainer *t) {
     return e;
 }
 
-static cn_status measure_batch(cn_trainer *t, const ends *e, const cn__pass *pass, double *loss) {
+static cn_status measure_batch(cn_trainer *t, const ends *e, const cn__pass *pass, double penalty, double *loss) {
     int64_t begun = cn__trace_begin(t->ctx);
     cn_status status =
         cn__mix_loss(&t->mix, &t->objective, e->output, t->train.targets, pass->images, e->gradient, loss);
     cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
-    if (status == CN_OK && !isfinite(*loss))
-        status = not_finite(t, cn__plan_first_nonfinite(t->plan, pass), "batch", t->batch + 1, *loss);
-    return status;
+    if (status != CN_OK)
+        return status;
+    *loss += penalty;
+    if (isfinite(*loss))
+        return CN_OK;
+    return not_finite(t, cn__plan_first_nonfinite(t->plan, pass), "batch", t->batch + 1, *loss);
 }
 
 /* Through the network and back; the mean loss. */
@@ -71,8 +74,7 @@ static cn_status run_batch(cn_trainer *t, const cn__pass *pass, double *loss) {
     cn__plan_prepare(t->plan);
     CN__TRY(cn__plan_forward(t->plan, pass));
     ends e = ends_of(t);
-    CN__TRY(measure_batch(t, &e, pass, loss));
-    *loss += penalty;
+    CN__TRY(measure_batch(t, &e, pass, penalty, loss));
     cn__objective_count(&t->objective, e.output, t->train.targets, pass->images);
     t->penalty += penalty * pass->images;
     t->images += pass->images;
