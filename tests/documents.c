@@ -2,6 +2,8 @@
 #include "documents.h"
 #include <stdlib.h>
 
+const char hostile_name[] = "<script>&\"'\x01\x7f\xff\xed\xa0\x80\xc0\xaf]]>";
+
 /* Elements that HTML has without an end. */
 static int is_void(const char *name, size_t length) {
     static const char *const names[] = {"meta", "link", "br", "img"};

@@ -8,6 +8,9 @@
  * or a script, and it has `has` (or NULL); frees the text. */
 void expect_document(char *text, const char *has);
 
+/* A name that nobody should have: markup, quotes, control characters, bytes that are no UTF-8, a surrogate. */
+extern const char hostile_name[];
+
 int occurrences(const char *text, const char *what);
 
 /* Whether this build writes PNG, of which sheets consist. */
