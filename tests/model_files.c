@@ -6,20 +6,19 @@
 #include <unistd.h>
 
 model_files files;
-static char folder[64];
 
 static void setup(void) {
     files.ctx = test_context(1);
-    snprintf(folder, sizeof folder, "/tmp/convnet-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(files.path, sizeof files.path, "%s/model.safetensors", folder);
-    snprintf(files.other, sizeof files.other, "%s/other.safetensors", folder);
+    snprintf(files.folder, sizeof files.folder, "/tmp/convnet-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(files.folder));
+    snprintf(files.path, sizeof files.path, "%s/" MODEL_FILE, files.folder);
+    snprintf(files.other, sizeof files.other, "%s/other.safetensors", files.folder);
 }
 
 static void teardown(void) {
     unlink(files.path);
     unlink(files.other);
-    ck_assert_msg(rmdir(folder) == 0, "files are left in %s", folder);
+    ck_assert_msg(rmdir(files.folder) == 0, "files are left in %s", files.folder);
     cn_context_free(files.ctx);
 }
 

@@ -7,9 +7,10 @@
 #include <stddef.h>
 
 /* What each test begins with. */
+#define MODEL_FILE "model.safetensors" /* the name of `path` in the folder */
 typedef struct model_files {
     cn_context *ctx;
-    char path[128], other[128]; /* neither is there yet */
+    char folder[64], path[128], other[128]; /* the files are not there yet */
 } model_files;
 extern model_files files;
 

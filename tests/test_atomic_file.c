@@ -12,34 +12,18 @@
 
 TEST_RUNS_ONCE;
 
-static cn_context *ctx;
-static char folder[64], path[128];
-
-static void setup(void) {
-    ctx = test_context(1);
-    snprintf(folder, sizeof folder, "/tmp/test_atomic_file.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/file", folder);
-}
-
-static void teardown(void) {
-    unlink(path);
-    ck_assert_msg(rmdir(folder) == 0, "files are left in %s", folder);
-    cn_context_free(ctx);
-}
-
 static cn_status replace(const char *name, const char *text) {
     const struct iovec pieces[] = {{"<", 1}, {(void *)(uintptr_t)text, strlen(text)}, {">", 1}};
-    return cn__replace_file(ctx, name, pieces, 3);
+    return cn__replace_file(files.ctx, name, pieces, 3);
 }
 
 static void expect_content(const char *name, const char *wanted) {
     unsigned char *data;
     size_t bytes;
-    ck_ok(load_file(ctx, name, &data, &bytes));
+    ck_ok(load_file(files.ctx, name, &data, &bytes));
     ck_assert_uint_eq(bytes, strlen(wanted));
     ck_assert_mem_eq(data, wanted, bytes);
-    cn__free(ctx, data);
+    cn__free(files.ctx, data);
 }
 
 static mode_t mode_of(const char *name) {
@@ -49,54 +33,54 @@ static mode_t mode_of(const char *name) {
 }
 
 START_TEST(files_are_replaced_whole) {
-    ck_ok(replace(path, "one"));
-    expect_content(path, "<one>");
-    ck_ok(replace(path, ""));
-    expect_content(path, "<>");
+    ck_ok(replace(files.path, "one"));
+    expect_content(files.path, "<one>");
+    ck_ok(replace(files.path, ""));
+    expect_content(files.path, "<>");
 }
 END_TEST
 
 START_TEST(a_new_file_has_the_permissions_of_any_new_file) {
     mode_t old = umask(027);
-    ck_ok(replace(path, "one"));
+    ck_ok(replace(files.path, "one"));
     umask(old);
-    ck_assert_int_eq(mode_of(path), 0640);
+    ck_assert_int_eq(mode_of(files.path), 0640);
 }
 END_TEST
 
 START_TEST(an_old_files_permissions_stay) {
-    ck_ok(replace(path, "one"));
-    ck_assert_int_eq(chmod(path, 0604), 0);
-    ck_ok(replace(path, "two"));
-    ck_assert_int_eq(mode_of(path), 0604);
-    expect_content(path, "<two>");
+    ck_ok(replace(files.path, "one"));
+    ck_assert_int_eq(chmod(files.path, 0604), 0);
+    ck_ok(replace(files.path, "two"));
+    ck_assert_int_eq(mode_of(files.path), 0604);
+    expect_content(files.path, "<two>");
 }
 END_TEST
 
 START_TEST(a_link_stays_one) {
     char link[128];
     struct stat status;
-    snprintf(link, sizeof link, "%s/link", folder);
-    ck_ok(replace(path, "one"));
-    ck_assert_int_eq(symlink("file", link), 0);
+    snprintf(link, sizeof link, "%s/link", files.folder);
+    ck_ok(replace(files.path, "one"));
+    ck_assert_int_eq(symlink(MODEL_FILE, link), 0);
     ck_ok(replace(link, "two"));
     ck_assert_int_eq(lstat(link, &status), 0);
     ck_assert(S_ISLNK(status.st_mode));
-    expect_content(path, "<two>");
+    expect_content(files.path, "<two>");
     unlink(link);
 }
 END_TEST
 
 static void make_link(const char *to, const char *name) {
     char link[192];
-    snprintf(link, sizeof link, "%s/%s", folder, name);
+    snprintf(link, sizeof link, "%s/%s", files.folder, name);
     ck_assert_int_eq(symlink(to, link), 0);
 }
 
 static void remove_link(const char *name) {
     char link[192];
     struct stat status;
-    snprintf(link, sizeof link, "%s/%s", folder, name);
+    snprintf(link, sizeof link, "%s/%s", files.folder, name);
     ck_assert_int_eq(lstat(link, &status), 0);
     ck_assert(S_ISLNK(status.st_mode));
     unlink(link);
@@ -105,20 +89,20 @@ static void remove_link(const char *name) {
 /* Links to links, relative to where each lies; what they point to need not be there. */
 START_TEST(a_dangling_link_is_written_behind) {
     char link[192], sub[192];
-    snprintf(sub, sizeof sub, "%s/sub", folder);
-    snprintf(link, sizeof link, "%s/sub/a", folder);
+    snprintf(sub, sizeof sub, "%s/sub", files.folder);
+    snprintf(link, sizeof link, "%s/sub/a", files.folder);
     ck_assert_int_eq(mkdir(sub, 0700), 0);
     make_link("../b", "sub/a");
-    make_link("file", "b");
+    make_link(MODEL_FILE, "b");
     for (int i = 0; i < 2; i++) {
         ck_ok(replace(link, "one"));
-        expect_content(path, "<one>");
+        expect_content(files.path, "<one>");
     }
     make_link("nowhere/file", "c");
-    snprintf(link, sizeof link, "%s/c", folder);
+    snprintf(link, sizeof link, "%s/c", files.folder);
     ck_fails(replace(link, "one"), CN_ERR_IO, "nowhere/file': No such file");
     make_link("loop", "loop");
-    snprintf(link, sizeof link, "%s/loop", folder);
+    snprintf(link, sizeof link, "%s/loop", files.folder);
     ck_fails(replace(link, "one"), CN_ERR_IO, "a loop of links");
     remove_link("loop");
     remove_link("c");
@@ -146,21 +130,21 @@ START_TEST(files_that_dead_processes_left_are_removed) {
     ck_assert_int_eq(waitpid(dead, &exited, 0), dead);
     for (size_t i = 0; i < CN__COUNT(kept); i++) {
         snprintf(end, sizeof end, kept[i], (long)dead);
-        snprintf(name, sizeof name, "%s%s", path, end);
+        snprintf(name, sizeof name, "%s%s", files.path, end);
         make_file(name);
     }
     for (int i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "%s.tmp-%ld-%d", path, (long)dead, i);
+        snprintf(name, sizeof name, "%s.tmp-%ld-%d", files.path, (long)dead, i);
         make_file(name);
     }
-    ck_ok(replace(path, "one"));
+    ck_ok(replace(files.path, "one"));
     for (int i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "%s.tmp-%ld-%d", path, (long)dead, i);
+        snprintf(name, sizeof name, "%s.tmp-%ld-%d", files.path, (long)dead, i);
         ck_assert_int_eq(access(name, F_OK), -1);
     }
     for (size_t i = 0; i < CN__COUNT(kept); i++) {
         snprintf(end, sizeof end, kept[i], (long)dead);
-        snprintf(name, sizeof name, "%s%s", path, end);
+        snprintf(name, sizeof name, "%s%s", files.path, end);
         ck_assert_msg(unlink(name) == 0, "%s was removed", name);
     }
 }
@@ -173,42 +157,42 @@ static bool become_nobody(void) {
 
 START_TEST(where_no_file_can_be_made_it_is_written_in_place) {
     static const char *const texts[] = {"longer than before", "short"};
-    ck_ok(replace(path, "one"));
-    ck_assert_int_eq(chmod(path, 0666), 0);
-    ck_assert_int_eq(chmod(folder, 0555), 0);
+    ck_ok(replace(files.path, "one"));
+    ck_assert_int_eq(chmod(files.path, 0666), 0);
+    ck_assert_int_eq(chmod(files.folder, 0555), 0);
     bool root = become_nobody();
     for (int i = 0; i < 2; i++)
-        ck_ok(replace(path, texts[i]));
-    expect_content(path, "<short>");
+        ck_ok(replace(files.path, texts[i]));
+    expect_content(files.path, "<short>");
     if (root)
         ck_assert_int_eq(seteuid(0), 0);
-    ck_assert_int_eq(chmod(path, 0444), 0);
+    ck_assert_int_eq(chmod(files.path, 0444), 0);
     root = become_nobody();
-    ck_fails(replace(path, "two"), CN_ERR_IO, "cannot write '");
+    ck_fails(replace(files.path, "two"), CN_ERR_IO, "cannot write '");
     if (root)
         ck_assert_int_eq(seteuid(0), 0);
-    expect_content(path, "<short>");
-    ck_assert_int_eq(chmod(folder, 0755), 0);
+    expect_content(files.path, "<short>");
+    ck_assert_int_eq(chmod(files.folder, 0755), 0);
 }
 END_TEST
 
 /* In a folder such as /tmp nobody may put a file in the place of another's. Only root can make that of others'. */
 START_TEST(where_no_file_can_be_replaced_nothing_is_lost) {
     char temporary[192];
-    ck_ok(replace(path, "one"));
-    ck_assert_int_eq(chmod(path, 0666), 0);
-    ck_assert_int_eq(chmod(folder, 01777), 0);
+    ck_ok(replace(files.path, "one"));
+    ck_assert_int_eq(chmod(files.path, 0666), 0);
+    ck_assert_int_eq(chmod(files.folder, 01777), 0);
     if (!become_nobody())
         return;
-    ck_ok(replace(path, "two"));
-    expect_content(path, "<two>");
+    ck_ok(replace(files.path, "two"));
+    expect_content(files.path, "<two>");
     ck_assert_int_eq(seteuid(0), 0);
-    ck_assert_int_eq(chmod(path, 0444), 0);
+    ck_assert_int_eq(chmod(files.path, 0444), 0);
     ck_assert(become_nobody());
-    snprintf(temporary, sizeof temporary, "%s.tmp-%ld-0", path, (long)getpid());
-    ck_fails(replace(path, "three"), CN_ERR_IO, temporary);
+    snprintf(temporary, sizeof temporary, "%s.tmp-%ld-0", files.path, (long)getpid());
+    ck_fails(replace(files.path, "three"), CN_ERR_IO, temporary);
     ck_assert_int_eq(seteuid(0), 0);
-    expect_content(path, "<two>");
+    expect_content(files.path, "<two>");
     expect_content(temporary, "<three>");
     unlink(temporary);
 }
@@ -216,7 +200,7 @@ END_TEST
 
 START_TEST(what_is_no_file_is_left_alone) {
     ck_fails(replace("/dev/full", "one"), CN_ERR_IO, "'/dev/full': it is not a regular file");
-    ck_fails(replace(folder, "one"), CN_ERR_IO, "is not a regular file");
+    ck_fails(replace(files.folder, "one"), CN_ERR_IO, "is not a regular file");
     ck_fails(replace("/nowhere/at/all", "one"), CN_ERR_IO, "cannot create a file beside '/nowhere/at/all'");
     ck_fails(replace("", "one"), CN_ERR_IO, "cannot");
 }
@@ -225,10 +209,10 @@ END_TEST
 START_TEST(a_name_in_the_current_folder_will_do) {
     char before[1024];
     ck_assert_ptr_nonnull(getcwd(before, sizeof before));
-    ck_assert_int_eq(chdir(folder), 0);
-    ck_ok(replace("file", "here"));
+    ck_assert_int_eq(chdir(files.folder), 0);
+    ck_ok(replace(MODEL_FILE, "here"));
     ck_assert_int_eq(chdir(before), 0);
-    expect_content(path, "<here>");
+    expect_content(files.path, "<here>");
 }
 END_TEST
 
@@ -238,50 +222,49 @@ START_TEST(a_full_disk_leaves_the_old_file) {
     char long_text[3000];
     memset(long_text, 'x', sizeof long_text - 1);
     long_text[sizeof long_text - 1] = '\0';
-    ck_ok(replace(path, "old"));
+    ck_ok(replace(files.path, "old"));
     ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
     small = limit;
     small.rlim_cur = 1000;
     signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-    cn_status status = replace(path, long_text);
+    cn_status status = replace(files.path, long_text);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     signal(SIGXFSZ, SIG_DFL);
     ck_assert_int_eq(status, CN_ERR_IO);
     ck_assert_ptr_nonnull(strstr(cn_last_error(), "cannot write '"));
-    expect_content(path, "<old>"); /* and the folder, when it is removed, has nothing else */
+    expect_content(files.path, "<old>"); /* and the folder, when it is removed, has nothing else */
 }
 END_TEST
 
 START_TEST(another_programs_temporary_files_are_not_touched) {
     char other[192];
-    snprintf(other, sizeof other, "%s.tmp-%ld-0", path, (long)getpid());
+    snprintf(other, sizeof other, "%s.tmp-%ld-0", files.path, (long)getpid());
     int file = open(other, O_WRONLY | O_CREAT, 0600);
     ck_assert_int_ge(file, 0);
     close(file);
-    ck_ok(replace(path, "one"));
+    ck_ok(replace(files.path, "one"));
     ck_assert_int_eq(access(other, F_OK), 0);
     unlink(other);
 }
 END_TEST
 
 START_TEST(only_files_are_read) {
-    unsigned char *data = (unsigned char *)folder;
+    unsigned char *data = (unsigned char *)files.folder;
     size_t bytes;
-    ck_fails(load_file(ctx, path, &data, &bytes), CN_ERR_IO, "cannot open '");
+    ck_fails(load_file(files.ctx, files.path, &data, &bytes), CN_ERR_IO, "cannot open '");
     ck_assert_ptr_null(data);
-    ck_fails(load_file(ctx, "/dev/zero", &data, &bytes), CN_ERR_IO,
+    ck_fails(load_file(files.ctx, "/dev/zero", &data, &bytes), CN_ERR_IO,
              "cannot read '/dev/zero': it is not a regular file");
-    ck_fails(load_file(ctx, folder, &data, &bytes), CN_ERR_IO, "is not a regular file");
-    ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_fails(load_file(ctx, path, &data, &bytes), CN_ERR_IO, "is not a regular file");
+    ck_fails(load_file(files.ctx, files.folder, &data, &bytes), CN_ERR_IO, "is not a regular file");
+    ck_assert_int_eq(mkfifo(files.path, 0600), 0);
+    ck_fails(load_file(files.ctx, files.path, &data, &bytes), CN_ERR_IO, "is not a regular file");
 }
 END_TEST
 
 int main(void) {
     Suite *suite = suite_create("atomic_file");
-    TCase *whole = tcase_create("whole files");
-    tcase_add_checked_fixture(whole, setup, teardown);
+    TCase *whole = model_files_group(suite);
     tcase_add_test(whole, files_are_replaced_whole);
     tcase_add_test(whole, a_new_file_has_the_permissions_of_any_new_file);
     tcase_add_test(whole, an_old_files_permissions_stay);
@@ -295,6 +278,5 @@ int main(void) {
     tcase_add_test(whole, a_full_disk_leaves_the_old_file);
     tcase_add_test(whole, another_programs_temporary_files_are_not_touched);
     tcase_add_test(whole, only_files_are_read);
-    suite_add_tcase(suite, whole);
     return test_run(suite);
 }

@@ -7,22 +7,6 @@
 
 TEST_RUNS_ONCE;
 
-static cn_context *ctx;
-static char folder[64], path[128];
-
-static void setup(void) {
-    ctx = test_context(1);
-    snprintf(folder, sizeof folder, "/tmp/test_safetensors.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/file", folder);
-}
-
-static void teardown(void) {
-    unlink(path);
-    ck_assert_msg(rmdir(folder) == 0, "files are left in %s", folder);
-    cn_context_free(ctx);
-}
-
 /* ---- reading the container ---- */
 
 /* A file of its own memory, so that a byte too many is noticed. */
@@ -33,7 +17,7 @@ static cn_status read_header(const char *header, size_t data_bytes, cn__safetens
     for (int i = 0; i < 8; i++)
         (*memory)[i] = (unsigned char)((uint64_t)length >> (8 * i));
     memcpy(*memory + 8, header, length);
-    return cn__safetensors_read(ctx, *memory, bytes, file);
+    return cn__safetensors_read(files.ctx, *memory, bytes, file);
 }
 
 static void expect_refused(const char *header, size_t data_bytes, const char *message) {
@@ -186,7 +170,7 @@ START_TEST(lengths_are_not_believed) {
         unsigned char *memory = malloc(lengths[i].count + !lengths[i].count);
         ck_assert_ptr_nonnull(memory);
         memcpy(memory, lengths[i].bytes, lengths[i].count);
-        ck_fails(cn__safetensors_read(ctx, memory, lengths[i].count, &file), CN_ERR_FORMAT, lengths[i].message);
+        ck_fails(cn__safetensors_read(files.ctx, memory, lengths[i].count, &file), CN_ERR_FORMAT, lengths[i].message);
         free(memory);
     }
 }
@@ -202,9 +186,9 @@ START_TEST(what_is_written_is_read_back) {
     cn__safetensors file;
     unsigned char *memory;
     size_t bytes;
-    ck_ok(write_tensors(ctx, path, entries, 2, metadata, 2, data, sizeof data));
-    ck_ok(load_file(ctx, path, &memory, &bytes));
-    ck_ok(cn__safetensors_read(ctx, memory, bytes, &file));
+    ck_ok(write_tensors(files.ctx, files.path, entries, 2, metadata, 2, data, sizeof data));
+    ck_ok(load_file(files.ctx, files.path, &memory, &bytes));
+    ck_ok(cn__safetensors_read(files.ctx, memory, bytes, &file));
     ck_assert_uint_eq((uintptr_t)(file.data - memory) % 8, 0);
     ck_assert_uint_eq(file.bytes, sizeof data);
     ck_assert_mem_eq(file.data, data, sizeof data);
@@ -214,7 +198,7 @@ START_TEST(what_is_written_is_read_back) {
     ck_assert_str_eq(cn__safetensors_metadata(&file, "k"), "{\"a\": \"b\"}");
     ck_assert_str_eq(cn__safetensors_metadata(&file, ""), "");
     cn__safetensors_drop(&file);
-    cn__free(ctx, memory);
+    cn__free(files.ctx, memory);
 }
 END_TEST
 
@@ -242,7 +226,7 @@ START_TEST(texts_must_be_utf8) {
     };
     for (size_t i = 0; i < CN__COUNT(texts); i++) {
         cn__json *json;
-        cn__text text = {.ctx = ctx};
+        cn__text text = {.ctx = files.ctx};
         char *out;
         cn__text_append(&text, "[");
         bool good = cn__json_append_string(&text, texts[i].text);
@@ -250,8 +234,8 @@ START_TEST(texts_must_be_utf8) {
         ck_assert_msg(good == texts[i].good, "text %zu", i);
         ck_ok(cn__text_take(&text, &out));
         if (good) { /* the parser agrees */
-            ck_ok(cn__json_read(ctx, out, strlen(out), "a text", &json));
-            cn__free(ctx, json);
+            ck_ok(cn__json_read(files.ctx, out, strlen(out), "a text", &json));
+            cn__free(files.ctx, json);
         }
         cn_text_free(out);
     }
@@ -263,19 +247,18 @@ START_TEST(what_cannot_be_read_is_not_written) {
     static char enormous[(16 << 20) + 1];
     const float data = 1.0f;
     memset(enormous, 'x', sizeof enormous - 1);
-    ck_fails(write_tensors(ctx, path, &bad, 1, NULL, 0, &data, 4), CN_ERR_ARGUMENT, "not UTF-8");
-    ck_fails(write_tensors(ctx, path, &good, 1, &(cn__metadata){"k", "\xc3"}, 1, &data, 4), CN_ERR_ARGUMENT,
+    ck_fails(write_tensors(files.ctx, files.path, &bad, 1, NULL, 0, &data, 4), CN_ERR_ARGUMENT, "not UTF-8");
+    ck_fails(write_tensors(files.ctx, files.path, &good, 1, &(cn__metadata){"k", "\xc3"}, 1, &data, 4), CN_ERR_ARGUMENT,
              "not UTF-8");
-    ck_fails(write_tensors(ctx, path, &good, 1, &(cn__metadata){"k", enormous}, 1, &data, 4), CN_ERR_ARGUMENT,
-             "more than 16777216");
-    ck_assert_int_eq(access(path, F_OK), -1);
+    ck_fails(write_tensors(files.ctx, files.path, &good, 1, &(cn__metadata){"k", enormous}, 1, &data, 4),
+             CN_ERR_ARGUMENT, "more than 16777216");
+    ck_assert_int_eq(access(files.path, F_OK), -1);
 }
 END_TEST
 
 int main(void) {
     Suite *suite = suite_create("safetensors");
-    TCase *container = tcase_create("container");
-    tcase_add_checked_fixture(container, setup, teardown);
+    TCase *container = model_files_group(suite);
     tcase_add_test(container, tensors_and_metadata_are_found);
     tcase_add_test(container, a_file_may_hold_nothing);
     tcase_add_loop_test(container, hostile_headers_are_refused, 0, (int)CN__COUNT(hostile));
@@ -285,6 +268,5 @@ int main(void) {
     tcase_add_test(container, what_is_written_is_read_back);
     tcase_add_test(container, texts_must_be_utf8);
     tcase_add_test(container, what_cannot_be_read_is_not_written);
-    suite_add_tcase(suite, container);
     return test_run(suite);
 }
