@@ -3,32 +3,10 @@
 #include "testing.h"
 #include "numbers.h"
 #include "train/train.h"
+#include "training.h"
 #include <math.h>
 
 enum { SIZE = 32, STEPS = 5 };
-
-/* One linear layer: 32 parameters, then the bias. */
-static cn_model *linear_model(cn_context *ctx, int inputs, int outputs) {
-    cn_model *model;
-    cn_layer *layer;
-    ck_ok(cn_model_new(ctx, inputs, 1, 1, &model));
-    ck_ok(cn_linear_new(ctx, inputs, outputs, 1, &layer));
-    ck_ok(cn_model_append(model, "fc", layer));
-    ck_ok(cn_model_init(model, 0));
-    return model;
-}
-
-static float *values(cn_model *model, const char *name) {
-    cn_tensor *tensor;
-    ck_ok(cn_model_tensor(model, name, &tensor));
-    return cn_tensor_data(tensor);
-}
-
-static float *gradients(cn_model *model, const char *name) {
-    cn_tensor *tensor;
-    ck_ok(cn_model_gradient(model, name, &tensor));
-    return cn_tensor_data(tensor);
-}
 
 static void read_options(FILE *file, cn_optimizer_options *o) {
     o->learning_rate = (float)numbers_next(file);
@@ -43,9 +21,9 @@ static void read_options(FILE *file, cn_optimizer_options *o) {
 
 static void check_case(FILE *file, const cn_optimizer_options *o, float l1, int number) {
     cn_context *ctx = test_context(1);
-    cn_model *model = linear_model(ctx, 8, 4);
+    cn_model *model = training_linear_model(ctx, 8, 4);
     cn_optimizer *optimizer;
-    float *p = values(model, "fc.weight"), *g = gradients(model, "fc.weight");
+    float *p = training_values(model, "fc.weight"), *g = training_gradients(model, "fc.weight");
     ck_ok(cn_optimizer_new(model, o, &optimizer));
     for (int i = 0; i < SIZE; i++)
         p[i] = (float)(i * 37 % 64 - 32) / 16.0f;
@@ -111,7 +89,8 @@ static void draw_gradients(cn_model *model, uint32_t step) {
 static void expect_same_tensor(cn_model *a, cn_model *b, const char *name) {
     cn_tensor *tensor;
     ck_ok(cn_model_tensor(a, name, &tensor));
-    ck_assert_mem_eq(values(a, name), values(b, name), (size_t)cn_tensor_count(tensor) * sizeof(float));
+    ck_assert_mem_eq(training_values(a, name), training_values(b, name),
+                     (size_t)cn_tensor_count(tensor) * sizeof(float));
 }
 
 typedef double matrix[MOST][MOST];
@@ -172,7 +151,7 @@ START_TEST(muon_follows_its_formula) {
     cn_model *model = two_layers(ctx, columns, rows, 5);
     cn_optimizer_options o = CN_OPTIMIZER_OPTIONS_INIT;
     cn_optimizer *optimizer;
-    float *weight = values(model, "in.weight");
+    float *weight = training_values(model, "in.weight");
     o.kind = CN_OPTIMIZER_MUON;
     o.learning_rate = 0.05f;
     o.nesterov = _i != 2;
@@ -182,7 +161,7 @@ START_TEST(muon_follows_its_formula) {
         wanted[i / columns][i % columns] = (double)weight[i];
     for (uint32_t step = 0; step < STEPS; step++) {
         draw_gradients(model, step);
-        exact_muon(&o, rows, columns, gradients(model, "in.weight"), velocity, wanted);
+        exact_muon(&o, rows, columns, training_gradients(model, "in.weight"), velocity, wanted);
         ck_ok(cn_optimizer_step(optimizer));
         for (int i = 0; i < rows * columns; i++)
             ck_assert_double_eq_tol((double)weight[i], wanted[i / columns][i % columns], 2e-5);
@@ -213,7 +192,7 @@ START_TEST(what_muon_does_not_take_goes_as_with_adamw) {
     expect_same_tensor(model, twin, "in.bias");
     expect_same_tensor(model, twin, "out.weight");
     expect_same_tensor(model, twin, "out.bias");
-    ck_assert_mem_ne(values(model, "in.weight"), values(twin, "in.weight"), 160 * sizeof(float));
+    ck_assert_mem_ne(training_values(model, "in.weight"), training_values(twin, "in.weight"), 160 * sizeof(float));
     cn_optimizer_free(muon);
     cn_optimizer_free(adamw);
     cn_model_free(model);
@@ -244,8 +223,9 @@ START_TEST(weight_decay_spares_what_is_no_weight) {
     expect_same_tensor(models[2], models[1], "out.weight");
     expect_same_tensor(models[2], models[0], "in.bias");
     expect_same_tensor(models[2], models[0], "out.bias");
-    ck_assert_mem_ne(values(models[0], "in.weight"), values(models[1], "in.weight"), 67 * sizeof(float));
-    ck_assert_mem_ne(values(models[0], "in.bias"), values(models[1], "in.bias"), 67 * sizeof(float));
+    ck_assert_mem_ne(training_values(models[0], "in.weight"), training_values(models[1], "in.weight"),
+                     67 * sizeof(float));
+    ck_assert_mem_ne(training_values(models[0], "in.bias"), training_values(models[1], "in.bias"), 67 * sizeof(float));
     for (int i = 0; i < 3; i++)
         cn_model_free(models[i]);
     cn_context_free(ctx);
@@ -300,7 +280,7 @@ static cn_status make(cn_model *model, const cn_optimizer_options *o) {
 
 START_TEST(rates_have_defaults_and_may_be_zero) {
     cn_context *ctx = test_context(1);
-    cn_model *model = linear_model(ctx, 8, 4);
+    cn_model *model = training_linear_model(ctx, 8, 4);
     for (cn_optimizer_kind kind = CN_OPTIMIZER_SGD; kind <= CN_OPTIMIZER_MUON; kind++) {
         cn_optimizer_options o = CN_OPTIMIZER_OPTIONS_INIT;
         cn_optimizer *optimizer;
@@ -324,7 +304,7 @@ END_TEST
 
 START_TEST(options_outside_their_range_are_named) {
     cn_context *ctx = test_context(1);
-    cn_model *model = linear_model(ctx, 8, 4), *bare;
+    cn_model *model = training_linear_model(ctx, 8, 4), *bare;
     cn_optimizer *optimizer;
     const cn_optimizer_options usual = CN_OPTIMIZER_OPTIONS_INIT;
     cn_optimizer_options o = usual;

@@ -29,28 +29,6 @@ static void begin_groups(grouped *g, cn_optimizer_kind kind) {
     g->options.kind = kind;
 }
 
-static float *values(cn_model *model, const char *name) {
-    cn_tensor *tensor;
-    ck_ok(cn_model_tensor(model, name, &tensor));
-    return cn_tensor_data(tensor);
-}
-
-static float *gradients(cn_model *model, const char *name) {
-    cn_tensor *tensor;
-    ck_ok(cn_model_gradient(model, name, &tensor));
-    return cn_tensor_data(tensor);
-}
-
-static cn_model *linear_model(cn_context *ctx, int inputs, int outputs) {
-    cn_model *model;
-    cn_layer *layer;
-    ck_ok(cn_model_new(ctx, inputs, 1, 1, &model));
-    ck_ok(cn_linear_new(ctx, inputs, outputs, 1, &layer));
-    ck_ok(cn_model_append(model, "fc", layer));
-    ck_ok(cn_model_init(model, 0));
-    return model;
-}
-
 /* ---- against PyTorch ---- */
 
 static void fill(float *weight, float *bias, float (*formula)(int i, int step), int step) {
@@ -69,15 +47,15 @@ static float gradient_at(int i, int step) {
 
 static void check_steps(FILE *file, const grouped *g, int number) {
     cn_context *ctx = test_context(1);
-    cn_model *model = linear_model(ctx, 8, BIASES);
+    cn_model *model = training_linear_model(ctx, 8, BIASES);
     cn_optimizer *optimizer;
-    float *weight = values(model, "fc.weight"), *bias = values(model, "fc.bias");
+    float *weight = training_values(model, "fc.weight"), *bias = training_values(model, "fc.bias");
     ck_ok(cn_optimizer_new(model, &g->options, &optimizer));
     fill(weight, bias, first_value, 0);
     for (int step = 0; step < STEPS; step++) {
         if (step == 3)
             ck_ok(cn_optimizer_set_learning_rate(optimizer, (double)g->options.learning_rate / 2.0));
-        fill(gradients(model, "fc.weight"), gradients(model, "fc.bias"), gradient_at, step);
+        fill(training_gradients(model, "fc.weight"), training_gradients(model, "fc.bias"), gradient_at, step);
         ck_ok(cn_optimizer_step(optimizer));
         for (int i = 0; i < WEIGHTS + BIASES; i++) {
             double got = (double)(i < WEIGHTS ? weight[i] : bias[i - WEIGHTS]), wanted = numbers_next(file);
@@ -169,8 +147,9 @@ START_TEST(a_rate_of_zero_moves_nothing) {
     g.options.weight_decay = 0.1f;
     add_group(&g, "conv.*", 0.0f, CN_WEIGHT_DECAY_DEFAULT);
     cn_model *fresh = toy_model(f.ctx, CN_NORM_BATCH, 0.0f), *model = trained(&f, &g.options, NULL);
-    ck_assert_mem_eq(values(model, "conv.weight"), values(fresh, "conv.weight"), 4 * 9 * sizeof(float));
-    ck_assert_mem_ne(values(model, "fc.weight"), values(fresh, "fc.weight"), 3 * 36 * sizeof(float));
+    ck_assert_mem_eq(training_values(model, "conv.weight"), training_values(fresh, "conv.weight"),
+                     4 * 9 * sizeof(float));
+    ck_assert_mem_ne(training_values(model, "fc.weight"), training_values(fresh, "fc.weight"), 3 * 36 * sizeof(float));
     cn_model_free(fresh);
     cn_model_free(model);
     training_end(&f);

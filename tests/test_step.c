@@ -10,27 +10,11 @@
 
 enum { WEIGHTS = 32, VALUES = 36 }; /* of a linear layer from 8 to 4 */
 
-static cn_model *linear_model(cn_context *ctx) {
-    cn_model *model;
-    cn_layer *layer;
-    ck_ok(cn_model_new(ctx, 8, 1, 1, &model));
-    ck_ok(cn_linear_new(ctx, 8, 4, 1, &layer));
-    ck_ok(cn_model_append(model, "fc", layer));
-    ck_ok(cn_model_init(model, 0));
-    return model;
-}
-
-static float *gradient_of(cn_model *model, const char *name) {
-    cn_tensor *tensor;
-    ck_ok(cn_model_gradient(model, name, &tensor));
-    return cn_tensor_data(tensor);
-}
-
 START_TEST(clipping_is_pytorchs) {
     FILE *file = numbers_open("clip.txt");
     cn_context *ctx = test_context(2);
-    cn_model *model = linear_model(ctx);
-    float *weight = gradient_of(model, "fc.weight"), *bias = gradient_of(model, "fc.bias");
+    cn_model *model = training_linear_model(ctx, 8, 4);
+    float *weight = training_gradients(model, "fc.weight"), *bias = training_gradients(model, "fc.bias");
     int cases = 0;
     for (double by_value; numbers_more(file, &by_value); cases++) {
         double most = numbers_next(file), norm;
@@ -57,8 +41,8 @@ END_TEST
 
 START_TEST(gradients_that_are_no_numbers_are_not_clipped_by_their_norm) {
     cn_context *ctx = test_context(1);
-    cn_model *model = linear_model(ctx);
-    float *bias = gradient_of(model, "fc.bias");
+    cn_model *model = training_linear_model(ctx, 8, 4);
+    float *bias = training_gradients(model, "fc.bias");
     double norm = 0.0;
     bias[0] = NAN, bias[1] = 5.0f;
     ck_fails(cn_model_clip_gradients_norm(model, 1.0, &norm), CN_ERR_NUMERIC, "the norm is nan");
@@ -238,7 +222,7 @@ static int on_gradient(void *user, cn_model *model, const cn_batch_info *batch) 
     ck_assert_double_gt(batch->learning_rate, 0.0);
     ck_ok(cn_model_clip_gradients_norm(model, h->clips ? 0.25 : (double)INFINITY, &h->norm));
     if (h->calls == h->spoil_at)
-        *gradient_of(model, "conv.bias") = h->spoil;
+        *training_gradients(model, "conv.bias") = h->spoil;
     return h->calls == h->stop_at;
 }
 

@@ -77,6 +77,28 @@ void training_expect_same_history(const cn_trainer *a, const cn_trainer *b) {
     }
 }
 
+cn_model *training_linear_model(cn_context *context, int inputs, int outputs) {
+    cn_model *model;
+    cn_layer *layer;
+    ck_ok(cn_model_new(context, inputs, 1, 1, &model));
+    ck_ok(cn_linear_new(context, inputs, outputs, 1, &layer));
+    ck_ok(cn_model_append(model, "fc", layer));
+    ck_ok(cn_model_init(model, 0));
+    return model;
+}
+
+float *training_values(cn_model *model, const char *name) {
+    cn_tensor *tensor;
+    ck_ok(cn_model_tensor(model, name, &tensor));
+    return cn_tensor_data(tensor);
+}
+
+float *training_gradients(cn_model *model, const char *name) {
+    cn_tensor *tensor;
+    ck_ok(cn_model_gradient(model, name, &tensor));
+    return cn_tensor_data(tensor);
+}
+
 /* ---- callbacks ---- */
 
 int witness_batch(void *user, const cn_batch_info *batch) {

@@ -36,6 +36,13 @@ void training_one_cycle(cn_schedule_options *schedule);
 /* Fails unless both have had the same epochs. */
 void training_expect_same_history(const cn_trainer *a, const cn_trainer *b);
 
+/* One linear layer "fc", initialised. */
+cn_model *training_linear_model(cn_context *context, int inputs, int outputs);
+
+/* The values of a parameter or buffer, and the gradients of a parameter. */
+float *training_values(cn_model *model, const char *name);
+float *training_gradients(cn_model *model, const char *name);
+
 /* ---- callbacks that check what they are told, count it, and stop when asked to ---- */
 
 typedef struct witness {
