@@ -197,11 +197,7 @@ START_TEST(a_run_that_was_stopped_within_a_step_goes_on) {
     ck_ok(cn_trainer_fit(broken, 2 - w.epochs, witness_epoch, &w));
     ck_ok(cn_trainer_fit(whole, 2, NULL, NULL));
     training_expect_same_history(whole, broken);
-    toy_expect_equal(f.model, twin);
-    cn_trainer_free(whole);
-    cn_trainer_free(broken);
-    cn_model_free(twin);
-    training_end(&f);
+    training_end_alike(&f, twin, whole, broken);
 }
 END_TEST
 
@@ -242,11 +238,7 @@ START_TEST(clipping_by_hand_is_clipping) {
     ck_ok(cn_trainer_fit(by_hand, 2, NULL, NULL));
     ck_assert_int_eq(h.calls, 2 * TRAINING_BATCHES);
     ck_assert_double_gt(h.norm, 0.25);
-    toy_expect_equal(f.model, twin);
-    cn_trainer_free(clipped);
-    cn_trainer_free(by_hand);
-    cn_model_free(twin);
-    training_end(&f);
+    training_end_alike(&f, twin, clipped, by_hand);
 }
 END_TEST
 
@@ -263,11 +255,7 @@ START_TEST(looking_changes_nothing) {
     cn_trainer *looked_at = training_trainer(&f, f.model);
     ck_ok(cn_trainer_fit(plain, 2, NULL, NULL));
     ck_ok(cn_trainer_fit(looked_at, 2, NULL, NULL));
-    toy_expect_equal(f.model, twin);
-    cn_trainer_free(plain);
-    cn_trainer_free(looked_at);
-    cn_model_free(twin);
-    training_end(&f);
+    training_end_alike(&f, twin, plain, looked_at);
 }
 END_TEST
 
@@ -303,11 +291,7 @@ START_TEST(gradients_that_are_no_numbers_make_no_step) {
     ck_ok(cn_trainer_fit(trainer, 1, NULL, NULL));
     ck_ok(cn_trainer_fit(whole, 1, NULL, NULL));
     training_expect_same_history(whole, trainer);
-    toy_expect_equal(f.model, twin);
-    cn_trainer_free(whole);
-    cn_trainer_free(trainer);
-    cn_model_free(twin);
-    training_end(&f);
+    training_end_alike(&f, twin, whole, trainer);
 }
 END_TEST
 

@@ -172,11 +172,7 @@ START_TEST(fitting_twice_is_fitting_once) {
     ck_ok(cn_trainer_fit(twice, 1, NULL, NULL));
     ck_ok(cn_trainer_fit(twice, 3, NULL, NULL));
     training_expect_same_history(once, twice);
-    toy_expect_equal(f.model, twin);
-    cn_trainer_free(once);
-    cn_trainer_free(twice);
-    cn_model_free(twin);
-    training_end(&f);
+    training_end_alike(&f, twin, once, twice);
 }
 END_TEST
 
@@ -201,11 +197,7 @@ START_TEST(a_batch_callback_ends_the_training_and_the_next_fit_goes_on) {
     ck_ok(cn_trainer_fit(whole, 4, NULL, NULL));
     ck_assert_int_eq(w.batches, 4 * TRAINING_BATCHES);
     training_expect_same_history(whole, broken);
-    toy_expect_equal(f.model, twin);
-    cn_trainer_free(whole);
-    cn_trainer_free(broken);
-    cn_model_free(twin);
-    training_end(&f);
+    training_end_alike(&f, twin, whole, broken);
 }
 END_TEST
 

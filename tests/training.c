@@ -26,6 +26,14 @@ void training_end(training *f) {
     cn_context_free(f->ctx);
 }
 
+void training_end_alike(training *f, cn_model *twin, cn_trainer *a, cn_trainer *b) {
+    toy_expect_equal(f->model, twin);
+    cn_trainer_free(a);
+    cn_trainer_free(b);
+    cn_model_free(twin);
+    training_end(f);
+}
+
 cn_trainer *training_trainer(training *f, cn_model *model) {
     cn_trainer *trainer;
     ck_ok(cn_trainer_new(model, f->train.set, f->test.set, &f->options, &trainer));

@@ -17,6 +17,8 @@ training training_begin(cn_norm_kind norm, float dropout);
 /* The same in that context, which training_end frees. */
 training training_begin_with(cn_context *context, cn_norm_kind norm, float dropout);
 void training_end(training *f);
+/* Fails unless f's model and its twin, each trained by a trainer, have the same bits; then the end of all. */
+void training_end_alike(training *f, cn_model *twin, cn_trainer *a, cn_trainer *b);
 
 /* A trainer of that model with the options as they are now. */
 cn_trainer *training_trainer(training *f, cn_model *model);
