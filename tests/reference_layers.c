@@ -54,7 +54,8 @@ static number pad_at(const net_step *s, int n, int c, int oy, int ox) {
 }
 
 static number prelu_at(const net_step *s, int n, int c, int y, int x) {
-    number from = s->x[net_at(s->in, n, c, y, x)], weight = net_tensor_of(s, NET_WEIGHT)[s->layer->weights == 1 ? 0 : c];
+    number from = s->x[net_at(s->in, n, c, y, x)],
+           weight = net_tensor_of(s, NET_WEIGHT)[s->layer->weights == 1 ? 0 : c];
     net_near_jump(s->run, fabs(net_value_of(s, from)));
     if (net_value_of(s, from) > 0.0)
         return same(s, from);
