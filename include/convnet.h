@@ -125,6 +125,15 @@ typedef enum cn_conv_algorithm {
     CN_CONV_GEMM = 2    /* CBLAS for every linear layer and 1×1 convolution (tests, comparisons) */
 } cn_conv_algorithm;
 
+/* What lies side by side in memory, and is computed at once, while a model runs; tensors do not show it. Results agree to
+ * rounding. */
+typedef enum cn_layout {
+    CN_LAYOUT_AUTO = 0,    /* by the model's shapes and the number of images */
+    CN_LAYOUT_IMAGES = 1,  /* 16 images: networks of few channels, or other numbers of them than multiples of 16 */
+    CN_LAYOUT_CHANNELS = 2 /* 16 channels of one image: wide networks, few images. A model with a layer that cannot
+                              is run as by CN_LAYOUT_IMAGES */
+} cn_layout;
+
 typedef enum cn_log_level { CN_LOG_WARNING = 1, CN_LOG_INFO = 2 } cn_log_level;
 
 /* What a piece of work was for. */
@@ -155,7 +164,7 @@ typedef struct cn_context_options {
     cn_isa isa;  /* upper limit on the instruction set; the environment variable CONVNET_MAX_ISA
                     (portable, avx2 or avx512) lowers it further */
     cn_conv_algorithm conv_algorithm; /* for every layer run in this context */
-    int reserved;
+    cn_layout layout;                 /* of every model run in it */
     /* Memory: both or neither. `allocate` returns `bytes` bytes aligned to `alignment` (a power of two, at most
      * 64) or NULL; `release` gets what it returned, never NULL. Called from one thread at a time. 0: the C library's.
      */
@@ -1318,9 +1327,9 @@ typedef struct cn_loss_options {
     int64_t ignore_index; /* classes: a target of this value costs nothing */
     int64_t outputs;      /* values in each of these arrays, if there are any: the outputs' classes or channels */
     const float *class_weights; /* NLL, cross-entropy and BCE: a factor for each class or label, 0 or more; or NULL */
-    const float *pos_weight; /* BCE: a factor for each label where it is there, 0 or more; or NULL */
-    cn_loss_function function;     /* CN_LOSS_CUSTOM */
-    void *user;                    /* handed to it */
+    const float *pos_weight;    /* BCE: a factor for each label where it is there, 0 or more; or NULL */
+    cn_loss_function function;  /* CN_LOSS_CUSTOM */
+    void *user;                 /* handed to it */
 } cn_loss_options;
 #define CN_LOSS_OPTIONS_INIT                                                                                           \
     {                                                                                                                  \

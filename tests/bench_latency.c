@@ -60,9 +60,9 @@ static void bench(cn_context *ctx, cn_norm_kind norm, int rounds) {
     check(cn_predictor_new(model, NULL, &predictor));
     printf("%-9s", norm_names[norm]);
     for (size_t i = 0; i < CN__COUNT(batches); i++) {
-        bool small_batch = batches[i] <= cn__small_batch_limit(model);
+        bool nchw16c = batches[i] <= cn__nchw16c_limit(model);
         printf(" %9.1f %s", latency(ctx, predictor, batches[i], (rounds - 1) / batches[i] + 1),
-               small_batch ? "c" : "i");
+               nchw16c ? "c" : "i");
     }
     printf("\n");
     cn_predictor_free(predictor);

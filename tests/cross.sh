@@ -21,7 +21,7 @@ lib=$sysroot/usr/lib/$triplet
 export PKG_CONFIG_LIBDIR="$lib/pkgconfig:$lib/openblas-pthread/pkgconfig:$sysroot/usr/share/pkgconfig"
 export PKG_CONFIG_SYSROOT_DIR="$sysroot"
 [ $# -gt 0 ] || set -- base kernels_math kernels_conv kernels_channels kernels_pointwise kernels_pooling kernels_update \
-    layers gradients determinism small_batch safetensors model_file idx image_files predictor
+    layers gradients determinism nchw16c safetensors model_file idx image_files predictor
 suites=
 for suite in "$@"; do
     suites="$suites build/$arch/tests-bin/test_$suite"

@@ -79,6 +79,9 @@ START_TEST(bad_context_options_are_named) {
     o = (cn_context_options)CN_CONTEXT_OPTIONS_INIT;
     o.conv_algorithm = (cn_conv_algorithm)-1;
     ck_fails(cn_context_new(&o, &ctx), CN_ERR_ARGUMENT, "conv_algorithm");
+    o = (cn_context_options)CN_CONTEXT_OPTIONS_INIT;
+    o.layout = (cn_layout)3;
+    ck_fails(cn_context_new(&o, &ctx), CN_ERR_ARGUMENT, "unknown layout 3");
     counting_allocator counter = {0};
     o = (cn_context_options)CN_CONTEXT_OPTIONS_INIT;
     counting_options(&counter, &o);

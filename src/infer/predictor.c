@@ -7,7 +7,7 @@
 /* For images of one size. */
 typedef struct sized sized;
 struct sized {
-    cn__inference *batch, *small_batch; /* for many images and for few; NULL: not needed so far */
+    cn__inference *batch, *nchw16c; /* for many images and for few; NULL: not needed so far */
     sized *parameters;                  /* that these use, of the predictor that this one was cloned from; or NULL */
     atomic_int users;                   /* of its parameters */
 };
@@ -18,7 +18,7 @@ struct cn_predictor {
     cn__size_cache sizes;
     sized *own;     /* whose parameters those for other sizes use */
     int32_t images; /* at a time */
-    int32_t limit;  /* of images that go through small_batch */
+    int32_t limit;  /* of images that go through nchw16c */
     float *levels;  /* [channels][CN__LEVELS]: what a byte becomes; NULL: the model does not know */
     cn__variants variants;
     float *another;     /* outputs of a further variant; NULL: there is none */
@@ -159,7 +159,7 @@ static void release_sized(cn_context *ctx, void *made) {
     for (sized *s = made, *next; s && atomic_fetch_sub(&s->users, 1) == 1; s = next) {
         next = s->parameters;
         cn__inference_free(s->batch);
-        cn__inference_free(s->small_batch);
+        cn__inference_free(s->nchw16c);
         cn__free(ctx, s);
     }
 }
@@ -193,9 +193,9 @@ static cn_status add_own_size(cn_predictor *p) {
 /* With a copy of the parameters, for few images in packed form only. */
 static cn_status copy_parameters(cn_predictor *p) {
     if (p->limit > 0) {
-        CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = few(p), .small_batch = true},
-                                  &p->own->small_batch));
-        cn__inference_prepare(p->own->small_batch);
+        CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = few(p), .nchw16c = true},
+                                  &p->own->nchw16c));
+        cn__inference_prepare(p->own->nchw16c);
     }
     if (!goes_singly(p, p->images)) {
         CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = p->images, .copy_tensors = true},
@@ -208,10 +208,10 @@ static cn_status copy_parameters(cn_predictor *p) {
 static cn_status share_parameters(cn_predictor *p, sized *from) {
     p->own->parameters = from->parameters ? from->parameters : from;
     atomic_fetch_add(&p->own->parameters->users, 1);
-    if (from->small_batch)
+    if (from->nchw16c)
         CN__TRY(cn__inference_new(
-            p->model, &(cn__inference_options){.images = few(p), .small_batch = true, .share = from->small_batch},
-            &p->own->small_batch));
+            p->model, &(cn__inference_options){.images = few(p), .nchw16c = true, .share = from->nchw16c},
+            &p->own->nchw16c));
     if (from->batch)
         CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = p->images, .share = from->batch},
                                   &p->own->batch));
@@ -220,7 +220,7 @@ static cn_status share_parameters(cn_predictor *p, sized *from) {
 
 static cn_status make(cn_predictor *p, const cn_predictor_options *options) {
     p->images = options->max_batch_size;
-    p->limit = cn__small_batch_limit(p->model);
+    p->limit = cn__nchw16c_limit(p->model);
     if (!goes_singly(p, p->images) && !cn__model_joins_images(p->model))
         p->images = (int32_t)cn__whole_lines((size_t)p->images); /* whole blocks */
     CN__TRY(cn__size_cache_init(&p->sizes, p->model, release_sized));
@@ -360,12 +360,12 @@ static cn_status find_inference(cn_predictor *p, int64_t images, const cn__infer
     sized *s = cn__size_cache_find(&p->sizes);
     if (!s)
         CN__TRY(add_size(p, &s));
-    cn__inference **wanted = singly ? &s->small_batch : &s->batch;
+    cn__inference **wanted = singly ? &s->nchw16c : &s->batch;
     cn__inference_options options = {.images = singly ? few(p) : p->images,
                                      .inputs = cn__size_cache_asked(&p->sizes),
-                                     .share = singly ? p->own->small_batch : NULL,
+                                     .share = singly ? p->own->nchw16c : NULL,
                                      .tensors = singly ? NULL : p->own->batch,
-                                     .small_batch = singly};
+                                     .nchw16c = singly};
     if (!*wanted) {
         cn_status status = cn__inference_new(p->model, &options, wanted);
         if (status != CN_OK)

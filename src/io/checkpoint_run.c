@@ -216,13 +216,15 @@ static void append_loop(cn__text *json, const cn_model *model, const cn_optimize
 }
 
 cn_status cn__checkpoint_run(const cn_checkpoint *checkpoint, char **text) {
-    static const char *const algorithms[] = {"auto", "direct", "gemm"};
+    static const char *const algorithms[] = {"auto", "direct", "gemm"}, *const layouts[] = {"auto", "images",
+                                                                                            "channels"};
     const cn_trainer *trainer = checkpoint->trainer;
     cn_context *ctx = trainer ? trainer->ctx : checkpoint->model->ctx;
     cn__text json = {.ctx = ctx};
     cn_status status = CN_OK;
-    cn__text_append(&json, "{\"kind\":\"%s\",\"conv_algorithm\":\"%s\"", trainer ? "a trainer's" : "a loop's",
-                    algorithms[ctx->options.conv_algorithm]);
+    cn__text_append(&json, "{\"kind\":\"%s\",\"conv_algorithm\":\"%s\",\"layout\":\"%s\"",
+                    trainer ? "a trainer's" : "a loop's", algorithms[ctx->options.conv_algorithm],
+                    layouts[ctx->options.layout]);
     if (trainer)
         status = append_trainers_run(&json, trainer);
     else

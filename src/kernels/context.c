@@ -13,6 +13,8 @@ static cn_status check_options(const cn_context_options *o) {
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown isa %d", (int)o->isa);
     if (o->conv_algorithm < CN_CONV_AUTO || o->conv_algorithm > CN_CONV_GEMM)
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown conv_algorithm %d", (int)o->conv_algorithm);
+    if (o->layout < CN_LAYOUT_AUTO || o->layout > CN_LAYOUT_CHANNELS)
+        return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown layout %d", (int)o->layout);
     if (!o->allocate != !o->release)
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: allocate and release go together, %s is NULL",
                          o->allocate ? "release" : "allocate");
@@ -45,7 +47,7 @@ cn_status cn_context_new(const cn_context_options *options, cn_context **context
     CN__REQUIRE(context);
     *context = NULL;
     CN__TRY(CN__READ_OPTIONS(&known, cn_context_options, options));
-    CN__TRY(cn__check_reserved("cn_context_options", known.reserved == 0 && !known.reserved_pointer));
+    CN__TRY(cn__check_reserved("cn_context_options", !known.reserved_pointer));
     CN__TRY(check_options(&known));
     context_block *made = cn__allocate(&known, sizeof *made);
     if (!made)

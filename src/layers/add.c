@@ -26,7 +26,7 @@ const cn__layer_type cn__add_type = {
     .max_inputs = INT32_MAX,
     .infer = cn__broadcast_infer,
     .batch = &batch,
-    .small_batch = &batch,
+    .nchw16c = &batch,
 };
 
 cn_status cn_add_new(cn_context *context, cn_layer **layer) {

@@ -52,7 +52,7 @@ void cn__fmap_pack(const cn__fmap *map, const float *images_nchw, int32_t images
 void cn__fmap_unpack(const cn__fmap *map, float *images_nchw, int32_t images);
 void cn__fmap_zero(const cn__fmap *map, int32_t blocks); /* interior only */
 
-/* Maps of one image with channels in the lanes (small_batch/small_batch.c): shape.channels counts planes, each of 16
+/* Maps of one image with channels in the lanes (nchw16c/nchw16c.c): shape.channels counts planes, each of 16
  * channels. `shape` here is the image's. */
 void cn__nchw16c_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
 float *cn__nchw16c_row(const cn__fmap *map, size_t channel, size_t row); /* its pixels are CN__LANES apart */
@@ -61,16 +61,16 @@ void cn__nchw16c_unpack(const cn__fmap *map, float *image_chw);
 /* ---- one pass over one batch ---- */
 
 typedef struct cn__pass {
-    int32_t images, blocks; /* blocks = ceil(images / 16) */
+    int32_t images, blocks; /* blocks = ceil(images / 16), or images where channels lie in the lanes */
     bool training;
     uint64_t seed;         /* dropout: key */
     uint32_t step;         /* dropout: epoch or pass */
-    const uint32_t *image; /* dropout: [blocks · 16] which image each lane holds */
+    const uint32_t *image; /* dropout: which image each lane holds, or each block where channels lie in the lanes */
     int thread;            /* who runs it */
     float *scratch;        /* requirements.scratch_floats of this thread, for the length of an item */
 } cn__pass;
 
-/* Lanes of a block that hold images: 1 … 16. */
+/* Lanes of a block that hold images, where they do: 1 … 16. */
 static inline int32_t cn__pass_lanes(const cn__pass *pass, size_t block) {
     int32_t left = pass->images - (int32_t)block * CN__LANES;
     return left < CN__LANES ? left : CN__LANES;
@@ -246,6 +246,7 @@ typedef enum cn__layer_kind {
 typedef struct cn__layer_impl {
     /* Whether it can compute this layer; NULL: always. */
     bool (*serves)(const cn_layer *layer);
+    bool infers_only; /* it has no backward stages, though the layer has */
     /* Of a way that takes in the max pool behind the layer: whether it does, for images like `in`. */
     bool (*takes_pool)(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks);
     /* Multiply-adds of an image that it takes; NULL: the type's. */
@@ -285,9 +286,9 @@ typedef struct cn__layer_type {
     void (*fixed_factors)(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift);
 
     /* The ways to compute it. */
-    const cn__layer_impl *batch;       /* 16 images in the lanes */
-    const cn__layer_impl *small_batch; /* one image, 16 channels in the lanes, see small_batch.h; NULL: it cannot */
-    const cn__layer_impl *with_pool;   /* with the max pool behind it, whose output is then the layer's; NULL: none */
+    const cn__layer_impl *batch;     /* 16 images in the lanes */
+    const cn__layer_impl *nchw16c;   /* one image, 16 channels in the lanes, see nchw16c.h; NULL: it cannot */
+    const cn__layer_impl *with_pool; /* with the max pool behind it, whose output is then the layer's; NULL: none */
 } cn__layer_type;
 
 struct cn_layer {
@@ -300,10 +301,12 @@ static inline bool cn__layer_convolves(const cn_layer *layer) {
     return layer->type->kind == CN__KIND_CONV2D || layer->type->kind == CN__KIND_LINEAR;
 }
 
-/* NULL: it cannot be computed with channels in the lanes. */
-static inline const cn__layer_impl *cn__layer_small_batch(const cn_layer *layer) {
-    const cn__layer_impl *impl = layer->type->small_batch;
-    return impl && impl->serves && !impl->serves(layer) ? NULL : impl;
+/* NULL: it cannot be computed with channels in the lanes, in a plan with a backward pass or without. */
+static inline const cn__layer_impl *cn__layer_nchw16c(const cn_layer *layer, bool backward) {
+    const cn__layer_impl *impl = layer->type->nchw16c;
+    if (!impl || (impl->serves && !impl->serves(layer)) || (backward && impl->infers_only))
+        return NULL;
+    return impl;
 }
 
 /* Multiply-adds of an image that a way to compute a layer takes. */

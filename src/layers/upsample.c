@@ -210,7 +210,7 @@ const cn__layer_type cn__upsample_type = {
     .validate = validate,
     .infer = infer,
     .batch = &batch,
-    .small_batch = &batch,
+    .nchw16c = &batch,
 };
 
 cn_status cn_upsample_new(cn_context *context, const cn_upsample_options *options, cn_layer **layer) {

@@ -21,8 +21,8 @@ static void find_wanted(cn__compiler *c) {
 
 static const cn__layer_impl *choose_impl(const cn__plan *plan, const cn__fused_op *fused) {
     const cn_layer *head = cn__head_node(plan, fused)->layer;
-    if (plan->options.small_batch)
-        return cn__layer_small_batch(head);
+    if (plan->options.nchw16c)
+        return cn__layer_nchw16c(head, plan->options.training);
     return fused->pool < 0 ? head->type->batch : head->type->with_pool;
 }
 
@@ -178,6 +178,7 @@ static cn_status compile(cn__compiler *c) {
     plan->options.inputs = NULL; /* the caller's */
     CN__TRY(find_ends(plan));
     find_wanted(c);
+    CN__TRY(cn__ends_make(plan));
     CN__TRY(cn__fusion_find(plan, c->wanted));
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         CN__TRY(make_fused_op(plan, &plan->fused_ops[u]));
@@ -217,11 +218,16 @@ static cn_status compile_with_tables(cn__plan *plan) {
     return status;
 }
 
-bool cn__plan_serves_small_batches(const cn_model *model) {
+bool cn__plan_serves_nchw16c(const cn_model *model, bool training) {
     for (size_t n = 0; n < model->node_count; n++)
-        if (!cn__node_is_input(&model->nodes[n]) && !cn__layer_small_batch(model->nodes[n].layer))
+        if (!cn__node_is_input(&model->nodes[n]) && !cn__layer_nchw16c(model->nodes[n].layer, training))
             return false;
     return true;
+}
+
+bool cn__plan_trains_nchw16c(const cn_model *model, int32_t images) {
+    (void)images;
+    return model->ctx->options.layout == CN_LAYOUT_CHANNELS && cn__plan_serves_nchw16c(model, true);
 }
 
 cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, cn__plan **plan) {
@@ -235,7 +241,7 @@ cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, c
     made->ctx = ctx;
     made->options = *options;
     made->freezes = model->freezes;
-    made->max_blocks = (options->images - 1) / CN__LANES + 1;
+    made->max_blocks = options->nchw16c ? options->images : (options->images - 1) / CN__LANES + 1;
     made->values = cn__alloc(ctx, values, sizeof *made->values);
     made->gradients = cn__alloc(ctx, values, sizeof *made->gradients);
     made->shapes = cn__alloc(ctx, values, sizeof *made->shapes);
@@ -260,6 +266,7 @@ void cn__plan_free(cn__plan *plan) {
     cn__free(plan->ctx, plan->shapes);
     cn__free(plan->ctx, plan->inputs);
     cn__free(plan->ctx, plan->outputs);
+    cn__free(plan->ctx, plan->ends);
     cn__free(plan->ctx, plan->tensors);
     cn__free(plan->ctx, plan->copies);
     cn__instructions_drop(plan);

@@ -46,6 +46,11 @@ typedef struct cn__instructions {
     size_t count, capacity;
 } cn__instructions;
 
+/* An input or output as callers know it, with images in the lanes. */
+typedef struct cn__end {
+    cn__fmap value, gradient;
+} cn__end;
+
 struct cn__plan {
     const cn_model *model;
     cn_context *ctx;
@@ -58,6 +63,7 @@ struct cn__plan {
     cn__fmap *values, *gradients; /* by value; data NULL: fused away or not wanted */
     int32_t *inputs, *outputs;    /* values */
     int32_t input_count, output_count;
+    cn__end *ends;  /* of inputs, then outputs; NULL: callers see values and gradients themselves */
     void **tensors; /* by place in the model: what the layers read, the model's own memory or a part of `copies` */
     char *copies;   /* NULL: none */
     cn__instructions prepare, forward, backward;
@@ -84,6 +90,16 @@ cn_status cn__fusion_find(cn__plan *plan, const bool *wanted);
 
 /* Fills plan->tensors, and copies as the options say. */
 cn_status cn__plan_tensors(cn__plan *plan);
+
+/* ---- ends.c ---- */
+
+/* plan->ends, if its values have channels in the lanes and it has a backward pass. */
+cn_status cn__ends_make(cn__plan *plan);
+/* Bring in the inputs, bring out the outputs; the same for gradients. Nothing without ends. */
+void cn__ends_read_inputs(const cn__plan *plan, const cn__pass *pass);
+void cn__ends_write_outputs(const cn__plan *plan, const cn__pass *pass);
+void cn__ends_read_gradients(const cn__plan *plan, const cn__pass *pass);
+void cn__ends_write_gradients(const cn__plan *plan, const cn__pass *pass);
 
 /* ---- execute.c ---- */
 

@@ -7,7 +7,7 @@
 
 #define MANY 4 /* blocks for each thread: from here on it does not matter that shares are uneven */
 
-/* What a small batch does not wake another thread for: less than this. */
+/* What a few images do not wake another thread for: less than this. */
 #define MIN_FLOATS   (1 << 17) /* of an fmap */
 #define MIN_PRODUCTS (1 << 24) /* multiply-adds of a pass */
 
@@ -185,12 +185,12 @@ static bool brief_pass(const cn__plan *plan) {
                                               cn__plan_shape(plan, node->inputs[0]), cn__plan_shape(plan, head));
         products = cn__add_capped(products, more);
     }
-    return plan->options.small_batch && products < MIN_PRODUCTS;
+    return plan->options.nchw16c && products < MIN_PRODUCTS;
 }
 
 static bool brief_map(const cn__plan *plan, const cn__fmap *map) {
     size_t floats = map->channel * (size_t)map->shape.channels;
-    return plan->serial || (plan->options.small_batch && floats < MIN_FLOATS);
+    return plan->serial || (plan->options.nchw16c && floats < MIN_FLOATS);
 }
 
 static cn_status add(cn__plan *plan, cn__instructions *instructions, cn__instruction instruction) {
@@ -240,7 +240,7 @@ cn_status cn__instructions_make(cn__plan *plan) {
     plan->forward.pass = CN_PASS_FORWARD;
     plan->backward.pass = CN_PASS_BACKWARD;
     for (int32_t i = 0; i < plan->input_count; i++) {
-        const cn__fmap *input = cn__plan_input(plan, i);
+        const cn__fmap *input = &plan->values[plan->inputs[i]];
         if (input->pad[0] > 0 || input->pad[1] > 0)
             CN__TRY(add_border(plan, NULL, NULL, input));
     }

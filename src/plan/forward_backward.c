@@ -143,6 +143,7 @@ static cn_status ensure_plan(cn_model *model, int32_t images, sized **made) {
     images = found && found->images > images ? found->images : images;
     cn__plan_options options = {.images = images,
                                 .training = true,
+                                .nchw16c = cn__plan_trains_nchw16c(model, images),
                                 .input_gradient = session->input_gradient,
                                 .inputs = cn__size_cache_asked(&session->sizes)};
     cn_status status = cn__plan_new(model, &options, &plan);

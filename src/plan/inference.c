@@ -19,19 +19,21 @@ struct cn__inference {
  * channels do not fill whole lines. When the two come out close, the block is taken. */
 #define CLOSE 0.9
 
-int32_t cn__small_batch_limit(const cn_model *model) {
-    double products = 1.0, small_batch = 1.0;
-    if (!cn__plan_serves_small_batches(model))
+int32_t cn__nchw16c_limit(const cn_model *model) {
+    double products = 1.0, nchw16c = 1.0;
+    if (model->ctx->options.layout == CN_LAYOUT_IMAGES || !cn__plan_serves_nchw16c(model, false))
         return 0;
+    if (model->ctx->options.layout == CN_LAYOUT_CHANNELS)
+        return CN__MAX_BATCH;
     for (size_t n = 0; n < model->node_count; n++) {
         const cn__node *node = &model->nodes[n];
         if (!node->layer->type->multiply_adds)
             continue;
         cn__shape in = cn__model_shape(model, node->inputs[0]);
         products += (double)node->layer->type->multiply_adds(node->layer, in, node->shape);
-        small_batch += (double)cn__impl_multiply_adds(cn__layer_small_batch(node->layer), node->layer, in, node->shape);
+        nchw16c += (double)cn__impl_multiply_adds(cn__layer_nchw16c(node->layer, false), node->layer, in, node->shape);
     }
-    return (int32_t)(CLOSE * CN__LANES * products / small_batch);
+    return (int32_t)(CLOSE * CN__LANES * products / nchw16c);
 }
 
 /* ---- plans ---- */
@@ -47,12 +49,12 @@ bool cn__model_joins_images(const cn_model *model) {
 
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference) {
     cn_context *ctx = model->ctx;
-    int32_t block_images = options->small_batch ? 1 : CN__LANES;
+    int32_t block_images = options->nchw16c ? 1 : CN__LANES;
     size_t blocks = ((size_t)options->images - 1) / (size_t)block_images + 1, threads = (size_t)ctx->threads;
-    cn__plan_options plan_options = {.images = CN__LANES,
+    cn__plan_options plan_options = {.images = block_images,
                                      .inputs = options->inputs,
                                      .copy_tensors = options->copy_tensors,
-                                     .small_batch = options->small_batch,
+                                     .nchw16c = options->nchw16c,
                                      .share = options->share ? options->share->plans[0] : NULL,
                                      .tensors = options->tensors ? options->tensors->plans[0] : NULL};
     *inference = NULL;
@@ -115,7 +117,7 @@ static size_t block_count(const cn__inference *inference, int32_t images) {
 
 static cn__pass block_run(const cn__inference *inference, int32_t images, size_t block) {
     int32_t left = images - (int32_t)block * inference->block_images;
-    return (cn__pass){.images = left < CN__LANES ? left : CN__LANES, .blocks = 1};
+    return (cn__pass){.images = left < inference->block_images ? left : inference->block_images, .blocks = 1};
 }
 
 static cn_status run_block(const job *p, cn__plan *plan, size_t block, int thread) {

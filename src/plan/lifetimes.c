@@ -85,7 +85,7 @@ static void find_lifetimes(cn__compiler *c) {
 static void lay_out(const cn__plan *plan, cn__fmap *map, size_t value, int32_t pad_height, int32_t pad_width,
                     cn_padding_mode mode) {
     cn__shape shape = plan->shapes[value];
-    if (plan->options.small_batch)
+    if (plan->options.nchw16c)
         cn__nchw16c_layout(map, shape, pad_height, pad_width, mode);
     else
         cn__fmap_layout(map, shape, pad_height, pad_width, mode);
@@ -134,7 +134,7 @@ static bool may_want_moments(const cn__node *node) {
 
 cn__fused_op *cn__norm_behind(const cn__plan *plan, const cn__fused_op *fused) {
     const cn__node *node = cn__head_node(plan, fused);
-    bool gathers = cn__layer_convolves(node->layer) && fused->pool < 0 && !plan->options.small_batch;
+    bool gathers = cn__layer_convolves(node->layer) && fused->pool < 0 && !plan->options.nchw16c;
     if (!gathers || plan->model->nodes[fused->last].readers != 1)
         return NULL;
     for (cn__fused_op *other = plan->fused_ops; other < plan->fused_ops + plan->fused_op_count; other++)
@@ -173,9 +173,25 @@ static cn_status add_unread(cn__compiler *c, cn__fused_op *fused) {
     return cn__arena_add(&c->shared, floats, 0, end_time(c->plan), &fused->unread, 0);
 }
 
+static cn_status add_end(cn__compiler *c, cn__fmap *map) {
+    int32_t blocks = (c->plan->max_blocks - 1) / CN__LANES + 1;
+    return cn__arena_add(&c->shared, cn__fmap_floats(map, blocks), 0, end_time(c->plan), &map->data, 0);
+}
+
+static cn_status add_ends(cn__compiler *c) {
+    const cn__plan *plan = c->plan;
+    for (int32_t i = 0; plan->ends && i < plan->input_count + plan->output_count; i++) {
+        CN__TRY(add_end(c, &plan->ends[i].value));
+        if (i >= plan->input_count || plan->options.input_gradient)
+            CN__TRY(add_end(c, &plan->ends[i].gradient));
+    }
+    return CN_OK;
+}
+
 static cn_status add_memory(cn__compiler *c) {
     cn__plan *plan = c->plan;
     CN__TRY(add_values(c));
+    CN__TRY(add_ends(c));
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         cn__fused_op *fused = &plan->fused_ops[u];
         CN__TRY(add_copies(c, fused));

@@ -11,23 +11,26 @@
 typedef struct cn__plan cn__plan;
 
 typedef struct cn__plan_options {
-    int32_t images;      /* the largest batch */
-    bool training;       /* with a backward pass */
-    bool input_gradient; /* backward goes on to the model's inputs */
-    bool copy_tensors;   /* parameters and buffers as they are now; the model may then change */
-    bool small_batch;    /* one image, with channels in the lanes, of a model that cn__plan_serves_small_batches; when
-                            prepared it needs the model's parameters no more */
-    bool one_thread;     /* never run by more than one */
+    int32_t images;          /* the largest batch */
+    bool training;           /* with a backward pass */
+    bool input_gradient;     /* backward goes on to the model's inputs */
+    bool copy_tensors;       /* parameters and buffers as they are now; the model may then change */
+    bool nchw16c;            /* channels in the lanes, of a model that cn__plan_serves_nchw16c. With a backward pass its
+                            inputs, outputs and their gradients have images in the lanes all the same (ends.c);
+                            without, it is for one image, and when prepared needs the model's parameters no more */
+    bool one_thread;         /* never run by more than one */
     const cn__shape *inputs; /* sizes of images, copied; NULL: the model's own */
     const cn__plan *share;   /* NULL, or a plan like this one that outlives it: its tensors and packed weights serve
-                                both. With small_batch it may be for another size */
+                                both. With nchw16c it may be for another size */
     const cn__plan *tensors; /* the same for tensors alone, of a plan for another size */
 } cn__plan_options;
 
 /* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan
  * without a backward pass leaves the model const. */
 cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, cn__plan **plan);
-bool cn__plan_serves_small_batches(const cn_model *model);
+bool cn__plan_serves_nchw16c(const cn_model *model, bool training);
+/* Whether training on batches of so many images goes by it. */
+bool cn__plan_trains_nchw16c(const cn_model *model, int32_t images);
 void cn__plan_free(cn__plan *plan);
 size_t cn__plan_bytes(const cn__plan *plan);
 /* Whether what is frozen is still what it was compiled for. */
@@ -75,14 +78,14 @@ typedef struct cn__inference_options {
     const cn__inference *tensors; /* one with copies */
     int32_t images;               /* of a pass, at most; where images do not depend on each other more are allowed */
     bool copy_tensors;            /* as in cn__plan_options */
-    bool small_batch;             /* channels in the lanes, blocks of one image, plans of `small_batch` */
+    bool nchw16c;                 /* channels in the lanes, blocks of one image, plans of `nchw16c` */
 } cn__inference_options;
 cn__shape cn__inference_output_shape(const cn__inference *inference, int32_t index);
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference);
 /* What an image gives depends on the others of its batch: batch norm without running statistics. */
 bool cn__model_joins_images(const cn_model *model);
 /* Up to how many images a pass is done sooner one by one; 0: the model cannot. */
-int32_t cn__small_batch_limit(const cn_model *model);
+int32_t cn__nchw16c_limit(const cn_model *model);
 void cn__inference_free(cn__inference *inference);
 void cn__inference_prepare(const cn__inference *inference); /* whenever parameters may have changed */
 /* A function of a layer of the program's own may fail with any status. */
@@ -109,7 +112,8 @@ typedef struct cn__size_cache {
     int32_t count;
 } cn__size_cache;
 
-cn_status cn__size_cache_init(cn__size_cache *sizes, const cn_model *model, void (*release)(cn_context *ctx, void *made));
+cn_status cn__size_cache_init(cn__size_cache *sizes, const cn_model *model,
+                              void (*release)(cn_context *ctx, void *made));
 void cn__size_cache_drop(cn__size_cache *sizes);
 /* Where the caller writes the inputs' sizes that the following two are about. */
 cn__shape *cn__size_cache_asked(const cn__size_cache *sizes);

@@ -48,21 +48,45 @@ static cn_status run_all(cn__plan *plan, const cn__instructions *instructions, c
     return cn__plan_outcome(plan);
 }
 
+/* As the plan's blocks are. */
+static cn__pass own_pass(const cn__plan *plan, const cn__pass *pass) {
+    cn__pass own = *pass;
+    if (plan->options.nchw16c)
+        own.blocks = pass->images;
+    return own;
+}
+
 cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass) {
+    cn__pass own = own_pass(plan, pass);
     if (pass->training)
         CN__TRY(cn__plan_check_batch(plan, pass->images));
-    return run_all(plan, &plan->forward, pass);
+    cn__ends_read_inputs(plan, &own);
+    CN__TRY(run_all(plan, &plan->forward, &own));
+    cn__ends_write_outputs(plan, &own);
+    return CN_OK;
 }
 
 cn_status cn__plan_backward(cn__plan *plan, const cn__pass *pass) {
-    return run_all(plan, &plan->backward, pass);
+    cn__pass own = own_pass(plan, pass);
+    cn__ends_read_gradients(plan, &own);
+    CN__TRY(run_all(plan, &plan->backward, &own));
+    cn__ends_write_gradients(plan, &own);
+    return CN_OK;
+}
+
+/* Lanes of a plane that hold something. */
+static int32_t filled_lanes(const cn__fmap *map, const cn__pass *pass, size_t block, size_t plane) {
+    int32_t left = map->lane_channels - (int32_t)plane * CN__LANES;
+    if (map->lane_channels == 0)
+        return cn__pass_lanes(pass, block);
+    return left < CN__LANES ? left : CN__LANES;
 }
 
 static bool all_finite(const cn__fmap *map, const cn__pass *pass) {
     size_t channels = (size_t)map->shape.channels;
     for (size_t item = 0; item < (size_t)pass->blocks * channels; item++) {
         cn__plane plane = cn__fmap_plane(map, item / channels, item % channels);
-        int32_t lanes = cn__pass_lanes(pass, item / channels);
+        int32_t lanes = filled_lanes(map, pass, item / channels, item % channels);
         for (int32_t y = 0; y < map->shape.height; y++)
             for (int32_t x = 0; x < map->shape.width * CN__LANES; x++)
                 if (x % CN__LANES < lanes && !isfinite(plane.data[(size_t)y * plane.row + (size_t)x]))
@@ -72,13 +96,15 @@ static bool all_finite(const cn__fmap *map, const cn__pass *pass) {
 }
 
 const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass) {
+    cn__pass own = own_pass(plan, pass);
+    cn__ends_read_inputs(plan, &own);
     for (int32_t i = 0; i < plan->input_count; i++)
-        if (!all_finite(cn__plan_input(plan, i), pass))
+        if (!all_finite(&plan->values[plan->inputs[i]], &own))
             return cn__model_name(plan->model, plan->inputs[i] - 1);
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         const cn__fused_op *fused = &plan->fused_ops[u];
-        cn__instructions_run(plan, &plan->forward, fused->first_instruction, fused->end_instruction, pass);
-        if (!all_finite(&plan->values[fused->last + 1], pass))
+        cn__instructions_run(plan, &plan->forward, fused->first_instruction, fused->end_instruction, &own);
+        if (!all_finite(&plan->values[fused->last + 1], &own))
             return plan->model->nodes[fused->head].name;
     }
     return NULL;
@@ -89,17 +115,17 @@ cn__shape cn__plan_output_shape(const cn__plan *plan, int32_t index) {
 }
 
 const cn__fmap *cn__plan_input(const cn__plan *plan, int32_t index) {
-    return &plan->values[plan->inputs[index]];
+    return plan->ends ? &plan->ends[index].value : &plan->values[plan->inputs[index]];
 }
 
 const cn__fmap *cn__plan_output(const cn__plan *plan, int32_t index) {
-    return &plan->values[plan->outputs[index]];
+    return plan->ends ? &plan->ends[plan->input_count + index].value : &plan->values[plan->outputs[index]];
 }
 
 const cn__fmap *cn__plan_output_gradient(const cn__plan *plan, int32_t index) {
-    return &plan->gradients[plan->outputs[index]];
+    return plan->ends ? &plan->ends[plan->input_count + index].gradient : &plan->gradients[plan->outputs[index]];
 }
 
 const cn__fmap *cn__plan_input_gradient(const cn__plan *plan, int32_t index) {
-    return &plan->gradients[plan->inputs[index]];
+    return plan->ends ? &plan->ends[index].gradient : &plan->gradients[plan->inputs[index]];
 }

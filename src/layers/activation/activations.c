@@ -38,7 +38,7 @@ static cn_status make(cn_context *context, const cn__layer_type *type, float fir
         .validate = word##_validate,                                                                                   \
         .infer = cn__infer_same,                                                                                       \
         .batch = &cn__activation_impl,                                                                                 \
-        .small_batch = &cn__activation_impl,                                                                           \
+        .nchw16c = &cn__activation_impl,                                                                           \
         __VA_ARGS__,                                                                                                   \
     };
 

@@ -53,7 +53,7 @@ const cn__layer_type cn__dropout_type = {
     .validate = validate,
     .infer = cn__infer_same,
     .batch = &batch,
-    .small_batch = &batch,
+    .nchw16c = &batch,
 };
 
 cn_status cn_dropout_new(cn_context *context, float p, cn_layer **layer) {

@@ -25,7 +25,7 @@ const cn__layer_type cn__gelu_type = {
     .validate = validate,
     .infer = cn__infer_same,
     .batch = &cn__activation_impl,
-    .small_batch = &cn__activation_impl,
+    .nchw16c = &cn__activation_impl,
 };
 
 cn_status cn_gelu_new(cn_context *context, cn_gelu_kind approximate, cn_layer **layer) {

@@ -89,7 +89,7 @@ const cn__layer_type cn__prelu_type = {
     .tensors = tensors,
     .init = init,
     .batch = &batch,
-    .small_batch = &cn__prelu_small_batch,
+    .nchw16c = &cn__prelu_nchw16c,
 };
 
 cn_status cn_prelu_new(cn_context *context, int num_parameters, cn_layer **layer) {

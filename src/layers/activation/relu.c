@@ -25,7 +25,7 @@ const cn__layer_type cn__relu_type = {
     .max_inputs = 1,
     .infer = cn__infer_same,
     .batch = &batch,
-    .small_batch = &batch,
+    .nchw16c = &batch,
     .with_pool = &cn__relu_with_pool,
 };
 

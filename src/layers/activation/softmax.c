@@ -45,7 +45,7 @@ const cn__layer_type cn__softmax_type = {
     .max_inputs = 1,
     .infer = cn__infer_same,
     .batch = &cn__softmax_batch,
-    .small_batch = &cn__softmax_small_batch,
+    .nchw16c = &cn__softmax_nchw16c,
 };
 
 cn_status cn_softmax_new(cn_context *context, cn_layer **layer) {

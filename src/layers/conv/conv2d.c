@@ -88,7 +88,7 @@ const cn__layer_type cn__conv2d_type = {
     .multiply_adds = cn__convolution_multiply_adds,
     .window = window,
     .batch = &cn__convolution_batch,
-    .small_batch = &cn__convolution_small_batch,
+    .nchw16c = &cn__convolution_nchw16c,
     .with_pool = &cn__convolution_with_pool,
 };
 

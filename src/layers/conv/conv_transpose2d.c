@@ -96,7 +96,7 @@ const cn__layer_type cn__conv_transpose2d_type = {
     .init = init,
     .multiply_adds = multiply_adds,
     .batch = &cn__conv_transpose2d_batch,
-    .small_batch = &cn__conv_transpose2d_small_batch,
+    .nchw16c = &cn__conv_transpose2d_nchw16c,
 };
 
 cn_status cn_conv_transpose2d_new(cn_context *context, int in_channels, int out_channels, int kernel_height,

@@ -12,7 +12,7 @@ typedef struct cn__conv_transpose {
     int32_t output_padding[2], bias;
 } cn__conv_transpose;
 
-/* conv_transpose2d_stages.c and small_batch_conv_transpose.c: the ways to compute it. */
-extern const cn__layer_impl cn__conv_transpose2d_batch, cn__conv_transpose2d_small_batch;
+/* conv_transpose2d_stages.c and nchw16c_conv_transpose.c: the ways to compute it. */
+extern const cn__layer_impl cn__conv_transpose2d_batch, cn__conv_transpose2d_nchw16c;
 
 #endif

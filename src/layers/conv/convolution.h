@@ -81,8 +81,8 @@ int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__s
 void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements);
 cn_status cn__convolution_fill(cn__op *op); /* op->geometry, which is there */
 void cn__convolution_unbind(cn__op *op);
-/* convolution_stages.c, pooled_convolution.c, small_batch_convolution.c: the ways to compute both. */
-extern const cn__layer_impl cn__convolution_batch, cn__convolution_with_pool, cn__convolution_small_batch;
+/* convolution_stages.c, pooled_convolution.c, nchw16c_convolution.c: the ways to compute both. */
+extern const cn__layer_impl cn__convolution_batch, cn__convolution_with_pool, cn__convolution_nchw16c;
 
 /* convolution.c: chooses the algorithms and fills in all of a geometry but its lists. */
 void cn__convolution_measure(const cn__conv_problem *problem, cn__conv_geometry *geometry);

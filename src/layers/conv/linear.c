@@ -49,7 +49,7 @@ const cn__layer_type cn__linear_type = {
     .init = cn__convolution_init,
     .multiply_adds = cn__convolution_multiply_adds,
     .batch = &cn__convolution_batch,
-    .small_batch = &cn__convolution_small_batch,
+    .nchw16c = &cn__convolution_nchw16c,
 };
 
 cn_status cn_linear_new(cn_context *context, int in_features, int out_features, int bias, cn_layer **layer) {

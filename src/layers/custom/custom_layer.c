@@ -157,7 +157,7 @@ const cn__layer_type cn__custom_type_pattern = {
     .init = init,
     .multiply_adds = multiply_adds,
     .batch = &cn__custom_batch,
-    .small_batch = &cn__custom_small_batch,
+    .nchw16c = &cn__custom_nchw16c,
 };
 
 /* Only members that are options: others would be lost in a file. */

@@ -2,7 +2,7 @@
  * functions compute these, and the results go back into the lanes. Each block has gradients of the parameters of its
  * own, which are added up in the blocks' order. */
 #include "layers/custom/custom.h"
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 #include <string.h>
 
 /* ---- sizes ---- */
@@ -257,9 +257,10 @@ static void forward_one(const cn__op *op, const cn__pass *pass, cn__item at) {
         }
 }
 
-const cn__layer_impl cn__custom_small_batch = {
+const cn__layer_impl cn__custom_nchw16c = {
+    .infers_only = true,
     .requirements = requirements_of_one,
     .prepare = {one_item, pack, CN__SCOPE_DEFERRED},
     .forward = {{one_item, forward_one, CN__SCOPE_LOCAL},
-                {cn__small_batch_border_grid, cn__small_batch_border, CN__SCOPE_LOCAL}},
+                {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
 };

@@ -2,7 +2,7 @@
  * over batch, height and width; in evaluation, or frozen, the running ones are used. With N values a channel and x̂ =
  * (x - mean) · inv, dx = weight · inv · (dz - Σ dz / N - x̂ · Σ dz·x̂ / N), or weight · inv · dz where they are fixed. */
 #include "layers/norm/norm.h"
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 #include <math.h>
 
 static const cn__attr attrs[] = {
@@ -192,5 +192,5 @@ const cn__layer_type cn__batch_norm_type = {
     .wants_moments = wants_moments,
     .fixed_factors = fixed_factors,
     .batch = &batch,
-    .small_batch = &cn__batch_norm_small_batch,
+    .nchw16c = &cn__batch_norm_nchw16c,
 };

@@ -3,7 +3,7 @@
  * lane has its own. With N values a group and lane and x̂ = (x - mean) · inv, dx = inv · (weight · dz - Σ weight·dz / N
  * - x̂ · Σ weight·dz·x̂ / N). */
 #include "layers/norm/norm.h"
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 #include <math.h>
 
 static const cn__attr attrs[] = {
@@ -138,5 +138,5 @@ const cn__layer_type cn__group_norm_type = {
     .init = cn__norm_init,
     .wants_moments = wants_moments,
     .batch = &batch,
-    .small_batch = &cn__group_norm_small_batch,
+    .nchw16c = &cn__group_norm_nchw16c,
 };

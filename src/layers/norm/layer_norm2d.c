@@ -3,7 +3,7 @@
  * + eps) of each pixel are kept. Backward the rows give the input's gradient and planes the sums for their parameters,
  * Σ dy·x̂ and Σ dy of each lane. */
 #include "layers/norm/norm.h"
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 
 #define PAIR (2 * CN__LANES) /* floats of the two sums of a plane */
 
@@ -126,7 +126,7 @@ const cn__layer_type cn__layer_norm2d_type = {
     .tensors = cn__norm_tensors,
     .init = cn__norm_init,
     .batch = &batch,
-    .small_batch = &cn__layer_norm2d_small_batch,
+    .nchw16c = &cn__layer_norm2d_nchw16c,
 };
 
 cn_status cn_layer_norm2d_new(cn_context *context, int channels, const cn_norm_options *options, cn_layer **layer) {

@@ -44,7 +44,7 @@ const cn__layer_type cn__adaptive_max_pool2d_type = {
     .infer = cn__adaptive_pool2d_infer,
     .window = cn__adaptive_pool2d_window,
     .batch = &batch,
-    .small_batch = &batch,
+    .nchw16c = &batch,
 };
 
 cn_status cn_adaptive_max_pool2d_new(cn_context *context, int output_height, int output_width, cn_layer **layer) {

@@ -57,7 +57,7 @@ const cn__layer_type cn__avg_pool2d_type = {
     .infer = cn__pool2d_infer,
     .window = cn__pool2d_window,
     .batch = &batch,
-    .small_batch = &batch,
+    .nchw16c = &batch,
 };
 
 cn_status cn_avg_pool2d_new(cn_context *context, int kernel_height, int kernel_width, const cn_pool2d_options *options,

@@ -58,7 +58,7 @@ const cn__layer_type cn__channel_shuffle_type = {
     .validate = validate,
     .infer = infer,
     .batch = &impl,
-    .small_batch = &impl,
+    .nchw16c = &impl,
 };
 
 cn_status cn_channel_shuffle_new(cn_context *context, int groups, cn_layer **layer) {

@@ -104,7 +104,7 @@ const cn__layer_type cn__concat_type = {
     .max_inputs = INT32_MAX,
     .infer = infer,
     .batch = &impl,
-    .small_batch = &impl,
+    .nchw16c = &impl,
 };
 
 cn_status cn_concat_new(cn_context *context, cn_layer **layer) {

@@ -20,7 +20,7 @@ const cn__layer_type cn__flatten_type = {
     .max_inputs = 1,
     .infer = infer,
     .batch = &cn__reshape_impl,
-    .small_batch = &cn__reshape_impl,
+    .nchw16c = &cn__reshape_impl,
 };
 
 cn_status cn_flatten_new(cn_context *context, cn_layer **layer) {

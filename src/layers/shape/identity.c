@@ -28,7 +28,7 @@ const cn__layer_type cn__identity_type = {
     .max_inputs = 1,
     .infer = cn__infer_same,
     .batch = &impl,
-    .small_batch = &impl,
+    .nchw16c = &impl,
 };
 
 cn_status cn_identity_new(cn_context *context, cn_layer **layer) {

@@ -173,7 +173,7 @@ const cn__layer_type cn__pad2d_type = {
     .validate = validate,
     .infer = infer,
     .batch = &impl,
-    .small_batch = &impl,
+    .nchw16c = &impl,
 };
 
 cn_status cn_pad2d_new(cn_context *context, const int padding[4], cn_padding_mode mode, float value, cn_layer **layer) {

@@ -129,7 +129,7 @@ const cn__layer_type cn__pixel_shuffle_type = {
     .validate = validate,
     .infer = infer_up,
     .batch = &up,
-    .small_batch = &up,
+    .nchw16c = &up,
 };
 
 const cn__layer_type cn__pixel_unshuffle_type = {
@@ -142,7 +142,7 @@ const cn__layer_type cn__pixel_unshuffle_type = {
     .validate = validate,
     .infer = infer_down,
     .batch = &down,
-    .small_batch = &down,
+    .nchw16c = &down,
 };
 
 static cn_status make(cn_context *context, const cn__layer_type *type, int factor, cn_layer **layer) {

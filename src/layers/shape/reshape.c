@@ -123,7 +123,7 @@ const cn__layer_type cn__reshape_type = {
     .validate = validate,
     .infer = infer,
     .batch = &cn__reshape_impl,
-    .small_batch = &cn__reshape_impl,
+    .nchw16c = &cn__reshape_impl,
 };
 
 cn_status cn_reshape_new(cn_context *context, int channels, int height, int width, cn_layer **layer) {

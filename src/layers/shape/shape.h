@@ -5,7 +5,7 @@
 #ifndef CN_SHAPE_H
 #define CN_SHAPE_H
 
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 
 /* The image's channels, whichever way they lie. */
 static inline size_t cn__image_channels(const cn__fmap *map) {

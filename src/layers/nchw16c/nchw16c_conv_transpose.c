@@ -1,9 +1,9 @@
-/* small_batch_conv_transpose.c: ConvTranspose2d with channels in the lanes. Outputs that lie `stride` apart, a *phase*,
+/* nchw16c_conv_transpose.c: ConvTranspose2d with channels in the lanes. Outputs that lie `stride` apart, a *phase*,
  * see the same taps, side by side in the input, so each phase is a convolution of stride 1 over its own part of the
  * taps. Packed memory holds the weights of each phase as the kernel reads them, [plane of outputs][plane of inputs][tap]
  * [channel of the plane][16 outputs], and behind those a line of biases for each plane of outputs. */
 #include "layers/conv/conv_transpose2d.h"
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 
 #define MIN_PRODUCTS (1 << 20) /* that are worth waking a thread for */
 
@@ -30,7 +30,7 @@ static size_t tap_count(const cn__convolution *c) {
 static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out) {
     const cn__convolution *c = behind(layer);
     (void)out;
-    return (int64_t)(cn__small_batch_planes(c->in_channels) * CN__LANES * (size_t)c->out_channels * tap_count(c)) *
+    return (int64_t)(cn__nchw16c_planes(c->in_channels) * CN__LANES * (size_t)c->out_channels * tap_count(c)) *
            in.height * in.width;
 }
 
@@ -38,7 +38,7 @@ static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out)
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__conv_transpose *t = (const cn__conv_transpose *)layer;
     const cn__convolution *c = &t->behind;
-    size_t planes = cn__small_batch_planes(c->in_channels);
+    size_t planes = cn__nchw16c_planes(c->in_channels);
     (void)sizes;
     for (int d = 0; d < 2; d++) {
         int64_t beyond = (int64_t)c->dilation[d] * (c->kernel[d] - 1) - c->padding[d] + t->output_padding[d];
@@ -114,13 +114,13 @@ static void unbind(cn__op *op) {
 
 static float *weights_of(const cn__op *op, const phase *p, size_t plane) {
     size_t inputs = (size_t)behind(op->layer)->out_channels;
-    size_t planes = cn__small_batch_planes(behind(op->layer)->in_channels);
+    size_t planes = cn__nchw16c_planes(behind(op->layer)->in_channels);
     return op->packed + (planes * p->first + plane * p->count) * inputs * CN__LANES;
 }
 
 static float *bias_of(const cn__op *op, size_t plane) {
     const cn__convolution *c = behind(op->layer);
-    size_t planes = cn__small_batch_planes(c->in_channels);
+    size_t planes = cn__nchw16c_planes(c->in_channels);
     return op->packed + (planes * (size_t)c->out_channels * tap_count(c) + plane) * CN__LANES;
 }
 
@@ -138,7 +138,7 @@ static void pack_lane(const cn__op *op, const phase *p, int32_t output, float *t
 
 static cn__grid pack_grid(const cn__op *op, const cn__pass *pass) {
     (void)pass;
-    return (cn__grid){cn__small_batch_planes(behind(op->layer)->in_channels), 1};
+    return (cn__grid){cn__nchw16c_planes(behind(op->layer)->in_channels), 1};
 }
 
 static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -214,13 +214,13 @@ static bool one_group(const cn_layer *layer) {
     return behind(layer)->groups == 1;
 }
 
-const cn__layer_impl cn__conv_transpose2d_small_batch = {
+const cn__layer_impl cn__conv_transpose2d_nchw16c = {
+    .infers_only = true,
     .serves = one_group,
     .multiply_adds = multiply_adds,
     .requirements = requirements,
     .bind = bind,
     .unbind = unbind,
     .prepare = {pack_grid, pack, CN__SCOPE_DEFERRED},
-    .forward = {{shares, forward, CN__SCOPE_LOCAL},
-                {cn__small_batch_border_grid, cn__small_batch_border, CN__SCOPE_LOCAL}},
+    .forward = {{shares, forward, CN__SCOPE_LOCAL}, {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
 };

@@ -1,7 +1,7 @@
-/* small_batch_convolution.c: Conv2d and Linear with channels in the lanes. For each plane of outputs, packed memory
+/* nchw16c_convolution.c: Conv2d and Linear with channels in the lanes. For each plane of outputs, packed memory
  * holds the weights as kernels read them, [plane of inputs][tap][channel of the plane][16 outputs]; behind those of all
  * planes come their biases, a line for each. A norm of fixed statistics that follows is folded in. */
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 #include "layers/conv/convolution.h"
 
 #define MIN_PRODUCTS (1 << 20) /* that are worth waking a thread for */
@@ -28,13 +28,13 @@ static size_t plane_weights(const cn__convolution *c) {
 static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out) {
     const cn__convolution *c = (const cn__convolution *)layer;
     (void)in;
-    return (int64_t)(cn__small_batch_planes(c->out_channels) * plane_weights(c)) * out.height * out.width;
+    return (int64_t)(cn__nchw16c_planes(c->out_channels) * plane_weights(c)) * out.height * out.width;
 }
 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
     cn__convolution_requirements(layer, sizes, requirements);
-    requirements->packed_floats = cn__small_batch_planes(c->out_channels) * (plane_weights(c) + CN__LANES);
+    requirements->packed_floats = cn__nchw16c_planes(c->out_channels) * (plane_weights(c) + CN__LANES);
 }
 
 static cn_status bind(cn__op *op) {
@@ -61,7 +61,7 @@ static float *weights_of(const cn__op *op, size_t plane) {
 }
 
 static float *bias_of(const cn__op *op, size_t plane) {
-    return weights_of(op, cn__small_batch_planes(layer_of(op)->out_channels)) + plane * CN__LANES;
+    return weights_of(op, cn__nchw16c_planes(layer_of(op)->out_channels)) + plane * CN__LANES;
 }
 
 /* The weights of one output go into one lane. */
@@ -75,7 +75,7 @@ static void pack_lane(const cn__convolution *c, const float *from, double scale,
 
 static cn__grid pack_grid(const cn__op *op, const cn__pass *pass) {
     (void)pass;
-    return (cn__grid){cn__small_batch_planes(layer_of(op)->out_channels), 1};
+    return (cn__grid){cn__nchw16c_planes(layer_of(op)->out_channels), 1};
 }
 
 static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -121,8 +121,8 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
         .channels = shares_rows(op) || left < most ? left : most,
         .height = shares_rows(op) ? (int32_t)(end - first) : out->shape.height,
         .width = out->shape.width,
-        .in = in->data + row * (size_t)c->stride[0] * in->row - (size_t)c->padding[0] * in->row -
-              (size_t)c->padding[1] * CN__LANES,
+        .in = cn__fmap_plane(in, at.block, 0).data + row * (size_t)c->stride[0] * in->row -
+              (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
         .in_plane = in->channel,
         .in_row = (size_t)c->stride[0] * in->row,
         .in_step = (size_t)c->stride[1] * CN__LANES,
@@ -132,14 +132,14 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
         .weights = weights_of(op, plane),
         .weight_plane = plane_weights(c),
         .bias = bias_of(op, plane),
-        .out = cn__fmap_plane(out, 0, plane).data + row * out->row,
+        .out = cn__fmap_plane(out, at.block, plane).data + row * out->row,
         .out_plane = out->channel,
         .out_row = out->row,
         .out_step = CN__LANES,
         .relu = op->post.relu,
     };
     if (skip) {
-        args.skip = cn__fmap_plane(skip, 0, plane).data + row * skip->row;
+        args.skip = cn__fmap_plane(skip, at.block, plane).data + row * skip->row;
         args.skip_plane = skip->channel;
         args.skip_row = skip->row;
     }
@@ -153,13 +153,13 @@ static bool one_group(const cn_layer *layer) {
     return ((const cn__convolution *)layer)->groups == 1;
 }
 
-const cn__layer_impl cn__convolution_small_batch = {
+const cn__layer_impl cn__convolution_nchw16c = {
+    .infers_only = true,
     .serves = one_group,
     .multiply_adds = multiply_adds,
     .requirements = requirements,
     .bind = bind,
     .unbind = unbind,
     .prepare = {pack_grid, pack, CN__SCOPE_DEFERRED},
-    .forward = {{shares, forward, CN__SCOPE_LOCAL},
-                {cn__small_batch_border_grid, cn__small_batch_border, CN__SCOPE_LOCAL}},
+    .forward = {{shares, forward, CN__SCOPE_LOCAL}, {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
 };

@@ -1,8 +1,8 @@
-/* small_batch_norms.c: norms with channels in the lanes. Every lane has its own factors, so a plane is normalised in
+/* nchw16c_norms.c: norms with channels in the lanes. Every lane has its own factors, so a plane is normalised in
  * one sweep: y = relu((x - center) · scale + shift + skip). Batch norm knows them beforehand; group norm measures the
  * image: a plane leaves the mean and m2 = Σ (x - mean)² of its lanes, then each group of channels finalizes its own.
  * Layer norm of pixels goes pixel by pixel. */
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 #include "layers/norm/norm.h"
 #include <math.h>
 
@@ -40,7 +40,7 @@ static void apply_plane(const cn__op *op, size_t plane, const float *center, con
 
 static void batch_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     (void)layer;
-    requirements->packed_floats = cn__small_batch_planes(sizes->in->channels) * LINES * CN__LANES;
+    requirements->packed_floats = cn__nchw16c_planes(sizes->in->channels) * LINES * CN__LANES;
 }
 
 static void batch_prepare(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -67,8 +67,8 @@ static void batch_forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 
 static void group_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     (void)layer;
-    requirements->packed_floats = cn__small_batch_planes(sizes->in->channels) * PARAMETERS * CN__LANES;
-    requirements->saved_floats = cn__small_batch_planes(sizes->in->channels) * LINES * CN__LANES;
+    requirements->packed_floats = cn__nchw16c_planes(sizes->in->channels) * PARAMETERS * CN__LANES;
+    requirements->saved_floats = cn__nchw16c_planes(sizes->in->channels) * LINES * CN__LANES;
 }
 
 static void affine_prepare(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -128,7 +128,7 @@ static void group_forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 
 static void pixel_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     (void)layer;
-    requirements->packed_floats = cn__small_batch_planes(sizes->out.channels) * PARAMETERS * CN__LANES;
+    requirements->packed_floats = cn__nchw16c_planes(sizes->out.channels) * PARAMETERS * CN__LANES;
 }
 
 static void pixel_forward(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -155,22 +155,25 @@ static bool fixed_statistics(const cn_layer *layer) {
     return !layer->type->wants_moments(layer, false);
 }
 
-const cn__layer_impl cn__batch_norm_small_batch = {
+const cn__layer_impl cn__batch_norm_nchw16c = {
+    .infers_only = true,
     .serves = fixed_statistics,
     .requirements = batch_requirements,
-    .prepare = {cn__small_batch_one_item, batch_prepare, CN__SCOPE_DEFERRED},
-    .forward = {{cn__small_batch_one_item, batch_forward, CN__SCOPE_LOCAL}},
+    .prepare = {cn__nchw16c_one_item, batch_prepare, CN__SCOPE_DEFERRED},
+    .forward = {{cn__nchw16c_one_item, batch_forward, CN__SCOPE_LOCAL}},
 };
 
-const cn__layer_impl cn__group_norm_small_batch = {
+const cn__layer_impl cn__group_norm_nchw16c = {
+    .infers_only = true,
     .requirements = group_requirements,
-    .prepare = {cn__small_batch_one_item, affine_prepare, CN__SCOPE_DEFERRED},
-    .forward = {{cn__small_batch_one_item, group_forward, CN__SCOPE_LOCAL}},
+    .prepare = {cn__nchw16c_one_item, affine_prepare, CN__SCOPE_DEFERRED},
+    .forward = {{cn__nchw16c_one_item, group_forward, CN__SCOPE_LOCAL}},
 };
 
-const cn__layer_impl cn__layer_norm2d_small_batch = {
+const cn__layer_impl cn__layer_norm2d_nchw16c = {
+    .infers_only = true,
     .requirements = pixel_requirements,
-    .prepare = {cn__small_batch_one_item, affine_prepare, CN__SCOPE_DEFERRED},
-    .forward = {{cn__small_batch_one_item, pixel_forward, CN__SCOPE_LOCAL},
-                {cn__small_batch_border_grid, cn__small_batch_border, CN__SCOPE_LOCAL}},
+    .prepare = {cn__nchw16c_one_item, affine_prepare, CN__SCOPE_DEFERRED},
+    .forward = {{cn__nchw16c_one_item, pixel_forward, CN__SCOPE_LOCAL},
+                {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
 };

@@ -1,10 +1,10 @@
-/* small_batch_prelu.c: PReLU with channels in the lanes, each with its own weight. */
+/* nchw16c_prelu.c: PReLU with channels in the lanes, each with its own weight. */
 #include "layers/activation/prelu.h"
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     (void)layer;
-    requirements->packed_floats = cn__small_batch_planes(sizes->in[0].channels) * CN__LANES;
+    requirements->packed_floats = cn__nchw16c_planes(sizes->in[0].channels) * CN__LANES;
 }
 
 static void prepare(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -24,8 +24,9 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     }
 }
 
-const cn__layer_impl cn__prelu_small_batch = {
+const cn__layer_impl cn__prelu_nchw16c = {
+    .infers_only = true,
     .requirements = requirements,
-    .prepare = {cn__small_batch_one_item, prepare, CN__SCOPE_DEFERRED},
-    .forward = {{cn__small_batch_one_item, forward, CN__SCOPE_LOCAL}},
+    .prepare = {cn__nchw16c_one_item, prepare, CN__SCOPE_DEFERRED},
+    .forward = {{cn__nchw16c_one_item, forward, CN__SCOPE_LOCAL}},
 };

@@ -1,10 +1,10 @@
-/* small_batch_layers.c: what the ways to compute with channels in the lanes have in common. */
-#include "layers/small_batch/small_batch.h"
+/* nchw16c_layers.c: what the ways to compute with channels in the lanes have in common. */
+#include "layers/nchw16c/nchw16c.h"
 
 /* ---- maps ---- */
 
 void cn__nchw16c_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode) {
-    cn__shape planes = {(int32_t)cn__small_batch_planes(shape.channels), shape.height, shape.width};
+    cn__shape planes = {(int32_t)cn__nchw16c_planes(shape.channels), shape.height, shape.width};
     cn__fmap_layout(map, planes, pad_height, pad_width, mode);
     map->lane_channels = shape.channels;
 }
@@ -24,20 +24,19 @@ void cn__nchw16c_unpack(const cn__fmap *map, float *image_chw) {
 
 /* ---- stages ---- */
 
-cn__grid cn__small_batch_one_item(const cn__op *op, const cn__pass *pass) {
+cn__grid cn__nchw16c_one_item(const cn__op *op, const cn__pass *pass) {
     (void)op;
     (void)pass;
     return (cn__grid){1, 1};
 }
 
-cn__grid cn__small_batch_border_grid(const cn__op *op, const cn__pass *pass) {
+cn__grid cn__nchw16c_border_grid(const cn__op *op, const cn__pass *pass) {
     (void)pass;
     return (cn__grid){op->out->pad[0] > 0 || op->out->pad[1] > 0, 1};
 }
 
-void cn__small_batch_border(const cn__op *op, const cn__pass *pass, cn__item at) {
+void cn__nchw16c_border(const cn__op *op, const cn__pass *pass, cn__item at) {
     (void)pass;
-    (void)at;
     for (size_t plane = 0; plane < (size_t)op->out->shape.channels; plane++)
-        cn__fmap_border(op->out, 0, plane);
+        cn__fmap_border(op->out, at.block, plane);
 }

@@ -1,8 +1,8 @@
-/* test_small_batch.c: images one by one, with channels in the lanes, come out as the reference and the plans with
+/* test_nchw16c.c: images one by one, with channels in the lanes, come out as the reference and the plans with
  * images in the lanes have them: random layers and graphs, the prebuilt networks with all norms; to the bit the same
  * for any number of threads and on AVX2 and AVX-512.
  *
- *     SEED=17 tests/bin/test_small_batch
+ *     SEED=17 tests/bin/test_nchw16c
  *
  * runs the random cases of that seed alone. */
 #include "expectation.h"
@@ -12,7 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define AGAIN "; again: SEED=%d tests/bin/test_small_batch"
+#define AGAIN "; again: SEED=%d tests/bin/test_nchw16c"
 
 /* ---- a pass, whatever the predictor would choose ---- */
 
@@ -45,7 +45,7 @@ static void run_singly(const cn_model *model, int32_t images, const float *input
     pass p = {input, output, (size_t)in.channels * (size_t)in.height * (size_t)in.width,
               (size_t)(shape[0] * shape[1] * shape[2])};
     cn__inference *inference;
-    ck_ok(cn__inference_new(model, &(cn__inference_options){.images = images, .small_batch = true}, &inference));
+    ck_ok(cn__inference_new(model, &(cn__inference_options){.images = images, .nchw16c = true}, &inference));
     cn__inference_prepare(inference);
     cn__inference_run(inference, images, &(cn__blocks){fill, take, &p});
     memset(output, 0, (size_t)images * p.outputs * sizeof *output);
@@ -62,7 +62,7 @@ static int check_network(network net, int seed, double safety) {
     net.batch = 3;
     cn_context *context = net_context(1 + seed % 3, CN_CONV_AUTO, CN_ISA_AUTO);
     cn_model *model = net_make_model(context, &net, 1);
-    int serves = cn__plan_serves_small_batches(model);
+    int serves = cn__plan_serves_nchw16c(model, false);
     net_pass *given = net_pass_new(&net);
     if (serves) {
         expectation *wanted = net_expect(&net, given);
@@ -216,8 +216,8 @@ START_TEST(few_images_and_many_come_out_alike) {
     cn_context *context = context_of(2, CN_ISA_AUTO);
     cn_model *model = network_new(context, _i);
     float *pixels = pixels_new(17 * pixels_of(model)), many[170], few[170];
-    ck_assert_int_gt(cn__small_batch_limit(model), 8);
-    ck_assert_int_lt(cn__small_batch_limit(model), CN__LANES);
+    ck_assert_int_gt(cn__nchw16c_limit(model), 8);
+    ck_assert_int_lt(cn__nchw16c_limit(model), CN__LANES);
     predict(model, 32, 17, pixels, many);
     for (int images = 1; images <= 16; images += images < 3 ? 1 : 5) {
         predict(model, 32, images, pixels, few);
@@ -318,7 +318,7 @@ static int few_of(cn_context *context, const char *text) {
     network net;
     ck_assert_int_eq(network_parse(&net, text), 0);
     cn_model *model = net_make_model(context, &net, 1);
-    int few = cn__small_batch_limit(model);
+    int few = cn__nchw16c_limit(model);
     cn_model_free(model);
     return few;
 }
@@ -408,8 +408,8 @@ START_TEST(out_of_memory_is_a_status_and_running_needs_none) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("small batches");
-    TCase *tests = tcase_create("small batches");
+    Suite *suite = suite_create("channels in the lanes");
+    TCase *tests = tcase_create("channels in the lanes");
     int groups = getenv("SEED") ? 1 : 8;
     tcase_add_loop_test(tests, random_layers_are_right, 0, groups);
     tcase_add_loop_test(tests, random_graphs_are_right, 0, groups);

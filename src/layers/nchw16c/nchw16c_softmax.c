@@ -1,6 +1,6 @@
-/* small_batch_softmax.c: softmax and its logarithm over channels that lie in the lanes. */
+/* nchw16c_softmax.c: softmax and its logarithm over channels that lie in the lanes. */
 #include "layers/activation/softmax.h"
-#include "layers/small_batch/small_batch.h"
+#include "layers/nchw16c/nchw16c.h"
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__fmap *in = op->in[0], *out = op->out;
@@ -11,7 +11,8 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
                                  out->shape.width);
 }
 
-const cn__layer_impl cn__softmax_small_batch = {
-    .forward = {{cn__small_batch_one_item, forward, CN__SCOPE_LOCAL},
-                {cn__small_batch_border_grid, cn__small_batch_border, CN__SCOPE_LOCAL}},
+const cn__layer_impl cn__softmax_nchw16c = {
+    .infers_only = true,
+    .forward = {{cn__nchw16c_one_item, forward, CN__SCOPE_LOCAL},
+                {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
 };
