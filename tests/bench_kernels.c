@@ -1,34 +1,64 @@
-/* bench_kernels.c: GFLOP/s of the convolution kernels by shape, pass and instruction set, on one thread: plain sums
- * and, where CN_CONV_AUTO takes it, Winograd, in multiply-adds of plain sums; beside the machine's fused
- * multiply-add peak and CBLAS's sgemm for a product of the same size, all measured in turn.
+/* bench_kernels.c: GFLOP/s of convolutions by shape, pass and way to compute them, on one thread, in multiply-adds of
+ * plain sums; beside the machine's fused multiply-add peak, its memory's bandwidth and CBLAS's sgemm for products of the
+ * same size.
  *
- *   bench_kernels [ROUNDS]      also writes build/bench_kernels.csv */
-#include "layers/layers.h"
+ *   bench_kernels [--isa NAME] [ROUNDS [FILTER...]]      also writes build/bench_kernels.csv
+ *
+ * Medians of ROUNDS (7) in turn, of the shapes whose name has one of the FILTERs in it ("1x1", "s2", "depthwise",
+ * "64->128"). Ways: with images in the lanes, plain sums ("direct") and what CN_CONV_AUTO takes ("auto"); with channels
+ * in the lanes ("channels"), as far as there are stages for it. The best of them is what a model can have. */
+#include "bandwidth.h"
 #include "fma_peak.h"
+#include "layers/layers.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#define MANY_BLOCKS (1 << 22) /* too many for weight gradients of their own: one phase for each pass */
-#define BLOCKS      2         /* a batch of 32 */
-#define MAX_ROUNDS  99
-#define FLOPS       2e8 /* about a call's worth of time, 1 to 4 ms */
+#define MAX_ROUNDS 99
+#define FLOPS      2e8 /* about a call's worth of time, 1 to 4 ms */
 
 typedef struct shape {
-    int channels_in, channels_out, size, kernel, padding; /* size of the input */
+    int in, out, size, kernel, stride, padding, groups; /* size of the input */
+    int images;
+    cn_padding_mode mode;
 } shape;
 
-/* Session 8's, then wider ones. */
 static const shape shapes[] = {
-    {3, 16, 32, 3, 0}, {16, 16, 30, 3, 0}, {16, 24, 28, 1, 0},  {24, 24, 14, 3, 1},  {24, 32, 14, 1, 0},
-    {32, 32, 7, 3, 1}, {64, 64, 16, 3, 1}, {128, 128, 8, 3, 1}, {256, 256, 7, 3, 1},
+    /* session 8's */
+    {3, 16, 32, 3, 1, 0, 1, 32, CN_PADDING_ZEROS},
+    {16, 16, 30, 3, 1, 0, 1, 32, CN_PADDING_ZEROS},
+    {16, 24, 28, 1, 1, 0, 1, 32, CN_PADDING_ZEROS},
+    {24, 24, 14, 3, 1, 1, 1, 32, CN_PADDING_REPLICATE},
+    {24, 32, 14, 1, 1, 0, 1, 32, CN_PADDING_ZEROS},
+    {32, 32, 7, 3, 1, 1, 1, 32, CN_PADDING_REPLICATE},
+    /* ResNets' */
+    {3, 64, 224, 7, 2, 3, 1, 16, CN_PADDING_ZEROS},
+    {64, 64, 56, 3, 1, 1, 1, 16, CN_PADDING_ZEROS},
+    {64, 64, 32, 3, 1, 1, 1, 32, CN_PADDING_ZEROS},
+    {128, 128, 16, 3, 1, 1, 1, 32, CN_PADDING_ZEROS},
+    {256, 256, 8, 3, 1, 1, 1, 32, CN_PADDING_ZEROS},
+    {512, 512, 7, 3, 1, 1, 1, 16, CN_PADDING_ZEROS},
+    {512, 512, 4, 3, 1, 1, 1, 32, CN_PADDING_ZEROS},
+    {64, 128, 32, 3, 2, 1, 1, 32, CN_PADDING_ZEROS},
+    {256, 512, 8, 3, 2, 1, 1, 32, CN_PADDING_ZEROS},
+    {64, 128, 56, 1, 2, 0, 1, 16, CN_PADDING_ZEROS},
+    {64, 256, 56, 1, 1, 0, 1, 16, CN_PADDING_ZEROS},
+    {256, 64, 56, 1, 1, 0, 1, 16, CN_PADDING_ZEROS},
+    /* MobileNets' */
+    {3, 32, 96, 3, 2, 1, 1, 16, CN_PADDING_ZEROS},
+    {512, 512, 14, 1, 1, 0, 1, 16, CN_PADDING_ZEROS},
+    {32, 32, 112, 3, 1, 1, 32, 16, CN_PADDING_ZEROS},
+    {64, 64, 112, 3, 2, 1, 64, 16, CN_PADDING_ZEROS},
+    {512, 512, 14, 3, 1, 1, 512, 16, CN_PADDING_ZEROS},
+    {96, 96, 24, 3, 1, 1, 96, 16, CN_PADDING_ZEROS},
 };
 
-enum { FORWARD, INPUT, WEIGHT, GEMM, PASSES };
-enum { DIRECT, AUTO, WAYS };
-static const char *const pass_names[WAYS][PASSES] = {{"forward", "input", "weight", "sgemm"},
-                                                     {"auto forward", "input", "weight", NULL}};
+enum { FORWARD, INPUT, WEIGHT, PASSES };
+static const char *const pass_names[] = {"forward", "input", "weight"};
+enum { DIRECT, AUTO, CHANNELS, SGEMM, WAYS };
+static const char *const way_names[] = {"direct", "auto", "channels", "sgemm"};
 
 static double now(void) {
     struct timespec time;
@@ -44,117 +74,182 @@ static void *need(void *memory) {
     return memory;
 }
 
-/* A convolution bound to maps, as a plan would do it. */
+static int out_size(const shape *s) {
+    return (s->size + 2 * s->padding - s->kernel) / s->stride + 1;
+}
+
+static bool depthwise(const shape *s) {
+    return s->groups > 1 && s->groups == s->in;
+}
+
+static size_t weight_count(const shape *s) {
+    return (size_t)(s->in / s->groups) * (size_t)(s->out * s->kernel * s->kernel);
+}
+
+static double flops_of(const shape *s) {
+    return 2.0 * (double)weight_count(s) * out_size(s) * out_size(s) * s->images;
+}
+
+/* Bytes that a pass must read and write once, weights aside. */
+static double bytes_of(const shape *s) {
+    double in = (double)s->in * s->size * s->size, out = (double)s->out * out_size(s) * out_size(s);
+    return (in + out) * s->images * (double)sizeof(float);
+}
+
+static void name_of(const shape *s, char name[64]) {
+    char stride[16] = "", groups[16] = "";
+    if (s->stride > 1)
+        snprintf(stride, sizeof stride, " s%d", s->stride);
+    if (s->groups > 1 && !depthwise(s))
+        snprintf(groups, sizeof groups, " g%d", s->groups);
+    snprintf(name, 64, "%s%d->%d %dx%d%s%s at %d (%d)", depthwise(s) ? "depthwise " : "", s->in, s->out, s->kernel,
+             s->kernel, stride, groups, s->size, s->images);
+}
+
+/* ---- a convolution bound to maps, as a plan would do it ---- */
+
 typedef struct bound {
     cn_layer *layer;
+    const cn__layer_impl *impl; /* NULL: there is none for it */
     cn__fmap in, out, d_in, d_out;
     const cn__fmap *in_list[1];
     cn__fmap *d_in_list[1];
     bool accumulate[1];
     cn__op op;
     cn__pass pass;
-    float *memory[8];
-    double flops;
+    float *memory[10];
+    size_t pieces;
 } bound;
 
-static float *fill(cn_context *ctx, size_t floats) {
-    float *values = need(cn__alloc(ctx, floats, sizeof *values));
+static float *fill(bound *b, size_t floats) {
+    float *values = need(cn__alloc(b->op.ctx, floats + CN__LANES, sizeof *values));
     for (size_t i = 0; i < floats; i++)
         values[i] = (float)(i % 7) * 0.25f - 0.75f;
-    return values;
+    return b->memory[b->pieces++] = values;
 }
 
-static float *place_map(cn_context *ctx, cn__fmap *map, cn__shape s, int pad) {
-    cn__fmap_layout(map, s, pad, pad, CN_PADDING_REPLICATE);
-    float *memory = fill(ctx, cn__fmap_floats(map, BLOCKS));
-    map->data = memory + cn__fmap_origin(map);
-    return memory;
+static void place_map(bound *b, cn__fmap *map, bool channels, cn__shape s, const cn__requirements *border) {
+    (channels ? cn__nchw16c_layout : cn__fmap_layout)(map, s, border->pad[0], border->pad[1], border->mode);
+    map->data = fill(b, cn__fmap_floats(map, b->pass.blocks)) + cn__fmap_origin(map);
 }
 
-static void bind(cn_context *ctx, const shape *s, bound *b) {
+static void run_stage(const cn__op *op, const cn__pass *pass, const cn__stage *stage) {
+    cn__grid grid = stage->grid(op, pass);
+    int32_t blocks = stage->scope == CN__SCOPE_LOCAL ? pass->blocks : 1;
+    for (int32_t block = 0; block < blocks; block++)
+        for (size_t i = 0; i < cn__grid_items(grid); i++)
+            stage->run(op, pass, cn__grid_item(grid, (size_t)block, i));
+}
+
+static void run_stages(const cn__op *op, const cn__pass *pass, const cn__stage *stages) {
+    for (int i = 0; i < CN__MAX_STAGES && stages[i].run; i++)
+        run_stage(op, pass, &stages[i]);
+}
+
+static cn_layer *make_layer(cn_context *ctx, const shape *s) {
     cn_conv2d_options options = CN_CONV2D_OPTIONS_INIT;
-    cn__requirements requirements = {0};
+    cn_layer *layer = NULL;
     options.padding[0] = options.padding[1] = s->padding;
-    options.padding_mode = CN_PADDING_REPLICATE;
+    options.stride[0] = options.stride[1] = s->stride;
+    options.groups = s->groups;
+    options.padding_mode = s->mode;
     options.bias = 0;
-    cn_conv2d_new(ctx, s->channels_in, s->channels_out, s->kernel, s->kernel, &options, &b->layer);
-    need(b->layer);
-    int out = s->size + 2 * s->padding - s->kernel + 1;
-    cn__shape in_shape = {s->channels_in, s->size, s->size}, out_shape = {s->channels_out, out, out};
-    b->layer->type->batch->requirements(b->layer, in_shape, out_shape, MANY_BLOCKS, true, &requirements);
-    b->memory[0] = place_map(ctx, &b->in, in_shape, s->padding);
-    b->memory[1] = place_map(ctx, &b->out, out_shape, 0);
-    b->memory[2] = place_map(ctx, &b->d_in, in_shape, 0);
-    b->memory[3] = place_map(ctx, &b->d_out, out_shape, 0);
-    size_t weights = (size_t)(s->channels_in * s->channels_out * s->kernel * s->kernel);
-    b->memory[4] = fill(ctx, requirements.packed_floats);
-    b->memory[5] = fill(ctx, weights);
-    b->memory[6] = fill(ctx, weights);
+    cn_conv2d_new(ctx, s->in, s->out, s->kernel, s->kernel, &options, &layer);
+    return need(layer);
+}
+
+static void place_op(bound *b, bool channels, const shape *s) {
+    cn__shape in = {s->in, s->size, s->size}, out = {s->out, out_size(s), out_size(s)};
+    cn__requirements wants = {0}, no_border = {0};
+    cn__sizes sizes = {1, &in, out, b->op.max_blocks, b->op.training};
+    b->impl->requirements(b->layer, &sizes, &wants);
+    place_map(b, &b->in, channels, in, &wants);
+    place_map(b, &b->out, channels, out, &no_border);
+    place_map(b, &b->d_in, channels, in, &no_border);
+    place_map(b, &b->d_out, channels, out, &no_border);
+    b->op.tensor[0] = fill(b, weight_count(s));
+    b->op.gradient[0] = fill(b, weight_count(s));
+    b->op.packed = fill(b, wants.packed_floats);
+    b->op.shared = fill(b, wants.shared_floats);
+    b->op.block = cn__whole_lines(wants.saved_floats);
+    b->op.saved = fill(b, b->op.block * (size_t)b->pass.blocks);
+    b->pass.scratch = fill(b, wants.scratch_floats);
+}
+
+static void bind(cn_context *ctx, cn_isa isa, int way, const shape *s, bound *b) {
+    bool channels = way == CHANNELS;
+    *b = (bound){.layer = make_layer(ctx, s)};
+    b->impl = channels ? cn__layer_small_batch(b->layer) : b->layer->type->batch;
+    if (!b->impl)
+        return;
     b->in_list[0] = &b->in;
     b->d_in_list[0] = &b->d_in;
+    b->pass = (cn__pass){.images = s->images,
+                         .blocks = channels ? s->images : (s->images + CN__LANES - 1) / CN__LANES,
+                         .training = b->impl->backward[0].run != NULL};
     b->op = (cn__op){.layer = b->layer,
                      .ctx = ctx,
-                     .max_blocks = MANY_BLOCKS,
-                     .training = true,
+                     .kernels = cn__kernels_for(isa),
+                     .max_blocks = b->pass.blocks,
+                     .training = b->pass.training,
                      .input_count = 1,
                      .in = b->in_list,
                      .out = &b->out,
                      .d_out = &b->d_out,
                      .d_in = b->d_in_list,
-                     .accumulate = b->accumulate,
-                     .packed = b->memory[4]};
-    b->op.tensor[0] = b->memory[5];
-    b->op.gradient[0] = b->memory[6];
-    b->memory[7] = fill(ctx, requirements.scratch_floats);
-    b->pass = (cn__pass){.images = BLOCKS * CN__LANES, .blocks = BLOCKS, .scratch = b->memory[7]};
-    b->flops = 2.0 * (double)weights * out * out * BLOCKS * CN__LANES;
-    if (b->layer->type->batch->bind(&b->op) != CN_OK)
+                     .accumulate = b->accumulate};
+    place_op(b, channels, s);
+    if (b->impl->bind && b->impl->bind(&b->op) != CN_OK)
         need(NULL);
+    if (b->impl->prepare.run)
+        run_stage(&b->op, &b->pass, &b->impl->prepare);
 }
 
-static void unbind(cn_context *ctx, bound *b) {
-    b->layer->type->batch->unbind(&b->op);
+static void unbind(bound *b) {
+    if (b->impl && b->impl->unbind && b->op.geometry)
+        b->impl->unbind(&b->op);
+    for (size_t i = 0; i < b->pieces; i++)
+        cn__free(b->op.ctx, b->memory[i]);
     cn_layer_free(b->layer);
-    for (size_t i = 0; i < CN__COUNT(b->memory); i++)
-        cn__free(ctx, b->memory[i]);
 }
 
-static void run_stage(const bound *b, const cn__stage *stage) {
-    cn__grid grid = stage->grid(&b->op, &b->pass);
-    int32_t blocks = stage->scope == CN__SCOPE_LOCAL ? b->pass.blocks : 1;
-    for (int32_t block = 0; block < blocks; block++)
-        for (size_t i = 0; i < cn__grid_items(grid); i++)
-            stage->run(&b->op, &b->pass, cn__grid_item(grid, (size_t)block, i));
+/* ---- measuring ---- */
+
+/* Gradients are asked for one at a time. */
+static void run_pass(const bound *b, int pass) {
+    static cn__fmap *const unwanted[1] = {NULL};
+    cn__op op = b->op;
+    if (pass == INPUT)
+        op.unread[0] = true;
+    if (pass == WEIGHT)
+        op.d_in = unwanted;
+    run_stages(&op, &b->pass, pass == FORWARD ? b->impl->forward : b->impl->backward);
 }
 
-static void run_pass(const bound *b, const shape *s, int pass) {
-    const cn__layer_impl *impl = b->layer->type->batch;
-    int out = b->out.shape.height;
-    switch (pass) {
-    case FORWARD:
-        run_stage(b, &impl->forward[0]);
-        break;
-    case WEIGHT:
-        run_stage(b, &impl->backward[2]);
-        break;
-    case INPUT:
-        run_stage(b, &impl->backward[0]);
-        run_stage(b, &impl->backward[1]);
-        break;
-    default: /* one product for each tap, on planes without borders */
-        for (int block = 0; block < BLOCKS; block++)
-            for (int tap = 0; tap < s->kernel * s->kernel; tap++)
-                cn__gemm(false, false, s->channels_out, out * out * CN__LANES, s->channels_in, b->memory[5],
-                         (size_t)s->channels_in, b->memory[0], b->in.channel, b->memory[1], b->out.channel, tap > 0);
-    }
+/* One product for each tap, on planes without borders. */
+static void run_sgemm(const bound *b, const shape *s) {
+    int pixels = out_size(s) * out_size(s) * CN__LANES;
+    for (int32_t block = 0; block < b->pass.blocks; block++)
+        for (int tap = 0; tap < s->kernel * s->kernel; tap++)
+            cn__gemm(false, false, s->out, pixels, s->in, b->op.tensor[0], (size_t)s->in, b->in.data, b->in.channel,
+                     b->out.data, b->out.channel, tap > 0);
 }
 
-static double measure(const bound *b, const shape *s, int pass) {
-    int calls = (int)(FLOPS / b->flops) + 1;
+static bool can(const bound b[WAYS], const shape *s, int way, int pass) {
+    if (way == SGEMM)
+        return pass == FORWARD && s->groups == 1;
+    return b[way].impl && (pass == FORWARD || b[way].impl->backward[0].run);
+}
+
+static double measure(const bound b[WAYS], const shape *s, int way, int pass) {
+    int calls = (int)(FLOPS / flops_of(s)) + 1;
     double start = now();
     for (int i = 0; i < calls; i++)
-        run_pass(b, s, pass);
-    return calls * b->flops / (now() - start) * 1e-9;
+        if (way == SGEMM)
+            run_sgemm(&b[DIRECT], s);
+        else
+            run_pass(&b[way], pass);
+    return calls * flops_of(s) / (now() - start) * 1e-9;
 }
 
 static int ascending(const void *a, const void *b) {
@@ -167,62 +262,77 @@ static double median(double *values, int count) {
     return values[count / 2];
 }
 
-static double rate[WAYS][CN__COUNT(shapes)][PASSES][MAX_ROUNDS], peak[MAX_ROUNDS];
-
-/* CBLAS knows no ways, and has the first's column. */
-static bool measured(int way, int pass) {
-    return pass_names[way][pass] != NULL;
+/* GFLOP/s of each way and pass; 0: it cannot. */
+static void measure_all(const bound b[WAYS], const shape *s, int rounds, double speed[WAYS][PASSES]) {
+    double rates[WAYS][PASSES][MAX_ROUNDS];
+    for (int r = 0; r < rounds; r++)
+        for (int way = 0; way < WAYS; way++)
+            for (int pass = 0; pass < PASSES; pass++)
+                rates[way][pass][r] = can(b, s, way, pass) ? measure(b, s, way, pass) : 0.0;
+    for (int way = 0; way < WAYS; way++)
+        for (int pass = 0; pass < PASSES; pass++)
+            speed[way][pass] = median(rates[way][pass], rounds);
 }
 
-static void measure_all(bound b[WAYS][CN__COUNT(shapes)], cn_isa isa, int rounds) {
-    for (int r = 0; r < rounds; r++) {
-        peak[r] = fma_peak(isa, 1);
-        for (size_t i = 0; i < CN__COUNT(shapes); i++)
-            for (int way = 0; way < WAYS; way++)
-                for (int pass = 0; pass < PASSES; pass++)
-                    if (measured(way, pass))
-                        rate[way][i][pass][r] = measure(&b[way][i], &shapes[i], pass);
-    }
-}
+/* ---- printing ---- */
 
-static void print_way(int way, cn_isa isa, int rounds, double top, FILE *csv) {
-    printf("%-20s", "convolution");
-    for (int pass = 0; pass < PASSES && measured(way, pass); pass++)
-        printf(" %14s", pass_names[way][pass]);
+typedef struct machine {
+    cn_isa isa;
+    double gflops, gbytes; /* peak, bandwidth */
+} machine;
+
+static void print_row(const char *name, const char *way, const double speed[PASSES], double top) {
+    printf("%-36s %-9s", name, way);
+    for (int pass = 0; pass < PASSES; pass++)
+        if (speed[pass] > 0.0)
+            printf(" %7.1f (%3.0f%%)", speed[pass], 100.0 * speed[pass] / top);
+        else
+            printf(" %14s", "-");
     printf("\n");
-    for (size_t i = 0; i < CN__COUNT(shapes); i++) {
-        const shape *s = &shapes[i];
-        int out = s->size + 2 * s->padding - s->kernel + 1;
-        char name[64];
-        snprintf(name, sizeof name, "%d->%d %dx%d, %dx%d", s->channels_in, s->channels_out, s->kernel, s->kernel, out,
-                 out);
-        printf("%-20s", name);
-        for (int pass = 0; pass < PASSES && measured(way, pass); pass++) {
-            double speed = median(rate[way][i][pass], rounds);
-            printf(" %7.0f (%3.0f%%)", speed, 100.0 * speed / top);
-            fprintf(csv, "%s,%s,%s,%s,%.1f,%.3f\n", cn_isa_name(isa), name, way == AUTO ? "auto" : "direct",
-                    pass_names[DIRECT][pass], speed, speed / top);
-        }
-        printf("\n");
-    }
 }
 
-static void bench(cn_context *const ctx[WAYS], cn_isa isa, int rounds, FILE *csv) {
-    bound b[WAYS][CN__COUNT(shapes)] = {0};
-    for (int way = 0; way < WAYS; way++)
-        for (size_t i = 0; i < CN__COUNT(shapes); i++) {
-            bind(ctx[way], &shapes[i], &b[way][i]);
-            b[way][i].op.kernels = cn__kernels_for(isa);
-            run_stage(&b[way][i], &b[way][i].layer->type->batch->prepare);
+static void print_shape(const shape *s, const machine *m, double speed[WAYS][PASSES], FILE *csv) {
+    double best[PASSES] = {0}, gbytes[PASSES];
+    char name[64];
+    name_of(s, name);
+    for (int way = 0; way < WAYS; way++) {
+        if (speed[way][FORWARD] > 0.0)
+            print_row(way ? "" : name, way_names[way], speed[way], m->gflops);
+        for (int pass = 0; pass < PASSES; pass++) {
+            double rate = speed[way][pass];
+            best[pass] = way == SGEMM ? best[pass] : fmax(best[pass], rate);
+            gbytes[pass] = best[pass] * bytes_of(s) / flops_of(s);
+            if (rate > 0.0)
+                fprintf(csv, "%s,%s,%s,%s,%.1f,%.3f,%.1f,%.3f\n", cn_isa_name(m->isa), name, way_names[way],
+                        pass_names[pass], rate, rate / m->gflops, rate * bytes_of(s) / flops_of(s),
+                        rate * bytes_of(s) / flops_of(s) / m->gbytes);
         }
-    measure_all(b, isa, rounds);
-    double top = median(peak, rounds);
-    printf("\n%s: peak %.0f GFLOP/s on one thread; each pass in GFLOP/s and as a share of it\n", cn_isa_name(isa), top);
-    for (int way = 0; way < WAYS; way++)
-        print_way(way, isa, rounds, top, csv);
-    for (int way = 0; way < WAYS; way++)
-        for (size_t i = 0; i < CN__COUNT(shapes); i++)
-            unbind(ctx[way], &b[way][i]);
+    }
+    print_row("", "best", best, m->gflops);
+    if (depthwise(s))
+        print_row("", "  GB/s", gbytes, m->gbytes);
+    fflush(stdout);
+}
+
+static bool wanted(const shape *s, int filters, char *const *filter) {
+    char name[64];
+    name_of(s, name);
+    for (int i = 0; i < filters; i++)
+        if (strstr(name, filter[i]))
+            return true;
+    return filters == 0;
+}
+
+static void bench(cn_context *const ctx[2], machine *m, const shape *s, int rounds, FILE *csv) {
+    bound b[WAYS] = {0};
+    double speed[WAYS][PASSES];
+    for (int way = 0; way < SGEMM; way++)
+        bind(ctx[way == DIRECT ? 0 : 1], m->isa, way, s, &b[way]);
+    m->gflops = fmax(m->gflops, fma_peak(m->isa, 1));
+    measure_all(b, s, rounds, speed);
+    print_shape(s, m, speed, csv);
+    for (int way = 0; way < SGEMM; way++)
+        unbind(&b[way]);
 }
 
 static cn_context *make_context(cn_conv_algorithm algorithm) {
@@ -234,24 +344,45 @@ static cn_context *make_context(cn_conv_algorithm algorithm) {
     return need(ctx);
 }
 
+static void refuse(cn_isa last) {
+    fprintf(stderr, "usage: bench_kernels [--isa NAME] [ROUNDS [FILTER...]]; NAME is of this machine:");
+    for (cn_isa isa = CN_ISA_PORTABLE; isa <= last; isa++)
+        fprintf(stderr, " %s", cn_isa_name(isa));
+    fprintf(stderr, "\n");
+    exit(2);
+}
+
 int main(int argc, char **argv) {
-    int rounds = argc > 1 ? atoi(argv[1]) : 7;
-    cn_context *const ctx[WAYS] = {make_context(CN_CONV_DIRECT), make_context(CN_CONV_AUTO)};
+    cn_context *const ctx[2] = {make_context(CN_CONV_DIRECT), make_context(CN_CONV_AUTO)};
     cn_device device = CN_DEVICE_INIT;
-    if (rounds < 1 || rounds > MAX_ROUNDS || cn_context_device(ctx[0], &device) != CN_OK)
+    if (cn_context_device(ctx[0], &device) != CN_OK)
         need(NULL);
+    machine m = {device.isa, 0.0, memory_bandwidth()};
+    if (argc > 2 && strcmp(argv[1], "--isa") == 0) {
+        for (m.isa = CN_ISA_PORTABLE; m.isa <= device.isa && strcmp(cn_isa_name(m.isa), argv[2]) != 0;)
+            m.isa++;
+        argc -= 2;
+        argv += 2;
+    }
+    int rounds = argc > 1 ? atoi(argv[1]) : 7;
+    if (m.isa > device.isa || rounds < 1 || rounds > MAX_ROUNDS)
+        refuse(device.isa);
     FILE *csv = need(fopen("build/bench_kernels.csv", "w"));
-    fprintf(csv, "isa,convolution,algorithm,pass,gflops,share_of_fma_peak\n");
-    printf("%s, compiled by %s, %s\n", device.processor, __VERSION__, device.blas);
+    fprintf(csv, "isa,convolution,way,pass,gflops,share_of_fma_peak,gbytes,share_of_bandwidth\n");
+    m.gflops = fma_peak(m.isa, 1);
+    printf("%s, %s, compiled by %s, %s\n", device.processor, cn_isa_name(m.isa), __VERSION__, device.blas);
     printf(
-        "Batch of %d, median of %d rounds. sgemm: CBLAS on products of the same size, one for each tap, whatever the "
-        "instruction set.\n",
-        BLOCKS * CN__LANES, rounds);
-    for (cn_isa isa = device.isa; isa >= CN_ISA_PORTABLE; isa--)
-        bench(ctx, isa, rounds, csv);
+        "One thread: %.0f GFLOP/s of fused multiply-adds, %.1f GB/s of memory. Medians of %d rounds, GFLOP/s of plain "
+        "sums and the\nshare of that peak. sgemm: CBLAS on products of the same size, one for each tap, whatever the "
+        "instruction set.\n\n",
+        m.gflops, m.gbytes, rounds);
+    printf("%-36s %-9s %14s %14s %14s\n", "convolution at side of input (images)", "way", "forward", "input", "weight");
+    for (size_t i = 0; i < CN__COUNT(shapes); i++)
+        if (wanted(&shapes[i], argc - 2, argv + 2))
+            bench(ctx, &m, &shapes[i], rounds, csv);
     fclose(csv);
     printf("\nalso in build/bench_kernels.csv\n");
-    for (int way = 0; way < WAYS; way++)
-        cn_context_free(ctx[way]);
+    cn_context_free(ctx[0]);
+    cn_context_free(ctx[1]);
     return 0;
 }
