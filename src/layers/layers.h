@@ -76,6 +76,12 @@ static inline int32_t cn__pass_lanes(const cn__pass *pass, size_t block) {
     return left < CN__LANES ? left : CN__LANES;
 }
 
+/* Whether each thread takes whole blocks, through all local stages: where they go round evenly, or are so many that it
+ * does not matter. Else threads share out the items of each stage. */
+static inline bool cn__blocks_go_round(int32_t blocks, int32_t threads) {
+    return blocks % threads == 0 || blocks >= 4 * threads;
+}
+
 /* ---- a layer bound to memory ---- */
 
 typedef struct cn__op cn__op;
@@ -160,8 +166,9 @@ struct cn__op {
     /* Inference: a norm of fixed statistics behind a convolution goes into its weights; NULL: none. */
     const cn_layer *folded;
     void *folded_tensor[CN__MAX_TENSORS];
-    float *packed;        /* requirements.packed_floats: what prepare makes, and passes only read */
-    float *shared;        /* requirements.shared_floats, of all blocks */
+    float *packed;           /* requirements.packed_floats: what prepare makes, and passes only read */
+    const cn__op *packed_by; /* the same op of the plan whose `packed` this is, maybe for another size; NULL: its own */
+    float *shared;           /* requirements.shared_floats, of all blocks */
     float *saved;         /* requirements.saved_floats of block 0, from forward to the end of backward; see cn__saved */
     size_t block;         /* floats from a block's memory to the next one's: maps, moments, kept */
     void *geometry;       /* what bind made */
@@ -198,7 +205,8 @@ typedef struct cn__sizes {
     const cn__shape *in; /* of each input */
     cn__shape out;
     int32_t max_blocks;
-    bool training; /* with a backward pass */
+    bool training;           /* with a backward pass */
+    const cn__op *packed_by; /* whose packed weights it will read; NULL: its own */
 } cn__sizes;
 
 /* What it wants of the plan for that. */

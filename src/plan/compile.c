@@ -38,7 +38,14 @@ static cn_status ask_requirements(cn__compiler *c, cn__fused_op *fused) {
         return cn__no_memory("a plan");
     for (int32_t i = 0; i < node->input_count; i++)
         in[i] = cn__plan_shape(plan, node->inputs[i]);
-    cn__sizes sizes = {node->input_count, in, cn__plan_shape(plan, fused->head), plan->max_blocks, fused->backward};
+    if (plan->options.share)
+        fused->op.packed_by = &plan->options.share->fused_ops[fused - plan->fused_ops].op;
+    cn__sizes sizes = {.inputs = node->input_count,
+                       .in = in,
+                       .out = cn__plan_shape(plan, fused->head),
+                       .max_blocks = plan->max_blocks,
+                       .training = fused->backward,
+                       .packed_by = fused->op.packed_by};
     fused->impl->requirements(node->layer, &sizes, &fused->requirements);
     cn__free(plan->ctx, in);
     return CN_OK;

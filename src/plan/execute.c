@@ -5,8 +5,6 @@
 #include "plan/compiled.h"
 #include <stdatomic.h>
 
-#define MANY 4 /* blocks for each thread: from here on it does not matter that shares are uneven */
-
 /* What a few images do not wake another thread for: less than this. */
 #define MIN_FLOATS   (1 << 17) /* of an fmap */
 #define MIN_PRODUCTS (1 << 24) /* multiply-adds of a pass */
@@ -141,11 +139,10 @@ static void one_block(void *argument, size_t block, int thread) {
 }
 
 static void run_local(const call *c) {
-    size_t blocks = (size_t)c->pass->blocks, threads = (size_t)c->plan->ctx->threads;
     if (all_items(c) == 0)
         return;
-    if (blocks % threads == 0 || blocks >= MANY * threads) {
-        cn__parallel(c->plan->ctx, blocks, one_block, (void *)c);
+    if (cn__blocks_go_round(c->pass->blocks, c->plan->ctx->threads)) {
+        cn__parallel(c->plan->ctx, (size_t)c->pass->blocks, one_block, (void *)c);
         return;
     }
     for (size_t i = c->first; i < c->end; i++) {

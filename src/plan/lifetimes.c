@@ -154,10 +154,9 @@ static cn_status add_moments(cn__compiler *c, cn__fused_op *fused) {
 }
 
 static cn_status add_packed(cn__compiler *c, cn__fused_op *fused) {
-    const cn__plan *share = c->plan->options.share;
-    if (!share)
+    if (!fused->op.packed_by)
         return cn__arena_add(&c->shared, fused->requirements.packed_floats, 0, end_time(c->plan), &fused->op.packed, 0);
-    fused->op.packed = share->fused_ops[fused - c->plan->fused_ops].op.packed;
+    fused->op.packed = fused->op.packed_by->packed;
     return CN_OK;
 }
 

@@ -24,6 +24,16 @@ void cn__nchw16c_unpack(const cn__fmap *map, float *image_chw) {
 
 /* ---- stages ---- */
 
+#define MIN_PRODUCTS (1 << 20) /* that are worth waking a thread for */
+
+size_t cn__nchw16c_shares(const cn__op *op, const cn__pass *pass, int32_t most, int64_t multiply_adds) {
+    int64_t shares = multiply_adds / MIN_PRODUCTS;
+    if (cn__blocks_go_round(pass->blocks, op->ctx->threads) || shares < 1)
+        return 1;
+    most = most < op->ctx->threads ? most : op->ctx->threads;
+    return (size_t)(shares < most ? shares : most);
+}
+
 cn__grid cn__nchw16c_one_item(const cn__op *op, const cn__pass *pass) {
     (void)op;
     (void)pass;

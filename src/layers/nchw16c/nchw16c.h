@@ -18,6 +18,9 @@ static inline size_t cn__nchw16c_planes(int32_t channels) {
 /* A stage that fills the borders of all planes of op->out, as one item. */
 cn__grid cn__nchw16c_border_grid(const cn__op *op, const cn__pass *pass); /* none without a border */
 void cn__nchw16c_border(const cn__op *op, const cn__pass *pass, cn__item at);
+/* Into how many shares, at most `most`, an image's work of so many multiply-adds is cut: one where threads share out
+ * the images. */
+size_t cn__nchw16c_shares(const cn__op *op, const cn__pass *pass, int32_t most, int64_t multiply_adds);
 /* For stages that are not worth sharing out. */
 cn__grid cn__nchw16c_one_item(const cn__op *op, const cn__pass *pass);
 

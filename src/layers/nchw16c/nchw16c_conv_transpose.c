@@ -5,8 +5,6 @@
 #include "layers/conv/conv_transpose2d.h"
 #include "layers/nchw16c/nchw16c.h"
 
-#define MIN_PRODUCTS (1 << 20) /* that are worth waking a thread for */
-
 typedef struct phase {
     int32_t row, column; /* of its first output */
     size_t first, count; /* taps */
@@ -164,11 +162,9 @@ static int32_t outputs(int32_t size, int32_t at, int32_t stride) {
 }
 
 static cn__grid shares(const cn__op *op, const cn__pass *pass) {
-    int64_t worth = multiply_adds(op->layer, op->in[0]->shape, op->out->shape) / MIN_PRODUCTS;
-    int64_t most = outputs(op->out->shape.height, 0, behind(op->layer)->stride[0]);
-    (void)pass;
-    most = most < op->ctx->threads ? most : op->ctx->threads;
-    return (cn__grid){worth < 1 ? 1 : (size_t)(worth < most ? worth : most), 1};
+    int32_t most = outputs(op->out->shape.height, 0, behind(op->layer)->stride[0]);
+    int64_t products = multiply_adds(op->layer, op->in[0]->shape, op->out->shape);
+    return (cn__grid){cn__nchw16c_shares(op, pass, most, products), 1};
 }
 
 /* Rows first … end - 1 of a phase. */

@@ -1,48 +1,76 @@
-/* nchw16c_convolution.c: Conv2d and Linear with channels in the lanes. For each plane of outputs, packed memory
- * holds the weights as kernels read them, [plane of inputs][tap][channel of the plane][16 outputs]; behind those of all
- * planes come their biases, a line for each. A norm of fixed statistics that follows is folded in. */
-#include "layers/nchw16c/nchw16c.h"
-#include "layers/conv/convolution.h"
+/* nchw16c_convolution.c: Conv2d and Linear with channels in the lanes, whatever algorithm computes them. A norm of fixed
+ * statistics that follows is folded into the weights. */
+#include "layers/nchw16c/nchw16c_convolution.h"
 
-#define MIN_PRODUCTS (1 << 20) /* that are worth waking a thread for */
+/* ---- the choice ---- */
 
-typedef struct geometry {
-    size_t tap_count;
-    size_t taps[]; /* floats from where the first tap falls */
-} geometry;
+/* Best first. */
+static const cn__nchw16c_algorithm *const algorithms[] = {
+    &cn__nchw16c_direct,
+};
 
-static const cn__convolution *layer_of(const cn__op *op) {
-    return (const cn__convolution *)op->layer;
+static const cn__nchw16c_algorithm *choose(const cn__conv_problem *problem, cn__conv_pass pass) {
+    for (size_t i = 0; i < CN__COUNT(algorithms); i++)
+        if (algorithms[i]->applies(problem, pass))
+            return algorithms[i];
+    return NULL;
 }
 
-static size_t tap_count(const cn__convolution *c) {
-    return (size_t)c->kernel[0] * (size_t)c->kernel[1];
+/* Fills in all but the taps; returns how many floats are packed. A plan that shares another's weights has its
+ * algorithms. */
+static size_t measure(const cn__conv_problem *problem, const cn__op *packed_by, bool training,
+                      cn__nchw16c_geometry *g) {
+    size_t floats = cn__nchw16c_planes(problem->out.channels) * CN__LANES;
+    for (cn__conv_pass pass = 0; pass < (training ? CN__CONV_PASSES : CN__CONV_INPUT_GRAD); pass++) {
+        const cn__nchw16c_geometry *other = packed_by ? packed_by->geometry : NULL;
+        const cn__nchw16c_algorithm *algorithm = other ? other->algorithm[pass] : choose(problem, pass);
+        g->algorithm[pass] = algorithm;
+        g->packed[pass] = floats;
+        if (pass != CN__CONV_WEIGHT_GRAD && algorithm->packed_floats)
+            floats += cn__whole_lines(algorithm->packed_floats(problem->layer, pass));
+    }
+    return floats;
 }
 
-/* Weights of a plane of outputs. */
-static size_t plane_weights(const cn__convolution *c) {
-    return (size_t)c->in_channels * tap_count(c) * CN__LANES;
-}
-
-/* As the kernel does them: whole lines of outputs. */
+/* As kernels do them: whole lines of outputs. */
 static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    (void)in;
-    return (int64_t)(cn__nchw16c_planes(c->out_channels) * plane_weights(c)) * out.height * out.width;
+    cn__shape whole = {(int32_t)(cn__nchw16c_planes(c->out_channels) * CN__LANES), out.height, out.width};
+    return cn__convolution_multiply_adds(layer, in, whole);
+}
+
+static void at_least(size_t *floats, size_t (*wanted)(const cn__conv_problem *problem, cn__conv_pass pass),
+                     const cn__conv_problem *problem, cn__conv_pass pass) {
+    size_t more = wanted ? wanted(problem, pass) : 0;
+    *floats = more > *floats ? more : *floats;
 }
 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    cn__convolution_requirements(layer, sizes, requirements);
-    requirements->packed_floats = cn__nchw16c_planes(c->out_channels) * (plane_weights(c) + CN__LANES);
+    cn__conv_problem problem = {layer, sizes->in[0], sizes->out, NULL};
+    cn__nchw16c_geometry g = {0};
+    requirements->pad[0] = c->padding[0];
+    requirements->pad[1] = c->padding[1];
+    requirements->mode = (cn_padding_mode)c->padding_mode;
+    requirements->packed_floats = measure(&problem, sizes->packed_by, sizes->training, &g);
+    for (cn__conv_pass pass = 0; pass < CN__CONV_PASSES && g.algorithm[pass]; pass++) {
+        at_least(&requirements->scratch_floats, g.algorithm[pass]->scratch_floats, &problem, pass);
+        at_least(&requirements->saved_floats, g.algorithm[pass]->block_floats, &problem, pass);
+    }
 }
 
+/* ---- binding ---- */
+
 static cn_status bind(cn__op *op) {
-    const cn__convolution *c = layer_of(op);
-    geometry *g = cn__alloc(op->ctx, 1, sizeof *g + tap_count(c) * sizeof *g->taps);
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    cn__conv_problem problem = {op->layer, op->in[0]->shape, op->out->shape, op};
+    size_t taps = (size_t)c->kernel[0] * (size_t)c->kernel[1];
+    problem.in.channels = c->in_channels;
+    problem.out.channels = c->out_channels;
+    cn__nchw16c_geometry *g = op->geometry = cn__alloc(op->ctx, 1, sizeof *g + taps * sizeof *g->taps);
     if (!g)
         return cn__no_memory("a convolution's taps");
-    op->geometry = g;
+    measure(&problem, op->packed_by, op->training, g);
     for (size_t y = 0; y < (size_t)c->kernel[0]; y++)
         for (size_t x = 0; x < (size_t)c->kernel[1]; x++)
             g->taps[g->tap_count++] =
@@ -54,96 +82,62 @@ static void unbind(cn__op *op) {
     cn__free(op->ctx, op->geometry);
 }
 
-/* ---- packed weights ---- */
-
-static float *weights_of(const cn__op *op, size_t plane) {
-    return op->packed + plane * plane_weights(layer_of(op));
-}
-
-static float *bias_of(const cn__op *op, size_t plane) {
-    return weights_of(op, cn__nchw16c_planes(layer_of(op)->out_channels)) + plane * CN__LANES;
-}
-
-/* The weights of one output go into one lane. */
-static void pack_lane(const cn__convolution *c, const float *from, double scale, float *to) {
-    size_t taps = tap_count(c);
-    for (int32_t first = 0; first < c->in_channels; first += CN__LANES)
-        for (size_t t = 0; t < taps; t++)
-            for (int32_t i = first; i < first + CN__LANES && i < c->in_channels; i++, to += CN__LANES)
-                *to = (float)((double)from[(size_t)i * taps + t] * scale);
-}
+/* ---- packed weights: the planes of outputs, then those of inputs if their gradient is wanted ---- */
 
 static cn__grid pack_grid(const cn__op *op, const cn__pass *pass) {
     (void)pass;
-    return (cn__grid){cn__nchw16c_planes(layer_of(op)->out_channels), 1};
+    bool backward = op->training && op->d_in[0];
+    return (cn__grid){(size_t)op->out->shape.channels + (backward ? (size_t)op->in[0]->shape.channels : 0), 1};
+}
+
+static void pack_forward(const cn__op *op, size_t plane) {
+    const cn__nchw16c_geometry *g = op->geometry;
+    int32_t left = ((const cn__convolution *)op->layer)->out_channels - (int32_t)(plane * CN__LANES);
+    double scale[CN__LANES] = {0.0};
+    for (size_t lane = 0; lane < CN__LANES && (int32_t)lane < left; lane++) {
+        double shift;
+        cn__convolution_factors(op, plane * CN__LANES + lane, &scale[lane], &shift);
+        op->packed[plane * CN__LANES + lane] = (float)shift;
+    }
+    g->algorithm[CN__CONV_FORWARD]->pack_forward(op, plane, scale, op->packed + g->packed[CN__CONV_FORWARD]);
 }
 
 static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
-    const cn__convolution *c = layer_of(op);
-    size_t terms = (size_t)c->in_channels * tap_count(c), plane = at.outer;
+    const cn__nchw16c_geometry *g = op->geometry;
+    size_t out_planes = (size_t)op->out->shape.channels;
     (void)pass;
-    for (size_t lane = 0; lane < CN__LANES; lane++) {
-        size_t o = plane * CN__LANES + lane;
-        double scale, shift;
-        if (o >= (size_t)c->out_channels)
-            break; /* memory begins as zeros */
-        cn__convolution_factors(op, o, &scale, &shift);
-        bias_of(op, plane)[lane] = (float)shift;
-        pack_lane(c, (const float *)op->tensor[0] + o * terms, scale, weights_of(op, plane) + lane);
-    }
+    if (at.outer < out_planes)
+        pack_forward(op, at.outer);
+    else if (g->algorithm[CN__CONV_INPUT_GRAD]->pack_input_grad)
+        g->algorithm[CN__CONV_INPUT_GRAD]->pack_input_grad(op, at.outer - out_planes,
+                                                           op->packed + g->packed[CN__CONV_INPUT_GRAD]);
 }
 
 /* ---- forward ---- */
 
-/* Rows of the output are shared out between threads, or planes where there are more of them. */
-static bool shares_rows(const cn__op *op) {
-    return op->out->shape.height >= op->out->shape.channels;
+static cn__grid step_grid(const cn__nchw16c_step *step, const cn__op *op, const cn__pass *pass) {
+    return step->run ? step->grid(op, pass) : (cn__grid){0, 0};
 }
 
-static cn__grid shares(const cn__op *op, const cn__pass *pass) {
-    cn__shape out = op->out->shape;
-    int64_t worth = multiply_adds(op->layer, op->in[0]->shape, out) / MIN_PRODUCTS;
-    int64_t most = shares_rows(op) ? out.height : out.channels;
-    (void)pass;
-    most = most < op->ctx->threads ? most : op->ctx->threads;
-    return (cn__grid){worth < 1 ? 1 : (size_t)(worth < most ? worth : most), 1};
+static const cn__nchw16c_step *forward_steps(const cn__op *op) {
+    const cn__nchw16c_geometry *g = op->geometry;
+    return g->algorithm[CN__CONV_FORWARD]->forward;
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
-    const cn__convolution *c = layer_of(op);
-    const geometry *g = op->geometry;
-    const cn__fmap *in = op->in[0], *out = op->out, *skip = op->post.skip;
-    size_t whole = (size_t)(shares_rows(op) ? out->shape.height : out->shape.channels), count = shares(op, pass).outer;
-    size_t first = at.outer * whole / count, end = (at.outer + 1) * whole / count;
-    size_t row = shares_rows(op) ? first : 0, plane = shares_rows(op) ? 0 : first;
-    int32_t left = c->out_channels - (int32_t)(plane * CN__LANES), most = (int32_t)((end - first) * CN__LANES);
-    cn__channel_conv_args args = {
-        .channels = shares_rows(op) || left < most ? left : most,
-        .height = shares_rows(op) ? (int32_t)(end - first) : out->shape.height,
-        .width = out->shape.width,
-        .in = cn__fmap_plane(in, at.block, 0).data + row * (size_t)c->stride[0] * in->row -
-              (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
-        .in_plane = in->channel,
-        .in_row = (size_t)c->stride[0] * in->row,
-        .in_step = (size_t)c->stride[1] * CN__LANES,
-        .in_channels = c->in_channels,
-        .taps = g->taps,
-        .tap_count = g->tap_count,
-        .weights = weights_of(op, plane),
-        .weight_plane = plane_weights(c),
-        .bias = bias_of(op, plane),
-        .out = cn__fmap_plane(out, at.block, plane).data + row * out->row,
-        .out_plane = out->channel,
-        .out_row = out->row,
-        .out_step = CN__LANES,
-        .relu = op->post.relu,
-    };
-    if (skip) {
-        args.skip = cn__fmap_plane(skip, at.block, plane).data + row * skip->row;
-        args.skip_plane = skip->channel;
-        args.skip_row = skip->row;
-    }
-    op->kernels->channel_conv(&args);
+static cn__grid first_grid(const cn__op *op, const cn__pass *pass) {
+    return step_grid(&forward_steps(op)[0], op, pass);
+}
+
+static void first(const cn__op *op, const cn__pass *pass, cn__item at) {
+    forward_steps(op)[0].run(op, pass, at);
+}
+
+static cn__grid second_grid(const cn__op *op, const cn__pass *pass) {
+    return step_grid(&forward_steps(op)[1], op, pass);
+}
+
+static void second(const cn__op *op, const cn__pass *pass, cn__item at) {
+    forward_steps(op)[1].run(op, pass, at);
 }
 
 /* ---- all together ---- */
@@ -161,5 +155,7 @@ const cn__layer_impl cn__convolution_nchw16c = {
     .bind = bind,
     .unbind = unbind,
     .prepare = {pack_grid, pack, CN__SCOPE_DEFERRED},
-    .forward = {{shares, forward, CN__SCOPE_LOCAL}, {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
+    .forward = {{first_grid, first, CN__SCOPE_LOCAL},
+                {second_grid, second, CN__SCOPE_LOCAL},
+                {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
 };

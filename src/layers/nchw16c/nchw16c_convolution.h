@@ -1,0 +1,56 @@
+/* nchw16c_convolution.h: the algorithms that convolve with channels in the lanes; nchw16c_convolution.c chooses among
+ * them and runs them, each has a file of its own. */
+#ifndef CN_NCHW16C_CONVOLUTION_H
+#define CN_NCHW16C_CONVOLUTION_H
+
+#include "layers/conv/convolution.h"
+#include "layers/nchw16c/nchw16c.h"
+
+#define CN__NCHW16C_STEPS 2
+
+/* A loop of a pass over independent items: those of a block (an image) forward and in the input's gradient, those of
+ * all blocks in the weights' gradient. */
+typedef struct cn__nchw16c_step {
+    cn__grid (*grid)(const cn__op *op, const cn__pass *pass);
+    void (*run)(const cn__op *op, const cn__pass *pass, cn__item at);
+} cn__nchw16c_step;
+
+/* Weights are packed for each plane of what a pass writes: 16 output channels forward, 16 input channels in the input's
+ * gradient. What is not there, is NULL. */
+typedef struct cn__nchw16c_algorithm {
+    const char *name;
+    bool (*applies)(const cn__conv_problem *problem, cn__conv_pass pass);
+    /* Packed weights of all planes, forward or for the input's gradient. They may not depend on the images' size. */
+    size_t (*packed_floats)(const cn_layer *layer, cn__conv_pass pass);
+    /* Those of one plane; `to` is where the pass's begin, which hold zeros. Forward times scale[CN__LANES]. */
+    void (*pack_forward)(const cn__op *op, size_t plane, const double *scale, float *to);
+    void (*pack_input_grad)(const cn__op *op, size_t plane, float *to);
+    size_t (*scratch_floats)(const cn__conv_problem *problem, cn__conv_pass pass); /* of each thread */
+    size_t (*block_floats)(const cn__conv_problem *problem, cn__conv_pass pass);   /* between the steps of a pass */
+    cn__nchw16c_step forward[CN__NCHW16C_STEPS], input_grad[CN__NCHW16C_STEPS], weight_grad[CN__NCHW16C_STEPS];
+} cn__nchw16c_algorithm;
+
+/* How a convolution bound to maps is computed; op->geometry. */
+typedef struct cn__nchw16c_geometry {
+    const cn__nchw16c_algorithm *algorithm[CN__CONV_PASSES];
+    size_t packed[CN__CONV_PASSES]; /* where each pass's weights begin; in front of all are forward's biases */
+    size_t tap_count;
+    size_t taps[]; /* forward: floats from where the first tap of an output falls */
+} cn__nchw16c_geometry;
+
+extern const cn__nchw16c_algorithm cn__nchw16c_direct;
+
+/* Weights as a pass's algorithm has packed them, and forward's biases, a line for each plane of outputs. */
+static inline const float *cn__nchw16c_weights(const cn__op *op, cn__conv_pass pass) {
+    const cn__nchw16c_geometry *g = op->geometry;
+    return op->packed + g->packed[pass];
+}
+static inline const float *cn__nchw16c_biases(const cn__op *op) {
+    return op->packed;
+}
+/* Memory of a block between the steps of a pass. */
+static inline float *cn__nchw16c_between(const cn__op *op, size_t block) {
+    return cn__saved(op, block);
+}
+
+#endif
