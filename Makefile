@@ -58,21 +58,24 @@ MAJOR := $(call version_part,MAJOR)
 VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 FULL_VERSION := $(VERSION)$(call version_part,SUFFIX)
 SYSTEM := $(shell uname -s)
-# What the compiler makes: for x86-64 or not, and whether it is Clang. Before `make deps` there may be none.
-TARGET := $(or $(shell echo 'x86_64:__x86_64__ clang:__clang__' | $(CC) $(CFLAGS) -E -P -x c - 2>/dev/null),\
-               $(patsubst x86_64,x86_64:1,$(shell uname -m)))
+# What the compiler makes: for x86-64, arm64 or else, and whether it is Clang. Before `make deps` there may be none.
+TARGET := $(or $(shell echo 'x86_64:__x86_64__ arm64:__aarch64__ clang:__clang__' | $(CC) $(CFLAGS) -E -P -x c - 2>/dev/null),\
+               $(patsubst x86_64,x86_64:1,$(patsubst aarch64,arm64:1,$(shell uname -m))))
 
 SOURCES := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 ISA_SOURCES := $(filter src/kernels/isa/%,$(SOURCES))
 PLAIN_SOURCES := $(filter-out $(ISA_SOURCES),$(SOURCES))
 ifneq ($(filter x86_64:1,$(TARGET)),)
 ISAS := portable avx2 avx512
+else ifneq ($(filter arm64:1,$(TARGET)),)
+ISAS := portable neon
 else
 ISAS := portable
 endif
 ISA_portable := -DCN__ISA=1
 ISA_avx2 := -DCN__ISA=2 -mavx2 -mfma
 ISA_avx512 := -DCN__ISA=3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+ISA_neon := -DCN__ISA=4
 
 OBJECTS := $(PLAIN_SOURCES:src/%.c=%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=%.$(isa).o))
 # Trained models become arrays of bytes.

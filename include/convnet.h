@@ -108,9 +108,10 @@ typedef struct cn_context cn_context;
 /* Instruction sets that the kernels are compiled for. */
 typedef enum cn_isa {
     CN_ISA_AUTO = 0,     /* the best that processor and operating system offer */
-    CN_ISA_PORTABLE = 1, /* the compiler's baseline, no fused multiply-add on x86-64 */
-    CN_ISA_AVX2 = 2,     /* AVX2 with FMA */
-    CN_ISA_AVX512 = 3    /* AVX-512 F, BW, DQ and VL */
+    CN_ISA_PORTABLE = 1, /* the compiler's baseline, without fused multiply-add */
+    CN_ISA_AVX2 = 2,     /* x86-64: AVX2 with FMA */
+    CN_ISA_AVX512 = 3,   /* x86-64: AVX-512 F, BW, DQ and VL */
+    CN_ISA_NEON = 4      /* arm64 */
 } cn_isa;
 
 /* How convolutions and linear layers compute. All three give the same bits for any number of threads, DIRECT also on
@@ -161,8 +162,8 @@ typedef struct cn_context_options {
     uint64_t size;
     int threads; /* workers, the calling thread included; 0: one per core that the process may use (its affinity, and
                     the quota of its control group, rounded up); at most 1024 */
-    cn_isa isa;  /* upper limit on the instruction set; the environment variable CONVNET_MAX_ISA
-                    (portable, avx2 or avx512) lowers it further */
+    cn_isa isa;  /* upper limit on the instruction set, unless it is of another processor family; the environment
+                    variable CONVNET_MAX_ISA (portable, avx2, avx512 or neon) lowers it further */
     cn_conv_algorithm conv_algorithm; /* for every layer run in this context */
     cn_layout layout;                 /* of every model run in it */
     /* Memory: both or neither. `allocate` returns `bytes` bytes aligned to `alignment` (a power of two, at most
@@ -220,7 +221,7 @@ CN_API cn_status cn_context_device(const cn_context *context, cn_device *device)
  * the processor and takes the kernels of an old one, which linear layers feel. Static storage. */
 CN_API const char *cn_device_advice(const cn_device *device);
 
-/* "portable", "avx2" or "avx512"; "auto" for CN_ISA_AUTO. Static storage. */
+/* "portable", "avx2", "avx512" or "neon"; "auto" for CN_ISA_AUTO. Static storage. */
 CN_API const char *cn_isa_name(cn_isa isa);
 
 /* Frees a text that a function of this library handed out. */

@@ -179,7 +179,7 @@ static void place_op(bound *b, bool channels, const shape *s) {
 static void bind(cn_context *ctx, cn_isa isa, int way, const shape *s, bound *b) {
     bool channels = way == CHANNELS;
     *b = (bound){.layer = make_layer(ctx, s)};
-    b->impl = channels ? cn__layer_small_batch(b->layer) : b->layer->type->batch;
+    b->impl = channels ? cn__layer_nchw16c(b->layer, false) : b->layer->type->batch;
     if (!b->impl)
         return;
     b->in_list[0] = &b->in;
@@ -347,7 +347,8 @@ static cn_context *make_context(cn_conv_algorithm algorithm) {
 static void refuse(cn_isa last) {
     fprintf(stderr, "usage: bench_kernels [--isa NAME] [ROUNDS [FILTER...]]; NAME is of this machine:");
     for (cn_isa isa = CN_ISA_PORTABLE; isa <= last; isa++)
-        fprintf(stderr, " %s", cn_isa_name(isa));
+        if (cn__kernels_for(isa))
+            fprintf(stderr, " %s", cn_isa_name(isa));
     fprintf(stderr, "\n");
     exit(2);
 }
@@ -365,7 +366,7 @@ int main(int argc, char **argv) {
         argv += 2;
     }
     int rounds = argc > 1 ? atoi(argv[1]) : 7;
-    if (m.isa > device.isa || rounds < 1 || rounds > MAX_ROUNDS)
+    if (m.isa > device.isa || !cn__kernels_for(m.isa) || rounds < 1 || rounds > MAX_ROUNDS)
         refuse(device.isa);
     FILE *csv = need(fopen("build/bench_kernels.csv", "w"));
     fprintf(csv, "isa,convolution,way,pass,gflops,share_of_fma_peak,gbytes,share_of_bandwidth\n");

@@ -100,7 +100,8 @@ int main(int argc, char **argv) {
         "the lanes.\n",
         rounds);
     for (cn_isa isa = device.isa; isa >= CN_ISA_PORTABLE; isa--)
-        bench_isa(isa, threads, rounds);
+        if (cn__kernels_for(isa))
+            bench_isa(isa, threads, rounds);
     cn_context_free(ctx);
     return 0;
 }

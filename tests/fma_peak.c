@@ -5,6 +5,8 @@
 #include <time.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define STEPS       300000L
@@ -52,6 +54,26 @@ __attribute__((target("avx2,fma"))) static double spin_avx2(void) {
 }
 #endif
 
+#if defined(__aarch64__)
+static double spin_neon(void) {
+    float32x4_t factor = vdupq_n_f32(0.999f), term = vdupq_n_f32(0.001f);
+#define DECLARE(i) float32x4_t s##i = vdupq_n_f32((float)i);
+    TWELVE(DECLARE)
+    for (long n = 0; n < STEPS; n++) {
+#define STEP(i) s##i = vfmaq_f32(term, s##i, factor);
+        TWELVE(STEP)
+        __asm__ volatile("" : "+w"(s0), "+w"(s1));
+    }
+    float32x4_t all = vdupq_n_f32(0.0f);
+#define GATHER(i) all = vaddq_f32(all, s##i);
+    TWELVE(GATHER)
+    return (double)vgetq_lane_f32(all, 0);
+#undef DECLARE
+#undef STEP
+#undef GATHER
+}
+#endif
+
 static double spin_portable(void) {
     typedef float v __attribute__((vector_size(16)));
     v factor = {0.999f, 0.999f, 0.999f, 0.999f}, term = {0.001f, 0.001f, 0.001f, 0.001f}, all = {0};
@@ -73,6 +95,8 @@ static void *work(void *argument) {
     job *j = argument;
 #if defined(__x86_64__)
     j->result = j->isa == CN_ISA_AVX512 ? spin_avx512() : j->isa == CN_ISA_AVX2 ? spin_avx2() : spin_portable();
+#elif defined(__aarch64__)
+    j->result = j->isa == CN_ISA_NEON ? spin_neon() : spin_portable();
 #else
     j->result = spin_portable();
 #endif

@@ -141,16 +141,6 @@ static void expect_same(const result *a, const result *b) {
     ck_assert_double_eq(a->test_loss, b->test_loss);
 }
 
-static bool offered(cn_isa isa) {
-    cn_context *ctx;
-    cn_device device = CN_DEVICE_INIT;
-    cn_context_options options = context(1, isa, CN_CONV_AUTO);
-    ck_ok(cn_context_new(&options, &ctx));
-    ck_ok(cn_context_device(ctx, &device));
-    cn_context_free(ctx);
-    return device.isa == isa;
-}
-
 /* ---- the promises ---- */
 
 START_TEST(threads_leave_the_same_bits) {
@@ -176,7 +166,7 @@ START_TEST(so_do_they_with_muon_and_averages) {
         expect_same(&one, &more);
         free(more.tensors);
     }
-    if (offered(CN_ISA_AVX512)) {
+    if (test_offers(CN_ISA_AVX512)) {
         result narrow = train_by(true, CN_NORM_BATCH, context(2, CN_ISA_AVX2, CN_CONV_DIRECT));
         result wide = train_by(true, CN_NORM_BATCH, context(2, CN_ISA_AVX512, CN_CONV_DIRECT));
         expect_same(&narrow, &wide);
@@ -189,7 +179,7 @@ START_TEST(so_do_they_with_muon_and_averages) {
 END_TEST
 
 START_TEST(avx2_and_avx512_leave_the_same_bits) {
-    if (!offered(CN_ISA_AVX512))
+    if (!test_offers(CN_ISA_AVX512))
         return;
     cn_conv_algorithm algorithm = _i % 2 ? CN_CONV_AUTO : CN_CONV_DIRECT; /* no layer here wants CBLAS */
     result narrow = train((cn_norm_kind)(_i / 2), context(2, CN_ISA_AVX2, algorithm));
@@ -201,7 +191,7 @@ START_TEST(avx2_and_avx512_leave_the_same_bits) {
 END_TEST
 
 START_TEST(the_portable_kernels_agree) {
-    if (!offered(CN_ISA_AVX2))
+    if (!test_offers(CN_ISA_AVX2))
         return;
     result portable = train((cn_norm_kind)_i, context(2, CN_ISA_PORTABLE, CN_CONV_DIRECT));
     result post = train((cn_norm_kind)_i, context(2, CN_ISA_AVX2, CN_CONV_DIRECT));

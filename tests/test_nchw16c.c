@@ -231,13 +231,6 @@ START_TEST(few_images_and_many_come_out_alike) {
 }
 END_TEST
 
-static bool offered(cn_isa isa) {
-    cn_context *context = context_of(1, CN_ISA_AUTO);
-    bool best = context->isa >= isa;
-    cn_context_free(context);
-    return best;
-}
-
 /* The bits that one way of computing gives for `images` images. */
 static void bits(int number, int threads, cn_isa isa, int images, float *output) {
     cn_context *context = context_of(threads, isa);
@@ -259,7 +252,7 @@ START_TEST(networks_have_the_same_bits_everywhere) {
         bits(_i, threads, CN_ISA_AUTO, 1, got);
         ck_assert_int_eq(memcmp(got, wanted, 10 * sizeof *got), 0);
     }
-    if (offered(CN_ISA_AVX512)) {
+    if (test_offers(CN_ISA_AVX512)) {
         bits(_i, 2, CN_ISA_AVX2, 5, got);
         ck_assert_int_eq(memcmp(got, wanted, sizeof got), 0);
     }

@@ -21,6 +21,8 @@ extern bool test_runs_once;
 /* The instruction sets to go through, best first; with QUICK only the best. Returns their number. */
 #define TEST_MAX_ISAS 3
 int test_isas(cn_isa isas[TEST_MAX_ISAS]);
+/* Whether this machine, and CONVNET_MAX_ISA, have it. */
+bool test_offers(cn_isa isa);
 
 /* Adds a group of tests, each of which runs `loops` times, with _i from 0. */
 void test_add(Suite *suite, const char *name, const TTest *const *tests, size_t count, int loops);

@@ -48,6 +48,16 @@ void cn__cpu_name(char *name, size_t size) {
         name[n - 1] = '\0';
 }
 
+#elif defined(__aarch64__)
+
+cn_isa cn__cpu_best_isa(void) {
+    return CN_ISA_NEON;
+}
+
+void cn__cpu_name(char *name, size_t size) {
+    snprintf(name, size, "arm64");
+}
+
 #else
 
 cn_isa cn__cpu_best_isa(void) {
@@ -55,11 +65,7 @@ cn_isa cn__cpu_best_isa(void) {
 }
 
 void cn__cpu_name(char *name, size_t size) {
-#if defined(__aarch64__)
-    snprintf(name, size, "arm64");
-#else
     snprintf(name, size, "unknown processor");
-#endif
 }
 
 #endif
@@ -94,7 +100,7 @@ uint64_t cn__cpu_memory(void) {
 }
 
 const char *cn_isa_name(cn_isa isa) {
-    static const char *const names[] = {"auto", "portable", "avx2", "avx512"};
+    static const char *const names[] = {"auto", "portable", "avx2", "avx512", "neon"};
     return (size_t)isa < CN__COUNT(names) ? names[isa] : "unknown";
 }
 
@@ -103,10 +109,10 @@ cn_status cn__cpu_isa_limit(cn_isa *limit) {
     *limit = CN_ISA_AUTO;
     if (!word || !*word)
         return CN_OK;
-    for (cn_isa isa = CN_ISA_PORTABLE; isa <= CN_ISA_AVX512; isa++)
+    for (cn_isa isa = CN_ISA_PORTABLE; isa <= CN_ISA_NEON; isa++)
         if (strcmp(word, cn_isa_name(isa)) == 0) {
             *limit = isa;
             return CN_OK;
         }
-    return cn__error(CN_ERR_ARGUMENT, "CONVNET_MAX_ISA is '%s', wanted portable, avx2 or avx512", word);
+    return cn__error(CN_ERR_ARGUMENT, "CONVNET_MAX_ISA is '%s', wanted portable, avx2, avx512 or neon", word);
 }

@@ -9,7 +9,7 @@
 static cn_status check_options(const cn_context_options *o) {
     if (o->threads < 0 || o->threads > MAX_THREADS)
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: threads is %d, wanted 0 to %d", o->threads, MAX_THREADS);
-    if (o->isa < CN_ISA_AUTO || o->isa > CN_ISA_AVX512)
+    if (o->isa < CN_ISA_AUTO || o->isa > CN_ISA_NEON)
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown isa %d", (int)o->isa);
     if (o->conv_algorithm < CN_CONV_AUTO || o->conv_algorithm > CN_CONV_GEMM)
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown conv_algorithm %d", (int)o->conv_algorithm);
@@ -21,14 +21,20 @@ static cn_status check_options(const cn_context_options *o) {
     return CN_OK;
 }
 
+/* Whether a limit is below an instruction set; those of another processor family are no limit. */
+static bool limits(cn_isa limit, cn_isa isa) {
+    bool family = (limit == CN_ISA_NEON) == (isa == CN_ISA_NEON);
+    return limit == CN_ISA_PORTABLE || (limit != CN_ISA_AUTO && family && limit < isa);
+}
+
 /* The best instruction set that processor, option, environment and build allow. */
 static cn_status choose_isa(cn_context *ctx) {
     cn_isa limit;
     CN__TRY(cn__cpu_isa_limit(&limit));
     ctx->best_isa = ctx->isa = cn__cpu_best_isa();
-    if (ctx->options.isa != CN_ISA_AUTO && ctx->options.isa < ctx->isa)
+    if (limits(ctx->options.isa, ctx->isa))
         ctx->isa = ctx->options.isa;
-    if (limit != CN_ISA_AUTO && limit < ctx->isa)
+    if (limits(limit, ctx->isa))
         ctx->isa = limit;
     while (ctx->isa > CN_ISA_PORTABLE && !cn__kernels_for(ctx->isa))
         ctx->isa--;

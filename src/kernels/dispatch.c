@@ -5,6 +5,8 @@
 extern const cn__kernels cn__kernels_portable;
 #if defined(__x86_64__)
 extern const cn__kernels cn__kernels_avx2, cn__kernels_avx512;
+#elif defined(__aarch64__)
+extern const cn__kernels cn__kernels_neon;
 #endif
 
 const cn__kernels *cn__kernels_for(int isa) {
@@ -16,6 +18,9 @@ const cn__kernels *cn__kernels_for(int isa) {
         return &cn__kernels_avx2;
     case CN_ISA_AVX512:
         return &cn__kernels_avx512;
+#elif defined(__aarch64__)
+    case CN_ISA_NEON:
+        return &cn__kernels_neon;
 #endif
     default:
         return NULL;

@@ -1,7 +1,8 @@
 /* simd.h: the one vector type that kernels are written with, as wide as the instruction set's registers.
  *
  * Files in this folder are compiled once per instruction set, with CN__ISA set to its cn_isa number and the compiler
- * flags that go with it. A line of 16 images is CN__VECTORS_PER_LINE vectors. Arithmetic operators are the compiler's
+ * flags that go with it. A line of 16 images is CN__VECTORS_PER_LINE vectors; CN__REGISTERS vectors are what a
+ * register tile has to fit into. Arithmetic operators are the compiler's
  * own; fused multiply-add is always written out as vf_fma (the build forbids contraction), so that every instruction
  * set that has it computes the same bits.
  */
@@ -16,16 +17,21 @@
 #include <immintrin.h>
 #define CN__ISA_NAME(name) cn__##name##_avx512
 #define CN__WIDTH          16
+#define CN__REGISTERS      32
 #elif CN__ISA == 2
 #include <immintrin.h>
 #define CN__ISA_NAME(name) cn__##name##_avx2
 #define CN__WIDTH          8
+#define CN__REGISTERS      16
+#elif CN__ISA == 4
+#include <arm_neon.h>
+#define CN__ISA_NAME(name) cn__##name##_neon
+#define CN__WIDTH          4
+#define CN__REGISTERS      32
 #else
 #define CN__ISA_NAME(name) cn__##name##_portable
 #define CN__WIDTH          4
-#if defined(__ARM_NEON)
-#include <arm_neon.h>
-#endif
+#define CN__REGISTERS      16
 #endif
 
 #define CN__VECTORS_PER_LINE (CN__LANES / CN__WIDTH)
@@ -62,7 +68,7 @@ static inline vf vf_fma(vf a, vf b, vf c) {
     return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif CN__ISA == 2
     return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-#elif defined(__ARM_NEON)
+#elif CN__ISA == 4
     return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
     return a * b + c;
