@@ -30,7 +30,8 @@ enum { MAX_TAPS = 9 };
 typedef struct problem {
     cn__channel_conv_args args;
     int32_t stride[2], in_height, in_width;
-    size_t taps[MAX_TAPS], floats; /* of the output */
+    cn__channel_tap taps[MAX_TAPS];
+    size_t floats; /* of the output */
     float *in, *weights, *bias, *skip, *out;
 } problem;
 
@@ -39,7 +40,10 @@ static void add_taps(cn__rng *rng, problem *p, size_t row) {
             dilation[2] = {between(rng, 1, 2), between(rng, 1, 2)};
     for (int32_t y = 0; y < kernel[0]; y++)
         for (int32_t x = 0; x < kernel[1]; x++)
-            p->taps[p->args.tap_count++] = (size_t)(y * dilation[0]) * row + (size_t)(x * dilation[1]) * CN__LANES;
+            if (between(rng, 0, 3))
+                p->taps[p->args.tap_count++] = (cn__channel_tap){
+                    y * dilation[0] * (ptrdiff_t)row + x * dilation[1] * CN__LANES, (size_t)(y * kernel[1] + x)};
+    p->args.filter_taps = (size_t)(kernel[0] * kernel[1]);
     p->in_height = (p->args.height - 1) * p->stride[0] + (kernel[0] - 1) * dilation[0] + 1;
 }
 
@@ -58,22 +62,24 @@ static void problem_new(cn__rng *rng, problem *p) {
     a->in_row = (size_t)p->stride[0] * row;
     a->in_step = (size_t)p->stride[1] * CN__LANES;
     a->in_plane = row * (size_t)p->in_height;
-    a->weight_plane = (size_t)a->in_channels * a->tap_count * CN__LANES;
+    a->weight_plane = (size_t)a->in_channels * a->filter_taps * CN__LANES;
     a->out_step = between(rng, 0, 2) ? CN__LANES : (size_t)between(rng, 2, 3) * CN__LANES;
     a->out_row = (size_t)(a->width + 1) * a->out_step;
     a->out_plane = a->out_row * (size_t)(a->height + 1);
-    a->skip_row = (size_t)(a->width + 1) * CN__LANES;
+    a->skip_step = (size_t)between(rng, 1, 2) * CN__LANES;
+    a->skip_row = (size_t)(a->width + 1) * a->skip_step;
     a->skip_plane = a->skip_row * (size_t)(a->height + 1);
     p->floats = planes_of(a->channels) * a->out_plane;
+    size_t skips = planes_of(a->channels) * a->skip_plane;
     p->in = lines_random(rng, planes_of(a->in_channels) * a->in_plane / CN__LANES, 3.0f, 1);
     p->weights = lines_random(rng, planes_of(a->channels) * a->weight_plane / CN__LANES, 3.0f, 1);
     p->bias = lines_random(rng, planes_of(a->channels), 3.0f, 1);
-    p->skip = lines_random(rng, p->floats / CN__LANES, 3.0f, 1);
+    p->skip = lines_random(rng, skips / CN__LANES, 3.0f, 1);
     p->out = lines_random(rng, p->floats / CN__LANES, 3.0f, 1);
     a->in = p->in;
     a->taps = p->taps;
     a->weights = p->weights;
-    a->bias = p->bias;
+    a->bias = between(rng, 0, 3) ? p->bias : NULL;
     a->skip = between(rng, 0, 1) ? p->skip : NULL;
     a->out = p->out;
     a->relu = between(rng, 0, 1);
@@ -88,21 +94,21 @@ static void problem_free(problem *p) {
 }
 
 /* Weights are [plane of outputs][plane of inputs][tap][channel of the plane][lane]. */
-static float weight(const cn__channel_conv_args *a, size_t out, size_t in, size_t tap) {
+static float weight(const cn__channel_conv_args *a, size_t out, size_t in, size_t filter) {
     size_t first = in / CN__LANES * CN__LANES, last = (size_t)a->in_channels - first;
     size_t channels = last < CN__LANES ? last : CN__LANES;
-    size_t line = first * a->tap_count + tap * channels + in % CN__LANES;
+    size_t line = first * a->filter_taps + filter * channels + in % CN__LANES;
     return a->weights[out / CN__LANES * a->weight_plane + line * CN__LANES + out % CN__LANES];
 }
 
 static float plain(const cn__channel_conv_args *a, size_t o, size_t y, size_t x) {
-    float sum = a->bias[o];
+    float sum = a->bias ? a->bias[o] : 0.0f;
     for (size_t c = 0; c < (size_t)a->in_channels; c++)
         for (size_t t = 0; t < a->tap_count; t++)
-            sum += weight(a, o, c, t) *
-                   a->in[c / CN__LANES * a->in_plane + y * a->in_row + x * a->in_step + a->taps[t] + c % CN__LANES];
+            sum += weight(a, o, c, a->taps[t].filter) * (a->in + c / CN__LANES * a->in_plane + y * a->in_row +
+                                                         x * a->in_step)[a->taps[t].input + (ptrdiff_t)(c % CN__LANES)];
     if (a->skip)
-        sum += a->skip[o / CN__LANES * a->skip_plane + y * a->skip_row + x * CN__LANES + o % CN__LANES];
+        sum += a->skip[o / CN__LANES * a->skip_plane + y * a->skip_row + x * a->skip_step + o % CN__LANES];
     return a->relu && sum < 0.0f ? 0.0f : sum;
 }
 
@@ -146,7 +152,7 @@ START_TEST(lanes_without_a_channel_become_zero) {
         a->skip = NULL;
         for (size_t o = (size_t)a->channels; o < planes_of(a->channels) * CN__LANES; o++) {
             p.bias[o] = 0.0f;
-            for (size_t i = 0; i < (size_t)a->in_channels * a->tap_count; i++)
+            for (size_t i = 0; i < (size_t)a->in_channels * a->filter_taps; i++)
                 p.weights[o / CN__LANES * a->weight_plane + i * CN__LANES + o % CN__LANES] = 0.0f;
         }
         kernels->channel_conv(a);

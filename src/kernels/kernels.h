@@ -148,23 +148,43 @@ typedef struct cn__winograd_weight_args {
  * A line may hold 16 channels of one pixel of one image instead; a plane is then 16 channels of an image. Kernels that
  * treat lane by lane, such as pools, do not care. These do. */
 
+/* Where a tap finds its input, in floats, and which of a filter's weights it takes. */
+typedef struct cn__channel_tap {
+    ptrdiff_t input;
+    size_t filter;
+} cn__channel_tap;
+
 /* Output channels of one image, from the first of a plane on. */
 typedef struct cn__channel_conv_args {
     int32_t channels, height, width;  /* of the output that is computed */
     const float *in;                  /* where the first tap finds channel 0 for output pixel (0, 0) */
     size_t in_plane, in_row, in_step; /* floats to the next 16 input channels, output row's and output pixel's input */
     int32_t in_channels;
-    const size_t *taps; /* floats from `in` */
+    const cn__channel_tap *taps; /* from `in` */
     size_t tap_count;
-    const float *weights; /* packed [plane of outputs][plane of inputs][tap][its 1 … 16 channels][CN__LANES] */
-    size_t weight_plane;  /* floats to the next 16 output channels */
-    const float *bias;    /* [plane of outputs][CN__LANES] */
+    const float *weights; /* packed [plane of outputs][plane of inputs][filter tap][its 1 … 16 channels][CN__LANES] */
+    size_t filter_taps;
+    size_t weight_plane; /* floats to the next 16 output channels */
+    const float *bias;   /* [plane of outputs][CN__LANES]; NULL: zeros */
     float *out;
     size_t out_plane, out_row, out_step;
-    const float *skip; /* added, of pixels side by side; NULL: none */
-    size_t skip_plane, skip_row;
+    const float *skip; /* added, maybe what `out` holds; NULL: none */
+    size_t skip_plane, skip_row, skip_step;
     bool relu; /* max(·, 0) last */
 } cn__channel_conv_args;
+
+/* Sums of the weights' gradient over rows of pixels of one image. */
+typedef struct cn__channel_conv_weight_args {
+    int32_t height, width;  /* of the output gradient */
+    const float *x;         /* where terms find their inputs for output pixel (0, 0) */
+    size_t x_row, x_step;   /* floats to the next output row's and output pixel's input */
+    const ptrdiff_t *terms; /* input channels seen through a tap: floats from x */
+    int32_t term_count;
+    const float *dy; /* of 16 output channels, and so on for `lines` */
+    size_t dy_plane, dy_row;
+    int32_t lines;
+    float *sums; /* [line][term][CN__LANES] */
+} cn__channel_conv_weight_args;
 
 /* One pixel after the other over its channels in the lanes. */
 typedef struct cn__channel_layer_norm_args {
@@ -353,6 +373,10 @@ typedef struct cn__kernels {
     /* One accumulator per output, from its bias on, over planes of inputs, then taps, then the plane's channels. Lanes
      * beyond the channels become zero if their weights and biases are. */
     void (*channel_conv)(const cn__channel_conv_args *args);
+    /* sums += Σ over pixels of x · dy, in their order, for each term and output channel. */
+    void (*channel_conv_weight)(const cn__channel_conv_weight_args *args);
+    /* sums, a line, += Σ over pixels of a plane. */
+    void (*channel_sums)(cn__plane x, int32_t height, int32_t width, float *sums);
     /* y = relu((x - center) · scale + shift + skip). */
     void (*channel_norm)(const cn__channel_norm_args *args);
     /* y = x, below 0 weight · x, with a weight for each lane. */

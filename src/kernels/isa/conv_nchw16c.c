@@ -34,15 +34,15 @@ INLINE void accumulate(const cn__channel_conv_args *a, origin at, int vectors, i
                        vf sum[VECTORS][MAX_PIXELS]) {
     size_t step = side_by_side ? CN__LANES : a->in_step;
     const float *in = a->in + (size_t)at.row * a->in_row + (size_t)at.pixel * step, *weights[VECTORS];
-    size_t next = 0; /* weight */
     CN__UNROLL
     for (int k = 0; k < VECTORS; k++)
         if (k < vectors)
             weights[k] = a->weights + vector_at(at.vector + k, a->weight_plane);
-    for (int32_t left = a->in_channels; left > 0; left -= CN__LANES, in += a->in_plane) {
-        int32_t channels = left < CN__LANES ? left : CN__LANES;
-        for (const size_t *tap = a->taps; tap < a->taps + a->tap_count; tap++) {
-            const float *x = in + *tap;
+    for (int32_t first = 0; first < a->in_channels; first += CN__LANES, in += a->in_plane) {
+        int32_t channels = a->in_channels - first < CN__LANES ? a->in_channels - first : CN__LANES;
+        for (const cn__channel_tap *tap = a->taps; tap < a->taps + a->tap_count; tap++) {
+            const float *x = in + tap->input;
+            size_t next = ((size_t)first * a->filter_taps + tap->filter * (size_t)channels) * CN__LANES; /* weight */
             for (int32_t c = 0; c < channels; c++, x++, next += CN__LANES) {
                 vf w[VECTORS];
                 CN__UNROLL
@@ -68,7 +68,7 @@ INLINE void tile(const cn__channel_conv_args *a, origin at, int vectors, int pix
     for (int k = 0; k < VECTORS; k++) {
         if (k >= vectors)
             continue;
-        vf bias = vf_load(a->bias + (at.vector + k) * CN__WIDTH);
+        vf bias = a->bias ? vf_load(a->bias + (at.vector + k) * CN__WIDTH) : (vf){0};
         CN__UNROLL
         for (int p = 0; p < pixels; p++)
             sum[k][p] = bias;
@@ -82,10 +82,10 @@ INLINE void tile(const cn__channel_conv_args *a, origin at, int vectors, int pix
                      (size_t)at.pixel * a->out_step;
         if (a->skip) {
             const float *skip = a->skip + vector_at(at.vector + k, a->skip_plane) + (size_t)at.row * a->skip_row +
-                                (size_t)at.pixel * CN__LANES;
+                                (size_t)at.pixel * a->skip_step;
             CN__UNROLL
             for (int p = 0; p < pixels; p++)
-                sum[k][p] += vf_load(skip + p * CN__LANES);
+                sum[k][p] += vf_load(skip + (size_t)p * a->skip_step);
         }
         CN__UNROLL
         for (int p = 0; p < pixels; p++)

@@ -1,7 +1,7 @@
 /* nchw16c_conv_transpose.c: ConvTranspose2d with channels in the lanes. Outputs that lie `stride` apart, a *phase*,
  * see the same taps, side by side in the input, so each phase is a convolution of stride 1 over its own part of the
- * taps. Packed memory holds the weights of each phase as the kernel reads them, [plane of outputs][plane of inputs][tap]
- * [channel of the plane][16 outputs], and behind those a line of biases for each plane of outputs. */
+ * taps. Packed memory holds the weights as the kernel reads them, [plane of outputs][plane of inputs][tap][channel of
+ * the plane][16 outputs], and behind those a line of biases for each plane of outputs. */
 #include "layers/conv/conv_transpose2d.h"
 #include "layers/nchw16c/nchw16c.h"
 
@@ -13,8 +13,7 @@ typedef struct phase {
 typedef struct geometry {
     phase *phases;
     size_t phase_count;
-    size_t *inputs;  /* where each tap finds its input: floats from the corner of the border */
-    size_t *filters; /* its place in the weights */
+    cn__channel_tap *taps; /* their inputs from the corner of the border */
 } geometry;
 
 static const cn__convolution *behind(const cn_layer *layer) {
@@ -64,8 +63,9 @@ static void list_taps(const cn__op *op, phase *p, geometry *g) {
         for (int32_t x = 0; sees(c, 0, p->row, y, &down) && x < c->kernel[1]; x++)
             if (sees(c, 1, p->column, x, &right)) {
                 size_t tap = p->first + p->count++;
-                g->inputs[tap] = (size_t)(in->pad[0] + down) * in->row + (size_t)(in->pad[1] + right) * CN__LANES;
-                g->filters[tap] = (size_t)y * (size_t)c->kernel[1] + (size_t)x;
+                g->taps[tap] =
+                    (cn__channel_tap){(in->pad[0] + down) * (ptrdiff_t)in->row + (in->pad[1] + right) * CN__LANES,
+                                      (size_t)y * (size_t)c->kernel[1] + (size_t)x};
             }
 }
 
@@ -92,9 +92,8 @@ static cn_status bind(cn__op *op) {
     if (!g)
         return cn__no_memory("a transposed convolution's taps");
     g->phases = cn__alloc(op->ctx, phases, sizeof *g->phases);
-    g->inputs = cn__alloc(op->ctx, taps, sizeof *g->inputs);
-    g->filters = cn__alloc(op->ctx, taps, sizeof *g->filters);
-    if (!g->phases || !g->inputs || !g->filters)
+    g->taps = cn__alloc(op->ctx, taps, sizeof *g->taps);
+    if (!g->phases || !g->taps)
         return cn__no_memory("a transposed convolution's taps");
     list_phases(op, g);
     return CN_OK;
@@ -103,34 +102,30 @@ static cn_status bind(cn__op *op) {
 static void unbind(cn__op *op) {
     geometry *g = op->geometry;
     cn__free(op->ctx, g->phases);
-    cn__free(op->ctx, g->inputs);
-    cn__free(op->ctx, g->filters);
+    cn__free(op->ctx, g->taps);
     cn__free(op->ctx, g);
 }
 
 /* ---- packed weights ---- */
 
-static float *weights_of(const cn__op *op, const phase *p, size_t plane) {
-    size_t inputs = (size_t)behind(op->layer)->out_channels;
-    size_t planes = cn__nchw16c_planes(behind(op->layer)->in_channels);
-    return op->packed + (planes * p->first + plane * p->count) * inputs * CN__LANES;
+/* Weights of a plane of outputs. */
+static size_t plane_weights(const cn__convolution *c) {
+    return (size_t)c->out_channels * tap_count(c) * CN__LANES;
 }
 
 static float *bias_of(const cn__op *op, size_t plane) {
     const cn__convolution *c = behind(op->layer);
-    size_t planes = cn__nchw16c_planes(c->in_channels);
-    return op->packed + (planes * (size_t)c->out_channels * tap_count(c) + plane) * CN__LANES;
+    return op->packed + cn__nchw16c_planes(c->in_channels) * plane_weights(c) + plane * CN__LANES;
 }
 
-/* The weights of one output of a phase go into one lane. */
-static void pack_lane(const cn__op *op, const phase *p, int32_t output, float *to) {
+/* The weights of one output go into one lane. */
+static void pack_lane(const cn__op *op, int32_t output, float *to) {
     const cn__convolution *c = behind(op->layer);
-    const geometry *g = op->geometry;
     for (int32_t first = 0; first < c->out_channels; first += CN__LANES)
-        for (size_t t = p->first; t < p->first + p->count; t++)
+        for (size_t t = 0; t < tap_count(c); t++)
             for (int32_t i = first; i < first + CN__LANES && i < c->out_channels; i++, to += CN__LANES) {
                 size_t filter = (size_t)i * (size_t)c->in_channels + (size_t)output;
-                *to = ((const float *)op->tensor[0])[filter * tap_count(c) + g->filters[t]];
+                *to = ((const float *)op->tensor[0])[filter * tap_count(c) + t];
             }
 }
 
@@ -141,7 +136,6 @@ static cn__grid pack_grid(const cn__op *op, const cn__pass *pass) {
 
 static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__conv_transpose *t = (const cn__conv_transpose *)op->layer;
-    const geometry *g = op->geometry;
     size_t plane = at.outer;
     (void)pass;
     for (size_t lane = 0; lane < CN__LANES; lane++) {
@@ -149,8 +143,7 @@ static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
         if (o >= (size_t)t->behind.in_channels)
             break; /* memory begins as zeros */
         bias_of(op, plane)[lane] = t->bias ? ((const float *)op->tensor[1])[o] : 0.0f;
-        for (const phase *p = g->phases; p < g->phases + g->phase_count; p++)
-            pack_lane(op, p, (int32_t)o, weights_of(op, p, plane) + lane);
+        pack_lane(op, (int32_t)o, op->packed + plane * plane_weights(&t->behind) + lane);
     }
 }
 
@@ -181,10 +174,11 @@ static void compute(const cn__op *op, const phase *p, int32_t first, int32_t end
         .in_row = in->row,
         .in_step = CN__LANES,
         .in_channels = c->out_channels,
-        .taps = g->inputs + p->first,
+        .taps = g->taps + p->first,
         .tap_count = p->count,
-        .weights = weights_of(op, p, 0),
-        .weight_plane = (size_t)c->out_channels * p->count * CN__LANES,
+        .weights = op->packed,
+        .filter_taps = tap_count(c),
+        .weight_plane = plane_weights(c),
         .bias = bias_of(op, 0),
         .out = out->data + ((size_t)first * (size_t)c->stride[0] + (size_t)p->row) * out->row +
                (size_t)p->column * CN__LANES,

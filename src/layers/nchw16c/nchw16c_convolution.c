@@ -73,8 +73,9 @@ static cn_status bind(cn__op *op) {
     measure(&problem, op->packed_by, op->training, g);
     for (size_t y = 0; y < (size_t)c->kernel[0]; y++)
         for (size_t x = 0; x < (size_t)c->kernel[1]; x++)
-            g->taps[g->tap_count++] =
-                y * (size_t)c->dilation[0] * op->in[0]->row + x * (size_t)c->dilation[1] * CN__LANES;
+            g->taps[g->tap_count++] = (cn__channel_tap){
+                (ptrdiff_t)(y * (size_t)c->dilation[0] * op->in[0]->row + x * (size_t)c->dilation[1] * CN__LANES),
+                y * (size_t)c->kernel[1] + x};
     return CN_OK;
 }
 

@@ -35,7 +35,7 @@ typedef struct cn__nchw16c_geometry {
     const cn__nchw16c_algorithm *algorithm[CN__CONV_PASSES];
     size_t packed[CN__CONV_PASSES]; /* where each pass's weights begin; in front of all are forward's biases */
     size_t tap_count;
-    size_t taps[]; /* forward: floats from where the first tap of an output falls */
+    cn__channel_tap taps[]; /* forward: from where the first tap of an output falls */
 } cn__nchw16c_geometry;
 
 extern const cn__nchw16c_algorithm cn__nchw16c_direct;

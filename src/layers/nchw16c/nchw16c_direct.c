@@ -81,6 +81,7 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
         .in_channels = c->in_channels,
         .taps = g->taps,
         .tap_count = g->tap_count,
+        .filter_taps = g->tap_count,
         .weights = cn__nchw16c_weights(op, CN__CONV_FORWARD) + plane * plane_weights(c),
         .weight_plane = plane_weights(c),
         .bias = cn__nchw16c_biases(op) + plane * CN__LANES,
@@ -94,6 +95,7 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
         args.skip = cn__fmap_plane(skip, at.block, plane).data + row * skip->row;
         args.skip_plane = skip->channel;
         args.skip_row = skip->row;
+        args.skip_step = CN__LANES;
     }
     op->kernels->channel_conv(&args);
 }
