@@ -404,7 +404,7 @@ fuzzers: $(FUZZERS)
 	        -artifact_prefix=$(B)/$$name- -print_final_stats=1 $(B)/corpus/$$name tests/corpus/$$name || exit; \
 	done
 
-## bench: the library against PyTorch and ONNX Runtime, where they are, and the machine's peak (minutes)
+## bench: the library against PyTorch and ONNX Runtime, where they are, and the machine's peak (minutes; ROWS=mobilenet)
 bench: programs $(TESTS_DIR)/bench_training
 	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info
 

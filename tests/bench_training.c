@@ -4,8 +4,9 @@
  *
  * with `RATE GFLOPS`: images a second, and what their convolutions and linear layers come to. Passes are `train`,
  * `augment` (training with the study's random changes to images), `epoch` (that and its test, in training images a
- * second), `infer` and `peak` (GFLOPS alone; any network). Networks: session 8 by its norm (none, batch, layer, group,
- * instance), resnet20, plain256, mnist2. tests/bench.sh asks it in turn with PyTorch and ONNX Runtime; by hand:
+ * second), `infer` and `peak` (GFLOPS alone; any network); timed_networks.h lists the networks. What a line has needed
+ * stays for the next like it, until the line `forget`. tests/bench.sh asks it in turn with PyTorch and ONNX Runtime; by
+ * hand:
  *
  *   echo train batch 32 2 5 | tests/bin/bench_training */
 #include <convnet.h>
@@ -15,9 +16,10 @@
 #include <string.h>
 #include <time.h>
 #include "fma_peak.h"
-#include "wide_networks.h"
+#include "timed_networks.h"
 
-enum { WARM_BATCHES = 5, BATCHES_AN_EPOCH = 64, TEST_IMAGES = 2048, CLASSES = 10 };
+enum { WARM_BATCHES = 3, MAX_BATCHES = 64, MIN_BATCHES = 4, TEST_IMAGES = 2048, MAX_SUBJECTS = 8 };
+#define MAX_PIXELS ((int64_t)16 << 20) /* of training images, if those are MIN_BATCHES */
 #define TEST_SHARE (10000.0 / 50000.0) /* test images of CIFAR-10 for each training image */
 
 typedef struct job {
@@ -46,26 +48,6 @@ static void refuse(const char *what, const char *value) {
 
 /* ---- networks and images ---- */
 
-static cn_model *make_model(cn_context *ctx, const char *network) {
-    static const char *const norms[] = {"none", "batch", "layer", "group", "instance"};
-    cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
-    cn_model *model = NULL;
-    if (strcmp(network, "resnet20") == 0)
-        check(resnet20_new(ctx, &model));
-    else if (strcmp(network, "plain256") == 0)
-        check(plain256_new(ctx, &model));
-    else if (strcmp(network, "mnist2") == 0)
-        check(cn_model_mnist(ctx, 2, 0, &model));
-    for (int i = 0; i < 5; i++)
-        if (strcmp(network, norms[i]) == 0) {
-            options.norm = (cn_norm_kind)i;
-            check(cn_model_session8(ctx, &options, &model));
-        }
-    if (!model)
-        refuse("network", network);
-    return model;
-}
-
 /* FLOP for one image, a multiply-add counting two. Training takes the forward pass three times, but for the gradient of
  * the images, which nobody wants. */
 static double work(const cn_model *model, bool training) {
@@ -89,9 +71,10 @@ typedef struct images {
 static images make_images(cn_context *ctx, const cn_model *model, int64_t count) {
     static const float half[3] = {0.5f, 0.5f, 0.5f};
     images made;
-    int64_t shape[4] = {count};
+    int64_t shape[4] = {count}, classes[3];
     uint32_t state = 1;
     cn_model_input_shape(model, shape + 1);
+    cn_model_output_shape(model, classes);
     check(cn_tensor_new(ctx, CN_DTYPE_UINT8, 4, shape, &made.pixels));
     check(cn_tensor_new(ctx, CN_DTYPE_INT64, 1, shape, &made.labels));
     uint8_t *pixels = cn_tensor_data(made.pixels);
@@ -101,8 +84,8 @@ static images make_images(cn_context *ctx, const cn_model *model, int64_t count)
         pixels[i] = (uint8_t)(state >> 24);
     }
     for (int64_t i = 0; i < count; i++)
-        labels[i] = i % CLASSES;
-    check(cn_dataset_memory(ctx, made.pixels, made.labels, CLASSES, &made.data));
+        labels[i] = i % classes[0];
+    check(cn_dataset_memory(ctx, made.pixels, made.labels, classes[0], &made.data));
     check(cn_dataset_set_normalization(made.data, (int)shape[1], half, half));
     return made;
 }
@@ -113,131 +96,197 @@ static void free_images(images *made) {
     cn_tensor_free(made->pixels);
 }
 
-/* ---- passes: images a second ---- */
+/* As many as MAX_BATCHES, but of large images fewer. */
+static int64_t training_images(const cn_model *model, int batch) {
+    int64_t shape[3];
+    cn_model_input_shape(model, shape);
+    int64_t batches = MAX_PIXELS / (shape[0] * shape[1] * shape[2] * batch);
+    return batch * (batches > MAX_BATCHES ? MAX_BATCHES : batches < MIN_BATCHES ? MIN_BATCHES : batches);
+}
+
+/* ---- what a job needs ---- */
 
 /* Ends the training when its time is up; the first batches only warm up. */
 typedef struct stopwatch {
     double start, seconds, passed;
-    int64_t batches;
+    int64_t warm, batches;
 } stopwatch;
+
+typedef struct subject {
+    job job;
+    cn_context *ctx; /* NULL: this place is free */
+    cn_model *model;
+    bool warm;
+    /* training */
+    stopwatch watch;
+    images train, test;
+    cn_trainer *trainer;
+    /* inference */
+    cn_predictor *predictor;
+    cn_tensor *input, *output;
+} subject;
 
 static int tick(void *user, const cn_batch_info *batch) {
     stopwatch *watch = user;
     (void)batch;
-    if (++watch->batches == WARM_BATCHES)
+    if (++watch->batches == watch->warm)
         watch->start = now();
-    if (watch->batches <= WARM_BATCHES)
+    if (watch->batches <= watch->warm)
         return 0;
     watch->passed = now() - watch->start;
     return watch->passed >= watch->seconds;
 }
 
-static double training_rate(cn_context *ctx, cn_model *model, const job *j, bool augment) {
+static void make_trainer(subject *s) {
     static const cn_augmentation changes = CN_AUGMENTATION_CIFAR10;
-    images train = make_images(ctx, model, (int64_t)BATCHES_AN_EPOCH * j->batch);
-    cn_trainer *trainer;
-    stopwatch watch = {0.0, j->seconds, 0.0, 0};
     cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
-    options.batch_size = j->batch;
+    options.batch_size = s->job.batch;
+    options.loss = cn_model_loss(s->model);
     options.on_batch = tick;
-    options.user = &watch;
-    check(cn_dataset_set_augmentation(train.data, augment ? &changes : NULL));
-    check(cn_trainer_new(model, train.data, NULL, &options, &trainer));
-    while (watch.passed < watch.seconds)
-        check(cn_trainer_fit(trainer, 1, NULL, NULL));
-    cn_trainer_free(trainer);
-    free_images(&train);
-    return (double)((watch.batches - WARM_BATCHES) * j->batch) / watch.passed;
+    options.user = &s->watch;
+    s->train = make_images(s->ctx, s->model, training_images(s->model, s->job.batch));
+    if (strcmp(s->job.pass, "epoch") == 0)
+        s->test = make_images(s->ctx, s->model, TEST_IMAGES);
+    check(cn_dataset_set_augmentation(s->train.data, strcmp(s->job.pass, "train") == 0 ? NULL : &changes));
+    check(cn_trainer_new(s->model, s->train.data, NULL, &options, &s->trainer));
 }
 
-static double test_rate(cn_context *ctx, const cn_model *model, const job *j) {
-    images test = make_images(ctx, model, TEST_IMAGES);
+static void make_predictor(subject *s) {
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    int64_t in[4] = {s->job.batch}, out[4] = {s->job.batch};
+    options.max_batch_size = s->job.batch;
+    cn_model_input_shape(s->model, in + 1);
+    cn_model_output_shape(s->model, out + 1);
+    check(cn_tensor_new(s->ctx, CN_DTYPE_FLOAT32, 4, in, &s->input));
+    check(cn_tensor_new(s->ctx, CN_DTYPE_FLOAT32, 2, out, &s->output));
+    check(cn_predictor_new(s->model, &options, &s->predictor));
+    float *pixels = cn_tensor_data(s->input);
+    for (int64_t i = 0; i < cn_tensor_count(s->input); i++)
+        pixels[i] = (float)(i * 7919 % 2001 - 1000) / 500.0f;
+}
+
+static void make_subject(const job *j, subject *s) {
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    *s = (subject){.job = *j};
+    options.threads = j->threads;
+    check(cn_context_new(&options, &s->ctx));
+    check(timed_network_new(s->ctx, j->network, &s->model));
+    if (!s->model)
+        refuse("network", j->network);
+    if (strcmp(j->pass, "infer") == 0)
+        make_predictor(s);
+    else if (strcmp(j->pass, "train") == 0 || strcmp(j->pass, "augment") == 0 || strcmp(j->pass, "epoch") == 0)
+        make_trainer(s);
+    else
+        refuse("pass", j->pass);
+}
+
+static void free_subject(subject *s) {
+    cn_predictor_free(s->predictor);
+    cn_tensor_free(s->input);
+    cn_tensor_free(s->output);
+    if (s->trainer) {
+        cn_trainer_free(s->trainer);
+        free_images(&s->train);
+        free_images(&s->test);
+    }
+    cn_model_free(s->model);
+    cn_context_free(s->ctx);
+    *s = (subject){0};
+}
+
+static subject subjects[MAX_SUBJECTS];
+
+static void forget(void) {
+    for (int i = 0; i < MAX_SUBJECTS; i++)
+        free_subject(&subjects[i]);
+}
+
+static bool same(const job *a, const job *b) {
+    return strcmp(a->pass, b->pass) == 0 && strcmp(a->network, b->network) == 0 && a->batch == b->batch &&
+           a->threads == b->threads;
+}
+
+static subject *find_subject(const job *j) {
+    int i = 0;
+    while (i < MAX_SUBJECTS && subjects[i].ctx && !same(&subjects[i].job, j))
+        i++;
+    if (i == MAX_SUBJECTS) {
+        forget();
+        i = 0;
+    }
+    if (!subjects[i].ctx)
+        make_subject(j, &subjects[i]);
+    return &subjects[i];
+}
+
+/* ---- passes: images a second ---- */
+
+static double training_rate(subject *s, double seconds) {
+    stopwatch *watch = &s->watch;
+    *watch = (stopwatch){.seconds = seconds, .warm = s->warm ? 1 : WARM_BATCHES};
+    while (watch->passed < watch->seconds)
+        check(cn_trainer_fit(s->trainer, 1, NULL, NULL));
+    return (double)((watch->batches - watch->warm) * s->job.batch) / watch->passed;
+}
+
+static double test_rate(subject *s, double seconds) {
     cn_evaluation *evaluation;
     int64_t seen = 0;
     double start = now(), passed;
     do {
-        check(cn_evaluation_new(model, test.data, NULL, &evaluation));
+        check(cn_evaluation_new(s->model, s->test.data, NULL, &evaluation));
         cn_evaluation_free(evaluation);
         seen += TEST_IMAGES;
         passed = now() - start;
-    } while (passed < j->seconds);
-    free_images(&test);
+    } while (passed < seconds);
     return (double)seen / passed;
 }
 
-static double epoch_rate(cn_context *ctx, cn_model *model, const job *j) {
-    double train = training_rate(ctx, model, j, true), test = test_rate(ctx, model, j);
-    return 1.0 / (1.0 / train + TEST_SHARE / test);
-}
-
-static double inference_rate(cn_context *ctx, const cn_model *model, const job *j) {
-    cn_predictor *predictor;
-    cn_tensor *input, *output;
-    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
-    int64_t in_shape[4] = {j->batch}, out_shape[2] = {j->batch, CLASSES}, seen = 0;
-    options.max_batch_size = j->batch;
-    cn_model_input_shape(model, in_shape + 1);
-    check(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, in_shape, &input));
-    check(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, out_shape, &output));
-    check(cn_predictor_new(model, &options, &predictor));
-    float *pixels = cn_tensor_data(input);
-    for (int64_t i = 0; i < cn_tensor_count(input); i++)
-        pixels[i] = (float)(i * 7919 % 2001 - 1000) / 500.0f;
-    for (int i = 0; i < WARM_BATCHES; i++)
-        check(cn_predictor_run(predictor, input, output));
+static double inference_rate(subject *s, double seconds) {
+    int64_t seen = 0;
+    for (int i = 0; i < (s->warm ? 1 : WARM_BATCHES); i++)
+        check(cn_predictor_run(s->predictor, s->input, s->output));
     double start = now(), passed;
     do {
-        check(cn_predictor_run(predictor, input, output));
-        seen += j->batch;
+        check(cn_predictor_run(s->predictor, s->input, s->output));
+        seen += s->job.batch;
         passed = now() - start;
-    } while (passed < j->seconds);
-    cn_predictor_free(predictor);
-    cn_tensor_free(input);
-    cn_tensor_free(output);
+    } while (passed < seconds);
     return (double)seen / passed;
 }
 
-/* ---- jobs ---- */
-
-static double measure(cn_context *ctx, cn_model *model, const job *j) {
-    if (strcmp(j->pass, "train") == 0)
-        return training_rate(ctx, model, j, false);
-    if (strcmp(j->pass, "augment") == 0)
-        return training_rate(ctx, model, j, true);
-    if (strcmp(j->pass, "epoch") == 0)
-        return epoch_rate(ctx, model, j);
-    if (strcmp(j->pass, "infer") == 0)
-        return inference_rate(ctx, model, j);
-    refuse("pass", j->pass);
-    return 0.0;
+static double measure(subject *s, double seconds) {
+    double rate = s->predictor ? inference_rate(s, seconds) : training_rate(s, seconds);
+    if (strcmp(s->job.pass, "epoch") == 0)
+        rate = 1.0 / (1.0 / rate + TEST_SHARE / test_rate(s, seconds));
+    s->warm = true;
+    return rate;
 }
 
 /* The best of all its time: a peak is what the machine can do while nothing else disturbs it. */
-static double peak(cn_isa isa, const job *j) {
+static double peak(const job *j) {
+    cn_device device = CN_DEVICE_INIT;
+    cn_context *ctx;
     double best = 0.0, start = now();
+    check(cn_context_new(NULL, &ctx));
+    check(cn_context_device(ctx, &device));
+    cn_context_free(ctx);
     do {
-        double gflops = fma_peak(isa, j->threads);
+        double gflops = fma_peak(device.isa, j->threads);
         best = gflops > best ? gflops : best;
     } while (now() - start < j->seconds);
     return best;
 }
 
 static void answer(const job *j) {
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    cn_device device = CN_DEVICE_INIT;
-    cn_context *ctx;
-    options.threads = j->threads;
-    check(cn_context_new(&options, &ctx));
-    check(cn_context_device(ctx, &device));
     if (strcmp(j->pass, "peak") == 0) {
-        printf("0 %.1f\n", peak(device.isa, j));
-    } else {
-        cn_model *model = make_model(ctx, j->network);
-        double rate = measure(ctx, model, j);
-        printf("%.1f %.1f\n", rate, 1e-9 * rate * work(model, strcmp(j->pass, "infer") != 0));
-        cn_model_free(model);
+        printf("0 %.1f\n", peak(j));
+        return;
     }
-    cn_context_free(ctx);
+    subject *s = find_subject(j);
+    double rate = measure(s, j->seconds);
+    printf("%.3f %.1f\n", rate, 1e-9 * rate * work(s->model, s->trainer != NULL));
 }
 
 int main(void) {
@@ -246,10 +295,15 @@ int main(void) {
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
         job j;
+        if (strcmp(line, "forget\n") == 0) {
+            forget();
+            continue;
+        }
         if (sscanf(line, "%15s %15s %d %d %lf", j.pass, j.network, &j.batch, &j.threads, &j.seconds) != 5)
             refuse("job", line);
         answer(&j);
         fflush(stdout);
     }
+    forget();
     return 0;
 }
