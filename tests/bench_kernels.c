@@ -161,7 +161,7 @@ static cn_layer *make_layer(cn_context *ctx, const shape *s) {
 static void place_op(bound *b, bool channels, const shape *s) {
     cn__shape in = {s->in, s->size, s->size}, out = {s->out, out_size(s), out_size(s)};
     cn__requirements wants = {0}, no_border = {0};
-    cn__sizes sizes = {1, &in, out, b->op.max_blocks, b->op.training};
+    cn__sizes sizes = {.inputs = 1, .in = &in, .out = out, .max_blocks = b->op.max_blocks, .training = b->op.training};
     b->impl->requirements(b->layer, &sizes, &wants);
     place_map(b, &b->in, channels, in, &wants);
     place_map(b, &b->out, channels, out, &no_border);
