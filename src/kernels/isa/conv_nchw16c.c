@@ -1,49 +1,81 @@
-/* conv_nchw16c.c: convolution of one image with channels in the lanes: a tile of vectors of output channels × pixels of
- * a row in registers, weights loaded, inputs broadcast. Every output has one accumulator. */
+/* conv_nchw16c.c: convolution of one image with channels in the lanes: a tile of vectors of output channels × pixels in
+ * registers, weights loaded, inputs broadcast. Every output has one accumulator, which may be put down in the output
+ * between two blocks of input channels, so that the order of its sum is that of the taps, plane by plane of inputs.
+ *
+ * Pixels go in strips whose inputs stay in the second-level cache while all channels of outputs are computed; the weights
+ * of a panel, so many vectors of outputs × a block of input channels, stay in the first while the strip's pixels
+ * go over them. */
 #include "kernels/isa/isa.h"
 
-/* A tile is up to VECTORS vectors high; how many pixels wide depends on that. 32 registers hold 28 accumulators, the
- * weights and an input, 16 hold 12. Pixels that do not lie side by side each want an address of their own. */
-#define VECTORS    3
-#define MAX_PIXELS 14
-#if CN__ISA == 3
-#define PIXELS_ONE   14
-#define PIXELS_TWO   14
-#define PIXELS_THREE 9
+/* A panel is up to VECTORS vectors of outputs high; how many pixels wide its tiles are depends on that. 32 registers
+ * hold 28 accumulators, the weights and an input, 16 hold 12. */
+#if CN__WIDTH == 16
+#define VECTORS       4
+#define PIXELS        7
+#define MOST(vectors) 7
+#elif CN__REGISTERS == 32
+#define VECTORS       4
+#define PIXELS        6
+#define MOST(vectors) 6
 #else
-#define PIXELS_ONE   12
-#define PIXELS_TWO   6
-#define PIXELS_THREE 4
+#define VECTORS       3
+#define PIXELS        12
+#define MOST(vectors) (12 / (vectors))
 #endif
-#define PIXELS_APART 4
+
+#define PANEL_FLOATS (16 << 10 >> 2)  /* weights of a panel */
+#define STRIP_FLOATS (192 << 10 >> 2) /* inputs of a strip */
+#define STRIP_PIXELS 48               /* of a strip at least: else weights are read too often */
 
 /* Loops over a tile's vectors go to VECTORS, with a condition inside: Clang leaves the accumulators of a loop that runs
  * only once in memory. */
 
-/* A tile's first output: vector of channels, row and pixel. */
-typedef struct origin {
-    int32_t vector, row, pixel;
-} origin;
+/* What a tile is part of: vectors `vector` … of the outputs, channels first … end - 1 of the inputs, of which `first`
+ * begins a plane. */
+typedef struct panel {
+    int32_t vector;
+    int32_t first, end;
+} panel;
+
+/* Where a tile's pixels begin. */
+typedef struct place {
+    int32_t row, column;
+} place;
 
 /* Where vector `vector` of the channels of a pixel lies. */
 INLINE size_t vector_at(int32_t vector, size_t plane) {
     return (size_t)(vector / CN__VECTORS_PER_LINE) * plane + (size_t)(vector % CN__VECTORS_PER_LINE) * CN__WIDTH;
 }
 
-INLINE void accumulate(const cn__channel_conv_args *a, origin at, int vectors, int pixels, bool side_by_side,
-                       vf sum[VECTORS][MAX_PIXELS]) {
-    size_t step = side_by_side ? CN__LANES : a->in_step;
-    const float *in = a->in + (size_t)at.row * a->in_row + (size_t)at.pixel * step, *weights[VECTORS];
+/* Where a tile's pixels lie in a map; `row`: in one row. */
+INLINE void find_pixels(const cn__channel_conv_args *a, place at, size_t in_row, size_t step, int pixels, bool row,
+                        size_t to[PIXELS]) {
+    to[0] = (size_t)at.row * in_row + (size_t)at.column * step;
+    CN__UNROLL
+    for (int p = 1; p < pixels; p++) {
+        if (!row && ++at.column == a->width)
+            at = (place){at.row + 1, 0};
+        to[p] = row ? to[0] + (size_t)p * step : (size_t)at.row * in_row + (size_t)at.column * step;
+    }
+}
+
+/* Sums of a tile; `row`: its pixels lie side by side in one row, else each has an address of its own. */
+INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int pixels, bool row,
+                       vf sum[VECTORS][PIXELS]) {
+    const float *in = a->in + (size_t)(of->first / CN__LANES) * a->in_plane, *weights[VECTORS];
+    size_t pixel[PIXELS];
+    find_pixels(a, at, a->in_row, row ? CN__LANES : a->in_step, pixels, row, pixel);
     CN__UNROLL
     for (int k = 0; k < VECTORS; k++)
         if (k < vectors)
-            weights[k] = a->weights + vector_at(at.vector + k, a->weight_plane);
-    for (int32_t first = 0; first < a->in_channels; first += CN__LANES, in += a->in_plane) {
-        int32_t channels = a->in_channels - first < CN__LANES ? a->in_channels - first : CN__LANES;
+            weights[k] = a->weights + vector_at(of->vector + k, a->weight_plane) +
+                         (size_t)of->first * a->filter_taps * CN__LANES;
+    for (int32_t left = of->end - of->first; left > 0; left -= CN__LANES, in += a->in_plane) {
+        size_t channels = left < CN__LANES ? (size_t)left : CN__LANES;
         for (const cn__channel_tap *tap = a->taps; tap < a->taps + a->tap_count; tap++) {
-            const float *x = in + tap->input;
-            size_t next = ((size_t)first * a->filter_taps + tap->filter * (size_t)channels) * CN__LANES; /* weight */
-            for (int32_t c = 0; c < channels; c++, x++, next += CN__LANES) {
+            const float *x = in + tap->input + (row ? pixel[0] : 0);
+            size_t next = tap->filter * channels * CN__LANES;
+            for (const float *end = x + channels; x < end; x++, next += CN__LANES) {
                 vf w[VECTORS];
                 CN__UNROLL
                 for (int k = 0; k < VECTORS; k++)
@@ -51,7 +83,7 @@ INLINE void accumulate(const cn__channel_conv_args *a, origin at, int vectors, i
                         w[k] = vf_load(weights[k] + next);
                 CN__UNROLL
                 for (int p = 0; p < pixels; p++) {
-                    vf input = vf_set1(x[(size_t)p * step]);
+                    vf input = vf_set1(x[row ? (size_t)p * CN__LANES : pixel[p]]);
                     CN__UNROLL
                     for (int k = 0; k < VECTORS; k++)
                         if (k < vectors)
@@ -59,48 +91,88 @@ INLINE void accumulate(const cn__channel_conv_args *a, origin at, int vectors, i
                 }
             }
         }
+        CN__UNROLL
+        for (int k = 0; k < VECTORS; k++)
+            if (k < vectors)
+                weights[k] += channels * a->filter_taps * CN__LANES;
     }
 }
 
-INLINE void tile(const cn__channel_conv_args *a, origin at, int vectors, int pixels, bool side_by_side) {
-    vf sum[VECTORS][MAX_PIXELS];
+/* What the sums begin with: biases, or what the panel before has left. */
+INLINE void begin(const cn__channel_conv_args *a, const panel *of, const size_t out[PIXELS], int vectors, int pixels,
+                  vf sum[VECTORS][PIXELS]) {
     CN__UNROLL
     for (int k = 0; k < VECTORS; k++) {
         if (k >= vectors)
             continue;
-        vf bias = a->bias ? vf_load(a->bias + (at.vector + k) * CN__WIDTH) : (vf){0};
-        CN__UNROLL
-        for (int p = 0; p < pixels; p++)
-            sum[k][p] = bias;
-    }
-    accumulate(a, at, vectors, pixels, side_by_side, sum);
-    CN__UNROLL
-    for (int k = 0; k < VECTORS; k++) {
-        if (k >= vectors)
-            continue;
-        float *out = a->out + vector_at(at.vector + k, a->out_plane) + (size_t)at.row * a->out_row +
-                     (size_t)at.pixel * a->out_step;
-        if (a->skip) {
-            const float *skip = a->skip + vector_at(at.vector + k, a->skip_plane) + (size_t)at.row * a->skip_row +
-                                (size_t)at.pixel * a->skip_step;
+        if (of->first > 0) {
+            const float *from = a->out + vector_at(of->vector + k, a->out_plane);
             CN__UNROLL
             for (int p = 0; p < pixels; p++)
-                sum[k][p] += vf_load(skip + (size_t)p * a->skip_step);
+                sum[k][p] = vf_load(from + out[p]);
+        } else {
+            vf bias = a->bias ? vf_load(a->bias + (of->vector + k) * CN__WIDTH) : (vf){0};
+            CN__UNROLL
+            for (int p = 0; p < pixels; p++)
+                sum[k][p] = bias;
         }
-        CN__UNROLL
-        for (int p = 0; p < pixels; p++)
-            vf_store(out + (size_t)p * a->out_step, a->relu ? vf_relu(sum[k][p]) : sum[k][p]);
     }
 }
 
-/* One tile of 1 … `most` pixels, with their number as a constant. */
+/* What follows the sums. */
+INLINE void post(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int pixels, bool row,
+                 vf sum[VECTORS][PIXELS]) {
+    if (a->skip) {
+        size_t skip[PIXELS];
+        find_pixels(a, at, a->skip_row, a->skip_step, pixels, row, skip);
+        CN__UNROLL
+        for (int k = 0; k < VECTORS; k++) {
+            if (k >= vectors)
+                continue;
+            const float *from = a->skip + vector_at(of->vector + k, a->skip_plane);
+            CN__UNROLL
+            for (int p = 0; p < pixels; p++)
+                sum[k][p] += vf_load(from + skip[p]);
+        }
+    }
+    if (a->relu) {
+        CN__UNROLL
+        for (int k = 0; k < VECTORS; k++)
+            if (k < vectors) {
+                CN__UNROLL
+                for (int p = 0; p < pixels; p++)
+                    sum[k][p] = vf_relu(sum[k][p]);
+            }
+    }
+}
+
+INLINE void tile(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int pixels, bool row) {
+    vf sum[VECTORS][PIXELS];
+    size_t out[PIXELS];
+    find_pixels(a, at, a->out_row, row ? CN__LANES : a->out_step, pixels, row, out);
+    begin(a, of, out, vectors, pixels, sum);
+    accumulate(a, of, at, vectors, pixels, row, sum);
+    if (of->end == a->in_channels)
+        post(a, of, at, vectors, pixels, row, sum);
+    CN__UNROLL
+    for (int k = 0; k < VECTORS; k++) {
+        if (k >= vectors)
+            continue;
+        float *to = a->out + vector_at(of->vector + k, a->out_plane);
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            vf_store(to + out[p], sum[k][p]);
+    }
+}
+
+/* One tile of 1 … PIXELS pixels, with their number as a constant. */
 #define CASE(n)                                                                                                        \
     case n:                                                                                                            \
-        if (n <= most)                                                                                                 \
-            tile(a, at, vectors, n, side_by_side);                                                                     \
+        if (n <= MOST(vectors))                                                                                        \
+            row ? tile(a, of, at, vectors, n, true) : tile(a, of, at, vectors, n, false);                              \
         break;
-INLINE void any_tile(const cn__channel_conv_args *a, origin at, int vectors, int most, int32_t pixels,
-                     bool side_by_side) {
+INLINE void any_tile(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int32_t pixels) {
+    bool row = at.column + pixels <= a->width && a->in_step == CN__LANES && a->out_step == CN__LANES;
     switch (pixels) {
         CASE(1)
         CASE(2)
@@ -114,23 +186,71 @@ INLINE void any_tile(const cn__channel_conv_args *a, origin at, int vectors, int
         CASE(10)
         CASE(11)
         CASE(12)
-        CASE(13)
-        CASE(14)
     }
 }
 
-/* All rows, cut into tiles of about the same width. */
-INLINE void all_rows(const cn__channel_conv_args *a, int32_t vector, int vectors, int most, bool side_by_side) {
-    int32_t tiles = (a->width + most - 1) / most, least = a->width / tiles, wider = a->width % tiles;
-    origin at = {vector, 0, 0};
-    for (at.row = 0; at.row < a->height; at.row++) {
-        at.pixel = 0;
-        for (int32_t i = 0; i < tiles; i++) {
-            int32_t pixels = least + (i < wider);
-            any_tile(a, at, vectors, most, pixels, side_by_side);
-            at.pixel += pixels;
+/* A strip's pixels first … end - 1, cut into tiles of about the same width. */
+INLINE void all_tiles(const cn__channel_conv_args *a, const panel *of, int64_t first, int64_t end, int vectors) {
+    int32_t count = (int32_t)(end - first), tiles = (count + MOST(vectors) - 1) / MOST(vectors);
+    int32_t least = count / tiles, wider = count % tiles;
+    place at = {(int32_t)(first / a->width), (int32_t)(first % a->width)};
+    for (int32_t i = 0; i < tiles; i++) {
+        int32_t pixels = least + (i < wider);
+        any_tile(a, of, at, vectors, pixels);
+        for (at.column += pixels; at.column >= a->width; at.column -= a->width)
+            at.row++;
+    }
+}
+
+static void one_panel(const cn__channel_conv_args *a, const panel *of, int64_t first, int64_t end, int32_t vectors) {
+    switch (vectors) {
+    case 1:
+        all_tiles(a, of, first, end, 1);
+        break;
+    case 2:
+        all_tiles(a, of, first, end, 2);
+        break;
+    case 3:
+        all_tiles(a, of, first, end, 3);
+        break;
+#if VECTORS == 4
+    case 4:
+        all_tiles(a, of, first, end, 4);
+#endif
+    }
+}
+
+/* Input channels of a panel: whole planes; all, if the output still holds what is added to it. */
+static int32_t panel_channels(const cn__channel_conv_args *a, int32_t vectors) {
+    size_t plane = (size_t)vectors * CN__WIDTH * a->filter_taps * CN__LANES, planes = PANEL_FLOATS / plane;
+    if (a->skip == a->out)
+        return a->in_channels;
+    return (int32_t)(planes > 0 ? planes : 1) * CN__LANES;
+}
+
+/* Of 16 registers two vectors make the better tile, but three are better than two and one. */
+static int32_t panel_vectors(int32_t left) {
+    if (VECTORS == 3)
+        return left == 1 || left == 3 ? left : 2;
+    return left < VECTORS ? left : VECTORS;
+}
+
+static void strip(const cn__channel_conv_args *a, int64_t first, int64_t end) {
+    int32_t vectors = (a->channels + CN__WIDTH - 1) / CN__WIDTH;
+    for (int32_t v = 0, count; v < vectors; v += count) {
+        count = panel_vectors(vectors - v);
+        int32_t channels = panel_channels(a, count);
+        for (int32_t c = 0; c < a->in_channels; c += channels) {
+            panel of = {v, c, a->in_channels - c < channels ? a->in_channels : c + channels};
+            one_panel(a, &of, first, end, count);
         }
     }
+}
+
+static int32_t strip_pixels(const cn__channel_conv_args *a) {
+    size_t planes = ((size_t)a->in_channels + CN__LANES - 1) / CN__LANES;
+    size_t pixels = STRIP_FLOATS / (planes * (a->in_row / (size_t)a->width + 1));
+    return pixels > STRIP_PIXELS ? (int32_t)pixels : STRIP_PIXELS;
 }
 
 /* What no channel lies in of the last line of a pixel. */
@@ -143,21 +263,10 @@ static void clear_rest(const cn__channel_conv_args *a, int32_t vectors) {
         }
 }
 
-/* Vectors go in twos, the last three together. */
 void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args) {
-    int32_t vectors = (args->channels + CN__WIDTH - 1) / CN__WIDTH;
-    bool side_by_side = args->in_step == CN__LANES;
-    for (int32_t v = 0; v < vectors;) {
-        int32_t left = vectors - v, count = left == 1 || left == 3 ? left : 2;
-        if (!side_by_side)
-            count == 1   ? all_rows(args, v, 1, PIXELS_APART, false)
-            : count == 2 ? all_rows(args, v, 2, PIXELS_APART, false)
-                         : all_rows(args, v, 3, PIXELS_APART, false);
-        else
-            count == 1   ? all_rows(args, v, 1, PIXELS_ONE, true)
-            : count == 2 ? all_rows(args, v, 2, PIXELS_TWO, true)
-                         : all_rows(args, v, 3, PIXELS_THREE, true);
-        v += count;
-    }
-    clear_rest(args, vectors);
+    int64_t pixels = (int64_t)args->height * args->width, most = strip_pixels(args),
+            strips = (pixels + most - 1) / most;
+    for (int64_t i = 0; i < strips; i++)
+        strip(args, i * pixels / strips, (i + 1) * pixels / strips);
+    clear_rest(args, (args->channels + CN__WIDTH - 1) / CN__WIDTH);
 }
