@@ -1,7 +1,6 @@
 # libconvnet: `make help` lists what can be made. Plain GNU Make; objects lie in build/<configuration>/.
 #
 #   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
-#   make BLAS=blis                            another CBLAS than OpenBLAS, by the name that pkg-config knows it by
 #   make WITH_IMAGES=0                        without libpng and libjpeg: no PNG, no JPEG
 #   make PROGRAMS=shared                      programs that load libconvnet.so, for packages
 #   make O=/tmp/build                         everything under that folder; the sources are only read
@@ -25,7 +24,6 @@ O :=
 CONFIG := release
 WITH_IMAGES := 1
 PROGRAMS := static
-BLAS :=
 V :=
 
 # ---- where things go: each configuration into a folder of its own, so that objects never mix ----
@@ -121,14 +119,7 @@ SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
 # Asked for when first used and then kept: `make deps check` must not ask before `deps` is through.
 later = $(eval $(1) := $(2))$($(1))
-# The reference BLAS, which is four times slower, is only taken where BLAS names it.
-FAST_BLAS := openblas blis-openmp blis-pthread blis
-ifeq ($(BLAS),)
-BLAS_FOUND = $(call later,BLAS_FOUND,$(firstword $(foreach name,$(FAST_BLAS),$(shell $(PKG_CONFIG) --exists $(name) && echo $(name)))))
-else
-BLAS_FOUND := $(BLAS)
-endif
-PACKAGES = $(BLAS_FOUND) zlib $(if $(filter 1,$(WITH_IMAGES)),libpng libjpeg)
+PACKAGES = zlib $(if $(filter 1,$(WITH_IMAGES)),libpng libjpeg)
 PACKAGE_CFLAGS = $(call later,PACKAGE_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
 PACKAGE_LIBS = $(call later,PACKAGE_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES)))
 CHECK_CFLAGS = $(call later,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
@@ -164,8 +155,8 @@ programs: $(PROGRAM_FILES)
 
 # ---- what has to be installed ----
 
-# Shell: collects in $$missing the Debian packages that bring what is not there. Linking statically needs libgfortran,
-# because openblas.pc asks for it. Without pkg-config, dpkg knows.
+# Shell: collects in $$missing the Debian packages that bring what is not there. Without pkg-config, dpkg
+# knows.
 pkg_config := $(firstword $(PKG_CONFIG))
 NEEDED := zlib:zlib1g-dev $(if $(filter 1,$(WITH_IMAGES)),libpng:libpng-dev libjpeg:libjpeg-dev)
 find_missing = missing=; \
@@ -173,23 +164,11 @@ find_missing = missing=; \
     need() { has $${1%%:*} $${1\#*:} || missing="$$missing $${1\#*:}"; }; \
     command -v $(firstword $(CC)) >/dev/null || missing="$$missing $(if $(findstring clang,$(CC)),clang,gcc) libc6-dev"; \
     command -v $(pkg_config) >/dev/null || missing="$$missing pkg-config"; \
-    for needed in $(NEEDED); do need $$needed; done; \
-    $(find_blas)
-ifeq ($(BLAS),)
-find_blas = fast=; for blas in $(FAST_BLAS); do has $$blas libopenblas-dev && fast=yes; done; \
-    [ -n "$$fast" ] || missing="$$missing libopenblas-dev"
-else
-find_blas = ! command -v $(pkg_config) >/dev/null || has $(BLAS) none || \
-    { echo "BLAS=$(BLAS): $(pkg_config) knows no such package" >&2; exit 1; }
-endif
+    for needed in $(NEEDED); do need $$needed; done
 find_missing_for_tests = need check:check
 # What the scripts that install and link have to have.
-find_missing_for_scripts = command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"; \
-    case $$($(CC) -print-file-name=libgfortran.a 2>/dev/null) in /*) ;; *) missing="$$missing gfortran" ;; esac
-stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:$$missing (make deps installs them)" >&2; \
-    case $$missing in *libopenblas-dev*) for blas in cblas blas; do if has $$blas none; then \
-        echo "the BLAS that is here, $$blas, is the reference: linear layers take four times as long; BLAS=$$blas takes it" >&2; \
-        break; fi; done ;; esac; exit 1; }
+find_missing_for_scripts = command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"
+stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:$$missing (make deps installs them)" >&2; exit 1; }
 
 ## deps: installs the Debian packages that building and testing need; nothing if all are there
 deps:
@@ -217,7 +196,7 @@ stop_if_other = [ ! -f $@ ] || printf '%s\n' $(call quote,$(BUILD_FLAGS)) | cmp 
     printf '%s\n' "make install: built was with" "$$(cat $@)" "and now asked for is" $(call quote,$(BUILD_FLAGS)) \
     "Install with the same, or build with the new ones first." >&2; exit 1; }
 endif
-recorded = CC CFLAGS CPPFLAGS LDFLAGS AR WITH_IMAGES BLAS BLAS_FOUND PROGRAMS PACKAGE_CFLAGS PACKAGE_LIBS
+recorded = CC CFLAGS CPPFLAGS LDFLAGS AR WITH_IMAGES PROGRAMS PACKAGE_CFLAGS PACKAGE_LIBS
 record = printf '%s\n' $(foreach name,$(recorded),$(call quote,$(name) := $(subst $$,$$$$,$(subst \#,\\\#,$($(name))))))
 
 $(B)/flags: FORCE $(AFTER_DEPS)

@@ -13,7 +13,7 @@ static argument arguments[] = {
 
 static const program_spec info_program = {
     .name = "convnet-info",
-    .about = "Says which version of libconvnet runs, and on what: processor, instruction set, cores, memory and BLAS. "
+    .about = "Says which version of libconvnet runs, and on what: processor, instruction set, cores and memory. "
              "The environment variable CONVNET_MAX_ISA (portable, avx2 or avx512) limits the instruction set.",
     .arguments = arguments,
     .notes = "Examples:\n"
@@ -40,9 +40,6 @@ int main(int argc, char **argv) {
         printf("cores:           %d\n", device.cores);
         printf("threads:         %d\n", device.threads);
         printf("memory:          %.1f GiB\n", (double)device.memory / (1024.0 * 1024.0 * 1024.0));
-        printf("BLAS:            %s\n", device.blas);
-        if (cn_device_advice(&device))
-            printf("advice:          %s\n", cn_device_advice(&device));
         code = EXIT_SUCCESS;
     }
     cn_context_free(context);

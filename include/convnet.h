@@ -114,8 +114,8 @@ typedef enum cn_isa {
     CN_ISA_NEON = 4      /* arm64 */
 } cn_isa;
 
-/* How convolutions and linear layers compute. All three give the same bits for any number of threads, DIRECT also on
- * AVX2, AVX-512 and arm64 and with any BLAS; so does AUTO, but for layers that go by CBLAS.
+/* How convolutions and linear layers compute. All three give the same bits for any number of threads, on AVX2,
+ * AVX-512 and arm64.
  *
  * Winograd's F(4×4, 3×3) (Lavin & Gray 2016) multiplies up to four times less and adds in between: float32 results are
  * off by 1e-6 to 1e-5 of the largest, about five times as much as plain sums. */
@@ -123,7 +123,7 @@ typedef enum cn_conv_algorithm {
     CN_CONV_AUTO = 0, /* Winograd's F(4×4, 3×3) for 3×3 convolutions of stride 1 where that is faster; GEMM for linear
                            layers of many weights; else DIRECT */
     CN_CONV_DIRECT = 1, /* plain sums of products by our own kernels everywhere */
-    CN_CONV_GEMM = 2    /* CBLAS for every linear layer and 1×1 convolution (tests, comparisons) */
+    CN_CONV_GEMM = 2    /* products of matrices for every linear layer and 1×1 convolution of one pixel (tests) */
 } cn_conv_algorithm;
 
 /* What lies side by side in memory, and is computed at once, while a model runs; tensors do not show it. Results agree to
@@ -187,11 +187,7 @@ CN_API void cn_context_options_init(cn_context_options *options, size_t size);
  *
  * After fork() the child has what was made before, as a copy, but no workers: what it calls runs on the calling thread
  * alone, with the same results, and can be freed. For threads of its own it makes a context of its own. No other thread
- * may be inside the library while a process forks.
- *
- * OpenBLAS makes threads of its own when the program is loaded, before any call, and ends the process where the system
- * does not allow them (a container with a limit of one process): OPENBLAS_NUM_THREADS=1 in the environment prevents it,
- * as does an OpenBLAS without threads (Debian: libopenblas0-serial). Nothing here uses those threads. */
+ * may be inside the library while a process forks. */
 CN_API cn_status cn_context_new(const cn_context_options *options, cn_context **context);
 
 /* Stops the workers. Everything made from the context must have been freed. */
@@ -201,9 +197,6 @@ CN_API void cn_context_free(cn_context *context);
 typedef struct cn_device {
     uint64_t size;
     const char *processor; /* the processor's own name */
-    const char *blas;      /* what CBLAS says of itself */
-    const char *blas_core; /* the processor whose kernels it uses, by its own name; NULL: it does not say */
-    const char *advice;    /* what makes this machine slower than it could be, and what to do; NULL: nothing known */
     cn_isa isa;            /* in use */
     cn_isa best_isa;       /* offered by processor and operating system */
     int cores;             /* available to this process */
@@ -211,15 +204,11 @@ typedef struct cn_device {
     uint64_t memory;       /* bytes of main memory */
 } cn_device;
 #define CN_DEVICE_INIT                                                                                                 \
-    { sizeof(cn_device), NULL, NULL, NULL, NULL, CN_ISA_AUTO, CN_ISA_AUTO, 0, 0, 0 }
+    { sizeof(cn_device), NULL, CN_ISA_AUTO, CN_ISA_AUTO, 0, 0, 0 }
 CN_API void cn_device_init(cn_device *device, size_t size);
 
 /* Fills `device`, whose size member the caller has set. */
 CN_API cn_status cn_context_device(const cn_context *context, cn_device *device);
-
-/* What to change so that the device serves better, as a sentence; NULL: nothing. Today: an OpenBLAS that does not know
- * the processor and takes the kernels of an old one, which linear layers feel. Static storage. */
-CN_API const char *cn_device_advice(const cn_device *device);
 
 /* "portable", "avx2", "avx512" or "neon"; "auto" for CN_ISA_AUTO. Static storage. */
 CN_API const char *cn_isa_name(cn_isa isa);

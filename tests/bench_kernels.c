@@ -1,6 +1,6 @@
 /* bench_kernels.c: GFLOP/s of convolutions by shape, pass and way to compute them, on one thread, in multiply-adds of
- * plain sums; beside the machine's fused multiply-add peak, its memory's bandwidth and CBLAS's sgemm for products of the
- * same size.
+ * plain sums; beside the machine's fused multiply-add peak, its memory's bandwidth and the kernel of linear layers for
+ * products of the same size ("gemm").
  *
  *   bench_kernels [--isa NAME] [ROUNDS [FILTER...]]      also writes build/bench_kernels.csv
  *
@@ -57,8 +57,8 @@ static const shape shapes[] = {
 
 enum { FORWARD, INPUT, WEIGHT, PASSES };
 static const char *const pass_names[] = {"forward", "input", "weight"};
-enum { DIRECT, AUTO, CHANNELS, SGEMM, WAYS };
-static const char *const way_names[] = {"direct", "auto", "channels", "sgemm"};
+enum { DIRECT, AUTO, CHANNELS, GEMM, WAYS };
+static const char *const way_names[] = {"direct", "auto", "channels", "gemm"};
 
 static double now(void) {
     struct timespec time;
@@ -227,16 +227,28 @@ static void run_pass(const bound *b, int pass) {
 }
 
 /* One product for each tap, on planes without borders. */
-static void run_sgemm(const bound *b, const shape *s) {
-    int pixels = out_size(s) * out_size(s) * CN__LANES;
+static void run_gemm(const bound *b, const shape *s) {
+    static float work[CN__GEMM_WORK] __attribute__((aligned(CN__ALIGN)));
+    cn__gemm_args args = {.rows = s->out,
+                          .columns = out_size(s) * out_size(s) * CN__LANES,
+                          .terms = s->in,
+                          .a = {b->op.tensor[0], (size_t)s->in, 1, CN__LANES},
+                          .work = work,
+                          .b = b->in.data,
+                          .b_term = b->in.channel,
+                          .b_line = CN__LANES,
+                          .c = b->out.data,
+                          .c_row = b->out.channel,
+                          .c_line = CN__LANES};
     for (int32_t block = 0; block < b->pass.blocks; block++)
-        for (int tap = 0; tap < s->kernel * s->kernel; tap++)
-            cn__gemm(false, false, s->out, pixels, s->in, b->op.tensor[0], (size_t)s->in, b->in.data, b->in.channel,
-                     b->out.data, b->out.channel, tap > 0);
+        for (int tap = 0; tap < s->kernel * s->kernel; tap++) {
+            args.accumulate = tap > 0;
+            b->op.kernels->gemm(&args);
+        }
 }
 
 static bool can(const bound b[WAYS], const shape *s, int way, int pass) {
-    if (way == SGEMM)
+    if (way == GEMM)
         return pass == FORWARD && s->groups == 1;
     return b[way].impl && (pass == FORWARD || b[way].impl->backward[0].run);
 }
@@ -245,8 +257,8 @@ static double measure(const bound b[WAYS], const shape *s, int way, int pass) {
     int calls = (int)(FLOPS / flops_of(s)) + 1;
     double start = now();
     for (int i = 0; i < calls; i++)
-        if (way == SGEMM)
-            run_sgemm(&b[DIRECT], s);
+        if (way == GEMM)
+            run_gemm(&b[DIRECT], s);
         else
             run_pass(&b[way], pass);
     return calls * flops_of(s) / (now() - start) * 1e-9;
@@ -300,7 +312,7 @@ static void print_shape(const shape *s, const machine *m, double speed[WAYS][PAS
             print_row(way ? "" : name, way_names[way], speed[way], m->gflops);
         for (int pass = 0; pass < PASSES; pass++) {
             double rate = speed[way][pass];
-            best[pass] = way == SGEMM ? best[pass] : fmax(best[pass], rate);
+            best[pass] = way == GEMM ? best[pass] : fmax(best[pass], rate);
             gbytes[pass] = best[pass] * bytes_of(s) / flops_of(s);
             if (rate > 0.0)
                 fprintf(csv, "%s,%s,%s,%s,%.1f,%.3f,%.1f,%.3f\n", cn_isa_name(m->isa), name, way_names[way],
@@ -326,12 +338,12 @@ static bool wanted(const shape *s, int filters, char *const *filter) {
 static void bench(cn_context *const ctx[2], machine *m, const shape *s, int rounds, FILE *csv) {
     bound b[WAYS] = {0};
     double speed[WAYS][PASSES];
-    for (int way = 0; way < SGEMM; way++)
+    for (int way = 0; way < GEMM; way++)
         bind(ctx[way == DIRECT ? 0 : 1], m->isa, way, s, &b[way]);
     m->gflops = fmax(m->gflops, fma_peak(m->isa, 1));
     measure_all(b, s, rounds, speed);
     print_shape(s, m, speed, csv);
-    for (int way = 0; way < SGEMM; way++)
+    for (int way = 0; way < GEMM; way++)
         unbind(&b[way]);
 }
 
@@ -371,11 +383,11 @@ int main(int argc, char **argv) {
     FILE *csv = need(fopen("build/bench_kernels.csv", "w"));
     fprintf(csv, "isa,convolution,way,pass,gflops,share_of_fma_peak,gbytes,share_of_bandwidth\n");
     m.gflops = fma_peak(m.isa, 1);
-    printf("%s, %s, compiled by %s, %s\n", device.processor, cn_isa_name(m.isa), __VERSION__, device.blas);
+    printf("%s, %s, compiled by %s\n", device.processor, cn_isa_name(m.isa), __VERSION__);
     printf(
         "One thread: %.0f GFLOP/s of fused multiply-adds, %.1f GB/s of memory. Medians of %d rounds, GFLOP/s of plain "
-        "sums and the\nshare of that peak. sgemm: CBLAS on products of the same size, one for each tap, whatever the "
-        "instruction set.\n\n",
+        "sums and the\nshare of that peak. gemm: products of the same size by the kernel of linear layers, one for "
+        "each tap.\n\n",
         m.gflops, m.gbytes, rounds);
     printf("%-36s %-9s %14s %14s %14s\n", "convolution at side of input (images)", "way", "forward", "input", "weight");
     for (size_t i = 0; i < CN__COUNT(shapes); i++)

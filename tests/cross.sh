@@ -3,7 +3,7 @@
 # warning, and runs suites under QEMU (minutes). It needs
 #
 #   dpkg --add-architecture arm64 && apt-get update
-#   apt-get install gcc-aarch64-linux-gnu qemu-user-static libopenblas-dev:arm64 libpng-dev:arm64 libjpeg-dev:arm64 check:arm64
+#   apt-get install gcc-aarch64-linux-gnu qemu-user-static libpng-dev:arm64 libjpeg-dev:arm64 check:arm64
 #
 # (i686-linux-gnu, s390x-linux-gnu for the others); or SYSROOT, a folder in which such packages are unpacked.
 set -eu
@@ -18,7 +18,7 @@ esac
 command -v "$compiler-gcc" >/dev/null || { echo "no $compiler-gcc here: see tests/cross.sh" >&2; exit 1; }
 sysroot=${SYSROOT:-}
 lib=$sysroot/usr/lib/$triplet
-export PKG_CONFIG_LIBDIR="$lib/pkgconfig:$lib/openblas-pthread/pkgconfig:$sysroot/usr/share/pkgconfig"
+export PKG_CONFIG_LIBDIR="$lib/pkgconfig:$sysroot/usr/share/pkgconfig"
 export PKG_CONFIG_SYSROOT_DIR="$sysroot"
 [ $# -gt 0 ] || set -- base kernels_math kernels_conv kernels_channels kernels_pointwise kernels_pooling kernels_update \
     layers gradients determinism nchw16c safetensors model_file idx image_files predictor
@@ -26,9 +26,9 @@ suites=
 for suite in "$@"; do
     suites="$suites build/$arch/tests-bin/test_$suite"
 done
-libraries=$lib:$sysroot/lib/$triplet:$lib/openblas-pthread:/usr/$compiler/lib
+libraries=$lib:$sysroot/lib/$triplet:/usr/$compiler/lib
 ${MAKE:-make} CONFIG="$arch" CC="$compiler-gcc" AR="$compiler-ar" NM="$compiler-nm" \
     CPPFLAGS="-Werror ${sysroot:+-isystem $sysroot/usr/include -isystem $sysroot/usr/include/$triplet}" \
-    LDFLAGS="${sysroot:+-Wl,-rpath-link,$lib:$sysroot/lib/$triplet:$lib/openblas-pthread -L$lib}" all $suites
+    LDFLAGS="${sysroot:+-Wl,-rpath-link,$lib:$sysroot/lib/$triplet -L$lib}" all $suites
 QUICK=1 tests/run.sh -1 "$suites" -o "build/$arch/summary" \
     -x "$qemu -L /usr/$compiler -E LD_LIBRARY_PATH=$libraries" $suites

@@ -16,7 +16,6 @@ START_TEST(a_context_describes_its_device) {
     ck_ok(cn_context_new(NULL, &ctx));
     ck_ok(cn_context_device(ctx, &device));
     ck_assert_uint_gt(strlen(device.processor), 0);
-    ck_assert_uint_gt(strlen(device.blas), 0);
     ck_assert_int_ge(device.cores, 1);
     ck_assert_int_eq(device.threads, device.cores);
     ck_assert_int_ge(device.best_isa, CN_ISA_PORTABLE);
@@ -146,21 +145,6 @@ START_TEST(out_of_memory_is_a_status) {
 }
 END_TEST
 
-START_TEST(an_openblas_of_before_the_processor_is_advised) {
-    cn_device device = CN_DEVICE_INIT;
-    ck_assert_ptr_null(cn_device_advice(&device));
-    device.blas = "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Prescott MAX_THREADS=64";
-    device.best_isa = CN_ISA_PORTABLE;
-    ck_assert_ptr_null(cn_device_advice(&device)); /* it may be one */
-    device.best_isa = CN_ISA_AVX2;
-    ck_assert_ptr_nonnull(strstr(cn_device_advice(&device), "OPENBLAS_CORETYPE=HASWELL"));
-    device.best_isa = CN_ISA_AVX512;
-    ck_assert_ptr_nonnull(strstr(cn_device_advice(&device), "OPENBLAS_CORETYPE=SKYLAKEX"));
-    device.blas = "OpenBLAS 0.3.26 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Cooperlake MAX_THREADS=64";
-    ck_assert_ptr_null(cn_device_advice(&device));
-}
-END_TEST
-
 /* ---- processor quotas, as a container's kernel shows them ---- */
 
 /* A file of a pretended root, and the folders that it is in. */
@@ -220,10 +204,9 @@ START_TEST(a_quota_of_version_1_is_found) {
 END_TEST
 
 int main(void) {
-    const TTest *const context[] = {
-        a_context_describes_its_device, option_and_variable_lower_the_instruction_set,  bad_context_options_are_named,
-        remarks_reach_the_log,          an_openblas_of_before_the_processor_is_advised, a_quota_of_version_2_is_found,
-        a_quota_of_version_1_is_found};
+    const TTest *const context[] = {a_context_describes_its_device, option_and_variable_lower_the_instruction_set,
+                                    bad_context_options_are_named,  remarks_reach_the_log,
+                                    a_quota_of_version_2_is_found,  a_quota_of_version_1_is_found};
     const TTest *const out_of_memory[] = {out_of_memory_is_a_status};
     Suite *suite = suite_create("context");
     test_add(suite, "context", context, CN__COUNT(context), 1);

@@ -181,7 +181,7 @@ END_TEST
 START_TEST(avx2_and_avx512_leave_the_same_bits) {
     if (!test_offers(CN_ISA_AVX512))
         return;
-    cn_conv_algorithm algorithm = _i % 2 ? CN_CONV_AUTO : CN_CONV_DIRECT; /* no layer here wants CBLAS */
+    cn_conv_algorithm algorithm = _i % 2 ? CN_CONV_AUTO : CN_CONV_DIRECT;
     result narrow = train((cn_norm_kind)(_i / 2), context(2, CN_ISA_AVX2, algorithm));
     result wide = train((cn_norm_kind)(_i / 2), context(2, CN_ISA_AVX512, algorithm));
     expect_same(&narrow, &wide);

@@ -108,7 +108,7 @@ run_both static
 # ---- the static library in a shared object, as plugins and language modules have it ----
 
 echo 'int app_main(int argc, char **argv); int main(int argc, char **argv) { return app_main(argc, argv); }' >"$dir/host.c"
-private=$(flags --static --libs-only-l | sed 's/-lconvnet//; s/-lgfortran//')
+private=$(flags --static --libs-only-l | sed 's/-lconvnet//')
 try "a shared object that holds the library" $cc -std=c99 -shared -fPIC -Dmain=app_main tests/foreign/app.c \
     $(flags --cflags) "$here/lib/libconvnet.a" $private -pthread -Wl,-z,defs -Wl,-z,text -o "$dir/libplugin.so"
 try "its host" $cc -std=c99 "$dir/host.c" -L"$dir" -lplugin -Wl,-rpath,"$dir" -o "$dir/host"

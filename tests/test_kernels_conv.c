@@ -1,4 +1,4 @@
-/* test_kernels_conv.c: convolution kernels and matrix products on small integers, where float sums are exact and every
+/* test_kernels_conv.c: convolution kernels on small integers, where float sums are exact and every
  * instruction set must give what plain loops give. */
 #include "testing.h"
 #include "base/base.h"
@@ -265,34 +265,6 @@ START_TEST(instruction_sets_with_fma_agree_to_the_bit) {
 }
 END_TEST
 
-static void check_gemm(cn__rng *rng, int32_t m, int32_t n, int32_t k, bool transpose_a, bool transpose_b, bool add) {
-    float *a = whole_numbers(rng, (size_t)m * (size_t)k), *b = whole_numbers(rng, (size_t)k * (size_t)n);
-    float *c = whole_numbers(rng, (size_t)m * (size_t)n), *before = whole_numbers(rng, (size_t)m * (size_t)n);
-    memcpy(before, c, (size_t)m * (size_t)n * sizeof *c);
-    cn__gemm(transpose_a, transpose_b, m, n, k, a, (size_t)(transpose_a ? m : k), b, (size_t)(transpose_b ? k : n), c,
-             (size_t)n, add);
-    for (int32_t i = 0; i < m; i++)
-        for (int32_t j = 0; j < n; j++) {
-            float sum = add ? before[i * n + j] : 0.0f;
-            for (int32_t p = 0; p < k; p++)
-                sum += a[transpose_a ? p * m + i : i * k + p] * b[transpose_b ? j * k + p : p * n + j];
-            ck_assert_float_eq(c[i * n + j], sum);
-        }
-    free(a);
-    free(b);
-    free(c);
-    free(before);
-}
-
-START_TEST(products_in_pieces_equal_plain_loops) {
-    static const int32_t sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {16, 16, 16}, {70, 90, 150}, {130, 40, 260}};
-    cn__rng rng = cn__rng_new(14, 0, 0);
-    for (size_t s = 0; s < CN__COUNT(sizes); s++)
-        for (int flags = 0; flags < 8; flags++)
-            check_gemm(&rng, sizes[s][0], sizes[s][1], sizes[s][2], flags & 1, flags & 2, flags & 4);
-}
-END_TEST
-
 static void choose_kernels(void) {
     cn_context *context = test_context(1);
     kernels = context->kernels;
@@ -307,7 +279,6 @@ int main(void) {
     tcase_add_test(tests, a_pixel_without_taps_becomes_zero);
     tcase_add_test(tests, weight_gradients_equal_plain_loops);
     tcase_add_test(tests, instruction_sets_with_fma_agree_to_the_bit);
-    tcase_add_test(tests, products_in_pieces_equal_plain_loops);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

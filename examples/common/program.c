@@ -85,35 +85,3 @@ int program_end(int code) {
     }
     return code;
 }
-
-/* ---- OpenBLAS without threads of its own ---- */
-
-/* The library never uses them: it hands over pieces that one thread computes. OpenBLAS starts one for each core when a
- * program is loaded, before main, and ends the process where it may have none (a container with a limit of one
- * process). Only the environment tells it otherwise, and only as it was when the process began; so a program that finds
- * it unset starts itself once more, as the same process. Section .preinit_array holds what runs before any library's
- * own constructors. */
-#ifdef __linux__
-#define BLAS_SETTING "OPENBLAS_NUM_THREADS="
-
-enum { MAX_ENVIRONMENT = 4096, MAX_SELF = 4096 };
-
-/* No sanitizer has been set up yet. */
-__attribute__((no_sanitize("address", "thread", "undefined"))) static void
-start_without_blas_threads(int count, char **arguments, char **environment) {
-    static char setting[] = BLAS_SETTING "1", self[MAX_SELF], *with_setting[MAX_ENVIRONMENT + 2];
-    int n = 0;
-    (void)count;
-    for (; environment[n]; n++) {
-        if (n == MAX_ENVIRONMENT || strncmp(environment[n], BLAS_SETTING, sizeof BLAS_SETTING - 1) == 0)
-            return;
-        with_setting[n] = environment[n];
-    }
-    with_setting[n] = setting;
-    if (readlink("/proc/self/exe", self, sizeof self - 1) > 0)
-        (void)execve(self, arguments, with_setting); /* if that fails, all goes on as it would have */
-}
-
-__attribute__((section(".preinit_array"),
-               used)) static void (*const before_libraries)(int, char **, char **) = start_without_blas_threads;
-#endif

@@ -197,7 +197,6 @@ struct cn_context {
     int threads, cores;
     uint64_t memory;
     char processor[64];
-    char blas[128];
     void *allocator_lock; /* pthread_mutex_t */
     cn__attachment *_Atomic attachments;
 };

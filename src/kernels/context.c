@@ -69,7 +69,6 @@ cn_status cn_context_new(const cn_context_options *options, cn_context **context
     ctx->threads = known.threads ? known.threads : ctx->cores;
     ctx->memory = cn__cpu_memory();
     cn__cpu_name(ctx->processor, sizeof ctx->processor);
-    snprintf(ctx->blas, sizeof ctx->blas, "%s", cn__blas_description());
     cn_status status = choose_isa(ctx);
     if (status == CN_OK)
         status = cn__pool_new(ctx, ctx->threads, &ctx->pool);
@@ -99,7 +98,6 @@ cn_status cn_context_device(const cn_context *context, cn_device *device) {
     CN__REQUIRE(context);
     CN__REQUIRE(device);
     cn_device filled = {.processor = context->processor,
-                        .blas = context->blas,
                         .isa = context->isa,
                         .best_isa = context->best_isa,
                         .cores = context->cores,

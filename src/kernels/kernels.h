@@ -203,6 +203,33 @@ typedef struct cn__channel_norm_args {
     bool relu;
 } cn__channel_norm_args;
 
+/* ---- products of matrices ----
+ *
+ * C (+)= A · B, where columns of B and C lie in lines: 16 images, or 16 channels. A is read as its strides say, and
+ * packed: [panel of CN__GEMM_ROWS rows][term][row]. */
+
+#define CN__GEMM_ROWS 12
+#define CN__GEMM_WORK (8 * CN__GEMM_ROWS * 256) /* floats that rows are packed into as they are needed */
+
+/* Element (r, t) lies at data[r · row + t / 16 · line + t % 16 · term]. */
+typedef struct cn__gemm_operand {
+    const float *data;
+    size_t row, term, line;
+} cn__gemm_operand;
+
+typedef struct cn__gemm_args {
+    int32_t rows, columns, terms;
+    const float *packed; /* A as gemm_pack leaves it; NULL: `a` is packed bit by bit */
+    size_t panel;        /* floats from a packed panel to the next */
+    cn__gemm_operand a;
+    float *work;    /* for `a`: CN__GEMM_WORK floats */
+    const float *b; /* aligned; the last line must be there whole */
+    size_t b_term, b_line;
+    float *c; /* at any address */
+    size_t c_row, c_line;
+    bool accumulate; /* add to what C holds */
+} cn__gemm_args;
+
 /* ---- the table ---- */
 
 typedef struct cn__pointwise_args {
@@ -388,6 +415,14 @@ typedef struct cn__kernels {
     void (*channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,
                             int32_t height, int32_t width);
 
+    /* One chain of fused multiply-adds for each element of C, over the terms in their order. */
+    void (*gemm)(const cn__gemm_args *args);
+    /* `rows` rows of A, panels `panel` floats apart; rows that the last one lacks are zero. */
+    void (*gemm_pack)(const cn__gemm_operand *a, int32_t rows, int32_t terms, float *to, size_t panel);
+    /* Lane i of line j of `count` (at most 16) lines, `line` floats apart, becomes lane j of line i of `to`, whose
+     * other lanes become zero. */
+    void (*gemm_transpose)(const float *lines, size_t line, int32_t count, float *to);
+
     /* Optimizers, over flat arrays of n floats (n a multiple of 16, arrays 64-byte aligned). */
     void (*sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate, float momentum,
                 float dampening, bool nesterov, bool first, float weight_decay, float l1);
@@ -411,12 +446,5 @@ static inline size_t cn__orthogonalize_work(size_t rows, size_t columns) {
 
 /* The table for a cn_isa, or NULL if this build has none (dispatch.c). */
 const cn__kernels *cn__kernels_for(int isa);
-
-/* CBLAS's description of itself (gemm.c). */
-const char *cn__blas_description(void);
-/* Row-major C (+)= A · B, all through CBLAS, in pieces small enough that OpenBLAS stays on the calling thread.
- * transpose_b: B is [n][k]. */
-void cn__gemm(bool transpose_a, bool transpose_b, int32_t m, int32_t n, int32_t k, const float *a, size_t lda,
-              const float *b, size_t ldb, float *c, size_t ldc, bool accumulate);
 
 #endif

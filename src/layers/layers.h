@@ -248,7 +248,7 @@ typedef enum cn__layer_kind {
     CN__KIND_LOG_SOFTMAX
 } cn__layer_kind;
 
-#define CN__MAX_STAGES 6
+#define CN__MAX_STAGES 7
 
 /* A way to compute a layer. Members may be NULL where there is nothing to do. */
 typedef struct cn__layer_impl {

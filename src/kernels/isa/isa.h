@@ -80,6 +80,10 @@ void CN__ISA_NAME(adam)(size_t n, float *parameter, const float *gradient, float
                         float beta2, float eps, float correction1, float correction2_sqrt, float weight_decay,
                         bool decoupled, float l1);
 void CN__ISA_NAME(average)(size_t n, float *average, const float *value, float decay);
+/* gemm.c */
+void CN__ISA_NAME(gemm)(const cn__gemm_args *args);
+void CN__ISA_NAME(gemm_pack)(const cn__gemm_operand *a, int32_t rows, int32_t terms, float *to, size_t panel);
+void CN__ISA_NAME(gemm_transpose)(const float *lines, size_t line, int32_t count, float *to);
 /* orthogonalize.c */
 void CN__ISA_NAME(orthogonalize)(size_t rows, size_t columns, float *x, float *work);
 

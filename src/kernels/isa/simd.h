@@ -58,6 +58,17 @@ static inline void vf_store(float *p, vf v) {
     *(vf *)__builtin_assume_aligned(p, 4 * CN__WIDTH) = v;
 }
 
+/* The same from and to any address. */
+typedef float vf_any __attribute__((vector_size(4 * CN__WIDTH), aligned(4)));
+
+static inline vf vf_load_any(const float *p) {
+    return *(const vf_any *)p;
+}
+
+static inline void vf_store_any(float *p, vf v) {
+    *(vf_any *)p = v;
+}
+
 static inline vf vf_set1(float x) {
     return x - (vf){0}; /* x - 0 keeps the sign of zero */
 }

@@ -49,5 +49,8 @@ const cn__kernels CN__ISA_NAME(kernels) = {
     .sgd = CN__ISA_NAME(sgd),
     .adam = CN__ISA_NAME(adam),
     .average = CN__ISA_NAME(average),
+    .gemm = CN__ISA_NAME(gemm),
+    .gemm_pack = CN__ISA_NAME(gemm_pack),
+    .gemm_transpose = CN__ISA_NAME(gemm_transpose),
     .orthogonalize = CN__ISA_NAME(orthogonalize),
 };

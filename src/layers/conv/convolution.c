@@ -40,8 +40,8 @@ int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__s
 
 /* ---- binding ---- */
 
-static int32_t oc_blocks(int32_t channels) {
-    return (channels + CN__OC_BLOCK - 1) / CN__OC_BLOCK;
+static int32_t oc_blocks(const cn__conv_algorithm *algorithm, int32_t channels) {
+    return (channels + algorithm->oc_block - 1) / algorithm->oc_block;
 }
 
 bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
@@ -49,10 +49,6 @@ bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
     const int64_t most = 1 << 20; /* 4 MiB a layer */
     int64_t weights = (int64_t)c->out_channels * (c->in_channels / c->groups) * c->kernel[0] * c->kernel[1];
     return weights <= most / max_blocks;
-}
-
-static size_t filter_floats(const cn__conv_algorithm *algorithm, int32_t summed_channels, int32_t taps) {
-    return algorithm->filter_floats ? algorithm->filter_floats(summed_channels, taps) : 0;
 }
 
 void cn__convolution_measure(const cn__conv_problem *problem, cn__conv_geometry *g) {
@@ -63,13 +59,13 @@ void cn__convolution_measure(const cn__conv_problem *problem, cn__conv_geometry 
     g->taps = c->kernel[0] * c->kernel[1];
     g->in = c->in_channels / c->groups;
     g->out = c->out_channels / c->groups;
-    g->in_oc_blocks = oc_blocks(g->in);
-    g->out_oc_blocks = oc_blocks(g->out);
-    g->forward_block_floats = CN__LANES + filter_floats(forward, g->in, g->taps);
-    g->input_block_floats = filter_floats(input, g->out, g->taps);
+    g->in_oc_blocks = oc_blocks(input, g->in);
+    g->out_oc_blocks = oc_blocks(forward, g->out);
+    g->forward_block_floats = CN__LANES + forward->filter_floats(g->in, g->taps);
+    g->input_block_floats = input->filter_floats(g->out, g->taps);
     g->direct_input_filters = input->zero_border ? g->input_block_floats : 0;
     if (input->zero_border)
-        g->input_block_floats += filter_floats(&cn__convolution_direct, g->out, g->taps);
+        g->input_block_floats += cn__convolution_direct.filter_floats(g->out, g->taps);
 }
 
 static size_t scratch_floats(const cn__conv_geometry *g, cn__shape out, int passes) {
@@ -94,11 +90,14 @@ void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes,
     requirements->scratch_floats = scratch_floats(&g, sizes->out, sizes->training ? CN__CONV_PASSES : 1);
     if (!sizes->training)
         return;
-    requirements->packed_floats += groups * (size_t)g.in_oc_blocks * g.input_block_floats;
-    if (cn__convolution_sums_apart(layer, sizes->max_blocks))
+    if (g.algorithm[CN__CONV_INPUT_GRAD]->pack_input_grad)
+        requirements->packed_floats += groups * (size_t)g.in_oc_blocks * g.input_block_floats;
+    else
+        requirements->packed_floats = 0;
+    requirements->until_end = g.algorithm[CN__CONV_WEIGHT_GRAD]->all_blocks;
+    if (!requirements->until_end && cn__convolution_sums_apart(layer, sizes->max_blocks))
         requirements->saved_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
     requirements->saved_floats += c->bias ? (size_t)c->out_channels : 0;
-    requirements->until_end = g.taps == 1 && sizes->out.height * sizes->out.width == 1;
 }
 
 cn_status cn__convolution_fill(cn__op *op) {

@@ -30,16 +30,15 @@ typedef struct cn__conv_problem {
 } cn__conv_problem;
 
 /* A way to compute passes of a convolution. Output channels (in the input's gradient, those are the input's) go in
- * blocks of CN__OC_BLOCK. Items of a grid are those of a block of images. */
+ * blocks. Items of a grid are those of a block of images, or of all. */
 typedef struct cn__conv_algorithm {
     const char *name;
+    int32_t oc_block; /* output channels whose weights are packed together */
     bool (*applies)(const cn__conv_problem *problem, cn__conv_pass pass);
-    /* Whether its weight gradient can take that batch, else direct computes it; NULL: always. */
-    bool (*takes_batch)(const cn__op *op, const cn__pass *pass);
-    bool all_blocks;  /* its weight gradient goes over all blocks of images, once they are there */
+    bool all_blocks;  /* its items are of all blocks of images, once they are there; it applies to all passes or none */
     bool zero_border; /* its input gradient leaves out what outputs read through a border that repeats pixels */
-    /* Packed weights of one block of output channels, `first` of `group` and on, forward times scale[CN__OC_BLOCK].
-     * NULL: it reads the weights as they are. */
+    /* Packed weights of one block of output channels, `first` of `group` and on, forward times scale[oc_block].
+     * pack_input_grad NULL: with a backward pass it reads the weights as they are. */
     size_t (*filter_floats)(int32_t summed_channels, int32_t taps);
     void (*pack_forward)(const cn__op *op, size_t group, int32_t first, const double *scale, float *to);
     void (*pack_input_grad)(const cn__op *op, size_t group, int32_t first, float *to);
@@ -59,7 +58,7 @@ struct cn__conv_geometry {
     const cn__conv_algorithm *algorithm[CN__CONV_PASSES];
     int32_t taps;                        /* of a filter */
     int32_t in, out;                     /* channels of a group */
-    int32_t in_oc_blocks, out_oc_blocks; /* of CN__OC_BLOCK channels, of a group */
+    int32_t in_oc_blocks, out_oc_blocks; /* blocks of channels of a group */
     size_t forward_block_floats;         /* packed for a block of outputs: biases, a line, then filters */
     size_t input_block_floats;           /* for a block of inputs: filters, then direct's for a repeated border */
     size_t direct_input_filters;         /* where the latter begin */
@@ -90,8 +89,6 @@ void cn__convolution_measure(const cn__conv_problem *problem, cn__conv_geometry 
 /* convolution_algorithms.c and the algorithms' own files. */
 extern const cn__conv_algorithm cn__convolution_winograd, cn__convolution_gemm, cn__convolution_direct;
 const cn__conv_algorithm *cn__convolution_choose(const cn__conv_problem *problem, cn__conv_pass pass);
-/* Of this batch: the one chosen, or direct. */
-const cn__conv_algorithm *cn__convolution_weight_algorithm(const cn__op *op, const cn__pass *pass);
 const char *cn__convolution_algorithm(const cn__op *op, cn__conv_pass pass); /* its name */
 
 /* convolution_geometry.c: fill the lists of work->geometry. */

@@ -16,12 +16,6 @@ const cn__conv_algorithm *cn__convolution_choose(const cn__conv_problem *problem
     return *next;
 }
 
-const cn__conv_algorithm *cn__convolution_weight_algorithm(const cn__op *op, const cn__pass *pass) {
-    const cn__conv_geometry *g = op->geometry;
-    const cn__conv_algorithm *chosen = g->algorithm[CN__CONV_WEIGHT_GRAD];
-    return chosen->takes_batch && !chosen->takes_batch(op, pass) ? &cn__convolution_direct : chosen;
-}
-
 const char *cn__convolution_algorithm(const cn__op *op, cn__conv_pass pass) {
     const cn__conv_geometry *g = op->geometry;
     return g->algorithm[pass]->name;

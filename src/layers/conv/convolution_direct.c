@@ -219,6 +219,7 @@ static bool applies(const cn__conv_problem *problem, cn__conv_pass pass) {
 
 const cn__conv_algorithm cn__convolution_direct = {
     .name = "direct",
+    .oc_block = CN__OC_BLOCK,
     .applies = applies,
     .filter_floats = filter_floats,
     .pack_forward = pack_forward,

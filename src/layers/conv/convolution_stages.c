@@ -4,6 +4,8 @@
 
 #define SUMS 4096 /* over blocks, that make an item */
 
+static const cn__grid none = {0, 0};
+
 static const cn__convolution *layer_of(const cn__op *op) {
     return (const cn__convolution *)op->layer;
 }
@@ -13,8 +15,9 @@ static const cn__conv_algorithm *algorithm(const cn__op *op, cn__conv_pass pass)
     return g->algorithm[pass];
 }
 
-static size_t out_pixels(const cn__op *op) {
-    return (size_t)op->out->shape.height * (size_t)op->out->shape.width;
+/* Whether its items are of all blocks of images. */
+static bool all_blocks(const cn__op *op) {
+    return algorithm(op, CN__CONV_FORWARD)->all_blocks;
 }
 
 static size_t weight_count(const cn__op *op) {
@@ -32,6 +35,14 @@ static cn__grid forward_grid(const cn__op *op, const cn__pass *pass) {
     return algorithm(op, CN__CONV_FORWARD)->forward_grid(op, pass);
 }
 
+static cn__grid block_forward_grid(const cn__op *op, const cn__pass *pass) {
+    return all_blocks(op) ? none : forward_grid(op, pass);
+}
+
+static cn__grid all_forward_grid(const cn__op *op, const cn__pass *pass) {
+    return all_blocks(op) ? forward_grid(op, pass) : none;
+}
+
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     algorithm(op, CN__CONV_FORWARD)->forward(op, pass, at);
 }
@@ -39,7 +50,15 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 /* ---- backward: the input's gradient ---- */
 
 static cn__grid input_grid(const cn__op *op, const cn__pass *pass) {
-    return op->d_in[0] ? algorithm(op, CN__CONV_INPUT_GRAD)->input_grid(op, pass) : (cn__grid){0, 0};
+    return op->d_in[0] ? algorithm(op, CN__CONV_INPUT_GRAD)->input_grid(op, pass) : none;
+}
+
+static cn__grid block_input_grid(const cn__op *op, const cn__pass *pass) {
+    return all_blocks(op) ? none : input_grid(op, pass);
+}
+
+static cn__grid all_input_grid(const cn__op *op, const cn__pass *pass) {
+    return all_blocks(op) ? input_grid(op, pass) : none;
 }
 
 static void input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -51,31 +70,30 @@ static void input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
 /* When it is computed. The sums are the same. */
 typedef enum timing {
     BLOCK_BY_BLOCK, /* each block's apart, by the thread that has the block at hand; added up at the end */
-    ALL_BLOCKS,     /* once all blocks are there: one block alone, sums that are too large, or an algorithm that adds up
-                       all blocks itself */
-    DEFERRED        /* the same at the end of the pass, of layers whose maps stay until then */
+    ALL_BLOCKS,     /* once all blocks are there: one block alone, or sums that are too large */
+    DEFERRED /* at the end of the pass, by an algorithm whose items are of all blocks; their maps stay until then */
 } timing;
 
 static timing weight_timing(const cn__op *op, const cn__pass *pass) {
-    if (cn__convolution_weight_algorithm(op, pass)->all_blocks)
-        return out_pixels(op) == 1 ? DEFERRED : ALL_BLOCKS; /* see until_end in cn__convolution_requirements */
+    if (all_blocks(op))
+        return DEFERRED; /* see until_end in cn__convolution_requirements */
     bool apart = pass->blocks > 1 && cn__convolution_sums_apart(op->layer, op->max_blocks);
     return apart ? BLOCK_BY_BLOCK : ALL_BLOCKS;
 }
 
 /* Of a block. */
 static cn__grid weight_items(const cn__op *op, const cn__pass *pass) {
-    return op->unread[0] ? (cn__grid){0, 0} : cn__convolution_weight_algorithm(op, pass)->weight_grid(op, pass);
+    return op->unread[0] ? none : algorithm(op, CN__CONV_WEIGHT_GRAD)->weight_grid(op, pass);
 }
 
 /* If it is computed then. */
 static cn__grid weight_grid(const cn__op *op, const cn__pass *pass, timing when) {
-    return weight_timing(op, pass) == when ? weight_items(op, pass) : (cn__grid){0, 0};
+    return weight_timing(op, pass) == when ? weight_items(op, pass) : none;
 }
 
 /* Into, or to, the sums of all weights. */
 static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums, bool accumulate) {
-    cn__convolution_weight_algorithm(op, pass)->weight_grad(op, pass, at, sums, accumulate);
+    algorithm(op, CN__CONV_WEIGHT_GRAD)->weight_grad(op, pass, at, sums, accumulate);
 }
 
 cn__grid cn__convolution_all_blocks_grid(const cn__op *op, const cn__pass *pass) {
@@ -91,11 +109,15 @@ void cn__convolution_all_blocks_grad(const cn__op *op, const cn__pass *pass, cn_
         weight_grad(op, pass, at, op->gradient[0], at.block > 0);
 }
 
+static void deferred_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
+    weight_grad(op, pass, at, op->gradient[0], false);
+}
+
 /* ---- backward: the biases' gradient ---- */
 
 /* Where it stands in what a block saves: behind the weights' or alone. */
 static size_t bias_offset(const cn__op *op) {
-    return cn__convolution_sums_apart(op->layer, op->max_blocks) ? weight_count(op) : 0;
+    return !all_blocks(op) && cn__convolution_sums_apart(op->layer, op->max_blocks) ? weight_count(op) : 0;
 }
 
 static bool wants_bias(const cn__op *op) {
@@ -118,11 +140,11 @@ static void bias_grad(const cn__op *op, const cn__pass *pass, cn__item at, float
 
 cn__grid cn__convolution_block_grid(const cn__op *op, const cn__pass *pass) {
     size_t weights = cn__grid_items(weight_grid(op, pass, BLOCK_BY_BLOCK));
-    return (cn__grid){cn__grid_items(input_grid(op, pass)) + cn__grid_items(bias_grid(op)) + weights, 1};
+    return (cn__grid){cn__grid_items(block_input_grid(op, pass)) + cn__grid_items(bias_grid(op)) + weights, 1};
 }
 
 void cn__convolution_block_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
-    cn__grid inputs = input_grid(op, pass), biases = bias_grid(op);
+    cn__grid inputs = block_input_grid(op, pass), biases = bias_grid(op);
     size_t input_end = cn__grid_items(inputs), bias_end = input_end + cn__grid_items(biases);
     if (at.outer < input_end)
         input_grad(op, pass, cn__grid_item(inputs, at.block, at.outer));
@@ -193,11 +215,14 @@ const cn__layer_impl cn__convolution_batch = {
     .bind = bind,
     .unbind = cn__convolution_unbind,
     .prepare = {cn__convolution_pack_grid, cn__convolution_pack, CN__SCOPE_DEFERRED},
-    .forward = {{forward_grid, forward, CN__SCOPE_LOCAL}, {cn__border_planes, cn__border, CN__SCOPE_LOCAL}},
+    .forward = {{block_forward_grid, forward, CN__SCOPE_LOCAL},
+                {all_forward_grid, forward, CN__SCOPE_GLOBAL},
+                {cn__border_planes, cn__border, CN__SCOPE_LOCAL}},
     .backward = {{cn__convolution_block_grid, cn__convolution_block_grad, CN__SCOPE_LOCAL},
+                 {all_input_grid, input_grad, CN__SCOPE_GLOBAL},
                  {cn__convolution_border_grid, cn__convolution_border_grad, CN__SCOPE_LOCAL},
                  {cn__convolution_all_blocks_grid, cn__convolution_all_blocks_grad, CN__SCOPE_GLOBAL},
-                 {deferred_grid, cn__convolution_all_blocks_grad, CN__SCOPE_DEFERRED},
+                 {deferred_grid, deferred_grad, CN__SCOPE_DEFERRED},
                  {cn__convolution_sum_grid, cn__convolution_sum_blocks, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,
 };

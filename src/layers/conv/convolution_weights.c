@@ -54,23 +54,23 @@ void cn__convolution_factors(const cn__op *op, size_t channel, double *scale, do
 static void pack_forward(const cn__op *op, size_t oc_block) {
     const cn__conv_geometry *g = op->geometry;
     size_t group = oc_block / (size_t)g->out_oc_blocks;
-    int32_t first = (int32_t)(oc_block % (size_t)g->out_oc_blocks) * CN__OC_BLOCK;
-    double scale[CN__OC_BLOCK] = {0.0};
-    for (int32_t r = 0; r < CN__OC_BLOCK; r++) {
+    const cn__conv_algorithm *algorithm = g->algorithm[CN__CONV_FORWARD];
+    int32_t first = (int32_t)(oc_block % (size_t)g->out_oc_blocks) * algorithm->oc_block;
+    double scale[CN__LANES] = {0.0};
+    for (int32_t r = 0; r < algorithm->oc_block; r++) {
         double shift = 0.0;
         if (first + r < g->out)
             cn__convolution_factors(op, group * (size_t)g->out + (size_t)(first + r), &scale[r], &shift);
         cn__convolution_bias(op, oc_block)[r] = (float)shift;
     }
-    g->algorithm[CN__CONV_FORWARD]->pack_forward(op, group, first, scale,
-                                                 cn__convolution_forward_filters(op, oc_block));
+    algorithm->pack_forward(op, group, first, scale, cn__convolution_forward_filters(op, oc_block));
 }
 
 static void pack_input_grad(const cn__op *op, size_t oc_block) {
     const cn__conv_geometry *g = op->geometry;
     const cn__conv_algorithm *algorithm = g->algorithm[CN__CONV_INPUT_GRAD];
     size_t group = oc_block / (size_t)g->in_oc_blocks;
-    int32_t first = (int32_t)(oc_block % (size_t)g->in_oc_blocks) * CN__OC_BLOCK;
+    int32_t first = (int32_t)(oc_block % (size_t)g->in_oc_blocks) * algorithm->oc_block;
     algorithm->pack_input_grad(op, group, first, cn__convolution_input_filters(op, oc_block));
     if (algorithm->zero_border && g->backward_jobs > 0)
         cn__convolution_direct.pack_input_grad(op, group, first, cn__convolution_direct_input_filters(op, oc_block));
@@ -80,7 +80,7 @@ static void pack_input_grad(const cn__op *op, size_t oc_block) {
 cn__grid cn__convolution_pack_grid(const cn__op *op, const cn__pass *pass) {
     const cn__conv_geometry *g = op->geometry;
     (void)pass;
-    if (!g->algorithm[CN__CONV_FORWARD]->pack_forward)
+    if (op->training && !g->algorithm[CN__CONV_INPUT_GRAD]->pack_input_grad)
         return (cn__grid){0, 0};
     return (cn__grid){cn__convolution_forward_oc_blocks(op) + cn__convolution_input_oc_blocks(op), 1};
 }

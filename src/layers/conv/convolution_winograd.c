@@ -383,6 +383,7 @@ static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, flo
 
 const cn__conv_algorithm cn__convolution_winograd = {
     .name = "winograd",
+    .oc_block = CN__OC_BLOCK,
     .applies = applies,
     .zero_border = true,
     .filter_floats = filter_floats,

@@ -61,8 +61,7 @@ static bool takes_pool(const cn_layer *layer, const cn_layer *pool, cn__shape in
     for (int d = 0; d < 2; d++)
         fits &= c->kernel[d] == 1 && c->stride[d] == 1 && c->padding[d] == 0;
     int64_t strips = fits ? in.height / strip_rows(c->out_channels, in.height, in.width) : 0;
-    return fits && layer->ctx->options.conv_algorithm != CN_CONV_GEMM &&
-           (int64_t)weight_count(c) * strips <= most / max_blocks;
+    return fits && (int64_t)weight_count(c) * strips <= most / max_blocks;
 }
 
 static cn__shape strip_shape(cn__shape whole, int32_t rows) {
