@@ -197,6 +197,7 @@ CN_API void cn_context_free(cn_context *context);
 typedef struct cn_device {
     uint64_t size;
     const char *processor; /* the processor's own name */
+    void *reserved_pointer;
     cn_isa isa;            /* in use */
     cn_isa best_isa;       /* offered by processor and operating system */
     int cores;             /* available to this process */
@@ -204,7 +205,7 @@ typedef struct cn_device {
     uint64_t memory;       /* bytes of main memory */
 } cn_device;
 #define CN_DEVICE_INIT                                                                                                 \
-    { sizeof(cn_device), NULL, CN_ISA_AUTO, CN_ISA_AUTO, 0, 0, 0 }
+    { sizeof(cn_device), NULL, NULL, CN_ISA_AUTO, CN_ISA_AUTO, 0, 0, 0 }
 CN_API void cn_device_init(cn_device *device, size_t size);
 
 /* Fills `device`, whose size member the caller has set. */
