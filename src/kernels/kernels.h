@@ -181,9 +181,10 @@ typedef struct cn__channel_conv_weight_args {
     const ptrdiff_t *terms; /* input channels seen through a tap: floats from x */
     int32_t term_count;
     const float *dy; /* of 16 output channels, and so on for `lines` */
-    size_t dy_plane, dy_row;
+    size_t dy_plane, dy_row, dy_step;
     int32_t lines;
-    float *sums; /* [line][term][CN__LANES] */
+    float *sums;      /* [line][term][CN__LANES] */
+    float *bias_sums; /* [line][CN__LANES]; NULL: not wanted */
 } cn__channel_conv_weight_args;
 
 /* One pixel after the other over its channels in the lanes. */
@@ -400,10 +401,8 @@ typedef struct cn__kernels {
     /* One accumulator per output, from its bias on, over planes of inputs, then taps, then the plane's channels. Lanes
      * beyond the channels become zero if their weights and biases are. */
     void (*channel_conv)(const cn__channel_conv_args *args);
-    /* sums += Σ over pixels of x · dy, in their order, for each term and output channel. */
+    /* sums += Σ over pixels, in their order, of x · dy for each term and output channel; bias_sums += Σ dy. */
     void (*channel_conv_weight)(const cn__channel_conv_weight_args *args);
-    /* sums, a line, += Σ over pixels of a plane. */
-    void (*channel_sums)(cn__plane x, int32_t height, int32_t width, float *sums);
     /* y = relu((x - center) · scale + shift + skip). */
     void (*channel_norm)(const cn__channel_norm_args *args);
     /* y = x, below 0 weight · x, with a weight for each lane. */

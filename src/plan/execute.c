@@ -138,6 +138,11 @@ static void one_block(void *argument, size_t block, int thread) {
     }
 }
 
+/* Of a block's items that one thread had better do alone. */
+static bool serial(const call *c, size_t i) {
+    return c->instructions->list[i].serial;
+}
+
 static void run_local(const call *c) {
     if (all_items(c) == 0)
         return;
@@ -145,12 +150,14 @@ static void run_local(const call *c) {
         cn__parallel(c->plan->ctx, (size_t)c->pass->blocks, one_block, (void *)c);
         return;
     }
-    for (size_t i = c->first; i < c->end; i++) {
-        call one = {c->plan, c->instructions, i, i + 1, CN__SCOPE_LOCAL, c->pass};
-        if (c->instructions->list[i].serial)
-            one_block(&one, 0, 0);
+    for (size_t i = c->first, end; i < c->end; i = end) {
+        for (end = i + 1; serial(c, i) && end < c->end && serial(c, end);)
+            end++;
+        call some = {c->plan, c->instructions, i, end, CN__SCOPE_LOCAL, c->pass};
+        if (serial(c, i))
+            cn__parallel(c->plan->ctx, (size_t)c->pass->blocks, one_block, &some);
         else
-            run_queued(&one);
+            run_queued(&some);
     }
 }
 

@@ -283,7 +283,11 @@ static cn_status plan_to_inputs(const cn_model *model, const sized *like, cn__pl
         return cn__no_memory("the inputs' gradients");
     for (int32_t i = 0; i < cn__model_input_count(model); i++)
         inputs[i] = cn__plan_input(like->plan, i)->shape;
-    cn__plan_options options = {.images = like->images, .training = true, .input_gradient = true, .inputs = inputs};
+    cn__plan_options options = {.images = like->images,
+                                .training = true,
+                                .nchw16c = cn__plan_trains_nchw16c(model, like->images),
+                                .input_gradient = true,
+                                .inputs = inputs};
     cn_status status = cn__plan_new(model, &options, plan);
     cn__free(model->ctx, inputs);
     return status;

@@ -67,6 +67,8 @@ void CN__ISA_NAME(layer_norm_sums)(cn__plane x, cn__plane dy, const float *mean,
                                    int32_t width, float *sum_dy, float *sum_dyx);
 /* conv_nchw16c.c */
 void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args);
+/* conv_weight_nchw16c.c */
+void CN__ISA_NAME(channel_conv_weight)(const cn__channel_conv_weight_args *args);
 /* norm_softmax_nchw16c.c */
 void CN__ISA_NAME(channel_norm)(const cn__channel_norm_args *args);
 void CN__ISA_NAME(channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width);

@@ -42,6 +42,7 @@ const cn__kernels CN__ISA_NAME(kernels) = {
     .layer_norm_backward = CN__ISA_NAME(layer_norm_backward),
     .layer_norm_sums = CN__ISA_NAME(layer_norm_sums),
     .channel_conv = CN__ISA_NAME(channel_conv),
+    .channel_conv_weight = CN__ISA_NAME(channel_conv_weight),
     .channel_norm = CN__ISA_NAME(channel_norm),
     .channel_prelu = CN__ISA_NAME(channel_prelu),
     .channel_layer_norm = CN__ISA_NAME(channel_layer_norm),

@@ -1,126 +1,21 @@
 /* convolution_geometry.c: the index lists that a convolution's kernels follow: which inputs an output reads, and which
  * outputs read an input. The latter are exact at every border, so the input gradient multiplies no zeros. */
-#include "layers/conv/convolution.h"
-
-/* ---- which outputs read an input ---- */
-
-/* Output `out` reads it through tap `tap`. */
-typedef struct reader {
-    int32_t out, tap;
-} reader;
-
-/* One dimension of the input. Coordinates with the same readers, relative to coordinate / stride, are of one class. */
-typedef struct axis {
-    int32_t size, stride, classes;
-    int32_t *first; /* [size + 1]: a coordinate's readers begin here */
-    reader *readers;
-    int32_t *class_of; /* [size] */
-    int32_t *example;  /* [classes]: a coordinate of the class */
-} axis;
-
-static int32_t reads(const cn__convolution *c, int d, int32_t out, int32_t tap, int32_t size) {
-    return cn__border_source(out * c->stride[d] - c->padding[d] + tap * c->dilation[d], size,
-                             (cn_padding_mode)c->padding_mode);
-}
-
-static void find_readers(const cn__convolution *c, int d, int32_t outputs, axis *a) {
-    int32_t *next = a->class_of; /* not in use yet */
-    for (int32_t t = 0; t < c->kernel[d]; t++)
-        for (int32_t o = 0; o < outputs; o++) {
-            int32_t i = reads(c, d, o, t, a->size);
-            if (i >= 0)
-                a->first[i + 1]++;
-        }
-    for (int32_t i = 0; i < a->size; i++) {
-        a->first[i + 1] += a->first[i];
-        next[i] = a->first[i];
-    }
-    for (int32_t t = 0; t < c->kernel[d]; t++)
-        for (int32_t o = 0; o < outputs; o++) {
-            int32_t i = reads(c, d, o, t, a->size);
-            if (i >= 0)
-                a->readers[next[i]++] = (reader){o, t};
-        }
-}
-
-static int32_t reader_count(const axis *a, int32_t i) {
-    return a->first[i + 1] - a->first[i];
-}
-
-static bool same_class(const axis *a, int32_t i, int32_t j) {
-    if (reader_count(a, i) != reader_count(a, j))
-        return false;
-    for (int32_t k = 0; k < reader_count(a, i); k++) {
-        reader x = a->readers[a->first[i] + k], y = a->readers[a->first[j] + k];
-        if (x.tap != y.tap || x.out - i / a->stride != y.out - j / a->stride)
-            return false;
-    }
-    return true;
-}
-
-/* Only neighbours of one stride phase are compared: elsewhere equals are rare, and one class more costs nothing. */
-static void find_classes(axis *a) {
-    for (int32_t i = 0; i < a->size; i++) {
-        if (i >= a->stride && same_class(a, i, i - a->stride)) {
-            a->class_of[i] = a->class_of[i - a->stride];
-        } else {
-            a->class_of[i] = a->classes;
-            a->example[a->classes++] = i;
-        }
-    }
-}
-
-static cn_status make_axis(const cn__op *op, int d, axis *a) {
-    const cn__convolution *c = (const cn__convolution *)op->layer;
-    int32_t outputs = d ? op->out->shape.width : op->out->shape.height;
-    if ((int64_t)outputs * c->kernel[d] > INT32_MAX)
-        return cn__error(CN_ERR_SHAPE, "%s: a kernel of %d places is too large for %d outputs", c->base.type->name,
-                         c->kernel[d], outputs);
-    a->size = d ? op->in[0]->shape.width : op->in[0]->shape.height;
-    a->stride = c->stride[d];
-    a->first = cn__alloc(op->ctx, (size_t)a->size + 1, sizeof *a->first);
-    a->readers = cn__alloc(op->ctx, (size_t)outputs * (size_t)c->kernel[d], sizeof *a->readers);
-    a->class_of = cn__alloc(op->ctx, (size_t)a->size, sizeof *a->class_of);
-    a->example = cn__alloc(op->ctx, (size_t)a->size, sizeof *a->example);
-    if (!a->first || !a->readers || !a->class_of || !a->example)
-        return cn__no_memory("a convolution's index lists");
-    find_readers(c, d, outputs, a);
-    find_classes(a);
-    return CN_OK;
-}
-
-static void free_axis(cn_context *ctx, axis *a) {
-    cn__free(ctx, a->first);
-    cn__free(ctx, a->readers);
-    cn__free(ctx, a->class_of);
-    cn__free(ctx, a->example);
-}
+#include "layers/conv/convolution_readers.h"
 
 /* ---- jobs ---- */
 
-static size_t all_readers(const axis *a) {
-    size_t count = 0;
-    for (int32_t k = 0; k < a->classes; k++)
-        count += (size_t)reader_count(a, a->example[k]);
-    return count;
-}
-
-/* Whether the input is read there itself, not as what the border repeats. */
-static bool reads_itself(const cn__convolution *c, int d, reader r, int32_t i) {
-    return r.out * c->stride[d] - c->padding[d] + r.tap * c->dilation[d] == i;
-}
-
 /* The taps that all pixels of (row class, column class) see; with an algorithm of zero_border, of those that read
  * through the border. Returns their number. */
-static int32_t fill_taps(const cn__op *op, const axis *y, const axis *x, int32_t row, int32_t column, cn__tap *taps) {
+static int32_t fill_taps(const cn__op *op, const cn__conv_readers *y, const cn__conv_readers *x, int32_t row,
+                         int32_t column, cn__tap *taps) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
     const cn__conv_geometry *g = op->geometry;
     bool border_only = g->algorithm[CN__CONV_INPUT_GRAD]->zero_border;
     int32_t count = 0;
     for (int32_t i = y->first[row]; i < y->first[row + 1]; i++)
         for (int32_t j = x->first[column]; j < x->first[column + 1]; j++) {
-            reader r = y->readers[i], q = x->readers[j];
-            if (border_only && reads_itself(c, 0, r, row) && reads_itself(c, 1, q, column))
+            cn__conv_reader r = y->readers[i], q = x->readers[j];
+            if (border_only && cn__conv_reads_itself(c, 0, r, row) && cn__conv_reads_itself(c, 1, q, column))
                 continue;
             ptrdiff_t rows = r.out - row / y->stride, columns = q.out - column / x->stride;
             taps[count].input = (int32_t)(rows * (ptrdiff_t)op->d_out->row + columns * CN__LANES);
@@ -129,8 +24,8 @@ static int32_t fill_taps(const cn__op *op, const axis *y, const axis *x, int32_t
     return count;
 }
 
-static int32_t fill_pixels(const cn__op *op, const axis *y, const axis *x, int32_t row_class, int32_t column_class,
-                           int32_t *in, int32_t *out) {
+static int32_t fill_pixels(const cn__op *op, const cn__conv_readers *y, const cn__conv_readers *x, int32_t row_class,
+                           int32_t column_class, int32_t *in, int32_t *out) {
     int32_t count = 0;
     for (int32_t r = 0; r < y->size; r++)
         for (int32_t q = 0; y->class_of[r] == row_class && q < x->size; q++)
@@ -141,11 +36,12 @@ static int32_t fill_pixels(const cn__op *op, const axis *y, const axis *x, int32
     return count;
 }
 
-static cn_status fill_backward(cn__op *op, const axis *y, const axis *x) {
+static cn_status fill_backward(cn__op *op, const cn__conv_readers *y, const cn__conv_readers *x) {
     cn__conv_geometry *g = op->geometry;
     size_t jobs = (size_t)y->classes * (size_t)x->classes, pixels = (size_t)y->size * (size_t)x->size;
     g->backward = cn__alloc(op->ctx, jobs, sizeof *g->backward);
-    g->backward_taps = cn__alloc(op->ctx, all_readers(y) * all_readers(x), sizeof *g->backward_taps);
+    g->backward_taps =
+        cn__alloc(op->ctx, cn__conv_readers_count(y) * cn__conv_readers_count(x), sizeof *g->backward_taps);
     g->backward_pixels = cn__alloc(op->ctx, pixels, 2 * sizeof *g->backward_pixels);
     if (!g->backward || !g->backward_taps || !g->backward_pixels)
         return cn__no_memory("a convolution's index lists");
@@ -171,14 +67,14 @@ static cn_status fill_backward(cn__op *op, const axis *y, const axis *x) {
 }
 
 cn_status cn__convolution_backward_lists(cn__op *op) {
-    axis y = {0}, x = {0};
-    cn_status status = make_axis(op, 0, &y);
+    cn__conv_readers y = {0}, x = {0};
+    cn_status status = cn__conv_readers_make(op, 0, &y);
     if (status == CN_OK)
-        status = make_axis(op, 1, &x);
+        status = cn__conv_readers_make(op, 1, &x);
     if (status == CN_OK)
         status = fill_backward(op, &y, &x);
-    free_axis(op->ctx, &y);
-    free_axis(op->ctx, &x);
+    cn__conv_readers_drop(op->ctx, &y);
+    cn__conv_readers_drop(op->ctx, &x);
     return status;
 }
 

@@ -56,12 +56,24 @@ static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requ
     for (cn__conv_pass pass = 0; pass < CN__CONV_PASSES && g.algorithm[pass]; pass++) {
         at_least(&requirements->scratch_floats, g.algorithm[pass]->scratch_floats, &problem, pass);
         at_least(&requirements->saved_floats, g.algorithm[pass]->block_floats, &problem, pass);
+        if (g.algorithm[pass]->shared_floats && pass == CN__CONV_WEIGHT_GRAD)
+            requirements->shared_floats = g.algorithm[pass]->shared_floats(&problem, sizes->max_blocks);
     }
 }
 
 /* ---- binding ---- */
 
-static cn_status bind(cn__op *op) {
+/* Of the passes that there will be. */
+static cn_status bind_passes(const cn__op *op, cn__nchw16c_geometry *g) {
+    for (cn__conv_pass pass = 0; pass < CN__CONV_PASSES && g->algorithm[pass]; pass++) {
+        bool wanted = pass != CN__CONV_INPUT_GRAD || op->d_in[0];
+        if (wanted && g->algorithm[pass]->bind)
+            CN__TRY(g->algorithm[pass]->bind(op, g, pass));
+    }
+    return CN_OK;
+}
+
+cn_status cn__nchw16c_bind(cn__op *op) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
     cn__conv_problem problem = {op->layer, op->in[0]->shape, op->out->shape, op};
     size_t taps = (size_t)c->kernel[0] * (size_t)c->kernel[1];
@@ -76,11 +88,15 @@ static cn_status bind(cn__op *op) {
             g->taps[g->tap_count++] = (cn__channel_tap){
                 (ptrdiff_t)(y * (size_t)c->dilation[0] * op->in[0]->row + x * (size_t)c->dilation[1] * CN__LANES),
                 y * (size_t)c->kernel[1] + x};
-    return CN_OK;
+    return bind_passes(op, g);
 }
 
-static void unbind(cn__op *op) {
-    cn__free(op->ctx, op->geometry);
+void cn__nchw16c_unbind(cn__op *op) {
+    cn__nchw16c_geometry *g = op->geometry;
+    cn__nchw16c_jobs_drop(op->ctx, &g->jobs);
+    cn__free(op->ctx, g->terms);
+    cn__free(op->ctx, g->term_weights);
+    cn__free(op->ctx, g);
 }
 
 /* ---- packed weights: the planes of outputs, then those of inputs if their gradient is wanted ---- */
@@ -114,32 +130,30 @@ static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
                                                            op->packed + g->packed[CN__CONV_INPUT_GRAD]);
 }
 
-/* ---- forward ---- */
+/* ---- the steps of the passes as stages ---- */
 
-static cn__grid step_grid(const cn__nchw16c_step *step, const cn__op *op, const cn__pass *pass) {
-    return step->run ? step->grid(op, pass) : (cn__grid){0, 0};
-}
-
-static const cn__nchw16c_step *forward_steps(const cn__op *op) {
+static const cn__nchw16c_step *steps(const cn__op *op, cn__conv_pass pass) {
     const cn__nchw16c_geometry *g = op->geometry;
-    return g->algorithm[CN__CONV_FORWARD]->forward;
+    const cn__nchw16c_algorithm *algorithm = g->algorithm[pass];
+    return pass == CN__CONV_FORWARD      ? algorithm->forward
+           : pass == CN__CONV_INPUT_GRAD ? algorithm->input_grad
+                                         : algorithm->weight_grad;
 }
 
-static cn__grid first_grid(const cn__op *op, const cn__pass *pass) {
-    return step_grid(&forward_steps(op)[0], op, pass);
-}
-
-static void first(const cn__op *op, const cn__pass *pass, cn__item at) {
-    forward_steps(op)[0].run(op, pass, at);
-}
-
-static cn__grid second_grid(const cn__op *op, const cn__pass *pass) {
-    return step_grid(&forward_steps(op)[1], op, pass);
-}
-
-static void second(const cn__op *op, const cn__pass *pass, cn__item at) {
-    forward_steps(op)[1].run(op, pass, at);
-}
+#define STEP(name, PASS, number, wanted)                                                                               \
+    static cn__grid name##_grid(const cn__op *op, const cn__pass *pass) {                                              \
+        const cn__nchw16c_step *step = &steps(op, PASS)[number];                                                       \
+        return (wanted) && step->run ? step->grid(op, pass) : (cn__grid){0, 0};                                        \
+    }                                                                                                                  \
+    static void name(const cn__op *op, const cn__pass *pass, cn__item at) {                                            \
+        steps(op, PASS)[number].run(op, pass, at);                                                                     \
+    }
+STEP(forward_first, CN__CONV_FORWARD, 0, true)
+STEP(forward_second, CN__CONV_FORWARD, 1, true)
+STEP(input_first, CN__CONV_INPUT_GRAD, 0, op->d_in[0])
+STEP(input_second, CN__CONV_INPUT_GRAD, 1, op->d_in[0])
+STEP(weight_first, CN__CONV_WEIGHT_GRAD, 0, true)
+STEP(weight_second, CN__CONV_WEIGHT_GRAD, 1, true)
 
 /* ---- all together ---- */
 
@@ -149,14 +163,18 @@ static bool one_group(const cn_layer *layer) {
 }
 
 const cn__layer_impl cn__convolution_nchw16c = {
-    .infers_only = true,
     .serves = one_group,
     .multiply_adds = multiply_adds,
     .requirements = requirements,
-    .bind = bind,
-    .unbind = unbind,
+    .bind = cn__nchw16c_bind,
+    .unbind = cn__nchw16c_unbind,
     .prepare = {pack_grid, pack, CN__SCOPE_DEFERRED},
-    .forward = {{first_grid, first, CN__SCOPE_LOCAL},
-                {second_grid, second, CN__SCOPE_LOCAL},
+    .forward = {{forward_first_grid, forward_first, CN__SCOPE_LOCAL},
+                {forward_second_grid, forward_second, CN__SCOPE_LOCAL},
                 {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
+    .backward = {{input_first_grid, input_first, CN__SCOPE_LOCAL},
+                 {input_second_grid, input_second, CN__SCOPE_LOCAL},
+                 {weight_first_grid, weight_first, CN__SCOPE_GLOBAL},
+                 {weight_second_grid, weight_second, CN__SCOPE_DEFERRED}},
+    .backward_reads_in = true,
 };

@@ -8,6 +8,8 @@
 
 #define CN__NCHW16C_STEPS 2
 
+typedef struct cn__nchw16c_geometry cn__nchw16c_geometry;
+
 /* A loop of a pass over independent items: those of a block (an image) forward and in the input's gradient, those of
  * all blocks in the weights' gradient. */
 typedef struct cn__nchw16c_step {
@@ -27,18 +29,61 @@ typedef struct cn__nchw16c_algorithm {
     void (*pack_input_grad)(const cn__op *op, size_t plane, float *to);
     size_t (*scratch_floats)(const cn__conv_problem *problem, cn__conv_pass pass); /* of each thread */
     size_t (*block_floats)(const cn__conv_problem *problem, cn__conv_pass pass);   /* between the steps of a pass */
+    size_t (*shared_floats)(const cn__conv_problem *problem, int32_t images); /* of the weights' gradient, of all */
+    /* Makes a pass's lists in op->geometry; NULL: there are none. */
+    cn_status (*bind)(const cn__op *op, cn__nchw16c_geometry *geometry, cn__conv_pass pass);
     cn__nchw16c_step forward[CN__NCHW16C_STEPS], input_grad[CN__NCHW16C_STEPS], weight_grad[CN__NCHW16C_STEPS];
 } cn__nchw16c_algorithm;
 
+/* Inputs that the same outputs read, relative to their place: rows and columns `stride` apart. */
+typedef struct cn__nchw16c_job {
+    int32_t row, column; /* of the first */
+    int32_t rows, columns;
+    const cn__channel_tap *taps; /* from the output's gradient at (row / stride, column / stride) */
+    size_t tap_count;
+} cn__nchw16c_job;
+
+typedef struct cn__nchw16c_jobs {
+    cn__nchw16c_job *list;
+    size_t count;
+    cn__channel_tap *taps; /* that they point into */
+} cn__nchw16c_jobs;
+
 /* How a convolution bound to maps is computed; op->geometry. */
-typedef struct cn__nchw16c_geometry {
+struct cn__nchw16c_geometry {
     const cn__nchw16c_algorithm *algorithm[CN__CONV_PASSES];
     size_t packed[CN__CONV_PASSES]; /* where each pass's weights begin; in front of all are forward's biases */
+    cn__nchw16c_jobs jobs;          /* the input's gradient */
+    const float *input_biases;      /* what that begins with, see cn__conv_geometry; NULL: nothing */
+    ptrdiff_t *terms;      /* the weights' gradient: per (input channel, tap): floats from where the first falls */
+    int32_t *term_weights; /* and its place in a filter */
     size_t tap_count;
     cn__channel_tap taps[]; /* forward: from where the first tap of an output falls */
-} cn__nchw16c_geometry;
+};
 
 extern const cn__nchw16c_algorithm cn__nchw16c_direct;
+
+/* nchw16c_convolution.c, for transposed convolutions, too: op->geometry of an op whose layer begins with a
+ * cn__convolution. */
+cn_status cn__nchw16c_bind(cn__op *op);
+void cn__nchw16c_unbind(cn__op *op);
+
+/* nchw16c_input_grad.c: the input's gradient as plain sums. */
+cn_status cn__nchw16c_jobs_make(const cn__op *op, cn__nchw16c_jobs *jobs);
+void cn__nchw16c_jobs_drop(cn_context *ctx, cn__nchw16c_jobs *jobs);
+size_t cn__nchw16c_input_filters(const cn__convolution *c); /* floats */
+void cn__nchw16c_pack_input_grad(const cn__op *op, size_t plane, float *to);
+cn__grid cn__nchw16c_input_grid(const cn__op *op, const cn__pass *pass);
+void cn__nchw16c_input_grad(const cn__op *op, const cn__pass *pass, cn__item at);
+
+/* nchw16c_weight_grad.c: the weights' and biases' gradients as plain sums, in two steps, see there. */
+cn_status cn__nchw16c_terms_make(const cn__op *op, cn__nchw16c_geometry *geometry);
+size_t cn__nchw16c_weight_grad_shared(const cn__conv_problem *problem, int32_t images);
+size_t cn__nchw16c_weight_grad_scratch(const cn__conv_problem *problem);
+cn__grid cn__nchw16c_weight_grid(const cn__op *op, const cn__pass *pass);
+void cn__nchw16c_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at);
+cn__grid cn__nchw16c_weight_sum_grid(const cn__op *op, const cn__pass *pass);
+void cn__nchw16c_weight_sum(const cn__op *op, const cn__pass *pass, cn__item at);
 
 /* Weights as a pass's algorithm has packed them, and forward's biases, a line for each plane of outputs. */
 static inline const float *cn__nchw16c_weights(const cn__op *op, cn__conv_pass pass) {

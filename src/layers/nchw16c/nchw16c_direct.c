@@ -25,7 +25,8 @@ static size_t plane_weights(const cn__convolution *c) {
 
 static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    return pass == CN__CONV_FORWARD ? cn__nchw16c_planes(c->out_channels) * plane_weights(c) : 0;
+    return pass == CN__CONV_FORWARD ? cn__nchw16c_planes(c->out_channels) * plane_weights(c)
+                                    : cn__nchw16c_input_filters(c);
 }
 
 /* The weights of one output go into one lane. */
@@ -100,10 +101,29 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     op->kernels->channel_conv(&args);
 }
 
+/* ---- all together ---- */
+
+static size_t scratch_floats(const cn__conv_problem *problem, cn__conv_pass pass) {
+    return pass == CN__CONV_WEIGHT_GRAD ? cn__nchw16c_weight_grad_scratch(problem) : 0;
+}
+
+static cn_status bind(const cn__op *op, cn__nchw16c_geometry *g, cn__conv_pass pass) {
+    return pass == CN__CONV_INPUT_GRAD    ? cn__nchw16c_jobs_make(op, &g->jobs)
+           : pass == CN__CONV_WEIGHT_GRAD ? cn__nchw16c_terms_make(op, g)
+                                          : CN_OK;
+}
+
 const cn__nchw16c_algorithm cn__nchw16c_direct = {
     .name = "direct",
     .applies = applies,
     .packed_floats = packed_floats,
     .pack_forward = pack_forward,
+    .pack_input_grad = cn__nchw16c_pack_input_grad,
+    .scratch_floats = scratch_floats,
+    .shared_floats = cn__nchw16c_weight_grad_shared,
+    .bind = bind,
     .forward = {{forward_grid, forward}},
+    .input_grad = {{cn__nchw16c_input_grid, cn__nchw16c_input_grad}},
+    .weight_grad = {{cn__nchw16c_weight_grid, cn__nchw16c_weight_grad},
+                    {cn__nchw16c_weight_sum_grid, cn__nchw16c_weight_sum}},
 };

@@ -1,0 +1,130 @@
+/* conv_weight_nchw16c.c: the weight gradient of a convolution with channels in the lanes: a tile of terms (an input
+ * channel seen through a tap) × lines of output channels in registers runs over the pixels of some rows, inputs
+ * broadcast. Every sum has one accumulator; it is then added to what memory holds. */
+#include "kernels/isa/isa.h"
+
+/* 32 registers hold 24 accumulators, the output gradients of a pixel and an input, 16 hold 12. */
+#if CN__ISA == 3
+#define LINES 4
+#define TERMS 6
+#elif CN__ISA == 2 || defined(__ARM_NEON)
+#define LINES 1
+#define TERMS 6
+#else
+#define LINES 1
+#define TERMS 3
+#endif
+#define VECTORS (LINES * CN__VECTORS_PER_LINE)
+
+INLINE void add_pixels(const cn__channel_conv_weight_args *a, const float *dy, const float *const *x, int vectors,
+                       int terms, vf sum[VECTORS][TERMS]) {
+    for (int32_t y = 0; y < a->height; y++) {
+        const float *gradient = dy + (size_t)y * a->dy_row;
+        size_t at = (size_t)y * a->x_row;
+        for (int32_t i = 0; i < a->width; i++, gradient += a->dy_step, at += a->x_step) {
+            vf d[VECTORS];
+            CN__UNROLL
+            for (int v = 0; v < VECTORS; v++)
+                if (v < vectors)
+                    d[v] = vf_load(gradient + (size_t)(v / CN__VECTORS_PER_LINE) * a->dy_plane +
+                                   v % CN__VECTORS_PER_LINE * CN__WIDTH);
+            CN__UNROLL
+            for (int t = 0; t < TERMS; t++) {
+                if (t >= terms)
+                    continue;
+                vf input = vf_set1(x[t][at]);
+                CN__UNROLL
+                for (int v = 0; v < VECTORS; v++)
+                    if (v < vectors)
+                        sum[v][t] = vf_fma(d[v], input, sum[v][t]);
+            }
+        }
+    }
+}
+
+INLINE void tile(const cn__channel_conv_weight_args *a, int32_t line, int vectors, int32_t term, int terms) {
+    vf sum[VECTORS][TERMS];
+    const float *x[TERMS];
+    CN__UNROLL
+    for (int t = 0; t < TERMS; t++) {
+        x[t] = a->x + a->terms[term + (t < terms ? t : 0)];
+        CN__UNROLL
+        for (int v = 0; v < VECTORS; v++)
+            sum[v][t] = (vf){0};
+    }
+    add_pixels(a, a->dy + (size_t)line * a->dy_plane, x, vectors, terms, sum);
+    CN__UNROLL
+    for (int v = 0; v < VECTORS; v++) {
+        if (v >= vectors)
+            continue;
+        size_t row = (size_t)(line + v / CN__VECTORS_PER_LINE) * (size_t)a->term_count + (size_t)term;
+        float *out = a->sums + row * CN__LANES + v % CN__VECTORS_PER_LINE * CN__WIDTH;
+        CN__UNROLL
+        for (int t = 0; t < TERMS; t++)
+            if (t < terms)
+                vf_store(out + t * CN__LANES, vf_load(out + t * CN__LANES) + sum[v][t]);
+    }
+}
+
+/* With the number of terms as a constant. */
+#define CASE(n)                                                                                                        \
+    case n:                                                                                                            \
+        if (n <= TERMS)                                                                                                \
+            tile(a, line, lines *CN__VECTORS_PER_LINE, term, n);                                                       \
+        break;
+INLINE void all_terms(const cn__channel_conv_weight_args *a, int32_t line, int lines) {
+    int32_t tiles = (a->term_count + TERMS - 1) / TERMS, term = 0;
+    for (int32_t i = 0; i < tiles; i++) {
+        int32_t terms = (a->term_count - term + tiles - i - 1) / (tiles - i);
+        switch (terms) {
+            CASE(1)
+            CASE(2)
+            CASE(3)
+            CASE(4)
+            CASE(5)
+            CASE(6)
+        }
+        term += terms;
+    }
+}
+
+static void all_lines(const cn__channel_conv_weight_args *a) {
+    int32_t line = 0;
+    for (; line + LINES <= a->lines; line += LINES)
+        all_terms(a, line, LINES);
+#if LINES == 4
+    if (a->lines - line >= 2) {
+        all_terms(a, line, 2);
+        line += 2;
+    }
+    if (line < a->lines)
+        all_terms(a, line, 1);
+#endif
+}
+
+static void add_biases(const cn__channel_conv_weight_args *a) {
+    for (int32_t line = 0; line < a->lines; line++)
+        for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+            float *out = a->bias_sums + line * CN__LANES + lane;
+            vf sum = {0};
+            for (int32_t y = 0; y < a->height; y++) {
+                const float *dy = a->dy + (size_t)line * a->dy_plane + (size_t)y * a->dy_row + lane;
+                for (int32_t i = 0; i < a->width; i++, dy += a->dy_step)
+                    sum += vf_load(dy);
+            }
+            vf_store(out, vf_load(out) + sum);
+        }
+}
+
+/* Rows that follow on each other without a gap are one. */
+void CN__ISA_NAME(channel_conv_weight)(const cn__channel_conv_weight_args *args) {
+    cn__channel_conv_weight_args a = *args;
+    size_t width = (size_t)a.width;
+    if (a.x_row == width * a.x_step && a.dy_row == width * a.dy_step) {
+        a.width *= a.height;
+        a.height = 1;
+    }
+    all_lines(&a);
+    if (a.bias_sums)
+        add_biases(&a);
+}
