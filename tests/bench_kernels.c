@@ -60,9 +60,10 @@ static const char *const pass_names[] = {"forward", "input", "weight"};
 enum { DIRECT, AUTO, CHANNELS, GEMM, WAYS };
 static const char *const way_names[] = {"direct", "auto", "channels", "gemm"};
 
+/* This process's own time: others' at work here do not count. */
 static double now(void) {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
@@ -121,11 +122,15 @@ typedef struct bound {
     size_t pieces;
 } bound;
 
+static float *zeros(bound *b, size_t floats) {
+    return b->memory[b->pieces++] = need(cn__alloc(b->op.ctx, floats + CN__LANES, sizeof(float)));
+}
+
 static float *fill(bound *b, size_t floats) {
-    float *values = need(cn__alloc(b->op.ctx, floats + CN__LANES, sizeof *values));
+    float *values = zeros(b, floats);
     for (size_t i = 0; i < floats; i++)
         values[i] = (float)(i % 7) * 0.25f - 0.75f;
-    return b->memory[b->pieces++] = values;
+    return values;
 }
 
 static void place_map(bound *b, cn__fmap *map, bool channels, cn__shape s, const cn__requirements *border) {
@@ -169,24 +174,25 @@ static void place_op(bound *b, bool channels, const shape *s) {
     place_map(b, &b->d_out, channels, out, &no_border);
     b->op.tensor[0] = fill(b, weight_count(s));
     b->op.gradient[0] = fill(b, weight_count(s));
-    b->op.packed = fill(b, wants.packed_floats);
-    b->op.shared = fill(b, wants.shared_floats);
+    b->op.packed = zeros(b, wants.packed_floats);
+    b->op.shared = zeros(b, wants.shared_floats);
     b->op.block = cn__whole_lines(wants.saved_floats);
-    b->op.saved = fill(b, b->op.block * (size_t)b->pass.blocks);
-    b->pass.scratch = fill(b, wants.scratch_floats);
+    b->op.saved = zeros(b, b->op.block * (size_t)b->pass.blocks);
+    b->pass.scratch = zeros(b, wants.scratch_floats);
 }
 
 static void bind(cn_context *ctx, cn_isa isa, int way, const shape *s, bound *b) {
     bool channels = way == CHANNELS;
     *b = (bound){.layer = make_layer(ctx, s)};
-    b->impl = channels ? cn__layer_nchw16c(b->layer, false) : b->layer->type->batch;
+    bool trains = !channels || cn__layer_nchw16c(b->layer, true);
+    b->impl = channels ? cn__layer_nchw16c(b->layer, trains) : b->layer->type->batch;
     if (!b->impl)
         return;
     b->in_list[0] = &b->in;
     b->d_in_list[0] = &b->d_in;
     b->pass = (cn__pass){.images = s->images,
                          .blocks = channels ? s->images : (s->images + CN__LANES - 1) / CN__LANES,
-                         .training = b->impl->backward[0].run != NULL};
+                         .training = trains};
     b->op = (cn__op){.layer = b->layer,
                      .ctx = ctx,
                      .kernels = cn__kernels_for(isa),
@@ -250,7 +256,7 @@ static void run_gemm(const bound *b, const shape *s) {
 static bool can(const bound b[WAYS], const shape *s, int way, int pass) {
     if (way == GEMM)
         return pass == FORWARD && s->groups == 1;
-    return b[way].impl && (pass == FORWARD || b[way].impl->backward[0].run);
+    return b[way].impl && (pass == FORWARD || b[way].op.training);
 }
 
 static double measure(const bound b[WAYS], const shape *s, int way, int pass) {
