@@ -384,11 +384,11 @@ fuzzers: $(FUZZERS)
 	done
 
 ## bench: the library against PyTorch and ONNX Runtime, where they are, and the machine's peak (minutes; ROWS=mobilenet)
-bench: programs $(TESTS_DIR)/bench_training
-	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info
+bench: programs $(TESTS_DIR)/bench_training $(TESTS_DIR)/bench_start
+	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info $(TESTS_DIR)/bench_start
 
 ## bench-kernels: times of single kernels, thread hand-overs and calls with few images
-bench-kernels: $(filter-out %/bench_training,$(BENCHES))
+bench-kernels: $(filter-out %/bench_training %/bench_start,$(BENCHES))
 	@for program in $^; do $$program || exit; done
 
 # ---- installing ----

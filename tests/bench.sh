@@ -4,9 +4,10 @@
 # and no time is ever a failure. From the environment: ROWS, a regular expression, takes the rows that match only; ROUNDS
 # and SECONDS_EACH change the defaults; THREADS stands in for the 2 of most rows, as 1 on a machine that others use.
 # PYTHON names the interpreter that has torch, if it is neither the first one nor Debian's; NODE_PATH the node_modules
-# that has onnxruntime-node.
+# that has onnxruntime-node; START_PEER a program that loads session 8, classifies an image and prints what it took, as
+# bench_start.c does, with ncnn for instance.
 set -eu
-program=${1:-tests/bin/bench_training} info=${2:-examples/bin/convnet-info}
+program=${1:-tests/bin/bench_training} info=${2:-examples/bin/convnet-info} starter=${3:-tests/bin/bench_start}
 rounds=${ROUNDS:-5} seconds=${SECONDS_EACH:-0.7} wanted=${ROWS:-.} threads=${THREADS:-2}
 csv=build/bench.csv
 dir=$(mktemp -d)
@@ -19,7 +20,7 @@ trap '' PIPE # a peer that died is noticed by its silence
 # A row is what it is called | the unit it is shown in | the ratio aimed at, at most that with a < | a job: pass,
 # network, batch and threads | what it stands beside: peers that do the same job, of which the best counts; the peak; or another
 # job of ours. Units: nothing for images a second; us and ms for an image; step for a step in ms, and the ratio of two;
-# epoch for 50,000 images in seconds; GFLOP/s. Rows of more than two threads are for machines with as many cores.
+# epoch for 50,000 images in seconds; GFLOP/s; cpu and MB of a program. Rows of more than two threads are for machines with as many cores.
 rows() {
     cat <<END
 session 8, batch norm, training, batch 32||9|train batch 32 2|torch
@@ -58,6 +59,8 @@ ResNet-20, 16-32-64, training, batch 32||2|train resnet20 32 2|torch
 MNIST model 2, training, batch 32||3|train mnist2 32 2|torch
 linear layer, 3072 to 1000, training, batch 128||0.9|train linear 128 2|torch
 linear layer, 3072 to 1000, inference, batch 128||0.9|infer linear 128 2|torch onnx
+session 8 loaded, one image: a program's CPU time|cpu|<1.2|start 1 1 1|program
+session 8 loaded, one image: a program's memory|MB|<1.2|start 2 1 1|program
 END
 }
 
@@ -111,10 +114,18 @@ onnx=${torch:+$greeting}
 printf 'compiler:        %s\n' "$(${CC:-cc} --version | head -n 1)"
 printf 'peer:            %s\n' "${torch:-$(say_missing PyTorch torch 'Debian: python3-torch python3-torchvision')}" \
     "${onnx:-$(say_missing 'ONNX Runtime' onnx 'see tests/README.md')}"
+printf 'peer:            %s\n' "${START_PEER:-START_PEER, a program that starts and classifies an image, is not named}"
 printf 'load:            %s (others at work here spoil the figures)\n\n' \
     "$(cut -d ' ' -f 1-3 /proc/loadavg 2>/dev/null || echo unknown)"
 
 # ---- measuring: adds WHO|JOB|RATE GFLOPS to a row's answers ----
+
+measure_start() { # WHO JOB COMMAND...
+    column=$(echo "$2" | cut -d ' ' -f 2)
+    line="$1|$2|"
+    shift 2
+    [ -z "${1:-}" ] || ! took=$("$@") || echo "$line$(echo "$took" | cut -d ' ' -f "$column") 0" >>"$dir/answers"
+}
 
 measure() { # WHO JOB
     case $1 in
@@ -140,6 +151,13 @@ measure_row() { # JOB BESIDE
     echo "${1##* } $answer" >>"$dir/peaks"
     round=0
     while [ $((round += 1)) -le "$rounds" ]; do
+        case $1 in
+        start*)
+            measure_start ours "$1" "$starter"
+            measure_start program "$1" ${START_PEER:-}
+            continue
+            ;;
+        esac
         measure ours "$1"
         case $2 in
         *torch*) measure torch "$1" ;;
@@ -178,6 +196,10 @@ function show(rate, batch) {
         return sprintf("%.1f ms", 1e3 / rate)
     if (unit == "step")
         return sprintf("%.1f ms", 1e3 * batch / rate)
+    if (unit == "cpu")
+        return sprintf("%.1f ms", rate)
+    if (unit == "MB")
+        return sprintf("%.1f MB", rate)
     return sprintf(rate < 100 ? "%.1f" : "%.0f", rate)
 }
 NF == 3 { # an answer
@@ -192,11 +214,11 @@ NF == 3 { # an answer
         peak[words[1]] = words[3] + 0
 }
 END {
-    names["torch"] = "PyTorch"; names["onnx"] = "ONNX Runtime"; names["peak"] = "FMA peak"
+    names["torch"] = "PyTorch"; names["onnx"] = "ONNX Runtime"; names["peak"] = "FMA peak"; names["program"] = "START_PEER"
     split(job, mine, " "); split(beside, other, " ")
     ours = median("ours", job)
     share = peak[mine[4]] ? ours * work["ours", job] / peak[mine[4]] : 0
-    if (beside ~ /torch/) {
+    if (beside ~ /torch|program/) {
         peers = split(beside, list, " ")
         name = names[list[1]]
         for (i = 1; i <= peers; i++)
