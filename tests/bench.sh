@@ -1,11 +1,11 @@
 #!/bin/sh
 # bench.sh: `make bench`: the library beside PyTorch, ONNX Runtime and the machine's own multiply-add peak, in turn,
-# with medians, ratios and what was aimed at; also as build/bench.csv. A peer that is not installed is named and left out,
-# and no time is ever a failure. From the environment: ROWS, a regular expression, takes the rows that match only; ROUNDS
-# and SECONDS_EACH change the defaults; THREADS stands in for the 2 of most rows, as 1 on a machine that others use.
-# PYTHON names the interpreter that has torch, if it is neither the first one nor Debian's; NODE_PATH the node_modules
-# that has onnxruntime-node; START_PEER a program that loads session 8, classifies an image and prints what it took, as
-# bench_start.c does, with ncnn for instance.
+# with medians, ratios and what was aimed at; also as build/bench.csv. A peer that is not installed is named and left
+# out, and no time is ever a failure. From the environment: ROWS, a regular expression, takes the rows that match only;
+# ROUNDS and SECONDS_EACH change the defaults; THREADS stands in for the 2 of most rows, as 1 on a machine that others
+# use. PYTHON names the interpreter that has torch, if it is neither the first one nor Debian's; NODE_PATH the
+# node_modules that has onnxruntime-node; START_PEER a program that loads session 8, classifies an image and prints what
+# it took, as bench_start.c does, with ncnn for instance.
 set -eu
 program=${1:-tests/bin/bench_training} info=${2:-examples/bin/convnet-info} starter=${3:-tests/bin/bench_start}
 rounds=${ROUNDS:-5} seconds=${SECONDS_EACH:-0.7} wanted=${ROWS:-.} threads=${THREADS:-2}
@@ -18,9 +18,10 @@ trap 'exit 1' HUP INT TERM
 trap '' PIPE # a peer that died is noticed by its silence
 
 # A row is what it is called | the unit it is shown in | the ratio aimed at, at most that with a < | a job: pass,
-# network, batch and threads | what it stands beside: peers that do the same job, of which the best counts; the peak; or another
-# job of ours. Units: nothing for images a second; us and ms for an image; step for a step in ms, and the ratio of two;
-# epoch for 50,000 images in seconds; GFLOP/s; cpu and MB of a program. Rows of more than two threads are for machines with as many cores.
+# network, batch and threads | what it stands beside: peers that do the same job, of which the best counts; the peak; or
+# another job of ours. Units: nothing for images a second; us and ms for an image; step for a step in ms, and the ratio
+# of two; epoch for 50,000 images in seconds; GFLOP/s; cpu and MB of a program. Rows of more than two threads are for
+# machines with as many cores.
 rows() {
     cat <<END
 session 8, batch norm, training, batch 32||9|train batch 32 2|torch
@@ -214,7 +215,10 @@ NF == 3 { # an answer
         peak[words[1]] = words[3] + 0
 }
 END {
-    names["torch"] = "PyTorch"; names["onnx"] = "ONNX Runtime"; names["peak"] = "FMA peak"; names["program"] = "START_PEER"
+    names["torch"] = "PyTorch"
+    names["onnx"] = "ONNX Runtime"
+    names["peak"] = "FMA peak"
+    names["program"] = "START_PEER"
     split(job, mine, " "); split(beside, other, " ")
     ours = median("ours", job)
     share = peak[mine[4]] ? ours * work["ours", job] / peak[mine[4]] : 0
@@ -246,7 +250,7 @@ END {
 }
 
 mkdir -p build
-echo "Medians of $rounds rounds in turn, $seconds s each; images a second on $threads thread(s) unless it says otherwise."
+echo "Medians of $rounds rounds in turn, $seconds s each; images a second, $threads thread(s) unless it says otherwise."
 echo "A share of the peak counts the multiply-adds of plain sums; Winograd does fewer."
 printf '%-55s %8s %8s %-13s %6s %6s %7s %6s\n' '' ours theirs '' ratio goal '' 'of peak'
 echo 'what,ours,peer,theirs,ratio,goal,share_of_fma_peak' >$csv
