@@ -30,6 +30,7 @@ typedef struct problem {
     float *x, *y, *weights;
     cn__tap taps[9];
     int32_t *pixel_in, *pixel_out, *column;
+    float *scratch;
 } problem;
 
 static problem problem_new(cn__rng *rng) {
@@ -37,6 +38,8 @@ static problem problem_new(cn__rng *rng) {
         .in = between(rng, 1, 9),
         .out = between(rng, 1, 9),
     };
+    if (between(rng, 0, 3) == 0) /* as in a depthwise convolution */
+        p.in = p.out = 1;
     p.height = between(rng, 1, 6);
     p.width = between(rng, 1, 7);
     p.kernel = between(rng, 1, 3);
@@ -48,11 +51,12 @@ static problem problem_new(cn__rng *rng) {
     p.y_floats = p.y_channel * (size_t)p.out;
     p.x = whole_numbers(rng, p.x_floats);
     p.y = whole_numbers(rng, p.y_floats);
-    p.weights = whole_numbers(rng, (size_t)p.in * 9 * 2 * CN__OC_BLOCK);
+    p.weights = whole_numbers(rng, (size_t)p.in * 9 * 2 * CN__OC_BLOCK); /* of two blocks of outputs */
     size_t pixels = (size_t)p.height * (size_t)p.width;
     p.pixel_in = malloc(pixels * sizeof *p.pixel_in);
     p.pixel_out = malloc(pixels * sizeof *p.pixel_out);
     p.column = malloc((size_t)p.in * 9 * sizeof *p.column);
+    p.scratch = whole_numbers(rng, CN__CONV_WEIGHT_FLOATS(p.out, p.in * p.kernel * p.kernel));
     ck_assert(p.pixel_in && p.pixel_out && p.column);
     for (int32_t i = 0; i < p.height * p.width; i++) {
         p.pixel_in[i] = i / p.width * (int32_t)p.x_row + i % p.width * CN__LANES;
@@ -74,29 +78,32 @@ static void problem_free(problem *p) {
     free(p->pixel_in);
     free(p->pixel_out);
     free(p->column);
+    free(p->scratch);
 }
 
 static float plain_conv(const problem *p, int32_t row, int32_t pixel, int32_t lane, float start) {
     float sum = start;
     int32_t taps = p->kernel * p->kernel;
+    const float *weights = p->weights + row / CN__OC_BLOCK * p->in * taps * CN__OC_BLOCK + row % CN__OC_BLOCK;
     for (int32_t c = 0; c < p->in; c++)
         for (int32_t t = 0; t < taps; t++)
-            sum += p->weights[(c * taps + t) * CN__OC_BLOCK + row] *
+            sum += weights[(c * taps + t) * CN__OC_BLOCK] *
                    p->x[(size_t)c * p->x_channel + (size_t)(p->pixel_in[pixel] + p->taps[t].input + lane)];
     return sum;
 }
 
-/* The first tile of output channels, over all pixels. */
-static cn__conv_args first_tile(const problem *p, const float *bias) {
+static cn__conv_args conv_args(const problem *p, const float *bias) {
     return (cn__conv_args){.in = p->x,
                            .in_channel = p->x_channel,
                            .in_channels = p->in,
                            .weights = p->weights,
+                           .weight_block = (size_t)(p->in * p->kernel * p->kernel) * CN__OC_BLOCK,
                            .taps = p->kernel * p->kernel,
                            .bias = bias,
+                           .bias_block = CN__OC_BLOCK,
                            .out = p->y,
                            .out_channel = p->y_channel,
-                           .out_channels = p->out < CN__OC_BLOCK ? p->out : CN__OC_BLOCK};
+                           .out_channels = p->out};
 }
 
 static cn__conv_job all_pixels(const problem *p, bool accumulate) {
@@ -113,16 +120,15 @@ static void check_conv(const problem *p, bool accumulate, const float *bias) {
     float *before = malloc(floats * sizeof *before);
     ck_assert_ptr_nonnull(before);
     memcpy(before, p->y, floats * sizeof *before);
-    cn__conv_args args = first_tile(p, bias);
+    cn__conv_args args = conv_args(p, bias);
     cn__conv_job job = all_pixels(p, accumulate);
-    int32_t rows = args.out_channels;
     kernels->conv(&args, &job);
     for (int32_t r = 0; r < p->out; r++)
         for (int32_t i = 0; i < p->height * p->width; i++)
             for (int32_t l = 0; l < CN__LANES; l++) {
                 size_t at = (size_t)r * p->y_channel + (size_t)(p->pixel_out[i] + l);
-                float start = accumulate || r >= rows ? before[at] : bias ? bias[r] : 0.0f;
-                ck_assert_float_eq(p->y[at], r < rows ? plain_conv(p, r, i, l, start) : start);
+                float start = accumulate ? before[at] : bias ? bias[r] : 0.0f;
+                ck_assert_float_eq(p->y[at], plain_conv(p, r, i, l, start));
             }
     for (int32_t r = 0; r < p->out; r++) /* the column beside the image */
         ck_assert_float_eq(p->y[(size_t)r * p->y_channel + p->y_row - 1],
@@ -131,7 +137,7 @@ static void check_conv(const problem *p, bool accumulate, const float *bias) {
 }
 
 START_TEST(convolutions_equal_plain_loops) {
-    const float bias[CN__OC_BLOCK] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const float bias[2 * CN__OC_BLOCK] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     for (uint64_t round = 0; round < ROUNDS; round++) {
         cn__rng rng = cn__rng_new(11, 0, round);
         problem p = problem_new(&rng);
@@ -200,7 +206,8 @@ static cn__conv_weight_args weight_args(const problem *p, int32_t lanes, float *
                                   .column = p->column,
                                   .columns = p->in * p->kernel * p->kernel,
                                   .out = out,
-                                  .out_row = out_row};
+                                  .out_row = out_row,
+                                  .scratch = p->scratch};
 }
 
 START_TEST(weight_gradients_equal_plain_loops) {
@@ -251,7 +258,7 @@ START_TEST(instruction_sets_with_fma_agree_to_the_bit) {
         ck_assert_mem_eq(one, two, floats * sizeof *one);
         float *y = whole_numbers(&rng, p.y_floats);
         memcpy(y, p.y, p.y_floats * sizeof *y);
-        cn__conv_args conv = first_tile(&p, NULL);
+        cn__conv_args conv = conv_args(&p, NULL);
         cn__conv_job job = all_pixels(&p, true);
         kernels->conv(&conv, &job);
         conv.out = y;

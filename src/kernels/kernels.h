@@ -36,20 +36,22 @@ typedef struct cn__conv_job {
     bool accumulate;           /* add to what the output holds */
 } cn__conv_job;
 
-/* Output channels that one call computes, the granularity of packed weights. */
+/* Output channels for which weights are packed together. */
 #define CN__OC_BLOCK 8
 
 typedef struct cn__conv_args {
     const float *in;   /* plane 0 of the input channels of this group */
     size_t in_channel; /* floats from an input plane to the next */
     int32_t in_channels;
-    const float *weights; /* packed [in_channels][taps][CN__OC_BLOCK], missing rows zero */
+    const float *weights; /* of each block of outputs packed [in_channels][taps][CN__OC_BLOCK], missing rows zero */
+    size_t weight_block;  /* floats to the next block's */
     int32_t taps;         /* taps in the packed weights */
-    const float *bias;    /* CN__OC_BLOCK values, or NULL */
-    float *out;           /* plane of the block's first output channel */
+    const float *bias;    /* CN__OC_BLOCK values a block, or NULL */
+    size_t bias_block;    /* floats to the next block's */
+    float *out;           /* plane of the first output channel */
     size_t out_channel;
-    int32_t out_channels; /* 1 … CN__OC_BLOCK rows to store */
-    const float *skip;    /* plane that is added to the first output channel, and so on; NULL: none */
+    int32_t out_channels;
+    const float *skip; /* plane that is added to the first output channel, and so on; NULL: none */
     size_t skip_channel;
     bool relu;      /* max(·, 0) last */
     float *moments; /* NULL, or per row CN__MOMENT_LINES lines that get the job's moments, see cn__moment */
@@ -77,7 +79,11 @@ typedef struct cn__conv_weight_args {
     float *out;
     size_t out_row;
     bool accumulate; /* add to what the output holds */
+    float *scratch;  /* CN__CONV_WEIGHT_FLOATS */
 } cn__conv_weight_args;
+
+/* Floats of scratch for sums of so many rows and columns, in whole register tiles of any instruction set. */
+#define CN__CONV_WEIGHT_FLOATS(rows, columns) (((size_t)(rows) + 3) / 4 * 4 * ((size_t)(columns) + 8) * CN__LANES)
 
 /* ---- 3×3 convolution by Winograd's F(4×4, 3×3) (Lavin & Gray 2016) ----
  *
@@ -298,8 +304,7 @@ typedef enum cn__unary {
 typedef struct cn__kernels {
     int isa; /* a cn_isa */
 
-    /* out (+)= Σ over input channels, then taps, of weight · in, for each pixel of `job` and each output channel of the
-     * block. One accumulator per output, starting from bias, what is there (accumulate) or zero. */
+    /* out (+)= Σ over input channels, then taps, of weight · in, for each pixel of `job` and each output channel. One accumulator per output, starting from bias, what is there (accumulate) or zero. */
     void (*conv)(const cn__conv_args *args, const cn__conv_job *job);
 
     /* Weight gradient of one block: for rows r < rows and columns q < columns

@@ -1,47 +1,61 @@
 /* direct_conv.c: direct convolution: a tile of output channels × pixels in registers, weights broadcast, images in the
- * lanes. Every output has one accumulator that runs over input channels, then taps. */
+ * lanes. Every output has one accumulator that runs over input channels, then taps.
+ *
+ * What a tile reads of the input is to stay in the first-level cache while all output channels go over it. So pixels are
+ * taken a few at a time, and where even those of three are too much, input channels are too: outputs wait in memory for
+ * the next ones. */
 #include "kernels/isa/isa.h"
 
-/* A register file of 32 holds 8 × 3 accumulators, the 3 inputs and a weight; one of 16 holds 4 × 3. */
+/* A register file of 32 holds 8 × 3 accumulators, the 3 inputs and a weight; one of 16 holds 4 × 3. Few output channels,
+ * as groups have, make up for it by more pixels. */
 #if CN__ISA == 3
 #define ROWS 8
 #else
 #define ROWS 4
 #endif
-#define PIXELS 3
-#define LONG   3 /* times a filter's taps that an output may sum up in one accumulator */
+#define PIXELS 8
+#define LINES  320 /* of the input in the first-level cache */
+#define LONG   3   /* times a filter's taps that an output may sum up in one accumulator */
 
-/* Which part of the work a tile does: rows of the packed weights, pixels of the job, lanes of the line. */
+/* Which part of the work a tile does: rows of the packed weights, pixels of the job, lanes of the line; input channels
+ * from `channel` to before `end`. */
 typedef struct origin {
     int32_t row, pixel;
     size_t lane;
+    int32_t channel, end;
 } origin;
 
+/* Where a tile's outputs lie: of each pixel, floats from a plane's start. */
 INLINE void start(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows, int pixels,
                   vf sum[ROWS][PIXELS]) {
+    const float *bias =
+        a->bias ? a->bias + (size_t)(at.row / CN__OC_BLOCK) * a->bias_block + at.row % CN__OC_BLOCK : NULL;
+    const float *out = a->out + (size_t)at.row * a->out_channel + at.lane;
+    const int32_t *pixel = job->pixel_out + at.pixel;
+    bool add = job->accumulate || at.channel > 0;
     CN__UNROLL
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; r < rows; r++, out += a->out_channel) {
         bool stored = at.row + r < a->out_channels;
-        const float *out = a->out + (size_t)(at.row + r) * a->out_channel + at.lane;
+        vf first = bias ? vf_set1(bias[r]) : (vf){0};
         CN__UNROLL
         for (int p = 0; p < pixels; p++)
-            if (job->accumulate)
-                sum[r][p] = stored ? vf_load(out + job->pixel_out[at.pixel + p]) : (vf){0};
-            else
-                sum[r][p] = a->bias ? vf_set1(a->bias[at.row + r]) : (vf){0};
+            sum[r][p] = add && stored ? vf_load(out + pixel[p]) : first;
+        for (int p = 0; p < pixels && !add && stored; p++)
+            __builtin_prefetch(out + pixel[p], 1);
     }
 }
 
 INLINE void finish(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows, int pixels,
                    vf sum[ROWS][PIXELS]) {
+    float *out = a->out + (size_t)at.row * a->out_channel + at.lane;
+    const int32_t *pixel = job->pixel_out + at.pixel;
     CN__UNROLL
-    for (int r = 0; r < rows; r++) {
-        float *out = a->out + (size_t)(at.row + r) * a->out_channel + at.lane;
+    for (int r = 0; r < rows; r++, out += a->out_channel) {
         if (at.row + r >= a->out_channels)
-            continue;
+            break;
         CN__UNROLL
         for (int p = 0; p < pixels; p++)
-            vf_store(out + job->pixel_out[at.pixel + p], sum[r][p]);
+            vf_store(out + pixel[p], sum[r][p]);
     }
 }
 
@@ -91,57 +105,137 @@ INLINE void gather_moments(const cn__conv_args *a, origin at, int rows, int pixe
     }
 }
 
-INLINE void tile(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows, int pixels) {
-    vf sum[ROWS][PIXELS];
-    const float *in[PIXELS];
-    start(a, job, at, rows, pixels, sum);
-    CN__UNROLL
-    for (int p = 0; p < pixels; p++)
-        in[p] = a->in + job->pixel_in[at.pixel + p] + at.lane;
-    const float *weights = a->weights + at.row;
-    for (int32_t c = 0; c < a->in_channels; c++, weights += (size_t)a->taps * CN__OC_BLOCK) {
-        for (const cn__tap *tap = job->taps; tap < job->taps + job->tap_count; tap++) {
-            const float *w = weights + (size_t)tap->weight * CN__OC_BLOCK;
-            vf x[PIXELS];
-            CN__UNROLL
-            for (int p = 0; p < pixels; p++)
-                x[p] = vf_load(in[p] + tap->input);
-            CN__UNROLL
-            for (int r = 0; r < rows; r++) {
-                vf wr = vf_set1(w[r]);
-                CN__UNROLL
-                for (int p = 0; p < pixels; p++)
-                    sum[r][p] = vf_fma(wr, x[p], sum[r][p]);
-            }
-        }
-        CN__UNROLL
-        for (int p = 0; p < pixels; p++)
-            in[p] += a->in_channel;
-    }
-    if (a->skip)
-        add_skip(a, job, at, rows, pixels, sum);
-    if (a->relu)
-        rectify(rows, pixels, sum);
-    finish(a, job, at, rows, pixels, sum);
-    if (a->moments)
-        gather_moments(a, at, rows, pixels, sum);
+static const float *weights_of(const cn__conv_args *a, origin at) {
+    return a->weights + (size_t)(at.row / CN__OC_BLOCK) * a->weight_block + at.row % CN__OC_BLOCK +
+           (size_t)at.channel * (size_t)a->taps * CN__OC_BLOCK;
 }
 
-INLINE void all_pixels(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows) {
-    for (at.pixel = 0; at.pixel + PIXELS <= job->pixel_count; at.pixel += PIXELS)
-        tile(a, job, at, rows, PIXELS);
-    if (job->pixel_count - at.pixel == 2)
-        tile(a, job, at, rows, 2);
-    else if (job->pixel_count - at.pixel == 1)
-        tile(a, job, at, rows, 1);
+INLINE void multiply(const float *w, const float *const in[PIXELS], ptrdiff_t offset, int rows, int pixels,
+                     vf sum[ROWS][PIXELS]) {
+    vf x[PIXELS];
+    CN__UNROLL
+    for (int p = 0; p < pixels; p++)
+        x[p] = vf_load(in[p] + offset);
+    CN__UNROLL
+    for (int r = 0; r < rows; r++) {
+        vf wr = vf_set1(w[r]);
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            sum[r][p] = vf_fma(wr, x[p], sum[r][p]);
+    }
+}
+
+/* The sums over input channels, then taps; of a single tap without a loop for it. */
+INLINE void add_channels(const cn__conv_args *a, const cn__conv_job *job, origin at, bool single, int rows, int pixels,
+                         vf sum[ROWS][PIXELS]) {
+    const float *in[PIXELS], *weights = weights_of(a, at);
+    const size_t next = (size_t)a->taps * CN__OC_BLOCK;
+    CN__UNROLL
+    for (int p = 0; p < pixels; p++)
+        in[p] = a->in + (size_t)at.channel * a->in_channel + job->pixel_in[at.pixel + p] + at.lane;
+    if (single) {
+        weights += (size_t)job->taps->weight * CN__OC_BLOCK;
+        ptrdiff_t offset = job->taps->input;
+        for (int32_t c = at.channel; c < at.end; c++, weights += next, offset += (ptrdiff_t)a->in_channel)
+            multiply(weights, in, offset, rows, pixels, sum);
+        return;
+    }
+    ptrdiff_t channel = 0;
+    const cn__tap *end = job->taps + job->tap_count;
+    for (int32_t c = at.channel; c < at.end; c++, weights += next, channel += (ptrdiff_t)a->in_channel)
+        for (const cn__tap *tap = job->taps; tap < end; tap++)
+            multiply(weights + (size_t)tap->weight * CN__OC_BLOCK, in, channel + tap->input, rows, pixels, sum);
+}
+
+INLINE void tile(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows, int pixels) {
+    vf sum[ROWS][PIXELS];
+    start(a, job, at, rows, pixels, sum);
+    if (job->tap_count == 1)
+        add_channels(a, job, at, true, rows, pixels, sum);
+    else
+        add_channels(a, job, at, false, rows, pixels, sum);
+    if (at.end == a->in_channels) {
+        if (a->skip)
+            add_skip(a, job, at, rows, pixels, sum);
+        if (a->relu)
+            rectify(rows, pixels, sum);
+        if (a->moments)
+            gather_moments(a, at, rows, pixels, sum);
+    }
+    finish(a, job, at, rows, pixels, sum);
+}
+
+/* As many pixels before `end` as make whole tiles; returns the next. */
+INLINE int32_t tiles(const cn__conv_args *a, const cn__conv_job *job, origin at, int32_t end, int rows, int pixels) {
+    for (; at.pixel + pixels <= end; at.pixel += pixels)
+        tile(a, job, at, rows, pixels);
+    return at.pixel;
+}
+
+INLINE void all_tiles(const cn__conv_args *a, const cn__conv_job *job, origin at, int32_t end, int rows, int pixels) {
+    at.pixel = tiles(a, job, at, end, rows, pixels);
+    if (pixels > 4)
+        at.pixel = tiles(a, job, at, end, rows, 4);
+    at.pixel = tiles(a, job, at, end, rows, 2);
+    tiles(a, job, at, end, rows, 1);
+}
+
+/* One lane's outputs of a block of output channels, those of at.pixel and on. */
+static void oc_block(const cn__conv_args *a, const cn__conv_job *job, origin at, int32_t end) {
+    int32_t left = a->out_channels - at.row, row_end = at.row + (left < CN__OC_BLOCK ? left : CN__OC_BLOCK);
+    while (at.row < row_end) {
+        left = row_end - at.row;
+        if (left == 1) {
+            all_tiles(a, job, at, end, 1, 8);
+            return;
+        }
+        if (left == 2) {
+            all_tiles(a, job, at, end, 2, ROWS == 8 ? 8 : 4);
+            return;
+        }
+#if ROWS == 8
+        if (left > 4) {
+            all_tiles(a, job, at, end, 8, 3);
+            return;
+        }
+#endif
+        all_tiles(a, job, at, end, 4, ROWS == 8 ? 6 : 3);
+        at.row += 4;
+    }
+}
+
+/* Pixels and input channels at a time. Of an input that all taps of a pixel share with its neighbours', about half of
+ * the lines are its own. */
+typedef struct portion {
+    int32_t pixels, channels;
+} portion;
+
+static portion portion_of(const cn__conv_args *a, const cn__conv_job *job) {
+    int32_t lines = (job->tap_count + 1) / 2 + (job->tap_count == 0), most = LINES / (3 * lines);
+    int32_t steps = most > 0 ? (a->in_channels + most - 1) / most : a->in_channels;
+    int32_t channels = (a->in_channels + steps - 1) / steps, pixels = LINES / (lines * channels);
+    return (portion){pixels >= 24 ? pixels / 24 * 24 : pixels < 3 ? 3 : pixels / 3 * 3, channels};
+}
+
+static void plain_sums(const cn__conv_args *a, const cn__conv_job *job) {
+    portion p = portion_of(a, job);
+    for (origin at = {0}; at.pixel < job->pixel_count; at.pixel += p.pixels) {
+        int32_t end = at.pixel + p.pixels < job->pixel_count ? at.pixel + p.pixels : job->pixel_count;
+        for (at.channel = 0; at.channel < a->in_channels; at.channel = at.end) {
+            at.end = at.channel + p.channels < a->in_channels ? at.channel + p.channels : a->in_channels;
+            for (at.row = 0; at.row < a->out_channels; at.row += CN__OC_BLOCK)
+                for (at.lane = 0; at.lane < CN__LANES; at.lane += CN__WIDTH)
+                    oc_block(a, job, at, end);
+        }
+    }
 }
 
 /* An input at a border that is repeated far beyond the filter's reach has many times more readers than a filter has
  * taps. Those through the same tap are added up by themselves, and so is what each channel comes to: a single
  * accumulator would lose a digit. Rare, and so without tiles. */
-static void long_sums(const cn__conv_args *a, const cn__conv_job *job, origin at) {
+static void long_sum(const cn__conv_args *a, const cn__conv_job *job, origin at) {
     float *out = a->out + (size_t)at.row * a->out_channel + at.lane + job->pixel_out[at.pixel];
-    const float *in = a->in + at.lane + job->pixel_in[at.pixel], *weights = a->weights + at.row;
+    const float *in = a->in + at.lane + job->pixel_in[at.pixel], *weights = weights_of(a, at);
     vf sum = job->accumulate ? vf_load(out) : (vf){0};
     for (int32_t c = 0; c < a->in_channels; c++) {
         vf channel = {0}, same = {0};
@@ -160,27 +254,22 @@ static void long_sums(const cn__conv_args *a, const cn__conv_job *job, origin at
     vf_store(out, sum);
 }
 
+static void long_sums(const cn__conv_args *a, const cn__conv_job *job) {
+    for (origin at = {0}; at.row < a->out_channels; at.row++)
+        for (at.pixel = 0; at.pixel < job->pixel_count; at.pixel++)
+            for (at.lane = 0; at.lane < CN__LANES; at.lane += CN__WIDTH)
+                long_sum(a, job, at);
+}
+
 static bool has_long_sums(const cn__conv_args *a, const cn__conv_job *job) {
     return job->tap_count > LONG * a->taps && !a->bias && !a->skip && !a->relu && !a->moments;
 }
 
 void CN__ISA_NAME(conv)(const cn__conv_args *args, const cn__conv_job *job) {
-    if (has_long_sums(args, job)) {
-        for (origin at = {0, 0, 0}; at.lane < CN__LANES; at.lane += CN__WIDTH)
-            for (at.row = 0; at.row < args->out_channels; at.row++)
-                for (at.pixel = 0; at.pixel < job->pixel_count; at.pixel++)
-                    long_sums(args, job, at);
-        return;
-    }
-    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
-        for (int32_t row = 0; row < args->out_channels; row += ROWS) {
-            origin at = {row, 0, lane};
-#if ROWS == 8
-            if (args->out_channels <= 4) {
-                all_pixels(args, job, at, 4);
-                continue;
-            }
-#endif
-            all_pixels(args, job, at, ROWS);
-        }
+    if (has_long_sums(args, job))
+        long_sums(args, job);
+    else if (args->in_channels == 1 && args->out_channels == 1)
+        CN__ISA_NAME(depthwise_conv)(args, job);
+    else
+        plain_sums(args, job);
 }

@@ -7,6 +7,8 @@
 
 /* direct_conv.c */
 void CN__ISA_NAME(conv)(const cn__conv_args *args, const cn__conv_job *job);
+/* depthwise_conv.c: conv of one input and one output channel. */
+void CN__ISA_NAME(depthwise_conv)(const cn__conv_args *args, const cn__conv_job *job);
 /* direct_conv_weight.c */
 void CN__ISA_NAME(conv_weight)(const cn__conv_weight_args *args);
 /* winograd.c */

@@ -69,6 +69,7 @@ static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requ
     if (!sizes->training)
         return;
     requirements->packed_floats += forward_filters(c, &g);
+    requirements->scratch_floats = cn__convolution_direct.scratch_floats(&g, sizes->in[0], CN__CONV_WEIGHT_GRAD);
     requirements->saved_floats = gradient_offset(layer, sizes->max_blocks);
     if (wants_border(layer)) {
         cn__fmap map = gradient_map(layer, sizes->out);

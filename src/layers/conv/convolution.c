@@ -51,6 +51,14 @@ bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks) {
     return weights <= most / max_blocks;
 }
 
+size_t cn__convolution_channel_shares(const cn__op *op, size_t items, int32_t oc_blocks) {
+    size_t threads = (size_t)op->ctx->threads;
+    if (items % threads == 0 || items >= 4 * threads)
+        return 1;
+    size_t shares = (2 * threads + items - 1) / items;
+    return shares < (size_t)oc_blocks ? shares : (size_t)oc_blocks;
+}
+
 void cn__convolution_measure(const cn__conv_problem *problem, cn__conv_geometry *g) {
     const cn__convolution *c = (const cn__convolution *)problem->layer;
     for (int pass = 0; pass < CN__CONV_PASSES; pass++)

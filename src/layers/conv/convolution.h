@@ -114,6 +114,10 @@ void cn__convolution_factors(const cn__op *op, size_t channel, double *scale, do
  * thread that has a block at hand computes it; not if that were too much. */
 bool cn__convolution_sums_apart(const cn_layer *layer, int32_t max_blocks);
 
+/* convolution.c: shares into which the blocks of output channels are cut, each of which reads the inputs anew: one where
+ * there are items enough for all threads without. */
+size_t cn__convolution_channel_shares(const cn__op *op, size_t items, int32_t oc_blocks);
+
 /* convolution_direct.c: a stage after an input gradient of zero_border: adds what outputs read through the border. */
 cn__grid cn__convolution_border_grid(const cn__op *op, const cn__pass *pass);
 void cn__convolution_border_grad(const cn__op *op, const cn__pass *pass, cn__item at);

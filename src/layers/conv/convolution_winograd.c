@@ -182,16 +182,6 @@ static size_t scratch_floats(const cn__conv_geometry *g, cn__shape out, cn__conv
 
 /* ---- strips of outputs ---- */
 
-/* Shares into which the blocks of output channels are cut, each of which transforms the inputs anew: one where there
- * are items enough for all threads without. */
-static size_t channel_shares(const cn__op *op, size_t items, int32_t oc_blocks) {
-    size_t threads = (size_t)op->ctx->threads;
-    if (items % threads == 0 || items >= 4 * threads)
-        return 1;
-    size_t shares = (2 * threads + items - 1) / items;
-    return shares < (size_t)oc_blocks ? shares : (size_t)oc_blocks;
-}
-
 /* Forward, or for the input's gradient. */
 typedef struct direction {
     cn__winograd_args args; /* of the first block of output channels */
@@ -261,7 +251,7 @@ static cn__winograd_tiles input_tiles(const cn__op *op, size_t block) {
 static cn__grid forward_grid(const cn__op *op, const cn__pass *pass) {
     const cn__conv_geometry *g = op->geometry;
     size_t strips = cn__moment_shares(op->out->shape);
-    return (cn__grid){strips, channel_shares(op, (size_t)pass->blocks * strips, g->out_oc_blocks)};
+    return (cn__grid){strips, cn__convolution_channel_shares(op, (size_t)pass->blocks * strips, g->out_oc_blocks)};
 }
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -290,7 +280,7 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 static cn__grid input_grid(const cn__op *op, const cn__pass *pass) {
     const cn__conv_geometry *g = op->geometry;
     size_t strips = cn__moment_shares(op->in[0]->shape);
-    return (cn__grid){strips, channel_shares(op, (size_t)pass->blocks * strips, g->in_oc_blocks)};
+    return (cn__grid){strips, cn__convolution_channel_shares(op, (size_t)pass->blocks * strips, g->in_oc_blocks)};
 }
 
 static cn__winograd_tiles gradient_tiles(const cn__op *op, size_t block) {
@@ -324,7 +314,7 @@ static void input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
 /* (share of the blocks of input channels). */
 static cn__grid weight_grid(const cn__op *op, const cn__pass *pass) {
     const cn__conv_geometry *g = op->geometry;
-    return (cn__grid){channel_shares(op, (size_t)pass->blocks, g->in_oc_blocks), 1};
+    return (cn__grid){cn__convolution_channel_shares(op, (size_t)pass->blocks, g->in_oc_blocks), 1};
 }
 
 /* A block of input channels and the portion of output channels from `column` on, with the tiles that args holds. */
