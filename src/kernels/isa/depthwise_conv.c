@@ -65,15 +65,20 @@ INLINE void lanes(const cn__conv_args *a, const cn__conv_job *job, run at, int p
         compute(a, job, at, lane, pixels);
 }
 
-/* Whether so many pixels from `first` on lie in the steps of the first two. */
+/* Whether so many pixels from `first` on lie in these steps. Addresses grow from pixel to pixel by a line at least, so
+ * that of steps of a line the last one's place says where all are. */
 static bool even(const cn__conv_job *job, run at, int32_t pixels) {
     int32_t last = at.first + pixels - 1;
-    return last < job->pixel_count && job->pixel_in[last] - job->pixel_in[at.first] == (pixels - 1) * (int32_t)at.in &&
-           job->pixel_out[last] - job->pixel_out[at.first] == (pixels - 1) * (int32_t)at.out;
+    if (last >= job->pixel_count)
+        return false;
+    for (int32_t p = at.in == CN__LANES || at.out == CN__LANES ? last : at.first + 1; p <= last; p++)
+        if (job->pixel_in[p] - job->pixel_in[at.first] != (p - at.first) * (int32_t)at.in ||
+            job->pixel_out[p] - job->pixel_out[at.first] != (p - at.first) * (int32_t)at.out)
+            return false;
+    return true;
 }
 
-/* Returns the pixel behind the longest run from `first` on. Addresses only grow from pixel to pixel, by a line at least,
- * so that the last one's place says where all are. */
+/* Computes the longest run from `first` on and returns the pixel behind it. */
 INLINE int32_t longest(const cn__conv_args *a, const cn__conv_job *job, run at) {
     if (even(job, at, 8)) {
         lanes(a, job, at, 8);
@@ -103,7 +108,7 @@ void CN__ISA_NAME(depthwise_conv)(const cn__conv_args *args, const cn__conv_job 
             at.first = longest(args, job, (run){at.first, TWO, ONE});
         else if (in == ONE && out == TWO) /* its input gradient */
             at.first = longest(args, job, (run){at.first, ONE, TWO});
-        else
-            at.first = longest(args, job, (run){at.first, 0, 0});
+        else /* a border's column, another stride */
+            at.first = longest(args, job, (run){at.first, (size_t)in, (size_t)out});
     }
 }
