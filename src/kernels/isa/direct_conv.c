@@ -8,7 +8,7 @@
 
 /* A register file of 32 holds 8 × 3 accumulators, the 3 inputs and a weight; one of 16 holds 4 × 3. Few output channels,
  * as groups have, make up for it by more pixels. */
-#if CN__ISA == 3
+#if CN__REGISTERS == 32
 #define ROWS 8
 #else
 #define ROWS 4

@@ -6,7 +6,7 @@
 #include "kernels/isa/isa.h"
 
 #define ROWS 4
-#if CN__ISA == 3
+#if CN__REGISTERS == 32
 #define COLUMNS 6
 #else
 #define COLUMNS 3
