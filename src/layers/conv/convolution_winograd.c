@@ -77,10 +77,12 @@ static portion weight_portion(int32_t out, cn__shape shape) {
     return p;
 }
 
+/* Products of input channels come in whole blocks: few of them, as in first layers, are better off with plain sums. */
 static bool weight_winograd_pays(int32_t in, int32_t out, cn__shape shape) {
     double pixels = (double)shape.height * shape.width, columns = (double)cn__whole_lines((size_t)out);
+    double rows = (double)steps(in, CN__OC_BLOCK) * CN__OC_BLOCK;
     double patches = (double)PATCH_COST * in * weight_portion(out, shape).column_steps;
-    double cost = winograd_cost(shape) * (PRODUCT_COST * in * columns + patches + GRADIENT_COST * columns);
+    double cost = winograd_cost(shape) * (PRODUCT_COST * rows * columns + patches + GRADIENT_COST * columns);
     return cost + FINISH_COST * in * columns < WEIGHT_TAPS_COST * (pixels + 4) * in * out;
 }
 
