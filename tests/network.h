@@ -104,7 +104,14 @@ double net_value(unsigned tag, size_t i);
 /* ---- the library's side ---- */
 
 /* A context for one way of computing. */
-cn_context *net_context(int threads, cn_conv_algorithm algorithm, cn_isa isa);
+typedef struct net_way {
+    int threads;
+    cn_conv_algorithm algorithm;
+    cn_isa isa;
+    cn_layout layout;
+} net_way;
+cn_context *net_context_of(net_way way);
+cn_context *net_context(int threads, cn_conv_algorithm algorithm, cn_isa isa); /* CN_LAYOUT_AUTO */
 
 /* The layer by itself, and its way into a model, where it is called by its number: for tests of failures. */
 cn_status net_layer_new(cn_context *context, const network *net, int layer, cn_layer **made);

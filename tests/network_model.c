@@ -6,11 +6,16 @@
 #include <stdlib.h>
 
 cn_context *net_context(int threads, cn_conv_algorithm algorithm, cn_isa isa) {
+    return net_context_of((net_way){threads, algorithm, isa, CN_LAYOUT_AUTO});
+}
+
+cn_context *net_context_of(net_way way) {
     cn_context *context;
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    options.threads = threads;
-    options.conv_algorithm = algorithm;
-    options.isa = isa;
+    options.threads = way.threads;
+    options.conv_algorithm = way.algorithm;
+    options.isa = way.isa;
+    options.layout = way.layout;
     ck_ok(cn_context_new(&options, &context));
     return context;
 }

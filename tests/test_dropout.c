@@ -1,7 +1,7 @@
 /* test_dropout.c: what is random about dropout: how much is dropped, on what the draws depend and on what they do not.
  * (That a seed's draws never change, fused or not, forward and backward, is checked against the reference in
  * test_gradients.c and test_graphs.c.) */
-#include "network.h"
+#include "layouts.h"
 #include "testing.h"
 #include <math.h>
 #include <stdio.h>
@@ -63,6 +63,24 @@ START_TEST(a_seed_repeats_whatever_the_threads) {
     net_pass_free(one);
     net_pass_free(three);
     net_pass_free(other);
+}
+END_TEST
+
+/* Alone, and behind a norm that takes it in; channels fill two lines and part of a third. */
+START_TEST(layouts_draw_alike) {
+    network net = parse(_i ? "train 5x37x7x5 | dropout p=0.4" : "train 5x37x7x5 | batch_norm affine=0 | dropout");
+    net_pass *pass[2];
+    for (int l = 0; l < 2; l++) {
+        cn_context *context = net_context_of((net_way){2, CN_CONV_AUTO, CN_ISA_AUTO, layouts[l]});
+        pass[l] = net_pass_new(&net);
+        pass[l]->seed = 5;
+        run_in_layout(context, &net, pass[l]);
+        cn_context_free(context);
+    }
+    ck_assert(same(pass[0]->output, pass[1]->output, pass[0]->outputs));
+    ck_assert(same(pass[0]->grad_input, pass[1]->grad_input, pass[0]->inputs));
+    net_pass_free(pass[0]);
+    net_pass_free(pass[1]);
 }
 END_TEST
 
@@ -137,6 +155,7 @@ int main(void) {
     TCase *tests = tcase_create("dropout");
     tcase_add_loop_test(tests, a_share_of_p_is_dropped_and_the_rest_scaled, 0, 5);
     tcase_add_test(tests, a_seed_repeats_whatever_the_threads);
+    tcase_add_loop_test(tests, layouts_draw_alike, 0, 2);
     tcase_add_test(tests, images_and_channels_draw_for_themselves);
     tcase_add_test(tests, an_image_draws_the_same_in_any_batch);
     tcase_add_test(tests, layers_draw_for_themselves);

@@ -5,6 +5,7 @@
  *
  * runs that network instead, whatever it is. */
 #include "expectation.h"
+#include "layouts.h"
 #include "random_network.h"
 #include "numbers.h"
 #include "testing.h"
@@ -15,22 +16,46 @@
 
 static const cn_conv_algorithm algorithms[] = {CN_CONV_DIRECT, CN_CONV_GEMM, CN_CONV_AUTO};
 
-/* Whether the gradients could be judged: near a jump they cannot. */
-static bool check(cn_context *context, const network *net) {
+/* A context for either layout. */
+typedef struct contexts {
+    cn_context *in[2];
+} contexts;
+
+static contexts contexts_new(int threads, cn_conv_algorithm algorithm) {
+    contexts made;
+    for (int i = 0; i < 2; i++)
+        made.in[i] = net_context_of((net_way){threads, algorithm, CN_ISA_AUTO, layouts[i]});
+    return made;
+}
+
+static void contexts_free(contexts *made) {
+    for (int i = 0; i < 2; i++)
+        cn_context_free(made->in[i]);
+}
+
+static void check_layout(cn_context *context, const network *net, const net_pass *given, const expectation *wanted) {
     char complaint[COMPLAINT];
-    net_pass *given = net_pass_new(net), *got = net_pass_copy(net, given);
-    expectation *wanted = net_expect(net, given);
-    bool smooth = wanted->smooth;
-    net_run_library(context, net, got);
+    const char *name = layout_name(context);
+    net_pass *got = net_pass_copy(net, given);
+    run_in_layout(context, net, got);
     int bad = net_compare(net, got, wanted, NET_LAYER_SAFETY, complaint);
-    ck_assert_msg(bad == 0, "%d values differ: %s" AGAIN, bad, complaint, net->text);
+    ck_assert_msg(bad == 0, "%s: %d values differ: %s" AGAIN, name, bad, complaint, net->text);
     if (wanted->has_slopes) {
         bad = net_compare_differences(net, got, wanted, complaint);
-        ck_assert_msg(bad == 0, "%d gradients differ: %s" AGAIN, bad, complaint, net->text);
+        ck_assert_msg(bad == 0, "%s: %d gradients differ: %s" AGAIN, name, bad, complaint, net->text);
     }
+    net_pass_free(got);
+}
+
+/* Whether the gradients could be judged: near a jump they cannot. */
+static bool check(const contexts *both, const network *net) {
+    net_pass *given = net_pass_new(net);
+    expectation *wanted = net_expect(net, given);
+    bool smooth = wanted->smooth;
+    for (int i = 0; i < 2; i++)
+        check_layout(both->in[i], net, given, wanted);
     net_expectation_free(wanted);
     net_pass_free(given);
-    net_pass_free(got);
     return smooth;
 }
 
@@ -38,12 +63,12 @@ static bool check(cn_context *context, const network *net) {
 START_TEST(random_layers_agree_with_the_reference) {
     dice d = {(uint64_t)_i, _i >= LATE_SEEDS};
     network net;
-    cn_context *context = net_context(1 + _i % 3, algorithms[_i % 3], CN_ISA_AUTO);
+    contexts both = contexts_new(1 + _i % 3, algorithms[_i % 3]);
     for (int done = 0; done < (test_quick() ? 2 : 12);) {
         random_layer(&d, 30000, &net);
-        done += check(context, &net);
+        done += check(&both, &net);
     }
-    cn_context_free(context);
+    contexts_free(&both);
 }
 END_TEST
 
@@ -51,9 +76,9 @@ START_TEST(the_given_case_agrees_with_the_reference) {
     network net;
     ck_assert_int_eq(network_parse(&net, getenv("CASE")), 0);
     for (int i = 0; i < 3; i++) {
-        cn_context *context = net_context(1 + i, algorithms[i], CN_ISA_AUTO);
-        ck_assert_msg(check(context, &net), "too near a jump of the gradient to be judged");
-        cn_context_free(context);
+        contexts both = contexts_new(1 + i, algorithms[i]);
+        ck_assert_msg(check(&both, &net), "too near a jump of the gradient to be judged");
+        contexts_free(&both);
     }
 }
 END_TEST

@@ -2,6 +2,7 @@
  * against plain loops on small integers, whose sums are exact; and the same bits from every instruction set. */
 #include "planes.h"
 #include "testing.h"
+#include <math.h>
 #include <stdlib.h>
 
 #define ROUNDS 200
@@ -64,24 +65,38 @@ START_TEST(one_row_column_or_lane_counts_for_all) {
 }
 END_TEST
 
-/* Gradients by one of the two, in its plane; `whole` numbers have exact sums. */
+/* Adds to what begins as zero, or as it is. */
+static void add_up(const part *wanted, const part *other, cn__plane dy, int32_t height, int32_t width, int32_t lanes,
+                   bool product, bool accumulate) {
+    for (int32_t i = 0; i < wanted->height * wanted->width * CN__LANES && !accumulate; i++)
+        *part_at(wanted, i / CN__LANES / wanted->width, i / CN__LANES % wanted->width, i % CN__LANES) = 0.0f;
+    for (int32_t r = 0; r < height; r++)
+        for (int32_t c = 0; c < width; c++)
+            for (int l = 0; l < lanes; l++)
+                *part_at(wanted, r, c, l) += *plane_at(dy, r, c, l) * (product ? *part_at(other, r, c, l) : 1.0f);
+}
+
+/* Gradients by one of the two, in its plane; `whole` numbers have exact sums. Lanes that do not count hold NaN. */
 static void check_backward(cn__rng *rng, bool product, bool accumulate, int whole) {
     int32_t height = between(rng, 1, 5), width = between(rng, 1, 7);
     part dx = random_part(rng, height, width, 3.0f, whole), other = random_part(rng, height, width, 3.0f, whole);
     cn__plane dy = plane_random(rng, height, width, 3.0f, whole);
+    int32_t lanes = between(rng, 0, 2) ? 0 : between(rng, 1, CN__LANES);
+    other.one_lane = between(rng, 0, 3) == 0;
+    dx.one_lane = lanes > 0;
+    for (int32_t i = 0; i < height * width * CN__LANES && lanes > 0; i++)
+        if (i % CN__LANES >= lanes)
+            *plane_at(dy, i / CN__LANES / width, i / CN__LANES % width, i % CN__LANES) = NAN;
     part wanted = dx, bits = dx;
     wanted.plane = plane_copy(dx.plane, dx.height, dx.width);
     bits.plane = plane_copy(dx.plane, dx.height, dx.width);
     cn__operand factor = product ? operand(&other) : (cn__operand){0}, at = operand(&dx);
-    kernels->binary_backward(dy, factor, (cn__target){dx.plane.data, at.row, at.column}, height, width, accumulate);
-    twin->binary_backward(dy, factor, (cn__target){bits.plane.data, at.row, at.column}, height, width, accumulate);
+    kernels->binary_backward(dy, factor, (cn__target){dx.plane.data, at.row, at.column, lanes}, height, width,
+                             accumulate);
+    twin->binary_backward(dy, factor, (cn__target){bits.plane.data, at.row, at.column, lanes}, height, width,
+                          accumulate);
     check_same_bits(dx.plane, bits.plane, dx.height, dx.width);
-    for (int32_t i = 0; i < dx.height * dx.width * CN__LANES && !accumulate; i++)
-        *plane_at(wanted.plane, i / CN__LANES / dx.width, i / CN__LANES % dx.width, i % CN__LANES) = 0.0f;
-    for (int32_t r = 0; r < height; r++)
-        for (int32_t c = 0; c < width; c++)
-            for (int l = 0; l < CN__LANES; l++)
-                *part_at(&wanted, r, c, l) += *plane_at(dy, r, c, l) * (product ? *part_at(&other, r, c, l) : 1.0f);
+    add_up(&wanted, &other, dy, height, width, lanes ? lanes : CN__LANES, product, accumulate);
     for (int32_t r = 0; r < dx.height && whole; r++)
         for (int32_t c = 0; c < dx.width; c++)
             for (int l = 0; l < CN__LANES; l++)

@@ -1,10 +1,11 @@
 /* test_layers.c: every layer and option against PyTorch's values in golden/layers.txt: output, gradients, running
- * statistics; with both ways to convolve, with one thread and with three.
+ * statistics; with both ways to convolve, both layouts, with one thread and with three.
  *
  *     CASE='train 2x3x5x7 | conv2d out=8 kernel=3 padding=1' tests/bin/test_layers
  *
  * runs the cases of the file that contain these words. */
 #include "expectation.h"
+#include "layouts.h"
 #include "testing.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,18 +15,21 @@ static golden *file;
 static const struct {
     cn_conv_algorithm algorithm;
     int threads;
+    cn_layout layout;
     const char *name;
-} ways[] = {{CN_CONV_DIRECT, 1, "direct, 1 thread"},
-            {CN_CONV_DIRECT, 3, "direct, 3 threads"},
-            {CN_CONV_GEMM, 1, "gemm, 1 thread"},
-            {CN_CONV_GEMM, 3, "gemm, 3 threads"}};
+} ways[] = {{CN_CONV_DIRECT, 1, CN_LAYOUT_IMAGES, "direct, 1 thread"},
+            {CN_CONV_DIRECT, 3, CN_LAYOUT_IMAGES, "direct, 3 threads"},
+            {CN_CONV_GEMM, 1, CN_LAYOUT_IMAGES, "gemm, 1 thread"},
+            {CN_CONV_GEMM, 3, CN_LAYOUT_IMAGES, "gemm, 3 threads"},
+            {CN_CONV_AUTO, 1, CN_LAYOUT_CHANNELS, "channels in the lanes, 1 thread"},
+            {CN_CONV_DIRECT, 3, CN_LAYOUT_CHANNELS, "channels in the lanes, direct, 3 threads"}};
 #define WAYS (sizeof ways / sizeof *ways)
 
 static void check_way(size_t w, int index, const network *net, const net_pass *given, const double *rounding) {
     char complaint[COMPLAINT];
-    cn_context *context = net_context(ways[w].threads, ways[w].algorithm, CN_ISA_AUTO);
+    cn_context *context = net_context_of((net_way){ways[w].threads, ways[w].algorithm, CN_ISA_AUTO, ways[w].layout});
     net_pass *pass = net_pass_copy(net, given);
-    net_run_library(context, net, pass);
+    run_in_layout(context, net, pass);
     int bad = golden_compare(file, index, net, pass, rounding, complaint);
     ck_assert_msg(bad == 0, "%s: %s; again: CASE='%s' tests/bin/test_layers", ways[w].name, complaint, net->text);
     net_pass_free(pass);

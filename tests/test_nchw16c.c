@@ -25,17 +25,13 @@ typedef struct pass {
 static void fill(void *argument, size_t image, int32_t index, const cn__fmap *input) {
     (void)index;
     const pass *p = argument;
-    const float *from = p->input + image * p->inputs;
-    for (size_t c = 0; c < (size_t)input->lane_channels; c++)
-        for (size_t y = 0; y < (size_t)input->shape.height; y++)
-            for (size_t x = 0; x < (size_t)input->shape.width; x++)
-                cn__nchw16c_row(input, c, y)[x * CN__LANES] = *from++;
+    cn__nchw16c_pack(input, 0, p->input + image * p->inputs);
 }
 
 static void take(void *argument, size_t image, int32_t index, const cn__fmap *output) {
     (void)index;
     const pass *p = argument;
-    cn__nchw16c_unpack(output, p->output + image * p->outputs);
+    cn__nchw16c_unpack(output, 0, p->output + image * p->outputs);
 }
 
 static void run_singly(const cn_model *model, int32_t images, const float *input, float *output) {

@@ -8,8 +8,8 @@
 typedef struct sized sized;
 struct sized {
     cn__inference *batch, *nchw16c; /* for many images and for few; NULL: not needed so far */
-    sized *parameters;                  /* that these use, of the predictor that this one was cloned from; or NULL */
-    atomic_int users;                   /* of its parameters */
+    sized *parameters;              /* that these use, of the predictor that this one was cloned from; or NULL */
+    atomic_int users;               /* of its parameters */
 };
 
 struct cn_predictor {
@@ -118,7 +118,7 @@ static void fill_single(void *argument, size_t image, int32_t index, const cn__f
     for (size_t channel = 0; channel < channels; channel++, first += height * width)
         for (size_t y = 0; y < height; y++) {
             size_t row = row_start(p, first, y, height, width);
-            float *to = cn__nchw16c_row(input, channel, y);
+            float *to = cn__nchw16c_row(input, 0, channel, y);
             for (size_t x = 0; x < width; x++)
                 to[x * CN__LANES] = pixel(p, &from, channel, row, x, width);
         }
@@ -127,7 +127,7 @@ static void fill_single(void *argument, size_t image, int32_t index, const cn__f
 static void take_single(void *argument, size_t image, int32_t index, const cn__fmap *output) {
     float *to = output_of(argument, index, image);
     if (to)
-        cn__nchw16c_unpack(output, to);
+        cn__nchw16c_unpack(output, 0, to);
 }
 
 /* ---- the handle ---- */
@@ -193,8 +193,8 @@ static cn_status add_own_size(cn_predictor *p) {
 /* With a copy of the parameters, for few images in packed form only. */
 static cn_status copy_parameters(cn_predictor *p) {
     if (p->limit > 0) {
-        CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = few(p), .nchw16c = true},
-                                  &p->own->nchw16c));
+        CN__TRY(
+            cn__inference_new(p->model, &(cn__inference_options){.images = few(p), .nchw16c = true}, &p->own->nchw16c));
         cn__inference_prepare(p->own->nchw16c);
     }
     if (!goes_singly(p, p->images)) {
@@ -209,9 +209,9 @@ static cn_status share_parameters(cn_predictor *p, sized *from) {
     p->own->parameters = from->parameters ? from->parameters : from;
     atomic_fetch_add(&p->own->parameters->users, 1);
     if (from->nchw16c)
-        CN__TRY(cn__inference_new(
-            p->model, &(cn__inference_options){.images = few(p), .nchw16c = true, .share = from->nchw16c},
-            &p->own->nchw16c));
+        CN__TRY(cn__inference_new(p->model,
+                                  &(cn__inference_options){.images = few(p), .nchw16c = true, .share = from->nchw16c},
+                                  &p->own->nchw16c));
     if (from->batch)
         CN__TRY(cn__inference_new(p->model, &(cn__inference_options){.images = p->images, .share = from->batch},
                                   &p->own->batch));

@@ -193,23 +193,6 @@ typedef struct cn__channel_conv_weight_args {
     float *bias_sums; /* [line][CN__LANES]; NULL: not wanted */
 } cn__channel_conv_weight_args;
 
-/* One pixel after the other over its channels in the lanes. */
-typedef struct cn__channel_layer_norm_args {
-    int32_t channels, height, width;
-    cn__plane x, y; /* of the first 16 channels */
-    size_t x_plane, y_plane;
-    const float *weight, *bias; /* of 16 channels a line, `step` floats apart */
-    size_t step;
-    float eps;
-} cn__channel_layer_norm_args;
-
-typedef struct cn__channel_norm_args {
-    int32_t height, width;
-    cn__plane x, y, skip;                /* skip.data NULL: none */
-    const float *center, *scale, *shift; /* lines */
-    bool relu;
-} cn__channel_norm_args;
-
 /* ---- products of matrices ----
  *
  * C (+)= A · B, where columns of B and C lie in lines: 16 images, or 16 channels. A is read as its strides say, and
@@ -246,15 +229,18 @@ typedef struct cn__pointwise_args {
     /* Normalisation, (x - center) · inv · weight + bias; center and inv are CN__LANES values. inv NULL: none. */
     const float *center, *inv;
     float weight, bias;
+    const float *weights, *biases; /* channels in the lanes: lines of them instead; else NULL */
     bool relu;
     /* Dropout, if threshold > 0: an element whose 16 random bits are below `threshold` becomes zero, others are times
      * `keep`. Pixel p (row-major) in lane l reads half-word p % 8 (low half of word 0 first) of
-     * philox({p / 8, counter1, image[l], counter3}, key). */
+     * philox({p / 8, counter1, image[l], counter3}, key), with channels in the lanes of
+     * philox({p / 8, counter1 + l, image[0], counter3}, key). */
     uint32_t threshold;
     float keep;
     uint32_t counter1;     /* layer and channel */
     uint32_t counter3;     /* epoch or step */
-    const uint32_t *image; /* [CN__LANES]: which image each lane holds */
+    const uint32_t *image; /* which image each lane holds, or all do */
+    bool channels;         /* in the lanes */
     uint64_t key;
 } cn__pointwise_args;
 
@@ -277,6 +263,7 @@ typedef struct cn__operand {
 typedef struct cn__target {
     float *data;
     size_t row, column;
+    int32_t lanes; /* 0: each lane has its own; else the first gets the sum of so many */
 } cn__target;
 
 /* A row of pixels, each of which is normalised over its channels. */
@@ -364,7 +351,7 @@ typedef struct cn__kernels {
 
     /* y = a · b or a + b. */
     void (*binary)(bool product, cn__operand a, cn__operand b, cn__plane y, int32_t height, int32_t width);
-    /* dx (+)= dy · other (other.data NULL: dy), summed where dx has one row or column for all. No one_lane. */
+    /* dx (+)= dy · other (other.data NULL: dy), summed where dx has one row, column or lane for all. */
     void (*binary_backward)(cn__plane dy, cn__operand other, cn__target dx, int32_t height, int32_t width,
                             bool accumulate);
 
@@ -408,16 +395,22 @@ typedef struct cn__kernels {
     void (*channel_conv)(const cn__channel_conv_args *args);
     /* sums += Σ over pixels, in their order, of x · dy for each term and output channel; bias_sums += Σ dy. */
     void (*channel_conv_weight)(const cn__channel_conv_weight_args *args);
-    /* y = relu((x - center) · scale + shift + skip). */
-    void (*channel_norm)(const cn__channel_norm_args *args);
     /* y = x, below 0 weight · x, with a weight for each lane. */
     void (*channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width);
-    /* The same as layer_norm, of all rows. */
-    void (*channel_layer_norm)(const cn__channel_layer_norm_args *args);
-    /* softmax over `channels` channels in the lanes of one plane after the other, per pixel. Lanes without a channel
-     * become zero. */
-    void (*channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y, size_t y_plane,
-                            int32_t height, int32_t width);
+    /* dx (+)= dy, below 0 weight · dy (dx.data NULL: not wanted), and of each lane sums[16] = Σ dy · min(x, 0). */
+    void (*channel_prelu_backward)(const float *weight, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
+                                   int32_t width, bool accumulate, float *sums);
+    /* The same as without `channel_`, over `channels` channels in the lanes of one plane after the other: x_channel and
+     * the like lead from plane to plane. What lanes without a channel hold does not count; softmax makes them zero.
+     * Weights and biases are whole lines, and mean and inv fill theirs. */
+    void (*channel_layer_norm)(const cn__layer_norm_args *args, float *y, float *mean, float *inv);
+    void (*channel_layer_norm_backward)(const cn__layer_norm_args *args, const float *dy, float *dx, const float *mean,
+                                        const float *inv, bool accumulate);
+    void (*channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y,
+                            size_t y_channel, int32_t height, int32_t width);
+    void (*channel_softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,
+                                     size_t dy_channel, cn__plane dx, size_t dx_channel, int32_t height, int32_t width,
+                                     bool accumulate);
 
     /* One chain of fused multiply-adds for each element of C, over the terms in their order. */
     void (*gemm)(const cn__gemm_args *args);

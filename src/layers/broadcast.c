@@ -38,10 +38,14 @@ static size_t column_step(const cn__fmap *map) {
     return map->shape.width == 1 ? 0 : CN__LANES;
 }
 
+/* Whether a map has one channel for all, where channels lie in the lanes. */
+static bool one_lane(const cn__op *op, const cn__fmap *map) {
+    return map->lane_channels == 1 && op->out->lane_channels > 1;
+}
+
 /* An input as the output's plane sees it. */
 static cn__operand operand(const cn__op *op, const cn__fmap *map, size_t block, size_t channel) {
-    return (cn__operand){plane_of(map, block, channel).data, row_step(map), column_step(map),
-                         map->lane_channels == 1 && op->out->lane_channels > 1};
+    return (cn__operand){plane_of(map, block, channel).data, row_step(map), column_step(map), one_lane(op, map)};
 }
 
 void cn__broadcast_forward(const cn__op *op, cn__item at, bool product) {
@@ -56,16 +60,23 @@ void cn__broadcast_forward(const cn__op *op, cn__item at, bool product) {
     cn__fmap_border(op->out, block, channel);
 }
 
-/* The first item adds up all channels of an input that has one for all. */
+/* Of the gradient of such a map: how many channels of a plane it sums. */
+static int32_t lanes_to_sum(const cn__op *op, const cn__fmap *map, size_t plane) {
+    int32_t left = op->out->lane_channels - (int32_t)plane * CN__LANES;
+    return !one_lane(op, map) ? 0 : left < CN__LANES ? left : CN__LANES;
+}
+
+/* The first item adds up all planes of an input that has one for all. */
 void cn__broadcast_backward(const cn__op *op, cn__item at, int32_t input, const cn__fmap *other) {
     const cn__fmap *map = op->d_in[input];
     cn__shape shape = op->out->shape;
     if (!map || (map->shape.channels == 1 && at.outer > 0))
         return;
     size_t end = map->shape.channels == 1 ? (size_t)shape.channels : at.outer + 1;
-    cn__target dx = {plane_of(map, at.block, at.outer).data, row_step(map), column_step(map)};
+    cn__target dx = {plane_of(map, at.block, at.outer).data, row_step(map), column_step(map), 0};
     for (size_t channel = at.outer; channel < end; channel++) {
         cn__operand factor = {0};
+        dx.lanes = lanes_to_sum(op, map, channel);
         if (other)
             factor = operand(op, other, at.block, channel);
         op->kernels->binary_backward(cn__fmap_plane(op->d_out, at.block, channel), factor, dx, shape.height,

@@ -68,7 +68,7 @@ int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padd
 }
 
 void cn__pointwise_fill(cn__pointwise_args *args, const cn__op *op, const cn__pass *pass, const cn__post_ops *post,
-                        size_t block, size_t channel) {
+                        size_t block, size_t plane) {
     args->height = op->out->shape.height;
     args->width = op->out->shape.width;
     args->relu = post->relu;
@@ -80,8 +80,10 @@ void cn__pointwise_fill(cn__pointwise_args *args, const cn__op *op, const cn__pa
     if (args->threshold > 65535)
         args->threshold = 65535; /* the largest multiple below 1 */
     args->keep = 65536.0f / (65536.0f - (float)args->threshold);
+    args->channels = op->out->lane_channels > 0;
+    size_t channel = plane * (args->channels ? CN__LANES : 1); /* its first */
     args->counter1 = post->dropout_id << 16 | (uint32_t)channel % 65536;
     args->counter3 = pass->step;
-    args->image = pass->image + block * CN__LANES;
+    args->image = pass->image + block * (args->channels ? 1 : CN__LANES);
     args->key = pass->seed ^ (uint64_t)CN__STREAM_DROPOUT << 56 ^ (uint64_t)(channel / 65536) << 40;
 }

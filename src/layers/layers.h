@@ -55,8 +55,18 @@ void cn__fmap_zero(const cn__fmap *map, int32_t blocks); /* interior only */
 /* Maps of one image with channels in the lanes (nchw16c/nchw16c.c): shape.channels counts planes, each of 16
  * channels. `shape` here is the image's. */
 void cn__nchw16c_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
-float *cn__nchw16c_row(const cn__fmap *map, size_t channel, size_t row); /* its pixels are CN__LANES apart */
-void cn__nchw16c_unpack(const cn__fmap *map, float *image_chw);
+float *cn__nchw16c_row(const cn__fmap *map, size_t image, size_t channel, size_t row); /* pixels: CN__LANES apart */
+void cn__nchw16c_pack(const cn__fmap *map, size_t image, const float *image_chw);
+void cn__nchw16c_unpack(const cn__fmap *map, size_t image, float *image_chw);
+
+static inline size_t cn__nchw16c_planes(int32_t channels) {
+    return ((size_t)channels + CN__LANES - 1) / CN__LANES;
+}
+
+/* An image's channels, whichever way they lie. */
+static inline int32_t cn__fmap_channels(const cn__fmap *map) {
+    return map->lane_channels ? map->lane_channels : map->shape.channels;
+}
 
 /* ---- one pass over one batch ---- */
 
@@ -207,7 +217,13 @@ typedef struct cn__sizes {
     int32_t max_blocks;
     bool training;           /* with a backward pass */
     const cn__op *packed_by; /* whose packed weights it will read; NULL: its own */
+    bool nchw16c;            /* channels lie in the lanes */
 } cn__sizes;
+
+/* Of maps with so many channels. */
+static inline size_t cn__sizes_planes(const cn__sizes *sizes, int32_t channels) {
+    return sizes->nchw16c ? cn__nchw16c_planes(channels) : (size_t)channels;
+}
 
 /* What it wants of the plan for that. */
 typedef struct cn__requirements {
@@ -294,8 +310,9 @@ typedef struct cn__layer_type {
     void (*fixed_factors)(const cn_layer *layer, void *const *tensor, size_t channel, double *scale, double *shift);
 
     /* The ways to compute it. */
-    const cn__layer_impl *batch;     /* 16 images in the lanes */
-    const cn__layer_impl *nchw16c;   /* one image, 16 channels in the lanes, see nchw16c.h; NULL: it cannot */
+    const cn__layer_impl *batch;            /* 16 images in the lanes */
+    const cn__layer_impl *nchw16c;          /* one image, 16 channels in the lanes, see nchw16c.h; NULL: it cannot */
+    const cn__layer_impl *nchw16c_backward; /* the same in a plan with a backward pass, where nchw16c infers_only */
     const cn__layer_impl *with_pool; /* with the max pool behind it, whose output is then the layer's; NULL: none */
 } cn__layer_type;
 
@@ -312,9 +329,9 @@ static inline bool cn__layer_convolves(const cn_layer *layer) {
 /* NULL: it cannot be computed with channels in the lanes, in a plan with a backward pass or without. */
 static inline const cn__layer_impl *cn__layer_nchw16c(const cn_layer *layer, bool backward) {
     const cn__layer_impl *impl = layer->type->nchw16c;
-    if (!impl || (impl->serves && !impl->serves(layer)) || (backward && impl->infers_only))
-        return NULL;
-    return impl;
+    if (impl && backward && impl->infers_only)
+        impl = layer->type->nchw16c_backward;
+    return impl && (!impl->serves || impl->serves(layer)) ? impl : NULL;
 }
 
 /* Multiply-adds of an image that a way to compute a layer takes. */
@@ -364,9 +381,9 @@ cn_status cn__infer_same(const cn_layer *layer, const char *name, int32_t inputs
 cn_status cn__infer_equal(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
 /* CN_ERR_ARGUMENT naming type and hyper-parameter unless least <= value <= most. */
 cn_status cn__check_range(const char *type, const char *what, int32_t value, int32_t least, int32_t most);
-/* Fills args for relu and dropout as the fused part, block and channel say; x, y and the rest are the caller's. */
+/* Fills args for relu and dropout as the fused part, block and plane say; x, y and the rest are the caller's. */
 void cn__pointwise_fill(cn__pointwise_args *args, const cn__op *op, const cn__pass *pass, const cn__post_ops *post,
-                        size_t block, size_t channel);
+                        size_t block, size_t plane);
 /* Output size of a window along one dimension; 0 or less: it does not fit. */
 int64_t cn__window_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode);
 

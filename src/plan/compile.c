@@ -45,6 +45,7 @@ static cn_status ask_requirements(cn__compiler *c, cn__fused_op *fused) {
                        .out = cn__plan_shape(plan, fused->head),
                        .max_blocks = plan->max_blocks,
                        .training = fused->backward,
+                       .nchw16c = plan->options.nchw16c,
                        .packed_by = fused->op.packed_by};
     fused->impl->requirements(node->layer, &sizes, &fused->requirements);
     cn__free(plan->ctx, in);

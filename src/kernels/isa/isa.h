@@ -72,11 +72,17 @@ void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args);
 /* conv_weight_nchw16c.c */
 void CN__ISA_NAME(channel_conv_weight)(const cn__channel_conv_weight_args *args);
 /* norm_softmax_nchw16c.c */
-void CN__ISA_NAME(channel_norm)(const cn__channel_norm_args *args);
 void CN__ISA_NAME(channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width);
-void CN__ISA_NAME(channel_layer_norm)(const cn__channel_layer_norm_args *args);
-void CN__ISA_NAME(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_plane, cn__plane y,
-                                   size_t y_plane, int32_t height, int32_t width);
+void CN__ISA_NAME(channel_prelu_backward)(const float *weight, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,
+                                          int32_t width, bool accumulate, float *sums);
+void CN__ISA_NAME(channel_layer_norm)(const cn__layer_norm_args *args, float *y, float *mean, float *inv);
+void CN__ISA_NAME(channel_layer_norm_backward)(const cn__layer_norm_args *args, const float *dy, float *dx,
+                                               const float *mean, const float *inv, bool accumulate);
+void CN__ISA_NAME(channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y,
+                                   size_t y_channel, int32_t height, int32_t width);
+void CN__ISA_NAME(channel_softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel,
+                                            cn__plane dy, size_t dy_channel, cn__plane dx, size_t dx_channel,
+                                            int32_t height, int32_t width, bool accumulate);
 /* update.c */
 void CN__ISA_NAME(sgd)(size_t n, float *parameter, const float *gradient, float *momentum_buffer, float rate,
                        float momentum, float dampening, bool nesterov, bool first, float weight_decay, float l1);

@@ -20,13 +20,18 @@ INLINE vl multiply_low(vl a, uint32_t factor) {
 /* Philox 4×32-10 with a counter a lane; see base/philox.c. Even and odd lanes go separately, each in the lower half of
  * 64 bits, where a product has both words that a round wants. */
 INLINE void philox(const cn__pointwise_args *a, uint32_t group, size_t lane, vu word[4]) {
-    vl c[4][2], image;
+    vl c[4][2];
+    vu image = (vu){0} + a->image[0], channel = (vu){0} + a->counter1;
     uint32_t k0 = (uint32_t)a->key, k1 = (uint32_t)(a->key >> 32);
-    memcpy(&image, a->image + lane, sizeof image);
+    if (a->channels)
+        for (int l = 0; l < CN__WIDTH; l++)
+            channel[l] += (uint32_t)lane + (uint32_t)l;
+    else
+        memcpy(&image, a->image + lane, sizeof image);
     for (int odd = 0; odd < 2; odd++) {
         c[0][odd] = (vl){0} + group;
-        c[1][odd] = (vl){0} + a->counter1;
-        c[2][odd] = odd ? image >> 32 : image;
+        c[1][odd] = odd ? (vl)channel >> 32 : (vl)channel;
+        c[2][odd] = odd ? (vl)image >> 32 : (vl)image;
         c[3][odd] = (vl){0} + a->counter3;
     }
     for (int round = 0; round < 10; round++) {
@@ -55,9 +60,15 @@ INLINE vi kept(const cn__pointwise_args *a, uint32_t p, size_t lane, vu word[4])
 
 /* ---- forward ---- */
 
+/* Of each lane, or of all. */
+INLINE vf factor(const float *line, float one, size_t lane) {
+    return line ? vf_load(line + lane) : vf_set1(one);
+}
+
 INLINE void forward_rows(const cn__pointwise_args *a, size_t lane, bool norm, bool skip, bool relu, bool dropout) {
-    vf center = norm ? vf_load(a->center + lane) : (vf){0}, bias = vf_set1(a->bias), keep = vf_set1(a->keep);
-    vf scale = norm ? vf_load(a->inv + lane) * a->weight : (vf){0};
+    vf center = norm ? vf_load(a->center + lane) : (vf){0}, keep = vf_set1(a->keep);
+    vf scale = norm ? vf_load(a->inv + lane) * factor(a->weights, a->weight, lane) : (vf){0};
+    vf bias = factor(a->biases, a->bias, lane);
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
@@ -175,7 +186,8 @@ void CN__ISA_NAME(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn_
 void CN__ISA_NAME(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b,
                                  const float *c, bool accumulate) {
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
-        vf center = vf_load(args->center + lane), inv = vf_load(args->inv + lane), weight = vf_set1(args->weight);
+        vf center = vf_load(args->center + lane), inv = vf_load(args->inv + lane);
+        vf weight = factor(args->weights, args->weight, lane);
         vf vb = vf_load(b + lane), vc = vf_load(c + lane);
         for (int32_t r = 0; r < args->height; r++) {
             const float *x = args->x.data + (size_t)r * args->x.row + lane;

@@ -8,8 +8,8 @@ const cn__layer_type cn__log_softmax_type = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = cn__infer_same,
-    .batch = &cn__softmax_batch,
-    .nchw16c = &cn__softmax_nchw16c,
+    .batch = &cn__softmax_impl,
+    .nchw16c = &cn__softmax_impl,
 };
 
 cn_status cn_log_softmax_new(cn_context *context, cn_layer **layer) {

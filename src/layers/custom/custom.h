@@ -55,6 +55,6 @@ const cn__custom_type *cn__custom_type_find(const cn_context *ctx, const char *n
 
 /* What all types have in common: all but name, bytes, attributes and numbers of inputs (custom_layer.c). */
 extern const cn__layer_type cn__custom_type_pattern;
-extern const cn__layer_impl cn__custom_batch, cn__custom_nchw16c; /* custom_stages.c */
+extern const cn__layer_impl cn__custom_impl; /* custom_stages.c */
 
 #endif

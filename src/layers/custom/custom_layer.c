@@ -156,8 +156,8 @@ const cn__layer_type cn__custom_type_pattern = {
     .tensors = tensors,
     .init = init,
     .multiply_adds = multiply_adds,
-    .batch = &cn__custom_batch,
-    .nchw16c = &cn__custom_nchw16c,
+    .batch = &cn__custom_impl,
+    .nchw16c = &cn__custom_impl,
 };
 
 /* Only members that are options: others would be lost in a file. */

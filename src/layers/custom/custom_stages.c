@@ -1,8 +1,7 @@
 /* custom_stages.c: computes layers of a program's own. A block's images are unpacked into plain arrays, the program's
- * functions compute these, and the results go back into the lanes. Each block has gradients of the parameters of its
- * own, which are added up in the blocks' order. */
+ * functions compute these, and the results go back into the lanes, whatever lies in those. Each block has gradients of
+ * the parameters of its own, which are added up in the blocks' order. */
 #include "layers/custom/custom.h"
-#include "layers/nchw16c/nchw16c.h"
 #include <string.h>
 
 /* ---- sizes ---- */
@@ -35,8 +34,32 @@ static size_t array_floats(const cn__sizes *sizes, size_t images) {
 }
 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
-    requirements->scratch_floats = array_floats(sizes, CN__LANES);
-    requirements->saved_floats = sizes->training ? parameter_floats(cn__custom_layer_of(layer)) : 0;
+    size_t parameters = parameter_floats(cn__custom_layer_of(layer));
+    requirements->scratch_floats = array_floats(sizes, sizes->nchw16c ? 1 : CN__LANES);
+    requirements->saved_floats = sizes->training ? parameters : 0;
+    requirements->packed_floats = sizes->nchw16c ? parameters : 0;
+}
+
+/* ---- a block of a map, as an array of images ---- */
+
+static void read_block(const cn__fmap *map, size_t block, int32_t images, float *array) {
+    cn__fmap from = cn__fmap_block(map, block);
+    if (map->lane_channels)
+        cn__nchw16c_unpack(map, block, array);
+    else
+        cn__fmap_unpack(&from, array, images);
+}
+
+static void write_block(const cn__fmap *map, size_t block, int32_t images, const float *array) {
+    cn__fmap to = cn__fmap_block(map, block);
+    if (map->lane_channels)
+        cn__nchw16c_pack(map, block, array);
+    else
+        cn__fmap_pack(&to, array, images);
+}
+
+static int32_t images_of(const cn__op *op, const cn__pass *pass, size_t block) {
+    return op->out->lane_channels ? 1 : cn__pass_lanes(pass, block);
 }
 
 /* ---- a call of the program's functions ---- */
@@ -45,6 +68,7 @@ typedef struct call {
     cn_layer_pass pass;
     float *arrays; /* scratch that is not given out yet */
     const float *inputs[CN_MAX_LAYER_INPUTS], *parameters[CN_MAX_LAYER_PARAMETERS];
+    float *arrays_of_inputs[CN_MAX_LAYER_INPUTS]; /* the same */
     float *grad_inputs[CN_MAX_LAYER_INPUTS], *grad_parameters[CN_MAX_LAYER_PARAMETERS];
     int64_t input_shapes[CN_MAX_LAYER_INPUTS][3], output_shape[3];
 } call;
@@ -55,12 +79,8 @@ static float *take(call *c, size_t floats) {
     return array;
 }
 
-/* An image's, also where channels lie in the lanes. */
 static cn__shape image_shape(const cn__fmap *map) {
-    cn__shape shape = map->shape;
-    if (map->lane_channels)
-        shape.channels = map->lane_channels;
-    return shape;
+    return (cn__shape){cn__fmap_channels(map), map->shape.height, map->shape.width};
 }
 
 static size_t map_floats(const cn__fmap *map, const call *c) {
@@ -75,9 +95,10 @@ static void fill_shape(const cn__fmap *map, int64_t out[3]) {
 }
 
 /* All but gradients: inputs are there, the output is still to be computed. */
-static void begin(call *c, const cn__op *op, const cn__pass *pass, size_t block, int32_t images) {
+static void begin(call *c, const cn__op *op, const cn__pass *pass, size_t block) {
     const cn_layer_definition *d = &cn__custom_type_of(op->layer)->definition;
     const cn__custom_layer *layer = cn__custom_layer_of(op->layer);
+    int32_t images = images_of(op, pass, block);
     c->arrays = pass->scratch;
     c->pass = (cn_layer_pass){.size = sizeof c->pass,
                               .user = d->user,
@@ -98,15 +119,28 @@ static void begin(call *c, const cn__op *op, const cn__pass *pass, size_t block,
     for (int32_t i = 0; i < op->input_count; i++) {
         float *array = take(c, map_floats(op->in[i], c));
         fill_shape(op->in[i], c->input_shapes[i]);
-        if (op->in[i]->lane_channels) {
-            cn__nchw16c_unpack(op->in[i], array);
-        } else {
-            cn__fmap from = cn__fmap_block(op->in[i], block);
-            cn__fmap_unpack(&from, array, images);
-        }
-        c->inputs[i] = array;
+        read_block(op->in[i], block, images, array);
+        c->inputs[i] = c->arrays_of_inputs[i] = array;
     }
     c->pass.output = take(c, map_floats(op->out, c));
+}
+
+static cn__grid packing(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return (cn__grid){op->packed != NULL, 1};
+}
+
+/* With channels in the lanes plans without a backward pass outlive the parameters. */
+static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
+    const cn__custom_layer *layer = cn__custom_layer_of(op->layer);
+    float *to = op->packed;
+    (void)pass;
+    (void)at;
+    for (int i = 0; i < layer->parameter_count; i++) {
+        size_t count = parameter_count(&layer->parameters[i]);
+        memcpy(to, op->tensor[i], count * sizeof *to);
+        to += cn__whole_lines(count);
+    }
 }
 
 /* ---- forward ---- */
@@ -130,44 +164,37 @@ static void compute(call *c, const cn__op *op) {
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     call c;
-    begin(&c, op, pass, at.block, cn__pass_lanes(pass, at.block));
+    begin(&c, op, pass, at.block);
     compute(&c, op);
-    cn__fmap to = cn__fmap_block(op->out, at.block);
-    cn__fmap_pack(&to, c.pass.output, (int32_t)c.pass.images);
-    for (size_t channel = 0; channel < (size_t)to.shape.channels; channel++)
-        cn__fmap_border(&to, 0, channel);
+    write_block(op->out, at.block, (int32_t)c.pass.images, c.pass.output);
+    for (size_t plane = 0; plane < (size_t)op->out->shape.channels; plane++)
+        cn__fmap_border(op->out, at.block, plane);
 }
 
 /* ---- backward ---- */
 
-static void add_lanes(const cn__fmap *map, const float *images_nchw, int64_t images) {
-    for (int64_t n = 0; n < images; n++)
-        for (size_t c = 0; c < (size_t)map->shape.channels; c++) {
-            float *plane = cn__fmap_plane(map, 0, c).data + n;
-            for (int32_t y = 0; y < map->shape.height; y++)
-                for (int32_t x = 0; x < map->shape.width; x++)
-                    plane[(size_t)y * map->row + (size_t)x * CN__LANES] += *images_nchw++;
-        }
-}
-
+/* What is there already is added in an array that is needed no more. */
 static void give_gradient(const cn__op *op, size_t block, int32_t input, const call *c) {
-    if (!op->d_in[input])
+    const cn__fmap *to = op->d_in[input];
+    float *gradient = c->grad_inputs[input], *before = c->arrays_of_inputs[input];
+    int32_t images = (int32_t)c->pass.images;
+    if (!to)
         return;
-    cn__fmap to = cn__fmap_block(op->d_in[input], block);
-    if (op->accumulate[input])
-        add_lanes(&to, c->grad_inputs[input], c->pass.images);
-    else
-        cn__fmap_pack(&to, c->grad_inputs[input], (int32_t)c->pass.images);
+    if (op->accumulate[input]) {
+        read_block(to, block, images, before);
+        for (size_t i = 0; i < map_floats(to, c); i++)
+            gradient[i] += before[i];
+    }
+    write_block(to, block, images, gradient);
 }
 
 /* Output and its gradient as they are, the others zero. */
 static void begin_gradients(call *c, const cn__op *op, size_t block) {
     const cn__custom_layer *layer = cn__custom_layer_of(op->layer);
     int32_t images = (int32_t)c->pass.images;
-    cn__fmap out = cn__fmap_block(op->out, block), d_out = cn__fmap_block(op->d_out, block);
     float *grad_output = take(c, map_floats(op->out, c)), *sums = op->saved ? cn__saved(op, block) : NULL;
-    cn__fmap_unpack(&out, c->pass.output, images);
-    cn__fmap_unpack(&d_out, grad_output, images);
+    read_block(op->out, block, images, c->pass.output);
+    read_block(op->d_out, block, images, grad_output);
     for (int32_t i = 0; i < op->input_count; i++) {
         c->grad_inputs[i] = take(c, map_floats(op->in[i], c));
         memset(c->grad_inputs[i], 0, map_floats(op->in[i], c) * sizeof(float));
@@ -185,7 +212,7 @@ static void begin_gradients(call *c, const cn__op *op, size_t block) {
 
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     call c;
-    begin(&c, op, pass, at.block, cn__pass_lanes(pass, at.block));
+    begin(&c, op, pass, at.block);
     begin_gradients(&c, op, at.block);
     if (!cn__op_failed(op)) {
         cn_status status = cn__callback_status(cn__custom_type_of(op->layer)->definition.backward(&c.pass));
@@ -214,53 +241,11 @@ static void sum_parameter(const cn__op *op, const cn__pass *pass, cn__item at) {
             to[i] += cn__saved(op, block)[offset + i];
 }
 
-const cn__layer_impl cn__custom_batch = {
+const cn__layer_impl cn__custom_impl = {
     .requirements = requirements,
+    .prepare = {packing, pack, CN__SCOPE_DEFERRED},
     .forward = {{one_item, forward, CN__SCOPE_LOCAL}},
     .backward = {{one_item, backward, CN__SCOPE_LOCAL}, {parameter_grid, sum_parameter, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,
     .backward_reads_out = true,
-};
-
-/* ---- one image, with channels in the lanes ---- */
-
-static void requirements_of_one(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
-    requirements->scratch_floats = array_floats(sizes, 1);
-    requirements->packed_floats = parameter_floats(cn__custom_layer_of(layer));
-}
-
-/* A plan of this kind outlives the parameters. */
-static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
-    const cn__custom_layer *layer = cn__custom_layer_of(op->layer);
-    float *to = op->packed;
-    (void)pass;
-    (void)at;
-    for (int i = 0; i < layer->parameter_count; i++) {
-        size_t count = parameter_count(&layer->parameters[i]);
-        memcpy(to, op->tensor[i], count * sizeof *to);
-        to += cn__whole_lines(count);
-    }
-}
-
-static void forward_one(const cn__op *op, const cn__pass *pass, cn__item at) {
-    cn__shape shape = image_shape(op->out);
-    call c;
-    (void)at;
-    begin(&c, op, pass, 0, 1);
-    compute(&c, op);
-    const float *from = c.pass.output;
-    for (size_t channel = 0; channel < (size_t)shape.channels; channel++)
-        for (size_t y = 0; y < (size_t)shape.height; y++) {
-            float *row = cn__nchw16c_row(op->out, channel, y);
-            for (size_t x = 0; x < (size_t)shape.width; x++)
-                row[x * CN__LANES] = *from++;
-        }
-}
-
-const cn__layer_impl cn__custom_nchw16c = {
-    .infers_only = true,
-    .requirements = requirements_of_one,
-    .prepare = {one_item, pack, CN__SCOPE_DEFERRED},
-    .forward = {{one_item, forward_one, CN__SCOPE_LOCAL},
-                {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
 };

@@ -1,4 +1,4 @@
-/* nchw16c_layers.c: what the ways to compute with channels in the lanes have in common. */
+/* nchw16c.c: what the ways to compute with channels in the lanes have in common. */
 #include "layers/nchw16c/nchw16c.h"
 
 /* ---- maps ---- */
@@ -9,14 +9,23 @@ void cn__nchw16c_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int3
     map->lane_channels = shape.channels;
 }
 
-float *cn__nchw16c_row(const cn__fmap *map, size_t channel, size_t row) {
-    return cn__fmap_plane(map, 0, channel / CN__LANES).data + row * map->row + channel % CN__LANES;
+float *cn__nchw16c_row(const cn__fmap *map, size_t image, size_t channel, size_t row) {
+    return cn__fmap_plane(map, image, channel / CN__LANES).data + row * map->row + channel % CN__LANES;
 }
 
-void cn__nchw16c_unpack(const cn__fmap *map, float *image_chw) {
+void cn__nchw16c_pack(const cn__fmap *map, size_t image, const float *image_chw) {
     for (size_t c = 0; c < (size_t)map->lane_channels; c++)
         for (size_t y = 0; y < (size_t)map->shape.height; y++) {
-            const float *row = cn__nchw16c_row(map, c, y);
+            float *row = cn__nchw16c_row(map, image, c, y);
+            for (size_t x = 0; x < (size_t)map->shape.width; x++)
+                row[x * CN__LANES] = *image_chw++;
+        }
+}
+
+void cn__nchw16c_unpack(const cn__fmap *map, size_t image, float *image_chw) {
+    for (size_t c = 0; c < (size_t)map->lane_channels; c++)
+        for (size_t y = 0; y < (size_t)map->shape.height; y++) {
+            const float *row = cn__nchw16c_row(map, image, c, y);
             for (size_t x = 0; x < (size_t)map->shape.width; x++)
                 *image_chw++ = row[x * CN__LANES];
         }

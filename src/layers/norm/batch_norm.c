@@ -83,7 +83,7 @@ static double combine(const cn__op *op, const cn__pass *pass, size_t channel, do
     *mean = cn__norm_channel_sum(op, pass, channel, 0) / pass->images;
     for (size_t block = 0; block < (size_t)pass->blocks; block++) {
         const float *means = cn__norm_sums(op, block, channel);
-        for (int32_t l = 0; l < cn__pass_lanes(pass, block); l++)
+        for (int32_t l = 0; l < cn__norm_images(op, pass, block); l++)
             between += ((double)means[l] - *mean) * ((double)means[l] - *mean);
     }
     return inside + plane_values(op) * between;
@@ -124,8 +124,9 @@ static void fixed_factors(const cn_layer *layer, void *const *tensor, size_t cha
     *shift = bias - (double)buffers.mean[channel] * *scale;
 }
 
-static void fill(float *line, double value) {
-    for (int l = 0; l < CN__LANES; l++)
+/* What a channel has of a line. */
+static void fill(const cn__op *op, float *line, double value) {
+    for (size_t l = 0; l < cn__norm_lanes(op); l++)
         line[l] = (float)value;
 }
 
@@ -133,8 +134,8 @@ static void finalize(const cn__op *op, const cn__pass *pass, size_t channel) {
     double mean, variance, eps = (double)((const cn__norm_layer *)op->layer)->eps;
     float *center = cn__norm_center(op, 0, channel);
     statistics(op, pass, channel, &mean, &variance);
-    fill(center, mean);
-    fill(center + CN__LANES, 1.0 / sqrt(variance + eps));
+    fill(op, center, mean);
+    fill(op, center + CN__LANES, 1.0 / sqrt(variance + eps));
 }
 
 static cn__grid planes_to_measure(const cn__op *op, const cn__pass *pass) {
@@ -156,8 +157,8 @@ static void finalize_backward(const cn__op *op, const cn__pass *pass, size_t cha
         op->gradient[0][channel] = (float)sum_dzx;
         op->gradient[1][channel] = (float)sum_dz;
     }
-    fill(b, -share * sum_dzx * inv);
-    fill(b + CN__LANES, -share * sum_dz);
+    fill(op, b, -share * sum_dzx * inv);
+    fill(op, b + CN__LANES, -share * sum_dz);
 }
 
 static void finalize_channels_backward(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -166,8 +167,9 @@ static void finalize_channels_backward(const cn__op *op, const cn__pass *pass, c
 
 /* ---- the layer ---- */
 
-static const cn__layer_impl batch = {
+static const cn__layer_impl impl = {
     .requirements = cn__norm_requirements,
+    .prepare = {cn__norm_packing, cn__norm_pack, CN__SCOPE_DEFERRED},
     .forward = {{planes_to_measure, cn__norm_measure, CN__SCOPE_LOCAL},
                 {cn__norm_channels, finalize_channels, CN__SCOPE_GLOBAL},
                 {cn__in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
@@ -191,6 +193,7 @@ const cn__layer_type cn__batch_norm_type = {
     .wants_batch = true,
     .wants_moments = wants_moments,
     .fixed_factors = fixed_factors,
-    .batch = &batch,
+    .batch = &impl,
     .nchw16c = &cn__batch_norm_nchw16c,
+    .nchw16c_backward = &impl,
 };

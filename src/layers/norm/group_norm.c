@@ -3,7 +3,6 @@
  * lane has its own. With N values a group and lane and x̂ = (x - mean) · inv, dx = inv · (weight · dz - Σ weight·dz / N
  * - x̂ · Σ weight·dz·x̂ / N). */
 #include "layers/norm/norm.h"
-#include "layers/nchw16c/nchw16c.h"
 #include <math.h>
 
 static const cn__attr attrs[] = {
@@ -35,7 +34,7 @@ static size_t groups(const cn__op *op) {
 }
 
 static cell cell_of(const cn__op *op, cn__item at) {
-    size_t channels = (size_t)op->out->shape.channels / groups(op);
+    size_t channels = (size_t)cn__fmap_channels(op->out) / groups(op);
     return (cell){at.block, at.outer * channels, channels,
                   (double)channels * op->out->shape.height * op->out->shape.width};
 }
@@ -61,7 +60,7 @@ static void combine(const cn__op *op, cell at, double mean[CN__LANES], double m2
     for (size_t c = 0; c < at.channels; c++) {
         const float *sums = cn__norm_sums(op, at.block, at.first + c);
         double share = 1.0 / (double)(c + 1), between = plane_values * (double)c * share;
-        for (int l = 0; l < CN__LANES; l++) {
+        for (size_t l = 0; l < cn__norm_lanes(op); l++) {
             double delta = (double)sums[l] - mean[l];
             mean[l] += delta * share;
             m2[l] += (double)sums[CN__LANES + l] + delta * delta * between;
@@ -69,16 +68,30 @@ static void combine(const cn__op *op, cell at, double mean[CN__LANES], double m2
     }
 }
 
+/* Two numbers of a cell, for all of its channels that have places of their own for them. */
+static void put(const cn__op *op, cell at, float *(*place)(const cn__op *op, size_t block, size_t channel),
+                const float *first, const float *second) {
+    size_t places = op->out->lane_channels ? at.channels : 1;
+    for (size_t channel = at.first; channel < at.first + places; channel++) {
+        float *to = place(op, at.block, channel);
+        for (size_t l = 0; l < cn__norm_lanes(op); l++) {
+            to[l] = first[l];
+            to[CN__LANES + l] = second[l];
+        }
+    }
+}
+
 static void finalize(const cn__op *op, const cn__pass *pass, cn__item item) {
     cell at = cell_of(op, item);
     double eps = (double)((const cn__norm_layer *)op->layer)->eps, mean[CN__LANES], m2[CN__LANES];
-    float *center = cn__norm_center(op, at.block, at.first), *inv = center + CN__LANES;
+    float center[CN__LANES], inv[CN__LANES];
     (void)pass;
     combine(op, at, mean, m2);
-    for (int l = 0; l < CN__LANES; l++) {
+    for (size_t l = 0; l < cn__norm_lanes(op); l++) {
         center[l] = (float)mean[l];
         inv[l] = (float)(1.0 / sqrt(m2[l] / at.values + eps));
     }
+    put(op, at, cn__norm_center, center, inv);
 }
 
 /* ---- backward ---- */
@@ -86,21 +99,22 @@ static void finalize(const cn__op *op, const cn__pass *pass, cn__item item) {
 static void finalize_backward(const cn__op *op, const cn__pass *pass, cn__item item) {
     cell at = cell_of(op, item);
     const float *inv = cn__norm_center(op, at.block, at.first) + CN__LANES;
-    float *b = cn__norm_backward_coefficients(op, at.block, at.first), *c = b + CN__LANES;
     double sum_dz[CN__LANES] = {0}, sum_dzx[CN__LANES] = {0};
+    float b[CN__LANES], c[CN__LANES];
     (void)pass;
     for (size_t channel = at.first; channel < at.first + at.channels; channel++) {
         const float *sums = cn__norm_sums(op, at.block, channel);
         double weight = (double)cn__norm_weight(op, channel);
-        for (int l = 0; l < CN__LANES; l++) {
+        for (size_t l = 0; l < cn__norm_lanes(op); l++) {
             sum_dz[l] += weight * (double)sums[l];
             sum_dzx[l] += weight * (double)sums[CN__LANES + l];
         }
     }
-    for (int l = 0; l < CN__LANES; l++) {
+    for (size_t l = 0; l < cn__norm_lanes(op); l++) {
         b[l] = (float)(-(double)inv[l] * sum_dzx[l] / at.values);
         c[l] = (float)(-sum_dz[l] / at.values);
     }
+    put(op, at, cn__norm_backward_coefficients, b, c);
 }
 
 static cn__grid parameter_grid(const cn__op *op, const cn__pass *pass) {
@@ -113,8 +127,9 @@ static void parameter_gradients(const cn__op *op, const cn__pass *pass, cn__item
 
 /* ---- the layer ---- */
 
-static const cn__layer_impl batch = {
+static const cn__layer_impl impl = {
     .requirements = cn__norm_requirements,
+    .prepare = {cn__norm_packing, cn__norm_pack, CN__SCOPE_DEFERRED},
     .forward = {{cn__in_planes, cn__norm_measure, CN__SCOPE_LOCAL},
                 {cells, finalize, CN__SCOPE_LOCAL},
                 {cn__in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
@@ -137,6 +152,6 @@ const cn__layer_type cn__group_norm_type = {
     .tensors = cn__norm_tensors,
     .init = cn__norm_init,
     .wants_moments = wants_moments,
-    .batch = &batch,
-    .nchw16c = &cn__group_norm_nchw16c,
+    .batch = &impl,
+    .nchw16c = &impl,
 };

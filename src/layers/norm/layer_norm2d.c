@@ -1,9 +1,8 @@
 /* layer_norm2d.c: layer normalisation of each pixel over its channels, torchvision's LayerNorm2d (Ba, Kiros & Hinton
  * 2016; ConvNeXt: Liu et al. 2022). Forward an item is a row of pixels of a block; the mean and inv = 1 / sqrt(variance
- * + eps) of each pixel are kept. Backward the rows give the input's gradient and planes the sums for their parameters,
- * Σ dy·x̂ and Σ dy of each lane. */
+ * + eps) of each pixel are kept, a line of each also where channels lie in the lanes. Backward the rows give the input's
+ * gradient and planes the sums for their parameters, Σ dy·x̂ and Σ dy of each lane. */
 #include "layers/norm/norm.h"
-#include "layers/nchw16c/nchw16c.h"
 
 #define PAIR (2 * CN__LANES) /* floats of the two sums of a plane */
 
@@ -21,9 +20,11 @@ static size_t pixels(cn__shape shape) {
 }
 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
+    size_t planes = cn__sizes_planes(sizes, sizes->out.channels);
     (void)layer;
+    requirements->packed_floats = sizes->nchw16c ? planes * PAIR : 0;
     if (sizes->training)
-        requirements->saved_floats = (size_t)sizes->out.channels * PAIR + 2 * pixels(sizes->out) * CN__LANES;
+        requirements->saved_floats = planes * PAIR + 2 * pixels(sizes->out) * CN__LANES;
 }
 
 static float *mean_of(const cn__op *op, cn__item at, size_t row) {
@@ -52,12 +53,17 @@ static float *row_of(const cn__fmap *map, cn__item at) {
 
 static cn__layer_norm_args args_of(const cn__op *op, cn__item at) {
     const cn__norm_layer *n = (const cn__norm_layer *)op->layer;
-    return (cn__layer_norm_args){.channels = op->out->shape.channels,
+    bool lanes = op->out->lane_channels > 0;
+    return (cn__layer_norm_args){.channels = n->channels,
                                  .width = op->out->shape.width,
                                  .x = row_of(op->in[0], at),
                                  .x_channel = op->in[0]->channel,
-                                 .weight = n->affine ? op->tensor[0] : NULL,
-                                 .bias = n->affine ? op->tensor[1] : NULL,
+                                 .weight = !n->affine ? NULL
+                                           : lanes    ? cn__norm_weights(op, 0)
+                                                      : op->tensor[0],
+                                 .bias = !n->affine ? NULL
+                                         : lanes    ? cn__norm_biases(op, 0)
+                                                    : op->tensor[1],
                                  .eps = n->eps};
 }
 
@@ -65,8 +71,9 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__layer_norm_args args = args_of(op, at);
     (void)pass;
     args.y_channel = op->out->channel;
-    op->kernels->layer_norm(&args, row_of(op->out, at), op->training ? mean_of(op, at, at.outer) : NULL,
-                            op->training ? inv_of(op, at, at.outer) : NULL);
+    (op->out->lane_channels ? op->kernels->channel_layer_norm : op->kernels->layer_norm)(
+        &args, row_of(op->out, at), op->training ? mean_of(op, at, at.outer) : NULL,
+        op->training ? inv_of(op, at, at.outer) : NULL);
 }
 
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -74,8 +81,9 @@ static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     (void)pass;
     args.y_channel = op->d_out->channel;
     args.x_gradient_channel = op->d_in[0]->channel;
-    op->kernels->layer_norm_backward(&args, row_of(op->d_out, at), row_of(op->d_in[0], at), mean_of(op, at, at.outer),
-                                     inv_of(op, at, at.outer), op->accumulate[0]);
+    (op->out->lane_channels ? op->kernels->channel_layer_norm_backward : op->kernels->layer_norm_backward)(
+        &args, row_of(op->d_out, at), row_of(op->d_in[0], at), mean_of(op, at, at.outer), inv_of(op, at, at.outer),
+        op->accumulate[0]);
 }
 
 /* ---- parameters ---- */
@@ -89,7 +97,7 @@ static cn__grid planes_to_sum(const cn__op *op, const cn__pass *pass) {
 }
 
 static void sum_plane(const cn__op *op, const cn__pass *pass, cn__item at) {
-    float *sums = cn__norm_sums(op, at.block, at.outer);
+    float *sums = cn__norm_plane_sums(op, at.block, at.outer);
     (void)pass;
     op->kernels->layer_norm_sums(cn__fmap_plane(op->in[0], at.block, at.outer),
                                  cn__fmap_plane(op->d_out, at.block, at.outer), mean_of(op, at, 0), inv_of(op, at, 0),
@@ -106,8 +114,9 @@ static void gradients(const cn__op *op, const cn__pass *pass, cn__item at) {
 
 /* ---- the layer ---- */
 
-static const cn__layer_impl batch = {
+static const cn__layer_impl impl = {
     .requirements = requirements,
+    .prepare = {cn__norm_packing, cn__norm_pack, CN__SCOPE_DEFERRED},
     .forward = {{rows, forward, CN__SCOPE_LOCAL}, {cn__border_planes, cn__border, CN__SCOPE_LOCAL}},
     .backward = {{planes_to_sum, sum_plane, CN__SCOPE_LOCAL},
                  {gradient_grid, gradients, CN__SCOPE_DEFERRED},
@@ -125,8 +134,8 @@ const cn__layer_type cn__layer_norm2d_type = {
     .infer = cn__norm_infer,
     .tensors = cn__norm_tensors,
     .init = cn__norm_init,
-    .batch = &batch,
-    .nchw16c = &cn__layer_norm2d_nchw16c,
+    .batch = &impl,
+    .nchw16c = &impl,
 };
 
 cn_status cn_layer_norm2d_new(cn_context *context, int channels, const cn_norm_options *options, cn_layer **layer) {

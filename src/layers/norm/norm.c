@@ -58,38 +58,78 @@ float cn__norm_weight(const cn__op *op, size_t channel) {
 
 /* ---- memory ---- */
 
-/* Batch norm has a cell a channel, which all blocks share; group norm one a block and group. */
+/* Batch norm has a cell a channel, which all blocks share; group norm one a block and group, or with channels in the
+ * lanes as many copies as the group has. */
 static bool shares_cells(const cn_layer *layer) {
     return layer->type->kind == CN__KIND_BATCH_NORM;
 }
 
 /* Two pairs of lines a cell: center and inv, then b and c. */
-static float *cell_of(const cn__op *op, size_t block, size_t channel) {
-    size_t channels = (size_t)norm_of(op)->channels, groups = (size_t)norm_of(op)->groups;
+static float *plane_cell(const cn__op *op, size_t block, size_t plane) {
+    size_t planes = (size_t)op->out->shape.channels, groups = (size_t)norm_of(op)->groups;
     if (shares_cells(op->layer))
-        return op->shared + channel * 2 * PAIR;
-    return cn__saved(op, block) + (channels + channel * groups / channels * 2) * PAIR;
+        return op->shared + plane * 2 * PAIR;
+    size_t cell = op->out->lane_channels ? plane : plane * groups / planes;
+    return cn__saved(op, block) + (planes + cell * 2) * PAIR;
 }
 
 void cn__norm_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__norm_layer *n = (const cn__norm_layer *)layer;
-    requirements->saved_floats = (size_t)sizes->in->channels * PAIR;
+    size_t planes = cn__sizes_planes(sizes, n->channels);
+    requirements->packed_floats = sizes->nchw16c ? planes * PAIR : 0;
+    requirements->saved_floats = planes * PAIR;
     if (shares_cells(layer))
-        requirements->shared_floats = (size_t)sizes->in->channels * 2 * PAIR;
+        requirements->shared_floats = planes * 2 * PAIR;
     else
-        requirements->saved_floats += (size_t)n->groups * 2 * PAIR;
+        requirements->saved_floats += (sizes->nchw16c ? planes : (size_t)n->groups) * 2 * PAIR;
+}
+
+cn__grid cn__norm_packing(const cn__op *op, const cn__pass *pass) {
+    (void)pass;
+    return (cn__grid){op->out->lane_channels > 0, 1};
+}
+
+void cn__norm_pack(const cn__op *op, const cn__pass *pass, cn__item at) {
+    float *weights = op->packed, *biases = weights + (size_t)op->out->shape.channels * CN__LANES;
+    (void)pass;
+    (void)at;
+    for (size_t c = 0; c < (size_t)op->out->lane_channels; c++) {
+        weights[c] = cn__norm_weight(op, c);
+        biases[c] = norm_of(op)->affine ? ((const float *)op->tensor[1])[c] : 0.0f;
+    }
+}
+
+const float *cn__norm_weights(const cn__op *op, size_t plane) {
+    return op->packed + plane * CN__LANES;
+}
+
+const float *cn__norm_biases(const cn__op *op, size_t plane) {
+    return op->packed + ((size_t)op->out->shape.channels + plane) * CN__LANES;
+}
+
+float *cn__norm_plane_sums(const cn__op *op, size_t block, size_t plane) {
+    return cn__saved(op, block) + plane * PAIR;
+}
+
+/* Where a channel is: its plane, and its lane if it does not have all. */
+static size_t plane_of(const cn__op *op, size_t channel) {
+    return op->out->lane_channels ? channel / CN__LANES : channel;
+}
+
+static size_t lane_of(const cn__op *op, size_t channel) {
+    return op->out->lane_channels ? channel % CN__LANES : 0;
 }
 
 float *cn__norm_sums(const cn__op *op, size_t block, size_t channel) {
-    return cn__saved(op, block) + channel * PAIR;
+    return cn__norm_plane_sums(op, block, plane_of(op, channel)) + lane_of(op, channel);
 }
 
 float *cn__norm_center(const cn__op *op, size_t block, size_t channel) {
-    return cell_of(op, block, channel);
+    return plane_cell(op, block, plane_of(op, channel)) + lane_of(op, channel);
 }
 
 float *cn__norm_backward_coefficients(const cn__op *op, size_t block, size_t channel) {
-    return cell_of(op, block, channel) + PAIR;
+    return cn__norm_center(op, block, channel) + PAIR;
 }
 
 /* ---- finalizing ---- */
@@ -98,8 +138,9 @@ double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t chann
     double lane[CN__LANES] = {0};
     for (size_t block = 0; block < (size_t)pass->blocks; block++) {
         const float *line = cn__norm_sums(op, block, channel) + which * CN__LANES;
-        for (int32_t l = 0; l < cn__pass_lanes(pass, block); l++)
-            lane[l] += (double)line[l];
+        double *to = lane + (op->out->lane_channels ? block % CN__LANES : 0);
+        for (int32_t l = 0; l < cn__norm_images(op, pass, block); l++)
+            to[l] += (double)line[l];
     }
     for (int half = CN__LANES / 2; half > 0; half /= 2)
         for (int l = 0; l < half; l++)
@@ -109,11 +150,11 @@ double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t chann
 
 cn__grid cn__norm_channels(const cn__op *op, const cn__pass *pass) {
     (void)pass;
-    return (cn__grid){((size_t)op->out->shape.channels + CHANNELS - 1) / CHANNELS, 1};
+    return (cn__grid){((size_t)norm_of(op)->channels + CHANNELS - 1) / CHANNELS, 1};
 }
 
 void cn__norm_each_channel(const cn__op *op, const cn__pass *pass, cn__item at, cn__norm_finalize *finalize) {
-    size_t channels = (size_t)op->out->shape.channels, end = (at.outer + 1) * CHANNELS;
+    size_t channels = (size_t)norm_of(op)->channels, end = (at.outer + 1) * CHANNELS;
     for (size_t channel = at.outer * CHANNELS; channel < end && channel < channels; channel++)
         finalize(op, pass, channel);
 }
@@ -144,58 +185,63 @@ static void take_moments(const cn__op *op, size_t block, size_t channel, float *
 }
 
 void cn__norm_measure(const cn__op *op, const cn__pass *pass, cn__item at) {
-    size_t block = at.block, channel = at.outer;
-    float *sums = cn__norm_sums(op, block, channel);
+    size_t block = at.block, plane = at.outer;
+    float *sums = cn__norm_plane_sums(op, block, plane);
     (void)pass;
     if (op->moments) {
-        take_moments(op, block, channel, sums, sums + CN__LANES);
+        take_moments(op, block, plane, sums, sums + CN__LANES);
         return;
     }
-    op->kernels->lane_moments(cn__fmap_plane(op->in[0], block, channel), op->out->shape.height, op->out->shape.width,
+    op->kernels->lane_moments(cn__fmap_plane(op->in[0], block, plane), op->out->shape.height, op->out->shape.width,
                               sums, sums + CN__LANES);
 }
 
 /* What the passes over a plane have in common. */
-static cn__pointwise_args plane_args(const cn__op *op, const cn__pass *pass, size_t block, size_t channel) {
-    const float *center = cn__norm_center(op, block, channel);
-    cn__pointwise_args args = {.x = cn__fmap_plane(op->in[0], block, channel),
-                               .y = cn__fmap_plane(op->out, block, channel),
+static cn__pointwise_args plane_args(const cn__op *op, const cn__pass *pass, size_t block, size_t plane) {
+    const float *center = plane_cell(op, block, plane);
+    cn__pointwise_args args = {.x = cn__fmap_plane(op->in[0], block, plane),
+                               .y = cn__fmap_plane(op->out, block, plane),
                                .center = center,
-                               .inv = center + CN__LANES,
-                               .weight = cn__norm_weight(op, channel),
-                               .bias = norm_of(op)->affine ? ((const float *)op->tensor[1])[channel] : 0.0f};
-    cn__pointwise_fill(&args, op, pass, &op->post, block, channel);
+                               .inv = center + CN__LANES};
+    if (op->out->lane_channels) {
+        args.weights = cn__norm_weights(op, plane);
+        args.biases = cn__norm_biases(op, plane);
+    } else {
+        args.weight = cn__norm_weight(op, plane);
+        args.bias = norm_of(op)->affine ? ((const float *)op->tensor[1])[plane] : 0.0f;
+    }
+    cn__pointwise_fill(&args, op, pass, &op->post, block, plane);
     return args;
 }
 
 void cn__norm_apply(const cn__op *op, const cn__pass *pass, cn__item at) {
-    size_t block = at.block, channel = at.outer;
-    cn__pointwise_args args = plane_args(op, pass, block, channel);
+    size_t block = at.block, plane = at.outer;
+    cn__pointwise_args args = plane_args(op, pass, block, plane);
     if (op->post.skip)
-        args.skip = cn__fmap_plane(op->post.skip, block, channel);
+        args.skip = cn__fmap_plane(op->post.skip, block, plane);
     op->kernels->pointwise(&args);
-    cn__fmap_border(op->out, block, channel);
+    cn__fmap_border(op->out, block, plane);
 }
 
 void cn__norm_reduce(const cn__op *op, const cn__pass *pass, cn__item at) {
-    size_t block = at.block, channel = at.outer;
-    cn__pointwise_args args = plane_args(op, pass, block, channel);
-    float *sums = cn__norm_sums(op, block, channel);
+    size_t block = at.block, plane = at.outer;
+    cn__pointwise_args args = plane_args(op, pass, block, plane);
+    float *sums = cn__norm_plane_sums(op, block, plane);
     cn__plane d_skip = {NULL, 0};
     if (op->post.d_skip)
-        d_skip = cn__fmap_plane(op->post.d_skip, block, channel);
-    op->kernels->norm_reduce(&args, cn__fmap_plane(op->d_out, block, channel), d_skip, op->post.skip_accumulate, sums,
+        d_skip = cn__fmap_plane(op->post.d_skip, block, plane);
+    op->kernels->norm_reduce(&args, cn__fmap_plane(op->d_out, block, plane), d_skip, op->post.skip_accumulate, sums,
                              sums + CN__LANES);
 }
 
 void cn__norm_backward(const cn__op *op, const cn__pass *pass, cn__item at) {
-    size_t block = at.block, channel = at.outer;
-    cn__pointwise_args args = plane_args(op, pass, block, channel);
-    const float *b = cn__norm_backward_coefficients(op, block, channel);
+    size_t block = at.block, plane = at.outer;
+    cn__pointwise_args args = plane_args(op, pass, block, plane);
+    const float *b = plane_cell(op, block, plane) + PAIR;
     /* Where norm_reduce has left it. */
     const cn__fmap *dz = op->post.d_skip && !op->post.skip_accumulate ? op->post.d_skip : op->d_out;
-    op->kernels->norm_backward(&args, cn__fmap_plane(dz, block, channel), cn__fmap_plane(op->d_in[0], block, channel),
-                               b, b + CN__LANES, op->accumulate[0]);
+    op->kernels->norm_backward(&args, cn__fmap_plane(dz, block, plane), cn__fmap_plane(op->d_in[0], block, plane), b,
+                               b + CN__LANES, op->accumulate[0]);
 }
 
 /* ---- the constructor of all kinds ---- */

@@ -6,6 +6,9 @@
  * channel of all blocks, or a group of a block), is finalized from its sums: forward it gets center = mean and
  * inv = 1 / sqrt(variance + eps), backward b and c of dx = inv · (weight·dz + b·(x - center) + c). With these each plane is
  * normalised, or its gradient computed.
+ *
+ * With channels in the lanes each lane of a plane is a channel, and finds its numbers in its lane of the same lines;
+ * with images in the lanes it has a plane, and lines, of its own. What is called `channel` here is one in either case.
  */
 #ifndef CN_NORM_H
 #define CN_NORM_H
@@ -28,16 +31,33 @@ cn_status cn__norm_infer(const cn_layer *layer, const char *name, int32_t inputs
 int cn__norm_tensors(const cn_layer *layer, cn__tensor_spec *specs);
 void cn__norm_init(const cn_layer *layer, cn__rng *rng, void *const *tensors);
 void cn__norm_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements);
+/* Weights and biases as lines of all planes, where channels lie in the lanes; none of them otherwise. */
+cn__grid cn__norm_packing(const cn__op *op, const cn__pass *pass);
+void cn__norm_pack(const cn__op *op, const cn__pass *pass, cn__item at);
+const float *cn__norm_weights(const cn__op *op, size_t plane);
+const float *cn__norm_biases(const cn__op *op, size_t plane);
 
-/* Lines of 16 floats: the two sums of a plane; center and inv of its cell, kept for backward; b and c of its cell. */
+/* Floats that a channel has of a line: all, or one. */
+static inline size_t cn__norm_lanes(const cn__op *op) {
+    return op->out->lane_channels ? 1 : CN__LANES;
+}
+/* How many of a block's count. */
+static inline int32_t cn__norm_images(const cn__op *op, const cn__pass *pass, size_t block) {
+    return op->out->lane_channels ? 1 : cn__pass_lanes(pass, block);
+}
+/* A channel's first float of two lines, the second of which follows: its sums; center and inv of its cell, kept for
+ * backward; b and c of its cell. */
 float *cn__norm_sums(const cn__op *op, size_t block, size_t channel);
 float *cn__norm_center(const cn__op *op, size_t block, size_t channel);
 float *cn__norm_backward_coefficients(const cn__op *op, size_t block, size_t channel);
+/* The lines of a plane's sums. */
+float *cn__norm_plane_sums(const cn__op *op, size_t block, size_t plane);
 
 /* A channel's weight; 1 without. */
 float cn__norm_weight(const cn__op *op, size_t channel);
 
-/* Line `which` of a channel's sums added up over blocks, then lanes. Lanes without an image do not count. */
+/* A channel's sums of line `which` added up as if images lay in the lanes: over blocks, then lanes. Lanes without an
+ * image do not count. */
 double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t channel, int which);
 
 /* Finalizing goes over the channels, 32 an item: a few are not worth waking a thread for. */

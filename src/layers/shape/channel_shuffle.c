@@ -30,7 +30,7 @@ static size_t groups_of(const cn__op *op) {
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__channel_range channels = cn__plane_channels(op->out, at.outer);
-    size_t groups = groups_of(op), size = cn__image_channels(op->out) / groups;
+    size_t groups = groups_of(op), size = (size_t)cn__fmap_channels(op->out) / groups;
     (void)pass;
     for (size_t c = channels.first; c < channels.end; c++)
         cn__copy_channel(op, at.block, op->in[0], c % groups * size + c / groups, op->out, c, false);
@@ -38,9 +38,11 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 }
 
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
-    size_t groups = groups_of(op), size = cn__image_channels(op->out) / groups, c = at.outer;
+    cn__channel_range channels = cn__plane_channels(op->d_in[0], at.outer);
+    size_t groups = groups_of(op), size = (size_t)cn__fmap_channels(op->out) / groups;
     (void)pass;
-    cn__copy_channel(op, at.block, op->d_out, c % size * groups + c / size, op->d_in[0], c, op->accumulate[0]);
+    for (size_t c = channels.first; c < channels.end; c++)
+        cn__copy_channel(op, at.block, op->d_out, c % size * groups + c / size, op->d_in[0], c, op->accumulate[0]);
 }
 
 static const cn__layer_impl impl = {

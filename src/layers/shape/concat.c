@@ -33,11 +33,12 @@ static void copy_lanes(const cn__op *op, cn__plane from, cn__plane to, size_t co
 }
 
 /* Channels `first` … `end` - 1 of an input, to those of the output from `channel` on, which lie in one plane. */
-static void copy_channels(const cn__op *op, const cn__fmap *in, size_t first, size_t end, size_t channel) {
+static void copy_channels(const cn__op *op, size_t block, const cn__fmap *in, size_t first, size_t end,
+                          size_t channel) {
     while (first < end) {
         size_t lane = first % CN__LANES, left = CN__LANES - lane, count = end - first < left ? end - first : left;
-        cn__plane from = cn__fmap_plane(in, 0, first / CN__LANES);
-        cn__plane to = cn__fmap_plane(op->out, 0, channel / CN__LANES);
+        cn__plane from = cn__fmap_plane(in, block, first / CN__LANES);
+        cn__plane to = cn__fmap_plane(op->out, block, channel / CN__LANES);
         from.data += lane;
         to.data += channel % CN__LANES;
         copy_lanes(op, from, to, count);
@@ -49,12 +50,12 @@ static void copy_channels(const cn__op *op, const cn__fmap *in, size_t first, si
 /* Those channels of input `i`, which begins at channel `begin` of the output, that lie in a plane of the output. */
 static void copy_input(const cn__op *op, size_t block, size_t begin, int32_t i, cn__channel_range wanted) {
     const cn__fmap *in = op->in[i];
-    size_t end = begin + cn__image_channels(in), first = wanted.first > begin ? wanted.first : begin;
+    size_t end = begin + (size_t)cn__fmap_channels(in), first = wanted.first > begin ? wanted.first : begin;
     size_t last = wanted.end < end ? wanted.end : end;
     if (first >= last)
         return;
     if (op->out->lane_channels)
-        copy_channels(op, in, first - begin, last - begin, first);
+        copy_channels(op, block, in, first - begin, last - begin, first);
     else
         cn__copy_channel(op, block, in, first - begin, op->out, first, false);
 }
@@ -65,7 +66,7 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     (void)pass;
     for (int32_t i = 0; i < op->input_count && begin < wanted.end; i++) {
         copy_input(op, at.block, begin, i, wanted);
-        begin += cn__image_channels(op->in[i]);
+        begin += (size_t)cn__fmap_channels(op->in[i]);
     }
     cn__complete_plane(op->out, at.block, at.outer);
 }
@@ -76,8 +77,8 @@ static cn__grid channels_of_inputs(const cn__op *op, const cn__pass *pass) {
     size_t most = 0;
     (void)pass;
     for (int32_t i = 0; i < op->input_count; i++)
-        if (op->d_in[i] && most < cn__image_channels(op->in[i]))
-            most = cn__image_channels(op->in[i]);
+        if (op->d_in[i] && most < (size_t)cn__fmap_channels(op->in[i]))
+            most = (size_t)cn__fmap_channels(op->in[i]);
     return (cn__grid){most, 1};
 }
 
@@ -85,7 +86,7 @@ static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t begin = 0;
     (void)pass;
     for (int32_t i = 0; i < op->input_count; i++) {
-        size_t channels = cn__image_channels(op->in[i]);
+        size_t channels = (size_t)cn__fmap_channels(op->in[i]);
         if (op->d_in[i] && at.outer < channels)
             cn__copy_channel(op, at.block, op->d_out, begin + at.outer, op->d_in[i], at.outer, op->accumulate[i]);
         begin += channels;

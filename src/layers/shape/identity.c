@@ -1,6 +1,6 @@
 /* identity.c: its input as it is, torch.nn.Identity. Behind a layer that it alone reads it is nothing but another name
  * for what that gives (plan/fusion.c). */
-#include "layers/shape/shape.h"
+#include "layers/layers.h"
 
 /* An item is a plane; lane by lane, so that it does not matter what they hold. */
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -12,7 +12,8 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     (void)pass;
-    cn__copy_channel(op, at.block, op->d_out, at.outer, op->d_in[0], at.outer, op->accumulate[0]);
+    op->kernels->copy(cn__fmap_plane(op->d_out, at.block, at.outer), cn__fmap_plane(op->d_in[0], at.block, at.outer),
+                      op->out->shape.height, op->out->shape.width, op->accumulate[0]);
 }
 
 static const cn__layer_impl impl = {

@@ -61,7 +61,8 @@ static run run_from(const cn__fmap *map, size_t block, size_t i) {
     size_t channel = i / pixels, pixel = i % pixels;
     run r = {cn__value_at(map, block, channel, pixel / width, pixel % width), CN__LANES, width - pixel % width};
     if (pixels == 1) {
-        size_t end = map->lane_channels ? cn__plane_channels(map, channel / CN__LANES).end : cn__image_channels(map);
+        size_t end =
+            map->lane_channels ? cn__plane_channels(map, channel / CN__LANES).end : (size_t)cn__fmap_channels(map);
         r.step = map->lane_channels ? 1 : map->channel;
         r.count = end - channel;
     } else if (map->row == width * CN__LANES) {
@@ -72,13 +73,13 @@ static run run_from(const cn__fmap *map, size_t block, size_t i) {
 
 /* An item is one of as many equal parts as the map has channels that has fewer. */
 static cn__grid parts(const cn__op *op, const cn__pass *pass) {
-    size_t in = cn__image_channels(op->in[0]), out = cn__image_channels(op->out);
+    size_t in = (size_t)cn__fmap_channels(op->in[0]), out = (size_t)cn__fmap_channels(op->out);
     (void)pass;
     return (cn__grid){op->out->lane_channels ? 1 : in < out ? in : out, 1};
 }
 
 static void hand_on(const cn__op *op, cn__item at, const cn__fmap *from, const cn__fmap *to, bool accumulate) {
-    size_t values = cn__image_channels(to) * (size_t)to->shape.height * (size_t)to->shape.width;
+    size_t values = (size_t)cn__fmap_channels(to) * (size_t)to->shape.height * (size_t)to->shape.width;
     size_t part = values / parts(op, NULL).outer, end = (at.outer + 1) * part;
     for (size_t i = at.outer * part; i < end;) {
         run source = run_from(from, at.block, i), target = run_from(to, at.block, i);

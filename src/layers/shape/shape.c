@@ -10,7 +10,7 @@ cn__channel_range cn__plane_channels(const cn__fmap *map, size_t plane) {
 
 float *cn__value_at(const cn__fmap *map, size_t block, size_t channel, size_t row, size_t column) {
     if (map->lane_channels)
-        return cn__nchw16c_row(map, channel, row) + column * CN__LANES;
+        return cn__nchw16c_row(map, block, channel, row) + column * CN__LANES;
     return cn__fmap_plane(map, block, channel).data + row * map->row + column * CN__LANES;
 }
 
@@ -18,7 +18,7 @@ void cn__copy_values(const cn__op *op, const float *from, size_t from_step, floa
                      bool accumulate) {
     if (op->out->lane_channels)
         for (size_t i = 0; i < count; i++)
-            to[i * to_step] = from[i * from_step];
+            to[i * to_step] = accumulate ? to[i * to_step] + from[i * from_step] : from[i * from_step];
     else /* as the rows of planes that are one pixel wide */
         op->kernels->copy((cn__plane){(float *)from, from_step}, (cn__plane){to, to_step}, (int32_t)count, 1,
                           accumulate);
@@ -33,8 +33,8 @@ void cn__copy_channel(const cn__op *op, size_t block, const cn__fmap *from, size
         return;
     }
     for (size_t y = 0; y < (size_t)shape.height; y++)
-        cn__copy_values(op, cn__nchw16c_row(from, from_channel, y), CN__LANES, cn__nchw16c_row(to, to_channel, y),
-                        CN__LANES, (size_t)shape.width, false);
+        cn__copy_values(op, cn__nchw16c_row(from, block, from_channel, y), CN__LANES,
+                        cn__nchw16c_row(to, block, to_channel, y), CN__LANES, (size_t)shape.width, accumulate);
 }
 
 static void clear_lanes(const cn__fmap *map, cn__plane plane, size_t first) {
@@ -47,6 +47,6 @@ static void clear_lanes(const cn__fmap *map, cn__plane plane, size_t first) {
 void cn__complete_plane(const cn__fmap *map, size_t block, size_t plane) {
     cn__channel_range used = cn__plane_channels(map, plane);
     if (map->lane_channels && used.end - used.first < CN__LANES)
-        clear_lanes(map, cn__fmap_plane(map, 0, plane), used.end - used.first);
+        clear_lanes(map, cn__fmap_plane(map, block, plane), used.end - used.first);
     cn__fmap_border(map, block, plane);
 }

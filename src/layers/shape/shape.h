@@ -7,11 +7,6 @@
 
 #include "layers/nchw16c/nchw16c.h"
 
-/* The image's channels, whichever way they lie. */
-static inline size_t cn__image_channels(const cn__fmap *map) {
-    return (size_t)(map->lane_channels ? map->lane_channels : map->shape.channels);
-}
-
 /* The channels of a plane of the map: one, or those in its lanes. */
 typedef struct cn__channel_range {
     size_t first, end;
@@ -21,7 +16,7 @@ cn__channel_range cn__plane_channels(const cn__fmap *map, size_t plane);
 /* A pixel's value. Its row's next is CN__LANES floats on. */
 float *cn__value_at(const cn__fmap *map, size_t block, size_t channel, size_t row, size_t column);
 
-/* `count` values, steps in floats: to (+)= from. Without a backward pass nothing is added. */
+/* `count` values, steps in floats: to (+)= from. */
 void cn__copy_values(const cn__op *op, const float *from, size_t from_step, float *to, size_t to_step, size_t count,
                      bool accumulate);
 
