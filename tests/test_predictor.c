@@ -86,6 +86,45 @@ START_TEST(seventeen_images_are_one_batch) {
 }
 END_TEST
 
+/* Wide linear layers take several blocks of images at a time. */
+START_TEST(many_images_of_wide_layers_give_what_few_do) {
+    enum { IMAGES = 160, SIDE = 8, WIDE = 512, CLASSES = 20 };
+    cn_context *ctx = test_context(1 + _i);
+    cn_tensor *input = float_tensor(ctx, 4, (int64_t[]){IMAGES, 1, SIDE, SIDE});
+    cn_tensor *wanted = float_tensor(ctx, 2, (int64_t[]){IMAGES, CLASSES});
+    const int largest[] = {17, 97, IMAGES};
+    cn_model *model;
+    cn_layer *layer;
+    ck_ok(cn_model_new(ctx, 1, SIDE, SIDE, &model));
+    ck_ok(cn_flatten_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "flatten", layer));
+    ck_ok(cn_linear_new(ctx, SIDE * SIDE, WIDE, 1, &layer));
+    ck_ok(cn_model_append(model, "wide", layer));
+    ck_ok(cn_relu_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "relu", layer));
+    ck_ok(cn_linear_new(ctx, WIDE, CLASSES, 1, &layer));
+    ck_ok(cn_model_append(model, "classes", layer));
+    ck_ok(cn_model_init(model, 3));
+    for (int64_t i = 0; i < cn_tensor_count(input); i++)
+        ((float *)cn_tensor_data(input))[i] = numbers_hashed(5, (uint32_t)i) - 0.5f;
+    cn_predictor *few = predictor_for(model, 16);
+    ck_ok(cn_predictor_run(few, input, wanted));
+    for (size_t l = 0; l < sizeof largest / sizeof *largest; l++) {
+        cn_predictor *many = predictor_for(model, largest[l]);
+        cn_tensor *output = float_tensor(ctx, 2, (int64_t[]){IMAGES, CLASSES});
+        ck_ok(cn_predictor_run(many, input, output));
+        expect_bits(output, wanted);
+        cn_tensor_free(output);
+        cn_predictor_free(many);
+    }
+    cn_predictor_free(few);
+    cn_model_free(model);
+    cn_tensor_free(wanted);
+    cn_tensor_free(input);
+    cn_context_free(ctx);
+}
+END_TEST
+
 START_TEST(bytes_are_normalised_as_in_training) {
     predictions f = predictions_begin(2);
     cn_predictor *predictor = predictor_for(f.model, 0);
@@ -347,6 +386,7 @@ int main(void) {
     tcase_add_test(group, predictions_are_the_models);
     tcase_add_loop_test(group, a_batch_is_normalised_as_a_whole, 0, 3);
     tcase_add_test(group, seventeen_images_are_one_batch);
+    tcase_add_loop_test(group, many_images_of_wide_layers_give_what_few_do, 0, 3);
     tcase_add_test(group, bytes_are_normalised_as_in_training);
     tcase_add_test(group, a_predictor_keeps_what_the_model_was);
     tcase_add_test(group, threads_may_share_a_model);

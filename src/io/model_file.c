@@ -131,7 +131,7 @@ static cn_status fill_model(cn_model *model, cn__safetensors *file, const char *
     CN__TRY(cn__state_dict_match(&dict, model)); /* before memory is taken for what only the architecture claims */
     CN__TRY(cn__safetensors_fetch(file));
     CN__TRY(cn__checksum_check(&dict, model));
-    CN__TRY(cn_model_init(model, 0));
+    CN__TRY(cn__model_init_zeros(model)); /* the file has all the rest */
     return cn__state_dict_load(&dict, model);
 }
 

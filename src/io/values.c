@@ -4,6 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LITTLE_ENDIAN_HERE 1
+#else
+#define LITTLE_ENDIAN_HERE 0
+#endif
+
 typedef enum kind { OTHER, FLOAT, COUNT } kind;
 
 static const struct type {
@@ -67,6 +73,10 @@ static uint64_t bits_at(const unsigned char *bytes, unsigned width) {
 
 void cn__numbers_load(void *numbers, unsigned width, size_t count, const unsigned char *bytes) {
     unsigned char *to = numbers;
+    if (LITTLE_ENDIAN_HERE) {
+        memcpy(numbers, bytes, count * width);
+        return;
+    }
     for (size_t i = 0; i < count; i++, to += width, bytes += width) {
         uint64_t value = bits_at(bytes, width);
         uint32_t narrow = (uint32_t)value;
@@ -153,12 +163,13 @@ cn_status cn__values_check(const cn__entry *entry, const unsigned char *bytes, c
 
 void cn__values_load(const cn__entry *entry, const unsigned char *bytes, cn_tensor *tensor) {
     const struct type *type = find_type(entry->dtype);
+    if (is(type->name, cn__value_dtype(tensor->dtype))) { /* a NaN keeps its bits */
+        cn__numbers_load(tensor->data, type->bytes, (size_t)tensor->count, bytes);
+        return;
+    }
     for (int64_t i = 0; i < tensor->count; i++, bytes += type->bytes) {
-        uint32_t bits = (uint32_t)bits_at(bytes, 4 < type->bytes ? 4 : type->bytes);
         if (tensor->dtype == CN_DTYPE_INT64)
             (void)count_at(type, bytes, (int64_t *)tensor->data + i);
-        else if (is(type->name, "F32"))
-            memcpy((float *)tensor->data + i, &bits, sizeof bits); /* a NaN keeps its bits */
         else
             ((float *)tensor->data)[i] = float_at(type->name, bytes);
     }

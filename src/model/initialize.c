@@ -194,22 +194,35 @@ static void draw(const cn_model *model, size_t place, uint64_t seed) {
         node->layer->type->init(node->layer, &rng, tensors);
 }
 
-cn_status cn_model_init(cn_model *model, uint64_t seed) {
-    CN__REQUIRE(model);
-    bool afresh = model->initialized;
-    if (!afresh) {
-        CN__TRY(check_readers(model));
-        if (model->class_count > 0)
-            CN__TRY(cn__model_check_class_count(model, model->class_count, CN_ERR_STATE, "cn_model_init"));
-        CN__TRY(lay_out(model));
-    }
-    for (size_t i = 0; i < model->node_count; i++) {
-        if (afresh || !model->nodes[i].drawn)
-            draw(model, i, seed);
+static cn_status make_tensors(cn_model *model) {
+    CN__TRY(check_readers(model));
+    if (model->class_count > 0)
+        CN__TRY(cn__model_check_class_count(model, model->class_count, CN_ERR_STATE, "cn_model_init"));
+    return lay_out(model);
+}
+
+static void end(cn_model *model, uint64_t seed) {
+    for (size_t i = 0; i < model->node_count; i++)
         model->nodes[i].drawn = true;
-    }
     model->seed = seed;
     cn__model_end_session(model);
     model->initialized = true;
+}
+
+cn_status cn_model_init(cn_model *model, uint64_t seed) {
+    CN__REQUIRE(model);
+    bool afresh = model->initialized;
+    if (!afresh)
+        CN__TRY(make_tensors(model));
+    for (size_t i = 0; i < model->node_count; i++)
+        if (afresh || !model->nodes[i].drawn)
+            draw(model, i, seed);
+    end(model, seed);
+    return CN_OK;
+}
+
+cn_status cn__model_init_zeros(cn_model *model) {
+    CN__TRY(make_tensors(model));
+    end(model, 0);
     return CN_OK;
 }

@@ -106,6 +106,8 @@ bool cn__model_own_size(const cn_model *model, const cn__shape *inputs);
  * layer that does not read what it would be given. */
 cn_status cn__model_shapes(const cn_model *model, const cn__shape *inputs, cn__shape *shapes);
 
+/* cn_model_init of a new model without drawing: all tensors are zero, to be loaded. */
+cn_status cn__model_init_zeros(cn_model *model);
 /* CN_ERR_STATE unless cn_model_init has been called; `function` for the message. */
 cn_status cn__model_ready(const cn_model *model, const char *function);
 /* The tensor that is called so, or NULL. */

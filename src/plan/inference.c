@@ -1,7 +1,7 @@
 /* inference.c: images through a model without a backward pass. Each thread has a plan of one block, and takes one block
  * after another through all layers while its activations are in the cache; the plans share packed weights. A block is
  * 16 images in the lanes, or one image with channels in the lanes. Where the images of a batch depend on each other,
- * one plan takes all of its blocks together. */
+ * one plan takes all of its blocks together; and where linear layers are most of a model, as many as is worth it. */
 #include "plan/plan.h"
 
 struct cn__inference {
@@ -10,7 +10,7 @@ struct cn__inference {
     size_t count;
     int32_t input_count, output_count;
     int32_t block_images;
-    bool together; /* one plan for all blocks */
+    size_t together; /* blocks that one plan takes at a time; 1: each thread has a plan of one */
 };
 
 /* ---- one by one or in blocks ---- */
@@ -47,6 +47,23 @@ bool cn__model_joins_images(const cn_model *model) {
     return false;
 }
 
+/* Blocks that are worth taking together: linear layers then read their weights once for all, which pays as long as
+ * these are more than what the blocks hold. */
+static size_t blocks_together(const cn_model *model, size_t blocks, int32_t block_images) {
+    int64_t weights = 0, values = 1;
+    if (cn__model_joins_images(model))
+        return blocks;
+    for (size_t n = 0; n < model->node_count; n++) {
+        const cn__node *node = &model->nodes[n];
+        values += (int64_t)node->shape.channels * node->shape.height * node->shape.width * block_images;
+        if (node->layer->type->kind == CN__KIND_LINEAR)
+            weights +=
+                node->layer->type->multiply_adds(node->layer, cn__model_shape(model, node->inputs[0]), node->shape);
+    }
+    size_t worth = (size_t)(weights / values);
+    return worth < 1 ? 1 : worth < blocks ? worth : blocks;
+}
+
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference) {
     cn_context *ctx = model->ctx;
     int32_t block_images = options->nchw16c ? 1 : CN__LANES;
@@ -65,10 +82,10 @@ cn_status cn__inference_new(const cn_model *model, const cn__inference_options *
     made->input_count = cn__model_input_count(model);
     made->output_count = cn__model_output_count(model);
     made->block_images = block_images;
-    made->together = cn__model_joins_images(model);
-    made->count = made->together ? 1 : blocks < threads ? blocks : threads;
-    if (made->together)
-        plan_options.images = options->images;
+    made->together =
+        options->nchw16c && !cn__model_joins_images(model) ? 1 : blocks_together(model, blocks, block_images);
+    made->count = made->together > 1 ? 1 : blocks < threads ? blocks : threads;
+    plan_options.images = (int32_t)made->together * block_images;
     made->plans = cn__alloc(ctx, made->count, sizeof *made->plans);
     cn_status status = made->plans ? CN_OK : cn__no_memory("a plan");
     for (size_t i = 0; status == CN_OK && i < made->count; i++) {
@@ -108,6 +125,7 @@ typedef struct job {
     const cn__inference *inference;
     const cn__blocks *blocks;
     int32_t images;
+    size_t first; /* block, of those that are taken together */
 } job;
 
 static size_t block_count(const cn__inference *inference, int32_t images) {
@@ -156,35 +174,47 @@ static void fill_together(void *argument, size_t block, int thread) {
     int64_t begun = cn__trace_begin(p->inference->ctx);
     for (int32_t i = 0; i < p->inference->input_count; i++) {
         cn__fmap input = cn__fmap_block(cn__plan_input(p->inference->plans[0], i), block);
-        p->blocks->fill(p->blocks->argument, block, i, &input);
+        p->blocks->fill(p->blocks->argument, p->first + block, i, &input);
     }
     cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
 }
 
-static cn__pass fill_all(const job *p) {
-    size_t blocks = block_count(p->inference, p->images);
+/* Blocks from p->first on. */
+static cn__pass fill_several(const job *p) {
+    int32_t left = p->images - (int32_t)p->first * p->inference->block_images;
+    size_t blocks = block_count(p->inference, left);
+    if (blocks > p->inference->together) {
+        blocks = p->inference->together;
+        left = (int32_t)blocks * p->inference->block_images;
+    }
     cn__parallel(p->inference->ctx, blocks, fill_together, (void *)p);
-    return (cn__pass){.images = p->images, .blocks = (int32_t)blocks};
+    return (cn__pass){.images = left, .blocks = (int32_t)blocks};
 }
 
-static cn_status run_together(const job *p) {
+static cn_status run_several(const job *p) {
     cn__plan *plan = p->inference->plans[0];
-    cn__pass pass = fill_all(p);
+    cn__pass pass = fill_several(p);
     CN__TRY(cn__plan_forward(plan, &pass));
     for (size_t block = 0; block < (size_t)pass.blocks; block++)
         for (int32_t i = 0; i < p->inference->output_count; i++) {
             cn__fmap output = cn__fmap_block(cn__plan_output(plan, i), block);
-            p->blocks->take(p->blocks->argument, block, i, &output);
+            p->blocks->take(p->blocks->argument, p->first + block, i, &output);
         }
     return CN_OK;
 }
 
+static cn_status run_together(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
+    for (size_t first = 0; first < block_count(inference, images); first += inference->together)
+        CN__TRY(run_several(&(job){inference, blocks, images, first}));
+    return CN_OK;
+}
+
 cn_status cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
-    job p = {inference, blocks, images};
+    job p = {inference, blocks, images, 0};
     cn_status status;
     uint64_t mode = cn__float_mode_enter();
-    if (inference->together)
-        status = run_together(&p);
+    if (inference->together > 1)
+        status = run_together(inference, images, blocks);
     else if (block_count(inference, images) == 1)
         status = run_block(&p, inference->plans[0], 0, 0); /* all threads work on its layers */
     else
@@ -195,11 +225,12 @@ cn_status cn__inference_run(const cn__inference *inference, int32_t images, cons
 
 const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
     const char *name = NULL;
-    if (inference->together) {
-        cn__pass pass = fill_all(&(job){inference, blocks, images});
-        return cn__plan_first_nonfinite(inference->plans[0], &pass);
+    for (size_t first = 0; inference->together > 1 && first < block_count(inference, images) && !name;
+         first += inference->together) {
+        cn__pass pass = fill_several(&(job){inference, blocks, images, first});
+        name = cn__plan_first_nonfinite(inference->plans[0], &pass);
     }
-    for (size_t block = 0; block < block_count(inference, images) && !name; block++) {
+    for (size_t block = 0; inference->together == 1 && block < block_count(inference, images) && !name; block++) {
         cn__pass pass = block_run(inference, images, block);
         for (int32_t i = 0; i < inference->input_count; i++)
             blocks->fill(blocks->argument, block, i, cn__plan_input(inference->plans[0], i));

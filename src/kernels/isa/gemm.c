@@ -19,6 +19,8 @@
 #define LINES      16  /* of columns, of which a chunk of the terms stays in the second-level cache beside A's */
 #define TERMS      256 /* of a chunk: that of a line of columns stays in the first-level cache */
 #define GROUP_ROWS (8 * CN__GEMM_ROWS)
+#define HELD       (1 << 16) /* floats of B that stay in the second-level cache */
+#define AHEAD      768       /* floats of A that are on their way from memory */
 
 _Static_assert(TERMS *GROUP_ROWS == CN__GEMM_WORK, "what rows are packed into");
 
@@ -125,6 +127,7 @@ INLINE void tile(const part *p, int rows, int vectors) {
     }
     for (size_t t = 0; t < p->terms; t++, a += CN__GEMM_ROWS, b += p->b_term) {
         vf x[WIDE];
+        __builtin_prefetch(a + AHEAD);
         CN__UNROLL
         for (int v = 0; v < vectors; v++)
             x[v] = vf_load(b + vector_at(v, p->b_line));
@@ -220,31 +223,41 @@ static void group(part p, size_t panel, int32_t rows, int32_t columns) {
     }
 }
 
-/* All rows by a few lines of columns. */
+/* A few rows by a few lines of columns, from term `term` on. */
+static void chunk(const cn__gemm_args *args, int32_t row, int32_t most_rows, int32_t column, int32_t columns,
+                  int32_t term) {
+    int32_t rows = smaller(args->rows - row, most_rows), terms = smaller(args->terms - term, TERMS);
+    size_t panel = args->packed ? args->panel : (size_t)terms * CN__GEMM_ROWS;
+    part p = {
+        .a = args->packed ? args->packed + (size_t)(row / CN__GEMM_ROWS) * panel + term * CN__GEMM_ROWS : args->work,
+        .b = args->b + (size_t)term * args->b_term + line_at(column, args->b_line),
+        .b_term = args->b_term,
+        .b_line = args->b_line,
+        .terms = (size_t)terms,
+        .c = args->c + (size_t)row * args->c_row + line_at(column, args->c_line),
+        .c_row = args->c_row,
+        .c_line = args->c_line,
+        .accumulate = args->accumulate || term > 0,
+    };
+    if (!args->packed) {
+        cn__gemm_operand a = args->a;
+        a.data += (size_t)row * a.row + line_at(term, a.line);
+        CN__ISA_NAME(gemm_pack)(&a, rows, terms, args->work, panel);
+    }
+    group(p, panel, rows, columns);
+}
+
+/* All rows: chunk after chunk of terms; or, where A lies ready and all terms of B stay in the cache, all terms of a
+ * panel, so that A is read from its beginning to its end. */
 static void few_lines(const cn__gemm_args *args, int32_t column, int32_t columns) {
-    for (int32_t term = 0; term < args->terms; term += TERMS)
-        for (int32_t row = 0; row < args->rows; row += GROUP_ROWS) {
-            int32_t rows = smaller(args->rows - row, GROUP_ROWS), terms = smaller(args->terms - term, TERMS);
-            size_t panel = args->packed ? args->panel : (size_t)terms * CN__GEMM_ROWS;
-            part p = {
-                .a = args->packed ? args->packed + (size_t)(row / CN__GEMM_ROWS) * panel + term * CN__GEMM_ROWS
-                                  : args->work,
-                .b = args->b + (size_t)term * args->b_term + line_at(column, args->b_line),
-                .b_term = args->b_term,
-                .b_line = args->b_line,
-                .terms = (size_t)terms,
-                .c = args->c + (size_t)row * args->c_row + line_at(column, args->c_line),
-                .c_row = args->c_row,
-                .c_line = args->c_line,
-                .accumulate = args->accumulate || term > 0,
-            };
-            if (!args->packed) {
-                cn__gemm_operand a = args->a;
-                a.data += (size_t)row * a.row + line_at(term, a.line);
-                CN__ISA_NAME(gemm_pack)(&a, rows, terms, args->work, panel);
-            }
-            group(p, panel, rows, columns);
-        }
+    if (args->packed && (int64_t)args->terms * columns <= HELD)
+        for (int32_t row = 0; row < args->rows; row += CN__GEMM_ROWS)
+            for (int32_t term = 0; term < args->terms; term += TERMS)
+                chunk(args, row, CN__GEMM_ROWS, column, columns, term);
+    else
+        for (int32_t term = 0; term < args->terms; term += TERMS)
+            for (int32_t row = 0; row < args->rows; row += GROUP_ROWS)
+                chunk(args, row, GROUP_ROWS, column, columns, term);
 }
 
 void CN__ISA_NAME(gemm)(const cn__gemm_args *args) {
