@@ -9,11 +9,12 @@ const char *layout_name(const cn_context *context) {
     return context->options.layout == CN_LAYOUT_CHANNELS ? "channels in the lanes" : "images in the lanes";
 }
 
-/* Convolutions and linear layers only infer so. */
+/* Transposed convolutions and those of several groups do not. */
 static bool all_train(const cn_model *model) {
     for (size_t n = 0; n < model->node_count; n++) {
-        cn__layer_kind kind = model->nodes[n].layer->type->kind;
-        if (kind == CN__KIND_CONV2D || kind == CN__KIND_LINEAR || kind == CN__KIND_CONV_TRANSPOSE2D)
+        const cn_layer *layer = model->nodes[n].layer;
+        if (layer->type->kind == CN__KIND_CONV_TRANSPOSE2D ||
+            (layer->type->kind == CN__KIND_CONV2D && !cn__layer_nchw16c(layer, true)))
             return false;
     }
     return true;

@@ -3,7 +3,7 @@
 #
 #   run.sh [-j N] [-o SUMMARY] [-x WRAPPER] [-1 'PROGRAM...'] TEST...
 #
-# A Check suite runs once for each instruction set that it names when asked (testing.h), those after -1 only once; a
+# A Check suite runs once for each instruction set or layout that it names when asked (testing.h), those after -1 only once; a
 # script (*.sh) runs once and counts as one test. N run at a time, as many as there are processors if not said. What one of them
 # prints comes when it ends. The last line is `N passed, N failed`, also written to SUMMARY.
 set -u
@@ -16,7 +16,11 @@ one() {
     [ "$isa" = any ] && title=$name || title="$name ($isa)"
     case $test in
     *.sh) "$test" ;;
-    *) [ "$isa" = any ] || export CONVNET_MAX_ISA="$isa"
+    *)  case $isa in
+        any) ;;
+        channels) export TEST_CHANNELS=1 ;;
+        *) export CONVNET_MAX_ISA="$isa" ;;
+        esac
         $WRAPPER "$test" ;;
     esac >"$output" 2>&1
     code=$?

@@ -145,11 +145,13 @@ static void expect_same(const result *a, const result *b) {
 
 START_TEST(threads_leave_the_same_bits) {
     static const int threads[] = {2, 3, 8};
-    cn_norm_kind norm = _i / 2 ? CN_NORM_GROUP : CN_NORM_BATCH;
-    cn_conv_algorithm algorithm = _i % 2 ? CN_CONV_AUTO : CN_CONV_DIRECT;
-    result one = train(norm, context(1, CN_ISA_AUTO, algorithm));
+    cn_norm_kind norm = _i / 2 % 2 ? CN_NORM_GROUP : CN_NORM_BATCH;
+    cn_context_options options = context(1, CN_ISA_AUTO, _i % 2 ? CN_CONV_AUTO : CN_CONV_DIRECT);
+    options.layout = _i / 4 ? CN_LAYOUT_CHANNELS : CN_LAYOUT_IMAGES;
+    result one = train(norm, options);
     for (int i = 0; i < (test_quick() ? 1 : 3); i++) {
-        result more = train(norm, context(threads[i], CN_ISA_AUTO, algorithm));
+        options.threads = threads[i];
+        result more = train(norm, options);
         expect_same(&one, &more);
         free(more.tensors);
     }
@@ -220,7 +222,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("determinism");
     TCase *group = tcase_create("determinism");
-    tcase_add_loop_test(group, threads_leave_the_same_bits, 0, 4);
+    tcase_add_loop_test(group, threads_leave_the_same_bits, 0, 8);
     tcase_add_test(group, so_do_they_with_muon_and_averages);
     tcase_add_loop_test(group, avx2_and_avx512_leave_the_same_bits, 2 * CN_NORM_NONE, 2 * (CN_NORM_INSTANCE + 1));
     tcase_add_loop_test(group, the_portable_kernels_agree, CN_NORM_BATCH, CN_NORM_GROUP + 1);

@@ -5,6 +5,8 @@
 #include "training.h"
 #include <stdlib.h>
 
+TEST_BOTH_LAYOUTS;
+
 /* ---- patterns ---- */
 
 START_TEST(patterns_are_globs) {

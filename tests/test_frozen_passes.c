@@ -4,6 +4,8 @@
 #include "toys.h"
 #include <math.h>
 
+TEST_BOTH_LAYOUTS;
+
 /* ---- what it costs ---- */
 
 static int backward_events;

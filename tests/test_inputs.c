@@ -2,6 +2,8 @@
 #include "pieces.h"
 #include <math.h>
 
+TEST_BOTH_LAYOUTS;
+
 enum { BATCH = 18 };
 
 /* input 3×6×5 → convolution "a"; more 2×8×7 → convolution, tanh "b"; both 4×6×5, and scale 4×6×5; their sum "c" → ReLU

@@ -4,6 +4,8 @@
 #include "training.h"
 #include <math.h>
 
+TEST_BOTH_LAYOUTS;
+
 TEST_RUNS_ONCE;
 
 /* ---- Beta(α, α): mean 1/2, variance 1 / (4 (2 α + 1)), symmetric ---- */

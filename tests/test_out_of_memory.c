@@ -115,12 +115,13 @@ static void train(scenario *s, cn_model *model, int batch, outcome *to) {
 }
 
 /* Returns how often a call had to be made again. */
-static long run(long fail_at, int persistent, cn_conv_algorithm algorithm, outcome *to) {
+static long run(long fail_at, int persistent, cn_conv_algorithm algorithm, cn_layout layout, outcome *to) {
     scenario scene = {.counter = {.fail_at = fail_at, .persistent = persistent}}, *s = &scene;
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     counting_options(&s->counter, &options);
     options.threads = 1;
     options.conv_algorithm = algorithm;
+    options.layout = layout;
     memset(to, 0, sizeof *to);
     INSIST(cn_context_new(&options, &s->ctx));
     cn_model *model = build(s);
@@ -133,13 +134,14 @@ static long run(long fail_at, int persistent, cn_conv_algorithm algorithm, outco
     return s->failures;
 }
 
-/* Bit 0 of _i: for good or once; bit 1: the way to convolve. */
+/* Bit 0 of _i: for good or once; bit 1: the way to convolve; bit 2: with channels in the lanes. */
 START_TEST(a_failing_allocation_is_a_status) {
     static outcome whole, disturbed;
-    cn_conv_algorithm algorithm = _i / 2 ? CN_CONV_GEMM : CN_CONV_DIRECT;
+    cn_conv_algorithm algorithm = _i / 2 % 2 ? CN_CONV_GEMM : CN_CONV_DIRECT;
+    cn_layout layout = _i / 4 ? CN_LAYOUT_CHANNELS : CN_LAYOUT_IMAGES;
     long step = test_quick() ? 17 : 1, failed = 0;
-    ck_assert_int_eq(run(0, 0, algorithm, &whole), 0);
-    for (long n = 1; run(n, _i % 2, algorithm, &disturbed) > 0; n += step) {
+    ck_assert_int_eq(run(0, 0, algorithm, layout, &whole), 0);
+    for (long n = 1; run(n, _i % 2, algorithm, layout, &disturbed) > 0; n += step) {
         ck_assert_msg(memcmp(&whole, &disturbed, sizeof whole) == 0, "allocation %ld failed: other results", n);
         failed++;
     }
@@ -170,7 +172,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("out of memory");
     TCase *tests = tcase_create("out of memory");
-    tcase_add_loop_test(tests, a_failing_allocation_is_a_status, 0, 4);
+    tcase_add_loop_test(tests, a_failing_allocation_is_a_status, 0, 8);
     tcase_add_loop_test(tests, prebuilt_networks_run_out_of_memory_alike, 0, 4);
     suite_add_tcase(suite, tests);
     return test_run(suite);

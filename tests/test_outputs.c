@@ -2,6 +2,8 @@
 #include "pieces.h"
 #include <math.h>
 
+TEST_BOTH_LAYOUTS;
+
 enum { SIDE = 12, CLASSES = 5, BATCH = 19 };
 
 static const char *const names[] = {"c1", "n1", "r1", "p1", "c2", "n2", "sum", "r2", "drop", "c3", "p3", "tanh", "fc"};

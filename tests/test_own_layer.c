@@ -3,6 +3,8 @@
 #include "own_layers.h"
 #include "toys.h"
 
+TEST_BOTH_LAYOUTS;
+
 /* ---- what they compute ---- */
 
 /* Loop index: images. */

@@ -3,6 +3,7 @@
  *
  * Where rounding is all that differs, losses agree to 3e-7 and tensors to 1e-5. Now and then it lets a ReLU or a pool
  * choose differently; what follows from that stays below the tolerances here. */
+#include "layouts.h"
 #include "testing.h"
 #include "numbers.h"
 #include "training.h"
@@ -133,22 +134,25 @@ static void take_steps(FILE *file, cn_context *ctx, cn_model *model, const char 
     cn_model_free(model);
 }
 
-/* By CN_CONV_AUTO, CN_CONV_DIRECT and CN_CONV_GEMM. */
+/* By CN_CONV_AUTO, CN_CONV_DIRECT and CN_CONV_GEMM; then with channels in the lanes. */
 START_TEST(networks_train_as_in_pytorch) {
     static const char *const norms[] = {"none", "batch", "layer", "group", "instance"};
     cn_context *ctx;
     cn_model *model;
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     FILE *file = numbers_open("parity.txt");
-    double more, slack = _i == CN_CONV_AUTO ? 3.0 : 1.0; /* Winograd rounds five times as much */
+    bool channels = _i > CN_CONV_GEMM;
+    double more, slack = _i == CN_CONV_AUTO || channels ? 3.0 : 1.0; /* Winograd rounds five times as much */
     options.threads = 2;
-    options.conv_algorithm = (cn_conv_algorithm)_i;
+    options.conv_algorithm = channels ? CN_CONV_AUTO : (cn_conv_algorithm)_i;
+    options.layout = channels ? CN_LAYOUT_CHANNELS : CN_LAYOUT_IMAGES;
     ck_ok(cn_context_new(&options, &ctx));
     for (cn_norm_kind norm = CN_NORM_NONE; norm <= CN_NORM_INSTANCE; norm++) {
         cn_session8_options o = CN_SESSION8_OPTIONS_INIT;
         o.norm = norm;
         o.dropout = 0.0f;
         ck_ok(cn_model_session8(ctx, &o, &model));
+        expect_layout(model, 32);
         take_steps(file, ctx, model, norms[norm], slack);
     }
     for (int which = 2; which <= 5; which++) {
@@ -164,7 +168,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("parity");
     TCase *group = tcase_create("parity");
-    tcase_add_loop_test(group, networks_train_as_in_pytorch, CN_CONV_AUTO, CN_CONV_GEMM + 1);
+    tcase_add_loop_test(group, networks_train_as_in_pytorch, CN_CONV_AUTO, CN_CONV_GEMM + 2);
     suite_add_tcase(suite, group);
     return test_run(suite);
 }

@@ -3,6 +3,8 @@
 #include "pieces.h"
 #include <math.h>
 
+TEST_BOTH_LAYOUTS;
+
 enum { CHANNELS = 2, CLASSES = 3, OWN_HEIGHT = 12, OWN_WIDTH = 10 };
 
 typedef struct size {

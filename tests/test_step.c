@@ -6,6 +6,8 @@
 #include "training.h"
 #include <math.h>
 
+TEST_BOTH_LAYOUTS;
+
 /* ---- clipping ---- */
 
 enum { WEIGHTS = 32, VALUES = 36 }; /* of a linear layer from 8 to 4 */

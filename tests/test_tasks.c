@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+TEST_BOTH_LAYOUTS;
+
 enum { EPOCHS = 3 };
 
 static cn_trainer *trained(task_training *f) {

@@ -9,8 +9,10 @@ __attribute__((constructor)) static void be_patient(void) {
 }
 
 /* run.sh asks so in which ways a suite has to run: TEST_ISAS=1 in the environment. The answer is the instruction sets
- * of this machine, as CONVNET_MAX_ISA has them, or "any" where they play no part. */
+ * of this machine, as CONVNET_MAX_ISA has them, or "any" where they play no part; and "channels", where TEST_CHANNELS
+ * in the environment has it train with channels in the lanes. */
 __attribute__((weak)) bool test_runs_once = false;
+__attribute__((weak)) bool test_both_layouts = false;
 
 __attribute__((constructor)) static void tell_isas(void) {
     if (!getenv("TEST_ISAS"))
@@ -20,6 +22,8 @@ __attribute__((constructor)) static void tell_isas(void) {
             printf("%s\n", cn_isa_name(isa));
     if (test_runs_once)
         printf("any\n");
+    if (test_both_layouts)
+        printf("channels\n");
     exit(EXIT_SUCCESS);
 }
 
@@ -65,6 +69,8 @@ cn_context *test_context(int threads) {
     cn_context *context;
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     options.threads = threads;
+    if (getenv("TEST_CHANNELS"))
+        options.layout = CN_LAYOUT_CHANNELS;
     ck_ok(cn_context_new(&options, &context));
     return context;
 }

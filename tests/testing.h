@@ -18,6 +18,10 @@ int test_run(Suite *suite);
 #define TEST_RUNS_ONCE bool test_runs_once = true
 extern bool test_runs_once;
 
+/* The same: a further run, in which test_context asks for channels in the lanes. */
+#define TEST_BOTH_LAYOUTS bool test_both_layouts = true
+extern bool test_both_layouts;
+
 /* The instruction sets to go through, best first; with QUICK only the best. Returns their number. */
 #define TEST_MAX_ISAS 3
 int test_isas(cn_isa isas[TEST_MAX_ISAS]);
@@ -30,7 +34,7 @@ void test_add(Suite *suite, const char *name, const TTest *const *tests, size_t 
 /* QUICK is set in the environment: a slow tool watches, so do less of the same. */
 int test_quick(void);
 
-/* A context with so many threads and otherwise default options; the test fails if there is none. */
+/* A context with so many threads and otherwise default options, but for TEST_BOTH_LAYOUTS; the test fails if there is none. */
 cn_context *test_context(int threads);
 
 #define ck_ok(call)                                                                                                    \
