@@ -393,6 +393,8 @@ typedef struct cn__kernels {
     /* One accumulator per output, from its bias on, over planes of inputs, then taps, then the plane's channels. Lanes
      * beyond the channels become zero if their weights and biases are. */
     void (*channel_conv)(const cn__channel_conv_args *args);
+    /* The same of each channel by itself: weights are [plane][filter tap][CN__LANES], and `in_channels` does not count. */
+    void (*channel_depthwise)(const cn__channel_conv_args *args);
     /* sums += Σ over pixels, in their order, of x · dy for each term and output channel; bias_sums += Σ dy. */
     void (*channel_conv_weight)(const cn__channel_conv_weight_args *args);
     /* y = x, below 0 weight · x, with a weight for each lane. */

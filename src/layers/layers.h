@@ -268,8 +268,8 @@ typedef enum cn__layer_kind {
 
 /* A way to compute a layer. Members may be NULL where there is nothing to do. */
 typedef struct cn__layer_impl {
-    /* Whether it can compute this layer; NULL: always. */
-    bool (*serves)(const cn_layer *layer);
+    /* Whether it can compute this layer, in a plan with a backward pass or without; NULL: always. */
+    bool (*serves)(const cn_layer *layer, bool backward);
     bool infers_only; /* it has no backward stages, though the layer has */
     /* Of a way that takes in the max pool behind the layer: whether it does, for images like `in`. */
     bool (*takes_pool)(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks);
@@ -331,7 +331,7 @@ static inline const cn__layer_impl *cn__layer_nchw16c(const cn_layer *layer, boo
     const cn__layer_impl *impl = layer->type->nchw16c;
     if (impl && backward && impl->infers_only)
         impl = layer->type->nchw16c_backward;
-    return impl && (!impl->serves || impl->serves(layer)) ? impl : NULL;
+    return impl && (!impl->serves || impl->serves(layer, backward)) ? impl : NULL;
 }
 
 /* Multiply-adds of an image that a way to compute a layer takes. */
