@@ -85,6 +85,7 @@ static void problem_new(cn__rng *rng, int kind, problem *p) {
     a->skip = between(rng, 0, 1) ? p->skip : NULL;
     a->out = p->out;
     a->relu = between(rng, 0, 1);
+    a->most = a->relu && between(rng, 0, 1) ? 6.0f : 0.0f;
 }
 
 static void problem_free(problem *p) {
@@ -103,6 +104,11 @@ static float weight(const cn__channel_conv_args *a, size_t out, size_t in, size_
     return a->weights[out / CN__LANES * a->weight_plane + line * CN__LANES + out % CN__LANES];
 }
 
+static float rectified(const cn__channel_conv_args *a, float sum) {
+    sum = a->relu && sum < 0.0f ? 0.0f : sum;
+    return a->most > 0.0f && sum > a->most ? a->most : sum;
+}
+
 static float plain(const cn__channel_conv_args *a, size_t o, size_t y, size_t x) {
     float sum = a->bias ? a->bias[o] : 0.0f;
     for (size_t c = 0; c < (size_t)a->in_channels; c++)
@@ -111,7 +117,7 @@ static float plain(const cn__channel_conv_args *a, size_t o, size_t y, size_t x)
                                                          x * a->in_step)[a->taps[t].input + (ptrdiff_t)(c % CN__LANES)];
     if (a->skip)
         sum += a->skip[o / CN__LANES * a->skip_plane + y * a->skip_row + x * a->skip_step + o % CN__LANES];
-    return a->relu && sum < 0.0f ? 0.0f : sum;
+    return rectified(a, sum);
 }
 
 /* Of each channel by itself; weights are [plane][tap][lane]. */
@@ -123,7 +129,7 @@ static float plain_depthwise(const cn__channel_conv_args *a, size_t o, size_t y,
                in[a->taps[t].input + (ptrdiff_t)(o % CN__LANES)];
     if (a->skip)
         sum += a->skip[o / CN__LANES * a->skip_plane + y * a->skip_row + x * a->skip_step + o % CN__LANES];
-    return a->relu && sum < 0.0f ? 0.0f : sum;
+    return rectified(a, sum);
 }
 
 static void check_conv(const problem *p, void (*conv)(const cn__channel_conv_args *args),

@@ -176,7 +176,8 @@ typedef struct cn__channel_conv_args {
     size_t out_plane, out_row, out_step;
     const float *skip; /* added, maybe what `out` holds; NULL: none */
     size_t skip_plane, skip_row, skip_step;
-    bool relu; /* max(·, 0) last */
+    bool relu;  /* max(·, 0) last */
+    float most; /* and min(·, most) of that; 0: no bound */
 } cn__channel_conv_args;
 
 /* Sums of the weights' gradient over rows of pixels of one image. */

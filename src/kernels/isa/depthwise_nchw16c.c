@@ -41,7 +41,11 @@ INLINE void tile(const cn__channel_conv_args *a, origin at, int pixels, size_t s
             vf y = sum[k][p];
             if (at.skip)
                 y += vf_load(at.skip + (size_t)p * a->skip_step + k * CN__WIDTH);
-            vf_store(at.out + (size_t)p * a->out_step + k * CN__WIDTH, a->relu ? vf_relu(y) : y);
+            if (a->relu)
+                y = vf_relu(y);
+            if (a->most > 0.0f)
+                y = vf_select(y > a->most, vf_set1(a->most), y);
+            vf_store(at.out + (size_t)p * a->out_step + k * CN__WIDTH, y);
         }
     }
 }

@@ -165,6 +165,7 @@ static bool serves(const cn_layer *layer, bool backward) {
 
 const cn__layer_impl cn__convolution_nchw16c = {
     .serves = serves,
+    .takes_relu6 = true,
     .multiply_adds = multiply_adds,
     .requirements = requirements,
     .bind = cn__nchw16c_bind,

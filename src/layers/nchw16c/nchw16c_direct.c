@@ -114,6 +114,7 @@ cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, c
         .out_row = out->row,
         .out_step = CN__LANES,
         .relu = op->post.relu,
+        .most = op->post.most,
     };
     if (skip) {
         args.skip = cn__fmap_plane(skip, block, part->plane).data + part->row * skip->row;
