@@ -146,7 +146,7 @@ static const char *const known[] = {
     "relu6 | flatten | linear out=9 | relu6",
     /* each channel by itself, several outputs of each, groups within a line, across lines and of whole lines */
     "eval 3x36x9x8 | conv2d out=36 kernel=5 stride=2 padding=2 groups=36 | batch_norm | relu | conv2d out=36 "
-    "kernel=3 padding=1 groups=36 dilation=2x1 mode=replicate | batch_norm | add @3 @5 | conv2d out=72 kernel=3 "
+    "kernel=3 padding=2x1 groups=36 dilation=2x1 mode=replicate | batch_norm | add @3 @5 | conv2d out=72 kernel=3 "
     "padding=1 groups=36 | conv2d out=48 kernel=1 groups=24 | conv2d out=30 kernel=2 groups=6 | conv2d out=40 "
     "kernel=1 groups=5 | conv2d out=64 kernel=1 | conv2d out=96 kernel=3x1 padding=1x0 groups=2 stride=1x3",
 };
