@@ -47,7 +47,9 @@ static void add_taps(cn__rng *rng, problem *p, size_t row) {
     p->in_height = (p->args.height - 1) * p->stride[0] + (kernel[0] - 1) * dilation[0] + 1;
 }
 
-static void problem_new(cn__rng *rng, problem *p) {
+enum { USUAL, WIDE, DEPTHWISE };
+
+static void problem_new(cn__rng *rng, int kind, problem *p) {
     cn__channel_conv_args *a = &p->args;
     *p = (problem){.stride = {between(rng, 1, 2), between(rng, 1, 3)}};
     if (between(rng, 0, 2))
@@ -55,14 +57,14 @@ static void problem_new(cn__rng *rng, problem *p) {
     a->channels = between(rng, 1, 70);
     a->height = between(rng, 1, 4);
     a->width = between(rng, 1, 33);
-    a->in_channels = between(rng, 1, 36);
+    a->in_channels = kind == DEPTHWISE ? a->channels : kind == WIDE ? between(rng, 300, 600) : between(rng, 1, 36);
     p->in_width = (a->width - 1) * p->stride[1] + 5;
     size_t row = (size_t)p->in_width * CN__LANES;
     add_taps(rng, p, row);
     a->in_row = (size_t)p->stride[0] * row;
     a->in_step = (size_t)p->stride[1] * CN__LANES;
     a->in_plane = row * (size_t)p->in_height;
-    a->weight_plane = (size_t)a->in_channels * a->filter_taps * CN__LANES;
+    a->weight_plane = (size_t)(kind == DEPTHWISE ? 1 : a->in_channels) * a->filter_taps * CN__LANES;
     a->out_step = between(rng, 0, 2) ? CN__LANES : (size_t)between(rng, 2, 3) * CN__LANES;
     a->out_row = (size_t)(a->width + 1) * a->out_step;
     a->out_plane = a->out_row * (size_t)(a->height + 1);
@@ -79,10 +81,11 @@ static void problem_new(cn__rng *rng, problem *p) {
     a->in = p->in;
     a->taps = p->taps;
     a->weights = p->weights;
-    a->bias = between(rng, 0, 3) ? p->bias : NULL;
+    a->bias = kind == DEPTHWISE || between(rng, 0, 3) ? p->bias : NULL;
     a->skip = between(rng, 0, 1) ? p->skip : NULL;
     a->out = p->out;
     a->relu = between(rng, 0, 1);
+    a->most = a->relu && between(rng, 0, 1) ? 6.0f : 0.0f;
 }
 
 static void problem_free(problem *p) {
@@ -101,6 +104,11 @@ static float weight(const cn__channel_conv_args *a, size_t out, size_t in, size_
     return a->weights[out / CN__LANES * a->weight_plane + line * CN__LANES + out % CN__LANES];
 }
 
+static float rectified(const cn__channel_conv_args *a, float sum) {
+    sum = a->relu && sum < 0.0f ? 0.0f : sum;
+    return a->most > 0.0f && sum > a->most ? a->most : sum;
+}
+
 static float plain(const cn__channel_conv_args *a, size_t o, size_t y, size_t x) {
     float sum = a->bias ? a->bias[o] : 0.0f;
     for (size_t c = 0; c < (size_t)a->in_channels; c++)
@@ -109,14 +117,27 @@ static float plain(const cn__channel_conv_args *a, size_t o, size_t y, size_t x)
                                                          x * a->in_step)[a->taps[t].input + (ptrdiff_t)(c % CN__LANES)];
     if (a->skip)
         sum += a->skip[o / CN__LANES * a->skip_plane + y * a->skip_row + x * a->skip_step + o % CN__LANES];
-    return a->relu && sum < 0.0f ? 0.0f : sum;
+    return rectified(a, sum);
 }
 
-static void check_conv(const problem *p) {
+/* Of each channel by itself; weights are [plane][tap][lane]. */
+static float plain_depthwise(const cn__channel_conv_args *a, size_t o, size_t y, size_t x) {
+    const float *in = a->in + o / CN__LANES * a->in_plane + y * a->in_row + x * a->in_step;
+    float sum = a->bias[o];
+    for (size_t t = 0; t < a->tap_count; t++)
+        sum += a->weights[o / CN__LANES * a->weight_plane + a->taps[t].filter * CN__LANES + o % CN__LANES] *
+               in[a->taps[t].input + (ptrdiff_t)(o % CN__LANES)];
+    if (a->skip)
+        sum += a->skip[o / CN__LANES * a->skip_plane + y * a->skip_row + x * a->skip_step + o % CN__LANES];
+    return rectified(a, sum);
+}
+
+static void check_conv(const problem *p, void (*conv)(const cn__channel_conv_args *args),
+                       float (*expected)(const cn__channel_conv_args *a, size_t o, size_t y, size_t x)) {
     const cn__channel_conv_args *a = &p->args;
     float *before = lines_new(p->floats / CN__LANES);
     memcpy(before, p->out, p->floats * sizeof *before);
-    kernels->channel_conv(a);
+    conv(a);
     for (size_t o = 0; o < planes_of(a->channels) * CN__LANES; o++)
         for (size_t y = 0; y <= (size_t)a->height; y++)
             for (size_t x = 0; x < a->out_row / CN__LANES; x++) {
@@ -126,7 +147,7 @@ static void check_conv(const problem *p) {
                 if (!inside)
                     ck_assert_float_eq(p->out[at], before[at]);
                 else if (o < (size_t)a->channels)
-                    ck_assert_float_eq(p->out[at], plain(a, o, y, x / step));
+                    ck_assert_float_eq(p->out[at], expected(a, o, y, x / step));
             }
     free(before);
 }
@@ -135,8 +156,31 @@ START_TEST(convolutions_equal_plain_loops) {
     for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
         cn__rng rng = cn__rng_new(21, 0, round);
         problem p;
-        problem_new(&rng, &p);
-        check_conv(&p);
+        problem_new(&rng, USUAL, &p);
+        check_conv(&p, kernels->channel_conv, plain);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+/* Inputs that no cache would hold: sums go on from what they have left in the output. */
+START_TEST(wide_convolutions_equal_plain_loops) {
+    for (uint64_t round = 0; round < (uint64_t)ROUNDS / 20; round++) {
+        cn__rng rng = cn__rng_new(28, 0, round);
+        problem p;
+        problem_new(&rng, WIDE, &p);
+        check_conv(&p, kernels->channel_conv, plain);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+START_TEST(depthwise_convolutions_equal_plain_loops) {
+    for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
+        cn__rng rng = cn__rng_new(29, 0, round);
+        problem p;
+        problem_new(&rng, DEPTHWISE, &p);
+        check_conv(&p, kernels->channel_depthwise, plain_depthwise);
         problem_free(&p);
     }
 }
@@ -147,7 +191,7 @@ START_TEST(lanes_without_a_channel_become_zero) {
     for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
         cn__rng rng = cn__rng_new(22, 0, round);
         problem p;
-        problem_new(&rng, &p);
+        problem_new(&rng, USUAL, &p);
         cn__channel_conv_args *a = &p.args;
         a->skip = NULL;
         for (size_t o = (size_t)a->channels; o < planes_of(a->channels) * CN__LANES; o++) {
@@ -171,7 +215,7 @@ START_TEST(convolutions_have_one_order) {
     for (uint64_t round = 0; round < (uint64_t)ROUNDS; round++) {
         cn__rng rng = cn__rng_new(23, 0, round);
         problem p;
-        problem_new(&rng, &p);
+        problem_new(&rng, USUAL, &p);
         for (size_t i = 0; i < planes_of(p.args.in_channels) * p.args.in_plane; i++)
             p.in[i] = cn__rng_normal(&rng);
         float *first = lines_new(p.floats / CN__LANES);
@@ -460,6 +504,8 @@ int main(void) {
     TCase *tests = tcase_create("kernels");
     tcase_add_checked_fixture(tests, choose_kernels, NULL);
     tcase_add_test(tests, convolutions_equal_plain_loops);
+    tcase_add_test(tests, wide_convolutions_equal_plain_loops);
+    tcase_add_test(tests, depthwise_convolutions_equal_plain_loops);
     tcase_add_test(tests, lanes_without_a_channel_become_zero);
     tcase_add_test(tests, convolutions_have_one_order);
     tcase_add_test(tests, norms_scale_and_shift_each_lane);

@@ -140,6 +140,15 @@ static const char *const known[] = {
     "conv2d out=16 kernel=3 padding=1 mode=replicate | conv_transpose2d out=33 kernel=3 dilation=2 stride=2 "
     "padding=2 bias=0 @0 | layer_norm2d affine=0 | conv_transpose2d out=16 kernel=2 padding=1 | adaptive_max_pool "
     "out=8x15 | add @3 @7 | conv_transpose2d out=3 kernel=4 stride=2 padding=1",
+    /* ReLU6 behind convolutions of all kinds, behind what they add, and where there is nothing to take it in */
+    "eval 3x18x6x5 | conv2d out=32 kernel=3 padding=1 | relu6 | conv2d out=32 kernel=3 padding=1 | batch_norm | add @4 "
+    "@2 | relu6 | conv2d out=32 kernel=3 padding=1 groups=32 | batch_norm | relu6 | conv2d out=7 kernel=1 | relu6 | "
+    "relu6 | flatten | linear out=9 | relu6",
+    /* each channel by itself, several outputs of each, groups within a line, across lines and of whole lines */
+    "eval 3x36x9x8 | conv2d out=36 kernel=5 stride=2 padding=2 groups=36 | batch_norm | relu | conv2d out=36 "
+    "kernel=3 padding=2x1 groups=36 dilation=2x1 mode=replicate | batch_norm | add @3 @5 | conv2d out=72 kernel=3 "
+    "padding=1 groups=36 | conv2d out=48 kernel=1 groups=24 | conv2d out=30 kernel=2 groups=6 | conv2d out=40 "
+    "kernel=1 groups=5 | conv2d out=64 kernel=1 | conv2d out=96 kernel=3x1 padding=1x0 groups=2 stride=1x3",
 };
 
 START_TEST(known_patterns_are_right) {
@@ -318,7 +327,7 @@ START_TEST(lines_that_are_hardly_used_go_in_blocks_sooner) {
     ck_assert_int_eq(few_of(context, "eval 1x3x8x8 | conv2d out=8 kernel=3"), 7);
     ck_assert_int_eq(few_of(context, "eval 1x3x8x8 | conv2d out=1 kernel=3"), 0);
     ck_assert_int_eq(few_of(context, "eval 1x3x8x8 | relu | max_pool kernel=2"), 14);
-    ck_assert_int_eq(few_of(context, "eval 1x4x8x8 | conv2d out=16 kernel=3 groups=2"), 0);
+    ck_assert_int_eq(few_of(context, "eval 1x4x8x8 | conv_transpose2d out=16 kernel=3 groups=2"), 0);
     ck_assert_int_eq(few_of(context, "eval 1x4x8x8 | batch_norm running=0 | conv2d out=16 kernel=3"), 0);
     cn_context_free(context);
 }

@@ -176,7 +176,8 @@ typedef struct cn__channel_conv_args {
     size_t out_plane, out_row, out_step;
     const float *skip; /* added, maybe what `out` holds; NULL: none */
     size_t skip_plane, skip_row, skip_step;
-    bool relu; /* max(·, 0) last */
+    bool relu;  /* max(·, 0) last */
+    float most; /* and min(·, most) of that; 0: no bound */
 } cn__channel_conv_args;
 
 /* Sums of the weights' gradient over rows of pixels of one image. */
@@ -393,6 +394,8 @@ typedef struct cn__kernels {
     /* One accumulator per output, from its bias on, over planes of inputs, then taps, then the plane's channels. Lanes
      * beyond the channels become zero if their weights and biases are. */
     void (*channel_conv)(const cn__channel_conv_args *args);
+    /* The same of each channel by itself: weights are [plane][filter tap][CN__LANES], and `in_channels` does not count. */
+    void (*channel_depthwise)(const cn__channel_conv_args *args);
     /* sums += Σ over pixels, in their order, of x · dy for each term and output channel; bias_sums += Σ dy. */
     void (*channel_conv_weight)(const cn__channel_conv_weight_args *args);
     /* y = x, below 0 weight · x, with a weight for each lane. */

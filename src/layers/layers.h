@@ -145,6 +145,7 @@ typedef struct cn__post_ops {
     cn__fmap *d_skip;     /* NULL: gradient not wanted */
     bool skip_accumulate; /* d_skip already holds another reader's share */
     bool relu;
+    float most;          /* the ReLU's upper bound, where the implementation `takes_relu6`; 0: none */
     float dropout;       /* probability */
     uint32_t dropout_id; /* the dropout layer's place in the model */
 } cn__post_ops;
@@ -252,6 +253,7 @@ typedef enum cn__layer_kind {
     CN__KIND_GROUP_NORM,
     CN__KIND_ADD,
     CN__KIND_RELU,
+    CN__KIND_RELU6,
     CN__KIND_DROPOUT,
     CN__KIND_MAX_POOL2D,
     CN__KIND_AVG_POOL2D,
@@ -268,9 +270,10 @@ typedef enum cn__layer_kind {
 
 /* A way to compute a layer. Members may be NULL where there is nothing to do. */
 typedef struct cn__layer_impl {
-    /* Whether it can compute this layer; NULL: always. */
-    bool (*serves)(const cn_layer *layer);
+    /* Whether it can compute this layer, in a plan with a backward pass or without; NULL: always. */
+    bool (*serves)(const cn_layer *layer, bool backward);
     bool infers_only; /* it has no backward stages, though the layer has */
+    bool takes_relu6; /* of a convolution, behind which it can compute a ReLU, that it can a ReLU6, too */
     /* Of a way that takes in the max pool behind the layer: whether it does, for images like `in`. */
     bool (*takes_pool)(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks);
     /* Multiply-adds of an image that it takes; NULL: the type's. */
@@ -331,7 +334,7 @@ static inline const cn__layer_impl *cn__layer_nchw16c(const cn_layer *layer, boo
     const cn__layer_impl *impl = layer->type->nchw16c;
     if (impl && backward && impl->infers_only)
         impl = layer->type->nchw16c_backward;
-    return impl && (!impl->serves || impl->serves(layer)) ? impl : NULL;
+    return impl && (!impl->serves || impl->serves(layer, backward)) ? impl : NULL;
 }
 
 /* Multiply-adds of an image that a way to compute a layer takes. */

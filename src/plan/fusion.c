@@ -1,6 +1,6 @@
 /* fusion.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm; 1×1
  * convolution → max pool; ReLU → max pool; anything → identity; and, where there is no backward pass, as in front of all
- * that trains, convolution → batch norm → add → ReLU → max pool. */
+ * that trains, convolution → batch norm → add → ReLU or, with channels in the lanes, ReLU6 → max pool. */
 #include "plan/compiled.h"
 
 static cn__layer_kind kind(const cn_model *model, int32_t node) {
@@ -53,6 +53,16 @@ static bool take_relu(cn__fused_op *fused) {
     bool first = !fused->op.post.relu;
     fused->op.post.relu = true;
     return first;
+}
+
+static bool take_relu6(const cn__plan *plan, cn__fused_op *fused) {
+    const cn_layer *head = plan->model->nodes[fused->head].layer;
+    const cn__layer_impl *impl =
+        plan->options.nchw16c ? cn__layer_nchw16c(head, plan->options.training) : head->type->batch;
+    if (!impl->takes_relu6 || !take_relu(fused))
+        return false;
+    fused->op.post.most = 6.0f;
+    return true;
 }
 
 static bool drops(const cn__plan *plan, int32_t dropout) {
@@ -112,6 +122,9 @@ static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next, bool
         break;
     case CN__KIND_RELU:
         taken = take_relu(fused);
+        break;
+    case CN__KIND_RELU6:
+        taken = convolves && take_relu6(plan, fused);
         break;
     case CN__KIND_DROPOUT:
         taken = take_dropout(plan, fused, next);

@@ -144,6 +144,16 @@ INLINE void post(const cn__channel_conv_args *a, const panel *of, place at, int 
                     sum[k][p] = vf_relu(sum[k][p]);
             }
     }
+    if (a->most > 0.0f) {
+        vf most = vf_set1(a->most);
+        CN__UNROLL
+        for (int k = 0; k < VECTORS; k++)
+            if (k < vectors) {
+                CN__UNROLL
+                for (int p = 0; p < pixels; p++)
+                    sum[k][p] = vf_select(sum[k][p] > most, most, sum[k][p]);
+            }
+    }
 }
 
 INLINE void tile(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int pixels, bool row) {

@@ -69,6 +69,8 @@ void CN__ISA_NAME(layer_norm_sums)(cn__plane x, cn__plane dy, const float *mean,
                                    int32_t width, float *sum_dy, float *sum_dyx);
 /* conv_nchw16c.c */
 void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args);
+/* depthwise_nchw16c.c */
+void CN__ISA_NAME(channel_depthwise)(const cn__channel_conv_args *args);
 /* conv_weight_nchw16c.c */
 void CN__ISA_NAME(channel_conv_weight)(const cn__channel_conv_weight_args *args);
 /* norm_softmax_nchw16c.c */

@@ -42,6 +42,7 @@ const cn__kernels CN__ISA_NAME(kernels) = {
     .layer_norm_backward = CN__ISA_NAME(layer_norm_backward),
     .layer_norm_sums = CN__ISA_NAME(layer_norm_sums),
     .channel_conv = CN__ISA_NAME(channel_conv),
+    .channel_depthwise = CN__ISA_NAME(channel_depthwise),
     .channel_conv_weight = CN__ISA_NAME(channel_conv_weight),
     .channel_prelu = CN__ISA_NAME(channel_prelu),
     .channel_prelu_backward = CN__ISA_NAME(channel_prelu_backward),

@@ -38,7 +38,7 @@ static cn_status make(cn_context *context, const cn__layer_type *type, float fir
         .validate = word##_validate,                                                                                   \
         .infer = cn__infer_same,                                                                                       \
         .batch = &cn__activation_impl,                                                                                 \
-        .nchw16c = &cn__activation_impl,                                                                           \
+        .nchw16c = &cn__activation_impl,                                                                               \
         __VA_ARGS__,                                                                                                   \
     };
 
@@ -48,7 +48,7 @@ static cn_status make(cn_context *context, const cn__layer_type *type, float fir
         ((cn__activation *)layer)->function = CN__##KIND;                                                              \
         return CN_OK;                                                                                                  \
     }                                                                                                                  \
-    TYPE(name, Type, .attrs = NULL)                                                                                    \
+    TYPE(name, Type, .kind = CN__##KIND == CN__RELU6 ? CN__KIND_RELU6 : CN__KIND_OTHER)                                \
     cn_status cn_##name##_new(cn_context *context, cn_layer **layer) {                                                 \
         CN__REQUIRE(layer);                                                                                            \
         *layer = NULL;                                                                                                 \

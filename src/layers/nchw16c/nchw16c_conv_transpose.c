@@ -200,7 +200,8 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 }
 
 /* The weights of a line of outputs must see the same inputs. */
-static bool one_group(const cn_layer *layer) {
+static bool one_group(const cn_layer *layer, bool backward) {
+    (void)backward;
     return behind(layer)->groups == 1;
 }
 

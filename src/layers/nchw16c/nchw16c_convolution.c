@@ -6,6 +6,7 @@
 
 /* Best first. */
 static const cn__nchw16c_algorithm *const algorithms[] = {
+    &cn__nchw16c_depthwise,
     &cn__nchw16c_direct,
 };
 
@@ -157,13 +158,14 @@ STEP(weight_second, CN__CONV_WEIGHT_GRAD, 1, true)
 
 /* ---- all together ---- */
 
-/* The weights of a line of outputs must see the same inputs. */
-static bool one_group(const cn_layer *layer) {
-    return ((const cn__convolution *)layer)->groups == 1;
+/* There are backward passes of one group only. */
+static bool serves(const cn_layer *layer, bool backward) {
+    return !backward || ((const cn__convolution *)layer)->groups == 1;
 }
 
 const cn__layer_impl cn__convolution_nchw16c = {
-    .serves = one_group,
+    .serves = serves,
+    .takes_relu6 = true,
     .multiply_adds = multiply_adds,
     .requirements = requirements,
     .bind = cn__nchw16c_bind,

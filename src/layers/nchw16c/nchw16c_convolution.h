@@ -61,7 +61,7 @@ struct cn__nchw16c_geometry {
     cn__channel_tap taps[]; /* forward: from where the first tap of an output falls */
 };
 
-extern const cn__nchw16c_algorithm cn__nchw16c_direct;
+extern const cn__nchw16c_algorithm cn__nchw16c_depthwise, cn__nchw16c_direct;
 
 /* nchw16c_convolution.c, for transposed convolutions, too: op->geometry of an op whose layer begins with a
  * cn__convolution. */
@@ -97,5 +97,14 @@ static inline const float *cn__nchw16c_biases(const cn__op *op) {
 static inline float *cn__nchw16c_between(const cn__op *op, size_t block) {
     return cn__saved(op, block);
 }
+
+/* nchw16c_direct.c: a part of an image's outputs, some rows or some planes, and what the kernels of plain sums are told
+ * of it; `in` is of plane 0, `weights` are all. */
+typedef struct cn__nchw16c_part {
+    size_t plane, planes, row, rows;
+} cn__nchw16c_part;
+cn__grid cn__nchw16c_parts(const cn__op *op, const cn__pass *pass, int64_t multiply_adds);
+cn__nchw16c_part cn__nchw16c_part_of(const cn__op *op, size_t index, size_t count);
+cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, const cn__nchw16c_part *part);
 
 #endif

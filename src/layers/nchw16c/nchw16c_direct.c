@@ -1,26 +1,48 @@
-/* nchw16c_direct.c: convolutions of every kernel, stride and dilation as plain sums, with channels in the lanes. Weights
- * are packed as kernels read them: [plane of outputs][plane of inputs][tap][channel of the plane][16 outputs]. */
+/* nchw16c_direct.c: convolutions of every kernel, stride, dilation and number of groups as plain sums, with channels in
+ * the lanes. Weights are packed as kernels read them: [plane of outputs][plane of inputs][tap][channel of the plane]
+ * [16 outputs], for the inputs that any output of the plane sees; where it does not see one of them, the weight is zero.
+ */
 #include "layers/nchw16c/nchw16c_convolution.h"
 
 static const cn__convolution *layer_of(const cn__op *op) {
     return (const cn__convolution *)op->layer;
 }
 
-/* The kernel takes several planes of outputs at a time, which must see the same inputs. */
 static bool applies(const cn__conv_problem *problem, cn__conv_pass pass) {
-    (void)pass;
-    return ((const cn__convolution *)problem->layer)->groups == 1;
+    return pass == CN__CONV_FORWARD || ((const cn__convolution *)problem->layer)->groups == 1;
 }
 
 /* ---- packed weights ---- */
+
+/* Channels first … end - 1, of which the first begins a plane. */
+typedef struct span {
+    int32_t first, end;
+} span;
+
+/* Inputs that the outputs of a plane see. */
+static span inputs_of(const cn__convolution *c, size_t plane) {
+    int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, first = (int32_t)plane * CN__LANES;
+    int32_t last = (first + CN__LANES < c->out_channels ? first + CN__LANES : c->out_channels) - 1;
+    int32_t channel = first / out * in;
+    return (span){channel - channel % CN__LANES, (last / out + 1) * in};
+}
+
+static bool same(span a, span b) {
+    return a.first == b.first && a.end == b.end;
+}
 
 static size_t tap_count(const cn__convolution *c) {
     return (size_t)c->kernel[0] * (size_t)c->kernel[1];
 }
 
-/* Of a plane of outputs. */
+/* From the weights of a plane of outputs to the next one's. */
 static size_t plane_weights(const cn__convolution *c) {
-    return (size_t)c->in_channels * tap_count(c) * CN__LANES;
+    int32_t most = 0;
+    for (size_t plane = 0; plane < cn__nchw16c_planes(c->out_channels); plane++) {
+        span inputs = inputs_of(c, plane);
+        most = inputs.end - inputs.first > most ? inputs.end - inputs.first : most;
+    }
+    return (size_t)most * tap_count(c) * CN__LANES;
 }
 
 static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {
@@ -29,52 +51,54 @@ static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {
                                     : cn__nchw16c_input_filters(c);
 }
 
-/* The weights of one output go into one lane. */
-static void pack_lane(const cn__convolution *c, const float *from, double scale, float *to) {
+/* The weights of one output go into one lane: those of its group's inputs, from channel `first` of the plane's on. */
+static void pack_lane(const cn__convolution *c, const float *from, double scale, span inputs, int32_t first,
+                      float *to) {
     size_t taps = tap_count(c);
-    for (int32_t first = 0; first < c->in_channels; first += CN__LANES)
+    for (int32_t i = first; i < first + c->in_channels / c->groups; i++) {
+        int32_t begin = i - i % CN__LANES, left = inputs.end - inputs.first - begin;
+        size_t channels = left < CN__LANES ? (size_t)left : CN__LANES;
+        float *line = to + ((size_t)begin * taps + (size_t)(i % CN__LANES)) * CN__LANES;
         for (size_t t = 0; t < taps; t++)
-            for (int32_t i = first; i < first + CN__LANES && i < c->in_channels; i++, to += CN__LANES)
-                *to = (float)((double)from[(size_t)i * taps + t] * scale);
+            line[t * channels * CN__LANES] = (float)((double)*from++ * scale);
+    }
 }
 
 static void pack_forward(const cn__op *op, size_t plane, const double *scale, float *to) {
     const cn__convolution *c = layer_of(op);
-    size_t terms = (size_t)c->in_channels * tap_count(c);
-    for (size_t lane = 0; lane < CN__LANES; lane++) {
-        size_t o = plane * CN__LANES + lane;
-        if (o < (size_t)c->out_channels)
-            pack_lane(c, (const float *)op->tensor[0] + o * terms, scale[lane], to + plane * plane_weights(c) + lane);
-    }
+    int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups;
+    span inputs = inputs_of(c, plane);
+    to += plane * plane_weights(c);
+    for (int32_t lane = 0, o = (int32_t)plane * CN__LANES; lane < CN__LANES && o < c->out_channels; lane++, o++)
+        pack_lane(c, (const float *)op->tensor[0] + (size_t)o * (size_t)in * tap_count(c), scale[lane], inputs,
+                  o / out * in - inputs.first, to + lane);
 }
 
 /* ---- forward ---- */
 
-/* Rows of the output are shared out between threads, or planes where there are more of them. */
-static bool shares_rows(const cn__op *op) {
-    return op->out->shape.height >= op->out->shape.channels;
-}
-
-static cn__grid forward_grid(const cn__op *op, const cn__pass *pass) {
+cn__grid cn__nchw16c_parts(const cn__op *op, const cn__pass *pass, int64_t multiply_adds) {
     cn__shape out = op->out->shape;
-    int64_t products = (int64_t)out.channels * out.height * out.width * (int64_t)plane_weights(layer_of(op));
-    return (cn__grid){cn__nchw16c_shares(op, pass, shares_rows(op) ? out.height : out.channels, products), 1};
+    int32_t most = out.height >= out.channels ? out.height : out.channels;
+    return (cn__grid){cn__nchw16c_shares(op, pass, most, multiply_adds), 1};
 }
 
-static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+cn__nchw16c_part cn__nchw16c_part_of(const cn__op *op, size_t index, size_t count) {
+    size_t planes = (size_t)op->out->shape.channels, rows = (size_t)op->out->shape.height;
+    size_t whole = rows >= planes ? rows : planes;
+    size_t first = index * whole / count, size = (index + 1) * whole / count - first;
+    return rows >= planes ? (cn__nchw16c_part){0, planes, first, size} : (cn__nchw16c_part){first, size, 0, rows};
+}
+
+cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, const cn__nchw16c_part *part) {
     const cn__convolution *c = layer_of(op);
     const cn__nchw16c_geometry *g = op->geometry;
     const cn__fmap *in = op->in[0], *out = op->out, *skip = op->post.skip;
-    size_t whole = (size_t)(shares_rows(op) ? out->shape.height : out->shape.channels);
-    size_t count = forward_grid(op, pass).outer;
-    size_t first = at.outer * whole / count, end = (at.outer + 1) * whole / count;
-    size_t row = shares_rows(op) ? first : 0, plane = shares_rows(op) ? 0 : first;
-    int32_t left = c->out_channels - (int32_t)(plane * CN__LANES), most = (int32_t)((end - first) * CN__LANES);
+    int32_t left = c->out_channels - (int32_t)(part->plane * CN__LANES), most = (int32_t)(part->planes * CN__LANES);
     cn__channel_conv_args args = {
-        .channels = shares_rows(op) || left < most ? left : most,
-        .height = shares_rows(op) ? (int32_t)(end - first) : out->shape.height,
+        .channels = left < most ? left : most,
+        .height = (int32_t)part->rows,
         .width = out->shape.width,
-        .in = cn__fmap_plane(in, at.block, 0).data + row * (size_t)c->stride[0] * in->row -
+        .in = cn__fmap_plane(in, block, 0).data + part->row * (size_t)c->stride[0] * in->row -
               (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
         .in_plane = in->channel,
         .in_row = (size_t)c->stride[0] * in->row,
@@ -83,22 +107,47 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
         .taps = g->taps,
         .tap_count = g->tap_count,
         .filter_taps = g->tap_count,
-        .weights = cn__nchw16c_weights(op, CN__CONV_FORWARD) + plane * plane_weights(c),
-        .weight_plane = plane_weights(c),
-        .bias = cn__nchw16c_biases(op) + plane * CN__LANES,
-        .out = cn__fmap_plane(out, at.block, plane).data + row * out->row,
+        .weights = cn__nchw16c_weights(op, CN__CONV_FORWARD),
+        .bias = cn__nchw16c_biases(op) + part->plane * CN__LANES,
+        .out = cn__fmap_plane(out, block, part->plane).data + part->row * out->row,
         .out_plane = out->channel,
         .out_row = out->row,
         .out_step = CN__LANES,
         .relu = op->post.relu,
+        .most = op->post.most,
     };
     if (skip) {
-        args.skip = cn__fmap_plane(skip, at.block, plane).data + row * skip->row;
+        args.skip = cn__fmap_plane(skip, block, part->plane).data + part->row * skip->row;
         args.skip_plane = skip->channel;
         args.skip_row = skip->row;
         args.skip_step = CN__LANES;
     }
-    op->kernels->channel_conv(&args);
+    return args;
+}
+
+static cn__grid forward_grid(const cn__op *op, const cn__pass *pass) {
+    cn__shape out = op->out->shape;
+    int64_t lines = (int64_t)out.channels * out.height * out.width;
+    return cn__nchw16c_parts(op, pass, lines * (int64_t)plane_weights(layer_of(op)));
+}
+
+/* Planes of outputs that see the same inputs go together. */
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    const cn__convolution *c = layer_of(op);
+    cn__nchw16c_part part = cn__nchw16c_part_of(op, at.outer, forward_grid(op, pass).outer);
+    size_t end = part.plane + part.planes;
+    for (; part.plane < end; part.plane += part.planes) {
+        span inputs = inputs_of(c, part.plane);
+        for (part.planes = 1; part.plane + part.planes < end; part.planes++)
+            if (!same(inputs_of(c, part.plane + part.planes), inputs))
+                break;
+        cn__channel_conv_args args = cn__nchw16c_forward_args(op, at.block, &part);
+        args.in += (size_t)(inputs.first / CN__LANES) * args.in_plane;
+        args.in_channels = inputs.end - inputs.first;
+        args.weight_plane = plane_weights(c);
+        args.weights += part.plane * args.weight_plane;
+        op->kernels->channel_conv(&args);
+    }
 }
 
 /* ---- all together ---- */
