@@ -15,6 +15,7 @@
 #endif
 #define PIXELS 8
 #define LINES  320 /* of the input in the first-level cache */
+#define MANY   64  /* products of an output, meanwhile the lines that it goes to can be claimed */
 #define LONG   3   /* times a filter's taps that an output may sum up in one accumulator */
 
 /* Which part of the work a tile does: rows of the packed weights, pixels of the job, lanes of the line; input channels
@@ -32,7 +33,7 @@ INLINE void start(const cn__conv_args *a, const cn__conv_job *job, origin at, in
         a->bias ? a->bias + (size_t)(at.row / CN__OC_BLOCK) * a->bias_block + at.row % CN__OC_BLOCK : NULL;
     const float *out = a->out + (size_t)at.row * a->out_channel + at.lane;
     const int32_t *pixel = job->pixel_out + at.pixel;
-    bool add = job->accumulate || at.channel > 0;
+    bool add = job->accumulate || at.channel > 0, claim = !add && (at.end - at.channel) * job->tap_count >= MANY;
     CN__UNROLL
     for (int r = 0; r < rows; r++, out += a->out_channel) {
         bool stored = at.row + r < a->out_channels;
@@ -40,7 +41,7 @@ INLINE void start(const cn__conv_args *a, const cn__conv_job *job, origin at, in
         CN__UNROLL
         for (int p = 0; p < pixels; p++)
             sum[r][p] = add && stored ? vf_load(out + pixel[p]) : first;
-        for (int p = 0; p < pixels && !add && stored; p++)
+        for (int p = 0; p < pixels && claim && stored; p++)
             __builtin_prefetch(out + pixel[p], 1);
     }
 }
