@@ -425,6 +425,7 @@ CN_API cn_status cn_layer_norm2d_new(cn_context *context, int channels, const cn
  *   ReLU6        x, at least 0 and at most 6
  *   Hardsigmoid  min(max(x + 3, 0), 6) / 6
  *   Hardswish    x · min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)
+ *   Softsign     x / (1 + |x|)
  *
  * CN_ERR_ARGUMENT unless parameters are finite, min_val is below max_val, and beta above 0. */
 CN_API cn_status cn_relu_new(cn_context *context, cn_layer **layer);
@@ -439,6 +440,10 @@ CN_API cn_status cn_hardtanh_new(cn_context *context, float min_val, float max_v
 CN_API cn_status cn_relu6_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_hardsigmoid_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_hardswish_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_softsign_new(cn_context *context, cn_layer **layer);
+
+/* scale · x + shift, of two numbers that do not train. CN_ERR_ARGUMENT: not finite. */
+CN_API cn_status cn_affine_new(cn_context *context, float scale, float shift, cn_layer **layer);
 
 /* x, below 0 weight · x (torch.nn.PReLU; He et al. 2015). Parameter: weight [num_parameters], one for all channels or
  * one for each; it starts at 0.25. */
@@ -525,6 +530,10 @@ CN_API cn_status cn_pixel_unshuffle_new(cn_context *context, int downscale_facto
 /* torch.nn.ChannelShuffle (Zhang et al. 2018): of `groups` groups of channels the first of each, then the second of
  * each, and so on. CN_ERR_SHAPE, as the layer joins a model: `groups` does not divide the channels. */
 CN_API cn_status cn_channel_shuffle_new(cn_context *context, int groups, cn_layer **layer);
+
+/* `length` channels from channel `start` on (torch.narrow over dimension 1). CN_ERR_SHAPE, as the layer joins a model: it
+ * has not so many. */
+CN_API cn_status cn_narrow_new(cn_context *context, int start, int length, cn_layer **layer);
 
 /* Columns left and right, rows above and below: `padding` is left, right, top, bottom, as in torch.nn.functional.pad.
  * With CN_PADDING_ZEROS they hold `value` (torch.nn.ZeroPad2d, ConstantPad2d), and negative ones cut off instead; the
