@@ -86,7 +86,8 @@ typedef enum cn_status {
     CN_ERR_IO = 4,          /* the operating system could not open, read, write or rename */
     CN_ERR_FORMAT = 5,      /* a file's content is not what its format says */
     CN_ERR_DATA = 6,        /* a label outside the classes, NaN or infinity in an image */
-    CN_ERR_UNSUPPORTED = 7, /* left out of this build, or not offered by this machine */
+    CN_ERR_UNSUPPORTED = 7, /* left out of this build, not offered by this machine, or a file's operator that no layer
+                               computes */
     CN_ERR_STATE = 8,       /* the call does not fit what was called before */
     CN_ERR_NOT_FOUND = 9,   /* no such name, class or index */
     CN_ERR_NUMERIC = 10,    /* the loss became NaN or infinite */
@@ -872,7 +873,15 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
  * in this library's own writing must fit its checksum. So must one that another program has written again, in
  * whatever order; if that has changed the tensors or dropped the checksum, nobody can tell change from damage, and the
  * context's log has a line about it. Hostile files: at most 16 MiB of header, 16,384 layers of up to 4,096 inputs, and
- * no memory for tensors before the header is found to be right. */
+ * no memory for tensors before the header is found to be right.
+ *
+ * Loading also takes ONNX files, opsets 7 to 21, which it knows by their content: each becomes a model of the layers above
+ * that runs, trains and can be saved. Its first input is "input", further ones and layers have the file's names, and so
+ * have parameters ("fc.weight") where they are called after a layer; else the name is the node's, or that of the module
+ * which PyTorch's exporter has put there. The number of images is free whatever the file says; sides that it leaves open
+ * are 224 to begin with. Numbers outside the file are read from its folder alone. What exporters write out (hard swish,
+ * GELU, layer norm, channel shuffle) becomes one layer again. CN_ERR_UNSUPPORTED names every node that no layer computes,
+ * and why; CN_ERR_FORMAT: damaged, or shapes that do not fit. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
