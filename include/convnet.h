@@ -875,7 +875,7 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
  * context's log has a line about it. Hostile files: at most 16 MiB of header, 16,384 layers of up to 4,096 inputs, and
  * no memory for tensors before the header is found to be right.
  *
- * Loading also takes ONNX files, opsets 7 to 21, which it knows by their content: each becomes a model of the layers above
+ * Loading also takes ONNX files, opsets 1 to 21, which it knows by their content: each becomes a model of the layers above
  * that runs, trains and can be saved. Its first input is "input", further ones and layers have the file's names, and so
  * have parameters ("fc.weight") where they are called after a layer; else the name is the node's, or that of the module
  * which PyTorch's exporter has put there. The number of images is free whatever the file says; sides that it leaves open

@@ -130,7 +130,7 @@ cn_status cn__onnx_prelu(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_view *in;
     cn_layer *layer;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
-    CN__TRY(cn__onnx_by_channel(onnx, in, slope, &count));
+    CN__TRY(cn__onnx_by_channel(onnx, node, in, slope, &count));
     CN__TRY(cn_prelu_new(onnx->ctx, (int)count, &layer));
     cn__onnx_layer_name(onnx, node, slope, -1, name);
     int32_t at = in->layer;

@@ -46,6 +46,8 @@ static cn_status align_inputs(cn__onnx *onnx, const cn__onnx_node *node, int32_t
     CN__TRY(cn__onnx_view_of(onnx, a, &va));
     CN__TRY(cn__onnx_view_of(onnx, b, &vb));
     *dims = va->dims > vb->dims ? va->dims : vb->dims;
+    if (onnx->opset < 7 && va->dims != vb->dims)
+        return cn__error(CN_ERR_UNSUPPORTED, "its inputs have %d and %d dimensions", va->dims, vb->dims);
     if (align(onnx, va, vb, *dims, axes))
         return CN_OK;
     CN__TRY(cn__onnx_image(onnx, node, a, &va));
@@ -102,22 +104,25 @@ static cn_status combine_layers(cn__onnx *onnx, const cn__onnx_node *node, arith
 
 /* ---- a layer and a constant ---- */
 
-cn_status cn__onnx_by_channel(cn__onnx *onnx, const cn__onnx_view *view, int32_t constant, int64_t *count) {
+cn_status cn__onnx_by_channel(cn__onnx *onnx, const cn__onnx_node *node, const cn__onnx_view *view, int32_t constant,
+                              int64_t *count) {
     int64_t shape[CN_MAX_DIMS];
-    int dims;
+    int dims, first;
     *count = 1;
     if (!cn__onnx_constant_shape(onnx, constant, &dims, shape))
         return cn__error(CN_ERR_UNSUPPORTED, "one of its inputs is computed, not a constant");
+    first = view->dims - dims;
+    if (onnx->opset < 7 && first > 0 && dims > 0)
+        CN__TRY(cn__onnx_axis_of(cn__onnx_int(node, "axis", first), view->dims, &first));
+    if (first < 0 || first + dims > view->dims)
+        return cn__error(CN_ERR_UNSUPPORTED, "its constant has more dimensions than what it meets");
     for (int i = 0; i < dims; i++) {
-        int axis = i - (dims - view->dims);
-        if (axis < 0 && shape[i] != 1)
-            return cn__error(CN_ERR_UNSUPPORTED, "its constant has more dimensions than what it meets");
+        int axis = first + i;
         if (shape[i] != 1 && (cn__onnx_axis_at(onnx, view, axis) != CN__AXIS_CHANNELS || shape[i] != view->size[axis]))
             return cn__error(CN_ERR_UNSUPPORTED, "its constant has other numbers for each pixel or image");
         *count *= shape[i];
     }
-    return dims <= view->dims ? CN_OK
-                              : cn__error(CN_ERR_UNSUPPORTED, "its constant has more dimensions than what it meets");
+    return CN_OK;
 }
 
 /* x + c, x - c, c - x, x · c or x / c with one number. */
@@ -172,7 +177,7 @@ static cn_status with_constant(cn__onnx *onnx, const cn__onnx_node *node, arithm
     CN__TRY(cn__onnx_view_of(onnx, value, &view));
     if (!cn__onnx_scalar(onnx, constant, &number) && !cn__onnx_axes(onnx, view, axes))
         CN__TRY(cn__onnx_image(onnx, node, value, &view));
-    CN__TRY(cn__onnx_by_channel(onnx, view, constant, &count));
+    CN__TRY(cn__onnx_by_channel(onnx, node, view, constant, &count));
     *out = *view;
     return count == 1 && cn__onnx_scalar(onnx, constant, &number)
                ? with_number(onnx, node, operation, number, reversed, &out->layer)

@@ -64,7 +64,7 @@ cn_status cn__onnx_conv(cn__onnx *onnx, const cn__onnx_node *node) {
 /* ---- transposed: pads are what the output loses ---- */
 
 /* By output_shape, or to `stride` times the input's size. */
-static cn_status read_output_shape(const cn__onnx_node *node, int sides, cn__shape in, const int64_t gain[2],
+static cn_status read_output_shape(const cn__onnx_node *node, int sides, cn__shape in, int64_t gain[2],
                                    cn__onnx_window *window) {
     const int64_t size[2] = {in.height, in.width};
     bool upper = cn__onnx_string_is(node, "auto_pad", "NOTSET", "SAME_UPPER");
@@ -79,11 +79,10 @@ static cn_status read_output_shape(const cn__onnx_node *node, int sides, cn__sha
     for (int d = 2 - sides; d < 2; d++) {
         int64_t out = count ? wanted[count - 2 + d] : size[d] * window->stride[d];
         int64_t full = (size[d] - 1) * window->stride[d] + gain[d] + (window->kernel[d] - 1) * window->dilation[d] + 1;
-        int64_t lost = out >= 1 && out < full ? full - out : 0;
+        int64_t lost = out >= 1 && out < full ? full - out : 0; /* or as much is gained */
         window->begin[d] = upper ? lost / 2 : lost - lost / 2;
         window->end[d] = lost - window->begin[d];
-        if (out > full)
-            return cn__error(CN_ERR_UNSUPPORTED, "its output_shape is larger than its kernel reaches");
+        gain[d] += out > full && out - full <= CN__MAX_SIDE ? out - full : 0;
     }
     return CN_OK;
 }

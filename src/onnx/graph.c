@@ -108,7 +108,9 @@ static cn_status read_opset(cn__onnx *onnx, cn__bytes model) {
     cn__bytes message;
     int32_t count;
     CN__TRY(count_fields(model, MODEL_OPSET, MAX_ENDS, "sets of operators", &count));
-    onnx->opset = 1; /* files from before there were any */
+    if (count == 0)
+        return cn__error(CN_ERR_FORMAT, "it does not say of which opset its operators are");
+    onnx->opset = 1;
     for (int32_t i = 0; i < count; i++) {
         cn__bytes domain = {0};
         cn__field field;

@@ -6,7 +6,7 @@
 #include "onnx/proto.h"
 #include <math.h>
 
-#define CN__ONNX_FIRST_OPSET 7
+#define CN__ONNX_FIRST_OPSET 1
 #define CN__ONNX_LAST_OPSET  21
 
 /* ---- constants: small tensors whose numbers are known, for shapes, options and factors ---- */

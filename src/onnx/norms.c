@@ -21,8 +21,10 @@ cn_status cn__onnx_batch_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     cn_norm_options o = CN_NORM_OPTIONS_INIT;
     cn__onnx_view *in;
     cn_layer *layer;
-    if (cn__onnx_int(node, "training_mode", 0) != 0)
-        return cn__error(CN_ERR_UNSUPPORTED, "it normalises by the batch at hand (training_mode 1)");
+    bool training =
+        onnx->opset < 7 ? cn__onnx_int(node, "is_test", 0) == 0 : cn__onnx_int(node, "training_mode", 0) != 0;
+    if (training)
+        return cn__error(CN_ERR_UNSUPPORTED, "it normalises by the batch at hand (training_mode 1, or is_test 0)");
     if (cn__onnx_int(node, "spatial", 1) == 0)
         return cn__error(CN_ERR_UNSUPPORTED, "it has statistics for each pixel (spatial 0)");
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));

@@ -1,4 +1,4 @@
-/* onnx.h: models from ONNX files (onnx.ai): graphs of operators, opsets 7 to 21, become models of our layers that run and
+/* onnx.h: models from ONNX files (onnx.ai): graphs of operators, opsets 1 to 21, become models of our layers that run and
  * train.
  *
  *   proto.h     the file: protobuf's wire format, ONNX's messages, the numbers of its tensors (wire.c, messages.c,

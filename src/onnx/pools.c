@@ -124,6 +124,20 @@ static cn_status read_axes(cn__onnx *onnx, const cn__onnx_node *node, int dims, 
     return CN_OK;
 }
 
+/* Over channels: of an image whose rows they are. */
+static cn_status add_channel_reduction(cn__onnx *onnx, const cn__onnx_node *node, bool maximum, int32_t *at) {
+    cn__shape shape = cn__model_shape(onnx->model, *at);
+    int64_t pixels = (int64_t)shape.height * shape.width;
+    cn_layer *layer;
+    if (pixels > CN__MAX_SIDE)
+        return cn__error(CN_ERR_UNSUPPORTED, "it is over channels of more than %d pixels", CN__MAX_SIDE);
+    CN__TRY(cn__onnx_chain(onnx, node, cn_reshape_new(onnx->ctx, 1, shape.channels, (int)pixels, &layer), &layer, at));
+    cn_status status = maximum ? cn_max_pool2d_new(onnx->ctx, shape.channels, 1, NULL, &layer)
+                               : cn_avg_pool2d_new(onnx->ctx, shape.channels, 1, NULL, &layer);
+    CN__TRY(cn__onnx_chain(onnx, node, status, &layer, at));
+    return cn__onnx_chain(onnx, node, cn_reshape_new(onnx->ctx, 1, shape.height, shape.width, &layer), &layer, at);
+}
+
 /* Over height, width or both: the whole of it, so that other sizes are pooled, too. */
 static cn_status add_reduction(cn__onnx *onnx, const cn__onnx_node *node, bool maximum, bool rows, bool columns,
                                int32_t *at) {
@@ -139,7 +153,7 @@ static cn_status add_reduction(cn__onnx *onnx, const cn__onnx_node *node, bool m
 
 static cn_status reduce(cn__onnx *onnx, const cn__onnx_node *node, bool maximum) {
     cn__onnx_axis axes[CN_MAX_DIMS];
-    bool reduced[CN_MAX_DIMS], rows = false, columns = false;
+    bool reduced[CN_MAX_DIMS], channels = false, rows = false, columns = false;
     cn__onnx_view *view;
     int kept = 0;
     CN__TRY(cn__onnx_view_of(onnx, cn__onnx_input(node, 0), &view));
@@ -149,14 +163,17 @@ static cn_status reduce(cn__onnx *onnx, const cn__onnx_node *node, bool maximum)
         cn__onnx_axes(onnx, view, axes);
     }
     for (int i = 0; i < view->dims; i++) {
-        if (reduced[i] && (axes[i] == CN__AXIS_IMAGES || axes[i] == CN__AXIS_CHANNELS))
-            return cn__error(CN_ERR_UNSUPPORTED, "it is over images or channels, not only height and width");
+        if (reduced[i] && axes[i] == CN__AXIS_IMAGES)
+            return cn__error(CN_ERR_UNSUPPORTED, "it is over images");
+        channels = channels || (reduced[i] && axes[i] == CN__AXIS_CHANNELS);
         rows = rows || (reduced[i] && axes[i] == CN__AXIS_HEIGHT);
         columns = columns || (reduced[i] && axes[i] == CN__AXIS_WIDTH);
     }
     int32_t at = view->layer;
     if (rows || columns)
         CN__TRY(add_reduction(onnx, node, maximum, rows, columns, &at));
+    if (channels)
+        CN__TRY(add_channel_reduction(onnx, node, maximum, &at));
     for (int i = 0; i < view->dims; i++)
         if (!reduced[i] || cn__onnx_int(node, "keepdims", 1) != 0)
             axes[kept++] = reduced[i] ? CN__AXIS_ONE : axes[i];

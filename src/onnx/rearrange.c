@@ -21,7 +21,9 @@ static cn_status cut(cn__onnx *onnx, const cn__onnx_node *node, cn__onnx_axis ki
                      int32_t *at) {
     int32_t side = side_of(cn__model_shape(onnx->model, *at), kind);
     cn_layer *layer;
-    if (start < 0 || length < 1 || start > side || length > side - start)
+    if (start >= 0 && start <= side && length <= 0)
+        return cn__error(CN_ERR_UNSUPPORTED, "nothing is left of what it takes from");
+    if (start < 0 || start > side || length > side - start)
         return cn__error(CN_ERR_FORMAT, "it takes %lld elements from %lld on, of %d", (long long)length,
                          (long long)start, side);
     if (length == side)

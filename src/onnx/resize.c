@@ -112,8 +112,10 @@ static cn_status choose_mode(const cn__onnx_node *node, const resizing *r, cn_up
     o->mode = CN_UPSAMPLE_BILINEAR;
     o->align_corners = cn__bytes_are(mode, "align_corners");
     bool halves = cn__bytes_are(mode, "half_pixel") || cn__bytes_are(mode, "pytorch_half_pixel");
-    bool one = r->out[0] == 1 || r->out[1] == 1;
-    if (!cn__onnx_string_is(node, "mode", "nearest", "linear") || !(halves || o->align_corners) ||
+    bool one = r->out[0] == 1 || r->out[1] == 1, whole = true;
+    for (int d = 0; d < 2; d++) /* corners are those of a whole number of pixels */
+        whole = whole && (r->scale[d] <= 0.0 || (double)r->out[d] == (double)r->in[d] * r->scale[d]);
+    if (!cn__onnx_string_is(node, "mode", "nearest", "linear") || !(halves || (o->align_corners && whole)) ||
         (one && cn__bytes_are(mode, "pytorch_half_pixel")) || cn__onnx_int(node, "antialias", 0) != 0)
         return cn__error(CN_ERR_UNSUPPORTED, "it is no interpolation between neighbours as torch has it (%.*s)",
                          CN__SHOWN(mode));
