@@ -86,7 +86,8 @@ typedef enum cn_status {
     CN_ERR_IO = 4,          /* the operating system could not open, read, write or rename */
     CN_ERR_FORMAT = 5,      /* a file's content is not what its format says */
     CN_ERR_DATA = 6,        /* a label outside the classes, NaN or infinity in an image */
-    CN_ERR_UNSUPPORTED = 7, /* left out of this build, or not offered by this machine */
+    CN_ERR_UNSUPPORTED = 7, /* left out of this build, not offered by this machine, or a file's operator that no layer
+                               computes */
     CN_ERR_STATE = 8,       /* the call does not fit what was called before */
     CN_ERR_NOT_FOUND = 9,   /* no such name, class or index */
     CN_ERR_NUMERIC = 10,    /* the loss became NaN or infinite */
@@ -425,6 +426,7 @@ CN_API cn_status cn_layer_norm2d_new(cn_context *context, int channels, const cn
  *   ReLU6        x, at least 0 and at most 6
  *   Hardsigmoid  min(max(x + 3, 0), 6) / 6
  *   Hardswish    x · min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)
+ *   Softsign     x / (1 + |x|)
  *
  * CN_ERR_ARGUMENT unless parameters are finite, min_val is below max_val, and beta above 0. */
 CN_API cn_status cn_relu_new(cn_context *context, cn_layer **layer);
@@ -439,6 +441,10 @@ CN_API cn_status cn_hardtanh_new(cn_context *context, float min_val, float max_v
 CN_API cn_status cn_relu6_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_hardsigmoid_new(cn_context *context, cn_layer **layer);
 CN_API cn_status cn_hardswish_new(cn_context *context, cn_layer **layer);
+CN_API cn_status cn_softsign_new(cn_context *context, cn_layer **layer);
+
+/* scale · x + shift, of two numbers that do not train. CN_ERR_ARGUMENT: not finite. */
+CN_API cn_status cn_affine_new(cn_context *context, float scale, float shift, cn_layer **layer);
 
 /* x, below 0 weight · x (torch.nn.PReLU; He et al. 2015). Parameter: weight [num_parameters], one for all channels or
  * one for each; it starts at 0.25. */
@@ -525,6 +531,10 @@ CN_API cn_status cn_pixel_unshuffle_new(cn_context *context, int downscale_facto
 /* torch.nn.ChannelShuffle (Zhang et al. 2018): of `groups` groups of channels the first of each, then the second of
  * each, and so on. CN_ERR_SHAPE, as the layer joins a model: `groups` does not divide the channels. */
 CN_API cn_status cn_channel_shuffle_new(cn_context *context, int groups, cn_layer **layer);
+
+/* `length` channels from channel `start` on (torch.narrow over dimension 1). CN_ERR_SHAPE, as the layer joins a model: it
+ * has not so many. */
+CN_API cn_status cn_narrow_new(cn_context *context, int start, int length, cn_layer **layer);
 
 /* Columns left and right, rows above and below: `padding` is left, right, top, bottom, as in torch.nn.functional.pad.
  * With CN_PADDING_ZEROS they hold `value` (torch.nn.ZeroPad2d, ConstantPad2d), and negative ones cut off instead; the
@@ -863,7 +873,15 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
  * in this library's own writing must fit its checksum. So must one that another program has written again, in
  * whatever order; if that has changed the tensors or dropped the checksum, nobody can tell change from damage, and the
  * context's log has a line about it. Hostile files: at most 16 MiB of header, 16,384 layers of up to 4,096 inputs, and
- * no memory for tensors before the header is found to be right. */
+ * no memory for tensors before the header is found to be right.
+ *
+ * Loading also takes ONNX files, opsets 1 to 21, which it knows by their content: each becomes a model of the layers above
+ * that runs, trains and can be saved. Its first input is "input", further ones and layers have the file's names, and so
+ * have parameters ("fc.weight") where they are called after a layer; else the name is the node's, or that of the module
+ * which PyTorch's exporter has put there. The number of images is free whatever the file says; sides that it leaves open
+ * are 224 to begin with. Numbers outside the file are read from its folder alone. What exporters write out (hard swish,
+ * GELU, layer norm, channel shuffle) becomes one layer again. CN_ERR_UNSUPPORTED names every node that no layer computes,
+ * and why; CN_ERR_FORMAT: damaged, or shapes that do not fit. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);

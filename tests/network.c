@@ -44,6 +44,10 @@ static const option options[] = {
     OPTION(beta, REAL),
     OPTION(threshold, REAL),
     OPTION(value, REAL),
+    OPTION(times, REAL),
+    OPTION(plus, REAL),
+    OPTION(start, INT),
+    OPTION(length, INT),
     OPTION(to, TRIPLE),
     OPTION(factor, INT),
     OPTION(pad, FOUR),
@@ -140,6 +144,7 @@ static void read_layer(network *net, char *text) {
                          .max_val = 1.0,
                          .beta = 1.0,
                          .threshold = 20.0,
+                         .times = 1.0,
                          .weights = 1};
     char *rest, *word = strtok_r(text, " ", &rest);
     layer->kind = (net_kind)find(kinds, NET_KINDS, word);
@@ -318,6 +323,9 @@ static int infer(const network *net, net_layer *l) {
         return infer_shuffle(l, in);
     case NET_CHANNEL_SHUFFLE:
         return in.channels % l->groups ? -1 : 0;
+    case NET_NARROW:
+        l->shape.channels = l->length;
+        return l->start + l->length > in.channels ? -1 : 0;
     case NET_PAD:
         if (infer_pad(l, in) != 0)
             return -1;

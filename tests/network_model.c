@@ -128,6 +128,8 @@ static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, c
         return cn_pixel_unshuffle_new(ctx, l->factor, made);
     case NET_CHANNEL_SHUFFLE:
         return cn_channel_shuffle_new(ctx, l->groups, made);
+    case NET_NARROW:
+        return cn_narrow_new(ctx, l->start, l->length, made);
     case NET_PAD:
         return cn_pad2d_new(ctx, l->pad, (cn_padding_mode)l->mode, (float)l->value, made);
     case NET_PRELU:

@@ -101,10 +101,10 @@ static void put_pool(draft *t) {
         put(t, " divisor=%d", 1 + dice_below(t->d, 6));
 }
 
-/* The first seven, ReLU twice as often, and by later seeds one of those that came after them, each in 1 of 16 draws. */
+/* The first seven, ReLU twice as often, and by later seeds one of those that came after them, each in 1 of 20 draws. */
 static void put_activation(draft *t) {
-    enum { FIRST = 8 };
-    int place = dice_below(t->d, t->d->seed_is_late ? 2 * FIRST : FIRST);
+    enum { FIRST = 8, ALL = 20 };
+    int place = dice_below(t->d, t->d->seed_is_late ? ALL : FIRST);
     if (place > activation_count)
         place -= FIRST;
     put(t, "%s", activation_example(&activations[place ? place - 1 : 0]).text);
@@ -167,13 +167,21 @@ static void put_conv_transpose(draft *t, net_shape in) {
 }
 
 /* Layers that only late seeds draw. */
+static void put_narrow(draft *t, net_shape in) {
+    int start = dice_below(t->d, in.channels);
+    put(t, "narrow start=%d length=%d", start, 1 + dice_below(t->d, in.channels - start));
+}
+
 static void put_late_layer(draft *t, net_shape in) {
-    switch (dice_below(t->d, 13)) {
+    switch (dice_below(t->d, 14)) {
     case 0:
         put(t, "identity");
         break;
     case 1:
         put_reshape(t, in);
+        break;
+    case 13:
+        put_narrow(t, in);
         break;
     case 2:
         put(t, "pixel_shuffle factor=%d", 1 + dice_below(t->d, 2));

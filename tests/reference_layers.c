@@ -45,6 +45,10 @@ static number channel_shuffle_at(const net_step *s, int n, int c, int y, int x) 
     return same(s, s->x[net_at(s->in, n, c % groups * (s->in.channels / groups) + c / groups, y, x)]);
 }
 
+static number narrow_at(const net_step *s, int n, int c, int y, int x) {
+    return same(s, s->x[net_at(s->in, n, s->layer->start + c, y, x)]);
+}
+
 static number pad_at(const net_step *s, int n, int c, int oy, int ox) {
     int y = net_source(oy - s->layer->pad[2], s->in.height, s->layer->mode);
     int x = net_source(ox - s->layer->pad[0], s->in.width, s->layer->mode);
@@ -344,6 +348,9 @@ void net_compute(const net_step *s) {
         break;
     case NET_CHANNEL_SHUFFLE:
         each_output(s, channel_shuffle_at);
+        break;
+    case NET_NARROW:
+        each_output(s, narrow_at);
         break;
     case NET_PAD:
         each_output(s, pad_at);

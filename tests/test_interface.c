@@ -220,6 +220,8 @@ START_TEST(activations_check_their_numbers) {
     bad_layer(cn_hardtanh_new(ctx, -1.0f, INFINITY, &made), CN_ERR_ARGUMENT, "max_val is inf, wanted a finite number");
     bad_layer(cn_softplus_new(ctx, 0.0f, 20.0f, &made), CN_ERR_ARGUMENT, "Softplus: beta is 0");
     bad_layer(cn_softplus_new(ctx, NAN, 20.0f, &made), CN_ERR_ARGUMENT, "beta is nan");
+    bad_layer(cn_affine_new(ctx, INFINITY, 0.0f, &made), CN_ERR_ARGUMENT, "Affine: scale is inf");
+    bad_layer(cn_affine_new(ctx, 1.0f, NAN, &made), CN_ERR_ARGUMENT, "Affine: shift is nan");
     bad_layer(cn_gelu_new(ctx, (cn_gelu_kind)2, &made), CN_ERR_ARGUMENT, "2");
     bad_layer(cn_dropout_new(ctx, -0.1f, &made), CN_ERR_ARGUMENT, "-0.1");
     bad_layer(cn_dropout_new(ctx, 1.0f, &made), CN_ERR_ARGUMENT, "1");

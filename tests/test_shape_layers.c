@@ -49,6 +49,9 @@ START_TEST(layers_check_their_numbers) {
     bad_layer(cn_pixel_shuffle_new(ctx, 0, &made), "PixelShuffle: upscale_factor is 0");
     bad_layer(cn_pixel_unshuffle_new(ctx, -3, &made), "PixelUnshuffle: downscale_factor is -3");
     bad_layer(cn_channel_shuffle_new(ctx, 0, &made), "ChannelShuffle: groups is 0");
+    bad_layer(cn_narrow_new(ctx, -1, 2, &made), "Narrow: start is -1");
+    bad_layer(cn_narrow_new(ctx, 0, 0, &made), "Narrow: length is 0");
+    bad_layer(cn_narrow_new(NULL, 0, 1, &made), "cn_narrow_new: context is NULL");
     bad_layer(cn_pad2d_new(ctx, no_padding, (cn_padding_mode)4, 0.0f, &made), "Pad2d: mode is 4");
     bad_layer(cn_pad2d_new(ctx, no_padding, (cn_padding_mode)-1, 0.0f, &made), "Pad2d: mode is -1");
     bad_layer(cn_pad2d_new(ctx, no_padding, CN_PADDING_ZEROS, NAN, &made), "Pad2d: value is nan");
@@ -92,6 +95,8 @@ START_TEST(inputs_that_do_not_fit_are_named) {
     refuse(model, cn_pixel_unshuffle_new(ctx, 2, &layer), "its input is 6×4×5, wanted sides that are multiples of 2");
     refuse(large, cn_pixel_unshuffle_new(ctx, 40001, &layer), "multiples of 40001");
     refuse(model, cn_channel_shuffle_new(ctx, 4, &layer), "its input has 6 channels, wanted a multiple of 4 groups");
+    refuse(model, cn_narrow_new(ctx, 2, 5, &layer), "its input has 6 channels, wanted 2 to 6 of them");
+    refuse(model, cn_narrow_new(ctx, 1 << 24, 1 << 24, &layer), "wanted 16777216 to 33554431");
     refuse(model, pad(5, 0, 0, 0, CN_PADDING_REFLECT, &layer), "reflect padding 5 left, 0 right, 0 top, 0 bottom");
     refuse(model, pad(0, 0, 0, 5, CN_PADDING_CIRCULAR, &layer), "circular padding");
     refuse(model, pad(-2, -3, 0, 0, CN_PADDING_ZEROS, &layer), "does not fit the input, 4×5");

@@ -1,5 +1,6 @@
 /* model_file.c: a model into a file, out of a file, and a file's tensors into a model. */
 #include "io/io.h"
+#include "onnx/onnx.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,15 +163,33 @@ cn_status cn_model_load_memory(cn_context *context, const void *data, size_t byt
     *model = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(data);
+    if (cn__onnx_recognised(data, bytes))
+        return cn__onnx_load_memory(context, data, bytes, model);
     return finish_model(context, cn__safetensors_read(context, data, bytes, &file), &file, "(memory)", model);
+}
+
+/* Whether a file is ONNX's, by its first bytes. */
+static cn_status recognise(cn_context *ctx, const char *path, bool *onnx) {
+    unsigned char begin[16];
+    cn__file file;
+    CN__TRY(cn__file_open(ctx, path, &file));
+    size_t bytes = file.size < sizeof begin ? (size_t)file.size : sizeof begin;
+    cn_status status = cn__file_read(&file, begin, bytes);
+    cn__file_close(&file);
+    *onnx = status == CN_OK && cn__onnx_recognised(begin, bytes);
+    return status;
 }
 
 cn_status cn_model_load(cn_context *context, const char *path, cn_model **model) {
     cn__safetensors file;
+    bool onnx;
     CN__REQUIRE(model);
     *model = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(path);
+    CN__TRY(recognise(context, path, &onnx));
+    if (onnx)
+        return cn__onnx_load(context, path, model);
     return finish_model(context, cn__safetensors_open(context, path, &file), &file, path, model);
 }
 

@@ -27,6 +27,7 @@
     X(pixel_shuffle)                                                                                                   \
     X(pixel_unshuffle)                                                                                                 \
     X(channel_shuffle)                                                                                                 \
+    X(narrow)                                                                                                          \
     X(pad2d)                                                                                                           \
     X(add)                                                                                                             \
     X(mul)                                                                                                             \

@@ -111,13 +111,20 @@ ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "leaky_relu slope=0.
                "softplus beta=2 threshold=3": lambda: nn.Softplus(2, 3), "mish": nn.Mish}
 
 
-def activations():
-    for kind in ACTIVATIONS:
+LATER_ACTIVATIONS = {"softsign": nn.Softsign, "affine times=-1.5 plus=0.75": lambda: Function(lambda x: x * -1.5 + 0.75)}
+
+
+def each_activation(kinds):
+    for kind in kinds:
         for scale in ["1", "8", "64"]:
             yield f"train 3x5x3x5 scale={scale} | {kind}"
         yield f"train 17x3x1x2 scale=4 | {kind}"
         yield f"eval 33x3x2x1 scale=4 | {kind}"
         yield f"train 5x3x2x2 levels=2 scale=2 | {kind}"  # zeros among the inputs
+
+
+def activations():
+    yield from each_activation(ACTIVATIONS)
     for weights in ["1", "5"]:
         for batch in [1, 3, 16, 33]:
             yield f"train {batch}x5x3x4 | prelu weights={weights}"
@@ -332,8 +339,15 @@ def largest():
     yield "eval 17x3x5x4 | adaptive_max_pool out=2x3"
 
 
+def parts():
+    yield from each_activation(LATER_ACTIVATIONS)
+    for start, length in [(0, 1), (0, 20), (3, 7), (15, 5), (1, 18), (16, 4)]:
+        yield f"train 3x20x2x3 | narrow start={start} length={length}"
+        yield f"train 17x20x1x2 | tanh | narrow start={start} length={length} | narrow length=1 @1 | mul @2 @3"
+
+
 GROUPS = [convolutions, linears, norms, activations, pools, heads, shapes, blocks, products, upsamplings, transposed,
-          pixel_norms, largest]
+          pixel_norms, largest, parts]
 
 
 # ---- the formula ----
@@ -382,6 +396,12 @@ def window(o):
                 padding=pair(o.get("padding", "0")), ceil_mode=o.get("ceil") == "1")
 
 
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
 class Reshape(nn.Module):
     def __init__(self, shape):
         super().__init__()
@@ -428,6 +448,8 @@ def shape_module(name, o):
         return nn.PixelShuffle(int(o["factor"]))
     if name == "pixel_unshuffle":
         return nn.PixelUnshuffle(int(o["factor"]))
+    if name == "narrow":
+        return Function(lambda x: x.narrow(1, int(o.get("start", 0)), int(o["length"])))
     if name == "channel_shuffle":
         return ChannelShuffle(int(o["groups"]))
     return Pad(integers(o["pad"], 4), o.get("mode", "zeros"), float(o.get("value", 0)))
@@ -475,9 +497,9 @@ def module(name, o, channels):
         return {"flatten": nn.Flatten(), "softmax": nn.Softmax(dim=1), "log_softmax": nn.LogSoftmax(dim=1)}[name]
     if name == "prelu":
         return nn.PReLU(int(o.get("weights", 1)))
-    if name in ("identity", "reshape", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "pad"):
+    if name in ("identity", "reshape", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "narrow", "pad"):
         return shape_module(name, o)
-    return ACTIVATIONS[" ".join([name] + [f"{option}={value}" for option, value in o.items()])]()
+    return {**ACTIVATIONS, **LATER_ACTIVATIONS}[" ".join([name] + [f"{option}={value}" for option, value in o.items()])]()
 
 
 TENSORS = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]

@@ -4,6 +4,7 @@
 #define CN_ACTIVATION_FUNCTIONS_H
 
 #include "kernels/isa/vector_math.h"
+#include <float.h>
 
 /* Not every function has parameters. */
 #define DEFINE(name) INLINE vf name(vf x, __attribute__((unused)) float a, __attribute__((unused)) float b)
@@ -143,6 +144,26 @@ DEFINE(mish_slope) {
     x = vf_clamp(x, -FLAT, 20.0f);
     vf e = vf_exp(x), n = e * (e + 2.0f), below = n + 2.0f;
     return vf_fma(x, 4.0f * e * (e + 1.0f) / (below * below), n / below);
+}
+
+/* x / (1 + |x|). */
+DEFINE(softsign_value) {
+    x = vf_clamp(x, -FLT_MAX, FLT_MAX);
+    return x / (vf_abs(x) + 1.0f);
+}
+
+DEFINE(softsign_slope) {
+    vf below = vf_abs(x) + 1.0f;
+    return 1.0f / (below * below);
+}
+
+DEFINE(affine_value) {
+    return vf_fma(vf_set1(a), x, vf_set1(b));
+}
+
+DEFINE(affine_slope) {
+    (void)x;
+    return vf_set1(a);
 }
 
 #undef DEFINE

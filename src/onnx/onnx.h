@@ -1,0 +1,27 @@
+/* onnx.h: models from ONNX files (onnx.ai): graphs of operators, opsets 1 to 21, become models of our layers that run and
+ * train.
+ *
+ *   proto.h     the file: protobuf's wire format, ONNX's messages, the numbers of its tensors (wire.c, messages.c,
+ *               tensor_data.c)
+ *   importer.h  what it says: values and nodes (graph.c), numbers that are known beforehand (constants.c, fold.c), what
+ *               exporters write out in pieces (patterns.c), views of layers' outputs (views.c), and a function for each
+ *               operator (operators.c lists them, by family: convolutions.c, norms.c, pools.c, activations.c,
+ *               arithmetic.c, shapes.c); import.c brings all together
+ *
+ * A file is not believed: every length is held against the bytes that are there, counts are bounded before anything is
+ * allocated, and what a file asks for without giving its numbers is refused before memory is taken for it. */
+#ifndef CN_ONNX_H
+#define CN_ONNX_H
+
+#include "base/base.h"
+
+/* Whether a file that begins with these bytes, of `bytes` 16 are enough, is an ONNX file: its first field is the version
+ * of its representation. A model file of ours has a length there, and then '{'. */
+bool cn__onnx_recognised(const unsigned char *begin, size_t bytes);
+
+/* CN_ERR_FORMAT: damaged, or it contradicts itself; CN_ERR_UNSUPPORTED names operators, nodes and why; CN_ERR_IO. */
+cn_status cn__onnx_load(cn_context *ctx, const char *path, cn_model **model);
+/* The same from memory; there is no folder, so data outside the file are refused. */
+cn_status cn__onnx_load_memory(cn_context *ctx, const void *data, size_t bytes, cn_model **model);
+
+#endif
