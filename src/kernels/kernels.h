@@ -130,6 +130,7 @@ typedef struct cn__winograd_args {
     const float *skip;
     size_t skip_image, skip_channel, skip_row;
     bool relu, accumulate;
+    float most;       /* the ReLU's upper bound; 0: none */
     float *moments;   /* NULL, or lines of the first channel as in cn__conv_args */
     bool add_moments; /* to what is there */
     /* With channels in the lanes, where out_channels counts planes, m has room for all of them, biases are lines, and

@@ -210,6 +210,8 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t point
                 value += vf_load(to->skip + (size_t)i * a->skip_row + (size_t)j * CN__LANES);
             if (a->relu)
                 value = vf_relu(value);
+            if (a->most > 0.0f)
+                value = vf_select(value > a->most, vf_set1(a->most), value);
             vf_store(out, value);
             if (!a->moments)
                 continue;
