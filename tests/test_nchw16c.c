@@ -141,6 +141,8 @@ static const char *const known[] = {
     "padding=2 bias=0 @0 | layer_norm2d affine=0 | conv_transpose2d out=16 kernel=2 padding=1 | adaptive_max_pool "
     "out=8x15 | add @3 @7 | conv_transpose2d out=3 kernel=4 stride=2 padding=1",
     /* ReLU6 behind convolutions of all kinds, behind what they add, and where there is nothing to take it in */
+    "eval 2x18x17x15 | conv2d out=32 kernel=3 padding=1 | relu6 | conv2d out=32 kernel=3 padding=1 | batch_norm | "
+    "add @4 @2 | relu6",
     "eval 3x18x6x5 | conv2d out=32 kernel=3 padding=1 | relu6 | conv2d out=32 kernel=3 padding=1 | batch_norm | add @4 "
     "@2 | relu6 | conv2d out=32 kernel=3 padding=1 groups=32 | batch_norm | relu6 | conv2d out=7 kernel=1 | relu6 | "
     "relu6 | flatten | linear out=9 | relu6",

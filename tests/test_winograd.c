@@ -1,5 +1,5 @@
-/* test_winograd.c: 3×3 convolutions of sizes that CN_CONV_AUTO computes by Winograd: against the reference in
- * double precision, and to the bit against themselves.
+/* test_winograd.c: 3×3 convolutions of sizes that CN_CONV_AUTO computes by Winograd, with images and with channels in the
+ * lanes: against the reference in double precision, and to the bit against themselves.
  *
  *     CASE='train 17x16x9x13 | conv2d out=20 kernel=3 padding=1' tests/bin/test_winograd
  *
@@ -14,27 +14,53 @@ TEST_RUNS_ONCE;
 
 #define AGAIN "; again: CASE='%s' tests/bin/test_winograd"
 
+typedef struct test_case {
+    const char *text;
+    cn_layout layout;
+} test_case;
+
+#define IMAGES(text)   {text, CN_LAYOUT_IMAGES},
+#define CHANNELS(text) {text, CN_LAYOUT_CHANNELS},
+
 /* Every border, odd sizes and channels, tiles of both sides, cut off on either, more than one strip, a block with few
- * images. */
-static const char *const cases[] = {
-    "train 2x16x30x30 seed=1 | conv2d out=16 kernel=3 bias=0",
-    "train 17x24x14x14 seed=2 | conv2d out=24 kernel=3 padding=1 mode=replicate bias=0",
-    "train 5x32x7x7 seed=3 | conv2d out=32 kernel=3 padding=1 mode=replicate bias=0",
-    "train 3x17x11x8 seed=4 | conv2d out=31 kernel=3 padding=1",
-    "train 2x16x8x15 seed=5 | conv2d out=19 kernel=3 padding=1x2 mode=reflect",
-    "train 18x21x12x7 seed=6 | conv2d out=16 kernel=3 padding=2x1 mode=circular",
-    "train 2x20x16x12 seed=7 | conv2d out=33 kernel=3 padding=2 mode=replicate",
-    "train 1x16x9x16 seed=8 | conv2d out=24 kernel=3 padding=3",
-    "train 2x72x8x8 seed=9 | conv2d out=70 kernel=3 padding=1",
-    "train 2x16x4x80 seed=10 | conv2d out=16 kernel=3 padding=1 mode=reflect",
-    "train 3x40x5x5 seed=11 | conv2d out=24 kernel=3 padding=1",
-    "train 2x48x2x3 seed=12 | conv2d out=48 kernel=3 padding=1 mode=replicate bias=0",
-    "train 19x33x13x10 seed=13 | conv2d out=33 kernel=3 padding=1",
+ * images, a gradient that is added to, weights that one thread or several sum over groups of images, or over portions of
+ * outputs. */
+static const test_case cases[] = {
+    /* clang-format off */
+    IMAGES("train 2x16x30x30 seed=1 | conv2d out=16 kernel=3 bias=0")
+    IMAGES("train 17x24x14x14 seed=2 | conv2d out=24 kernel=3 padding=1 mode=replicate bias=0")
+    IMAGES("train 5x32x7x7 seed=3 | conv2d out=32 kernel=3 padding=1 mode=replicate bias=0")
+    IMAGES("train 3x17x11x8 seed=4 | conv2d out=31 kernel=3 padding=1")
+    IMAGES("train 2x16x8x15 seed=5 | conv2d out=19 kernel=3 padding=1x2 mode=reflect")
+    IMAGES("train 18x21x12x7 seed=6 | conv2d out=16 kernel=3 padding=2x1 mode=circular")
+    IMAGES("train 2x20x16x12 seed=7 | conv2d out=33 kernel=3 padding=2 mode=replicate")
+    IMAGES("train 1x16x9x16 seed=8 | conv2d out=24 kernel=3 padding=3")
+    IMAGES("train 2x72x8x8 seed=9 | conv2d out=70 kernel=3 padding=1")
+    IMAGES("train 2x16x4x80 seed=10 | conv2d out=16 kernel=3 padding=1 mode=reflect")
+    IMAGES("train 3x40x5x5 seed=11 | conv2d out=24 kernel=3 padding=1")
+    IMAGES("train 2x48x2x3 seed=12 | conv2d out=48 kernel=3 padding=1 mode=replicate bias=0")
+    IMAGES("train 19x33x13x10 seed=13 | conv2d out=33 kernel=3 padding=1")
+    CHANNELS("train 9x16x9x13 seed=14 | conv2d out=16 kernel=3 padding=1")
+    CHANNELS("train 3x24x14x14 seed=15 | conv2d out=37 kernel=3 padding=1 bias=0")
+    CHANNELS("train 18x21x12x7 seed=16 | conv2d out=18 kernel=3 padding=2x1")
+    CHANNELS("train 2x20x16x15 seed=17 | conv2d out=33 kernel=3 padding=3")
+    CHANNELS("train 17x33x5x7 seed=18 | conv2d out=35 kernel=3")
+    CHANNELS("train 16x70x7x7 seed=19 | conv2d out=90 kernel=3 padding=1 bias=0")
+    CHANNELS("train 2x16x30x30 seed=20 | conv2d out=150 kernel=3 padding=1")
+    CHANNELS("train 4x260x8x8 seed=21 | conv2d out=270 kernel=3 padding=1 bias=0")
+    CHANNELS("train 9x17x13x12 seed=22 | conv2d out=17 kernel=3 padding=1 | conv2d out=17 kernel=3 padding=1 @0 | add @1 @2")
+    /* clang-format on */
 };
 #define CASES ((int)(sizeof cases / sizeof *cases))
 
-static net_pass *run(const network *net, int threads, cn_conv_algorithm algorithm, cn_isa isa) {
-    cn_context *context = net_context(threads, algorithm, isa);
+static net_pass *run(const network *net, cn_layout layout, int threads, cn_conv_algorithm algorithm, cn_isa isa) {
+    cn_context *context;
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    options.threads = threads;
+    options.isa = isa;
+    options.layout = layout;
+    options.conv_algorithm = algorithm;
+    ck_ok(cn_context_new(&options, &context));
     net_pass *pass = net_pass_new(net);
     net_run_library(context, net, pass);
     cn_context_free(context);
@@ -42,14 +68,14 @@ static net_pass *run(const network *net, int threads, cn_conv_algorithm algorith
 }
 
 /* The reference takes long: one for all instruction sets. */
-static void check_values(const network *net) {
+static void check_values(const network *net, cn_layout layout) {
     char complaint[COMPLAINT];
     cn_isa isas[TEST_MAX_ISAS];
     int count = test_isas(isas);
     net_pass *given = net_pass_new(net);
     expectation *wanted = net_expect(net, given);
     for (int i = 0; i < count; i++) {
-        net_pass *got = run(net, 2, CN_CONV_AUTO, isas[i]);
+        net_pass *got = run(net, layout, 2, CN_CONV_AUTO, isas[i]);
         int bad = net_compare(net, got, wanted, NET_LAYER_SAFETY, complaint);
         ck_assert_msg(bad == 0, "%s: %d values differ: %s" AGAIN, cn_isa_name(isas[i]), bad, complaint, net->text);
         net_pass_free(got);
@@ -65,8 +91,8 @@ static network parsed(const char *text) {
 }
 
 START_TEST(borders_and_sizes_agree_with_the_reference) {
-    network net = parsed(cases[_i]);
-    check_values(&net);
+    network net = parsed(cases[_i].text);
+    check_values(&net, cases[_i].layout);
 }
 END_TEST
 
@@ -82,14 +108,15 @@ START_TEST(random_sizes_agree_with_the_reference) {
                  batch, in, height, width, 1 + _i, out, dice_below(&d, 3), dice_below(&d, 3), modes[dice_below(&d, 4)],
                  dice_below(&d, 2));
         network net = parsed(text);
-        check_values(&net);
+        check_values(&net, CN_LAYOUT_IMAGES);
+        check_values(&net, CN_LAYOUT_CHANNELS);
     }
 }
 END_TEST
 
 /* Its rounding is not that of plain sums: output, gradient of the input, of the weights. */
-static void check_not_plain(const network *net, cn_isa isa) {
-    net_pass *plain = run(net, 2, CN_CONV_DIRECT, isa), *got = run(net, 2, CN_CONV_AUTO, isa);
+static void check_not_plain(const network *net, cn_layout layout, cn_isa isa) {
+    net_pass *plain = run(net, layout, 2, CN_CONV_DIRECT, isa), *got = run(net, layout, 2, CN_CONV_AUTO, isa);
     size_t weights = net->tensor[0].count;
     ck_assert_mem_ne(plain->output, got->output, plain->outputs * sizeof *plain->output);
     ck_assert_mem_ne(plain->grad_input, got->grad_input, plain->inputs * sizeof *plain->grad_input);
@@ -99,10 +126,11 @@ static void check_not_plain(const network *net, cn_isa isa) {
 }
 
 START_TEST(these_sizes_are_not_summed_plainly) {
-    network net = parsed(cases[_i]);
+    network net = parsed(cases[_i].text);
+    cn_layout layout = cases[_i].layout;
     cn_isa isas[TEST_MAX_ISAS];
     for (int i = 0, count = test_isas(isas); i < count; i++)
-        check_not_plain(&net, isas[i]);
+        check_not_plain(&net, layout, isas[i]);
 }
 END_TEST
 
@@ -115,16 +143,17 @@ static void check_bits(const network *net, const net_pass *wanted, net_pass *got
 
 /* AVX-512 and AVX2 leave the same; without fused multiply-add it is others. */
 START_TEST(threads_and_instruction_sets_leave_the_same_bits) {
-    network net = parsed(cases[_i]);
+    network net = parsed(cases[_i].text);
+    cn_layout layout = cases[_i].layout;
     cn_isa isas[TEST_MAX_ISAS];
     int count = test_isas(isas);
     for (int i = 0; i < count; i++) {
-        net_pass *one = run(&net, 1, CN_CONV_AUTO, isas[i]);
-        check_bits(&net, one, run(&net, 2, CN_CONV_AUTO, isas[i]), "2 threads");
-        check_bits(&net, one, run(&net, 3, CN_CONV_AUTO, isas[i]), "3 threads");
-        check_bits(&net, one, run(&net, 8, CN_CONV_AUTO, isas[i]), "8 threads");
+        net_pass *one = run(&net, layout, 1, CN_CONV_AUTO, isas[i]);
+        check_bits(&net, one, run(&net, layout, 2, CN_CONV_AUTO, isas[i]), "2 threads");
+        check_bits(&net, one, run(&net, layout, 3, CN_CONV_AUTO, isas[i]), "3 threads");
+        check_bits(&net, one, run(&net, layout, 8, CN_CONV_AUTO, isas[i]), "8 threads");
         if (isas[i] == CN_ISA_AVX512)
-            check_bits(&net, one, run(&net, 2, CN_CONV_AUTO, CN_ISA_AVX2), "avx2");
+            check_bits(&net, one, run(&net, layout, 2, CN_CONV_AUTO, CN_ISA_AVX2), "avx2");
         net_pass_free(one);
     }
 }
@@ -132,7 +161,8 @@ END_TEST
 
 START_TEST(the_given_case_agrees_with_the_reference) {
     network net = parsed(getenv("CASE"));
-    check_values(&net);
+    check_values(&net, CN_LAYOUT_IMAGES);
+    check_values(&net, CN_LAYOUT_CHANNELS);
 }
 END_TEST
 

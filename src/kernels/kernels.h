@@ -95,7 +95,7 @@ typedef struct cn__conv_weight_args {
 #define CN__WINOGRAD_SIDE      4
 #define CN__WINOGRAD_PATCH     6
 #define CN__WINOGRAD_POINTS    36
-#define CN__WINOGRAD_MAX_TILES 32 /* tiles at a time */
+#define CN__WINOGRAD_MAX_TILES 128 /* tiles at a time */
 
 /* Floats of scratch for so many channels of so many tiles. */
 #define CN__WINOGRAD_FLOATS(channels, tiles)                                                                           \
@@ -106,10 +106,12 @@ typedef struct cn__conv_weight_args {
 #define CN__WINOGRAD_FILTER_POINT(channels) ((((size_t)(channels) + 1) / 2 | 1) * CN__LANES)
 #define CN__WINOGRAD_FILTERS(channels)      (CN__WINOGRAD_POINTS * CN__WINOGRAD_FILTER_POINT(channels))
 
-/* Tiles of planes; what they see beyond a plane is zero. */
+/* Tiles of planes; what they see beyond a plane is zero. Where channels lie in the lanes, a channel here is a plane of
+ * 16, and tiles may be those of several images. */
 typedef struct cn__winograd_tiles {
     const float *data; /* plane of channel 0 */
-    size_t channel, row;
+    size_t image, channel, row;
+    int32_t images; /* 1 where they lie in the lanes */
     int32_t channels, height, width;
     int32_t first[2];            /* row and column where the first tile's patch begins */
     int32_t fours[2], threes[2]; /* rows and columns of tiles of side 4, then of side 3 */
@@ -123,13 +125,18 @@ typedef struct cn__winograd_args {
     const float *weights;     /* transformed, [36][in channels][CN__OC_BLOCK] */
     const float *bias;        /* CN__OC_BLOCK values, or NULL */
     float *out;               /* where the first tile of the first output channel goes, and so on as in cn__conv_args */
-    size_t out_channel, out_row;
+    size_t out_image, out_channel, out_row;
     int32_t out_channels, out_height, out_width; /* from there on */
     const float *skip;
-    size_t skip_channel, skip_row;
+    size_t skip_image, skip_channel, skip_row;
     bool relu, accumulate;
+    float most;       /* the ReLU's upper bound; 0: none */
     float *moments;   /* NULL, or lines of the first channel as in cn__conv_args */
     bool add_moments; /* to what is there */
+    /* With channels in the lanes, where out_channels counts planes, m has room for all of them, biases are lines, and
+     * weights are [36][plane of outputs][input channel][CN__LANES]: */
+    int32_t in_channels;
+    size_t weight_point; /* floats to the next point */
 } cn__winograd_args;
 
 /* Floats of a point of columns, [channels / 16][tile][image][16 channels]: channels that the last 16 lack are zero. One
@@ -193,6 +200,17 @@ typedef struct cn__channel_conv_weight_args {
     float *sums;      /* [line][term][CN__LANES] */
     float *bias_sums; /* [line][CN__LANES]; NULL: not wanted */
 } cn__channel_conv_weight_args;
+
+/* Floats of a point of the sums of input channels and planes of outputs, [plane of inputs][plane of outputs][channel of
+ * the plane][CN__LANES]; an odd number of lines, as above. */
+#define CN__WINOGRAD_SUMS_POINT(channels, out_planes) (((size_t)(channels) * (size_t)(out_planes) | 1) * CN__LANES)
+
+typedef struct cn__channel_winograd_weight_args {
+    cn__winograd_tiles tiles;     /* by their number alone */
+    const float *v, *d;           /* what winograd_input and channel_winograd_gradient made of the same tiles */
+    int32_t channels, out_planes; /* of inputs; planes of outputs */
+    float *sums;                  /* 36 points */
+} cn__channel_winograd_weight_args;
 
 /* ---- products of matrices ----
  *
@@ -311,9 +329,9 @@ typedef struct cn__kernels {
     void (*winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
     /* sums (+)= Σ_tiles Σ_lanes v · d. */
     void (*winograd_weight)(const cn__winograd_weight_args *args);
-    /* out[column · out_column + row · 9 + tap] (+)= Aᵀ sums A. */
-    void (*winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out, size_t out_column,
-                                   bool accumulate);
+    /* out[column · out_column + row · 9 + tap] (+)= Aᵀ sums A, of sums whose points and rows lie so far apart. */
+    void (*winograd_weight_finish)(const float *sums, size_t row_floats, size_t point, int32_t rows, int32_t columns,
+                                   float *out, size_t out_column, bool accumulate);
 
     /* Σ over pixels and the first `lanes` lanes of a plane, lanes last as above. */
     float (*plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
@@ -398,6 +416,12 @@ typedef struct cn__kernels {
     void (*channel_depthwise)(const cn__channel_conv_args *args);
     /* sums += Σ over pixels, in their order, of x · dy for each term and output channel; bias_sums += Σ dy. */
     void (*channel_conv_weight)(const cn__channel_conv_weight_args *args);
+    /* The same as winograd_conv, of planes of outputs. */
+    void (*channel_winograd_conv)(const cn__winograd_args *args);
+    /* G g Gᵀ of each tile's output gradients, but for G's factors, as in scratch. */
+    void (*channel_winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
+    /* sums += Σ_tiles v · d, one accumulator each. */
+    void (*channel_winograd_weight)(const cn__channel_winograd_weight_args *args);
     /* y = x, below 0 weight · x, with a weight for each lane. */
     void (*channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width);
     /* dx (+)= dy, below 0 weight · dy (dx.data NULL: not wanted), and of each lane sums[16] = Σ dy · min(x, 0). */

@@ -15,11 +15,14 @@ void CN__ISA_NAME(conv_weight)(const cn__conv_weight_args *args);
 void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *tiles, float *v);
 void CN__ISA_NAME(winograd_conv)(const cn__winograd_args *args);
 void CN__ISA_NAME(winograd_filter)(const float *filters, bool rotated180, float *u, size_t point);
+void CN__ISA_NAME(channel_winograd_conv)(const cn__winograd_args *args);
 /* winograd_weight.c */
 void CN__ISA_NAME(winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
 void CN__ISA_NAME(winograd_weight)(const cn__winograd_weight_args *args);
-void CN__ISA_NAME(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out,
-                                          size_t out_column, bool accumulate);
+void CN__ISA_NAME(winograd_weight_finish)(const float *sums, size_t row_floats, size_t point, int32_t rows,
+                                          int32_t columns, float *out, size_t out_column, bool accumulate);
+void CN__ISA_NAME(channel_winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
+void CN__ISA_NAME(channel_winograd_weight)(const cn__channel_winograd_weight_args *args);
 /* moments.c */
 float CN__ISA_NAME(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
 void CN__ISA_NAME(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);

@@ -167,7 +167,7 @@ typedef struct moments {
 typedef struct target {
     float *out;
     const float *skip;
-    float bias;
+    vf bias;
     int32_t rows, columns; /* that the plane has */
     bool first;            /* of those that moments are gathered of */
 } target;
@@ -203,13 +203,15 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t point
             if (columns == 3 && j >= to->columns)
                 continue;
             float *out = to->out + (size_t)i * a->out_row + (size_t)j * CN__LANES;
-            vf value = y[j] + vf_set1(to->bias);
+            vf value = y[j] + to->bias;
             if (a->accumulate)
                 value += vf_load(out);
             if (to->skip)
                 value += vf_load(to->skip + (size_t)i * a->skip_row + (size_t)j * CN__LANES);
             if (a->relu)
                 value = vf_relu(value);
+            if (a->most > 0.0f)
+                value = vf_select(value > a->most, vf_set1(a->most), value);
             vf_store(out, value);
             if (!a->moments)
                 continue;
@@ -222,21 +224,22 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t point
     }
 }
 
-INLINE void finish_channel(const cn__winograd_args *a, const tile *at, int32_t channel, size_t lane, size_t m_point) {
+static void finish_channel(const cn__winograd_args *a, const tile *at, int32_t channel, size_t lane, size_t m_point,
+                           vf bias) {
     const float *m = a->m + (size_t)channel * (size_t)a->tiles.count * CN__LANES + lane;
     float *line = a->moments ? a->moments + (size_t)channel * CN__MOMENT_LINES * CN__LANES + lane : NULL;
     moments gathered = {{0}, {0}, {0}};
     if (line && a->add_moments)
         gathered = (moments){vf_load(line), vf_load(line + CN__LANES), vf_load(line + 2 * CN__LANES)};
     for (int32_t t = 0; t < a->tiles.count; t++, m += CN__LANES) {
-        size_t y = (size_t)at[t].y, x = (size_t)at[t].x * CN__LANES + lane;
-        target to = {.out = a->out + (size_t)channel * a->out_channel + y * a->out_row + x,
-                     .bias = a->bias ? a->bias[channel] : 0.0f,
+        size_t image = (size_t)at[t].image, y = (size_t)at[t].y, x = (size_t)at[t].x * CN__LANES + lane;
+        target to = {.out = a->out + image * a->out_image + (size_t)channel * a->out_channel + y * a->out_row + x,
+                     .bias = bias,
                      .rows = a->out_height - at[t].y,
                      .columns = a->out_width - at[t].x,
                      .first = t == 0 && !a->add_moments};
         if (a->skip)
-            to.skip = a->skip + (size_t)channel * a->skip_channel + y * a->skip_row + x;
+            to.skip = a->skip + image * a->skip_image + (size_t)channel * a->skip_channel + y * a->skip_row + x;
         BY_SIDES(&at[t], finish_tile, a, m, m_point, &to, &gathered);
     }
     if (line) {
@@ -254,8 +257,51 @@ void CN__ISA_NAME(winograd_conv)(const cn__winograd_args *args) {
         for (int32_t row = 0; row < args->out_channels; row += ROWS)
             products(args, row, lane, m_point);
         for (int32_t channel = 0; channel < args->out_channels; channel++)
-            finish_channel(args, at, channel, lane, m_point);
+            finish_channel(args, at, channel, lane, m_point, args->bias ? vf_set1(args->bias[channel]) : (vf){0});
     }
+}
+
+/* ---- the same with channels in the lanes ---- */
+
+/* A point's products are a 1×1 convolution, its tiles a row of pixels. */
+static void channel_products(const cn__winograd_args *a, size_t m_point) {
+    static const cn__channel_tap tap = {0, 0};
+    size_t line = (size_t)a->tiles.count * CN__LANES, v_point = point_floats(a->tiles.channels, a->tiles.count);
+    numbers n = number_tiles(&a->tiles);
+    for (int point = 0; point < POINTS; point++) {
+        range with = tiles_with(&a->tiles, &n, point);
+        size_t first = (size_t)with.first * CN__LANES;
+        cn__channel_conv_args args = {
+            .channels = a->out_channels * CN__LANES,
+            .height = 1,
+            .width = with.end - with.first,
+            .in = a->v + (size_t)point * v_point + first,
+            .in_plane = line,
+            .in_step = CN__LANES,
+            .in_channels = a->in_channels,
+            .taps = &tap,
+            .tap_count = 1,
+            .filter_taps = 1,
+            .weights = a->weights + (size_t)point * a->weight_point,
+            .weight_plane = (size_t)a->in_channels * CN__LANES,
+            .out = a->m + (size_t)point * m_point + first,
+            .out_plane = line,
+            .out_step = CN__LANES,
+        };
+        if (args.width > 0)
+            CN__ISA_NAME(channel_conv)(&args);
+    }
+}
+
+void CN__ISA_NAME(channel_winograd_conv)(const cn__winograd_args *args) {
+    size_t m_point = point_floats(args->out_channels, args->tiles.count);
+    tile at[CN__WINOGRAD_MAX_TILES];
+    channel_products(args, m_point);
+    find_tiles(&args->tiles, 2, at);
+    for (int32_t plane = 0; plane < args->out_channels; plane++)
+        for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+            finish_channel(args, at, plane, lane, m_point,
+                           args->bias ? vf_load(args->bias + (size_t)plane * CN__LANES + lane) : (vf){0});
 }
 
 /* ---- the weights ---- */

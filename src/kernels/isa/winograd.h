@@ -38,17 +38,18 @@ INLINE void store_points(const vf row[PATCH], float *to, size_t point, int colum
 
 /* ---- tiles ---- */
 
-/* Tiles are numbered so that those that have a point stand together: first 4×3 (rows × columns), then 4×4, 3×4, 3×3.
- * Where the latter three begin, and where all end. */
+/* Tiles are numbered so that those that have a point stand together: first 4×3 (rows × columns), then 4×4, 3×4, 3×3, of
+ * each kind those of one image after the other. Where the latter three begin, and where all end. */
 typedef struct numbers {
     int32_t wide, low, small, end;
 } numbers;
 
 INLINE numbers number_tiles(const cn__winograd_tiles *s) {
-    numbers n = {.wide = s->fours[0] * s->threes[1]};
-    n.low = n.wide + s->fours[0] * s->fours[1];
-    n.small = n.low + s->threes[0] * s->fours[1];
-    n.end = n.small + s->threes[0] * s->threes[1];
+    int32_t tall = s->images * s->fours[0], low = s->images * s->threes[0];
+    numbers n = {.wide = tall * s->threes[1]};
+    n.low = n.wide + tall * s->fours[1];
+    n.small = n.low + low * s->fours[1];
+    n.end = n.small + low * s->threes[1];
     return n;
 }
 
@@ -66,7 +67,7 @@ INLINE range tiles_with(const cn__winograd_tiles *s, const numbers *n, int point
 
 /* A tile, and the window of its plane that it reads. */
 typedef struct tile {
-    int32_t y, x;              /* of its first output */
+    int32_t image, y, x;       /* of its first output */
     int32_t rows, columns;     /* its sides */
     ptrdiff_t offset;          /* floats from the plane to the window */
     int32_t row[2], column[2]; /* first and end of the window's that the plane has; others read as zero */
@@ -84,12 +85,13 @@ INLINE void clip(int32_t first, int32_t size, int32_t limit, int32_t clipped[2])
 INLINE tile find_tile(const cn__winograd_tiles *s, const numbers *n, int32_t t, int32_t more) {
     bool tall = t < n->low, wide = t >= n->wide && t < n->small;
     int32_t k = t - (tall ? wide ? n->wide : 0 : wide ? n->low : n->small);
-    int32_t per_row = wide ? s->fours[1] : s->threes[1];
-    tile at = {.rows = tall ? 4 : 3, .columns = wide ? 4 : 3};
+    int32_t per_row = wide ? s->fours[1] : s->threes[1], per_image = per_row * (tall ? s->fours[0] : s->threes[0]);
+    tile at = {.image = k / per_image, .rows = tall ? 4 : 3, .columns = wide ? 4 : 3};
+    k %= per_image;
     at.y = k / per_row * at.rows + (tall ? 0 : 4 * s->fours[0]);
     at.x = k % per_row * at.columns + (wide ? 0 : 4 * s->fours[1]);
     int32_t y = at.y + s->first[0], x = at.x + s->first[1];
-    at.offset = (ptrdiff_t)y * (ptrdiff_t)s->row + (ptrdiff_t)x * CN__LANES;
+    at.offset = (ptrdiff_t)at.image * (ptrdiff_t)s->image + (ptrdiff_t)y * (ptrdiff_t)s->row + (ptrdiff_t)x * CN__LANES;
     clip(y, at.rows + more, s->height, at.row);
     clip(x, at.columns + more, s->width, at.column);
     at.inside = at.row[0] == 0 && at.row[1] == at.rows + more && at.column[0] == 0 && at.column[1] == at.columns + more;

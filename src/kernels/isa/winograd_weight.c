@@ -32,8 +32,14 @@ INLINE void transform_gradient(const vf g[SIDE], vf t[PATCH], int side) {
     t[5] = g[side - 1];
 }
 
-/* Two rows of G g at a time, as of patches, from pixels that are `pixel` floats apart. */
-INLINE void gradient_rows(const float *from, size_t pixel, int first, int second, float *d, size_t point, int rows,
+/* A tile's pixels, as far apart as that. */
+typedef struct pixels {
+    const float *data;
+    size_t row, column;
+} pixels;
+
+/* Two rows of G g at a time, as of patches. */
+INLINE void gradient_rows(const pixels *from, size_t lane, int first, int second, float *d, size_t point, int rows,
                           int columns) {
     vf t[2][SIDE];
     CN__UNROLL
@@ -41,7 +47,7 @@ INLINE void gradient_rows(const float *from, size_t pixel, int first, int second
         vf g[SIDE], column[PATCH];
         CN__UNROLL
         for (int i = 0; i < rows; i++)
-            g[i] = vf_load(from + (size_t)(i * SIDE + j) * pixel);
+            g[i] = vf_load(from->data + (size_t)i * from->row + (size_t)j * from->column + lane);
         transform_gradient(g, column, rows);
         t[0][j] = column[first];
         t[1][j] = column[second];
@@ -57,12 +63,12 @@ INLINE void gradient_rows(const float *from, size_t pixel, int first, int second
     }
 }
 
-/* Of all images. */
-INLINE void transform_tile(const float *transposed, float *d, size_t point, int rows, int columns) {
-    for (size_t i = 0; i < SQUARE; i += CN__WIDTH) {
-        gradient_rows(transposed + i, SQUARE, 0, 5, d + i, point, rows, columns);
-        gradient_rows(transposed + i, SQUARE, 1, 2, d + i, point, rows, columns);
-        gradient_rows(transposed + i, SQUARE, 3, FAR, d + i, point, rows, columns);
+/* Of pixels of so many floats. */
+INLINE void transform_tile(const pixels *from, size_t floats, float *d, size_t point, int rows, int columns) {
+    for (size_t i = 0; i < floats; i += CN__WIDTH) {
+        gradient_rows(from, i, 0, 5, d + i, point, rows, columns);
+        gradient_rows(from, i, 1, 2, d + i, point, rows, columns);
+        gradient_rows(from, i, 3, FAR, d + i, point, rows, columns);
     }
 }
 
@@ -90,13 +96,41 @@ static void transpose_tile(const cn__winograd_tiles *s, const tile *at, int32_t 
 void CN__ISA_NAME(winograd_gradient)(const cn__winograd_tiles *s, float *d) {
     float lines[SQUARE] __attribute__((aligned(CN__ALIGN))) = {0};
     float transposed[SIDE * SIDE * SQUARE] __attribute__((aligned(CN__ALIGN)));
+    const pixels all = {transposed, SIDE * SQUARE, SQUARE};
     size_t point = CN__WINOGRAD_COLUMNS(s->channels, s->count);
     tile at[CN__WINOGRAD_MAX_TILES];
     find_tiles(s, 0, at);
     for (int32_t first = 0; first < s->channels; first += CN__LANES)
         for (int32_t t = 0; t < s->count; t++, d += SQUARE) {
             transpose_tile(s, &at[t], first, lines, transposed);
-            BY_SIDES(&at[t], transform_tile, transposed, d, point);
+            BY_SIDES(&at[t], transform_tile, &all, SQUARE, d, point);
+        }
+}
+
+/* ---- the same with channels in the lanes, where there is nothing to transpose ---- */
+
+/* A tile that its plane does not have all of, with zeros for what it lacks. */
+static void copy_tile(const cn__winograd_tiles *s, const tile *at, const float *plane, float *to) {
+    memset(to, 0, sizeof(float[SIDE * SIDE * CN__LANES]));
+    for (int32_t i = at->row[0]; i < at->row[1]; i++)
+        memcpy(to + i * SIDE * CN__LANES, plane + at->offset + (size_t)i * s->row,
+               (size_t)at->column[1] * sizeof(float[CN__LANES]));
+}
+
+void CN__ISA_NAME(channel_winograd_gradient)(const cn__winograd_tiles *s, float *d) {
+    float lines[SIDE * SIDE * CN__LANES] __attribute__((aligned(CN__ALIGN)));
+    size_t point = point_floats(s->channels, s->count);
+    tile at[CN__WINOGRAD_MAX_TILES];
+    find_tiles(s, 0, at);
+    for (int32_t plane = 0; plane < s->channels; plane++)
+        for (int32_t t = 0; t < s->count; t++, d += CN__LANES) {
+            const float *data = s->data + (size_t)plane * s->channel;
+            pixels from = {data + at[t].offset, s->row, CN__LANES};
+            if (!at[t].inside) {
+                copy_tile(s, &at[t], data, lines);
+                from = (pixels){lines, SIDE * CN__LANES, CN__LANES};
+            }
+            BY_SIDES(&at[t], transform_tile, &from, CN__LANES, d, point);
         }
 }
 
@@ -202,6 +236,35 @@ void CN__ISA_NAME(winograd_weight)(const cn__winograd_weight_args *a) {
         }
 }
 
+/* Points are 1×1 convolutions of rows of tiles. */
+void CN__ISA_NAME(channel_winograd_weight)(const cn__channel_winograd_weight_args *a) {
+    static const ptrdiff_t terms[CN__LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    int32_t planes = (a->channels + CN__LANES - 1) / CN__LANES;
+    size_t line = (size_t)a->tiles.count * CN__LANES, v_point = point_floats(planes, a->tiles.count),
+           d_point = point_floats(a->out_planes, a->tiles.count);
+    numbers n = number_tiles(&a->tiles);
+    for (int point = 0; point < POINTS; point++) {
+        range with = tiles_with(&a->tiles, &n, point);
+        cn__channel_conv_weight_args args = {
+            .height = 1,
+            .width = with.end > with.first ? with.end - with.first : 0,
+            .x = a->v + (size_t)point * v_point + (size_t)with.first * CN__LANES,
+            .x_step = CN__LANES,
+            .terms = terms,
+            .dy = a->d + (size_t)point * d_point + (size_t)with.first * CN__LANES,
+            .dy_plane = line,
+            .dy_step = CN__LANES,
+            .lines = a->out_planes,
+            .sums = a->sums + (size_t)point * CN__WINOGRAD_SUMS_POINT(a->channels, a->out_planes),
+        };
+        for (int32_t left = a->channels; left > 0; left -= CN__LANES, args.x += line) {
+            args.term_count = left < CN__LANES ? left : CN__LANES;
+            CN__ISA_NAME(channel_conv_weight)(&args);
+            args.sums += args.term_count * a->out_planes * CN__LANES;
+        }
+    }
+}
+
 /* ---- the gradients ---- */
 
 /* Aᵀ m, with the factors of G. */
@@ -238,17 +301,16 @@ INLINE void finish_sums(const float *sums, size_t point, float taps[CN__LANES][C
     }
 }
 
-void CN__ISA_NAME(winograd_weight_finish)(const float *sums, int32_t rows, int32_t columns, float *out,
-                                          size_t out_column, bool accumulate) {
+void CN__ISA_NAME(winograd_weight_finish)(const float *sums, size_t row_floats, size_t point, int32_t rows,
+                                          int32_t columns, float *out, size_t out_column, bool accumulate) {
     float taps[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
     float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN)));
-    size_t row_floats = cn__whole_lines((size_t)columns);
     for (int32_t row = 0; row < rows; row++)
         for (int32_t column = 0; column < columns; column++) {
             float *to = out + (size_t)column * out_column + (size_t)row * 9, *filter = filters[column % CN__LANES];
             if (column % CN__LANES == 0) {
                 for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
-                    finish_sums(sums + (size_t)row * row_floats + column, CN__OC_BLOCK * row_floats, taps, lane);
+                    finish_sums(sums + (size_t)row * row_floats + column, point, taps, lane);
                 transpose_lines(taps[0], CN__LANES, filters[0]);
             }
             for (int tap = 0; tap < 9 && accumulate; tap++)

@@ -64,7 +64,8 @@ static size_t forward_filters(const cn__convolution *c, const cn__conv_geometry 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
     cn__conv_geometry g = {0};
-    cn__convolution_measure(&(cn__conv_problem){layer, sizes->out, sizes->in[0], NULL}, &g);
+    cn__convolution_measure(
+        &(cn__conv_problem){layer, sizes->out, sizes->in[0], NULL, sizes->max_blocks, sizes->training}, &g);
     requirements->packed_floats = input_filters(c, &g) + (size_t)c->groups * (size_t)g.in_oc_blocks * CN__LANES;
     if (!sizes->training)
         return;

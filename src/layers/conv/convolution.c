@@ -90,7 +90,8 @@ void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes,
     const cn__convolution *c = (const cn__convolution *)layer;
     size_t groups = (size_t)c->groups;
     cn__conv_geometry g = {0};
-    cn__convolution_measure(&(cn__conv_problem){layer, sizes->in[0], sizes->out, NULL}, &g);
+    cn__convolution_measure(
+        &(cn__conv_problem){layer, sizes->in[0], sizes->out, NULL, sizes->max_blocks, sizes->training}, &g);
     requirements->pad[0] = c->padding[0];
     requirements->pad[1] = c->padding[1];
     requirements->mode = (cn_padding_mode)c->padding_mode;
@@ -114,7 +115,8 @@ cn_status cn__convolution_fill(cn__op *op) {
     if (cn__fmap_floats(op->in[0], 1) > INT32_MAX || cn__fmap_floats(op->out, 1) > INT32_MAX)
         return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists",
                          c->base.type->name, c->in_channels, op->in[0]->shape.height, op->in[0]->shape.width);
-    cn__convolution_measure(&(cn__conv_problem){op->layer, op->in[0]->shape, op->out->shape, op}, g);
+    cn__convolution_measure(
+        &(cn__conv_problem){op->layer, op->in[0]->shape, op->out->shape, op, op->max_blocks, op->training}, g);
     CN__TRY(cn__convolution_forward_lists(op));
     return op->training && op->d_in[0] ? cn__convolution_backward_lists(op) : CN_OK;
 }

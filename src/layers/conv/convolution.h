@@ -27,6 +27,8 @@ typedef struct cn__conv_problem {
     const cn_layer *layer;
     cn__shape in, out;
     const cn__op *op; /* NULL while memory is planned: maps and what follows are not known yet */
+    int32_t max_blocks;
+    bool training; /* with a backward pass */
 } cn__conv_problem;
 
 /* A way to compute passes of a convolution. Output channels (in the input's gradient, those are the input's) go in

@@ -3,42 +3,10 @@
  * some of its tiles at a time, as many as the second-level cache holds, are transformed into the thread's scratch and
  * then multiplied by the weights of one block of output channels after the other. */
 #include "layers/conv/convolution.h"
+#include "layers/conv/winograd_tiles.h"
 #include <string.h>
 
 #define MAX_CHANNELS 65536 /* sizes of packed filters and scratch stay far from the end of 32 bits */
-
-/* ---- tiles ---- */
-
-/* Tiles along `size` outputs: of side 4, and of 3 as many as 4 are too large by. */
-static int32_t tiles_along(int32_t size) {
-    return (size + CN__WINOGRAD_SIDE - 1) / CN__WINOGRAD_SIDE;
-}
-
-static int32_t threes_along(int32_t size) {
-    int32_t tiles = tiles_along(size), over = tiles * CN__WINOGRAD_SIDE - size;
-    return over < tiles ? over : tiles;
-}
-
-/* Nodes that they have. */
-static int32_t nodes_along(int32_t size) {
-    return tiles_along(size) * CN__WINOGRAD_PATCH - threes_along(size);
-}
-
-static void cut(cn__winograd_tiles *tiles, int32_t height, int32_t width) {
-    tiles->threes[0] = threes_along(height);
-    tiles->threes[1] = threes_along(width);
-    tiles->fours[0] = tiles_along(height) - tiles->threes[0];
-    tiles->fours[1] = tiles_along(width) - tiles->threes[1];
-}
-
-static int32_t tiles_of(int32_t height, int32_t width) {
-    return tiles_along(height) * tiles_along(width);
-}
-
-/* Whole tiles that would take as much work. */
-static double winograd_cost(cn__shape shape) {
-    return (double)nodes_along(shape.height) * nodes_along(shape.width) / CN__WINOGRAD_POINTS;
-}
 
 /* ---- what it is worth ---- */
 
@@ -53,7 +21,7 @@ static double winograd_cost(cn__shape shape) {
 
 static bool winograd_pays(double in, double out, cn__shape shape) {
     double pixels = (double)shape.height * shape.width;
-    return winograd_cost(shape) * (PRODUCT_COST * in * out + PATCH_COST * in + OUTPUT_COST * out) <
+    return cn__winograd_cost(shape) * (PRODUCT_COST * in * out + PATCH_COST * in + OUTPUT_COST * out) <
            TAPS_COST * pixels * in * out;
 }
 
@@ -68,7 +36,7 @@ static int32_t steps(int32_t count, int32_t most) {
 
 static portion weight_portion(int32_t out, cn__shape shape) {
     const int32_t lines = 192, least = 4, most_lines = 512; /* of a point */
-    int32_t columns = (int32_t)cn__whole_lines((size_t)out), tiles = tiles_of(shape.height, shape.width);
+    int32_t columns = (int32_t)cn__whole_lines((size_t)out), tiles = cn__winograd_count(shape.height, shape.width);
     int32_t most = lines / columns < least ? least : lines / columns;
     portion p = {.tile_steps = steps(tiles, most < CN__WINOGRAD_MAX_TILES ? most : CN__WINOGRAD_MAX_TILES)};
     p.tiles = steps(tiles, p.tile_steps);
@@ -82,7 +50,7 @@ static bool weight_winograd_pays(int32_t in, int32_t out, cn__shape shape) {
     double pixels = (double)shape.height * shape.width, columns = (double)cn__whole_lines((size_t)out);
     double rows = (double)steps(in, CN__OC_BLOCK) * CN__OC_BLOCK;
     double patches = (double)PATCH_COST * in * weight_portion(out, shape).column_steps;
-    double cost = winograd_cost(shape) * (PRODUCT_COST * rows * columns + patches + GRADIENT_COST * columns);
+    double cost = cn__winograd_cost(shape) * (PRODUCT_COST * rows * columns + patches + GRADIENT_COST * columns);
     return cost + FINISH_COST * in * columns < WEIGHT_TAPS_COST * (pixels + 4) * in * out;
 }
 
@@ -212,10 +180,10 @@ static void run_strip(const cn__op *op, const cn__pass *pass, const direction *d
                       size_t shares) {
     cn__winograd_args a = d->args;
     int32_t rows = (int32_t)cn__moment_rows(d->out), y = (int32_t)strip * rows, left = d->out.height - y;
-    int32_t height = left < rows ? left : rows, count = tiles_of(height, d->out.width);
+    int32_t height = left < rows ? left : rows, count = cn__winograd_count(height, d->out.width);
     int32_t step = steps(count, steps(count, tiles_at_once(a.tiles.channels)));
     float *v = pass->scratch;
-    cut(&a.tiles, height, d->out.width);
+    cn__winograd_cut(&a.tiles, height, d->out.width);
     a.tiles.first[0] += y;
     a.v = v;
     a.m = v + CN__WINOGRAD_FLOATS(a.tiles.channels, step);
@@ -243,6 +211,7 @@ static cn__winograd_tiles input_tiles(const cn__op *op, size_t block) {
         .data = cn__fmap_plane(in, block, 0).data - (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
         .channel = in->channel,
         .row = in->row,
+        .images = 1,
         .channels = in->shape.channels,
         .height = op->out->shape.height + 2,
         .width = op->out->shape.width + 2,
@@ -290,6 +259,7 @@ static cn__winograd_tiles gradient_tiles(const cn__op *op, size_t block) {
     return (cn__winograd_tiles){.data = cn__fmap_plane(d_out, block, 0).data,
                                 .channel = d_out->channel,
                                 .row = d_out->row,
+                                .images = 1,
                                 .channels = d_out->shape.channels,
                                 .height = d_out->shape.height,
                                 .width = d_out->shape.width};
@@ -326,9 +296,10 @@ static void weight_block(const cn__op *op, size_t block, int32_t column, int32_t
     cn__shape out = op->out->shape;
     cn__winograd_tiles x = input_tiles(op, block);
     int32_t channel = ic_block * CN__OC_BLOCK;
+    size_t row_floats = cn__whole_lines((size_t)args.columns);
     x.data += (size_t)channel * x.channel;
     x.channels = g->in - channel < CN__OC_BLOCK ? g->in - channel : CN__OC_BLOCK;
-    cut(&x, out.height, out.width);
+    cn__winograd_cut(&x, out.height, out.width);
     x.tile = args.tiles.tile;
     x.count = args.tiles.count;
     op->kernels->winograd_input(&x, v);
@@ -336,8 +307,8 @@ static void weight_block(const cn__op *op, size_t block, int32_t column, int32_t
     args.rows = x.channels;
     args.accumulate = x.tile > 0;
     op->kernels->winograd_weight(&args);
-    if (x.tile + x.count == tiles_of(out.height, out.width))
-        op->kernels->winograd_weight_finish(args.sums, args.rows, args.columns,
+    if (x.tile + x.count == cn__winograd_count(out.height, out.width))
+        op->kernels->winograd_weight_finish(args.sums, row_floats, CN__OC_BLOCK * row_floats, args.rows, args.columns,
                                             gradient + ((size_t)column * (size_t)g->in + (size_t)channel) * 9,
                                             (size_t)g->in * 9, accumulate);
 }
@@ -350,10 +321,10 @@ static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, flo
     int32_t end = (int32_t)((size_t)g->in_oc_blocks * (at.outer + 1) / shares);
     portion p = weight_portion(g->out, out);
     weight_parts parts = weight_scratch(g, p);
-    int32_t count = tiles_of(out.height, out.width);
+    int32_t count = cn__winograd_count(out.height, out.width);
     float *d = pass->scratch, *v = d + parts.columns, *points = v + parts.patches;
     cn__winograd_tiles dy = gradient_tiles(op, at.block);
-    cut(&dy, out.height, out.width);
+    cn__winograd_cut(&dy, out.height, out.width);
     for (int32_t column = 0; column < g->out; column += p.columns) {
         dy.channels = g->out - column < p.columns ? g->out - column : p.columns;
         for (dy.tile = 0; dy.tile < count; dy.tile += p.tiles) {

@@ -7,6 +7,7 @@
 /* Best first. */
 static const cn__nchw16c_algorithm *const algorithms[] = {
     &cn__nchw16c_depthwise,
+    &cn__nchw16c_winograd,
     &cn__nchw16c_direct,
 };
 
@@ -48,7 +49,7 @@ static void at_least(size_t *floats, size_t (*wanted)(const cn__conv_problem *pr
 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    cn__conv_problem problem = {layer, sizes->in[0], sizes->out, NULL};
+    cn__conv_problem problem = {layer, sizes->in[0], sizes->out, NULL, sizes->max_blocks, sizes->training};
     cn__nchw16c_geometry g = {0};
     requirements->pad[0] = c->padding[0];
     requirements->pad[1] = c->padding[1];
@@ -76,7 +77,7 @@ static cn_status bind_passes(const cn__op *op, cn__nchw16c_geometry *g) {
 
 cn_status cn__nchw16c_bind(cn__op *op) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    cn__conv_problem problem = {op->layer, op->in[0]->shape, op->out->shape, op};
+    cn__conv_problem problem = {op->layer, op->in[0]->shape, op->out->shape, op, op->max_blocks, op->training};
     size_t taps = (size_t)c->kernel[0] * (size_t)c->kernel[1];
     problem.in.channels = c->in_channels;
     problem.out.channels = c->out_channels;
@@ -141,6 +142,11 @@ static const cn__nchw16c_step *steps(const cn__op *op, cn__conv_pass pass) {
                                          : algorithm->weight_grad;
 }
 
+static bool takes_all(const cn__op *op, cn__conv_pass pass) {
+    const cn__nchw16c_geometry *g = op->geometry;
+    return g->algorithm[pass]->all_blocks;
+}
+
 #define STEP(name, PASS, number, wanted)                                                                               \
     static cn__grid name##_grid(const cn__op *op, const cn__pass *pass) {                                              \
         const cn__nchw16c_step *step = &steps(op, PASS)[number];                                                       \
@@ -149,9 +155,11 @@ static const cn__nchw16c_step *steps(const cn__op *op, cn__conv_pass pass) {
     static void name(const cn__op *op, const cn__pass *pass, cn__item at) {                                            \
         steps(op, PASS)[number].run(op, pass, at);                                                                     \
     }
-STEP(forward_first, CN__CONV_FORWARD, 0, true)
+STEP(forward_all, CN__CONV_FORWARD, 0, takes_all(op, CN__CONV_FORWARD))
+STEP(forward_first, CN__CONV_FORWARD, 0, !takes_all(op, CN__CONV_FORWARD))
 STEP(forward_second, CN__CONV_FORWARD, 1, true)
-STEP(input_first, CN__CONV_INPUT_GRAD, 0, op->d_in[0])
+STEP(input_all, CN__CONV_INPUT_GRAD, 0, op->d_in[0] && takes_all(op, CN__CONV_INPUT_GRAD))
+STEP(input_first, CN__CONV_INPUT_GRAD, 0, op->d_in[0] && !takes_all(op, CN__CONV_INPUT_GRAD))
 STEP(input_second, CN__CONV_INPUT_GRAD, 1, op->d_in[0])
 STEP(weight_first, CN__CONV_WEIGHT_GRAD, 0, true)
 STEP(weight_second, CN__CONV_WEIGHT_GRAD, 1, true)
@@ -171,10 +179,12 @@ const cn__layer_impl cn__convolution_nchw16c = {
     .bind = cn__nchw16c_bind,
     .unbind = cn__nchw16c_unbind,
     .prepare = {pack_grid, pack, CN__SCOPE_DEFERRED},
-    .forward = {{forward_first_grid, forward_first, CN__SCOPE_LOCAL},
+    .forward = {{forward_all_grid, forward_all, CN__SCOPE_GLOBAL},
+                {forward_first_grid, forward_first, CN__SCOPE_LOCAL},
                 {forward_second_grid, forward_second, CN__SCOPE_LOCAL},
                 {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
-    .backward = {{input_first_grid, input_first, CN__SCOPE_LOCAL},
+    .backward = {{input_all_grid, input_all, CN__SCOPE_GLOBAL},
+                 {input_first_grid, input_first, CN__SCOPE_LOCAL},
                  {input_second_grid, input_second, CN__SCOPE_LOCAL},
                  {weight_first_grid, weight_first, CN__SCOPE_GLOBAL},
                  {weight_second_grid, weight_second, CN__SCOPE_DEFERRED}},

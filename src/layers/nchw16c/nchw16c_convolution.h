@@ -21,6 +21,7 @@ typedef struct cn__nchw16c_step {
  * gradient. What is not there, is NULL. */
 typedef struct cn__nchw16c_algorithm {
     const char *name;
+    bool all_blocks; /* its first steps go over all blocks, once they are there */
     bool (*applies)(const cn__conv_problem *problem, cn__conv_pass pass);
     /* Packed weights of all planes, forward or for the input's gradient. They may not depend on the images' size. */
     size_t (*packed_floats)(const cn_layer *layer, cn__conv_pass pass);
@@ -61,7 +62,7 @@ struct cn__nchw16c_geometry {
     cn__channel_tap taps[]; /* forward: from where the first tap of an output falls */
 };
 
-extern const cn__nchw16c_algorithm cn__nchw16c_depthwise, cn__nchw16c_direct;
+extern const cn__nchw16c_algorithm cn__nchw16c_depthwise, cn__nchw16c_winograd, cn__nchw16c_direct;
 
 /* nchw16c_convolution.c, for transposed convolutions, too: op->geometry of an op whose layer begins with a
  * cn__convolution. */
