@@ -160,8 +160,9 @@ static void expect_map(cn_model *model, const char *scores_layer, const char *bi
         ck_assert_int_eq(cn_tensor_count(map), height * width);
         for (int64_t i = 0; i < height * width; i++)
             sum += (double)floats(map)[i];
-        ck_assert_double_eq_tol(sum / (double)(height * width) + (double)floats(bias)[k], (double)floats(scores)[k],
-                                1e-5);
+        double score = (double)floats(scores)[k];
+        ck_assert_double_eq_tol(sum / (double)(height * width) + (double)floats(bias)[k], score,
+                                1e-5 * fmax(1.0, fabs(score)));
         cn_tensor_free(map);
     }
     cn_tensor_free(scores);
