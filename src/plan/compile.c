@@ -226,18 +226,6 @@ static cn_status compile_with_tables(cn__plan *plan) {
     return status;
 }
 
-bool cn__plan_serves_nchw16c(const cn_model *model, bool training) {
-    for (size_t n = 0; n < model->node_count; n++)
-        if (!cn__node_is_input(&model->nodes[n]) && !cn__layer_nchw16c(model->nodes[n].layer, training))
-            return false;
-    return true;
-}
-
-bool cn__plan_trains_nchw16c(const cn_model *model, int32_t images) {
-    (void)images;
-    return model->ctx->options.layout == CN_LAYOUT_CHANNELS && cn__plan_serves_nchw16c(model, true);
-}
-
 cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, cn__plan **plan) {
     cn_context *ctx = model->ctx;
     size_t values = model->node_count + 1;

@@ -13,29 +13,6 @@ struct cn__inference {
     size_t together; /* blocks that one plan takes at a time; 1: each thread has a plan of one */
 };
 
-/* ---- one by one or in blocks ---- */
-
-/* A block takes as long for one image as for 16, and one image by itself a 16th of that, or more where the
- * channels do not fill whole lines. When the two come out close, the block is taken. */
-#define CLOSE 0.9
-
-int32_t cn__nchw16c_limit(const cn_model *model) {
-    double products = 1.0, nchw16c = 1.0;
-    if (model->ctx->options.layout == CN_LAYOUT_IMAGES || !cn__plan_serves_nchw16c(model, false))
-        return 0;
-    if (model->ctx->options.layout == CN_LAYOUT_CHANNELS)
-        return CN__MAX_BATCH;
-    for (size_t n = 0; n < model->node_count; n++) {
-        const cn__node *node = &model->nodes[n];
-        if (!node->layer->type->multiply_adds)
-            continue;
-        cn__shape in = cn__model_shape(model, node->inputs[0]);
-        products += (double)node->layer->type->multiply_adds(node->layer, in, node->shape);
-        nchw16c += (double)cn__impl_multiply_adds(cn__layer_nchw16c(node->layer, false), node->layer, in, node->shape);
-    }
-    return (int32_t)(CLOSE * CN__LANES * products / nchw16c);
-}
-
 /* ---- plans ---- */
 
 bool cn__model_joins_images(const cn_model *model) {

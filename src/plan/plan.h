@@ -28,9 +28,6 @@ typedef struct cn__plan_options {
 /* Compiles the model: one arena, everything allocated. The model must stay as it is and outlive the plan. A plan
  * without a backward pass leaves the model const. */
 cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, cn__plan **plan);
-bool cn__plan_serves_nchw16c(const cn_model *model, bool training);
-/* Whether training on batches of so many images goes by it. */
-bool cn__plan_trains_nchw16c(const cn_model *model, int32_t images);
 void cn__plan_free(cn__plan *plan);
 size_t cn__plan_bytes(const cn__plan *plan);
 /* Whether what is frozen is still what it was compiled for. */
@@ -84,14 +81,21 @@ cn__shape cn__inference_output_shape(const cn__inference *inference, int32_t ind
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference);
 /* What an image gives depends on the others of its batch: batch norm without running statistics. */
 bool cn__model_joins_images(const cn_model *model);
-/* Up to how many images a pass is done sooner one by one; 0: the model cannot. */
-int32_t cn__nchw16c_limit(const cn_model *model);
 void cn__inference_free(cn__inference *inference);
 void cn__inference_prepare(const cn__inference *inference); /* whenever parameters may have changed */
 /* A function of a layer of the program's own may fail with any status. */
 cn_status cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
 /* Like cn__plan_first_nonfinite; does not call `take`. */
 const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks);
+
+/* ---- what lies in the lanes (layout.c) ---- */
+
+/* Whether all of its layers can be computed with channels in the lanes. */
+bool cn__plan_serves_nchw16c(const cn_model *model, bool training);
+/* Whether a plan that trains on so many images has them there. */
+bool cn__plan_trains_nchw16c(const cn_model *model, int32_t images);
+/* Up to how many images a pass without a backward pass is done sooner so, one by one; 0: the model cannot. */
+int32_t cn__nchw16c_limit(const cn_model *model);
 
 /* ---- images of several sizes (size_cache.c) ---- */
 
