@@ -81,7 +81,8 @@ static void problem_new(cn__rng *rng, int kind, problem *p) {
     a->in = p->in;
     a->taps = p->taps;
     a->weights = p->weights;
-    a->bias = kind == DEPTHWISE || between(rng, 0, 3) ? p->bias : NULL;
+    a->bias = between(rng, 0, 3) ? p->bias : NULL;
+    a->accumulate = between(rng, 0, 1);
     a->skip = between(rng, 0, 1) ? p->skip : NULL;
     a->out = p->out;
     a->relu = between(rng, 0, 1);
@@ -109,8 +110,8 @@ static float rectified(const cn__channel_conv_args *a, float sum) {
     return a->most > 0.0f && sum > a->most ? a->most : sum;
 }
 
-static float plain(const cn__channel_conv_args *a, size_t o, size_t y, size_t x) {
-    float sum = a->bias ? a->bias[o] : 0.0f;
+static float plain(const cn__channel_conv_args *a, float before, size_t o, size_t y, size_t x) {
+    float sum = a->accumulate ? before : a->bias ? a->bias[o] : 0.0f;
     for (size_t c = 0; c < (size_t)a->in_channels; c++)
         for (size_t t = 0; t < a->tap_count; t++)
             sum += weight(a, o, c, a->taps[t].filter) * (a->in + c / CN__LANES * a->in_plane + y * a->in_row +
@@ -121,9 +122,9 @@ static float plain(const cn__channel_conv_args *a, size_t o, size_t y, size_t x)
 }
 
 /* Of each channel by itself; weights are [plane][tap][lane]. */
-static float plain_depthwise(const cn__channel_conv_args *a, size_t o, size_t y, size_t x) {
+static float plain_depthwise(const cn__channel_conv_args *a, float before, size_t o, size_t y, size_t x) {
     const float *in = a->in + o / CN__LANES * a->in_plane + y * a->in_row + x * a->in_step;
-    float sum = a->bias[o];
+    float sum = a->accumulate ? before : a->bias ? a->bias[o] : 0.0f;
     for (size_t t = 0; t < a->tap_count; t++)
         sum += a->weights[o / CN__LANES * a->weight_plane + a->taps[t].filter * CN__LANES + o % CN__LANES] *
                in[a->taps[t].input + (ptrdiff_t)(o % CN__LANES)];
@@ -133,7 +134,7 @@ static float plain_depthwise(const cn__channel_conv_args *a, size_t o, size_t y,
 }
 
 static void check_conv(const problem *p, void (*conv)(const cn__channel_conv_args *args),
-                       float (*expected)(const cn__channel_conv_args *a, size_t o, size_t y, size_t x)) {
+                       float (*expected)(const cn__channel_conv_args *a, float before, size_t o, size_t y, size_t x)) {
     const cn__channel_conv_args *a = &p->args;
     float *before = lines_new(p->floats / CN__LANES);
     memcpy(before, p->out, p->floats * sizeof *before);
@@ -147,7 +148,7 @@ static void check_conv(const problem *p, void (*conv)(const cn__channel_conv_arg
                 if (!inside)
                     ck_assert_float_eq(p->out[at], before[at]);
                 else if (o < (size_t)a->channels)
-                    ck_assert_float_eq(p->out[at], expected(a, o, y, x / step));
+                    ck_assert_float_eq(p->out[at], expected(a, before[at], o, y, x / step));
             }
     free(before);
 }
@@ -194,6 +195,7 @@ START_TEST(lanes_without_a_channel_become_zero) {
         problem_new(&rng, USUAL, &p);
         cn__channel_conv_args *a = &p.args;
         a->skip = NULL;
+        a->accumulate = false;
         for (size_t o = (size_t)a->channels; o < planes_of(a->channels) * CN__LANES; o++) {
             p.bias[o] = 0.0f;
             for (size_t i = 0; i < (size_t)a->in_channels * a->filter_taps; i++)

@@ -33,8 +33,8 @@ static const char *const cases[] = {
     "train 3x33x1x1 seed=16 | conv2d out=35 kernel=3 padding=1",
     "train 9x50x1x1 seed=17 | linear out=70",
     "train 200x5x1x1 seed=18 | linear out=18 | linear out=3 bias=0",
-    "train 4x17x5x4 seed=19 | conv2d out=18 kernel=3 padding=1 | conv2d out=18 kernel=1 @0 | conv2d out=18 kernel=3 "
-    "padding=1 dilation=1 mode=reflect @0 | add @1 @2 @3",
+    "train 4x17x5x4 seed=19 | conv2d out=70 kernel=3 padding=1 | conv2d out=70 kernel=1 @0 | conv2d out=70 kernel=3 "
+    "padding=1 mode=reflect @0 | add @1 @2 @3",
 };
 #define CASES ((int)(sizeof cases / sizeof *cases))
 

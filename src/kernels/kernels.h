@@ -181,7 +181,8 @@ typedef struct cn__channel_conv_args {
     const float *bias;   /* [plane of outputs][CN__LANES]; NULL: zeros */
     float *out;
     size_t out_plane, out_row, out_step;
-    const float *skip; /* added, maybe what `out` holds; NULL: none */
+    bool accumulate;   /* begin with what `out` holds, not with biases */
+    const float *skip; /* added; NULL: none */
     size_t skip_plane, skip_row, skip_step;
     bool relu;  /* max(·, 0) last */
     float most; /* and min(·, most) of that; 0: no bound */

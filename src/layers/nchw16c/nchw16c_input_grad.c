@@ -106,19 +106,6 @@ cn__grid cn__nchw16c_input_grid(const cn__op *op, const cn__pass *pass) {
     return (cn__grid){cn__nchw16c_shares(op, pass, planes, planes * pixels * (int64_t)plane_weights(c)), 1};
 }
 
-/* A narrow job goes down its columns. */
-static void turn(cn__channel_conv_args *a) {
-    cn__channel_conv_args from = *a;
-    a->height = from.width;
-    a->width = from.height;
-    a->in_row = from.in_step;
-    a->in_step = from.in_row;
-    a->out_row = from.out_step;
-    a->out_step = from.out_row;
-    a->skip_row = from.skip_step;
-    a->skip_step = from.skip_row;
-}
-
 static void run_job(const cn__op *op, const cn__nchw16c_job *job, cn__channel_conv_args args) {
     const cn__convolution *c = layer_of(op);
     const cn__fmap *from = op->d_out, *to = op->d_in[0];
@@ -132,14 +119,6 @@ static void run_job(const cn__op *op, const cn__nchw16c_job *job, cn__channel_co
     args.out += (size_t)job->row * to->row + (size_t)job->column * CN__LANES;
     args.out_row = (size_t)c->stride[0] * to->row;
     args.out_step = (size_t)c->stride[1] * CN__LANES;
-    if (op->accumulate[0]) {
-        args.skip = args.out;
-        args.skip_plane = args.out_plane;
-        args.skip_row = args.out_row;
-        args.skip_step = args.out_step;
-    }
-    if (args.width < args.height && args.width < 4)
-        turn(&args);
     op->kernels->channel_conv(&args);
 }
 
@@ -160,6 +139,7 @@ void cn__nchw16c_input_grad(const cn__op *op, const cn__pass *pass, cn__item at)
         .bias = g->input_biases ? g->input_biases + first * CN__LANES : NULL,
         .out = cn__fmap_plane(op->d_in[0], at.block, first).data,
         .out_plane = op->d_in[0]->channel,
+        .accumulate = op->accumulate[0],
     };
     for (const cn__nchw16c_job *job = g->jobs.list; job < g->jobs.list + g->jobs.count; job++)
         run_job(op, job, args);
