@@ -417,6 +417,8 @@ typedef struct cn__kernels {
     void (*channel_depthwise)(const cn__channel_conv_args *args);
     /* sums += Σ over pixels, in their order, of x · dy for each term and output channel; bias_sums += Σ dy. */
     void (*channel_conv_weight)(const cn__channel_conv_weight_args *args);
+    /* The same of the 16 channels of one plane, each by itself: a term's input lies in the channel's lane. */
+    void (*channel_depthwise_weight)(const cn__channel_conv_weight_args *args);
     /* The same as winograd_conv, of planes of outputs. */
     void (*channel_winograd_conv)(const cn__winograd_args *args);
     /* G g Gᵀ of each tile's output gradients, but for G's factors, as in scratch. */
