@@ -77,16 +77,9 @@ static size_t tap_count(const cn__convolution *c) {
     return (size_t)c->kernel[0] * (size_t)c->kernel[1];
 }
 
-/* Outputs first … end - 1, of which the first begins a plane. */
-typedef struct span {
-    int32_t first, end;
-} span;
-
-static span outputs_of(const cn__convolution *c, size_t plane) {
-    int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, first = (int32_t)plane * CN__LANES;
-    int32_t last = (first + CN__LANES < c->in_channels ? first + CN__LANES : c->in_channels) - 1;
-    int32_t output = first / in * out;
-    return (span){output - output % CN__LANES, (last / in + 1) * out};
+/* Outputs that see any input of a plane. */
+static cn__nchw16c_span outputs_of(const cn__convolution *c, size_t plane) {
+    return cn__nchw16c_partners(plane, c->in_channels, c->out_channels, c->groups);
 }
 
 /* From the weights of a plane of inputs to the next one's. */
@@ -95,7 +88,7 @@ static size_t plane_weights(const cn__convolution *c) {
     if (cn__nchw16c_is_depthwise(c))
         return tap_count(c) * CN__LANES;
     for (size_t plane = 0; plane < cn__nchw16c_planes(c->in_channels); plane++) {
-        span outputs = outputs_of(c, plane);
+        cn__nchw16c_span outputs = outputs_of(c, plane);
         most = outputs.end - outputs.first > most ? outputs.end - outputs.first : most;
     }
     return (size_t)most * tap_count(c) * CN__LANES;
@@ -106,7 +99,8 @@ size_t cn__nchw16c_input_filters(const cn__convolution *c) {
 }
 
 /* The weights of one input go into one lane. */
-static void pack_lane(const cn__convolution *c, const float *weights, int32_t input, span outputs, float *to) {
+static void pack_lane(const cn__convolution *c, const float *weights, int32_t input, cn__nchw16c_span outputs,
+                      float *to) {
     int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, first = input / in * out;
     size_t taps = tap_count(c);
     for (int32_t o = first; o < first + out; o++) {
@@ -124,7 +118,8 @@ void cn__nchw16c_pack_input_grad(const cn__op *op, size_t plane, float *to) {
     to += plane * plane_weights(c);
     for (int32_t lane = 0; lane < CN__LANES && first + lane < c->in_channels; lane++) {
         int32_t own = first + lane;
-        span outputs = cn__nchw16c_is_depthwise(c) ? (span){own, own + 1} : outputs_of(c, plane);
+        cn__nchw16c_span outputs =
+            cn__nchw16c_is_depthwise(c) ? (cn__nchw16c_span){own, own + 1} : outputs_of(c, plane);
         pack_lane(c, op->tensor[0], own, outputs, to + lane);
     }
 }
@@ -180,7 +175,7 @@ static void run_job(const cn__op *op, const cn__nchw16c_job *job, share rows, cn
 static void run_planes(const cn__op *op, size_t block, size_t plane, size_t planes, share rows) {
     const cn__convolution *c = layer_of(op);
     const cn__nchw16c_geometry *g = op->geometry;
-    span outputs = outputs_of(c, plane);
+    cn__nchw16c_span outputs = outputs_of(c, plane);
     int32_t left = c->in_channels - (int32_t)(plane * CN__LANES), most = (int32_t)(planes * CN__LANES);
     cn__channel_conv_args args = {
         .channels = left < most ? left : most,
@@ -200,8 +195,7 @@ static void run_planes(const cn__op *op, size_t block, size_t plane, size_t plan
 }
 
 static bool go_together(const cn__convolution *c, size_t plane, size_t other) {
-    span a = outputs_of(c, plane), b = outputs_of(c, other);
-    return cn__nchw16c_is_depthwise(c) || (a.first == b.first && a.end == b.end);
+    return cn__nchw16c_is_depthwise(c) || cn__nchw16c_same_span(outputs_of(c, plane), outputs_of(c, other));
 }
 
 void cn__nchw16c_input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
