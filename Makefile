@@ -168,11 +168,13 @@ find_missing = missing=; \
 find_missing_for_tests = need check:check
 # What the scripts that install and link have to have.
 find_missing_for_scripts = command -v $(firstword $(CXX)) >/dev/null || missing="$$missing g++"
+# The cases of test_onnx_cases.sh, which does without where they are not.
+find_missing_cases = [ -d /usr/share/libonnx-testdata ] || missing="$$missing libonnx-testdata"
 stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:$$missing (make deps installs them)" >&2; exit 1; }
 
 ## deps: installs the Debian packages that building and testing need; nothing if all are there
 deps:
-	@$(find_missing); $(find_missing_for_tests); $(find_missing_for_scripts); \
+	@$(find_missing); $(find_missing_for_tests); $(find_missing_for_scripts); $(find_missing_cases); \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "no apt-get here; the Debian packages are:$$missing" >&2; exit 1; }; \
 	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
@@ -312,15 +314,15 @@ demo: programs
 	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
-    PROGRAMS='$(PROGRAMS_DIR)' $(LIBRARY_PATH)
+    PROGRAMS='$(PROGRAMS_DIR)' ONNX_RUN='$(ONNX_RUN)' $(LIBRARY_PATH)
 
 ## check: builds and runs all tests, as many at a time as there are processors
-check: all $(SUITES)
+check: all $(SUITES) $(ONNX_RUN)
 	@$(find_missing); $(find_missing_for_scripts); $(stop_if_missing)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(SCRIPTS) $(SUITES)
 
 ## check-quick: the same without the slow suites, in seconds
-check-quick: all $(filter-out $(SLOW),$(SUITES))
+check-quick: all $(filter-out $(SLOW),$(SUITES)) $(ONNX_RUN)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
 	    $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
@@ -336,7 +338,7 @@ check-builds: $(AFTER_DEPS)
 check-arm64 check-i386 check-s390x:
 	+@MAKE='$(MAKE)' tests/cross.sh $(@:check-%=%)
 
-test-programs: $(SUITES) $(BENCHES)
+test-programs: $(SUITES) $(BENCHES) $(ONNX_RUN)
 
 ## check-onnx: the conformance cases of ONNX (Debian: libonnx-testdata), operator by operator
 check-onnx: $(ONNX_RUN)

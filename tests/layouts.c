@@ -9,21 +9,8 @@ const char *layout_name(const cn_context *context) {
     return context->options.layout == CN_LAYOUT_CHANNELS ? "channels in the lanes" : "images in the lanes";
 }
 
-/* Transposed convolutions and those of several groups do not. */
-static bool all_train(const cn_model *model) {
-    for (size_t n = 0; n < model->node_count; n++) {
-        const cn_layer *layer = model->nodes[n].layer;
-        if (layer->type->kind == CN__KIND_CONV_TRANSPOSE2D ||
-            (layer->type->kind == CN__KIND_CONV2D && !cn__layer_nchw16c(layer, true)))
-            return false;
-    }
-    return true;
-}
-
 void expect_layout(const cn_model *model, int images) {
     bool wanted = model->ctx->options.layout == CN_LAYOUT_CHANNELS;
-    if (wanted && !all_train(model))
-        return;
     ck_assert_msg(cn__plan_trains_nchw16c(model, images) == wanted, "not with %s", layout_name(model->ctx));
 }
 

@@ -33,8 +33,22 @@ static const char *const cases[] = {
     "train 3x33x1x1 seed=16 | conv2d out=35 kernel=3 padding=1",
     "train 9x50x1x1 seed=17 | linear out=70",
     "train 200x5x1x1 seed=18 | linear out=18 | linear out=3 bias=0",
-    "train 4x17x5x4 seed=19 | conv2d out=18 kernel=3 padding=1 | conv2d out=18 kernel=1 @0 | conv2d out=18 kernel=3 "
-    "padding=1 dilation=1 mode=reflect @0 | add @1 @2 @3",
+    "train 3x18x7x6 seed=20 | conv2d out=18 kernel=3 padding=1 groups=18",
+    "train 2x35x9x8 seed=21 | conv2d out=35 kernel=5x3 stride=2 padding=2x1 groups=35 mode=replicate bias=0",
+    "train 2x16x6x5 seed=22 | conv2d out=16 kernel=3 padding=2 dilation=2 groups=16 | conv2d out=16 kernel=1 @0 | "
+    "conv2d out=16 kernel=3 padding=1 groups=16 @0 | add @1 @2 @3",
+    "train 2x12x5x6 seed=23 | conv2d out=30 kernel=3 padding=1 groups=3",
+    "train 2x64x4x5 seed=24 | conv2d out=32 kernel=3 padding=1 groups=2 stride=2x1",
+    "train 2x20x5x4 seed=25 | conv2d out=40 kernel=3 padding=1 groups=20",
+    "train 2x72x3x4 seed=26 | conv2d out=24 kernel=2 groups=3 bias=0",
+    "train 2x18x4x5 seed=27 | conv_transpose2d out=17 kernel=3x2 stride=2x3 padding=1x0 output_padding=1",
+    "train 3x20x5x4 seed=28 | conv_transpose2d out=33 kernel=3 dilation=2 stride=2 padding=2 bias=0",
+    "train 2x16x4x4 seed=29 | conv_transpose2d out=16 kernel=2 padding=1 | conv_transpose2d out=3 kernel=4 stride=2 "
+    "padding=1",
+    "train 2x16x5x4 seed=30 | conv_transpose2d out=24 kernel=3 stride=2 groups=4 | conv_transpose2d out=24 kernel=3 "
+    "stride=2 @0 | add @1 @2",
+    "train 4x17x5x4 seed=19 | conv2d out=70 kernel=3 padding=1 | conv2d out=70 kernel=1 @0 | conv2d out=70 kernel=3 "
+    "padding=1 mode=reflect @0 | add @1 @2 @3",
 };
 #define CASES ((int)(sizeof cases / sizeof *cases))
 
@@ -91,7 +105,7 @@ START_TEST(random_convolutions_agree_with_the_reference) {
     for (int done = 0; done < (test_quick() ? 2 : 8);) {
         random_layer(&d, 30000, &net);
         const net_layer *layer = &net.layer[1];
-        if ((layer->kind != NET_CONV2D || layer->groups > 1) && layer->kind != NET_LINEAR)
+        if (layer->kind != NET_CONV2D && layer->kind != NET_LINEAR && layer->kind != NET_CONV_TRANSPOSE2D)
             continue;
         check_values(&net);
         done++;

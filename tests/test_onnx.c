@@ -137,7 +137,7 @@ static void expect_layers(const char *network, const char *types) {
 
 START_TEST(what_exporters_write_out_is_one_layer) {
     expect_layers("mobile_10", "Conv2d Hardswish AdaptiveAvgPool2d Conv2d ReLU Conv2d Hardsigmoid Mul Conv2d ReLU6 "
-                               "Hardsigmoid Hardswish GELU Add AdaptiveAvgPool2d Linear");
+                               "Hardsigmoid Hardswish GELU GELU Mul Add AdaptiveAvgPool2d Linear");
     expect_layers("convnext_12",
                   "Conv2d LayerNorm2d Conv2d GELU Conv2d Conv2d Add Conv2d LayerNorm2d Conv2d GELU Conv2d "
                   "Conv2d Add");

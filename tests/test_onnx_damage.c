@@ -287,6 +287,53 @@ START_TEST(numbers_outside_are_read_from_the_folder_alone) {
 }
 END_TEST
 
+/* Layers that all read one tensor would each have a copy. */
+START_TEST(a_small_file_cannot_ask_for_much_memory) {
+    cn_context *ctx = test_context(1);
+    static unsigned char data[1 << 22];
+    static const int64_t shape[4] = {512, 512, 1, 1};
+    enum { LAYERS = 128 };
+    unsigned char *graph = calloc(1, 1 << 21);
+    size_t count = 0;
+    writer part = {.count = 0}, tensor = {.count = 0}, file = {.count = 0};
+    cn_model *model;
+    put_value(&part, 11, "x", 4, (const int64_t[4]){0, 512, 1, 1});
+    put_value(&part, 12, "y", 0, NULL);
+    for (int i = 0; i < 4; i++)
+        put_number(&tensor, 1, (uint64_t)shape[i]);
+    put_number(&tensor, 2, 1);
+    put_text(&tensor, 8, "w");
+    put_varint(&tensor, 9 << 3 | BYTES);
+    put_varint(&tensor, 1 << 20);
+    put_varint(&part, 5 << 3 | BYTES);
+    put_varint(&part, tensor.count + (1 << 20));
+    memcpy(graph, part.data, part.count);
+    memcpy(graph + part.count, tensor.data, tensor.count);
+    count = part.count + tensor.count + (1 << 20);
+    for (int i = 0; i < LAYERS; i++) {
+        writer node = {.count = 0};
+        char text[64];
+        snprintf(text, sizeof text, "Conv %c%.0d,w %c%.0d", i ? 'n' : 'x', i, i < LAYERS - 1 ? 'n' : 'y',
+                 i < LAYERS - 1 ? i + 1 : 0);
+        put_node(&node, text);
+        memcpy(graph + count, node.data, node.count);
+        count += node.count;
+    }
+    put_number(&file, 1, 8);
+    put_varint(&file, 8 << 3 | BYTES);
+    put_varint(&file, 2);
+    put_number(&file, 2, 13);
+    put_varint(&file, 7 << 3 | BYTES);
+    put_varint(&file, count);
+    memcpy(data, file.data, file.count);
+    memcpy(data + file.count, graph, count);
+    ck_fails(cn_model_load_memory(ctx, data, file.count + count, &model), CN_ERR_UNSUPPORTED,
+             "its parameters are shared by too many layers");
+    free(graph);
+    cn_context_free(ctx);
+}
+END_TEST
+
 /* ---- damage ---- */
 
 static const char *const damaged[] = {"opset_21", "shuffle_any", "two"};
@@ -380,6 +427,7 @@ int main(void) {
     tcase_add_test(group, the_message_has_an_end);
     tcase_add_loop_test(group, tensors_that_lie_are_refused, 0, (int)CN__COUNT(tensors));
     tcase_add_test(group, numbers_outside_are_read_from_the_folder_alone);
+    tcase_add_test(group, a_small_file_cannot_ask_for_much_memory);
     tcase_add_loop_test(group, files_that_are_cut_short_are_refused, 0, (int)CN__COUNT(damaged));
     tcase_add_loop_test(group, files_with_a_changed_bit_do_no_harm, 0, (int)CN__COUNT(damaged));
     tcase_add_test(group, the_corpus_does_no_harm);

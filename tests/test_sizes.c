@@ -1,5 +1,5 @@
-/* test_sizes.c: images of other sizes than a model was made for: what it gives are the bits of the same model made for
- * that size. */
+/* test_sizes.c: images of other sizes than a model was made for: what it gives is what the same model made for that size
+ * gives. */
 #include "pieces.h"
 #include <math.h>
 

@@ -181,7 +181,8 @@ typedef struct cn__channel_conv_args {
     const float *bias;   /* [plane of outputs][CN__LANES]; NULL: zeros */
     float *out;
     size_t out_plane, out_row, out_step;
-    const float *skip; /* added, maybe what `out` holds; NULL: none */
+    bool accumulate;   /* begin with what `out` holds, not with biases */
+    const float *skip; /* added; NULL: none */
     size_t skip_plane, skip_row, skip_step;
     bool relu;  /* max(·, 0) last */
     float most; /* and min(·, most) of that; 0: no bound */
@@ -416,6 +417,8 @@ typedef struct cn__kernels {
     void (*channel_depthwise)(const cn__channel_conv_args *args);
     /* sums += Σ over pixels, in their order, of x · dy for each term and output channel; bias_sums += Σ dy. */
     void (*channel_conv_weight)(const cn__channel_conv_weight_args *args);
+    /* The same of the 16 channels of one plane, each by itself: a term's input lies in the channel's lane. */
+    void (*channel_depthwise_weight)(const cn__channel_conv_weight_args *args);
     /* The same as winograd_conv, of planes of outputs. */
     void (*channel_winograd_conv)(const cn__winograd_args *args);
     /* G g Gᵀ of each tile's output gradients, but for G's factors, as in scratch. */

@@ -270,8 +270,8 @@ typedef enum cn__layer_kind {
 
 /* A way to compute a layer. Members may be NULL where there is nothing to do. */
 typedef struct cn__layer_impl {
-    /* Whether it can compute this layer, in a plan with a backward pass or without; NULL: always. */
-    bool (*serves)(const cn_layer *layer, bool backward);
+    /* Whether it can compute this layer; NULL: always. */
+    bool (*serves)(const cn_layer *layer);
     bool infers_only; /* it has no backward stages, though the layer has */
     bool takes_relu6; /* of a convolution, behind which it can compute a ReLU, that it can a ReLU6, too */
     /* Of a way that takes in the max pool behind the layer: whether it does, for images like `in`. */
@@ -334,7 +334,7 @@ static inline const cn__layer_impl *cn__layer_nchw16c(const cn_layer *layer, boo
     const cn__layer_impl *impl = layer->type->nchw16c;
     if (impl && backward && impl->infers_only)
         impl = layer->type->nchw16c_backward;
-    return impl && (!impl->serves || impl->serves(layer, backward)) ? impl : NULL;
+    return impl && (!impl->serves || impl->serves(layer)) ? impl : NULL;
 }
 
 /* Multiply-adds of an image that a way to compute a layer takes. */

@@ -72,11 +72,18 @@ cn_status cn__onnx_softplus(cn__onnx *onnx, const cn__onnx_node *node) {
     return apply(onnx, node, status, layer);
 }
 
-cn_status cn__onnx_gelu(cn__onnx *onnx, const cn__onnx_node *node) {
-    bool tanh = cn__onnx_string_is(node, "approximate", "none", "tanh");
+static cn_status gelu(cn__onnx *onnx, const cn__onnx_node *node, bool tanh) {
     cn_layer *layer;
     cn_status status = cn_gelu_new(onnx->ctx, tanh ? CN_GELU_TANH : CN_GELU_EXACT, &layer);
     return apply(onnx, node, status, layer);
+}
+
+cn_status cn__onnx_gelu(cn__onnx *onnx, const cn__onnx_node *node) {
+    return gelu(onnx, node, cn__onnx_string_is(node, "approximate", "none", "tanh"));
+}
+
+cn_status cn__onnx_gelu_tanh(cn__onnx *onnx, const cn__onnx_node *node) {
+    return gelu(onnx, node, true);
 }
 
 /* max(0, min(1, alpha · x + beta)); PyTorch's, of alpha 1/6 and beta 1/2, is a layer of its own. */

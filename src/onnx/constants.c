@@ -8,6 +8,9 @@ cn__onnx_constant *cn__onnx_constant_new(cn__onnx *onnx, bool integer, int dims,
             return NULL;
         count *= shape[i];
     }
+    if (onnx->known + count > CN__ONNX_MAX_CONSTANTS)
+        return NULL;
+    onnx->known += count + CN_MAX_DIMS;
     cn__onnx_constant *made = cn__onnx_alloc(onnx, 1, sizeof *made);
     double *numbers = cn__onnx_alloc(onnx, (size_t)count, sizeof *numbers);
     if (!made || !numbers)

@@ -436,6 +436,8 @@ static cn_status name_tensor(cn__onnx *onnx, const cn__onnx_node *node, bool *do
         if (!tensor)
             return cn__no_memory("a constant");
         CN__TRY(cn__onnx_tensor_read(attr.t, tensor));
+        if (!out->tensor)
+            onnx->given += tensor->count;
         out->tensor = tensor;
     } else if (cn__onnx_op_is(node, "Identity") && cn__onnx_input(node, 0) >= 0) {
         out->tensor = onnx->values[node->inputs[0]].tensor;

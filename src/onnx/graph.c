@@ -139,6 +139,7 @@ static cn_status read_tensors(cn__onnx *onnx, cn__bytes graph, int32_t count) {
         CN__TRY(cn__onnx_tensor_read(next_piece(&graph, GRAPH_TENSOR), &tensors[i]));
         CN__TRY(new_value(onnx, tensors[i].name, -1, &value));
         onnx->values[value].tensor = &tensors[i];
+        onnx->given += tensors[i].count;
     }
     return CN_OK;
 }

@@ -11,7 +11,8 @@
 
 /* ---- constants: small tensors whose numbers are known, for shapes, options and factors ---- */
 
-#define CN__ONNX_MAX_CONSTANT 4096 /* numbers; larger ones are weights, which go to layers as they are */
+#define CN__ONNX_MAX_CONSTANT  4096      /* numbers; larger ones are weights, which go to layers as they are */
+#define CN__ONNX_MAX_CONSTANTS (1 << 22) /* of all together */
 
 /* Stands, among integers, for the number of images, which differs from call to call. What is computed from it is NaN. */
 #define CN__ONNX_BATCH ((double)INFINITY)
@@ -104,6 +105,8 @@ typedef struct cn__onnx {
     cn_model *model;
     cn__onnx_numbers *fills;
     size_t fill_count, fill_capacity;
+    int64_t known;         /* numbers of all constants */
+    int64_t given, filled; /* elements of the file's tensors, and of the parameters that they go to */
     char refusals[CN__ONNX_REFUSALS];
     int refused, refusals_shown;
     cn_status refusal; /* CN_ERR_FORMAT or CN_ERR_UNSUPPORTED */
@@ -197,7 +200,8 @@ cn_status cn__onnx_add(cn__onnx *onnx, const cn__onnx_node *node, const char *na
 /* A layer of one input, `*layer`, which then is the new one: `*made`, what a constructor gave with `status`. */
 cn_status cn__onnx_chain(cn__onnx *onnx, const cn__onnx_node *node, cn_status status, cn_layer *const *made,
                          int32_t *layer);
-/* What becomes of a layer's tensor. CN_ERR_FORMAT: not as many numbers. */
+/* What becomes of a layer's tensor. CN_ERR_FORMAT: not as many numbers; CN_ERR_UNSUPPORTED: parameters that are far more
+ * than the file has numbers, which many layers would share. */
 cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value, cn__onnx_how how, float factor);
 cn_status cn__onnx_fill_all(cn__onnx *onnx);
 /* A node's output is what a layer gives. */

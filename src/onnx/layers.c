@@ -72,6 +72,15 @@ static int64_t elements(const cn__onnx *onnx, int32_t layer, int tensor, int64_t
     return count;
 }
 
+/* So that a small file cannot ask for much memory. */
+static cn_status count_filled(cn__onnx *onnx, int64_t elements) {
+    enum { SHARED = 4, SMALL = 1 << 24 };
+    onnx->filled += elements;
+    return onnx->filled <= SHARED * onnx->given + SMALL
+               ? CN_OK
+               : cn__error(CN_ERR_UNSUPPORTED, "its parameters are shared by too many layers");
+}
+
 cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value, cn__onnx_how how, float factor) {
     int64_t shape[CN_MAX_DIMS], count = 1, rows, wanted = elements(onnx, layer, tensor, &rows);
     int dims;
@@ -84,6 +93,9 @@ cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value
             return cn__error(CN_ERR_FORMAT, "its parameter '%.*s' has %lld elements, wanted %lld",
                              CN__SHOWN(onnx->values[value].name), (long long)count, (long long)wanted);
     }
+    if (how != CN__FILL_NUMBER && onnx->values[value].tensor)
+        CN__TRY(cn__onnx_tensor_check(onnx->ctx, onnx->folder, onnx->values[value].tensor));
+    CN__TRY(count_filled(onnx, wanted));
     CN__TRY(cn__grow(onnx->ctx, (void **)&onnx->fills, &onnx->fill_capacity, onnx->fill_count, sizeof *onnx->fills));
     onnx->fills[onnx->fill_count++] = (cn__onnx_numbers){layer, value, tensor, how, factor};
     return CN_OK;

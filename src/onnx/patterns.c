@@ -46,6 +46,13 @@ static int32_t scaled_by(cn__onnx *onnx, int32_t value, double number) {
     return product ? with_number(onnx, product, number) : -1;
 }
 
+static bool is_square(cn__onnx *onnx, int32_t value, int32_t of) {
+    const cn__onnx_node *power = made_by(onnx, value, "Pow"), *product = made_by(onnx, value, "Mul");
+    if (power && power->input_count == 2)
+        return power->inputs[0] == of && is_number(onnx, power->inputs[1], 2.0);
+    return product && other(product, of) == of;
+}
+
 /* The node becomes `op` of so many inputs. */
 static bool rewrite(cn__onnx *onnx, cn__onnx_node *node, const char *op, int count, const int32_t *inputs) {
     int32_t *copy = cn__onnx_alloc(onnx, (size_t)count, sizeof *copy);
@@ -140,15 +147,38 @@ static int32_t twice_normal(cn__onnx *onnx, int32_t value) {
     return erf && erf->input_count == 1 ? scaled_by(onnx, erf->inputs[0], 0.70710678) : -1;
 }
 
-/* x · (1 + erf(x / √2)) / 2, halved at the end or at first. */
+/* x of x³. */
+static int32_t cubed(cn__onnx *onnx, int32_t value) {
+    const cn__onnx_node *power = made_by(onnx, value, "Pow"), *product = made_by(onnx, value, "Mul");
+    if (power && power->input_count == 2 && is_number(onnx, power->inputs[1], 3.0))
+        return power->inputs[0];
+    for (int i = 0; i < 2 && product && product->input_count == 2; i++)
+        if (is_square(onnx, product->inputs[i], product->inputs[1 - i]))
+            return product->inputs[1 - i];
+    return -1;
+}
+
+/* x of 1 + tanh(√(2/π) (x + 0.044715 x³)). */
+static int32_t twice_about_normal(cn__onnx *onnx, int32_t value) {
+    const cn__onnx_node *tanh = made_by(onnx, with_number(onnx, made_by(onnx, value, "Add"), 1.0), "Tanh");
+    int32_t inner = tanh && tanh->input_count == 1 ? scaled_by(onnx, tanh->inputs[0], 0.79788456) : -1;
+    const cn__onnx_node *sum = made_by(onnx, inner, "Add");
+    for (int i = 0; i < 2 && sum && sum->input_count == 2; i++)
+        if (sum->inputs[i] >= 0 && cubed(onnx, scaled_by(onnx, sum->inputs[1 - i], 0.044715)) == sum->inputs[i])
+            return sum->inputs[i];
+    return -1;
+}
+
+/* x · (1 + erf(x / √2)) / 2, halved at the end or at first; or its approximation. */
 static bool match_gelu(cn__onnx *onnx, cn__onnx_node *node) {
     int32_t whole = scaled_by(onnx, node->outputs[0], 0.5);
     const cn__onnx_node *product = whole >= 0 ? made_by(onnx, whole, "Mul") : cn__onnx_op_is(node, "Mul") ? node : NULL;
     for (int i = 0; i < 2 && product && product->input_count == 2; i++) {
-        int32_t x = twice_normal(onnx, product->inputs[1 - i]);
+        int32_t exact = twice_normal(onnx, product->inputs[1 - i]);
+        int32_t x = exact >= 0 ? exact : twice_about_normal(onnx, product->inputs[1 - i]);
         bool halved = whole >= 0 ? product->inputs[i] == x : scaled_by(onnx, product->inputs[i], 0.5) == x;
         if (x >= 0 && halved)
-            return rewrite_unary(onnx, node, "Gelu", x);
+            return rewrite_unary(onnx, node, exact >= 0 ? "Gelu" : "GeluTanh", x);
     }
     return false;
 }
@@ -178,13 +208,6 @@ static bool mean_axis(cn__onnx *onnx, const cn__onnx_node *mean, int64_t *axis) 
         return false;
     *axis = axes[0];
     return true;
-}
-
-static bool is_square(cn__onnx *onnx, int32_t value, int32_t of) {
-    const cn__onnx_node *power = made_by(onnx, value, "Pow"), *product = made_by(onnx, value, "Mul");
-    if (power && power->input_count == 2)
-        return power->inputs[0] == of && is_number(onnx, power->inputs[1], 2.0);
-    return product && other(product, of) == of;
 }
 
 typedef struct standardised {

@@ -114,6 +114,8 @@ int cn__onnx_attr_floats(const cn__onnx_attr *attr, float *to, int most);
  * be freed, else NULL. Of those in the field of their type `bytes` is the message. */
 cn_status cn__onnx_tensor_fetch(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor, cn__bytes *bytes,
                                 void **owned);
+/* Whether that will find as many bytes as the tensor's shape says. */
+cn_status cn__onnx_tensor_check(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor);
 /* tensor->count numbers of fetched bytes. */
 void cn__onnx_tensor_doubles(const cn__onnx_tensor *tensor, cn__bytes bytes, double *to);
 /* CN_ERR_FORMAT: one is finite, but too large for a float. */

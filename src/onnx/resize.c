@@ -68,7 +68,10 @@ static double place_of(cn__bytes mode, double i, double in, double out, double s
 
 /* Whether every pixel comes from the one above and to the left, as in torch. */
 static bool nearest_is_floor(const cn__onnx_node *node, cn__bytes mode, const resizing *r) {
+    enum { MOST = 1 << 14 }; /* pixels to look at */
     bool upsample = cn__onnx_op_is(node, "Upsample");
+    if (r->out[0] > MOST || r->out[1] > MOST)
+        return false;
     for (int d = 0; d < 2; d++) {
         double in = (double)r->in[d], out = (double)r->out[d], scale = r->scale[d] > 0.0 ? r->scale[d] : out / in;
         for (int64_t i = 0; i < r->out[d]; i++) {

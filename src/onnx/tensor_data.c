@@ -19,33 +19,73 @@ static bool stays_inside(cn__bytes location) {
     return true;
 }
 
-static cn_status read_numbers(cn__file *file, const cn__onnx_tensor *tensor, cn__bytes *bytes, void **owned) {
-    uint64_t wanted = (uint64_t)tensor->count * cn__onnx_type_bytes(tensor->type);
-    if (tensor->length != 0 && tensor->length != wanted)
+/* Bytes of the tensor, which the file must have. */
+static cn_status check_place(const cn__file *file, const cn__onnx_tensor *tensor, uint64_t *bytes) {
+    *bytes = (uint64_t)tensor->count * cn__onnx_type_bytes(tensor->type);
+    if (tensor->length != 0 && tensor->length != *bytes)
         return cn__error(CN_ERR_FORMAT, "tensor '%.*s' is to be %llu bytes of '%s', but its shape says %llu",
                          CN__SHOWN(tensor->name), (unsigned long long)tensor->length, file->path,
-                         (unsigned long long)wanted);
-    if (tensor->offset > file->size || wanted > file->size - tensor->offset)
+                         (unsigned long long)*bytes);
+    if (tensor->offset > file->size || *bytes > file->size - tensor->offset)
         return cn__error(CN_ERR_FORMAT, "'%s' ends before the numbers of tensor '%.*s'", file->path,
                          CN__SHOWN(tensor->name));
-    *owned = cn__alloc(file->ctx, (size_t)wanted + 1, 1);
-    if (!*owned)
-        return cn__no_memory("a tensor of another file");
-    *bytes = (cn__bytes){*owned, (size_t)wanted};
-    return cn__file_read_at(file, tensor->offset, *owned, (size_t)wanted);
+    return CN_OK;
 }
 
-static cn_status fetch_from_folder(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor, cn__bytes *bytes,
-                                   void **owned) {
-    char name[CN__MAX_PATH], path[CN__MAX_PATH];
-    cn__file file;
+static cn_status read_numbers(cn__file *file, const cn__onnx_tensor *tensor, cn__bytes *bytes, void **owned) {
+    uint64_t count;
+    CN__TRY(check_place(file, tensor, &count));
+    *owned = cn__alloc(file->ctx, (size_t)count + 1, 1);
+    if (!*owned)
+        return cn__no_memory("a tensor of another file");
+    *bytes = (cn__bytes){*owned, (size_t)count};
+    return cn__file_read_at(file, tensor->offset, *owned, (size_t)count);
+}
+
+/* `path` is what file->path refers to. */
+static cn_status open_beside(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor,
+                             char path[CN__MAX_PATH], cn__file *file) {
+    char name[CN__MAX_PATH];
     if (!folder || tensor->location.count >= CN__MAX_PATH || !stays_inside(tensor->location))
         return cn__error(CN_ERR_FORMAT, "tensor '%.*s' is in '%.*s', which is not in the model's folder",
                          CN__SHOWN(tensor->name), CN__SHOWN(tensor->location));
     memcpy(name, tensor->location.at, tensor->location.count);
     name[tensor->location.count] = '\0';
     CN__TRY(cn__path(path, folder, name, ""));
-    CN__TRY(cn__file_open(ctx, path, &file));
+    return cn__file_open(ctx, path, file);
+}
+
+static cn_status check_type(const cn__onnx_tensor *tensor) {
+    if (cn__onnx_type_bytes(tensor->type) != 0)
+        return CN_OK;
+    return cn__error(CN_ERR_UNSUPPORTED, "tensor '%.*s' is of type %lld, which is not read", CN__SHOWN(tensor->name),
+                     (long long)tensor->type);
+}
+
+cn_status cn__onnx_tensor_check(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor) {
+    char path[CN__MAX_PATH];
+    uint64_t bytes;
+    cn__file file;
+    CN__TRY(check_type(tensor));
+    if (!tensor->location.at)
+        return CN_OK; /* which was seen as it was read */
+    CN__TRY(open_beside(ctx, folder, tensor, path, &file));
+    cn_status status = check_place(&file, tensor, &bytes);
+    cn__file_close(&file);
+    return status;
+}
+
+cn_status cn__onnx_tensor_fetch(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor, cn__bytes *bytes,
+                                void **owned) {
+    char path[CN__MAX_PATH];
+    cn__file file;
+    *owned = NULL;
+    CN__TRY(check_type(tensor));
+    if (!tensor->location.at) {
+        *bytes = tensor->raw.at ? tensor->raw : tensor->message;
+        return CN_OK;
+    }
+    CN__TRY(open_beside(ctx, folder, tensor, path, &file));
     cn_status status = read_numbers(&file, tensor, bytes, owned);
     cn__file_close(&file);
     if (status != CN_OK) {
@@ -53,18 +93,6 @@ static cn_status fetch_from_folder(cn_context *ctx, const char *folder, const cn
         *owned = NULL;
     }
     return status;
-}
-
-cn_status cn__onnx_tensor_fetch(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor, cn__bytes *bytes,
-                                void **owned) {
-    *owned = NULL;
-    if (cn__onnx_type_bytes(tensor->type) == 0)
-        return cn__error(CN_ERR_UNSUPPORTED, "tensor '%.*s' is of type %lld, which is not read",
-                         CN__SHOWN(tensor->name), (long long)tensor->type);
-    if (tensor->location.at)
-        return fetch_from_folder(ctx, folder, tensor, bytes, owned);
-    *bytes = tensor->raw.at ? tensor->raw : tensor->message;
-    return CN_OK;
 }
 
 /* ---- numbers ---- */

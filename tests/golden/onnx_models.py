@@ -125,7 +125,7 @@ def networks():
         yield f"mobile_{opset}", nn.Sequential(
             nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Hardswish(), SqueezeExcitation(8), nn.Conv2d(8, 8, 3, padding=1,
                                                                                                   groups=8),
-            nn.ReLU6(), nn.Hardsigmoid(), Lambda(lambda m, x: own_hard_swish(x) + own_gelu(x)), nn.AdaptiveAvgPool2d(1),
+            nn.ReLU6(), nn.Hardsigmoid(), Lambda(lambda m, x: own_hard_swish(x) + own_gelu(x) * F.gelu(x, approximate="tanh")), nn.AdaptiveAvgPool2d(1),
             nn.Flatten(), nn.Linear(8, 5)), [(1, 3, 9, 9)], dict(opset_version=opset, dynamic_axes=images)
     for opset in [12, 17]:
         yield f"convnext_{opset}", nn.Sequential(ConvNeXtBlock(6), ConvNeXtBlock(6)), [(2, 6, 5, 4)], dict(
@@ -217,6 +217,7 @@ def external():
 
 def main():
     warnings.simplefilter("ignore")
+    torch.manual_seed(0)
     os.makedirs(FOLDER, exist_ok=True)
     for path in os.listdir(FOLDER):
         os.remove(os.path.join(FOLDER, path))

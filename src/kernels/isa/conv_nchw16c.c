@@ -98,14 +98,14 @@ INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at
     }
 }
 
-/* What the sums begin with: biases, or what the panel before has left. */
+/* What the sums begin with: biases, what is there, or what the panel before has left. */
 INLINE void begin(const cn__channel_conv_args *a, const panel *of, const size_t out[PIXELS], int vectors, int pixels,
                   vf sum[VECTORS][PIXELS]) {
     CN__UNROLL
     for (int k = 0; k < VECTORS; k++) {
         if (k >= vectors)
             continue;
-        if (of->first > 0) {
+        if (of->first > 0 || a->accumulate) {
             const float *from = a->out + vector_at(of->vector + k, a->out_plane);
             CN__UNROLL
             for (int p = 0; p < pixels; p++)

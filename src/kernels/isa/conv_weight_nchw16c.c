@@ -1,4 +1,4 @@
-/* conv_weight_nchw16c.c: the weight gradient of a convolution with channels in the lanes: a tile of terms (an input
+/* conv_weight_nchw16c.c: weight gradients of convolutions with channels in the lanes: a tile of terms (an input
  * channel seen through a tap) × lines of output channels in registers runs over the pixels of some rows, inputs
  * broadcast. Every sum has one accumulator; it is then added to what memory holds. */
 #include "kernels/isa/isa.h"
@@ -102,6 +102,62 @@ static void all_lines(const cn__channel_conv_weight_args *a) {
 #endif
 }
 
+/* ---- each channel by itself ---- */
+
+/* 16 registers hold the taps of a 3×3 filter and the output gradient. */
+#define TAPS 9
+
+INLINE void depthwise_tile(const cn__channel_conv_weight_args *a, size_t lane, int32_t term, int taps) {
+    vf sum[TAPS];
+    const float *x[TAPS];
+    CN__UNROLL
+    for (int t = 0; t < TAPS; t++) {
+        x[t] = a->x + a->terms[term + (t < taps ? t : 0)] + lane;
+        sum[t] = (vf){0};
+    }
+    for (int32_t y = 0; y < a->height; y++) {
+        const float *dy = a->dy + (size_t)y * a->dy_row + lane;
+        size_t at = (size_t)y * a->x_row;
+        for (int32_t i = 0; i < a->width; i++, dy += a->dy_step, at += a->x_step) {
+            vf d = vf_load(dy);
+            CN__UNROLL
+            for (int t = 0; t < TAPS; t++)
+                if (t < taps)
+                    sum[t] = vf_fma(d, vf_load(x[t] + at), sum[t]);
+        }
+    }
+    float *out = a->sums + (size_t)term * CN__LANES + lane;
+    CN__UNROLL
+    for (int t = 0; t < TAPS; t++)
+        if (t < taps)
+            vf_store(out + t * CN__LANES, vf_load(out + t * CN__LANES) + sum[t]);
+}
+
+#define DEPTHWISE_CASE(n)                                                                                              \
+    case n:                                                                                                            \
+        depthwise_tile(a, lane, term, n);                                                                              \
+        break;
+static void depthwise_taps(const cn__channel_conv_weight_args *a, size_t lane) {
+    int32_t tiles = (a->term_count + TAPS - 1) / TAPS, term = 0;
+    for (int32_t i = 0; i < tiles; i++) {
+        int32_t taps = (a->term_count - term + tiles - i - 1) / (tiles - i);
+        switch (taps) {
+            DEPTHWISE_CASE(1)
+            DEPTHWISE_CASE(2)
+            DEPTHWISE_CASE(3)
+            DEPTHWISE_CASE(4)
+            DEPTHWISE_CASE(5)
+            DEPTHWISE_CASE(6)
+            DEPTHWISE_CASE(7)
+            DEPTHWISE_CASE(8)
+            DEPTHWISE_CASE(9)
+        }
+        term += taps;
+    }
+}
+
+/* ---- biases ---- */
+
 static void add_biases(const cn__channel_conv_weight_args *a) {
     for (int32_t line = 0; line < a->lines; line++)
         for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
@@ -116,15 +172,30 @@ static void add_biases(const cn__channel_conv_weight_args *a) {
         }
 }
 
+/* ---- both ---- */
+
 /* Rows that follow on each other without a gap are one. */
-void CN__ISA_NAME(channel_conv_weight)(const cn__channel_conv_weight_args *args) {
+static cn__channel_conv_weight_args join_rows(const cn__channel_conv_weight_args *args) {
     cn__channel_conv_weight_args a = *args;
     size_t width = (size_t)a.width;
     if (a.x_row == width * a.x_step && a.dy_row == width * a.dy_step) {
         a.width *= a.height;
         a.height = 1;
     }
+    return a;
+}
+
+void CN__ISA_NAME(channel_conv_weight)(const cn__channel_conv_weight_args *args) {
+    cn__channel_conv_weight_args a = join_rows(args);
     all_lines(&a);
+    if (a.bias_sums)
+        add_biases(&a);
+}
+
+void CN__ISA_NAME(channel_depthwise_weight)(const cn__channel_conv_weight_args *args) {
+    cn__channel_conv_weight_args a = join_rows(args);
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+        depthwise_taps(&a, lane);
     if (a.bias_sums)
         add_biases(&a);
 }

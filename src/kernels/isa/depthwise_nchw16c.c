@@ -12,7 +12,7 @@
 
 /* Where a tile begins, in its plane's lines. */
 typedef struct origin {
-    const float *in, *weights, *bias, *skip; /* skip: NULL: none */
+    const float *in, *weights, *bias, *skip; /* bias, skip: NULL: none */
     float *out;
 } origin;
 
@@ -22,7 +22,9 @@ INLINE void tile(const cn__channel_conv_args *a, origin at, int pixels, size_t s
     for (int k = 0; k < VECTORS; k++) {
         CN__UNROLL
         for (int p = 0; p < pixels; p++)
-            sum[k][p] = vf_load(at.bias + k * CN__WIDTH);
+            sum[k][p] = a->accumulate ? vf_load(at.out + (size_t)p * a->out_step + k * CN__WIDTH)
+                        : at.bias     ? vf_load(at.bias + k * CN__WIDTH)
+                                      : (vf){0};
     }
     for (const cn__channel_tap *tap = a->taps; tap < a->taps + a->tap_count; tap++) {
         const float *x = at.in + tap->input, *w = at.weights + tap->filter * CN__LANES;
@@ -69,7 +71,7 @@ INLINE void lines(const cn__channel_conv_args *a, origin at, int32_t pixels, siz
         }
         at.in += VECTORS * CN__WIDTH;
         at.weights += VECTORS * CN__WIDTH;
-        at.bias += VECTORS * CN__WIDTH;
+        at.bias = at.bias ? at.bias + VECTORS * CN__WIDTH : NULL;
         at.out += VECTORS * CN__WIDTH;
         at.skip = at.skip ? at.skip + VECTORS * CN__WIDTH : NULL;
     }
@@ -80,7 +82,7 @@ INLINE void plane(const cn__channel_conv_args *a, size_t number, size_t step) {
     int32_t tiles = (a->width + PIXELS - 1) / PIXELS, least = a->width / tiles, wider = a->width % tiles;
     for (size_t row = 0; row < (size_t)a->height; row++) {
         origin at = {a->in + number * a->in_plane + row * a->in_row, a->weights + number * a->weight_plane,
-                     a->bias + number * CN__LANES,
+                     a->bias ? a->bias + number * CN__LANES : NULL,
                      a->skip ? a->skip + number * a->skip_plane + row * a->skip_row : NULL,
                      a->out + number * a->out_plane + row * a->out_row};
         for (int32_t i = 0; i < tiles; i++) {

@@ -76,6 +76,7 @@ void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args);
 void CN__ISA_NAME(channel_depthwise)(const cn__channel_conv_args *args);
 /* conv_weight_nchw16c.c */
 void CN__ISA_NAME(channel_conv_weight)(const cn__channel_conv_weight_args *args);
+void CN__ISA_NAME(channel_depthwise_weight)(const cn__channel_conv_weight_args *args);
 /* norm_softmax_nchw16c.c */
 void CN__ISA_NAME(channel_prelu)(const float *weight, cn__plane x, cn__plane y, int32_t height, int32_t width);
 void CN__ISA_NAME(channel_prelu_backward)(const float *weight, cn__plane x, cn__plane dy, cn__plane dx, int32_t height,

@@ -44,6 +44,7 @@ const cn__kernels CN__ISA_NAME(kernels) = {
     .channel_conv = CN__ISA_NAME(channel_conv),
     .channel_depthwise = CN__ISA_NAME(channel_depthwise),
     .channel_conv_weight = CN__ISA_NAME(channel_conv_weight),
+    .channel_depthwise_weight = CN__ISA_NAME(channel_depthwise_weight),
     .channel_winograd_conv = CN__ISA_NAME(channel_winograd_conv),
     .channel_winograd_gradient = CN__ISA_NAME(channel_winograd_gradient),
     .channel_winograd_weight = CN__ISA_NAME(channel_winograd_weight),

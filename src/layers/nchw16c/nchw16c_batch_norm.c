@@ -43,8 +43,7 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
         normalise_plane(op, pass, at.block, plane);
 }
 
-static bool fixed_statistics(const cn_layer *layer, bool backward) {
-    (void)backward;
+static bool fixed_statistics(const cn_layer *layer) {
     return !layer->type->wants_moments(layer, false);
 }
 

@@ -1,217 +1,248 @@
-/* nchw16c_conv_transpose.c: ConvTranspose2d with channels in the lanes. Outputs that lie `stride` apart, a *phase*,
- * see the same taps, side by side in the input, so each phase is a convolution of stride 1 over its own part of the
- * taps. Packed memory holds the weights as the kernel reads them, [plane of outputs][plane of inputs][tap][channel of
- * the plane][16 outputs], and behind those a line of biases for each plane of outputs. */
+/* nchw16c_conv_transpose.c: ConvTranspose2d with channels in the lanes, by the convolution behind it, bound to this
+ * layer's maps the other way round, see conv_transpose2d_stages.c: forward is that one's input gradient, which begins
+ * with biases, the input's gradient is that one's outputs, and the weights' gradients are the same sums. All as plain
+ * sums. */
 #include "layers/conv/conv_transpose2d.h"
-#include "layers/nchw16c/nchw16c.h"
+#include "layers/nchw16c/nchw16c_convolution.h"
+#include <string.h>
 
-typedef struct phase {
-    int32_t row, column; /* of its first output */
-    size_t first, count; /* taps */
-} phase;
+/* What is bound; op->geometry. */
+typedef struct binding {
+    cn__op behind;     /* the convolution */
+    cn__fmap gradient; /* of this layer's output, with the border that the convolution wants of its input */
+    cn__fmap out;
+    const cn__fmap *in[1];
+    cn__fmap *d_in[1];
+    bool accumulate[1];
+} binding;
 
-typedef struct geometry {
-    phase *phases;
-    size_t phase_count;
-    cn__channel_tap *taps; /* their inputs from the corner of the border */
-} geometry;
-
-static const cn__convolution *behind(const cn_layer *layer) {
-    return &((const cn__conv_transpose *)layer)->behind;
+static const cn__conv_transpose *layer_of(const cn__op *op) {
+    return (const cn__conv_transpose *)op->layer;
 }
 
-static size_t tap_count(const cn__convolution *c) {
-    return (size_t)c->kernel[0] * (size_t)c->kernel[1];
+static const cn__op *behind(const cn__op *op) {
+    return &((const binding *)op->geometry)->behind;
 }
 
 static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out) {
-    const cn__convolution *c = behind(layer);
     (void)out;
-    return (int64_t)(cn__nchw16c_planes(c->in_channels) * CN__LANES * (size_t)c->out_channels * tap_count(c)) *
-           in.height * in.width;
+    return (int64_t)cn__nchw16c_input_filters((const cn__convolution *)layer) * in.height * in.width;
 }
 
-/* The border lets every output find all its taps: rows or columns beyond either end of the input. */
+/* ---- memory ---- */
+
+static bool wants_border(const cn_layer *layer) {
+    const cn__convolution *c = (const cn__convolution *)layer;
+    return c->padding[0] > 0 || c->padding[1] > 0;
+}
+
+static size_t bias_floats(const cn_layer *layer) {
+    return cn__nchw16c_planes(((const cn__convolution *)layer)->in_channels) * CN__LANES;
+}
+
+/* Packed are zeros, which the convolution behind has for biases, then this layer's biases, the filters of its outputs,
+ * and those of its inputs if there is a way back. */
+static size_t bias_offset(const cn_layer *layer) {
+    return cn__nchw16c_planes(((const cn__convolution *)layer)->out_channels) * CN__LANES;
+}
+
+static size_t output_filters(const cn_layer *layer) {
+    return bias_offset(layer) + bias_floats(layer);
+}
+
+static size_t input_filters(const cn_layer *layer) {
+    return output_filters(layer) + cn__nchw16c_input_filters((const cn__convolution *)layer);
+}
+
+static cn__fmap gradient_map(const cn_layer *layer, cn__shape out) {
+    const cn__convolution *c = (const cn__convolution *)layer;
+    cn__fmap map = {0};
+    cn__nchw16c_layout(&map, (cn__shape){c->in_channels, out.height, out.width}, c->padding[0], c->padding[1],
+                       CN_PADDING_ZEROS);
+    return map;
+}
+
+/* A block saves the biases' gradient and the output's gradient with its border. */
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
-    const cn__conv_transpose *t = (const cn__conv_transpose *)layer;
-    const cn__convolution *c = &t->behind;
-    size_t planes = cn__nchw16c_planes(c->in_channels);
-    (void)sizes;
-    for (int d = 0; d < 2; d++) {
-        int64_t beyond = (int64_t)c->dilation[d] * (c->kernel[d] - 1) - c->padding[d] + t->output_padding[d];
-        requirements->pad[d] = beyond > 0 ? (int32_t)(beyond / c->stride[d]) : 0;
+    cn__conv_problem problem = {layer, sizes->out, sizes->in[0], NULL, sizes->max_blocks, sizes->training};
+    requirements->packed_floats = input_filters(layer);
+    if (!sizes->training)
+        return;
+    requirements->packed_floats += cn__nchw16c_direct.packed_floats(layer, CN__CONV_FORWARD);
+    requirements->scratch_floats = cn__nchw16c_weight_grad_scratch(&problem);
+    requirements->shared_floats = cn__nchw16c_weight_grad_shared(&problem, sizes->max_blocks);
+    requirements->saved_floats = bias_floats(layer);
+    if (wants_border(layer)) {
+        cn__fmap map = gradient_map(layer, sizes->out);
+        requirements->saved_floats += cn__fmap_floats(&map, 1);
     }
-    requirements->mode = CN_PADDING_ZEROS;
-    requirements->packed_floats = planes * ((size_t)c->out_channels * tap_count(c) + 1) * CN__LANES;
 }
 
 /* ---- binding ---- */
 
-/* Whether outputs of a phase see a tap along a dimension, and how far from the output's place / stride it finds its
- * input. */
-static bool sees(const cn__convolution *c, int d, int32_t at, int32_t tap, int64_t *offset) {
-    int64_t way = (int64_t)at + c->padding[d] - (int64_t)tap * c->dilation[d];
-    *offset = way / c->stride[d];
-    return way % c->stride[d] == 0;
+static void bind_gradient(const cn__op *op, binding *b) {
+    b->gradient = gradient_map(op->layer, op->out->shape);
+    if (!op->training)
+        return; /* never read */
+    if (!wants_border(op->layer)) {
+        b->gradient = *op->d_out;
+        return;
+    }
+    b->gradient.data = op->saved + bias_floats(op->layer) + cn__fmap_origin(&b->gradient);
+    b->gradient.block = op->block;
 }
 
-static void list_taps(const cn__op *op, phase *p, geometry *g) {
-    const cn__convolution *c = behind(op->layer);
-    const cn__fmap *in = op->in[0];
-    int64_t down, right;
-    for (int32_t y = 0; y < c->kernel[0]; y++)
-        for (int32_t x = 0; sees(c, 0, p->row, y, &down) && x < c->kernel[1]; x++)
-            if (sees(c, 1, p->column, x, &right)) {
-                size_t tap = p->first + p->count++;
-                g->taps[tap] =
-                    (cn__channel_tap){(in->pad[0] + down) * (ptrdiff_t)in->row + (in->pad[1] + right) * CN__LANES,
-                                      (size_t)y * (size_t)c->kernel[1] + (size_t)x};
-            }
-}
-
-/* Outputs of the first row or column that are of phases of their own. */
-static int32_t phases_along(const cn__op *op, int d) {
-    int32_t stride = behind(op->layer)->stride[d], size = d ? op->out->shape.width : op->out->shape.height;
-    return stride < size ? stride : size;
-}
-
-static void list_phases(const cn__op *op, geometry *g) {
-    size_t next = 0;
-    for (int32_t row = 0; row < phases_along(op, 0); row++)
-        for (int32_t column = 0; column < phases_along(op, 1); column++) {
-            phase *p = &g->phases[g->phase_count++];
-            *p = (phase){row, column, next, 0};
-            list_taps(op, p, g);
-            next += p->count;
-        }
+static void bind_behind(const cn__op *op, binding *b) {
+    b->out = *op->out;
+    b->in[0] = &b->gradient;
+    b->d_in[0] = &b->out;
+    b->behind = *op;
+    b->behind.in = b->in;
+    b->behind.out = op->d_in && op->d_in[0] ? op->d_in[0] : op->in[0]; /* that one for its shape alone */
+    b->behind.d_out = op->in[0];
+    b->behind.d_in = b->d_in;
+    b->behind.accumulate = b->accumulate;
 }
 
 static cn_status bind(cn__op *op) {
-    size_t taps = tap_count(behind(op->layer)), phases = (size_t)phases_along(op, 0) * (size_t)phases_along(op, 1);
-    geometry *g = op->geometry = cn__alloc(op->ctx, 1, sizeof *g);
-    if (!g)
-        return cn__no_memory("a transposed convolution's taps");
-    g->phases = cn__alloc(op->ctx, phases, sizeof *g->phases);
-    g->taps = cn__alloc(op->ctx, taps, sizeof *g->taps);
-    if (!g->phases || !g->taps)
-        return cn__no_memory("a transposed convolution's taps");
-    list_phases(op, g);
-    return CN_OK;
+    binding *b = op->geometry = cn__alloc(op->ctx, 1, sizeof *b);
+    if (!b)
+        return cn__no_memory("a transposed convolution's index lists");
+    bind_gradient(op, b);
+    bind_behind(op, b);
+    CN__TRY(cn__nchw16c_geometry_new(&b->behind));
+    cn__nchw16c_geometry *g = b->behind.geometry;
+    g->packed[CN__CONV_FORWARD] = input_filters(op->layer);
+    g->packed[CN__CONV_INPUT_GRAD] = output_filters(op->layer);
+    g->input_biases = op->packed + bias_offset(op->layer);
+    g->accumulate = op->training && op->d_in[0] && op->accumulate[0];
+    CN__TRY(cn__nchw16c_jobs_make(&b->behind, &g->jobs));
+    return op->training ? cn__nchw16c_terms_make(&b->behind, g) : CN_OK;
 }
 
 static void unbind(cn__op *op) {
-    geometry *g = op->geometry;
-    cn__free(op->ctx, g->phases);
-    cn__free(op->ctx, g->taps);
-    cn__free(op->ctx, g);
+    binding *b = op->geometry;
+    if (b->behind.geometry)
+        cn__nchw16c_unbind(&b->behind);
+    cn__free(op->ctx, b);
 }
 
-/* ---- packed weights ---- */
-
-/* Weights of a plane of outputs. */
-static size_t plane_weights(const cn__convolution *c) {
-    return (size_t)c->out_channels * tap_count(c) * CN__LANES;
-}
-
-static float *bias_of(const cn__op *op, size_t plane) {
-    const cn__convolution *c = behind(op->layer);
-    return op->packed + cn__nchw16c_planes(c->in_channels) * plane_weights(c) + plane * CN__LANES;
-}
-
-/* The weights of one output go into one lane. */
-static void pack_lane(const cn__op *op, int32_t output, float *to) {
-    const cn__convolution *c = behind(op->layer);
-    for (int32_t first = 0; first < c->out_channels; first += CN__LANES)
-        for (size_t t = 0; t < tap_count(c); t++)
-            for (int32_t i = first; i < first + CN__LANES && i < c->out_channels; i++, to += CN__LANES) {
-                size_t filter = (size_t)i * (size_t)c->in_channels + (size_t)output;
-                *to = ((const float *)op->tensor[0])[filter * tap_count(c) + t];
-            }
-}
+/* ---- packed weights: planes of outputs, then those of inputs if there is a way back ---- */
 
 static cn__grid pack_grid(const cn__op *op, const cn__pass *pass) {
     (void)pass;
-    return (cn__grid){cn__nchw16c_planes(behind(op->layer)->in_channels), 1};
+    return (cn__grid){(size_t)op->out->shape.channels + (op->training ? (size_t)op->in[0]->shape.channels : 0), 1};
+}
+
+static void pack_output(const cn__op *op, size_t plane) {
+    size_t first = plane * CN__LANES, channels = (size_t)layer_of(op)->behind.in_channels;
+    for (size_t o = first; layer_of(op)->bias && o < first + CN__LANES && o < channels; o++)
+        op->packed[bias_offset(op->layer) + o] = ((const float *)op->tensor[1])[o];
+    cn__nchw16c_pack_input_grad(behind(op), plane, op->packed + output_filters(op->layer));
+}
+
+static void pack_input(const cn__op *op, size_t plane) {
+    double scale[CN__LANES];
+    for (size_t lane = 0; lane < CN__LANES; lane++)
+        scale[lane] = 1.0;
+    cn__nchw16c_direct.pack_forward(behind(op), plane, scale, op->packed + input_filters(op->layer));
 }
 
 static void pack(const cn__op *op, const cn__pass *pass, cn__item at) {
-    const cn__conv_transpose *t = (const cn__conv_transpose *)op->layer;
-    size_t plane = at.outer;
+    size_t outputs = (size_t)op->out->shape.channels;
     (void)pass;
-    for (size_t lane = 0; lane < CN__LANES; lane++) {
-        size_t o = plane * CN__LANES + lane;
-        if (o >= (size_t)t->behind.in_channels)
-            break; /* memory begins as zeros */
-        bias_of(op, plane)[lane] = t->bias ? ((const float *)op->tensor[1])[o] : 0.0f;
-        pack_lane(op, (int32_t)o, op->packed + plane * plane_weights(&t->behind) + lane);
-    }
+    if (at.outer < outputs)
+        pack_output(op, at.outer);
+    else
+        pack_input(op, at.outer - outputs);
 }
 
-/* ---- forward: shares of the rows of each phase ---- */
+/* ---- forward ---- */
 
-/* Outputs of a phase along a dimension of `size`. */
-static int32_t outputs(int32_t size, int32_t at, int32_t stride) {
-    return (size - at + stride - 1) / stride;
-}
-
-static cn__grid shares(const cn__op *op, const cn__pass *pass) {
-    int32_t most = outputs(op->out->shape.height, 0, behind(op->layer)->stride[0]);
-    int64_t products = multiply_adds(op->layer, op->in[0]->shape, op->out->shape);
-    return (cn__grid){cn__nchw16c_shares(op, pass, most, products), 1};
-}
-
-/* Rows first … end - 1 of a phase. */
-static void compute(const cn__op *op, const phase *p, int32_t first, int32_t end) {
-    const cn__convolution *c = behind(op->layer);
-    const geometry *g = op->geometry;
-    const cn__fmap *in = op->in[0], *out = op->out;
-    cn__channel_conv_args args = {
-        .channels = c->in_channels,
-        .height = end - first,
-        .width = outputs(out->shape.width, p->column, c->stride[1]),
-        .in = in->data - cn__fmap_origin(in) + (size_t)first * in->row,
-        .in_plane = in->channel,
-        .in_row = in->row,
-        .in_step = CN__LANES,
-        .in_channels = c->out_channels,
-        .taps = g->taps + p->first,
-        .tap_count = p->count,
-        .weights = op->packed,
-        .filter_taps = tap_count(c),
-        .weight_plane = plane_weights(c),
-        .bias = bias_of(op, 0),
-        .out = out->data + ((size_t)first * (size_t)c->stride[0] + (size_t)p->row) * out->row +
-               (size_t)p->column * CN__LANES,
-        .out_plane = out->channel,
-        .out_row = (size_t)c->stride[0] * out->row,
-        .out_step = (size_t)c->stride[1] * CN__LANES,
-    };
-    if (args.height > 0)
-        op->kernels->channel_conv(&args);
+static cn__grid forward_grid(const cn__op *op, const cn__pass *pass) {
+    return cn__nchw16c_input_grid(behind(op), pass);
 }
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
-    const geometry *g = op->geometry;
-    int64_t count = (int64_t)shares(op, pass).outer, share = (int64_t)at.outer;
-    for (const phase *p = g->phases; p < g->phases + g->phase_count; p++) {
-        int64_t rows = outputs(op->out->shape.height, p->row, behind(op->layer)->stride[0]);
-        compute(op, p, (int32_t)(rows * share / count), (int32_t)(rows * (share + 1) / count));
+    cn__nchw16c_input_grad(behind(op), pass, at);
+}
+
+/* ---- backward: what planes of the output's gradient come to, and where they get their border ---- */
+
+static bool wants_bias(const cn__op *op) {
+    return layer_of(op)->bias && !op->unread[1];
+}
+
+static cn__grid gradient_grid(const cn__op *op, const cn__pass *pass) {
+    return wants_border(op->layer) || wants_bias(op) ? cn__out_planes(op, pass) : (cn__grid){0, 0};
+}
+
+static void sum_plane(const cn__op *op, cn__plane dy, float *sums) {
+    cn__channel_conv_weight_args args = {.height = op->out->shape.height,
+                                         .width = op->out->shape.width,
+                                         .dy = dy.data,
+                                         .dy_row = dy.row,
+                                         .dy_step = CN__LANES,
+                                         .lines = 1,
+                                         .bias_sums = sums};
+    memset(sums, 0, CN__LANES * sizeof *sums);
+    op->kernels->channel_conv_weight(&args);
+}
+
+static void read_gradient(const cn__op *op, const cn__pass *pass, cn__item at) {
+    const cn__fmap *to = &((const binding *)op->geometry)->gradient;
+    cn__plane dy = cn__fmap_plane(op->d_out, at.block, at.outer);
+    (void)pass;
+    if (wants_bias(op))
+        sum_plane(op, dy, cn__saved(op, at.block) + at.outer * CN__LANES);
+    if (wants_border(op->layer)) {
+        op->kernels->copy(dy, cn__fmap_plane(to, at.block, at.outer), to->shape.height, to->shape.width, false);
+        cn__fmap_border(to, at.block, at.outer);
     }
 }
 
-/* The weights of a line of outputs must see the same inputs. */
-static bool one_group(const cn_layer *layer, bool backward) {
-    (void)backward;
-    return behind(layer)->groups == 1;
+/* ---- backward: the input's gradient ---- */
+
+static cn__grid input_grid(const cn__op *op, const cn__pass *pass) {
+    return op->d_in[0] ? cn__nchw16c_direct.forward[0].grid(behind(op), pass) : (cn__grid){0, 0};
+}
+
+static void input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__nchw16c_direct.forward[0].run(behind(op), pass, at);
+}
+
+/* ---- backward: the weights' and biases' gradients ---- */
+
+static cn__grid weight_grid(const cn__op *op, const cn__pass *pass) {
+    return cn__nchw16c_weight_grid(behind(op), pass);
+}
+
+static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__nchw16c_weight_grad(behind(op), pass, at);
+}
+
+static cn__grid sum_grid(const cn__op *op, const cn__pass *pass) {
+    return (cn__grid){cn__grid_items(cn__nchw16c_weight_sum_grid(behind(op), pass)) + wants_bias(op), 1};
+}
+
+static void sum(const cn__op *op, const cn__pass *pass, cn__item at) {
+    if (at.outer < cn__grid_items(cn__nchw16c_weight_sum_grid(behind(op), pass)))
+        cn__nchw16c_weight_sum(behind(op), pass, at);
+    else
+        cn__convolution_sum_saved(op, pass, 0, (size_t)layer_of(op)->behind.in_channels, op->gradient[1]);
 }
 
 const cn__layer_impl cn__conv_transpose2d_nchw16c = {
-    .infers_only = true,
-    .serves = one_group,
     .multiply_adds = multiply_adds,
     .requirements = requirements,
     .bind = bind,
     .unbind = unbind,
     .prepare = {pack_grid, pack, CN__SCOPE_DEFERRED},
-    .forward = {{shares, forward, CN__SCOPE_LOCAL}, {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
+    .forward = {{forward_grid, forward, CN__SCOPE_LOCAL},
+                {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
+    .backward = {{gradient_grid, read_gradient, CN__SCOPE_LOCAL},
+                 {input_grid, input_grad, CN__SCOPE_LOCAL},
+                 {weight_grid, weight_grad, CN__SCOPE_GLOBAL},
+                 {sum_grid, sum, CN__SCOPE_DEFERRED}},
+    .backward_reads_in = true,
 };

@@ -75,22 +75,28 @@ static cn_status bind_passes(const cn__op *op, cn__nchw16c_geometry *g) {
     return CN_OK;
 }
 
-cn_status cn__nchw16c_bind(cn__op *op) {
+cn_status cn__nchw16c_geometry_new(cn__op *op) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    cn__conv_problem problem = {op->layer, op->in[0]->shape, op->out->shape, op, op->max_blocks, op->training};
     size_t taps = (size_t)c->kernel[0] * (size_t)c->kernel[1];
-    problem.in.channels = c->in_channels;
-    problem.out.channels = c->out_channels;
     cn__nchw16c_geometry *g = op->geometry = cn__alloc(op->ctx, 1, sizeof *g + taps * sizeof *g->taps);
     if (!g)
         return cn__no_memory("a convolution's taps");
-    measure(&problem, op->packed_by, op->training, g);
     for (size_t y = 0; y < (size_t)c->kernel[0]; y++)
         for (size_t x = 0; x < (size_t)c->kernel[1]; x++)
             g->taps[g->tap_count++] = (cn__channel_tap){
                 (ptrdiff_t)(y * (size_t)c->dilation[0] * op->in[0]->row + x * (size_t)c->dilation[1] * CN__LANES),
                 y * (size_t)c->kernel[1] + x};
-    return bind_passes(op, g);
+    return CN_OK;
+}
+
+static cn_status bind(cn__op *op) {
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    cn__conv_problem problem = {op->layer, op->in[0]->shape, op->out->shape, op, op->max_blocks, op->training};
+    problem.in.channels = c->in_channels;
+    problem.out.channels = c->out_channels;
+    CN__TRY(cn__nchw16c_geometry_new(op));
+    measure(&problem, op->packed_by, op->training, op->geometry);
+    return bind_passes(op, op->geometry);
 }
 
 void cn__nchw16c_unbind(cn__op *op) {
@@ -166,17 +172,11 @@ STEP(weight_second, CN__CONV_WEIGHT_GRAD, 1, true)
 
 /* ---- all together ---- */
 
-/* There are backward passes of one group only. */
-static bool serves(const cn_layer *layer, bool backward) {
-    return !backward || ((const cn__convolution *)layer)->groups == 1;
-}
-
 const cn__layer_impl cn__convolution_nchw16c = {
-    .serves = serves,
     .takes_relu6 = true,
     .multiply_adds = multiply_adds,
     .requirements = requirements,
-    .bind = cn__nchw16c_bind,
+    .bind = bind,
     .unbind = cn__nchw16c_unbind,
     .prepare = {pack_grid, pack, CN__SCOPE_DEFERRED},
     .forward = {{forward_all_grid, forward_all, CN__SCOPE_GLOBAL},

@@ -55,6 +55,7 @@ struct cn__nchw16c_geometry {
     const cn__nchw16c_algorithm *algorithm[CN__CONV_PASSES];
     size_t packed[CN__CONV_PASSES]; /* where each pass's weights begin; in front of all are forward's biases */
     cn__nchw16c_jobs jobs;          /* the input's gradient */
+    bool accumulate;                /* forward adds to what the output holds */
     const float *input_biases;      /* what that begins with, see cn__conv_geometry; NULL: nothing */
     ptrdiff_t *terms;      /* the weights' gradient: per (input channel, tap): floats from where the first falls */
     int32_t *term_weights; /* and its place in a filter */
@@ -64,10 +65,31 @@ struct cn__nchw16c_geometry {
 
 extern const cn__nchw16c_algorithm cn__nchw16c_depthwise, cn__nchw16c_winograd, cn__nchw16c_direct;
 
-/* nchw16c_convolution.c, for transposed convolutions, too: op->geometry of an op whose layer begins with a
- * cn__convolution. */
-cn_status cn__nchw16c_bind(cn__op *op);
+/* nchw16c_convolution.c, for transposed convolutions, too: op->geometry, of which the taps are filled in. */
+cn_status cn__nchw16c_geometry_new(cn__op *op);
 void cn__nchw16c_unbind(cn__op *op);
+
+/* Each channel by itself. */
+static inline bool cn__nchw16c_is_depthwise(const cn__convolution *c) {
+    return c->groups > 1 && c->groups == c->in_channels && c->groups == c->out_channels;
+}
+
+/* Channels first … end - 1, of which the first begins a plane. */
+typedef struct cn__nchw16c_span {
+    int32_t first, end;
+} cn__nchw16c_span;
+
+/* Of the `others` channels on the other side of a convolution, those that share a group with any of a plane of
+ * `channels`. */
+static inline cn__nchw16c_span cn__nchw16c_partners(size_t plane, int32_t channels, int32_t others, int32_t groups) {
+    int32_t own = channels / groups, other = others / groups, first = (int32_t)plane * CN__LANES;
+    int32_t last = (first + CN__LANES < channels ? first + CN__LANES : channels) - 1, begin = first / own * other;
+    return (cn__nchw16c_span){begin - begin % CN__LANES, (last / own + 1) * other};
+}
+
+static inline bool cn__nchw16c_same_span(cn__nchw16c_span a, cn__nchw16c_span b) {
+    return a.first == b.first && a.end == b.end;
+}
 
 /* nchw16c_input_grad.c: the input's gradient as plain sums. */
 cn_status cn__nchw16c_jobs_make(const cn__op *op, cn__nchw16c_jobs *jobs);

@@ -8,7 +8,7 @@ static size_t plane_weights(const cn__convolution *c) {
 
 static bool applies(const cn__conv_problem *problem, cn__conv_pass pass) {
     const cn__convolution *c = (const cn__convolution *)problem->layer;
-    return pass == CN__CONV_FORWARD && c->groups > 1 && c->groups == c->in_channels && c->groups == c->out_channels;
+    return pass == CN__CONV_FORWARD && cn__nchw16c_is_depthwise(c);
 }
 
 static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {

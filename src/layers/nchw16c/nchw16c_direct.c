@@ -9,26 +9,16 @@ static const cn__convolution *layer_of(const cn__op *op) {
 }
 
 static bool applies(const cn__conv_problem *problem, cn__conv_pass pass) {
-    return pass == CN__CONV_FORWARD || ((const cn__convolution *)problem->layer)->groups == 1;
+    (void)problem;
+    (void)pass;
+    return true;
 }
 
 /* ---- packed weights ---- */
 
-/* Channels first … end - 1, of which the first begins a plane. */
-typedef struct span {
-    int32_t first, end;
-} span;
-
 /* Inputs that the outputs of a plane see. */
-static span inputs_of(const cn__convolution *c, size_t plane) {
-    int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, first = (int32_t)plane * CN__LANES;
-    int32_t last = (first + CN__LANES < c->out_channels ? first + CN__LANES : c->out_channels) - 1;
-    int32_t channel = first / out * in;
-    return (span){channel - channel % CN__LANES, (last / out + 1) * in};
-}
-
-static bool same(span a, span b) {
-    return a.first == b.first && a.end == b.end;
+static cn__nchw16c_span inputs_of(const cn__convolution *c, size_t plane) {
+    return cn__nchw16c_partners(plane, c->out_channels, c->in_channels, c->groups);
 }
 
 static size_t tap_count(const cn__convolution *c) {
@@ -39,7 +29,7 @@ static size_t tap_count(const cn__convolution *c) {
 static size_t plane_weights(const cn__convolution *c) {
     int32_t most = 0;
     for (size_t plane = 0; plane < cn__nchw16c_planes(c->out_channels); plane++) {
-        span inputs = inputs_of(c, plane);
+        cn__nchw16c_span inputs = inputs_of(c, plane);
         most = inputs.end - inputs.first > most ? inputs.end - inputs.first : most;
     }
     return (size_t)most * tap_count(c) * CN__LANES;
@@ -52,7 +42,7 @@ static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {
 }
 
 /* The weights of one output go into one lane: those of its group's inputs, from channel `first` of the plane's on. */
-static void pack_lane(const cn__convolution *c, const float *from, double scale, span inputs, int32_t first,
+static void pack_lane(const cn__convolution *c, const float *from, double scale, cn__nchw16c_span inputs, int32_t first,
                       float *to) {
     size_t taps = tap_count(c);
     for (int32_t i = first; i < first + c->in_channels / c->groups; i++) {
@@ -67,7 +57,7 @@ static void pack_lane(const cn__convolution *c, const float *from, double scale,
 static void pack_forward(const cn__op *op, size_t plane, const double *scale, float *to) {
     const cn__convolution *c = layer_of(op);
     int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups;
-    span inputs = inputs_of(c, plane);
+    cn__nchw16c_span inputs = inputs_of(c, plane);
     to += plane * plane_weights(c);
     for (int32_t lane = 0, o = (int32_t)plane * CN__LANES; lane < CN__LANES && o < c->out_channels; lane++, o++)
         pack_lane(c, (const float *)op->tensor[0] + (size_t)o * (size_t)in * tap_count(c), scale[lane], inputs,
@@ -113,6 +103,7 @@ cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, c
         .out_plane = out->channel,
         .out_row = out->row,
         .out_step = CN__LANES,
+        .accumulate = g->accumulate,
         .relu = op->post.relu,
         .most = op->post.most,
     };
@@ -137,9 +128,9 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__nchw16c_part part = cn__nchw16c_part_of(op, at.outer, forward_grid(op, pass).outer);
     size_t end = part.plane + part.planes;
     for (; part.plane < end; part.plane += part.planes) {
-        span inputs = inputs_of(c, part.plane);
+        cn__nchw16c_span inputs = inputs_of(c, part.plane);
         for (part.planes = 1; part.plane + part.planes < end; part.planes++)
-            if (!same(inputs_of(c, part.plane + part.planes), inputs))
+            if (!cn__nchw16c_same_span(inputs_of(c, part.plane + part.planes), inputs))
                 break;
         cn__channel_conv_args args = cn__nchw16c_forward_args(op, at.block, &part);
         args.in += (size_t)(inputs.first / CN__LANES) * args.in_plane;

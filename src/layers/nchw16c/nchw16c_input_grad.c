@@ -69,10 +69,29 @@ void cn__nchw16c_jobs_drop(cn_context *ctx, cn__nchw16c_jobs *jobs) {
     cn__free(ctx, jobs->taps);
 }
 
-/* ---- packed weights: [plane of inputs][plane of outputs][tap][output of the plane][16 inputs] ---- */
+/* ---- packed weights: [plane of inputs][plane of outputs][tap][output of the plane][16 inputs], for the outputs that
+ * see any input of the plane; where one of them does not see it, the weight is zero. Of a depthwise convolution,
+ * [plane][tap][16 channels] ---- */
 
+static size_t tap_count(const cn__convolution *c) {
+    return (size_t)c->kernel[0] * (size_t)c->kernel[1];
+}
+
+/* Outputs that see any input of a plane. */
+static cn__nchw16c_span outputs_of(const cn__convolution *c, size_t plane) {
+    return cn__nchw16c_partners(plane, c->in_channels, c->out_channels, c->groups);
+}
+
+/* From the weights of a plane of inputs to the next one's. */
 static size_t plane_weights(const cn__convolution *c) {
-    return (size_t)c->out_channels * (size_t)c->kernel[0] * (size_t)c->kernel[1] * CN__LANES;
+    int32_t most = 1;
+    if (cn__nchw16c_is_depthwise(c))
+        return tap_count(c) * CN__LANES;
+    for (size_t plane = 0; plane < cn__nchw16c_planes(c->in_channels); plane++) {
+        cn__nchw16c_span outputs = outputs_of(c, plane);
+        most = outputs.end - outputs.first > most ? outputs.end - outputs.first : most;
+    }
+    return (size_t)most * tap_count(c) * CN__LANES;
 }
 
 size_t cn__nchw16c_input_filters(const cn__convolution *c) {
@@ -80,87 +99,114 @@ size_t cn__nchw16c_input_filters(const cn__convolution *c) {
 }
 
 /* The weights of one input go into one lane. */
-static void pack_lane(const cn__convolution *c, const float *weights, size_t input, float *to) {
-    size_t taps = (size_t)c->kernel[0] * (size_t)c->kernel[1], inputs = (size_t)c->in_channels;
-    for (int32_t first = 0; first < c->out_channels; first += CN__LANES)
+static void pack_lane(const cn__convolution *c, const float *weights, int32_t input, cn__nchw16c_span outputs,
+                      float *to) {
+    int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, first = input / in * out;
+    size_t taps = tap_count(c);
+    for (int32_t o = first; o < first + out; o++) {
+        size_t line = (size_t)(o - outputs.first), begin = line - line % CN__LANES;
+        size_t left = (size_t)(outputs.end - outputs.first) - begin, lines = left < CN__LANES ? left : CN__LANES;
+        const float *from = weights + ((size_t)o * (size_t)in + (size_t)(input % in)) * taps;
         for (size_t t = 0; t < taps; t++)
-            for (int32_t o = first; o < first + CN__LANES && o < c->out_channels; o++, to += CN__LANES)
-                *to = weights[((size_t)o * inputs + input) * taps + t];
+            to[(begin * taps + t * lines + line % CN__LANES) * CN__LANES] = from[t];
+    }
 }
 
 void cn__nchw16c_pack_input_grad(const cn__op *op, size_t plane, float *to) {
     const cn__convolution *c = layer_of(op);
-    for (size_t lane = 0; lane < CN__LANES; lane++) {
-        size_t input = plane * CN__LANES + lane;
-        if (input < (size_t)c->in_channels)
-            pack_lane(c, op->tensor[0], input, to + plane * plane_weights(c) + lane);
+    int32_t first = (int32_t)plane * CN__LANES;
+    to += plane * plane_weights(c);
+    for (int32_t lane = 0; lane < CN__LANES && first + lane < c->in_channels; lane++) {
+        int32_t own = first + lane;
+        cn__nchw16c_span outputs =
+            cn__nchw16c_is_depthwise(c) ? (cn__nchw16c_span){own, own + 1} : outputs_of(c, plane);
+        pack_lane(c, op->tensor[0], own, outputs, to + lane);
     }
 }
 
-/* ---- shares of the planes of inputs ---- */
+/* ---- shares of the rows of all jobs, or of the planes of inputs where there are more of them ---- */
+
+static bool shares_rows(const cn__op *op) {
+    return op->in[0]->shape.height >= op->in[0]->shape.channels;
+}
 
 cn__grid cn__nchw16c_input_grid(const cn__op *op, const cn__pass *pass) {
-    const cn__convolution *c = layer_of(op);
-    int64_t pixels = (int64_t)op->out->shape.height * op->out->shape.width;
-    int32_t planes = (int32_t)cn__nchw16c_planes(c->in_channels);
-    return (cn__grid){cn__nchw16c_shares(op, pass, planes, planes * pixels * (int64_t)plane_weights(c)), 1};
+    cn__shape in = op->in[0]->shape, out = op->out->shape;
+    int64_t products = (int64_t)in.channels * out.height * out.width * (int64_t)plane_weights(layer_of(op));
+    return (cn__grid){cn__nchw16c_shares(op, pass, shares_rows(op) ? in.height : in.channels, products), 1};
 }
 
-/* A narrow job goes down its columns. */
-static void turn(cn__channel_conv_args *a) {
-    cn__channel_conv_args from = *a;
-    a->height = from.width;
-    a->width = from.height;
-    a->in_row = from.in_step;
-    a->in_step = from.in_row;
-    a->out_row = from.out_step;
-    a->out_step = from.out_row;
-    a->skip_row = from.skip_step;
-    a->skip_step = from.skip_row;
+typedef struct share {
+    size_t number, count;
+} share;
+
+static size_t share_begin(size_t whole, share of) {
+    return whole * of.number / of.count;
 }
 
-static void run_job(const cn__op *op, const cn__nchw16c_job *job, cn__channel_conv_args args) {
+static size_t share_end(size_t whole, share of) {
+    return whole * (of.number + 1) / of.count;
+}
+
+static void run_job(const cn__op *op, const cn__nchw16c_job *job, share rows, cn__channel_conv_args args) {
     const cn__convolution *c = layer_of(op);
     const cn__fmap *from = op->d_out, *to = op->d_in[0];
-    args.height = job->rows;
+    size_t first = share_begin((size_t)job->rows, rows), end = share_end((size_t)job->rows, rows);
+    args.height = (int32_t)(end - first);
     args.width = job->columns;
     args.taps = job->taps;
     args.tap_count = job->tap_count;
-    args.in += (size_t)(job->row / c->stride[0]) * from->row + (size_t)(job->column / c->stride[1]) * CN__LANES;
+    args.in +=
+        ((size_t)(job->row / c->stride[0]) + first) * from->row + (size_t)(job->column / c->stride[1]) * CN__LANES;
     args.in_row = from->row;
     args.in_step = CN__LANES;
-    args.out += (size_t)job->row * to->row + (size_t)job->column * CN__LANES;
+    args.out += ((size_t)job->row + first * (size_t)c->stride[0]) * to->row + (size_t)job->column * CN__LANES;
     args.out_row = (size_t)c->stride[0] * to->row;
     args.out_step = (size_t)c->stride[1] * CN__LANES;
-    if (op->accumulate[0]) {
-        args.skip = args.out;
-        args.skip_plane = args.out_plane;
-        args.skip_row = args.out_row;
-        args.skip_step = args.out_step;
-    }
-    if (args.width < args.height && args.width < 4)
-        turn(&args);
-    op->kernels->channel_conv(&args);
+    if (args.height == 0)
+        return;
+    if (cn__nchw16c_is_depthwise(c))
+        op->kernels->channel_depthwise(&args);
+    else
+        op->kernels->channel_conv(&args);
+}
+
+/* Planes that the same outputs see. */
+static void run_planes(const cn__op *op, size_t block, size_t plane, size_t planes, share rows) {
+    const cn__convolution *c = layer_of(op);
+    const cn__nchw16c_geometry *g = op->geometry;
+    cn__nchw16c_span outputs = outputs_of(c, plane);
+    int32_t left = c->in_channels - (int32_t)(plane * CN__LANES), most = (int32_t)(planes * CN__LANES);
+    cn__channel_conv_args args = {
+        .channels = left < most ? left : most,
+        .in = cn__fmap_plane(op->d_out, block, (size_t)outputs.first / CN__LANES).data,
+        .in_plane = op->d_out->channel,
+        .in_channels = outputs.end - outputs.first,
+        .weights = cn__nchw16c_weights(op, CN__CONV_INPUT_GRAD) + plane * plane_weights(c),
+        .filter_taps = tap_count(c),
+        .weight_plane = plane_weights(c),
+        .bias = g->input_biases ? g->input_biases + plane * CN__LANES : NULL,
+        .out = cn__fmap_plane(op->d_in[0], block, plane).data,
+        .out_plane = op->d_in[0]->channel,
+        .accumulate = op->accumulate[0],
+    };
+    for (const cn__nchw16c_job *job = g->jobs.list; job < g->jobs.list + g->jobs.count; job++)
+        run_job(op, job, rows, args);
+}
+
+static bool go_together(const cn__convolution *c, size_t plane, size_t other) {
+    return cn__nchw16c_is_depthwise(c) || cn__nchw16c_same_span(outputs_of(c, plane), outputs_of(c, other));
 }
 
 void cn__nchw16c_input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__convolution *c = layer_of(op);
-    const cn__nchw16c_geometry *g = op->geometry;
-    size_t planes = cn__nchw16c_planes(c->in_channels), count = cn__nchw16c_input_grid(op, pass).outer;
-    size_t first = at.outer * planes / count, end = (at.outer + 1) * planes / count;
-    int32_t left = c->in_channels - (int32_t)(first * CN__LANES), most = (int32_t)((end - first) * CN__LANES);
-    cn__channel_conv_args args = {
-        .channels = left < most ? left : most,
-        .in = cn__fmap_plane(op->d_out, at.block, 0).data,
-        .in_plane = op->d_out->channel,
-        .in_channels = c->out_channels,
-        .weights = cn__nchw16c_weights(op, CN__CONV_INPUT_GRAD) + first * plane_weights(c),
-        .filter_taps = (size_t)c->kernel[0] * (size_t)c->kernel[1],
-        .weight_plane = plane_weights(c),
-        .bias = g->input_biases ? g->input_biases + first * CN__LANES : NULL,
-        .out = cn__fmap_plane(op->d_in[0], at.block, first).data,
-        .out_plane = op->d_in[0]->channel,
-    };
-    for (const cn__nchw16c_job *job = g->jobs.list; job < g->jobs.list + g->jobs.count; job++)
-        run_job(op, job, args);
+    size_t planes = cn__nchw16c_planes(c->in_channels);
+    share all = {0, 1}, own = {at.outer, cn__nchw16c_input_grid(op, pass).outer};
+    share of_rows = shares_rows(op) ? own : all, of_planes = shares_rows(op) ? all : own;
+    size_t end = share_end(planes, of_planes);
+    for (size_t plane = share_begin(planes, of_planes), next; plane < end; plane = next) {
+        for (next = plane + 1; next < end && go_together(c, plane, next);)
+            next++;
+        run_planes(op, at.block, plane, next - plane, of_rows);
+    }
 }

@@ -2,7 +2,8 @@
  * channels in the lanes. Weights are cut into *pieces*, lines of output channels × *terms* (an input channel seen
  * through a tap), whose sums stay in the cache while strips of pixels go by. Where pieces are few, the strips of all
  * images are cut into *shares*, too, whose sums are kept apart and then added up in their order. All that goes by shapes
- * and the number of images, so that the order of the sums does. */
+ * and the number of images, so that the order of the sums does. A depthwise convolution is taken for one of groups that
+ * are a plane each, whose terms are taps alone. */
 #include "layers/nchw16c/nchw16c_convolution.h"
 #include <string.h>
 
@@ -16,7 +17,8 @@
 /* ---- what is cut how ---- */
 
 typedef struct sizes {
-    size_t in, out;              /* channels of a group */
+    bool depthwise;
+    size_t groups, in, out;      /* in, out: channels of a group; of a plane, in is one */
     size_t taps, terms;          /* of a filter */
     size_t line_cuts, term_cuts; /* of a group's */
     size_t pieces;
@@ -40,12 +42,19 @@ static bool one_pixel(cn__shape out) {
 
 static sizes sizes_of(const cn_layer *layer, cn__shape out) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    sizes s = {.in = (size_t)(c->in_channels / c->groups), .out = (size_t)(c->out_channels / c->groups)};
+    sizes s = {.depthwise = cn__nchw16c_is_depthwise(c),
+               .groups = (size_t)c->groups,
+               .in = (size_t)(c->in_channels / c->groups),
+               .out = (size_t)(c->out_channels / c->groups)};
+    if (s.depthwise) {
+        s.groups = cn__nchw16c_planes(c->out_channels);
+        s.out = CN__LANES;
+    }
     s.taps = (size_t)c->kernel[0] * (size_t)c->kernel[1];
     s.terms = s.in * s.taps;
     s.line_cuts = cuts(most_lines(s.out), LINES);
     s.term_cuts = cuts(s.terms, TERMS);
-    s.pieces = (size_t)c->groups * s.line_cuts * s.term_cuts;
+    s.pieces = s.groups * s.line_cuts * s.term_cuts;
     s.weights = (size_t)c->out_channels * s.terms;
     s.floats = cn__whole_lines(s.weights) + cn__whole_lines((size_t)c->out_channels);
     s.strip_rows = cuts(PIXELS, (size_t)out.width);
@@ -79,17 +88,16 @@ size_t cn__nchw16c_weight_grad_scratch(const cn__conv_problem *problem) {
 /* ---- the terms of all groups, [plane of inputs][tap][channel of the plane] within each ---- */
 
 cn_status cn__nchw16c_terms_make(const cn__op *op, cn__nchw16c_geometry *g) {
-    const cn__convolution *c = (const cn__convolution *)op->layer;
     sizes s = sizes_of(op->layer, op->out->shape);
-    ptrdiff_t *term = g->terms = cn__alloc(op->ctx, (size_t)c->groups * s.terms, sizeof *g->terms);
+    ptrdiff_t *term = g->terms = cn__alloc(op->ctx, s.groups * s.terms, sizeof *g->terms);
     int32_t *weight = g->term_weights = cn__alloc(op->ctx, s.terms, sizeof *g->term_weights);
     if (!g->terms || !g->term_weights)
         return cn__no_memory("a convolution's index lists");
-    for (size_t group = 0; group < (size_t)c->groups; group++)
+    for (size_t group = 0; group < s.groups; group++)
         for (size_t first = 0; first < s.in; first += CN__LANES)
             for (size_t t = 0; t < s.taps; t++)
                 for (size_t i = first; i < first + CN__LANES && i < s.in; i++) {
-                    size_t channel = group * s.in + i;
+                    size_t channel = s.depthwise ? group * CN__LANES : group * s.in + i;
                     *term++ =
                         (ptrdiff_t)(channel / CN__LANES * op->in[0]->channel + channel % CN__LANES) + g->taps[t].input;
                     if (group == 0)
@@ -155,11 +163,17 @@ static float *share_sums(const cn__op *op, const sizes *s, size_t share, size_t 
     return op->shared + share * s->floats + (tensor ? cn__whole_lines(s->weights) : 0);
 }
 
+/* Output channels before it are the group's, or those of the groups in front. */
+static size_t group_end(const cn__op *op, const sizes *s, const piece *p) {
+    size_t end = (p->group + 1) * s->out, all = (size_t)((const cn__convolution *)op->layer)->out_channels;
+    return end < all ? end : all;
+}
+
 /* As PyTorch has them. */
 static void store_weights(const cn__op *op, const sizes *s, const piece *p, const float *sums, float *to) {
     const cn__nchw16c_geometry *g = op->geometry;
     const int32_t *weight = g->term_weights + p->term;
-    size_t first = p->group * s->out, end = first + s->out;
+    size_t first = p->group * s->out, end = group_end(op, s, p);
     for (size_t line = p->line; line < p->line + p->lines; line++)
         for (size_t t = 0; t < p->terms; t++, sums += CN__LANES)
             for (size_t lane = 0; lane < CN__LANES; lane++) {
@@ -169,8 +183,8 @@ static void store_weights(const cn__op *op, const sizes *s, const piece *p, cons
             }
 }
 
-static void store_biases(const sizes *s, const piece *p, const float *sums, float *to) {
-    size_t first = p->group * s->out, end = first + s->out;
+static void store_biases(const cn__op *op, const sizes *s, const piece *p, const float *sums, float *to) {
+    size_t first = p->group * s->out, end = group_end(op, s, p);
     for (size_t o = p->line * CN__LANES; o < (p->line + p->lines) * CN__LANES; o++)
         if (o >= first && o < end)
             to[o] = sums[o - p->line * CN__LANES];
@@ -200,12 +214,15 @@ void cn__nchw16c_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at
         strip.lines = (int32_t)p.lines;
         strip.sums = sums;
         strip.bias_sums = biases ? bias_sums : NULL;
-        op->kernels->channel_conv_weight(&strip);
+        if (s.depthwise)
+            op->kernels->channel_depthwise_weight(&strip);
+        else
+            op->kernels->channel_conv_weight(&strip);
     }
     if (wants_weights(op))
         store_weights(op, &s, &p, sums, share_sums(op, &s, at.inner, shares, 0));
     if (biases)
-        store_biases(&s, &p, bias_sums, share_sums(op, &s, at.inner, shares, 1));
+        store_biases(op, &s, &p, bias_sums, share_sums(op, &s, at.inner, shares, 1));
 }
 
 /* ---- sums over shares ---- */
