@@ -335,6 +335,29 @@ START_TEST(lines_that_are_hardly_used_go_in_blocks_sooner) {
 }
 END_TEST
 
+START_TEST(maps_beyond_the_cache_go_one_by_one) {
+    cn_context *context = test_context(1);
+    ck_assert_int_eq(few_of(context, "eval 1x64x32x32 | conv2d out=64 kernel=3"), CN__MAX_BATCH);
+    cn_context_free(context);
+}
+END_TEST
+
+/* A batch of 32 fills its blocks, one of 17 half of them. */
+START_TEST(a_batch_that_leaves_lanes_empty_trains_one_by_one) {
+    static const struct {
+        int images, one_by_one;
+    } batches[] = {{1, 1}, {8, 1}, {14, 1}, {16, 0}, {17, 1}, {24, 1}, {32, 0}, {128, 0}};
+    cn_context *context = test_context(1);
+    cn_model *model;
+    ck_ok(cn_model_session8(context, NULL, &model));
+    ck_ok(cn_model_init(model, 1));
+    for (size_t i = 0; i < CN__COUNT(batches); i++)
+        ck_assert_int_eq(cn__plan_trains_nchw16c(model, batches[i].images), batches[i].one_by_one);
+    cn_model_free(model);
+    cn_context_free(context);
+}
+END_TEST
+
 START_TEST(a_predictor_of_few_images_keeps_what_the_model_was) {
     cn_context *context = test_context(1);
     cn_model *model = network_new(context, _i);
@@ -423,6 +446,8 @@ int main(void) {
     tcase_add_loop_test(tests, networks_have_the_same_bits_everywhere, 0, networks);
     tcase_add_loop_test(tests, one_large_image_is_shared_out, 0, test_quick() ? 1 : (int)CN__COUNT(large));
     tcase_add_test(tests, lines_that_are_hardly_used_go_in_blocks_sooner);
+    tcase_add_test(tests, maps_beyond_the_cache_go_one_by_one);
+    tcase_add_test(tests, a_batch_that_leaves_lanes_empty_trains_one_by_one);
     tcase_add_loop_test(tests, a_predictor_of_few_images_keeps_what_the_model_was, CN_NORM_NONE, SESSION8);
     tcase_add_loop_test(tests, out_of_memory_is_a_status_and_running_needs_none, 0, 4);
     suite_add_tcase(suite, tests);
