@@ -346,7 +346,7 @@ END_TEST
 START_TEST(a_batch_that_leaves_lanes_empty_trains_one_by_one) {
     static const struct {
         int images, one_by_one;
-    } batches[] = {{1, 1}, {8, 1}, {14, 1}, {16, 0}, {17, 1}, {24, 1}, {32, 0}, {128, 0}};
+    } batches[] = {{1, 1}, {8, 1}, {12, 1}, {16, 0}, {17, 1}, {24, 1}, {32, 0}, {128, 0}};
     cn_context *context = test_context(1);
     cn_model *model;
     ck_ok(cn_model_session8(context, NULL, &model));
