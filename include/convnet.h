@@ -180,7 +180,7 @@ typedef struct cn_context_options {
     void *reserved_pointer;
 } cn_context_options;
 #define CN_CONTEXT_OPTIONS_INIT                                                                                        \
-    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, 0, NULL, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, CN_LAYOUT_AUTO, NULL, NULL, NULL, NULL, NULL, NULL }
 CN_API void cn_context_options_init(cn_context_options *options, size_t size);
 
 /* Makes a context and starts its threads - 1 workers. Where the system allows fewer threads, the context goes on with
