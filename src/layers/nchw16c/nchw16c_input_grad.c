@@ -5,6 +5,9 @@
 #include "layers/conv/convolution_readers.h"
 #include "layers/nchw16c/nchw16c_convolution.h"
 
+#define LONG        3  /* times a filter's taps that an output may sum up in one accumulator */
+#define LONG_PIXELS 32 /* of more, that are summed up at a time */
+
 static const cn__convolution *layer_of(const cn__op *op) {
     return (const cn__convolution *)op->layer;
 }
@@ -148,6 +151,58 @@ static size_t share_end(size_t whole, share of) {
     return whole * (of.number + 1) / of.count;
 }
 
+static void run_kernel(const cn__op *op, const cn__channel_conv_args *args) {
+    if (cn__nchw16c_is_depthwise(layer_of(op)))
+        op->kernels->channel_depthwise(args);
+    else
+        op->kernels->channel_conv(args);
+}
+
+/* Adds a line of a pixel's sums to what is there, or begins with them. */
+static void add_line(const float *part, const float *bias, bool begin, float *to) {
+    for (size_t lane = 0; lane < CN__LANES; lane++)
+        to[lane] = (begin ? (bias ? bias[lane] : 0.0f) : to[lane]) + part[lane];
+}
+
+/* Some pixels of a row of one plane, by as many taps at a time as a filter has. */
+static void sum_apart(const cn__op *op, const cn__channel_conv_args *args, int32_t pixels) {
+    float sums[LONG_PIXELS * CN__LANES] __attribute__((aligned(CN__ALIGN)));
+    cn__channel_conv_args part = *args;
+    part.height = 1;
+    part.width = pixels;
+    part.bias = NULL;
+    part.accumulate = false;
+    part.out = sums;
+    part.out_step = CN__LANES;
+    for (size_t done = 0; done < args->tap_count; done += part.tap_count) {
+        size_t left = args->tap_count - done;
+        part.taps = args->taps + done;
+        part.tap_count = left < args->filter_taps ? left : args->filter_taps;
+        run_kernel(op, &part);
+        for (size_t i = 0; i < (size_t)pixels; i++)
+            add_line(sums + i * CN__LANES, args->bias, done == 0 && !args->accumulate, args->out + i * args->out_step);
+    }
+}
+
+/* An input at a border that is repeated far beyond the filter's reach has many times more readers than a filter has
+ * taps: a single accumulator would lose a digit. Rare, and so with little ado. */
+static void run_long_job(const cn__op *op, const cn__channel_conv_args *args) {
+    for (int32_t first = 0; first < args->channels; first += CN__LANES)
+        for (int32_t y = 0; y < args->height; y++)
+            for (int32_t x = 0; x < args->width; x += LONG_PIXELS) {
+                cn__channel_conv_args some = *args;
+                size_t plane = (size_t)first / CN__LANES;
+                some.channels = args->channels - first < CN__LANES ? args->channels - first : CN__LANES;
+                some.weights += plane * args->weight_plane;
+                some.bias = args->bias ? args->bias + first : NULL;
+                some.in += (size_t)y * args->in_row + (size_t)x * args->in_step;
+                some.out += plane * args->out_plane + (size_t)y * args->out_row + (size_t)x * args->out_step;
+                if (cn__nchw16c_is_depthwise(layer_of(op)))
+                    some.in += plane * args->in_plane;
+                sum_apart(op, &some, args->width - x < LONG_PIXELS ? args->width - x : LONG_PIXELS);
+            }
+}
+
 static void run_job(const cn__op *op, const cn__nchw16c_job *job, share rows, cn__channel_conv_args args) {
     const cn__convolution *c = layer_of(op);
     const cn__fmap *from = op->d_out, *to = op->d_in[0];
@@ -165,10 +220,10 @@ static void run_job(const cn__op *op, const cn__nchw16c_job *job, share rows, cn
     args.out_step = (size_t)c->stride[1] * CN__LANES;
     if (args.height == 0)
         return;
-    if (cn__nchw16c_is_depthwise(c))
-        op->kernels->channel_depthwise(&args);
+    if (args.tap_count > LONG * args.filter_taps)
+        run_long_job(op, &args);
     else
-        op->kernels->channel_conv(&args);
+        run_kernel(op, &args);
 }
 
 /* Planes that the same outputs see. */
