@@ -4,7 +4,7 @@
  *
  * Pixels go in strips whose inputs stay in the second-level cache while all channels of outputs are computed; the weights
  * of a panel, so many vectors of outputs × a block of input channels, stay in the first while the strip's pixels
- * go over them. */
+ * go over them. Weights of small maps are read from memory, once: each panel's tiles ask for the next one's. */
 #include "kernels/isa/isa.h"
 
 /* A panel is up to VECTORS vectors of outputs high; how many pixels wide its tiles are depends on that. 32 registers
@@ -23,7 +23,7 @@
 #define MOST(vectors) (12 / (vectors))
 #endif
 
-#define PANEL_FLOATS (16 << 10 >> 2)  /* weights of a panel */
+#define PANEL_FLOATS (8 << 10 >> 2)   /* weights of a panel */
 #define STRIP_FLOATS (192 << 10 >> 2) /* inputs of a strip */
 #define STRIP_PIXELS 48               /* of a strip at least: else weights are read too often */
 
@@ -35,6 +35,7 @@
 typedef struct panel {
     int32_t vector;
     int32_t first, end;
+    ptrdiff_t next; /* from its weights to those of the next one, in floats */
 } panel;
 
 /* Where a tile's pixels begin. */
@@ -81,6 +82,9 @@ INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at
                 for (int k = 0; k < VECTORS; k++)
                     if (k < vectors)
                         w[k] = vf_load(weights[k] + next);
+                CN__UNROLL
+                for (int k = 0; k < vectors; k += CN__VECTORS_PER_LINE)
+                    __builtin_prefetch(weights[k] + next + of->next, 0, 2);
                 CN__UNROLL
                 for (int p = 0; p < pixels; p++) {
                     vf input = vf_set1(x[row ? (size_t)p * CN__LANES : pixel[p]]);
@@ -245,13 +249,25 @@ static int32_t panel_vectors(int32_t left) {
     return left < VECTORS ? left : VECTORS;
 }
 
+/* From a panel's weights to the next one's; 0: there is none. */
+static ptrdiff_t to_next(const cn__channel_conv_args *a, const panel *of, int32_t vectors) {
+    ptrdiff_t channel = (ptrdiff_t)(a->filter_taps * CN__LANES);
+    if (of->end < a->in_channels)
+        return (of->end - of->first) * channel;
+    if ((of->vector + vectors) * CN__WIDTH >= a->channels)
+        return 0;
+    return (ptrdiff_t)vector_at(of->vector + vectors, a->weight_plane) -
+           (ptrdiff_t)vector_at(of->vector, a->weight_plane) - of->first * channel;
+}
+
 static void strip(const cn__channel_conv_args *a, int64_t first, int64_t end) {
     int32_t vectors = (a->channels + CN__WIDTH - 1) / CN__WIDTH;
     for (int32_t v = 0, count; v < vectors; v += count) {
         count = panel_vectors(vectors - v);
         int32_t channels = panel_channels(a, count);
         for (int32_t c = 0; c < a->in_channels; c += channels) {
-            panel of = {v, c, a->in_channels - c < channels ? a->in_channels : c + channels};
+            panel of = {v, c, a->in_channels - c < channels ? a->in_channels : c + channels, 0};
+            of.next = to_next(a, &of, count);
             one_panel(a, &of, first, end, count);
         }
     }
