@@ -7,21 +7,22 @@
  * go over them. Weights of small maps are read from memory, once: each panel's tiles ask for the next one's. */
 #include "kernels/isa/isa.h"
 
-/* A panel is up to VECTORS vectors of outputs high; how many pixels wide its tiles are depends on that. 32 registers
- * hold 28 accumulators, the weights and an input, 16 hold 12. */
+/* A panel is 1 … 4 vectors of outputs high; how many pixels wide its tiles are depends on that. 32 registers hold 28
+ * accumulators, the weights and an input, 16 hold 12. Where there is one pixel, it is FOUR_LINES high: weights come from
+ * memory twice as fast in several streams as in one. */
+#define FOUR_LINES (4 * CN__VECTORS_PER_LINE)
+#define VECTORS    FOUR_LINES
 #if CN__WIDTH == 16
-#define VECTORS       4
 #define PIXELS        7
 #define MOST(vectors) 7
 #elif CN__REGISTERS == 32
-#define VECTORS       4
 #define PIXELS        6
-#define MOST(vectors) 6
+#define MOST(vectors) ((vectors) > 4 ? 1 : 6)
 #else
-#define VECTORS       3
 #define PIXELS        12
-#define MOST(vectors) (12 / (vectors))
+#define MOST(vectors) ((vectors) > 4 ? 1 : 12 / (vectors))
 #endif
+#define FEW_PIXELS 9 /* or less: weights of two planes are read side by side, too */
 
 #define PANEL_FLOATS (8 << 10 >> 2)   /* weights of a panel */
 #define STRIP_FLOATS (192 << 10 >> 2) /* inputs of a strip */
@@ -227,30 +228,43 @@ static void one_panel(const cn__channel_conv_args *a, const panel *of, int64_t f
     case 3:
         all_tiles(a, of, first, end, 3);
         break;
-#if VECTORS == 4
     case 4:
         all_tiles(a, of, first, end, 4);
+        break;
+#if FOUR_LINES > 4
+    case FOUR_LINES:
+        all_tiles(a, of, first, end, FOUR_LINES);
 #endif
     }
 }
 
-/* Input channels of a panel: whole planes; all, if the output still holds what is added to it. */
+static bool one_pixel(const cn__channel_conv_args *a) {
+    return a->height == 1 && a->width == 1;
+}
+
+/* Input channels of a panel: whole planes; all, if the output still holds what is added to it, or if weights are used
+ * once. */
 static int32_t panel_channels(const cn__channel_conv_args *a, int32_t vectors) {
     size_t plane = (size_t)vectors * CN__WIDTH * a->filter_taps * CN__LANES, planes = PANEL_FLOATS / plane;
-    if (a->skip == a->out)
+    if (a->skip == a->out || one_pixel(a))
         return a->in_channels;
     return (int32_t)(planes > 0 ? planes : 1) * CN__LANES;
 }
 
 /* Of 16 registers two vectors make the better tile, but three are better than two and one. */
-static int32_t panel_vectors(int32_t left) {
-    if (VECTORS == 3)
-        return left == 1 || left == 3 ? left : 2;
-    return left < VECTORS ? left : VECTORS;
+static int32_t panel_vectors(const cn__channel_conv_args *a, int32_t left) {
+    int64_t pixels = (int64_t)a->height * a->width;
+    if (one_pixel(a) && left >= FOUR_LINES)
+        return FOUR_LINES;
+    if (CN__REGISTERS == 32 || (pixels <= FEW_PIXELS && left > 3))
+        return left < 4 ? left : 4;
+    return left == 1 || left == 3 ? left : 2;
 }
 
-/* From a panel's weights to the next one's; 0: there is none. */
+/* From a panel's weights to those that are soon wanted, usually the next one's; 0: there are none. */
 static ptrdiff_t to_next(const cn__channel_conv_args *a, const panel *of, int32_t vectors) {
+    if (one_pixel(a))
+        return PANEL_FLOATS;
     ptrdiff_t channel = (ptrdiff_t)(a->filter_taps * CN__LANES);
     if (of->end < a->in_channels)
         return (of->end - of->first) * channel;
@@ -263,7 +277,7 @@ static ptrdiff_t to_next(const cn__channel_conv_args *a, const panel *of, int32_
 static void strip(const cn__channel_conv_args *a, int64_t first, int64_t end) {
     int32_t vectors = (a->channels + CN__WIDTH - 1) / CN__WIDTH;
     for (int32_t v = 0, count; v < vectors; v += count) {
-        count = panel_vectors(vectors - v);
+        count = panel_vectors(a, vectors - v);
         int32_t channels = panel_channels(a, count);
         for (int32_t c = 0; c < a->in_channels; c += channels) {
             panel of = {v, c, a->in_channels - c < channels ? a->in_channels : c + channels, 0};
