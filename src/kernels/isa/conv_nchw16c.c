@@ -4,7 +4,8 @@
  *
  * Pixels go in strips whose inputs stay in the second-level cache while all channels of outputs are computed; the weights
  * of a panel, so many vectors of outputs × a block of input channels, stay in the first while the strip's pixels
- * go over them. Weights of small maps are read from memory, once: each panel's tiles ask for the next one's. */
+ * go over them. Weights of small maps are read from memory, once: each panel's tiles ask for the next one's, each
+ * for its share, so that no tile waits for all. */
 #include "kernels/isa/isa.h"
 
 /* A panel is 1 … 4 vectors of outputs high; how many pixels wide its tiles are depends on that. 32 registers hold 28
@@ -39,9 +40,11 @@ typedef struct panel {
     ptrdiff_t next; /* from its weights to those of the next one, in floats */
 } panel;
 
-/* Where a tile's pixels begin. */
+/* Where a tile's pixels begin, and what it asks for: weights from so many floats ahead of its own on, a step further
+ * with each of them. */
 typedef struct place {
     int32_t row, column;
+    ptrdiff_t ahead, step;
 } place;
 
 /* Where vector `vector` of the channels of a pixel lies. */
@@ -56,7 +59,7 @@ INLINE void find_pixels(const cn__channel_conv_args *a, place at, size_t in_row,
     CN__UNROLL
     for (int p = 1; p < pixels; p++) {
         if (!row && ++at.column == a->width)
-            at = (place){at.row + 1, 0};
+            at.row++, at.column = 0;
         to[p] = row ? to[0] + (size_t)p * step : (size_t)at.row * in_row + (size_t)at.column * step;
     }
 }
@@ -64,7 +67,7 @@ INLINE void find_pixels(const cn__channel_conv_args *a, place at, size_t in_row,
 /* Sums of a tile; `row`: its pixels lie side by side in one row, else each has an address of its own. */
 INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int pixels, bool row,
                        vf sum[VECTORS][PIXELS]) {
-    const float *in = a->in + (size_t)(of->first / CN__LANES) * a->in_plane, *weights[VECTORS];
+    const float *in = a->in + (size_t)(of->first / CN__LANES) * a->in_plane, *weights[VECTORS], *lines[VECTORS];
     size_t pixel[PIXELS];
     find_pixels(a, at, a->in_row, row ? CN__LANES : a->in_step, pixels, row, pixel);
     CN__UNROLL
@@ -72,12 +75,16 @@ INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at
         if (k < vectors)
             weights[k] = a->weights + vector_at(of->vector + k, a->weight_plane) +
                          (size_t)of->first * a->filter_taps * CN__LANES;
+    ptrdiff_t ahead = at.ahead;
+    CN__UNROLL
+    for (int k = 0; k < vectors; k += CN__VECTORS_PER_LINE)
+        lines[k] = weights[k];
     for (int32_t left = of->end - of->first; left > 0; left -= CN__LANES, in += a->in_plane) {
         size_t channels = left < CN__LANES ? (size_t)left : CN__LANES;
         for (const cn__channel_tap *tap = a->taps; tap < a->taps + a->tap_count; tap++) {
             const float *x = in + tap->input + (row ? pixel[0] : 0);
             size_t next = tap->filter * channels * CN__LANES;
-            for (const float *end = x + channels; x < end; x++, next += CN__LANES) {
+            for (const float *end = x + channels; x < end; x++, next += CN__LANES, ahead += at.step) {
                 vf w[VECTORS];
                 CN__UNROLL
                 for (int k = 0; k < VECTORS; k++)
@@ -85,7 +92,7 @@ INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at
                         w[k] = vf_load(weights[k] + next);
                 CN__UNROLL
                 for (int k = 0; k < vectors; k += CN__VECTORS_PER_LINE)
-                    __builtin_prefetch(weights[k] + next + of->next, 0, 2);
+                    __builtin_prefetch(lines[k] + ahead, 0, 2);
                 CN__UNROLL
                 for (int p = 0; p < pixels; p++) {
                     vf input = vf_set1(x[row ? (size_t)p * CN__LANES : pixel[p]]);
@@ -208,9 +215,14 @@ INLINE void any_tile(const cn__channel_conv_args *a, const panel *of, place at, 
 INLINE void all_tiles(const cn__channel_conv_args *a, const panel *of, int64_t first, int64_t end, int vectors) {
     int32_t count = (int32_t)(end - first), tiles = (count + MOST(vectors) - 1) / MOST(vectors);
     int32_t least = count / tiles, wider = count % tiles;
-    place at = {(int32_t)(first / a->width), (int32_t)(first % a->width)};
+    int32_t step = (CN__LANES + tiles - 1) / tiles;
+    ptrdiff_t share = step * (of->end - of->first) * (ptrdiff_t)a->tap_count;
+    place at = {(int32_t)(first / a->width), (int32_t)(first % a->width), 0, 0};
     for (int32_t i = 0; i < tiles; i++) {
         int32_t pixels = least + (i < wider);
+        bool asks = i * step < CN__LANES;
+        at.ahead = asks ? of->next + i * share : 0;
+        at.step = asks ? step : 0;
         any_tile(a, of, at, vectors, pixels);
         for (at.column += pixels; at.column >= a->width; at.column -= a->width)
             at.row++;
