@@ -47,6 +47,15 @@ static void add_taps(cn__rng *rng, problem *p, size_t row) {
     p->in_height = (p->args.height - 1) * p->stride[0] + (kernel[0] - 1) * dilation[0] + 1;
 }
 
+/* All of a 3×3 kernel's, side by side. */
+static void add_square(problem *p, size_t row) {
+    for (int32_t y = 0; y < 3; y++)
+        for (int32_t x = 0; x < 3; x++)
+            p->taps[p->args.tap_count++] = (cn__channel_tap){y * (ptrdiff_t)row + x * CN__LANES, (size_t)(y * 3 + x)};
+    p->args.filter_taps = 9;
+    p->in_height = (p->args.height - 1) * p->stride[0] + 3;
+}
+
 enum { USUAL, WIDE, DEPTHWISE };
 
 static void problem_new(cn__rng *rng, int kind, problem *p) {
@@ -60,7 +69,10 @@ static void problem_new(cn__rng *rng, int kind, problem *p) {
     a->in_channels = kind == DEPTHWISE ? a->channels : kind == WIDE ? between(rng, 300, 600) : between(rng, 1, 36);
     p->in_width = (a->width - 1) * p->stride[1] + 5;
     size_t row = (size_t)p->in_width * CN__LANES;
-    add_taps(rng, p, row);
+    if (kind == DEPTHWISE && between(rng, 0, 1))
+        add_square(p, row);
+    else
+        add_taps(rng, p, row);
     a->in_row = (size_t)p->stride[0] * row;
     a->in_step = (size_t)p->stride[1] * CN__LANES;
     a->in_plane = row * (size_t)p->in_height;

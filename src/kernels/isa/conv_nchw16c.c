@@ -4,26 +4,28 @@
  *
  * Pixels go in strips whose inputs stay in the second-level cache while all channels of outputs are computed; the weights
  * of a panel, so many vectors of outputs × a block of input channels, stay in the first while the strip's pixels
- * go over them. */
+ * go over them. Weights of small maps are read from memory, once: each panel's tiles ask for the next one's, each
+ * for its share, so that no tile waits for all. */
 #include "kernels/isa/isa.h"
 
-/* A panel is up to VECTORS vectors of outputs high; how many pixels wide its tiles are depends on that. 32 registers
- * hold 28 accumulators, the weights and an input, 16 hold 12. */
+/* A panel is 1 … 4 vectors of outputs high; how many pixels wide its tiles are depends on that. 32 registers hold 28
+ * accumulators, the weights and an input, 16 hold 12. Where there is one pixel, it is FOUR_LINES high: weights come from
+ * memory twice as fast in several streams as in one. */
+#define FOUR_LINES (4 * CN__VECTORS_PER_LINE)
+#define VECTORS    FOUR_LINES
 #if CN__WIDTH == 16
-#define VECTORS       4
 #define PIXELS        7
 #define MOST(vectors) 7
 #elif CN__REGISTERS == 32
-#define VECTORS       4
 #define PIXELS        6
-#define MOST(vectors) 6
+#define MOST(vectors) ((vectors) > 4 ? 1 : 6)
 #else
-#define VECTORS       3
 #define PIXELS        12
-#define MOST(vectors) (12 / (vectors))
+#define MOST(vectors) ((vectors) > 4 ? 1 : 12 / (vectors))
 #endif
+#define FEW_PIXELS 9 /* or less: weights of two planes are read side by side, too */
 
-#define PANEL_FLOATS (16 << 10 >> 2)  /* weights of a panel */
+#define PANEL_FLOATS (8 << 10 >> 2)   /* weights of a panel */
 #define STRIP_FLOATS (192 << 10 >> 2) /* inputs of a strip */
 #define STRIP_PIXELS 48               /* of a strip at least: else weights are read too often */
 
@@ -35,11 +37,14 @@
 typedef struct panel {
     int32_t vector;
     int32_t first, end;
+    ptrdiff_t next; /* from its weights to those of the next one, in floats */
 } panel;
 
-/* Where a tile's pixels begin. */
+/* Where a tile's pixels begin, and what it asks for: weights from so many floats ahead of its own on, a step further
+ * with each of them. */
 typedef struct place {
     int32_t row, column;
+    ptrdiff_t ahead, step;
 } place;
 
 /* Where vector `vector` of the channels of a pixel lies. */
@@ -54,7 +59,7 @@ INLINE void find_pixels(const cn__channel_conv_args *a, place at, size_t in_row,
     CN__UNROLL
     for (int p = 1; p < pixels; p++) {
         if (!row && ++at.column == a->width)
-            at = (place){at.row + 1, 0};
+            at.row++, at.column = 0;
         to[p] = row ? to[0] + (size_t)p * step : (size_t)at.row * in_row + (size_t)at.column * step;
     }
 }
@@ -62,7 +67,7 @@ INLINE void find_pixels(const cn__channel_conv_args *a, place at, size_t in_row,
 /* Sums of a tile; `row`: its pixels lie side by side in one row, else each has an address of its own. */
 INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int pixels, bool row,
                        vf sum[VECTORS][PIXELS]) {
-    const float *in = a->in + (size_t)(of->first / CN__LANES) * a->in_plane, *weights[VECTORS];
+    const float *in = a->in + (size_t)(of->first / CN__LANES) * a->in_plane, *weights[VECTORS], *lines[VECTORS];
     size_t pixel[PIXELS];
     find_pixels(a, at, a->in_row, row ? CN__LANES : a->in_step, pixels, row, pixel);
     CN__UNROLL
@@ -70,17 +75,24 @@ INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at
         if (k < vectors)
             weights[k] = a->weights + vector_at(of->vector + k, a->weight_plane) +
                          (size_t)of->first * a->filter_taps * CN__LANES;
+    ptrdiff_t ahead = at.ahead;
+    CN__UNROLL
+    for (int k = 0; k < vectors; k += CN__VECTORS_PER_LINE)
+        lines[k] = weights[k];
     for (int32_t left = of->end - of->first; left > 0; left -= CN__LANES, in += a->in_plane) {
         size_t channels = left < CN__LANES ? (size_t)left : CN__LANES;
         for (const cn__channel_tap *tap = a->taps; tap < a->taps + a->tap_count; tap++) {
             const float *x = in + tap->input + (row ? pixel[0] : 0);
             size_t next = tap->filter * channels * CN__LANES;
-            for (const float *end = x + channels; x < end; x++, next += CN__LANES) {
+            for (const float *end = x + channels; x < end; x++, next += CN__LANES, ahead += at.step) {
                 vf w[VECTORS];
                 CN__UNROLL
                 for (int k = 0; k < VECTORS; k++)
                     if (k < vectors)
                         w[k] = vf_load(weights[k] + next);
+                CN__UNROLL
+                for (int k = 0; k < vectors; k += CN__VECTORS_PER_LINE)
+                    __builtin_prefetch(lines[k] + ahead, 0, 2);
                 CN__UNROLL
                 for (int p = 0; p < pixels; p++) {
                     vf input = vf_set1(x[row ? (size_t)p * CN__LANES : pixel[p]]);
@@ -203,9 +215,14 @@ INLINE void any_tile(const cn__channel_conv_args *a, const panel *of, place at, 
 INLINE void all_tiles(const cn__channel_conv_args *a, const panel *of, int64_t first, int64_t end, int vectors) {
     int32_t count = (int32_t)(end - first), tiles = (count + MOST(vectors) - 1) / MOST(vectors);
     int32_t least = count / tiles, wider = count % tiles;
-    place at = {(int32_t)(first / a->width), (int32_t)(first % a->width)};
+    int32_t step = (CN__LANES + tiles - 1) / tiles;
+    ptrdiff_t share = step * (of->end - of->first) * (ptrdiff_t)a->tap_count;
+    place at = {(int32_t)(first / a->width), (int32_t)(first % a->width), 0, 0};
     for (int32_t i = 0; i < tiles; i++) {
         int32_t pixels = least + (i < wider);
+        bool asks = i * step < CN__LANES;
+        at.ahead = asks ? of->next + i * share : 0;
+        at.step = asks ? step : 0;
         any_tile(a, of, at, vectors, pixels);
         for (at.column += pixels; at.column >= a->width; at.column -= a->width)
             at.row++;
@@ -223,35 +240,60 @@ static void one_panel(const cn__channel_conv_args *a, const panel *of, int64_t f
     case 3:
         all_tiles(a, of, first, end, 3);
         break;
-#if VECTORS == 4
     case 4:
         all_tiles(a, of, first, end, 4);
+        break;
+#if FOUR_LINES > 4
+    case FOUR_LINES:
+        all_tiles(a, of, first, end, FOUR_LINES);
 #endif
     }
 }
 
-/* Input channels of a panel: whole planes; all, if the output still holds what is added to it. */
+static bool one_pixel(const cn__channel_conv_args *a) {
+    return a->height == 1 && a->width == 1;
+}
+
+/* Input channels of a panel: whole planes; all, if the output still holds what is added to it, or if weights are used
+ * once. */
 static int32_t panel_channels(const cn__channel_conv_args *a, int32_t vectors) {
     size_t plane = (size_t)vectors * CN__WIDTH * a->filter_taps * CN__LANES, planes = PANEL_FLOATS / plane;
-    if (a->skip == a->out)
+    if (a->skip == a->out || one_pixel(a))
         return a->in_channels;
     return (int32_t)(planes > 0 ? planes : 1) * CN__LANES;
 }
 
 /* Of 16 registers two vectors make the better tile, but three are better than two and one. */
-static int32_t panel_vectors(int32_t left) {
-    if (VECTORS == 3)
-        return left == 1 || left == 3 ? left : 2;
-    return left < VECTORS ? left : VECTORS;
+static int32_t panel_vectors(const cn__channel_conv_args *a, int32_t left) {
+    int64_t pixels = (int64_t)a->height * a->width;
+    if (one_pixel(a) && left >= FOUR_LINES)
+        return FOUR_LINES;
+    if (CN__REGISTERS == 32 || (pixels <= FEW_PIXELS && left > 3))
+        return left < 4 ? left : 4;
+    return left == 1 || left == 3 ? left : 2;
+}
+
+/* From a panel's weights to those that are soon wanted, usually the next one's; 0: there are none. */
+static ptrdiff_t to_next(const cn__channel_conv_args *a, const panel *of, int32_t vectors) {
+    if (one_pixel(a))
+        return PANEL_FLOATS;
+    ptrdiff_t channel = (ptrdiff_t)(a->filter_taps * CN__LANES);
+    if (of->end < a->in_channels)
+        return (of->end - of->first) * channel;
+    if ((of->vector + vectors) * CN__WIDTH >= a->channels)
+        return 0;
+    return (ptrdiff_t)vector_at(of->vector + vectors, a->weight_plane) -
+           (ptrdiff_t)vector_at(of->vector, a->weight_plane) - of->first * channel;
 }
 
 static void strip(const cn__channel_conv_args *a, int64_t first, int64_t end) {
     int32_t vectors = (a->channels + CN__WIDTH - 1) / CN__WIDTH;
     for (int32_t v = 0, count; v < vectors; v += count) {
-        count = panel_vectors(vectors - v);
+        count = panel_vectors(a, vectors - v);
         int32_t channels = panel_channels(a, count);
         for (int32_t c = 0; c < a->in_channels; c += channels) {
-            panel of = {v, c, a->in_channels - c < channels ? a->in_channels : c + channels};
+            panel of = {v, c, a->in_channels - c < channels ? a->in_channels : c + channels, 0};
+            of.next = to_next(a, &of, count);
             one_panel(a, &of, first, end, count);
         }
     }

@@ -1,5 +1,6 @@
-/* depthwise_nchw16c.c: convolution of each channel by itself, with channels in the lanes: a tile of pixels of a row in
- * registers, weights and inputs loaded side by side. Every output has one accumulator. */
+/* depthwise_nchw16c.c: convolution of each channel by itself, with channels in the lanes: a tile of pixels in registers,
+ * weights and inputs loaded side by side. Every output has one accumulator. 3×3 kernels, the usual ones, load each input
+ * once for the three taps of a row; others load it for every tap. */
 #include "kernels/isa/isa.h"
 
 /* A tile is VECTORS vectors of a line high: 16 registers hold 12 accumulators and the weights. */
@@ -10,22 +11,78 @@
 #define PIXELS 6
 #endif
 
+/* One of a 3×3 kernel is a vector high: 16 registers hold 12 accumulators, the weights of a row and an input. */
+#define PIXELS_3X3 12
+
 /* Where a tile begins, in its plane's lines. */
 typedef struct origin {
     const float *in, *weights, *bias, *skip; /* bias, skip: NULL: none */
     float *out;
 } origin;
 
+static origin row_of(const cn__channel_conv_args *a, size_t plane, size_t row) {
+    return (origin){a->in + plane * a->in_plane + row * a->in_row, a->weights + plane * a->weight_plane,
+                    a->bias ? a->bias + plane * CN__LANES : NULL,
+                    a->skip ? a->skip + plane * a->skip_plane + row * a->skip_row : NULL,
+                    a->out + plane * a->out_plane + row * a->out_row};
+}
+
+/* The same for another vector of its lines. */
+static origin vector_of(origin at, int vector) {
+    int lane = vector * CN__WIDTH;
+    return (origin){at.in + lane, at.weights + lane, at.bias ? at.bias + lane : NULL, at.skip ? at.skip + lane : NULL,
+                    at.out + lane};
+}
+
+/* The same so many pixels further on. */
+static origin pixels_on(const cn__channel_conv_args *a, origin at, size_t pixels, size_t step) {
+    return (origin){at.in + pixels * step, at.weights, at.bias, at.skip ? at.skip + pixels * a->skip_step : NULL,
+                    at.out + pixels * a->out_step};
+}
+
+/* What a row of sums begins with: what is there, or biases. */
+INLINE void begin(const cn__channel_conv_args *a, origin at, int pixels, vf *sum) {
+    vf bias = at.bias ? vf_load(at.bias) : (vf){0};
+    CN__UNROLL
+    for (int p = 0; p < pixels; p++)
+        sum[p] = bias;
+    if (a->accumulate) {
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            sum[p] = vf_load(at.out + (size_t)p * a->out_step);
+    }
+}
+
+/* What follows it. */
+INLINE void finish(const cn__channel_conv_args *a, origin at, int pixels, vf *sum) {
+    if (at.skip) {
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            sum[p] += vf_load(at.skip + (size_t)p * a->skip_step);
+    }
+    if (a->relu) {
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            sum[p] = vf_relu(sum[p]);
+    }
+    if (a->most > 0.0f) {
+        vf most = vf_set1(a->most);
+        CN__UNROLL
+        for (int p = 0; p < pixels; p++)
+            sum[p] = vf_min(most, sum[p]);
+    }
+    CN__UNROLL
+    for (int p = 0; p < pixels; p++)
+        vf_store(at.out + (size_t)p * a->out_step, sum[p]);
+}
+
+/* ---- any kernel ---- */
+
 INLINE void tile(const cn__channel_conv_args *a, origin at, int pixels, size_t step) {
     vf sum[VECTORS][PIXELS];
     CN__UNROLL
-    for (int k = 0; k < VECTORS; k++) {
-        CN__UNROLL
-        for (int p = 0; p < pixels; p++)
-            sum[k][p] = a->accumulate ? vf_load(at.out + (size_t)p * a->out_step + k * CN__WIDTH)
-                        : at.bias     ? vf_load(at.bias + k * CN__WIDTH)
-                                      : (vf){0};
-    }
+    for (int k = 0; k < VECTORS; k++)
+        begin(a, vector_of(at, k), pixels, sum[k]);
     for (const cn__channel_tap *tap = a->taps; tap < a->taps + a->tap_count; tap++) {
         const float *x = at.in + tap->input, *w = at.weights + tap->filter * CN__LANES;
         CN__UNROLL
@@ -37,19 +94,8 @@ INLINE void tile(const cn__channel_conv_args *a, origin at, int pixels, size_t s
         }
     }
     CN__UNROLL
-    for (int k = 0; k < VECTORS; k++) {
-        CN__UNROLL
-        for (int p = 0; p < pixels; p++) {
-            vf y = sum[k][p];
-            if (at.skip)
-                y += vf_load(at.skip + (size_t)p * a->skip_step + k * CN__WIDTH);
-            if (a->relu)
-                y = vf_relu(y);
-            if (a->most > 0.0f)
-                y = vf_select(y > a->most, vf_set1(a->most), y);
-            vf_store(at.out + (size_t)p * a->out_step + k * CN__WIDTH, y);
-        }
-    }
+    for (int k = 0; k < VECTORS; k++)
+        finish(a, vector_of(at, k), pixels, sum[k]);
 }
 
 /* All vectors of a line of 1 … PIXELS pixels, with their number as a constant. */
@@ -58,8 +104,9 @@ INLINE void tile(const cn__channel_conv_args *a, origin at, int pixels, size_t s
         if (n <= PIXELS)                                                                                               \
             tile(a, at, n, step);                                                                                      \
         break;
-INLINE void lines(const cn__channel_conv_args *a, origin at, int32_t pixels, size_t step) {
+INLINE void lines(const cn__channel_conv_args *a, origin line, int32_t pixels, size_t step) {
     for (int k = 0; k < CN__VECTORS_PER_LINE; k += VECTORS) {
+        origin at = vector_of(line, k);
         switch (pixels) {
             CASE(1)
             CASE(2)
@@ -69,11 +116,6 @@ INLINE void lines(const cn__channel_conv_args *a, origin at, int32_t pixels, siz
             CASE(6)
             CASE(7)
         }
-        at.in += VECTORS * CN__WIDTH;
-        at.weights += VECTORS * CN__WIDTH;
-        at.bias = at.bias ? at.bias + VECTORS * CN__WIDTH : NULL;
-        at.out += VECTORS * CN__WIDTH;
-        at.skip = at.skip ? at.skip + VECTORS * CN__WIDTH : NULL;
     }
 }
 
@@ -81,23 +123,102 @@ INLINE void lines(const cn__channel_conv_args *a, origin at, int32_t pixels, siz
 INLINE void plane(const cn__channel_conv_args *a, size_t number, size_t step) {
     int32_t tiles = (a->width + PIXELS - 1) / PIXELS, least = a->width / tiles, wider = a->width % tiles;
     for (size_t row = 0; row < (size_t)a->height; row++) {
-        origin at = {a->in + number * a->in_plane + row * a->in_row, a->weights + number * a->weight_plane,
-                     a->bias ? a->bias + number * CN__LANES : NULL,
-                     a->skip ? a->skip + number * a->skip_plane + row * a->skip_row : NULL,
-                     a->out + number * a->out_plane + row * a->out_row};
+        origin at = row_of(a, number, row);
         for (int32_t i = 0; i < tiles; i++) {
             int32_t pixels = least + (i < wider);
             lines(a, at, pixels, step);
-            at.in += (size_t)pixels * step;
-            at.out += (size_t)pixels * a->out_step;
-            at.skip = at.skip ? at.skip + (size_t)pixels * a->skip_step : NULL;
+            at = pixels_on(a, at, (size_t)pixels, step);
         }
     }
 }
 
+/* ---- 3×3 ---- */
+
+/* Adds a row of the kernel to a row of sums: each input to those that see it, so that a sum's taps come from left to
+ * right. */
+INLINE void add_row(const float *x, const vf weight[3], int pixels, int stride, vf *sum) {
+    CN__UNROLL
+    for (int column = 0; column < pixels + 2 / stride; column++) {
+        CN__UNROLL
+        for (int odd = 0; odd < stride; odd++) {
+            int place = column * stride + odd;
+            if (place >= (pixels - 1) * stride + 3)
+                continue;
+            vf input = vf_load(x + place * CN__LANES);
+            CN__UNROLL
+            for (int t = 0; t < 3; t++)
+                if (place >= t && (place - t) % stride == 0 && (place - t) / stride < pixels)
+                    sum[(place - t) / stride] = vf_fma(weight[t], input, sum[(place - t) / stride]);
+        }
+    }
+}
+
+INLINE void tile_3x3(const cn__channel_conv_args *a, origin at, int pixels, int stride) {
+    vf sum[PIXELS_3X3];
+    begin(a, at, pixels, sum);
+    CN__UNROLL
+    for (int row = 0; row < 3; row++) {
+        vf weight[3];
+        CN__UNROLL
+        for (int t = 0; t < 3; t++)
+            weight[t] = vf_load(at.weights + (3 * row + t) * CN__LANES);
+        add_row(at.in + a->taps[3 * row].input, weight, pixels, stride, sum);
+    }
+    finish(a, at, pixels, sum);
+}
+
+/* One tile of 1 … PIXELS_3X3 pixels, with their number as a constant. */
+#define CASE_3X3(n)                                                                                                    \
+    case n:                                                                                                            \
+        tile_3x3(a, at, n, stride);                                                                                    \
+        break;
+INLINE void any_tile_3x3(const cn__channel_conv_args *a, origin at, int32_t pixels, int stride) {
+    switch (pixels) {
+        CASE_3X3(1)
+        CASE_3X3(2)
+        CASE_3X3(3)
+        CASE_3X3(4)
+        CASE_3X3(5)
+        CASE_3X3(6)
+        CASE_3X3(7)
+        CASE_3X3(8)
+        CASE_3X3(9)
+        CASE_3X3(10)
+        CASE_3X3(11)
+        CASE_3X3(12)
+    }
+}
+
+INLINE void plane_3x3(const cn__channel_conv_args *a, size_t number, int stride) {
+    int32_t tiles = (a->width + PIXELS_3X3 - 1) / PIXELS_3X3, least = a->width / tiles, wider = a->width % tiles;
+    for (size_t row = 0; row < (size_t)a->height; row++) {
+        origin line = row_of(a, number, row);
+        for (int k = 0; k < CN__VECTORS_PER_LINE; k++) {
+            origin at = vector_of(line, k);
+            for (int32_t i = 0; i < tiles; i++) {
+                int32_t pixels = least + (i < wider);
+                any_tile_3x3(a, at, pixels, stride);
+                at = pixels_on(a, at, (size_t)pixels, (size_t)stride * CN__LANES);
+            }
+        }
+    }
+}
+
+/* Without dilation, and steps of one or two pixels. */
+static bool is_3x3(const cn__channel_conv_args *a) {
+    bool usual = a->tap_count == 9 && (a->in_step == CN__LANES || a->in_step == 2 * CN__LANES);
+    for (size_t t = 0; usual && t < 9; t++)
+        usual = a->taps[t].filter == t && a->taps[t].input == a->taps[t - t % 3].input + (ptrdiff_t)(t % 3) * CN__LANES;
+    return usual;
+}
+
+/* ---- both ---- */
+
 void CN__ISA_NAME(channel_depthwise)(const cn__channel_conv_args *args) {
+    bool usual = is_3x3(args), dense = args->in_step == CN__LANES;
     for (size_t number = 0; number * CN__LANES < (size_t)args->channels; number++)
-        args->in_step == CN__LANES       ? plane(args, number, CN__LANES)
-        : args->in_step == 2 * CN__LANES ? plane(args, number, 2 * CN__LANES)
-                                         : plane(args, number, args->in_step);
+        if (usual)
+            dense ? plane_3x3(args, number, 1) : plane_3x3(args, number, 2);
+        else
+            dense ? plane(args, number, CN__LANES) : plane(args, number, args->in_step);
 }

@@ -107,6 +107,17 @@ static inline vf vf_max(vf a, vf b) {
 #endif
 }
 
+/* a < b ? a : b; b if either is NaN. */
+static inline vf vf_min(vf a, vf b) {
+#if CN__ISA == 3
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif CN__ISA == 2
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return vf_select(a < b, a, b);
+#endif
+}
+
 /* max(a, 0); NaN stays NaN. */
 static inline vf vf_relu(vf a) {
     return vf_select(a <= 0.0f, (vf){0}, a);
