@@ -84,6 +84,7 @@ typedef struct cn__onnx_numbers {
     int tensor;
     cn__onnx_how how;
     float factor; /* by which all are multiplied, or CN__FILL_NUMBER's number */
+    bool fixed;   /* it is no parameter of the file's, so it does not train */
 } cn__onnx_numbers;
 
 enum { CN__ONNX_REFUSALS = 800 }; /* bytes of all that is said about nodes that are not covered */
