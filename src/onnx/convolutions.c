@@ -93,15 +93,13 @@ cn_status cn__onnx_conv_transpose(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_window window;
     cn__onnx_view *in;
     cn_layer *layer;
-    int64_t shape[CN_MAX_DIMS], list[CN_MAX_DIMS], gain[2] = {0, 0};
-    int channels, count;
+    int64_t shape[CN_MAX_DIMS], gain[2];
+    int channels;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
     CN__TRY(read_weights(onnx, weight, in->dims, shape));
     CN__TRY(read_groups(node, shape[1], &o.groups, &channels));
     CN__TRY(cn__onnx_window_read(node, in, cn__onnx_shape(onnx, in), shape + 2, &window));
-    CN__TRY(cn__onnx_ints(node, "output_padding", list, &count));
-    for (int d = 0; d < count && count == in->dims - 2; d++)
-        gain[d + 2 - count] = list[d] >= 0 && list[d] <= CN__MAX_SIDE ? list[d] : 0;
+    CN__TRY(cn__onnx_sides(node, "output_padding", in->dims - 2, 0, 0, gain));
     CN__TRY(read_output_shape(node, in->dims - 2, cn__onnx_shape(onnx, in), gain, &window));
     bool even = cn__onnx_window_is_even(&window);
     for (int d = 0; d < 2; d++) {

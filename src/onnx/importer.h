@@ -219,6 +219,9 @@ typedef struct cn__onnx_window {
     int64_t kernel[2], stride[2], dilation[2], begin[2], end[2]; /* begin, end: padding */
 } cn__onnx_window;
 
+/* A list for `sides` spatial dimensions, each at least `least`; where it is missing all are `fallback`. CN_ERR_FORMAT. */
+cn_status cn__onnx_sides(const cn__onnx_node *node, const char *name, int sides, int64_t fallback, int64_t least,
+                         int64_t to[2]);
 /* Reads the attributes of a node that reads `in`; `kernel` is the weights' (NULL: kernel_shape). CN_ERR_FORMAT. */
 cn_status cn__onnx_window_read(const cn__onnx_node *node, const cn__onnx_view *in, cn__shape shape,
                                const int64_t *kernel, cn__onnx_window *window);
