@@ -52,7 +52,7 @@ typedef struct cn__onnx_node {
     bool foreign; /* of another domain than ONNX's own */
     bool needed;
     /* Of a node that patterns.c has written anew, what would be attributes: */
-    bool rewritten;
+    bool rewritten, transposed; /* transposed: of a MatMul: its matrix is [out, in] */
     double epsilon;
     int64_t axis, groups;
 } cn__onnx_node;

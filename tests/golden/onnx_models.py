@@ -138,6 +138,7 @@ def networks():
     shifted = Lambda(normalised, conv=nn.Conv2d(3, 4, 3))
     shifted.shift = nn.Parameter(torch.rand(4, 1, 1))
     yield "normalised", shifted, [(2, 3, 6, 5)], dict(opset_version=13, dynamic_axes=images)
+    yield "convnext_kept", ConvNeXtBlock(6), [(2, 6, 5, 4)], dict(opset_version=13, dynamic_axes=images, **kept)
     yield "shuffle", Lambda(shuffle_block, conv=nn.Conv2d(4, 4, 1)), [(1, 8, 4, 3)], dict(opset_version=13)
     yield "shuffle_any", Lambda(shuffle_block, conv=nn.Conv2d(4, 4, 1)), [(2, 8, 4, 3)], dict(
         opset_version=13, dynamic_axes=images)
