@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""onnx_networks.py ONNX_RUN [NETWORK…]: torchvision's networks with random weights, exported by PyTorch. A table of two
-differences, each by the largest output: of what comes out from ONNX Runtime, and of what comes out in the third step of
-training from PyTorch. Ends with 1 if one is above 1e-4 or 1e-3.
+"""onnx_networks.py ONNX_RUN [NETWORK…]: torchvision's networks with random weights, exported by PyTorch. A table of
+differences, each by the largest output: of what comes out from ONNX Runtime; of what comes out in the third step of
+training from PyTorch in float64; and how far PyTorch's own float32 is from that, since batch norms of four images of noise
+magnify what is rounded. Ends with 1 if the first is above 1e-4, or the second above 1e-3 and four times the third.
 
 Debian: python3-torch python3-torchvision python3-onnx nodejs; npm: onnxruntime-node, found by NODE_PATH. The exported files
 go one by one into a folder for temporary files.
@@ -40,8 +41,7 @@ def export(model, path, **options):
 
 
 def trained(model, images):
-    """What comes out in the third step of SGD, of so low a rate that float32 and float64 agree within 1e-3: batch norms of
-    four images of noise magnify what is rounded."""
+    """What comes out in the third step of SGD."""
     optimizer = torch.optim.SGD(model.train().parameters(), 2e-5)
     for step in range(3):
         logits = model(images)
@@ -77,18 +77,21 @@ def compare(name, run, scratch):
     steps, steps_why = outputs([run, "train", kept, path], os.path.join(scratch, "steps"))
     if ours is None or theirs is None or steps is None:
         return None, why or runtime_why or steps_why
-    return (difference(ours, theirs), difference(steps, trained(model, torch.from_numpy(images)))), ""
+    exact = trained(network(name).double(), torch.from_numpy(images).double())
+    own = trained(model, torch.from_numpy(images))
+    return (difference(ours, theirs), difference(steps, exact), difference(own, exact)), ""
 
 
 def main(run, *names):
     warnings.simplefilter("ignore")
     failed = 0
-    print("| network | outputs, from ONNX Runtime | third step, from PyTorch |\n| --- | --- | --- |")
+    print("| network | outputs, from ONNX Runtime | third step, from PyTorch's float64 | its own float32 |")
+    print("| --- | --- | --- | --- |")
     for name in names or NETWORKS:
         with tempfile.TemporaryDirectory() as scratch:
             found, why = compare(name, run, scratch)
-        failed += found is None or not (found[0] <= 1e-4 and found[1] <= 1e-3)
-        print(f"| {name} | {why if found is None else f'{found[0]:.1e} | {found[1]:.1e}'} |", flush=True)
+        failed += found is None or not (found[0] <= 1e-4 and found[1] <= max(1e-3, 4 * found[2]))
+        print(f"| {name} | {why if found is None else ' | '.join(f'{d:.1e}' for d in found)} |", flush=True)
     return failed > 0
 
 

@@ -9,9 +9,9 @@
 TEST_RUNS_ONCE;
 
 static const char *const networks[] = {
-    "cnn_7",     "cnn_9",       "cnn_11",      "cnn_13",   "cnn_16",      "folded",   "mobile_10",
-    "mobile_14", "convnext_12", "convnext_17", "shuffle",  "shuffle_any", "pixels",   "norms",
-    "decoder",   "signal",      "two",         "any_size", "opset_21",    "external",
+    "cnn_7",       "cnn_9",       "cnn_11",   "cnn_13",      "cnn_16",     "folded",        "mobile_10", "mobile_14",
+    "convnext_12", "convnext_17", "shuffle",  "shuffle_any", "pixels",     "norms",         "decoder",   "signal",
+    "two",         "any_size",    "opset_21", "external",    "normalised", "convnext_kept",
 };
 
 START_TEST(networks_compute_what_they_do_in_pytorch) {
@@ -147,6 +147,24 @@ START_TEST(what_exporters_write_out_is_one_layer) {
 }
 END_TEST
 
+/* What PyTorch has as a number is none that trains here. */
+START_TEST(numbers_that_are_no_parameters_are_frozen) {
+    cn_context *ctx = test_context(1);
+    cn_model *model;
+    ck_ok(cn_model_load(ctx, onnx_path("normalised"), &model));
+    int64_t trained = 0;
+    for (int64_t t = 0; t < cn_model_tensor_count(model); t++) {
+        cn_tensor *gradient;
+        const char *name = cn_model_tensor_name(model, t);
+        if (cn_model_gradient(model, name, &gradient) == CN_OK)
+            trained += cn_tensor_count(gradient);
+    }
+    ck_assert_int_eq(trained, 4 * 3 * 3 * 3 + 4 + 4);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
 START_TEST(inputs_and_outputs_have_names) {
     cn_context *ctx = test_context(1);
     cn_model *model;
@@ -180,8 +198,9 @@ static Suite *make_suite(void) {
     Suite *suite = suite_create("onnx");
     const TTest *const each[] = {networks_compute_what_they_do_in_pytorch, networks_can_be_saved, networks_train};
     const TTest *const once[] = {
-        parameters_have_the_names_of_the_file, parameters_without_a_name_have_that_of_the_module,
-        what_exporters_write_out_is_one_layer, inputs_and_outputs_have_names, open_sides_may_be_any};
+        parameters_have_the_names_of_the_file,     parameters_without_a_name_have_that_of_the_module,
+        what_exporters_write_out_is_one_layer,     inputs_and_outputs_have_names,
+        numbers_that_are_no_parameters_are_frozen, open_sides_may_be_any};
     test_add(suite, "networks", each, CN__COUNT(each), (int)CN__COUNT(networks));
     test_add(suite, "layers", once, CN__COUNT(once), 1);
     return suite;

@@ -93,15 +93,13 @@ cn_status cn__onnx_conv_transpose(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_window window;
     cn__onnx_view *in;
     cn_layer *layer;
-    int64_t shape[CN_MAX_DIMS], list[CN_MAX_DIMS], gain[2] = {0, 0};
-    int channels, count;
+    int64_t shape[CN_MAX_DIMS], gain[2];
+    int channels;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
     CN__TRY(read_weights(onnx, weight, in->dims, shape));
     CN__TRY(read_groups(node, shape[1], &o.groups, &channels));
     CN__TRY(cn__onnx_window_read(node, in, cn__onnx_shape(onnx, in), shape + 2, &window));
-    CN__TRY(cn__onnx_ints(node, "output_padding", list, &count));
-    for (int d = 0; d < count && count == in->dims - 2; d++)
-        gain[d + 2 - count] = list[d] >= 0 && list[d] <= CN__MAX_SIDE ? list[d] : 0;
+    CN__TRY(cn__onnx_sides(node, "output_padding", in->dims - 2, 0, 0, gain));
     CN__TRY(read_output_shape(node, in->dims - 2, cn__onnx_shape(onnx, in), gain, &window));
     bool even = cn__onnx_window_is_even(&window);
     for (int d = 0; d < 2; d++) {
@@ -189,7 +187,7 @@ cn_status cn__onnx_matmul(cn__onnx *onnx, const cn__onnx_node *node) {
     if (view->dims == 2)
         CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));
     int dims = view->dims;
-    CN__TRY(read_matrix(onnx, weight, false, &in, &out));
+    CN__TRY(read_matrix(onnx, weight, node->transposed, &in, &out));
     if (dims < 2 || !cn__onnx_axes(onnx, view, axes) ||
         (axes[dims - 1] != CN__AXIS_CHANNELS && !(axes[dims - 1] == CN__AXIS_ONE && in == 1)))
         return cn__error(CN_ERR_UNSUPPORTED, "it is a product over other values than the channels");
@@ -199,7 +197,7 @@ cn_status cn__onnx_matmul(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_layer_name(onnx, node, weight, bias, name);
     int32_t at = view->layer;
     CN__TRY(cn__onnx_add(onnx, node, name, layer, 1, &at, &at));
-    CN__TRY(cn__onnx_fill(onnx, at, 0, weight, CN__FILL_TRANSPOSED, 1.0f));
+    CN__TRY(cn__onnx_fill(onnx, at, 0, weight, node->transposed ? CN__FILL_PLAIN : CN__FILL_TRANSPOSED, 1.0f));
     if (bias >= 0)
         CN__TRY(fill_bias(onnx, at, bias, out, 1.0f));
     axes[dims - 1] = CN__AXIS_CHANNELS;

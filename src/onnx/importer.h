@@ -52,7 +52,7 @@ typedef struct cn__onnx_node {
     bool foreign; /* of another domain than ONNX's own */
     bool needed;
     /* Of a node that patterns.c has written anew, what would be attributes: */
-    bool rewritten;
+    bool rewritten, transposed; /* transposed: of a MatMul: its matrix is [out, in] */
     double epsilon;
     int64_t axis, groups;
 } cn__onnx_node;
@@ -84,6 +84,7 @@ typedef struct cn__onnx_numbers {
     int tensor;
     cn__onnx_how how;
     float factor; /* by which all are multiplied, or CN__FILL_NUMBER's number */
+    bool fixed;   /* it is no parameter of the file's, so it does not train */
 } cn__onnx_numbers;
 
 enum { CN__ONNX_REFUSALS = 800 }; /* bytes of all that is said about nodes that are not covered */
@@ -218,6 +219,9 @@ typedef struct cn__onnx_window {
     int64_t kernel[2], stride[2], dilation[2], begin[2], end[2]; /* begin, end: padding */
 } cn__onnx_window;
 
+/* A list for `sides` spatial dimensions, each at least `least`; where it is missing all are `fallback`. CN_ERR_FORMAT. */
+cn_status cn__onnx_sides(const cn__onnx_node *node, const char *name, int sides, int64_t fallback, int64_t least,
+                         int64_t to[2]);
 /* Reads the attributes of a node that reads `in`; `kernel` is the weights' (NULL: kernel_shape). CN_ERR_FORMAT. */
 cn_status cn__onnx_window_read(const cn__onnx_node *node, const cn__onnx_view *in, cn__shape shape,
                                const int64_t *kernel, cn__onnx_window *window);

@@ -289,19 +289,35 @@ static bool match_group_norm(cn__onnx *onnx, cn__onnx_node *node) {
 
 /* ---- linear layers ---- */
 
-/* A product with a matrix, and a bias. */
+/* The matrix of a product, which may be written as the transposed of another, [out, in]; false: it is no constant. */
+static bool read_matrix(cn__onnx *onnx, int32_t value, int32_t *matrix, bool *transposed, int64_t *out) {
+    const cn__onnx_node *turned = made_by(onnx, value, "Transpose");
+    int64_t shape[CN_MAX_DIMS];
+    int dims;
+    *transposed = turned && cn__onnx_constant_shape(onnx, cn__onnx_input(turned, 0), &dims, shape) && dims == 2;
+    *matrix = *transposed ? turned->inputs[0] : value;
+    if (!cn__onnx_constant_shape(onnx, *matrix, &dims, shape) || dims != 2)
+        return false;
+    *out = shape[*transposed ? 0 : 1];
+    return true;
+}
+
+/* A product with a matrix, maybe with a bias. */
 static bool match_linear(cn__onnx *onnx, cn__onnx_node *node) {
-    int32_t bias = -1, value = cn__onnx_op_is(node, "Add") ? beside_constant(onnx, node, &bias) : -1;
+    int32_t bias = -1, value = cn__onnx_op_is(node, "Add") ? beside_constant(onnx, node, &bias) : node->outputs[0];
     const cn__onnx_node *product = made_by(onnx, value, "MatMul");
-    int64_t shape[CN_MAX_DIMS], matrix[CN_MAX_DIMS];
-    int dims, matrix_dims;
-    if (!product || product->input_count != 2 || !cn__onnx_constant_shape(onnx, bias, &dims, shape) ||
-        !cn__onnx_constant_shape(onnx, product->inputs[1], &matrix_dims, matrix))
+    int64_t shape[CN_MAX_DIMS], out;
+    int32_t matrix;
+    bool transposed;
+    int dims;
+    if (!product || product->input_count != 2 || product->rewritten ||
+        !read_matrix(onnx, product->inputs[1], &matrix, &transposed, &out))
         return false;
-    if (dims != 1 || matrix_dims != 2 || shape[0] != matrix[1])
+    if (bias >= 0 && (!cn__onnx_constant_shape(onnx, bias, &dims, shape) || dims != 1 || shape[0] != out))
         return false;
-    const int32_t inputs[3] = {product->inputs[0], product->inputs[1], bias};
-    return rewrite(onnx, node, "MatMul", 3, inputs);
+    const int32_t inputs[3] = {product->inputs[0], matrix, bias};
+    node->transposed = transposed;
+    return rewrite(onnx, node, "MatMul", bias >= 0 ? 3 : 2, inputs);
 }
 
 static bool (*const patterns[])(cn__onnx *onnx, cn__onnx_node *node) = {

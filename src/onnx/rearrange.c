@@ -3,9 +3,8 @@
 #include <limits.h>
 
 /* The kind of an axis of channels, height or width, of images that are in order. */
-static cn_status kind_of(const cn__onnx *onnx, const cn__onnx_view *view, int axis, cn__onnx_axis *kind) {
+static cn_status kind_of(const cn__onnx_view *view, int axis, cn__onnx_axis *kind) {
     static const cn__onnx_axis kinds[4] = {CN__AXIS_IMAGES, CN__AXIS_CHANNELS, CN__AXIS_HEIGHT, CN__AXIS_WIDTH};
-    (void)onnx;
     *kind = axis == 2 && view->dims == 3 ? CN__AXIS_WIDTH : kinds[axis];
     return *kind == CN__AXIS_IMAGES ? cn__error(CN_ERR_UNSUPPORTED, "it is over images") : CN_OK;
 }
@@ -62,7 +61,7 @@ cn_status cn__onnx_slice(cn__onnx *onnx, const cn__onnx_node *node) {
             return cn__error(CN_ERR_UNSUPPORTED, "it takes steps of %lld", (long long)steps[i]);
         if (axis == 0 && starts[i] == 0 && ends[i] >= INT_MAX)
             continue; /* all images */
-        CN__TRY(kind_of(onnx, view, axis, &kind));
+        CN__TRY(kind_of(view, axis, &kind));
         int64_t side = view->size[axis], start = place(starts[i], side);
         CN__TRY(cut(onnx, node, kind, start, place(ends[i], side) - start, &at));
     }
@@ -92,7 +91,7 @@ cn_status cn__onnx_split(cn__onnx *onnx, const cn__onnx_node *node) {
     int axis;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));
     CN__TRY(cn__onnx_axis_of(cn__onnx_int(node, "axis", 0), view->dims, &axis));
-    CN__TRY(kind_of(onnx, view, axis, &kind));
+    CN__TRY(kind_of(view, axis, &kind));
     CN__TRY(split_sizes(onnx, node, view->size[axis], sizes));
     for (int i = 0; i < node->output_count; i++) {
         int32_t at = view->layer;
@@ -113,7 +112,7 @@ cn_status cn__onnx_gather(cn__onnx *onnx, const cn__onnx_node *node) {
     int axis, kept = 0;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));
     CN__TRY(cn__onnx_axis_of(cn__onnx_int(node, "axis", 0), view->dims, &axis));
-    CN__TRY(kind_of(onnx, view, axis, &kind));
+    CN__TRY(kind_of(view, axis, &kind));
     if (!which || which->dims > 1 || which->count < 1)
         return cn__error(CN_ERR_UNSUPPORTED, "its indices are not a constant list");
     for (int64_t i = 1; i < which->count; i++)
@@ -170,7 +169,7 @@ cn_status cn__onnx_concat(cn__onnx *onnx, const cn__onnx_node *node) {
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));
     dims = view->dims;
     CN__TRY(cn__onnx_axis_of(cn__onnx_int(node, "axis", 1), dims, &axis));
-    CN__TRY(kind_of(onnx, view, axis, &kind));
+    CN__TRY(kind_of(view, axis, &kind));
     int32_t *layers = cn__onnx_alloc(onnx, (size_t)node->input_count, sizeof *layers), at;
     if (!layers)
         return cn__no_memory("a concatenation");
@@ -203,7 +202,7 @@ static cn_status read_padding(cn__onnx *onnx, const cn__onnx_node *node, const c
         if (before == 0 && after == 0)
             continue;
         CN__TRY(cn__onnx_axis_of(axes[i], view->dims, &axis));
-        CN__TRY(kind_of(onnx, view, axis, &kind));
+        CN__TRY(kind_of(view, axis, &kind));
         if (kind == CN__AXIS_CHANNELS)
             return cn__error(CN_ERR_UNSUPPORTED, "it adds channels");
         begin[kind == CN__AXIS_WIDTH] = before;

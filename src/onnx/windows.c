@@ -1,9 +1,8 @@
 /* windows.c: what convolutions and pools say of their windows. */
 #include "onnx/importer.h"
 
-/* A list for the spatial dimensions, `sides` of them; where it is missing all are `fallback`. */
-static cn_status read_sides(const cn__onnx_node *node, const char *name, int sides, int64_t fallback, int64_t least,
-                            int64_t to[2]) {
+cn_status cn__onnx_sides(const cn__onnx_node *node, const char *name, int sides, int64_t fallback, int64_t least,
+                         int64_t to[2]) {
     int64_t list[CN_MAX_DIMS];
     int count;
     CN__TRY(cn__onnx_ints(node, name, list, &count));
@@ -55,11 +54,11 @@ cn_status cn__onnx_window_read(const cn__onnx_node *node, const cn__onnx_view *i
     *window = (cn__onnx_window){{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}};
     if (sides < 1)
         return cn__error(CN_ERR_FORMAT, "its input has %d dimensions, wanted 3 or more", in->dims);
-    CN__TRY(read_sides(node, "kernel_shape", sides, 1, 1, window->kernel));
+    CN__TRY(cn__onnx_sides(node, "kernel_shape", sides, 1, 1, window->kernel));
     for (int d = 0; d < sides && kernel; d++)
         window->kernel[d + 2 - sides] = kernel[d];
-    CN__TRY(read_sides(node, "strides", sides, 1, 1, window->stride));
-    CN__TRY(read_sides(node, "dilations", sides, 1, 1, window->dilation));
+    CN__TRY(cn__onnx_sides(node, "strides", sides, 1, 1, window->stride));
+    CN__TRY(cn__onnx_sides(node, "dilations", sides, 1, 1, window->dilation));
     if (sides == 1)
         window->kernel[0] = window->stride[0] = window->dilation[0] = 1;
     if (cn__onnx_string_is(node, "auto_pad", "NOTSET", "SAME_UPPER") ||

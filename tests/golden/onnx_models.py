@@ -71,6 +71,11 @@ def own_hard_swish(x):
     return x * torch.clamp(x + 3, 0, 6) / 6
 
 
+def normalised(m, x):
+    x = (x - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)) / torch.tensor([0.2, 0.3, 0.4]).view(3, 1, 1)
+    return m.conv(2 * x - 1) + m.shift
+
+
 def own_gelu(x):
     return 0.5 * x * (1 + torch.erf(x / 2 ** 0.5))
 
@@ -130,6 +135,10 @@ def networks():
     for opset in [12, 17]:
         yield f"convnext_{opset}", nn.Sequential(ConvNeXtBlock(6), ConvNeXtBlock(6)), [(2, 6, 5, 4)], dict(
             opset_version=opset, dynamic_axes=images)
+    shifted = Lambda(normalised, conv=nn.Conv2d(3, 4, 3))
+    shifted.shift = nn.Parameter(torch.rand(4, 1, 1))
+    yield "normalised", shifted, [(2, 3, 6, 5)], dict(opset_version=13, dynamic_axes=images)
+    yield "convnext_kept", ConvNeXtBlock(6), [(2, 6, 5, 4)], dict(opset_version=13, dynamic_axes=images, **kept)
     yield "shuffle", Lambda(shuffle_block, conv=nn.Conv2d(4, 4, 1)), [(1, 8, 4, 3)], dict(opset_version=13)
     yield "shuffle_any", Lambda(shuffle_block, conv=nn.Conv2d(4, 4, 1)), [(2, 8, 4, 3)], dict(
         opset_version=13, dynamic_axes=images)
