@@ -193,7 +193,7 @@ static bool is_layer(const cn__onnx *onnx, int32_t value) {
 static cn_status combine(cn__onnx *onnx, const cn__onnx_node *node, arithmetic operation, int32_t a, int32_t b,
                          cn__onnx_view *out) {
     cn__onnx_axis axes[CN_MAX_DIMS];
-    int32_t layer;
+    int32_t layer = -1;
     int dims;
     if (a < 0 || b < 0)
         return cn__error(CN_ERR_FORMAT, "an input is missing");

@@ -40,7 +40,7 @@ cn_status cn__onnx_conv(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_view *in;
     cn_layer *layer;
     int64_t shape[CN_MAX_DIMS];
-    int channels;
+    int channels = 0;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
     CN__TRY(read_weights(onnx, weight, in->dims, shape));
     CN__TRY(read_groups(node, shape[1], &o.groups, &channels));
@@ -94,7 +94,7 @@ cn_status cn__onnx_conv_transpose(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_view *in;
     cn_layer *layer;
     int64_t shape[CN_MAX_DIMS], gain[2];
-    int channels;
+    int channels = 0;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
     CN__TRY(read_weights(onnx, weight, in->dims, shape));
     CN__TRY(read_groups(node, shape[1], &o.groups, &channels));
@@ -154,7 +154,7 @@ cn_status cn__onnx_gemm(cn__onnx *onnx, const cn__onnx_node *node) {
     char name[CN__ONNX_NAME];
     cn__onnx_view *view;
     cn_layer *layer;
-    int in, out;
+    int in = 0, out = 0;
     if (cn__onnx_int(node, "transA", 0) != 0)
         return cn__error(CN_ERR_UNSUPPORTED, "its images are columns (transA)");
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));
@@ -182,7 +182,7 @@ cn_status cn__onnx_matmul(cn__onnx *onnx, const cn__onnx_node *node) {
     char name[CN__ONNX_NAME];
     cn__onnx_view *view;
     cn_layer *layer;
-    int in, out;
+    int in = 0, out = 0;
     CN__TRY(cn__onnx_view_of(onnx, cn__onnx_input(node, 0), &view));
     if (view->dims == 2)
         CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));

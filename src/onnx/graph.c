@@ -132,7 +132,7 @@ static cn_status read_opset(cn__onnx *onnx, cn__bytes model) {
 
 static cn_status read_tensors(cn__onnx *onnx, cn__bytes graph, int32_t count) {
     cn__onnx_tensor *tensors = cn__onnx_alloc(onnx, (size_t)count, sizeof *tensors);
-    int32_t value;
+    int32_t value = -1;
     if (!tensors)
         return cn__no_memory("an ONNX file's tensors");
     for (int32_t i = 0; i < count; i++) {

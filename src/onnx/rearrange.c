@@ -252,7 +252,7 @@ static cn_status read_block(cn__onnx *onnx, const cn__onnx_node *node, cn__onnx_
 cn_status cn__onnx_depth_to_space(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_view *view;
     cn_layer *layer;
-    int block;
+    int block = 0;
     CN__TRY(read_block(onnx, node, &view, &block));
     int32_t at = view->layer;
     if (!cn__onnx_string_is(node, "mode", "DCR", "CRD"))
@@ -265,7 +265,7 @@ cn_status cn__onnx_depth_to_space(cn__onnx *onnx, const cn__onnx_node *node) {
 cn_status cn__onnx_space_to_depth(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_view *view;
     cn_layer *layer;
-    int block;
+    int block = 0;
     CN__TRY(read_block(onnx, node, &view, &block));
     int32_t at = view->layer, channels = cn__onnx_shape(onnx, view).channels;
     CN__TRY(cn__onnx_chain(onnx, node, cn_pixel_unshuffle_new(onnx->ctx, block, &layer), &layer, &at));

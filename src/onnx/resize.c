@@ -9,7 +9,7 @@ typedef struct resizing {
 } resizing;
 
 static cn_status read_scales(cn__onnx *onnx, const cn__onnx_node *node, const cn__onnx_view *view, resizing *r) {
-    double scales[4];
+    double scales[4] = {0};
     const cn__onnx_constant *given = cn__onnx_constant_of(onnx, cn__onnx_input(node, onnx->opset < 11 ? 1 : 2));
     cn__onnx_attr attr;
     float list[4];
