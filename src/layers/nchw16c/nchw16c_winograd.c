@@ -142,6 +142,8 @@ static cn__winograd_args of_planes(const cn__winograd_args *all, int32_t first, 
     cn__winograd_args a = *all;
     size_t plane = (size_t)first;
     a.out_channels = count;
+    a.channels -= first * CN__LANES;
+    a.channels = a.channels < count * CN__LANES ? a.channels : count * CN__LANES;
     a.weights += plane * (size_t)a.in_channels * CN__LANES;
     a.out += plane * a.out_channel;
     if (a.bias)
@@ -226,6 +228,7 @@ static direction onward(const cn__op *op, const cn__pass *pass) {
                  .relu = op->post.relu,
                  .most = op->post.most,
                  .in_channels = c->in_channels,
+                 .channels = c->out_channels,
                  .weight_point = weight_point(c->in_channels, out->shape.channels)},
         .tiles = pass->blocks * cn__winograd_count(out->shape.height, out->shape.width),
     };
@@ -277,6 +280,7 @@ static direction back(const cn__op *op, const cn__pass *pass) {
                  .out_width = d_in->shape.width,
                  .accumulate = op->accumulate[0],
                  .in_channels = c->out_channels,
+                 .channels = c->in_channels,
                  .weight_point = weight_point(c->out_channels, d_in->shape.channels)},
         .tiles = pass->blocks * cn__winograd_count(d_in->shape.height, d_in->shape.width),
     };
