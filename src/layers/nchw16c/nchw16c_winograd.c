@@ -16,7 +16,7 @@
 #define PRODUCT_COST 41  /* of a channel, a plane of outputs and a tile, all 36 points */
 #define PATCH_COST   440 /* transforms of a plane and a tile */
 #define OUTPUT_COST  270
-#define FINISH_COST  600 /* of a channel and a plane of outputs in a weight gradient */
+#define FINISH_COST  600 /* of a channel, a plane of outputs and a group of images in a weight gradient */
 #define TAPS_COST    10  /* plain sums: of a channel, a plane of outputs and a pixel */
 #define MIN_TILES    14
 #define PACK_TILES   10
@@ -35,8 +35,10 @@ static bool weight_grad_pays(const cn__conv_problem *problem, double in, double 
     double in_planes = cn__winograd_planes((int32_t)in), out_planes = cn__winograd_planes((int32_t)out),
            images = problem->max_blocks;
     double tiles = images * cn__winograd_cost(shape), pixels = images * shape.height * shape.width;
+    double groups =
+        cn__nchw16c_winograd_groups((const cn__convolution *)problem->layer, problem->out, problem->max_blocks);
     return tiles * (PRODUCT_COST * in * out_planes + PATCH_COST * in_planes + OUTPUT_COST * out_planes) +
-               FINISH_COST * in * out_planes <
+               FINISH_COST * groups * in * out_planes <
            TAPS_COST * pixels * in * out_planes;
 }
 
