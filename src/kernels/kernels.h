@@ -135,8 +135,8 @@ typedef struct cn__winograd_args {
     bool add_moments; /* to what is there */
     /* With channels in the lanes, where out_channels counts planes, m has room for all of them, biases are lines, and
      * weights are [36][plane of outputs][input channel][CN__LANES]: */
-    int32_t in_channels;
-    size_t weight_point; /* floats to the next point */
+    int32_t in_channels, channels; /* of the outputs' planes */
+    size_t weight_point;           /* floats to the next point */
 } cn__winograd_args;
 
 /* Floats of a point of columns, [channels / 16][tile][image][16 channels]: channels that the last 16 lack are zero. One

@@ -16,7 +16,7 @@
 #define PRODUCT_COST 41  /* of a channel, a plane of outputs and a tile, all 36 points */
 #define PATCH_COST   440 /* transforms of a plane and a tile */
 #define OUTPUT_COST  270
-#define FINISH_COST  600 /* of a channel and a plane of outputs in a weight gradient */
+#define FINISH_COST  600 /* of a channel, a plane of outputs and a group of images in a weight gradient */
 #define TAPS_COST    10  /* plain sums: of a channel, a plane of outputs and a pixel */
 #define MIN_TILES    14
 #define PACK_TILES   10
@@ -35,8 +35,10 @@ static bool weight_grad_pays(const cn__conv_problem *problem, double in, double 
     double in_planes = cn__winograd_planes((int32_t)in), out_planes = cn__winograd_planes((int32_t)out),
            images = problem->max_blocks;
     double tiles = images * cn__winograd_cost(shape), pixels = images * shape.height * shape.width;
+    double groups =
+        cn__nchw16c_winograd_groups((const cn__convolution *)problem->layer, problem->out, problem->max_blocks);
     return tiles * (PRODUCT_COST * in * out_planes + PATCH_COST * in_planes + OUTPUT_COST * out_planes) +
-               FINISH_COST * in * out_planes <
+               FINISH_COST * groups * in * out_planes <
            TAPS_COST * pixels * in * out_planes;
 }
 
@@ -142,6 +144,8 @@ static cn__winograd_args of_planes(const cn__winograd_args *all, int32_t first, 
     cn__winograd_args a = *all;
     size_t plane = (size_t)first;
     a.out_channels = count;
+    a.channels -= first * CN__LANES;
+    a.channels = a.channels < count * CN__LANES ? a.channels : count * CN__LANES;
     a.weights += plane * (size_t)a.in_channels * CN__LANES;
     a.out += plane * a.out_channel;
     if (a.bias)
@@ -226,6 +230,7 @@ static direction onward(const cn__op *op, const cn__pass *pass) {
                  .relu = op->post.relu,
                  .most = op->post.most,
                  .in_channels = c->in_channels,
+                 .channels = c->out_channels,
                  .weight_point = weight_point(c->in_channels, out->shape.channels)},
         .tiles = pass->blocks * cn__winograd_count(out->shape.height, out->shape.width),
     };
@@ -277,6 +282,7 @@ static direction back(const cn__op *op, const cn__pass *pass) {
                  .out_width = d_in->shape.width,
                  .accumulate = op->accumulate[0],
                  .in_channels = c->out_channels,
+                 .channels = c->in_channels,
                  .weight_point = weight_point(c->out_channels, d_in->shape.channels)},
         .tiles = pass->blocks * cn__winograd_count(d_in->shape.height, d_in->shape.width),
     };

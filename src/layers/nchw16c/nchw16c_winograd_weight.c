@@ -7,6 +7,7 @@
 #define WEIGHT_TILES 64        /* at a time */
 #define PORTION      4096      /* input channels × planes of outputs, at most, whose sums a thread keeps */
 #define GROUPS       8         /* of images, whose sums are apart */
+#define GROUP_TILES  100       /* that one has at least: the last transform is paid for by each */
 #define APART        (1 << 20) /* floats that they may take */
 #define SUMS         4096      /* over groups, that make an item */
 
@@ -14,12 +15,16 @@ static size_t weight_count(const cn__convolution *c) {
     return (size_t)c->out_channels * (size_t)c->in_channels * 9;
 }
 
-/* By shapes alone, for the order of the sums. */
-static size_t group_count(const cn__convolution *c, int32_t images) {
+int32_t cn__nchw16c_winograd_groups(const cn__convolution *c, cn__shape out, int32_t images) {
+    size_t tiles = (size_t)cn__winograd_count(out.height, out.width) * (size_t)images;
     size_t most = APART / weight_count(c), groups = GROUPS;
-    while (groups > 1 && (groups > most || groups > (size_t)images))
+    while (groups > 1 && (groups > most || groups > (size_t)images || groups * GROUP_TILES > tiles))
         groups /= 2;
-    return groups;
+    return (int32_t)groups;
+}
+
+static size_t group_count(const cn__op *op, const cn__pass *pass) {
+    return (size_t)cn__nchw16c_winograd_groups((const cn__convolution *)op->layer, op->out->shape, pass->images);
 }
 
 static int32_t portion_planes(const cn__convolution *c) {
@@ -29,7 +34,7 @@ static int32_t portion_planes(const cn__convolution *c) {
 
 size_t cn__nchw16c_winograd_weight_shared(const cn__conv_problem *problem, int32_t images) {
     const cn__convolution *c = (const cn__convolution *)problem->layer;
-    size_t groups = group_count(c, images);
+    size_t groups = (size_t)cn__nchw16c_winograd_groups(c, problem->out, images);
     return groups > 1 ? groups * weight_count(c) : 0;
 }
 
@@ -52,7 +57,7 @@ size_t cn__nchw16c_winograd_weight_scratch(const cn__conv_problem *problem) {
 
 cn__grid cn__nchw16c_winograd_weight_grid(const cn__op *op, const cn__pass *pass) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    size_t groups = group_count(c, pass->images), threads = (size_t)op->ctx->threads;
+    size_t groups = group_count(op, pass), threads = (size_t)op->ctx->threads;
     size_t planes = (size_t)op->out->shape.channels, least = (planes - 1) / (size_t)portion_planes(c) + 1;
     size_t wanted = (threads - 1) / groups + 1;
     if (op->unread[0] && (!c->bias || op->unread[1]))
@@ -143,7 +148,7 @@ void cn__nchw16c_winograd_weight_grad(const cn__op *op, const cn__pass *pass, cn
 
 cn__grid cn__nchw16c_winograd_sum_grid(const cn__op *op, const cn__pass *pass) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    bool apart = !op->unread[0] && group_count(c, pass->images) > 1;
+    bool apart = !op->unread[0] && group_count(op, pass) > 1;
     return (cn__grid){apart ? (weight_count(c) - 1) / SUMS + 1 : 0, 1};
 }
 
@@ -152,7 +157,7 @@ void cn__nchw16c_winograd_sum(const cn__op *op, const cn__pass *pass, cn__item a
     size_t first = at.outer * SUMS, left = weight_count(c) - first, count = left < SUMS ? left : SUMS;
     float *to = op->gradient[0] + first;
     memcpy(to, op->shared + first, count * sizeof *to);
-    for (size_t group = 1; group < group_count(c, pass->images); group++) {
+    for (size_t group = 1; group < group_count(op, pass); group++) {
         const float *from = op->shared + group * weight_count(c) + first;
         for (size_t i = 0; i < count; i++)
             to[i] += from[i];
