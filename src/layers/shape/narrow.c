@@ -1,6 +1,5 @@
 /* narrow.c: some channels that lie side by side, torch.narrow over dimension 1. An item is a plane that is written. */
 #include "layers/shape/shape.h"
-#include <string.h>
 
 typedef struct narrow {
     cn_layer base;
@@ -42,11 +41,6 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__complete_plane(op->out, at.block, at.outer);
 }
 
-static void clear(cn__plane plane, cn__shape shape) {
-    for (size_t y = 0; y < (size_t)shape.height; y++)
-        memset(plane.data + y * plane.row, 0, (size_t)shape.width * CN__LANES * sizeof *plane.data);
-}
-
 /* Channels that are left out have no share in the output. */
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__fmap *d_in = op->d_in[0];
@@ -54,7 +48,7 @@ static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     bool all = channels.first >= some.first && channels.end <= some.end;
     (void)pass;
     if (!all && !op->accumulate[0])
-        clear(cn__fmap_plane(d_in, at.block, at.outer), d_in->shape);
+        cn__clear_plane(cn__fmap_plane(d_in, at.block, at.outer), d_in->shape);
     for (size_t c = channels.first; c < channels.end; c++)
         if (c >= some.first && c < some.end)
             cn__copy_channel(op, at.block, op->d_out, c - some.first, d_in, c, op->accumulate[0]);

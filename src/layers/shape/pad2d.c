@@ -1,8 +1,7 @@
 /* pad2d.c: rows and columns around a map, or cut off it: torch.nn.ConstantPad2d, ReplicationPad2d, ReflectionPad2d and
  * circular padding. An item is a plane, lane by lane, so that it does not matter what they hold. */
-#include "layers/layers.h"
+#include "layers/shape/shape.h"
 #include <math.h>
-#include <string.h>
 
 enum { LEFT, RIGHT, TOP, BOTTOM };
 
@@ -126,11 +125,6 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 
 /* ---- backward: each pixel gets the sum of what shows it, in the order of rows and columns ---- */
 
-static void clear(cn__plane plane, cn__shape shape) {
-    for (int32_t y = 0; y < shape.height; y++)
-        memset(plane.data + (size_t)y * plane.row, 0, (size_t)shape.width * CN__LANES * sizeof *plane.data);
-}
-
 static void backward_pixel(const cn__op *op, cn__plane dy, cn__plane dx, int32_t source, int32_t row, int32_t i) {
     int32_t column = source_column(op, i);
     if (column >= 0)
@@ -154,7 +148,7 @@ static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__plane dx = cn__fmap_plane(op->d_in[0], at.block, at.outer);
     (void)pass;
     if (!op->accumulate[0])
-        clear(dx, op->in[0]->shape);
+        cn__clear_plane(dx, op->in[0]->shape);
     for (int32_t row = 0; row < op->out->shape.height; row++)
         backward_row(op, cn__fmap_plane(op->d_out, at.block, at.outer), dx, row);
 }

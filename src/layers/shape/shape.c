@@ -1,5 +1,6 @@
 /* shape.c: values and where they lie, for layers that put them elsewhere. */
 #include "layers/shape/shape.h"
+#include <string.h>
 
 cn__channel_range cn__plane_channels(const cn__fmap *map, size_t plane) {
     size_t channels = (size_t)map->lane_channels, end = (plane + 1) * CN__LANES;
@@ -35,6 +36,11 @@ void cn__copy_channel(const cn__op *op, size_t block, const cn__fmap *from, size
     for (size_t y = 0; y < (size_t)shape.height; y++)
         cn__copy_values(op, cn__nchw16c_row(from, block, from_channel, y), CN__LANES,
                         cn__nchw16c_row(to, block, to_channel, y), CN__LANES, (size_t)shape.width, accumulate);
+}
+
+void cn__clear_plane(cn__plane plane, cn__shape shape) {
+    for (size_t y = 0; y < (size_t)shape.height; y++)
+        memset(plane.data + y * plane.row, 0, (size_t)shape.width * CN__LANES * sizeof *plane.data);
 }
 
 static void clear_lanes(const cn__fmap *map, cn__plane plane, size_t first) {

@@ -24,6 +24,9 @@ void cn__copy_values(const cn__op *op, const float *from, size_t from_step, floa
 void cn__copy_channel(const cn__op *op, size_t block, const cn__fmap *from, size_t from_channel, const cn__fmap *to,
                       size_t to_channel, bool accumulate);
 
+/* Zeros within. */
+void cn__clear_plane(cn__plane plane, cn__shape shape);
+
 /* What a layer leaves for its readers when a plane of its output is complete: the border, and zeros in lanes that have
  * no channel. */
 void cn__complete_plane(const cn__fmap *map, size_t block, size_t plane);
