@@ -11,9 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* In a file, which bounds the time that a hostile one takes. */
-#define MAX_LAYERS 16384
-#define MAX_INPUTS 4096 /* of a layer */
+#define MAX_INPUTS 4096 /* of a layer, in a file */
 
 /* ---- writing ---- */
 
@@ -112,9 +110,9 @@ static bool append_model(cn__text *json, const cn_model *model) {
 cn_status cn__architecture_write(const cn_model *model, char **text) {
     cn__text json = {.ctx = model->ctx};
     *text = NULL;
-    if (model->node_count > MAX_LAYERS)
+    if (model->node_count > CN__MAX_LAYERS)
         return cn__error(CN_ERR_ARGUMENT, "the model has %zu layers, files hold at most %d", model->node_count,
-                         MAX_LAYERS);
+                         CN__MAX_LAYERS);
     for (size_t i = 0; i < model->node_count; i++)
         if (model->nodes[i].input_count > MAX_INPUTS)
             return cn__error(CN_ERR_ARGUMENT, "layer '%s' reads %d inputs, files hold at most %d", model->nodes[i].name,
@@ -301,7 +299,7 @@ static cn_status read_classes(cn_model *model, const cn__json *json) {
 static cn_status read_outputs(cn_model *model, const cn__json *json) {
     const char **names;
     int count;
-    cn_status status = read_texts(model->ctx, json, "its outputs", MAX_LAYERS, &names, &count);
+    cn_status status = read_texts(model->ctx, json, "its outputs", CN__MAX_LAYERS, &names, &count);
     if (status == CN_OK)
         status = cn_model_set_outputs(model, count, names);
     cn__free(model->ctx, (void *)names);
@@ -310,8 +308,8 @@ static cn_status read_outputs(cn_model *model, const cn__json *json) {
 
 static cn_status read_layers(cn_model *model, const cn__json *layers) {
     uint32_t count = cn__json_is(layers, CN__JSON_ARRAY) ? layers->count : 0;
-    if (count == 0 || count > MAX_LAYERS)
-        return cn__error(CN_ERR_FORMAT, "its architecture has %u layers, wanted 1 to %d", count, MAX_LAYERS);
+    if (count == 0 || count > CN__MAX_LAYERS)
+        return cn__error(CN_ERR_FORMAT, "its architecture has %u layers, wanted 1 to %d", count, CN__MAX_LAYERS);
     for (const cn__json *v = cn__json_first(layers); v; v = cn__json_next(layers, v))
         CN__TRY(add_layer(model, v));
     return CN_OK;

@@ -31,6 +31,8 @@ typedef struct cn__model_tensor {
 
 typedef struct cn__session cn__session;
 
+#define CN__MAX_LAYERS 16384 /* in a file, which bounds the time that a hostile one takes */
+
 struct cn_model {
     cn_context *ctx;
     cn__shape input;

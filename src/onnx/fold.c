@@ -34,18 +34,18 @@ static void copy_numbers(constant *to, const constant *from) {
 
 static void constant_node(folding *f) {
     cn__onnx_attr attr;
-    if (cn__onnx_attr_find(f->node->message, "value_float", &attr)) {
+    if (cn__onnx_attr_find(f->node->attributes, "value_float", &attr)) {
         if ((f->out = cn__onnx_constant_new(f->onnx, false, 0, none)))
             f->out->numbers[0] = (double)attr.f;
-    } else if (cn__onnx_attr_find(f->node->message, "value_int", &attr)) {
+    } else if (cn__onnx_attr_find(f->node->attributes, "value_int", &attr)) {
         if ((f->out = cn__onnx_constant_new(f->onnx, true, 0, none)))
             f->out->numbers[0] = (double)attr.i;
-    } else if (cn__onnx_attr_find(f->node->message, "value_ints", &attr)) {
+    } else if (cn__onnx_attr_find(f->node->attributes, "value_ints", &attr)) {
         int64_t list[CN_MAX_DIMS];
         int count = cn__onnx_attr_ints(&attr, list, CN_MAX_DIMS);
         for (int i = 0; count >= 0 && (i > 0 || make_list(f, true, count)) && i < count; i++)
             f->out->numbers[i] = (double)list[i];
-    } else if (cn__onnx_attr_find(f->node->message, "value_floats", &attr)) {
+    } else if (cn__onnx_attr_find(f->node->attributes, "value_floats", &attr)) {
         float list[CN_MAX_DIMS];
         int count = cn__onnx_attr_floats(&attr, list, CN_MAX_DIMS);
         for (int i = 0; count >= 0 && (i > 0 || make_list(f, false, count)) && i < count; i++)
@@ -65,7 +65,7 @@ static void constant_of_shape(folding *f) {
         double side = f->in[0]->numbers[i];
         shape[i] = side >= 0.0 && side <= CN__ONNX_MAX_CONSTANT ? (int64_t)side : -1;
     }
-    if (cn__onnx_attr_find(f->node->message, "value", &attr) && attr.t.at) {
+    if (cn__onnx_attr_find(f->node->attributes, "value", &attr) && attr.t.at) {
         if (cn__onnx_tensor_read(attr.t, &tensor) != CN_OK || tensor.count != 1 || tensor.location.at ||
             cn__onnx_type_bytes(tensor.type) == 0)
             return;
@@ -431,13 +431,13 @@ static void fold_shape(folding *f) {
 static cn_status name_tensor(cn__onnx *onnx, const cn__onnx_node *node, bool *done) {
     cn__onnx_value *out = &onnx->values[node->outputs[0]];
     cn__onnx_attr attr;
-    if (cn__onnx_op_is(node, "Constant") && cn__onnx_attr_find(node->message, "value", &attr) && attr.t.at) {
+    if (cn__onnx_op_is(node, "Constant") && cn__onnx_attr_find(node->attributes, "value", &attr) && attr.t.at) {
         cn__onnx_tensor *tensor = cn__onnx_alloc(onnx, 1, sizeof *tensor);
         if (!tensor)
             return cn__no_memory("a constant");
         CN__TRY(cn__onnx_tensor_read(attr.t, tensor));
         if (!out->tensor)
-            onnx->given += tensor->count;
+            onnx->given += tensor->present ? tensor->count : 0;
         out->tensor = tensor;
     } else if (cn__onnx_op_is(node, "Identity") && cn__onnx_input(node, 0) >= 0) {
         out->tensor = onnx->values[node->inputs[0]].tensor;

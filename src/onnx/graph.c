@@ -1,9 +1,16 @@
 /* graph.c: the messages of a file as values and nodes that refer to each other by number. */
 #include "onnx/importer.h"
+#include <stdlib.h>
 
-/* ---- limits, which bound the memory that a file can ask for ---- */
+/* ---- limits, which bound the memory and the time that a file can ask for ---- */
 
-enum { MAX_NODES = 1 << 16, MAX_TENSORS = 1 << 16, MAX_ENDS = 1024, MAX_EDGES = 4096 };
+enum {
+    MAX_NODES = 1 << 16,
+    MAX_TENSORS = 1 << 16,
+    MAX_ENDS = 1024,
+    MAX_EDGES = 4096,
+    MAX_FIELDS = 1024 /* of a node's attributes, which are looked through for each node that reads it */
+};
 
 enum { /* fields of ModelProto, GraphProto, NodeProto, OperatorSetIdProto */
        MODEL_GRAPH = 7,
@@ -16,6 +23,7 @@ enum { /* fields of ModelProto, GraphProto, NodeProto, OperatorSetIdProto */
        NODE_OUTPUT = 2,
        NODE_NAME = 3,
        NODE_OP = 4,
+       NODE_ATTRIBUTE = 5,
        NODE_DOMAIN = 7,
        OPSET_DOMAIN = 1,
        OPSET_VERSION = 2
@@ -71,35 +79,50 @@ static cn__bytes next_piece(cn__bytes *message, uint32_t number) {
 
 /* ---- values by name ---- */
 
-static size_t hash(cn__bytes name) { /* FNV-1a */
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < name.count; i++)
-        h = (h ^ name.at[i]) * 1099511628211u;
-    return (size_t)(h ^ h >> 32);
+static int32_t new_value(cn__onnx *onnx, cn__bytes name, int32_t producer) {
+    int32_t value = onnx->value_count++;
+    onnx->values[value] = (cn__onnx_value){.name = name, .producer = producer, .view = {.layer = CN__ONNX_NO_LAYER}};
+    onnx->by_name[value] = (cn__onnx_named){name, value};
+    return value;
 }
 
-/* Where a name is in the buckets, or would be. */
-static int32_t *bucket(const cn__onnx *onnx, cn__bytes name) {
-    for (size_t i = hash(name);; i++) {
-        int32_t *place = &onnx->buckets[i & (onnx->bucket_count - 1)];
-        if (*place == 0 || cn__bytes_equal(onnx->values[*place - 1].name, name))
-            return place;
+static int compare(cn__bytes a, cn__bytes b) {
+    size_t both = a.count < b.count ? a.count : b.count;
+    int order = both ? memcmp(a.at, b.at, both) : 0;
+    return order != 0 ? order : (a.count > b.count) - (a.count < b.count);
+}
+
+static int in_order(const void *a, const void *b) {
+    const cn__onnx_named *first = a, *second = b;
+    int order = compare(first->name, second->name);
+    return order != 0 ? order : (first->value > second->value) - (first->value < second->value);
+}
+
+/* No hashes, whose collisions a hostile file could choose. Only an initialiser may be an input as well, as older files
+ * have it: it is found, as the first of the two. */
+static cn_status sort_names(cn__onnx *onnx) {
+    qsort(onnx->by_name, (size_t)onnx->value_count, sizeof *onnx->by_name, in_order);
+    for (int32_t i = 1; i < onnx->value_count; i++) {
+        const cn__onnx_named *a = &onnx->by_name[i - 1], *b = &onnx->by_name[i];
+        bool listed =
+            onnx->values[a->value].tensor && !onnx->values[b->value].tensor && onnx->values[b->value].producer < 0;
+        if (!listed && cn__bytes_equal(a->name, b->name))
+            return cn__error(CN_ERR_FORMAT, "'%.*s' is made twice", CN__SHOWN(a->name));
     }
+    return CN_OK;
 }
 
 int32_t cn__onnx_find(const cn__onnx *onnx, cn__bytes name) {
-    return *bucket(onnx, name) - 1;
-}
-
-/* CN_ERR_FORMAT: there is one of that name. */
-static cn_status new_value(cn__onnx *onnx, cn__bytes name, int32_t producer, int32_t *value) {
-    int32_t *place = bucket(onnx, name);
-    if (*place != 0)
-        return cn__error(CN_ERR_FORMAT, "'%.*s' is made twice", CN__SHOWN(name));
-    *value = onnx->value_count++;
-    *place = onnx->value_count;
-    onnx->values[*value] = (cn__onnx_value){.name = name, .producer = producer, .view = {.layer = CN__ONNX_NO_LAYER}};
-    return CN_OK;
+    int32_t low = 0, high = onnx->value_count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (compare(onnx->by_name[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < onnx->value_count && cn__bytes_equal(onnx->by_name[low].name, name);
+    return found ? onnx->by_name[low].value : -1;
 }
 
 /* ---- reading ---- */
@@ -132,42 +155,54 @@ static cn_status read_opset(cn__onnx *onnx, cn__bytes model) {
 
 static cn_status read_tensors(cn__onnx *onnx, cn__bytes graph, int32_t count) {
     cn__onnx_tensor *tensors = cn__onnx_alloc(onnx, (size_t)count, sizeof *tensors);
-    int32_t value = -1;
     if (!tensors)
         return cn__no_memory("an ONNX file's tensors");
     for (int32_t i = 0; i < count; i++) {
         CN__TRY(cn__onnx_tensor_read(next_piece(&graph, GRAPH_TENSOR), &tensors[i]));
-        CN__TRY(new_value(onnx, tensors[i].name, -1, &value));
-        onnx->values[value].tensor = &tensors[i];
-        onnx->given += tensors[i].count;
+        onnx->values[new_value(onnx, tensors[i].name, -1)].tensor = &tensors[i];
+        onnx->given += tensors[i].present ? tensors[i].count : 0;
     }
     return CN_OK;
 }
 
-/* Those that are no initialisers, which older files list among the inputs too. */
 static cn_status read_inputs(cn__onnx *onnx, cn__bytes graph, int32_t count) {
     onnx->inputs = cn__onnx_alloc(onnx, (size_t)count, sizeof *onnx->inputs);
     onnx->input_values = cn__onnx_alloc(onnx, (size_t)count, sizeof *onnx->input_values);
     if (!onnx->inputs || !onnx->input_values)
         return cn__no_memory("an ONNX file's inputs");
     for (int32_t i = 0; i < count; i++) {
-        cn__onnx_info info;
-        CN__TRY(cn__onnx_info_read(next_piece(&graph, GRAPH_INPUT), &info));
-        int32_t known = cn__onnx_find(onnx, info.name);
-        if (known >= 0 && onnx->values[known].tensor)
-            continue;
-        CN__TRY(new_value(onnx, info.name, -1, &onnx->input_values[onnx->input_count]));
-        onnx->inputs[onnx->input_count++] = info;
+        CN__TRY(cn__onnx_info_read(next_piece(&graph, GRAPH_INPUT), &onnx->inputs[i]));
+        onnx->input_values[i] = new_value(onnx, onnx->inputs[i].name, -1);
     }
+    onnx->input_count = count;
     return CN_OK;
 }
 
+/* Fields from the first attribute on, and those of attributes. */
+static cn_status check_attributes(const cn__onnx_node *node) {
+    cn__bytes message = node->attributes;
+    cn__field field, part;
+    int32_t count = 0;
+    while (count <= MAX_FIELDS && cn__wire_next(&message, &field)) {
+        count++;
+        if (field.number == NODE_ATTRIBUTE && field.type == CN__WIRE_BYTES)
+            while (count <= MAX_FIELDS && cn__wire_next(&field.bytes, &part))
+                count++;
+    }
+    return count <= MAX_FIELDS ? CN_OK
+                               : cn__error(CN_ERR_UNSUPPORTED, "node '%.*s' has more than %d fields of attributes",
+                                           CN__SHOWN(node->name), MAX_FIELDS);
+}
+
 static cn_status read_node_fields(cn__bytes message, cn__onnx_node *node) {
+    cn__bytes rest = message;
     cn__field field;
-    *node = (cn__onnx_node){.message = message};
-    while (cn__wire_next(&message, &field)) {
+    *node = (cn__onnx_node){0};
+    for (; cn__wire_next(&message, &field); rest = message) {
         if (field.type != CN__WIRE_BYTES)
             continue;
+        if (field.number == NODE_ATTRIBUTE && !node->attributes.at)
+            node->attributes = rest;
         if (field.number == NODE_NAME)
             node->name = field.bytes;
         else if (field.number == NODE_OP)
@@ -175,42 +210,49 @@ static cn_status read_node_fields(cn__bytes message, cn__onnx_node *node) {
         else if (field.number == NODE_DOMAIN)
             node->foreign = field.bytes.count > 0 && !cn__bytes_are(field.bytes, "ai.onnx");
     }
-    return message.at ? CN_OK : cn__error(CN_ERR_FORMAT, "node '%.*s' is damaged", CN__SHOWN(node->name));
+    if (!message.at)
+        return cn__error(CN_ERR_FORMAT, "node '%.*s' is damaged", CN__SHOWN(node->name));
+    return check_attributes(node);
+}
+
+static cn_status read_node(cn__onnx *onnx, cn__bytes message, int32_t index) {
+    cn__onnx_node *node = &onnx->nodes[index];
+    CN__TRY(read_node_fields(message, node));
+    CN__TRY(count_fields(message, NODE_INPUT, MAX_EDGES, "inputs of a node", &node->input_count));
+    CN__TRY(count_fields(message, NODE_OUTPUT, MAX_EDGES, "outputs of a node", &node->output_count));
+    node->inputs = cn__onnx_alloc(onnx, (size_t)node->input_count + (size_t)node->output_count, sizeof *node->inputs);
+    if (!node->inputs)
+        return cn__no_memory("an ONNX file's nodes");
+    node->outputs = node->inputs + node->input_count;
+    for (int32_t i = 0; i < node->output_count; i++) {
+        cn__bytes name = next_piece(&message, NODE_OUTPUT);
+        node->outputs[i] = name.count ? new_value(onnx, name, index) : -1;
+    }
+    return CN_OK;
 }
 
 /* A node reads what stands before it, as the format demands: so no walk along the edges can come round. */
-static cn_status read_edges(cn__onnx *onnx, int32_t index) {
+static cn_status read_edges(cn__onnx *onnx, cn__bytes message, int32_t index) {
     cn__onnx_node *node = &onnx->nodes[index];
-    cn__bytes ins = node->message, outs = node->message;
-    CN__TRY(count_fields(ins, NODE_INPUT, MAX_EDGES, "inputs of a node", &node->input_count));
-    CN__TRY(count_fields(outs, NODE_OUTPUT, MAX_EDGES, "outputs of a node", &node->output_count));
-    node->inputs = cn__onnx_alloc(onnx, (size_t)node->input_count, sizeof *node->inputs);
-    node->outputs = cn__onnx_alloc(onnx, (size_t)node->output_count, sizeof *node->outputs);
-    if (!node->inputs || !node->outputs)
-        return cn__no_memory("an ONNX file's nodes");
     for (int32_t i = 0; i < node->input_count; i++) {
-        cn__bytes name = next_piece(&ins, NODE_INPUT);
+        cn__bytes name = next_piece(&message, NODE_INPUT);
         node->inputs[i] = name.count ? cn__onnx_find(onnx, name) : -1;
-        if (name.count && node->inputs[i] < 0)
+        if (name.count && (node->inputs[i] < 0 || onnx->values[node->inputs[i]].producer >= index))
             return cn__error(CN_ERR_FORMAT,
                              "%.*s '%.*s' reads '%.*s', which nothing before it makes: it is missing, or the nodes go "
                              "round in a circle",
                              CN__SHOWN(node->op), CN__SHOWN(node->name), CN__SHOWN(name));
     }
-    for (int32_t i = 0; i < node->output_count; i++) {
-        cn__bytes name = next_piece(&outs, NODE_OUTPUT);
-        node->outputs[i] = -1;
-        if (name.count)
-            CN__TRY(new_value(onnx, name, index, &node->outputs[i]));
-    }
     return CN_OK;
 }
 
 static cn_status read_nodes(cn__onnx *onnx, cn__bytes graph) {
-    for (int32_t i = 0; i < onnx->node_count; i++) {
-        CN__TRY(read_node_fields(next_piece(&graph, GRAPH_NODE), &onnx->nodes[i]));
-        CN__TRY(read_edges(onnx, i));
-    }
+    cn__bytes again = graph;
+    for (int32_t i = 0; i < onnx->node_count; i++)
+        CN__TRY(read_node(onnx, next_piece(&graph, GRAPH_NODE), i));
+    CN__TRY(sort_names(onnx));
+    for (int32_t i = 0; i < onnx->node_count; i++)
+        CN__TRY(read_edges(onnx, next_piece(&again, GRAPH_NODE), i));
     return CN_OK;
 }
 
@@ -247,13 +289,10 @@ static cn_status make_tables(cn__onnx *onnx, cn__bytes graph) {
     int32_t count = count_values(graph); /* of at least two bytes each, in a file of less than 2 GiB */
     if (count > MAX_NODES * 16)
         return cn__error(CN_ERR_UNSUPPORTED, "it has more than %d values", MAX_NODES * 16);
-    onnx->bucket_count = 16;
-    while (onnx->bucket_count < 2 * (size_t)count)
-        onnx->bucket_count *= 2;
     onnx->nodes = cn__onnx_alloc(onnx, (size_t)onnx->node_count, sizeof *onnx->nodes);
     onnx->values = cn__onnx_alloc(onnx, (size_t)count, sizeof *onnx->values);
-    onnx->buckets = cn__onnx_alloc(onnx, onnx->bucket_count, sizeof *onnx->buckets);
-    return onnx->nodes && onnx->values && onnx->buckets ? CN_OK : cn__no_memory("an ONNX file's graph");
+    onnx->by_name = cn__onnx_alloc(onnx, (size_t)count, sizeof *onnx->by_name);
+    return onnx->nodes && onnx->values && onnx->by_name ? CN_OK : cn__no_memory("an ONNX file's graph");
 }
 
 static cn_status read_graph(cn__onnx *onnx, cn__bytes graph) {
@@ -308,17 +347,17 @@ bool cn__onnx_op_is(const cn__onnx_node *node, const char *op) {
 
 int64_t cn__onnx_int(const cn__onnx_node *node, const char *name, int64_t fallback) {
     cn__onnx_attr attr;
-    return cn__onnx_attr_find(node->message, name, &attr) ? attr.i : fallback;
+    return cn__onnx_attr_find(node->attributes, name, &attr) ? attr.i : fallback;
 }
 
 float cn__onnx_float(const cn__onnx_node *node, const char *name, float fallback) {
     cn__onnx_attr attr;
-    return cn__onnx_attr_find(node->message, name, &attr) ? attr.f : fallback;
+    return cn__onnx_attr_find(node->attributes, name, &attr) ? attr.f : fallback;
 }
 
 cn__bytes cn__onnx_string(const cn__onnx_node *node, const char *name, const char *fallback) {
     cn__onnx_attr attr;
-    if (cn__onnx_attr_find(node->message, name, &attr) && attr.s.at)
+    if (cn__onnx_attr_find(node->attributes, name, &attr) && attr.s.at)
         return attr.s;
     return (cn__bytes){(const unsigned char *)fallback, strlen(fallback)};
 }
@@ -330,7 +369,7 @@ bool cn__onnx_string_is(const cn__onnx_node *node, const char *name, const char 
 cn_status cn__onnx_ints(const cn__onnx_node *node, const char *name, int64_t to[CN_MAX_DIMS], int *count) {
     cn__onnx_attr attr;
     *count = 0;
-    if (!cn__onnx_attr_find(node->message, name, &attr))
+    if (!cn__onnx_attr_find(node->attributes, name, &attr))
         return CN_OK;
     *count = cn__onnx_attr_ints(&attr, to, CN_MAX_DIMS);
     if (*count < 0)

@@ -46,8 +46,8 @@ typedef struct cn__onnx_view {
 /* ---- the graph ---- */
 
 typedef struct cn__onnx_node {
-    cn__bytes message, name, op;
-    int32_t *inputs, *outputs; /* values; -1: left out */
+    cn__bytes attributes, name, op; /* attributes: the message from the first of them on */
+    int32_t *inputs, *outputs;      /* values; -1: left out */
     int32_t input_count, output_count;
     bool foreign; /* of another domain than ONNX's own */
     bool needed;
@@ -62,12 +62,17 @@ enum { CN__ONNX_NO_LAYER = -2 };
 typedef struct cn__onnx_value {
     cn__bytes name;
     int32_t producer;                  /* node; -1: an input or initialiser */
-    const cn__onnx_tensor *tensor;     /* numbers of the file, or NULL */
+    cn__onnx_tensor *tensor;           /* numbers of the file, or NULL */
     const cn__onnx_constant *constant; /* small ones, once they were wanted, or NULL */
     cn__onnx_view view;                /* .layer is CN__ONNX_NO_LAYER where no layer gives it */
     bool refused;                      /* what makes it is not covered */
     bool needed;                       /* a node that is needed reads it, or it is an output */
 } cn__onnx_value;
+
+typedef struct cn__onnx_named {
+    cn__bytes name;
+    int32_t value;
+} cn__onnx_named;
 
 /* Numbers for a layer's tensor, once the model is initialised. */
 typedef enum cn__onnx_how {
@@ -98,8 +103,7 @@ typedef struct cn__onnx {
     int32_t node_count;
     cn__onnx_value *values;
     int32_t value_count;
-    int32_t *buckets; /* values by their names */
-    size_t bucket_count;
+    cn__onnx_named *by_name; /* values in the order of their names */
     cn__onnx_info *inputs;
     int32_t *input_values, *outputs; /* values */
     int32_t input_count, output_count;
@@ -107,7 +111,8 @@ typedef struct cn__onnx {
     cn__onnx_numbers *fills;
     size_t fill_count, fill_capacity;
     int64_t known;         /* numbers of all constants */
-    int64_t given, filled; /* elements of the file's tensors, and of the parameters that they go to */
+    int64_t given, filled; /* elements of the tensors that are present, and of the parameters that they go to */
+    size_t name_number;    /* the last that was put behind a name often taken */
     char refusals[CN__ONNX_REFUSALS];
     int refused, refusals_shown;
     cn_status refusal; /* CN_ERR_FORMAT or CN_ERR_UNSUPPORTED */
@@ -186,21 +191,24 @@ bool cn__onnx_view_in_order(const cn__onnx_view *view);
 enum { CN__ONNX_NAME = 201, CN__ONNX_PLAIN_NAME = 180 }; /* bytes; without what is put behind it */
 /* What a node's layer is to be called: after its weights' names ("fc" for "fc.weight"), the module that it comes from
  * ("layer1.0.conv1" for "/layer1/layer1.0/conv1/Conv"), its own name, or its output's; values may be -1. */
-void cn__onnx_layer_name(const cn__onnx *onnx, const cn__onnx_node *node, int32_t weight, int32_t bias,
+void cn__onnx_layer_name(cn__onnx *onnx, const cn__onnx_node *node, int32_t weight, int32_t bias,
                          char name[CN__ONNX_NAME]);
 
 /* Puts a number behind a name that is taken, or that a layer of the file's weights is to have. */
-void cn__onnx_free_name(const cn__onnx *onnx, bool has_weights, char name[CN__ONNX_NAME]);
+void cn__onnx_free_name(cn__onnx *onnx, bool has_weights, char name[CN__ONNX_NAME]);
 
 /* ---- layers (layers.c) ---- */
 
 /* Adds a layer, taken over also on failure, that reads `count` others; *made is its place. `name` NULL: after the node.
- */
+ * CN_ERR_UNSUPPORTED: they are more than a model file has. */
 cn_status cn__onnx_add(cn__onnx *onnx, const cn__onnx_node *node, const char *name, cn_layer *layer, int count,
                        const int32_t *inputs, int32_t *made);
 /* A layer of one input, `*layer`, which then is the new one: `*made`, what a constructor gave with `status`. */
 cn_status cn__onnx_chain(cn__onnx *onnx, const cn__onnx_node *node, cn_status status, cn_layer *const *made,
                          int32_t *layer);
+/* A layer of one input that is called after its weights, of which one may be -1. */
+cn_status cn__onnx_add_after(cn__onnx *onnx, const cn__onnx_node *node, int32_t weight, int32_t bias, cn_layer *layer,
+                             int32_t *at);
 /* What becomes of a layer's tensor. CN_ERR_FORMAT: not as many numbers; CN_ERR_UNSUPPORTED: parameters that are far more
  * than the file has numbers, which many layers would share. */
 cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value, cn__onnx_how how, float factor);

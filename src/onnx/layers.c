@@ -4,10 +4,12 @@
 cn_status cn__onnx_add(cn__onnx *onnx, const cn__onnx_node *node, const char *name, cn_layer *layer, int count,
                        const int32_t *inputs, int32_t *made) {
     char own[CN__ONNX_NAME];
-    const char **names = cn__alloc(onnx->ctx, (size_t)count, sizeof *names);
+    bool full = onnx->model->node_count >= CN__MAX_LAYERS;
+    const char **names = full ? NULL : cn__alloc(onnx->ctx, (size_t)count, sizeof *names);
     if (!names) {
         cn_layer_free(layer);
-        return cn__no_memory("a layer's inputs");
+        return full ? cn__error(CN_ERR_UNSUPPORTED, "it makes more than %d layers", CN__MAX_LAYERS)
+                    : cn__no_memory("a layer's inputs");
     }
     for (int i = 0; i < count; i++)
         names[i] = cn__model_name(onnx->model, inputs[i]);
@@ -22,6 +24,13 @@ cn_status cn__onnx_add(cn__onnx *onnx, const cn__onnx_node *node, const char *na
 cn_status cn__onnx_chain(cn__onnx *onnx, const cn__onnx_node *node, cn_status status, cn_layer *const *made,
                          int32_t *layer) {
     return status == CN_OK ? cn__onnx_add(onnx, node, NULL, *made, 1, layer, layer) : status;
+}
+
+cn_status cn__onnx_add_after(cn__onnx *onnx, const cn__onnx_node *node, int32_t weight, int32_t bias, cn_layer *layer,
+                             int32_t *at) {
+    char name[CN__ONNX_NAME];
+    cn__onnx_layer_name(onnx, node, weight, bias, name);
+    return cn__onnx_add(onnx, node, name, layer, 1, at, at);
 }
 
 void cn__onnx_give(cn__onnx *onnx, const cn__onnx_node *node, int output, cn__onnx_view view) {
@@ -99,8 +108,11 @@ cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value
             return cn__error(CN_ERR_FORMAT, "its parameter '%.*s' has %lld elements, wanted %lld",
                              CN__SHOWN(onnx->values[value].name), (long long)count, (long long)wanted);
     }
-    if (how != CN__FILL_NUMBER && onnx->values[value].tensor)
-        CN__TRY(cn__onnx_tensor_check(onnx->ctx, onnx->folder, onnx->values[value].tensor));
+    cn__onnx_tensor *tensor_of_file = how != CN__FILL_NUMBER ? onnx->values[value].tensor : NULL;
+    if (tensor_of_file && !tensor_of_file->present) {
+        CN__TRY(cn__onnx_tensor_check(onnx->ctx, onnx->folder, tensor_of_file));
+        onnx->given += tensor_of_file->count;
+    }
     CN__TRY(count_filled(onnx, wanted));
     CN__TRY(cn__grow(onnx->ctx, (void **)&onnx->fills, &onnx->fill_capacity, onnx->fill_count, sizeof *onnx->fills));
     onnx->fills[onnx->fill_count++] = (cn__onnx_numbers){layer, value, tensor, how, factor, is_fixed(onnx, value)};
@@ -172,8 +184,7 @@ cn_status cn__onnx_fill_all(cn__onnx *onnx) {
         const cn__onnx_numbers *fill = &onnx->fills[i];
         cn__model_tensor *tensor = &onnx->model->tensors[onnx->model->nodes[fill->layer].first_tensor + fill->tensor];
         CN__TRY(fill_one(onnx, fill));
-        if (fill->fixed && tensor->parameter)
-            CN__TRY(cn_model_freeze(onnx->model, tensor->name, 1));
+        tensor->frozen = fill->fixed && tensor->parameter;
     }
     return CN_OK;
 }

@@ -119,7 +119,7 @@ cn__repeated cn__onnx_tensor_typed(const cn__onnx_tensor *tensor) {
     return numbers;
 }
 
-static cn_status check_count(const cn__onnx_tensor *tensor) {
+static cn_status check_count(cn__onnx_tensor *tensor) {
     unsigned width = cn__onnx_type_bytes(tensor->type);
     uint64_t bits;
     int64_t count = 0;
@@ -134,7 +134,8 @@ static cn_status check_count(const cn__onnx_tensor *tensor) {
         if (!numbers.message.at)
             return damaged("tensor", tensor->name);
     }
-    if (count != tensor->count)
+    tensor->present = count == tensor->count;
+    if (!tensor->present)
         return cn__error(CN_ERR_FORMAT, "tensor '%.*s' has not the %lld elements that its shape says",
                          CN__SHOWN(tensor->name), (long long)tensor->count);
     return CN_OK;
@@ -233,9 +234,9 @@ static void read_attr_field(const cn__field *field, cn__onnx_attr *attr) {
         attr->t = field->bytes;
 }
 
-bool cn__onnx_attr_find(cn__bytes node, const char *name, cn__onnx_attr *attr) {
+bool cn__onnx_attr_find(cn__bytes attributes, const char *name, cn__onnx_attr *attr) {
     cn__field field;
-    while (cn__wire_next(&node, &field)) {
+    while (cn__wire_next(&attributes, &field)) {
         if (field.number != NODE_ATTRIBUTE || field.type != CN__WIRE_BYTES)
             continue;
         cn__bytes found = piece(field.bytes, ATTR_NAME), message = field.bytes;

@@ -76,15 +76,25 @@ static bool is_taken(const cn__onnx *onnx, const char *name, bool has_weights) {
     return !has_weights && cn__onnx_find(onnx, (cn__bytes){(const unsigned char *)weight, (size_t)length}) >= 0;
 }
 
-void cn__onnx_free_name(const cn__onnx *onnx, bool has_weights, char name[CN__ONNX_NAME]) {
-    enum { FEW = 9 }; /* after which a number of the model's own ends the search, however many have the name */
+/* The number to try after `number`: beyond a few one that no name has had, so that many of one name, or a file that has
+ * taken what comes next, cost no more than others. */
+static size_t next_number(cn__onnx *onnx, size_t number) {
+    enum { FEW = 9 };
+    if (number < FEW)
+        return number + 1;
+    size_t fresh = onnx->name_number + 1;
+    onnx->name_number = fresh > onnx->model->node_count ? fresh : onnx->model->node_count;
+    return onnx->name_number;
+}
+
+void cn__onnx_free_name(cn__onnx *onnx, bool has_weights, char name[CN__ONNX_NAME]) {
     char base[CN__ONNX_NAME];
     memcpy(base, name, sizeof base);
-    for (size_t i = 2; is_taken(onnx, name, has_weights); i = i == FEW ? onnx->model->node_count : i + 1)
+    for (size_t i = 2; is_taken(onnx, name, has_weights); i = next_number(onnx, i))
         snprintf(name, CN__ONNX_NAME, "%.*s_%zu", CN__ONNX_PLAIN_NAME + 4, base, i);
 }
 
-void cn__onnx_layer_name(const cn__onnx *onnx, const cn__onnx_node *node, int32_t weight, int32_t bias,
+void cn__onnx_layer_name(cn__onnx *onnx, const cn__onnx_node *node, int32_t weight, int32_t bias,
                          char name[CN__ONNX_NAME]) {
     cn__bytes found;
     if (without_suffix(onnx, weight, ".weight", &found) || without_suffix(onnx, bias, ".bias", &found))

@@ -3,13 +3,15 @@
  *
  *   proto.h     the file: protobuf's wire format, ONNX's messages, the numbers of its tensors (wire.c, messages.c,
  *               tensor_data.c)
- *   importer.h  what it says: values and nodes (graph.c), numbers that are known beforehand (constants.c, fold.c), what
- *               exporters write out in pieces (patterns.c), views of layers' outputs (views.c), and a function for each
- *               operator (operators.c lists them, by family: convolutions.c, norms.c, pools.c, activations.c,
- *               arithmetic.c, shapes.c); import.c brings all together
+ *   importer.h  what it says: values and nodes (graph.c), numbers that are known beforehand (constants.c, fold.c,
+ *               fold_rearrange.c), what exporters write out in pieces (patterns.c), views of layers' outputs (views.c),
+ *               names (names.c), and a function for each operator (operators.c lists them, by family: convolutions.c,
+ *               norms.c, pools.c, resize.c, activations.c, arithmetic.c, rearrange.c, shapes.c); import.c brings all
+ *               together
  *
  * A file is not believed: every length is held against the bytes that are there, counts are bounded before anything is
- * allocated, and what a file asks for without giving its numbers is refused before memory is taken for it. */
+ * allocated, what a file asks for without giving its numbers is refused before memory is taken for it, and no part of it
+ * is looked through for each of many others: names are sorted, attributes and layers bounded. */
 #ifndef CN_ONNX_H
 #define CN_ONNX_H
 

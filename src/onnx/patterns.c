@@ -62,7 +62,7 @@ static bool rewrite(cn__onnx *onnx, cn__onnx_node *node, const char *op, int cou
     node->op = (cn__bytes){(const unsigned char *)op, strlen(op)};
     node->inputs = copy;
     node->input_count = count;
-    node->message = (cn__bytes){0}; /* whose attributes are another operator's */
+    node->attributes = (cn__bytes){0}; /* they are another operator's */
     node->rewritten = true;
     return true;
 }

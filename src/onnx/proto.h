@@ -77,6 +77,7 @@ typedef struct cn__onnx_tensor {
     cn__bytes raw;           /* its numbers, little-endian; at NULL: in the field of their type, or in another file: */
     cn__bytes location;      /* at NULL: in this one */
     uint64_t offset, length; /* there; length 0: up to where its numbers end */
+    bool present;            /* its numbers were counted, here or in the other file */
 } cn__onnx_tensor;
 /* CN_ERR_FORMAT: damaged, or it has not as many numbers as its shape says. Of another file only the place is read. */
 cn_status cn__onnx_tensor_read(cn__bytes message, cn__onnx_tensor *tensor);
@@ -102,8 +103,8 @@ typedef struct cn__onnx_attr {
     float f;
     cn__bytes s, t; /* text; tensor's message */
 } cn__onnx_attr;
-/* Looks through a node's message; false: it has none of that name. */
-bool cn__onnx_attr_find(cn__bytes node, const char *name, cn__onnx_attr *attr);
+/* Looks through what a node's message has from its first attribute on; false: none of that name. */
+bool cn__onnx_attr_find(cn__bytes attributes, const char *name, cn__onnx_attr *attr);
 /* Its list of integers, at most `most` of them; how many, -1: more, or damaged. */
 int cn__onnx_attr_ints(const cn__onnx_attr *attr, int64_t *to, int most);
 int cn__onnx_attr_floats(const cn__onnx_attr *attr, float *to, int most);
@@ -114,8 +115,8 @@ int cn__onnx_attr_floats(const cn__onnx_attr *attr, float *to, int most);
  * be freed, else NULL. Of those in the field of their type `bytes` is the message. */
 cn_status cn__onnx_tensor_fetch(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor, cn__bytes *bytes,
                                 void **owned);
-/* Whether that will find as many bytes as the tensor's shape says. */
-cn_status cn__onnx_tensor_check(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor);
+/* Whether that will find as many bytes as the tensor's shape says, which then is `present`. */
+cn_status cn__onnx_tensor_check(cn_context *ctx, const char *folder, cn__onnx_tensor *tensor);
 /* tensor->count numbers of fetched bytes. */
 void cn__onnx_tensor_doubles(const cn__onnx_tensor *tensor, cn__bytes bytes, double *to);
 /* CN_ERR_FORMAT: one is finite, but too large for a float. */

@@ -62,15 +62,16 @@ static cn_status check_type(const cn__onnx_tensor *tensor) {
                      (long long)tensor->type);
 }
 
-cn_status cn__onnx_tensor_check(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor) {
+cn_status cn__onnx_tensor_check(cn_context *ctx, const char *folder, cn__onnx_tensor *tensor) {
     char path[CN__MAX_PATH];
     uint64_t bytes;
     cn__file file;
     CN__TRY(check_type(tensor));
-    if (!tensor->location.at)
-        return CN_OK; /* which was seen as it was read */
+    if (tensor->present)
+        return CN_OK;
     CN__TRY(open_beside(ctx, folder, tensor, path, &file));
     cn_status status = check_place(&file, tensor, &bytes);
+    tensor->present = status == CN_OK;
     cn__file_close(&file);
     return status;
 }
