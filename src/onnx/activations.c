@@ -132,16 +132,14 @@ cn_status cn__onnx_clip(cn__onnx *onnx, const cn__onnx_node *node) {
 /* A slope for all, or one for each channel. */
 cn_status cn__onnx_prelu(cn__onnx *onnx, const cn__onnx_node *node) {
     int32_t slope = cn__onnx_input(node, 1);
-    char name[CN__ONNX_NAME];
     int64_t count;
     cn__onnx_view *in;
     cn_layer *layer;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
     CN__TRY(cn__onnx_by_channel(onnx, node, in, slope, &count));
     CN__TRY(cn_prelu_new(onnx->ctx, (int)count, &layer));
-    cn__onnx_layer_name(onnx, node, slope, -1, name);
     int32_t at = in->layer;
-    CN__TRY(cn__onnx_add(onnx, node, name, layer, 1, &at, &at));
+    CN__TRY(cn__onnx_add_after(onnx, node, slope, -1, layer, &at));
     CN__TRY(cn__onnx_fill(onnx, at, 0, slope, CN__FILL_PLAIN, 1.0f));
     cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
     return CN_OK;

@@ -152,15 +152,13 @@ static cn_status with_channels(cn__onnx *onnx, const cn__onnx_node *node, arithm
                                bool reversed, int32_t *at) {
     bool sum = operation == ADD || operation == SUBTRACT;
     cn_conv2d_options o = CN_CONV2D_OPTIONS_INIT;
-    char name[CN__ONNX_NAME];
     cn_layer *layer;
     if ((operation == DIVIDE && reversed) || operation == MAXIMUM || operation == MINIMUM)
         return cn__error(CN_ERR_UNSUPPORTED, "it has a bound or divisor for each channel");
     int channels = o.groups = cn__model_shape(onnx->model, *at).channels;
     o.bias = sum;
     CN__TRY(cn_conv2d_new(onnx->ctx, channels, channels, 1, 1, &o, &layer));
-    cn__onnx_layer_name(onnx, node, sum ? -1 : constant, sum ? constant : -1, name);
-    CN__TRY(cn__onnx_add(onnx, node, name, layer, 1, at, at));
+    CN__TRY(cn__onnx_add_after(onnx, node, sum ? -1 : constant, sum ? constant : -1, layer, at));
     bool negative = operation == SUBTRACT && !reversed;
     if (!sum)
         return cn__onnx_fill(onnx, *at, 0, constant, operation == DIVIDE ? CN__FILL_RECIPROCAL : CN__FILL_PLAIN, 1.0f);
@@ -184,7 +182,7 @@ static cn_status with_constant(cn__onnx *onnx, const cn__onnx_node *node, arithm
                : with_channels(onnx, node, operation, constant, reversed, &out->layer);
 }
 
-/* ---- operators of two inputs ---- */
+/* ---- operators of two inputs, or of any number ---- */
 
 static bool is_layer(const cn__onnx *onnx, int32_t value) {
     return value >= 0 && onnx->values[value].view.layer != CN__ONNX_NO_LAYER;
@@ -231,33 +229,18 @@ static cn_status fold(cn__onnx *onnx, const cn__onnx_node *node, arithmetic oper
     return CN_OK;
 }
 
-cn_status cn__onnx_plus(cn__onnx *onnx, const cn__onnx_node *node) {
-    return binary(onnx, node, ADD);
-}
+#define OF_INPUTS(operator, how, operation)                                                                            \
+    cn_status cn__onnx_##operator(cn__onnx *onnx, const cn__onnx_node *node) {                                         \
+        return how(onnx, node, operation);                                                                             \
+    }
 
-cn_status cn__onnx_minus(cn__onnx *onnx, const cn__onnx_node *node) {
-    return binary(onnx, node, SUBTRACT);
-}
-
-cn_status cn__onnx_times(cn__onnx *onnx, const cn__onnx_node *node) {
-    return binary(onnx, node, MULTIPLY);
-}
-
-cn_status cn__onnx_over(cn__onnx *onnx, const cn__onnx_node *node) {
-    return binary(onnx, node, DIVIDE);
-}
-
-cn_status cn__onnx_sum(cn__onnx *onnx, const cn__onnx_node *node) {
-    return fold(onnx, node, ADD);
-}
-
-cn_status cn__onnx_max(cn__onnx *onnx, const cn__onnx_node *node) {
-    return fold(onnx, node, MAXIMUM);
-}
-
-cn_status cn__onnx_min(cn__onnx *onnx, const cn__onnx_node *node) {
-    return fold(onnx, node, MINIMUM);
-}
+OF_INPUTS(plus, binary, ADD)
+OF_INPUTS(minus, binary, SUBTRACT)
+OF_INPUTS(times, binary, MULTIPLY)
+OF_INPUTS(over, binary, DIVIDE)
+OF_INPUTS(sum, fold, ADD)
+OF_INPUTS(max, fold, MAXIMUM)
+OF_INPUTS(min, fold, MINIMUM)
 
 cn_status cn__onnx_negative(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_view *in, out;

@@ -23,41 +23,51 @@ static cn_status read_groups(const cn__onnx_node *node, int64_t per_group, int *
     return CN_OK;
 }
 
-/* Adds the layer under its weights' name, and has its weight and bias filled. */
-static cn_status add(cn__onnx *onnx, const cn__onnx_node *node, cn_layer *layer, int32_t weight, int32_t bias,
-                     cn__onnx_how how, float factor, int32_t *at) {
-    char name[CN__ONNX_NAME];
-    cn__onnx_layer_name(onnx, node, weight, bias, name);
-    CN__TRY(cn__onnx_add(onnx, node, name, layer, 1, at, at));
-    CN__TRY(cn__onnx_fill(onnx, *at, 0, weight, how, factor));
+/* What a convolution's node says, transposed or not. */
+typedef struct convolution {
+    cn__onnx_view *in;
+    int32_t weight, bias;
+    int64_t shape[CN_MAX_DIMS]; /* of the weights */
+    int groups, channels;       /* channels: those of the weights' second dimension, of all groups */
+    cn__onnx_window window;
+} convolution;
+
+static cn_status read_convolution(cn__onnx *onnx, const cn__onnx_node *node, convolution *c) {
+    *c = (convolution){.weight = cn__onnx_input(node, 1), .bias = cn__onnx_input(node, 2)};
+    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &c->in));
+    CN__TRY(read_weights(onnx, c->weight, c->in->dims, c->shape));
+    CN__TRY(read_groups(node, c->shape[1], &c->groups, &c->channels));
+    return cn__onnx_window_read(node, c->in, cn__onnx_shape(onnx, c->in), c->shape + 2, &c->window);
+}
+
+/* Adds the layer, and has its weight and bias filled. */
+static cn_status add_filled(cn__onnx *onnx, const cn__onnx_node *node, cn_layer *layer, int32_t weight, int32_t bias,
+                            int32_t *at) {
+    CN__TRY(cn__onnx_add_after(onnx, node, weight, bias, layer, at));
+    CN__TRY(cn__onnx_fill(onnx, *at, 0, weight, CN__FILL_PLAIN, 1.0f));
     return bias < 0 ? CN_OK : cn__onnx_fill(onnx, *at, 1, bias, CN__FILL_PLAIN, 1.0f);
 }
 
 cn_status cn__onnx_conv(cn__onnx *onnx, const cn__onnx_node *node) {
-    int32_t weight = cn__onnx_input(node, 1), bias = cn__onnx_input(node, 2);
     cn_conv2d_options o = CN_CONV2D_OPTIONS_INIT;
-    cn__onnx_window window;
-    cn__onnx_view *in;
+    convolution c;
     cn_layer *layer;
-    int64_t shape[CN_MAX_DIMS];
-    int channels = 0;
-    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
-    CN__TRY(read_weights(onnx, weight, in->dims, shape));
-    CN__TRY(read_groups(node, shape[1], &o.groups, &channels));
-    CN__TRY(cn__onnx_window_read(node, in, cn__onnx_shape(onnx, in), shape + 2, &window));
-    int32_t at = in->layer;
-    if (!cn__onnx_window_is_even(&window))
-        CN__TRY(cn__onnx_pad(onnx, node, window.begin, window.end, CN_PADDING_ZEROS, 0.0f, &at));
+    CN__TRY(read_convolution(onnx, node, &c));
+    const cn__onnx_window *w = &c.window;
+    bool even = cn__onnx_window_is_even(w);
+    int32_t at = c.in->layer;
+    if (!even)
+        CN__TRY(cn__onnx_pad(onnx, node, w->begin, w->end, CN_PADDING_ZEROS, 0.0f, &at));
     for (int d = 0; d < 2; d++) {
-        o.stride[d] = (int)window.stride[d];
-        o.dilation[d] = (int)window.dilation[d];
-        o.padding[d] = cn__onnx_window_is_even(&window) ? (int)window.begin[d] : 0;
+        o.stride[d] = (int)w->stride[d];
+        o.dilation[d] = (int)w->dilation[d];
+        o.padding[d] = even ? (int)w->begin[d] : 0;
     }
-    o.bias = bias >= 0;
-    CN__TRY(
-        cn_conv2d_new(onnx->ctx, channels, (int)shape[0], (int)window.kernel[0], (int)window.kernel[1], &o, &layer));
-    CN__TRY(add(onnx, node, layer, weight, bias, CN__FILL_PLAIN, 1.0f, &at));
-    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
+    o.groups = c.groups;
+    o.bias = c.bias >= 0;
+    CN__TRY(cn_conv2d_new(onnx->ctx, c.channels, (int)c.shape[0], (int)w->kernel[0], (int)w->kernel[1], &o, &layer));
+    CN__TRY(add_filled(onnx, node, layer, c.weight, c.bias, &at));
+    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, c.in->dims));
     return CN_OK;
 }
 
@@ -88,36 +98,32 @@ static cn_status read_output_shape(const cn__onnx_node *node, int sides, cn__sha
 }
 
 cn_status cn__onnx_conv_transpose(cn__onnx *onnx, const cn__onnx_node *node) {
-    int32_t weight = cn__onnx_input(node, 1), bias = cn__onnx_input(node, 2);
     cn_conv_transpose2d_options o = CN_CONV_TRANSPOSE2D_OPTIONS_INIT;
-    cn__onnx_window window;
-    cn__onnx_view *in;
+    convolution c;
     cn_layer *layer;
-    int64_t shape[CN_MAX_DIMS], gain[2];
-    int channels = 0;
-    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
-    CN__TRY(read_weights(onnx, weight, in->dims, shape));
-    CN__TRY(read_groups(node, shape[1], &o.groups, &channels));
-    CN__TRY(cn__onnx_window_read(node, in, cn__onnx_shape(onnx, in), shape + 2, &window));
-    CN__TRY(cn__onnx_sides(node, "output_padding", in->dims - 2, 0, 0, gain));
-    CN__TRY(read_output_shape(node, in->dims - 2, cn__onnx_shape(onnx, in), gain, &window));
-    bool even = cn__onnx_window_is_even(&window);
+    int64_t gain[2];
+    CN__TRY(read_convolution(onnx, node, &c));
+    CN__TRY(cn__onnx_sides(node, "output_padding", c.in->dims - 2, 0, 0, gain));
+    CN__TRY(read_output_shape(node, c.in->dims - 2, cn__onnx_shape(onnx, c.in), gain, &c.window));
+    const cn__onnx_window *w = &c.window;
+    bool even = cn__onnx_window_is_even(w);
     for (int d = 0; d < 2; d++) {
-        o.stride[d] = (int)window.stride[d];
-        o.dilation[d] = (int)window.dilation[d];
-        o.padding[d] = even ? (int)window.begin[d] : 0;
+        o.stride[d] = (int)w->stride[d];
+        o.dilation[d] = (int)w->dilation[d];
+        o.padding[d] = even ? (int)w->begin[d] : 0;
         o.output_padding[d] = (int)gain[d];
     }
-    o.bias = bias >= 0;
-    int32_t at = in->layer;
-    CN__TRY(cn_conv_transpose2d_new(onnx->ctx, (int)shape[0], channels, (int)window.kernel[0], (int)window.kernel[1],
-                                    &o, &layer));
-    CN__TRY(add(onnx, node, layer, weight, bias, CN__FILL_PLAIN, 1.0f, &at));
+    o.groups = c.groups;
+    o.bias = c.bias >= 0;
+    int32_t at = c.in->layer;
+    CN__TRY(cn_conv_transpose2d_new(onnx->ctx, (int)c.shape[0], c.channels, (int)w->kernel[0], (int)w->kernel[1], &o,
+                                    &layer));
+    CN__TRY(add_filled(onnx, node, layer, c.weight, c.bias, &at));
     if (!even) {
-        const int64_t begin[2] = {-window.begin[0], -window.begin[1]}, end[2] = {-window.end[0], -window.end[1]};
+        const int64_t begin[2] = {-w->begin[0], -w->begin[1]}, end[2] = {-w->end[0], -w->end[1]};
         CN__TRY(cn__onnx_pad(onnx, node, begin, end, CN_PADDING_ZEROS, 0.0f, &at));
     }
-    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
+    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, c.in->dims));
     return CN_OK;
 }
 
@@ -136,9 +142,12 @@ static cn_status read_matrix(cn__onnx *onnx, int32_t value, bool transposed, int
     return CN_OK;
 }
 
+/* One number for all features, or one for each. */
 static cn_status fill_bias(cn__onnx *onnx, int32_t layer, int32_t bias, int64_t features, float factor) {
     int64_t shape[CN_MAX_DIMS], count = 1;
     int dims;
+    if (bias < 0)
+        return CN_OK;
     if (!cn__onnx_constant_shape(onnx, bias, &dims, shape))
         return cn__error(CN_ERR_UNSUPPORTED, "what it adds is computed, not a constant");
     for (int i = 0; i < dims; i++)
@@ -151,7 +160,6 @@ static cn_status fill_bias(cn__onnx *onnx, int32_t layer, int32_t bias, int64_t 
 cn_status cn__onnx_gemm(cn__onnx *onnx, const cn__onnx_node *node) {
     int32_t weight = cn__onnx_input(node, 1), bias = cn__onnx_input(node, 2);
     bool transposed = cn__onnx_int(node, "transB", 0) != 0;
-    char name[CN__ONNX_NAME];
     cn__onnx_view *view;
     cn_layer *layer;
     int in = 0, out = 0;
@@ -162,13 +170,11 @@ cn_status cn__onnx_gemm(cn__onnx *onnx, const cn__onnx_node *node) {
         return cn__error(CN_ERR_FORMAT, "its input has %d dimensions, wanted 2", view->dims);
     CN__TRY(read_matrix(onnx, weight, transposed, &in, &out));
     CN__TRY(cn_linear_new(onnx->ctx, in, out, bias >= 0, &layer));
-    cn__onnx_layer_name(onnx, node, weight, bias, name);
     int32_t at = view->layer;
-    CN__TRY(cn__onnx_add(onnx, node, name, layer, 1, &at, &at));
+    CN__TRY(cn__onnx_add_after(onnx, node, weight, bias, layer, &at));
     CN__TRY(cn__onnx_fill(onnx, at, 0, weight, transposed ? CN__FILL_PLAIN : CN__FILL_TRANSPOSED,
                           cn__onnx_float(node, "alpha", 1.0f)));
-    if (bias >= 0)
-        CN__TRY(fill_bias(onnx, at, bias, out, cn__onnx_float(node, "beta", 1.0f)));
+    CN__TRY(fill_bias(onnx, at, bias, out, cn__onnx_float(node, "beta", 1.0f)));
     cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, 2));
     return CN_OK;
 }
@@ -179,7 +185,6 @@ cn_status cn__onnx_matmul(cn__onnx *onnx, const cn__onnx_node *node) {
     int32_t weight = cn__onnx_input(node, 1), bias = cn__onnx_input(node, 2);
     cn__onnx_axis axes[CN_MAX_DIMS];
     cn_conv2d_options o = CN_CONV2D_OPTIONS_INIT;
-    char name[CN__ONNX_NAME];
     cn__onnx_view *view;
     cn_layer *layer;
     int in = 0, out = 0;
@@ -194,12 +199,10 @@ cn_status cn__onnx_matmul(cn__onnx *onnx, const cn__onnx_node *node) {
     o.bias = bias >= 0;
     CN__TRY(dims == 2 ? cn_linear_new(onnx->ctx, in, out, bias >= 0, &layer)
                       : cn_conv2d_new(onnx->ctx, in, out, 1, 1, &o, &layer));
-    cn__onnx_layer_name(onnx, node, weight, bias, name);
     int32_t at = view->layer;
-    CN__TRY(cn__onnx_add(onnx, node, name, layer, 1, &at, &at));
+    CN__TRY(cn__onnx_add_after(onnx, node, weight, bias, layer, &at));
     CN__TRY(cn__onnx_fill(onnx, at, 0, weight, node->transposed ? CN__FILL_PLAIN : CN__FILL_TRANSPOSED, 1.0f));
-    if (bias >= 0)
-        CN__TRY(fill_bias(onnx, at, bias, out, 1.0f));
+    CN__TRY(fill_bias(onnx, at, bias, out, 1.0f));
     axes[dims - 1] = CN__AXIS_CHANNELS;
     cn__onnx_give(onnx, node, 0, cn__onnx_view_by_axes(onnx, at, dims, axes));
     return CN_OK;

@@ -1,74 +1,64 @@
 /* norms.c: normalisation. */
 #include "onnx/operators.h"
 
-static cn_status add_norm(cn__onnx *onnx, const cn__onnx_node *node, cn_layer *layer, int32_t scale, int32_t bias,
-                          cn__onnx_how how, int32_t *at) {
-    char name[CN__ONNX_NAME];
-    cn__onnx_layer_name(onnx, node, scale, bias, name);
-    CN__TRY(cn__onnx_add(onnx, node, name, layer, 1, at, at));
-    if (scale < 0)
-        return CN_OK;
-    CN__TRY(cn__onnx_fill(onnx, *at, 0, scale, how, 1.0f));
-    return bias < 0 ? cn__onnx_fill(onnx, *at, 1, -1, CN__FILL_NUMBER, 0.0f)
-                    : cn__onnx_fill(onnx, *at, 1, bias, how, 1.0f);
-}
-
 static float epsilon_of(const cn__onnx_node *node) {
     return node->rewritten ? (float)node->epsilon : cn__onnx_float(node, "epsilon", 1e-5f);
 }
 
-cn_status cn__onnx_batch_norm(cn__onnx *onnx, const cn__onnx_node *node) {
-    cn_norm_options o = CN_NORM_OPTIONS_INIT;
+/* Adds a layer of a weight and a bias, of which the file may leave out the bias. */
+static cn_status add_filled(cn__onnx *onnx, const cn__onnx_node *node, cn_layer *layer, cn__onnx_how how, int32_t *at) {
+    int32_t weight = cn__onnx_input(node, 1), bias = cn__onnx_input(node, 2);
+    CN__TRY(cn__onnx_add_after(onnx, node, weight, bias, layer, at));
+    CN__TRY(cn__onnx_fill(onnx, *at, 0, weight, how, 1.0f));
+    return bias < 0 ? cn__onnx_fill(onnx, *at, 1, -1, CN__FILL_NUMBER, 0.0f)
+                    : cn__onnx_fill(onnx, *at, 1, bias, how, 1.0f);
+}
+
+/* A norm over height and width; `o` has the options beside epsilon. */
+static cn_status add_norm(cn__onnx *onnx, const cn__onnx_node *node, cn_norm_kind kind, cn_norm_options *o,
+                          cn__onnx_how how, int32_t *at) {
     cn__onnx_view *in;
     cn_layer *layer;
+    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
+    o->eps = epsilon_of(node);
+    CN__TRY(cn_norm_new(onnx->ctx, kind, cn__onnx_shape(onnx, in).channels, o, &layer));
+    *at = in->layer;
+    CN__TRY(add_filled(onnx, node, layer, how, at));
+    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, *at, in->dims));
+    return CN_OK;
+}
+
+cn_status cn__onnx_batch_norm(cn__onnx *onnx, const cn__onnx_node *node) {
+    cn_norm_options o = CN_NORM_OPTIONS_INIT;
+    int32_t at = -1;
     bool training =
         onnx->opset < 7 ? cn__onnx_int(node, "is_test", 0) == 0 : cn__onnx_int(node, "training_mode", 0) != 0;
     if (training)
         return cn__error(CN_ERR_UNSUPPORTED, "it normalises by the batch at hand (training_mode 1, or is_test 0)");
     if (cn__onnx_int(node, "spatial", 1) == 0)
         return cn__error(CN_ERR_UNSUPPORTED, "it has statistics for each pixel (spatial 0)");
-    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
-    o.eps = epsilon_of(node);
     o.momentum = 1.0f - cn__onnx_float(node, "momentum", 0.9f);
-    CN__TRY(cn_norm_new(onnx->ctx, CN_NORM_BATCH, cn__onnx_shape(onnx, in).channels, &o, &layer));
-    int32_t at = in->layer;
-    CN__TRY(add_norm(onnx, node, layer, cn__onnx_input(node, 1), cn__onnx_input(node, 2), CN__FILL_PLAIN, &at));
+    CN__TRY(add_norm(onnx, node, CN_NORM_BATCH, &o, CN__FILL_PLAIN, &at));
     for (int i = 2; i < 4; i++) /* running mean and variance */
         CN__TRY(cn__onnx_fill(onnx, at, i, cn__onnx_input(node, i + 1), CN__FILL_PLAIN, 1.0f));
-    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
     return CN_OK;
 }
 
 cn_status cn__onnx_instance_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     cn_norm_options o = CN_NORM_OPTIONS_INIT;
-    cn__onnx_view *in;
-    cn_layer *layer;
-    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
-    o.eps = epsilon_of(node);
-    CN__TRY(cn_norm_new(onnx->ctx, CN_NORM_INSTANCE, cn__onnx_shape(onnx, in).channels, &o, &layer));
-    int32_t at = in->layer;
-    CN__TRY(add_norm(onnx, node, layer, cn__onnx_input(node, 1), cn__onnx_input(node, 2), CN__FILL_PLAIN, &at));
-    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
-    return CN_OK;
+    int32_t at;
+    return add_norm(onnx, node, CN_NORM_INSTANCE, &o, CN__FILL_PLAIN, &at);
 }
 
 /* Up to opset 20 with a scale and bias for each group, then for each channel. */
 cn_status cn__onnx_group_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     cn_norm_options o = CN_NORM_OPTIONS_INIT;
-    cn__onnx_view *in;
-    cn_layer *layer;
     int64_t groups = node->rewritten ? node->groups : cn__onnx_int(node, "num_groups", 1);
-    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
+    int32_t at;
     if (groups < 1 || groups > CN__MAX_SIDE)
         return cn__error(CN_ERR_FORMAT, "its num_groups is %lld", (long long)groups);
-    o.eps = epsilon_of(node);
     o.groups = (int)groups;
-    o.affine = cn__onnx_input(node, 1) >= 0;
-    CN__TRY(cn_norm_new(onnx->ctx, CN_NORM_GROUP, cn__onnx_shape(onnx, in).channels, &o, &layer));
-    int32_t at = in->layer;
-    CN__TRY(add_norm(onnx, node, layer, cn__onnx_input(node, 1), cn__onnx_input(node, 2), CN__FILL_SPREAD, &at));
-    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
-    return CN_OK;
+    return add_norm(onnx, node, CN_NORM_GROUP, &o, CN__FILL_SPREAD, &at);
 }
 
 /* Over the channels of each pixel, wherever the graph has them. */
@@ -87,10 +77,11 @@ cn_status cn__onnx_layer_norm(cn__onnx *onnx, const cn__onnx_node *node) {
         (!node->rewritten && axis != view->dims - 1))
         return cn__error(CN_ERR_UNSUPPORTED, "it normalises over other values than the channels");
     o.eps = epsilon_of(node);
-    o.affine = cn__onnx_input(node, 1) >= 0;
+    o.affine = node->input_count > 1;
     CN__TRY(cn_layer_norm2d_new(onnx->ctx, cn__onnx_shape(onnx, view).channels, &o, &layer));
     int32_t at = view->layer;
-    CN__TRY(add_norm(onnx, node, layer, cn__onnx_input(node, 1), cn__onnx_input(node, 2), CN__FILL_PLAIN, &at));
+    CN__TRY(o.affine ? add_filled(onnx, node, layer, CN__FILL_PLAIN, &at)
+                     : cn__onnx_chain(onnx, node, CN_OK, &layer, &at));
     cn__onnx_give(onnx, node, 0, cn__onnx_view_by_axes(onnx, at, view->dims, axes));
     return CN_OK;
 }
