@@ -15,7 +15,8 @@ static cn_status read_scales(cn__onnx *onnx, const cn__onnx_node *node, const cn
     float list[4];
     if (given && given->count == view->dims)
         memcpy(scales, given->numbers, sizeof *scales * (size_t)view->dims);
-    else if (cn__onnx_attr_find(node->message, "scales", &attr) && cn__onnx_attr_floats(&attr, list, 4) == view->dims)
+    else if (cn__onnx_attr_find(node->attributes, "scales", &attr) &&
+             cn__onnx_attr_floats(&attr, list, 4) == view->dims)
         for (int i = 0; i < view->dims; i++)
             scales[i] = (double)list[i];
     else
@@ -46,16 +47,25 @@ static cn_status read_sizes(cn__onnx *onnx, const cn__onnx_node *node, const cn_
 
 /* ---- which pixel is the nearest ---- */
 
-/* As nearest_mode says. */
-static double round_by(const cn__onnx_node *node, double x) {
-    if (cn__onnx_string_is(node, "nearest_mode", "round_prefer_floor", "floor"))
-        return floor(x);
-    if (cn__onnx_string_is(node, "nearest_mode", "round_prefer_floor", "ceil"))
-        return ceil(x);
-    return cn__onnx_string_is(node, "nearest_mode", "round_prefer_floor", "round_prefer_ceil") ? floor(x + 0.5)
-                                                                                               : ceil(x - 0.5);
+typedef double rounding(double x);
+
+static double half_up(double x) {
+    return floor(x + 0.5);
 }
 
+static double half_down(double x) {
+    return ceil(x - 0.5);
+}
+
+/* As nearest_mode says; Upsample has none. */
+static rounding *rounding_of(const cn__onnx_node *node) {
+    cn__bytes mode = cn__onnx_string(node, "nearest_mode", "round_prefer_floor");
+    if (cn__onnx_op_is(node, "Upsample") || cn__bytes_are(mode, "floor"))
+        return floor;
+    return cn__bytes_are(mode, "ceil") ? ceil : cn__bytes_are(mode, "round_prefer_ceil") ? half_up : half_down;
+}
+
+/* Where output `i` comes from, as coordinate_transformation_mode says. */
 static double place_of(cn__bytes mode, double i, double in, double out, double scale) {
     if (cn__bytes_are(mode, "asymmetric"))
         return i / scale;
@@ -69,14 +79,13 @@ static double place_of(cn__bytes mode, double i, double in, double out, double s
 /* Whether every pixel comes from the one above and to the left, as in torch. */
 static bool nearest_is_floor(const cn__onnx_node *node, cn__bytes mode, const resizing *r) {
     enum { MOST = 1 << 14 }; /* pixels to look at */
-    bool upsample = cn__onnx_op_is(node, "Upsample");
+    rounding *rounded = rounding_of(node);
     if (r->out[0] > MOST || r->out[1] > MOST)
         return false;
     for (int d = 0; d < 2; d++) {
         double in = (double)r->in[d], out = (double)r->out[d], scale = r->scale[d] > 0.0 ? r->scale[d] : out / in;
         for (int64_t i = 0; i < r->out[d]; i++) {
-            double x = place_of(mode, (double)i, in, out, scale), ours = floor((double)i / scale);
-            double theirs = upsample ? floor(x) : round_by(node, x);
+            double theirs = rounded(place_of(mode, (double)i, in, out, scale)), ours = floor((double)i / scale);
             if (!(fmin(fmax(theirs, 0.0), in - 1) == fmin(ours, in - 1)))
                 return false;
         }
