@@ -15,7 +15,7 @@ TEST_RUNS_ONCE;
 enum { VARINT = 0, BYTES = 2 };
 
 typedef struct writer {
-    unsigned char data[4096];
+    unsigned char data[1 << 15];
     size_t count;
 } writer;
 
@@ -110,6 +110,17 @@ static void put_tensor(writer *graph, const char *name, int dims, const int64_t 
     put_message(graph, 5, &tensor);
 }
 
+/* A list of integers. */
+static void put_integers(writer *graph, const char *name, int count, const int64_t *numbers) {
+    writer tensor = {.count = 0};
+    put_number(&tensor, 1, (uint64_t)count);
+    put_number(&tensor, 2, 7);
+    for (int i = 0; i < count; i++)
+        put_number(&tensor, 7, (uint64_t)numbers[i]);
+    put_text(&tensor, 8, name);
+    put_message(graph, 5, &tensor);
+}
+
 static void put_ends(writer *graph) {
     put_value(graph, 11, "x", 4, (const int64_t[4]){0, 4, 6, 5});
     put_value(graph, 12, "y", 4, (const int64_t[4]){0, 4, 6, 5});
@@ -167,6 +178,7 @@ static const struct {
     {{"Identity w y"}, CN_ERR_UNSUPPORTED, "its outputs depend on no input"},
     {{"Relu x a", "Identity w y"}, CN_ERR_UNSUPPORTED, "its outputs depend on no input"},
     {{"Einsum x y"}, CN_ERR_UNSUPPORTED, "1 of its nodes cannot be layers: Einsum 'y': no such operator"},
+    {{"InstanceNormalization x y"}, CN_ERR_UNSUPPORTED, "its parameters are computed, not constants"},
     {{"Einsum x a", "Relu a b", "Softmax x c axis=3", "Loop b,c d", "Add d,b y"},
      CN_ERR_UNSUPPORTED,
      "3 of its nodes cannot be layers: Einsum 'a': no such operator; Softmax 'c': it is over other values than the "
@@ -334,6 +346,93 @@ START_TEST(a_small_file_cannot_ask_for_much_memory) {
 }
 END_TEST
 
+/* Shapes and types alone are no numbers by which others are measured. */
+START_TEST(tensors_without_numbers_allow_nothing) {
+    static const int64_t many[2] = {1 << 15, 1 << 15}, one[1] = {1};
+    cn_context *ctx = test_context(1);
+    writer graph = {.count = 0}, text = {.count = 0};
+    cn_model *model;
+    put_value(&graph, 11, "x", 2, (const int64_t[2]){0, 1 << 24});
+    put_value(&graph, 12, "y", 0, NULL);
+    put_tensor(&graph, "outside", 2, many, 0, "numbers.bin");
+    put_number(&text, 1, 1 << 30);
+    put_number(&text, 2, 8); /* strings */
+    put_text(&text, 8, "texts");
+    put_message(&graph, 5, &text);
+    put_tensor(&graph, "scale", 1, one, 4, NULL);
+    put_node(&graph, "GroupNormalization x,scale,scale b");
+    put_node(&graph, "GroupNormalization b,scale,scale y");
+    ck_fails(load_graph(ctx, &graph, 20, &model), CN_ERR_UNSUPPORTED, "its parameters are shared by too many layers");
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* The largest of 4096 equal inputs is made of four layers for each. */
+START_TEST(a_small_file_cannot_ask_for_many_layers) {
+    enum { INPUTS = 4096 };
+    cn_context *ctx = test_context(1);
+    writer graph = {.count = 0}, node = {.count = 0};
+    cn_model *model;
+    put_ends(&graph);
+    put_node(&graph, "Relu x a");
+    for (int i = 0; i < INPUTS; i++)
+        put_text(&node, 1, "a");
+    put_text(&node, 2, "b");
+    put_text(&node, 4, "Max");
+    put_message(&graph, 1, &node);
+    put_node(&graph, "Max b,a,a,a,a y");
+    ck_fails(load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED, "it makes more than 16384 layers");
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* Attributes are looked through once for each node that reads what theirs makes. */
+START_TEST(attributes_are_bounded) {
+    cn_context *ctx = test_context(1);
+    cn_model *model;
+    for (int count = 1000; count <= 1100; count += 100) {
+        writer graph = {.count = 0}, node = {.count = 0}, attribute = {.count = 0};
+        put_ends(&graph);
+        put_text(&node, 1, "x");
+        put_text(&node, 2, "y");
+        put_text(&node, 4, "Relu");
+        put_text(&attribute, 1, "list");
+        for (int i = 0; i < count; i++)
+            put_number(&attribute, 8, 1);
+        put_message(&node, 5, &attribute);
+        put_message(&graph, 1, &node);
+        if (count == 1000) {
+            ck_ok(load_graph(ctx, &graph, 13, &model));
+            cn_model_free(model);
+        } else {
+            ck_fails(load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED,
+                     "has more than 1024 fields of attributes");
+        }
+    }
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* Backwards through a dimension of no elements, beside one of many. */
+START_TEST(nothing_is_taken_from_nothing) {
+    static const char *const nodes[] = {"ConstantOfShape shape none", "Slice none,last,first,axis,back some",
+                                        "ReduceMax x a axes=2,3 keepdims=1", "Reshape a,some y"};
+    cn_context *ctx = test_context(1);
+    writer graph = {.count = 0};
+    cn_model *model;
+    put_ends(&graph);
+    put_integers(&graph, "shape", 2, (const int64_t[2]){0, 4000});
+    put_integers(&graph, "last", 1, (const int64_t[1]){-9});
+    put_integers(&graph, "first", 1, (const int64_t[1]){-9});
+    put_integers(&graph, "axis", 1, (const int64_t[1]){0});
+    put_integers(&graph, "back", 1, (const int64_t[1]){-1});
+    for (size_t i = 0; i < CN__COUNT(nodes); i++)
+        put_node(&graph, nodes[i]);
+    ck_fails(load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED, "its shape has 0 dimensions");
+    cn_context_free(ctx);
+}
+END_TEST
+
 /* ---- damage ---- */
 
 static const char *const damaged[] = {"opset_21", "shuffle_any", "two"};
@@ -428,6 +527,10 @@ int main(void) {
     tcase_add_loop_test(group, tensors_that_lie_are_refused, 0, (int)CN__COUNT(tensors));
     tcase_add_test(group, numbers_outside_are_read_from_the_folder_alone);
     tcase_add_test(group, a_small_file_cannot_ask_for_much_memory);
+    tcase_add_test(group, tensors_without_numbers_allow_nothing);
+    tcase_add_test(group, a_small_file_cannot_ask_for_many_layers);
+    tcase_add_test(group, attributes_are_bounded);
+    tcase_add_test(group, nothing_is_taken_from_nothing);
     tcase_add_loop_test(group, files_that_are_cut_short_are_refused, 0, (int)CN__COUNT(damaged));
     tcase_add_loop_test(group, files_with_a_changed_bit_do_no_harm, 0, (int)CN__COUNT(damaged));
     tcase_add_test(group, the_corpus_does_no_harm);
