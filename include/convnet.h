@@ -880,8 +880,11 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
  * have parameters ("fc.weight") where they are called after a layer; else the name is the node's, or that of the module
  * which PyTorch's exporter has put there. The number of images is free whatever the file says; sides that it leaves open
  * are 224 to begin with. Numbers outside the file are read from its folder alone. What exporters write out (hard swish,
- * GELU, layer norm, channel shuffle) becomes one layer again, and numbers that are no parameters are frozen. CN_ERR_UNSUPPORTED names every node that no layer computes,
- * and why; CN_ERR_FORMAT: damaged, or shapes that do not fit. */
+ * GELU, layer norm, channel shuffle) becomes one layer again. A constant for each channel that is added or multiplied
+ * becomes a 1×1 convolution of groups; what the exported program had as numbers, not parameters, is frozen
+ * (cn_model_freeze), which a saved model no longer says. CN_ERR_UNSUPPORTED names every node that no layer computes, and
+ * why; CN_ERR_FORMAT: damaged, or shapes that do not fit. Hostile files: memory for parameters only in proportion to
+ * the file's own numbers, and layers as above. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
