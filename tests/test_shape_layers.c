@@ -166,12 +166,12 @@ START_TEST(prelus_start_at_a_quarter) {
 }
 END_TEST
 
-/* Fused ops of a plan for `text`. */
+/* Fused ops of a plan for `text`, with images in the lanes: it is for as many as these are. */
 static int ops_of(const char *text, bool training) {
     cn__plan *plan;
     network net = network_of(text);
     cn_model *model = net_make_model(ctx, &net, 1);
-    ck_ok(cn__plan_new(model, &(cn__plan_options){.images = 4, .training = training}, &plan));
+    ck_ok(cn__plan_new(model, &(cn__plan_options){.images = CN__LANES, .training = training}, &plan));
     int count = plan->fused_op_count;
     cn__plan_free(plan);
     cn_model_free(model);
