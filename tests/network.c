@@ -396,6 +396,12 @@ int network_parse(network *net, const char *text) {
     return 0;
 }
 
+network network_of(const char *text) {
+    network net;
+    ck_assert_msg(network_parse(&net, text) == 0, "sizes do not fit together: '%s'", text);
+    return net;
+}
+
 double network_cost(const network *net) {
     double cost = 0.0;
     for (int i = 1; i <= net->layers; i++) {

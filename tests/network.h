@@ -71,6 +71,8 @@ typedef struct network {
 /* Reads a text and finds all shapes. 0, or -1 if the sizes do not fit together; a text outside the grammar aborts the
  * test. */
 int network_parse(network *net, const char *text);
+/* The same; the test fails if they do not fit. */
+network network_of(const char *text);
 
 /* Multiply-adds of one image through all windows: what a naive pass costs. */
 double network_cost(const network *net);

@@ -4,16 +4,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-const cn__kernels *kernels_in_use(void) {
+const cn__kernels *kernels, *twin;
+
+void choose_kernels(void) {
     cn_context *context = test_context(1);
-    const cn__kernels *kernels = context->kernels;
+    kernels = context->kernels;
+    twin = kernels->isa == CN_ISA_AVX512 ? cn__kernels_for(CN_ISA_AVX2) : kernels;
     cn_context_free(context);
-    return kernels;
 }
 
-const cn__kernels *kernels_twin(void) {
-    const cn__kernels *kernels = kernels_in_use();
-    return kernels->isa == CN_ISA_AVX512 ? cn__kernels_for(CN_ISA_AVX2) : kernels;
+int32_t between(cn__rng *rng, uint32_t least, uint32_t most) {
+    return (int32_t)(least + cn__rng_below(rng, most - least + 1));
 }
 
 float *lines_new(size_t lines) {

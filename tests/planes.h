@@ -1,14 +1,17 @@
-/* planes.h: planes of lines for tests of kernels, with guards around them, and the kernels under test. */
+/* planes.h: what tests of kernels share: the kernels under test, and planes of lines with guards around them. */
 #ifndef PLANES_H
 #define PLANES_H
 
 #include "base/base.h"
 #include "kernels/kernels.h"
 
-/* The kernels that a context takes (CONVNET_MAX_ISA caps them), and those that must agree with them to the bit: AVX2's
- * where they are AVX-512's, otherwise the same. */
-const cn__kernels *kernels_in_use(void);
-const cn__kernels *kernels_twin(void);
+/* The kernels under test, those that a context takes (CONVNET_MAX_ISA caps them), and those that must agree with them to
+ * the bit: AVX2's where they are AVX-512's, otherwise the same. A fixture sets them. */
+extern const cn__kernels *kernels, *twin;
+void choose_kernels(void);
+
+/* Any number from `least` to `most`. */
+int32_t between(cn__rng *rng, uint32_t least, uint32_t most);
 
 /* Lines of 16 floats, aligned; freed with free(). Random ones are uniform in ±limit, whole numbers if `whole`. */
 float *lines_new(size_t lines);

@@ -1,18 +1,12 @@
 /* test_dropout.c: what is random about dropout: how much is dropped, on what the draws depend and on what they do not.
  * (That a seed's draws never change, fused or not, forward and backward, is checked against the reference in
  * test_gradients.c and test_graphs.c.) */
-#include "layouts.h"
 #include "testing.h"
+#include "ways.h"
 #include <math.h>
 #include <stdio.h>
 
 #define COUNT (5 * 7 * 9) /* values of an image in these tests */
-
-static network parse(const char *text) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, text), 0);
-    return net;
-}
 
 /* An input of ones. */
 static net_pass *ones(const network *net, uint64_t seed) {
@@ -24,7 +18,7 @@ static net_pass *ones(const network *net, uint64_t seed) {
 }
 
 static net_pass *drop(const char *text, uint64_t seed, int threads) {
-    network net = parse(text);
+    network net = network_of(text);
     cn_context *context = test_context(threads);
     net_pass *pass = ones(&net, seed);
     net_run_library(context, &net, pass);
@@ -68,7 +62,7 @@ END_TEST
 
 /* Alone, and behind a norm that takes it in; channels fill two lines and part of a third. */
 START_TEST(layouts_draw_alike) {
-    network net = parse(_i ? "train 5x37x7x5 | dropout p=0.4" : "train 5x37x7x5 | batch_norm affine=0 | dropout");
+    network net = network_of(_i ? "train 5x37x7x5 | dropout p=0.4" : "train 5x37x7x5 | batch_norm affine=0 | dropout");
     net_pass *pass[2];
     for (int l = 0; l < 2; l++) {
         cn_context *context = net_context_of((net_way){2, CN_CONV_AUTO, CN_ISA_AUTO, layouts[l]});
@@ -116,7 +110,7 @@ START_TEST(layers_draw_for_themselves) {
 END_TEST
 
 START_TEST(steps_draw_anew_and_evaluation_drops_nothing) {
-    network net = parse("train 3x5x7x9 | dropout");
+    network net = network_of("train 3x5x7x9 | dropout");
     cn_context *context = test_context(1);
     cn_model *model = net_make_model(context, &net, 9);
     net_pass *first = ones(&net, 9), *second = ones(&net, 9), *idle = ones(&net, 9);

@@ -433,18 +433,7 @@ START_TEST(out_of_memory_is_a_status) {
     plain("b/y.pgm", 1, 3, 3, 6);
     text_file("b/z.txt", "no picture");
     poor = counting_context(&counter, 1);
-    long live = counter.live, failures = 0;
-    for (;; failures++) {
-        counter.fail_at = counter.calls + 1 + failures;
-        cn_status status = cn_dataset_folder(poor, root.path, NULL, &dataset);
-        counter.fail_at = 0;
-        if (status == CN_OK)
-            break;
-        ck_assert_msg(status == CN_ERR_MEMORY, "allocation %ld: %s", failures + 1, cn_last_error());
-        ck_assert_ptr_null(dataset);
-        ck_assert_int_eq(counter.live, live);
-    }
-    ck_assert_int_gt(failures, 30);
+    ck_survives(&counter, cn_dataset_folder(poor, root.path, NULL, &dataset), dataset, 30);
     cn_dataset_free(dataset);
     cn_context_free(poor);
     ck_assert_int_eq(counter.live, 0);

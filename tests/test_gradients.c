@@ -4,11 +4,10 @@
  *     CASE='train 5x7x3x3 seed=17 | conv2d out=8 kernel=3x2 stride=2x1' tests/bin/test_gradients
  *
  * runs that network instead, whatever it is. */
-#include "expectation.h"
-#include "layouts.h"
 #include "random_network.h"
 #include "numbers.h"
 #include "testing.h"
+#include "ways.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -73,8 +72,7 @@ START_TEST(random_layers_agree_with_the_reference) {
 END_TEST
 
 START_TEST(the_given_case_agrees_with_the_reference) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, getenv("CASE")), 0);
+    network net = network_of(getenv("CASE"));
     for (int i = 0; i < 3; i++) {
         contexts both = contexts_new(1 + i, algorithms[i]);
         ck_assert_msg(check(&both, &net), "too near a jump of the gradient to be judged");

@@ -5,10 +5,9 @@
  *     SEED=17 tests/bin/test_graphs
  *
  * runs the graph of that seed alone. */
-#include "expectation.h"
-#include "layouts.h"
 #include "random_network.h"
 #include "testing.h"
+#include "ways.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -239,8 +238,7 @@ static const char *const known_graphs[] = {
 
 START_TEST(known_patterns_are_right) {
     for (int algorithm = 0; algorithm < (test_quick() ? 1 : 3); algorithm++) {
-        network net;
-        ck_assert_int_eq(network_parse(&net, known_graphs[_i]), 0);
+        network net = network_of(known_graphs[_i]);
         check_graph(net, algorithm);
     }
 }
@@ -301,8 +299,7 @@ START_TEST(predictors_compute_what_their_graphs_say) {
 END_TEST
 
 START_TEST(predictors_compute_known_patterns) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, known_graphs[_i]), 0);
+    network net = network_of(known_graphs[_i]);
     check_predictions(net, _i, CN_CONV_DIRECT);
     check_predictions(net, _i, CN_CONV_AUTO);
 }
@@ -310,34 +307,10 @@ END_TEST
 
 /* ---- bits ---- */
 
-static net_pass *run(const network *net, net_way way) {
-    cn_context *context = net_context_of(way);
-    net_pass *pass = net_pass_new(net);
-    pass->seed = net->seed;
-    net_run_library(context, net, pass);
-    cn_context_free(context);
-    return pass;
-}
-
-static void check_bits(const network *net, int seed, const net_pass *wanted, net_pass *got, const char *what) {
-    char complaint[COMPLAINT];
-    int bad = net_compare_bits(net, got, wanted, complaint);
-    ck_assert_msg(bad == 0, "%s: %d values differ: %s; '%s'" AGAIN, what, bad, complaint, net->text, seed);
-    net_pass_free(got);
-}
-
 static void check_threads(const network *net, int seed, net_way way) {
-    static const struct {
-        int count;
-        const char *name;
-    } threads[] = {{2, "2 threads"}, {3, "3 threads"}, {8, "8 threads"}};
-    way.threads = 1;
-    net_pass *one = run(net, way);
-    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
-        way.threads = threads[i].count;
-        check_bits(net, seed, one, run(net, way), threads[i].name);
-    }
-    net_pass_free(one);
+    char complaint[COMPLAINT];
+    int bad = compare_threads(net, way, complaint);
+    ck_assert_msg(bad == 0, "%d values differ: %s; '%s'" AGAIN, bad, complaint, net->text, seed);
 }
 
 /* By all algorithms, and in the other layout. */
@@ -358,8 +331,7 @@ END_TEST
 
 /* Those of the patterns that have norms and nothing to convolve. */
 START_TEST(threads_do_not_change_bits_of_wide_patterns) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, known_graphs[_i]), 0);
+    network net = network_of(known_graphs[_i]);
     net.batch = 19;
     if (!strstr(net.text, "conv") && !strstr(net.text, "linear"))
         check_threads(&net, _i, (net_way){0, CN_CONV_AUTO, CN_ISA_AUTO, CN_LAYOUT_CHANNELS});
@@ -377,19 +349,19 @@ START_TEST(instruction_sets_do_not_change_bits) {
     unsetenv("CONVNET_MAX_ISA");
     network net = graph_of_seed(_i);
     net.batch = 18;
-    for (int l = 0; l < 2; l++) {
-        net_pass *avx512 = run(&net, (net_way){2, CN_CONV_DIRECT, CN_ISA_AVX512, layouts[l]});
-        check_bits(&net, _i, avx512, run(&net, (net_way){2, CN_CONV_DIRECT, CN_ISA_AVX2, layouts[l]}), "avx2");
-        net_pass_free(avx512);
+    for (int l = 0; l < 2 && test_offers(CN_ISA_AVX512); l++) {
+        char complaint[COMPLAINT];
+        int bad = compare_avx2(&net, (net_way){2, CN_CONV_DIRECT, CN_ISA_AVX512, layouts[l]}, complaint);
+        ck_assert_msg(bad == 0, "%d values differ: %s; '%s'" AGAIN, bad, complaint, net.text, _i);
     }
 }
 END_TEST
 
 /* What a batch's images are computed beside must not matter where a layer treats them one by one. */
 static void check_images(network net, cn_isa isa, cn_layout layout) {
-    net_pass *all = run(&net, (net_way){2, CN_CONV_DIRECT, isa, layout});
+    net_pass *all = run_in_way(&net, (net_way){2, CN_CONV_DIRECT, isa, layout});
     for (net.batch = 1; net.batch < 37; net.batch += 5) {
-        net_pass *some = run(&net, (net_way){2, CN_CONV_DIRECT, isa, layout});
+        net_pass *some = run_in_way(&net, (net_way){2, CN_CONV_DIRECT, isa, layout});
         ck_assert_int_eq(memcmp(some->output, all->output, some->outputs * sizeof *some->output), 0);
         net_pass_free(some);
     }
@@ -397,12 +369,10 @@ static void check_images(network net, cn_isa isa, cn_layout layout) {
 }
 
 START_TEST(images_do_not_see_each_other) {
-    network net;
     cn_isa isas[TEST_MAX_ISAS];
-    ck_assert_int_eq(network_parse(&net, "eval 37x3x6x7 seed=4 | conv2d out=9 kernel=3 padding=1 mode=reflect | "
-                                         "batch_norm | relu | max_pool kernel=2 | group_norm groups=3 | flatten | "
-                                         "linear out=5 | log_softmax"),
-                     0);
+    network net = network_of("eval 37x3x6x7 seed=4 | conv2d out=9 kernel=3 padding=1 mode=reflect | "
+                             "batch_norm | relu | max_pool kernel=2 | group_norm groups=3 | flatten | "
+                             "linear out=5 | log_softmax");
     for (int i = 0, count = test_isas(isas); i < count; i++)
         for (int l = 0; l < 2; l++)
             check_images(net, isas[i], layouts[l]);

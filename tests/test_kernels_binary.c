@@ -7,17 +7,6 @@
 
 #define ROUNDS 200
 
-static const cn__kernels *kernels, *twin;
-
-static void choose_kernels(void) {
-    kernels = kernels_in_use();
-    twin = kernels_twin();
-}
-
-static int32_t between(cn__rng *rng, uint32_t least, uint32_t most) {
-    return (int32_t)(least + cn__rng_below(rng, most - least + 1));
-}
-
 /* ---- two planes ---- */
 
 /* A plane of a height and width, or 1 instead. */

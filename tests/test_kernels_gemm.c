@@ -1,13 +1,10 @@
 /* test_kernels_gemm.c: products of matrices by the kernel, against chains of fused multiply-adds. */
+#include "planes.h"
 #include "testing.h"
-#include "base/base.h"
-#include "kernels/kernels.h"
 #include <math.h>
 #include <stdlib.h>
 
 #define GAP 7.5f /* between rows of C: must stay */
-
-static const cn__kernels *kernels; /* of the instruction set under test */
 
 /* A product in memory: A as [rows][terms] or [terms][rows], lines of 16 terms apart; B in lines. */
 typedef struct product {
@@ -17,16 +14,11 @@ typedef struct product {
 } product;
 
 static float *floats(size_t count) {
-    float *values = aligned_alloc(CN__ALIGN, cn__whole_lines(count) * sizeof *values);
-    ck_assert_ptr_nonnull(values);
-    return values;
+    return lines_new(cn__whole_lines(count) / CN__LANES);
 }
 
 static float *random_floats(cn__rng *rng, size_t count) {
-    float *values = floats(count);
-    for (size_t i = 0; i < count; i++)
-        values[i] = 2.0f * cn__rng_uniform(rng) - 1.0f;
-    return values;
+    return lines_random(rng, cn__whole_lines(count) / CN__LANES, 1.0f, 0);
 }
 
 static cn__gemm_operand operand(const float *data, size_t rows, size_t terms, bool transposed) {
@@ -144,12 +136,6 @@ START_TEST(lines_are_transposed) {
     free(to);
 }
 END_TEST
-
-static void choose_kernels(void) {
-    cn_context *context = test_context(1);
-    kernels = context->kernels;
-    cn_context_free(context);
-}
 
 int main(void) {
     Suite *suite = suite_create("products of matrices");

@@ -7,13 +7,6 @@
 #include <float.h>
 #include <stdlib.h>
 
-static const cn__kernels *kernels, *twin;
-
-static void choose_kernels(void) {
-    kernels = kernels_in_use();
-    twin = kernels_twin();
-}
-
 /* ---- activation functions ---- */
 
 #define ROW 1024

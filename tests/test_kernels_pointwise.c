@@ -5,13 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const cn__kernels *kernels, *twin;
-
-static void choose_kernels(void) {
-    kernels = kernels_in_use();
-    twin = kernels_twin();
-}
-
 /* ---- problems: one for each combination of options, on planes of several sizes ---- */
 
 enum { NORM = 1, SKIP = 2, RELU = 4, DROPOUT = 8, OPTIONS = 16 };

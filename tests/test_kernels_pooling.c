@@ -7,23 +7,12 @@
 
 #define ROUNDS 300
 
-static const cn__kernels *kernels, *twin;
-
-static void choose_kernels(void) {
-    kernels = kernels_in_use();
-    twin = kernels_twin();
-}
-
 /* ---- problems ---- */
 
 typedef struct problem {
     cn__pool_args args;
     cn__plane x, y, dy, dx; /* dx holds something that windows add to */
 } problem;
-
-static int32_t between(cn__rng *rng, uint32_t least, uint32_t most) {
-    return (int32_t)(least + cn__rng_below(rng, most - least + 1));
-}
 
 static void add_planes(cn__rng *rng, problem *p) {
     cn__pool_args *a = &p->args;

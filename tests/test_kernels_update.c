@@ -8,13 +8,6 @@
 
 enum { LINES = 5, COUNT = LINES * CN__LANES, STEPS = 20 };
 
-static const cn__kernels *kernels, *twin;
-
-static void choose_kernels(void) {
-    kernels = kernels_in_use();
-    twin = kernels_twin();
-}
-
 static double sign(double x) {
     return (x > 0.0) - (x < 0.0);
 }

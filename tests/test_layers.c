@@ -4,9 +4,8 @@
  *     CASE='train 2x3x5x7 | conv2d out=8 kernel=3 padding=1' tests/bin/test_layers
  *
  * runs the cases of the file that contain these words. */
-#include "expectation.h"
-#include "layouts.h"
 #include "testing.h"
+#include "ways.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -39,10 +38,9 @@ static void check_way(size_t w, int index, const network *net, const net_pass *g
 /* Case _i of the file; each in a process of its own, so that one that crashes says which it was. */
 START_TEST(agrees_with_pytorch) {
     const char *wanted = getenv("CASE");
-    network net;
     if ((wanted && !strstr(golden_text(file, _i), wanted)) || (test_quick() && _i % 4 != 0))
         return;
-    ck_assert_int_eq(network_parse(&net, golden_text(file, _i)), 0);
+    network net = network_of(golden_text(file, _i));
     net_pass *given = net_pass_new(&net);
     expectation *reference = net_expect(&net, given);
     for (size_t w = 0; w < WAYS; w++)

@@ -154,8 +154,7 @@ static const char *const known[] = {
 };
 
 START_TEST(known_patterns_are_right) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, known[_i]), 0);
+    network net = network_of(known[_i]);
     ck_assert_int_eq(check_network(net, 0, NET_GRAPH_SAFETY), 1);
 }
 END_TEST
@@ -294,8 +293,7 @@ static void large_outputs(const network *net, int threads, float *output, float 
 }
 
 START_TEST(one_large_image_is_shared_out) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, large[_i]), 0);
+    network net = network_of(large[_i]);
     size_t count = net_size(net.layer[net.layers].shape), bytes = count * sizeof(float);
     float *wanted = malloc(bytes), *got = malloc(bytes), *plan = malloc(bytes);
     ck_assert(wanted && got && plan);
@@ -315,8 +313,7 @@ END_TEST
 /* ---- what goes which way ---- */
 
 static int few_of(cn_context *context, const char *text) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, text), 0);
+    network net = network_of(text);
     cn_model *model = net_make_model(context, &net, 1);
     int few = cn__nchw16c_limit(model);
     cn_model_free(model);
@@ -410,18 +407,7 @@ START_TEST(out_of_memory_is_a_status_and_running_needs_none) {
     few.max_batch_size = 4;
     ck_ok(cn_context_new(&options, &context));
     cn_model *model = network_new(context, _i / 2 ? CN_NORM_GROUP : CN_NORM_BATCH);
-    long live = counter.live, failures = 0;
-    for (;; failures++) {
-        counter.fail_at = counter.calls + 1 + failures;
-        cn_status status = cn_predictor_new(model, &few, &predictor);
-        counter.fail_at = 0;
-        if (status == CN_OK)
-            break;
-        ck_assert_int_eq(status, CN_ERR_MEMORY);
-        ck_assert_ptr_null(predictor);
-        ck_assert_int_eq(counter.live, live);
-    }
-    ck_assert_int_gt(failures, 20);
+    ck_survives(&counter, cn_predictor_new(model, &few, &predictor), predictor, 20);
     check_allocations(context, &counter, predictor);
     cn_predictor_free(predictor);
     cn_model_free(model);

@@ -4,10 +4,9 @@
  *     CASE='train 3x18x5x6 | conv2d out=20 kernel=3 padding=1' tests/bin/test_nchw16c_convolution
  *
  * runs that network instead. */
-#include "expectation.h"
 #include "random_network.h"
 #include "testing.h"
-#include "plan/plan.h"
+#include "ways.h"
 #include <stdlib.h>
 
 #define AGAIN "; again: CASE='%s' tests/bin/test_nchw16c_convolution"
@@ -52,48 +51,19 @@ static const char *const cases[] = {
 };
 #define CASES ((int)(sizeof cases / sizeof *cases))
 
-static network parsed(const char *text) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, text), 0);
-    return net;
-}
-
 /* With channels in the lanes, nothing else. */
-static net_pass *run(const network *net, int threads, cn_isa isa) {
-    cn_context *context;
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    options.threads = threads;
-    options.isa = isa;
-    options.layout = CN_LAYOUT_CHANNELS;
-    options.conv_algorithm = CN_CONV_DIRECT;
-    ck_ok(cn_context_new(&options, &context));
-    net_pass *pass = net_pass_new(net);
-    cn_model *model = net_make_model(context, net, 1);
-    ck_assert_msg(cn__plan_trains_nchw16c(model, net->batch), "images in the lanes: %s", net->text);
-    net_run_model(context, model, net, pass);
-    cn_model_free(model);
-    cn_context_free(context);
-    return pass;
+static net_way way_of(int threads, cn_isa isa) {
+    return (net_way){threads, CN_CONV_DIRECT, isa, CN_LAYOUT_CHANNELS};
 }
 
 static void check_values(const network *net) {
     char complaint[COMPLAINT];
-    cn_isa isas[TEST_MAX_ISAS];
-    int count = test_isas(isas);
-    net_pass *given = net_pass_new(net);
-    expectation *wanted = net_expect(net, given);
-    for (int i = 0; i < count; i++) {
-        net_pass *got = run(net, 2, isas[i]);
-        int bad = net_compare(net, got, wanted, NET_LAYER_SAFETY, complaint);
-        ck_assert_msg(bad == 0, "%s: %d values differ: %s" AGAIN, cn_isa_name(isas[i]), bad, complaint, net->text);
-        net_pass_free(got);
-    }
-    net_expectation_free(wanted);
-    net_pass_free(given);
+    int bad = compare_isas(net, way_of(2, CN_ISA_AUTO), complaint);
+    ck_assert_msg(bad == 0, "%d values differ: %s" AGAIN, bad, complaint, net->text);
 }
 
 START_TEST(gradients_agree_with_the_reference) {
-    network net = parsed(cases[_i]);
+    network net = network_of(cases[_i]);
     check_values(&net);
 }
 END_TEST
@@ -121,10 +91,10 @@ static void check_same(const double *a, const double *b, size_t count) {
 }
 
 START_TEST(frozen_weights_leave_the_input_its_gradient) {
-    network net = parsed("train 3x18x5x6 seed=3 | conv2d out=20 kernel=3 padding=1 | conv2d out=17 kernel=1");
-    net_pass *all = run(&net, 2, CN_ISA_AUTO);
+    network net = network_of("train 3x18x5x6 seed=3 | conv2d out=20 kernel=3 padding=1 | conv2d out=17 kernel=1");
+    net_pass *all = run_in_way(&net, way_of(2, CN_ISA_AUTO));
     net.layer[2].frozen = true;
-    net_pass *frozen = run(&net, 2, CN_ISA_AUTO);
+    net_pass *frozen = run_in_way(&net, way_of(2, CN_ISA_AUTO));
     check_same(frozen->grad_input, all->grad_input, all->inputs);
     check_same(frozen->gradient[0], all->gradient[0], net.tensor[0].count);
     check_same(frozen->gradient[1], all->gradient[1], net.tensor[1].count);
@@ -134,10 +104,10 @@ START_TEST(frozen_weights_leave_the_input_its_gradient) {
 END_TEST
 
 START_TEST(weights_have_their_gradients_without_the_inputs) {
-    network net = parsed("train 3x18x5x6 seed=3 | conv2d out=20 kernel=3 padding=1");
-    net_pass *all = run(&net, 2, CN_ISA_AUTO);
+    network net = network_of("train 3x18x5x6 seed=3 | conv2d out=20 kernel=3 padding=1");
+    net_pass *all = run_in_way(&net, way_of(2, CN_ISA_AUTO));
     net.no_input_gradient = true;
-    net_pass *weights = run(&net, 2, CN_ISA_AUTO);
+    net_pass *weights = run_in_way(&net, way_of(2, CN_ISA_AUTO));
     check_same(weights->gradient[0], all->gradient[0], net.tensor[0].count);
     check_same(weights->gradient[1], all->gradient[1], net.tensor[1].count);
     net_pass_free(all);
@@ -147,30 +117,20 @@ END_TEST
 
 /* ---- bits ---- */
 
-static void check_bits(const network *net, const net_pass *wanted, net_pass *got, const char *what) {
-    char complaint[COMPLAINT];
-    int bad = net_compare_bits(net, got, wanted, complaint);
-    ck_assert_msg(bad == 0, "%s: %d values differ: %s" AGAIN, what, bad, complaint, net->text);
-    net_pass_free(got);
-}
-
 START_TEST(threads_and_instruction_sets_leave_the_same_bits) {
-    network net = parsed(cases[_i]);
+    network net = network_of(cases[_i]);
+    char complaint[COMPLAINT];
     cn_isa isas[TEST_MAX_ISAS];
-    int count = test_isas(isas);
-    for (int i = 0; i < count; i++) {
-        net_pass *one = run(&net, 1, isas[i]);
-        check_bits(&net, one, run(&net, 2, isas[i]), "2 threads");
-        check_bits(&net, one, run(&net, 3, isas[i]), "3 threads");
-        if (isas[i] == CN_ISA_AVX512)
-            check_bits(&net, one, run(&net, 2, CN_ISA_AVX2), "avx2");
-        net_pass_free(one);
+    for (int i = 0, count = test_isas(isas); i < count; i++) {
+        net_way way = way_of(2, isas[i]);
+        int bad = compare_threads(&net, way, complaint) + compare_avx2(&net, way, complaint);
+        ck_assert_msg(bad == 0, "%d values differ: %s" AGAIN, bad, complaint, net.text);
     }
 }
 END_TEST
 
 START_TEST(the_given_case_agrees_with_the_reference) {
-    network net = parsed(getenv("CASE"));
+    network net = network_of(getenv("CASE"));
     check_values(&net);
 }
 END_TEST

@@ -3,10 +3,10 @@
  *
  * Where rounding is all that differs, losses agree to 3e-7 and tensors to 1e-5. Now and then it lets a ReLU or a pool
  * choose differently; what follows from that stays below the tolerances here. */
-#include "layouts.h"
 #include "testing.h"
 #include "numbers.h"
 #include "training.h"
+#include "ways.h"
 #include <math.h>
 #include <stdbool.h>
 

@@ -343,32 +343,12 @@ START_TEST(out_of_memory_is_a_status_and_running_needs_none) {
     ck_ok(cn_model_set_normalization(model, 1, (float[]){0.5f}, (float[]){0.5f}));
     cn_tensor *input = float_tensor(ctx, 4, (int64_t[]){50, 1, TOY_SIDE, TOY_SIDE});
     cn_tensor *output = float_tensor(ctx, 2, (int64_t[]){50, TOY_CLASSES});
-    long live = counter.live, failures = 0;
-    for (counter.persistent = _i;; failures++) {
-        counter.fail_at = counter.calls + 1 + failures;
-        cn_status status = cn_predictor_new(model, NULL, &predictor);
-        counter.fail_at = 0;
-        if (status == CN_OK)
-            break;
-        ck_assert_int_eq(status, CN_ERR_MEMORY);
-        ck_assert_ptr_null(predictor);
-        ck_assert_int_eq(counter.live, live);
-    }
-    ck_assert_int_gt(failures, 5);
+    counter.persistent = _i;
+    ck_survives(&counter, cn_predictor_new(model, NULL, &predictor), predictor, 5);
     long calls = counter.calls;
     ck_ok(cn_predictor_run(predictor, input, output));
     ck_assert_int_eq(counter.calls, calls);
-    live = counter.live;
-    for (failures = 0;; failures++) {
-        counter.fail_at = counter.calls + 1 + failures;
-        cn_status status = cn_predictor_clone(predictor, &clone);
-        counter.fail_at = 0;
-        if (status == CN_OK)
-            break;
-        ck_assert_int_eq(status, CN_ERR_MEMORY);
-        ck_assert_int_eq(counter.live, live);
-    }
-    ck_assert_int_gt(failures, 5);
+    ck_survives(&counter, cn_predictor_clone(predictor, &clone), clone, 5);
     cn_predictor_free(predictor);
     ck_ok(cn_predictor_run(clone, input, output));
     cn_predictor_free(clone);

@@ -12,9 +12,8 @@ static golden *file;
 
 START_TEST(the_reference_agrees_with_pytorch) {
     char complaint[COMPLAINT];
-    network net;
     for (int i = 0; i < golden_count(file); i++) {
-        ck_assert_int_eq(network_parse(&net, golden_text(file, i)), 0);
+        network net = network_of(golden_text(file, i));
         net_pass *pass = net_pass_new(&net);
         net_run_reference(&net, pass);
         int bad = golden_compare(file, i, &net, pass, NULL, complaint);
@@ -28,9 +27,8 @@ END_TEST
 START_TEST(a_wrong_element_is_seen) {
     static const double no_rounding[NET_ARRAYS];
     char complaint[COMPLAINT];
-    network net;
     for (int i = 0; i < golden_count(file); i += 7) {
-        ck_assert_int_eq(network_parse(&net, golden_text(file, i)), 0);
+        network net = network_of(golden_text(file, i));
         net_pass *pass = net_pass_new(&net);
         net_run_reference(&net, pass);
         size_t place = (size_t)i * 31 % pass->outputs;

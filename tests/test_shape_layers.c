@@ -166,13 +166,12 @@ START_TEST(prelus_start_at_a_quarter) {
 }
 END_TEST
 
-/* Fused ops of a plan for `text`. */
+/* Fused ops of a plan for `text`, with images in the lanes: it is for as many as these are. */
 static int ops_of(const char *text, bool training) {
-    network net;
     cn__plan *plan;
-    ck_assert_int_eq(network_parse(&net, text), 0);
+    network net = network_of(text);
     cn_model *model = net_make_model(ctx, &net, 1);
-    ck_ok(cn__plan_new(model, &(cn__plan_options){.images = 4, .training = training}, &plan));
+    ck_ok(cn__plan_new(model, &(cn__plan_options){.images = CN__LANES, .training = training}, &plan));
     int count = plan->fused_op_count;
     cn__plan_free(plan);
     cn_model_free(model);
@@ -192,12 +191,10 @@ END_TEST
 
 START_TEST(a_summary_tells_what_is_special) {
     cn_model *model;
-    network net;
     char *text;
-    ck_assert_int_eq(network_parse(&net, "eval 1x4x6x6 | reshape to=6x4x6 | pixel_unshuffle factor=2 | pixel_shuffle "
-                                         "factor=2 | channel_shuffle groups=3 | pad pad=1x2x0x1 value=0.5 | pad pad=1 "
-                                         "mode=reflect | prelu weights=6 | softplus beta=2 | identity | concat @9 @8"),
-                     0);
+    network net = network_of("eval 1x4x6x6 | reshape to=6x4x6 | pixel_unshuffle factor=2 | pixel_shuffle "
+                             "factor=2 | channel_shuffle groups=3 | pad pad=1x2x0x1 value=0.5 | pad pad=1 "
+                             "mode=reflect | prelu weights=6 | softplus beta=2 | identity | concat @9 @8");
     model = net_make_model(ctx, &net, 1);
     ck_ok(cn_model_summary(model, &text));
     ck_assert_ptr_nonnull(strstr(text, " Reshape  "));

@@ -4,9 +4,9 @@
  *     CASE='train 17x16x9x13 | conv2d out=20 kernel=3 padding=1' tests/bin/test_winograd
  *
  * runs that network instead. */
-#include "expectation.h"
 #include "random_network.h"
 #include "testing.h"
+#include "ways.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -53,45 +53,14 @@ static const test_case cases[] = {
 };
 #define CASES ((int)(sizeof cases / sizeof *cases))
 
-static net_pass *run(const network *net, cn_layout layout, int threads, cn_conv_algorithm algorithm, cn_isa isa) {
-    cn_context *context;
-    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
-    options.threads = threads;
-    options.isa = isa;
-    options.layout = layout;
-    options.conv_algorithm = algorithm;
-    ck_ok(cn_context_new(&options, &context));
-    net_pass *pass = net_pass_new(net);
-    net_run_library(context, net, pass);
-    cn_context_free(context);
-    return pass;
-}
-
-/* The reference takes long: one for all instruction sets. */
 static void check_values(const network *net, cn_layout layout) {
     char complaint[COMPLAINT];
-    cn_isa isas[TEST_MAX_ISAS];
-    int count = test_isas(isas);
-    net_pass *given = net_pass_new(net);
-    expectation *wanted = net_expect(net, given);
-    for (int i = 0; i < count; i++) {
-        net_pass *got = run(net, layout, 2, CN_CONV_AUTO, isas[i]);
-        int bad = net_compare(net, got, wanted, NET_LAYER_SAFETY, complaint);
-        ck_assert_msg(bad == 0, "%s: %d values differ: %s" AGAIN, cn_isa_name(isas[i]), bad, complaint, net->text);
-        net_pass_free(got);
-    }
-    net_expectation_free(wanted);
-    net_pass_free(given);
-}
-
-static network parsed(const char *text) {
-    network net;
-    ck_assert_int_eq(network_parse(&net, text), 0);
-    return net;
+    int bad = compare_isas(net, (net_way){2, CN_CONV_AUTO, CN_ISA_AUTO, layout}, complaint);
+    ck_assert_msg(bad == 0, "%d values differ: %s" AGAIN, bad, complaint, net->text);
 }
 
 START_TEST(borders_and_sizes_agree_with_the_reference) {
-    network net = parsed(cases[_i].text);
+    network net = network_of(cases[_i].text);
     check_values(&net, cases[_i].layout);
 }
 END_TEST
@@ -107,7 +76,7 @@ START_TEST(random_sizes_agree_with_the_reference) {
         snprintf(text, sizeof text, "train %dx%dx%dx%d seed=%d | conv2d out=%d kernel=3 padding=%dx%d mode=%s bias=%d",
                  batch, in, height, width, 1 + _i, out, dice_below(&d, 3), dice_below(&d, 3), modes[dice_below(&d, 4)],
                  dice_below(&d, 2));
-        network net = parsed(text);
+        network net = network_of(text);
         check_values(&net, CN_LAYOUT_IMAGES);
         check_values(&net, CN_LAYOUT_CHANNELS);
     }
@@ -116,7 +85,8 @@ END_TEST
 
 /* Its rounding is not that of plain sums: output, gradient of the input, of the weights. */
 static void check_not_plain(const network *net, cn_layout layout, cn_isa isa) {
-    net_pass *plain = run(net, layout, 2, CN_CONV_DIRECT, isa), *got = run(net, layout, 2, CN_CONV_AUTO, isa);
+    net_pass *plain = run_in_way(net, (net_way){2, CN_CONV_DIRECT, isa, layout});
+    net_pass *got = run_in_way(net, (net_way){2, CN_CONV_AUTO, isa, layout});
     size_t weights = net->tensor[0].count;
     ck_assert_mem_ne(plain->output, got->output, plain->outputs * sizeof *plain->output);
     ck_assert_mem_ne(plain->grad_input, got->grad_input, plain->inputs * sizeof *plain->grad_input);
@@ -126,7 +96,7 @@ static void check_not_plain(const network *net, cn_layout layout, cn_isa isa) {
 }
 
 START_TEST(these_sizes_are_not_summed_plainly) {
-    network net = parsed(cases[_i].text);
+    network net = network_of(cases[_i].text);
     cn_layout layout = cases[_i].layout;
     cn_isa isas[TEST_MAX_ISAS];
     for (int i = 0, count = test_isas(isas); i < count; i++)
@@ -134,33 +104,21 @@ START_TEST(these_sizes_are_not_summed_plainly) {
 }
 END_TEST
 
-static void check_bits(const network *net, const net_pass *wanted, net_pass *got, const char *what) {
-    char complaint[COMPLAINT];
-    int bad = net_compare_bits(net, got, wanted, complaint);
-    ck_assert_msg(bad == 0, "%s: %d values differ: %s" AGAIN, what, bad, complaint, net->text);
-    net_pass_free(got);
-}
-
 /* AVX-512 and AVX2 leave the same; without fused multiply-add it is others. */
 START_TEST(threads_and_instruction_sets_leave_the_same_bits) {
-    network net = parsed(cases[_i].text);
-    cn_layout layout = cases[_i].layout;
+    network net = network_of(cases[_i].text);
+    char complaint[COMPLAINT];
     cn_isa isas[TEST_MAX_ISAS];
-    int count = test_isas(isas);
-    for (int i = 0; i < count; i++) {
-        net_pass *one = run(&net, layout, 1, CN_CONV_AUTO, isas[i]);
-        check_bits(&net, one, run(&net, layout, 2, CN_CONV_AUTO, isas[i]), "2 threads");
-        check_bits(&net, one, run(&net, layout, 3, CN_CONV_AUTO, isas[i]), "3 threads");
-        check_bits(&net, one, run(&net, layout, 8, CN_CONV_AUTO, isas[i]), "8 threads");
-        if (isas[i] == CN_ISA_AVX512)
-            check_bits(&net, one, run(&net, layout, 2, CN_CONV_AUTO, CN_ISA_AVX2), "avx2");
-        net_pass_free(one);
+    for (int i = 0, count = test_isas(isas); i < count; i++) {
+        net_way way = {2, CN_CONV_AUTO, isas[i], cases[_i].layout};
+        int bad = compare_threads(&net, way, complaint) + compare_avx2(&net, way, complaint);
+        ck_assert_msg(bad == 0, "%d values differ: %s" AGAIN, bad, complaint, net.text);
     }
 }
 END_TEST
 
 START_TEST(the_given_case_agrees_with_the_reference) {
-    network net = parsed(getenv("CASE"));
+    network net = network_of(getenv("CASE"));
     check_values(&net, CN_LAYOUT_IMAGES);
     check_values(&net, CN_LAYOUT_CHANNELS);
 }

@@ -225,8 +225,8 @@ static void take_steps(batch *b, const double *wanted, int steps, const char *wh
         ck_ok(cn_model_forward(b->model, 1, b->images, b->output));
         /* Without fused multiply-add roundings are others, which a step through small batches of norms magnifies. */
         double tolerance = device.isa == CN_ISA_PORTABLE && step > 0 ? 5e-3 : 1e-4, loss = cross_entropy(b);
-        ck_assert_msg(fabs(loss - wanted[step]) <= tolerance, "%s, step %d: loss %.9g, wanted %.9g", what, step + 1, loss,
-                      wanted[step]);
+        ck_assert_msg(fabs(loss - wanted[step]) <= tolerance, "%s, step %d: loss %.9g, wanted %.9g", what, step + 1,
+                      loss, wanted[step]);
         ck_ok(cn_model_backward(b->model, b->gradient, NULL));
         ck_ok(cn_optimizer_step(optimizer));
     }

@@ -68,4 +68,23 @@ void counting_options(counting_allocator *counter, cn_context_options *options);
 /* A context with that allocator. */
 cn_context *counting_context(counting_allocator *counter, int threads);
 
+/* The call fails for want of each of its allocations in turn, more than `least` times, with CN_ERR_MEMORY, NULL in `made`
+ * and nothing left behind; then it succeeds. */
+#define ck_survives(counter, call, made, least)                                                                        \
+    do {                                                                                                               \
+        counting_allocator *counter_ = (counter);                                                                      \
+        long live_ = counter_->live, failures_ = 0;                                                                    \
+        for (;; failures_++) {                                                                                         \
+            counter_->fail_at = counter_->calls + 1 + failures_;                                                       \
+            cn_status status_ = (call);                                                                                \
+            counter_->fail_at = 0;                                                                                     \
+            if (status_ == CN_OK)                                                                                      \
+                break;                                                                                                 \
+            ck_assert_msg(status_ == CN_ERR_MEMORY, "%s, allocation %ld: %s", #call, failures_ + 1, cn_last_error());  \
+            ck_assert_ptr_null(made);                                                                                  \
+            ck_assert_int_eq(counter_->live, live_);                                                                   \
+        }                                                                                                              \
+        ck_assert_int_gt(failures_, least);                                                                            \
+    } while (0)
+
 #endif

@@ -112,7 +112,7 @@ static argument arguments[] = {
     INTEGER("threads", &asked.threads, 0, 1024, "threads; 0: one for each core. The result does not depend on it"),
     INTEGER("seed", &asked.seed, 0, INT64_MAX, "of first parameters, order, changes to images and dropout"),
     CHOICE("algorithm", algorithms, &asked.algorithm,
-           "how convolutions compute; direct: by plain sums, the same bits on every machine with fused multiply-add"),
+           "how convolutions compute; direct: by plain sums; gemm: linear layers as products of matrices, however small"),
     FLAG("profile", &asked.profiling, 1, "show where the time went, layer by layer"),
     END_OF_ARGUMENTS,
 };

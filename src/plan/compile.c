@@ -236,8 +236,10 @@ cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, c
     made->model = model;
     made->ctx = ctx;
     made->options = *options;
+    if (options->training)
+        made->options.nchw16c = cn__plan_trains_nchw16c(model, options->images);
     made->freezes = model->freezes;
-    made->max_blocks = options->nchw16c ? options->images : (options->images - 1) / CN__LANES + 1;
+    made->max_blocks = made->options.nchw16c ? options->images : (options->images - 1) / CN__LANES + 1;
     made->values = cn__alloc(ctx, values, sizeof *made->values);
     made->gradients = cn__alloc(ctx, values, sizeof *made->gradients);
     made->shapes = cn__alloc(ctx, values, sizeof *made->shapes);

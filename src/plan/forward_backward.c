@@ -143,7 +143,6 @@ static cn_status ensure_plan(cn_model *model, int32_t images, sized **made) {
     images = found && found->images > images ? found->images : images;
     cn__plan_options options = {.images = images,
                                 .training = true,
-                                .nchw16c = cn__plan_trains_nchw16c(model, images),
                                 .input_gradient = session->input_gradient,
                                 .inputs = cn__size_cache_asked(&session->sizes)};
     cn_status status = cn__plan_new(model, &options, &plan);
@@ -283,11 +282,7 @@ static cn_status plan_to_inputs(const cn_model *model, const sized *like, cn__pl
         return cn__no_memory("the inputs' gradients");
     for (int32_t i = 0; i < cn__model_input_count(model); i++)
         inputs[i] = cn__plan_input(like->plan, i)->shape;
-    cn__plan_options options = {.images = like->images,
-                                .training = true,
-                                .nchw16c = cn__plan_trains_nchw16c(model, like->images),
-                                .input_gradient = true,
-                                .inputs = inputs};
+    cn__plan_options options = {.images = like->images, .training = true, .input_gradient = true, .inputs = inputs};
     cn_status status = cn__plan_new(model, &options, plan);
     cn__free(model->ctx, inputs);
     return status;

@@ -15,9 +15,10 @@ typedef struct cn__plan_options {
     bool training;           /* with a backward pass */
     bool input_gradient;     /* backward goes on to the model's inputs */
     bool copy_tensors;       /* parameters and buffers as they are now; the model may then change */
-    bool nchw16c;            /* channels in the lanes, of a model that cn__plan_serves_nchw16c. With a backward pass its
-                            inputs, outputs and their gradients have images in the lanes all the same (ends.c);
-                            without, it is for one image, and when prepared needs the model's parameters no more */
+    bool nchw16c;            /* without a backward pass: one image, with channels in the lanes, of a model that
+                                cn__plan_serves_nchw16c; when prepared it needs the model's parameters no more.
+                                With one, cn__plan_trains_nchw16c says so, and its inputs, outputs and their gradients
+                                have images in the lanes all the same (ends.c) */
     bool one_thread;         /* never run by more than one */
     const cn__shape *inputs; /* sizes of images, copied; NULL: the model's own */
     const cn__plan *share;   /* NULL, or a plan like this one that outlives it: its tensors and packed weights serve
@@ -92,7 +93,7 @@ const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_
 
 /* Whether all of its layers can be computed with channels in the lanes. */
 bool cn__plan_serves_nchw16c(const cn_model *model, bool training);
-/* Whether a plan that trains on so many images has them there. */
+/* Whether a plan with a backward pass for so many images has them there. */
 bool cn__plan_trains_nchw16c(const cn_model *model, int32_t images);
 /* Up to how many images a pass without a backward pass is done sooner so, one by one; 0: the model cannot. */
 int32_t cn__nchw16c_limit(const cn_model *model);

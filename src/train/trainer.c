@@ -87,10 +87,7 @@ cn_status cn__trainer_plan(cn_trainer *t) {
     cn__plan *plan;
     if (t->plan && cn__plan_is_current(t->plan))
         return CN_OK;
-    cn__plan_options options = {.images = t->train.images,
-                                .training = true,
-                                .nchw16c = cn__plan_trains_nchw16c(t->model, t->train.images)};
-    CN__TRY(cn__plan_new(t->model, &options, &plan));
+    CN__TRY(cn__plan_new(t->model, &(cn__plan_options){.images = t->train.images, .training = true}, &plan));
     cn__plan_free(t->plan);
     t->plan = plan;
     return CN_OK;
