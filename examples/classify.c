@@ -61,9 +61,24 @@ typedef struct classifier {
 
 /* ---- the model ---- */
 
+/* Whether a softmax comes last, but for layers that leave values what they are. */
+static bool ends_in_softmax(const cn_model *model) {
+    static const char *const passive[] = {"Flatten", "Reshape", "Identity", "Dropout"};
+    for (int64_t i = cn_model_layer_count(model) - 1; i >= 0; i--) {
+        cn_layer_info info = CN_LAYER_INFO_INIT;
+        bool passes = false;
+        if (cn_model_layer_info(model, i, &info) != CN_OK)
+            return false;
+        for (size_t k = 0; k < sizeof passive / sizeof *passive; k++)
+            passes = passes || strcmp(info.type, passive[k]) == 0;
+        if (!passes)
+            return strcmp(info.type, "Softmax") == 0;
+    }
+    return false;
+}
+
 static cn_status open_model(classifier *c) {
     cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
-    cn_layer_info last = CN_LAYER_INFO_INIT;
     int64_t output[3];
     cn_status status = model_load(c->context, model_name, &c->model);
     options.max_batch_size = 1;
@@ -71,8 +86,6 @@ static cn_status open_model(classifier *c) {
     options.shift = (int)shift;
     if (status == CN_OK)
         status = cn_predictor_new(c->model, &options, &c->predictor);
-    if (status == CN_OK)
-        status = cn_model_layer_info(c->model, cn_model_layer_count(c->model) - 1, &last);
     if (status != CN_OK) {
         complain_file("load", model_name, library_error());
         return status;
@@ -85,7 +98,7 @@ static cn_status open_model(classifier *c) {
         return CN_ERR_SHAPE;
     }
     c->classes = output[0];
-    c->probabilities = strcmp(last.type, "Softmax") == 0;
+    c->probabilities = ends_in_softmax(c->model);
     return CN_OK;
 }
 

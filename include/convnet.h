@@ -1351,8 +1351,10 @@ typedef struct cn_loss_options {
 CN_API void cn_loss_options_init(cn_loss_options *options, size_t size);
 
 /* The loss of classes that reads what the model's first output gives: CN_LOSS_NLL if it ends in a log-softmax, pools and
- * flattening behind it aside, else CN_LOSS_CROSS_ENTROPY. Trainers and evaluations refuse the other (CN_ERR_ARGUMENT),
- * and any loss of classes or labels on the probabilities of a softmax or sigmoid. */
+ * flattening behind it aside, else CN_LOSS_CROSS_ENTROPY. Trainers and evaluations refuse the other (CN_ERR_ARGUMENT).
+ * Where a model ends in a softmax, as many ONNX files do, they take CN_LOSS_CROSS_ENTROPY of the logits that go into it,
+ * and CN_LOSS_BCE_WITH_LOGITS of those that go into a sigmoid at the end; everybody else gets the probabilities. Any
+ * other loss of classes or labels on probabilities is refused. */
 CN_API cn_loss_kind cn_model_loss(const cn_model *model);
 
 /* The loss of a batch of float32 outputs, [N, K] or [N, C, H, W]. `target`: for losses of classes int64 [N] or

@@ -31,6 +31,7 @@ typedef struct cn__objective {
     cn__metrics *metrics;
     cn__loss_sum *kept_totals; /* what cn__objective_keep has put by */
     cn__metrics *kept_metrics;
+    bool *bypassed; /* by node of the model, for plans whose outputs it reads: what its losses have within them */
 } cn__objective;
 
 /* The losses that somebody asks for: `count` of them, or one of a kind. */

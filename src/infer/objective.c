@@ -36,6 +36,9 @@ static cn_status make_one(cn__objective *o, const cn_model *model, const cn_data
     CN__TRY(cn__output_for(model, data, i, &shape));
     CN__TRY(cn__loss_check_target(options, target, shape, function));
     CN__TRY(cn__loss_check_model(options, model, i, function));
+    int32_t within = cn__loss_bypasses(options, model, i);
+    if (within >= 0)
+        o->bypassed[within] = true;
     CN__TRY(cn__loss_init(&o->losses[i], o->ctx, options, target, shape, images));
     CN__TRY(cn__metrics_init(&o->kept_metrics[i], o->ctx, target, options->kind, shape, detailed));
     return cn__metrics_init(&o->metrics[i], o->ctx, target, options->kind, shape, detailed);
@@ -51,7 +54,8 @@ static cn_status make_all(cn__objective *o, const cn_model *model, const cn_data
     o->kept_totals = cn__alloc(o->ctx, count, sizeof *o->kept_totals);
     o->metrics = cn__alloc(o->ctx, count, sizeof *o->metrics);
     o->kept_metrics = cn__alloc(o->ctx, count, sizeof *o->kept_metrics);
-    if (!o->losses || !o->totals || !o->pending || !o->kept_totals || !o->metrics || !o->kept_metrics)
+    o->bypassed = cn__alloc(o->ctx, model->node_count + 1, sizeof *o->bypassed);
+    if (!o->losses || !o->totals || !o->pending || !o->kept_totals || !o->metrics || !o->kept_metrics || !o->bypassed)
         return cn__no_memory("losses");
     o->count = (int32_t)count;
     for (int32_t i = 0; i < o->count; i++) {
@@ -87,6 +91,7 @@ void cn__objective_drop(cn__objective *objective) {
         cn__free(o->ctx, o->kept_totals);
         cn__free(o->ctx, o->metrics);
         cn__free(o->ctx, o->kept_metrics);
+        cn__free(o->ctx, o->bypassed);
     }
     *o = (cn__objective){0};
 }

@@ -324,6 +324,9 @@ struct cn_layer {
     cn_context *ctx;
 };
 
+/* Identity, and what a plan takes for one. */
+extern const cn__layer_impl cn__identity_impl;
+
 /* Convolutions and linear layers can gather moments, and take in what follows them. */
 static inline bool cn__layer_convolves(const cn_layer *layer) {
     return layer->type->kind == CN__KIND_CONV2D || layer->type->kind == CN__KIND_LINEAR;

@@ -174,31 +174,63 @@ cn_loss_kind cn_model_loss(const cn_model *model) {
     return model ? loss_of_output(model, 0) : CN_LOSS_NLL;
 }
 
-/* Whose values lie between 0 and 1, which logits do not. */
+/* What the loss makes of logits by itself. */
+static bool has_within(cn_loss_kind loss, const cn__node *end) {
+    return (loss == CN_LOSS_CROSS_ENTROPY && end->layer->type->kind == CN__KIND_SOFTMAX) ||
+           (loss == CN_LOSS_BCE_WITH_LOGITS && strcmp(end->layer->type->name, "Sigmoid") == 0);
+}
+
 static bool gives_probabilities(const cn__node *end) {
-    return end->layer->type->kind == CN__KIND_SOFTMAX || strcmp(end->layer->type->name, "Sigmoid") == 0;
+    return has_within(CN_LOSS_CROSS_ENTROPY, end) || has_within(CN_LOSS_BCE_WITH_LOGITS, end);
+}
+
+/* Whether the values of layer `end` are the output's alone, each as it is: nobody else reads them, and what is behind it
+ * leaves classes what they are. */
+static bool is_output_alone(const cn_model *model, const cn__node *end, int output) {
+    int32_t at = cn__model_output_node(model, output);
+    cn__shape shape = model->nodes[at].shape;
+    if (model->nodes[at].readers > 0 || shape.channels != end->shape.channels || shape.height != end->shape.height ||
+        shape.width != end->shape.width)
+        return false;
+    for (const cn__node *node = &model->nodes[at]; node != end; node = &model->nodes[at]) {
+        cn__layer_kind kind = node->layer->type->kind;
+        at = node->inputs[0];
+        if ((kind != CN__KIND_FLATTEN && kind != CN__KIND_REARRANGE && kind != CN__KIND_IDENTITY) ||
+            model->nodes[at].readers != 1 || cn__model_is_output(model, at))
+            return false;
+    }
+    return true;
+}
+
+int32_t cn__loss_bypasses(const cn_loss_options *loss, const cn_model *model, int output) {
+    const cn__node *end = cn__loss_reads(model, output);
+    return has_within(loss->kind, end) && is_output_alone(model, end, output) ? (int32_t)(end - model->nodes) : -1;
 }
 
 static cn_status reads_other(const cn_loss_options *loss, const cn__node *end, cn_loss_kind fitting,
                              const char *function) {
     return cn__error(CN_ERR_ARGUMENT, "%s: loss '%s' reads %s, but the model ends in %s '%s', which gives %s: use '%s'",
                      function, losses[loss->kind].name, readings[losses[loss->kind].reads], end->layer->type->name,
-                     end->name, readings[losses[fitting].reads], losses[fitting].name);
+                     end->name, gives_probabilities(end) ? "probabilities" : readings[losses[fitting].reads],
+                     losses[fitting].name);
 }
 
 cn_status cn__loss_check_model(const cn_loss_options *loss, const cn_model *model, int output, const char *function) {
     const cn__node *end = cn__loss_reads(model, output);
-    cn_loss_kind fitting = loss_of_output(model, output);
+    cn_loss_kind fitting =
+        has_within(CN_LOSS_BCE_WITH_LOGITS, end) ? CN_LOSS_BCE_WITH_LOGITS : loss_of_output(model, output);
     if (!cn__loss_is_of_classes(loss->kind) && !cn__loss_is_of_labels(loss->kind))
         return CN_OK;
-    if (gives_probabilities(end))
-        return cn__error(CN_ERR_ARGUMENT,
-                         "%s: the model ends in %s '%s', whose probabilities no loss reads: end it in %sthe layer "
-                         "before (%s)",
-                         function, end->layer->type->name, end->name,
-                         cn__loss_is_of_labels(loss->kind) ? "" : "a log-softmax (CN_LOSS_NLL) or in ",
-                         cn__loss_is_of_labels(loss->kind) ? "CN_LOSS_BCE_WITH_LOGITS" : "CN_LOSS_CROSS_ENTROPY");
-    if (cn__loss_is_of_labels(loss->kind) ? fitting == CN_LOSS_NLL : loss->kind != fitting)
+    if (has_within(loss->kind, end))
+        return is_output_alone(model, end, output)
+                   ? CN_OK
+                   : cn__error(
+                         CN_ERR_ARGUMENT,
+                         "%s: loss '%s' reads logits, and %s '%s' of the model makes probabilities of them, which "
+                         "other layers read, or pool or drop",
+                         function, losses[loss->kind].name, end->layer->type->name, end->name);
+    if (gives_probabilities(end) ||
+        (cn__loss_is_of_labels(loss->kind) ? fitting == CN_LOSS_NLL : loss->kind != fitting))
         return reads_other(loss, end, fitting, function);
     return CN_OK;
 }

@@ -79,7 +79,8 @@ typedef struct cn__loss {
 
 /* Reads and checks the options. `what` begins messages. */
 cn_status cn__loss_options_read(cn_loss_options *known, const cn_loss_options *options, const char *what);
-/* CN_ERR_ARGUMENT: a loss that reads something else than the model's output i gives. */
+/* CN_ERR_ARGUMENT: a loss that reads something else than the model's output i gives, or leads to by
+ * cn__loss_bypasses. */
 cn_status cn__loss_check_model(const cn_loss_options *loss, const cn_model *model, int output, const char *function);
 /* CN_ERR_ARGUMENT, CN_ERR_SHAPE: a loss that does not take such targets or outputs. */
 cn_status cn__loss_check_target(const cn_loss_options *loss, const cn__target_spec *target, cn__shape output,
@@ -113,6 +114,9 @@ cn_status cn__loss_batch(cn__loss *loss, cn__values output, const cn__targets *t
 
 /* The layer whose values come out of an output of the model, behind what only rearranges or pools them. */
 const cn__node *cn__loss_reads(const cn_model *model, int output);
+/* A Softmax that ends the model where cross-entropy is asked for, or a Sigmoid where BCE is, which the loss has within
+ * itself: with it bypassed the output gives the logits. -1: there is none. */
+int32_t cn__loss_bypasses(const cn_loss_options *loss, const cn_model *model, int output);
 
 /* ---- metrics (metrics.c) ---- */
 

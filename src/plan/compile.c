@@ -21,6 +21,8 @@ static void find_wanted(cn__compiler *c) {
 
 static const cn__layer_impl *choose_impl(const cn__plan *plan, const cn__fused_op *fused) {
     const cn_layer *head = cn__head_node(plan, fused)->layer;
+    if (cn__plan_is_identity(plan, fused->head))
+        return &cn__identity_impl;
     if (plan->options.nchw16c)
         return cn__layer_nchw16c(head, plan->options.training);
     return fused->pool < 0 ? head->type->batch : head->type->with_pool;
@@ -198,6 +200,7 @@ static cn_status compile(cn__compiler *c) {
     choose_writers(c);
     for (int32_t u = 0; u < plan->fused_op_count; u++)
         CN__TRY(bind_fused_op(plan, &plan->fused_ops[u]));
+    plan->options.bypassed = NULL; /* as well */
     return cn__instructions_make(plan);
 }
 

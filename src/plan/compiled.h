@@ -80,6 +80,12 @@ static inline cn__shape cn__plan_shape(const cn__plan *plan, int32_t node) {
     return plan->shapes[node + 1];
 }
 
+/* While it is compiled: whether a node hands on its input as it is. */
+static inline bool cn__plan_is_identity(const cn__plan *plan, int32_t node) {
+    return plan->model->nodes[node].layer->type->kind == CN__KIND_IDENTITY ||
+           (plan->options.bypassed && plan->options.bypassed[node]);
+}
+
 /* ---- fusion.c ---- */
 
 /* Finds the fused ops of plan->model, in the order they run; fills head, last, skip and the fused part. `wanted`, by

@@ -104,7 +104,7 @@ static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next, bool
     bool taken = false, convolves = cn__layer_convolves(plan->model->nodes[fused->head].layer);
     bool relu = kind(plan->model, fused->head) == CN__KIND_RELU;
     cn__layer_kind what = kind(plan->model, next);
-    if (what == CN__KIND_IDENTITY) {
+    if (cn__plan_is_identity(plan, next)) {
         fused->last = next;
         return true;
     }

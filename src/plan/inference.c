@@ -47,6 +47,7 @@ cn_status cn__inference_new(const cn_model *model, const cn__inference_options *
     size_t blocks = ((size_t)options->images - 1) / (size_t)block_images + 1, threads = (size_t)ctx->threads;
     cn__plan_options plan_options = {.images = block_images,
                                      .inputs = options->inputs,
+                                     .bypassed = options->bypassed,
                                      .copy_tensors = options->copy_tensors,
                                      .nchw16c = options->nchw16c,
                                      .share = options->share ? options->share->plans[0] : NULL,

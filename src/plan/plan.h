@@ -21,6 +21,8 @@ typedef struct cn__plan_options {
                                 have images in the lanes all the same (ends.c) */
     bool one_thread;         /* never run by more than one */
     const cn__shape *inputs; /* sizes of images, copied; NULL: the model's own */
+    const bool *bypassed;    /* by node, read by cn__plan_new only: layers that hand on their input as it is, as an
+                                Identity does; NULL: none */
     const cn__plan *share;   /* NULL, or a plan like this one that outlives it: its tensors and packed weights serve
                                 both. With nchw16c it may be for another size */
     const cn__plan *tensors; /* the same for tensors alone, of a plan for another size */
@@ -71,7 +73,8 @@ typedef struct cn__blocks {
 
 typedef struct cn__inference cn__inference;
 typedef struct cn__inference_options {
-    const cn__shape *inputs;      /* as in cn__plan_options, as are: */
+    const cn__shape *inputs; /* as in cn__plan_options, as are: */
+    const bool *bypassed;
     const cn__inference *share;   /* one with the same blocks */
     const cn__inference *tensors; /* one with copies */
     int32_t images;               /* of a pass, at most; where images do not depend on each other more are allowed */

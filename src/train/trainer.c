@@ -87,7 +87,9 @@ cn_status cn__trainer_plan(cn_trainer *t) {
     cn__plan *plan;
     if (t->plan && cn__plan_is_current(t->plan))
         return CN_OK;
-    CN__TRY(cn__plan_new(t->model, &(cn__plan_options){.images = t->train.images, .training = true}, &plan));
+    CN__TRY(cn__plan_new(
+        t->model, &(cn__plan_options){.images = t->train.images, .training = true, .bypassed = t->objective.bypassed},
+        &plan));
     cn__plan_free(t->plan);
     t->plan = plan;
     return CN_OK;
@@ -101,7 +103,8 @@ static cn_status make_plans(cn_trainer *t, const cn__normalization *known, const
         return CN_OK;
     CN__TRY(cn__feed_init(&t->test, t->ctx, known, test, t->options.test_batch_size));
     CN__TRY(cn__feed_outputs(&t->test, t->model, (cn__variants){0}));
-    return cn__inference_new(t->model, &(cn__inference_options){.images = t->test.images}, &t->testing);
+    return cn__inference_new(
+        t->model, &(cn__inference_options){.images = t->test.images, .bypassed = t->measured.bypassed}, &t->testing);
 }
 
 /* It may be smaller than all others, and would fail only when the first epoch is nearly over. */

@@ -16,7 +16,7 @@ static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
                       op->out->shape.height, op->out->shape.width, op->accumulate[0]);
 }
 
-static const cn__layer_impl impl = {
+const cn__layer_impl cn__identity_impl = {
     .forward = {{cn__out_planes, forward, CN__SCOPE_LOCAL}},
     .backward = {{cn__out_planes, backward, CN__SCOPE_LOCAL}},
 };
@@ -28,8 +28,8 @@ const cn__layer_type cn__identity_type = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = cn__infer_same,
-    .batch = &impl,
-    .nchw16c = &impl,
+    .batch = &cn__identity_impl,
+    .nchw16c = &cn__identity_impl,
 };
 
 cn_status cn_identity_new(cn_context *context, cn_layer **layer) {
