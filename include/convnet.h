@@ -778,7 +778,8 @@ CN_API int64_t cn_model_parameter_count(const cn_model *model);
  *
  * It may be called at any time, between calls that use the model and also by a trainer's callbacks: trainers and
  * optimizers go by it from their next step on. What is thawed begins with optimizer state of zeros, or where it stood
- * when it was frozen. Files do not hold it; cn_model_until's copies do, and cn_model_init leaves it.
+ * when it was frozen. Files do not hold it (but which numbers of a network from an ONNX file are no parameters, and so
+ * begin frozen); cn_model_until's copies do, and cn_model_init leaves it.
  * CN_ERR_NOT_FOUND: nothing of that name, and nothing has changed; CN_ERR_STATE: before cn_model_init. */
 CN_API cn_status cn_model_freeze(cn_model *model, const char *pattern, int frozen);
 
@@ -882,7 +883,7 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
  * are 224 to begin with. Numbers outside the file are read from its folder alone. What exporters write out (hard swish,
  * GELU, layer norm, channel shuffle) becomes one layer again. A constant for each channel that is added or multiplied
  * becomes a 1×1 convolution of groups; what the exported program had as numbers, not parameters, is frozen
- * (cn_model_freeze), which a saved model no longer says. CN_ERR_UNSUPPORTED names every node that no layer computes, and
+ * (cn_model_freeze), also when the model has been saved and is loaded again. CN_ERR_UNSUPPORTED names every node that no layer computes, and
  * why; CN_ERR_FORMAT: damaged, or shapes that do not fit. Hostile files: memory for parameters only in proportion to
  * the file's own numbers, and layers as above. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);

@@ -128,6 +128,10 @@ static const struct {
     {INPUT "[{\"name\":\"l\",\"inputs\":[\"input\"],\"type\":\"Linear\",\"options\":"
            "{\"in_features\":65536,\"out_features\":65536,\"bias\":1}}]}",
      "Linear 'l'"},
+    {INPUT "[{\"name\":\"r\",\"inputs\":[\"input\"],\"type\":\"ReLU\",\"constants\":{}}]}",
+     "its constants are not a list of texts"},
+    {INPUT "[{\"name\":\"r\",\"inputs\":[\"input\"],\"type\":\"ReLU\",\"constants\":[\"weight\"]}]}",
+     "layer 'r' has no tensor 'weight'"},
     {INPUT "[" RELU "],\"normalization\":1}", "normalisation"},
     {INPUT "[" RELU "],\"normalization\":{\"mean\":[0,0],\"std\":[1,1]}}", "a number for each channel"},
     {INPUT "[" RELU "],\"normalization\":{\"mean\":[0],\"std\":[\"1\"]}}", "a number for each channel"},

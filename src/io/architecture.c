@@ -1,11 +1,13 @@
 /* architecture.c: a model's structure, without its tensors, as JSON and back:
  *
  *   {"input": [3, 32, 32],
- *    "layers": [{"name": "conv", "type": "Conv2d", "inputs": ["input"], "options": {"in_channels": 3, …}}, …],
+ *    "layers": [{"name": "conv", "type": "Conv2d", "inputs": ["input"], "options": {"in_channels": 3, …},
+ *                "constants": ["weight", …]}, …],
  *    "outputs": ["conv", …], "normalization": {"mean": […], "std": […]}, "classes": ["airplane", …]}
  *
- * The last two are there if the model knows them; outputs, if these are not the last layer alone. Readers pass over members they do not know, but not over a layer's
- * options: these would change what it computes. */
+ * The last two are there if the model knows them; outputs, if these are not the last layer alone; constants, the tensors
+ * of a layer that are frozen from the first, if there are any. Readers pass over members they do not know, but not over
+ * a layer's options: these would change what it computes. */
 #include "io/io.h"
 
 #include <stdio.h>
@@ -32,6 +34,19 @@ static void append_option(cn__text *json, const cn_layer *layer, const cn__attr 
         cn__json_append_double(json, *(const double *)(const void *)place);
 }
 
+static void append_constants(cn__text *json, const cn__node *node) {
+    cn__tensor_spec specs[CN__MAX_TENSORS];
+    int count = cn__node_specs(node, specs);
+    bool any = false;
+    cn__text_append(json, ",\"constants\":[");
+    for (int t = 0; t < count; t++)
+        if (node->constants >> t & 1) {
+            cn__text_append(json, "%s\"%s\"", any ? "," : "", specs[t].name);
+            any = true;
+        }
+    cn__text_append(json, "]");
+}
+
 static bool append_layer(cn__text *json, const cn_model *model, const cn__node *node) {
     const cn__layer_type *type = node->layer->type;
     cn__text_append(json, "{\"name\":");
@@ -46,7 +61,10 @@ static bool append_layer(cn__text *json, const cn_model *model, const cn__node *
         cn__text_append(json, attr == type->attrs ? "" : ",");
         append_option(json, node->layer, attr);
     }
-    cn__text_append(json, "}}");
+    cn__text_append(json, "}");
+    if (node->constants)
+        append_constants(json, node);
+    cn__text_append(json, "}");
     return good;
 }
 
@@ -242,8 +260,27 @@ static cn_status read_inputs(cn_context *ctx, const cn__json *layer, const char 
     return read_texts(ctx, cn__json_get(layer, "inputs"), what, MAX_INPUTS, inputs, count);
 }
 
+static cn_status read_constants(cn_context *ctx, const cn__json *json, cn__node *node) {
+    cn__tensor_spec specs[CN__MAX_TENSORS];
+    const char **names;
+    int count, known = cn__node_specs(node, specs);
+    cn_status status = read_texts(ctx, json, "its constants", CN__MAX_TENSORS, &names, &count);
+    for (int i = 0; status == CN_OK && i < count; i++) {
+        int t = 0;
+        while (t < known && strcmp(specs[t].name, names[i]) != 0)
+            t++;
+        if (t == known)
+            status = cn__error(CN_ERR_FORMAT, "layer '%.200s' has no tensor '%.200s'", node->name, names[i]);
+        else
+            node->constants |= 1u << t;
+    }
+    cn__free(ctx, (void *)names);
+    return status;
+}
+
 static cn_status add_layer(cn_model *model, const cn__json *json) {
     const char *name = cn__json_string(cn__json_get(json, "name")), **inputs;
+    const cn__json *constants = cn__json_get(json, "constants");
     cn_layer *layer;
     int count;
     if (!name)
@@ -254,6 +291,8 @@ static cn_status add_layer(cn_model *model, const cn__json *json) {
     if (status == CN_OK)
         status = cn_model_add(model, name, layer, count, inputs);
     cn__free(model->ctx, (void *)inputs);
+    if (status == CN_OK && constants)
+        status = read_constants(model->ctx, constants, &model->nodes[model->node_count - 1]);
     return status;
 }
 

@@ -151,6 +151,11 @@ static void carry_over(const cn_model *model, const cn__node *node, cn__model_te
     }
 }
 
+static void freeze_constants(const cn__node *node, cn__model_tensor *tensors) {
+    for (int32_t t = 0; t < node->tensor_count; t++)
+        tensors[t].frozen = tensors[t].parameter && (node->constants >> t & 1);
+}
+
 static void take_store(cn_model *model, const store *s) {
     int32_t first = 0;
     for (size_t i = 0; i < model->node_count; i++) {
@@ -160,6 +165,8 @@ static void take_store(cn_model *model, const store *s) {
             carry_over(model, node, s->tensors + first);
         node->first_tensor = first;
         node->tensor_count = cn__node_specs(node, specs);
+        if (!node->drawn)
+            freeze_constants(node, s->tensors + first);
         first += node->tensor_count;
     }
     model->tensors = s->tensors;

@@ -18,6 +18,8 @@ typedef struct cn__node {
     int32_t first_tensor, tensor_count; /* in cn_model.tensors, after cn_model_init */
     bool drawn;                         /* those tensors hold what is to stay */
     bool frozen;                        /* computes as in evaluation when the others train */
+    uint32_t constants; /* those tensors, bit by bit, that are numbers of the network and no parameters that it learns:
+                           frozen when they come into being, also from a file */
 } cn__node;
 
 /* A parameter or buffer. Parameters lie in one flat array, each from a 64-byte line of its own. */

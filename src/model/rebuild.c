@@ -86,6 +86,7 @@ static cn_status exchange(cn_model *model, int32_t node, cn_layer **layer) {
     }
     *layer = old;
     at->drawn = at->frozen = false;
+    at->constants = 0;
     at->tensor_count = 0;
     cn__model_changed(model, node);
     return CN_OK;

@@ -36,6 +36,8 @@ static cn_status copy_node(const cn_model *model, const cn__node *node, int32_t 
     cn_status status = cn__layer_copy(node->layer, &layer);
     if (status == CN_OK)
         status = cn_model_add(part, node->name, layer, node->input_count, inputs);
+    if (status == CN_OK)
+        part->nodes[part->node_count - 1].constants = node->constants;
     cn__free(model->ctx, inputs);
     return status;
 }

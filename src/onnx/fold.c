@@ -227,6 +227,14 @@ static bool gather_inputs(folding *f) {
     return f->count == 0 || f->in[0];
 }
 
+/* Constants, shapes and all that comes of them. */
+static bool is_written(const cn__onnx *onnx, const cn__onnx_node *node) {
+    for (int32_t i = 0; i < node->input_count && !cn__onnx_op_is(node, "Shape"); i++)
+        if (node->inputs[i] >= 0 && !onnx->values[node->inputs[i]].written)
+            return false;
+    return true;
+}
+
 cn_status cn__onnx_fold(cn__onnx *onnx, const cn__onnx_node *node, bool *done) {
     folding f = {.onnx = onnx, .node = node};
     *done = false;
@@ -234,8 +242,10 @@ cn_status cn__onnx_fold(cn__onnx *onnx, const cn__onnx_node *node, bool *done) {
         return CN_OK;
     cn__onnx_value *out = &onnx->values[node->outputs[0]];
     *done = out->tensor || out->constant; /* from before */
-    if (!*done)
-        CN__TRY(name_tensor(onnx, node, done));
+    if (*done)
+        return CN_OK;
+    out->written = is_written(onnx, node);
+    CN__TRY(name_tensor(onnx, node, done));
     if (*done)
         return CN_OK;
     if (cn__onnx_op_is(node, "Shape") && cn__onnx_input(node, 0) >= 0)

@@ -199,6 +199,7 @@ static cn_status make_model(cn__onnx *onnx, cn__bytes file) {
     CN__TRY(add_inputs(onnx));
     CN__TRY(convert_nodes(onnx));
     CN__TRY(add_outputs(onnx));
+    cn__onnx_find_constants(onnx);
     CN__TRY(cn__model_init_zeros(onnx->model)); /* the file has all the rest */
     return cn__onnx_fill_all(onnx);
 }

@@ -67,6 +67,7 @@ typedef struct cn__onnx_value {
     cn__onnx_view view;                /* .layer is CN__ONNX_NO_LAYER where no layer gives it */
     bool refused;                      /* what makes it is not covered */
     bool needed;                       /* a node that is needed reads it, or it is an output */
+    bool written;                      /* it comes of numbers among the nodes, no initialisers */
 } cn__onnx_value;
 
 typedef struct cn__onnx_named {
@@ -89,7 +90,6 @@ typedef struct cn__onnx_numbers {
     int tensor;
     cn__onnx_how how;
     float factor; /* by which all are multiplied, or CN__FILL_NUMBER's number */
-    bool fixed;   /* it is no parameter of the file's, so it does not train */
 } cn__onnx_numbers;
 
 enum { CN__ONNX_REFUSALS = 800 }; /* bytes of all that is said about nodes that are not covered */
@@ -212,6 +212,9 @@ cn_status cn__onnx_add_after(cn__onnx *onnx, const cn__onnx_node *node, int32_t 
 /* What becomes of a layer's tensor. CN_ERR_FORMAT: not as many numbers; CN_ERR_UNSUPPORTED: parameters that are far more
  * than the file has numbers, which many layers would share. */
 cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value, cn__onnx_how how, float factor);
+/* Before cn_model_init: numbers that the program had in its code, and those that stand for what the file leaves out, do
+ * not train; unless the file has all of its numbers among its nodes. */
+void cn__onnx_find_constants(cn__onnx *onnx);
 cn_status cn__onnx_fill_all(cn__onnx *onnx);
 /* A node's output is what a layer gives. */
 void cn__onnx_give(cn__onnx *onnx, const cn__onnx_node *node, int output, cn__onnx_view view);

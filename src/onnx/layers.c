@@ -90,12 +90,6 @@ static cn_status count_filled(cn__onnx *onnx, int64_t elements) {
                : cn__error(CN_ERR_UNSUPPORTED, "its parameters are shared by too many layers");
 }
 
-/* Numbers that the program had in its code: no initialiser, nor computed from one. */
-static bool is_fixed(const cn__onnx *onnx, int32_t value) {
-    int32_t producer = value >= 0 ? onnx->values[value].producer : -1;
-    return value < 0 || (producer >= 0 && cn__onnx_op_is(&onnx->nodes[producer], "Constant"));
-}
-
 cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value, cn__onnx_how how, float factor) {
     int64_t shape[CN_MAX_DIMS], count = 1, rows, wanted = elements(onnx, layer, tensor, &rows);
     int dims;
@@ -115,8 +109,19 @@ cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value
     }
     CN__TRY(count_filled(onnx, wanted));
     CN__TRY(cn__grow(onnx->ctx, (void **)&onnx->fills, &onnx->fill_capacity, onnx->fill_count, sizeof *onnx->fills));
-    onnx->fills[onnx->fill_count++] = (cn__onnx_numbers){layer, value, tensor, how, factor, is_fixed(onnx, value)};
+    onnx->fills[onnx->fill_count++] = (cn__onnx_numbers){layer, value, tensor, how, factor};
     return CN_OK;
+}
+
+void cn__onnx_find_constants(cn__onnx *onnx) {
+    bool has_parameters = false;
+    for (size_t i = 0; i < onnx->fill_count; i++)
+        has_parameters = has_parameters || (onnx->fills[i].value >= 0 && !onnx->values[onnx->fills[i].value].written);
+    for (size_t i = 0; i < onnx->fill_count; i++) {
+        const cn__onnx_numbers *fill = &onnx->fills[i];
+        if (fill->value < 0 || (has_parameters && onnx->values[fill->value].written))
+            onnx->model->nodes[fill->layer].constants |= 1u << fill->tensor;
+    }
 }
 
 static cn_status read_numbers(cn__onnx *onnx, const cn__onnx_value *value, int64_t count, float *to) {
@@ -180,11 +185,7 @@ static cn_status fill_one(cn__onnx *onnx, const cn__onnx_numbers *fill) {
 }
 
 cn_status cn__onnx_fill_all(cn__onnx *onnx) {
-    for (size_t i = 0; i < onnx->fill_count; i++) {
-        const cn__onnx_numbers *fill = &onnx->fills[i];
-        cn__model_tensor *tensor = &onnx->model->tensors[onnx->model->nodes[fill->layer].first_tensor + fill->tensor];
-        CN__TRY(fill_one(onnx, fill));
-        tensor->frozen = fill->fixed && tensor->parameter;
-    }
+    for (size_t i = 0; i < onnx->fill_count; i++)
+        CN__TRY(fill_one(onnx, &onnx->fills[i]));
     return CN_OK;
 }
