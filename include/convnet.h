@@ -199,11 +199,11 @@ typedef struct cn_device {
     uint64_t size;
     const char *processor; /* the processor's own name */
     void *reserved_pointer;
-    cn_isa isa;            /* in use */
-    cn_isa best_isa;       /* offered by processor and operating system */
-    int cores;             /* available to this process */
-    int threads;           /* used by this context */
-    uint64_t memory;       /* bytes of main memory */
+    cn_isa isa;      /* in use */
+    cn_isa best_isa; /* offered by processor and operating system */
+    int cores;       /* available to this process */
+    int threads;     /* used by this context */
+    uint64_t memory; /* bytes of main memory */
 } cn_device;
 #define CN_DEVICE_INIT                                                                                                 \
     { sizeof(cn_device), NULL, NULL, CN_ISA_AUTO, CN_ISA_AUTO, 0, 0, 0 }
@@ -863,7 +863,8 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 
 /* Files: safetensors, with PyTorch's tensor names; architecture, normalisation, class names and a checksum (CRC-32) are
  * in its metadata, so the file alone rebuilds the model. cn_model_save_memory hands out the same file as its bytes,
- * uint8 [N], to be freed with cn_tensor_free. CN_ERR_IO, CN_ERR_FORMAT; CN_ERR_STATE: not initialised.
+ * uint8 [N], to be freed with cn_tensor_free. CN_ERR_IO, CN_ERR_FORMAT; CN_ERR_STATE: not initialised; CN_ERR_ARGUMENT
+ * also: `path` ends in ".onnx" (cn_model_save_onnx).
  *
  * Saving loses nothing: it writes a temporary file beside `path`, NAME.tmp-PID-N, syncs it and renames it, so that a
  * failure leaves the old file as it was, and a link points where it did. Those that dead processes have left behind are
@@ -890,6 +891,27 @@ CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
 CN_API cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model);
+
+/* How a file holds floats, each rounded to the nearest, of two equally near to the even one. Loading makes float32 of
+ * all. */
+typedef enum cn_weights {
+    CN_WEIGHTS_FLOAT32 = 0,
+    CN_WEIGHTS_FLOAT16 = 1, /* half the size: 11 bits of precision, up to 65504, from 6e-8 */
+    CN_WEIGHTS_BFLOAT16 = 2 /* half the size: 8 bits of precision, and float32's range */
+} cn_weights;
+
+/* The same with other weights: parameters are written as `weights` says; running statistics stay float32, and
+ * num_batches_tracked int64. CN_ERR_DATA: a parameter that such weights cannot hold, which the message names. */
+typedef struct cn_save_options {
+    uint64_t size;
+    cn_weights weights;
+    int reserved;
+} cn_save_options;
+#define CN_SAVE_OPTIONS_INIT                                                                                           \
+    { sizeof(cn_save_options), CN_WEIGHTS_FLOAT32, 0 }
+CN_API void cn_save_options_init(cn_save_options *options, size_t size);
+CN_API cn_status cn_model_save_with(const cn_model *model, const char *path, const cn_save_options *options);
+CN_API cn_status cn_model_save_memory_with(const cn_model *model, const cn_save_options *options, cn_tensor **file);
 
 /* Session 8 with batch norm, trained on CIFAR-10: a model file that is part of the library, for images of 3×32×32 in
  * the ten classes that cn_model_class_name gives. The same file, session8-cifar10.safetensors, is installed in

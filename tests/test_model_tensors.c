@@ -28,7 +28,7 @@ static cn_tensor *golden_tensor(cn_context *context, const golden_file *golden, 
     cn_tensor *tensor;
     ck_assert_ptr_nonnull(entry);
     ck_ok(cn_tensor_new(context, CN_DTYPE_FLOAT32, entry->dims, entry->shape, &tensor));
-    cn__values_load(entry, golden->file.data + entry->begin, tensor);
+    cn__values_load(entry->dtype, golden->file.data + entry->begin, tensor);
     return tensor;
 }
 

@@ -164,6 +164,14 @@ static cn_status take_checkpoint(void *bytes) {
     return status;
 }
 
+static const cn_save_options usual_save = CN_SAVE_OPTIONS_INIT;
+static cn_status take_save(void *bytes) {
+    cn_tensor *file;
+    cn_status status = cn_model_save_memory_with(classifier, bytes, &file);
+    cn_tensor_free(file);
+    return status;
+}
+
 /* Those that the library fills. */
 static const cn_device usual_device = CN_DEVICE_INIT;
 static cn_status take_device(void *bytes) {
@@ -211,6 +219,7 @@ static const versioned read_structs[] = {
     ENTRY(folder, folder),
     ENTRY(report, report),
     ENTRY(checkpoint, checkpoint),
+    ENTRY(save, save),
 };
 static const versioned filled_structs[] = {ENTRY(device, device), ENTRY(info, info), ENTRY(epoch, epoch),
                                            ENTRY(misclassified, misclassified)};

@@ -239,6 +239,8 @@ const char *cn__shape_text(char *buffer, int dims, const int64_t *shape);
 
 /* A number of 16 bits, all of which a float holds (half.c). */
 float cn__half_value(uint32_t bits);
+/* The nearest such number, of two equally near the even one; infinity from 65520 on. */
+uint32_t cn__half_bits(float value);
 
 /* ---- what something remembers, as named arrays, for checkpoints (state.c) ---- */
 

@@ -23,7 +23,7 @@ static cn_status pack(const cn__contents *c, cn_tensor **file) {
     const cn__metadata metadata[] = {{CN__KEY_CHECKPOINT, version}, {KEY_BY, by}, {KEY_RUN, c->run}, CN__UNSEALED};
     snprintf(version, sizeof version, "%d", VERSION);
     write_by(c->ctx, by);
-    CN__TRY(cn__model_pack(c->model, c->architecture,
+    CN__TRY(cn__model_pack(c->model, c->architecture, CN_WEIGHTS_FLOAT32,
                            &(cn__beside){c->arrays, c->array_count, metadata, CN__COUNT(metadata)}, file));
     cn__checkpoint_seal(*file);
     return CN_OK;

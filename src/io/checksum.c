@@ -18,24 +18,24 @@ void cn__crc_text(char text[CN__CRC_TEXT], uint32_t crc) {
 
 /* ---- of a model ---- */
 
-static uint32_t add_tensor(uint32_t crc, const cn_tensor *tensor) {
+static uint32_t add_tensor(uint32_t crc, const cn_tensor *tensor, const char *dtype) {
     unsigned char bytes[4096];
-    size_t width = cn__dtype_bytes(tensor->dtype);
+    size_t width = cn__value_bytes(dtype);
     int64_t most = (int64_t)(sizeof bytes / width);
     for (int64_t i = 0; i < tensor->count; i += most) {
         int64_t count = tensor->count - i < most ? tensor->count - i : most;
-        cn__values_store(tensor, i, count, bytes);
+        cn__values_store(tensor, dtype, i, count, bytes);
         crc = cn__crc_add(crc, bytes, (size_t)count * width);
     }
     return crc;
 }
 
-void cn__checksum(const cn_model *model, const char *architecture, char text[CN__CRC_TEXT]) {
+void cn__checksum(const cn_model *model, const char *architecture, const cn__entry *entries, char text[CN__CRC_TEXT]) {
     uint32_t crc = cn__crc_add(0, architecture, strlen(architecture));
     for (size_t o = 0; o < CN__COUNT(order); o++)
         for (size_t i = 0; i < model->tensor_count; i++)
             if (model->tensors[i].value.dtype == order[o])
-                crc = add_tensor(crc, &model->tensors[i].value);
+                crc = add_tensor(crc, &model->tensors[i].value, entries[i].dtype);
     cn__crc_text(text, crc);
 }
 

@@ -1,7 +1,6 @@
-/* io.h: model files. safetensors.c reads and writes the container, values.c the numbers in it, architecture.c turns a
- * model's structure into text and back; checksum.c says whether what a file holds is what was saved; state_dict.c finds
- * and takes a model's tensors by name; model_file.c brings all together; pretrained.c hands out the model file that is
- * part of the library.
+/* io.h: model files. safetensors.c reads and writes the container, architecture.c turns a model's structure into text
+ * and back; checksum.c says whether what a file holds is what was saved; state_dict.c finds and takes a model's tensors
+ * by name; model_file.c brings all together; pretrained.c hands out the model file that is part of the library.
  *
  * A model file is a safetensors file: 8 bytes little-endian length, that much JSON, and the tensors' bytes, to which
  * the JSON's offsets refer. In the strings of its "__metadata__":
@@ -24,42 +23,24 @@
 #ifndef CN_IO_H
 #define CN_IO_H
 
+#include "base/values.h"
 #include "io/json.h"
 #include "model/model.h"
 
 #define CN__STATE_DICT_PREFIX 255
 
-/* ---- numbers in a file, little-endian on any machine (values.c) ---- */
-
-/* Bytes of one value of a type such as "F32"; 0: no such type. */
-unsigned cn__value_bytes(const char *dtype);
-const char *cn__value_dtype(cn_dtype dtype);
-/* Numbers of `width` bytes, 1, 4 or 8, as they lie in memory, as bytes, and back. */
-void cn__numbers_store(const void *numbers, unsigned width, size_t count, unsigned char *bytes);
-void cn__numbers_load(void *numbers, unsigned width, size_t count, const unsigned char *bytes);
-/* A tensor's values from `first` on as bytes. */
-void cn__values_store(const cn_tensor *tensor, int64_t first, int64_t count, unsigned char *bytes);
-
-typedef struct cn__entry cn__entry;
-/* Whether values of the entry's type become such a tensor's: F32, F16, BF16 and F64 float32; any that count, int64. */
-bool cn__values_convertible(const char *from, cn_dtype to);
-/* CN_ERR_DATA with the first value that such a tensor cannot hold. `bytes` are the entry's. */
-cn_status cn__values_check(const cn__entry *entry, const unsigned char *bytes, cn_dtype to);
-/* Cannot fail: the above have passed. */
-void cn__values_load(const cn__entry *entry, const unsigned char *bytes, cn_tensor *tensor);
-
 /* ---- the container (safetensors.c) ---- */
 
 #define CN__SAFETENSORS_LENGTH 8 /* bytes of the length that a file begins with */
 
-struct cn__entry {
+typedef struct cn__entry {
     const char *name;
     const char *dtype; /* "F32" */
     int dims;
     int64_t shape[CN_MAX_DIMS];
     uint64_t begin, end; /* in the data */
     bool used;           /* for its reader's own notes */
-};
+} cn__entry;
 
 typedef struct cn__metadata {
     const char *key, *value;
@@ -149,8 +130,10 @@ typedef struct cn__beside {
     size_t metadata_count;
 } cn__beside;
 
-/* A model's file as bytes, uint8 [N], of a model that `architecture` describes. */
-cn_status cn__model_pack(const cn_model *model, const char *architecture, const cn__beside *beside, cn_tensor **file);
+/* A model's file as bytes, uint8 [N], of a model that `architecture` describes. CN_ERR_DATA: a parameter that such
+ * weights cannot hold. */
+cn_status cn__model_pack(const cn_model *model, const char *architecture, cn_weights weights, const cn__beside *beside,
+                         cn_tensor **file);
 /* Begins the message of what went wrong with the file's name, unless opening and reading have said it already. */
 cn_status cn__in_file(cn_status status, const char *source);
 /* The number of a version that a file's metadata have under a key; 0: none, or no number from 1. */
@@ -165,7 +148,8 @@ enum { CN__CRC_TEXT = 9 };
 uint32_t cn__crc_add(uint32_t crc, const void *bytes, size_t count);
 void cn__crc_text(char text[CN__CRC_TEXT], uint32_t crc);
 
-void cn__checksum(const cn_model *model, const char *architecture, char text[CN__CRC_TEXT]);
+/* Of a model whose tensors are written as the entries, one for each, say. */
+void cn__checksum(const cn_model *model, const char *architecture, const cn__entry *entries, char text[CN__CRC_TEXT]);
 /* Whether a file, data and all, is what cn_model_save wrote for `model`, which its architecture describes.
  * CN_ERR_FORMAT: no. Of a file that another program has written again, whether it was changed or damaged cannot be
  * known: then the context's log says so. */

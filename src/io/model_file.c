@@ -4,23 +4,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h> /* strcasecmp */
 
 #define VERSION     1
 #define KEY_VERSION "convnet.version"
 
 /* ---- saving ---- */
 
+/* Running statistics keep their float32: they are few, and a variance may be large. */
+static cn_status list_entry(const cn__model_tensor *tensor, cn_weights weights, cn__entry *entry) {
+    const cn_tensor *value = &tensor->value;
+    entry->name = tensor->name;
+    entry->dtype = tensor->parameter ? cn__weights_dtype(weights) : cn__value_dtype(value->dtype);
+    entry->dims = value->dims;
+    memcpy(entry->shape, value->shape, sizeof value->shape);
+    return cn__values_storable(value, tensor->name, entry->dtype);
+}
+
 /* The model's tensors first. */
-static void list_entries(const cn_model *model, const cn__beside *beside, cn__entry *entries) {
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        const cn_tensor *tensor = &model->tensors[i].value;
-        entries[i] =
-            (cn__entry){.name = model->tensors[i].name, .dtype = cn__value_dtype(tensor->dtype), .dims = tensor->dims};
-        memcpy(entries[i].shape, tensor->shape, sizeof tensor->shape);
-    }
+static cn_status list_entries(const cn_model *model, cn_weights weights, const cn__beside *beside, cn__entry *entries) {
+    for (size_t i = 0; i < model->tensor_count; i++)
+        CN__TRY(list_entry(&model->tensors[i], weights, &entries[i]));
     for (size_t i = 0; i < beside->array_count; i++)
         entries[model->tensor_count + i] = beside->arrays[i].entry;
     cn__safetensors_place(entries, model->tensor_count + beside->array_count);
+    return CN_OK;
 }
 
 static size_t data_bytes(const cn__entry *entries, size_t count) {
@@ -32,7 +40,8 @@ static size_t data_bytes(const cn__entry *entries, size_t count) {
 
 static void store_data(const cn_model *model, const cn__beside *beside, const cn__entry *entries, unsigned char *data) {
     for (size_t i = 0; i < model->tensor_count; i++)
-        cn__values_store(&model->tensors[i].value, 0, model->tensors[i].value.count, data + entries[i].begin);
+        cn__values_store(&model->tensors[i].value, entries[i].dtype, 0, model->tensors[i].value.count,
+                         data + entries[i].begin);
     entries += model->tensor_count;
     for (size_t i = 0; i < beside->array_count; i++) {
         unsigned width = cn__value_bytes(entries[i].dtype);
@@ -43,12 +52,11 @@ static void store_data(const cn_model *model, const cn__beside *beside, const cn
 
 enum { MODEL_METADATA = 4 };
 
-static cn_status pack(const cn_model *model, const char *architecture, const cn__beside *beside, cn__entry *entries,
-                      cn__metadata *metadata, cn_tensor **file) {
+static cn_status pack(const cn_model *model, const char *architecture, const cn__beside *beside,
+                      const cn__entry *entries, cn__metadata *metadata, cn_tensor **file) {
     char crc[CN__CRC_TEXT], version[12];
     size_t count = model->tensor_count + beside->array_count;
-    list_entries(model, beside, entries);
-    cn__checksum(model, architecture, crc);
+    cn__checksum(model, architecture, entries, crc);
     snprintf(version, sizeof version, "%d", VERSION);
     const cn__metadata own[MODEL_METADATA] = {
         {"format", "pt"}, {KEY_VERSION, version}, {CN__KEY_MODEL, architecture}, {CN__KEY_CRC, crc}};
@@ -62,44 +70,85 @@ static cn_status pack(const cn_model *model, const char *architecture, const cn_
     return CN_OK;
 }
 
-cn_status cn__model_pack(const cn_model *model, const char *architecture, const cn__beside *beside, cn_tensor **file) {
+cn_status cn__model_pack(const cn_model *model, const char *architecture, cn_weights weights, const cn__beside *beside,
+                         cn_tensor **file) {
     cn__entry *entries = cn__alloc(model->ctx, model->tensor_count + beside->array_count, sizeof *entries);
     cn__metadata *metadata = cn__alloc(model->ctx, MODEL_METADATA + beside->metadata_count, sizeof *metadata);
     *file = NULL;
-    cn_status status = entries && metadata ? pack(model, architecture, beside, entries, metadata, file)
-                                           : cn__no_memory("a file's tensors");
+    cn_status status =
+        entries && metadata ? list_entries(model, weights, beside, entries) : cn__no_memory("a file's tensors");
+    if (status == CN_OK)
+        status = pack(model, architecture, beside, entries, metadata, file);
     cn__free(model->ctx, metadata);
     cn__free(model->ctx, entries);
     return status;
 }
 
-static cn_status save_to_memory(const cn_model *model, cn_tensor **file) {
+static cn_status read_save_options(const cn_save_options *given, cn_save_options *options) {
+    CN__TRY(CN__READ_OPTIONS(options, cn_save_options, given));
+    CN__TRY(cn__check_reserved("cn_save_options", options->reserved == 0));
+    if (!cn__weights_dtype(options->weights))
+        return cn__error(CN_ERR_ARGUMENT, "cn_save_options: unknown weights %d", (int)options->weights);
+    return CN_OK;
+}
+
+static cn_status save_to_memory(const cn_model *model, const cn_save_options *options, cn_tensor **file) {
+    cn_save_options known = CN_SAVE_OPTIONS_INIT;
     char *architecture;
+    CN__TRY(read_save_options(options, &known));
     CN__TRY(cn__architecture_write(model, &architecture));
-    cn_status status = cn__model_pack(model, architecture, &(cn__beside){0}, file);
+    cn_status status = cn__model_pack(model, architecture, known.weights, &(cn__beside){0}, file);
     cn_text_free(architecture);
     return status;
+}
+
+cn_status cn_model_save_memory_with(const cn_model *model, const cn_save_options *options, cn_tensor **file) {
+    CN__REQUIRE(file);
+    *file = NULL;
+    CN__TRY(cn__model_ready(model, __func__));
+    return save_to_memory(model, options, file);
 }
 
 cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file) {
     CN__REQUIRE(file);
     *file = NULL;
     CN__TRY(cn__model_ready(model, __func__));
-    return save_to_memory(model, file);
+    return save_to_memory(model, NULL, file);
 }
 
 cn_status cn__in_file(cn_status status, const char *source) {
     return status == CN_OK || status == CN_ERR_IO ? status : cn__error(status, "'%s': %s", source, cn_last_error());
 }
 
-cn_status cn_model_save(const cn_model *model, const char *path) {
+/* Whoever names the file so wants another kind of file. */
+static cn_status check_ending(const char *path) {
+    const char *ending = strrchr(path, '.');
+    if (!ending || strcasecmp(ending, ".onnx") != 0)
+        return CN_OK;
+    return cn__error(CN_ERR_ARGUMENT, "this function writes safetensors; cn_model_save_onnx writes ONNX");
+}
+
+static cn_status save(const cn_model *model, const char *path, const cn_save_options *options) {
     cn_tensor *file = NULL;
-    CN__TRY(cn__model_ready(model, __func__));
-    CN__REQUIRE(path);
-    CN__TRY(cn__in_file(save_to_memory(model, &file), path));
-    cn_status status = cn__replace_file(model->ctx, path, &(struct iovec){file->data, (size_t)file->count}, 1);
+    cn_status status = check_ending(path);
+    if (status == CN_OK)
+        status = save_to_memory(model, options, &file);
+    CN__TRY(cn__in_file(status, path));
+    status = cn__replace_file(model->ctx, path, &(struct iovec){file->data, (size_t)file->count}, 1);
     cn_tensor_free(file);
     return status;
+}
+
+cn_status cn_model_save_with(const cn_model *model, const char *path, const cn_save_options *options) {
+    CN__TRY(cn__model_ready(model, __func__));
+    CN__REQUIRE(path);
+    return save(model, path, options);
+}
+
+cn_status cn_model_save(const cn_model *model, const char *path) {
+    CN__TRY(cn__model_ready(model, __func__));
+    CN__REQUIRE(path);
+    return save(model, path, NULL);
 }
 
 /* ---- loading ---- */

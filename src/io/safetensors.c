@@ -329,10 +329,10 @@ static cn_status compare_header(const cn__safetensors *file, const cn__entry *en
     return CN_OK;
 }
 
-/* This library writes no others, and those after the first two in checkpoints alone. */
+/* This library writes no others, and those after the first four in checkpoints alone. */
 static bool has_own_types(const cn__safetensors *file) {
-    static const char *const types[] = {"F32", "I64", "F64", "I32", "U8"};
-    size_t count = cn__safetensors_metadata(file, CN__KEY_CHECKPOINT) ? CN__COUNT(types) : 2;
+    static const char *const types[] = {"F32", "I64", "F16", "BF16", "F64", "I32", "U8"};
+    size_t count = cn__safetensors_metadata(file, CN__KEY_CHECKPOINT) ? CN__COUNT(types) : 4;
     bool own = true;
     for (size_t i = 0; i < file->count; i++) {
         bool known = false;

@@ -205,7 +205,10 @@ typedef struct taking {
 static cn_status check_values(void *user, const char *name, const cn__tensor_spec *spec) {
     const taking *t = user;
     const cn__entry *entry = cn__state_dict_find(t->dict, name, spec);
-    return entry ? cn__values_check(entry, t->dict->file->data + entry->begin, spec->dtype) : CN_OK;
+    if (!entry)
+        return CN_OK;
+    int64_t count = (int64_t)((entry->end - entry->begin) / cn__value_bytes(entry->dtype));
+    return cn__values_loadable(entry->dtype, t->dict->file->data + entry->begin, count, entry->name, spec->dtype);
 }
 
 static cn_status take_values(void *user, const char *name, const cn__tensor_spec *spec) {
@@ -213,7 +216,7 @@ static cn_status take_values(void *user, const char *name, const cn__tensor_spec
     cn_tensor *tensor = &t->model->tensors[t->tensor++].value;
     const cn__entry *entry = cn__state_dict_find(t->dict, name, spec);
     if (entry)
-        cn__values_load(entry, t->dict->file->data + entry->begin, tensor);
+        cn__values_load(entry->dtype, t->dict->file->data + entry->begin, tensor);
     return CN_OK;
 }
 

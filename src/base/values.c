@@ -1,5 +1,5 @@
 /* values.c: the numbers of tensors in a file, little-endian, on machines of any byte order. */
-#include "io/io.h"
+#include "base/values.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -37,6 +37,15 @@ const char *cn__value_dtype(cn_dtype dtype) {
     return dtype == CN_DTYPE_INT64 ? "I64" : dtype == CN_DTYPE_UINT8 ? "U8" : "F32";
 }
 
+const char *cn__weights_dtype(cn_weights weights) {
+    static const char *const dtypes[] = {"F32", "F16", "BF16"};
+    return (size_t)weights < CN__COUNT(dtypes) ? dtypes[weights] : NULL;
+}
+
+static bool is(const char *dtype, const char *name) {
+    return strcmp(dtype, name) == 0;
+}
+
 /* ---- into a file ---- */
 
 void cn__numbers_store(const void *numbers, unsigned width, size_t count, unsigned char *bytes) {
@@ -57,9 +66,41 @@ void cn__numbers_store(const void *numbers, unsigned width, size_t count, unsign
     }
 }
 
-void cn__values_store(const cn_tensor *tensor, int64_t first, int64_t count, unsigned char *bytes) {
+/* The upper half of a float32 is a bfloat16. */
+static uint32_t bfloat16_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return isnan(value) ? bits >> 16 | 0x40 : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+}
+
+static uint32_t narrow_bits(const char *dtype, float value) {
+    return is(dtype, "F16") ? cn__half_bits(value) : bfloat16_bits(value);
+}
+
+void cn__values_store(const cn_tensor *tensor, const char *dtype, int64_t first, int64_t count, unsigned char *bytes) {
     unsigned width = (unsigned)cn__dtype_bytes(tensor->dtype);
-    cn__numbers_store((const char *)tensor->data + (size_t)first * width, width, (size_t)count, bytes);
+    const float *values = (const float *)tensor->data + first;
+    if (is(dtype, cn__value_dtype(tensor->dtype))) {
+        cn__numbers_store((const char *)tensor->data + (size_t)first * width, width, (size_t)count, bytes);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++, bytes += 2) {
+        uint32_t bits = narrow_bits(dtype, values[i]);
+        bytes[0] = (unsigned char)bits;
+        bytes[1] = (unsigned char)(bits >> 8);
+    }
+}
+
+cn_status cn__values_storable(const cn_tensor *tensor, const char *name, const char *dtype) {
+    const float *values = tensor->data;
+    uint32_t infinity = is(dtype, "F16") ? 0x7C00 : 0x7F80;
+    if (is(dtype, cn__value_dtype(tensor->dtype)))
+        return CN_OK;
+    for (int64_t i = 0; i < tensor->count; i++)
+        if ((narrow_bits(dtype, values[i]) & 0x7FFF) == infinity && !isinf(values[i]))
+            return cn__error(CN_ERR_DATA, "tensor '%.200s' has %g at place %lld, which %s cannot hold", name,
+                             (double)values[i], (long long)i, is(dtype, "F16") ? "float16" : "bfloat16");
+    return CN_OK;
 }
 
 /* ---- out of a file ---- */
@@ -102,10 +143,6 @@ static double double_at(const unsigned char *bytes) {
     return value;
 }
 
-static bool is(const char *dtype, const char *name) {
-    return strcmp(dtype, name) == 0;
-}
-
 static float float_at(const char *dtype, const unsigned char *bytes) {
     if (is(dtype, "F64"))
         return (float)double_at(bytes);
@@ -137,33 +174,30 @@ bool cn__values_convertible(const char *from, cn_dtype to) {
     return type->kind == FLOAT || (type->kind == COUNT && to == CN_DTYPE_INT64);
 }
 
-static int64_t value_count(const cn__entry *entry) {
-    return (int64_t)((entry->end - entry->begin) / cn__value_bytes(entry->dtype));
-}
-
 /* Only numbers from F64 can be too large for a float32; infinities and NaN are kept. */
-cn_status cn__values_check(const cn__entry *entry, const unsigned char *bytes, cn_dtype to) {
-    const struct type *type = find_type(entry->dtype);
-    int64_t count;
-    if (to == CN_DTYPE_FLOAT32 && !is(type->name, "F64"))
+cn_status cn__values_loadable(const char *dtype, const unsigned char *bytes, int64_t count, const char *name,
+                              cn_dtype to) {
+    const struct type *type = find_type(dtype);
+    int64_t whole;
+    if (to == CN_DTYPE_FLOAT32 && !is(dtype, "F64"))
         return CN_OK;
-    for (int64_t i = 0; i < value_count(entry); i++, bytes += type->bytes) {
-        bool fits = to == CN_DTYPE_INT64 ? count_at(type, bytes, &count)
+    for (int64_t i = 0; i < count; i++, bytes += type->bytes) {
+        bool fits = to == CN_DTYPE_INT64 ? count_at(type, bytes, &whole)
                                          : isinf(double_at(bytes)) || !(fabs(double_at(bytes)) > (double)FLT_MAX);
         if (!fits && type->kind == FLOAT)
-            return cn__error(CN_ERR_DATA, "its tensor '%s' has %g at place %lld, which %s cannot hold", entry->name,
-                             is(type->name, "F64") ? double_at(bytes) : (double)float_at(type->name, bytes),
-                             (long long)i, cn__value_dtype(to));
+            return cn__error(CN_ERR_DATA, "its tensor '%s' has %g at place %lld, which %s cannot hold", name,
+                             is(dtype, "F64") ? double_at(bytes) : (double)float_at(dtype, bytes), (long long)i,
+                             cn__value_dtype(to));
         if (!fits)
-            return cn__error(CN_ERR_DATA, "its tensor '%s' has %llu at place %lld, which %s cannot hold", entry->name,
+            return cn__error(CN_ERR_DATA, "its tensor '%s' has %llu at place %lld, which %s cannot hold", name,
                              (unsigned long long)bits_at(bytes, type->bytes), (long long)i, cn__value_dtype(to));
     }
     return CN_OK;
 }
 
-void cn__values_load(const cn__entry *entry, const unsigned char *bytes, cn_tensor *tensor) {
-    const struct type *type = find_type(entry->dtype);
-    if (is(type->name, cn__value_dtype(tensor->dtype))) { /* a NaN keeps its bits */
+void cn__values_load(const char *dtype, const unsigned char *bytes, cn_tensor *tensor) {
+    const struct type *type = find_type(dtype);
+    if (is(dtype, cn__value_dtype(tensor->dtype))) { /* a NaN keeps its bits */
         cn__numbers_load(tensor->data, type->bytes, (size_t)tensor->count, bytes);
         return;
     }
@@ -171,6 +205,6 @@ void cn__values_load(const cn__entry *entry, const unsigned char *bytes, cn_tens
         if (tensor->dtype == CN_DTYPE_INT64)
             (void)count_at(type, bytes, (int64_t *)tensor->data + i);
         else
-            ((float *)tensor->data)[i] = float_at(type->name, bytes);
+            ((float *)tensor->data)[i] = float_at(dtype, bytes);
     }
 }
