@@ -918,6 +918,29 @@ CN_API cn_status cn_model_save_memory_with(const cn_model *model, const cn_save_
  * PREFIX/share/convnet/, beside a card that says how it was trained and what it gets right. */
 CN_API cn_status cn_model_session8_pretrained(cn_context *context, cn_model **model);
 
+typedef struct cn_onnx_options {
+    uint64_t size;
+    int include_preprocessing; /* 1: the first nodes normalise, so that the first input takes pixels, 0 to 255 */
+    int reserved;
+} cn_onnx_options;
+#define CN_ONNX_OPTIONS_INIT                                                                                           \
+    { sizeof(cn_onnx_options), 0, 0 }
+CN_API void cn_onnx_options_init(cn_onnx_options *options, size_t size);
+
+/* Writes the model as an ONNX file, as it computes in evaluation: float32, any number of images "N", the heights and
+ * widths that it was made for. Inputs, outputs, nodes and initialisers are called as inputs, layers and tensors are;
+ * a layer that takes several nodes has their names behind its own ("norm/Reshape_1"). An output of flat features is
+ * [N, features], others [N, channels, height, width]. The opset is the lowest that has the operators: 13, with Hardswish
+ * 14, with LayerNorm2d 17. Class names and normalisation go into the file's metadata, "convnet.class_names",
+ * "convnet.mean" and "convnet.std" as JSON, where cn_model_load finds them. NULL options: the values of
+ * CN_ONNX_OPTIONS_INIT.
+ *
+ * What an ONNX file does not say is lost: num_batches_tracked, and that some layers were one. It is written as
+ * cn_model_save writes. CN_ERR_IO; CN_ERR_STATE: not initialised; CN_ERR_ARGUMENT also: a name is not UTF-8;
+ * CN_ERR_UNSUPPORTED: a layer of a program's own type, which the message names, or more than the 2 GiB of a file. */
+CN_API cn_status cn_model_save_onnx(const cn_model *model, const char *path, const cn_onnx_options *options);
+CN_API cn_status cn_model_save_onnx_memory(const cn_model *model, const cn_onnx_options *options, cn_tensor **file);
+
 /* Reads parameters and buffers by name into a model that exists, such as a PyTorch state dict saved as safetensors.
  * All of the model's tensors must be there with its shapes (num_batches_tracked may be missing), or nothing changes:
  * CN_ERR_NOT_FOUND, CN_ERR_SHAPE; CN_ERR_FORMAT, CN_ERR_IO; CN_ERR_DATA: a number that float32 cannot hold (F16, BF16

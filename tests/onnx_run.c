@@ -168,13 +168,11 @@ static void append_field(message *m, uint32_t number, const void *data, size_t c
     append(m, data, count);
 }
 
-enum { MODEL_GRAPH = 7, GRAPH_TENSOR = 5, GRAPH_INPUT = 11, TENSOR_NAME = 8 };
-
 static bool has_tensor(cn__bytes graph, cn__bytes name) {
     cn__field field;
     cn__onnx_tensor tensor;
     while (cn__wire_next(&graph, &field))
-        if (field.number == GRAPH_TENSOR && cn__onnx_tensor_read(field.bytes, &tensor) == CN_OK &&
+        if (field.number == CN__GRAPH_TENSOR && cn__onnx_tensor_read(field.bytes, &tensor) == CN_OK &&
             cn__bytes_equal(tensor.name, name))
             return true;
     return false;
@@ -191,15 +189,15 @@ static message bind_inputs(cn__bytes graph, const char *folder) {
         char path[4096];
         cn__onnx_info info;
         size_t bytes;
-        if (field.number != GRAPH_INPUT || cn__onnx_info_read(field.bytes, &info) != CN_OK || index++ == 0 ||
+        if (field.number != CN__GRAPH_INPUT || cn__onnx_info_read(field.bytes, &info) != CN_OK || index++ == 0 ||
             has_tensor(graph, info.name))
             continue;
         snprintf(path, sizeof path, "%s/test_data_set_0/input_%d.pb", folder, index - 1);
         message tensor = {0};
         tensor.data = read_file(path, &bytes);
         tensor.count = tensor.data ? bytes : 0;
-        append_field(&tensor, TENSOR_NAME, info.name.at, info.name.count);
-        append_field(&bound, GRAPH_TENSOR, tensor.data, tensor.count);
+        append_field(&tensor, CN__TENSOR_NAME, info.name.at, info.name.count);
+        append_field(&bound, CN__GRAPH_TENSOR, tensor.data, tensor.count);
         free(tensor.data);
     }
     return bound;
@@ -213,9 +211,9 @@ static cn_status load_bound(cn_context *ctx, const char *path, const char *folde
     cn__field field;
     const unsigned char *begin = file.at;
     while (cn__wire_next(&file, &field)) {
-        if (field.number == MODEL_GRAPH && field.type == CN__WIRE_BYTES) {
+        if (field.number == CN__MODEL_GRAPH && field.type == CN__WIRE_BYTES) {
             message graph = bind_inputs(field.bytes, folder);
-            append_field(&whole, MODEL_GRAPH, graph.data, graph.count);
+            append_field(&whole, CN__MODEL_GRAPH, graph.data, graph.count);
             free(graph.data);
         } else {
             append(&whole, begin, (size_t)(file.at - begin));

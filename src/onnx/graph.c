@@ -12,23 +12,6 @@ enum {
     MAX_FIELDS = 1024 /* of a node's attributes, which are looked through for each node that reads it */
 };
 
-enum { /* fields of ModelProto, GraphProto, NodeProto, OperatorSetIdProto */
-       MODEL_GRAPH = 7,
-       MODEL_OPSET = 8,
-       GRAPH_NODE = 1,
-       GRAPH_TENSOR = 5,
-       GRAPH_INPUT = 11,
-       GRAPH_OUTPUT = 12,
-       NODE_INPUT = 1,
-       NODE_OUTPUT = 2,
-       NODE_NAME = 3,
-       NODE_OP = 4,
-       NODE_ATTRIBUTE = 5,
-       NODE_DOMAIN = 7,
-       OPSET_DOMAIN = 1,
-       OPSET_VERSION = 2
-};
-
 /* ---- memory ---- */
 
 struct block {
@@ -130,7 +113,7 @@ int32_t cn__onnx_find(const cn__onnx *onnx, cn__bytes name) {
 static cn_status read_opset(cn__onnx *onnx, cn__bytes model) {
     cn__bytes message;
     int32_t count;
-    CN__TRY(count_fields(model, MODEL_OPSET, MAX_ENDS, "sets of operators", &count));
+    CN__TRY(count_fields(model, CN__MODEL_OPSET, MAX_ENDS, "sets of operators", &count));
     if (count == 0)
         return cn__error(CN_ERR_FORMAT, "it does not say of which opset its operators are");
     onnx->opset = 1;
@@ -138,11 +121,11 @@ static cn_status read_opset(cn__onnx *onnx, cn__bytes model) {
         cn__bytes domain = {0};
         cn__field field;
         int64_t version = 1;
-        message = next_piece(&model, MODEL_OPSET);
+        message = next_piece(&model, CN__MODEL_OPSET);
         while (cn__wire_next(&message, &field))
-            if (field.number == OPSET_DOMAIN && field.type == CN__WIRE_BYTES)
+            if (field.number == CN__OPSET_DOMAIN && field.type == CN__WIRE_BYTES)
                 domain = field.bytes;
-            else if (field.number == OPSET_VERSION && field.type == CN__WIRE_VARINT)
+            else if (field.number == CN__OPSET_VERSION && field.type == CN__WIRE_VARINT)
                 version = (int64_t)field.value;
         if (domain.count == 0 || cn__bytes_are(domain, "ai.onnx"))
             onnx->opset = version;
@@ -158,7 +141,7 @@ static cn_status read_tensors(cn__onnx *onnx, cn__bytes graph, int32_t count) {
     if (!tensors)
         return cn__no_memory("an ONNX file's tensors");
     for (int32_t i = 0; i < count; i++) {
-        CN__TRY(cn__onnx_tensor_read(next_piece(&graph, GRAPH_TENSOR), &tensors[i]));
+        CN__TRY(cn__onnx_tensor_read(next_piece(&graph, CN__GRAPH_TENSOR), &tensors[i]));
         onnx->values[new_value(onnx, tensors[i].name, -1)].tensor = &tensors[i];
         onnx->given += tensors[i].present ? tensors[i].count : 0;
     }
@@ -171,7 +154,7 @@ static cn_status read_inputs(cn__onnx *onnx, cn__bytes graph, int32_t count) {
     if (!onnx->inputs || !onnx->input_values)
         return cn__no_memory("an ONNX file's inputs");
     for (int32_t i = 0; i < count; i++) {
-        CN__TRY(cn__onnx_info_read(next_piece(&graph, GRAPH_INPUT), &onnx->inputs[i]));
+        CN__TRY(cn__onnx_info_read(next_piece(&graph, CN__GRAPH_INPUT), &onnx->inputs[i]));
         onnx->input_values[i] = new_value(onnx, onnx->inputs[i].name, -1);
     }
     onnx->input_count = count;
@@ -185,7 +168,7 @@ static cn_status check_attributes(const cn__onnx_node *node) {
     int32_t count = 0;
     while (count <= MAX_FIELDS && cn__wire_next(&message, &field)) {
         count++;
-        if (field.number == NODE_ATTRIBUTE && field.type == CN__WIRE_BYTES)
+        if (field.number == CN__NODE_ATTRIBUTE && field.type == CN__WIRE_BYTES)
             while (count <= MAX_FIELDS && cn__wire_next(&field.bytes, &part))
                 count++;
     }
@@ -201,13 +184,13 @@ static cn_status read_node_fields(cn__bytes message, cn__onnx_node *node) {
     for (; cn__wire_next(&message, &field); rest = message) {
         if (field.type != CN__WIRE_BYTES)
             continue;
-        if (field.number == NODE_ATTRIBUTE && !node->attributes.at)
+        if (field.number == CN__NODE_ATTRIBUTE && !node->attributes.at)
             node->attributes = rest;
-        if (field.number == NODE_NAME)
+        if (field.number == CN__NODE_NAME)
             node->name = field.bytes;
-        else if (field.number == NODE_OP)
+        else if (field.number == CN__NODE_OP)
             node->op = field.bytes;
-        else if (field.number == NODE_DOMAIN)
+        else if (field.number == CN__NODE_DOMAIN)
             node->foreign = field.bytes.count > 0 && !cn__bytes_are(field.bytes, "ai.onnx");
     }
     if (!message.at)
@@ -218,14 +201,14 @@ static cn_status read_node_fields(cn__bytes message, cn__onnx_node *node) {
 static cn_status read_node(cn__onnx *onnx, cn__bytes message, int32_t index) {
     cn__onnx_node *node = &onnx->nodes[index];
     CN__TRY(read_node_fields(message, node));
-    CN__TRY(count_fields(message, NODE_INPUT, MAX_EDGES, "inputs of a node", &node->input_count));
-    CN__TRY(count_fields(message, NODE_OUTPUT, MAX_EDGES, "outputs of a node", &node->output_count));
+    CN__TRY(count_fields(message, CN__NODE_INPUT, MAX_EDGES, "inputs of a node", &node->input_count));
+    CN__TRY(count_fields(message, CN__NODE_OUTPUT, MAX_EDGES, "outputs of a node", &node->output_count));
     node->inputs = cn__onnx_alloc(onnx, (size_t)node->input_count + (size_t)node->output_count, sizeof *node->inputs);
     if (!node->inputs)
         return cn__no_memory("an ONNX file's nodes");
     node->outputs = node->inputs + node->input_count;
     for (int32_t i = 0; i < node->output_count; i++) {
-        cn__bytes name = next_piece(&message, NODE_OUTPUT);
+        cn__bytes name = next_piece(&message, CN__NODE_OUTPUT);
         node->outputs[i] = name.count ? new_value(onnx, name, index) : -1;
     }
     return CN_OK;
@@ -235,7 +218,7 @@ static cn_status read_node(cn__onnx *onnx, cn__bytes message, int32_t index) {
 static cn_status read_edges(cn__onnx *onnx, cn__bytes message, int32_t index) {
     cn__onnx_node *node = &onnx->nodes[index];
     for (int32_t i = 0; i < node->input_count; i++) {
-        cn__bytes name = next_piece(&message, NODE_INPUT);
+        cn__bytes name = next_piece(&message, CN__NODE_INPUT);
         node->inputs[i] = name.count ? cn__onnx_find(onnx, name) : -1;
         if (name.count && (node->inputs[i] < 0 || onnx->values[node->inputs[i]].producer >= index))
             return cn__error(CN_ERR_FORMAT,
@@ -249,10 +232,10 @@ static cn_status read_edges(cn__onnx *onnx, cn__bytes message, int32_t index) {
 static cn_status read_nodes(cn__onnx *onnx, cn__bytes graph) {
     cn__bytes again = graph;
     for (int32_t i = 0; i < onnx->node_count; i++)
-        CN__TRY(read_node(onnx, next_piece(&graph, GRAPH_NODE), i));
+        CN__TRY(read_node(onnx, next_piece(&graph, CN__GRAPH_NODE), i));
     CN__TRY(sort_names(onnx));
     for (int32_t i = 0; i < onnx->node_count; i++)
-        CN__TRY(read_edges(onnx, next_piece(&again, GRAPH_NODE), i));
+        CN__TRY(read_edges(onnx, next_piece(&again, CN__GRAPH_NODE), i));
     return CN_OK;
 }
 
@@ -262,7 +245,7 @@ static cn_status read_outputs(cn__onnx *onnx, cn__bytes graph, int32_t count) {
         return cn__no_memory("an ONNX file's outputs");
     for (int32_t i = 0; i < count; i++) {
         cn__onnx_info info;
-        CN__TRY(cn__onnx_info_read(next_piece(&graph, GRAPH_OUTPUT), &info));
+        CN__TRY(cn__onnx_info_read(next_piece(&graph, CN__GRAPH_OUTPUT), &info));
         onnx->outputs[i] = cn__onnx_find(onnx, info.name);
         if (onnx->outputs[i] < 0)
             return cn__error(CN_ERR_FORMAT, "nothing makes its output '%.*s'", CN__SHOWN(info.name));
@@ -277,10 +260,10 @@ static int32_t count_values(cn__bytes graph) {
     while (cn__wire_next(&graph, &field)) {
         if (field.type != CN__WIRE_BYTES)
             continue;
-        count += field.number == GRAPH_TENSOR || field.number == GRAPH_INPUT;
-        if (field.number == GRAPH_NODE)
+        count += field.number == CN__GRAPH_TENSOR || field.number == CN__GRAPH_INPUT;
+        if (field.number == CN__GRAPH_NODE)
             while (cn__wire_next(&field.bytes, &part))
-                count += part.number == NODE_OUTPUT && part.type == CN__WIRE_BYTES;
+                count += part.number == CN__NODE_OUTPUT && part.type == CN__WIRE_BYTES;
     }
     return count;
 }
@@ -297,10 +280,10 @@ static cn_status make_tables(cn__onnx *onnx, cn__bytes graph) {
 
 static cn_status read_graph(cn__onnx *onnx, cn__bytes graph) {
     int32_t tensors, inputs, outputs;
-    CN__TRY(count_fields(graph, GRAPH_NODE, MAX_NODES, "nodes", &onnx->node_count));
-    CN__TRY(count_fields(graph, GRAPH_TENSOR, MAX_TENSORS, "tensors", &tensors));
-    CN__TRY(count_fields(graph, GRAPH_INPUT, MAX_TENSORS + MAX_ENDS, "inputs", &inputs));
-    CN__TRY(count_fields(graph, GRAPH_OUTPUT, MAX_ENDS, "outputs", &outputs));
+    CN__TRY(count_fields(graph, CN__GRAPH_NODE, MAX_NODES, "nodes", &onnx->node_count));
+    CN__TRY(count_fields(graph, CN__GRAPH_TENSOR, MAX_TENSORS, "tensors", &tensors));
+    CN__TRY(count_fields(graph, CN__GRAPH_INPUT, MAX_TENSORS + MAX_ENDS, "inputs", &inputs));
+    CN__TRY(count_fields(graph, CN__GRAPH_OUTPUT, MAX_ENDS, "outputs", &outputs));
     if (outputs == 0)
         return cn__error(CN_ERR_FORMAT, "it has no output");
     CN__TRY(make_tables(onnx, graph));
@@ -312,11 +295,11 @@ static cn_status read_graph(cn__onnx *onnx, cn__bytes graph) {
 
 cn_status cn__onnx_read(cn__onnx *onnx, cn__bytes file) {
     int32_t graphs;
-    CN__TRY(count_fields(file, MODEL_GRAPH, 1, "graphs", &graphs));
+    CN__TRY(count_fields(file, CN__MODEL_GRAPH, 1, "graphs", &graphs));
     if (graphs == 0)
         return cn__error(CN_ERR_FORMAT, "it has no graph");
     CN__TRY(read_opset(onnx, file));
-    return read_graph(onnx, next_piece(&file, MODEL_GRAPH));
+    return read_graph(onnx, next_piece(&file, CN__MODEL_GRAPH));
 }
 
 static void need(cn__onnx *onnx, int32_t value) {

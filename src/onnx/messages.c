@@ -4,19 +4,6 @@
 
 /* ---- TensorProto ---- */
 
-enum { /* fields */
-       TENSOR_DIMS = 1,
-       TENSOR_TYPE = 2,
-       TENSOR_FLOATS = 4,
-       TENSOR_INT32S = 5,
-       TENSOR_INT64S = 7,
-       TENSOR_NAME = 8,
-       TENSOR_RAW = 9,
-       TENSOR_DOUBLES = 10,
-       TENSOR_EXTERNAL = 13,
-       TENSOR_LOCATION = 14
-};
-
 static const struct {
     int64_t type;
     unsigned bytes;
@@ -62,7 +49,7 @@ static bool read_place(cn__bytes message, cn__onnx_tensor *tensor) {
     cn__field field;
     while (cn__wire_next(&message, &field))
         if (field.type == CN__WIRE_BYTES)
-            *(field.number == 1 ? &key : &value) = field.bytes;
+            *(field.number == CN__ENTRY_KEY ? &key : &value) = field.bytes;
     if (!message.at)
         return false;
     if (cn__bytes_are(key, "location"))
@@ -75,21 +62,21 @@ static bool read_place(cn__bytes message, cn__onnx_tensor *tensor) {
 }
 
 static bool read_tensor_field(const cn__field *field, cn__onnx_tensor *tensor, bool *external) {
-    if (field->number == TENSOR_TYPE && field->type == CN__WIRE_VARINT)
+    if (field->number == CN__TENSOR_TYPE && field->type == CN__WIRE_VARINT)
         tensor->type = (int64_t)field->value;
-    else if (field->number == TENSOR_LOCATION && field->type == CN__WIRE_VARINT)
+    else if (field->number == CN__TENSOR_LOCATION && field->type == CN__WIRE_VARINT)
         *external = field->value == 1;
-    else if (field->number == TENSOR_NAME && field->type == CN__WIRE_BYTES)
+    else if (field->number == CN__TENSOR_NAME && field->type == CN__WIRE_BYTES)
         tensor->name = field->bytes;
-    else if (field->number == TENSOR_RAW && field->type == CN__WIRE_BYTES)
+    else if (field->number == CN__TENSOR_RAW && field->type == CN__WIRE_BYTES)
         tensor->raw = field->bytes;
-    else if (field->number == TENSOR_EXTERNAL && field->type == CN__WIRE_BYTES)
+    else if (field->number == CN__TENSOR_EXTERNAL && field->type == CN__WIRE_BYTES)
         return read_place(field->bytes, tensor);
     return true;
 }
 
 static cn_status read_shape(cn__onnx_tensor *tensor) {
-    cn__repeated dims = {tensor->message, {0}, TENSOR_DIMS, CN__WIRE_VARINT};
+    cn__repeated dims = {tensor->message, {0}, CN__TENSOR_DIMS, CN__WIRE_VARINT};
     uint64_t side;
     tensor->count = 1;
     while (cn__wire_number(&dims, &side)) {
@@ -106,15 +93,15 @@ static cn_status read_shape(cn__onnx_tensor *tensor) {
 }
 
 cn__repeated cn__onnx_tensor_typed(const cn__onnx_tensor *tensor) {
-    cn__repeated numbers = {tensor->message, {0}, TENSOR_INT32S, CN__WIRE_VARINT};
+    cn__repeated numbers = {tensor->message, {0}, CN__TENSOR_INT32S, CN__WIRE_VARINT};
     if (tensor->type == CN__ONNX_FLOAT) {
-        numbers.number = TENSOR_FLOATS;
+        numbers.number = CN__TENSOR_FLOATS;
         numbers.type = CN__WIRE_FIXED32;
     } else if (tensor->type == CN__ONNX_DOUBLE) {
-        numbers.number = TENSOR_DOUBLES;
+        numbers.number = CN__TENSOR_DOUBLES;
         numbers.type = CN__WIRE_FIXED64;
     } else if (tensor->type == CN__ONNX_INT64) {
-        numbers.number = TENSOR_INT64S;
+        numbers.number = CN__TENSOR_INT64S;
     }
     return numbers;
 }
@@ -159,7 +146,7 @@ cn_status cn__onnx_tensor_read(cn__bytes message, cn__onnx_tensor *tensor) {
     return check_count(tensor);
 }
 
-/* ---- ValueInfoProto: name, and TypeProto { Tensor { elem_type, TensorShapeProto { dim { value or name } } } } ---- */
+/* ---- ValueInfoProto ---- */
 
 /* The sub-message or text `number`; at NULL: none, or the message is damaged. */
 static cn__bytes piece(cn__bytes message, uint32_t number) {
@@ -181,40 +168,29 @@ static int64_t number_in(cn__bytes message, uint32_t number) {
 }
 
 cn_status cn__onnx_info_read(cn__bytes message, cn__onnx_info *info) {
-    enum { NAME = 1, TYPE = 2, TENSOR = 1, ELEMENT = 1, SHAPE = 2, DIM = 1, VALUE = 1 };
     cn__field field;
-    *info = (cn__onnx_info){.name = piece(message, NAME), .dims = -1};
-    cn__bytes tensor = piece(piece(message, TYPE), TENSOR), shape = piece(tensor, SHAPE);
-    info->type = number_in(tensor, ELEMENT);
+    *info = (cn__onnx_info){.name = piece(message, CN__INFO_NAME), .dims = -1};
+    cn__bytes tensor = piece(piece(message, CN__INFO_TYPE), CN__TYPE_TENSOR);
+    cn__bytes shape = piece(tensor, CN__TYPE_SHAPE);
+    info->type = number_in(tensor, CN__TYPE_ELEMENT);
     if (!info->name.at)
         return damaged("an input or output", info->name);
     if (!shape.at)
         return CN_OK;
     info->dims = 0;
     while (cn__wire_next(&shape, &field)) {
-        if (field.number != DIM || field.type != CN__WIRE_BYTES)
+        if (field.number != CN__SHAPE_DIM || field.type != CN__WIRE_BYTES)
             continue;
         if (info->dims == CN_MAX_DIMS)
             return cn__error(CN_ERR_UNSUPPORTED, "'%.*s' has more than %d dimensions", CN__SHOWN(info->name),
                              CN_MAX_DIMS);
-        int64_t side = number_in(field.bytes, VALUE);
+        int64_t side = number_in(field.bytes, CN__DIM_VALUE);
         info->shape[info->dims++] = side > 0 ? side : 0;
     }
     return shape.at ? CN_OK : damaged("the shape of", info->name);
 }
 
 /* ---- AttributeProto ---- */
-
-enum {
-    NODE_ATTRIBUTE = 5,
-    ATTR_NAME = 1,
-    ATTR_F = 2,
-    ATTR_I = 3,
-    ATTR_S = 4,
-    ATTR_T = 5,
-    ATTR_FLOATS = 7,
-    ATTR_INTS = 8
-};
 
 static float float_of(uint64_t bits) {
     uint32_t word = (uint32_t)bits;
@@ -224,22 +200,22 @@ static float float_of(uint64_t bits) {
 }
 
 static void read_attr_field(const cn__field *field, cn__onnx_attr *attr) {
-    if (field->number == ATTR_I && field->type == CN__WIRE_VARINT)
+    if (field->number == CN__ATTRIBUTE_I && field->type == CN__WIRE_VARINT)
         attr->i = (int64_t)field->value;
-    else if (field->number == ATTR_F && field->type == CN__WIRE_FIXED32)
+    else if (field->number == CN__ATTRIBUTE_F && field->type == CN__WIRE_FIXED32)
         attr->f = float_of(field->value);
-    else if (field->number == ATTR_S && field->type == CN__WIRE_BYTES)
+    else if (field->number == CN__ATTRIBUTE_S && field->type == CN__WIRE_BYTES)
         attr->s = field->bytes;
-    else if (field->number == ATTR_T && field->type == CN__WIRE_BYTES)
+    else if (field->number == CN__ATTRIBUTE_T && field->type == CN__WIRE_BYTES)
         attr->t = field->bytes;
 }
 
 bool cn__onnx_attr_find(cn__bytes attributes, const char *name, cn__onnx_attr *attr) {
     cn__field field;
     while (cn__wire_next(&attributes, &field)) {
-        if (field.number != NODE_ATTRIBUTE || field.type != CN__WIRE_BYTES)
+        if (field.number != CN__NODE_ATTRIBUTE || field.type != CN__WIRE_BYTES)
             continue;
-        cn__bytes found = piece(field.bytes, ATTR_NAME), message = field.bytes;
+        cn__bytes found = piece(field.bytes, CN__ATTRIBUTE_NAME), message = field.bytes;
         if (!found.at || !cn__bytes_are(found, name))
             continue;
         *attr = (cn__onnx_attr){.message = message};
@@ -251,7 +227,7 @@ bool cn__onnx_attr_find(cn__bytes attributes, const char *name, cn__onnx_attr *a
 }
 
 int cn__onnx_attr_ints(const cn__onnx_attr *attr, int64_t *to, int most) {
-    cn__repeated numbers = {attr->message, {0}, ATTR_INTS, CN__WIRE_VARINT};
+    cn__repeated numbers = {attr->message, {0}, CN__ATTRIBUTE_INTS, CN__WIRE_VARINT};
     uint64_t bits;
     int count = 0;
     while (cn__wire_number(&numbers, &bits)) {
@@ -263,7 +239,7 @@ int cn__onnx_attr_ints(const cn__onnx_attr *attr, int64_t *to, int most) {
 }
 
 int cn__onnx_attr_floats(const cn__onnx_attr *attr, float *to, int most) {
-    cn__repeated numbers = {attr->message, {0}, ATTR_FLOATS, CN__WIRE_FIXED32};
+    cn__repeated numbers = {attr->message, {0}, CN__ATTRIBUTE_FLOATS, CN__WIRE_FIXED32};
     uint64_t bits;
     int count = 0;
     while (cn__wire_number(&numbers, &bits)) {

@@ -1,13 +1,16 @@
-/* onnx.h: models from ONNX files (onnx.ai): graphs of operators, opsets 1 to 21, become models of our layers that run and
- * train.
+/* onnx.h: models from ONNX files (onnx.ai) and into them: graphs of operators, opsets 1 to 21, become models of our layers
+ * that run and train, and these become graphs of opset 13, or the next that has their operators.
  *
- *   proto.h     the file: protobuf's wire format, ONNX's messages, the numbers of its tensors (wire.c, messages.c,
- *               tensor_data.c)
+ *   proto.h     the file: protobuf's wire format, ONNX's messages, the numbers of its tensors (wire.c, wire_write.c,
+ *               messages.c, tensor_data.c)
  *   importer.h  what it says: values and nodes (graph.c), numbers that are known beforehand (constants.c, fold.c,
  *               fold_rearrange.c), what exporters write out in pieces (patterns.c), views of layers' outputs (views.c),
  *               names (names.c), and a function for each operator (operators.c lists them, by family: convolutions.c,
  *               norms.c, pools.c, resize.c, activations.c, arithmetic.c, rearrange.c, shapes.c); import.c brings all
  *               together
+ *   exporter.h  the way out: nodes (save_nodes.c), what a layer is (save_layer.c), and a function for each layer
+ *               (writers.def lists them, by family: save_convolutions.c, save_norms.c, save_pools.c, save_activations.c,
+ *               save_rearrange.c); save.c brings all together
  *
  * A file is not believed: every length is held against the bytes that are there, counts are bounded before anything is
  * allocated, what a file asks for without giving its numbers is refused before memory is taken for it, and no part of it
@@ -25,5 +28,15 @@ bool cn__onnx_recognised(const unsigned char *begin, size_t bytes);
 cn_status cn__onnx_load(cn_context *ctx, const char *path, cn_model **model);
 /* The same from memory; there is no folder, so data outside the file are refused. */
 cn_status cn__onnx_load_memory(cn_context *ctx, const void *data, size_t bytes, cn_model **model);
+
+/* A line of a file's metadata. */
+typedef struct cn__onnx_metadata {
+    const char *key, *value;
+} cn__onnx_metadata;
+
+/* An initialised model as a file, uint8 [N]. `preprocessing`: its first input takes pixels, 0 to 255. CN_ERR_UNSUPPORTED
+ * names a layer; CN_ERR_ARGUMENT: one whose name is not UTF-8. */
+cn_status cn__onnx_save(const cn_model *model, bool preprocessing, const cn__onnx_metadata *metadata, size_t count,
+                        cn_tensor **file);
 
 #endif

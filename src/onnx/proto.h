@@ -1,10 +1,10 @@
-/* proto.h: what is in an ONNX file, as it lies there. Nothing is copied: names, numbers and messages are pieces of the
- * file's bytes, which outlive them.
+/* proto.h: what is in an ONNX file, as it lies there. Of what is read nothing is copied: names, numbers and messages are
+ * pieces of the file's bytes, which outlive them.
  *
- * The wire format is read by hand, since that is the smaller part of the work: a message is a list of (number, type,
- * value), four types in all. Generated readers (protobuf-c, nanopb, protobuf's own) copy every tensor once more through
- * an allocator of their own, take depth and counts from the file, and are a dependency. tests/fuzz_onnx.c feeds this one
- * with anything. */
+ * The wire format is read and written by hand, since that is the smaller part of the work: a message is a list of
+ * (number, type, value), four types in all. Generated readers (protobuf-c, nanopb, protobuf's own) copy every tensor once
+ * more through an allocator of their own, take depth and counts from the file, and are a dependency. tests/fuzz_onnx.c
+ * feeds this one with anything. */
 #ifndef CN_ONNX_PROTO_H
 #define CN_ONNX_PROTO_H
 
@@ -55,7 +55,78 @@ static inline bool cn__bytes_equal(cn__bytes a, cn__bytes b) {
 #define CN__SHOWN(bytes)                                                                                               \
     ((bytes).count < 100 ? (int)(bytes).count : 100), ((bytes).count ? (const char *)(bytes).at : "")
 
-/* ---- ONNX's messages (messages.c), whose field numbers are onnx.proto's ---- */
+/* A message that is written (wire_write.c); begins as {.ctx}. Want of memory sticks: append freely, ask at the end. */
+typedef struct cn__message {
+    cn_context *ctx;
+    unsigned char *data;
+    size_t count, capacity;
+    bool failed; /* there was no memory */
+} cn__message;
+void cn__message_int(cn__message *message, uint32_t number, int64_t value);
+void cn__message_float(cn__message *message, uint32_t number, float value);
+void cn__message_bytes(cn__message *message, uint32_t number, const void *bytes, size_t count);
+void cn__message_text(cn__message *message, uint32_t number, const char *text);
+/* Numbers of `width` bytes, little-endian, as TensorProto.raw_data has them. */
+void cn__message_numbers(cn__message *message, uint32_t number, unsigned width, size_t count, const void *numbers);
+/* The head of a field of so many bytes, which follow. */
+void cn__message_head(cn__message *message, uint32_t number, size_t count);
+/* Appends a message's fields; a message as a field. That one is then empty. */
+void cn__message_append(cn__message *message, cn__message *more);
+void cn__message_put(cn__message *message, uint32_t number, cn__message *part);
+/* Frees what it has, after which it is empty. */
+void cn__message_drop(cn__message *message);
+
+/* ---- ONNX's messages ---- */
+
+enum { /* numbers of fields, onnx.proto's */
+       CN__MODEL_IR_VERSION = 1,
+       CN__MODEL_PRODUCER_NAME = 2,
+       CN__MODEL_PRODUCER_VERSION = 3,
+       CN__MODEL_GRAPH = 7,
+       CN__MODEL_OPSET = 8,
+       CN__MODEL_METADATA = 14,
+       CN__OPSET_DOMAIN = 1,
+       CN__OPSET_VERSION = 2,
+       CN__ENTRY_KEY = 1, /* StringStringEntryProto */
+       CN__ENTRY_VALUE = 2,
+       CN__GRAPH_NODE = 1,
+       CN__GRAPH_NAME = 2,
+       CN__GRAPH_TENSOR = 5,
+       CN__GRAPH_INPUT = 11,
+       CN__GRAPH_OUTPUT = 12,
+       CN__INFO_NAME = 1, /* ValueInfoProto: name, and TypeProto { Tensor { elem_type, TensorShapeProto { dim } } } */
+       CN__INFO_TYPE = 2,
+       CN__TYPE_TENSOR = 1,
+       CN__TYPE_ELEMENT = 1,
+       CN__TYPE_SHAPE = 2,
+       CN__SHAPE_DIM = 1,
+       CN__DIM_VALUE = 1,
+       CN__DIM_NAME = 2,
+       CN__NODE_INPUT = 1,
+       CN__NODE_OUTPUT = 2,
+       CN__NODE_NAME = 3,
+       CN__NODE_OP = 4,
+       CN__NODE_ATTRIBUTE = 5,
+       CN__NODE_DOMAIN = 7,
+       CN__ATTRIBUTE_NAME = 1,
+       CN__ATTRIBUTE_F = 2,
+       CN__ATTRIBUTE_I = 3,
+       CN__ATTRIBUTE_S = 4,
+       CN__ATTRIBUTE_T = 5,
+       CN__ATTRIBUTE_FLOATS = 7,
+       CN__ATTRIBUTE_INTS = 8,
+       CN__ATTRIBUTE_TYPE = 20,
+       CN__TENSOR_DIMS = 1,
+       CN__TENSOR_TYPE = 2,
+       CN__TENSOR_FLOATS = 4,
+       CN__TENSOR_INT32S = 5,
+       CN__TENSOR_INT64S = 7,
+       CN__TENSOR_NAME = 8,
+       CN__TENSOR_RAW = 9,
+       CN__TENSOR_DOUBLES = 10,
+       CN__TENSOR_EXTERNAL = 13,
+       CN__TENSOR_LOCATION = 14
+};
 
 enum { /* TensorProto.DataType */
        CN__ONNX_FLOAT = 1,
@@ -68,6 +139,8 @@ enum { /* TensorProto.DataType */
        CN__ONNX_DOUBLE = 11,
        CN__ONNX_BFLOAT16 = 16
 };
+
+/* ---- reading them (messages.c) ---- */
 
 typedef struct cn__onnx_tensor {
     cn__bytes message, name;
