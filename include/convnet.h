@@ -412,6 +412,12 @@ CN_API cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channel
 CN_API cn_status cn_layer_norm2d_new(cn_context *context, int channels, const cn_norm_options *options,
                                      cn_layer **layer);
 
+/* Local response normalisation (torch.nn.LocalResponseNorm, Krizhevsky et al. 2012), as in AlexNet and GoogLeNet:
+ * y_c = x_c / (k + alpha / size · Σ x_j²)^beta over `size` channels around each, j = c - size / 2 to c + (size - 1) / 2.
+ * PyTorch's defaults are alpha 1e-4, beta 0.75, k 1. CN_ERR_ARGUMENT: size below 1, alpha below 0, k not above 0. */
+CN_API cn_status cn_local_response_norm_new(cn_context *context, int size, float alpha, float beta, float k,
+                                            cn_layer **layer);
+
 /* Element by element, as PyTorch's layers of these names:
  *
  *   ReLU         max(x, 0)

@@ -56,6 +56,8 @@ static const option options[] = {
     OPTION(corners, INT),
     OPTION(by, REAL_PAIR),
     OPTION(output_padding, PAIR),
+    OPTION(size, INT),
+    OPTION(k, REAL),
 };
 
 static int find(const char *const *names, size_t count, const char *name) {
@@ -145,13 +147,19 @@ static void read_layer(network *net, char *text) {
                          .beta = 1.0,
                          .threshold = 20.0,
                          .times = 1.0,
-                         .weights = 1};
+                         .weights = 1,
+                         .size = 5,
+                         .k = 1.0};
     char *rest, *word = strtok_r(text, " ", &rest);
     layer->kind = (net_kind)find(kinds, NET_KINDS, word);
     if (layer->kind == NET_GROUP_NORM)
         layer->groups = 4;
     if (layer->kind == NET_CONV2D || layer->kind == NET_CONV_TRANSPOSE2D)
         layer->stride[0] = layer->stride[1] = 1;
+    if (layer->kind == NET_LOCAL_RESPONSE_NORM) {
+        layer->alpha = 1e-4;
+        layer->beta = 0.75;
+    }
     while ((word = strtok_r(NULL, " ", &rest))) {
         char *value = strchr(word, '=');
         if (*word == '@') {

@@ -37,9 +37,11 @@ typedef struct net_layer {
     int groups, bias, mode, affine, running, ceil, include_pad, divisor;
     int to[3], factor, pad[4], weights; /* to: channels, height, width; pad: left, right, top, bottom */
     int start, length;                  /* narrow */
-    int bilinear, corners;              /* upsample */
-    double by[2];                       /* upsample: 0: to the size `out` */
-    int output_padding[2];              /* conv_transpose2d */
+    int size;                           /* local_response_norm, with alpha, beta and */
+    double k;
+    int bilinear, corners; /* upsample */
+    double by[2];          /* upsample: 0: to the size `out` */
+    int output_padding[2]; /* conv_transpose2d */
     double eps, momentum, slope, p, alpha, min_val, max_val, beta, threshold, value, times, plus;
     bool frozen;     /* no part of the grammar: tests set it */
     net_shape shape; /* of its output */

@@ -138,6 +138,8 @@ static cn_status make_layer(cn_context *ctx, const net_layer *l, int channels, c
         return cn_mul_new(ctx, made);
     case NET_UPSAMPLE:
         return make_upsample(ctx, l, made);
+    case NET_LOCAL_RESPONSE_NORM:
+        return cn_local_response_norm_new(ctx, l->size, (float)l->alpha, (float)l->beta, (float)l->k, made);
     case NET_SOFTMAX:
         return cn_softmax_new(ctx, made);
     default:

@@ -173,7 +173,7 @@ static void put_narrow(draft *t, net_shape in) {
 }
 
 static void put_late_layer(draft *t, net_shape in) {
-    switch (dice_below(t->d, 14)) {
+    switch (dice_below(t->d, 15)) {
     case 0:
         put(t, "identity");
         break;
@@ -182,6 +182,10 @@ static void put_late_layer(draft *t, net_shape in) {
         break;
     case 13:
         put_narrow(t, in);
+        break;
+    case 14:
+        put(t, "local_response_norm size=%d alpha=%s beta=0.75 k=%d", 1 + dice_below(t->d, 6),
+            one_in(t->d, 2) ? "0.5" : "0.0625", 1 + dice_below(t->d, 2));
         break;
     case 2:
         put(t, "pixel_shuffle factor=%d", 1 + dice_below(t->d, 2));

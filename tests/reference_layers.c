@@ -290,6 +290,26 @@ static void softmax_pixel(const net_step *s, int n, int y, int x) {
     }
 }
 
+/* ---- local response norm ---- */
+
+static number response_at(const net_step *s, int n, int c, int y, int x) {
+    const net_layer *l = s->layer;
+    int first = c - l->size / 2, last = c + (l->size - 1) / 2;
+    number own = s->x[net_at(s->in, n, c, y, x)];
+    double scale = l->alpha / l->size, level = l->k, value = net_value_of(s, own);
+    first = first < 0 ? 0 : first;
+    last = last < s->in.channels ? last : s->in.channels - 1;
+    for (int j = first; j <= last; j++)
+        level += scale * pow(net_value_of(s, s->x[net_at(s->in, n, j, y, x)]), 2.0);
+    double factor = pow(level, -l->beta);
+    tape_term(&s->run->tape, own, factor);
+    for (int j = first; j <= last; j++) {
+        number other = s->x[net_at(s->in, n, j, y, x)];
+        tape_term(&s->run->tape, other, -2.0 * l->beta * scale * value * net_value_of(s, other) * factor / level);
+    }
+    return tape_number(&s->run->tape, value * factor);
+}
+
 /* ---- all of them ---- */
 
 void net_compute(const net_step *s) {
@@ -366,6 +386,9 @@ void net_compute(const net_step *s) {
         break;
     case NET_UPSAMPLE:
         each_output(s, upsampled_at);
+        break;
+    case NET_LOCAL_RESPONSE_NORM:
+        each_output(s, response_at);
         break;
     case NET_SOFTMAX:
     case NET_LOG_SOFTMAX:

@@ -222,6 +222,9 @@ static const char *const known_graphs[] = {
     "train 3x37x4x5 | batch_norm | dropout p=0.25 | group_norm groups=37 @0 | add @3 @1 | relu | layer_norm2d | add @6 "
     "@2 | instance_norm | relu | prelu weights=37 | concat @0 @10 @7 @0 | channel_shuffle groups=4 | group_norm "
     "groups=2",
+    /* neighbours in other lines */
+    "train 3x37x4x5 | local_response_norm size=6 alpha=0.5 | conv2d out=18 kernel=3 padding=1 | local_response_norm "
+    "size=99 alpha=2 beta=0.5 k=2 | add @3 @2 | local_response_norm alpha=0.25 @4 | add @5 @4",
     /* values that go from lane to lane, some of them twice */
     "train 2x36x4x6 | group_norm groups=2 | pixel_shuffle factor=2 | batch_norm | relu | max_pool kernel=2 | "
     "pixel_unshuffle factor=2 @4 | concat @5 @6 | batch_norm affine=0 | pad pad=1x0x2x1 mode=replicate | upsample "

@@ -206,7 +206,7 @@ START_TEST(norms_check_their_options) {
     bad_norm(CN_NORM_BATCH, 6, momentum, -0.5f, "momentum");
     bad_norm(CN_NORM_BATCH, 6, momentum, 1.5f, "momentum");
     bad_norm(CN_NORM_BATCH, 6, momentum, NAN, "momentum");
-    bad_norm(CN_NORM_GROUP, 8, groups, 0, "groups is 0"); /* a zero is a zero */
+    bad_norm(CN_NORM_GROUP, 8, groups, 0, "groups is 0");   /* a zero is a zero */
     ck_ok(cn_norm_new(ctx, CN_NORM_BATCH, 6, NULL, &made)); /* groups play no part */
     cn_layer_free(made);
 }
@@ -261,6 +261,14 @@ START_TEST(norms_of_pixels_check_their_options) {
     o.eps = 0.0f;
     o.affine = 2;
     bad_layer(cn_layer_norm2d_new(ctx, 1, &o, &made), CN_ERR_ARGUMENT, "affine is 2");
+    bad_layer(cn_local_response_norm_new(NULL, 5, 1e-4f, 0.75f, 1.0f, &made), CN_ERR_ARGUMENT, "context is NULL");
+    bad_layer(cn_local_response_norm_new(ctx, 0, 1e-4f, 0.75f, 1.0f, &made), CN_ERR_ARGUMENT,
+              "LocalResponseNorm: size is 0");
+    bad_layer(cn_local_response_norm_new(ctx, INT_MAX, 1e-4f, 0.75f, 1.0f, &made), CN_ERR_ARGUMENT, "2147483647");
+    bad_layer(cn_local_response_norm_new(ctx, 5, -1.0f, 0.75f, 1.0f, &made), CN_ERR_ARGUMENT, "alpha is -1");
+    bad_layer(cn_local_response_norm_new(ctx, 5, NAN, 0.75f, 1.0f, &made), CN_ERR_ARGUMENT, "alpha is nan");
+    bad_layer(cn_local_response_norm_new(ctx, 5, 1e-4f, INFINITY, 1.0f, &made), CN_ERR_ARGUMENT, "beta is inf");
+    bad_layer(cn_local_response_norm_new(ctx, 5, 1e-4f, 0.75f, 0.0f, &made), CN_ERR_ARGUMENT, "k is 0");
 }
 END_TEST
 

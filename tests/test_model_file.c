@@ -148,6 +148,7 @@ static const char *const later_layers[] = {
     "eval 2x4x6x5 | conv_transpose2d out=6 kernel=3x2 stride=2x3 padding=1x0 output_padding=1x2 dilation=2x1 "
     "groups=2 | layer_norm2d eps=1e-6 | conv_transpose2d out=3 kernel=1 bias=0 | layer_norm2d affine=0 | "
     "adaptive_max_pool out=3x2",
+    "eval 2x4x6x5 | local_response_norm size=3 alpha=0.125 beta=0.5 k=2 | local_response_norm",
 };
 
 START_TEST(later_layers_come_back) {

@@ -140,6 +140,9 @@ static const char *const known[] = {
     "conv2d out=16 kernel=3 padding=1 mode=replicate | conv_transpose2d out=33 kernel=3 dilation=2 stride=2 "
     "padding=2 bias=0 @0 | layer_norm2d affine=0 | conv_transpose2d out=16 kernel=2 padding=1 | adaptive_max_pool "
     "out=8x15 | add @3 @7 | conv_transpose2d out=3 kernel=4 stride=2 padding=1",
+    /* neighbours in other lines, more of them than there are channels, and channels that fill no line */
+    "eval 3x37x4x5 | local_response_norm size=6 alpha=0.5 | conv2d out=18 kernel=3 padding=1 | local_response_norm "
+    "size=99 alpha=2 beta=0.5 k=2 | conv2d out=5 kernel=3 padding=1 | local_response_norm alpha=0.25",
     /* ReLU6 behind convolutions of all kinds, behind what they add, and where there is nothing to take it in */
     "eval 2x18x17x15 | conv2d out=32 kernel=3 padding=1 | relu6 | conv2d out=32 kernel=3 padding=1 | batch_norm | "
     "add @4 @2 | relu6",

@@ -295,6 +295,18 @@ typedef struct cn__layer_norm_args {
     float eps;
 } cn__layer_norm_args;
 
+/* A row of pixels, in each of which a channel is divided by what it and its neighbours hold. */
+typedef struct cn__local_response_args {
+    int32_t channels, width, before, after; /* neighbours on both sides, at most `channels` */
+    float scale, beta, k;                   /* (k + scale · Σ x²)^beta */
+    const float *x;                         /* channel 0 */
+    size_t x_channel, y_channel, x_gradient_channel;
+    float *scratch; /* CN__LOCAL_RESPONSE_SCRATCH floats, from a line on; forward with channels in the lanes only */
+} cn__local_response_args;
+/* Slopes and gradients of a vector's channels; or the channels of a pixel, twice with as many zeros before and behind as
+ * windows reach, and once more. */
+#define CN__LOCAL_RESPONSE_SCRATCH(channels) (2 * CN__LANES * cn__whole_lines((size_t)(channels)))
+
 /* How the rows or columns of a plane come out of another's: each is a weighted sum of some. */
 typedef struct cn__resample_axis {
     int32_t size;         /* of the result */
@@ -410,6 +422,9 @@ typedef struct cn__kernels {
     void (*layer_norm_sums)(cn__plane x, cn__plane dy, const float *mean, const float *inv, int32_t height,
                             int32_t width, float *sum_dy, float *sum_dyx);
 
+    void (*local_response)(const cn__local_response_args *args, float *y);
+    void (*local_response_backward)(const cn__local_response_args *args, const float *dy, float *dx, bool accumulate);
+
     /* One accumulator per output, from its bias on, over planes of inputs, then taps, then the plane's channels. Lanes
      * beyond the channels become zero if their weights and biases are. */
     void (*channel_conv)(const cn__channel_conv_args *args);
@@ -436,6 +451,9 @@ typedef struct cn__kernels {
     void (*channel_layer_norm)(const cn__layer_norm_args *args, float *y, float *mean, float *inv);
     void (*channel_layer_norm_backward)(const cn__layer_norm_args *args, const float *dy, float *dx, const float *mean,
                                         const float *inv, bool accumulate);
+    void (*channel_local_response)(const cn__local_response_args *args, float *y);
+    void (*channel_local_response_backward)(const cn__local_response_args *args, const float *dy, float *dx,
+                                            bool accumulate);
     void (*channel_softmax)(bool logarithm, int32_t channels, cn__plane x, size_t x_channel, cn__plane y,
                             size_t y_channel, int32_t height, int32_t width);
     void (*channel_softmax_backward)(bool logarithm, int32_t channels, cn__plane y, size_t y_channel, cn__plane dy,

@@ -12,6 +12,7 @@
     X(batch_norm)                                                                                                      \
     X(group_norm)                                                                                                      \
     X(layer_norm2d)                                                                                                    \
+    X(local_response_norm)                                                                                             \
     X(relu)                                                                                                            \
     X(gelu)                                                                                                            \
     X(prelu)                                                                                                           \

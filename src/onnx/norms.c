@@ -85,3 +85,22 @@ cn_status cn__onnx_layer_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_give(onnx, node, 0, cn__onnx_view_by_axes(onnx, at, view->dims, axes));
     return CN_OK;
 }
+
+/* Of an even size ONNX has one neighbour more behind the channel, PyTorch before it. */
+cn_status cn__onnx_lrn(cn__onnx *onnx, const cn__onnx_node *node) {
+    int64_t size = cn__onnx_int(node, "size", 0);
+    cn__onnx_view *in;
+    cn_layer *layer;
+    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
+    if (size < 1 || size > CN__MAX_SIDE)
+        return cn__error(CN_ERR_FORMAT, "its size is %lld", (long long)size);
+    if (size % 2 == 0)
+        return cn__error(CN_ERR_UNSUPPORTED, "its size is %lld, wanted an odd one", (long long)size);
+    int32_t at = in->layer;
+    cn_status status =
+        cn_local_response_norm_new(onnx->ctx, (int)size, cn__onnx_float(node, "alpha", 1e-4f),
+                                   cn__onnx_float(node, "beta", 0.75f), cn__onnx_float(node, "bias", 1.0f), &layer);
+    CN__TRY(cn__onnx_chain(onnx, node, status, &layer, &at));
+    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
+    return CN_OK;
+}

@@ -346,8 +346,21 @@ def parts():
         yield f"train 17x20x1x2 | tanh | narrow start={start} length={length} | narrow length=1 @1 | mul @2 @3"
 
 
+def responses():
+    for batch in BATCHES:
+        yield f"train {batch}x7x3x4 | local_response_norm alpha=0.5"
+    for channels in [1, 2, 3, 16, 17, 33]:
+        for size in [1, 2, 5]:
+            yield f"train 3x{channels}x3x2 scale=2 | local_response_norm size={size} alpha=0.75 k=2"
+    for options in ["size=9 alpha=0.5", "size=40 alpha=8 beta=0.5", "size=3 alpha=0.25 beta=1.25 k=0.125",
+                    "size=4 beta=-0.5"]:
+        yield f"train 17x5x2x3 scale=4 | local_response_norm {options}"
+        yield f"eval 5x20x2x3 scale=4 | local_response_norm {options}"
+    yield "train 3x6x4x3 | tanh | local_response_norm alpha=1 | add @2 @1 @0 | conv2d out=4 kernel=3 padding=1"
+
+
 GROUPS = [convolutions, linears, norms, activations, pools, heads, shapes, blocks, products, upsamplings, transposed,
-          pixel_norms, largest, parts]
+          pixel_norms, largest, parts, responses]
 
 
 # ---- the formula ----
@@ -469,6 +482,9 @@ def module(name, o, channels):
                                   bias=o.get("bias") != "0")
     if name == "layer_norm2d":
         return LayerNorm2d(channels, eps=eps, elementwise_affine=affine)
+    if name == "local_response_norm":
+        return nn.LocalResponseNorm(int(o.get("size", 5)), float(o.get("alpha", 1e-4)), float(o.get("beta", 0.75)),
+                                    float(o.get("k", 1)))
     if name == "linear":
         return nn.Linear(channels, int(o["out"]), bias=o.get("bias") != "0")
     if name == "batch_norm":

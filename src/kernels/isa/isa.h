@@ -70,6 +70,13 @@ void CN__ISA_NAME(layer_norm_backward)(const cn__layer_norm_args *args, const fl
                                        const float *inv, bool accumulate);
 void CN__ISA_NAME(layer_norm_sums)(cn__plane x, cn__plane dy, const float *mean, const float *inv, int32_t height,
                                    int32_t width, float *sum_dy, float *sum_dyx);
+/* local_response.c */
+void CN__ISA_NAME(local_response)(const cn__local_response_args *args, float *y);
+void CN__ISA_NAME(local_response_backward)(const cn__local_response_args *args, const float *dy, float *dx,
+                                           bool accumulate);
+void CN__ISA_NAME(channel_local_response)(const cn__local_response_args *args, float *y);
+void CN__ISA_NAME(channel_local_response_backward)(const cn__local_response_args *args, const float *dy, float *dx,
+                                                   bool accumulate);
 /* conv_nchw16c.c */
 void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args);
 /* depthwise_nchw16c.c */
