@@ -8,9 +8,10 @@
  * for its share, so that no tile waits for all. */
 #include "kernels/isa/isa.h"
 
-/* A panel is 1 … 4 vectors of outputs high; how many pixels wide its tiles are depends on that. 32 registers hold 28
- * accumulators, the weights and an input, 16 hold 12. Where there is one pixel, it is FOUR_LINES high: weights come from
- * memory twice as fast in several streams as in one. */
+/* A panel is 1 … 4 vectors of outputs high; how many pixels wide its tiles are depends on that. 16 registers hold 12
+ * accumulators, the weights and an input, 32 hold 24, and 28 where multiply-adds broadcast inputs from memory, as
+ * AVX-512's do. Where there is one pixel, it is FOUR_LINES high: weights come from memory twice as fast in several
+ * streams as in one. */
 #define FOUR_LINES (4 * CN__VECTORS_PER_LINE)
 #define VECTORS    FOUR_LINES
 #if CN__WIDTH == 16
@@ -163,7 +164,7 @@ INLINE void post(const cn__channel_conv_args *a, const panel *of, place at, int 
             if (k < vectors) {
                 CN__UNROLL
                 for (int p = 0; p < pixels; p++)
-                    sum[k][p] = vf_select(sum[k][p] > most, most, sum[k][p]);
+                    sum[k][p] = vf_min(most, sum[k][p]);
             }
     }
 }
@@ -187,28 +188,11 @@ INLINE void tile(const cn__channel_conv_args *a, const panel *of, place at, int 
     }
 }
 
-/* One tile of 1 … PIXELS pixels, with their number as a constant. */
-#define CASE(n)                                                                                                        \
-    case n:                                                                                                            \
-        if (n <= MOST(vectors))                                                                                        \
-            row ? tile(a, of, at, vectors, n, true) : tile(a, of, at, vectors, n, false);                              \
-        break;
 INLINE void any_tile(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int32_t pixels) {
-    bool row = at.column + pixels <= a->width && a->in_step == CN__LANES && a->out_step == CN__LANES;
-    switch (pixels) {
-        CASE(1)
-        CASE(2)
-        CASE(3)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-        CASE(7)
-        CASE(8)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
-    }
+    if (at.column + pixels <= a->width && a->in_step == CN__LANES && a->out_step == CN__LANES)
+        CN__AS_CONSTANT(n, pixels, MOST(vectors), tile(a, of, at, vectors, n, true))
+    else
+        CN__AS_CONSTANT(n, pixels, MOST(vectors), tile(a, of, at, vectors, n, false))
 }
 
 /* A strip's pixels first … end - 1, cut into tiles of about the same width. */
