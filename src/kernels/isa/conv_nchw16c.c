@@ -8,9 +8,10 @@
  * for its share, so that no tile waits for all. */
 #include "kernels/isa/isa.h"
 
-/* A panel is 1 … 4 vectors of outputs high; how many pixels wide its tiles are depends on that. 32 registers hold 28
- * accumulators, the weights and an input, 16 hold 12. Where there is one pixel, it is FOUR_LINES high: weights come from
- * memory twice as fast in several streams as in one. */
+/* A panel is 1 … 4 vectors of outputs high; how many pixels wide its tiles are depends on that. 16 registers hold 12
+ * accumulators, the weights and an input, 32 hold 24, and 28 where multiply-adds broadcast inputs from memory, as
+ * AVX-512's do. Where there is one pixel, it is FOUR_LINES high: weights come from memory twice as fast in several
+ * streams as in one. */
 #define FOUR_LINES (4 * CN__VECTORS_PER_LINE)
 #define VECTORS    FOUR_LINES
 #if CN__WIDTH == 16
@@ -31,6 +32,10 @@
 
 /* Loops over a tile's vectors go to VECTORS, with a condition inside: Clang leaves the accumulators of a loop that runs
  * only once in memory. */
+
+/* Vectors that lie side by side in any case: panels begin with an even one. */
+#define PAIR  (CN__VECTORS_PER_LINE < 2 ? 1 : 2)
+#define PAIRS (VECTORS / PAIR)
 
 /* What a tile is part of: vectors `vector` … of the outputs, channels first … end - 1 of the inputs, of which `first`
  * begins a plane. */
@@ -67,32 +72,30 @@ INLINE void find_pixels(const cn__channel_conv_args *a, place at, size_t in_row,
 /* Sums of a tile; `row`: its pixels lie side by side in one row, else each has an address of its own. */
 INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int pixels, bool row,
                        vf sum[VECTORS][PIXELS]) {
-    const float *in = a->in + (size_t)(of->first / CN__LANES) * a->in_plane, *weights[VECTORS], *lines[VECTORS];
+    const float *in = a->in + (size_t)(of->first / CN__LANES) * a->in_plane, *weights[PAIRS], *asked[PAIRS];
     size_t pixel[PIXELS];
     find_pixels(a, at, a->in_row, row ? CN__LANES : a->in_step, pixels, row, pixel);
     CN__UNROLL
-    for (int k = 0; k < VECTORS; k++)
-        if (k < vectors)
-            weights[k] = a->weights + vector_at(of->vector + k, a->weight_plane) +
+    for (int i = 0; i < PAIRS; i++)
+        if (i * PAIR < vectors) {
+            weights[i] = a->weights + vector_at(of->vector + i * PAIR, a->weight_plane) +
                          (size_t)of->first * a->filter_taps * CN__LANES;
-    ptrdiff_t ahead = at.ahead;
-    CN__UNROLL
-    for (int k = 0; k < vectors; k += CN__VECTORS_PER_LINE)
-        lines[k] = weights[k];
+            asked[i] = weights[i] + at.ahead;
+        }
     for (int32_t left = of->end - of->first; left > 0; left -= CN__LANES, in += a->in_plane) {
         size_t channels = left < CN__LANES ? (size_t)left : CN__LANES;
         for (const cn__channel_tap *tap = a->taps; tap < a->taps + a->tap_count; tap++) {
-            const float *x = in + tap->input + (row ? pixel[0] : 0);
-            size_t next = tap->filter * channels * CN__LANES;
-            for (const float *end = x + channels; x < end; x++, next += CN__LANES, ahead += at.step) {
+            const float *x = in + tap->input + (row ? pixel[0] : 0), *from[PAIRS];
+            CN__UNROLL
+            for (int i = 0; i < PAIRS; i++)
+                if (i * PAIR < vectors)
+                    from[i] = weights[i] + tap->filter * channels * CN__LANES;
+            for (const float *end = x + channels; x < end; x++) {
                 vf w[VECTORS];
                 CN__UNROLL
                 for (int k = 0; k < VECTORS; k++)
                     if (k < vectors)
-                        w[k] = vf_load(weights[k] + next);
-                CN__UNROLL
-                for (int k = 0; k < vectors; k += CN__VECTORS_PER_LINE)
-                    __builtin_prefetch(lines[k] + ahead, 0, 2);
+                        w[k] = vf_load(from[k / PAIR] + k % PAIR * CN__WIDTH);
                 CN__UNROLL
                 for (int p = 0; p < pixels; p++) {
                     vf input = vf_set1(x[row ? (size_t)p * CN__LANES : pixel[p]]);
@@ -101,12 +104,21 @@ INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at
                         if (k < vectors)
                             sum[k][p] = vf_fma(w[k], input, sum[k][p]);
                 }
+                CN__UNROLL
+                for (int i = 0; i < PAIRS; i++)
+                    if (i * PAIR < vectors)
+                        from[i] += CN__LANES;
+                CN__UNROLL
+                for (int i = 0; i * PAIR < vectors; i += CN__VECTORS_PER_LINE / PAIR) {
+                    __builtin_prefetch(asked[i], 0, 2);
+                    asked[i] += at.step;
+                }
             }
         }
         CN__UNROLL
-        for (int k = 0; k < VECTORS; k++)
-            if (k < vectors)
-                weights[k] += channels * a->filter_taps * CN__LANES;
+        for (int i = 0; i < PAIRS; i++)
+            if (i * PAIR < vectors)
+                weights[i] += channels * a->filter_taps * CN__LANES;
     }
 }
 
@@ -163,7 +175,7 @@ INLINE void post(const cn__channel_conv_args *a, const panel *of, place at, int 
             if (k < vectors) {
                 CN__UNROLL
                 for (int p = 0; p < pixels; p++)
-                    sum[k][p] = vf_select(sum[k][p] > most, most, sum[k][p]);
+                    sum[k][p] = vf_min(most, sum[k][p]);
             }
     }
 }
@@ -187,66 +199,59 @@ INLINE void tile(const cn__channel_conv_args *a, const panel *of, place at, int 
     }
 }
 
-/* One tile of 1 … PIXELS pixels, with their number as a constant. */
-#define CASE(n)                                                                                                        \
-    case n:                                                                                                            \
-        if (n <= MOST(vectors))                                                                                        \
-            row ? tile(a, of, at, vectors, n, true) : tile(a, of, at, vectors, n, false);                              \
-        break;
-INLINE void any_tile(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int32_t pixels) {
-    bool row = at.column + pixels <= a->width && a->in_step == CN__LANES && a->out_step == CN__LANES;
-    switch (pixels) {
-        CASE(1)
-        CASE(2)
-        CASE(3)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-        CASE(7)
-        CASE(8)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
+/* Tiles of so many vectors, of 1 … MOST(vectors) pixels, are functions of their own: within larger ones compilers run out
+ * of registers for addresses. */
+typedef void tile_function(const cn__channel_conv_args *a, const panel *of, place at, int32_t pixels);
+#define TILES(vectors)                                                                                                 \
+    static NOINLINE void row_tile_##vectors(const cn__channel_conv_args *a, const panel *of, place at,                 \
+                                            int32_t pixels) {                                                          \
+        CN__AS_CONSTANT(n, pixels, MOST(vectors), tile(a, of, at, vectors, n, true))                                   \
+    }                                                                                                                  \
+    static NOINLINE void any_tile_##vectors(const cn__channel_conv_args *a, const panel *of, place at,                 \
+                                            int32_t pixels) {                                                          \
+        CN__AS_CONSTANT(n, pixels, MOST(vectors), tile(a, of, at, vectors, n, false))                                  \
     }
-}
+TILES(1)
+TILES(2)
+TILES(3)
+TILES(4)
+#if CN__VECTORS_PER_LINE > 1
+TILES(FOUR_LINES)
+#endif
+
+typedef struct tile_functions {
+    tile_function *row, *any;
+} tile_functions;
+
+static const tile_functions tiles_of[VECTORS + 1] = {
+    [1] = {row_tile_1, any_tile_1},
+    [2] = {row_tile_2, any_tile_2},
+    [3] = {row_tile_3, any_tile_3},
+    [4] = {row_tile_4, any_tile_4},
+#if CN__VECTORS_PER_LINE > 1
+    [FOUR_LINES] = {row_tile_FOUR_LINES, any_tile_FOUR_LINES},
+#endif
+};
 
 /* A strip's pixels first … end - 1, cut into tiles of about the same width. */
-INLINE void all_tiles(const cn__channel_conv_args *a, const panel *of, int64_t first, int64_t end, int vectors) {
+static void all_tiles(const cn__channel_conv_args *a, const panel *of, int64_t first, int64_t end, int32_t vectors) {
     int32_t count = (int32_t)(end - first), tiles = (count + MOST(vectors) - 1) / MOST(vectors);
     int32_t least = count / tiles, wider = count % tiles;
     int32_t step = (CN__LANES + tiles - 1) / tiles;
     ptrdiff_t share = step * (of->end - of->first) * (ptrdiff_t)a->tap_count;
     place at = {(int32_t)(first / a->width), (int32_t)(first % a->width), 0, 0};
+    bool dense = a->in_step == CN__LANES && a->out_step == CN__LANES;
     for (int32_t i = 0; i < tiles; i++) {
         int32_t pixels = least + (i < wider);
         bool asks = i * step < CN__LANES;
         at.ahead = asks ? of->next + i * share : 0;
         at.step = asks ? step : 0;
-        any_tile(a, of, at, vectors, pixels);
+        if (dense && at.column + pixels <= a->width)
+            tiles_of[vectors].row(a, of, at, pixels);
+        else
+            tiles_of[vectors].any(a, of, at, pixels);
         for (at.column += pixels; at.column >= a->width; at.column -= a->width)
             at.row++;
-    }
-}
-
-static void one_panel(const cn__channel_conv_args *a, const panel *of, int64_t first, int64_t end, int32_t vectors) {
-    switch (vectors) {
-    case 1:
-        all_tiles(a, of, first, end, 1);
-        break;
-    case 2:
-        all_tiles(a, of, first, end, 2);
-        break;
-    case 3:
-        all_tiles(a, of, first, end, 3);
-        break;
-    case 4:
-        all_tiles(a, of, first, end, 4);
-        break;
-#if FOUR_LINES > 4
-    case FOUR_LINES:
-        all_tiles(a, of, first, end, FOUR_LINES);
-#endif
     }
 }
 
@@ -294,7 +299,7 @@ static void strip(const cn__channel_conv_args *a, int64_t first, int64_t end) {
         for (int32_t c = 0; c < a->in_channels; c += channels) {
             panel of = {v, c, a->in_channels - c < channels ? a->in_channels : c + channels, 0};
             of.next = to_next(a, &of, count);
-            one_panel(a, &of, first, end, count);
+            all_tiles(a, &of, first, end, count);
         }
     }
 }

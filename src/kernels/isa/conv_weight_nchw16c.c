@@ -4,17 +4,9 @@
 #include "kernels/isa/isa.h"
 
 /* 32 registers hold 24 accumulators, the output gradients of a pixel and an input, 16 hold 12. */
-#if CN__ISA == 3
-#define LINES 4
-#define TERMS 6
-#elif CN__ISA == 2 || defined(__ARM_NEON)
-#define LINES 1
-#define TERMS 6
-#else
-#define LINES 1
-#define TERMS 3
-#endif
+#define LINES   (CN__VECTORS_PER_LINE == 1 ? 4 : 1)
 #define VECTORS (LINES * CN__VECTORS_PER_LINE)
+#define TERMS   (3 * CN__REGISTERS / 4 / VECTORS)
 
 INLINE void add_pixels(const cn__channel_conv_weight_args *a, const float *dy, const float *const *x, int vectors,
                        int terms, vf sum[VECTORS][TERMS]) {
@@ -66,25 +58,12 @@ INLINE void tile(const cn__channel_conv_weight_args *a, int32_t line, int vector
     }
 }
 
-/* With the number of terms as a constant. */
-#define CASE(n)                                                                                                        \
-    case n:                                                                                                            \
-        if (n <= TERMS)                                                                                                \
-            tile(a, line, lines *CN__VECTORS_PER_LINE, term, n);                                                       \
-        break;
+/* Cut into tiles of about the same size. */
 INLINE void all_terms(const cn__channel_conv_weight_args *a, int32_t line, int lines) {
-    int32_t tiles = (a->term_count + TERMS - 1) / TERMS, term = 0;
-    for (int32_t i = 0; i < tiles; i++) {
-        int32_t terms = (a->term_count - term + tiles - i - 1) / (tiles - i);
-        switch (terms) {
-            CASE(1)
-            CASE(2)
-            CASE(3)
-            CASE(4)
-            CASE(5)
-            CASE(6)
-        }
-        term += terms;
+    int32_t tiles = (a->term_count + TERMS - 1) / TERMS;
+    for (int32_t term = 0, terms; tiles > 0; term += terms, tiles--) {
+        terms = (a->term_count - term + tiles - 1) / tiles;
+        CN__AS_CONSTANT(n, terms, TERMS, tile(a, line, lines * CN__VECTORS_PER_LINE, term, n))
     }
 }
 
@@ -92,14 +71,12 @@ static void all_lines(const cn__channel_conv_weight_args *a) {
     int32_t line = 0;
     for (; line + LINES <= a->lines; line += LINES)
         all_terms(a, line, LINES);
-#if LINES == 4
-    if (a->lines - line >= 2) {
+    if (LINES > 2 && a->lines - line >= 2) {
         all_terms(a, line, 2);
         line += 2;
     }
-    if (line < a->lines)
+    if (LINES > 1 && line < a->lines)
         all_terms(a, line, 1);
-#endif
 }
 
 /* ---- each channel by itself ---- */
@@ -133,26 +110,11 @@ INLINE void depthwise_tile(const cn__channel_conv_weight_args *a, size_t lane, i
             vf_store(out + t * CN__LANES, vf_load(out + t * CN__LANES) + sum[t]);
 }
 
-#define DEPTHWISE_CASE(n)                                                                                              \
-    case n:                                                                                                            \
-        depthwise_tile(a, lane, term, n);                                                                              \
-        break;
 static void depthwise_taps(const cn__channel_conv_weight_args *a, size_t lane) {
-    int32_t tiles = (a->term_count + TAPS - 1) / TAPS, term = 0;
-    for (int32_t i = 0; i < tiles; i++) {
-        int32_t taps = (a->term_count - term + tiles - i - 1) / (tiles - i);
-        switch (taps) {
-            DEPTHWISE_CASE(1)
-            DEPTHWISE_CASE(2)
-            DEPTHWISE_CASE(3)
-            DEPTHWISE_CASE(4)
-            DEPTHWISE_CASE(5)
-            DEPTHWISE_CASE(6)
-            DEPTHWISE_CASE(7)
-            DEPTHWISE_CASE(8)
-            DEPTHWISE_CASE(9)
-        }
-        term += taps;
+    int32_t tiles = (a->term_count + TAPS - 1) / TAPS;
+    for (int32_t term = 0, taps; tiles > 0; term += taps, tiles--) {
+        taps = (a->term_count - term + tiles - 1) / tiles;
+        CN__AS_CONSTANT(n, taps, TAPS, depthwise_tile(a, lane, term, n))
     }
 }
 

@@ -98,40 +98,6 @@ INLINE void tile(const cn__channel_conv_args *a, origin at, int pixels, size_t s
         finish(a, vector_of(at, k), pixels, sum[k]);
 }
 
-/* All vectors of a line of 1 … PIXELS pixels, with their number as a constant. */
-#define CASE(n)                                                                                                        \
-    case n:                                                                                                            \
-        if (n <= PIXELS)                                                                                               \
-            tile(a, at, n, step);                                                                                      \
-        break;
-INLINE void lines(const cn__channel_conv_args *a, origin line, int32_t pixels, size_t step) {
-    for (int k = 0; k < CN__VECTORS_PER_LINE; k += VECTORS) {
-        origin at = vector_of(line, k);
-        switch (pixels) {
-            CASE(1)
-            CASE(2)
-            CASE(3)
-            CASE(4)
-            CASE(5)
-            CASE(6)
-            CASE(7)
-        }
-    }
-}
-
-/* A plane's rows, cut into tiles of about the same width. */
-INLINE void plane(const cn__channel_conv_args *a, size_t number, size_t step) {
-    int32_t tiles = (a->width + PIXELS - 1) / PIXELS, least = a->width / tiles, wider = a->width % tiles;
-    for (size_t row = 0; row < (size_t)a->height; row++) {
-        origin at = row_of(a, number, row);
-        for (int32_t i = 0; i < tiles; i++) {
-            int32_t pixels = least + (i < wider);
-            lines(a, at, pixels, step);
-            at = pixels_on(a, at, (size_t)pixels, step);
-        }
-    }
-}
-
 /* ---- 3×3 ---- */
 
 /* Adds a row of the kernel to a row of sums: each input to those that see it, so that a sum's taps come from left to
@@ -167,43 +133,6 @@ INLINE void tile_3x3(const cn__channel_conv_args *a, origin at, int pixels, int 
     finish(a, at, pixels, sum);
 }
 
-/* One tile of 1 … PIXELS_3X3 pixels, with their number as a constant. */
-#define CASE_3X3(n)                                                                                                    \
-    case n:                                                                                                            \
-        tile_3x3(a, at, n, stride);                                                                                    \
-        break;
-INLINE void any_tile_3x3(const cn__channel_conv_args *a, origin at, int32_t pixels, int stride) {
-    switch (pixels) {
-        CASE_3X3(1)
-        CASE_3X3(2)
-        CASE_3X3(3)
-        CASE_3X3(4)
-        CASE_3X3(5)
-        CASE_3X3(6)
-        CASE_3X3(7)
-        CASE_3X3(8)
-        CASE_3X3(9)
-        CASE_3X3(10)
-        CASE_3X3(11)
-        CASE_3X3(12)
-    }
-}
-
-INLINE void plane_3x3(const cn__channel_conv_args *a, size_t number, int stride) {
-    int32_t tiles = (a->width + PIXELS_3X3 - 1) / PIXELS_3X3, least = a->width / tiles, wider = a->width % tiles;
-    for (size_t row = 0; row < (size_t)a->height; row++) {
-        origin line = row_of(a, number, row);
-        for (int k = 0; k < CN__VECTORS_PER_LINE; k++) {
-            origin at = vector_of(line, k);
-            for (int32_t i = 0; i < tiles; i++) {
-                int32_t pixels = least + (i < wider);
-                any_tile_3x3(a, at, pixels, stride);
-                at = pixels_on(a, at, (size_t)pixels, (size_t)stride * CN__LANES);
-            }
-        }
-    }
-}
-
 /* Without dilation, and steps of one or two pixels. */
 static bool is_3x3(const cn__channel_conv_args *a) {
     bool usual = a->tap_count == 9 && (a->in_step == CN__LANES || a->in_step == 2 * CN__LANES);
@@ -214,11 +143,29 @@ static bool is_3x3(const cn__channel_conv_args *a) {
 
 /* ---- both ---- */
 
+/* A plane's rows, cut into tiles of about the same width. */
+INLINE void plane(const cn__channel_conv_args *a, size_t number, size_t step, bool usual) {
+    int32_t most = usual ? PIXELS_3X3 : PIXELS, tiles = (a->width + most - 1) / most;
+    int32_t least = a->width / tiles, wider = a->width % tiles;
+    for (size_t row = 0; row < (size_t)a->height; row++)
+        for (int k = 0; k < CN__VECTORS_PER_LINE; k += usual ? 1 : VECTORS) {
+            origin at = vector_of(row_of(a, number, row), k);
+            for (int32_t i = 0; i < tiles; i++) {
+                int32_t pixels = least + (i < wider);
+                if (usual)
+                    CN__AS_CONSTANT(n, pixels, PIXELS_3X3, tile_3x3(a, at, n, (int)(step / CN__LANES)))
+                else
+                    CN__AS_CONSTANT(n, pixels, PIXELS, tile(a, at, n, step))
+                at = pixels_on(a, at, (size_t)pixels, step);
+            }
+        }
+}
+
 void CN__ISA_NAME(channel_depthwise)(const cn__channel_conv_args *args) {
     bool usual = is_3x3(args), dense = args->in_step == CN__LANES;
     for (size_t number = 0; number * CN__LANES < (size_t)args->channels; number++)
         if (usual)
-            dense ? plane_3x3(args, number, 1) : plane_3x3(args, number, 2);
+            dense ? plane(args, number, CN__LANES, true) : plane(args, number, 2 * CN__LANES, true);
         else
-            dense ? plane(args, number, CN__LANES) : plane(args, number, args->in_step);
+            dense ? plane(args, number, CN__LANES, false) : plane(args, number, args->in_step, false);
 }

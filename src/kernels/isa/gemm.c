@@ -5,16 +5,15 @@
 #include "kernels/isa/transpose.h"
 
 /* A tile: 32 registers hold 24 accumulators, 16 hold 12. Few rows are taken twice as wide. */
-#if CN__WIDTH == CN__LANES
+#if CN__REGISTERS == 32
 #define ROWS      12
 #define WIDE_ROWS 6
-#define VECTORS   2
 #else
 #define ROWS      6
 #define WIDE_ROWS 2
-#define VECTORS   (CN__REGISTERS / 8)
 #endif
-#define WIDE (2 * VECTORS)
+#define VECTORS 2
+#define WIDE    (2 * VECTORS)
 
 #define LINES      16  /* of columns, of which a chunk of the terms stays in the second-level cache beside A's */
 #define TERMS      256 /* of a chunk: that of a line of columns stays in the first-level cache */
@@ -147,27 +146,8 @@ INLINE void tile(const part *p, int rows, int vectors) {
     }
 }
 
-/* With the number of rows as a constant. */
-#define CASE(n)                                                                                                        \
-    case n:                                                                                                            \
-        if (n <= most)                                                                                                 \
-            tile(p, n, vectors);                                                                                       \
-        break;
 INLINE void tile_of(const part *p, int rows, int most, int vectors) {
-    switch (rows) {
-        CASE(1)
-        CASE(2)
-        CASE(3)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-        CASE(7)
-        CASE(8)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
-    }
+    CN__AS_CONSTANT(n, rows, most, tile(p, n, vectors))
 }
 
 /* At most ROWS rows, and vectors as many as one tile has, or fewer. */

@@ -44,7 +44,33 @@
 #endif
 
 /* Of what kernels are made of: inlined with its last arguments as constants, at any level of optimisation. */
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE   static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+
+/* Makes a number that is at most `most`, which is at most 12, a constant: runs the statement in which `constant` is it.
+ * Each number so gets code of its own. */
+#define CN__AS_CONSTANT(constant, number, most, ...)                                                                   \
+    switch (number) {                                                                                                  \
+        CN__NUMBER(constant, 1, most, __VA_ARGS__)                                                                     \
+        CN__NUMBER(constant, 2, most, __VA_ARGS__)                                                                     \
+        CN__NUMBER(constant, 3, most, __VA_ARGS__)                                                                     \
+        CN__NUMBER(constant, 4, most, __VA_ARGS__)                                                                     \
+        CN__NUMBER(constant, 5, most, __VA_ARGS__)                                                                     \
+        CN__NUMBER(constant, 6, most, __VA_ARGS__)                                                                     \
+        CN__NUMBER(constant, 7, most, __VA_ARGS__)                                                                     \
+        CN__NUMBER(constant, 8, most, __VA_ARGS__)                                                                     \
+        CN__NUMBER(constant, 9, most, __VA_ARGS__)                                                                     \
+        CN__NUMBER(constant, 10, most, __VA_ARGS__)                                                                    \
+        CN__NUMBER(constant, 11, most, __VA_ARGS__)                                                                    \
+        CN__NUMBER(constant, 12, most, __VA_ARGS__)                                                                    \
+    }
+#define CN__NUMBER(constant, n, most, ...)                                                                             \
+    case n: {                                                                                                          \
+        enum { constant = n };                                                                                         \
+        if (constant <= (most))                                                                                        \
+            __VA_ARGS__;                                                                                               \
+        break;                                                                                                         \
+    }
 
 typedef float vf __attribute__((vector_size(4 * CN__WIDTH)));
 typedef int32_t vi __attribute__((vector_size(4 * CN__WIDTH)));

@@ -5,7 +5,7 @@
 #include "kernels/isa/transpose.h"
 #include "kernels/isa/winograd.h"
 
-#if CN__ISA == 3
+#if CN__REGISTERS == 32
 #define ROWS 8
 #else
 #define ROWS 4
