@@ -110,7 +110,8 @@ HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
 SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16c kernels_math \
-          kernels_conv_nchw16c layers gradients kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage)
+          kernels_conv_nchw16c layers gradients kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
+          first_weights)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
 SLOW_SCRIPTS := $(addprefix tests/test_,install.sh programs.sh resume.sh tasks.sh train.sh examples.sh)
 SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))

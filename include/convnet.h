@@ -705,6 +705,11 @@ CN_API const char *cn_model_output_layer(const cn_model *model);
  * CN_ERR_STATE: an empty model, or one with a layer or input that nothing reads. */
 CN_API cn_status cn_model_init(cn_model *model, uint64_t seed);
 
+/* The same with PyTorch's own numbers, to the bit: what it draws on a CPU (x86 with AVX2; elsewhere its normal numbers
+ * differ in last bits) if torch.manual_seed(seed) comes before the same layers, made in the order in which they were
+ * added here. Prebuilt networks then begin as those of PyTorch and torchvision do. Of `seed` the low 32 bits count. */
+CN_API cn_status cn_model_init_pytorch(cn_model *model, uint64_t seed);
+
 /* The session-8 network for 3×32×32 images: 47,818 parameters with a norm. NULL options: the study's (batch norm,
  * skips, dropout 0.01, 10 classes, seed 0). Comes initialised. */
 typedef struct cn_session8_options {
@@ -725,8 +730,8 @@ CN_API cn_status cn_model_session8(cn_context *context, const cn_session8_option
 CN_API cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, cn_model **model);
 
 /* Networks of the literature, with torchvision's tensor names, so that its state dicts, saved as safetensors, load as
- * they are (cn_model_load_tensors). They end in logits, and come initialised from `seed` as torchvision's; cn_model_init
- * draws PyTorch's default distributions instead.
+ * they are (cn_model_load_tensors). They end in logits, and come initialised from `seed` by torchvision's distributions,
+ * which are also those of a later cn_model_init, unless it draws new layers alone or the model came from a file.
  *
  *   name                          images       classes
  *   resnet18, resnet34, resnet50  3×224×224    1000     He et al. 2016

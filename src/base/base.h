@@ -148,6 +148,20 @@ float cn__rng_normal(cn__rng *rng);                                /* Box-Muller
 uint32_t cn__rng_below(cn__rng *rng, uint32_t bound);              /* 0 … bound - 1, unbiased; bound > 0 */
 void cn__rng_shuffle(cn__rng *rng, int64_t *items, int64_t count); /* Fisher-Yates; count < 2^32 */
 
+/* ---- PyTorch's random numbers (torch_generator.c) ---- */
+
+/* torch.Generator on a CPU, bit for bit: the Mersenne Twister, and normal numbers that come in pairs. */
+typedef struct cn__torch_generator {
+    uint32_t state[624];
+    int used; /* of the state */
+    bool has_spare;
+    double spare; /* the other of a pair */
+} cn__torch_generator;
+void cn__torch_manual_seed(cn__torch_generator *generator, uint64_t seed); /* its low 32 bits count */
+uint32_t cn__torch_random(cn__torch_generator *generator);
+void cn__torch_uniform(cn__torch_generator *generator, float *values, int64_t count, float from, float to);
+void cn__torch_normal(cn__torch_generator *generator, float *values, int64_t count, double mean, double std);
+
 /* ---- threads (threads.c) ---- */
 
 typedef struct cn__pool cn__pool;

@@ -288,6 +288,22 @@ typedef struct cn__layer_impl {
     bool backward_reads_in, backward_reads_out;                  /* activations that must live until backward */
 } cn__layer_impl;
 
+/* ---- first values (initializer.c) ---- */
+
+/* Where parameters take their first values from: a stream of the library's own for each layer, so that what a layer
+ * draws depends on no other, or PyTorch's one generator, which goes on from layer to layer. */
+typedef struct cn__initializer {
+    bool as_pytorch;
+    uint64_t seed;
+    cn__rng rng;               /* the layer's */
+    cn__torch_generator torch; /* if as_pytorch */
+} cn__initializer;
+void cn__initializer_begin(cn__initializer *from, bool as_pytorch, uint64_t seed);
+void cn__initializer_layer(cn__initializer *from, size_t place); /* goes to that layer of the model */
+void cn__init_constant(float *values, int64_t count, float value);
+void cn__init_uniform(cn__initializer *from, float *values, int64_t count, float mean, float bound); /* mean ± bound */
+void cn__init_normal(cn__initializer *from, float *values, int64_t count, double std);
+
 /* What a layer is. */
 typedef struct cn__layer_type {
     const char *name; /* PyTorch's class name */
@@ -301,9 +317,9 @@ typedef struct cn__layer_type {
     /* Output shape, or CN_ERR_SHAPE naming `name` and the sizes. No extent of a result above CN__MAX_SIDE. */
     cn_status (*infer)(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
     /* NULL where there are none: */
-    int (*tensors)(const cn_layer *layer, cn__tensor_spec *specs); /* returns how many */
-    void (*init)(const cn_layer *layer, cn__rng *rng, void *const *tensors);
-    int64_t (*multiply_adds)(const cn_layer *layer, cn__shape in, cn__shape out); /* of an image */
+    int (*tensors)(const cn_layer *layer, cn__tensor_spec *specs);                    /* returns how many */
+    void (*init)(const cn_layer *layer, cn__initializer *from, void *const *tensors); /* layer after layer */
+    int64_t (*multiply_adds)(const cn_layer *layer, cn__shape in, cn__shape out);     /* of an image */
     bool (*window)(const cn_layer *layer, cn__shape in, cn__window *window);
     /* A training pass wants more than one value a channel. */
     bool wants_batch;

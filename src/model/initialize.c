@@ -191,14 +191,14 @@ static cn_status lay_out(cn_model *model) {
 
 /* ---- drawing ---- */
 
-static void draw(const cn_model *model, size_t place, uint64_t seed) {
+static void draw(const cn_model *model, size_t place, cn__initializer *from) {
     const cn__node *node = &model->nodes[place];
     void *tensors[CN__MAX_TENSORS];
     for (int32_t t = 0; t < node->tensor_count; t++)
         tensors[t] = model->tensors[node->first_tensor + t].value.data;
-    cn__rng rng = cn__rng_new(seed, CN__STREAM_INIT, place);
+    cn__initializer_layer(from, place);
     if (node->layer->type->init)
-        node->layer->type->init(node->layer, &rng, tensors);
+        node->layer->type->init(node->layer, from, tensors);
 }
 
 static cn_status make_tensors(cn_model *model) {
@@ -216,16 +216,35 @@ static void end(cn_model *model, uint64_t seed) {
     model->initialized = true;
 }
 
-cn_status cn_model_init(cn_model *model, uint64_t seed) {
-    CN__REQUIRE(model);
-    bool afresh = model->initialized;
-    if (!afresh)
-        CN__TRY(make_tensors(model));
+/* Layers that were drawn before keep what they have, unless all begin afresh. */
+static void draw_all(cn_model *model, cn__initializer *from) {
+    bool afresh = model->initialized, kept = false;
     for (size_t i = 0; i < model->node_count; i++)
         if (afresh || !model->nodes[i].drawn)
-            draw(model, i, seed);
+            draw(model, i, from);
+        else
+            kept = true;
+    if (model->own_init && !kept)
+        model->own_init(model, from);
+}
+
+static cn_status init(cn_model *model, bool as_pytorch, uint64_t seed) {
+    cn__initializer from;
+    CN__REQUIRE(model);
+    if (!model->initialized)
+        CN__TRY(make_tensors(model));
+    cn__initializer_begin(&from, as_pytorch, seed);
+    draw_all(model, &from);
     end(model, seed);
     return CN_OK;
+}
+
+cn_status cn_model_init(cn_model *model, uint64_t seed) {
+    return init(model, false, seed);
+}
+
+cn_status cn_model_init_pytorch(cn_model *model, uint64_t seed) {
+    return init(model, true, seed);
 }
 
 cn_status cn__model_init_zeros(cn_model *model) {

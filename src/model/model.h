@@ -51,6 +51,8 @@ struct cn_model {
     atomic_int users; /* optimizers and predictors, which point into it */
     uint32_t freezes; /* calls of cn_model_freeze, by which plans and optimizers see that they are out of date */
     uint64_t seed;
+    /* Draws anew what the whole begins with otherwise than its layers by themselves; NULL: nothing (zoo_init.c). */
+    void (*own_init)(const cn_model *model, cn__initializer *from);
     cn__model_tensor *tensors;
     size_t tensor_count;
     float *parameters, *gradients; /* flat, flat_count floats, a multiple of 16; gaps are zero */

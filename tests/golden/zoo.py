@@ -44,6 +44,9 @@ class CifarResNet(nn.Module):
                 channels = out
             setattr(self, f"layer{stage}", nn.Sequential(*blocks))
         self.fc = nn.Linear(64, num_classes)
+        for module in self.modules():  # as in torchvision's ResNet
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x):
         x = F.relu(self.bn1(self.conv1(x)))
@@ -223,7 +226,8 @@ def write_pass(name, shape, classes, width, rate):
     print("losses", *(f"{v:.9g}" for v in losses))
 
 
-for name, make in NETWORKS.items():
-    write_tensors(name, make())
-for case in PASSES:
-    write_pass(*case)
+if __name__ == "__main__":
+    for name, make in NETWORKS.items():
+        write_tensors(name, make())
+    for case in PASSES:
+        write_pass(*case)

@@ -30,10 +30,9 @@ static int tensors(const cn_layer *layer, cn__tensor_spec *specs) {
     return 1;
 }
 
-static void init(const cn_layer *layer, cn__rng *rng, void *const *tensor) {
-    (void)rng;
-    for (int32_t i = 0; i < ((const prelu *)layer)->weights; i++)
-        ((float *)tensor[0])[i] = 0.25f;
+static void init(const cn_layer *layer, cn__initializer *from, void *const *tensor) {
+    (void)from;
+    cn__init_constant(tensor[0], ((const prelu *)layer)->weights, 0.25f);
 }
 
 /* ---- passes ---- */

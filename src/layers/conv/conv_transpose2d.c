@@ -2,7 +2,6 @@
  * y[o, i·stride + k·dilation - padding, j·… + l·…] += Σ_c weight[c, o, k, l] · x[c, i, j], for all i, j, k, l that fall
  * into the output, which begins as bias[o]. */
 #include "layers/conv/conv_transpose2d.h"
-#include <math.h>
 
 static const cn__attr attrs[] = {
     {"in_channels", CN__ATTR_INT, offsetof(cn__conv_transpose, behind.out_channels), NULL, 0},
@@ -71,12 +70,11 @@ static int tensors(const cn_layer *layer, cn__tensor_spec *specs) {
 }
 
 /* What PyTorch takes for the inputs of an output are, of a transposed convolution, those of the one behind it. */
-static void init(const cn_layer *layer, cn__rng *rng, void *const *tensors) {
+static void init(const cn_layer *layer, cn__initializer *from, void *const *tensors) {
     const cn__convolution *c = &transpose_of(layer)->behind;
-    float bound = 1.0f / sqrtf((float)((int64_t)c->in_channels / c->groups * c->kernel[0] * c->kernel[1]));
-    cn__convolution_init(layer, rng, tensors);
-    for (int32_t i = 0; transpose_of(layer)->bias && i < c->in_channels; i++)
-        ((float *)tensors[1])[i] = bound * (2.0f * cn__rng_uniform(rng) - 1.0f);
+    cn__convolution_init(layer, from, tensors);
+    if (transpose_of(layer)->bias)
+        cn__init_uniform(from, tensors[1], c->in_channels, 0.0f, cn__convolution_bound(c));
 }
 
 static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out) {

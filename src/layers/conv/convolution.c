@@ -23,14 +23,19 @@ cn_status cn__convolution_check(cn__convolution *c, const char *type) {
     return CN_OK;
 }
 
-void cn__convolution_init(const cn_layer *layer, cn__rng *rng, void *const *tensors) {
+static int64_t fan_in(const cn__convolution *c) {
+    return (int64_t)c->in_channels / c->groups * c->kernel[0] * c->kernel[1];
+}
+
+float cn__convolution_bound(const cn__convolution *c) {
+    return (float)(1.0 / sqrt((double)fan_in(c)));
+}
+
+void cn__convolution_init(const cn_layer *layer, cn__initializer *from, void *const *tensors) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    int64_t fan_in = (int64_t)c->in_channels / c->groups * c->kernel[0] * c->kernel[1];
-    float bound = 1.0f / sqrtf((float)fan_in), *weight = tensors[0];
-    for (int64_t i = 0; i < fan_in * c->out_channels; i++)
-        weight[i] = bound * (2.0f * cn__rng_uniform(rng) - 1.0f);
-    for (int32_t i = 0; c->bias && i < c->out_channels; i++)
-        ((float *)tensors[1])[i] = bound * (2.0f * cn__rng_uniform(rng) - 1.0f);
+    cn__init_uniform(from, tensors[0], fan_in(c) * c->out_channels, 0.0f, cn__convolution_bound(c));
+    if (c->bias)
+        cn__init_uniform(from, tensors[1], c->out_channels, 0.0f, cn__convolution_bound(c));
 }
 
 int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out) {

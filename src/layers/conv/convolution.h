@@ -77,7 +77,9 @@ struct cn__conv_geometry {
 
 /* For the tables of both layers. */
 cn_status cn__convolution_check(cn__convolution *layer, const char *type);
-void cn__convolution_init(const cn_layer *layer, cn__rng *rng, void *const *tensors);
+/* Parameters begin within ± this: 1 / √(inputs of an output), as PyTorch's. */
+float cn__convolution_bound(const cn__convolution *layer);
+void cn__convolution_init(const cn_layer *layer, cn__initializer *from, void *const *tensors);
 int64_t cn__convolution_multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out);
 void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements);
 cn_status cn__convolution_fill(cn__op *op); /* op->geometry, which is there */

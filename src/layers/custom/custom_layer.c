@@ -90,16 +90,17 @@ static int tensors(const cn_layer *layer, cn__tensor_spec *specs) {
     return own->parameter_count;
 }
 
-static void init(const cn_layer *layer, cn__rng *rng, void *const *tensor) {
+static void init(const cn_layer *layer, cn__initializer *from, void *const *tensor) {
     const cn__custom_layer *own = cn__custom_layer_of(layer);
     for (int i = 0; i < own->parameter_count; i++) {
         const cn__custom_parameter *p = &own->parameters[i];
         int64_t count = 1;
         for (int d = 0; d < p->dims; d++)
             count *= p->shape[d];
-        for (int64_t e = 0; e < count; e++)
-            ((float *)tensor[i])[e] =
-                p->bound > 0.0f ? p->value + p->bound * (2.0f * cn__rng_uniform(rng) - 1.0f) : p->value;
+        if (p->bound > 0.0f)
+            cn__init_uniform(from, tensor[i], count, p->value, p->bound);
+        else
+            cn__init_constant(tensor[i], count, p->value);
     }
 }
 

@@ -44,16 +44,14 @@ static running running_of(const cn_layer *layer, void *const *tensor) {
     return (running){first[0], first[1], first[2]};
 }
 
-static void init(const cn_layer *layer, cn__rng *rng, void *const *tensor) {
+static void init(const cn_layer *layer, cn__initializer *from, void *const *tensor) {
     const cn__norm_layer *n = (const cn__norm_layer *)layer;
-    cn__norm_init(layer, rng, tensor);
+    cn__norm_init(layer, from, tensor);
     if (!n->track_running_stats)
         return;
     running buffers = running_of(layer, tensor);
-    for (int32_t c = 0; c < n->channels; c++) {
-        buffers.mean[c] = 0.0f;
-        buffers.var[c] = 1.0f;
-    }
+    cn__init_constant(buffers.mean, n->channels, 0.0f);
+    cn__init_constant(buffers.var, n->channels, 1.0f);
     *buffers.batches = 0;
 }
 

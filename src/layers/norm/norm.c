@@ -43,13 +43,13 @@ int cn__norm_tensors(const cn_layer *layer, cn__tensor_spec *specs) {
     return 2;
 }
 
-void cn__norm_init(const cn_layer *layer, cn__rng *rng, void *const *tensors) {
+void cn__norm_init(const cn_layer *layer, cn__initializer *from, void *const *tensors) {
     const cn__norm_layer *n = (const cn__norm_layer *)layer;
-    (void)rng;
-    for (int32_t c = 0; n->affine && c < n->channels; c++) {
-        ((float *)tensors[0])[c] = 1.0f;
-        ((float *)tensors[1])[c] = 0.0f;
-    }
+    (void)from;
+    if (!n->affine)
+        return;
+    cn__init_constant(tensors[0], n->channels, 1.0f);
+    cn__init_constant(tensors[1], n->channels, 0.0f);
 }
 
 float cn__norm_weight(const cn__op *op, size_t channel) {

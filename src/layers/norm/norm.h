@@ -29,7 +29,7 @@ cn_status cn__norm_validate(cn_layer *layer);
 cn_status cn__norm_infer(const cn_layer *layer, const char *name, int32_t inputs, const cn__shape *in, cn__shape *out);
 /* The tensors that both kinds have: weight and bias, if affine. */
 int cn__norm_tensors(const cn_layer *layer, cn__tensor_spec *specs);
-void cn__norm_init(const cn_layer *layer, cn__rng *rng, void *const *tensors);
+void cn__norm_init(const cn_layer *layer, cn__initializer *from, void *const *tensors);
 void cn__norm_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements);
 /* Weights and biases as lines of all planes, where channels lie in the lanes; none of them otherwise. */
 cn__grid cn__norm_packing(const cn__op *op, const cn__pass *pass);

@@ -11,18 +11,18 @@ static const struct network {
     int sides[3]; /* channels, height, width of images where options do not say */
     int classes;
     float dropout;
-    cn__zoo_weights weights;
+    void (*own_init)(const cn_model *model, cn__initializer *from); /* NULL: as all layers begin */
 } networks[] = {
-    {"resnet18", cn__zoo_resnet, 18, {3, 224, 224}, 1000, 0.0f, CN__ZOO_KAIMING_OUT},
-    {"resnet34", cn__zoo_resnet, 34, {3, 224, 224}, 1000, 0.0f, CN__ZOO_KAIMING_OUT},
-    {"resnet50", cn__zoo_resnet, 50, {3, 224, 224}, 1000, 0.0f, CN__ZOO_KAIMING_OUT},
-    {"resnet20", cn__zoo_cifar_resnet, 20, {3, 32, 32}, 10, 0.0f, CN__ZOO_KAIMING_OUT},
-    {"resnet32", cn__zoo_cifar_resnet, 32, {3, 32, 32}, 10, 0.0f, CN__ZOO_KAIMING_OUT},
-    {"resnet56", cn__zoo_cifar_resnet, 56, {3, 32, 32}, 10, 0.0f, CN__ZOO_KAIMING_OUT},
-    {"mobilenet_v2", cn__zoo_mobilenet_v2, 0, {3, 224, 224}, 1000, 0.2f, CN__ZOO_MOBILENET},
-    {"mobilenet_v3_small", cn__zoo_mobilenet_v3_small, 0, {3, 224, 224}, 1000, 0.2f, CN__ZOO_MOBILENET},
-    {"squeezenet1_1", cn__zoo_squeezenet, 0, {3, 224, 224}, 1000, 0.5f, CN__ZOO_SQUEEZENET},
-    {"unet", cn__zoo_unet, 0, {3, 64, 64}, 2, 0.0f, CN__ZOO_AS_PYTORCH},
+    {"resnet18", cn__zoo_resnet, 18, {3, 224, 224}, 1000, 0.0f, cn__zoo_init_resnet},
+    {"resnet34", cn__zoo_resnet, 34, {3, 224, 224}, 1000, 0.0f, cn__zoo_init_resnet},
+    {"resnet50", cn__zoo_resnet, 50, {3, 224, 224}, 1000, 0.0f, cn__zoo_init_resnet},
+    {"resnet20", cn__zoo_cifar_resnet, 20, {3, 32, 32}, 10, 0.0f, cn__zoo_init_resnet},
+    {"resnet32", cn__zoo_cifar_resnet, 32, {3, 32, 32}, 10, 0.0f, cn__zoo_init_resnet},
+    {"resnet56", cn__zoo_cifar_resnet, 56, {3, 32, 32}, 10, 0.0f, cn__zoo_init_resnet},
+    {"mobilenet_v2", cn__zoo_mobilenet_v2, 0, {3, 224, 224}, 1000, 0.2f, cn__zoo_init_mobilenet},
+    {"mobilenet_v3_small", cn__zoo_mobilenet_v3_small, 0, {3, 224, 224}, 1000, 0.2f, cn__zoo_init_mobilenet},
+    {"squeezenet1_1", cn__zoo_squeezenet, 0, {3, 224, 224}, 1000, 0.5f, cn__zoo_init_squeezenet},
+    {"unet", cn__zoo_unet, 0, {3, 64, 64}, 2, 0.0f, NULL},
 };
 
 const char *cn_zoo_name(int index) {
@@ -69,9 +69,8 @@ static cn_status build(cn_model *model, const struct network *network, const cn_
                    .norm = CN_NORM_OPTIONS_INIT};
     network->build(&zoo, network->variant);
     CN__TRY(zoo.status);
-    CN__TRY(cn_model_init(model, o->seed));
-    cn__zoo_draw(model, network->weights, o->seed);
-    return CN_OK;
+    model->own_init = network->own_init;
+    return cn_model_init(model, o->seed);
 }
 
 cn_status cn_model_zoo(cn_context *context, const char *name, const cn_zoo_options *options, cn_model **model) {

@@ -43,17 +43,17 @@ void cn__zoo_flatten(cn__zoo *zoo, const char *name);
 void cn__zoo_linear(cn__zoo *zoo, const char *name, int64_t out);
 void cn__zoo_dropout(cn__zoo *zoo, const char *name); /* nothing if it is 0 */
 
-/* How weights begin where not as cn_model_init draws them. */
-typedef enum cn__zoo_weights {
-    CN__ZOO_AS_PYTORCH,
-    CN__ZOO_KAIMING_OUT, /* convolutions: normal, variance 2 / (out_channels · kernel) (He et al. 2015, fan_out) */
-    CN__ZOO_MOBILENET,   /* the same; linear layers: normal, deviation 0.01; no bias at first */
-    CN__ZOO_SQUEEZENET /* convolutions: uniform, variance 2 / (in_channels · kernel); the last: normal, deviation 0.01;
-                            no bias at first */
-} cn__zoo_weights;
+/* ---- what families draw anew (cn_model.own_init) ----
+ *
+ * Layers draw in the order of the model, which is the order in which torchvision constructs them, but for a ResNet's
+ * "downsample", which it constructs ahead of the block; as all convolutions are drawn anew, that does not show. */
 
-/* Draws them afresh for an initialised model. */
-void cn__zoo_draw(cn_model *model, cn__zoo_weights weights, uint64_t seed);
+/* Convolutions: normal, variance 2 / (out_channels · kernel). */
+void cn__zoo_init_resnet(const cn_model *model, cn__initializer *from);
+/* The same; linear layers: normal, deviation 0.01; biases are 0. */
+void cn__zoo_init_mobilenet(const cn_model *model, cn__initializer *from);
+/* Convolutions: uniform, variance 2 / (in_channels · kernel); the last: normal, deviation 0.01; biases are 0. */
+void cn__zoo_init_squeezenet(const cn_model *model, cn__initializer *from);
 
 /* ---- the families: each adds all layers of a network; `variant` is the table's ---- */
 
