@@ -9,9 +9,10 @@
 TEST_RUNS_ONCE;
 
 static const char *const networks[] = {
-    "cnn_7",       "cnn_9",       "cnn_11",   "cnn_13",      "cnn_16",     "folded",        "mobile_10", "mobile_14",
-    "convnext_12", "convnext_17", "shuffle",  "shuffle_any", "pixels",     "norms",         "decoder",   "signal",
-    "two",         "any_size",    "opset_21", "external",    "normalised", "convnext_kept",
+    "cnn_7",       "cnn_9",       "cnn_11",     "cnn_13",      "cnn_16",     "folded",        "mobile_10", "mobile_14",
+    "convnext_12", "convnext_17", "shuffle",    "shuffle_any", "pixels",     "norms",         "decoder",   "signal",
+    "two",         "any_size",    "opset_21",   "external",    "normalised", "convnext_kept", "squeezed",  "focus",
+    "lrn",         "resized_9",   "resized_10", "resized_11",  "resized_13",
 };
 
 START_TEST(networks_compute_what_they_do_in_pytorch) {
@@ -141,6 +142,9 @@ START_TEST(what_exporters_write_out_is_one_layer) {
     expect_layers("convnext_12",
                   "Conv2d LayerNorm2d Conv2d GELU Conv2d Conv2d Add Conv2d LayerNorm2d Conv2d GELU Conv2d "
                   "Conv2d Add");
+    expect_layers("squeezed", "AdaptiveAvgPool2d Linear ReLU Linear Sigmoid Mul");
+    expect_layers("any_size", "Conv2d ReLU ReLU6 Upsample AvgPool2d AdaptiveAvgPool2d Linear LogSoftmax");
+    expect_layers("lrn", "Conv2d LocalResponseNorm LocalResponseNorm");
     expect_layers("shuffle_any", "Narrow Narrow Conv2d Concat ChannelShuffle Narrow");
     expect_layers("cnn_13", "Conv2d BatchNorm2d ReLU MaxPool2d Conv2d Flatten Linear Softmax");
     expect_layers("norms", "Conv2d GroupNorm ELU GroupNorm LeakyReLU PReLU");

@@ -2,149 +2,15 @@
 #define FUZZ_REPLAY
 #include "fuzz_onnx.c"
 #include "onnx_files.h"
+#include "onnx_writer.h"
 #include "scratch.h"
 #include "whole_file.h"
 #include "base/base.h"
 #include <dirent.h>
 #include <stdio.h>
+#include <unistd.h>
 
 TEST_RUNS_ONCE;
-
-/* ---- files, field by field ---- */
-
-enum { VARINT = 0, BYTES = 2 };
-
-typedef struct writer {
-    unsigned char data[1 << 15];
-    size_t count;
-} writer;
-
-static void put_varint(writer *w, uint64_t value) {
-    for (; value > 127; value >>= 7)
-        w->data[w->count++] = (unsigned char)(value % 128 + 128);
-    w->data[w->count++] = (unsigned char)value;
-}
-
-static void put_number(writer *w, int field, uint64_t value) {
-    put_varint(w, (uint64_t)field << 3 | VARINT);
-    put_varint(w, value);
-}
-
-static void put_bytes(writer *w, int field, const void *data, size_t count) {
-    put_varint(w, (uint64_t)field << 3 | BYTES);
-    put_varint(w, count);
-    memcpy(w->data + w->count, data, count);
-    w->count += count;
-}
-
-static void put_text(writer *w, int field, const char *text) {
-    put_bytes(w, field, text, strlen(text));
-}
-
-static void put_message(writer *w, int field, const writer *message) {
-    put_bytes(w, field, message->data, message->count);
-}
-
-/* ---- graphs: what the tests differ in is said by a text ---- */
-
-/* A node "Op in,in out attribute=number …" into a graph. */
-static void put_node(writer *graph, const char *text) {
-    char copy[256], *rest, *word, *name;
-    writer node = {.count = 0};
-    snprintf(copy, sizeof copy, "%s", text);
-    char *op = strtok_r(copy, " ", &rest), *inputs = strtok_r(NULL, " ", &rest), *output = strtok_r(NULL, " ", &rest);
-    while ((name = strsep(&inputs, ",")))
-        put_text(&node, 1, name);
-    put_text(&node, 2, output);
-    put_text(&node, 3, output);
-    put_text(&node, 4, op);
-    while ((word = strtok_r(NULL, " ", &rest))) {
-        writer attribute = {.count = 0};
-        char *value = strchr(word, '=');
-        *value++ = '\0';
-        put_text(&attribute, 1, word);
-        put_number(&attribute, 20, strchr(value, ',') ? 7 : 2);
-        if (!strchr(value, ','))
-            put_number(&attribute, 3, (uint64_t)strtoll(value, NULL, 10));
-        else
-            while ((name = strsep(&value, ",")))
-                put_number(&attribute, 8, (uint64_t)strtoll(name, NULL, 10));
-        put_message(&node, 5, &attribute);
-    }
-    put_message(graph, 1, &node);
-}
-
-static void put_value(writer *graph, int field, const char *name, int dims, const int64_t *shape) {
-    writer sides = {.count = 0}, tensor = {.count = 0}, type = {.count = 0}, value = {.count = 0};
-    for (int i = 0; i < dims; i++) {
-        writer side = {.count = 0};
-        if (shape[i] > 0)
-            put_number(&side, 1, (uint64_t)shape[i]);
-        put_message(&sides, 1, &side);
-    }
-    put_number(&tensor, 1, 1); /* float */
-    put_message(&tensor, 2, &sides);
-    put_message(&type, 1, &tensor);
-    put_text(&value, 1, name);
-    put_message(&value, 2, &type);
-    put_message(graph, field, &value);
-}
-
-/* Of zeros; `location`: in another file. */
-static void put_tensor(writer *graph, const char *name, int dims, const int64_t *shape, size_t bytes,
-                       const char *location) {
-    static const unsigned char zeros[2048];
-    writer tensor = {.count = 0}, place = {.count = 0};
-    for (int i = 0; i < dims; i++)
-        put_number(&tensor, 1, (uint64_t)shape[i]);
-    put_number(&tensor, 2, 1);
-    put_text(&tensor, 8, name);
-    if (location) {
-        put_text(&place, 1, "location");
-        put_text(&place, 2, location);
-        put_message(&tensor, 13, &place);
-        put_number(&tensor, 14, 1);
-    } else {
-        put_bytes(&tensor, 9, zeros, bytes);
-    }
-    put_message(graph, 5, &tensor);
-}
-
-/* A list of integers. */
-static void put_integers(writer *graph, const char *name, int count, const int64_t *numbers) {
-    writer tensor = {.count = 0};
-    put_number(&tensor, 1, (uint64_t)count);
-    put_number(&tensor, 2, 7);
-    for (int i = 0; i < count; i++)
-        put_number(&tensor, 7, (uint64_t)numbers[i]);
-    put_text(&tensor, 8, name);
-    put_message(graph, 5, &tensor);
-}
-
-static void put_ends(writer *graph) {
-    put_value(graph, 11, "x", 4, (const int64_t[4]){0, 4, 6, 5});
-    put_value(graph, 12, "y", 4, (const int64_t[4]){0, 4, 6, 5});
-}
-
-static cn_status load_graph(cn_context *ctx, const writer *graph, int opset, cn_model **model) {
-    writer file = {.count = 0}, set = {.count = 0};
-    put_number(&file, 1, 8);
-    put_message(&file, 7, graph);
-    put_number(&set, 2, (uint64_t)opset);
-    put_message(&file, 8, &set);
-    return cn_model_load_memory(ctx, file.data, file.count, model);
-}
-
-static cn_status load_nodes(cn_context *ctx, int opset, const char *const *nodes, cn_model **model) {
-    writer graph = {.count = 0};
-    put_ends(&graph);
-    put_tensor(&graph, "w", 4, (const int64_t[4]){4, 4, 3, 3}, 4 * 4 * 3 * 3 * 4, NULL);
-    put_tensor(&graph, "m", 2, (const int64_t[2]){3, 2}, 3 * 2 * 4, NULL);
-    put_tensor(&graph, "pixels", 3, (const int64_t[3]){4, 6, 5}, 4 * 6 * 5 * 4, NULL);
-    for (; *nodes; nodes++)
-        put_node(&graph, *nodes);
-    return load_graph(ctx, &graph, opset, model);
-}
 
 /* ---- what is refused ---- */
 
@@ -188,7 +54,7 @@ static const struct {
 START_TEST(what_is_wrong_is_named) {
     cn_context *ctx = test_context(1);
     cn_model *model;
-    ck_fails(load_nodes(ctx, 13, refused[_i].nodes, &model), refused[_i].status, refused[_i].message);
+    ck_fails(onnx_load_nodes(ctx, 13, refused[_i].nodes, &model), refused[_i].status, refused[_i].message);
     ck_assert_ptr_null(model);
     cn_context_free(ctx);
 }
@@ -198,7 +64,7 @@ START_TEST(good_nodes_are_loaded) {
     static const char *const nodes[] = {"Conv x,w a pads=1,1,1,1", "Relu a y", NULL};
     cn_context *ctx = test_context(1);
     cn_model *model;
-    ck_ok(load_nodes(ctx, 13, nodes, &model));
+    ck_ok(onnx_load_nodes(ctx, 13, nodes, &model));
     ck_assert_str_eq(cn_model_output_name(model, 0), "y");
     cn_model_free(model);
     cn_context_free(ctx);
@@ -209,8 +75,8 @@ START_TEST(opsets_that_are_not_known_are_refused) {
     static const char *const nodes[] = {"Relu x y", NULL};
     cn_context *ctx = test_context(1);
     cn_model *model;
-    ck_fails(load_nodes(ctx, 22, nodes, &model), CN_ERR_UNSUPPORTED, "opset 22, this library reads 1 to 21");
-    ck_fails(load_nodes(ctx, 0, nodes, &model), CN_ERR_UNSUPPORTED, "opset 0");
+    ck_fails(onnx_load_nodes(ctx, 22, nodes, &model), CN_ERR_UNSUPPORTED, "opset 22, this library reads 1 to 21");
+    ck_fails(onnx_load_nodes(ctx, 0, nodes, &model), CN_ERR_UNSUPPORTED, "opset 0");
     cn_context_free(ctx);
 }
 END_TEST
@@ -218,17 +84,17 @@ END_TEST
 /* All that does not fit into the message is counted. */
 START_TEST(the_message_has_an_end) {
     cn_context *ctx = test_context(1);
-    writer graph = {.count = 0};
+    onnx_writer graph = {.count = 0};
     cn_model *model;
-    put_value(&graph, 11, "x", 4, (const int64_t[4]){1, 4, 6, 5});
+    onnx_put_value(&graph, 11, "x", 4, (const int64_t[4]){1, 4, 6, 5});
     for (int i = 0; i < 40; i++) {
         char text[64], name[8];
         snprintf(name, sizeof name, "y%d", i);
         snprintf(text, sizeof text, "NonMaxSuppression x %s", name);
-        put_node(&graph, text);
-        put_value(&graph, 12, name, 0, NULL);
+        onnx_put_node(&graph, text);
+        onnx_put_value(&graph, 12, name, 0, NULL);
     }
-    ck_fails(load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED, "40 of its nodes");
+    ck_fails(onnx_load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED, "40 of its nodes");
     ck_assert_ptr_nonnull(strstr(cn_last_error(), "NonMaxSuppression 'y0': no such operator; NonMaxSuppression 'y1'"));
     ck_assert_ptr_nonnull(strstr(cn_last_error(), " more"));
     cn_context_free(ctx);
@@ -254,12 +120,15 @@ static const struct {
 
 START_TEST(tensors_that_lie_are_refused) {
     cn_context *ctx = test_context(1);
-    writer graph = {.count = 0};
+    onnx_writer graph = {.count = 0};
     cn_model *model;
-    put_ends(&graph);
-    put_tensor(&graph, "w", tensors[_i].dims, tensors[_i].shape, tensors[_i].bytes, tensors[_i].location);
-    put_node(&graph, "Conv x,w y pads=1,1,1,1");
-    ck_assert_int_ne(load_graph(ctx, &graph, 13, &model), CN_OK);
+    onnx_put_ends(&graph);
+    if (tensors[_i].location)
+        onnx_put_outside(&graph, "w", tensors[_i].dims, tensors[_i].shape, tensors[_i].location, NULL, NULL);
+    else
+        onnx_put_tensor(&graph, "w", tensors[_i].dims, tensors[_i].shape, tensors[_i].bytes);
+    onnx_put_node(&graph, "Conv x,w y pads=1,1,1,1");
+    ck_assert_int_ne(onnx_load_graph(ctx, &graph, 13, &model), CN_OK);
     ck_assert_msg(strstr(cn_last_error(), tensors[_i].message) != NULL, "%s", cn_last_error());
     cn_context_free(ctx);
 }
@@ -267,15 +136,14 @@ END_TEST
 
 /* ---- other files ---- */
 
-static cn_status load_beside(cn_context *ctx, scratch *s, const char *location, cn_model **model) {
-    writer file = {.count = 0}, graph = {.count = 0}, set = {.count = 0};
-    put_ends(&graph);
-    put_tensor(&graph, "w", 4, (const int64_t[4]){4, 4, 3, 3}, 0, location);
-    put_node(&graph, "Conv x,w y pads=1,1,1,1");
-    put_number(&file, 1, 8);
-    put_message(&file, 7, &graph);
-    put_number(&set, 2, 13);
-    put_message(&file, 8, &set);
+/* A model whose weights, 576 bytes, are in another file. */
+static cn_status load_beside(cn_context *ctx, scratch *s, const char *location, const char *offset, const char *length,
+                             cn_model **model) {
+    onnx_writer file, graph = {.count = 0};
+    onnx_put_ends(&graph);
+    onnx_put_outside(&graph, "w", 4, (const int64_t[4]){4, 4, 3, 3}, location, offset, length);
+    onnx_put_node(&graph, "Conv x,w y pads=1,1,1,1");
+    onnx_put_file(&file, &graph, 13);
     scratch_write(s, "model.onnx", file.data, file.count);
     return cn_model_load(ctx, scratch_path(s, "model.onnx"), model);
 }
@@ -287,13 +155,87 @@ START_TEST(numbers_outside_are_read_from_the_folder_alone) {
     scratch s = scratch_new();
     cn_model *model;
     for (size_t i = 0; i < CN__COUNT(outside); i++)
-        ck_fails(load_beside(ctx, &s, outside[i], &model), CN_ERR_FORMAT, "which is not in the model's folder");
-    ck_fails(load_beside(ctx, &s, "w.bin", &model), CN_ERR_IO, "w.bin");
-    scratch_write(&s, "w.bin", zeros, 575);
-    ck_fails(load_beside(ctx, &s, "w.bin", &model), CN_ERR_FORMAT, "ends before the numbers of tensor 'w'");
+        ck_fails(load_beside(ctx, &s, outside[i], NULL, NULL, &model), CN_ERR_FORMAT,
+                 "which is not in the model's folder");
+    ck_fails(load_beside(ctx, &s, "w.bin", NULL, NULL, &model), CN_ERR_IO, "w.bin");
     scratch_write(&s, "w.bin", zeros, 576);
-    ck_ok(load_beside(ctx, &s, "w.bin", &model));
+    ck_ok(load_beside(ctx, &s, "w.bin", NULL, NULL, &model));
     cn_model_free(model);
+    scratch_free(&s);
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* Places of 576 bytes in a file of 600. */
+static const struct {
+    const char *offset, *length, *message;
+} places[] = {
+    {"24", "576", NULL},
+    {"0", NULL, NULL},
+    {"25", "576", "ends before the numbers of tensor 'w'"},
+    {"25", NULL, "ends before the numbers"},
+    {"601", NULL, "ends before the numbers"},
+    {"18446744073709551615", "576", "tensor 'w' is damaged"},
+    {"0", "575", "is to be 575 bytes of"},
+    {"0", "18446744073709551615", "tensor 'w' is damaged"},
+    {"-1", NULL, "tensor 'w'"},
+    {"1e9", NULL, "tensor 'w'"},
+    {"99999999999999999999", NULL, "tensor 'w'"},
+};
+
+START_TEST(numbers_outside_are_where_the_file_has_bytes) {
+    static const unsigned char zeros[600];
+    cn_context *ctx = test_context(1);
+    scratch s = scratch_new();
+    cn_model *model;
+    scratch_write(&s, "w.bin", zeros, sizeof zeros);
+    cn_status status = load_beside(ctx, &s, "w.bin", places[_i].offset, places[_i].length, &model);
+    if (places[_i].message)
+        ck_fails(status, CN_ERR_FORMAT, places[_i].message);
+    else
+        ck_ok(status);
+    cn_model_free(model);
+    scratch_free(&s);
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* Into another folder; but not where the model itself is such a link, into the same. */
+START_TEST(links_are_followed_within_the_folder_alone) {
+    static const unsigned char zeros[576];
+    cn_context *ctx = test_context(1);
+    scratch s = scratch_new(), cache = scratch_new();
+    cn_model *model;
+    scratch_write(&cache, "w.bin", zeros, sizeof zeros);
+    scratch_write(&s, "own.bin", zeros, sizeof zeros);
+    ck_assert_int_eq(symlink("own.bin", scratch_path(&s, "link.bin")), 0);
+    ck_ok(load_beside(ctx, &s, "link.bin", NULL, NULL, &model));
+    cn_model_free(model);
+    ck_assert_int_eq(symlink(scratch_path(&cache, "w.bin"), scratch_path(&s, "w.bin")), 0);
+    ck_fails(load_beside(ctx, &s, "w.bin", NULL, NULL, &model), CN_ERR_FORMAT, "which is not in the model's folder");
+    ck_assert_int_eq(symlink(cache.path, scratch_path(&s, "folder")), 0);
+    ck_fails(load_beside(ctx, &s, "folder/w.bin", NULL, NULL, &model), CN_ERR_FORMAT, "not in the model's folder");
+    ck_assert_int_eq(rename(scratch_path(&s, "model.onnx"), scratch_path(&cache, "model.onnx")), 0);
+    ck_assert_int_eq(symlink(scratch_path(&cache, "model.onnx"), scratch_path(&s, "model.onnx")), 0);
+    ck_ok(cn_model_load(ctx, scratch_path(&s, "model.onnx"), &model));
+    cn_model_free(model);
+    scratch_free(&s);
+    scratch_free(&cache);
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* Nothing of it is read. */
+START_TEST(files_beyond_2_gib_are_refused) {
+    static const unsigned char begin[16] = {8, 8, 58, 0};
+    cn_context *ctx = test_context(1);
+    scratch s = scratch_new();
+    cn_model *model;
+    scratch_write(&s, "large.onnx", begin, sizeof begin);
+    if (truncate(scratch_path(&s, "large.onnx"), (off_t)1 << 31) == 0)
+        ck_fails(cn_model_load(ctx, scratch_path(&s, "large.onnx"), &model), CN_ERR_UNSUPPORTED,
+                 "is larger than the 2 GiB of an ONNX file");
+    ck_fails(cn_model_load_memory(ctx, begin, (size_t)1 << 31, &model), CN_ERR_UNSUPPORTED, "at most 2 GiB");
     scratch_free(&s);
     cn_context_free(ctx);
 }
@@ -307,36 +249,36 @@ START_TEST(a_small_file_cannot_ask_for_much_memory) {
     enum { LAYERS = 128 };
     unsigned char *graph = calloc(1, 1 << 21);
     size_t count = 0;
-    writer part = {.count = 0}, tensor = {.count = 0}, file = {.count = 0};
+    onnx_writer part = {.count = 0}, tensor = {.count = 0}, file = {.count = 0};
     cn_model *model;
-    put_value(&part, 11, "x", 4, (const int64_t[4]){0, 512, 1, 1});
-    put_value(&part, 12, "y", 0, NULL);
+    onnx_put_value(&part, 11, "x", 4, (const int64_t[4]){0, 512, 1, 1});
+    onnx_put_value(&part, 12, "y", 0, NULL);
     for (int i = 0; i < 4; i++)
-        put_number(&tensor, 1, (uint64_t)shape[i]);
-    put_number(&tensor, 2, 1);
-    put_text(&tensor, 8, "w");
-    put_varint(&tensor, 9 << 3 | BYTES);
-    put_varint(&tensor, 1 << 20);
-    put_varint(&part, 5 << 3 | BYTES);
-    put_varint(&part, tensor.count + (1 << 20));
+        onnx_put_number(&tensor, 1, (uint64_t)shape[i]);
+    onnx_put_number(&tensor, 2, 1);
+    onnx_put_text(&tensor, 8, "w");
+    onnx_put_varint(&tensor, 9 << 3 | ONNX_BYTES);
+    onnx_put_varint(&tensor, 1 << 20);
+    onnx_put_varint(&part, 5 << 3 | ONNX_BYTES);
+    onnx_put_varint(&part, tensor.count + (1 << 20));
     memcpy(graph, part.data, part.count);
     memcpy(graph + part.count, tensor.data, tensor.count);
     count = part.count + tensor.count + (1 << 20);
     for (int i = 0; i < LAYERS; i++) {
-        writer node = {.count = 0};
+        onnx_writer node = {.count = 0};
         char text[64];
         snprintf(text, sizeof text, "Conv %c%.0d,w %c%.0d", i ? 'n' : 'x', i, i < LAYERS - 1 ? 'n' : 'y',
                  i < LAYERS - 1 ? i + 1 : 0);
-        put_node(&node, text);
+        onnx_put_node(&node, text);
         memcpy(graph + count, node.data, node.count);
         count += node.count;
     }
-    put_number(&file, 1, 8);
-    put_varint(&file, 8 << 3 | BYTES);
-    put_varint(&file, 2);
-    put_number(&file, 2, 13);
-    put_varint(&file, 7 << 3 | BYTES);
-    put_varint(&file, count);
+    onnx_put_number(&file, 1, 8);
+    onnx_put_varint(&file, 8 << 3 | ONNX_BYTES);
+    onnx_put_varint(&file, 2);
+    onnx_put_number(&file, 2, 13);
+    onnx_put_varint(&file, 7 << 3 | ONNX_BYTES);
+    onnx_put_varint(&file, count);
     memcpy(data, file.data, file.count);
     memcpy(data + file.count, graph, count);
     ck_fails(cn_model_load_memory(ctx, data, file.count + count, &model), CN_ERR_UNSUPPORTED,
@@ -350,19 +292,20 @@ END_TEST
 START_TEST(tensors_without_numbers_allow_nothing) {
     static const int64_t many[2] = {1 << 15, 1 << 15}, one[1] = {1};
     cn_context *ctx = test_context(1);
-    writer graph = {.count = 0}, text = {.count = 0};
+    onnx_writer graph = {.count = 0}, text = {.count = 0};
     cn_model *model;
-    put_value(&graph, 11, "x", 2, (const int64_t[2]){0, 1 << 24});
-    put_value(&graph, 12, "y", 0, NULL);
-    put_tensor(&graph, "outside", 2, many, 0, "numbers.bin");
-    put_number(&text, 1, 1 << 30);
-    put_number(&text, 2, 8); /* strings */
-    put_text(&text, 8, "texts");
-    put_message(&graph, 5, &text);
-    put_tensor(&graph, "scale", 1, one, 4, NULL);
-    put_node(&graph, "GroupNormalization x,scale,scale b");
-    put_node(&graph, "GroupNormalization b,scale,scale y");
-    ck_fails(load_graph(ctx, &graph, 20, &model), CN_ERR_UNSUPPORTED, "its parameters are shared by too many layers");
+    onnx_put_value(&graph, 11, "x", 2, (const int64_t[2]){0, 1 << 24});
+    onnx_put_value(&graph, 12, "y", 0, NULL);
+    onnx_put_outside(&graph, "outside", 2, many, "numbers.bin", NULL, NULL);
+    onnx_put_number(&text, 1, 1 << 30);
+    onnx_put_number(&text, 2, 8); /* strings */
+    onnx_put_text(&text, 8, "texts");
+    onnx_put_message(&graph, 5, &text);
+    onnx_put_tensor(&graph, "scale", 1, one, 4);
+    onnx_put_node(&graph, "GroupNormalization x,scale,scale b");
+    onnx_put_node(&graph, "GroupNormalization b,scale,scale y");
+    ck_fails(onnx_load_graph(ctx, &graph, 20, &model), CN_ERR_UNSUPPORTED,
+             "its parameters are shared by too many layers");
     cn_context_free(ctx);
 }
 END_TEST
@@ -371,17 +314,17 @@ END_TEST
 START_TEST(a_small_file_cannot_ask_for_many_layers) {
     enum { INPUTS = 4096 };
     cn_context *ctx = test_context(1);
-    writer graph = {.count = 0}, node = {.count = 0};
+    onnx_writer graph = {.count = 0}, node = {.count = 0};
     cn_model *model;
-    put_ends(&graph);
-    put_node(&graph, "Relu x a");
+    onnx_put_ends(&graph);
+    onnx_put_node(&graph, "Relu x a");
     for (int i = 0; i < INPUTS; i++)
-        put_text(&node, 1, "a");
-    put_text(&node, 2, "b");
-    put_text(&node, 4, "Max");
-    put_message(&graph, 1, &node);
-    put_node(&graph, "Max b,a,a,a,a y");
-    ck_fails(load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED, "it makes more than 16384 layers");
+        onnx_put_text(&node, 1, "a");
+    onnx_put_text(&node, 2, "b");
+    onnx_put_text(&node, 4, "Max");
+    onnx_put_message(&graph, 1, &node);
+    onnx_put_node(&graph, "Max b,a,a,a,a y");
+    ck_fails(onnx_load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED, "it makes more than 16384 layers");
     cn_context_free(ctx);
 }
 END_TEST
@@ -391,21 +334,21 @@ START_TEST(attributes_are_bounded) {
     cn_context *ctx = test_context(1);
     cn_model *model;
     for (int count = 1000; count <= 1100; count += 100) {
-        writer graph = {.count = 0}, node = {.count = 0}, attribute = {.count = 0};
-        put_ends(&graph);
-        put_text(&node, 1, "x");
-        put_text(&node, 2, "y");
-        put_text(&node, 4, "Relu");
-        put_text(&attribute, 1, "list");
+        onnx_writer graph = {.count = 0}, node = {.count = 0}, attribute = {.count = 0};
+        onnx_put_ends(&graph);
+        onnx_put_text(&node, 1, "x");
+        onnx_put_text(&node, 2, "y");
+        onnx_put_text(&node, 4, "Relu");
+        onnx_put_text(&attribute, 1, "list");
         for (int i = 0; i < count; i++)
-            put_number(&attribute, 8, 1);
-        put_message(&node, 5, &attribute);
-        put_message(&graph, 1, &node);
+            onnx_put_number(&attribute, 8, 1);
+        onnx_put_message(&node, 5, &attribute);
+        onnx_put_message(&graph, 1, &node);
         if (count == 1000) {
-            ck_ok(load_graph(ctx, &graph, 13, &model));
+            ck_ok(onnx_load_graph(ctx, &graph, 13, &model));
             cn_model_free(model);
         } else {
-            ck_fails(load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED,
+            ck_fails(onnx_load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED,
                      "has more than 1024 fields of attributes");
         }
     }
@@ -418,17 +361,17 @@ START_TEST(nothing_is_taken_from_nothing) {
     static const char *const nodes[] = {"ConstantOfShape shape none", "Slice none,last,first,axis,back some",
                                         "ReduceMax x a axes=2,3 keepdims=1", "Reshape a,some y"};
     cn_context *ctx = test_context(1);
-    writer graph = {.count = 0};
+    onnx_writer graph = {.count = 0};
     cn_model *model;
-    put_ends(&graph);
-    put_integers(&graph, "shape", 2, (const int64_t[2]){0, 4000});
-    put_integers(&graph, "last", 1, (const int64_t[1]){-9});
-    put_integers(&graph, "first", 1, (const int64_t[1]){-9});
-    put_integers(&graph, "axis", 1, (const int64_t[1]){0});
-    put_integers(&graph, "back", 1, (const int64_t[1]){-1});
+    onnx_put_ends(&graph);
+    onnx_put_integers(&graph, "shape", 2, (const int64_t[2]){0, 4000});
+    onnx_put_integers(&graph, "last", 1, (const int64_t[1]){-9});
+    onnx_put_integers(&graph, "first", 1, (const int64_t[1]){-9});
+    onnx_put_integers(&graph, "axis", 1, (const int64_t[1]){0});
+    onnx_put_integers(&graph, "back", 1, (const int64_t[1]){-1});
     for (size_t i = 0; i < CN__COUNT(nodes); i++)
-        put_node(&graph, nodes[i]);
-    ck_fails(load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED, "its shape has 0 dimensions");
+        onnx_put_node(&graph, nodes[i]);
+    ck_fails(onnx_load_graph(ctx, &graph, 13, &model), CN_ERR_UNSUPPORTED, "its shape has 0 dimensions");
     cn_context_free(ctx);
 }
 END_TEST
@@ -526,6 +469,9 @@ int main(void) {
     tcase_add_test(group, the_message_has_an_end);
     tcase_add_loop_test(group, tensors_that_lie_are_refused, 0, (int)CN__COUNT(tensors));
     tcase_add_test(group, numbers_outside_are_read_from_the_folder_alone);
+    tcase_add_loop_test(group, numbers_outside_are_where_the_file_has_bytes, 0, (int)CN__COUNT(places));
+    tcase_add_test(group, links_are_followed_within_the_folder_alone);
+    tcase_add_test(group, files_beyond_2_gib_are_refused);
     tcase_add_test(group, a_small_file_cannot_ask_for_much_memory);
     tcase_add_test(group, tensors_without_numbers_allow_nothing);
     tcase_add_test(group, a_small_file_cannot_ask_for_many_layers);

@@ -145,8 +145,25 @@ cn_status cn__onnx_prelu(cn__onnx *onnx, const cn__onnx_node *node) {
     return CN_OK;
 }
 
+typedef cn_status constructor(cn_context *context, cn_layer **layer);
+
+/* Over all values of an image, which go through it flat. */
+static cn_status softmax_of_all(cn__onnx *onnx, const cn__onnx_node *node, constructor *make) {
+    cn__onnx_view *view, flat, out;
+    cn_layer *layer;
+    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));
+    int32_t at = view->layer;
+    CN__TRY(cn__onnx_chain(onnx, node, cn_flatten_new(onnx->ctx, &layer), &layer, &at));
+    CN__TRY(cn__onnx_chain(onnx, node, make(onnx->ctx, &layer), &layer, &at));
+    flat = cn__onnx_view_new(onnx, at, 2);
+    if (!cn__onnx_view_reshape(&flat, view->dims, view->size, 0, &out))
+        return cn__error(CN_ERR_SHAPE, "its output has other dimensions than its input");
+    cn__onnx_give(onnx, node, 0, out);
+    return CN_OK;
+}
+
 /* Before opset 13 over all dimensions from `axis` on together. */
-static cn_status softmax(cn__onnx *onnx, const cn__onnx_node *node, cn_status (*make)(cn_context *, cn_layer **)) {
+static cn_status softmax(cn__onnx *onnx, const cn__onnx_node *node, constructor *make) {
     bool together = onnx->opset < 13;
     cn__onnx_axis axes[CN_MAX_DIMS];
     cn__onnx_view *view;
@@ -161,6 +178,8 @@ static cn_status softmax(cn__onnx *onnx, const cn__onnx_node *node, cn_status (*
         (axes[axis] == CN__AXIS_CHANNELS || (axes[axis] == CN__AXIS_ONE && cn__onnx_shape(onnx, view).channels == 1));
     for (int i = axis + 1; i < view->dims && together; i++)
         covered = covered && view->size[i] == 1;
+    if (!covered && together && axis == 1)
+        return softmax_of_all(onnx, node, make);
     if (!covered)
         return cn__error(CN_ERR_UNSUPPORTED, "it is over other values than the channels");
     int32_t at = view->layer;

@@ -13,26 +13,38 @@ static int32_t side_of(const cn__onnx *onnx, const cn__onnx_view *view, cn__onnx
                                      : 0;
 }
 
-/* Two axes above each other; CN__AXIS_OTHER: they do not fit. An axis of one element is of whatever kind the other is,
- * if its layer has one element there. */
-static cn__onnx_axis join(const cn__onnx *onnx, const cn__onnx_view *a, cn__onnx_axis in_a, const cn__onnx_view *b,
-                          cn__onnx_axis in_b) {
-    if (in_a == in_b)
-        return in_a;
-    if (in_a == CN__AXIS_ONE && side_of(onnx, a, in_b) == 1)
-        return in_b;
-    return in_b == CN__AXIS_ONE && side_of(onnx, b, in_a) == 1 ? in_a : CN__AXIS_OTHER;
+/* An axis of a view, counted as if it had `dims`, as ONNX counts them: from the last one. */
+typedef struct side {
+    cn__onnx_axis axis;
+    int64_t size;
+} side;
+
+static side side_at(const cn__onnx *onnx, const cn__onnx_view *view, int dims, int i) {
+    int axis = i - (dims - view->dims);
+    return axis < 0 ? (side){CN__AXIS_ONE, 1} : (side){cn__onnx_axis_at(onnx, view, axis), view->size[axis]};
 }
 
-/* ONNX counts axes from the last one. */
+/* Whether what is one element of a's layer meets b, an axis of its layer. */
+static bool meets(const cn__onnx *onnx, const cn__onnx_view *view, side a, side b) {
+    return (a.axis == CN__AXIS_ONE || (a.axis == CN__AXIS_REPEATED && a.size == b.size)) &&
+           side_of(onnx, view, b.axis) == 1;
+}
+
+/* Two axes above each other; CN__AXIS_OTHER: they do not fit. An axis of one element is of whatever kind the other is,
+ * if its layer has one element there. */
+static cn__onnx_axis join(const cn__onnx *onnx, const cn__onnx_view *view_a, side a, const cn__onnx_view *view_b,
+                          side b) {
+    if (a.axis == b.axis)
+        return a.axis == CN__AXIS_REPEATED ? CN__AXIS_OTHER : a.axis;
+    if (meets(onnx, view_a, a, b))
+        return b.axis;
+    return meets(onnx, view_b, b, a) ? a.axis : CN__AXIS_OTHER;
+}
+
 static bool align(const cn__onnx *onnx, const cn__onnx_view *a, const cn__onnx_view *b, int dims,
                   cn__onnx_axis axes[CN_MAX_DIMS]) {
-    cn__onnx_axis in_a[CN_MAX_DIMS], in_b[CN_MAX_DIMS];
-    if (!cn__onnx_axes(onnx, a, in_a) || !cn__onnx_axes(onnx, b, in_b))
-        return false;
     for (int i = 0; i < dims; i++) {
-        int ia = i - (dims - a->dims), ib = i - (dims - b->dims);
-        axes[i] = join(onnx, a, ia >= 0 ? in_a[ia] : CN__AXIS_ONE, b, ib >= 0 ? in_b[ib] : CN__AXIS_ONE);
+        axes[i] = join(onnx, a, side_at(onnx, a, dims, i), b, side_at(onnx, b, dims, i));
         if (axes[i] == CN__AXIS_OTHER)
             return false;
     }

@@ -91,6 +91,10 @@ static double greatest(double a, double b) {
     return isinf(a) || isinf(b) ? (double)NAN : fmax(a, b);
 }
 
+static double equal(double a, double b) {
+    return a == b;
+}
+
 static double power(double a, double b) {
     return isinf(a) || isinf(b) ? (double)NAN : pow(a, b);
 }
@@ -121,6 +125,15 @@ static void unary(folding *f) {
         return;
     for (int64_t i = 0; i < in->count; i++)
         f->out->numbers[i] = isinf(in->numbers[i]) ? (double)NAN : f->rule->unary(in->numbers[i]);
+}
+
+/* Lists of one length. */
+static void where(folding *f) {
+    const constant *condition = f->in[0], *a = f->in[1], *b = f->in[2];
+    if (f->count != 3 || !a || !b || condition->count != a->count || a->count != b->count || !make_like(f, a))
+        return;
+    for (int64_t i = 0; i < a->count; i++)
+        f->out->numbers[i] = condition->numbers[i] != 0.0 ? a->numbers[i] : b->numbers[i];
 }
 
 static double negative(double a) {
@@ -155,6 +168,8 @@ static const cn__fold_rule rules[] = {
     {"Min", binary, least, NULL},
     {"Max", binary, greatest, NULL},
     {"Pow", binary, power, NULL},
+    {"Equal", binary, equal, NULL},
+    {"Where", where, NULL, NULL},
     {"Neg", unary, NULL, negative},
     {"Sqrt", unary, NULL, sqrt},
     {"Floor", unary, NULL, floor},
@@ -227,11 +242,13 @@ static bool gather_inputs(folding *f) {
     return f->count == 0 || f->in[0];
 }
 
-/* Constants, shapes and all that comes of them. */
+/* Constants, shapes, whole numbers, and all that comes of them alone. */
 static bool is_written(const cn__onnx *onnx, const cn__onnx_node *node) {
-    for (int32_t i = 0; i < node->input_count && !cn__onnx_op_is(node, "Shape"); i++)
-        if (node->inputs[i] >= 0 && !onnx->values[node->inputs[i]].written)
+    for (int32_t i = 0; i < node->input_count && !cn__onnx_op_is(node, "Shape"); i++) {
+        const cn__onnx_value *in = node->inputs[i] < 0 ? NULL : &onnx->values[node->inputs[i]];
+        if (in && !in->written && !(in->tensor && !cn__onnx_type_is_float(in->tensor->type)))
             return false;
+    }
     return true;
 }
 

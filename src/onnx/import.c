@@ -48,7 +48,17 @@ static cn_status refusal(const cn__onnx *onnx) {
 
 /* ---- inputs ---- */
 
+static void note_open_sides(const cn__onnx *onnx, const cn__onnx_info *info, bool height, bool width) {
+    if (height || width)
+        cn__log(onnx->ctx, CN_LOG_INFO, "the ONNX file leaves the %s of '%.*s' open: %d to begin with",
+                !width    ? "height"
+                : !height ? "width"
+                          : "height and width",
+                CN__SHOWN(info->name), OPEN_SIDE);
+}
+
 static cn_status read_sides(cn__onnx *onnx, const cn__onnx_info *info, int64_t sides[3]) {
+    bool open[3] = {false};
     sides[0] = sides[1] = sides[2] = 1;
     if (!cn__onnx_type_is_float(info->type))
         return cn__error(CN_ERR_UNSUPPORTED, "its input '%.*s' is of type %lld, not of floats", CN__SHOWN(info->name),
@@ -57,19 +67,19 @@ static cn_status read_sides(cn__onnx *onnx, const cn__onnx_info *info, int64_t s
         return cn__error(CN_ERR_UNSUPPORTED, "its input '%.*s' has %d dimensions, wanted 1 to 4", CN__SHOWN(info->name),
                          info->dims);
     for (int i = 1; i < info->dims; i++) {
-        int64_t *side = &sides[i == 2 && info->dims == 3 ? 2 : i - 1];
+        int which = i == 2 && info->dims == 3 ? 2 : i - 1;
+        int64_t *side = &sides[which];
         *side = info->shape[i];
+        open[which] = *side == 0;
         if (*side == 0 && i == 1)
             return cn__error(CN_ERR_UNSUPPORTED, "its input '%.*s' has an open number of channels",
                              CN__SHOWN(info->name));
-        if (*side == 0)
-            cn__log(onnx->ctx, CN_LOG_INFO, "the ONNX file leaves a side of '%.*s' open: it begins with %d",
-                    CN__SHOWN(info->name), OPEN_SIDE);
         *side = *side == 0 ? OPEN_SIDE : *side;
         if (*side > CN__MAX_SIDE)
             return cn__error(CN_ERR_UNSUPPORTED, "its input '%.*s' has a side of %lld", CN__SHOWN(info->name),
                              (long long)*side);
     }
+    note_open_sides(onnx, info, open[1], open[2]);
     return CN_OK;
 }
 
@@ -112,6 +122,16 @@ static bool reads_refused(const cn__onnx *onnx, const cn__onnx_node *node) {
     return false;
 }
 
+/* Such as the indices of a MaxPool, or the means of a LayerNormalization. */
+static cn_status check_given(const cn__onnx *onnx, const cn__onnx_node *node) {
+    for (int32_t k = 1; k < node->output_count; k++) {
+        const cn__onnx_value *value = node->outputs[k] < 0 ? NULL : &onnx->values[node->outputs[k]];
+        if (value && value->needed && value->view.layer == CN__ONNX_NO_LAYER)
+            return cn__error(CN_ERR_UNSUPPORTED, "its output '%.*s' is none that layers give", CN__SHOWN(value->name));
+    }
+    return CN_OK;
+}
+
 /* Layers of a node whose inputs are known. */
 static cn_status convert(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_convert *function = node->foreign ? NULL : cn__onnx_operator(node->op);
@@ -120,8 +140,10 @@ static cn_status convert(cn__onnx *onnx, const cn__onnx_node *node) {
         CN__TRY(cn__onnx_fold(onnx, node, &done));
         if (done)
             return CN_OK;
-        if (function && node->output_count > 0 && node->outputs[0] >= 0)
-            return function(onnx, node);
+        if (function && node->output_count > 0 && node->outputs[0] >= 0) {
+            CN__TRY(function(onnx, node));
+            return check_given(onnx, node);
+        }
     }
     if (!function)
         return cn__error(CN_ERR_UNSUPPORTED,
@@ -199,12 +221,13 @@ static cn_status make_model(cn__onnx *onnx, cn__bytes file) {
     CN__TRY(add_inputs(onnx));
     CN__TRY(convert_nodes(onnx));
     CN__TRY(add_outputs(onnx));
-    cn__onnx_find_constants(onnx);
+    CN__TRY(cn__onnx_find_constants(onnx));
     CN__TRY(cn__model_init_zeros(onnx->model)); /* the file has all the rest */
     return cn__onnx_fill_all(onnx);
 }
 
-static cn_status load(cn_context *ctx, cn__bytes file, const char *folder, const char *source, cn_model **model) {
+static cn_status load(cn_context *ctx, cn__bytes file, const cn__onnx_folder *folder, const char *source,
+                      cn_model **model) {
     cn__onnx *onnx = cn__alloc(ctx, 1, sizeof *onnx);
     if (!onnx)
         return cn__no_memory("an ONNX file");
@@ -240,19 +263,15 @@ static cn_status read_file(cn__file *file, unsigned char **data) {
 }
 
 cn_status cn__onnx_load(cn_context *ctx, const char *path, cn_model **model) {
-    char folder[CN__MAX_PATH] = ".";
-    const char *end = strrchr(path, '/');
     unsigned char *data = NULL;
+    cn__onnx_folder folder;
     cn__file file;
     *model = NULL;
     CN__TRY(cn__file_open(ctx, path, &file));
     cn_status status = read_file(&file, &data);
-    if (end && (size_t)(end - path) < sizeof folder) {
-        memcpy(folder, path, (size_t)(end - path));
-        folder[end - path] = '\0';
-    }
+    cn__onnx_folder_of(path, &folder);
     if (status == CN_OK)
-        status = load(ctx, (cn__bytes){data, (size_t)file.size}, folder, path, model);
+        status = load(ctx, (cn__bytes){data, (size_t)file.size}, &folder, path, model);
     cn__file_close(&file);
     cn__free(ctx, data);
     return status;

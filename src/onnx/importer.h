@@ -32,8 +32,9 @@ typedef enum cn__onnx_axis {
     CN__AXIS_CHANNELS,
     CN__AXIS_HEIGHT,
     CN__AXIS_WIDTH,
-    CN__AXIS_ONE,  /* of one element: any of the three */
-    CN__AXIS_OTHER /* part of one of them, or several together */
+    CN__AXIS_ONE,      /* of one element: any of the three */
+    CN__AXIS_REPEATED, /* one element, repeated along it (Expand) */
+    CN__AXIS_OTHER     /* part of one of them, or several together */
 } cn__onnx_axis;
 
 /* So Transpose, Reshape, Squeeze and Unsqueeze cost nothing until a layer wants the values in another order. */
@@ -96,9 +97,9 @@ enum { CN__ONNX_REFUSALS = 800 }; /* bytes of all that is said about nodes that 
 
 typedef struct cn__onnx {
     cn_context *ctx;
-    const char *folder;    /* of the file, where other files may be; NULL: none */
-    struct block *memory;  /* all that lives as long as this */
-    int64_t opset, images; /* images: how many the file was made with; 0: any number */
+    const cn__onnx_folder *folder; /* of the file, where other files may be; NULL: none */
+    struct block *memory;          /* all that lives as long as this */
+    int64_t opset, images;         /* images: how many the file was made with; 0: any number */
     cn__onnx_node *nodes;
     int32_t node_count;
     cn__onnx_value *values;
@@ -170,7 +171,7 @@ cn_status cn__onnx_find_patterns(cn__onnx *onnx);
 
 cn__shape cn__onnx_shape(const cn__onnx *onnx, const cn__onnx_view *view); /* of its layer */
 cn__onnx_axis cn__onnx_axis_at(const cn__onnx *onnx, const cn__onnx_view *view, int axis);
-/* What all axes are; false: one is CN__AXIS_OTHER. */
+/* What all axes are; false: one is CN__AXIS_REPEATED or CN__AXIS_OTHER. */
 bool cn__onnx_axes(const cn__onnx *onnx, const cn__onnx_view *view, cn__onnx_axis axes[CN_MAX_DIMS]);
 /* A layer's output in the usual order: [N], [N, C], [N, C, W] or [N, C, H, W]. */
 cn__onnx_view cn__onnx_view_new(const cn__onnx *onnx, int32_t layer, int dims);
@@ -213,8 +214,9 @@ cn_status cn__onnx_add_after(cn__onnx *onnx, const cn__onnx_node *node, int32_t 
  * than the file has numbers, which many layers would share. */
 cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value, cn__onnx_how how, float factor);
 /* Before cn_model_init: numbers that the program had in its code, and those that stand for what the file leaves out, do
- * not train; unless the file has all of its numbers among its nodes. */
-void cn__onnx_find_constants(cn__onnx *onnx);
+ * not train; unless the file has all of its numbers among its nodes. Notes, in the log, parameters that several layers
+ * read. */
+cn_status cn__onnx_find_constants(cn__onnx *onnx);
 cn_status cn__onnx_fill_all(cn__onnx *onnx);
 /* A node's output is what a layer gives. */
 void cn__onnx_give(cn__onnx *onnx, const cn__onnx_node *node, int output, cn__onnx_view view);

@@ -113,7 +113,35 @@ cn_status cn__onnx_fill(cn__onnx *onnx, int32_t layer, int tensor, int32_t value
     return CN_OK;
 }
 
-void cn__onnx_find_constants(cn__onnx *onnx) {
+/* Copies of one parameter are trained each by itself, which is not what a program does that shares it. Parameters that
+ * an exporter has found to be equal are Identities of one, and no business of ours. */
+static void note_shared(const cn__onnx *onnx, const cn__onnx_numbers *a, const cn__onnx_numbers *b) {
+    cn__log(
+        onnx->ctx, CN_LOG_INFO,
+        "the ONNX file has parameters that several layers read, such as '%.*s' of '%s' and '%s': each layer gets and "
+        "trains its own copy",
+        CN__SHOWN(onnx->values[a->value].name), onnx->model->nodes[a->layer].name, onnx->model->nodes[b->layer].name);
+}
+
+static cn_status find_shared(const cn__onnx *onnx) {
+    const cn__onnx_numbers **first = cn__alloc(onnx->ctx, (size_t)onnx->value_count + 1, sizeof *first);
+    if (!first)
+        return cn__no_memory("an ONNX file's parameters");
+    for (size_t i = 0; i < onnx->fill_count; i++) {
+        const cn__onnx_numbers *fill = &onnx->fills[i];
+        if (fill->value < 0 || (onnx->model->nodes[fill->layer].constants >> fill->tensor & 1))
+            continue;
+        if (first[fill->value]) {
+            note_shared(onnx, first[fill->value], fill);
+            break;
+        }
+        first[fill->value] = fill;
+    }
+    cn__free(onnx->ctx, (void *)first);
+    return CN_OK;
+}
+
+cn_status cn__onnx_find_constants(cn__onnx *onnx) {
     bool has_parameters = false;
     for (size_t i = 0; i < onnx->fill_count; i++)
         has_parameters = has_parameters || (onnx->fills[i].value >= 0 && !onnx->values[onnx->fills[i].value].written);
@@ -122,6 +150,7 @@ void cn__onnx_find_constants(cn__onnx *onnx) {
         if (fill->value < 0 || (has_parameters && onnx->values[fill->value].written))
             onnx->model->nodes[fill->layer].constants |= 1u << fill->tensor;
     }
+    return find_shared(onnx);
 }
 
 static cn_status read_numbers(cn__onnx *onnx, const cn__onnx_value *value, int64_t count, float *to) {

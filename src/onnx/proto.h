@@ -184,12 +184,19 @@ int cn__onnx_attr_floats(const cn__onnx_attr *attr, float *to, int most);
 
 /* ---- a tensor's numbers (tensor_data.c) ---- */
 
+/* Where a model's other files may be. Links are followed: such a file must be below the folder, or that of the model's
+ * own file, which are two where this is a link itself, as in the caches of those who download models. */
+typedef struct cn__onnx_folder {
+    char path[CN__MAX_PATH], real[2][CN__MAX_PATH];
+} cn__onnx_folder;
+void cn__onnx_folder_of(const char *path, cn__onnx_folder *folder);
+
 /* Brings them into memory where they are in another file, which must lie in `folder` (NULL: none may); *owned is then to
  * be freed, else NULL. Of those in the field of their type `bytes` is the message. */
-cn_status cn__onnx_tensor_fetch(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor, cn__bytes *bytes,
-                                void **owned);
+cn_status cn__onnx_tensor_fetch(cn_context *ctx, const cn__onnx_folder *folder, const cn__onnx_tensor *tensor,
+                                cn__bytes *bytes, void **owned);
 /* Whether that will find as many bytes as the tensor's shape says, which then is `present`. */
-cn_status cn__onnx_tensor_check(cn_context *ctx, const char *folder, cn__onnx_tensor *tensor);
+cn_status cn__onnx_tensor_check(cn_context *ctx, const cn__onnx_folder *folder, cn__onnx_tensor *tensor);
 /* tensor->count numbers of fetched bytes. */
 void cn__onnx_tensor_doubles(const cn__onnx_tensor *tensor, cn__bytes bytes, double *to);
 /* CN_ERR_FORMAT: one is finite, but too large for a float. */

@@ -42,8 +42,29 @@ static int64_t place(int64_t index, int64_t side) {
     return index < 0 ? 0 : index > side ? side : index;
 }
 
+/* Every so manieth row and column, of which the first stays: the largest of windows of one. */
+static cn_status thin_out(cn__onnx *onnx, const cn__onnx_node *node, const int64_t steps[2], int32_t *at) {
+    cn_pool2d_options o = CN_POOL2D_OPTIONS_INIT;
+    cn_layer *layer;
+    if (steps[0] == 1 && steps[1] == 1)
+        return CN_OK;
+    o.stride[0] = (int)steps[0];
+    o.stride[1] = (int)steps[1];
+    return cn__onnx_chain(onnx, node, cn_max_pool2d_new(onnx->ctx, 1, 1, &o, &layer), &layer, at);
+}
+
+static cn_status read_step(cn__onnx_axis kind, int64_t step, int64_t steps[2]) {
+    if (step == 1)
+        return CN_OK;
+    if (kind == CN__AXIS_CHANNELS || step < 1 || step > CN__MAX_SIDE)
+        return cn__error(CN_ERR_UNSUPPORTED, "it takes steps of %lld%s", (long long)step,
+                         kind == CN__AXIS_CHANNELS ? " over channels" : "");
+    steps[kind == CN__AXIS_WIDTH] = step;
+    return CN_OK;
+}
+
 cn_status cn__onnx_slice(cn__onnx *onnx, const cn__onnx_node *node) {
-    int64_t starts[CN_MAX_DIMS], ends[CN_MAX_DIMS], axes[CN_MAX_DIMS], steps[CN_MAX_DIMS];
+    int64_t thinned[2] = {1, 1}, starts[CN_MAX_DIMS], ends[CN_MAX_DIMS], axes[CN_MAX_DIMS], steps[CN_MAX_DIMS];
     int count, end_count, axis_count, step_count, axis;
     cn__onnx_view *view;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));
@@ -57,14 +78,14 @@ cn_status cn__onnx_slice(cn__onnx *onnx, const cn__onnx_node *node) {
     for (int i = 0; i < count; i++) {
         cn__onnx_axis kind;
         CN__TRY(cn__onnx_axis_of(axis_count ? axes[i] : i, view->dims, &axis));
-        if (step_count && steps[i] != 1)
-            return cn__error(CN_ERR_UNSUPPORTED, "it takes steps of %lld", (long long)steps[i]);
-        if (axis == 0 && starts[i] == 0 && ends[i] >= INT_MAX)
+        if (axis == 0 && starts[i] == 0 && ends[i] >= INT_MAX && (!step_count || steps[i] == 1))
             continue; /* all images */
         CN__TRY(kind_of(view, axis, &kind));
+        CN__TRY(read_step(kind, step_count ? steps[i] : 1, thinned));
         int64_t side = view->size[axis], start = place(starts[i], side);
         CN__TRY(cut(onnx, node, kind, start, place(ends[i], side) - start, &at));
     }
+    CN__TRY(thin_out(onnx, node, thinned, &at));
     cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, view->dims));
     return CN_OK;
 }

@@ -26,7 +26,8 @@ static cn_status read_scales(cn__onnx *onnx, const cn__onnx_node *node, const cn
     for (int i = 2; i < view->dims; i++) {
         int d = view->dims == 3 ? 1 : i - 2;
         r->scale[d] = scales[i];
-        r->out[d] = scales[i] > 0.0 && scales[i] < CN__MAX_SIDE ? (int64_t)floor((double)r->in[d] * scales[i]) : 0;
+        /* of floats, as runtimes have it: 10 times what is nearest to 0.7 is 7 */
+        r->out[d] = scales[i] > 0.0 && scales[i] < CN__MAX_SIDE ? (int64_t)((float)r->in[d] * (float)scales[i]) : 0;
     }
     return CN_OK;
 }
@@ -45,7 +46,23 @@ static cn_status read_sizes(cn__onnx *onnx, const cn__onnx_node *node, const cn_
     return CN_OK;
 }
 
+/* The factor by which a layer comes to the side that is asked for, also for images of other sizes; 0: there is none.
+ * Sides that are whole multiples are so for any size. */
+static double factor_of(const resizing *r, int d) {
+    double factor = r->scale[d] > 0.0 ? r->scale[d] : r->out[d] % r->in[d] == 0 ? (double)(r->out[d] / r->in[d]) : 0.0;
+    return (int64_t)floor((double)r->in[d] * factor) == r->out[d] ? factor : 0.0;
+}
+
+static bool is_scaled(const resizing *r) {
+    return factor_of(r, 0) > 0.0 && factor_of(r, 1) > 0.0;
+}
+
 /* ---- which pixel is the nearest ---- */
+
+/* Before opset 11 there are no modes, but what Upsample did. */
+static bool is_upsample(const cn__onnx *onnx, const cn__onnx_node *node) {
+    return onnx->opset < 11 || cn__onnx_op_is(node, "Upsample");
+}
 
 typedef double rounding(double x);
 
@@ -57,10 +74,10 @@ static double half_down(double x) {
     return ceil(x - 0.5);
 }
 
-/* As nearest_mode says; Upsample has none. */
-static rounding *rounding_of(const cn__onnx_node *node) {
+/* As nearest_mode says. */
+static rounding *rounding_of(const cn__onnx *onnx, const cn__onnx_node *node) {
     cn__bytes mode = cn__onnx_string(node, "nearest_mode", "round_prefer_floor");
-    if (cn__onnx_op_is(node, "Upsample") || cn__bytes_are(mode, "floor"))
+    if (is_upsample(onnx, node) || cn__bytes_are(mode, "floor"))
         return floor;
     return cn__bytes_are(mode, "ceil") ? ceil : cn__bytes_are(mode, "round_prefer_ceil") ? half_up : half_down;
 }
@@ -77,15 +94,16 @@ static double place_of(cn__bytes mode, double i, double in, double out, double s
 }
 
 /* Whether every pixel comes from the one above and to the left, as in torch. */
-static bool nearest_is_floor(const cn__onnx_node *node, cn__bytes mode, const resizing *r) {
+static bool nearest_is_floor(const cn__onnx *onnx, const cn__onnx_node *node, cn__bytes mode, const resizing *r) {
     enum { MOST = 1 << 14 }; /* pixels to look at */
-    rounding *rounded = rounding_of(node);
+    rounding *rounded = rounding_of(onnx, node);
     if (r->out[0] > MOST || r->out[1] > MOST)
         return false;
     for (int d = 0; d < 2; d++) {
         double in = (double)r->in[d], out = (double)r->out[d], scale = r->scale[d] > 0.0 ? r->scale[d] : out / in;
+        float step = is_scaled(r) ? (float)(1.0 / factor_of(r, d)) : (float)in / (float)out; /* of our layer */
         for (int64_t i = 0; i < r->out[d]; i++) {
-            double theirs = rounded(place_of(mode, (double)i, in, out, scale)), ours = floor((double)i / scale);
+            double theirs = rounded(place_of(mode, (double)i, in, out, scale)), ours = (double)floorf((float)i * step);
             if (!(fmin(fmax(theirs, 0.0), in - 1) == fmin(ours, in - 1)))
                 return false;
         }
@@ -96,28 +114,20 @@ static bool nearest_is_floor(const cn__onnx_node *node, cn__bytes mode, const re
 /* ---- the layer ---- */
 
 static void set_size(const resizing *r, cn_upsample_options *o) {
-    bool scaled = true;
+    bool scaled = is_scaled(r);
     for (int d = 0; d < 2; d++) {
-        double factor = r->scale[d] > 0.0 ? r->scale[d] : (double)r->out[d] / (double)r->in[d];
-        /* sides that are whole multiples are so for images of any size */
-        scaled = scaled && (r->scale[d] > 0.0 || r->out[d] % r->in[d] == 0);
-        o->scale_factor[d] = factor;
-        o->output_size[d] = (int)r->out[d];
+        o->output_size[d] = scaled ? 0 : (int)r->out[d];
+        o->scale_factor[d] = scaled ? factor_of(r, d) : 0.0;
     }
-    for (int d = 0; d < 2; d++)
-        if (scaled)
-            o->output_size[d] = 0;
-        else
-            o->scale_factor[d] = 0.0;
 }
 
-static cn_status choose_mode(const cn__onnx_node *node, const resizing *r, cn_upsample_options *o) {
-    cn__bytes mode = cn__onnx_op_is(node, "Upsample")
-                         ? cn__onnx_string(node, "", "asymmetric")
-                         : cn__onnx_string(node, "coordinate_transformation_mode", "half_pixel");
+static cn_status choose_mode(const cn__onnx *onnx, const cn__onnx_node *node, const resizing *r,
+                             cn_upsample_options *o) {
+    cn__bytes mode = is_upsample(onnx, node) ? cn__onnx_string(node, "", "asymmetric")
+                                             : cn__onnx_string(node, "coordinate_transformation_mode", "half_pixel");
     if (cn__onnx_string_is(node, "mode", "nearest", "nearest")) {
         o->mode = CN_UPSAMPLE_NEAREST;
-        if (!nearest_is_floor(node, mode, r))
+        if (!nearest_is_floor(onnx, node, mode, r))
             return cn__error(CN_ERR_UNSUPPORTED, "its nearest pixels are others than torch's (%.*s)", CN__SHOWN(mode));
         return CN_OK;
     }
@@ -148,7 +158,7 @@ cn_status cn__onnx_resize(cn__onnx *onnx, const cn__onnx_node *node) {
     CN__TRY(cn__onnx_input(node, 3) >= 0 ? read_sizes(onnx, node, view, &r) : read_scales(onnx, node, view, &r));
     if (r.out[0] < 1 || r.out[1] < 1 || r.out[0] > CN__MAX_SIDE || r.out[1] > CN__MAX_SIDE)
         return cn__error(CN_ERR_FORMAT, "it makes no image of %lld×%lld", (long long)r.out[0], (long long)r.out[1]);
-    CN__TRY(choose_mode(node, &r, &o));
+    CN__TRY(choose_mode(onnx, node, &r, &o));
     set_size(&r, &o);
     int32_t at = view->layer;
     if (r.out[0] != r.in[0] || r.out[1] != r.in[1])

@@ -192,3 +192,25 @@ cn_status cn__onnx_transpose(cn__onnx *onnx, const cn__onnx_node *node) {
     cn__onnx_give(onnx, node, 0, out);
     return CN_OK;
 }
+
+/* Values repeated along an axis of one, which is left to the sum or product that they go into: its layer repeats them. */
+cn_status cn__onnx_expand(cn__onnx *onnx, const cn__onnx_node *node) {
+    const cn__onnx_constant *shape = cn__onnx_constant_of(onnx, cn__onnx_input(node, 1));
+    cn__onnx_view *view, out;
+    CN__TRY(cn__onnx_view_of(onnx, cn__onnx_input(node, 0), &view));
+    if (!shape || shape->count > view->dims)
+        return cn__error(CN_ERR_UNSUPPORTED, "its shape is %s", shape ? "of more dimensions" : "not known beforehand");
+    out = *view;
+    for (int i = 0; i < (int)shape->count; i++) {
+        int axis = view->dims - (int)shape->count + i;
+        double side = shape->numbers[i];
+        if (side == 1.0 || (axis == view->images && isinf(side)) || side == (double)view->size[axis])
+            continue;
+        if (axis == view->images || view->size[axis] != 1 || !(side > 1.0 && side <= CN__MAX_SIDE))
+            return cn__error(CN_ERR_UNSUPPORTED, "it repeats images, or more than one value");
+        out.size[axis] = (int64_t)side;
+        out.stride[axis] = 0;
+    }
+    cn__onnx_give(onnx, node, 0, out);
+    return CN_OK;
+}

@@ -1,8 +1,32 @@
 /* tensor_data.c: a tensor's numbers, from its file, or from another in the same folder. */
 #include "onnx/proto.h"
+#include <limits.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* ---- other files ---- */
+
+/* Cuts off the last part; of a name alone "." is left. */
+static void cut_name(char path[CN__MAX_PATH]) {
+    char *end = strrchr(path, '/');
+    if (!end)
+        memcpy(path, ".", 2);
+    else
+        end[end == path] = '\0';
+}
+
+void cn__onnx_folder_of(const char *path, cn__onnx_folder *folder) {
+    _Static_assert(CN__MAX_PATH >= PATH_MAX, "realpath writes as much");
+    snprintf(folder->path, sizeof folder->path, "%s", path);
+    cut_name(folder->path);
+    if (!realpath(folder->path, folder->real[0]))
+        folder->real[0][0] = '\0';
+    if (realpath(path, folder->real[1]))
+        cut_name(folder->real[1]);
+    else
+        folder->real[1][0] = '\0';
+}
 
 /* Only down from the folder: not a path from the root, and no part "..". */
 static bool stays_inside(cn__bytes location) {
@@ -42,16 +66,30 @@ static cn_status read_numbers(cn__file *file, const cn__onnx_tensor *tensor, cn_
     return cn__file_read_at(file, tensor->offset, *owned, (size_t)count);
 }
 
+static bool is_below(const char *path, const char *folder) {
+    size_t length = strlen(folder);
+    return length > 0 && strncmp(path, folder, length) == 0 && (folder[length - 1] == '/' || path[length] == '/');
+}
+
+/* Where a link leads; what is not there is another's to report. */
+static bool leads_inside(const char *path, const cn__onnx_folder *folder) {
+    char real[CN__MAX_PATH];
+    return !realpath(path, real) || is_below(real, folder->real[0]) || is_below(real, folder->real[1]);
+}
+
 /* `path` is what file->path refers to. */
-static cn_status open_beside(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor,
+static cn_status open_beside(cn_context *ctx, const cn__onnx_folder *folder, const cn__onnx_tensor *tensor,
                              char path[CN__MAX_PATH], cn__file *file) {
     char name[CN__MAX_PATH];
-    if (!folder || tensor->location.count >= CN__MAX_PATH || !stays_inside(tensor->location))
+    bool inside = folder && tensor->location.count < CN__MAX_PATH && stays_inside(tensor->location);
+    if (inside) {
+        memcpy(name, tensor->location.at, tensor->location.count);
+        name[tensor->location.count] = '\0';
+        CN__TRY(cn__path(path, folder->path, name, ""));
+    }
+    if (!inside || !leads_inside(path, folder))
         return cn__error(CN_ERR_FORMAT, "tensor '%.*s' is in '%.*s', which is not in the model's folder",
                          CN__SHOWN(tensor->name), CN__SHOWN(tensor->location));
-    memcpy(name, tensor->location.at, tensor->location.count);
-    name[tensor->location.count] = '\0';
-    CN__TRY(cn__path(path, folder, name, ""));
     return cn__file_open(ctx, path, file);
 }
 
@@ -62,7 +100,7 @@ static cn_status check_type(const cn__onnx_tensor *tensor) {
                      (long long)tensor->type);
 }
 
-cn_status cn__onnx_tensor_check(cn_context *ctx, const char *folder, cn__onnx_tensor *tensor) {
+cn_status cn__onnx_tensor_check(cn_context *ctx, const cn__onnx_folder *folder, cn__onnx_tensor *tensor) {
     char path[CN__MAX_PATH];
     uint64_t bytes;
     cn__file file;
@@ -76,8 +114,8 @@ cn_status cn__onnx_tensor_check(cn_context *ctx, const char *folder, cn__onnx_te
     return status;
 }
 
-cn_status cn__onnx_tensor_fetch(cn_context *ctx, const char *folder, const cn__onnx_tensor *tensor, cn__bytes *bytes,
-                                void **owned) {
+cn_status cn__onnx_tensor_fetch(cn_context *ctx, const cn__onnx_folder *folder, const cn__onnx_tensor *tensor,
+                                cn__bytes *bytes, void **owned) {
     char path[CN__MAX_PATH];
     cn__file file;
     *owned = NULL;

@@ -17,6 +17,8 @@ cn__onnx_axis cn__onnx_axis_at(const cn__onnx *onnx, const cn__onnx_view *view, 
         return CN__AXIS_IMAGES;
     if (size == 1)
         return CN__AXIS_ONE;
+    if (stride == 0)
+        return CN__AXIS_REPEATED;
     if (size == shape.channels && stride == plane)
         return CN__AXIS_CHANNELS;
     if (size == shape.height && stride == row)
@@ -28,7 +30,7 @@ bool cn__onnx_axes(const cn__onnx *onnx, const cn__onnx_view *view, cn__onnx_axi
     bool known = true;
     for (int i = 0; i < view->dims; i++) {
         axes[i] = cn__onnx_axis_at(onnx, view, i);
-        known = known && axes[i] != CN__AXIS_OTHER;
+        known = known && axes[i] != CN__AXIS_OTHER && axes[i] != CN__AXIS_REPEATED;
     }
     return known;
 }

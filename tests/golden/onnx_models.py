@@ -115,6 +115,24 @@ def any_size(m, x):
     return F.log_softmax(m.fc(x.view(x.size(0), -1)), dim=1)
 
 
+def squeezed(m, x):
+    """Squeeze and excitation as its authors' followers write it, with linear layers."""
+    n, c, _, _ = x.size()
+    y = F.adaptive_avg_pool2d(x, 1).view(n, c)
+    return x * torch.sigmoid(m.fc2(F.relu(m.fc1(y)))).view(n, c, 1, 1).expand_as(x)
+
+
+def focus(m, x):
+    """YOLOv5's beginning: every other row and column."""
+    parts = [x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2]]
+    return m.conv(torch.cat(parts, 1))
+
+
+def resized(m, x):
+    x = F.interpolate(F.interpolate(x, scale_factor=2.0, mode="nearest"), (5, 7), mode=m.mode, align_corners=m.corners)
+    return m.conv(x) * x.amax(dim=(2, 3), keepdim=True)[:, :1]
+
+
 def networks():
     """Name, module, inputs, options of torch.onnx.export."""
     kept = dict(training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
@@ -155,6 +173,17 @@ def networks():
         (2, 2, 5, 5), (2, 3, 5, 5)], dict(opset_version=13, dynamic_axes={"x": {0: "n"}, "x1": {0: "n"}})
     yield "any_size", Lambda(any_size, conv=nn.Conv2d(3, 6, 3), fc=nn.Linear(6, 4)), [(2, 3, 12, 10)], dict(
         opset_version=13, dynamic_axes={"x": {0: "n", 2: "h", 3: "w"}})
+
+
+    yield "squeezed", Lambda(squeezed, fc1=nn.Linear(6, 3), fc2=nn.Linear(3, 6)), [(2, 6, 5, 4)], dict(
+        opset_version=13, dynamic_axes=images)
+    yield "focus", Lambda(focus, conv=nn.Conv2d(12, 5, 3, padding=1)), [(2, 3, 8, 6)], dict(
+        opset_version=12, dynamic_axes=images)
+    for opset, mode, corners in [(9, "nearest", None), (10, "nearest", None), (11, "bilinear", True),
+                                 (13, "bilinear", False)]:
+        module = Lambda(resized, conv=nn.Conv2d(3, 4, 3, padding=1))
+        module.mode, module.corners = mode, corners
+        yield f"resized_{opset}", module, [(2, 3, 4, 5)], dict(opset_version=opset)
 
 
 def values(shape, seed):
@@ -215,6 +244,21 @@ def opset_21():
     store("opset_21", [x], [F.layer_norm(y, (6,), s, b)])
 
 
+def lrn():
+    """PyTorch writes its local response norm out as a pool of five dimensions; others have ONNX's own."""
+    weight = np.random.RandomState(4).uniform(-1, 1, (7, 3, 1, 1)).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["x", "conv.weight"], ["a"]),
+             helper.make_node("LRN", ["a"], ["b"], size=3, alpha=0.5, beta=0.75, bias=2.0),
+             helper.make_node("LRN", ["b"], ["y"], size=5)]
+    graph = helper.make_graph(nodes, "lrn", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4, 3])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 7, 4, 3])],
+                              [numpy_helper.from_array(weight, "conv.weight")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)]), os.path.join(FOLDER, "lrn.onnx"))
+    x = values((2, 3, 4, 3), 0)
+    y = F.local_response_norm(F.conv2d(x, torch.from_numpy(weight)), 3, 0.5, 0.75, 2.0)
+    store("lrn", [x], [F.local_response_norm(y, 5)])
+
+
 def external():
     """The numbers of `folded` in a file beside it."""
     model = onnx.load(os.path.join(FOLDER, "folded.onnx"))
@@ -234,6 +278,7 @@ def main():
         export(*network)
     opset_21()
     external()
+    lrn()
 
 
 main()
