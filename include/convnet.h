@@ -875,7 +875,7 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
 /* Files: safetensors, with PyTorch's tensor names; architecture, normalisation, class names and a checksum (CRC-32) are
  * in its metadata, so the file alone rebuilds the model. cn_model_save_memory hands out the same file as its bytes,
  * uint8 [N], to be freed with cn_tensor_free. CN_ERR_IO, CN_ERR_FORMAT; CN_ERR_STATE: not initialised; CN_ERR_ARGUMENT
- * also: `path` ends in ".onnx" (cn_model_save_onnx).
+ * also: `path` ends in ".onnx" (cn_model_save_onnx) or ".npz" (cn_model_state_dict and cn_tensors_save).
  *
  * Saving loses nothing: it writes a temporary file beside `path`, NAME.tmp-PID-N, syncs it and renames it, so that a
  * failure leaves the old file as it was, and a link points where it did. Those that dead processes have left behind are
@@ -916,7 +916,7 @@ typedef enum cn_weights {
 typedef struct cn_save_options {
     uint64_t size;
     cn_weights weights;
-    int reserved;
+    int deflate; /* of .npz files (cn_tensors_save): 1: compressed, 0: not */
 } cn_save_options;
 #define CN_SAVE_OPTIONS_INIT                                                                                           \
     { sizeof(cn_save_options), CN_WEIGHTS_FLOAT32, 0 }
@@ -952,11 +952,12 @@ CN_API void cn_onnx_options_init(cn_onnx_options *options, size_t size);
 CN_API cn_status cn_model_save_onnx(const cn_model *model, const char *path, const cn_onnx_options *options);
 CN_API cn_status cn_model_save_onnx_memory(const cn_model *model, const cn_onnx_options *options, cn_tensor **file);
 
-/* Reads parameters and buffers by name into a model that exists, such as a PyTorch state dict saved as safetensors.
- * All of the model's tensors must be there with its shapes (num_batches_tracked may be missing), or nothing changes:
- * CN_ERR_NOT_FOUND, CN_ERR_SHAPE; CN_ERR_FORMAT, CN_ERR_IO; CN_ERR_DATA: a number that float32 cannot hold (F16, BF16
- * and F64 are converted, as above). Tensors unknown to the model are logged and passed over. If the file's names begin
- * with what PyTorch's wrappers put there ("module.", "model.", "_orig_mod."), that is left out, and logged. */
+/* Reads parameters and buffers by name into a model that exists: a PyTorch state dict saved as safetensors, or an .npz
+ * file of numpy's, which is known by its content. All of the model's tensors must be there with its shapes
+ * (num_batches_tracked may be missing), or nothing changes: CN_ERR_NOT_FOUND, CN_ERR_SHAPE; CN_ERR_FORMAT, CN_ERR_IO;
+ * CN_ERR_DATA: a number that float32 cannot hold (F16, BF16 and F64 are converted, as above). Tensors unknown to the model
+ * are logged and passed over. If the file's names begin with what PyTorch's wrappers put there ("module.", "model.",
+ * "_orig_mod."), that is left out, and logged. */
 CN_API cn_status cn_model_load_tensors(cn_model *model, const char *path);
 
 /* What became of a tensor, with a message for people ("" for CN_LOAD_MATCHED). `name` is the model's; of an unexpected
@@ -991,6 +992,55 @@ CN_API void cn_load_options_init(cn_load_options *options, size_t size);
 CN_API cn_status cn_model_load_tensors_with(cn_model *model, const char *path, const cn_load_options *options);
 CN_API cn_status cn_model_load_tensors_memory(cn_model *model, const void *data, size_t bytes,
                                               const cn_load_options *options);
+
+/* Named tensors with texts beside them, out of files and into them: weights under other names, features, whatever moves
+ * between programs. Loading takes safetensors, and .npz files of numpy's, compressed or not, from disk or memory, and
+ * knows them by their content. Tensors come in the file's order: floats (F16, BF16, F32, F64) as float32, U8 and BOOL as
+ * uint8, other integers as int64. Metadata are those of a safetensors file's "__metadata__"; an .npz file has none.
+ * CN_ERR_IO; CN_ERR_FORMAT: another kind of file, damaged, cut short, or two tensors of one name; CN_ERR_UNSUPPORTED:
+ * other types (complex, 8-bit floats), more than CN_MAX_DIMS dimensions, encrypted; CN_ERR_DATA: a number beyond int64
+ * or float32. Whether a model's file fits its checksum is not asked: cn_model_load does that. */
+typedef struct cn_tensors cn_tensors;
+CN_API cn_status cn_tensors_new(cn_context *context, cn_tensors **tensors); /* of none */
+CN_API cn_status cn_tensors_load(cn_context *context, const char *path, cn_tensors **tensors);
+CN_API cn_status cn_tensors_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensors **tensors);
+CN_API void cn_tensors_free(cn_tensors *tensors);
+
+/* How many there are, and the name of one, in the order of the file or of adding; NULL: no such index. */
+CN_API int64_t cn_tensors_count(const cn_tensors *tensors);
+CN_API const char *cn_tensors_name(const cn_tensors *tensors, int64_t index);
+
+/* The tensor of that name, which belongs to the collection, lives until it is removed, and may be written to (…_const:
+ * only read). CN_ERR_NOT_FOUND. */
+CN_API cn_status cn_tensors_get(cn_tensors *tensors, const char *name, cn_tensor **tensor);
+CN_API cn_status cn_tensors_get_const(const cn_tensors *tensors, const char *name, const cn_tensor **tensor);
+
+/* Adds a copy of a tensor under a name of its own, UTF-8 of 1 to 65,000 bytes. CN_ERR_ARGUMENT: the name is taken or is
+ * none. Removes one: CN_ERR_NOT_FOUND. */
+CN_API cn_status cn_tensors_add(cn_tensors *tensors, const char *name, const cn_tensor *tensor);
+CN_API cn_status cn_tensors_remove(cn_tensors *tensors, const char *name);
+
+/* The text under a key; NULL: none. Sets one, in UTF-8, or removes it if `value` is NULL. All keys can be listed. */
+CN_API const char *cn_tensors_metadata(const cn_tensors *tensors, const char *key);
+CN_API cn_status cn_tensors_set_metadata(cn_tensors *tensors, const char *key, const char *value);
+CN_API int64_t cn_tensors_metadata_count(const cn_tensors *tensors);
+CN_API const char *cn_tensors_metadata_key(const cn_tensors *tensors, int64_t index); /* NULL: no such index */
+
+/* Writes a file as its name ends, with .safetensors or .npz, whole or not at all (as cn_model_save does); or, as `kind`
+ * says, one of these endings, into memory, uint8 [N], to be freed with cn_tensor_free. Options may be NULL. float32
+ * tensors are written as `weights` says, but for those called running_mean and running_var (after their last dot); numpy
+ * has no bfloat16. Metadata stay behind where the file is .npz, and the context's log has a line about it.
+ * CN_ERR_ARGUMENT: another ending, or safetensors that are to be deflated; CN_ERR_UNSUPPORTED: bfloat16 in .npz;
+ * CN_ERR_DATA as of cn_model_save_with; CN_ERR_IO. */
+CN_API cn_status cn_tensors_save(const cn_tensors *tensors, const char *path, const cn_save_options *options);
+CN_API cn_status cn_tensors_save_memory(const cn_tensors *tensors, const char *kind, const cn_save_options *options,
+                                        cn_tensor **file);
+
+/* A model's parameters and buffers as such a collection, copied, in the order of the state dict; and back into a model,
+ * by name, as cn_model_load_tensors_with takes them out of a file. NULL options: the usual ones. CN_ERR_STATE: the model
+ * is not initialised. */
+CN_API cn_status cn_model_state_dict(const cn_model *model, cn_tensors **tensors);
+CN_API cn_status cn_model_load_state_dict(cn_model *model, const cn_tensors *tensors, const cn_load_options *options);
 
 /* A loop of your own: forward, a loss, backward, an optimizer's step. */
 

@@ -223,7 +223,7 @@ END_TEST
 START_TEST(what_float32_cannot_hold_is_refused) {
     cn_model *model = tiny_model(files.ctx), *untouched = tiny_model(files.ctx);
     write_types("F64", "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\xf0\x47", NO_COUNTER);
-    ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_DATA, "'c.bias' has 3.40282e+38 at place 1, which F32");
+    ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_DATA, "'c.bias' has 3.40282e+38 at place 1, which float32");
     expect_same_tensors(model, untouched);
     cn_model_free(untouched);
     cn_model_free(model);

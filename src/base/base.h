@@ -30,6 +30,9 @@ static inline int64_t cn__add_capped(int64_t a, int64_t b) {
 /* Sets this thread's cn_last_error() from a printf format and returns `status`. Never allocates. */
 cn_status cn__error(cn_status status, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
+/* Begins the message of what went wrong with a file's name, unless opening and reading have said it already. */
+cn_status cn__in_file(cn_status status, const char *source);
+
 /* What a program's function has returned, as a status: CN_ERR_STATE for a number that is none. */
 cn_status cn__callback_status(cn_status returned);
 
@@ -96,6 +99,8 @@ cn_status cn__text_take(cn__text *text, char **out);
 
 /* Bytes of the character that the text begins with, and which it is; 0: it begins with none. */
 size_t cn__utf8_decode(const char *text, size_t bytes, uint32_t *code);
+/* Whether a text consists of such characters alone. */
+bool cn__utf8_valid(const char *text, size_t bytes);
 /* Writes a character; returns its bytes, 1 to 4. */
 size_t cn__utf8_encode(uint32_t code, char text[4]);
 #define CN__UTF8_REPLACEMENT 0xFFFD
@@ -284,45 +289,53 @@ void cn__state_add(cn__state *state, const char *dtype, void *data, size_t count
 /* "directory/name" with `suffix`; CN_ERR_ARGUMENT if it is too long. */
 cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *name, const char *suffix);
 
-/* A regular file that is read from its beginning to its end. */
+/* A regular file, or memory as if it were one, that is read from its beginning to its end. */
 typedef struct cn__file {
     cn_context *ctx;
-    const char *path;          /* the caller's */
-    int descriptor;            /* -1: not open */
-    int error;                 /* errno of a failed open */
+    const char *path; /* the caller's */
+    int descriptor;   /* -1: not open, or */
+    int error;        /* errno of a failed open */
+    const unsigned char *memory;
+    size_t memory_bytes, at;   /* and where it is read */
     uint64_t size;             /* bytes that can be read: exactly, or of a compressed file at most */
     struct z_stream_s *stream; /* a compressed file's */
     unsigned char *input;
     bool ended;        /* the compressed data have */
     uint64_t unread;   /* bytes that may still be read from the disk */
-    bool member;       /* of a ZIP archive: */
+    bool member;       /* of a ZIP archive, which the descriptor belongs to: */
     uint32_t checksum; /* CRC-32 of what has been read, */
     uint32_t wanted;   /* and what it is to be in the end */
 } cn__file;
 
 /* CN_ERR_IO; `file` may be closed even then, and its `error` is ENOENT if there is no such file. */
 cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file);
+/* The first bytes of a file, fewer where it has fewer, by which it is known. */
+#define CN__FILE_BEGIN 16
+cn_status cn__file_begin(cn_context *ctx, const char *path, unsigned char begin[CN__FILE_BEGIN], size_t *bytes);
+/* The caller's bytes, not copied. */
+void cn__file_borrow(cn_context *ctx, const void *memory, size_t bytes, cn__file *file);
 /* Before the first read: decompresses the file if it begins as gzip does. */
 cn_status cn__file_unzip(cn__file *file);
-/* Part of a file, from byte `offset` on, where a member of a ZIP archive of `stored` bytes lies, deflated or not, which
- * are `size` bytes in truth. */
+/* Where in a ZIP archive a member lies: `stored` bytes from `offset` on, deflated or not, which are `size` bytes in
+ * truth. */
 typedef struct cn__member {
     uint64_t offset, stored, size;
     bool deflated;
     uint32_t checksum;
 } cn__member;
-/* Before the first read: the file is that member alone. */
-cn_status cn__file_member(cn__file *file, const cn__member *member);
+/* That member as a file, which goes by `name` in messages and must be closed before the archive. Of one archive read one
+ * member at a time. */
+cn_status cn__file_member(const cn__file *archive, const cn__member *member, const char *name, cn__file *file);
 /* Exactly so many bytes from there. */
 cn_status cn__file_read_at(cn__file *file, uint64_t offset, void *to, size_t bytes);
-/* Opens the member called `name` of the ZIP archive `path` (zip.c). CN_ERR_NOT_FOUND: the archive has others, which the
- * message names; CN_ERR_FORMAT; CN_ERR_UNSUPPORTED: encrypted or packed otherwise; `file` as by cn__file_open. */
-cn_status cn__zip_open(cn_context *ctx, const char *path, const char *name, cn__file *file);
 /* Exactly so many bytes. CN_ERR_FORMAT: the file ends before, or is damaged; CN_ERR_IO. */
 cn_status cn__file_read(cn__file *file, void *to, size_t bytes);
 /* CN_ERR_FORMAT unless everything has been read. */
 cn_status cn__file_end(cn__file *file);
 void cn__file_close(cn__file *file);
+
+/* A stream of zlib's, zeroed, that takes its memory from the context; NULL: there is none. */
+struct z_stream_s *cn__zlib_stream(cn_context *ctx);
 
 /* Writes the pieces, one after the other, as the new content of `path`, or of the file that it is a link to, which need
  * not be there (atomic_file.c): first into a temporary file beside it, which is synced and renamed. On failure,

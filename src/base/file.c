@@ -40,16 +40,28 @@ cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file) {
     return CN_OK;
 }
 
+void cn__file_borrow(cn_context *ctx, const void *memory, size_t bytes, cn__file *file) {
+    *file = (cn__file){
+        .ctx = ctx, .path = "(memory)", .descriptor = -1, .unread = UINT64_MAX, .memory = memory, .size = bytes};
+    file->memory_bytes = bytes;
+}
+
 void cn__file_close(cn__file *file) {
     if (file->stream)
         inflateEnd(file->stream);
     cn__free(file->ctx, file->stream);
     cn__free(file->ctx, file->input);
-    if (file->descriptor >= 0)
+    if (file->descriptor >= 0 && !file->member)
         close(file->descriptor);
     file->stream = NULL;
     file->input = NULL;
     file->descriptor = -1;
+}
+
+static void read_memory(cn__file *file, unsigned char *to, size_t bytes, size_t *got) {
+    *got = bytes < file->memory_bytes - file->at ? bytes : file->memory_bytes - file->at;
+    memcpy(to, file->memory + file->at, *got);
+    file->at += *got;
 }
 
 /* As many bytes as there are, up to `bytes`. */
@@ -57,7 +69,9 @@ static cn_status read_some(cn__file *file, unsigned char *to, size_t bytes, size
     *got = 0;
     if (bytes > file->unread)
         bytes = (size_t)file->unread;
-    while (*got < bytes) {
+    if (file->memory)
+        read_memory(file, to, bytes, got);
+    while (!file->memory && *got < bytes) {
         ssize_t now = read(file->descriptor, to + *got, bytes - *got);
         if (now == 0)
             break;
@@ -71,6 +85,10 @@ static cn_status read_some(cn__file *file, unsigned char *to, size_t bytes, size
 }
 
 static cn_status go_to(cn__file *file, uint64_t offset) {
+    if (file->memory) {
+        file->at = offset < file->memory_bytes ? (size_t)offset : file->memory_bytes;
+        return CN_OK;
+    }
     if (offset <= INT64_MAX && lseek(file->descriptor, (off_t)offset, SEEK_SET) >= 0)
         return CN_OK;
     return cn__error(CN_ERR_IO, "cannot read '%s': %s", file->path, strerror(errno));
@@ -86,14 +104,19 @@ static void zlib_free(void *ctx, void *memory) {
     cn__free(ctx, memory);
 }
 
-static cn_status begin_inflate(cn__file *file, int window_bits) {
-    z_stream *stream = cn__alloc(file->ctx, 1, sizeof *stream);
-    file->input = cn__alloc(file->ctx, INPUT_BYTES, 1);
+z_stream *cn__zlib_stream(cn_context *ctx) {
+    z_stream *stream = cn__alloc(ctx, 1, sizeof *stream);
     if (stream) {
         stream->zalloc = zlib_alloc;
         stream->zfree = zlib_free;
-        stream->opaque = file->ctx;
+        stream->opaque = ctx;
     }
+    return stream;
+}
+
+static cn_status begin_inflate(cn__file *file, int window_bits) {
+    z_stream *stream = cn__zlib_stream(file->ctx);
+    file->input = cn__alloc(file->ctx, INPUT_BYTES, 1);
     if (!stream || !file->input || inflateInit2(stream, window_bits) != Z_OK) {
         cn__free(file->ctx, stream);
         return cn__error(CN_ERR_MEMORY, "no memory to decompress '%s'", file->path);
@@ -114,15 +137,22 @@ cn_status cn__file_unzip(cn__file *file) {
     return CN_OK;
 }
 
-cn_status cn__file_member(cn__file *file, const cn__member *member) {
-    CN__TRY(go_to(file, member->offset));
-    if (member->deflated)
-        CN__TRY(begin_inflate(file, RAW_DEFLATE));
-    file->member = true;
-    file->unread = member->stored;
-    file->size = member->size;
-    file->wanted = member->checksum;
-    return CN_OK;
+cn_status cn__file_member(const cn__file *archive, const cn__member *member, const char *name, cn__file *file) {
+    *file = (cn__file){.ctx = archive->ctx,
+                       .path = name,
+                       .descriptor = archive->descriptor,
+                       .memory = archive->memory,
+                       .memory_bytes = archive->memory_bytes,
+                       .member = true,
+                       .unread = member->stored,
+                       .size = member->size,
+                       .wanted = member->checksum};
+    cn_status status = go_to(file, member->offset);
+    if (status == CN_OK && member->deflated)
+        status = begin_inflate(file, RAW_DEFLATE);
+    if (status != CN_OK)
+        cn__file_close(file);
+    return status;
 }
 
 /* Sees to it that the stream has input, unless the file is at its end. */
@@ -221,6 +251,15 @@ cn_status cn__file_read(cn__file *file, void *to, size_t bytes) {
     if (file->member)
         file->checksum = (uint32_t)crc32_z(file->checksum, to, bytes);
     return CN_OK;
+}
+
+cn_status cn__file_begin(cn_context *ctx, const char *path, unsigned char begin[CN__FILE_BEGIN], size_t *bytes) {
+    cn__file file;
+    CN__TRY(cn__file_open(ctx, path, &file));
+    *bytes = file.size < CN__FILE_BEGIN ? (size_t)file.size : CN__FILE_BEGIN;
+    cn_status status = cn__file_read(&file, begin, *bytes);
+    cn__file_close(&file);
+    return status;
 }
 
 cn_status cn__file_read_at(cn__file *file, uint64_t offset, void *to, size_t bytes) {

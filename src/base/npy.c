@@ -1,34 +1,29 @@
 /* npy.c: numpy's arrays in files (NEP 1): .npy files of versions 1 to 3, and members of .npz files, as tensors: all types
  * of numbers, either byte order, either order of dimensions. */
-#include "base/base.h"
-#include <float.h>
-#include <math.h>
+#include "base/npy.h"
+#include "base/values.h"
+#include "base/zip.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_HEADER = 1 << 16, CHUNK = 1 << 16, SAVED_HEADER = 256 };
+enum { MOST_HEADER = 1 << 16, CHUNK = 1 << 16 };
 
 static const char magic[6] = "\x93NUMPY";
 
 /* ---- types ---- */
 
-typedef enum kind { BOOLEAN, SIGNED, UNSIGNED, FLOATING } kind;
-
 typedef struct type {
-    char letter;
-    uint8_t bytes;
-    kind kind;
-    cn_dtype dtype; /* that it becomes */
+    char name[4];
+    const char *dtype; /* as safetensors calls it */
 } type;
 
-static const type types[] = {
-    {'b', 1, BOOLEAN, CN_DTYPE_UINT8},    {'u', 1, UNSIGNED, CN_DTYPE_UINT8},   {'u', 2, UNSIGNED, CN_DTYPE_INT64},
-    {'u', 4, UNSIGNED, CN_DTYPE_INT64},   {'u', 8, UNSIGNED, CN_DTYPE_INT64},   {'i', 1, SIGNED, CN_DTYPE_INT64},
-    {'i', 2, SIGNED, CN_DTYPE_INT64},     {'i', 4, SIGNED, CN_DTYPE_INT64},     {'i', 8, SIGNED, CN_DTYPE_INT64},
-    {'f', 2, FLOATING, CN_DTYPE_FLOAT32}, {'f', 4, FLOATING, CN_DTYPE_FLOAT32}, {'f', 8, FLOATING, CN_DTYPE_FLOAT32}};
+static const type types[] = {{"b1", "BOOL"}, {"u1", "U8"},  {"u2", "U16"}, {"u4", "U32"}, {"u8", "U64"}, {"i1", "I8"},
+                             {"i2", "I16"},  {"i4", "I32"}, {"i8", "I64"}, {"f2", "F16"}, {"f4", "F32"}, {"f8", "F64"}};
 
 typedef struct header {
-    const type *type;
+    const char *dtype; /* in the file */
+    cn_dtype becomes;
+    unsigned bytes; /* of a number */
     bool big_endian, fortran;
     int dims;
     int64_t shape[CN_MAX_DIMS];
@@ -85,14 +80,14 @@ static cn_status parse_type(parser *p, header *h) {
     if (!take_text(p, text, sizeof text) || strlen(text) < 3)
         return cn__error(CN_ERR_UNSUPPORTED, "'%s' holds records or objects, wanted numbers: '%.40s'", p->path, p->at);
     h->big_endian = text[0] == '>' || (text[0] == '=' && machine_is_big_endian());
-    for (size_t i = 0; i < CN__COUNT(types); i++) {
-        char known[8];
-        snprintf(known, sizeof known, "%c%d", types[i].letter, types[i].bytes);
-        if (strchr("<>=|", text[0]) && strcmp(text + 1, known) == 0)
-            h->type = &types[i];
-    }
-    if (h->type)
+    for (size_t i = 0; i < CN__COUNT(types); i++)
+        if (strchr("<>=|", text[0]) && strcmp(text + 1, types[i].name) == 0)
+            h->dtype = types[i].dtype;
+    if (h->dtype) {
+        h->bytes = cn__value_bytes(h->dtype);
+        (void)cn__value_tensor(h->dtype, &h->becomes);
         return CN_OK;
+    }
     return cn__error(CN_ERR_UNSUPPORTED,
                      "'%s' is of numpy's type '%s', wanted bool, integers or floats of 16 to 64 bits", p->path, text);
 }
@@ -181,67 +176,46 @@ static cn_status read_header(cn__file *file, header *h) {
 
 /* ---- the numbers ---- */
 
-static uint64_t bits_of(const unsigned char *bytes, int width, bool big_endian) {
-    uint64_t bits = 0;
-    for (int b = 0; b < width; b++)
-        bits |= (uint64_t)bytes[b] << 8 * (big_endian ? width - 1 - b : b);
-    return bits;
+/* From big-endian to little-endian, in place. */
+static void swap(unsigned char *bytes, unsigned width, size_t count) {
+    for (; count > 0; count--, bytes += width)
+        for (unsigned b = 0; b < width / 2; b++) {
+            unsigned char byte = bytes[b];
+            bytes[b] = bytes[width - 1 - b];
+            bytes[width - 1 - b] = byte;
+        }
 }
 
-static double float_of(uint64_t bits, int width) {
-    uint32_t narrow = (uint32_t)bits;
-    double wide;
-    float value;
-    if (width == 2)
-        return (double)cn__half_value(narrow);
-    memcpy(&wide, &bits, sizeof wide);
-    memcpy(&value, &narrow, sizeof value);
-    return width == 8 ? wide : (double)value;
-}
-
-/* One number into its tensor; false: it is beyond what that holds. */
-static bool store(const type *t, uint64_t bits, cn_tensor *tensor, int64_t at) {
-    if (t->kind == FLOATING) {
-        double value = float_of(bits, t->bytes);
-        ((float *)tensor->data)[at] = (float)value;
-        return !isfinite(value) || fabs(value) <= (double)FLT_MAX;
-    }
-    if (tensor->dtype == CN_DTYPE_UINT8) {
-        ((uint8_t *)tensor->data)[at] = (uint8_t)(t->kind == BOOLEAN ? bits != 0 : bits);
-        return true;
-    }
-    uint64_t sign = t->kind == SIGNED ? (uint64_t)1 << (8 * t->bytes - 1) : 0;
-    ((int64_t *)tensor->data)[at] = (int64_t)((bits ^ sign) - sign);
-    return t->kind == SIGNED || bits <= INT64_MAX;
-}
-
-static cn_status store_chunk(const header *h, const unsigned char *bytes, int64_t count, const char *path,
-                             cn_tensor *tensor, int64_t first) {
-    for (int64_t i = 0; i < count; i++, bytes += h->type->bytes)
-        if (!store(h->type, bits_of(bytes, h->type->bytes, h->big_endian), tensor, first + i))
-            return cn__error(CN_ERR_DATA, "'%s': number %lld is beyond what a %s holds", path, (long long)(first + i),
-                             cn__dtype_name(tensor->dtype));
+static cn_status store_chunk(const header *h, unsigned char *bytes, int64_t count, const char *path, cn_tensor *tensor,
+                             int64_t first) {
+    cn_tensor part = *tensor;
+    part.count = count;
+    part.data = (char *)tensor->data + (size_t)first * cn__dtype_bytes(tensor->dtype);
+    if (h->big_endian)
+        swap(bytes, h->bytes, (size_t)count);
+    CN__TRY(cn__values_loadable(h->dtype, bytes, first, count, path, tensor->dtype));
+    cn__values_load(h->dtype, bytes, &part);
     return CN_OK;
 }
 
 /* The bytes are those of the tensor. */
 static bool are_native(const header *h) {
-    return h->type->bytes == cn__dtype_bytes(h->type->dtype) && (h->type->kind != UNSIGNED || h->type->bytes == 1) &&
-           h->type->kind != BOOLEAN && (h->big_endian == machine_is_big_endian() || h->type->bytes == 1);
+    return strcmp(h->dtype, cn__value_dtype(h->becomes)) == 0 &&
+           (h->big_endian == machine_is_big_endian() || h->bytes == 1);
 }
 
 /* As they come, whatever the order of the dimensions. */
 static cn_status read_numbers(cn__file *file, const header *h, cn_tensor *tensor) {
     if (are_native(h)) {
-        CN__TRY(cn__file_read(file, tensor->data, (size_t)tensor->count * h->type->bytes));
+        CN__TRY(cn__file_read(file, tensor->data, (size_t)tensor->count * h->bytes));
         return cn__file_end(file);
     }
     unsigned char *chunk = cn__alloc(file->ctx, CHUNK, 1);
     cn_status status = chunk ? CN_OK : cn__no_memory("an array");
-    int64_t most = CHUNK / h->type->bytes;
+    int64_t most = CHUNK / h->bytes;
     for (int64_t first = 0; first < tensor->count && status == CN_OK; first += most) {
         int64_t count = tensor->count - first < most ? tensor->count - first : most;
-        status = cn__file_read(file, chunk, (size_t)count * h->type->bytes);
+        status = cn__file_read(file, chunk, (size_t)count * h->bytes);
         if (status == CN_OK)
             status = store_chunk(h, chunk, count, file->path, tensor, first);
     }
@@ -266,25 +240,25 @@ static void reorder(const cn_tensor *from, cn_tensor *to) {
 /* What the header says must be what the file can hold, before memory is asked for. */
 static cn_status check_size(const cn__file *file, const header *h) {
     char text[CN__SHAPE_TEXT];
-    uint64_t bytes = h->type->bytes;
+    uint64_t bytes = h->bytes;
     bool fits = true;
     for (int d = 0; d < h->dims; d++)
         fits = !__builtin_mul_overflow(bytes, (uint64_t)h->shape[d], &bytes) && fits;
     if (fits && bytes == file->size)
         return CN_OK;
     return cn__error(CN_ERR_FORMAT, "'%s': its header says %s with %d bytes each, but %llu bytes follow", file->path,
-                     cn__shape_text(text, h->dims, h->shape), h->type->bytes, (unsigned long long)file->size);
+                     cn__shape_text(text, h->dims, h->shape), (int)h->bytes, (unsigned long long)file->size);
 }
 
-static cn_status read_array(cn__file *file, cn_tensor **tensor) {
+cn_status cn__npy_read(cn__file *file, cn_tensor **tensor) {
     header h;
     cn_tensor *read, *ordered = NULL;
     CN__TRY(read_header(file, &h));
     CN__TRY(check_size(file, &h));
-    CN__TRY(cn_tensor_new(file->ctx, h.type->dtype, h.dims, h.shape, &read));
+    CN__TRY(cn_tensor_new(file->ctx, h.becomes, h.dims, h.shape, &read));
     cn_status status = read_numbers(file, &h, read);
     if (status == CN_OK && h.fortran && h.dims > 1) {
-        status = cn_tensor_new(file->ctx, h.type->dtype, h.dims, h.shape, &ordered);
+        status = cn_tensor_new(file->ctx, h.becomes, h.dims, h.shape, &ordered);
         if (status == CN_OK)
             reorder(read, ordered);
         cn_tensor_free(read);
@@ -304,14 +278,31 @@ cn_status cn_tensor_load_npy(cn_context *context, const char *path, cn_tensor **
     CN__REQUIRE(context);
     CN__REQUIRE(path);
     CN__TRY(cn__file_open(context, path, &file));
-    cn_status status = read_array(&file, tensor);
+    cn_status status = cn__npy_read(&file, tensor);
     cn__file_close(&file);
     return status;
 }
 
+static cn_status load_member(cn__file *archive, const char *name, cn_tensor **tensor) {
+    cn__zip zip;
+    cn__zip_entry entry;
+    cn__file file;
+    cn_status status = cn__zip_read(archive, &zip);
+    if (status == CN_OK)
+        status = cn__zip_find(&zip, name, &entry);
+    if (status == CN_OK)
+        status = cn__zip_open(&zip, &entry, name, &file);
+    if (status == CN_OK) {
+        status = cn__npy_read(&file, tensor);
+        cn__file_close(&file);
+    }
+    cn__zip_drop(&zip);
+    return cn__in_file(status, archive->path);
+}
+
 cn_status cn_tensor_load_npz(cn_context *context, const char *path, const char *name, cn_tensor **tensor) {
     char member[256];
-    cn__file file;
+    cn__file archive;
     CN__REQUIRE(tensor);
     *tensor = NULL;
     CN__REQUIRE(context);
@@ -319,24 +310,30 @@ cn_status cn_tensor_load_npz(cn_context *context, const char *path, const char *
     CN__REQUIRE(name);
     if (snprintf(member, sizeof member, "%s.npy", name) >= (int)sizeof member)
         return cn__error(CN_ERR_ARGUMENT, "cn_tensor_load_npz: the name has more than %zu bytes", sizeof member - 5);
-    CN__TRY(cn__zip_open(context, path, member, &file));
-    cn_status status = read_array(&file, tensor);
-    cn__file_close(&file);
+    CN__TRY(cn__file_open(context, path, &archive));
+    cn_status status = load_member(&archive, member, tensor);
+    cn__file_close(&archive);
     return status;
 }
 
 /* ---- saving ---- */
 
-/* Version 1: all but the numbers, of which it makes a multiple of 64 bytes. Returns its length. */
-static size_t write_header(const cn_tensor *tensor, char text[SAVED_HEADER]) {
-    char order = tensor->dtype == CN_DTYPE_UINT8 ? '|' : machine_is_big_endian() ? '>' : '<';
-    const char *name = tensor->dtype == CN_DTYPE_UINT8 ? "u1" : tensor->dtype == CN_DTYPE_INT64 ? "i8" : "f4";
+static const char *name_of(const char *dtype) {
+    size_t i = 0;
+    while (strcmp(types[i].dtype, dtype) != 0)
+        i++;
+    return types[i].name;
+}
+
+/* Version 1. */
+static size_t write_header(const cn_tensor *tensor, const char *dtype, char order, char text[CN__NPY_HEADER]) {
     size_t length = 10;
-    length += (size_t)snprintf(text + length, SAVED_HEADER - length,
-                               "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, name);
+    length +=
+        (size_t)snprintf(text + length, CN__NPY_HEADER - length, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+                         cn__value_bytes(dtype) == 1 ? '|' : order, name_of(dtype));
     for (int d = 0; d < tensor->dims; d++)
-        length += (size_t)snprintf(text + length, SAVED_HEADER - length, "%lld, ", (long long)tensor->shape[d]);
-    length += (size_t)snprintf(text + length, SAVED_HEADER - length, "), }");
+        length += (size_t)snprintf(text + length, CN__NPY_HEADER - length, "%lld, ", (long long)tensor->shape[d]);
+    length += (size_t)snprintf(text + length, CN__NPY_HEADER - length, "), }");
     size_t whole = (length + 1 + 63) / 64 * 64;
     memset(text + length, ' ', whole - length);
     text[whole - 1] = '\n';
@@ -348,11 +345,15 @@ static size_t write_header(const cn_tensor *tensor, char text[SAVED_HEADER]) {
     return whole;
 }
 
+size_t cn__npy_header(const cn_tensor *tensor, const char *dtype, char text[CN__NPY_HEADER]) {
+    return write_header(tensor, dtype, '<', text);
+}
+
 cn_status cn_tensor_save_npy(const cn_tensor *tensor, const char *path) {
-    char text[SAVED_HEADER + 64];
+    char text[CN__NPY_HEADER];
     CN__REQUIRE(tensor);
     CN__REQUIRE(path);
-    struct iovec pieces[2] = {{text, write_header(tensor, text)},
-                              {tensor->data, (size_t)tensor->count * cn__dtype_bytes(tensor->dtype)}};
+    size_t bytes = write_header(tensor, cn__value_dtype(tensor->dtype), machine_is_big_endian() ? '>' : '<', text);
+    struct iovec pieces[2] = {{text, bytes}, {tensor->data, (size_t)tensor->count * cn__dtype_bytes(tensor->dtype)}};
     return cn__replace_file(tensor->ctx, path, pieces, 2);
 }

@@ -46,6 +46,10 @@ cn_status cn__error(cn_status status, const char *format, ...) {
     return status;
 }
 
+cn_status cn__in_file(cn_status status, const char *source) {
+    return status == CN_OK || status == CN_ERR_IO ? status : cn__error(status, "'%s': %s", source, last_error);
+}
+
 cn_status cn__callback_status(cn_status returned) {
     switch (returned) {
 #define KNOWN(code, text) case code:

@@ -19,6 +19,14 @@ size_t cn__utf8_decode(const char *text, size_t bytes, uint32_t *code) {
     return *code < least[length] || *code > 0x10FFFF || surrogate ? 0 : length;
 }
 
+bool cn__utf8_valid(const char *text, size_t bytes) {
+    uint32_t code;
+    size_t length = 1;
+    for (size_t at = 0; at < bytes && length > 0; at += length)
+        length = cn__utf8_decode(text + at, bytes - at, &code);
+    return length > 0;
+}
+
 size_t cn__utf8_encode(uint32_t code, char text[4]) {
     size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
     for (size_t i = length - 1; i > 0; i--, code >>= 6)

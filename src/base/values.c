@@ -174,23 +174,34 @@ bool cn__values_convertible(const char *from, cn_dtype to) {
     return type->kind == FLOAT || (type->kind == COUNT && to == CN_DTYPE_INT64);
 }
 
-/* Only numbers from F64 can be too large for a float32; infinities and NaN are kept. */
-cn_status cn__values_loadable(const char *dtype, const unsigned char *bytes, int64_t count, const char *name,
-                              cn_dtype to) {
+bool cn__value_tensor(const char *dtype, cn_dtype *tensor) {
     const struct type *type = find_type(dtype);
+    bool byte = is(dtype, "U8") || is(dtype, "BOOL");
+    *tensor = byte ? CN_DTYPE_UINT8 : type->kind == FLOAT ? CN_DTYPE_FLOAT32 : CN_DTYPE_INT64;
+    return byte || type->kind != OTHER;
+}
+
+/* Of the numbers that become float32 only those from F64 can be too large; infinities and NaN are kept. */
+static bool fits(const struct type *type, const unsigned char *bytes, cn_dtype to) {
     int64_t whole;
-    if (to == CN_DTYPE_FLOAT32 && !is(dtype, "F64"))
-        return CN_OK;
+    if (to == CN_DTYPE_INT64)
+        return count_at(type, bytes, &whole);
+    return to != CN_DTYPE_FLOAT32 || !is(type->name, "F64") || isinf(double_at(bytes)) ||
+           !(fabs(double_at(bytes)) > (double)FLT_MAX);
+}
+
+cn_status cn__values_loadable(const char *dtype, const unsigned char *bytes, int64_t first, int64_t count,
+                              const char *name, cn_dtype to) {
+    const struct type *type = find_type(dtype);
     for (int64_t i = 0; i < count; i++, bytes += type->bytes) {
-        bool fits = to == CN_DTYPE_INT64 ? count_at(type, bytes, &whole)
-                                         : isinf(double_at(bytes)) || !(fabs(double_at(bytes)) > (double)FLT_MAX);
-        if (!fits && type->kind == FLOAT)
-            return cn__error(CN_ERR_DATA, "its tensor '%s' has %g at place %lld, which %s cannot hold", name,
-                             is(dtype, "F64") ? double_at(bytes) : (double)float_at(dtype, bytes), (long long)i,
-                             cn__value_dtype(to));
-        if (!fits)
-            return cn__error(CN_ERR_DATA, "its tensor '%s' has %llu at place %lld, which %s cannot hold", name,
-                             (unsigned long long)bits_at(bytes, type->bytes), (long long)i, cn__value_dtype(to));
+        if (fits(type, bytes, to))
+            continue;
+        if (type->kind == FLOAT)
+            return cn__error(CN_ERR_DATA, "'%s' has %g at place %lld, which %s cannot hold", name,
+                             is(dtype, "F64") ? double_at(bytes) : (double)float_at(dtype, bytes),
+                             (long long)(first + i), cn__dtype_name(to));
+        return cn__error(CN_ERR_DATA, "'%s' has %llu at place %lld, which %s cannot hold", name,
+                         (unsigned long long)bits_at(bytes, type->bytes), (long long)(first + i), cn__dtype_name(to));
     }
     return CN_OK;
 }
@@ -204,6 +215,8 @@ void cn__values_load(const char *dtype, const unsigned char *bytes, cn_tensor *t
     for (int64_t i = 0; i < tensor->count; i++, bytes += type->bytes) {
         if (tensor->dtype == CN_DTYPE_INT64)
             (void)count_at(type, bytes, (int64_t *)tensor->data + i);
+        else if (tensor->dtype == CN_DTYPE_UINT8)
+            ((uint8_t *)tensor->data)[i] = *bytes != 0;
         else
             ((float *)tensor->data)[i] = float_at(dtype, bytes);
     }

@@ -24,9 +24,13 @@ cn_status cn__values_storable(const cn_tensor *tensor, const char *name, const c
 
 /* Whether values of a type become such a tensor's: F32, F16, BF16 and F64 float32; any that count, int64. */
 bool cn__values_convertible(const char *from, cn_dtype to);
-/* CN_ERR_DATA with the first of them that such a tensor cannot hold. `name` is that of the array in its file. */
-cn_status cn__values_loadable(const char *dtype, const unsigned char *bytes, int64_t count, const char *name,
-                              cn_dtype to);
+/* What a tensor of such values is by itself: float32; uint8 of U8 and BOOL; int64 of others that count. False: there is
+ * none. */
+bool cn__value_tensor(const char *dtype, cn_dtype *tensor);
+/* CN_ERR_DATA with the first of them that such a tensor cannot hold. `name` is that of the array in its file, `first` the
+ * place in it of these. */
+cn_status cn__values_loadable(const char *dtype, const unsigned char *bytes, int64_t first, int64_t count,
+                              const char *name, cn_dtype to);
 /* As many as the tensor has. Cannot fail: the above have passed. */
 void cn__values_load(const char *dtype, const unsigned char *bytes, cn_tensor *tensor);
 

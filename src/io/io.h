@@ -31,7 +31,8 @@
 
 /* ---- the container (safetensors.c) ---- */
 
-#define CN__SAFETENSORS_LENGTH 8 /* bytes of the length that a file begins with */
+#define CN__SAFETENSORS_LENGTH   8 /* bytes of the length that a file begins with */
+#define CN__SAFETENSORS_METADATA "__metadata__"
 
 typedef struct cn__entry {
     const char *name;
@@ -59,6 +60,7 @@ typedef struct cn__safetensors {
     cn__file source;
     char *owned_text;
     unsigned char *owned_data;
+    cn_tensors *owned_tensors; /* whose names these are, see cn__tensors_as_file */
 } cn__safetensors;
 
 /* Reads the header, from memory or from a file, and checks everything that the format demands. CN_ERR_FORMAT,
@@ -134,9 +136,10 @@ typedef struct cn__beside {
  * weights cannot hold. */
 cn_status cn__model_pack(const cn_model *model, const char *architecture, cn_weights weights, const cn__beside *beside,
                          cn_tensor **file);
-/* Begins the message of what went wrong with the file's name, unless opening and reading have said it already. */
-cn_status cn__in_file(cn_status status, const char *source);
-/* The number of a version that a file's metadata have under a key; 0: none, or no number from 1. */
+/* The highest version of model files, and the key that it is under; and the number that a file's metadata have under a
+ * key; 0: none, or no number from 1. */
+#define CN__MODEL_VERSION 1
+#define CN__KEY_VERSION   "convnet.version"
 int64_t cn__file_version(const cn__safetensors *file, const char *key);
 
 /* ---- whether it is what was saved (checksum.c) ---- */

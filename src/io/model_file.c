@@ -1,13 +1,10 @@
-/* model_file.c: a model into a file, out of a file, and a file's tensors into a model. */
-#include "io/io.h"
+/* model_file.c: a model into a file, and out of a file. */
+#include "io/tensors.h"
 #include "onnx/onnx.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h> /* strcasecmp */
-
-#define VERSION     1
-#define KEY_VERSION "convnet.version"
 
 /* ---- saving ---- */
 
@@ -57,9 +54,9 @@ static cn_status pack(const cn_model *model, const char *architecture, const cn_
     char crc[CN__CRC_TEXT], version[12];
     size_t count = model->tensor_count + beside->array_count;
     cn__checksum(model, architecture, entries, crc);
-    snprintf(version, sizeof version, "%d", VERSION);
+    snprintf(version, sizeof version, "%d", CN__MODEL_VERSION);
     const cn__metadata own[MODEL_METADATA] = {
-        {"format", "pt"}, {KEY_VERSION, version}, {CN__KEY_MODEL, architecture}, {CN__KEY_CRC, crc}};
+        {"format", "pt"}, {CN__KEY_VERSION, version}, {CN__KEY_MODEL, architecture}, {CN__KEY_CRC, crc}};
     memcpy(metadata, own, sizeof own);
     for (size_t i = 0; i < beside->metadata_count; i++)
         metadata[MODEL_METADATA + i] = beside->metadata[i];
@@ -84,18 +81,12 @@ cn_status cn__model_pack(const cn_model *model, const char *architecture, cn_wei
     return status;
 }
 
-static cn_status read_save_options(const cn_save_options *given, cn_save_options *options) {
-    CN__TRY(CN__READ_OPTIONS(options, cn_save_options, given));
-    CN__TRY(cn__check_reserved("cn_save_options", options->reserved == 0));
-    if (!cn__weights_dtype(options->weights))
-        return cn__error(CN_ERR_ARGUMENT, "cn_save_options: unknown weights %d", (int)options->weights);
-    return CN_OK;
-}
-
 static cn_status save_to_memory(const cn_model *model, const cn_save_options *options, cn_tensor **file) {
     cn_save_options known = CN_SAVE_OPTIONS_INIT;
     char *architecture;
-    CN__TRY(read_save_options(options, &known));
+    CN__TRY(cn__save_options_read(options, &known));
+    if (known.deflate)
+        return cn__error(CN_ERR_ARGUMENT, "cn_save_options: deflate is 1, but models' files are never compressed");
     CN__TRY(cn__architecture_write(model, &architecture));
     cn_status status = cn__model_pack(model, architecture, known.weights, &(cn__beside){0}, file);
     cn_text_free(architecture);
@@ -116,16 +107,15 @@ cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file) {
     return save_to_memory(model, NULL, file);
 }
 
-cn_status cn__in_file(cn_status status, const char *source) {
-    return status == CN_OK || status == CN_ERR_IO ? status : cn__error(status, "'%s': %s", source, cn_last_error());
-}
-
 /* Whoever names the file so wants another kind of file. */
 static cn_status check_ending(const char *path) {
     const char *ending = strrchr(path, '.');
-    if (!ending || strcasecmp(ending, ".onnx") != 0)
-        return CN_OK;
-    return cn__error(CN_ERR_ARGUMENT, "this function writes safetensors; cn_model_save_onnx writes ONNX");
+    if (ending && strcasecmp(ending, ".onnx") == 0)
+        return cn__error(CN_ERR_ARGUMENT, "this function writes safetensors; cn_model_save_onnx writes ONNX");
+    if (ending && strcasecmp(ending, ".npz") == 0)
+        return cn__error(CN_ERR_ARGUMENT, "this function writes safetensors; cn_model_state_dict and cn_tensors_save "
+                                          "write .npz");
+    return CN_OK;
 }
 
 static cn_status save(const cn_model *model, const char *path, const cn_save_options *options) {
@@ -160,8 +150,8 @@ int64_t cn__file_version(const cn__safetensors *file, const char *key) {
 }
 
 static cn_status check_version(const cn__safetensors *file) {
-    const char *version = cn__safetensors_metadata(file, KEY_VERSION);
-    int64_t number = cn__file_version(file, KEY_VERSION);
+    const char *version = cn__safetensors_metadata(file, CN__KEY_VERSION);
+    int64_t number = cn__file_version(file, CN__KEY_VERSION);
     if (!version || !cn__safetensors_metadata(file, CN__KEY_MODEL))
         return cn__error(CN_ERR_FORMAT,
                          "it holds %zu tensors but no model of this library, as a PyTorch state dict does: build the "
@@ -169,9 +159,9 @@ static cn_status check_version(const cn__safetensors *file) {
                          file->count);
     if (number < 1)
         return cn__error(CN_ERR_FORMAT, "its version is '%.20s', wanted a number", version);
-    if (number > VERSION)
+    if (number > CN__MODEL_VERSION)
         return cn__error(CN_ERR_FORMAT, "its version is %lld, this library (%s) reads up to %d", (long long)number,
-                         cn_version_string(), VERSION);
+                         cn_version_string(), CN__MODEL_VERSION);
     return CN_OK;
 }
 
@@ -217,130 +207,16 @@ cn_status cn_model_load_memory(cn_context *context, const void *data, size_t byt
     return finish_model(context, cn__safetensors_read(context, data, bytes, &file), &file, "(memory)", model);
 }
 
-/* Whether a file is ONNX's, by its first bytes. */
-static cn_status recognise(cn_context *ctx, const char *path, bool *onnx) {
-    unsigned char begin[16];
-    cn__file file;
-    CN__TRY(cn__file_open(ctx, path, &file));
-    size_t bytes = file.size < sizeof begin ? (size_t)file.size : sizeof begin;
-    cn_status status = cn__file_read(&file, begin, bytes);
-    cn__file_close(&file);
-    *onnx = status == CN_OK && cn__onnx_recognised(begin, bytes);
-    return status;
-}
-
 cn_status cn_model_load(cn_context *context, const char *path, cn_model **model) {
+    unsigned char begin[CN__FILE_BEGIN];
+    size_t bytes;
     cn__safetensors file;
-    bool onnx;
     CN__REQUIRE(model);
     *model = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(path);
-    CN__TRY(recognise(context, path, &onnx));
-    if (onnx)
+    CN__TRY(cn__file_begin(context, path, begin, &bytes));
+    if (cn__onnx_recognised(begin, bytes))
         return cn__onnx_load(context, path, model);
     return finish_model(context, cn__safetensors_open(context, path, &file), &file, path, model);
-}
-
-/* ---- tensors alone ---- */
-
-/* A file of a model's, whatever model its tensors are for, is what was saved. */
-static cn_status check_saved(cn__safetensors *file, const char *source) {
-    cn__state_dict dict = {.file = file, .source = source};
-    const char *architecture = cn__safetensors_metadata(file, CN__KEY_MODEL);
-    cn_model *saved;
-    if (!architecture && !cn__safetensors_metadata(file, CN__KEY_CRC))
-        return CN_OK;
-    if (!architecture)
-        return cn__error(CN_ERR_FORMAT, "it has a checksum, but the model that it is of is missing");
-    if (cn__file_version(file, KEY_VERSION) > VERSION) {
-        cn__log(file->ctx, CN_LOG_WARNING, "'%s': a later version wrote it, so it is not checked for damage", source);
-        return CN_OK;
-    }
-    CN__TRY(cn__architecture_read(file->ctx, architecture, &saved));
-    cn__state_dict_find_prefix(&dict, saved);
-    cn_status status = cn__checksum_check(&dict, saved);
-    cn_model_free(saved);
-    return status;
-}
-
-static cn_status load_tensors(cn_model *model, cn__state_dict *dict, bool find_prefix) {
-    CN__TRY(cn__state_dict_check_renames(dict, model));
-    if (find_prefix)
-        cn__state_dict_find_prefix(dict, model);
-    CN__TRY(cn__state_dict_match(dict, model));
-    if (!dict->strict && dict->fitting == 0)
-        return cn__error(CN_ERR_NOT_FOUND, "none of its %zu tensors fits the model", dict->file->count);
-    CN__TRY(cn__safetensors_fetch(dict->file));
-    CN__TRY(check_saved(dict->file, dict->source));
-    return cn__state_dict_load(dict, model);
-}
-
-static cn_status check_beginning(const char *what, const char *text) {
-    if (text && strlen(text) > CN__STATE_DICT_PREFIX)
-        return cn__error(CN_ERR_ARGUMENT, "cn_load_options: %s has %zu bytes, wanted at most %d", what, strlen(text),
-                         CN__STATE_DICT_PREFIX);
-    return CN_OK;
-}
-
-static cn_status check_renames(const char *const *renames) {
-    for (int i = 0; renames && renames[i]; i++) {
-        if (i % 2 == 0 && !renames[i + 1])
-            return cn__error(CN_ERR_ARGUMENT, "cn_load_options: renames end with '%.200s', wanted pairs", renames[i]);
-        CN__TRY(check_beginning("a rename", renames[i]));
-    }
-    return CN_OK;
-}
-
-static cn_status read_load_options(const cn_load_options *given, cn_load_options *options) {
-    CN__TRY(CN__READ_OPTIONS(options, cn_load_options, given));
-    CN__TRY(cn__check_reserved("cn_load_options", options->reserved == 0));
-    if (options->strict != 0 && options->strict != 1)
-        return cn__error(CN_ERR_ARGUMENT, "cn_load_options: strict is %d, wanted 0 or 1", options->strict);
-    CN__TRY(check_beginning("prefix", options->prefix));
-    return check_renames(options->renames);
-}
-
-static cn_status finish_tensors(cn_model *model, cn_status status, cn__safetensors *file, const char *source,
-                                const cn_load_options *options) {
-    cn__state_dict dict = {.file = file,
-                           .source = source,
-                           .strict = options->strict,
-                           .renames = options->renames,
-                           .report = options->report,
-                           .user = options->user};
-    if (status == CN_OK) {
-        if (options->prefix)
-            memcpy(dict.prefix, options->prefix, strlen(options->prefix) + 1);
-        status = load_tensors(model, &dict, !options->prefix);
-        cn__safetensors_drop(file);
-    }
-    return cn__in_file(status, source);
-}
-
-cn_status cn_model_load_tensors(cn_model *model, const char *path) {
-    cn_load_options options = CN_LOAD_OPTIONS_INIT;
-    cn__safetensors file;
-    CN__TRY(cn__model_ready(model, __func__));
-    CN__REQUIRE(path);
-    return finish_tensors(model, cn__safetensors_open(model->ctx, path, &file), &file, path, &options);
-}
-
-cn_status cn_model_load_tensors_with(cn_model *model, const char *path, const cn_load_options *options) {
-    cn_load_options known = CN_LOAD_OPTIONS_INIT;
-    cn__safetensors file;
-    CN__TRY(cn__model_ready(model, __func__));
-    CN__REQUIRE(path);
-    CN__TRY(read_load_options(options, &known));
-    return finish_tensors(model, cn__safetensors_open(model->ctx, path, &file), &file, path, &known);
-}
-
-cn_status cn_model_load_tensors_memory(cn_model *model, const void *data, size_t bytes,
-                                       const cn_load_options *options) {
-    cn_load_options known = CN_LOAD_OPTIONS_INIT;
-    cn__safetensors file;
-    CN__TRY(cn__model_ready(model, __func__));
-    CN__REQUIRE(data);
-    CN__TRY(read_load_options(options, &known));
-    return finish_tensors(model, cn__safetensors_read(model->ctx, data, bytes, &file), &file, "(memory)", &known);
 }

@@ -10,7 +10,7 @@
 
 #define LENGTH_BYTES CN__SAFETENSORS_LENGTH
 #define MAX_HEADER   (16 << 20)
-#define METADATA     "__metadata__"
+#define METADATA     CN__SAFETENSORS_METADATA
 
 /* ---- one entry of the header ---- */
 
@@ -124,8 +124,8 @@ static cn_status read_entries(cn__safetensors *file) {
 /* It may be what people take for such a file. */
 static cn_status say_too_long(const unsigned char start[LENGTH_BYTES], uint64_t length) {
     if (memcmp(start, "PK\3\4", 4) == 0)
-        return cn__error(CN_ERR_FORMAT, "it is a zip archive, such as torch.save writes, and no safetensors file "
-                                        "(safetensors.torch.save_file writes those)");
+        return cn__error(CN_ERR_FORMAT, "it is a ZIP archive, such as torch.save and numpy write, and no safetensors "
+                                        "file (safetensors.torch.save_file writes those)");
     if (start[0] == 0x80 && start[1] <= 5)
         return cn__error(CN_ERR_FORMAT, "it is a Python pickle, as torch.save wrote them once, and no safetensors file "
                                         "(safetensors.torch.save_file writes those)");
@@ -210,6 +210,7 @@ void cn__safetensors_drop(cn__safetensors *file) {
     cn__free(file->ctx, file->header);
     cn__free(file->ctx, file->owned_text);
     cn__free(file->ctx, file->owned_data);
+    cn_tensors_free(file->owned_tensors);
 }
 
 cn__entry *cn__safetensors_find(const cn__safetensors *file, const char *name) {

@@ -208,7 +208,7 @@ static cn_status check_values(void *user, const char *name, const cn__tensor_spe
     if (!entry)
         return CN_OK;
     int64_t count = (int64_t)((entry->end - entry->begin) / cn__value_bytes(entry->dtype));
-    return cn__values_loadable(entry->dtype, t->dict->file->data + entry->begin, count, entry->name, spec->dtype);
+    return cn__values_loadable(entry->dtype, t->dict->file->data + entry->begin, 0, count, entry->name, spec->dtype);
 }
 
 static cn_status take_values(void *user, const char *name, const cn__tensor_spec *spec) {
