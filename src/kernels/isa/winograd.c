@@ -134,22 +134,30 @@ INLINE void product(const float *u, const float *v, int32_t channels, size_t v_c
     }
 }
 
-/* M[point] = U[point] · V[point] for ROWS rows of the block of output channels. */
-INLINE void products(const cn__winograd_args *a, int32_t row, size_t lane, size_t m_point) {
+/* ROWS rows of a block of output channels at one point, for the tiles that have it. */
+INLINE void product_row(const float *u, const float *v, int32_t channels, size_t line, float *m, range with) {
+    int32_t t = with.first, end = with.end;
+    for (; end - t >= 5 || end - t == 3; t += 3)
+        product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 3);
+    for (; end - t >= 2; t += 2)
+        product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 2);
+    if (t < end)
+        product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 1);
+}
+
+/* M[point] = U[point] · V[point] for a block of output channels; a point at a time, which stays in the first-level
+ * cache. */
+static void products(const cn__winograd_args *a, size_t m_point) {
     int32_t count = a->tiles.count, channels = a->tiles.channels;
     numbers n = number_tiles(&a->tiles);
     size_t v_point = point_floats(channels, count), line = (size_t)count * CN__LANES;
-    const float *u = a->weights + row, *v = a->v + lane;
-    float *m = a->m + (size_t)row * line + lane;
+    const float *u = a->weights, *v = a->v;
+    float *m = a->m;
     for (int point = 0; point < POINTS; point++) {
         range with = tiles_with(&a->tiles, &n, point);
-        int32_t t = with.first, end = with.end;
-        for (; end - t >= 5 || end - t == 3; t += 3)
-            product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 3);
-        for (; end - t >= 2; t += 2)
-            product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 2);
-        if (t < end)
-            product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 1);
+        for (int32_t row = 0; row < a->out_channels; row += ROWS)
+            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+                product_row(u + row, v + lane, channels, line, m + (size_t)row * line + lane, with);
         u += CN__WINOGRAD_FILTER_POINT(channels);
         v += v_point;
         m += m_point;
@@ -252,13 +260,11 @@ static void finish_channel(const cn__winograd_args *a, const tile *at, int32_t c
 void CN__ISA_NAME(winograd_conv)(const cn__winograd_args *args) {
     size_t m_point = point_floats(CN__OC_BLOCK, args->tiles.count);
     tile at[CN__WINOGRAD_MAX_TILES];
+    products(args, m_point);
     find_tiles(&args->tiles, 2, at);
-    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
-        for (int32_t row = 0; row < args->out_channels; row += ROWS)
-            products(args, row, lane, m_point);
-        for (int32_t channel = 0; channel < args->out_channels; channel++)
+    for (int32_t channel = 0; channel < args->out_channels; channel++)
+        for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
             finish_channel(args, at, channel, lane, m_point, args->bias ? vf_set1(args->bias[channel]) : (vf){0});
-    }
 }
 
 /* ---- the same with channels in the lanes ---- */
