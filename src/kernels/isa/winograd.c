@@ -14,6 +14,9 @@
 #endif
 #define COLUMNS 3
 
+/* Whether what the next tile reads and writes is fetched while one is at hand: AVX-512 processors lost time by it. */
+#define FETCHES_AHEAD (CN__ISA != 3)
+
 /* ---- transforms in one dimension, for tiles of side 4 or 3 ---- */
 
 /* Bᵀ d. With side 3, which has no t[FAR], rows are scaled: filters are transformed for side 4, and this makes up for
@@ -91,6 +94,17 @@ INLINE void transform_patch(const window *from, bool inside, float *v, size_t po
     }
 }
 
+/* The next tile's window, but for the columns that it shares with the one to its left. */
+INLINE void fetch_next_window(const cn__winograd_tiles *s, const tile *at, int32_t c, int32_t t) {
+    bool last = t + 1 == s->count;
+    if (!FETCHES_AHEAD || (last && c + 1 == s->channels))
+        return;
+    window next = find_window(s, &at[last ? 0 : t + 1], s->data + (size_t)(c + last) * s->channel);
+    for (int i = 0; i < PATCH; i++)
+        for (int j = 2; j < PATCH; j++)
+            __builtin_prefetch(next.row[i] + j * CN__LANES);
+}
+
 void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *s, float *v) {
     size_t point = point_floats(s->channels, s->count);
     tile at[CN__WINOGRAD_MAX_TILES];
@@ -98,6 +112,7 @@ void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *s, float *v) {
     for (int32_t c = 0; c < s->channels; c++)
         for (int32_t t = 0; t < s->count; t++, v += CN__LANES) {
             window from = find_window(s, &at[t], s->data + (size_t)c * s->channel);
+            fetch_next_window(s, at, c, t);
             BY_SIDES(&at[t], transform_patch, &from, at[t].inside, v, point);
         }
 }
@@ -232,6 +247,22 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t point
     }
 }
 
+INLINE float *first_output(const cn__winograd_args *a, const tile *at, int32_t channel) {
+    return a->out + (size_t)at->image * a->out_image + (size_t)channel * a->out_channel + (size_t)at->y * a->out_row +
+           (size_t)at->x * CN__LANES;
+}
+
+/* Where the next tile's outputs go. */
+INLINE void fetch_next_outputs(const cn__winograd_args *a, const tile *at, int32_t channel, int32_t t) {
+    bool last = t + 1 == a->tiles.count;
+    if (!FETCHES_AHEAD || (last && channel + 1 == a->out_channels))
+        return;
+    const float *next = first_output(a, &at[last ? 0 : t + 1], channel + last);
+    for (size_t i = 0; i < SIDE; i++)
+        for (size_t j = 0; j < SIDE; j++)
+            __builtin_prefetch(next + i * a->out_row + j * CN__LANES, 1);
+}
+
 static void finish_channel(const cn__winograd_args *a, const tile *at, int32_t channel, size_t lane, size_t m_point,
                            vf bias) {
     const float *m = a->m + (size_t)channel * (size_t)a->tiles.count * CN__LANES + lane;
@@ -240,14 +271,16 @@ static void finish_channel(const cn__winograd_args *a, const tile *at, int32_t c
     if (line && a->add_moments)
         gathered = (moments){vf_load(line), vf_load(line + CN__LANES), vf_load(line + 2 * CN__LANES)};
     for (int32_t t = 0; t < a->tiles.count; t++, m += CN__LANES) {
-        size_t image = (size_t)at[t].image, y = (size_t)at[t].y, x = (size_t)at[t].x * CN__LANES + lane;
-        target to = {.out = a->out + image * a->out_image + (size_t)channel * a->out_channel + y * a->out_row + x,
+        target to = {.out = first_output(a, &at[t], channel) + lane,
                      .bias = bias,
                      .rows = a->out_height - at[t].y,
                      .columns = a->out_width - at[t].x,
                      .first = t == 0 && !a->add_moments};
         if (a->skip)
-            to.skip = a->skip + image * a->skip_image + (size_t)channel * a->skip_channel + y * a->skip_row + x;
+            to.skip = a->skip + (size_t)at[t].image * a->skip_image + (size_t)channel * a->skip_channel +
+                      (size_t)at[t].y * a->skip_row + (size_t)at[t].x * CN__LANES + lane;
+        if (lane == 0)
+            fetch_next_outputs(a, at, channel, t);
         BY_SIDES(&at[t], finish_tile, a, m, m_point, &to, &gathered);
     }
     if (line) {
