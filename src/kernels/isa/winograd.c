@@ -14,6 +14,9 @@
 #endif
 #define COLUMNS 3
 
+/* Whether what the next tile reads and writes is fetched while one is at hand: AVX-512 processors lost time by it. */
+#define FETCHES_AHEAD (CN__ISA != 3)
+
 /* ---- transforms in one dimension, for tiles of side 4 or 3 ---- */
 
 /* Bᵀ d. With side 3, which has no t[FAR], rows are scaled: filters are transformed for side 4, and this makes up for
@@ -91,6 +94,17 @@ INLINE void transform_patch(const window *from, bool inside, float *v, size_t po
     }
 }
 
+/* The next tile's window, but for the columns that it shares with the one to its left. */
+INLINE void fetch_next_window(const cn__winograd_tiles *s, const tile *at, int32_t c, int32_t t) {
+    bool last = t + 1 == s->count;
+    if (!FETCHES_AHEAD || (last && c + 1 == s->channels))
+        return;
+    window next = find_window(s, &at[last ? 0 : t + 1], s->data + (size_t)(c + last) * s->channel);
+    for (int i = 0; i < PATCH; i++)
+        for (int j = 2; j < PATCH; j++)
+            __builtin_prefetch(next.row[i] + j * CN__LANES);
+}
+
 void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *s, float *v) {
     size_t point = point_floats(s->channels, s->count);
     tile at[CN__WINOGRAD_MAX_TILES];
@@ -98,6 +112,7 @@ void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *s, float *v) {
     for (int32_t c = 0; c < s->channels; c++)
         for (int32_t t = 0; t < s->count; t++, v += CN__LANES) {
             window from = find_window(s, &at[t], s->data + (size_t)c * s->channel);
+            fetch_next_window(s, at, c, t);
             BY_SIDES(&at[t], transform_patch, &from, at[t].inside, v, point);
         }
 }
@@ -134,22 +149,30 @@ INLINE void product(const float *u, const float *v, int32_t channels, size_t v_c
     }
 }
 
-/* M[point] = U[point] · V[point] for ROWS rows of the block of output channels. */
-INLINE void products(const cn__winograd_args *a, int32_t row, size_t lane, size_t m_point) {
+/* ROWS rows of a block of output channels at one point, for the tiles that have it. */
+INLINE void product_row(const float *u, const float *v, int32_t channels, size_t line, float *m, range with) {
+    int32_t t = with.first, end = with.end;
+    for (; end - t >= 5 || end - t == 3; t += 3)
+        product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 3);
+    for (; end - t >= 2; t += 2)
+        product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 2);
+    if (t < end)
+        product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 1);
+}
+
+/* M[point] = U[point] · V[point] for a block of output channels; a point at a time, which stays in the first-level
+ * cache. */
+static void products(const cn__winograd_args *a, size_t m_point) {
     int32_t count = a->tiles.count, channels = a->tiles.channels;
     numbers n = number_tiles(&a->tiles);
     size_t v_point = point_floats(channels, count), line = (size_t)count * CN__LANES;
-    const float *u = a->weights + row, *v = a->v + lane;
-    float *m = a->m + (size_t)row * line + lane;
+    const float *u = a->weights, *v = a->v;
+    float *m = a->m;
     for (int point = 0; point < POINTS; point++) {
         range with = tiles_with(&a->tiles, &n, point);
-        int32_t t = with.first, end = with.end;
-        for (; end - t >= 5 || end - t == 3; t += 3)
-            product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 3);
-        for (; end - t >= 2; t += 2)
-            product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 2);
-        if (t < end)
-            product(u, v + t * CN__LANES, channels, line, m + t * CN__LANES, line, 1);
+        for (int32_t row = 0; row < a->out_channels; row += ROWS)
+            for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+                product_row(u + row, v + lane, channels, line, m + (size_t)row * line + lane, with);
         u += CN__WINOGRAD_FILTER_POINT(channels);
         v += v_point;
         m += m_point;
@@ -224,6 +247,22 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t point
     }
 }
 
+INLINE float *first_output(const cn__winograd_args *a, const tile *at, int32_t channel) {
+    return a->out + (size_t)at->image * a->out_image + (size_t)channel * a->out_channel + (size_t)at->y * a->out_row +
+           (size_t)at->x * CN__LANES;
+}
+
+/* Where the next tile's outputs go. */
+INLINE void fetch_next_outputs(const cn__winograd_args *a, const tile *at, int32_t channel, int32_t t) {
+    bool last = t + 1 == a->tiles.count;
+    if (!FETCHES_AHEAD || (last && channel + 1 == a->out_channels))
+        return;
+    const float *next = first_output(a, &at[last ? 0 : t + 1], channel + last);
+    for (size_t i = 0; i < SIDE; i++)
+        for (size_t j = 0; j < SIDE; j++)
+            __builtin_prefetch(next + i * a->out_row + j * CN__LANES, 1);
+}
+
 static void finish_channel(const cn__winograd_args *a, const tile *at, int32_t channel, size_t lane, size_t m_point,
                            vf bias) {
     const float *m = a->m + (size_t)channel * (size_t)a->tiles.count * CN__LANES + lane;
@@ -232,14 +271,16 @@ static void finish_channel(const cn__winograd_args *a, const tile *at, int32_t c
     if (line && a->add_moments)
         gathered = (moments){vf_load(line), vf_load(line + CN__LANES), vf_load(line + 2 * CN__LANES)};
     for (int32_t t = 0; t < a->tiles.count; t++, m += CN__LANES) {
-        size_t image = (size_t)at[t].image, y = (size_t)at[t].y, x = (size_t)at[t].x * CN__LANES + lane;
-        target to = {.out = a->out + image * a->out_image + (size_t)channel * a->out_channel + y * a->out_row + x,
+        target to = {.out = first_output(a, &at[t], channel) + lane,
                      .bias = bias,
                      .rows = a->out_height - at[t].y,
                      .columns = a->out_width - at[t].x,
                      .first = t == 0 && !a->add_moments};
         if (a->skip)
-            to.skip = a->skip + image * a->skip_image + (size_t)channel * a->skip_channel + y * a->skip_row + x;
+            to.skip = a->skip + (size_t)at[t].image * a->skip_image + (size_t)channel * a->skip_channel +
+                      (size_t)at[t].y * a->skip_row + (size_t)at[t].x * CN__LANES + lane;
+        if (lane == 0)
+            fetch_next_outputs(a, at, channel, t);
         BY_SIDES(&at[t], finish_tile, a, m, m_point, &to, &gathered);
     }
     if (line) {
@@ -252,13 +293,11 @@ static void finish_channel(const cn__winograd_args *a, const tile *at, int32_t c
 void CN__ISA_NAME(winograd_conv)(const cn__winograd_args *args) {
     size_t m_point = point_floats(CN__OC_BLOCK, args->tiles.count);
     tile at[CN__WINOGRAD_MAX_TILES];
+    products(args, m_point);
     find_tiles(&args->tiles, 2, at);
-    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
-        for (int32_t row = 0; row < args->out_channels; row += ROWS)
-            products(args, row, lane, m_point);
-        for (int32_t channel = 0; channel < args->out_channels; channel++)
+    for (int32_t channel = 0; channel < args->out_channels; channel++)
+        for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
             finish_channel(args, at, channel, lane, m_point, args->bias ? vf_set1(args->bias[channel]) : (vf){0});
-    }
 }
 
 /* ---- the same with channels in the lanes ---- */
