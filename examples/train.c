@@ -45,9 +45,8 @@ static bool join(train_arguments *a, run *r) {
         return false;
     cn_dataset **const parts[] = {&r->train, &r->test, &r->validation, NULL};
     if (task_has_classes(&r->task))
-        return transfer_classes(&a->going_on, r->model, a->network.name, parts, a->data.text, (uint64_t)a->seed);
-    return transfer_values(&a->going_on, r->model, a->network.name, &r->task, r->train, a->data.text,
-                           (uint64_t)a->seed);
+        return transfer_classes(&a->going_on, r->model, &a->network, parts, a->data.text);
+    return transfer_values(&a->going_on, r->model, &a->network, &r->task, r->train, a->data.text);
 }
 
 static cn_status open_run(train_arguments *a, run *r) {
@@ -239,7 +238,8 @@ static void describe_training(setting_list *s, const train_arguments *a, const r
         settings_add(s, "largest gradient", "%g", (double)r->clip_value);
     if (a->balanced)
         settings_add(s, "images drawn", "%s", "each class equally often");
-    settings_add(s, "seed", "%lld", (long long)a->seed);
+    settings_add(s, "seed", "%lld%s", (long long)a->seed,
+                 a->network.init == NETWORK_INIT_PYTORCH ? ", first parameters as PyTorch draws them" : "");
     settings_add(s, "loss", "%s", cn_loss_name(trained->task.loss));
     settings_add(s, "optimizer", "%s", cn_optimizer_name(o->kind));
     if (o->kind == CN_OPTIMIZER_SGD || o->kind == CN_OPTIMIZER_MUON)

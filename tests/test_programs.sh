@@ -177,6 +177,11 @@ run 0 train --data synthetic:400 --epochs 2 --threads 1 --seed 4 --algorithm dir
 checks=$((checks + 1))
 ! cmp -s "$dir/one.safetensors" "$dir/other.safetensors" || fail "the seed did not change the model"
 
+# PyTorch's first weights, left as they are; the first is as in golden/first_weights.txt.
+run 0 train --data synthetic:64 --epochs 1 --seed 42 --init pytorch --lr 1e-30 --out "$dir/torch.safetensors"
+json_bytes=$(od -An -tu8 -N8 "$dir/torch.safetensors")
+expect "$(od -An -tf4 -N4 -j$((8 + json_bytes + 64)) "$dir/torch.safetensors" | tr -d ' ')" = 0.14713551
+
 run 0 summary "$model"
 says out "47,818"
 run 0 test "$model" --data synthetic:400 --misclassified 3 --predictions 2

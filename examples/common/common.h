@@ -246,12 +246,13 @@ typedef struct network_spec {
     int skip;
     int64_t classes;   /* session8 and the literature's, as is: */
     int64_t seed;      /* of the parameters */
+    int init;          /* of network_inits: whose numbers they begin with */
     const char *size;  /* "HxW": of images for one of the literature; NULL: its own */
     int64_t images[3]; /* channels, height, width that it is made for; CN_ZOO_DEFAULT: its own */
 } network_spec;
 #define NETWORK_SPEC_INIT                                                                                              \
     {                                                                                                                  \
-        "session8", CN_NORM_BATCH, 4, 0.01, 1, 10, 0, NULL, {                                                          \
+        "session8", CN_NORM_BATCH, 4, 0.01, 1, 10, 0, NETWORK_INIT_OWN, NULL, {                                        \
             CN_ZOO_DEFAULT, CN_ZOO_DEFAULT, CN_ZOO_DEFAULT                                                             \
         }                                                                                                              \
     }
@@ -259,6 +260,8 @@ typedef struct network_spec {
 #define NETWORK_HELP "session8, mnist2, mnist3, mnist4, mnist5, pretrained, a network of the literature or a model file"
 
 extern const char *const network_norms[];
+enum { NETWORK_INIT_OWN, NETWORK_INIT_PYTORCH };
+extern const char *const network_inits[];
 
 /* The options of session8, for a program's table. */
 #define NETWORK_ARGUMENTS(spec_)                                                                                       \
@@ -285,6 +288,9 @@ cn_status network_input(cn_context *context, const network_spec *spec, int64_t s
 
 /* Makes or loads it. Complains on failure. */
 cn_status network_open(cn_context *context, const network_spec *spec, cn_model **model);
+
+/* Draws first parameters of what is new in the model. */
+cn_status network_init(const network_spec *spec, cn_model *model);
 
 /* A trained model: `name` is "pretrained", the one that comes with the library, or a model file. */
 bool model_is_pretrained(const char *name);
@@ -329,12 +335,12 @@ typedef struct transfer {
 
 /* Sees that the model and parts of the data go together, of which the first is for training, some may be NULL, and the
  * list ends with NULL: classes in another order are matched by name, and for other classes the output layer is replaced,
- * and either is said. Complains on failure. */
-bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset **const *parts, const char *data,
-                      uint64_t seed);
+ * to begin as the spec asks, and either is said. Complains on failure. */
+bool transfer_classes(transfer *t, cn_model *model, const network_spec *spec, cn_dataset **const *parts,
+                      const char *data);
 /* The same for what is no class: the output layer is replaced where it gives another number of values. */
-bool transfer_values(transfer *t, cn_model *model, const char *name, const task *asked, const cn_dataset *train,
-                     const char *data, uint64_t seed);
+bool transfer_values(transfer *t, cn_model *model, const network_spec *spec, const task *asked, const cn_dataset *train,
+                     const char *data);
 /* Freezes what is to be frozen, and says how much is trained. Complains on failure. */
 bool transfer_freeze(transfer *t, cn_model *model);
 /* Puts the output layer's own rate into the options. Complains on failure. */

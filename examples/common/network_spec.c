@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 const char *const network_norms[] = {"none", "batch", "layer", "group", "instance", NULL}; /* in cn_norm_kind's order */
+const char *const network_inits[] = {"own", "pytorch", NULL};
 
 /* 2 to 5 for mnist2 … mnist5, else 0. */
 static int mnist_number(const char *name) {
@@ -54,7 +55,18 @@ void network_check(network_spec *spec, const program_spec *program) {
         complain_usage("--groups '%d': want a divisor of 16, 24 and 32: 1, 2, 4 or 8", (int)spec->groups);
 }
 
-static cn_status open_of_literature(cn_context *context, const network_spec *spec, cn_model **model) {
+static cn_status make_session8(cn_context *context, const network_spec *spec, cn_model **model) {
+    cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
+    options.norm = (cn_norm_kind)spec->norm;
+    options.groups = (int)spec->groups;
+    options.dropout = (float)spec->dropout;
+    options.skip = spec->skip;
+    options.classes = (int)spec->classes;
+    options.seed = (uint64_t)spec->seed;
+    return cn_model_session8(context, &options, model);
+}
+
+static cn_status make_of_literature(cn_context *context, const network_spec *spec, cn_model **model) {
     cn_zoo_options options = CN_ZOO_OPTIONS_INIT;
     options.channels = (int)spec->images[0];
     options.height = (int)spec->images[1];
@@ -64,24 +76,26 @@ static cn_status open_of_literature(cn_context *context, const network_spec *spe
     return cn_model_zoo(context, spec->name, &options, model);
 }
 
+cn_status network_init(const network_spec *spec, cn_model *model) {
+    uint64_t seed = (uint64_t)spec->seed;
+    return spec->init == NETWORK_INIT_PYTORCH ? cn_model_init_pytorch(model, seed) : cn_model_init(model, seed);
+}
+
 cn_status network_open(cn_context *context, const network_spec *spec, cn_model **model) {
     cn_status status;
-    if (is_session8(spec)) {
-        cn_session8_options options = CN_SESSION8_OPTIONS_INIT;
-        options.norm = (cn_norm_kind)spec->norm;
-        options.groups = (int)spec->groups;
-        options.dropout = (float)spec->dropout;
-        options.skip = spec->skip;
-        options.classes = (int)spec->classes;
-        options.seed = (uint64_t)spec->seed;
-        status = cn_model_session8(context, &options, model);
-    } else if (mnist_number(spec->name)) {
+    bool trained = false;
+    if (is_session8(spec))
+        status = make_session8(context, spec, model);
+    else if (mnist_number(spec->name))
         status = cn_model_mnist(context, mnist_number(spec->name), (uint64_t)spec->seed, model);
-    } else if (network_is_of_literature(spec->name)) {
-        status = open_of_literature(context, spec, model);
-    } else {
+    else if (network_is_of_literature(spec->name))
+        status = make_of_literature(context, spec, model);
+    else {
         status = model_load(context, spec->name, model);
+        trained = true;
     }
+    if (status == CN_OK && !trained && spec->init != NETWORK_INIT_OWN)
+        status = network_init(spec, *model);
     if (status != CN_OK)
         complain_file("make network", spec->name, library_error());
     return status;

@@ -111,6 +111,8 @@ static argument arguments[] = {
     HEADING("The run"),
     INTEGER("threads", &asked.threads, 0, 1024, "threads; 0: one for each core. The result does not depend on it"),
     INTEGER("seed", &asked.seed, 0, INT64_MAX, "of first parameters, order, changes to images and dropout"),
+    CHOICE("init", network_inits, &asked.network.init,
+           "whose random numbers new parameters begin with; pytorch: those that it draws after torch.manual_seed(SEED)"),
     CHOICE("algorithm", algorithms, &asked.algorithm,
            "how convolutions compute; direct: by plain sums; gemm: linear layers as products of matrices, however small"),
     FLAG("profile", &asked.profiling, 1, "show where the time went, layer by layer"),

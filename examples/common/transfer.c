@@ -22,12 +22,13 @@ static bool match_labels(const cn_model *model, cn_dataset **const *parts) {
     return true;
 }
 
-static bool replace_output(transfer *t, cn_model *model, const cn_dataset *train, const char *data, uint64_t seed) {
+static bool replace_output(transfer *t, cn_model *model, const network_spec *spec, const cn_dataset *train,
+                           const char *data) {
     char text[3 * CLASS_LIST_TEXT], ours[CLASS_LIST_TEXT], theirs[CLASS_LIST_TEXT];
     int64_t classes = cn_dataset_classes(train), output[3];
     cn_model_output_shape(model, output);
     model_class_list(model, ours);
-    if (cn_model_replace_output(model, (int)classes) != CN_OK || cn_model_init(model, seed) != CN_OK) {
+    if (cn_model_replace_output(model, (int)classes) != CN_OK || network_init(spec, model) != CN_OK) {
         complain_library("cannot give the model other classes");
         return false;
     }
@@ -40,14 +41,14 @@ static bool replace_output(transfer *t, cn_model *model, const cn_dataset *train
     return true;
 }
 
-bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset **const *parts, const char *data,
-                      uint64_t seed) {
+bool transfer_classes(transfer *t, cn_model *model, const network_spec *spec, cn_dataset **const *parts,
+                      const char *data) {
     const cn_dataset *train = **parts;
-    if (!network_reads(model, name, train, data))
+    if (!network_reads(model, spec->name, train, data))
         return false;
     switch (network_classes(model, train, data)) {
     case CLASSES_OTHER:
-        return replace_output(t, model, train, data, seed);
+        return replace_output(t, model, spec, train, data);
     case CLASSES_REORDERED:
         return match_labels(model, parts);
     case CLASSES_SAME:
@@ -56,16 +57,16 @@ bool transfer_classes(transfer *t, cn_model *model, const char *name, cn_dataset
     return true;
 }
 
-bool transfer_values(transfer *t, cn_model *model, const char *name, const task *asked, const cn_dataset *train,
-                     const char *data, uint64_t seed) {
+bool transfer_values(transfer *t, cn_model *model, const network_spec *spec, const task *asked, const cn_dataset *train,
+                     const char *data) {
     char text[512];
     int64_t output[3];
-    if (!network_reads(model, name, train, data))
+    if (!network_reads(model, spec->name, train, data))
         return false;
     cn_model_output_shape(model, output);
     if (output[0] == asked->outputs)
         return true;
-    if (cn_model_replace_output(model, (int)asked->outputs) != CN_OK || cn_model_init(model, seed) != CN_OK) {
+    if (cn_model_replace_output(model, (int)asked->outputs) != CN_OK || network_init(spec, model) != CN_OK) {
         complain_library("cannot give the model other outputs");
         return false;
     }
