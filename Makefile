@@ -113,7 +113,7 @@ SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16
           kernels_conv_nchw16c layers gradients kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
           first_weights)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
-SLOW_SCRIPTS := $(addprefix tests/test_,install.sh programs.sh resume.sh tasks.sh train.sh examples.sh)
+SLOW_SCRIPTS := $(addprefix tests/test_,install.sh programs.sh resume.sh tasks.sh train.sh onnx_programs.sh examples.sh)
 SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
 # ---- flags ----

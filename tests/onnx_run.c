@@ -2,8 +2,8 @@
  *
  *   onnx_run cases FOLDER…                a line for each case: operator, passed, out of scope or failed, why
  *   onnx_run file MODEL INPUT OUTPUT      a model on raw float32 numbers
- *   onnx_run train MODEL INPUT OUTPUT     the same after three steps of SGD of rate 2e-5 on cross-entropy, where image i is
- *                                         of class i; what comes out in training, of the last step
+ *   onnx_run train MODEL INPUT OUTPUT RATE    the same in three steps of SGD on cross-entropy, where image i is of class i;
+ *                                         what comes out in each, before its step
  *
  * A case is a folder with model.onnx and test_data_set_0/input_I.pb and output_I.pb, tensors in ONNX's own message, which
  * the importer's reader reads. Where they do not go in as images, inputs after the first are bound as constants, as weights
@@ -257,7 +257,7 @@ static void to_gradient(array *logits) {
     }
 }
 
-static cn_status descend(cn_model *model) {
+static cn_status descend(cn_model *model, float rate) {
     for (int64_t t = 0; t < cn_model_tensor_count(model); t++) {
         const char *name = cn_model_tensor_name(model, t);
         cn_tensor *value, *gradient;
@@ -265,34 +265,41 @@ static cn_status descend(cn_model *model) {
             continue;
         CN__TRY(cn_model_tensor(model, name, &value));
         for (int64_t i = 0; i < cn_tensor_count(value); i++)
-            ((float *)cn_tensor_data(value))[i] -= 2e-5f * ((float *)cn_tensor_data(gradient))[i];
+            ((float *)cn_tensor_data(value))[i] -= rate * ((float *)cn_tensor_data(gradient))[i];
     }
     return CN_OK;
 }
 
-static cn_status train(cn_context *ctx, cn_model *model, const array *a, array *b) {
-    enum { STEPS = 3 };
-    const int64_t images = a->shape[0];
+enum { STEPS = 3 };
+
+/* One after the other into `b`, which has room for the outputs of all steps. */
+static cn_status train(cn_context *ctx, cn_model *model, float rate, const array *a, array *b) {
+    const int64_t images = a->shape[0], count = b->count / STEPS;
     int64_t in[4] = {images, 0, 0, 0}, out[4] = {images, 0, 0, 0};
-    cn_tensor *input, *output;
+    cn_tensor *input, *output, *gradient;
     cn_model_input_shape(model, in + 1);
     cn_model_output_shape(model, out + 1);
     CN__TRY(cn_tensor_borrow(ctx, CN_DTYPE_FLOAT32, 4, in, a->values, &input));
-    CN__TRY(cn_tensor_borrow(ctx, CN_DTYPE_FLOAT32, 4, out, b->values, &output));
+    CN__TRY(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 4, out, &gradient));
     for (int step = 0; step < STEPS; step++) {
+        array logits = *b;
+        CN__TRY(cn_tensor_borrow(ctx, CN_DTYPE_FLOAT32, 4, out, b->values + step * count, &output));
         CN__TRY(cn_model_forward(model, 1, input, output));
-        if (step == STEPS - 1)
-            break;
-        to_gradient(b);
-        CN__TRY(cn_model_backward(model, output, NULL));
-        CN__TRY(descend(model));
+        logits.values = cn_tensor_data(gradient);
+        logits.count = count;
+        memcpy(logits.values, cn_tensor_data(output), (size_t)count * sizeof(float));
+        to_gradient(&logits);
+        CN__TRY(cn_model_backward(model, gradient, NULL));
+        CN__TRY(descend(model, rate));
+        cn_tensor_free(output);
     }
     cn_tensor_free(input);
-    cn_tensor_free(output);
+    cn_tensor_free(gradient);
     return CN_OK;
 }
 
-static int run_file(cn_context *ctx, bool trains, const char *path, const char *input, const char *output) {
+/* `rate` NULL: it does not train. */
+static int run_file(cn_context *ctx, const char *path, const char *input, const char *output, const char *rate) {
     int64_t in[3], out[3];
     size_t bytes;
     cn_model *model;
@@ -307,9 +314,9 @@ static int run_file(cn_context *ctx, bool trains, const char *path, const char *
     a.dims = b.dims = 1;
     a.shape[0] = b.shape[0] = images;
     a.count = images * in[0] * in[1] * in[2];
-    b.count = images * out[0] * out[1] * out[2];
+    b.count = (rate ? STEPS : 1) * images * out[0] * out[1] * out[2];
     b.values = calloc((size_t)b.count, sizeof(float));
-    cn_status status = trains ? train(ctx, model, &a, &b) : run(ctx, model, &a, 1, &b, 1);
+    cn_status status = rate ? train(ctx, model, strtof(rate, NULL), &a, &b) : run(ctx, model, &a, 1, &b, 1);
     FILE *file = fopen(output, "wb");
     if (status != CN_OK || !file || fwrite(b.values, sizeof(float), (size_t)b.count, file) != (size_t)b.count)
         status = CN_ERR_IO;
@@ -327,9 +334,8 @@ int main(int argc, char **argv) {
     int failed = 0;
     if (argc < 3 || cn_context_new(NULL, &ctx) != CN_OK)
         return 2;
-    bool trains = strcmp(argv[1], "train") == 0;
-    if ((strcmp(argv[1], "file") == 0 || trains) && argc == 5)
-        failed = run_file(ctx, trains, argv[2], argv[3], argv[4]);
+    if ((strcmp(argv[1], "file") == 0 && argc == 5) || (strcmp(argv[1], "train") == 0 && argc == 6))
+        failed = run_file(ctx, argv[2], argv[3], argv[4], argc == 6 ? argv[5] : NULL);
     else
         for (int i = 2; i < argc; i++)
             run_case(ctx, argv[i]);
