@@ -8,6 +8,7 @@
 #ifndef CN_COMPILED_H
 #define CN_COMPILED_H
 
+#include "plan/arena.h"
 #include "plan/plan.h"
 
 /* One layer, or one with what follows it, bound to memory: a norm with its add, ReLU and dropout; for inference also a
@@ -114,26 +115,5 @@ void cn__instructions_drop(cn__plan *plan);
 /* Runs instructions first … end - 1 of one of the plan's lists, the deferred ones last. */
 void cn__instructions_run(const cn__plan *plan, const cn__instructions *instructions, size_t first, size_t end,
                           const cn__pass *pass);
-
-/* ---- arena.c: memory shared by buffers that are not alive together ---- */
-
-typedef struct cn__buffer {
-    size_t floats;
-    int32_t first, last; /* times */
-    float **target;      /* gets the address + origin; stays as it is if floats is 0 */
-    size_t origin;
-    size_t offset; /* the result */
-} cn__buffer;
-
-typedef struct cn__arena {
-    cn_context *ctx;
-    cn__buffer *buffers;
-    size_t count, capacity;
-} cn__arena;
-
-cn_status cn__arena_add(cn__arena *arena, size_t floats, int32_t first, int32_t last, float **target, size_t origin);
-/* Places all buffers, allocates `*memory` for `copies` of the whole, `*floats` each, and fills the targets. */
-cn_status cn__arena_place(cn__arena *arena, size_t copies, float **memory, size_t *floats);
-void cn__arena_drop(cn__arena *arena);
 
 #endif
