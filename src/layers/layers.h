@@ -374,6 +374,8 @@ cn_status cn__layer_alloc(cn_context *ctx, const cn__layer_type *type, cn_layer 
 cn_status cn__layer_finish(cn_layer *made, cn_layer **layer);
 /* A layer with the same hyper-parameters. */
 cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy);
+/* The hyper-parameter that its type's attrs name so, of an enumeration the number; NaN: none. */
+double cn__layer_attr(const cn_layer *layer, const char *name);
 
 /* An input of a model (input.c). CN_ERR_ARGUMENT, CN_ERR_SHAPE: what no model takes; `function` for the message. */
 cn_status cn__input_check(const char *function, int channels, int height, int width);

@@ -1,6 +1,7 @@
 /* registry.c: the list of all layers, and how one comes into being. */
 #include "layers/custom/custom.h"
 #include "layers/layers.h"
+#include <math.h>
 #include <string.h>
 
 /* One line a layer; kernels/activations.def has more. */
@@ -96,6 +97,18 @@ cn_status cn__layer_copy(const cn_layer *layer, cn_layer **copy) {
     CN__TRY(cn__layer_alloc(layer->ctx, layer->type, copy));
     memcpy(*copy, layer, layer->type->bytes); /* a layer owns nothing */
     return CN_OK;
+}
+
+double cn__layer_attr(const cn_layer *layer, const char *name) {
+    const cn__attr *attr = layer->type->attrs;
+    while (attr && attr->name && strcmp(attr->name, name) != 0)
+        attr++;
+    if (!attr || !attr->name)
+        return NAN;
+    const void *member = (const char *)layer + attr->offset;
+    return attr->kind == CN__ATTR_FLOAT    ? (double)*(const float *)member
+           : attr->kind == CN__ATTR_DOUBLE ? *(const double *)member
+                                           : (double)*(const int32_t *)member;
 }
 
 void cn_layer_free(cn_layer *layer) {

@@ -1,7 +1,7 @@
 /* upsample.c: another height and width, torch.nn.Upsample. Along each dimension an output pixel is a weighted sum of
  * one input pixel, the nearest, or of two. Where it lies in the input is found in float, as PyTorch does it, so that the
  * same pixel is the nearest. The gradient is the same sum with the lists the other way round. */
-#include "layers/layers.h"
+#include "layers/upsample.h"
 #include <math.h>
 
 typedef struct upsample {
@@ -73,27 +73,22 @@ static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, 
 
 /* ---- where output pixels lie in the input ---- */
 
-/* The input pixels that one of the output sums up along a dimension. */
-typedef struct terms {
-    int32_t count, from[2];
-    float weight[2];
-} terms;
-
 /* Of an input pixel and the one after it. */
-static terms blend(float place, int32_t in) {
+static cn__upsample_terms blend(float place, int32_t in) {
     int32_t near = place < (float)(in - 1) ? (int32_t)place : in - 1;
     float share = place - (float)near;
     if (near == in - 1 || share <= 0.0f)
-        return (terms){1, {near, 0}, {1.0f, 0.0f}};
-    return (terms){2, {near, near + 1}, {1.0f - share, share}};
+        return (cn__upsample_terms){1, {near, 0}, {1.0f, 0.0f}};
+    return (cn__upsample_terms){2, {near, near + 1}, {1.0f - share, share}};
 }
 
-static terms terms_of(const upsample *u, int d, int32_t in, int32_t out, int32_t i) {
+cn__upsample_terms cn__upsample_terms_of(const cn_layer *layer, int d, int32_t in, int32_t out, int32_t i) {
+    const upsample *u = (const upsample *)layer;
     float step = by_scale(u) ? (float)(1.0 / u->scale[d]) : (float)in / (float)out, place;
     if (in == out)
-        return (terms){1, {i, 0}, {1.0f, 0.0f}};
+        return (cn__upsample_terms){1, {i, 0}, {1.0f, 0.0f}};
     if (u->mode == CN_UPSAMPLE_NEAREST)
-        return (terms){1, {(int32_t)fminf(floorf((float)i * step), (float)(in - 1)), 0}, {1.0f, 0.0f}};
+        return (cn__upsample_terms){1, {(int32_t)fminf(floorf((float)i * step), (float)(in - 1)), 0}, {1.0f, 0.0f}};
     if (u->align_corners)
         place = out > 1 ? (float)i * ((float)(in - 1) / (float)(out - 1)) : 0.0f;
     else
@@ -114,10 +109,10 @@ typedef struct geometry {
     axis axis[2];
 } geometry;
 
-static void list_forward(const upsample *u, int d, int32_t in, int32_t out, int32_t *first, int32_t *from,
+static void list_forward(const cn_layer *layer, int d, int32_t in, int32_t out, int32_t *first, int32_t *from,
                          float *weight) {
     for (int32_t i = 0; i < out; i++) {
-        terms t = terms_of(u, d, in, out, i);
+        cn__upsample_terms t = cn__upsample_terms_of(layer, d, in, out, i);
         first[i + 1] = first[i];
         for (int32_t k = 0; k < t.count; k++) {
             from[first[i + 1]] = t.from[k];
@@ -153,7 +148,7 @@ static cn_status fill_axis(const cn__op *op, int d, axis *a) {
     if (!a->numbers || !a->weights)
         return cn__no_memory("an upsampling's lists");
     int32_t *first = a->numbers, *back = first + out + 1, *places = back + in + 1;
-    list_forward((const upsample *)op->layer, d, in, out, first, places, a->weights);
+    list_forward(op->layer, d, in, out, first, places, a->weights);
     a->forward = (cn__resample_axis){out, first, places, a->weights};
     list_backward(&a->forward, in, back, places + most, a->weights + most);
     a->backward = (cn__resample_axis){in, back, places + most, a->weights + most};
