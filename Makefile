@@ -60,7 +60,9 @@ SYSTEM := $(shell uname -s)
 TARGET := $(or $(shell echo 'x86_64:__x86_64__ arm64:__aarch64__ clang:__clang__' | $(CC) $(CFLAGS) -E -P -x c - 2>/dev/null),\
                $(patsubst x86_64,x86_64:1,$(patsubst aarch64,arm64:1,$(shell uname -m))))
 
-SOURCES := $(sort $(wildcard src/*/*.c src/*/*/*.c))
+# What models that are written as C consist of; the library has it as texts.
+C_FUNCTIONS := $(sort $(wildcard src/export/functions/*.c))
+SOURCES := $(filter-out $(C_FUNCTIONS),$(sort $(wildcard src/*/*.c src/*/*/*.c)))
 ISA_SOURCES := $(filter src/kernels/isa/%,$(SOURCES))
 PLAIN_SOURCES := $(filter-out $(ISA_SOURCES),$(SOURCES))
 ifneq ($(filter x86_64:1,$(TARGET)),)
@@ -78,7 +80,7 @@ ISA_neon := -DCN__ISA=4
 OBJECTS := $(PLAIN_SOURCES:src/%.c=%.o) $(foreach isa,$(ISAS),$(ISA_SOURCES:src/%.c=%.$(isa).o))
 # Trained models become arrays of bytes.
 WEIGHTS := $(sort $(wildcard weights/*.safetensors))
-OBJECTS += $(WEIGHTS:%.safetensors=%.o)
+OBJECTS += $(WEIGHTS:%.safetensors=%.o) export/function_texts.o
 # Position-independent, for the shared library and for shared objects that hold the static one.
 LIBRARY_OBJECTS := $(addprefix $(B)/library/,$(OBJECTS))
 
@@ -247,6 +249,19 @@ $(WEIGHTS:%.safetensors=$(B)/%.c): $(B)/%.c: %.safetensors Makefile
 	$(Q)name=cn__$(subst -,_,$(*F)); { echo '#include "io/io.h"'; echo "const unsigned char $$name[] = {"; \
 	    od -A n -v -t u1 $< | sed -e 's/  */,/g' -e 's/^,//' -e 's/$$/,/'; echo '};'; \
 	    echo "const size_t $${name}_bytes = sizeof $$name;"; } >$@
+
+# The array that src/export/functions.h declares.
+$(B)/export/function_texts.c: $(C_FUNCTIONS) Makefile
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q){ echo '#include "export/functions.h"'; \
+	    for file in $(C_FUNCTIONS); do \
+	        name=$${file##*/}; echo "static const unsigned char $${name%.c}_text[] = {"; \
+	        od -A n -v -t u1 $$file | sed -e 's/  */,/g' -e 's/^,//' -e 's/$$/,/'; echo '0};'; done; \
+	    echo 'const cn__c_function_text cn__c_function_texts[] = {'; \
+	    for file in $(C_FUNCTIONS); do \
+	        name=$${file##*/}; echo "{\"$${name%.c}\", (const char *)$${name%.c}_text},"; done; \
+	    echo '};'; echo 'const size_t cn__c_function_texts_count = sizeof cn__c_function_texts / sizeof *cn__c_function_texts;'; } >$@
 
 $(B)/examples/%.o: examples/%.c $(B)/flags
 	$(call say,CC,$@)

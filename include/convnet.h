@@ -924,6 +924,23 @@ CN_API void cn_save_options_init(cn_save_options *options, size_t size);
 CN_API cn_status cn_model_save_with(const cn_model *model, const char *path, const cn_save_options *options);
 CN_API cn_status cn_model_save_memory_with(const cn_model *model, const cn_save_options *options, cn_tensor **file);
 
+/* A model as C that needs nothing else: writes `path`, which ends in ".c", and beside it a header, for C99 with <math.h>.
+ * Weights and a self-test are inside; memory is static and shared by what is never alive together; batch norms are
+ * taken into the convolutions before them. Like a predictor it gives, for one image of the model's own size, float32,
+ * within rounding what the model gives; batch norm without running statistics takes those of the image. What it
+ * declares begins with `name`: NAME_run, NAME_self_test, NAME_INPUT_FLOATS and so on, see there.
+ *
+ * CN_ERR_UNSUPPORTED: a layer that a program has defined; CN_ERR_DATA, CN_ERR_NUMERIC: parameters or outputs that are
+ * not finite; CN_ERR_IO: each file is replaced whole, the header first; CN_ERR_STATE: not initialised. */
+typedef struct cn_export_c_options {
+    uint64_t size;
+    const char *name; /* at most 40 letters, digits and _; NULL: the file's, made such a name */
+} cn_export_c_options;
+#define CN_EXPORT_C_OPTIONS_INIT                                                                                       \
+    { sizeof(cn_export_c_options), NULL }
+CN_API void cn_export_c_options_init(cn_export_c_options *options, size_t size);
+CN_API cn_status cn_model_export_c(const cn_model *model, const char *path, const cn_export_c_options *options);
+
 /* Session 8 with batch norm, trained on CIFAR-10: a model file that is part of the library, for images of 3×32×32 in
  * the ten classes that cn_model_class_name gives. The same file, session8-cifar10.safetensors, is installed in
  * PREFIX/share/convnet/, beside a card that says how it was trained and what it gets right. */
