@@ -97,7 +97,7 @@ endif
 
 PROGRAM_FILES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
 # The others are examples only.
-INSTALLED := $(addprefix $(PROGRAMS_DIR)/convnet-,info summary train test compare explore classify)
+INSTALLED := $(addprefix $(PROGRAMS_DIR)/convnet-,info summary train test compare explore classify export)
 PROGRAMS_LIB := $(if $(filter shared,$(PROGRAMS)),$(SHARED_LINKS),$(STATIC_LIB))
 # Where the dynamic linker finds the library before it is installed.
 LIBRARY_PATH := $(if $(filter shared,$(PROGRAMS)),LD_LIBRARY_PATH='$(abspath $(LIB))':"$$LD_LIBRARY_PATH")

@@ -54,6 +54,7 @@ cat >"$dir/wanted" <<EOF
 bin/convnet-classify
 bin/convnet-compare
 bin/convnet-explore
+bin/convnet-export
 bin/convnet-info
 bin/convnet-summary
 bin/convnet-test

@@ -4,7 +4,7 @@
 
 # ---- help and version ----
 
-for program in train compare explore test summary classify info; do
+for program in train compare explore test summary classify export info; do
     run 0 $program --help
     says out "Usage: convnet-$program"
     says out "Exit codes: 0"
@@ -74,6 +74,8 @@ mistake "MODEL is missing" test --data synthetic
 mistake "unexpected argument 'mnist2'" summary session8 mnist2
 mistake "unexpected argument 'x'" info x
 mistake "IMAGE... is missing" classify --json
+mistake "--c is missing" export mnist2
+mistake "MODEL is missing" export --c "$dir/x.c"
 mistake "--top '0'" classify --top 0 x.png
 touch "$dir/file"
 mistake "want a folder for the maps of 2 pictures" classify --map "$dir/file" a.png b.png
@@ -195,6 +197,17 @@ logged=$(tail -1 "$log" | cut -d, -f5)
 expect "$accuracy" = "$(printf '%.2f' "$logged")"
 run 0 test "$model" --data synthetic:400 --split train
 says out " of 400)"
+
+# As C, compiled and run.
+run 0 export "$model" --c "$dir/net.c" --name shapes
+silent out
+echo '#include "net.h"
+int main(void) { return shapes_self_test() || SHAPES_INPUT_FLOATS != 3072; }' >"$dir/main.c"
+checks=$((checks + 1))
+${CC:-cc} -std=c99 -o "$dir/main" "$dir/main.c" "$dir/net.c" -lm && "$dir/main" || fail "the exported model computes something else"
+run 1 export "$model" --c "$dir/net.h"
+says err "does not end in .c"
+
 run 0 train --data synthetic:100 --model "$model" --epochs 1 --optimizer adamw --schedule one-cycle --crop 2 --flip 0.5
 
 # The trained one does not know drawn shapes.
