@@ -45,6 +45,7 @@ static const char *const networks[] = {
     "eval 1x4x5x6 | narrow start=1 length=2 | relu @1 | add @0 @0 | narrow start=2 length=2 @3 | tanh @4 | add @5 @2 "
     "@4",
     "eval 1x4x5x6 | flatten | identity",
+    "eval 1x7x3x4 scale=3 | local_response_norm size=4 | local_response_norm size=3 alpha=0.5 beta=0.6 k=2",
 };
 
 enum {

@@ -38,6 +38,22 @@ static void write_adaptive_pool(cn__c_writer *w, const cn__c_step *step) {
                out.width, cn__c_in(w, step, 0, from), cn__c_out(w, step, to));
 }
 
+static void write_local_response_norm(cn__c_writer *w, const cn__c_step *step) {
+    const cn_layer *layer = cn__c_layer_of(w, step);
+    cn__shape shape = cn__c_node(w, step)->shape;
+    int size = cn__c_int(layer, "size");
+    const float numbers[] = {(float)(cn__layer_attr(layer, "alpha") / size), (float)cn__layer_attr(layer, "beta"),
+                             (float)cn__layer_attr(layer, "k")};
+    char from[CN__C_PLACE], to[CN__C_PLACE];
+    cn__c_use(w, "local_response_norm");
+    CN__C_BODY("    local_response_norm(%d, %d, %d, ", shape.channels, cn__c_pixels(shape), size);
+    for (size_t i = 0; i < CN__COUNT(numbers); i++) {
+        cn__c_decimal(&w->body, numbers[i]);
+        CN__C_BODY(", ");
+    }
+    CN__C_BODY("%s, %s);\n", cn__c_in(w, step, 0, from), cn__c_out(w, step, to));
+}
+
 /* ---- values put elsewhere ---- */
 
 static size_t narrow_floats(const cn_model *model, const cn__node *node) {
@@ -129,6 +145,7 @@ static const cn__c_layer layers[] = {
     {"BatchNorm2d", CN__C_IN_PLACE, NULL, cn__c_write_batch_norm},
     {"GroupNorm", CN__C_IN_PLACE, NULL, cn__c_write_group_norm},
     {"LayerNorm2d", CN__C_IN_PLACE, NULL, cn__c_write_layer_norm},
+    {"LocalResponseNorm", CN__C_ELSEWHERE, NULL, write_local_response_norm},
     {"PReLU", CN__C_IN_PLACE, NULL, cn__c_write_prelu},
     {"Softmax", CN__C_IN_PLACE, NULL, cn__c_write_softmax},
     {"LogSoftmax", CN__C_IN_PLACE, NULL, cn__c_write_softmax},
