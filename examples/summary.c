@@ -5,11 +5,14 @@
 #include "common/common.h"
 
 static network_spec network = NETWORK_SPEC_INIT;
+static int self_test;
 
 static argument arguments[] = {
     NETWORK_ARGUMENTS(network),
     INTEGER("classes", &network.classes, 1, 65536, "outputs of session8 or a network of the literature"),
     SIZE_ARGUMENT(network),
+    HEADING("Files"),
+    FLAG("self-test", &self_test, 1, "run the self-test in a model file, and fail if outputs differ by more than 1e-4"),
     END_OF_ARGUMENTS,
 };
 
@@ -30,6 +33,22 @@ static const program_spec summary_program = {
              "Exit codes: 0 shown; 1 something failed; 2 a mistake on the command line.\n",
 };
 
+/* Whether it passes, too, if that was asked for. */
+static bool say_self_test(const cn_model *model) {
+    const cn_tensor *input = cn_model_self_test_input(model, 0);
+    double off;
+    if (input)
+        printf("\nSelf-test: in the file, of %s\n", cn_tensor_dtype(input) == CN_DTYPE_UINT8 ? "pixels" : "floats");
+    if (!self_test)
+        return true;
+    if (cn_model_self_test(model, 1e-4, &off) != CN_OK) {
+        complain_library("self-test failed");
+        return false;
+    }
+    printf("Passed: off by %.2g of the largest output\n", off);
+    return true;
+}
+
 static void print_classes(const cn_model *model) {
     for (int64_t k = 0; cn_model_class_name(model, k); k++)
         printf("%s%s", k ? ", " : "\nClasses: ", cn_model_class_name(model, k));
@@ -45,7 +64,7 @@ static int show(const cn_model *model) {
     } else {
         printf("%s\n%s", summary, field);
         print_classes(model);
-        code = EXIT_SUCCESS;
+        code = say_self_test(model) ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     cn_text_free(field);
     cn_text_free(summary);

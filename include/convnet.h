@@ -924,6 +924,30 @@ CN_API void cn_save_options_init(cn_save_options *options, size_t size);
 CN_API cn_status cn_model_save_with(const cn_model *model, const char *path, const cn_save_options *options);
 CN_API cn_status cn_model_save_memory_with(const cn_model *model, const cn_save_options *options, cn_tensor **file);
 
+/* A self-test: one input and what the model gives for it, which go into the model's file (in its metadata, so that
+ * other programs find the tensors that they expect). Who loads the file can see whether outputs are still the same, on
+ * this machine and with this version, and, who prepares images in a way of their own, whether that is the way that the
+ * model was trained with: no red and blue exchanged, nothing left unscaled.
+ *
+ * cn_model_set_self_test takes copies of as many inputs as the model has, of one image each and the model's own size:
+ * float32, or the first one uint8 pixels, which the model normalises (CN_ERR_STATE: it does not know how); and computes
+ * the outputs. 0 and NULL: no self-test any more. Inputs and outputs may take 4 MiB together. CN_ERR_SHAPE; CN_ERR_DATA:
+ * a number that is not finite.
+ *
+ * What is expected belongs to the parameters as they are. If these have been changed since then, by training or
+ * otherwise, a file gets what they give when it is saved. Files of weights of 16 bits have what the model gave in
+ * float32, within 1e-2.
+ *
+ * cn_model_self_test compares: `difference`, or NULL, gets the largest, as a share of the largest value of that output.
+ * 1e-4 is a good tolerance. CN_ERR_NUMERIC: it is above `tolerance`; CN_ERR_NOT_FOUND: the model has no self-test;
+ * CN_ERR_STATE: the model has been changed since. */
+CN_API cn_status cn_model_set_self_test(cn_model *model, int64_t input_count, const cn_tensor *const *inputs);
+CN_API cn_status cn_model_self_test(const cn_model *model, double tolerance, double *difference);
+/* What went in, uint8 or float32 [1, C, H, W], and what came out, float32 [1, K] or [1, C', H', W']: valid until the
+ * self-test is set again. NULL: no self-test, or no such index. */
+CN_API const cn_tensor *cn_model_self_test_input(const cn_model *model, int64_t index);
+CN_API const cn_tensor *cn_model_self_test_output(const cn_model *model, int64_t index);
+
 /* A model as C that needs nothing else: writes `path`, which ends in ".c", and beside it a header, for C99 with <math.h>.
  * Weights and a self-test are inside; memory is static and shared by what is never alive together; batch norms are
  * taken into the convolutions before them. Like a predictor it gives, for one image of the model's own size, float32,

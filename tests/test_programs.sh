@@ -138,6 +138,8 @@ says out "1280×2×3"
 run 0 summary session8 --norm none --no-skip --dropout 0
 run 0 summary pretrained
 says out "airplane, automobile"
+run 1 summary pretrained --self-test
+says err "the model has no self-test"
 mistake "--norm goes with session8 only" summary pretrained --norm group
 for which in 2 3 4 5; do
     run 0 summary mnist$which

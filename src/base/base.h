@@ -95,6 +95,12 @@ void cn__text_append(cn__text *text, const char *format, ...) __attribute__((for
 /* Hands the text out (never NULL on CN_OK); frees it and gives CN_ERR_MEMORY if an append failed. */
 cn_status cn__text_take(cn__text *text, char **out);
 
+/* ---- bytes as text (base64.c) ---- */
+
+void cn__base64_append(cn__text *text, const unsigned char *bytes, size_t count);
+/* Whether that is what `text` holds; then it is in `bytes`. */
+bool cn__base64_decode(const char *text, unsigned char *bytes, size_t count);
+
 /* ---- UTF-8 (utf8.c) ---- */
 
 /* Bytes of the character that the text begins with, and which it is; 0: it begins with none. */

@@ -8,6 +8,8 @@
  *   format           "pt", which PyTorch's tools look for
  *   convnet.version  version of what follows, a number; a reader refuses those after its own
  *   convnet.model    architecture, normalisation and class names, as JSON (architecture.c)
+ *   convnet.self_test, convnet.self_test.crc32  inputs and outputs as JSON (self_test_file.c), where the model has them,
+ *                    and the CRC-32 of that text
  *   convnet.crc32    CRC-32 (zlib's, eight hexadecimal digits) of convnet.model's text and then the tensors' bytes,
  *                    the model's int64 tensors first and then the others, both in the model's order
  *
@@ -157,6 +159,21 @@ void cn__checksum(const cn_model *model, const char *architecture, const cn__ent
  * CN_ERR_FORMAT: no. Of a file that another program has written again, whether it was changed or damaged cannot be
  * known: then the context's log says so. */
 cn_status cn__checksum_check(const cn__state_dict *dict, const cn_model *model);
+
+/* ---- a model's self-test as text (self_test.c, self_test_file.c) ---- */
+
+#define CN__KEY_SELF_TEST     "convnet.self_test"
+#define CN__KEY_SELF_TEST_CRC "convnet.self_test.crc32"
+
+/* What a model gives for inputs of a self-test, as such a test. */
+cn_status cn__self_test_make(const cn_model *model, cn_tensor *const *inputs, cn__self_test **test);
+/* Whether the model is as it was when its self-test was made. */
+bool cn__self_test_is_current(const cn_model *model);
+uint32_t cn__self_test_crc(const cn_model *model);
+/* To be freed with cn_text_free; NULL: the model has none. */
+cn_status cn__self_test_write(const cn_model *model, char **text);
+/* Gives a model that is complete the self-test of its file, if that has one. CN_ERR_FORMAT. */
+cn_status cn__self_test_read(cn_model *model, const cn__safetensors *file);
 
 /* ---- a model's structure as text (architecture.c) ---- */
 

@@ -47,22 +47,25 @@ static void store_data(const cn_model *model, const cn__beside *beside, const cn
     }
 }
 
-enum { MODEL_METADATA = 4 };
+enum { MODEL_METADATA = 6 }; /* at most */
 
-static cn_status pack(const cn_model *model, const char *architecture, const cn__beside *beside,
+static cn_status pack(const cn_model *model, const char *architecture, const char *self_test, const cn__beside *beside,
                       const cn__entry *entries, cn__metadata *metadata, cn_tensor **file) {
-    char crc[CN__CRC_TEXT], version[12];
-    size_t count = model->tensor_count + beside->array_count;
+    char crc[CN__CRC_TEXT], test_crc[CN__CRC_TEXT], version[12];
+    size_t count = model->tensor_count + beside->array_count, own_count = self_test ? MODEL_METADATA : 4;
     cn__checksum(model, architecture, entries, crc);
     snprintf(version, sizeof version, "%d", CN__MODEL_VERSION);
+    if (self_test)
+        cn__crc_text(test_crc, cn__crc_add(0, self_test, strlen(self_test)));
     const cn__metadata own[MODEL_METADATA] = {
-        {"format", "pt"}, {CN__KEY_VERSION, version}, {CN__KEY_MODEL, architecture}, {CN__KEY_CRC, crc}};
-    memcpy(metadata, own, sizeof own);
+        {"format", "pt"},   {CN__KEY_VERSION, version},     {CN__KEY_MODEL, architecture},
+        {CN__KEY_CRC, crc}, {CN__KEY_SELF_TEST, self_test}, {CN__KEY_SELF_TEST_CRC, test_crc}};
+    memcpy(metadata, own, own_count * sizeof *own);
     for (size_t i = 0; i < beside->metadata_count; i++)
-        metadata[MODEL_METADATA + i] = beside->metadata[i];
+        metadata[own_count + i] = beside->metadata[i];
     size_t bytes = data_bytes(entries, count);
-    CN__TRY(cn__safetensors_pack(model->ctx, entries, count, metadata, MODEL_METADATA + beside->metadata_count, bytes,
-                                 file));
+    CN__TRY(
+        cn__safetensors_pack(model->ctx, entries, count, metadata, own_count + beside->metadata_count, bytes, file));
     store_data(model, beside, entries, (unsigned char *)(*file)->data + ((size_t)(*file)->count - bytes));
     return CN_OK;
 }
@@ -71,11 +74,15 @@ cn_status cn__model_pack(const cn_model *model, const char *architecture, cn_wei
                          cn_tensor **file) {
     cn__entry *entries = cn__alloc(model->ctx, model->tensor_count + beside->array_count, sizeof *entries);
     cn__metadata *metadata = cn__alloc(model->ctx, MODEL_METADATA + beside->metadata_count, sizeof *metadata);
+    char *self_test = NULL;
     *file = NULL;
     cn_status status =
         entries && metadata ? list_entries(model, weights, beside, entries) : cn__no_memory("a file's tensors");
     if (status == CN_OK)
-        status = pack(model, architecture, beside, entries, metadata, file);
+        status = cn__self_test_write(model, &self_test);
+    if (status == CN_OK)
+        status = pack(model, architecture, self_test, beside, entries, metadata, file);
+    cn_text_free(self_test);
     cn__free(model->ctx, metadata);
     cn__free(model->ctx, entries);
     return status;
@@ -172,7 +179,8 @@ static cn_status fill_model(cn_model *model, cn__safetensors *file, const char *
     CN__TRY(cn__safetensors_fetch(file));
     CN__TRY(cn__checksum_check(&dict, model));
     CN__TRY(cn__model_init_zeros(model)); /* the file has all the rest */
-    return cn__state_dict_load(&dict, model);
+    CN__TRY(cn__state_dict_load(&dict, model));
+    return cn__self_test_read(model, file);
 }
 
 static cn_status load_model(cn_context *ctx, cn__safetensors *file, const char *source, cn_model **model) {

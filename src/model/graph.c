@@ -55,6 +55,7 @@ void cn_model_free(cn_model *model) {
     cn__free(ctx, model->mean);
     cn__free(ctx, model->std);
     cn__free(ctx, model->class_names);
+    cn__self_test_free(ctx, model->self_test);
     cn__free(ctx, model);
 }
 

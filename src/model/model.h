@@ -31,6 +31,14 @@ typedef struct cn__model_tensor {
     bool frozen; /* of a parameter: stays as it is */
 } cn__model_tensor;
 
+/* One input and what the model gave for it (io/self_test.c). */
+typedef struct cn__self_test {
+    cn_tensor **inputs, **outputs; /* as many as the model has */
+    int32_t input_count, output_count;
+    uint32_t crc; /* of the tensors that gave those outputs */
+    bool stale;   /* the model has been changed otherwise */
+} cn__self_test;
+
 typedef struct cn__session cn__session;
 
 #define CN__MAX_LAYERS 16384 /* in a file, which bounds the time that a hostile one takes */
@@ -63,6 +71,7 @@ struct cn_model {
     float *mean, *std; /* per input channel, or NULL */
     char **class_names;
     int64_t class_count;
+    cn__self_test *self_test; /* NULL: none */
     cn__session *session; /* of cn_model_forward and cn_model_backward (plan/forward_backward.c); NULL: none yet */
     void (*session_free)(cn_model *model);
 };
@@ -80,6 +89,12 @@ cn_status cn__model_fit(const cn_model *model, const cn_layer *layer, const char
 /* A node's tensors, in `specs` of CN__MAX_TENSORS; their number. */
 int cn__node_specs(const cn__node *node, cn__tensor_spec *specs);
 void cn__model_drop_class_names(cn_model *model);
+void cn__self_test_free(cn_context *ctx, cn__self_test *test); /* self_test_tensors.c; NULL: nothing */
+/* What a self-test expects is no longer what the model gives. */
+static inline void cn__model_outdate_self_test(cn_model *model) {
+    if (model->self_test)
+        model->self_test->stale = true;
+}
 /* `status`, naming `function`, unless there are as many class names as outputs. */
 cn_status cn__model_check_class_count(const cn_model *model, int64_t names, cn_status status, const char *function);
 /* Ends a loop of one's own: the next forward pass is the first. */

@@ -113,6 +113,7 @@ cn_status cn_model_set_normalization(cn_model *model, int channels, const float 
     cn__free(model->ctx, model->std);
     model->mean = new_mean;
     model->std = new_std;
+    cn__model_outdate_self_test(model);
     return CN_OK;
 }
 

@@ -51,6 +51,7 @@ void cn__model_changed(cn_model *model, int32_t node) {
     if (was_initialized && model->class_count > 0 && changes_classes(model, node))
         cn__model_drop_class_names(model);
     cn__model_end_session(model);
+    cn__model_outdate_self_test(model);
     model->initialized = false;
 }
 

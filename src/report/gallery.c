@@ -237,22 +237,11 @@ static cn_status encode(cn_context *ctx, const cn_tensor *images, int64_t i, int
     return status;
 }
 
-/* RFC 4648. */
-static void append_base64(cn__text *out, const uint8_t *bytes, int64_t count) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (int64_t i = 0; i < count; i += 3) {
-        uint32_t b = i + 1 < count ? bytes[i + 1] : 0, c = i + 2 < count ? bytes[i + 2] : 0;
-        uint32_t word = (uint32_t)bytes[i] << 16 | b << 8 | c;
-        cn__text_append(out, "%c%c%c%c", digits[word >> 18], digits[word >> 12 & 63],
-                        i + 1 < count ? digits[word >> 6 & 63] : '=', i + 2 < count ? digits[word & 63] : '=');
-    }
-}
-
 cn_status cn__append_picture(cn__text *out, const cn_tensor *images, int64_t i, int factor) {
     cn_tensor *png;
     CN__TRY(encode(out->ctx, images, i, factor, &png));
     cn__text_append(out, "data:image/png;base64,");
-    append_base64(out, cn_tensor_data_const(png), cn_tensor_count(png));
+    cn__base64_append(out, cn_tensor_data_const(png), (size_t)cn_tensor_count(png));
     cn_tensor_free(png);
     return CN_OK;
 }
