@@ -107,7 +107,7 @@ COMMON_LIB := $(B)/libcommon.a
 SUITES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/test_*.c)))
 BENCHES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/bench_*.c)))
 FUZZERS := $(patsubst tests/%.c,$(B)/%,$(sort $(wildcard tests/fuzz_*.c)))
-HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fuzz_% tests/onnx_run.c,$(sort $(wildcard tests/*.c))))
+HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fuzz_% tests/onnx_run.c tests/export_arm.c,$(sort $(wildcard tests/*.c))))
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
@@ -147,7 +147,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-onnx check-onnx-networks check-browser check-builds check-arm64 check-i386 check-s390x \
+.PHONY: all library programs deps demo check check-quick check-onnx check-onnx-networks check-browser check-builds check-arm64 check-i386 check-s390x check-export-arm \
         test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
         bench-kernels install uninstall format distcheck clean help FORCE
 
@@ -353,6 +353,10 @@ check-builds: $(AFTER_DEPS)
 ## check-arm64, check-i386, check-s390x: Debian's cross compiler, suites under QEMU (tests/cross.sh says what they need)
 check-arm64 check-i386 check-s390x:
 	+@MAKE='$(MAKE)' tests/cross.sh $(@:check-%=%)
+
+## check-export-arm: networks written as C on a Cortex-M7 without a system, under QEMU; skipped where the tools are missing
+check-export-arm: programs
+	@PROGRAMS='$(PROGRAMS_DIR)' tests/export_arm.sh
 
 test-programs: $(SUITES) $(BENCHES) $(ONNX_RUN)
 
