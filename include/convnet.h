@@ -959,9 +959,10 @@ CN_API const cn_tensor *cn_model_self_test_output(const cn_model *model, int64_t
 typedef struct cn_export_c_options {
     uint64_t size;
     const char *name; /* at most 40 letters, digits and _; NULL: the file's, made such a name */
+    void *reserved_pointer;
 } cn_export_c_options;
 #define CN_EXPORT_C_OPTIONS_INIT                                                                                       \
-    { sizeof(cn_export_c_options), NULL }
+    { sizeof(cn_export_c_options), NULL, NULL }
 CN_API void cn_export_c_options_init(cn_export_c_options *options, size_t size);
 CN_API cn_status cn_model_export_c(const cn_model *model, const char *path, const cn_export_c_options *options);
 

@@ -122,6 +122,7 @@ cn_status cn_model_export_c(const cn_model *model, const char *path, const cn_ex
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(path);
     CN__TRY(CN__READ_OPTIONS(&known, cn_export_c_options, options));
+    CN__TRY(cn__check_reserved("cn_export_c_options", !known.reserved_pointer));
     CN__TRY(check_path(path));
     if (known.name)
         CN__TRY(check_name(known.name));
