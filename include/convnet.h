@@ -892,12 +892,13 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
  * that runs, trains and can be saved. Its first input is "input", further ones and layers have the file's names, and so
  * have parameters ("fc.weight") where they are called after a layer; else the name is the node's, or that of the module
  * which PyTorch's exporter has put there. The number of images is free whatever the file says; sides that it leaves open
- * are 224 to begin with. Numbers outside the file are read from its folder alone. What exporters write out (hard swish,
- * GELU, layer norm, channel shuffle) becomes one layer again. A constant for each channel that is added or multiplied
- * becomes a 1×1 convolution of groups; what the exported program had as numbers, not parameters, is frozen
- * (cn_model_freeze), also when the model has been saved and is loaded again. CN_ERR_UNSUPPORTED names every node that no layer computes, and
- * why; CN_ERR_FORMAT: damaged, or shapes that do not fit. Hostile files: memory for parameters only in proportion to
- * the file's own numbers, and layers as above. */
+ * are 224 to begin with; images that it has as [N, H, W, C] and turns are read as [N, C, H, W]. Numbers outside the file
+ * are read from its folder alone, links followed. What exporters write out (hard swish, GELU, layer norm, channel shuffle)
+ * becomes one layer again. A constant for each channel that is added or multiplied becomes a 1×1 convolution of groups;
+ * what the exported program had as numbers, not parameters, is frozen (cn_model_freeze), also when the model has been
+ * saved and is loaded again. Of a parameter that several layers read each gets a copy, which the context's log has a line
+ * about. CN_ERR_UNSUPPORTED names every node that no layer computes, and why; CN_ERR_FORMAT: damaged, or shapes that do
+ * not fit. Hostile files: memory for parameters only in proportion to the file's own numbers, and layers as above. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);

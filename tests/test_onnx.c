@@ -12,7 +12,7 @@ static const char *const networks[] = {
     "cnn_7",       "cnn_9",       "cnn_11",     "cnn_13",      "cnn_16",     "folded",        "mobile_10", "mobile_14",
     "convnext_12", "convnext_17", "shuffle",    "shuffle_any", "pixels",     "norms",         "decoder",   "signal",
     "two",         "any_size",    "opset_21",   "external",    "normalised", "convnext_kept", "squeezed",  "focus",
-    "lrn",         "resized_9",   "resized_10", "resized_11",  "resized_13",
+    "lrn",         "resized_9",   "resized_10", "resized_11",  "resized_13", "channels_last",
 };
 
 START_TEST(networks_compute_what_they_do_in_pytorch) {

@@ -378,7 +378,7 @@ END_TEST
 
 /* ---- damage ---- */
 
-static const char *const damaged[] = {"opset_21", "shuffle_any", "two"};
+static const char *const damaged[] = {"opset_21", "shuffle_any", "two", "squeezed"};
 
 START_TEST(files_that_are_cut_short_are_refused) {
     cn_context *ctx = test_context(1);

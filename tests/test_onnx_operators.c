@@ -20,6 +20,8 @@ static cn_status load(cn_context *ctx, int opset, const char *const *nodes, cn_m
     onnx_put_integers(&graph, "last", 2, (const int64_t[2]){6, 99});
     onnx_put_integers(&graph, "twos", 2, (const int64_t[2]){2, 3});
     onnx_put_integers(&graph, "channels", 1, (const int64_t[1]){1});
+    onnx_put_integers(&graph, "four", 1, (const int64_t[1]){4});
+    onnx_put_integers(&graph, "zero", 1, (const int64_t[1]){0});
     onnx_put_integers(&graph, "two", 1, (const int64_t[1]){2});
     onnx_put_integers(&graph, "sizes", 4, (const int64_t[4]){1, 4, 12, 10});
     onnx_put_floats(&graph, "scales", 4, (const float[4]){1.0f, 1.0f, 2.0f, 2.0f});
@@ -85,7 +87,7 @@ END_TEST
 
 static const struct {
     int opset, twin; /* twin: the entry, so many before, that computes the same; 0: none */
-    const char *nodes[6], *types;
+    const char *nodes[8], *types;
 } becomes[] = {
     {13, 0, {"ReduceMean x y axes=2,3"}, "AdaptiveAvgPool2d"},
     {13, 1, {"ReduceMean x y axes=-1,-2 keepdims=0"}, "AdaptiveAvgPool2d"},
@@ -122,6 +124,13 @@ static const struct {
      0,
      {"GlobalMaxPool x a", "Shape x s", "Expand a,s b", "Sigmoid b c", "Add c,x y"},
      "AdaptiveMaxPool2d Sigmoid Add"},
+    /* (0, C · H · W) by what exporters write around shapes */
+    {13,
+     0,
+     {"Relu x a", "Shape x s", "Slice s,channels,four,zero t", "ReduceProd t p", "Concat zero,p u axis=0",
+      "Reshape a,u b", "Softmax b y axis=1"},
+     "ReLU Flatten Softmax"},
+    {13, 1, {"Relu x a", "Flatten a b", "Softmax b y axis=1"}, "ReLU Flatten Softmax"},
     {10, 0, {"Dropout x y ratio=0.25"}, "Dropout"},
     {13, 1, {"Identity x y"}, "Identity"},
 };
@@ -254,6 +263,31 @@ START_TEST(open_sides_are_noted_once) {
 }
 END_TEST
 
+START_TEST(channels_last_are_turned) {
+    char notes[1000] = "";
+    cn_context *ctx = listening(notes);
+    onnx_writer graph = {.count = 0};
+    cn_model *model;
+    int64_t shape[3];
+    onnx_put_value(&graph, 11, "x", 4, (const int64_t[4]){0, 0, 20, 3});
+    onnx_put_value(&graph, 12, "y", 0, NULL);
+    onnx_put_floats(&graph, "mean", 3, (const float[3]){1.0f, 2.0f, 3.0f});
+    onnx_put_node(&graph, "Sub x,mean a");
+    onnx_put_node(&graph, "Transpose a b perm=0,3,1,2");
+    onnx_put_node(&graph, "Relu b c");
+    onnx_put_node(&graph, "Transpose c y perm=0,2,3,1");
+    ck_ok(onnx_load_graph(ctx, &graph, 13, &model));
+    ck_assert_str_eq(notes, "the ONNX file has 'x' as [N, H, W, C]; the model reads it as [N, C, H, W]\n"
+                            "the ONNX file leaves the height of 'x' open: 224 to begin with\n");
+    cn_model_input_shape(model, shape);
+    ck_assert(shape[0] == 3 && shape[1] == 224 && shape[2] == 20);
+    cn_model_output_shape(model, shape);
+    ck_assert(shape[0] == 3 && shape[1] == 224 && shape[2] == 20);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
 /* A file that has all of its numbers in Constants trains; numbers beside parameters do not. */
 START_TEST(numbers_among_nodes_train_where_there_are_no_others) {
     cn_context *ctx = test_context(1);
@@ -284,6 +318,7 @@ int main(void) {
     tcase_add_loop_test(group, what_no_layer_computes_is_named, 0, (int)CN__COUNT(refused));
     tcase_add_test(group, shared_parameters_are_noted);
     tcase_add_test(group, open_sides_are_noted_once);
+    tcase_add_test(group, channels_last_are_turned);
     tcase_add_test(group, numbers_among_nodes_train_where_there_are_no_others);
     suite_add_tcase(suite, group);
     return test_run(suite);

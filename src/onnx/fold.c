@@ -99,6 +99,23 @@ static double power(double a, double b) {
     return isinf(a) || isinf(b) ? (double)NAN : pow(a, b);
 }
 
+static double modulo(double a, double b) {
+    return isinf(a) || isinf(b) ? (double)NAN : a - b * floor(a / b); /* with the divisor's sign */
+}
+
+static double greater(double a, double b) {
+    return a > b;
+}
+
+static double less(double a, double b) {
+    return a < b;
+}
+
+/* Infinity is the number of images and nothing else. */
+static double finite_of(double number) {
+    return isinf(number) ? (double)NAN : number;
+}
+
 /* Whether a number of `b` stands for each of `a`: it is the only one, or `b` has a's shape but for leading ones. */
 static bool fits(const constant *a, const constant *b) {
     if (b->dims > a->dims || (b->count != 1 && b->count != a->count))
@@ -114,7 +131,10 @@ static void binary(folding *f) {
     if (f->count != 2 || !b || !(fits(a, b) || fits(b, a)) || !make_like(f, fits(a, b) ? a : b))
         return;
     for (int64_t i = 0; i < f->out->count; i++) {
-        double number = f->rule->binary(a->numbers[a->count == 1 ? 0 : i], b->numbers[b->count == 1 ? 0 : i]);
+        double x = a->numbers[a->count == 1 ? 0 : i], y = b->numbers[b->count == 1 ? 0 : i];
+        double number = f->rule->binary(x, y);
+        if (!isinf(x) && !isinf(y))
+            number = finite_of(number);
         f->out->numbers[i] = f->out->integer ? trunc(number) : number;
     }
 }
@@ -124,7 +144,7 @@ static void unary(folding *f) {
     if (!make_like(f, in))
         return;
     for (int64_t i = 0; i < in->count; i++)
-        f->out->numbers[i] = isinf(in->numbers[i]) ? (double)NAN : f->rule->unary(in->numbers[i]);
+        f->out->numbers[i] = isinf(in->numbers[i]) ? (double)NAN : finite_of(f->rule->unary(in->numbers[i]));
 }
 
 /* Lists of one length. */
@@ -138,6 +158,25 @@ static void where(folding *f) {
 
 static double negative(double a) {
     return -a;
+}
+
+static double reciprocal(double a) {
+    return 1.0 / a;
+}
+
+static double logical_not(double a) {
+    return a == 0.0;
+}
+
+/* Of all numbers. */
+static void product(folding *f) {
+    const constant *in = f->in[0];
+    bool kept = cn__onnx_int(f->node, "keepdims", 1) != 0;
+    if (in->dims > 1 || !(f->out = cn__onnx_constant_new(f->onnx, in->integer, kept ? in->dims : 0, (int64_t[]){1})))
+        return;
+    f->out->numbers[0] = 1.0;
+    for (int64_t i = 0; i < in->count; i++)
+        f->out->numbers[0] = multiply(f->out->numbers[0], in->numbers[i]);
 }
 
 static void cast(folding *f) {
@@ -169,11 +208,20 @@ static const cn__fold_rule rules[] = {
     {"Max", binary, greatest, NULL},
     {"Pow", binary, power, NULL},
     {"Equal", binary, equal, NULL},
+    {"Greater", binary, greater, NULL},
+    {"Less", binary, less, NULL},
+    {"Mod", binary, modulo, NULL},
     {"Where", where, NULL, NULL},
     {"Neg", unary, NULL, negative},
     {"Sqrt", unary, NULL, sqrt},
     {"Floor", unary, NULL, floor},
     {"Ceil", unary, NULL, ceil},
+    {"Abs", unary, NULL, fabs},
+    {"Exp", unary, NULL, exp},
+    {"Log", unary, NULL, log},
+    {"Reciprocal", unary, NULL, reciprocal},
+    {"Not", unary, NULL, logical_not},
+    {"ReduceProd", product, NULL, NULL},
     {"Cast", cast, NULL, NULL},
     {"Identity", identity, NULL, NULL},
     {"Gather", cn__fold_gather, NULL, NULL},

@@ -84,11 +84,12 @@ static cn_status read_sides(cn__onnx *onnx, const cn__onnx_info *info, int64_t s
 }
 
 static cn_status add_input(cn__onnx *onnx, int32_t index) {
-    const cn__onnx_info *info = &onnx->inputs[index];
+    cn__onnx_info *info = &onnx->inputs[index];
     cn__onnx_value *value = &onnx->values[onnx->input_values[index]];
     char name[CN__ONNX_NAME];
     int64_t sides[3];
     int32_t layer = -1;
+    bool turned = cn__onnx_turn_input(onnx, value, info);
     CN__TRY(read_sides(onnx, info, sides));
     int64_t images = info->shape[0];
     if (!onnx->model) {
@@ -102,7 +103,8 @@ static cn_status add_input(cn__onnx *onnx, int32_t index) {
         CN__TRY(cn_model_add_input(onnx->model, name, (int)sides[0], (int)sides[1], (int)sides[2]));
         layer = (int32_t)onnx->model->node_count - 1;
     }
-    value->view = cn__onnx_view_new(onnx, layer, info->dims);
+    onnx->turned = onnx->turned || turned;
+    value->view = turned ? cn__onnx_turned_view(onnx, layer) : cn__onnx_view_new(onnx, layer, info->dims);
     return CN_OK;
 }
 
@@ -180,13 +182,15 @@ static cn_status fold_constants(cn__onnx *onnx) {
 
 /* ---- outputs ---- */
 
-/* An output is a layer of its own: an input, or a layer that is one already, goes through an Identity. */
+/* An output is a layer of its own: an input, or a layer that is one already, goes through an Identity. Where inputs are
+ * turned, an output that is turned back comes out as the layer has it. */
 static cn_status add_output(cn__onnx *onnx, int32_t value, const int32_t *others, int32_t count, int32_t *layer) {
     const cn__onnx_node node = {.name = onnx->values[value].name};
     cn__onnx_view *view;
     cn_layer *identity;
     CN__TRY(cn__onnx_view_of(onnx, value, &view));
-    CN__TRY(cn__onnx_ordered(onnx, &node, view));
+    if (!(onnx->turned && cn__onnx_is_turned(onnx, view)))
+        CN__TRY(cn__onnx_ordered(onnx, &node, view));
     bool taken = view->layer < 0 || cn__node_is_input(&onnx->model->nodes[view->layer]);
     for (int32_t i = 0; i < count; i++)
         taken = taken || others[i] == view->layer;
@@ -218,6 +222,7 @@ static cn_status make_model(cn__onnx *onnx, cn__bytes file) {
     CN__TRY(fold_constants(onnx));
     CN__TRY(cn__onnx_find_patterns(onnx));
     cn__onnx_mark_needed(onnx);
+    cn__onnx_find_channels_last(onnx);
     CN__TRY(add_inputs(onnx));
     CN__TRY(convert_nodes(onnx));
     CN__TRY(add_outputs(onnx));

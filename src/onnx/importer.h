@@ -68,6 +68,7 @@ typedef struct cn__onnx_value {
     cn__onnx_view view;                /* .layer is CN__ONNX_NO_LAYER where no layer gives it */
     bool refused;                      /* what makes it is not covered */
     bool needed;                       /* a node that is needed reads it, or it is an output */
+    bool channels_last;                /* an input that is [N, H, W, C], or made of one element by element */
     bool written;                      /* it comes of numbers among the nodes, no initialisers */
 } cn__onnx_value;
 
@@ -99,6 +100,7 @@ typedef struct cn__onnx {
     cn_context *ctx;
     const cn__onnx_folder *folder; /* of the file, where other files may be; NULL: none */
     struct block *memory;          /* all that lives as long as this */
+    bool turned;                   /* it has inputs that are [N, H, W, C] */
     int64_t opset, images;         /* images: how many the file was made with; 0: any number */
     cn__onnx_node *nodes;
     int32_t node_count;
@@ -186,6 +188,16 @@ cn_status cn__onnx_image(cn__onnx *onnx, const cn__onnx_node *node, int32_t valu
 /* Other dimensions for the same values; false: an axis of the view cannot be split or joined so. */
 bool cn__onnx_view_reshape(const cn__onnx_view *view, int dims, const int64_t *shape, int images, cn__onnx_view *out);
 bool cn__onnx_view_in_order(const cn__onnx_view *view);
+
+/* ---- channels_last.c ---- */
+
+/* Finds values that are turned from [N, H, W, C] to [N, C, H, W]. */
+void cn__onnx_find_channels_last(cn__onnx *onnx);
+/* Turns the sides of such an input; false: it is none. */
+bool cn__onnx_turn_input(const cn__onnx *onnx, const cn__onnx_value *value, cn__onnx_info *info);
+/* A layer's output as [N, H, W, C], and whether a view is that. */
+cn__onnx_view cn__onnx_turned_view(const cn__onnx *onnx, int32_t layer);
+bool cn__onnx_is_turned(const cn__onnx *onnx, const cn__onnx_view *view);
 
 /* ---- names.c ---- */
 

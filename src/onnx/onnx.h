@@ -4,7 +4,8 @@
  *   proto.h     the file: protobuf's wire format, ONNX's messages, the numbers of its tensors (wire.c, wire_write.c,
  *               messages.c, tensor_data.c)
  *   importer.h  what it says: values and nodes (graph.c), numbers that are known beforehand (constants.c, fold.c,
- *               fold_rearrange.c), what exporters write out in pieces (patterns.c), views of layers' outputs (views.c),
+ *               fold_rearrange.c), what exporters write out in pieces (patterns.c), views of layers' outputs (views.c,
+ *               channels_last.c),
  *               names (names.c), and a function for each operator (operators.c lists them, by family: convolutions.c,
  *               norms.c, pools.c, resize.c, activations.c, arithmetic.c, rearrange.c, shapes.c); import.c brings all
  *               together

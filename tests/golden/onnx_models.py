@@ -199,7 +199,7 @@ def settle(module):
 
 
 def store(name, inputs, outputs):
-    arrays = {f"input{i}": x.numpy() for i, x in enumerate(inputs)}
+    arrays = {f"input{i}": np.ascontiguousarray(x.numpy()) for i, x in enumerate(inputs)}
     arrays.update({f"output{i}": np.ascontiguousarray(y.detach().numpy()) for i, y in enumerate(outputs)})
     np.savez(os.path.join(FOLDER, name + ".npz"), **arrays)
 
@@ -259,6 +259,22 @@ def lrn():
     store("lrn", [x], [F.local_response_norm(y, 5)])
 
 
+def channels_last():
+    """As TensorFlow has it: images come and go as [N, H, W, C]. Stored as the library has them."""
+    torch.manual_seed(1)
+    conv, bias = nn.Conv2d(3, 4, 3, padding=1), torch.rand(4)
+
+    def forward(m, x):
+        x = m.norm(m.conv((x - torch.tensor([0.5, 0.4, 0.3])).permute(0, 3, 1, 2)))
+        return F.relu(x).permute(0, 2, 3, 1) + bias
+
+    module = settle(Lambda(forward, conv=conv, norm=nn.BatchNorm2d(4)))
+    x = values((2, 6, 5, 3), 0)
+    torch.onnx.export(module, x[:1], os.path.join(FOLDER, "channels_last.onnx"), input_names=["x"], opset_version=13,
+                      dynamic_axes={"x": {0: "n"}})
+    store("channels_last", [x.permute(0, 3, 1, 2)], [module(x).permute(0, 3, 1, 2)])
+
+
 def external():
     """The numbers of `folded` in a file beside it."""
     model = onnx.load(os.path.join(FOLDER, "folded.onnx"))
@@ -279,6 +295,7 @@ def main():
     opset_21()
     external()
     lrn()
+    channels_last()
 
 
 main()
