@@ -123,8 +123,8 @@ static cn__exported size_of(cn__export *x, cn__exported image) {
 cn__exported cn__export_upsample(cn__export *x) {
     cn__shape in = cn__export_shape(x, 0), out = cn__export_out(x);
     cn__exported image = cn__export_image(x, 0), scales = {0}, sizes = {0};
-    bool nearest = cn__export_int(x, "mode") == CN_UPSAMPLE_NEAREST;
-    if (cn__export_int(x, "output_height") == 0) {
+    bool nearest = cn__export_int(x, "mode") == CN_UPSAMPLE_NEAREST, corners = cn__export_int(x, "align_corners") != 0;
+    if (cn__export_int(x, "output_height") == 0 && !corners) { /* corners are those of whole pixels */
         const int64_t four[1] = {4};
         const float factors[4] = {1.0f, 1.0f,
                                   scale_of(cn__export_real(x, "scale_factor_height"), in.height, out.height),
@@ -140,9 +140,9 @@ cn__exported cn__export_upsample(cn__export *x) {
     if (sizes.name)
         cn__export_reads(x, sizes);
     cn__export_attr_text(x, "coordinate_transformation_mode",
-                         nearest                              ? "asymmetric"
-                         : cn__export_int(x, "align_corners") ? "align_corners"
-                                                              : "half_pixel");
+                         nearest   ? "asymmetric"
+                         : corners ? "align_corners"
+                                   : "half_pixel");
     cn__export_attr_text(x, "mode", nearest ? "nearest" : "linear");
     if (nearest)
         cn__export_attr_text(x, "nearest_mode", "floor");
