@@ -68,9 +68,15 @@ static void expect_same(cn_model *model, cn_model *again, double share, const ch
     }
 }
 
+/* Scales of a Resize are float32, by which pixels far from the first are off. */
+static double accuracy(const char *name) {
+    return strstr(name, "upsample bilinear") ? 1e-5 : 1e-6;
+}
+
 START_TEST(every_layer_comes_back) {
+    const char *name = saved_model_name(_i);
     cn_model *model = saved_model_new(ctx, _i), *again = there_and_back(model, NULL);
-    expect_same(model, again, 1e-6, saved_model_name(_i));
+    expect_same(model, again, accuracy(name), name);
     cn_model_free(model);
     cn_model_free(again);
 }

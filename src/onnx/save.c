@@ -1,7 +1,7 @@
 /* save.c: a model as an ONNX file: nodes layer by layer, then all in the bytes that the file has. */
 #include "onnx/onnx.h"
 #include "onnx/exporter.h"
-#include "io/io.h"
+#include "base/values.h"
 #include <stdio.h>
 
 #define MAX_FILE     ((size_t)INT32_MAX) /* bytes: protobuf's own limit */

@@ -33,7 +33,7 @@ cn__exported cn__export_conv(cn__export *x) {
     cn__export_pair(x, "padding", padding);
     if (mode != CN_PADDING_ZEROS && (padding[0] || padding[1])) {
         const int64_t sides[4] = {padding[1], padding[1], padding[0], padding[0]};
-        image = cn__export_padded(x, image, cn__export_shape(x, 0), sides, mode, 0.0f, CN__EXPORT_PIECE);
+        image = cn__export_padded(x, image, sides, mode, 0.0f, CN__EXPORT_PIECE);
         padding[0] = padding[1] = 0;
     }
     begin(x, "Conv", image, padding, padding);
@@ -54,7 +54,7 @@ static cn__exported gain_by_zeros(cn__export *x, cn__exported image, int64_t gai
     const int64_t sides[4] = {0, zeros[1], 0, zeros[0]};
     if (zeros[0] == 0 && zeros[1] == 0)
         return image;
-    return cn__export_padded(x, image, cn__export_shape(x, 0), sides, CN_PADDING_ZEROS, 0.0f, CN__EXPORT_PIECE);
+    return cn__export_padded(x, image, sides, CN_PADDING_ZEROS, 0.0f, CN__EXPORT_PIECE);
 }
 
 cn__exported cn__export_conv_transpose(cn__export *x) {

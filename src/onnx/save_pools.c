@@ -51,7 +51,7 @@ cn__exported cn__export_max_pool(cn__export *x) {
 static cn__exported pad(cn__export *x, cn__exported image, windows *w, bool all) {
     int64_t *p = w->padding, *more = w->beyond;
     const int64_t sides[4] = {p[1], p[1] + (all ? more[1] : 0), p[0], p[0] + (all ? more[0] : 0)};
-    image = cn__export_padded(x, image, cn__export_shape(x, 0), sides, CN_PADDING_ZEROS, 0.0f, CN__EXPORT_PIECE);
+    image = cn__export_padded(x, image, sides, CN_PADDING_ZEROS, 0.0f, CN__EXPORT_PIECE);
     *w = (windows){.beyond = {all ? 0 : more[0], all ? 0 : more[1]}, .ceil_mode = w->ceil_mode && !all};
     return image;
 }

@@ -47,13 +47,13 @@ cn__exported cn__export_concat(cn__export *x) {
 /* ---- borders ---- */
 
 /* One dimension of a torus, in front of and behind which comes what is at its other end; Pad's "wrap" is of opset 19. */
-static cn__exported wrapped(cn__export *x, cn__exported value, int64_t axis, int64_t size, int64_t before,
-                            int64_t after, cn__export_place place) {
+static cn__exported wrapped(cn__export *x, cn__exported value, int64_t axis, int64_t before, int64_t after,
+                            cn__export_place place) {
     cn__exported front = {0}, back = {0};
     if (before == 0 && after == 0 && place == CN__EXPORT_PIECE)
         return value;
     if (before > 0)
-        front = cn__export_slice(x, value, axis, size - before, size, CN__EXPORT_PIECE);
+        front = cn__export_slice(x, value, axis, -before, INT64_MAX, CN__EXPORT_PIECE);
     if (after > 0)
         back = cn__export_slice(x, value, axis, 0, after, CN__EXPORT_PIECE);
     cn__export_begin(x, "Concat");
@@ -66,14 +66,14 @@ static cn__exported wrapped(cn__export *x, cn__exported value, int64_t axis, int
     return cn__export_end(x, place);
 }
 
-cn__exported cn__export_padded(cn__export *x, cn__exported image, cn__shape shape, const int64_t sides[4],
-                               cn_padding_mode mode, float value, cn__export_place place) {
+cn__exported cn__export_padded(cn__export *x, cn__exported image, const int64_t sides[4], cn_padding_mode mode,
+                               float value, cn__export_place place) {
     static const char *const modes[] = {"constant", "edge", "reflect"};
     enum { LEFT, RIGHT, TOP, BOTTOM };
     const int64_t pads[8] = {0, 0, sides[TOP], sides[LEFT], 0, 0, sides[BOTTOM], sides[RIGHT]};
     if (mode == CN_PADDING_CIRCULAR) {
-        image = wrapped(x, image, 2, shape.height, sides[TOP], sides[BOTTOM], CN__EXPORT_PIECE);
-        return wrapped(x, image, 3, shape.width, sides[LEFT], sides[RIGHT], place);
+        image = wrapped(x, image, 2, sides[TOP], sides[BOTTOM], CN__EXPORT_PIECE);
+        return wrapped(x, image, 3, sides[LEFT], sides[RIGHT], place);
     }
     cn__exported list = cn__export_ints(x, 8, pads), constant = {0};
     if (mode == CN_PADDING_ZEROS)
@@ -90,9 +90,8 @@ cn__exported cn__export_padded(cn__export *x, cn__exported image, cn__shape shap
 cn__exported cn__export_pad(cn__export *x) {
     const int64_t sides[4] = {cn__export_int(x, "left"), cn__export_int(x, "right"), cn__export_int(x, "top"),
                               cn__export_int(x, "bottom")};
-    return cn__export_padded(x, cn__export_image(x, 0), cn__export_shape(x, 0), sides,
-                             (cn_padding_mode)cn__export_int(x, "mode"), (float)cn__export_real(x, "value"),
-                             CN__EXPORT_LAST);
+    return cn__export_padded(x, cn__export_image(x, 0), sides, (cn_padding_mode)cn__export_int(x, "mode"),
+                             (float)cn__export_real(x, "value"), CN__EXPORT_LAST);
 }
 
 /* ---- other sizes ---- */
