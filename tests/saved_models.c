@@ -1,7 +1,8 @@
 /* saved_models.c: models of every layer and option. */
 #include "saved_models.h"
+#include "every_layer.h"
 #include "expectation.h"
-#include "network.h"
+#include "random_network.h"
 #include "testing.h"
 #include <stdlib.h>
 
@@ -108,18 +109,43 @@ static cn_model *named(cn_context *ctx) {
 static const struct {
     const char *name;
     cn_model *(*make)(cn_context *ctx);
-} further[] = {{"three inputs, three outputs", two_ends}, {"flat features and images", flat_and_not}, {"names", named}};
+} further[] = {{"three inputs, three outputs", two_ends},
+               {"flat features and images", flat_and_not},
+               {"names", named},
+               {"every layer of version 1", every_layer_model}};
+
+/* ---- random graphs ---- */
+
+enum { RANDOM = 60 };
+
+/* But for norms of a batch's own statistics: of few values they magnify what is rounded. */
+static network random_of(int index) {
+    dice d = {.state = (uint64_t)index, .seed_is_late = true};
+    network net;
+    do
+        random_graph(&d, 1e6, &net);
+    while (strstr(net.text, "running=0"));
+    return net;
+}
 
 /* ---- all ---- */
 
+enum { FURTHER = (int)(sizeof further / sizeof *further) };
+
 int saved_model_count(void) {
     choose_cases();
-    return chosen_count + (int)(sizeof further / sizeof *further);
+    return chosen_count + FURTHER + RANDOM;
 }
 
 const char *saved_model_name(int index) {
+    static network drawn;
     choose_cases();
-    return index < chosen_count ? golden_text(file, chosen[index]) : further[index - chosen_count].name;
+    if (index < chosen_count)
+        return golden_text(file, chosen[index]);
+    if (index < chosen_count + FURTHER)
+        return further[index - chosen_count].name;
+    drawn = random_of(index - chosen_count - FURTHER);
+    return drawn.text;
 }
 
 static void fill_tensors(cn_model *model) {
@@ -137,12 +163,13 @@ static void fill_tensors(cn_model *model) {
 cn_model *saved_model_new(cn_context *ctx, int index) {
     cn_model *model;
     choose_cases();
-    if (index < chosen_count) {
-        network net = network_of(golden_text(file, chosen[index]));
-        model = net_make_model(ctx, &net, 1);
-    } else {
+    if (index >= chosen_count && index < chosen_count + FURTHER) {
         model = further[index - chosen_count].make(ctx);
         ck_ok(cn_model_init(model, 1));
+    } else {
+        network net = index < chosen_count ? network_of(golden_text(file, chosen[index]))
+                                           : random_of(index - chosen_count - FURTHER);
+        model = net_make_model(ctx, &net, 1);
     }
     fill_tensors(model);
     return model;

@@ -4,10 +4,10 @@
 
 #include <convnet.h>
 
-/* The networks of golden/layers.txt, each for one of its batches, and then some that their grammar has no words for:
- * several inputs and outputs, flat features beside images, names that want care. */
+/* The networks of golden/layers.txt, each for one of its batches; some that their grammar has no words for: several inputs
+ * and outputs, flat features beside images, names that want care; random graphs. */
 int saved_model_count(void);
-/* As a network's text, or a few words. */
+/* As a network's text, or a few words; good until the next call. */
 const char *saved_model_name(int index);
 /* With numbers in all tensors that tell them apart; running variances are above 0. */
 cn_model *saved_model_new(cn_context *ctx, int index);

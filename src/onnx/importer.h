@@ -99,6 +99,7 @@ typedef struct cn__onnx {
     cn_context *ctx;
     const cn__onnx_folder *folder; /* of the file, where other files may be; NULL: none */
     struct block *memory;          /* all that lives as long as this */
+    bool starved;                  /* some of it was not to be had, where nobody could say so */
     int64_t opset, images;         /* images: how many the file was made with; 0: any number */
     cn__onnx_node *nodes;
     int32_t node_count;
