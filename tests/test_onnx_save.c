@@ -149,6 +149,7 @@ static const struct {
     {"eval 1x4x9x9 | max_pool kernel=3 stride=2 ceil=1 padding=1 | avg_pool kernel=2 stride=2 ceil=1 include_pad=0 | "
      "adaptive_avg_pool out=1",
      "MaxPool2d AvgPool2d AdaptiveAvgPool2d"},
+    {"eval 1x6x5x4 | local_response_norm size=5 | local_response_norm size=4", "LocalResponseNorm LocalResponseNorm"},
 };
 
 START_TEST(layers_of_several_nodes_are_one_again) {

@@ -1,6 +1,5 @@
 /* onnx_file.c: models as ONNX files, and out of them. */
 #include "io/io.h"
-#include <string.h>
 
 /* ---- saving ---- */
 

@@ -54,8 +54,8 @@ typedef struct cn__onnx_node {
     bool needed;
     /* Of a node that patterns.c has written anew, what would be attributes: */
     bool rewritten, transposed; /* transposed: of a MatMul: its matrix is [out, in] */
-    double epsilon, beta, threshold;
-    int64_t axis, groups, begin[2], end[2];
+    double epsilon, alpha, beta, bias, threshold;
+    int64_t axis, groups, size, begin[2], end[2];
 } cn__onnx_node;
 
 enum { CN__ONNX_NO_LAYER = -2 };

@@ -115,11 +115,29 @@ cn_status cn__onnx_layer_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     return CN_OK;
 }
 
+/* Of any size, as patterns.c has put it together. */
+static cn_status add_response_norm(cn__onnx *onnx, const cn__onnx_node *node) {
+    cn__onnx_view *in;
+    cn_layer *layer;
+    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
+    int32_t at = in->layer, channels = cn__onnx_shape(onnx, in).channels;
+    if (node->groups != 0 && node->groups != channels)
+        return cn__error(CN_ERR_UNSUPPORTED, "its means are over %lld rows, not %d channels", (long long)node->groups,
+                         channels);
+    cn_status status = cn_local_response_norm_new(onnx->ctx, (int)node->size, (float)node->alpha, (float)node->beta,
+                                                  (float)node->bias, &layer);
+    CN__TRY(cn__onnx_chain(onnx, node, status, &layer, &at));
+    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
+    return CN_OK;
+}
+
 /* Of an even size ONNX has one neighbour more behind the channel, PyTorch before it. */
 cn_status cn__onnx_lrn(cn__onnx *onnx, const cn__onnx_node *node) {
     int64_t size = cn__onnx_int(node, "size", 0);
     cn__onnx_view *in;
     cn_layer *layer;
+    if (node->rewritten)
+        return add_response_norm(onnx, node);
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
     if (size < 1 || size > CN__MAX_SIDE)
         return cn__error(CN_ERR_FORMAT, "its size is %lld", (long long)size);

@@ -80,7 +80,7 @@ int32_t cn__pattern_beside_constant(cn__onnx *onnx, const cn__onnx_node *node, i
 static cn__pattern *const patterns[] = {
     cn__pattern_layer_norm, cn__pattern_batch_norm,   cn__pattern_group_norm, cn__pattern_gelu,
     cn__pattern_hard_swish, cn__pattern_hard_sigmoid, cn__pattern_gated,      cn__pattern_softplus,
-    cn__pattern_softsign,   cn__pattern_linear,       cn__pattern_wrap,
+    cn__pattern_softsign,   cn__pattern_linear,       cn__pattern_wrap,       cn__pattern_response_norm,
 };
 
 cn_status cn__onnx_find_patterns(cn__onnx *onnx) {

@@ -24,8 +24,8 @@ int32_t cn__pattern_beside_constant(cn__onnx *onnx, const cn__onnx_node *node, i
 bool cn__pattern_rewrite(cn__onnx *onnx, cn__onnx_node *node, const char *op, int count, const int32_t *inputs);
 
 typedef bool cn__pattern(cn__onnx *onnx, cn__onnx_node *node);
-cn__pattern cn__pattern_layer_norm, cn__pattern_batch_norm, cn__pattern_group_norm, cn__pattern_gelu,
-    cn__pattern_hard_swish, cn__pattern_hard_sigmoid, cn__pattern_gated, cn__pattern_softplus, cn__pattern_softsign,
-    cn__pattern_linear, cn__pattern_wrap;
+cn__pattern cn__pattern_layer_norm, cn__pattern_batch_norm, cn__pattern_group_norm, cn__pattern_response_norm,
+    cn__pattern_gelu, cn__pattern_hard_swish, cn__pattern_hard_sigmoid, cn__pattern_gated, cn__pattern_softplus,
+    cn__pattern_softsign, cn__pattern_linear, cn__pattern_wrap;
 
 #endif

@@ -96,14 +96,31 @@ cn__exported cn__export_pad(cn__export *x) {
 
 /* ---- other sizes ---- */
 
-/* As a float, whichever way a reader rounds: so that it makes `in` pixels `out`. */
-static float scale_of(double scale, int32_t in, int32_t out) {
-    float rounded = (float)scale;
-    while (floor((double)in * (double)rounded) < out)
-        rounded = nextafterf(rounded, INFINITY);
-    while (floor((double)in * (double)rounded) > out)
-        rounded = nextafterf(rounded, 0.0f);
-    return rounded;
+/* Whether a scale gives `out` pixels of `in`, and of the nearest each the one that our layer of `factor` takes, whether
+ * it is reckoned in floats or in doubles. */
+static bool scale_fits(float scale, double factor, int32_t in, int32_t out, bool nearest) {
+    double wide = (double)scale;
+    bool fits = floor((double)in * wide) == out && floorf((float)in * scale) == (float)out;
+    for (int32_t i = 0; i < out && fits && nearest; i++) {
+        double ours = fmin((double)floorf((float)i * (float)(1.0 / factor)), in - 1);
+        fits = fmin((double)floorf((float)i / scale), in - 1) == ours && fmin(floor(i / wide), in - 1) == ours;
+    }
+    return fits;
+}
+
+/* The float that is nearest to a factor of those that fit. */
+static float scale_of(double factor, int32_t in, int32_t out, bool nearest) {
+    enum { FURTHEST = 8 };
+    float below = (float)factor, above = (float)factor;
+    for (int i = 0; i < FURTHEST; i++) {
+        if (scale_fits(above, factor, in, out, nearest))
+            return above;
+        if (scale_fits(below, factor, in, out, nearest))
+            return below;
+        above = nextafterf(above, INFINITY);
+        below = nextafterf(below, 0.0f);
+    }
+    return (float)factor;
 }
 
 /* [N, C] of the input, then height and width of the output. */
@@ -125,9 +142,9 @@ cn__exported cn__export_upsample(cn__export *x) {
     bool nearest = cn__export_int(x, "mode") == CN_UPSAMPLE_NEAREST, corners = cn__export_int(x, "align_corners") != 0;
     if (cn__export_int(x, "output_height") == 0 && !corners) { /* corners are those of whole pixels */
         const int64_t four[1] = {4};
-        const float factors[4] = {1.0f, 1.0f,
-                                  scale_of(cn__export_real(x, "scale_factor_height"), in.height, out.height),
-                                  scale_of(cn__export_real(x, "scale_factor_width"), in.width, out.width)};
+        double height = cn__export_real(x, "scale_factor_height"), width = cn__export_real(x, "scale_factor_width");
+        const float factors[4] = {1.0f, 1.0f, scale_of(height, in.height, out.height, nearest),
+                                  scale_of(width, in.width, out.width, nearest)};
         scales = cn__export_numbers(x, 1, four, factors);
     } else {
         sizes = size_of(x, image);
