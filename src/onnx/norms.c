@@ -121,7 +121,7 @@ static cn_status add_response_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     cn_layer *layer;
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
     int32_t at = in->layer, channels = cn__onnx_shape(onnx, in).channels;
-    if (node->groups != 0 && node->groups != channels)
+    if (node->groups != channels)
         return cn__error(CN_ERR_UNSUPPORTED, "its means are over %lld rows, not %d channels", (long long)node->groups,
                          channels);
     cn_status status = cn_local_response_norm_new(onnx->ctx, (int)node->size, (float)node->alpha, (float)node->beta,

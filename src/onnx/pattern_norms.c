@@ -122,7 +122,7 @@ bool cn__pattern_group_norm(cn__onnx *onnx, cn__onnx_node *node) {
     return true;
 }
 
-/* ---- local response norm, as PyTorch writes it out: x / (k + alpha · mean(x²))^beta, with channels as rows ---- */
+/* ---- a local response norm of even size, as save_norms.c writes it out: x / (k + alpha · mean(x²))^beta ---- */
 
 /* What an operator is applied to, beside one number; -1: it is something else. */
 static int32_t beside_number(cn__onnx *onnx, int32_t value, const char *op, double *number) {
@@ -130,103 +130,37 @@ static int32_t beside_number(cn__onnx *onnx, int32_t value, const char *op, doub
     return node && node->input_count == 2 && cn__onnx_scalar(onnx, node->inputs[1], number) ? node->inputs[0] : -1;
 }
 
-/* The mean of x² over a window of channels. */
-typedef struct response {
-    int64_t size, channels; /* channels: as the file has them; 0: it does not say */
-    int64_t begin, end;     /* padding */
-    bool rows;              /* channels have become rows */
-} response;
-
-/* What a value was before it had other dimensions, maybe with zeros around it; -1: a border of something else. */
-static int32_t without_dimensions(cn__onnx *onnx, int32_t value, response *r) {
-    const cn__onnx_node *reshape = cn__pattern_made_by(onnx, value, "Reshape");
-    const cn__onnx_node *unsqueeze = cn__pattern_made_by(onnx, value, "Unsqueeze");
-    const cn__onnx_node *squeeze = cn__pattern_made_by(onnx, value, "Squeeze");
-    int64_t list[CN_MAX_DIMS];
-    int count;
-    if (reshape) {
-        const cn__onnx_constant *shape = cn__onnx_constant_of(onnx, cn__onnx_input(reshape, 1));
-        if (shape && shape->count > 2 && shape->numbers[1] == 1.0) {
-            r->rows = true;
-            r->channels = shape->numbers[2] > 0.0 && shape->numbers[2] <= CN__MAX_SIDE ? (int64_t)shape->numbers[2] : 0;
-        }
-        return cn__onnx_input(reshape, 0);
-    }
-    if (unsqueeze && cn__onnx_list(onnx, unsqueeze, "axes", 1, list, &count) == CN_OK)
-        r->rows = r->rows || (count == 1 && list[0] == 1);
-    return unsqueeze ? cn__onnx_input(unsqueeze, 0) : squeeze ? cn__onnx_input(squeeze, 0) : -1;
-}
-
-/* Adds zeros in front of and behind rows; false: other borders, too. */
-static bool add_padding(int dims, const int64_t *pads, int axis, response *r) {
-    for (int i = 0; i < dims; i++) {
-        if (i != axis && (pads[i] != 0 || pads[i + dims] != 0))
-            return false;
-        if (pads[i] < 0 || pads[i + dims] < 0 || pads[i] > CN__MAX_SIDE || pads[i + dims] > CN__MAX_SIDE)
-            return false;
-    }
-    r->begin += pads[axis];
-    r->end += pads[axis + dims];
-    return true;
-}
-
-static int32_t without_padding(cn__onnx *onnx, int32_t value, response *r) {
-    const cn__onnx_node *pad = cn__pattern_made_by(onnx, value, "Pad");
-    const cn__onnx_constant *list = pad ? cn__onnx_constant_of(onnx, cn__onnx_input(pad, 1)) : NULL;
-    int64_t pads[2 * CN_MAX_DIMS];
-    double zero = 0.0;
-    if (!list || list->count > (int64_t)CN__COUNT(pads) || list->count < 6 || list->count % 2 != 0 ||
-        !cn__onnx_string_is(pad, "mode", "constant", "constant") ||
-        (cn__onnx_input(pad, 2) >= 0 && !(cn__onnx_scalar(onnx, pad->inputs[2], &zero) && zero == 0.0)))
-        return -1;
-    for (int64_t i = 0; i < list->count; i++)
-        pads[i] = (int64_t)list->numbers[i];
-    return add_padding((int)list->count / 2, pads, 2, r) ? pad->inputs[0] : -1;
-}
-
-static bool read_pool(const cn__onnx_node *pool, response *r) {
-    int64_t kernel[CN_MAX_DIMS], strides[CN_MAX_DIMS], pads[CN_MAX_DIMS];
-    int count, stride_count, pad_count;
-    if (!pool || cn__onnx_ints(pool, "kernel_shape", kernel, &count) != CN_OK || count < 2 ||
-        cn__onnx_ints(pool, "strides", strides, &stride_count) != CN_OK ||
-        cn__onnx_ints(pool, "pads", pads, &pad_count) != CN_OK || cn__onnx_int(pool, "ceil_mode", 0) != 0 ||
-        (stride_count != 0 && stride_count != count) || (pad_count != 0 && pad_count != 2 * count))
-        return false;
-    for (int i = 0; i < count; i++)
-        if ((i > 0 && kernel[i] != 1) || (stride_count && strides[i] != 1))
-            return false;
-    r->size = kernel[0];
-    if (pad_count && !add_padding(count, pads, 0, r))
-        return false;
-    return (r->begin == 0 && r->end == 0) || cn__onnx_int(pool, "count_include_pad", 0) != 0;
-}
-
-/* Goes back through borders and other dimensions as far as they go. */
-static int32_t go_back(cn__onnx *onnx, int32_t value, response *r) {
-    for (int32_t next = value; next >= 0;) {
-        value = next;
-        next = without_padding(onnx, value, r);
-        next = next >= 0 ? next : without_dimensions(onnx, value, r);
-    }
-    return value;
+/* The size of a pool of rows, with zeros for half of it before the first and the rest behind the last; 0: of another. */
+static int64_t pooled_rows(const cn__onnx_node *pool) {
+    int64_t kernel[CN_MAX_DIMS], pads[CN_MAX_DIMS], strides[CN_MAX_DIMS];
+    int kernels, pad_count, stride_count;
+    if (!pool || cn__onnx_int(pool, "count_include_pad", 0) == 0 || cn__onnx_int(pool, "ceil_mode", 0) != 0 ||
+        cn__onnx_ints(pool, "kernel_shape", kernel, &kernels) != CN_OK || kernels != 2 || kernel[1] != 1 ||
+        cn__onnx_ints(pool, "pads", pads, &pad_count) != CN_OK || pad_count != 4 ||
+        cn__onnx_ints(pool, "strides", strides, &stride_count) != CN_OK || stride_count != 0)
+        return 0;
+    bool fits = kernel[0] >= 1 && kernel[0] <= CN__MAX_SIDE && pads[0] == kernel[0] / 2 &&
+                pads[2] == (kernel[0] - 1) / 2 && pads[1] == 0 && pads[3] == 0;
+    return fits ? kernel[0] : 0;
 }
 
 bool cn__pattern_response_norm(cn__onnx *onnx, cn__onnx_node *node) {
     double alpha, beta, k;
-    response none = {0}, r = {0};
     if (!cn__onnx_op_is(node, "Div") || node->input_count != 2)
         return false;
     int32_t x = node->inputs[0], value = beside_number(onnx, node->inputs[1], "Pow", &beta);
     value = beside_number(onnx, beside_number(onnx, value, "Add", &k), "Mul", &alpha);
-    if (value < 0)
+    const cn__onnx_node *back = cn__pattern_made_by(onnx, value, "Reshape");
+    const cn__onnx_node *pool = back ? cn__pattern_made_by(onnx, cn__onnx_input(back, 0), "AveragePool") : NULL;
+    const cn__onnx_node *rows = pool ? cn__pattern_made_by(onnx, cn__onnx_input(pool, 0), "Reshape") : NULL;
+    const cn__onnx_constant *shape = rows ? cn__onnx_constant_of(onnx, cn__onnx_input(rows, 1)) : NULL;
+    int64_t size = pooled_rows(pool);
+    if (size == 0 || !shape || shape->count != 4 || shape->numbers[1] != 1.0 || !(shape->numbers[2] >= 1.0) ||
+        !(shape->numbers[2] <= CN__MAX_SIDE) || !cn__pattern_is_square(onnx, cn__onnx_input(rows, 0), x) ||
+        !cn__pattern_rewrite(onnx, node, "LRN", 1, &x))
         return false;
-    const cn__onnx_node *pool = cn__pattern_made_by(onnx, go_back(onnx, value, &none), "AveragePool");
-    if (!read_pool(pool, &r) || !cn__pattern_is_square(onnx, go_back(onnx, cn__onnx_input(pool, 0), &r), x) ||
-        !r.rows || r.size < 1 || r.size > CN__MAX_SIDE || r.begin != r.size / 2 || r.end != (r.size - 1) / 2 ||
-        none.begin != 0 || none.end != 0 || !cn__pattern_rewrite(onnx, node, "LRN", 1, &x))
-        return false;
-    node->size = r.size;
-    node->groups = r.channels;
+    node->size = size;
+    node->groups = (int64_t)shape->numbers[2];
     node->alpha = alpha;
     node->beta = beta;
     node->bias = k;
