@@ -438,6 +438,37 @@ START_TEST(a_normalisation_that_is_none_is_refused) {
 }
 END_TEST
 
+/* Of a file with all that is written out, and metadata: a changed bit, or an early end. */
+START_TEST(damaged_files_do_no_harm) {
+    network net =
+        network_of("eval 1x4x5x4 | conv2d out=4 kernel=3 padding=1 mode=circular | local_response_norm size=4 | "
+                   "batch_norm running=0 | softplus threshold=1 | adaptive_avg_pool out=2x3 | flatten | "
+                   "linear out=4");
+    cn_model *model = net_make_model(ctx, &net, 1), *again;
+    const size_t step = test_quick() ? 211 : 11;
+    ck_ok(cn_model_set_class_names(model, 4, classes));
+    ck_ok(cn_model_set_normalization(model, 4, (const float[4]){0}, (const float[4]){1.0f, 2.0f, 3.0f, 4.0f}));
+    cn_tensor *file = written(model);
+    unsigned char *bytes = cn_tensor_data(file);
+    size_t count = (size_t)cn_tensor_count(file);
+    for (size_t bit = 0; bit < 8 * count; bit += step) {
+        bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        if (cn_model_load_memory(ctx, bytes, count, &again) == CN_OK)
+            cn_model_free(again);
+        bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+    for (size_t end = 2; end < count; end += step) {
+        unsigned char *cut = malloc(end); /* so that a byte too many is noticed */
+        memcpy(cut, bytes, end);
+        if (cn_model_load_memory(ctx, cut, end, &again) == CN_OK)
+            cn_model_free(again);
+        free(cut);
+    }
+    cn_tensor_free(file);
+    cn_model_free(model);
+}
+END_TEST
+
 /* ---- what cannot be written ---- */
 
 START_TEST(own_layers_are_named) {
@@ -539,6 +570,7 @@ static Suite *make_suite(void) {
                                  metadata_that_do_not_fit_are_left_out,
                                  damaged_metadata_are_refused,
                                  a_normalisation_that_is_none_is_refused,
+                                 damaged_files_do_no_harm,
                                  names_are_utf8,
                                  misuse_is_refused,
                                  memory_may_run_out};
