@@ -82,9 +82,11 @@ static cn_status read_array(const reader *r, const char *key, cn__json **array) 
     cn_status status = cn__json_read(r->model->ctx, text, length, what, array);
     if (status == CN_OK && !cn__json_is(*array, CN__JSON_ARRAY))
         status = cn__error(CN_ERR_FORMAT, "%s is no list", what);
-    if (status == CN_OK || status == CN_ERR_MEMORY)
-        return status;
-    return cn__error(CN_ERR_FORMAT, "'%s': %s", r->source, cn_last_error());
+    if (status == CN_OK)
+        return CN_OK;
+    cn__free(r->model->ctx, *array);
+    *array = NULL;
+    return status == CN_ERR_MEMORY ? status : cn__error(CN_ERR_FORMAT, "'%s': %s", r->source, cn_last_error());
 }
 
 static cn_status misfit(const reader *r, const char *what) {
