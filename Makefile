@@ -107,7 +107,7 @@ COMMON_LIB := $(B)/libcommon.a
 SUITES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/test_*.c)))
 BENCHES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/bench_*.c)))
 FUZZERS := $(patsubst tests/%.c,$(B)/%,$(sort $(wildcard tests/fuzz_*.c)))
-HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fuzz_% tests/onnx_run.c tests/export_arm.c,$(sort $(wildcard tests/*.c))))
+HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fuzz_% tests/onnx_run.c tests/onnx_save.c tests/export_arm.c,$(sort $(wildcard tests/*.c))))
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
@@ -147,7 +147,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-onnx check-onnx-networks check-browser check-builds check-arm64 check-i386 check-s390x check-export-arm \
+.PHONY: all library programs deps demo check check-quick check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-arm64 check-i386 check-s390x check-export-arm \
         test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
         bench-kernels install uninstall format distcheck clean help FORCE
 
@@ -311,8 +311,9 @@ $(PROGRAM_FILES): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/%.o $(COMMON_LIB) $(P
 	$(Q)$(LINK) -o $@ $< $(COMMON_LIB) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm
 
 ONNX_RUN := $(TESTS_DIR)/onnx_run
+ONNX_SAVE := $(TESTS_DIR)/onnx_save
 
-$(SUITES) $(BENCHES) $(ONNX_RUN): $(TESTS_DIR)/%: $(B)/tests/%.o $(HELPER_LIB) $(STATIC_LIB)
+$(SUITES) $(BENCHES) $(ONNX_RUN) $(ONNX_SAVE): $(TESTS_DIR)/%: $(B)/tests/%.o $(HELPER_LIB) $(STATIC_LIB)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(CHECK_LIBS) $(PACKAGE_LIBS) -lm
@@ -358,7 +359,7 @@ check-arm64 check-i386 check-s390x:
 check-export-arm: programs
 	@PROGRAMS='$(PROGRAMS_DIR)' tests/export_arm.sh
 
-test-programs: $(SUITES) $(BENCHES) $(ONNX_RUN)
+test-programs: $(SUITES) $(BENCHES) $(ONNX_RUN) $(ONNX_SAVE)
 
 ## check-onnx: the conformance cases of ONNX (Debian: libonnx-testdata), operator by operator
 check-onnx: $(ONNX_RUN)
@@ -367,6 +368,10 @@ check-onnx: $(ONNX_RUN)
 ## check-onnx-networks: torchvision's networks, exported by PyTorch, against ONNX Runtime (minutes)
 check-onnx-networks: $(ONNX_RUN)
 	@tests/onnx_networks.py $(ONNX_RUN)
+
+## check-onnx-save: every layer and prebuilt network as an ONNX file, against ONNX Runtime and ONNX's checker (minutes)
+check-onnx-save: $(ONNX_SAVE)
+	@node tests/onnx_save.js $(ONNX_SAVE)
 
 ## sanitize: check-asan, then check-tsan
 sanitize: $(AFTER_DEPS)

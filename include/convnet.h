@@ -897,8 +897,10 @@ CN_API cn_status cn_model_receptive_field(const cn_model *model, char **text);
  * becomes one layer again. A constant for each channel that is added or multiplied becomes a 1×1 convolution of groups;
  * what the exported program had as numbers, not parameters, is frozen (cn_model_freeze), also when the model has been
  * saved and is loaded again. Of a parameter that several layers read each gets a copy, which the context's log has a line
- * about. CN_ERR_UNSUPPORTED names every node that no layer computes, and why; CN_ERR_FORMAT: damaged, or shapes that do
- * not fit. Hostile files: memory for parameters only in proportion to the file's own numbers, and layers as above. */
+ * about. Class names and normalisation are taken from the metadata of files that cn_model_save_onnx wrote, names also as
+ * Ultralytics writes them. CN_ERR_UNSUPPORTED names every node that no layer computes, and why; CN_ERR_FORMAT: damaged, or
+ * shapes that do not fit. Hostile files: memory for parameters only in proportion to the file's own numbers, and layers
+ * as above. */
 CN_API cn_status cn_model_save(const cn_model *model, const char *path);
 CN_API cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file);
 CN_API cn_status cn_model_load(cn_context *context, const char *path, cn_model **model);
@@ -990,8 +992,9 @@ CN_API void cn_onnx_options_init(cn_onnx_options *options, size_t size);
  * CN_ONNX_OPTIONS_INIT.
  *
  * What an ONNX file does not say is lost: num_batches_tracked, and that some layers were one. It is written as
- * cn_model_save writes. CN_ERR_IO; CN_ERR_STATE: not initialised; CN_ERR_ARGUMENT also: a name is not UTF-8;
- * CN_ERR_UNSUPPORTED: a layer of a program's own type, which the message names, or more than the 2 GiB of a file. */
+ * cn_model_save writes. CN_ERR_IO; CN_ERR_STATE: not initialised, or include_preprocessing without a normalisation;
+ * CN_ERR_ARGUMENT also: a name is not UTF-8; CN_ERR_UNSUPPORTED: a layer of a program's own type, which the message names,
+ * or more than the 2 GiB of a file. */
 CN_API cn_status cn_model_save_onnx(const cn_model *model, const char *path, const cn_onnx_options *options);
 CN_API cn_status cn_model_save_onnx_memory(const cn_model *model, const cn_onnx_options *options, cn_tensor **file);
 

@@ -172,6 +172,14 @@ static cn_status take_save(void *bytes) {
     return status;
 }
 
+static const cn_onnx_options usual_onnx = CN_ONNX_OPTIONS_INIT;
+static cn_status take_onnx(void *bytes) {
+    cn_tensor *file;
+    cn_status status = cn_model_save_onnx_memory(classifier, bytes, &file);
+    cn_tensor_free(file);
+    return status;
+}
+
 /* Those that the library fills. */
 static const cn_device usual_device = CN_DEVICE_INIT;
 static cn_status take_device(void *bytes) {
@@ -220,6 +228,7 @@ static const versioned read_structs[] = {
     ENTRY(report, report),
     ENTRY(checkpoint, checkpoint),
     ENTRY(save, save),
+    ENTRY(onnx, onnx),
 };
 static const versioned filled_structs[] = {ENTRY(device, device), ENTRY(info, info), ENTRY(epoch, epoch),
                                            ENTRY(misclassified, misclassified)};

@@ -28,6 +28,7 @@
 #include "base/values.h"
 #include "io/json.h"
 #include "model/model.h"
+#include "onnx/onnx.h"
 
 #define CN__STATE_DICT_PREFIX 255
 
@@ -181,6 +182,24 @@ cn_status cn__self_test_read(cn_model *model, const cn__safetensors *file);
 cn_status cn__architecture_write(const cn_model *model, char **text);
 /* Builds the model, up to but without cn_model_init. CN_ERR_FORMAT. */
 cn_status cn__architecture_read(cn_context *ctx, const char *text, cn_model **model);
+
+/* ---- ONNX files (onnx_file.c), and what goes with a model in their metadata (onnx_metadata.c) ---- */
+
+cn_status cn__onnx_file_load(cn_context *ctx, const char *path, cn_model **model);
+cn_status cn__onnx_file_load_memory(cn_context *ctx, const void *data, size_t bytes, cn_model **model);
+
+enum { CN__ONNX_METADATA = 3 };
+typedef struct cn__onnx_notes {
+    cn__onnx_metadata lines[CN__ONNX_METADATA];
+    char *texts[CN__ONNX_METADATA];
+    size_t count;
+} cn__onnx_notes;
+/* What is to be written; to be dropped in any case. `preprocessing`: the graph takes pixels. */
+cn_status cn__onnx_notes_write(const cn_model *model, bool preprocessing, cn__onnx_notes *notes);
+void cn__onnx_notes_drop(cn__onnx_notes *notes);
+/* Tells a model of what its file says: ours, or as Ultralytics writes names of classes. What does not fit the model is
+ * left out, with a line in the log. CN_ERR_FORMAT: ours is damaged. */
+cn_status cn__onnx_notes_read(cn_model *model, const void *data, size_t bytes, const char *source);
 
 /* ---- model files that are part of the library (made from weights/ by the Makefile) ---- */
 

@@ -211,7 +211,7 @@ cn_status cn_model_load_memory(cn_context *context, const void *data, size_t byt
     CN__REQUIRE(context);
     CN__REQUIRE(data);
     if (cn__onnx_recognised(data, bytes))
-        return cn__onnx_load_memory(context, data, bytes, model);
+        return cn__onnx_file_load_memory(context, data, bytes, model);
     return finish_model(context, cn__safetensors_read(context, data, bytes, &file), &file, "(memory)", model);
 }
 
@@ -225,6 +225,6 @@ cn_status cn_model_load(cn_context *context, const char *path, cn_model **model)
     CN__REQUIRE(path);
     CN__TRY(cn__file_begin(context, path, begin, &bytes));
     if (cn__onnx_recognised(begin, bytes))
-        return cn__onnx_load(context, path, model);
+        return cn__onnx_file_load(context, path, model);
     return finish_model(context, cn__safetensors_open(context, path, &file), &file, path, model);
 }

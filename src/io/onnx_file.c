@@ -1,76 +1,24 @@
-/* onnx_file.c: models as ONNX files, and what goes with them in the metadata: names of classes and the normalisation, as
- * JSON. */
+/* onnx_file.c: models as ONNX files, and out of them. */
 #include "io/io.h"
-#include "onnx/onnx.h"
-#include <string.h>
-
-#define KEY_CLASSES "convnet.class_names"
-#define KEY_MEAN    "convnet.mean"
-#define KEY_STD     "convnet.std"
-
-enum { MAX_METADATA = 3 };
 
 /* ---- saving ---- */
 
-/* Texts that are handed to cn__onnx_save. */
-typedef struct metadata {
-    cn__onnx_metadata lines[MAX_METADATA];
-    char *texts[MAX_METADATA];
-    size_t count;
-} metadata;
-
-static cn_status add_line(metadata *m, const char *key, cn__text *json) {
-    char **text = &m->texts[m->count];
-    CN__TRY(cn__text_take(json, text));
-    m->lines[m->count++] = (cn__onnx_metadata){key, *text};
-    return CN_OK;
-}
-
-static cn_status add_numbers(const cn_model *model, metadata *m, const char *key, const float *values, float other) {
-    cn__text json = {.ctx = model->ctx};
-    for (int32_t i = 0; i < model->input.channels; i++) {
-        cn__text_append(&json, i ? "," : "[");
-        cn__json_append_float(&json, values ? values[i] : other);
-    }
-    cn__text_append(&json, "]");
-    return add_line(m, key, &json);
-}
-
-static cn_status add_classes(const cn_model *model, metadata *m) {
-    cn__text json = {.ctx = model->ctx};
-    bool good = true;
-    for (int64_t i = 0; i < model->class_count; i++) {
-        cn__text_append(&json, i ? "," : "[");
-        good = cn__json_append_string(&json, model->class_names[i]) && good;
-    }
-    cn__text_append(&json, "]");
-    CN__TRY(add_line(m, KEY_CLASSES, &json));
-    return good ? CN_OK : cn__error(CN_ERR_ARGUMENT, "the name of a class is not UTF-8");
-}
-
-/* A graph that takes pixels as they are has a mean of 0, and a std that makes of 1/255 one. */
-static cn_status fill_metadata(const cn_model *model, bool preprocessing, metadata *m) {
-    if (model->class_count)
-        CN__TRY(add_classes(model, m));
-    if (!model->mean && !preprocessing)
-        return CN_OK;
-    CN__TRY(add_numbers(model, m, KEY_MEAN, preprocessing ? NULL : model->mean, 0.0f));
-    return add_numbers(model, m, KEY_STD, preprocessing ? NULL : model->std, 1.0f / 255.0f);
-}
-
 static cn_status save_to_memory(const cn_model *model, const cn_onnx_options *options, cn_tensor **file) {
     cn_onnx_options o = CN_ONNX_OPTIONS_INIT;
-    metadata m = {.count = 0};
+    cn__onnx_notes notes = {.count = 0};
     CN__TRY(CN__READ_OPTIONS(&o, cn_onnx_options, options));
     CN__TRY(cn__check_reserved("cn_onnx_options", o.reserved == 0));
     if (o.include_preprocessing != 0 && o.include_preprocessing != 1)
         return cn__error(CN_ERR_ARGUMENT, "cn_onnx_options: include_preprocessing is %d, wanted 0 or 1",
                          o.include_preprocessing);
-    cn_status status = fill_metadata(model, o.include_preprocessing, &m);
+    if (o.include_preprocessing && !model->mean)
+        return cn__error(CN_ERR_STATE,
+                         "cn_onnx_options: include_preprocessing is 1, but the model does not know how its "
+                         "images are normalised (cn_model_set_normalization)");
+    cn_status status = cn__onnx_notes_write(model, o.include_preprocessing, &notes);
     if (status == CN_OK)
-        status = cn__onnx_save(model, o.include_preprocessing, m.lines, m.count, file);
-    for (size_t i = 0; i < m.count; i++)
-        cn_text_free(m.texts[i]);
+        status = cn__onnx_save(model, o.include_preprocessing, notes.lines, notes.count, file);
+    cn__onnx_notes_drop(&notes);
     return status;
 }
 
@@ -88,5 +36,43 @@ cn_status cn_model_save_onnx(const cn_model *model, const char *path, const cn_o
     CN__TRY(cn__in_file(save_to_memory(model, options, &file), path));
     cn_status status = cn__replace_file(model->ctx, path, &(struct iovec){file->data, (size_t)file->count}, 1);
     cn_tensor_free(file);
+    return status;
+}
+
+/* ---- loading ---- */
+
+static cn_status load(cn_context *ctx, const void *data, size_t bytes, const char *path, cn_model **model) {
+    CN__TRY(cn__onnx_load(ctx, data, bytes, path, model));
+    cn_status status = cn__onnx_notes_read(*model, data, bytes, path ? path : "(memory)");
+    if (status != CN_OK) {
+        cn_model_free(*model);
+        *model = NULL;
+    }
+    return status;
+}
+
+cn_status cn__onnx_file_load_memory(cn_context *ctx, const void *data, size_t bytes, cn_model **model) {
+    return load(ctx, data, bytes, NULL, model);
+}
+
+static cn_status read_file(cn__file *file, unsigned char **data) {
+    if (file->size > CN__ONNX_MAX_FILE)
+        return cn__error(CN_ERR_UNSUPPORTED,
+                         "'%s' is larger than the 2 GiB of an ONNX file, which has more in files beside it",
+                         file->path);
+    *data = cn__alloc(file->ctx, (size_t)file->size + 1, 1);
+    return *data ? cn__file_read(file, *data, (size_t)file->size) : cn__no_memory("an ONNX file");
+}
+
+cn_status cn__onnx_file_load(cn_context *ctx, const char *path, cn_model **model) {
+    unsigned char *data = NULL;
+    cn__file file;
+    *model = NULL;
+    CN__TRY(cn__file_open(ctx, path, &file));
+    cn_status status = read_file(&file, &data);
+    if (status == CN_OK)
+        status = load(ctx, data, (size_t)file.size, path, model);
+    cn__file_close(&file);
+    cn__free(ctx, data);
     return status;
 }

@@ -68,7 +68,8 @@ cn_status cn__onnx_selu(cn__onnx *onnx, const cn__onnx_node *node) {
 /* log(1 + e^x); beyond 20 that is x to the last bit. */
 cn_status cn__onnx_softplus(cn__onnx *onnx, const cn__onnx_node *node) {
     cn_layer *layer;
-    cn_status status = cn_softplus_new(onnx->ctx, 1.0f, 20.0f, &layer);
+    cn_status status = cn_softplus_new(onnx->ctx, node->rewritten ? (float)node->beta : 1.0f,
+                                       node->rewritten ? (float)node->threshold : 20.0f, &layer);
     return apply(onnx, node, status, layer);
 }
 

@@ -91,7 +91,8 @@ cn__shape cn__export_out(const cn__export *x); /* of its output */
 /* Begins a node that reads all that the layer reads, with one number of dimensions. */
 void cn__export_begin_all(cn__export *x, const char *op);
 
-/* The tensor that is called so as an initialiser, with these dimensions or (0) its own; none, if the layer has none. */
+/* The tensor that is called so as an initialiser, or a constant where it is no parameter, with these dimensions or (0) its
+ * own; none, if the layer has none. */
 cn__exported cn__export_tensor(cn__export *x, const char *name, int dims, const int64_t *shape);
 /* The same of a number for each channel, which meets values of so many dimensions. */
 cn__exported cn__export_by_channel(cn__export *x, const char *name, int value_dims);
@@ -111,7 +112,7 @@ void cn__export_window(cn__export *x, const int64_t begin[2], const int64_t end[
 cn__exported cn__export_reshaped(cn__export *x, cn__exported value, cn__shape shape, cn__export_place place);
 cn__exported cn__export_slice(cn__export *x, cn__exported value, int64_t axis, int64_t start, int64_t end,
                               cn__export_place place);
-cn__exported cn__export_padded(cn__export *x, cn__exported image, cn__shape shape, const int64_t sides[4],
-                               cn_padding_mode mode, float value, cn__export_place place);
+cn__exported cn__export_padded(cn__export *x, cn__exported image, const int64_t sides[4], cn_padding_mode mode,
+                               float value, cn__export_place place);
 
 #endif

@@ -24,8 +24,10 @@ void *cn__onnx_alloc(cn__onnx *onnx, size_t count, size_t bytes) {
     if (__builtin_mul_overflow(count, bytes, &all) || __builtin_add_overflow(all, sizeof(struct block), &all))
         return NULL;
     struct block *made = cn__alloc(onnx->ctx, all + 1, 1);
-    if (!made)
+    if (!made) {
+        onnx->starved = true;
         return NULL;
+    }
     made->next = onnx->memory;
     onnx->memory = made;
     return made->data;

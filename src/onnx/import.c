@@ -4,9 +4,8 @@
 #include "onnx/importer.h"
 #include <stdio.h>
 
-#define MAX_FILE     ((uint64_t)INT32_MAX) /* bytes: protobuf's own limit */
-#define OPEN_SIDE    224                   /* of an input whose file leaves it open */
-#define MAX_OUR_TEXT 0xFFFFFF              /* bytes of a model file's header, whose length 16 MiB bounds */
+#define OPEN_SIDE    224      /* of an input whose file leaves it open */
+#define MAX_OUR_TEXT 0xFFFFFF /* bytes of a model file's header, whose length 16 MiB bounds */
 
 /* ---- recognising ---- */
 
@@ -231,14 +230,24 @@ static cn_status make_model(cn__onnx *onnx, cn__bytes file) {
     return cn__onnx_fill_all(onnx);
 }
 
-static cn_status load(cn_context *ctx, cn__bytes file, const cn__onnx_folder *folder, const char *source,
-                      cn_model **model) {
+cn_status cn__onnx_load(cn_context *ctx, const void *data, size_t bytes, const char *path, cn_model **model) {
+    const char *source = path ? path : "(memory)";
+    cn__onnx_folder folder;
+    *model = NULL;
+    if (bytes > CN__ONNX_MAX_FILE)
+        return cn__error(CN_ERR_UNSUPPORTED, "'%s': an ONNX file has at most 2 GiB, with more in files beside it",
+                         source);
     cn__onnx *onnx = cn__alloc(ctx, 1, sizeof *onnx);
     if (!onnx)
         return cn__no_memory("an ONNX file");
     onnx->ctx = ctx;
-    onnx->folder = folder;
-    cn_status status = make_model(onnx, file);
+    if (path) {
+        cn__onnx_folder_of(path, &folder);
+        onnx->folder = &folder;
+    }
+    cn_status status = make_model(onnx, (cn__bytes){data, bytes});
+    if (onnx->starved) /* without it another network may have come out */
+        status = cn__no_memory("an ONNX file");
     if (status == CN_OK)
         *model = onnx->model;
     else
@@ -248,36 +257,4 @@ static cn_status load(cn_context *ctx, cn__bytes file, const cn__onnx_folder *fo
     if (status == CN_OK || status == CN_ERR_MEMORY || status == CN_ERR_IO)
         return status;
     return cn__error(status == CN_ERR_UNSUPPORTED ? status : CN_ERR_FORMAT, "'%s': %s", source, cn_last_error());
-}
-
-cn_status cn__onnx_load_memory(cn_context *ctx, const void *data, size_t bytes, cn_model **model) {
-    *model = NULL;
-    if (bytes > MAX_FILE)
-        return cn__error(CN_ERR_UNSUPPORTED, "an ONNX file has at most 2 GiB, with more in files beside it");
-    return load(ctx, (cn__bytes){data, bytes}, NULL, "(memory)", model);
-}
-
-static cn_status read_file(cn__file *file, unsigned char **data) {
-    if (file->size > MAX_FILE)
-        return cn__error(CN_ERR_UNSUPPORTED,
-                         "'%s' is larger than the 2 GiB of an ONNX file, which has more in files "
-                         "beside it",
-                         file->path);
-    *data = cn__alloc(file->ctx, (size_t)file->size + 1, 1);
-    return *data ? cn__file_read(file, *data, (size_t)file->size) : cn__no_memory("an ONNX file");
-}
-
-cn_status cn__onnx_load(cn_context *ctx, const char *path, cn_model **model) {
-    unsigned char *data = NULL;
-    cn__onnx_folder folder;
-    cn__file file;
-    *model = NULL;
-    CN__TRY(cn__file_open(ctx, path, &file));
-    cn_status status = read_file(&file, &data);
-    cn__onnx_folder_of(path, &folder);
-    if (status == CN_OK)
-        status = load(ctx, (cn__bytes){data, (size_t)file.size}, &folder, path, model);
-    cn__file_close(&file);
-    cn__free(ctx, data);
-    return status;
 }

@@ -54,8 +54,8 @@ typedef struct cn__onnx_node {
     bool needed;
     /* Of a node that patterns.c has written anew, what would be attributes: */
     bool rewritten, transposed; /* transposed: of a MatMul: its matrix is [out, in] */
-    double epsilon;
-    int64_t axis, groups;
+    double epsilon, alpha, beta, bias, threshold;
+    int64_t axis, groups, size, begin[2], end[2];
 } cn__onnx_node;
 
 enum { CN__ONNX_NO_LAYER = -2 };
@@ -101,6 +101,7 @@ typedef struct cn__onnx {
     const cn__onnx_folder *folder; /* of the file, where other files may be; NULL: none */
     struct block *memory;          /* all that lives as long as this */
     bool turned;                   /* it has inputs that are [N, H, W, C] */
+    bool starved;                  /* some of it was not to be had, where nobody could say so */
     int64_t opset, images;         /* images: how many the file was made with; 0: any number */
     cn__onnx_node *nodes;
     int32_t node_count;

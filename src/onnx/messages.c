@@ -1,5 +1,6 @@
 /* messages.c: the messages of onnx.proto that an importer reads, field by field; fields that it does not know are passed
  * over. */
+#include "onnx/onnx.h"
 #include "onnx/proto.h"
 
 /* ---- TensorProto ---- */
@@ -43,14 +44,19 @@ static bool read_decimal(cn__bytes text, uint64_t *number) {
     return text.count > 0;
 }
 
-/* A StringStringEntryProto: where numbers lie that are not in this file. */
-static bool read_place(cn__bytes message, cn__onnx_tensor *tensor) {
-    cn__bytes key = {0}, value = {0};
+static bool read_entry(cn__bytes message, cn__bytes *key, cn__bytes *value) {
     cn__field field;
+    *key = *value = (cn__bytes){0};
     while (cn__wire_next(&message, &field))
         if (field.type == CN__WIRE_BYTES)
-            *(field.number == CN__ENTRY_KEY ? &key : &value) = field.bytes;
-    if (!message.at)
+            *(field.number == CN__ENTRY_KEY ? key : value) = field.bytes;
+    return message.at != NULL;
+}
+
+/* Where numbers lie that are not in this file. */
+static bool read_place(cn__bytes message, cn__onnx_tensor *tensor) {
+    cn__bytes key, value;
+    if (!read_entry(message, &key, &value))
         return false;
     if (cn__bytes_are(key, "location"))
         tensor->location = value;
@@ -248,4 +254,18 @@ int cn__onnx_attr_floats(const cn__onnx_attr *attr, float *to, int most) {
         to[count++] = float_of(bits);
     }
     return numbers.message.at ? count : -1;
+}
+
+/* ---- ModelProto.metadata_props ---- */
+
+const char *cn__onnx_metadata_find(const void *data, size_t bytes, const char *key, size_t *length) {
+    cn__bytes file = {data, bytes}, found, value;
+    cn__field field;
+    while (cn__wire_next(&file, &field))
+        if (field.number == CN__MODEL_METADATA && field.type == CN__WIRE_BYTES &&
+            read_entry(field.bytes, &found, &value) && cn__bytes_are(found, key)) {
+            *length = value.count;
+            return value.at ? (const char *)value.at : "";
+        }
+    return NULL;
 }

@@ -28,9 +28,38 @@ static cn_status add_norm(cn__onnx *onnx, const cn__onnx_node *node, cn_norm_kin
     return CN_OK;
 }
 
+/* Without running statistics, as patterns.c has put it together, over images and node->axis - 1 sides of theirs. */
+static cn_status add_batch_statistics(cn__onnx *onnx, const cn__onnx_node *node) {
+    cn_norm_options o = CN_NORM_OPTIONS_INIT;
+    cn__onnx_view *in;
+    cn_layer *layer;
+    int64_t count;
+    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
+    cn__shape shape = cn__onnx_shape(onnx, in);
+    if (node->axis != in->dims - 1)
+        return cn__error(CN_ERR_UNSUPPORTED, "it is over images");
+    for (int i = 1; i < node->input_count; i++) {
+        CN__TRY(cn__onnx_by_channel(onnx, node, in, node->inputs[i], &count));
+        if (count != shape.channels)
+            return cn__error(CN_ERR_UNSUPPORTED, "it has %lld parameters for %d channels", (long long)count,
+                             shape.channels);
+    }
+    o.eps = epsilon_of(node);
+    o.track_running_stats = 0;
+    o.affine = node->input_count > 1;
+    CN__TRY(cn_norm_new(onnx->ctx, CN_NORM_BATCH, shape.channels, &o, &layer));
+    int32_t at = in->layer;
+    CN__TRY(o.affine ? add_filled(onnx, node, layer, CN__FILL_PLAIN, &at)
+                     : cn__onnx_chain(onnx, node, CN_OK, &layer, &at));
+    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
+    return CN_OK;
+}
+
 cn_status cn__onnx_batch_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     cn_norm_options o = CN_NORM_OPTIONS_INIT;
     int32_t at = -1;
+    if (node->rewritten)
+        return add_batch_statistics(onnx, node);
     bool training =
         onnx->opset < 7 ? cn__onnx_int(node, "is_test", 0) == 0 : cn__onnx_int(node, "training_mode", 0) != 0;
     if (training)
@@ -86,11 +115,29 @@ cn_status cn__onnx_layer_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     return CN_OK;
 }
 
+/* Of any size, as patterns.c has put it together. */
+static cn_status add_response_norm(cn__onnx *onnx, const cn__onnx_node *node) {
+    cn__onnx_view *in;
+    cn_layer *layer;
+    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
+    int32_t at = in->layer, channels = cn__onnx_shape(onnx, in).channels;
+    if (node->groups != channels)
+        return cn__error(CN_ERR_UNSUPPORTED, "its means are over %lld rows, not %d channels", (long long)node->groups,
+                         channels);
+    cn_status status = cn_local_response_norm_new(onnx->ctx, (int)node->size, (float)node->alpha, (float)node->beta,
+                                                  (float)node->bias, &layer);
+    CN__TRY(cn__onnx_chain(onnx, node, status, &layer, &at));
+    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, in->dims));
+    return CN_OK;
+}
+
 /* Of an even size ONNX has one neighbour more behind the channel, PyTorch before it. */
 cn_status cn__onnx_lrn(cn__onnx *onnx, const cn__onnx_node *node) {
     int64_t size = cn__onnx_int(node, "size", 0);
     cn__onnx_view *in;
     cn_layer *layer;
+    if (node->rewritten)
+        return add_response_norm(onnx, node);
     CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &in));
     if (size < 1 || size > CN__MAX_SIDE)
         return cn__error(CN_ERR_FORMAT, "its size is %lld", (long long)size);

@@ -25,17 +25,21 @@
  * of its representation. A model file of ours has a length there, and then '{'. */
 bool cn__onnx_recognised(const unsigned char *begin, size_t bytes);
 
-/* CN_ERR_FORMAT: damaged, or it contradicts itself; CN_ERR_UNSUPPORTED names operators, nodes and why; CN_ERR_IO. */
-cn_status cn__onnx_load(cn_context *ctx, const char *path, cn_model **model);
-/* The same from memory; there is no folder, so data outside the file are refused. */
-cn_status cn__onnx_load_memory(cn_context *ctx, const void *data, size_t bytes, cn_model **model);
+#define CN__ONNX_MAX_FILE ((size_t)INT32_MAX) /* bytes: protobuf's own limit */
+
+/* A file that has been read from `path`, beside which others may be; NULL: from nowhere. CN_ERR_FORMAT: damaged, or it
+ * contradicts itself; CN_ERR_UNSUPPORTED names operators, nodes and why; CN_ERR_IO. */
+cn_status cn__onnx_load(cn_context *ctx, const void *data, size_t bytes, const char *path, cn_model **model);
+/* What the metadata of a file that could be loaded have under a key: a piece of the file; NULL: nothing. */
+const char *cn__onnx_metadata_find(const void *data, size_t bytes, const char *key, size_t *length);
 
 /* A line of a file's metadata. */
 typedef struct cn__onnx_metadata {
     const char *key, *value;
 } cn__onnx_metadata;
 
-/* An initialised model as a file, uint8 [N]. `preprocessing`: its first input takes pixels, 0 to 255. CN_ERR_UNSUPPORTED
+/* An initialised model as a file, uint8 [N]. `preprocessing`: its first input takes pixels, 0 to 255, of which the
+ * model knows the normalisation. CN_ERR_UNSUPPORTED
  * names a layer; CN_ERR_ARGUMENT: one whose name is not UTF-8. */
 cn_status cn__onnx_save(const cn_model *model, bool preprocessing, const cn__onnx_metadata *metadata, size_t count,
                         cn_tensor **file);

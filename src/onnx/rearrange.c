@@ -232,6 +232,18 @@ static cn_status read_padding(cn__onnx *onnx, const cn__onnx_node *node, const c
     return CN_OK;
 }
 
+/* That goes round, as patterns.c has put it together. */
+static cn_status wrap(cn__onnx *onnx, const cn__onnx_node *node) {
+    cn__onnx_view *view;
+    CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));
+    if (view->dims != 4)
+        return cn__error(CN_ERR_UNSUPPORTED, "its input has %d dimensions, wanted 4", view->dims);
+    int32_t at = view->layer;
+    CN__TRY(cn__onnx_pad(onnx, node, node->begin, node->end, CN_PADDING_CIRCULAR, 0.0f, &at));
+    cn__onnx_give(onnx, node, 0, cn__onnx_view_new(onnx, at, 4));
+    return CN_OK;
+}
+
 cn_status cn__onnx_padding(cn__onnx *onnx, const cn__onnx_node *node) {
     static const struct {
         const char *name;
@@ -244,6 +256,8 @@ cn_status cn__onnx_padding(cn__onnx *onnx, const cn__onnx_node *node) {
     int64_t begin[2] = {0, 0}, end[2] = {0, 0};
     cn__onnx_view *view;
     size_t mode = 0;
+    if (node->rewritten)
+        return wrap(onnx, node);
     while (mode < CN__COUNT(modes) && !cn__onnx_string_is(node, "mode", "constant", modes[mode].name))
         mode++;
     if (mode == CN__COUNT(modes))

@@ -1,10 +1,9 @@
 /* save.c: a model as an ONNX file: nodes layer by layer, then all in the bytes that the file has. */
 #include "onnx/onnx.h"
 #include "onnx/exporter.h"
-#include "io/io.h"
+#include "base/values.h"
 #include <stdio.h>
 
-#define MAX_FILE     ((size_t)INT32_MAX) /* bytes: protobuf's own limit */
 #define FIRST_OPSET  13
 #define BATCH        "N" /* what the number of images is called */
 #define PIXEL_LEVELS 255.0f
@@ -56,10 +55,6 @@ static cn_status write_preprocessing(cn__export *x) {
     const cn_model *model = x->model;
     const int64_t shape[3] = {model->input.channels, 1, 1};
     cn__exported_layer *input = &x->layers[0];
-    if (!model->mean) {
-        input->own = cn__export_binary(x, "Div", input->own, cn__export_number(x, PIXEL_LEVELS), CN__EXPORT_PIECE);
-        return x->status;
-    }
     float *numbers = cn__alloc(x->ctx, (size_t)shape[0], sizeof *numbers);
     if (!numbers)
         return cn__no_memory("a normalisation");
@@ -171,7 +166,7 @@ static cn_status assemble(cn__export *x, cn__message *head, const cn__message *e
     cn__message_head(head, CN__MODEL_GRAPH, graph);
     if (head->failed || x->nodes.failed || x->names.failed || x->heads.failed || ends->failed || tail->failed)
         return cn__no_memory("an ONNX file");
-    if (graph > MAX_FILE - head->count - tail->count)
+    if (graph > CN__ONNX_MAX_FILE - head->count - tail->count)
         return cn__error(CN_ERR_UNSUPPORTED, "the model is larger than the 2 GiB of an ONNX file");
     const int64_t bytes = (int64_t)(head->count + graph + tail->count);
     CN__TRY(cn_tensor_new(x->ctx, CN_DTYPE_UINT8, 1, &bytes, file));

@@ -123,6 +123,8 @@ cn__exported cn__export_tensor(cn__export *x, const char *name, int dims, const 
     if (index < 0)
         return (cn__exported){0};
     const cn__model_tensor *tensor = &x->model->tensors[node_of(x)->first_tensor + index];
+    if (node_of(x)->constants >> index & 1)
+        return cn__export_numbers(x, dims ? dims : spec.dims, dims ? shape : spec.shape, tensor->value.data);
     cn__export_fail(x, put_tensor(x, tensor, dims ? dims : spec.dims, dims ? shape : spec.shape));
     return cn__export_named(x, tensor->name, spec.dims);
 }

@@ -111,3 +111,40 @@ cn__exported cn__export_layer_norm(cn__export *x) {
     cn__exported y = cn__export_end(x, image ? CN__EXPORT_PIECE : CN__EXPORT_LAST);
     return image ? transposed(x, y, back, CN__EXPORT_LAST) : y;
 }
+
+static cn__exported with_real(cn__export *x, const char *op, cn__exported a, const char *option) {
+    return cn__export_binary(x, op, a, cn__export_number(x, (float)cn__export_real(x, option)), CN__EXPORT_PIECE);
+}
+
+/* LRN has as many neighbours on both sides. Of an even number torch has one more below, so that is written out: x / (k +
+ * alpha · mean(x²))^beta, where the mean is a pool over channels that are rows. */
+static cn__exported even_response_norm(cn__export *x, cn__exported in, int64_t size) {
+    cn__shape shape = cn__export_out(x);
+    const int64_t rows[4] = {0, 1, shape.channels, (int64_t)shape.height * shape.width};
+    const int64_t window[2] = {size, 1}, pads[4] = {size / 2, 0, (size - 1) / 2, 0};
+    cn__exported squares = cn__export_binary(x, "Mul", in, in, CN__EXPORT_PIECE), list = cn__export_ints(x, 4, rows);
+    squares = cn__export_binary(x, "Reshape", squares, list, CN__EXPORT_PIECE);
+    cn__export_begin(x, "AveragePool");
+    cn__export_reads(x, squares);
+    cn__export_attr_int(x, "count_include_pad", 1);
+    cn__export_attr_ints(x, "kernel_shape", 2, window);
+    cn__export_attr_ints(x, "pads", 4, pads);
+    cn__exported means = cn__export_end(x, CN__EXPORT_PIECE);
+    means = cn__export_reshaped(x, means, shape, CN__EXPORT_PIECE);
+    cn__exported sum = with_real(x, "Add", with_real(x, "Mul", means, "alpha"), "k");
+    return cn__export_binary(x, "Div", in, with_real(x, "Pow", sum, "beta"), CN__EXPORT_LAST);
+}
+
+cn__exported cn__export_response_norm(cn__export *x) {
+    cn__exported in = cn__export_image(x, 0);
+    int64_t size = cn__export_int(x, "size");
+    if (size % 2 == 0)
+        return even_response_norm(x, in, size);
+    cn__export_begin(x, "LRN");
+    cn__export_reads(x, in);
+    cn__export_attr_float(x, "alpha", (float)cn__export_real(x, "alpha"));
+    cn__export_attr_float(x, "beta", (float)cn__export_real(x, "beta"));
+    cn__export_attr_float(x, "bias", (float)cn__export_real(x, "k"));
+    cn__export_attr_int(x, "size", size);
+    return cn__export_end(x, CN__EXPORT_LAST);
+}

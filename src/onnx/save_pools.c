@@ -3,11 +3,11 @@
 
 /* ---- windows that move ---- */
 
-/* What a pool's windows cover. torch's rounding up leaves out a window that would begin behind the image, ONNX's does not
- * say so: where they differ, what the last window has beyond the padding is more padding. */
+/* What a pool's windows cover. torch's rounding up leaves out a window that would begin behind the image, which ONNX's does
+ * not say: there padding that no window reads is left out, or what is beyond it becomes padding. */
 typedef struct windows {
-    int64_t padding[2], beyond[2]; /* beyond: of the padded image */
-    bool ceil_mode;                /* as ONNX has it */
+    int64_t begin[2], end[2], beyond[2]; /* padding, and what the last window has behind it */
+    bool ceil_mode;                      /* as ONNX has it */
 } windows;
 
 static windows windows_of(const cn__export *x, const int64_t dilation[2]) {
@@ -17,11 +17,16 @@ static windows windows_of(const cn__export *x, const int64_t dilation[2]) {
     int64_t kernel[2], stride[2];
     cn__export_pair(x, "kernel", kernel);
     cn__export_pair(x, "stride", stride);
-    cn__export_pair(x, "padding", w.padding);
+    cn__export_pair(x, "padding", w.begin);
+    cn__export_pair(x, "padding", w.end);
     for (int d = 0; d < 2; d++) {
-        int64_t room = in[d] + 2 * w.padding[d] - (kernel[d] - 1) * dilation[d] - 1, last = (out[d] - 1) * stride[d];
+        int64_t room = in[d] + 2 * w.end[d] - (kernel[d] - 1) * dilation[d] - 1, last = (out[d] - 1) * stride[d];
+        bool left_out = cn__export_int(x, "ceil_mode") && out[d] != (room + stride[d] - 1) / stride[d] + 1;
         w.beyond[d] = last > room ? last - room : 0;
-        w.ceil_mode = w.ceil_mode && out[d] == (room + stride[d] - 1) / stride[d] + 1;
+        if (left_out && room - last <= w.end[d])
+            w.end[d] -= room - last;
+        else if (left_out)
+            w.ceil_mode = false;
     }
     return w;
 }
@@ -30,9 +35,9 @@ static windows windows_of(const cn__export *x, const int64_t dilation[2]) {
 static void put_windows(cn__export *x, const windows *w) {
     int64_t end[2];
     for (int d = 0; d < 2; d++)
-        end[d] = w->padding[d] + (w->ceil_mode ? 0 : w->beyond[d]);
+        end[d] = w->end[d] + (w->ceil_mode ? 0 : w->beyond[d]);
     cn__export_attr_int(x, "ceil_mode", w->ceil_mode);
-    cn__export_window(x, w->padding, end);
+    cn__export_window(x, w->begin, end);
 }
 
 cn__exported cn__export_max_pool(cn__export *x) {
@@ -49,10 +54,11 @@ cn__exported cn__export_max_pool(cn__export *x) {
 
 /* Zeros around the image, so that padding counts as the image does: all that windows cover, or without what is beyond. */
 static cn__exported pad(cn__export *x, cn__exported image, windows *w, bool all) {
-    int64_t *p = w->padding, *more = w->beyond;
-    const int64_t sides[4] = {p[1], p[1] + (all ? more[1] : 0), p[0], p[0] + (all ? more[0] : 0)};
-    image = cn__export_padded(x, image, cn__export_shape(x, 0), sides, CN_PADDING_ZEROS, 0.0f, CN__EXPORT_PIECE);
-    *w = (windows){.beyond = {all ? 0 : more[0], all ? 0 : more[1]}, .ceil_mode = w->ceil_mode && !all};
+    int64_t *beyond = w->beyond;
+    const int64_t sides[4] = {w->begin[1], w->end[1] + (all ? beyond[1] : 0), w->begin[0],
+                              w->end[0] + (all ? beyond[0] : 0)};
+    image = cn__export_padded(x, image, sides, CN_PADDING_ZEROS, 0.0f, CN__EXPORT_PIECE);
+    *w = (windows){.beyond = {all ? 0 : beyond[0], all ? 0 : beyond[1]}, .ceil_mode = w->ceil_mode && !all};
     return image;
 }
 

@@ -47,13 +47,13 @@ cn__exported cn__export_concat(cn__export *x) {
 /* ---- borders ---- */
 
 /* One dimension of a torus, in front of and behind which comes what is at its other end; Pad's "wrap" is of opset 19. */
-static cn__exported wrapped(cn__export *x, cn__exported value, int64_t axis, int64_t size, int64_t before,
-                            int64_t after, cn__export_place place) {
+static cn__exported wrapped(cn__export *x, cn__exported value, int64_t axis, int64_t before, int64_t after,
+                            cn__export_place place) {
     cn__exported front = {0}, back = {0};
     if (before == 0 && after == 0 && place == CN__EXPORT_PIECE)
         return value;
     if (before > 0)
-        front = cn__export_slice(x, value, axis, size - before, size, CN__EXPORT_PIECE);
+        front = cn__export_slice(x, value, axis, -before, INT64_MAX, CN__EXPORT_PIECE);
     if (after > 0)
         back = cn__export_slice(x, value, axis, 0, after, CN__EXPORT_PIECE);
     cn__export_begin(x, "Concat");
@@ -66,14 +66,14 @@ static cn__exported wrapped(cn__export *x, cn__exported value, int64_t axis, int
     return cn__export_end(x, place);
 }
 
-cn__exported cn__export_padded(cn__export *x, cn__exported image, cn__shape shape, const int64_t sides[4],
-                               cn_padding_mode mode, float value, cn__export_place place) {
+cn__exported cn__export_padded(cn__export *x, cn__exported image, const int64_t sides[4], cn_padding_mode mode,
+                               float value, cn__export_place place) {
     static const char *const modes[] = {"constant", "edge", "reflect"};
     enum { LEFT, RIGHT, TOP, BOTTOM };
     const int64_t pads[8] = {0, 0, sides[TOP], sides[LEFT], 0, 0, sides[BOTTOM], sides[RIGHT]};
     if (mode == CN_PADDING_CIRCULAR) {
-        image = wrapped(x, image, 2, shape.height, sides[TOP], sides[BOTTOM], CN__EXPORT_PIECE);
-        return wrapped(x, image, 3, shape.width, sides[LEFT], sides[RIGHT], place);
+        image = wrapped(x, image, 2, sides[TOP], sides[BOTTOM], CN__EXPORT_PIECE);
+        return wrapped(x, image, 3, sides[LEFT], sides[RIGHT], place);
     }
     cn__exported list = cn__export_ints(x, 8, pads), constant = {0};
     if (mode == CN_PADDING_ZEROS)
@@ -90,21 +90,37 @@ cn__exported cn__export_padded(cn__export *x, cn__exported image, cn__shape shap
 cn__exported cn__export_pad(cn__export *x) {
     const int64_t sides[4] = {cn__export_int(x, "left"), cn__export_int(x, "right"), cn__export_int(x, "top"),
                               cn__export_int(x, "bottom")};
-    return cn__export_padded(x, cn__export_image(x, 0), cn__export_shape(x, 0), sides,
-                             (cn_padding_mode)cn__export_int(x, "mode"), (float)cn__export_real(x, "value"),
-                             CN__EXPORT_LAST);
+    return cn__export_padded(x, cn__export_image(x, 0), sides, (cn_padding_mode)cn__export_int(x, "mode"),
+                             (float)cn__export_real(x, "value"), CN__EXPORT_LAST);
 }
 
 /* ---- other sizes ---- */
 
-/* As a float, whichever way a reader rounds: so that it makes `in` pixels `out`. */
-static float scale_of(double scale, int32_t in, int32_t out) {
-    float rounded = (float)scale;
-    while (floor((double)in * (double)rounded) < out)
-        rounded = nextafterf(rounded, INFINITY);
-    while (floor((double)in * (double)rounded) > out)
-        rounded = nextafterf(rounded, 0.0f);
-    return rounded;
+/* Whether a scale gives `out` pixels of `in`, and of the nearest each the one that our layer of `factor` takes, whether
+ * it is reckoned in floats or in doubles. */
+static bool scale_fits(float scale, double factor, int32_t in, int32_t out, bool nearest) {
+    double wide = (double)scale;
+    bool fits = floor((double)in * wide) == out && floorf((float)in * scale) == (float)out;
+    for (int32_t i = 0; i < out && fits && nearest; i++) {
+        double ours = fmin((double)floorf((float)i * (float)(1.0 / factor)), in - 1);
+        fits = fmin((double)floorf((float)i / scale), in - 1) == ours && fmin(floor(i / wide), in - 1) == ours;
+    }
+    return fits;
+}
+
+/* The float that is nearest to a factor of those that fit. */
+static float scale_of(double factor, int32_t in, int32_t out, bool nearest) {
+    enum { FURTHEST = 8 };
+    float below = (float)factor, above = (float)factor;
+    for (int i = 0; i < FURTHEST; i++) {
+        if (scale_fits(above, factor, in, out, nearest))
+            return above;
+        if (scale_fits(below, factor, in, out, nearest))
+            return below;
+        above = nextafterf(above, INFINITY);
+        below = nextafterf(below, 0.0f);
+    }
+    return (float)factor;
 }
 
 /* [N, C] of the input, then height and width of the output. */
@@ -123,12 +139,12 @@ static cn__exported size_of(cn__export *x, cn__exported image) {
 cn__exported cn__export_upsample(cn__export *x) {
     cn__shape in = cn__export_shape(x, 0), out = cn__export_out(x);
     cn__exported image = cn__export_image(x, 0), scales = {0}, sizes = {0};
-    bool nearest = cn__export_int(x, "mode") == CN_UPSAMPLE_NEAREST;
-    if (cn__export_int(x, "output_height") == 0) {
+    bool nearest = cn__export_int(x, "mode") == CN_UPSAMPLE_NEAREST, corners = cn__export_int(x, "align_corners") != 0;
+    if (cn__export_int(x, "output_height") == 0 && !corners) { /* corners are those of whole pixels */
         const int64_t four[1] = {4};
-        const float factors[4] = {1.0f, 1.0f,
-                                  scale_of(cn__export_real(x, "scale_factor_height"), in.height, out.height),
-                                  scale_of(cn__export_real(x, "scale_factor_width"), in.width, out.width)};
+        double height = cn__export_real(x, "scale_factor_height"), width = cn__export_real(x, "scale_factor_width");
+        const float factors[4] = {1.0f, 1.0f, scale_of(height, in.height, out.height, nearest),
+                                  scale_of(width, in.width, out.width, nearest)};
         scales = cn__export_numbers(x, 1, four, factors);
     } else {
         sizes = size_of(x, image);
@@ -140,9 +156,9 @@ cn__exported cn__export_upsample(cn__export *x) {
     if (sizes.name)
         cn__export_reads(x, sizes);
     cn__export_attr_text(x, "coordinate_transformation_mode",
-                         nearest                              ? "asymmetric"
-                         : cn__export_int(x, "align_corners") ? "align_corners"
-                                                              : "half_pixel");
+                         nearest   ? "asymmetric"
+                         : corners ? "align_corners"
+                                   : "half_pixel");
     cn__export_attr_text(x, "mode", nearest ? "nearest" : "linear");
     if (nearest)
         cn__export_attr_text(x, "nearest_mode", "floor");

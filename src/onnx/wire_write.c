@@ -1,6 +1,6 @@
 /* wire_write.c: protobuf's wire format, written. */
 #include "onnx/proto.h"
-#include "io/io.h"
+#include "base/values.h"
 
 static unsigned char *make_room(cn__message *message, size_t more) {
     if (!message->failed && more > message->capacity - message->count) {
