@@ -97,7 +97,7 @@ endif
 
 PROGRAM_FILES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
 # The others are examples only.
-INSTALLED := $(addprefix $(PROGRAMS_DIR)/convnet-,info summary train test compare explore classify export)
+INSTALLED := $(addprefix $(PROGRAMS_DIR)/convnet-,info summary train test compare explore classify convert export)
 PROGRAMS_LIB := $(if $(filter shared,$(PROGRAMS)),$(SHARED_LINKS),$(STATIC_LIB))
 # Where the dynamic linker finds the library before it is installed.
 LIBRARY_PATH := $(if $(filter shared,$(PROGRAMS)),LD_LIBRARY_PATH='$(abspath $(LIB))':"$$LD_LIBRARY_PATH")
@@ -115,7 +115,7 @@ SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16
           kernels_conv_nchw16c layers gradients kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
           first_weights)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
-SLOW_SCRIPTS := $(addprefix tests/test_,install.sh programs.sh resume.sh tasks.sh train.sh onnx_programs.sh examples.sh)
+SLOW_SCRIPTS := $(addprefix tests/test_,install.sh programs.sh convert.sh resume.sh tasks.sh train.sh onnx_programs.sh examples.sh)
 SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
 # ---- flags ----
@@ -389,7 +389,7 @@ check-tsan: $(AFTER_DEPS)
 # For slow tools: less of the same.
 suites: programs $(SUITES)
 	@QUICK=1 $(test_environment) tests/run.sh $(if $(filter tsan,$(CONFIG)),-1 '$(SUITES)') -o $(B)/summary $(SUITES) \
-	    tests/test_programs.sh tests/test_resume.sh tests/test_tasks.sh tests/test_train.sh
+	    tests/test_programs.sh tests/test_convert.sh tests/test_resume.sh tests/test_tasks.sh tests/test_train.sh
 
 ## check-valgrind: suites under valgrind, which knows AVX2 at most
 check-valgrind: $(SUITES)
@@ -403,7 +403,7 @@ coverage: $(AFTER_DEPS)
 coverage-suites: programs $(SUITES)
 	@find $(B) -name '*.gcda' -delete
 	@QUICK=1 $(test_environment) tests/run.sh -o $(B)/summary $(SUITES) \
-	    tests/test_programs.sh tests/test_resume.sh tests/test_tasks.sh tests/test_train.sh
+	    tests/test_programs.sh tests/test_convert.sh tests/test_resume.sh tests/test_tasks.sh tests/test_train.sh
 	@tests/coverage.sh $(B)/library
 
 ## fuzz: looks for files that break their readers, FUZZ_SECONDS (60) each; needs Clang

@@ -53,6 +53,7 @@ find "$root" ! -type d | sed "s|^$here/||" | sort >"$dir/installed"
 cat >"$dir/wanted" <<EOF
 bin/convnet-classify
 bin/convnet-compare
+bin/convnet-convert
 bin/convnet-explore
 bin/convnet-export
 bin/convnet-info
