@@ -3,10 +3,9 @@
  *
  * normal_ of 16 numbers or more takes logarithm, sine and cosine of Cephes's single precision (Moshier 1989), with the
  * multiply-adds that GCC contracts where PyTorch is compiled for AVX2. Elsewhere (other processors, or PyTorch told to
- * do without AVX2) PyTorch itself gives numbers that differ in their last bits. */
+ * do without AVX2) PyTorch itself gives numbers that differ in their last bits; so do these on x87. */
 #include "base/base.h"
 #include <math.h>
-#include <string.h>
 
 /* ---- the Mersenne Twister ---- */
 
