@@ -195,6 +195,49 @@ typedef struct target {
     bool first;            /* of those that moments are gathered of */
 } target;
 
+/* Row i of a tile's outputs: what follows a convolution, which few plans have at once, and out with it. */
+INLINE void finish_row(const cn__winograd_args *a, const target *to, size_t i, vf y[SIDE], moments *gathered,
+                       int columns) {
+    float *out = to->out + i * a->out_row;
+    int width = columns == 3 && to->columns < 3 ? to->columns : columns;
+    CN__UNROLL
+    for (int j = 0; j < columns; j++)
+        y[j] += to->bias;
+    if (a->accumulate) {
+        CN__UNROLL
+        for (int j = 0; j < width; j++)
+            y[j] += vf_load(out + j * CN__LANES);
+    }
+    if (to->skip) {
+        CN__UNROLL
+        for (int j = 0; j < width; j++)
+            y[j] += vf_load(to->skip + i * a->skip_row + (size_t)j * CN__LANES);
+    }
+    if (a->relu) {
+        CN__UNROLL
+        for (int j = 0; j < columns; j++)
+            y[j] = vf_relu(y[j]);
+    }
+    if (a->most > 0.0f) {
+        CN__UNROLL
+        for (int j = 0; j < columns; j++)
+            y[j] = vf_select(y[j] > a->most, vf_set1(a->most), y[j]);
+    }
+    CN__UNROLL
+    for (int j = 0; j < width; j++)
+        vf_store(out + j * CN__LANES, y[j]);
+    if (!a->moments)
+        return;
+    if (i == 0 && to->first)
+        *gathered = (moments){y[0], (vf){0}, (vf){0}};
+    CN__UNROLL
+    for (int j = 0; j < width; j++) {
+        vf x = y[j] - gathered->pivot;
+        gathered->total += x;
+        gathered->squares = vf_fma(x, x, gathered->squares);
+    }
+}
+
 INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t point, const target *to, moments *gathered,
                         int rows, int columns) {
     vf t[SIDE][PATCH];
@@ -219,31 +262,9 @@ INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t point
     for (int i = 0; i < rows; i++) {
         vf y[SIDE];
         if (rows == 3 && i >= to->rows)
-            continue;
+            break;
         transform_output(t[i], y, columns);
-        CN__UNROLL
-        for (int j = 0; j < columns; j++) {
-            if (columns == 3 && j >= to->columns)
-                continue;
-            float *out = to->out + (size_t)i * a->out_row + (size_t)j * CN__LANES;
-            vf value = y[j] + to->bias;
-            if (a->accumulate)
-                value += vf_load(out);
-            if (to->skip)
-                value += vf_load(to->skip + (size_t)i * a->skip_row + (size_t)j * CN__LANES);
-            if (a->relu)
-                value = vf_relu(value);
-            if (a->most > 0.0f)
-                value = vf_select(value > a->most, vf_set1(a->most), value);
-            vf_store(out, value);
-            if (!a->moments)
-                continue;
-            if (i == 0 && j == 0 && to->first)
-                *gathered = (moments){value, (vf){0}, (vf){0}};
-            vf x = value - gathered->pivot;
-            gathered->total += x;
-            gathered->squares = vf_fma(x, x, gathered->squares);
-        }
+        finish_row(a, to, (size_t)i, y, gathered, columns);
     }
 }
 

@@ -10,7 +10,7 @@
 #else
 #define ROWS 4
 #endif
-#define VECTORS 2
+#define VECTORS 3 /* at most */
 
 enum { SQUARE = CN__LANES * CN__LANES };
 
@@ -138,8 +138,7 @@ void CN__ISA_NAME(channel_winograd_gradient)(const cn__winograd_tiles *s, float 
 
 /* What one point multiplies. Rows beyond the last repeat it. */
 typedef struct operands {
-    const float *v[ROWS], *d;
-    size_t d_next; /* floats to the next vector of columns */
+    const float *v[ROWS], *d[VECTORS];
     range tiles;
     int32_t lanes;
 } operands;
@@ -158,7 +157,7 @@ INLINE void multiply(const operands *of, size_t k, vf sum[ROWS][VECTORS], int ve
     vf d[VECTORS];
     CN__UNROLL
     for (int q = 0; q < vectors; q++)
-        d[q] = vf_load(of->d + (size_t)q * of->d_next + k * CN__LANES);
+        d[q] = vf_load(of->d[q] + k * CN__LANES);
     CN__UNROLL
     for (int r = 0; r < ROWS; r++) {
         vf v = vf_set1(of->v[r][k]);
@@ -179,13 +178,13 @@ INLINE void keep(vf sum[ROWS][VECTORS], int vectors, bool accumulate, float *sum
     }
 }
 
-INLINE void product(const operands *of, bool accumulate, float *sums, size_t row_floats) {
+INLINE void product(const operands *of, bool accumulate, float *sums, size_t row_floats, int vectors) {
     vf sum[ROWS][VECTORS];
-    clear(sum, VECTORS);
+    clear(sum, vectors);
     for (int32_t t = of->tiles.first; t < of->tiles.end; t++)
         for (size_t k = (size_t)t * CN__LANES; k < (size_t)t * CN__LANES + (size_t)of->lanes; k++)
-            multiply(of, k, sum, VECTORS);
-    keep(sum, VECTORS, accumulate, sums, row_floats);
+            multiply(of, k, sum, vectors);
+    keep(sum, vectors, accumulate, sums, row_floats);
 }
 
 /* One vector: every other image is summed apart, or there would be too few sums under way. */
@@ -208,17 +207,22 @@ INLINE void thin_product(const operands *of, bool accumulate, float *sums, size_
     keep(even, 1, accumulate, sums, row_floats);
 }
 
-/* Columns by twice 16, whatever the width of vectors; sixteen that are left, by one vector. */
+/* Columns by twice 16, whatever the width of vectors, in a straight sum; sixteen that are left, by one vector. Vectors
+ * that no column is in are left out. */
 INLINE void sum_point(const cn__winograd_weight_args *a, operands *of, const float *d, float *sums) {
-    size_t row_floats = cn__whole_lines((size_t)a->columns), column = 0, group = (size_t)a->tiles.count * SQUARE;
-    of->d_next = CN__VECTORS_PER_LINE == 1 ? group : CN__WIDTH;
-    for (; column < row_floats / (2 * CN__LANES) * (2 * CN__LANES); column += VECTORS * CN__WIDTH) {
-        of->d = d + column / CN__LANES * group + column % CN__LANES;
-        product(of, a->accumulate, sums + column, row_floats);
-    }
-    for (; column < row_floats; column += CN__WIDTH) {
-        of->d = d + column / CN__LANES * group + column % CN__LANES;
-        thin_product(of, a->accumulate, sums + column, row_floats);
+    size_t row_floats = cn__whole_lines((size_t)a->columns), group = (size_t)a->tiles.count * SQUARE;
+    size_t end = ((size_t)a->columns + CN__WIDTH - 1) / CN__WIDTH * CN__WIDTH, column = 0, step;
+    size_t straight = row_floats % (2 * CN__LANES) ? row_floats - CN__LANES : end;
+    for (; column < end; column += step) {
+        step = column >= straight ? CN__WIDTH : straight - column == 3 * CN__WIDTH ? 3 * CN__WIDTH : 2 * CN__WIDTH;
+        for (size_t q = 0; q < step / CN__WIDTH; q++)
+            of->d[q] = d + (column + q * CN__WIDTH) / CN__LANES * group + (column + q * CN__WIDTH) % CN__LANES;
+        if (step == CN__WIDTH)
+            thin_product(of, a->accumulate, sums + column, row_floats);
+        else if (step == 2 * CN__WIDTH)
+            product(of, a->accumulate, sums + column, row_floats, 2);
+        else
+            product(of, a->accumulate, sums + column, row_floats, 3);
     }
 }
 
