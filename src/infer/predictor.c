@@ -79,20 +79,37 @@ static size_t row_start(const pass *p, size_t plane, size_t y, size_t height, si
     return plane + (size_t)cn__reflected((int)y - p->variant.down, (int)height) * width;
 }
 
+/* Row y of a plane that begins at pixel `plane` of what is read, into a lane; floats that stay where they are go straight
+ * there. */
+static void fill_row(const pass *p, const pixels *from, size_t plane, size_t channel, size_t y, const cn__fmap *map,
+                     float *to) {
+    size_t width = (size_t)map->shape.width, row = row_start(p, plane, y, (size_t)map->shape.height, width);
+    if (from->floats && !p->variant.mirror && p->variant.right == 0)
+        for (size_t x = 0; x < width; x++)
+            to[x * CN__LANES] = from->floats[row + x];
+    else
+        for (size_t x = 0; x < width; x++)
+            to[x * CN__LANES] = pixel(p, from, channel, row, x, width);
+}
+
+static void clear_row(size_t width, float *to) {
+    for (size_t x = 0; x < width; x++)
+        to[x * CN__LANES] = 0.0f;
+}
+
+/* Row by row, which stays in the cache while all images of the block are put into it. */
 static void fill_plane(const pass *p, const pixels *from, size_t block, size_t channel, const cn__fmap *map) {
     size_t channels = (size_t)map->shape.channels, height = (size_t)map->shape.height;
-    size_t width = (size_t)map->shape.width;
+    size_t width = (size_t)map->shape.width, first = block * CN__LANES;
     cn__plane plane = cn__fmap_plane(map, 0, channel);
-    for (size_t lane = 0; lane < CN__LANES; lane++) {
-        size_t image = block * CN__LANES + lane, first = (image * channels + channel) * height * width;
-        bool spare = image >= (size_t)p->images;
-        for (size_t y = 0; y < height; y++) {
-            size_t row = row_start(p, first, y, height, width);
+    for (size_t y = 0; y < height; y++)
+        for (size_t lane = 0; lane < CN__LANES; lane++) {
             float *to = plane.data + y * plane.row + lane;
-            for (size_t x = 0; x < width; x++)
-                to[x * CN__LANES] = spare ? 0.0f : pixel(p, from, channel, row, x, width);
+            if (first + lane < (size_t)p->images)
+                fill_row(p, from, ((first + lane) * channels + channel) * height * width, channel, y, map, to);
+            else
+                clear_row(width, to);
         }
-    }
 }
 
 static void fill_block(void *argument, size_t block, int32_t index, const cn__fmap *input) {
@@ -116,12 +133,8 @@ static void fill_single(void *argument, size_t image, int32_t index, const cn__f
     size_t channels = (size_t)input->lane_channels, width = (size_t)input->shape.width;
     size_t height = (size_t)input->shape.height, first = image * channels * height * width;
     for (size_t channel = 0; channel < channels; channel++, first += height * width)
-        for (size_t y = 0; y < height; y++) {
-            size_t row = row_start(p, first, y, height, width);
-            float *to = cn__nchw16c_row(input, 0, channel, y);
-            for (size_t x = 0; x < width; x++)
-                to[x * CN__LANES] = pixel(p, &from, channel, row, x, width);
-        }
+        for (size_t y = 0; y < height; y++)
+            fill_row(p, &from, first, channel, y, input, cn__nchw16c_row(input, 0, channel, y));
 }
 
 static void take_single(void *argument, size_t image, int32_t index, const cn__fmap *output) {

@@ -99,14 +99,18 @@ void cn__fmap_pack(const cn__fmap *map, const float *images_nchw, int32_t images
         }
 }
 
+/* Row by row, which stays in the cache while all images of the block are taken out of it. */
 void cn__fmap_unpack(const cn__fmap *map, float *images_nchw, int32_t images) {
-    cn__shape s = map->shape;
-    for (int32_t n = 0; n < images; n++)
-        for (int32_t c = 0; c < s.channels; c++) {
-            const float *plane = cn__fmap_plane(map, (size_t)n / CN__LANES, (size_t)c).data + n % CN__LANES;
-            for (int32_t y = 0; y < s.height; y++)
-                for (int32_t x = 0; x < s.width; x++)
-                    *images_nchw++ = plane[(size_t)y * map->row + (size_t)x * CN__LANES];
+    size_t channels = (size_t)map->shape.channels, height = (size_t)map->shape.height;
+    size_t width = (size_t)map->shape.width, image = channels * height * width;
+    for (size_t first = 0; first < (size_t)images; first += CN__LANES)
+        for (size_t r = 0; r < channels * height; r++) {
+            const float *row = cn__fmap_plane(map, first / CN__LANES, r / height).data + r % height * map->row;
+            for (size_t n = first; n < (size_t)images && n < first + CN__LANES; n++) {
+                float *to = images_nchw + n * image + r * width;
+                for (size_t x = 0; x < width; x++)
+                    to[x] = row[x * CN__LANES + n - first];
+            }
         }
 }
 

@@ -18,8 +18,6 @@
 #define LINES      16  /* of columns, of which a chunk of the terms stays in the second-level cache beside A's */
 #define TERMS      256 /* of a chunk: that of a line of columns stays in the first-level cache */
 #define GROUP_ROWS (8 * CN__GEMM_ROWS)
-#define HELD       (1 << 16) /* floats of B that stay in the second-level cache */
-#define AHEAD      768       /* floats of A that are on their way from memory */
 
 _Static_assert(TERMS *GROUP_ROWS == CN__GEMM_WORK, "what rows are packed into");
 
@@ -101,12 +99,14 @@ void CN__ISA_NAME(gemm_transpose)(const float *lines, size_t line, int32_t count
 
 /* ---- a tile ---- */
 
-/* What a tile adds up: `terms` of packed rows and of lines of B, to lines of C. */
+/* What a tile adds up: `terms` of packed rows and of lines of B, to lines of C. For each CN__LANES terms it asks for
+ * `asks` lines of what comes `ahead`. */
 typedef struct part {
-    const float *a, *b;
+    const float *a, *b, *ahead;
     size_t b_term, b_line, terms;
     float *c;
     size_t c_row, c_line;
+    int32_t asks;
     bool accumulate;
 } part;
 
@@ -115,18 +115,11 @@ INLINE size_t vector_at(int v, size_t line) {
     return line_at(v * CN__WIDTH, line);
 }
 
-INLINE void tile(const part *p, int rows, int vectors) {
-    vf sum[ROWS][WIDE];
-    const float *a = p->a, *b = p->b;
-    CN__UNROLL
-    for (int r = 0; r < rows; r++) {
-        CN__UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = p->accumulate ? vf_load_any(p->c + (size_t)r * p->c_row + vector_at(v, p->c_line)) : (vf){0};
-    }
-    for (size_t t = 0; t < p->terms; t++, a += CN__GEMM_ROWS, b += p->b_term) {
+/* A few terms: of packed rows, from `a` to `end`. */
+INLINE const float *add_terms(const part *p, const float *a, const float *end, const float *b, int rows, int vectors,
+                              vf sum[ROWS][WIDE]) {
+    for (; a < end; a += CN__GEMM_ROWS, b += p->b_term) {
         vf x[WIDE];
-        __builtin_prefetch(a + AHEAD);
         CN__UNROLL
         for (int v = 0; v < vectors; v++)
             x[v] = vf_load(b + vector_at(v, p->b_line));
@@ -137,6 +130,25 @@ INLINE void tile(const part *p, int rows, int vectors) {
             for (int v = 0; v < vectors; v++)
                 sum[r][v] = vf_fma(w, x[v], sum[r][v]);
         }
+    }
+    return b;
+}
+
+INLINE void tile(const part *p, int rows, int vectors) {
+    vf sum[ROWS][WIDE];
+    const float *b = p->b, *ahead = p->ahead;
+    CN__UNROLL
+    for (int r = 0; r < rows; r++) {
+        CN__UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = p->accumulate ? vf_load_any(p->c + (size_t)r * p->c_row + vector_at(v, p->c_line)) : (vf){0};
+    }
+    for (size_t t = 0, few; t < p->terms; t += few) {
+        const float *a = p->a + t * CN__GEMM_ROWS;
+        few = p->terms - t < CN__LANES ? p->terms - t : CN__LANES;
+        for (int32_t i = 0; i < p->asks; i++, ahead += CN__LANES)
+            __builtin_prefetch(ahead, 0, 3);
+        b = add_terms(p, a, a + few * CN__GEMM_ROWS, b, rows, vectors, sum);
     }
     CN__UNROLL
     for (int r = 0; r < rows; r++) {
@@ -183,33 +195,36 @@ static void edge_tile(const part *p, int rows, int vectors, int32_t columns) {
 
 /* ---- all tiles ---- */
 
-/* A group of rows, packed, by columns: each few of those by all the rows. */
-static void group(part p, size_t panel, int32_t rows, int32_t columns) {
-    int32_t step = (rows <= WIDE_ROWS ? WIDE : VECTORS) * CN__WIDTH;
-    int32_t whole = (int32_t)cn__whole_lines((size_t)columns);
-    for (int32_t column = 0; column < whole; column += step) {
-        int32_t width = smaller(whole - column, step), inside = smaller(columns - column, width);
-        for (int32_t row = 0; row < rows; row += ROWS) {
+/* A panel of packed rows by a few lines of columns, of which B's chunk stays in the second-level cache: its tiles
+ * together ask for all of the next panel, so that it is there when they are done. */
+static void panel(part p, int32_t rows, int32_t columns) {
+    int32_t step = (rows <= WIDE_ROWS ? WIDE : VECTORS) * CN__WIDTH, whole = (int32_t)cn__whole_lines((size_t)columns);
+    int32_t tiles = (whole + step - 1) / step * ((rows + ROWS - 1) / ROWS), number = 0;
+    int32_t asks = (CN__GEMM_ROWS + tiles - 1) / tiles;
+    for (int32_t column = 0; column < whole; column += step)
+        for (int32_t row = 0; row < rows; row += ROWS, number++) {
+            int32_t width = smaller(whole - column, step), high = smaller(rows - row, ROWS);
             part t = p;
-            int high = smaller(rows - row, ROWS);
-            t.a += (size_t)(row / CN__GEMM_ROWS) * panel + (size_t)(row % CN__GEMM_ROWS);
+            t.a += row;
             t.b += line_at(column, p.b_line);
             t.c += (size_t)row * p.c_row + line_at(column, p.c_line);
-            if (inside == width)
+            if (p.ahead && number * asks < CN__GEMM_ROWS) {
+                t.ahead += (size_t)(number * asks) * cn__whole_lines(p.terms);
+                t.asks = asks;
+            }
+            if (columns - column >= width)
                 whole_tile(&t, high, width / CN__WIDTH);
             else
-                edge_tile(&t, high, width / CN__WIDTH, inside);
+                edge_tile(&t, high, width / CN__WIDTH, columns - column);
         }
-    }
 }
 
-/* A few rows by a few lines of columns, from term `term` on. */
-static void chunk(const cn__gemm_args *args, int32_t row, int32_t most_rows, int32_t column, int32_t columns,
-                  int32_t term) {
-    int32_t rows = smaller(args->rows - row, most_rows), terms = smaller(args->terms - term, TERMS);
-    size_t panel = args->packed ? args->panel : (size_t)terms * CN__GEMM_ROWS;
+/* A few rows by a few lines of columns, from term `term` on: panel by panel. */
+static void chunk(const cn__gemm_args *args, int32_t row, int32_t rows, int32_t column, int32_t columns, int32_t term) {
+    int32_t terms = smaller(args->terms - term, TERMS);
+    size_t next = args->packed ? args->panel : (size_t)terms * CN__GEMM_ROWS;
     part p = {
-        .a = args->packed ? args->packed + (size_t)(row / CN__GEMM_ROWS) * panel + term * CN__GEMM_ROWS : args->work,
+        .a = args->packed ? args->packed + (size_t)term * CN__GEMM_ROWS : args->work,
         .b = args->b + (size_t)term * args->b_term + line_at(column, args->b_line),
         .b_term = args->b_term,
         .b_line = args->b_line,
@@ -222,22 +237,22 @@ static void chunk(const cn__gemm_args *args, int32_t row, int32_t most_rows, int
     if (!args->packed) {
         cn__gemm_operand a = args->a;
         a.data += (size_t)row * a.row + line_at(term, a.line);
-        CN__ISA_NAME(gemm_pack)(&a, rows, terms, args->work, panel);
+        CN__ISA_NAME(gemm_pack)(&a, rows, terms, args->work, next);
     }
-    group(p, panel, rows, columns);
+    const float *next_chunk = p.a + (size_t)terms * CN__GEMM_ROWS;
+    for (; rows > 0; rows -= CN__GEMM_ROWS, p.a += next, p.c += CN__GEMM_ROWS * p.c_row) {
+        if (args->packed)
+            p.ahead = rows > CN__GEMM_ROWS ? p.a + next : term + terms < args->terms ? next_chunk : NULL;
+        panel(p, smaller(rows, CN__GEMM_ROWS), columns);
+    }
 }
 
-/* All rows: chunk after chunk of terms; or, where A lies ready and all terms of B stay in the cache, all terms of a
- * panel, so that A is read from its beginning to its end. */
+/* All rows: chunk after chunk of terms. */
 static void few_lines(const cn__gemm_args *args, int32_t column, int32_t columns) {
-    if (args->packed && (int64_t)args->terms * columns <= HELD)
-        for (int32_t row = 0; row < args->rows; row += CN__GEMM_ROWS)
-            for (int32_t term = 0; term < args->terms; term += TERMS)
-                chunk(args, row, CN__GEMM_ROWS, column, columns, term);
-    else
-        for (int32_t term = 0; term < args->terms; term += TERMS)
-            for (int32_t row = 0; row < args->rows; row += GROUP_ROWS)
-                chunk(args, row, GROUP_ROWS, column, columns, term);
+    int32_t together = args->packed ? args->rows : GROUP_ROWS;
+    for (int32_t term = 0; term < args->terms; term += TERMS)
+        for (int32_t row = 0; row < args->rows; row += together)
+            chunk(args, row, smaller(args->rows - row, together), column, columns, term);
 }
 
 void CN__ISA_NAME(gemm)(const cn__gemm_args *args) {

@@ -58,22 +58,24 @@ static void pack_forward(const cn__op *op, size_t group, int32_t first, const do
             to[i * CN__GEMM_ROWS + r] = (float)((double)to[i * CN__GEMM_ROWS + r] * scale[r]);
 }
 
-/* ---- shares: whole panels of rows, or lines ---- */
+/* ---- shares: whole panels of rows, or lines, about as many in each ---- */
 
-/* Units of an item: a few items for each thread, none of more than `most`. */
-static size_t item_units(const cn__op *op, size_t units, size_t most) {
-    size_t items = op->ctx->threads > 1 ? 4 * (size_t)op->ctx->threads : 1;
-    return smaller((units + items - 1) / items, most);
-}
-
-static size_t item_rows(const cn__op *op, size_t rows) {
-    return item_units(op, (rows + CN__GEMM_ROWS - 1) / CN__GEMM_ROWS, ITEM_ROWS / CN__GEMM_ROWS) * CN__GEMM_ROWS;
+/* A few items for each thread, none of more than `most` units. */
+static size_t item_count(const cn__op *op, size_t units, size_t most) {
+    size_t items = op->ctx->threads > 1 ? 4 * (size_t)op->ctx->threads : 1, least = (units + most - 1) / most;
+    return items < least ? least : smaller(items, units);
 }
 
 /* (group, share of its rows). */
 static cn__grid row_grid(const cn__op *op, size_t rows) {
-    size_t of_item = item_rows(op, rows);
-    return (cn__grid){(size_t)layer_of(op)->groups, (rows + of_item - 1) / of_item};
+    size_t panels = (rows + CN__GEMM_ROWS - 1) / CN__GEMM_ROWS;
+    return (cn__grid){(size_t)layer_of(op)->groups, item_count(op, panels, ITEM_ROWS / CN__GEMM_ROWS)};
+}
+
+/* Where share `item` of a group's rows begins; where the last ends if there is no such item. */
+static size_t first_row(const cn__op *op, size_t rows, size_t item) {
+    size_t panels = (rows + CN__GEMM_ROWS - 1) / CN__GEMM_ROWS;
+    return smaller(item * panels / row_grid(op, rows).inner * CN__GEMM_ROWS, rows);
 }
 
 /* ---- Y = W · X + bias ---- */
@@ -84,11 +86,14 @@ static cn__grid forward_grid(const cn__op *op, const cn__pass *pass) {
     return row_grid(op, (size_t)g->out);
 }
 
-static void begin_with_bias(const cn__op *op, float *y, size_t channel) {
+static void begin_with_bias(const cn__op *op, const cn__pass *pass, size_t channel) {
     double scale, shift;
     cn__convolution_factors(op, channel, &scale, &shift);
-    for (size_t lane = 0; lane < CN__LANES; lane++)
-        y[lane] = (float)shift;
+    for (size_t block = 0; block < (size_t)pass->blocks; block++) {
+        float *y = cn__fmap_plane(op->out, block, channel).data;
+        for (size_t lane = 0; lane < CN__LANES; lane++)
+            y[lane] = (float)shift;
+    }
 }
 
 static void finish(const cn__op *op, const cn__pass *pass, size_t block, size_t channel) {
@@ -107,12 +112,11 @@ static void finish(const cn__op *op, const cn__pass *pass, size_t block, size_t 
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__conv_geometry *g = op->geometry;
-    size_t group = at.outer, of_item = item_rows(op, (size_t)g->out), first = at.inner * of_item;
-    size_t rows = smaller((size_t)g->out - first, of_item), channel = group * (size_t)g->out + first;
+    size_t group = at.outer, first = first_row(op, (size_t)g->out, at.inner);
+    size_t rows = first_row(op, (size_t)g->out, at.inner + 1) - first, channel = group * (size_t)g->out + first;
     size_t oc_block = group * (size_t)g->out_oc_blocks + first / CN__GEMM_ROWS;
-    for (size_t block = 0; block < (size_t)pass->blocks; block++)
-        for (size_t r = 0; r < rows; r++)
-            begin_with_bias(op, cn__fmap_plane(op->out, block, channel + r).data, channel + r);
+    for (size_t r = 0; r < rows; r++)
+        begin_with_bias(op, pass, channel + r);
     op->kernels->gemm(&(cn__gemm_args){
         .rows = (int32_t)rows,
         .columns = pass->blocks * CN__LANES,
@@ -145,10 +149,9 @@ static cn__grid input_grid(const cn__op *op, const cn__pass *pass) {
 static void input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__conv_geometry *g = op->geometry;
     const cn__fmap *d_in = op->d_in[0], *d_out = op->d_out;
-    size_t group = at.outer, of_item = item_rows(op, (size_t)g->in), first = at.inner * of_item;
-    size_t in = (size_t)g->in;
+    size_t group = at.outer, in = (size_t)g->in, first = first_row(op, in, at.inner);
     op->kernels->gemm(&(cn__gemm_args){
-        .rows = (int32_t)smaller(in - first, of_item),
+        .rows = (int32_t)(first_row(op, in, at.inner + 1) - first),
         .columns = pass->blocks * CN__LANES,
         .terms = g->out,
         .a = {cn__convolution_filter(op, group, 0, (int32_t)first), 1, in, CN__LANES * in},
@@ -171,9 +174,13 @@ static size_t in_lines(const cn__op *op) {
 }
 
 static cn__grid weight_grid(const cn__op *op, const cn__pass *pass) {
-    size_t lines = in_lines(op), of_item = item_units(op, lines, ITEM_LINES);
     (void)pass;
-    return (cn__grid){(size_t)layer_of(op)->groups, (lines + of_item - 1) / of_item};
+    return (cn__grid){(size_t)layer_of(op)->groups, item_count(op, in_lines(op), ITEM_LINES)};
+}
+
+static size_t first_channel(const cn__op *op, size_t item) {
+    const cn__conv_geometry *g = op->geometry;
+    return smaller(item * in_lines(op) / item_count(op, in_lines(op), ITEM_LINES) * CN__LANES, (size_t)g->in);
 }
 
 /* Channels first … of blocks block … to [line of channels][image][CN__LANES]. */
@@ -189,8 +196,8 @@ static void transpose(const cn__op *op, size_t block, size_t blocks, size_t firs
 static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums, bool accumulate) {
     const cn__conv_geometry *g = op->geometry;
     const cn__fmap *d_out = op->d_out;
-    size_t group = at.outer, in = (size_t)g->in, of_item = item_units(op, in_lines(op), ITEM_LINES) * CN__LANES;
-    size_t first = at.inner * of_item, channels = smaller(in - first, of_item), blocks = (size_t)pass->blocks;
+    size_t group = at.outer, in = (size_t)g->in, first = first_channel(op, at.inner);
+    size_t channels = first_channel(op, at.inner + 1) - first, blocks = (size_t)pass->blocks;
     float *lines = pass->scratch + CN__GEMM_WORK;
     for (size_t block = 0; block < blocks; block += IMAGE_BLOCKS) {
         size_t images = (size_t)pass->images - block * CN__LANES;
