@@ -4,7 +4,7 @@
 
 /* A whole block of images is worth more than 16 images one by one: there is less to do for each. But not where maps of 16
  * images are more than the second-level cache of most processors holds, and those of one are not. */
-#define ONE_BY_ONE  1.1
+#define ONE_BY_ONE  1.12
 #define FROM_BEYOND 1.3
 #define MOVED       1.0       /* multiply-adds that a byte of such maps takes, in and out of the cache */
 #define CACHE       (2 << 20) /* bytes */
