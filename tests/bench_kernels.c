@@ -166,7 +166,12 @@ static cn_layer *make_layer(cn_context *ctx, const shape *s) {
 static void place_op(bound *b, bool channels, const shape *s) {
     cn__shape in = {s->in, s->size, s->size}, out = {s->out, out_size(s), out_size(s)};
     cn__requirements wants = {0}, no_border = {0};
-    cn__sizes sizes = {.inputs = 1, .in = &in, .out = out, .max_blocks = b->op.max_blocks, .training = b->op.training};
+    cn__sizes sizes = {.inputs = 1,
+                       .in = &in,
+                       .out = out,
+                       .max_blocks = b->op.max_blocks,
+                       .batch = b->op.batch,
+                       .training = b->op.training};
     b->impl->requirements(b->layer, &sizes, &wants);
     place_map(b, &b->in, channels, in, &wants);
     place_map(b, &b->out, channels, out, &no_border);
@@ -197,6 +202,7 @@ static void bind(cn_context *ctx, cn_isa isa, int way, const shape *s, bound *b)
                      .ctx = ctx,
                      .kernels = cn__kernels_for(isa),
                      .max_blocks = b->pass.blocks,
+                     .batch = b->pass.images,
                      .training = b->pass.training,
                      .input_count = 1,
                      .in = b->in_list,

@@ -12,7 +12,7 @@ static size_t planes_of(int32_t channels) {
 
 enum { MAX_TAPS = 9 };
 
-/* Maps are [plane][row][column][lane], with a column and a row to spare that must stay as they are. */
+/* Maps are [image][plane][row][column][lane], with a column and a row to spare that must stay as they are. */
 typedef struct problem {
     cn__channel_conv_args args;
     int32_t stride[2], in_height, in_width;
@@ -50,6 +50,7 @@ static void problem_new(cn__rng *rng, int kind, problem *p) {
     *p = (problem){.stride = {between(rng, 1, 2), between(rng, 1, 3)}};
     if (between(rng, 0, 2))
         p->stride[1] = 1;
+    a->images = kind == DEPTHWISE ? 1 : between(rng, 1, 3);
     a->channels = between(rng, 1, 70);
     a->height = between(rng, 1, 4);
     a->width = between(rng, 1, 33);
@@ -70,12 +71,14 @@ static void problem_new(cn__rng *rng, int kind, problem *p) {
     a->skip_step = (size_t)between(rng, 1, 2) * CN__LANES;
     a->skip_row = (size_t)(a->width + 1) * a->skip_step;
     a->skip_plane = a->skip_row * (size_t)(a->height + 1);
-    p->floats = planes_of(a->channels) * a->out_plane;
-    size_t skips = planes_of(a->channels) * a->skip_plane;
-    p->in = lines_random(rng, planes_of(a->in_channels) * a->in_plane / CN__LANES, 3.0f, 1);
+    a->in_image = planes_of(a->in_channels) * a->in_plane;
+    a->out_image = planes_of(a->channels) * a->out_plane;
+    a->skip_image = planes_of(a->channels) * a->skip_plane;
+    p->floats = (size_t)a->images * a->out_image;
+    p->in = lines_random(rng, (size_t)a->images * a->in_image / CN__LANES, 3.0f, 1);
     p->weights = lines_random(rng, planes_of(a->channels) * a->weight_plane / CN__LANES, 3.0f, 1);
     p->bias = lines_random(rng, planes_of(a->channels), 3.0f, 1);
-    p->skip = lines_random(rng, skips / CN__LANES, 3.0f, 1);
+    p->skip = lines_random(rng, (size_t)a->images * a->skip_image / CN__LANES, 3.0f, 1);
     p->out = lines_random(rng, p->floats / CN__LANES, 3.0f, 1);
     a->in = p->in;
     a->taps = p->taps;
@@ -104,12 +107,17 @@ static float weight(const cn__channel_conv_args *a, size_t out, size_t in, size_
     return a->weights[out / CN__LANES * a->weight_plane + line * CN__LANES + out % CN__LANES];
 }
 
+typedef struct pixel {
+    size_t image, y, x;
+} pixel;
+
 /* Of all inputs; depthwise of the channel by itself, where weights are [plane][tap][lane]. */
-static float products(const cn__channel_conv_args *a, int kind, float sum, size_t o, size_t y, size_t x) {
+static float products(const cn__channel_conv_args *a, int kind, float sum, pixel at, size_t o) {
     size_t first = kind == DEPTHWISE ? o : 0, end = kind == DEPTHWISE ? o + 1 : (size_t)a->in_channels;
     for (size_t c = first; c < end; c++)
         for (size_t t = 0; t < a->tap_count; t++) {
-            const float *in = a->in + c / CN__LANES * a->in_plane + y * a->in_row + x * a->in_step;
+            const float *in =
+                a->in + at.image * a->in_image + c / CN__LANES * a->in_plane + at.y * a->in_row + at.x * a->in_step;
             size_t filter = a->taps[t].filter, line = o / CN__LANES * a->weight_plane + filter * CN__LANES;
             float w = kind == DEPTHWISE ? a->weights[line + o % CN__LANES] : weight(a, o, c, filter);
             sum += w * in[a->taps[t].input + (ptrdiff_t)(c % CN__LANES)];
@@ -117,10 +125,11 @@ static float products(const cn__channel_conv_args *a, int kind, float sum, size_
     return sum;
 }
 
-static float expected(const cn__channel_conv_args *a, int kind, float before, size_t o, size_t y, size_t x) {
-    float sum = products(a, kind, a->accumulate ? before : a->bias ? a->bias[o] : 0.0f, o, y, x);
+static float expected(const cn__channel_conv_args *a, int kind, float before, pixel at, size_t o) {
+    float sum = products(a, kind, a->accumulate ? before : a->bias ? a->bias[o] : 0.0f, at, o);
     if (a->skip)
-        sum += a->skip[o / CN__LANES * a->skip_plane + y * a->skip_row + x * a->skip_step + o % CN__LANES];
+        sum += a->skip[at.image * a->skip_image + o / CN__LANES * a->skip_plane + at.y * a->skip_row +
+                       at.x * a->skip_step + o % CN__LANES];
     sum = a->relu && sum < 0.0f ? 0.0f : sum;
     return a->most > 0.0f && sum > a->most ? a->most : sum;
 }
@@ -133,22 +142,28 @@ static int rounds(int kind) {
     return kind == WIDE ? ROUNDS / 20 : ROUNDS;
 }
 
-static void check_conv(const problem *p, int kind) {
+static void check_image(const problem *p, int kind, size_t image, const float *before) {
     const cn__channel_conv_args *a = &p->args;
-    float *before = lines_new(p->floats / CN__LANES);
-    memcpy(before, p->out, p->floats * sizeof *before);
-    run(kernels, kind, a);
+    size_t step = a->out_step / CN__LANES;
     for (size_t o = 0; o < planes_of(a->channels) * CN__LANES; o++)
         for (size_t y = 0; y <= (size_t)a->height; y++)
             for (size_t x = 0; x < a->out_row / CN__LANES; x++) {
-                size_t at = o / CN__LANES * a->out_plane + y * a->out_row + x * CN__LANES + o % CN__LANES;
-                size_t step = a->out_step / CN__LANES;
+                size_t at = image * a->out_image + o / CN__LANES * a->out_plane + y * a->out_row + x * CN__LANES +
+                            o % CN__LANES;
                 bool inside = y < (size_t)a->height && x < (size_t)a->width * step && x % step == 0;
                 if (!inside)
                     ck_assert_float_eq(p->out[at], before[at]);
                 else if (o < (size_t)a->channels)
-                    ck_assert_float_eq(p->out[at], expected(a, kind, before[at], o, y, x / step));
+                    ck_assert_float_eq(p->out[at], expected(a, kind, before[at], (pixel){image, y, x / step}, o));
             }
+}
+
+static void check_conv(const problem *p, int kind) {
+    float *before = lines_new(p->floats / CN__LANES);
+    memcpy(before, p->out, p->floats * sizeof *before);
+    run(kernels, kind, &p->args);
+    for (size_t image = 0; image < (size_t)p->args.images; image++)
+        check_image(p, kind, image, before);
     free(before);
 }
 
@@ -178,11 +193,13 @@ START_TEST(lanes_without_a_channel_become_zero) {
                 p.weights[o / CN__LANES * a->weight_plane + i * CN__LANES + o % CN__LANES] = 0.0f;
         }
         kernels->channel_conv(a);
-        for (size_t o = (size_t)a->channels; o < planes_of(a->channels) * CN__LANES; o++)
-            for (size_t y = 0; y < (size_t)a->height; y++)
-                for (size_t x = 0; x < (size_t)a->width; x++)
-                    ck_assert_float_eq(
-                        p.out[o / CN__LANES * a->out_plane + y * a->out_row + x * a->out_step + o % CN__LANES], 0.0f);
+        for (size_t image = 0; image < (size_t)a->images; image++)
+            for (size_t o = (size_t)a->channels; o < planes_of(a->channels) * CN__LANES; o++)
+                for (size_t y = 0; y < (size_t)a->height; y++)
+                    for (size_t x = 0; x < (size_t)a->width; x++)
+                        ck_assert_float_eq(p.out[image * a->out_image + o / CN__LANES * a->out_plane + y * a->out_row +
+                                                 x * a->out_step + o % CN__LANES],
+                                           0.0f);
         problem_free(&p);
     }
 }
@@ -194,7 +211,7 @@ START_TEST(convolutions_have_one_order) {
         cn__rng rng = cn__rng_new(23, (uint32_t)_i, (uint64_t)round);
         problem p;
         problem_new(&rng, _i, &p);
-        for (size_t i = 0; i < planes_of(p.args.in_channels) * p.args.in_plane; i++)
+        for (size_t i = 0; i < (size_t)p.args.images * p.args.in_image; i++)
             p.in[i] = cn__rng_normal(&rng);
         float *by_twin = lines_new(p.floats / CN__LANES);
         memcpy(by_twin, p.out, p.floats * sizeof *by_twin);

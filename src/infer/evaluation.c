@@ -66,9 +66,13 @@ static cn_status run(const cn_model *model, const cn__variants *variants, cn_eva
     CN__TRY(cn__feed_outputs(feed, model, *variants));
     cn_dataset_shape(feed->data, image);
     cn__shape size = {(int32_t)image[0], (int32_t)image[1], (int32_t)image[2]};
-    CN__TRY(cn__inference_new(
-        model, &(cn__inference_options){.images = feed->images, .inputs = &size, .bypassed = e->objective.bypassed},
-        &inference));
+    bool nchw16c = cn__plan_tests_nchw16c(model);
+    cn__inference_options options = {.images = feed->images,
+                                     .inputs = &size,
+                                     .bypassed = e->objective.bypassed,
+                                     .nchw16c = nchw16c,
+                                     .ends = nchw16c};
+    CN__TRY(cn__inference_new(model, &options, &inference));
     pass p = {e, feed};
     cn__inference_prepare(inference);
     cn_status status = cn__feed_all(feed, inference, count_batch, &p);

@@ -167,11 +167,12 @@ typedef struct cn__channel_tap {
     size_t filter;
 } cn__channel_tap;
 
-/* Output channels of one image, from the first of a plane on. */
+/* Output channels of some images, from the first of a plane on. */
 typedef struct cn__channel_conv_args {
-    int32_t channels, height, width;  /* of the output that is computed */
-    const float *in;                  /* where the first tap finds channel 0 for output pixel (0, 0) */
-    size_t in_plane, in_row, in_step; /* floats to the next 16 input channels, output row's and output pixel's input */
+    int32_t images, channels, height, width; /* of the output that is computed */
+    const float *in;                         /* where the first tap finds channel 0 for output pixel (0, 0) */
+    /* Floats to the next image's, 16 input channels', output row's and output pixel's input. */
+    size_t in_image, in_plane, in_row, in_step;
     int32_t in_channels;
     const cn__channel_tap *taps; /* from `in` */
     size_t tap_count;
@@ -180,10 +181,10 @@ typedef struct cn__channel_conv_args {
     size_t weight_plane; /* floats to the next 16 output channels */
     const float *bias;   /* [plane of outputs][CN__LANES]; NULL: zeros */
     float *out;
-    size_t out_plane, out_row, out_step;
+    size_t out_image, out_plane, out_row, out_step;
     bool accumulate;   /* begin with what `out` holds, not with biases */
     const float *skip; /* added; NULL: none */
-    size_t skip_plane, skip_row, skip_step;
+    size_t skip_image, skip_plane, skip_row, skip_step;
     bool relu;  /* max(·, 0) last */
     float most; /* and min(·, most) of that; 0: no bound */
 } cn__channel_conv_args;
@@ -428,7 +429,8 @@ typedef struct cn__kernels {
     /* One accumulator per output, from its bias on, over planes of inputs, then taps, then the plane's channels. Lanes
      * beyond the channels become zero if their weights and biases are. */
     void (*channel_conv)(const cn__channel_conv_args *args);
-    /* The same of each channel by itself: weights are [plane][filter tap][CN__LANES], and `in_channels` does not count. */
+    /* The same of each channel of one image by itself: weights are [plane][filter tap][CN__LANES], and `images` and
+     * `in_channels` do not count. */
     void (*channel_depthwise)(const cn__channel_conv_args *args);
     /* sums += Σ over pixels, in their order, of x · dy for each term and output channel; bias_sums += Σ dy. */
     void (*channel_conv_weight)(const cn__channel_conv_weight_args *args);

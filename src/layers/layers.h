@@ -73,6 +73,7 @@ static inline int32_t cn__fmap_channels(const cn__fmap *map) {
 typedef struct cn__pass {
     int32_t images, blocks; /* blocks = ceil(images / 16), or images where channels lie in the lanes */
     bool training;
+    bool alone;            /* this thread alone runs it: others are busy with passes of their own */
     uint64_t seed;         /* dropout: key */
     uint32_t step;         /* dropout: epoch or pass */
     const uint32_t *image; /* dropout: which image each lane holds, or each block where channels lie in the lanes */
@@ -86,10 +87,16 @@ static inline int32_t cn__pass_lanes(const cn__pass *pass, size_t block) {
     return left < CN__LANES ? left : CN__LANES;
 }
 
+/* Threads that share out a pass. */
+static inline int32_t cn__pass_threads(const cn__pass *pass, const cn_context *ctx) {
+    return pass->alone ? 1 : ctx->threads;
+}
+
 /* Whether each thread takes whole blocks, through all local stages: where they go round evenly, or are so many that it
  * does not matter. Else threads share out the items of each stage. */
-static inline bool cn__blocks_go_round(int32_t blocks, int32_t threads) {
-    return blocks % threads == 0 || blocks >= 4 * threads;
+static inline bool cn__blocks_go_round(const cn__pass *pass, const cn_context *ctx) {
+    int32_t threads = cn__pass_threads(pass, ctx);
+    return pass->blocks % threads == 0 || pass->blocks >= 4 * threads;
 }
 
 /* ---- a layer bound to memory ---- */
@@ -157,6 +164,7 @@ struct cn__op {
     cn_context *ctx;
     const cn__kernels *kernels;
     int32_t max_blocks;
+    int32_t batch; /* images that algorithms are chosen for */
     bool training; /* the plan has a backward pass, and the output's gradient is wanted */
     bool frozen;   /* computes as in evaluation in any pass */
     uint32_t id;   /* the layer's place in the model */
@@ -216,6 +224,7 @@ typedef struct cn__sizes {
     const cn__shape *in; /* of each input */
     cn__shape out;
     int32_t max_blocks;
+    int32_t batch;           /* images that algorithms are chosen for */
     bool training;           /* with a backward pass */
     const cn__op *packed_by; /* whose packed weights it will read; NULL: its own */
     bool nchw16c;            /* channels lie in the lanes */

@@ -46,6 +46,7 @@ static cn_status ask_requirements(cn__compiler *c, cn__fused_op *fused) {
                        .in = in,
                        .out = cn__plan_shape(plan, fused->head),
                        .max_blocks = plan->max_blocks,
+                       .batch = plan->options.batch,
                        .training = fused->backward,
                        .nchw16c = plan->options.nchw16c,
                        .packed_by = fused->op.packed_by};
@@ -131,6 +132,7 @@ static cn_status bind_fused_op(cn__plan *plan, cn__fused_op *fused) {
     op->kernels = plan->ctx->kernels;
     op->failure = &plan->failure;
     op->max_blocks = plan->max_blocks;
+    op->batch = plan->options.batch;
     op->training = fused->backward;
     op->frozen = node->frozen;
     op->id = (uint32_t)fused->head;
@@ -240,7 +242,9 @@ cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, c
     made->ctx = ctx;
     made->options = *options;
     if (options->training)
-        made->options.nchw16c = cn__plan_trains_nchw16c(model, options->images);
+        made->options.nchw16c = made->options.ends = cn__plan_trains_nchw16c(model, options->images);
+    if (options->batch == 0)
+        made->options.batch = options->images;
     made->freezes = model->freezes;
     made->max_blocks = made->options.nchw16c ? options->images : (options->images - 1) / CN__LANES + 1;
     made->values = cn__alloc(ctx, values, sizeof *made->values);

@@ -100,7 +100,7 @@ cn_status cn__plan_tensors(cn__plan *plan);
 
 /* ---- ends.c ---- */
 
-/* plan->ends, if its values have channels in the lanes and it has a backward pass. */
+/* plan->ends, if the options say so. */
 cn_status cn__ends_make(cn__plan *plan);
 /* Bring in the inputs, bring out the outputs; the same for gradients. Nothing without ends. */
 void cn__ends_read_inputs(const cn__plan *plan, const cn__pass *pass);

@@ -1,10 +1,10 @@
-/* ends.c: the inputs and outputs of a plan that trains with channels in the lanes. Callers know them, and their gradients,
- * with images in the lanes, whatever lies in the lanes between. */
+/* ends.c: the inputs and outputs of a plan with channels in the lanes whose callers know them, and their gradients, with
+ * images in the lanes, whatever lies in the lanes between. */
 #include "plan/compiled.h"
 
 cn_status cn__ends_make(cn__plan *plan) {
     int32_t count = plan->input_count + plan->output_count;
-    if (!plan->options.nchw16c || !plan->options.training)
+    if (!plan->options.ends)
         return CN_OK;
     plan->ends = cn__alloc(plan->ctx, (size_t)count, sizeof *plan->ends);
     if (!plan->ends)

@@ -123,7 +123,7 @@ static void take_items(void *argument, size_t index, int thread) {
 /* The same where items cost differently and no thread has their memory at hand. */
 static void run_queued(const call *c) {
     queue q = {.call = c, .count = all_items(c)};
-    size_t threads = (size_t)c->plan->ctx->threads;
+    size_t threads = (size_t)cn__pass_threads(c->pass, c->plan->ctx);
     cn__parallel(c->plan->ctx, q.count < threads ? q.count : threads, take_items, &q);
 }
 
@@ -146,7 +146,7 @@ static bool serial(const call *c, size_t i) {
 static void run_local(const call *c) {
     if (all_items(c) == 0)
         return;
-    if (cn__blocks_go_round(c->pass->blocks, c->plan->ctx->threads)) {
+    if (cn__blocks_go_round(c->pass, c->plan->ctx)) {
         cn__parallel(c->plan->ctx, (size_t)c->pass->blocks, one_block, (void *)c);
         return;
     }

@@ -1,7 +1,8 @@
-/* inference.c: images through a model without a backward pass. Each thread has a plan of one block, and takes one block
- * after another through all layers while its activations are in the cache; the plans share packed weights. A block is
- * 16 images in the lanes, or one image with channels in the lanes. Where the images of a batch depend on each other,
- * one plan takes all of its blocks together; and where linear layers are most of a model, as many as is worth it. */
+/* inference.c: images through a model without a backward pass. Each thread has a plan, and takes one block after another
+ * through all layers while its activations are in the cache; the plans share packed weights. A block is 16 images in the
+ * lanes, or one image with channels in the lanes, of which a plan takes several together where weights are many.
+ * Where the images of a batch depend on each other, one plan takes all of its blocks together, on all threads; and where
+ * linear layers are most of a model, as many as is worth it. */
 #include "plan/plan.h"
 
 struct cn__inference {
@@ -10,8 +11,11 @@ struct cn__inference {
     size_t count;
     int32_t input_count, output_count;
     int32_t block_images;
-    size_t together; /* blocks that one plan takes at a time; 1: each thread has a plan of one */
+    size_t together; /* blocks that a plan takes at a time */
 };
+
+#define MANY_WEIGHTS (1 << 18) /* of a model: of these a second-level cache does not hold two */
+#define IMAGES       8         /* that read them together */
 
 /* ---- plans ---- */
 
@@ -24,15 +28,13 @@ bool cn__model_joins_images(const cn_model *model) {
     return false;
 }
 
-/* Blocks that are worth taking together: linear layers then read their weights once for all, which pays as long as
- * these are more than what the blocks hold. */
-static size_t blocks_together(const cn_model *model, size_t blocks, int32_t block_images) {
+/* Blocks that are worth taking together on all threads: linear layers then read their weights once for all, which pays
+ * as long as these are more than what the blocks hold. */
+static size_t blocks_on_all_threads(const cn_model *model, size_t blocks) {
     int64_t weights = 0, values = 1;
-    if (cn__model_joins_images(model))
-        return blocks;
     for (size_t n = 0; n < model->node_count; n++) {
         const cn__node *node = &model->nodes[n];
-        values += (int64_t)node->shape.channels * node->shape.height * node->shape.width * block_images;
+        values += (int64_t)node->shape.channels * node->shape.height * node->shape.width * CN__LANES;
         if (node->layer->type->kind == CN__KIND_LINEAR)
             weights +=
                 node->layer->type->multiply_adds(node->layer, cn__model_shape(model, node->inputs[0]), node->shape);
@@ -41,17 +43,29 @@ static size_t blocks_together(const cn_model *model, size_t blocks, int32_t bloc
     return worth < 1 ? 1 : worth < blocks ? worth : blocks;
 }
 
+/* Images that a thread had better take together, of so many that go singly. */
+static size_t images_of_thread(const cn_model *model, size_t images) {
+    size_t threads = (size_t)model->ctx->threads, share = (images + threads - 1) / threads;
+    if (model->flat_count < MANY_WEIGHTS)
+        return 1;
+    return share < IMAGES ? share : IMAGES;
+}
+
+/* How many plans there are, and how many blocks each takes at a time. */
+static void choose_plans(cn__inference *made, const cn_model *model, const cn__inference_options *options) {
+    size_t blocks = ((size_t)options->images - 1) / (size_t)made->block_images + 1,
+           threads = (size_t)made->ctx->threads;
+    bool joins = cn__model_joins_images(model);
+    made->together = joins               ? blocks
+                     : !options->nchw16c ? blocks_on_all_threads(model, blocks)
+                     : !options->ends    ? images_of_thread(model, blocks)
+                                         : 1;
+    bool on_all_threads = joins || (!options->nchw16c && made->together > 1);
+    made->count = on_all_threads ? 1 : blocks < threads ? blocks : threads;
+}
+
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference) {
     cn_context *ctx = model->ctx;
-    int32_t block_images = options->nchw16c ? 1 : CN__LANES;
-    size_t blocks = ((size_t)options->images - 1) / (size_t)block_images + 1, threads = (size_t)ctx->threads;
-    cn__plan_options plan_options = {.images = block_images,
-                                     .inputs = options->inputs,
-                                     .bypassed = options->bypassed,
-                                     .copy_tensors = options->copy_tensors,
-                                     .nchw16c = options->nchw16c,
-                                     .share = options->share ? options->share->plans[0] : NULL,
-                                     .tensors = options->tensors ? options->tensors->plans[0] : NULL};
     *inference = NULL;
     cn__inference *made = cn__alloc(ctx, 1, sizeof *made);
     if (!made)
@@ -59,11 +73,17 @@ cn_status cn__inference_new(const cn_model *model, const cn__inference_options *
     made->ctx = ctx;
     made->input_count = cn__model_input_count(model);
     made->output_count = cn__model_output_count(model);
-    made->block_images = block_images;
-    made->together =
-        options->nchw16c && !cn__model_joins_images(model) ? 1 : blocks_together(model, blocks, block_images);
-    made->count = made->together > 1 ? 1 : blocks < threads ? blocks : threads;
-    plan_options.images = (int32_t)made->together * block_images;
+    made->block_images = options->nchw16c && !options->ends ? 1 : CN__LANES;
+    choose_plans(made, model, options);
+    cn__plan_options plan_options = {.images = (int32_t)made->together * made->block_images,
+                                     .batch = options->images < IMAGES ? options->images : IMAGES,
+                                     .inputs = options->inputs,
+                                     .bypassed = options->bypassed,
+                                     .copy_tensors = options->copy_tensors,
+                                     .nchw16c = options->nchw16c,
+                                     .ends = options->ends,
+                                     .share = options->share ? options->share->plans[0] : NULL,
+                                     .tensors = options->tensors ? options->tensors->plans[0] : NULL};
     made->plans = cn__alloc(ctx, made->count, sizeof *made->plans);
     cn_status status = made->plans ? CN_OK : cn__no_memory("a plan");
     for (size_t i = 0; status == CN_OK && i < made->count; i++) {
@@ -99,11 +119,14 @@ void cn__inference_prepare(const cn__inference *inference) {
 
 /* ---- running ---- */
 
+/* A plan's share of the blocks of a pass, and those that it has at hand. */
 typedef struct job {
     const cn__inference *inference;
     const cn__blocks *blocks;
-    int32_t images;
-    size_t first; /* block, of those that are taken together */
+    int32_t images; /* of all */
+    cn__plan *plan;
+    size_t first, count;
+    int thread;
 } job;
 
 static size_t block_count(const cn__inference *inference, int32_t images) {
@@ -111,108 +134,81 @@ static size_t block_count(const cn__inference *inference, int32_t images) {
     return ((size_t)images + block - 1) / block;
 }
 
-static cn__pass block_run(const cn__inference *inference, int32_t images, size_t block) {
-    int32_t left = images - (int32_t)block * inference->block_images;
-    return (cn__pass){.images = left < inference->block_images ? left : inference->block_images, .blocks = 1};
+static void fill_block(void *argument, size_t block, int thread) {
+    const job *p = argument;
+    int64_t begun = cn__trace_begin(p->inference->ctx);
+    for (int32_t i = 0; i < p->inference->input_count; i++) {
+        cn__fmap input = cn__fmap_block(cn__plan_input(p->plan, i), block);
+        p->blocks->fill(p->blocks->argument, p->first + block, i, &input);
+    }
+    cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = p->thread + thread});
 }
 
-static cn_status run_block(const job *p, cn__plan *plan, size_t block, int thread) {
-    cn__pass pass = block_run(p->inference, p->images, block);
-    pass.thread = thread;
-    int64_t begun = cn__trace_begin(p->inference->ctx);
-    for (int32_t i = 0; i < p->inference->input_count; i++)
-        p->blocks->fill(p->blocks->argument, block, i, cn__plan_input(plan, i));
-    cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
-    CN__TRY(cn__plan_forward(plan, &pass));
-    for (int32_t i = 0; i < p->inference->output_count; i++)
-        p->blocks->take(p->blocks->argument, block, i, cn__plan_output(plan, i));
+/* Brings in the blocks at hand. */
+static cn__pass fill(const job *p, bool alone) {
+    int32_t block = p->inference->block_images, left = p->images - (int32_t)p->first * block;
+    cn__parallel(p->inference->ctx, p->count, fill_block, (void *)p);
+    return (cn__pass){.images = left < (int32_t)p->count * block ? left : (int32_t)p->count * block,
+                      .blocks = (int32_t)p->count,
+                      .alone = alone,
+                      .thread = p->thread};
+}
+
+static void take(const job *p) {
+    for (size_t block = 0; block < p->count; block++)
+        for (int32_t i = 0; i < p->inference->output_count; i++) {
+            cn__fmap output = cn__fmap_block(cn__plan_output(p->plan, i), block);
+            p->blocks->take(p->blocks->argument, p->first + block, i, &output);
+        }
+}
+
+/* Blocks p->first … end - 1, some at a time. */
+static cn_status run_blocks(job p, size_t end, bool alone) {
+    for (; p.first < end; p.first += p.count) {
+        p.count = end - p.first < p.inference->together ? end - p.first : p.inference->together;
+        cn__pass pass = fill(&p, alone);
+        CN__TRY(cn__plan_forward(p.plan, &pass));
+        take(&p);
+    }
     return CN_OK;
 }
 
 /* The share of the blocks that one plan takes, up to a failure, which stays with the plan. */
 static void run_share(void *argument, size_t share, int thread) {
-    const job *p = argument;
-    size_t blocks = block_count(p->inference, p->images), count = p->inference->count;
-    cn_status status = CN_OK;
-    for (size_t block = share * blocks / count; block < (share + 1) * blocks / count && status == CN_OK; block++)
-        status = run_block(p, p->inference->plans[share], block, thread);
+    job p = *(const job *)argument;
+    size_t blocks = block_count(p.inference, p.images), count = p.inference->count;
+    p.plan = p.inference->plans[share];
+    p.first = share * blocks / count;
+    p.thread = thread;
+    (void)run_blocks(p, (share + 1) * blocks / count, true);
 }
 
-static cn_status run_shares(const job *p) {
+static cn_status run_shares(job *p) {
     for (size_t i = 0; i < p->inference->count; i++)
         cn__plan_forget_outcome(p->inference->plans[i]); /* not all may have a share */
-    cn__parallel(p->inference->ctx, p->inference->count, run_share, (void *)p);
+    cn__parallel(p->inference->ctx, p->inference->count, run_share, p);
     for (size_t i = 0; i < p->inference->count; i++)
         CN__TRY(cn__plan_outcome(p->inference->plans[i]));
     return CN_OK;
 }
 
-static void fill_together(void *argument, size_t block, int thread) {
-    const job *p = argument;
-    int64_t begun = cn__trace_begin(p->inference->ctx);
-    for (int32_t i = 0; i < p->inference->input_count; i++) {
-        cn__fmap input = cn__fmap_block(cn__plan_input(p->inference->plans[0], i), block);
-        p->blocks->fill(p->blocks->argument, p->first + block, i, &input);
-    }
-    cn__trace_end(p->inference->ctx, begun, (cn_trace_event){.pass = CN_PASS_FETCH, .thread = thread});
-}
-
-/* Blocks from p->first on. */
-static cn__pass fill_several(const job *p) {
-    int32_t left = p->images - (int32_t)p->first * p->inference->block_images;
-    size_t blocks = block_count(p->inference, left);
-    if (blocks > p->inference->together) {
-        blocks = p->inference->together;
-        left = (int32_t)blocks * p->inference->block_images;
-    }
-    cn__parallel(p->inference->ctx, blocks, fill_together, (void *)p);
-    return (cn__pass){.images = left, .blocks = (int32_t)blocks};
-}
-
-static cn_status run_several(const job *p) {
-    cn__plan *plan = p->inference->plans[0];
-    cn__pass pass = fill_several(p);
-    CN__TRY(cn__plan_forward(plan, &pass));
-    for (size_t block = 0; block < (size_t)pass.blocks; block++)
-        for (int32_t i = 0; i < p->inference->output_count; i++) {
-            cn__fmap output = cn__fmap_block(cn__plan_output(plan, i), block);
-            p->blocks->take(p->blocks->argument, p->first + block, i, &output);
-        }
-    return CN_OK;
-}
-
-static cn_status run_together(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
-    for (size_t first = 0; first < block_count(inference, images); first += inference->together)
-        CN__TRY(run_several(&(job){inference, blocks, images, first}));
-    return CN_OK;
-}
-
 cn_status cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
-    job p = {inference, blocks, images, 0};
-    cn_status status;
+    job p = {.inference = inference, .blocks = blocks, .images = images, .plan = inference->plans[0]};
+    size_t count = block_count(inference, images);
     uint64_t mode = cn__float_mode_enter();
-    if (inference->together > 1)
-        status = run_together(inference, images, blocks);
-    else if (block_count(inference, images) == 1)
-        status = run_block(&p, inference->plans[0], 0, 0); /* all threads work on its layers */
-    else
-        status = run_shares(&p);
+    cn_status status = count == 1 || inference->count == 1 ? run_blocks(p, count, false) : run_shares(&p);
     cn__float_mode_leave(mode);
     return status;
 }
 
 const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
+    job p = {.inference = inference, .blocks = blocks, .images = images, .plan = inference->plans[0]};
+    size_t end = block_count(inference, images);
     const char *name = NULL;
-    for (size_t first = 0; inference->together > 1 && first < block_count(inference, images) && !name;
-         first += inference->together) {
-        cn__pass pass = fill_several(&(job){inference, blocks, images, first});
-        name = cn__plan_first_nonfinite(inference->plans[0], &pass);
-    }
-    for (size_t block = 0; inference->together == 1 && block < block_count(inference, images) && !name; block++) {
-        cn__pass pass = block_run(inference, images, block);
-        for (int32_t i = 0; i < inference->input_count; i++)
-            blocks->fill(blocks->argument, block, i, cn__plan_input(inference->plans[0], i));
-        name = cn__plan_first_nonfinite(inference->plans[0], &pass);
+    for (; p.first < end && !name; p.first += p.count) {
+        p.count = end - p.first < inference->together ? end - p.first : inference->together;
+        cn__pass pass = fill(&p, false);
+        name = cn__plan_first_nonfinite(p.plan, &pass);
     }
     return name;
 }

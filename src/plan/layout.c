@@ -4,8 +4,9 @@
 
 /* A whole block of images is worth more than 16 images one by one: there is less to do for each. But not where maps of 16
  * images are more than the second-level cache of most processors holds, and those of one are not. */
-#define ONE_BY_ONE  1.1
+#define ONE_BY_ONE  1.12
 #define FROM_BEYOND 1.3
+#define MOVED       1.0       /* multiply-adds that a byte of such maps takes, in and out of the cache */
 #define CACHE       (2 << 20) /* bytes */
 
 bool cn__plan_serves_nchw16c(const cn_model *model, bool training) {
@@ -19,10 +20,14 @@ static double block_bytes(cn__shape shape) {
     return (double)shape.channels * shape.height * shape.width * CN__LANES * sizeof(float);
 }
 
-/* What a layer takes for an image of a whole block, in multiply-adds. */
-static double cost_in_block(const cn__node *node, cn__shape in) {
+/* What a layer takes for an image of a whole block, in multiply-adds. With a backward pass maps wait in memory anyway,
+ * whatever lies in the lanes. */
+static double cost_in_block(const cn__node *node, cn__shape in, bool training) {
     double products = (double)node->layer->type->multiply_adds(node->layer, in, node->shape);
-    return block_bytes(in) + block_bytes(node->shape) > CACHE ? FROM_BEYOND * products : products;
+    double bytes = block_bytes(in) + block_bytes(node->shape);
+    if (bytes <= CACHE)
+        return products;
+    return FROM_BEYOND * products + (training ? 0.0 : MOVED * bytes / CN__LANES);
 }
 
 /* And for one by itself, where whole lines of channels are computed, useful or not. */
@@ -39,7 +44,7 @@ static double images_of_one(const cn_model *model, bool training) {
         if (!node->layer->type->multiply_adds)
             continue;
         cn__shape in = cn__model_shape(model, node->inputs[0]);
-        block += cost_in_block(node, in);
+        block += cost_in_block(node, in, training);
         alone += cost_alone(node, in, training);
     }
     return alone / block;
@@ -65,4 +70,8 @@ int32_t cn__nchw16c_limit(const cn_model *model) {
         return nchw16c ? CN__MAX_BATCH : 0;
     double images = images_of_one(model, false);
     return images <= 1.0 ? CN__MAX_BATCH : (int32_t)(CN__LANES / images);
+}
+
+bool cn__plan_tests_nchw16c(const cn_model *model) {
+    return cn__nchw16c_limit(model) >= CN__LANES;
 }

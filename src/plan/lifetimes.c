@@ -181,7 +181,7 @@ static cn_status add_ends(cn__compiler *c) {
     const cn__plan *plan = c->plan;
     for (int32_t i = 0; plan->ends && i < plan->input_count + plan->output_count; i++) {
         CN__TRY(add_end(c, &plan->ends[i].value));
-        if (i >= plan->input_count || plan->options.input_gradient)
+        if (plan->options.training && (i >= plan->input_count || plan->options.input_gradient))
             CN__TRY(add_end(c, &plan->ends[i].gradient));
     }
     return CN_OK;

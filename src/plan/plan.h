@@ -12,13 +12,14 @@ typedef struct cn__plan cn__plan;
 
 typedef struct cn__plan_options {
     int32_t images;          /* the largest batch */
+    int32_t batch;           /* of which that may be a part: algorithms are chosen for so many; 0: images */
     bool training;           /* with a backward pass */
     bool input_gradient;     /* backward goes on to the model's inputs */
     bool copy_tensors;       /* parameters and buffers as they are now; the model may then change */
-    bool nchw16c;            /* without a backward pass: one image, with channels in the lanes, of a model that
-                                cn__plan_serves_nchw16c; when prepared it needs the model's parameters no more.
-                                With one, cn__plan_trains_nchw16c says so, and its inputs, outputs and their gradients
-                                have images in the lanes all the same (ends.c) */
+    bool nchw16c;            /* channels in the lanes, of a model that cn__plan_serves_nchw16c; when prepared it needs
+                                the model's parameters no more. With a backward pass cn__plan_trains_nchw16c says so */
+    bool ends;               /* with nchw16c: its inputs, outputs and their gradients have images in the lanes all the
+                                same (ends.c); always with a backward pass */
     bool one_thread;         /* never run by more than one */
     const cn__shape *inputs; /* sizes of images, copied; NULL: the model's own */
     const bool *bypassed;    /* by node, read by cn__plan_new only: layers that hand on their input as it is, as an
@@ -60,11 +61,12 @@ void cn__plan_forget_outcome(cn__plan *plan);
 /* Runs forward again on the same inputs and names the first layer whose output is not finite; NULL if all are. */
 const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass);
 
-/* ---- inference (inference.c): blocks through plans of one block, on all threads ---- */
+/* ---- inference (inference.c): blocks through a plan for each thread ---- */
 
 /* What happens to block `block` of a pass before and after the model: `fill` writes its images for input `index`, and
  * zeros in lanes that spare images leave, into the only block of `input`; `take` reads output `index` from that of
- * `output`. Called for each input and output; blocks run on any threads. */
+ * `output`. Called for each input and output; blocks run on any threads. A block is 16 images, or one with nchw16c and
+ * without ends. */
 typedef struct cn__blocks {
     void (*fill)(void *argument, size_t block, int32_t index, const cn__fmap *input);
     void (*take)(void *argument, size_t block, int32_t index, const cn__fmap *output);
@@ -78,8 +80,8 @@ typedef struct cn__inference_options {
     const cn__inference *share;   /* one with the same blocks */
     const cn__inference *tensors; /* one with copies */
     int32_t images;               /* of a pass, at most; where images do not depend on each other more are allowed */
-    bool copy_tensors;            /* as in cn__plan_options */
-    bool nchw16c;                 /* channels in the lanes, blocks of one image, plans of `nchw16c` */
+    bool copy_tensors;            /* as in cn__plan_options, as are: */
+    bool nchw16c, ends;
 } cn__inference_options;
 cn__shape cn__inference_output_shape(const cn__inference *inference, int32_t index);
 cn_status cn__inference_new(const cn_model *model, const cn__inference_options *options, cn__inference **inference);
@@ -100,6 +102,8 @@ bool cn__plan_serves_nchw16c(const cn_model *model, bool training);
 bool cn__plan_trains_nchw16c(const cn_model *model, int32_t images);
 /* Up to how many images a pass without a backward pass is done sooner so, one by one; 0: the model cannot. */
 int32_t cn__nchw16c_limit(const cn_model *model);
+/* Whether whole blocks of images are, too. */
+bool cn__plan_tests_nchw16c(const cn_model *model);
 
 /* ---- images of several sizes (size_cache.c) ---- */
 

@@ -103,8 +103,10 @@ static cn_status make_plans(cn_trainer *t, const cn__normalization *known, const
         return CN_OK;
     CN__TRY(cn__feed_init(&t->test, t->ctx, known, test, t->options.test_batch_size));
     CN__TRY(cn__feed_outputs(&t->test, t->model, (cn__variants){0}));
-    return cn__inference_new(
-        t->model, &(cn__inference_options){.images = t->test.images, .bypassed = t->measured.bypassed}, &t->testing);
+    bool nchw16c = cn__plan_tests_nchw16c(t->model);
+    cn__inference_options options = {
+        .images = t->test.images, .bypassed = t->measured.bypassed, .nchw16c = nchw16c, .ends = nchw16c};
+    return cn__inference_new(t->model, &options, &t->testing);
 }
 
 /* It may be smaller than all others, and would fail only when the first epoch is nearly over. */

@@ -1,8 +1,8 @@
-/* conv_nchw16c.c: convolution of one image with channels in the lanes: a tile of vectors of output channels × pixels in
+/* conv_nchw16c.c: convolution of some images with channels in the lanes: a tile of vectors of output channels × pixels in
  * registers, weights loaded, inputs broadcast. Every output has one accumulator, which may be put down in the output
  * between two blocks of input channels, so that the order of its sum is that of the taps, plane by plane of inputs.
  *
- * Pixels go in strips whose inputs stay in the second-level cache while all channels of outputs are computed; the weights
+ * Pixels, those of all images in a row, go in strips whose inputs stay in the second-level cache while all channels of outputs are computed; the weights
  * of a panel, so many vectors of outputs × a block of input channels, stay in the first while the strip's pixels
  * go over them. Weights of small maps are read from memory, once: each panel's tiles ask for the next one's, each
  * for its share, so that no tile waits for all. */
@@ -48,24 +48,43 @@ typedef struct panel {
 /* Where a tile's pixels begin, and what it asks for: weights from so many floats ahead of its own on, a step further
  * with each of them. */
 typedef struct place {
-    int32_t row, column;
+    int32_t image, row, column;
     ptrdiff_t ahead, step;
 } place;
+
+/* Floats to the next image, row and pixel of a map. */
+typedef struct strides {
+    size_t image, row, step;
+} strides;
 
 /* Where vector `vector` of the channels of a pixel lies. */
 INLINE size_t vector_at(int32_t vector, size_t plane) {
     return (size_t)(vector / CN__VECTORS_PER_LINE) * plane + (size_t)(vector % CN__VECTORS_PER_LINE) * CN__WIDTH;
 }
 
+/* The same place, or the first one of the next row or image behind it. */
+INLINE place carried(const cn__channel_conv_args *a, place at) {
+    while (at.column >= a->width)
+        at.column -= a->width, at.row++;
+    while (at.row >= a->height)
+        at.row -= a->height, at.image++;
+    return at;
+}
+
+INLINE size_t offset(place at, strides by) {
+    return (size_t)at.image * by.image + (size_t)at.row * by.row + (size_t)at.column * by.step;
+}
+
 /* Where a tile's pixels lie in a map; `row`: in one row. */
-INLINE void find_pixels(const cn__channel_conv_args *a, place at, size_t in_row, size_t step, int pixels, bool row,
-                        size_t to[PIXELS]) {
-    to[0] = (size_t)at.row * in_row + (size_t)at.column * step;
+INLINE void find_pixels(const cn__channel_conv_args *a, place at, strides by, int pixels, bool row, size_t to[PIXELS]) {
+    to[0] = offset(at, by);
     CN__UNROLL
     for (int p = 1; p < pixels; p++) {
-        if (!row && ++at.column == a->width)
-            at.row++, at.column = 0;
-        to[p] = row ? to[0] + (size_t)p * step : (size_t)at.row * in_row + (size_t)at.column * step;
+        if (!row) {
+            at.column++;
+            at = carried(a, at);
+        }
+        to[p] = row ? to[0] + (size_t)p * by.step : offset(at, by);
     }
 }
 
@@ -74,7 +93,7 @@ INLINE void accumulate(const cn__channel_conv_args *a, const panel *of, place at
                        vf sum[VECTORS][PIXELS]) {
     const float *in = a->in + (size_t)(of->first / CN__LANES) * a->in_plane, *weights[PAIRS], *asked[PAIRS];
     size_t pixel[PIXELS];
-    find_pixels(a, at, a->in_row, row ? CN__LANES : a->in_step, pixels, row, pixel);
+    find_pixels(a, at, (strides){a->in_image, a->in_row, row ? CN__LANES : a->in_step}, pixels, row, pixel);
     CN__UNROLL
     for (int i = 0; i < PAIRS; i++)
         if (i * PAIR < vectors) {
@@ -148,7 +167,7 @@ INLINE void post(const cn__channel_conv_args *a, const panel *of, place at, int 
                  vf sum[VECTORS][PIXELS]) {
     if (a->skip) {
         size_t skip[PIXELS];
-        find_pixels(a, at, a->skip_row, a->skip_step, pixels, row, skip);
+        find_pixels(a, at, (strides){a->skip_image, a->skip_row, a->skip_step}, pixels, row, skip);
         CN__UNROLL
         for (int k = 0; k < VECTORS; k++) {
             if (k >= vectors)
@@ -183,7 +202,7 @@ INLINE void post(const cn__channel_conv_args *a, const panel *of, place at, int 
 INLINE void tile(const cn__channel_conv_args *a, const panel *of, place at, int vectors, int pixels, bool row) {
     vf sum[VECTORS][PIXELS];
     size_t out[PIXELS];
-    find_pixels(a, at, a->out_row, row ? CN__LANES : a->out_step, pixels, row, out);
+    find_pixels(a, at, (strides){a->out_image, a->out_row, row ? CN__LANES : a->out_step}, pixels, row, out);
     begin(a, of, out, vectors, pixels, sum);
     accumulate(a, of, at, vectors, pixels, row, sum);
     if (of->end == a->in_channels)
@@ -239,7 +258,8 @@ static void all_tiles(const cn__channel_conv_args *a, const panel *of, int64_t f
     int32_t least = count / tiles, wider = count % tiles;
     int32_t step = (CN__LANES + tiles - 1) / tiles;
     ptrdiff_t share = step * (of->end - of->first) * (ptrdiff_t)a->tap_count;
-    place at = {(int32_t)(first / a->width), (int32_t)(first % a->width), 0, 0};
+    int32_t row = (int32_t)(first / a->width);
+    place at = {row / a->height, row % a->height, (int32_t)(first % a->width), 0, 0};
     bool dense = a->in_step == CN__LANES && a->out_step == CN__LANES;
     for (int32_t i = 0; i < tiles; i++) {
         int32_t pixels = least + (i < wider);
@@ -250,13 +270,17 @@ static void all_tiles(const cn__channel_conv_args *a, const panel *of, int64_t f
             tiles_of[vectors].row(a, of, at, pixels);
         else
             tiles_of[vectors].any(a, of, at, pixels);
-        for (at.column += pixels; at.column >= a->width; at.column -= a->width)
-            at.row++;
+        at.column += pixels;
+        at = carried(a, at);
     }
 }
 
+static int64_t all_pixels(const cn__channel_conv_args *a) {
+    return (int64_t)a->images * a->height * a->width;
+}
+
 static bool one_pixel(const cn__channel_conv_args *a) {
-    return a->height == 1 && a->width == 1;
+    return all_pixels(a) == 1;
 }
 
 /* Input channels of a panel: whole planes; all, if the output still holds what is added to it, or if weights are used
@@ -270,10 +294,9 @@ static int32_t panel_channels(const cn__channel_conv_args *a, int32_t vectors) {
 
 /* Of 16 registers two vectors make the better tile, but three are better than two and one. */
 static int32_t panel_vectors(const cn__channel_conv_args *a, int32_t left) {
-    int64_t pixels = (int64_t)a->height * a->width;
     if (one_pixel(a) && left >= FOUR_LINES)
         return FOUR_LINES;
-    if (CN__REGISTERS == 32 || (pixels <= FEW_PIXELS && left > 3))
+    if (CN__REGISTERS == 32 || (all_pixels(a) <= FEW_PIXELS && left > 3))
         return left < 4 ? left : 4;
     return left == 1 || left == 3 ? left : 2;
 }
@@ -313,16 +336,16 @@ static int32_t strip_pixels(const cn__channel_conv_args *a) {
 /* What no channel lies in of the last line of a pixel. */
 static void clear_rest(const cn__channel_conv_args *a, int32_t vectors) {
     for (; vectors % CN__VECTORS_PER_LINE; vectors++)
-        for (size_t row = 0; row < (size_t)a->height; row++) {
-            float *out = a->out + vector_at(vectors, a->out_plane) + row * a->out_row;
+        for (size_t row = 0; row < (size_t)a->images * (size_t)a->height; row++) {
+            float *out = a->out + vector_at(vectors, a->out_plane) + row / (size_t)a->height * a->out_image +
+                         row % (size_t)a->height * a->out_row;
             for (size_t p = 0; p < (size_t)a->width; p++)
                 vf_store(out + p * a->out_step, (vf){0});
         }
 }
 
 void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args) {
-    int64_t pixels = (int64_t)args->height * args->width, most = strip_pixels(args),
-            strips = (pixels + most - 1) / most;
+    int64_t pixels = all_pixels(args), most = strip_pixels(args), strips = (pixels + most - 1) / most;
     for (int64_t i = 0; i < strips; i++)
         strip(args, i * pixels / strips, (i + 1) * pixels / strips);
     clear_rest(args, (args->channels + CN__WIDTH - 1) / CN__WIDTH);

@@ -332,6 +332,7 @@ static void channel_products(const cn__winograd_args *a, size_t m_point) {
         range with = tiles_with(&a->tiles, &n, point);
         size_t first = (size_t)with.first * CN__LANES;
         cn__channel_conv_args args = {
+            .images = 1,
             .channels = a->channels,
             .height = 1,
             .width = with.end - with.first,

@@ -65,7 +65,8 @@ static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requ
     const cn__convolution *c = (const cn__convolution *)layer;
     cn__conv_geometry g = {0};
     cn__convolution_measure(
-        &(cn__conv_problem){layer, sizes->out, sizes->in[0], NULL, sizes->max_blocks, sizes->training}, &g);
+        &(cn__conv_problem){layer, sizes->out, sizes->in[0], NULL, sizes->max_blocks, sizes->training, sizes->batch},
+        &g);
     requirements->packed_floats = input_filters(c, &g) + (size_t)c->groups * (size_t)g.in_oc_blocks * CN__LANES;
     if (!sizes->training)
         return;

@@ -96,7 +96,8 @@ void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes,
     size_t groups = (size_t)c->groups;
     cn__conv_geometry g = {0};
     cn__convolution_measure(
-        &(cn__conv_problem){layer, sizes->in[0], sizes->out, NULL, sizes->max_blocks, sizes->training}, &g);
+        &(cn__conv_problem){layer, sizes->in[0], sizes->out, NULL, sizes->max_blocks, sizes->training, sizes->batch},
+        &g);
     requirements->pad[0] = c->padding[0];
     requirements->pad[1] = c->padding[1];
     requirements->mode = (cn_padding_mode)c->padding_mode;
@@ -121,7 +122,8 @@ cn_status cn__convolution_fill(cn__op *op) {
         return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists",
                          c->base.type->name, c->in_channels, op->in[0]->shape.height, op->in[0]->shape.width);
     cn__convolution_measure(
-        &(cn__conv_problem){op->layer, op->in[0]->shape, op->out->shape, op, op->max_blocks, op->training}, g);
+        &(cn__conv_problem){op->layer, op->in[0]->shape, op->out->shape, op, op->max_blocks, op->training, op->batch},
+        g);
     CN__TRY(cn__convolution_forward_lists(op));
     return op->training && op->d_in[0] ? cn__convolution_backward_lists(op) : CN_OK;
 }

@@ -29,6 +29,7 @@ typedef struct cn__conv_problem {
     const cn__op *op; /* NULL while memory is planned: maps and what follows are not known yet */
     int32_t max_blocks;
     bool training; /* with a backward pass */
+    int32_t batch; /* images that it is chosen for */
 } cn__conv_problem;
 
 /* A way to compute passes of a convolution. Output channels (in the input's gradient, those are the input's) go in

@@ -37,9 +37,10 @@ void cn__nchw16c_unpack(const cn__fmap *map, size_t image, float *image_chw) {
 
 size_t cn__nchw16c_shares(const cn__op *op, const cn__pass *pass, int32_t most, int64_t multiply_adds) {
     int64_t shares = multiply_adds / MIN_PRODUCTS;
-    if (cn__blocks_go_round(pass->blocks, op->ctx->threads) || shares < 1)
+    int32_t threads = cn__pass_threads(pass, op->ctx);
+    if (cn__blocks_go_round(pass, op->ctx) || shares < 1)
         return 1;
-    most = most < op->ctx->threads ? most : op->ctx->threads;
+    most = most < threads ? most : threads;
     return (size_t)(shares < most ? shares : most);
 }
 

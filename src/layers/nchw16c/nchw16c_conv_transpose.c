@@ -64,7 +64,8 @@ static cn__fmap gradient_map(const cn_layer *layer, cn__shape out) {
 
 /* A block saves the biases' gradient and the output's gradient with its border. */
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
-    cn__conv_problem problem = {layer, sizes->out, sizes->in[0], NULL, sizes->max_blocks, sizes->training};
+    cn__conv_problem problem = {layer,           sizes->out,  sizes->in[0], NULL, sizes->max_blocks,
+                                sizes->training, sizes->batch};
     requirements->packed_floats = input_filters(layer);
     if (!sizes->training)
         return;

@@ -8,6 +8,7 @@
 static const cn__nchw16c_algorithm *const algorithms[] = {
     &cn__nchw16c_depthwise,
     &cn__nchw16c_winograd,
+    &cn__nchw16c_joined,
     &cn__nchw16c_direct,
 };
 
@@ -49,7 +50,8 @@ static void at_least(size_t *floats, size_t (*wanted)(const cn__conv_problem *pr
 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    cn__conv_problem problem = {layer, sizes->in[0], sizes->out, NULL, sizes->max_blocks, sizes->training};
+    cn__conv_problem problem = {layer,           sizes->in[0], sizes->out, NULL, sizes->max_blocks,
+                                sizes->training, sizes->batch};
     cn__nchw16c_geometry g = {0};
     requirements->pad[0] = c->padding[0];
     requirements->pad[1] = c->padding[1];
@@ -91,7 +93,8 @@ cn_status cn__nchw16c_geometry_new(cn__op *op) {
 
 static cn_status bind(cn__op *op) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    cn__conv_problem problem = {op->layer, op->in[0]->shape, op->out->shape, op, op->max_blocks, op->training};
+    cn__conv_problem problem = {op->layer,      op->in[0]->shape, op->out->shape, op,
+                                op->max_blocks, op->training,     op->batch};
     problem.in.channels = c->in_channels;
     problem.out.channels = c->out_channels;
     CN__TRY(cn__nchw16c_geometry_new(op));

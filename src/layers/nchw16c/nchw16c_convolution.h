@@ -63,7 +63,7 @@ struct cn__nchw16c_geometry {
     cn__channel_tap taps[]; /* forward: from where the first tap of an output falls */
 };
 
-extern const cn__nchw16c_algorithm cn__nchw16c_depthwise, cn__nchw16c_winograd, cn__nchw16c_direct;
+extern const cn__nchw16c_algorithm cn__nchw16c_depthwise, cn__nchw16c_winograd, cn__nchw16c_joined, cn__nchw16c_direct;
 
 /* nchw16c_convolution.c, for transposed convolutions, too: op->geometry, of which the taps are filled in. */
 cn_status cn__nchw16c_geometry_new(cn__op *op);
@@ -98,6 +98,8 @@ size_t cn__nchw16c_input_filters(const cn__convolution *c); /* floats */
 void cn__nchw16c_pack_input_grad(const cn__op *op, size_t plane, float *to);
 cn__grid cn__nchw16c_input_grid(const cn__op *op, const cn__pass *pass);
 void cn__nchw16c_input_grad(const cn__op *op, const cn__pass *pass, cn__item at);
+cn__grid cn__nchw16c_joined_input_grid(const cn__op *op, const cn__pass *pass); /* of several images at a time */
+void cn__nchw16c_joined_input_grad(const cn__op *op, const cn__pass *pass, cn__item at);
 
 /* nchw16c_weight_grad.c: the weights' and biases' gradients as plain sums, in two steps, see there. */
 cn_status cn__nchw16c_terms_make(const cn__op *op, cn__nchw16c_geometry *geometry);
@@ -121,11 +123,13 @@ static inline float *cn__nchw16c_between(const cn__op *op, size_t block) {
     return cn__saved(op, block);
 }
 
-/* nchw16c_direct.c: a part of an image's outputs, some rows or some planes, and what the kernels of plain sums are told
- * of it; `in` is of plane 0, `weights` are all. */
+/* nchw16c_direct.c: a part of the outputs of an image, or of some: some rows or some planes, and what the kernels of
+ * plain sums are told of it; `in` is of plane 0, `weights` are all. */
 typedef struct cn__nchw16c_part {
+    int32_t images;
     size_t plane, planes, row, rows;
 } cn__nchw16c_part;
+cn__grid cn__nchw16c_joined_grid(const cn__op *op, const cn__pass *pass, size_t planes, int64_t multiply_adds);
 cn__grid cn__nchw16c_parts(const cn__op *op, const cn__pass *pass, int64_t multiply_adds);
 cn__nchw16c_part cn__nchw16c_part_of(const cn__op *op, size_t index, size_t count);
 cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, const cn__nchw16c_part *part);

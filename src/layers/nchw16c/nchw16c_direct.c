@@ -76,7 +76,7 @@ cn__nchw16c_part cn__nchw16c_part_of(const cn__op *op, size_t index, size_t coun
     size_t planes = (size_t)op->out->shape.channels, rows = (size_t)op->out->shape.height;
     size_t whole = rows >= planes ? rows : planes;
     size_t first = index * whole / count, size = (index + 1) * whole / count - first;
-    return rows >= planes ? (cn__nchw16c_part){0, planes, first, size} : (cn__nchw16c_part){first, size, 0, rows};
+    return rows >= planes ? (cn__nchw16c_part){1, 0, planes, first, size} : (cn__nchw16c_part){1, first, size, 0, rows};
 }
 
 cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, const cn__nchw16c_part *part) {
@@ -85,11 +85,13 @@ cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, c
     const cn__fmap *in = op->in[0], *out = op->out, *skip = op->post.skip;
     int32_t left = c->out_channels - (int32_t)(part->plane * CN__LANES), most = (int32_t)(part->planes * CN__LANES);
     cn__channel_conv_args args = {
+        .images = part->images,
         .channels = left < most ? left : most,
         .height = (int32_t)part->rows,
         .width = out->shape.width,
         .in = cn__fmap_plane(in, block, 0).data + part->row * (size_t)c->stride[0] * in->row -
               (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
+        .in_image = in->block,
         .in_plane = in->channel,
         .in_row = (size_t)c->stride[0] * in->row,
         .in_step = (size_t)c->stride[1] * CN__LANES,
@@ -100,6 +102,7 @@ cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, c
         .weights = cn__nchw16c_weights(op, CN__CONV_FORWARD),
         .bias = cn__nchw16c_biases(op) + part->plane * CN__LANES,
         .out = cn__fmap_plane(out, block, part->plane).data + part->row * out->row,
+        .out_image = out->block,
         .out_plane = out->channel,
         .out_row = out->row,
         .out_step = CN__LANES,
@@ -109,6 +112,7 @@ cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, c
     };
     if (skip) {
         args.skip = cn__fmap_plane(skip, block, part->plane).data + part->row * skip->row;
+        args.skip_image = skip->block;
         args.skip_plane = skip->channel;
         args.skip_row = skip->row;
         args.skip_step = CN__LANES;
@@ -123,22 +127,63 @@ static cn__grid forward_grid(const cn__op *op, const cn__pass *pass) {
 }
 
 /* Planes of outputs that see the same inputs go together. */
-static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+static void run_part(const cn__op *op, size_t block, cn__nchw16c_part part) {
     const cn__convolution *c = layer_of(op);
-    cn__nchw16c_part part = cn__nchw16c_part_of(op, at.outer, forward_grid(op, pass).outer);
     size_t end = part.plane + part.planes;
     for (; part.plane < end; part.plane += part.planes) {
         cn__nchw16c_span inputs = inputs_of(c, part.plane);
         for (part.planes = 1; part.plane + part.planes < end; part.planes++)
             if (!cn__nchw16c_same_span(inputs_of(c, part.plane + part.planes), inputs))
                 break;
-        cn__channel_conv_args args = cn__nchw16c_forward_args(op, at.block, &part);
+        cn__channel_conv_args args = cn__nchw16c_forward_args(op, block, &part);
         args.in += (size_t)(inputs.first / CN__LANES) * args.in_plane;
         args.in_channels = inputs.end - inputs.first;
         args.weight_plane = plane_weights(c);
         args.weights += part.plane * args.weight_plane;
         op->kernels->channel_conv(&args);
     }
+}
+
+static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    run_part(op, at.block, cn__nchw16c_part_of(op, at.outer, forward_grid(op, pass).outer));
+}
+
+/* ---- several images at a time: weights are read once for all ---- */
+
+#define MANY_WEIGHTS (64 << 10)      /* more than half of a second-level cache */
+#define SMALL_MAP    (96 << 10 >> 2) /* floats of inputs, of which a strip of the kernel's takes two or more */
+
+static bool joins_images(const cn__conv_problem *problem, cn__conv_pass pass) {
+    const cn__convolution *c = (const cn__convolution *)problem->layer;
+    bool forwards = pass == CN__CONV_FORWARD;
+    cn__shape to = forwards ? problem->out : problem->in;
+    int64_t inputs = (int64_t)(forwards ? c->in_channels : c->out_channels) * to.height * to.width;
+    int64_t weights = (int64_t)c->in_channels * c->out_channels * (int64_t)tap_count(c);
+    return pass != CN__CONV_WEIGHT_GRAD && c->groups == 1 && weights >= MANY_WEIGHTS && inputs <= SMALL_MAP;
+}
+
+/* (share of the images, share of the planes). */
+cn__grid cn__nchw16c_joined_grid(const cn__op *op, const cn__pass *pass, size_t planes, int64_t multiply_adds) {
+    size_t shares = cn__nchw16c_shares(op, pass, (int32_t)planes, pass->blocks * multiply_adds);
+    bool by_images = cn__blocks_go_round(pass, op->ctx);
+    return (cn__grid){by_images ? (size_t)cn__pass_threads(pass, op->ctx) : 1, shares};
+}
+
+static cn__grid joined_grid(const cn__op *op, const cn__pass *pass) {
+    cn__shape out = op->out->shape;
+    int64_t lines = (int64_t)out.channels * out.height * out.width;
+    return cn__nchw16c_joined_grid(op, pass, (size_t)out.channels, lines * (int64_t)plane_weights(layer_of(op)));
+}
+
+static void joined(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__grid shares = joined_grid(op, pass);
+    size_t images = (size_t)pass->blocks, planes = (size_t)op->out->shape.channels;
+    size_t block = at.outer * images / shares.outer, plane = at.inner * planes / shares.inner;
+    run_part(op, block,
+             (cn__nchw16c_part){.images = (int32_t)((at.outer + 1) * images / shares.outer - block),
+                                .plane = plane,
+                                .planes = (at.inner + 1) * planes / shares.inner - plane,
+                                .rows = (size_t)op->out->shape.height});
 }
 
 /* ---- all together ---- */
@@ -166,4 +211,16 @@ const cn__nchw16c_algorithm cn__nchw16c_direct = {
     .input_grad = {{cn__nchw16c_input_grid, cn__nchw16c_input_grad}},
     .weight_grad = {{cn__nchw16c_weight_grid, cn__nchw16c_weight_grad},
                     {cn__nchw16c_weight_sum_grid, cn__nchw16c_weight_sum}},
+};
+
+const cn__nchw16c_algorithm cn__nchw16c_joined = {
+    .name = "direct, images joined",
+    .all_blocks = true,
+    .applies = joins_images,
+    .packed_floats = packed_floats,
+    .pack_forward = pack_forward,
+    .pack_input_grad = cn__nchw16c_pack_input_grad,
+    .bind = bind,
+    .forward = {{joined_grid, joined}},
+    .input_grad = {{cn__nchw16c_joined_input_grid, cn__nchw16c_joined_input_grad}},
 };

@@ -133,22 +133,28 @@ static bool shares_rows(const cn__op *op) {
     return op->in[0]->shape.height >= op->in[0]->shape.channels;
 }
 
-cn__grid cn__nchw16c_input_grid(const cn__op *op, const cn__pass *pass) {
+static int64_t products_of_image(const cn__op *op) {
     cn__shape in = op->in[0]->shape, out = op->out->shape;
-    int64_t products = (int64_t)in.channels * out.height * out.width * (int64_t)plane_weights(layer_of(op));
-    return (cn__grid){cn__nchw16c_shares(op, pass, shares_rows(op) ? in.height : in.channels, products), 1};
+    return (int64_t)in.channels * out.height * out.width * (int64_t)plane_weights(layer_of(op));
+}
+
+cn__grid cn__nchw16c_input_grid(const cn__op *op, const cn__pass *pass) {
+    cn__shape in = op->in[0]->shape;
+    int32_t most = shares_rows(op) ? in.height : in.channels;
+    return (cn__grid){cn__nchw16c_shares(op, pass, most, products_of_image(op)), 1};
 }
 
 typedef struct share {
     size_t number, count;
 } share;
 
-static size_t share_begin(size_t whole, share of) {
-    return whole * of.number / of.count;
-}
+/* From `first` to `end` - 1. */
+typedef struct span {
+    size_t first, end;
+} span;
 
-static size_t share_end(size_t whole, share of) {
-    return whole * (of.number + 1) / of.count;
+static span span_of(size_t whole, share of) {
+    return (span){whole * of.number / of.count, whole * (of.number + 1) / of.count};
 }
 
 static void run_kernel(const cn__op *op, const cn__channel_conv_args *args) {
@@ -191,6 +197,7 @@ static void run_long_job(const cn__op *op, const cn__channel_conv_args *args) {
         for (int32_t y = 0; y < args->height; y++)
             for (int32_t x = 0; x < args->width; x += LONG_PIXELS) {
                 cn__channel_conv_args some = *args;
+                some.images = 1;
                 size_t plane = (size_t)first / CN__LANES;
                 some.channels = args->channels - first < CN__LANES ? args->channels - first : CN__LANES;
                 some.weights += plane * args->weight_plane;
@@ -206,35 +213,40 @@ static void run_long_job(const cn__op *op, const cn__channel_conv_args *args) {
 static void run_job(const cn__op *op, const cn__nchw16c_job *job, share rows, cn__channel_conv_args args) {
     const cn__convolution *c = layer_of(op);
     const cn__fmap *from = op->d_out, *to = op->d_in[0];
-    size_t first = share_begin((size_t)job->rows, rows), end = share_end((size_t)job->rows, rows);
-    args.height = (int32_t)(end - first);
+    span own = span_of((size_t)job->rows, rows);
+    args.height = (int32_t)(own.end - own.first);
     args.width = job->columns;
     args.taps = job->taps;
     args.tap_count = job->tap_count;
     args.in +=
-        ((size_t)(job->row / c->stride[0]) + first) * from->row + (size_t)(job->column / c->stride[1]) * CN__LANES;
+        ((size_t)(job->row / c->stride[0]) + own.first) * from->row + (size_t)(job->column / c->stride[1]) * CN__LANES;
     args.in_row = from->row;
     args.in_step = CN__LANES;
-    args.out += ((size_t)job->row + first * (size_t)c->stride[0]) * to->row + (size_t)job->column * CN__LANES;
+    args.out += ((size_t)job->row + own.first * (size_t)c->stride[0]) * to->row + (size_t)job->column * CN__LANES;
     args.out_row = (size_t)c->stride[0] * to->row;
     args.out_step = (size_t)c->stride[1] * CN__LANES;
     if (args.height == 0)
         return;
-    if (args.tap_count > LONG * args.filter_taps)
-        run_long_job(op, &args);
-    else
+    if (args.tap_count <= LONG * args.filter_taps) {
         run_kernel(op, &args);
+        return;
+    }
+    for (int32_t images = args.images; images > 0; images--, args.in += args.in_image, args.out += args.out_image)
+        run_long_job(op, &args);
 }
 
-/* Planes that the same outputs see. */
-static void run_planes(const cn__op *op, size_t block, size_t plane, size_t planes, share rows) {
+/* Planes that the same outputs see, of some images. */
+static void run_planes(const cn__op *op, span images, span of, share rows) {
     const cn__convolution *c = layer_of(op);
     const cn__nchw16c_geometry *g = op->geometry;
+    size_t block = images.first, plane = of.first;
     cn__nchw16c_span outputs = outputs_of(c, plane);
-    int32_t left = c->in_channels - (int32_t)(plane * CN__LANES), most = (int32_t)(planes * CN__LANES);
+    int32_t left = c->in_channels - (int32_t)(plane * CN__LANES), most = (int32_t)((of.end - plane) * CN__LANES);
     cn__channel_conv_args args = {
+        .images = (int32_t)(images.end - block),
         .channels = left < most ? left : most,
         .in = cn__fmap_plane(op->d_out, block, (size_t)outputs.first / CN__LANES).data,
+        .in_image = op->d_out->block,
         .in_plane = op->d_out->channel,
         .in_channels = outputs.end - outputs.first,
         .weights = cn__nchw16c_weights(op, CN__CONV_INPUT_GRAD) + plane * plane_weights(c),
@@ -242,6 +254,7 @@ static void run_planes(const cn__op *op, size_t block, size_t plane, size_t plan
         .weight_plane = plane_weights(c),
         .bias = g->input_biases ? g->input_biases + plane * CN__LANES : NULL,
         .out = cn__fmap_plane(op->d_in[0], block, plane).data,
+        .out_image = op->d_in[0]->block,
         .out_plane = op->d_in[0]->channel,
         .accumulate = op->accumulate[0],
     };
@@ -253,15 +266,31 @@ static bool go_together(const cn__convolution *c, size_t plane, size_t other) {
     return cn__nchw16c_is_depthwise(c) || cn__nchw16c_same_span(outputs_of(c, plane), outputs_of(c, other));
 }
 
-void cn__nchw16c_input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
+/* Some planes, of some images. */
+static void run_share(const cn__op *op, span images, span planes, share rows) {
     const cn__convolution *c = layer_of(op);
-    size_t planes = cn__nchw16c_planes(c->in_channels);
+    for (size_t plane = planes.first, next; plane < planes.end; plane = next) {
+        for (next = plane + 1; next < planes.end && go_together(c, plane, next);)
+            next++;
+        run_planes(op, images, (span){plane, next}, rows);
+    }
+}
+
+void cn__nchw16c_input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
+    size_t planes = (size_t)op->in[0]->shape.channels;
     share all = {0, 1}, own = {at.outer, cn__nchw16c_input_grid(op, pass).outer};
     share of_rows = shares_rows(op) ? own : all, of_planes = shares_rows(op) ? all : own;
-    size_t end = share_end(planes, of_planes);
-    for (size_t plane = share_begin(planes, of_planes), next; plane < end; plane = next) {
-        for (next = plane + 1; next < end && go_together(c, plane, next);)
-            next++;
-        run_planes(op, at.block, plane, next - plane, of_rows);
-    }
+    run_share(op, (span){at.block, at.block + 1}, span_of(planes, of_planes), of_rows);
+}
+
+/* ---- several images at a time ---- */
+
+cn__grid cn__nchw16c_joined_input_grid(const cn__op *op, const cn__pass *pass) {
+    return cn__nchw16c_joined_grid(op, pass, (size_t)op->in[0]->shape.channels, products_of_image(op));
+}
+
+void cn__nchw16c_joined_input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__grid shares = cn__nchw16c_joined_input_grid(op, pass);
+    run_share(op, span_of((size_t)pass->blocks, (share){at.outer, shares.outer}),
+              span_of((size_t)op->in[0]->shape.channels, (share){at.inner, shares.inner}), (share){0, 1});
 }

@@ -24,7 +24,7 @@
 /* From `in` channels to `out`, which is `shape`'s. */
 static bool pays(const cn__conv_problem *problem, double in, double out, cn__shape shape) {
     double in_planes = cn__winograd_planes((int32_t)in), out_planes = cn__winograd_planes((int32_t)out),
-           images = problem->max_blocks;
+           images = problem->batch;
     double tiles = images * cn__winograd_cost(shape), pixels = images * shape.height * shape.width;
     double full = (tiles > MIN_TILES ? tiles : MIN_TILES) + (problem->training ? PACK_TILES : 0);
     return full * PRODUCT_COST * in * out_planes + tiles * (PATCH_COST * in_planes + OUTPUT_COST * out_planes) <
@@ -170,8 +170,8 @@ static void run_chunk(const cn__op *op, const cn__pass *pass, const cn__winograd
 }
 
 /* (share of the chunks, share of the planes of outputs). */
-static cn__grid grid(const cn__op *op, const direction *d) {
-    size_t threads = (size_t)op->ctx->threads, planes = (size_t)d->args.out_channels;
+static cn__grid grid(const cn__op *op, const cn__pass *pass, const direction *d) {
+    size_t threads = (size_t)cn__pass_threads(pass, op->ctx), planes = (size_t)d->args.out_channels;
     size_t chunks = (size_t)cn__winograd_steps(d->tiles, tiles_at_once(d->args.tiles.channels)), shares = 1;
     size_t worth = CN__WINOGRAD_POINTS * (size_t)d->tiles * (size_t)d->args.in_channels * planes * CN__LANES;
     size_t most = worth / MIN_PRODUCTS + 1;
@@ -183,7 +183,7 @@ static cn__grid grid(const cn__op *op, const direction *d) {
 }
 
 static void run_share(const cn__op *op, const cn__pass *pass, const direction *d, cn__item at) {
-    cn__grid shares = grid(op, d);
+    cn__grid shares = grid(op, pass, d);
     cn__winograd_args a = d->args;
     int32_t first = cn__winograd_share(d->tiles, at.outer, shares.outer),
             end = cn__winograd_share(d->tiles, at.outer + 1, shares.outer);
@@ -245,7 +245,7 @@ static direction onward(const cn__op *op, const cn__pass *pass) {
 
 static cn__grid forward_grid(const cn__op *op, const cn__pass *pass) {
     direction d = onward(op, pass);
-    return grid(op, &d);
+    return grid(op, pass, &d);
 }
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -294,7 +294,7 @@ static direction back(const cn__op *op, const cn__pass *pass) {
 
 static cn__grid input_grid(const cn__op *op, const cn__pass *pass) {
     direction d = back(op, pass);
-    return grid(op, &d);
+    return grid(op, pass, &d);
 }
 
 static void input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
