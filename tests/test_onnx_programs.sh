@@ -1,6 +1,7 @@
 #!/bin/sh
 # test_onnx_programs.sh: the programs take ONNX files wherever they take a model: one that ends in a softmax of five classes,
-# for images of 3×8×9, is summed up, measured, trained further, also for other classes, and looks at pictures.
+# for images of 3×8×9, is summed up, measured, trained further, also for other classes, and looks at pictures. Then what
+# docs/guide/networks.md says.
 . tests/programs.sh
 
 # npy FILE TYPE SHAPE: numpy's array of what standard input gives.
@@ -56,5 +57,29 @@ head -c 1000 $onnx >"$dir/cut.onnx"
 run 1 summary "$dir/cut.onnx"
 says err 'cut.onnx'
 silent out
+
+# The guide's commands, as they stand there: a network from elsewhere, trained on a folder of pictures, back to ONNX, as C.
+photo() {
+    printf 'P6\n32 32\n255\n'
+    head -c 3072 /dev/zero | tr '\0' "$1"
+}
+mkdir -p "$dir/photos/dark" "$dir/photos/light"
+for i in 00 01 02 03 04 05 06 07 10 11 12 13 14 15 16 17 20 21 22 23 24 25 26 27 30 31 32 33 34 35 36 37; do
+    photo "\\0$i" >"$dir/photos/dark/$i.ppm"
+    photo "\\3$i" >"$dir/photos/light/$i.ppm"
+done
+run 0 convert pretrained "$dir/net.onnx"
+programs=$(cd "$bin" && pwd)
+guide() {
+    grep "^$1" docs/guide/networks.md | (cd "$dir" && PATH="$programs:$PATH" sh -e)
+}
+for command in 'convnet-summary net' 'convnet-train' 'convnet-convert photos' 'convnet-export' 'cc '; do
+    line="the guide's $command"
+    guide "$command" >"$dir/out" 2>"$dir/err"
+    expect $? -eq 0
+done
+run 0 test "$dir/photos.onnx" --data "folder:$dir/photos"
+says out '64 of 64'
+expect -s "$dir/photos.o"
 
 done_with "onnx programs"
