@@ -18,7 +18,8 @@ typedef struct weight_problem {
 
 static void weight_problem_new(cn__rng *rng, bool depthwise, weight_problem *p) {
     cn__channel_conv_weight_args *a = &p->args;
-    *p = (weight_problem){.args = {.height = between(rng, 1, 4), .width = between(rng, 1, 9)}};
+    *p = (weight_problem){
+        .args = {.images = between(rng, 1, 3), .height = between(rng, 1, 4), .width = between(rng, 1, 9)}};
     a->lines = depthwise ? 1 : between(rng, 1, MAX_LINES);
     a->term_count = between(rng, 1, MAX_TERMS);
     a->x_step = (size_t)between(rng, 1, 3) * CN__LANES;
@@ -26,11 +27,13 @@ static void weight_problem_new(cn__rng *rng, bool depthwise, weight_problem *p) 
     a->x_row = (size_t)a->width * a->x_step + (size_t)between(rng, 0, 1) * CN__LANES;
     a->dy_row = (size_t)a->width * a->dy_step + (size_t)between(rng, 0, 1) * CN__LANES;
     a->dy_plane = (size_t)a->height * a->dy_row + CN__LANES;
+    a->x_image = ((size_t)a->height * a->x_row / CN__LANES + 6) * CN__LANES;
+    a->dy_image = (size_t)a->lines * a->dy_plane;
     for (int32_t t = 0; t < a->term_count; t++)
         p->terms[t] = between(rng, 0, 5) * CN__LANES + (depthwise ? 0 : between(rng, 0, CN__LANES - 1));
     p->sums = (size_t)a->lines * ((size_t)a->term_count + 1) * CN__LANES;
-    p->x = lines_random(rng, (size_t)a->height * a->x_row / CN__LANES + 6, 3.0f, 1);
-    p->dy = lines_random(rng, (size_t)a->lines * a->dy_plane / CN__LANES, 3.0f, 1);
+    p->x = lines_random(rng, (size_t)a->images * a->x_image / CN__LANES, 3.0f, 1);
+    p->dy = lines_random(rng, (size_t)a->images * a->dy_image / CN__LANES, 3.0f, 1);
     p->before = lines_random(rng, p->sums / CN__LANES, 3.0f, 1);
     a->x = p->x;
     a->dy = p->dy;
@@ -47,10 +50,11 @@ static void weight_problem_free(weight_problem *p) {
 static float plain_weight(const cn__channel_conv_weight_args *a, const ptrdiff_t *term, bool depthwise, size_t line,
                           size_t lane) {
     float sum = 0.0f;
-    for (size_t y = 0; y < (size_t)a->height; y++)
+    for (size_t row = 0; row < (size_t)(a->images * a->height); row++)
         for (size_t i = 0; i < (size_t)a->width; i++) {
-            const float *x = a->x + y * a->x_row + i * a->x_step;
-            float dy = a->dy[line * a->dy_plane + y * a->dy_row + i * a->dy_step + lane];
+            size_t image = row / (size_t)a->height, y = row % (size_t)a->height;
+            const float *x = a->x + image * a->x_image + y * a->x_row + i * a->x_step;
+            float dy = a->dy[image * a->dy_image + line * a->dy_plane + y * a->dy_row + i * a->dy_step + lane];
             sum += term ? x[*term + (ptrdiff_t)(depthwise ? lane : 0)] * dy : dy;
         }
     return sum;
@@ -90,7 +94,7 @@ START_TEST(weight_gradients_have_one_order) {
         cn__rng rng = cn__rng_new(32, (uint32_t)_i, round);
         weight_problem p;
         weight_problem_new(&rng, _i, &p);
-        for (size_t i = 0; i < (size_t)p.args.height * p.args.x_row; i++)
+        for (size_t i = 0; i < (size_t)p.args.images * p.args.x_image; i++)
             p.x[i] = cn__rng_normal(&rng);
         float *got = weight_sums(&p, kernels, _i), *wanted = weight_sums(&p, twin, _i);
         ck_assert_mem_eq(got, wanted, p.sums * sizeof *got);

@@ -189,15 +189,15 @@ typedef struct cn__channel_conv_args {
     float most; /* and min(·, most) of that; 0: no bound */
 } cn__channel_conv_args;
 
-/* Sums of the weights' gradient over rows of pixels of one image. */
+/* Sums of the weights' gradient over rows of pixels of some images. */
 typedef struct cn__channel_conv_weight_args {
-    int32_t height, width;  /* of the output gradient */
-    const float *x;         /* where terms find their inputs for output pixel (0, 0) */
-    size_t x_row, x_step;   /* floats to the next output row's and output pixel's input */
-    const ptrdiff_t *terms; /* input channels seen through a tap: floats from x */
+    int32_t images, height, width; /* of the output gradient */
+    const float *x;                /* where terms find their inputs for output pixel (0, 0) */
+    size_t x_image, x_row, x_step; /* floats to the next image's, output row's and output pixel's input */
+    const ptrdiff_t *terms;        /* input channels seen through a tap: floats from x */
     int32_t term_count;
     const float *dy; /* of 16 output channels, and so on for `lines` */
-    size_t dy_plane, dy_row, dy_step;
+    size_t dy_image, dy_plane, dy_row, dy_step;
     int32_t lines;
     float *sums;      /* [line][term][CN__LANES] */
     float *bias_sums; /* [line][CN__LANES]; NULL: not wanted */
@@ -252,6 +252,7 @@ typedef struct cn__pointwise_args {
     float weight, bias;
     const float *weights, *biases; /* channels in the lanes: lines of them instead; else NULL */
     bool relu;
+    float most; /* the ReLU's upper bound; 0: none */
     /* Dropout, if threshold > 0: an element whose 16 random bits are below `threshold` becomes zero, others are times
      * `keep`. Pixel p (row-major) in lane l reads half-word p % 8 (low half of word 0 first) of
      * philox({p / 8, counter1, image[l], counter3}, key), with channels in the lanes of

@@ -72,6 +72,7 @@ void cn__pointwise_fill(cn__pointwise_args *args, const cn__op *op, const cn__pa
     args->height = op->out->shape.height;
     args->width = op->out->shape.width;
     args->relu = post->relu;
+    args->most = post->most;
     args->threshold = 0;
     args->keep = 1.0f;
     if (!pass->training || post->dropout <= 0.0f)

@@ -282,7 +282,7 @@ typedef struct cn__layer_impl {
     /* Whether it can compute this layer; NULL: always. */
     bool (*serves)(const cn_layer *layer);
     bool infers_only; /* it has no backward stages, though the layer has */
-    bool takes_relu6; /* of a convolution, behind which it can compute a ReLU, that it can a ReLU6, too */
+    bool takes_relu6; /* of a layer behind which it can compute a ReLU: it can a ReLU6, too */
     /* Of a way that takes in the max pool behind the layer: whether it does, for images like `in`. */
     bool (*takes_pool)(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks);
     /* Multiply-adds of an image that it takes; NULL: the type's. */

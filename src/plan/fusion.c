@@ -1,4 +1,4 @@
-/* fusion.c: which layers are computed together: norm → add → ReLU → dropout, each optional after the norm; 1×1
+/* fusion.c: which layers are computed together: norm → add → ReLU or ReLU6 → dropout, each optional after the norm; 1×1
  * convolution → max pool; ReLU → max pool; anything → identity; and, where there is no backward pass, as in front of all
  * that trains, convolution → batch norm → add → ReLU or, with channels in the lanes, ReLU6 → max pool. */
 #include "plan/compiled.h"
@@ -124,7 +124,7 @@ static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next, bool
         taken = take_relu(fused);
         break;
     case CN__KIND_RELU6:
-        taken = convolves && take_relu6(plan, fused);
+        taken = take_relu6(plan, fused);
         break;
     case CN__KIND_DROPOUT:
         taken = take_dropout(plan, fused, next);

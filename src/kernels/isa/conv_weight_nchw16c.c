@@ -1,6 +1,6 @@
 /* conv_weight_nchw16c.c: weight gradients of convolutions with channels in the lanes: a tile of terms (an input
- * channel seen through a tap) × lines of output channels in registers runs over the pixels of some rows, inputs
- * broadcast. Every sum has one accumulator; it is then added to what memory holds. */
+ * channel seen through a tap) × lines of output channels in registers runs over the pixels of some rows of some images,
+ * inputs broadcast. Every sum has one accumulator; it is then added to what memory holds. */
 #include "kernels/isa/isa.h"
 
 /* 32 registers hold 24 accumulators, the output gradients of a pixel and an input, 16 hold 12. */
@@ -8,11 +8,20 @@
 #define VECTORS (LINES * CN__VECTORS_PER_LINE)
 #define TERMS   (3 * CN__REGISTERS / 4 / VECTORS)
 
+/* Row `number` of those of all images. */
+INLINE const float *dy_row(const cn__channel_conv_weight_args *a, const float *dy, int32_t number) {
+    return dy + (size_t)(number / a->height) * a->dy_image + (size_t)(number % a->height) * a->dy_row;
+}
+
+INLINE size_t x_row(const cn__channel_conv_weight_args *a, int32_t number) {
+    return (size_t)(number / a->height) * a->x_image + (size_t)(number % a->height) * a->x_row;
+}
+
 INLINE void add_pixels(const cn__channel_conv_weight_args *a, const float *dy, const float *const *x, int vectors,
                        int terms, vf sum[VECTORS][TERMS]) {
-    for (int32_t y = 0; y < a->height; y++) {
-        const float *gradient = dy + (size_t)y * a->dy_row;
-        size_t at = (size_t)y * a->x_row;
+    for (int32_t y = 0; y < a->images * a->height; y++) {
+        const float *gradient = dy_row(a, dy, y);
+        size_t at = x_row(a, y);
         for (int32_t i = 0; i < a->width; i++, gradient += a->dy_step, at += a->x_step) {
             vf d[VECTORS];
             CN__UNROLL
@@ -92,9 +101,9 @@ INLINE void depthwise_tile(const cn__channel_conv_weight_args *a, size_t lane, i
         x[t] = a->x + a->terms[term + (t < taps ? t : 0)] + lane;
         sum[t] = (vf){0};
     }
-    for (int32_t y = 0; y < a->height; y++) {
-        const float *dy = a->dy + (size_t)y * a->dy_row + lane;
-        size_t at = (size_t)y * a->x_row;
+    for (int32_t y = 0; y < a->images * a->height; y++) {
+        const float *dy = dy_row(a, a->dy, y) + lane;
+        size_t at = x_row(a, y);
         for (int32_t i = 0; i < a->width; i++, dy += a->dy_step, at += a->x_step) {
             vf d = vf_load(dy);
             CN__UNROLL
@@ -125,8 +134,8 @@ static void add_biases(const cn__channel_conv_weight_args *a) {
         for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
             float *out = a->bias_sums + line * CN__LANES + lane;
             vf sum = {0};
-            for (int32_t y = 0; y < a->height; y++) {
-                const float *dy = a->dy + (size_t)line * a->dy_plane + (size_t)y * a->dy_row + lane;
+            for (int32_t y = 0; y < a->images * a->height; y++) {
+                const float *dy = dy_row(a, a->dy, y) + (size_t)line * a->dy_plane + lane;
                 for (int32_t i = 0; i < a->width; i++, dy += a->dy_step)
                     sum += vf_load(dy);
             }
@@ -136,13 +145,19 @@ static void add_biases(const cn__channel_conv_weight_args *a) {
 
 /* ---- both ---- */
 
-/* Rows that follow on each other without a gap are one. */
+/* Rows that follow on each other without a gap are one; so are images of one pixel. */
 static cn__channel_conv_weight_args join_rows(const cn__channel_conv_weight_args *args) {
     cn__channel_conv_weight_args a = *args;
     size_t width = (size_t)a.width;
     if (a.x_row == width * a.x_step && a.dy_row == width * a.dy_step) {
         a.width *= a.height;
         a.height = 1;
+    }
+    if (a.height == 1 && a.width == 1) {
+        a.width = a.images;
+        a.x_step = a.x_image;
+        a.dy_step = a.dy_image;
+        a.images = 1;
     }
     return a;
 }

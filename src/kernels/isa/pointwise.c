@@ -1,6 +1,7 @@
 /* pointwise.c: what happens to each element around a normalisation: itself, skip, ReLU, dropout; and
  * the way back. Everything is written once, inlined with its options as constants. */
 #include "kernels/isa/isa.h"
+#include <math.h>
 
 /* ---- dropout's random bits ---- */
 
@@ -65,10 +66,15 @@ INLINE vf factor(const float *line, float one, size_t lane) {
     return line ? vf_load(line + lane) : vf_set1(one);
 }
 
+/* What a ReLU's output does not exceed; NaN, than which nothing is more, if there is no bound. */
+INLINE vf bound(const cn__pointwise_args *a) {
+    return vf_set1(a->most > 0.0f ? a->most : NAN);
+}
+
 INLINE void forward_rows(const cn__pointwise_args *a, size_t lane, bool norm, bool skip, bool relu, bool dropout) {
     vf center = norm ? vf_load(a->center + lane) : (vf){0}, keep = vf_set1(a->keep);
     vf scale = norm ? vf_load(a->inv + lane) * factor(a->weights, a->weight, lane) : (vf){0};
-    vf bias = factor(a->biases, a->bias, lane);
+    vf bias = factor(a->biases, a->bias, lane), most = bound(a);
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
@@ -79,8 +85,10 @@ INLINE void forward_rows(const cn__pointwise_args *a, size_t lane, bool norm, bo
             vf value = norm ? vf_fma(vf_load(x) - center, scale, bias) : vf_load(x);
             if (skip)
                 value += vf_load(s);
-            if (relu)
-                value = vf_select(value <= 0.0f, (vf){0}, value); /* NaN stays NaN */
+            if (relu) { /* NaN stays NaN */
+                value = vf_select(value <= 0.0f, (vf){0}, value);
+                value = vf_select(value > most, most, value);
+            }
             if (dropout)
                 value = vf_and(kept(a, p, lane, word), value * keep);
             vf_store(y, value);
@@ -106,12 +114,14 @@ void CN__ISA_NAME(pointwise)(const cn__pointwise_args *args) {
 
 /* ---- backward ---- */
 
-/* dy behind ReLU and dropout. After a ReLU y > 0 says both: an element that dropout took is zero like one below 0. */
+/* dy behind ReLU and dropout. After a ReLU y > 0 says both: an element that dropout took is zero like one below 0. At
+ * its bound a ReLU has no slope. */
 INLINE vf masked(const cn__pointwise_args *a, vf dy, const float *y, uint32_t p, size_t lane, vu word[4], bool relu,
                  bool dropout) {
-    if (relu)
-        dy = vf_and(vf_load(y) > 0.0f, dy);
-    else if (dropout)
+    if (relu) {
+        vf value = vf_load(y);
+        dy = vf_and((value > 0.0f) & ~(value >= bound(a) * a->keep), dy);
+    } else if (dropout)
         dy = vf_and(kept(a, p, lane, word), dy);
     return dropout ? dy * a->keep : dy;
 }

@@ -250,6 +250,7 @@ void CN__ISA_NAME(channel_winograd_weight)(const cn__channel_winograd_weight_arg
     for (int point = 0; point < POINTS; point++) {
         range with = tiles_with(&a->tiles, &n, point);
         cn__channel_conv_weight_args args = {
+            .images = 1,
             .height = 1,
             .width = with.end > with.first ? with.end - with.first : 0,
             .x = a->v + (size_t)point * v_point + (size_t)with.first * CN__LANES,

@@ -50,6 +50,7 @@ static bool fixed_statistics(const cn_layer *layer) {
 const cn__layer_impl cn__batch_norm_nchw16c = {
     .serves = fixed_statistics,
     .infers_only = true,
+    .takes_relu6 = true,
     .requirements = requirements,
     .prepare = {cn__nchw16c_one_item, prepare, CN__SCOPE_DEFERRED},
     .forward = {{cn__nchw16c_one_item, forward, CN__SCOPE_LOCAL}},

@@ -179,7 +179,8 @@ static cn__grid gradient_grid(const cn__op *op, const cn__pass *pass) {
 }
 
 static void sum_plane(const cn__op *op, cn__plane dy, float *sums) {
-    cn__channel_conv_weight_args args = {.height = op->out->shape.height,
+    cn__channel_conv_weight_args args = {.images = 1,
+                                         .height = op->out->shape.height,
                                          .width = op->out->shape.width,
                                          .dy = dy.data,
                                          .dy_row = dy.row,

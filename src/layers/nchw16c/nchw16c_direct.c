@@ -41,27 +41,28 @@ static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {
                                     : cn__nchw16c_input_filters(c);
 }
 
-/* The weights of one output go into one lane: those of its group's inputs, from channel `first` of the plane's on. */
-static void pack_lane(const cn__convolution *c, const float *from, double scale, cn__nchw16c_span inputs, int32_t first,
-                      float *to) {
-    size_t taps = tap_count(c);
-    for (int32_t i = first; i < first + c->in_channels / c->groups; i++) {
-        int32_t begin = i - i % CN__LANES, left = inputs.end - inputs.first - begin;
-        size_t channels = left < CN__LANES ? (size_t)left : CN__LANES;
-        float *line = to + ((size_t)begin * taps + (size_t)(i % CN__LANES)) * CN__LANES;
+/* The weights of one output go into one lane: here those of a plane of inputs, of which `inputs` are left from channel
+ * `begin` on. The output's group begins with channel `first`, and `from` are all of its weights. */
+static void pack_lane(const cn__convolution *c, const float *from, double scale, int32_t begin, int32_t inputs,
+                      int32_t first, float *to) {
+    size_t taps = tap_count(c), channels = inputs < CN__LANES ? (size_t)inputs : CN__LANES;
+    int32_t last = first + c->in_channels / c->groups, end = begin + CN__LANES < last ? begin + CN__LANES : last;
+    for (int32_t i = begin > first ? begin : first; i < end; i++)
         for (size_t t = 0; t < taps; t++)
-            line[t * channels * CN__LANES] = (float)((double)*from++ * scale);
-    }
+            to[((size_t)begin * taps + t * channels + (size_t)(i - begin)) * CN__LANES] =
+                (float)((double)from[(size_t)(i - first) * taps + t] * scale);
 }
 
+/* Plane of inputs by plane of inputs, so that lines are in the cache until they are complete. */
 static void pack_forward(const cn__op *op, size_t plane, const double *scale, float *to) {
     const cn__convolution *c = layer_of(op);
-    int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups;
+    int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, own = (int32_t)plane * CN__LANES;
     cn__nchw16c_span inputs = inputs_of(c, plane);
     to += plane * plane_weights(c);
-    for (int32_t lane = 0, o = (int32_t)plane * CN__LANES; lane < CN__LANES && o < c->out_channels; lane++, o++)
-        pack_lane(c, (const float *)op->tensor[0] + (size_t)o * (size_t)in * tap_count(c), scale[lane], inputs,
-                  o / out * in - inputs.first, to + lane);
+    for (int32_t begin = 0; begin < inputs.end - inputs.first; begin += CN__LANES)
+        for (int32_t lane = 0, o = own; lane < CN__LANES && o < c->out_channels; lane++, o++)
+            pack_lane(c, (const float *)op->tensor[0] + (size_t)o * (size_t)in * tap_count(c), scale[lane], begin,
+                      inputs.end - inputs.first - begin, o / out * in - inputs.first, to + lane);
 }
 
 /* ---- forward ---- */

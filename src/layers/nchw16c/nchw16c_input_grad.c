@@ -101,30 +101,29 @@ size_t cn__nchw16c_input_filters(const cn__convolution *c) {
     return cn__nchw16c_planes(c->in_channels) * plane_weights(c);
 }
 
-/* The weights of one input go into one lane. */
-static void pack_lane(const cn__convolution *c, const float *weights, int32_t input, cn__nchw16c_span outputs,
-                      float *to) {
-    int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, first = input / in * out;
-    size_t taps = tap_count(c);
-    for (int32_t o = first; o < first + out; o++) {
-        size_t line = (size_t)(o - outputs.first), begin = line - line % CN__LANES;
-        size_t left = (size_t)(outputs.end - outputs.first) - begin, lines = left < CN__LANES ? left : CN__LANES;
-        const float *from = weights + ((size_t)o * (size_t)in + (size_t)(input % in)) * taps;
+/* The weights of one output go into the lanes of those inputs from `first` on that it sees. */
+static void pack_output(const cn__convolution *c, const float *weights, int32_t output, int32_t first,
+                        cn__nchw16c_span outputs, float *to) {
+    int32_t in = c->in_channels / c->groups, group = output / (c->out_channels / c->groups) * in;
+    int32_t begin = first > group ? first : group,
+            end = first + CN__LANES < group + in ? first + CN__LANES : group + in;
+    size_t taps = tap_count(c), line = (size_t)(output - outputs.first), plane = line - line % CN__LANES;
+    size_t left = (size_t)(outputs.end - outputs.first) - plane, lines = left < CN__LANES ? left : CN__LANES;
+    const float *from = weights + ((size_t)output * (size_t)in + (size_t)(begin - group)) * taps;
+    to += (plane * taps + line % CN__LANES) * CN__LANES;
+    for (int32_t i = begin; i < end; i++)
         for (size_t t = 0; t < taps; t++)
-            to[(begin * taps + t * lines + line % CN__LANES) * CN__LANES] = from[t];
-    }
+            to[t * lines * CN__LANES + (size_t)(i - first)] = *from++;
 }
 
 void cn__nchw16c_pack_input_grad(const cn__op *op, size_t plane, float *to) {
     const cn__convolution *c = layer_of(op);
     int32_t first = (int32_t)plane * CN__LANES;
+    bool depthwise = cn__nchw16c_is_depthwise(c);
+    cn__nchw16c_span outputs = depthwise ? (cn__nchw16c_span){first, first + CN__LANES} : outputs_of(c, plane);
     to += plane * plane_weights(c);
-    for (int32_t lane = 0; lane < CN__LANES && first + lane < c->in_channels; lane++) {
-        int32_t own = first + lane;
-        cn__nchw16c_span outputs =
-            cn__nchw16c_is_depthwise(c) ? (cn__nchw16c_span){own, own + 1} : outputs_of(c, plane);
-        pack_lane(c, op->tensor[0], own, outputs, to + lane);
-    }
+    for (int32_t o = outputs.first; o < outputs.end && o < c->out_channels; o++)
+        pack_output(c, op->tensor[0], o, first, depthwise ? (cn__nchw16c_span){o, o + 1} : outputs, to);
 }
 
 /* ---- shares of the rows of all jobs, or of the planes of inputs where there are more of them ---- */

@@ -1,18 +1,21 @@
 /* nchw16c_weight_grad.c: the gradients of a convolution's weights and biases as plain sums over all images, with
  * channels in the lanes. Weights are cut into *pieces*, lines of output channels × *terms* (an input channel seen
- * through a tap), whose sums stay in the cache while strips of pixels go by. Where pieces are few, the strips of all
- * images are cut into *shares*, too, whose sums are kept apart and then added up in their order. All that goes by shapes
+ * through a tap), whose sums stay in the cache while strips of pixels go by: some rows of an image, or some images where
+ * maps are small. Where pieces are few, the strips are cut into *shares*, too, whose sums are kept apart and then added up in their order. All that goes by shapes
  * and the number of images, so that the order of the sums does. A depthwise convolution is taken for one of groups that
  * are a plane each, whose terms are taps alone. */
 #include "layers/nchw16c/nchw16c_convolution.h"
 #include <string.h>
 
-#define LINES  4         /* of a piece */
-#define TERMS  384       /* of a piece, at most */
-#define PIXELS 192       /* of a strip, about */
-#define ITEMS  32        /* pieces × shares: enough for some threads to share out evenly */
-#define APART  (1 << 20) /* floats that the sums of all shares may take */
-#define SUMS   4096      /* over shares, that make an item */
+#define LINES        4         /* of a piece */
+#define TERMS        384       /* of a piece, at most */
+#define LEAST_TERMS  48        /* that outputs' gradients are read for */
+#define TILE         6         /* terms of a kernel's tile */
+#define PIXELS       192       /* of a strip, about */
+#define SHARE_PIXELS 768       /* of a share at least: less are not worth sums of their own */
+#define ITEMS        32        /* pieces × shares: enough for some threads to share out evenly */
+#define APART        (1 << 20) /* floats that the sums of all shares may take */
+#define SUMS         4096      /* over shares, that make an item */
 
 /* ---- what is cut how ---- */
 
@@ -21,9 +24,9 @@ typedef struct sizes {
     size_t groups, in, out;      /* in, out: channels of a group; of a plane, in is one */
     size_t taps, terms;          /* of a filter */
     size_t line_cuts, term_cuts; /* of a group's */
-    size_t pieces;
-    size_t weights, floats; /* floats: of a share */
-    size_t strip_rows, strips;
+    size_t piece_terms, pieces;
+    size_t weights, floats;                  /* floats: of a share */
+    size_t strip_images, strip_rows, strips; /* strips: of so many images */
 } sizes;
 
 static size_t cuts(size_t whole, size_t most) {
@@ -35,9 +38,19 @@ static size_t most_lines(size_t channels) {
     return channels % CN__LANES ? (channels + CN__LANES - 2) / CN__LANES + 1 : channels / CN__LANES;
 }
 
-/* Maps of one pixel: the images are its columns. */
-static bool one_pixel(cn__shape out) {
-    return out.height == 1 && out.width == 1;
+/* Terms of a piece, so that there are enough pieces if that does not make them too small. */
+static size_t piece_terms(const sizes *s) {
+    size_t wanted = cuts(ITEMS, s->groups * s->line_cuts), most = s->terms / LEAST_TERMS;
+    size_t least = cuts(s->terms, TERMS), count = wanted < most ? wanted : most;
+    return cuts(cuts(s->terms, count > least ? count : least), TILE) * TILE;
+}
+
+/* Strips of rows, or of whole images where two or more of them make one. */
+static void cut_strips(sizes *s, cn__shape out) {
+    size_t height = (size_t)out.height, width = (size_t)out.width, fit = PIXELS / (height * width);
+    s->strip_images = fit > 1 ? fit : 1;
+    s->strip_rows = fit > 1 ? height : cuts(PIXELS, width);
+    s->strips = cuts(height, s->strip_rows);
 }
 
 static sizes sizes_of(const cn_layer *layer, cn__shape out) {
@@ -53,23 +66,25 @@ static sizes sizes_of(const cn_layer *layer, cn__shape out) {
     s.taps = (size_t)c->kernel[0] * (size_t)c->kernel[1];
     s.terms = s.in * s.taps;
     s.line_cuts = cuts(most_lines(s.out), LINES);
-    s.term_cuts = cuts(s.terms, TERMS);
+    s.piece_terms = piece_terms(&s);
+    s.term_cuts = cuts(s.terms, s.piece_terms);
     s.pieces = s.groups * s.line_cuts * s.term_cuts;
     s.weights = (size_t)c->out_channels * s.terms;
     s.floats = cn__whole_lines(s.weights) + cn__whole_lines((size_t)c->out_channels);
-    s.strip_rows = cuts(PIXELS, (size_t)out.width);
-    s.strips = cuts((size_t)out.height, s.strip_rows);
+    cut_strips(&s, out);
     return s;
 }
 
 /* Strips of all images. */
-static size_t all_strips(const sizes *s, cn__shape out, int32_t images) {
-    return one_pixel(out) ? cuts((size_t)images, PIXELS) : (size_t)images * s->strips;
+static size_t all_strips(const sizes *s, int32_t images) {
+    return cuts((size_t)images, s->strip_images) * s->strips;
 }
 
 static size_t share_count(const sizes *s, cn__shape out, int32_t images) {
-    size_t wanted = cuts(ITEMS, s->pieces), most = APART / s->floats, strips = all_strips(s, out, images);
+    size_t wanted = cuts(ITEMS, s->pieces), most = APART / s->floats, strips = all_strips(s, images);
+    size_t worth = (size_t)images * (size_t)out.height * (size_t)out.width / SHARE_PIXELS;
     size_t count = wanted < most ? wanted : most;
+    count = count < worth ? count : worth;
     count = count < strips ? count : strips;
     return count ? count : 1;
 }
@@ -82,7 +97,7 @@ size_t cn__nchw16c_weight_grad_shared(const cn__conv_problem *problem, int32_t i
 
 size_t cn__nchw16c_weight_grad_scratch(const cn__conv_problem *problem) {
     sizes s = sizes_of(problem->layer, problem->out);
-    return LINES * ((s.terms < TERMS ? s.terms : TERMS) + 1) * CN__LANES;
+    return LINES * (s.piece_terms + 1) * CN__LANES;
 }
 
 /* ---- the terms of all groups, [plane of inputs][tap][channel of the plane] within each ---- */
@@ -120,8 +135,8 @@ static piece piece_of(const sizes *s, size_t number) {
     p.line = first / CN__LANES + line_cut * LINES;
     p.lines = cuts(end, CN__LANES) > p.line ? cuts(end, CN__LANES) - p.line : 0;
     p.lines = p.lines < LINES ? p.lines : LINES;
-    p.term = number % s->term_cuts * TERMS;
-    p.terms = s->terms - p.term < TERMS ? s->terms - p.term : TERMS;
+    p.term = number % s->term_cuts * s->piece_terms;
+    p.terms = s->terms - p.term < s->piece_terms ? s->terms - p.term : s->piece_terms;
     return p;
 }
 
@@ -129,22 +144,22 @@ static piece piece_of(const sizes *s, size_t number) {
 static cn__channel_conv_weight_args strip_of(const cn__op *op, const cn__pass *pass, const sizes *s, size_t number) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
     const cn__fmap *in = op->in[0], *dy = op->d_out;
-    bool pixel = one_pixel(op->out->shape);
-    size_t image = pixel ? number * PIXELS : number / s->strips, row = pixel ? 0 : number % s->strips * s->strip_rows;
-    size_t left = pixel ? (size_t)pass->images - image : (size_t)op->out->shape.height - row;
-    size_t most = pixel ? PIXELS : s->strip_rows;
-    int32_t count = (int32_t)(left < most ? left : most);
+    size_t image = number / s->strips * s->strip_images, row = number % s->strips * s->strip_rows;
+    size_t images = (size_t)pass->images - image, rows = (size_t)op->out->shape.height - row;
     return (cn__channel_conv_weight_args){
-        .height = pixel ? 1 : count,
-        .width = pixel ? count : op->out->shape.width,
+        .images = (int32_t)(images < s->strip_images ? images : s->strip_images),
+        .height = (int32_t)(rows < s->strip_rows ? rows : s->strip_rows),
+        .width = op->out->shape.width,
         .x = cn__fmap_plane(in, image, 0).data + row * (size_t)c->stride[0] * in->row -
              (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
+        .x_image = in->block,
         .x_row = (size_t)c->stride[0] * in->row,
-        .x_step = pixel ? in->block : (size_t)c->stride[1] * CN__LANES,
+        .x_step = (size_t)c->stride[1] * CN__LANES,
         .dy = cn__fmap_plane(dy, image, 0).data + row * dy->row,
+        .dy_image = dy->block,
         .dy_plane = dy->channel,
         .dy_row = dy->row,
-        .dy_step = pixel ? dy->block : CN__LANES,
+        .dy_step = CN__LANES,
     };
 }
 
@@ -200,8 +215,7 @@ cn__grid cn__nchw16c_weight_grid(const cn__op *op, const cn__pass *pass) {
 void cn__nchw16c_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__nchw16c_geometry *g = op->geometry;
     sizes s = sizes_of(op->layer, op->out->shape);
-    size_t strips = all_strips(&s, op->out->shape, pass->images),
-           shares = share_count(&s, op->out->shape, pass->images);
+    size_t strips = all_strips(&s, pass->images), shares = share_count(&s, op->out->shape, pass->images);
     piece p = piece_of(&s, at.outer);
     bool biases = wants_biases(op) && p.term == 0;
     float *sums = pass->scratch, *bias_sums = sums + p.lines * p.terms * CN__LANES;

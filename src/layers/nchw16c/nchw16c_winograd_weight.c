@@ -117,7 +117,8 @@ static void bias_grad(const cn__op *op, const cn__pass *pass, const portion *p) 
         memset(sums, 0, sizeof sums);
         for (size_t image = 0; image < (size_t)pass->images; image++)
             op->kernels->channel_conv_weight(
-                &(cn__channel_conv_weight_args){.height = dy->shape.height,
+                &(cn__channel_conv_weight_args){.images = 1,
+                                                .height = dy->shape.height,
                                                 .width = dy->shape.width,
                                                 .dy = cn__fmap_plane(dy, image, (size_t)plane).data,
                                                 .dy_row = dy->row,

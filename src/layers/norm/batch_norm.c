@@ -166,6 +166,7 @@ static void finalize_channels_backward(const cn__op *op, const cn__pass *pass, c
 /* ---- the layer ---- */
 
 static const cn__layer_impl impl = {
+    .takes_relu6 = true,
     .requirements = cn__norm_requirements,
     .prepare = {cn__norm_packing, cn__norm_pack, CN__SCOPE_DEFERRED},
     .forward = {{planes_to_measure, cn__norm_measure, CN__SCOPE_LOCAL},

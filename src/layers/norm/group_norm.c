@@ -128,6 +128,7 @@ static void parameter_gradients(const cn__op *op, const cn__pass *pass, cn__item
 /* ---- the layer ---- */
 
 static const cn__layer_impl impl = {
+    .takes_relu6 = true,
     .requirements = cn__norm_requirements,
     .prepare = {cn__norm_packing, cn__norm_pack, CN__SCOPE_DEFERRED},
     .forward = {{cn__in_planes, cn__norm_measure, CN__SCOPE_LOCAL},
