@@ -224,6 +224,8 @@ $(B)/programs-lib: FORCE
 
 compile = $(CC) $(1) -MMD -MP $(USER_FLAGS) -c -o $@ $<
 
+# Kernels read no files, and Clang takes many minutes over one that is instrumented; check-asan looks into them.
+$(B)/library/kernels/isa/%.o: SANITIZE_fuzz :=
 define isa_rules
 $(B)/library/kernels/isa/%.$(1).o: src/kernels/isa/%.c $(B)/flags
 	$$(call say,CC,$$@)

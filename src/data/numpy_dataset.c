@@ -181,7 +181,7 @@ static cn_status make(arrays *a, bool given, const char *path, const char *targe
 
 cn_status cn_dataset_npy(cn_context *context, const char *images, const char *targets, const cn_target_options *options,
                          cn_dataset **dataset) {
-    arrays a = {NULL};
+    arrays a = {0};
     CN__REQUIRE(dataset);
     *dataset = NULL;
     CN__REQUIRE(context);
@@ -241,7 +241,7 @@ static cn_status count_all_classes(cn_context *ctx, const char *path, cn_split s
 /* All that is in the arrays of a split; NULL: they are not there. */
 static cn_status open_part(cn_context *ctx, const char *path, cn_split split, const cn_target_options *options,
                            cn_dataset **dataset) {
-    arrays a = {NULL};
+    arrays a = {0};
     CN__TRY(read_options(options, &a.options));
     cn_status status = load_first(ctx, path, image_names[split], &a.images);
     if (status == CN_OK && a.images)

@@ -115,7 +115,8 @@ static void bind_tensors(const cn__plan *plan, cn__fused_op *fused) {
         const cn_tensor *gradient = &plan->model->tensors[entry].gradient;
         op->tensor[t] = plan->tensors[entry];
         op->gradient[t] = !fused->backward ? NULL : op->unread[t] ? unread : gradient->data;
-        unread += op->unread[t] ? cn__whole_lines((size_t)gradient->count) : 0;
+        if (op->unread[t] && unread)
+            unread += cn__whole_lines((size_t)gradient->count);
     }
 }
 
