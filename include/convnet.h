@@ -693,9 +693,9 @@ CN_API cn_status cn_model_set_outputs(cn_model *model, int64_t count, const char
  * cn_model_append. */
 CN_API cn_status cn_model_replace(cn_model *model, const char *name, cn_layer *layer);
 
-/* The same for the output layer, the last convolution or linear layer before the first output: one that is like it but for its `outputs`, the
- * number of output channels or features. cn_model_output_layer is its name; NULL: there is none, which is
- * CN_ERR_NOT_FOUND to cn_model_replace_output. */
+/* The same for the output layer, the last convolution or linear layer before the first output: one that is like it but
+ * for its `outputs`, the number of output channels or features. cn_model_output_layer is its name; NULL: there is none,
+ * which is CN_ERR_NOT_FOUND to cn_model_replace_output. */
 CN_API cn_status cn_model_replace_output(cn_model *model, int outputs);
 CN_API const char *cn_model_output_layer(const cn_model *model);
 
@@ -927,6 +927,30 @@ CN_API void cn_save_options_init(cn_save_options *options, size_t size);
 CN_API cn_status cn_model_save_with(const cn_model *model, const char *path, const cn_save_options *options);
 CN_API cn_status cn_model_save_memory_with(const cn_model *model, const cn_save_options *options, cn_tensor **file);
 
+typedef struct cn_onnx_options {
+    uint64_t size;
+    int include_preprocessing; /* 1: the first nodes normalise, so that the first input takes pixels, 0 to 255 */
+    int reserved;
+} cn_onnx_options;
+#define CN_ONNX_OPTIONS_INIT                                                                                           \
+    { sizeof(cn_onnx_options), 0, 0 }
+CN_API void cn_onnx_options_init(cn_onnx_options *options, size_t size);
+
+/* Writes the model as an ONNX file, as it computes in evaluation: float32, any number of images "N", the heights and
+ * widths that it was made for. Inputs, outputs, nodes and initialisers are called as inputs, layers and tensors are;
+ * a layer that takes several nodes has their names behind its own ("norm/Reshape_1"). An output of flat features is
+ * [N, features], others [N, channels, height, width]. The opset is the lowest that has the operators: 13, with Hardswish
+ * 14, with LayerNorm2d 17. Class names and normalisation go into the file's metadata, "convnet.class_names",
+ * "convnet.mean" and "convnet.std" as JSON, where cn_model_load finds them. NULL options: the values of
+ * CN_ONNX_OPTIONS_INIT.
+ *
+ * What an ONNX file does not say is lost: num_batches_tracked, and that some layers were one. It is written as
+ * cn_model_save writes. CN_ERR_IO; CN_ERR_STATE: not initialised, or include_preprocessing without a normalisation;
+ * CN_ERR_ARGUMENT also: a name is not UTF-8; CN_ERR_UNSUPPORTED: a layer of a program's own type, which the message names,
+ * or more than the 2 GiB of a file. */
+CN_API cn_status cn_model_save_onnx(const cn_model *model, const char *path, const cn_onnx_options *options);
+CN_API cn_status cn_model_save_onnx_memory(const cn_model *model, const cn_onnx_options *options, cn_tensor **file);
+
 /* A self-test: one input and what the model gives for it, which go into the model's file (in its metadata, so that
  * other programs find the tensors that they expect). Who loads the file can see whether outputs are still the same, on
  * this machine and with this version, and, who prepares images in a way of their own, whether that is the way that the
@@ -973,30 +997,6 @@ CN_API cn_status cn_model_export_c(const cn_model *model, const char *path, cons
  * the ten classes that cn_model_class_name gives. The same file, session8-cifar10.safetensors, is installed in
  * PREFIX/share/convnet/, beside a card that says how it was trained and what it gets right. */
 CN_API cn_status cn_model_session8_pretrained(cn_context *context, cn_model **model);
-
-typedef struct cn_onnx_options {
-    uint64_t size;
-    int include_preprocessing; /* 1: the first nodes normalise, so that the first input takes pixels, 0 to 255 */
-    int reserved;
-} cn_onnx_options;
-#define CN_ONNX_OPTIONS_INIT                                                                                           \
-    { sizeof(cn_onnx_options), 0, 0 }
-CN_API void cn_onnx_options_init(cn_onnx_options *options, size_t size);
-
-/* Writes the model as an ONNX file, as it computes in evaluation: float32, any number of images "N", the heights and
- * widths that it was made for. Inputs, outputs, nodes and initialisers are called as inputs, layers and tensors are;
- * a layer that takes several nodes has their names behind its own ("norm/Reshape_1"). An output of flat features is
- * [N, features], others [N, channels, height, width]. The opset is the lowest that has the operators: 13, with Hardswish
- * 14, with LayerNorm2d 17. Class names and normalisation go into the file's metadata, "convnet.class_names",
- * "convnet.mean" and "convnet.std" as JSON, where cn_model_load finds them. NULL options: the values of
- * CN_ONNX_OPTIONS_INIT.
- *
- * What an ONNX file does not say is lost: num_batches_tracked, and that some layers were one. It is written as
- * cn_model_save writes. CN_ERR_IO; CN_ERR_STATE: not initialised, or include_preprocessing without a normalisation;
- * CN_ERR_ARGUMENT also: a name is not UTF-8; CN_ERR_UNSUPPORTED: a layer of a program's own type, which the message names,
- * or more than the 2 GiB of a file. */
-CN_API cn_status cn_model_save_onnx(const cn_model *model, const char *path, const cn_onnx_options *options);
-CN_API cn_status cn_model_save_onnx_memory(const cn_model *model, const cn_onnx_options *options, cn_tensor **file);
 
 /* Reads parameters and buffers by name into a model that exists: a PyTorch state dict saved as safetensors, or an .npz
  * file of numpy's, which is known by its content. All of the model's tensors must be there with its shapes

@@ -25,20 +25,12 @@ static cn__export_writer *writer_of(const cn_layer *layer) {
     return NULL;
 }
 
-static bool is_utf8(const char *text) {
-    uint32_t code;
-    for (size_t left = strlen(text), bytes; left > 0; left -= bytes, text += bytes)
-        if ((bytes = cn__utf8_decode(text, left, &code)) == 0)
-            return false;
-    return true;
-}
-
 static cn_status write_layer(cn__export *x, int32_t index) {
     const cn__node *node = &x->model->nodes[index];
     cn__export_writer *write = writer_of(node->layer);
     x->at = index;
     x->pieces = 0;
-    if (!is_utf8(node->name))
+    if (!cn__utf8_valid(node->name, strlen(node->name)))
         return cn__error(CN_ERR_ARGUMENT, "the name of layer %d is not UTF-8", index);
     if (cn__node_is_input(node))
         x->layers[index + 1].own = cn__export_named(x, node->name, 4);
