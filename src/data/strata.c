@@ -91,9 +91,10 @@ static cn_status split(const cn_dataset *dataset, double fraction, uint64_t seed
 cn_status cn_dataset_split_stratified(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
                                       cn_dataset **rest) {
     strata s;
-    CN__REQUIRE(part);
     CN__REQUIRE(rest);
-    *part = *rest = NULL;
+    *rest = NULL;
+    CN__REQUIRE(part);
+    *part = NULL;
     CN__REQUIRE(dataset);
     if (!(fraction > 0.0 && fraction < 1.0))
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_split_stratified: fraction is %g, wanted between 0 and 1",

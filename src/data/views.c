@@ -59,9 +59,10 @@ cn_status cn__dataset_divide(const cn_dataset *dataset, const int64_t *order, in
 cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
                            cn_dataset **rest) {
     int64_t *order = NULL;
-    CN__REQUIRE(part);
     CN__REQUIRE(rest);
-    *part = *rest = NULL;
+    *rest = NULL;
+    CN__REQUIRE(part);
+    *part = NULL;
     CN__REQUIRE(dataset);
     if (!(fraction > 0.0 && fraction < 1.0))
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_split: fraction is %g, wanted between 0 and 1", fraction);

@@ -69,6 +69,7 @@ cn_status cn_checkpoint_save(const cn_checkpoint *checkpoint, const char *path) 
 cn_status cn_trainer_save(const cn_trainer *trainer, const char *path) {
     cn_checkpoint checkpoint = CN_CHECKPOINT_INIT;
     CN__REQUIRE(trainer);
+    CN__REQUIRE(path);
     checkpoint.trainer = (cn_trainer *)(uintptr_t)trainer; /* which saving only reads */
     return cn_checkpoint_save(&checkpoint, path);
 }
@@ -289,6 +290,7 @@ cn_status cn_checkpoint_load(const cn_checkpoint *checkpoint, const char *path) 
 cn_status cn_trainer_resume(cn_trainer *trainer, const char *path) {
     cn_checkpoint checkpoint = CN_CHECKPOINT_INIT;
     CN__REQUIRE(trainer);
+    CN__REQUIRE(path);
     checkpoint.trainer = trainer;
     return cn_checkpoint_load(&checkpoint, path);
 }

@@ -230,7 +230,6 @@ static void draw_all(cn_model *model, cn__initializer *from) {
 
 static cn_status init(cn_model *model, bool as_pytorch, uint64_t seed) {
     cn__initializer from;
-    CN__REQUIRE(model);
     if (!model->initialized)
         CN__TRY(make_tensors(model));
     cn__initializer_begin(&from, as_pytorch, seed);
@@ -240,10 +239,12 @@ static cn_status init(cn_model *model, bool as_pytorch, uint64_t seed) {
 }
 
 cn_status cn_model_init(cn_model *model, uint64_t seed) {
+    CN__REQUIRE(model);
     return init(model, false, seed);
 }
 
 cn_status cn_model_init_pytorch(cn_model *model, uint64_t seed) {
+    CN__REQUIRE(model);
     return init(model, true, seed);
 }
 

@@ -415,7 +415,7 @@ static void append_description(const panel *p) {
 }
 
 static cn_status check(const char *function, int count, const cn_history *const *histories) {
-    if (count < 1 || !histories)
+    if (count < 1)
         return cn__error(CN_ERR_ARGUMENT, "%s: %d histories, want at least one", function, count);
     for (int i = 0; i < count; i++)
         if (!histories[i])
@@ -426,6 +426,7 @@ static cn_status check(const char *function, int count, const cn_history *const 
 cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metric metric, char **svg) {
     CN__REQUIRE(svg);
     *svg = NULL;
+    CN__REQUIRE(histories);
     CN__TRY(check("cn_chart_metric", count, histories));
     if (!cn_metric_name(metric))
         return cn__error(CN_ERR_ARGUMENT, "cn_chart_metric: no metric %d", (int)metric);
@@ -441,6 +442,7 @@ cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metr
 cn_status cn_chart_curves(int count, const cn_history *const *histories, char **svg) {
     CN__REQUIRE(svg);
     *svg = NULL;
+    CN__REQUIRE(histories);
     CN__TRY(check("cn_chart_curves", count, histories));
     cn__text out = {.ctx = histories[0]->ctx};
     panel loss = panel_new(&out, count, histories, CN_METRIC_LOSS);

@@ -218,9 +218,11 @@ cn_status cn_page_table(cn_page *page, const char *caption, int rows, int column
                         const char *const *cells) {
     CN__REQUIRE(page);
     CN__REQUIRE(headings);
-    if (rows < 0 || columns < 1 || columns > CN__TABLE_COLUMNS || (rows > 0 && !cells))
+    if (rows < 0 || columns < 1 || columns > CN__TABLE_COLUMNS)
         return cn__error(CN_ERR_ARGUMENT, "cn_page_table: %d rows of %d columns, want 1 to %d columns", rows, columns,
                          CN__TABLE_COLUMNS);
+    if (rows > 0)
+        CN__REQUIRE(cells);
     return cn__page_table(
         page, &(cn__table){.caption = caption, .rows = rows, .columns = columns, .headings = headings, .cells = cells});
 }

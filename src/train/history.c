@@ -55,6 +55,7 @@ cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_his
     CN__REQUIRE(history);
     *history = NULL;
     CN__REQUIRE(trainer);
+    CN__REQUIRE(name);
     cn_history *made;
     CN__TRY(cn_history_new(trainer->ctx, name, &made));
     for (size_t i = 0; i < trainer->epochs; i++) {

@@ -78,6 +78,7 @@ cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, cn_model
     cn_model *made;
     CN__REQUIRE(model);
     *model = NULL;
+    CN__REQUIRE(context);
     if (which < FIRST_NETWORK || which > LAST_NETWORK)
         return cn__error(CN_ERR_ARGUMENT, "cn_model_mnist: no network %d, there are %d to %d", which, FIRST_NETWORK,
                          LAST_NETWORK);

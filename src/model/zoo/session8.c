@@ -110,6 +110,7 @@ cn_status cn_model_session8(cn_context *context, const cn_session8_options *opti
     cn_model *made;
     CN__REQUIRE(model);
     *model = NULL;
+    CN__REQUIRE(context);
     CN__TRY(CN__READ_OPTIONS(&o, cn_session8_options, options));
     CN__TRY(check_options(&o));
     CN__TRY(cn_model_new(context, 3, 32, 32, &made));
