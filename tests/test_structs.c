@@ -1,6 +1,7 @@
 /* test_structs.c: structs with a size in front, as callers of other versions bring them: every one that is read and
  * every one that is filled. */
 #include "pieces.h"
+#include "scratch.h"
 
 TEST_RUNS_ONCE;
 
@@ -9,6 +10,7 @@ static cn_dataset *data;
 static cn_model *classifier;
 static cn_trainer *trainer;
 static cn_evaluation *evaluation;
+static scratch files;
 
 typedef struct versioned {
     const char *name;
@@ -180,6 +182,82 @@ static cn_status take_onnx(void *bytes) {
     return status;
 }
 
+static const cn_export_c_options usual_export_c = CN_EXPORT_C_OPTIONS_INIT;
+static cn_status take_export_c(void *bytes) {
+    return cn_model_export_c(classifier, scratch_path(&files, "model.c"), bytes);
+}
+
+static const cn_load_options usual_load = CN_LOAD_OPTIONS_INIT;
+static cn_status take_load(void *bytes) {
+    cn_tensors *tensors;
+    ck_ok(cn_model_state_dict(classifier, &tensors));
+    cn_status status = cn_model_load_state_dict(classifier, tensors, bytes);
+    cn_tensors_free(tensors);
+    return status;
+}
+
+static cn_status take_tensors_save(void *bytes) {
+    cn_tensors *tensors;
+    cn_tensor *file;
+    ck_ok(cn_model_state_dict(classifier, &tensors));
+    cn_status status = cn_tensors_save_memory(tensors, ".npz", bytes, &file);
+    cn_tensor_free(file);
+    cn_tensors_free(tensors);
+    return status;
+}
+
+static const cn_target_options usual_class = CN_TARGET_OPTIONS_INIT;
+static cn_status take_npy_class(void *bytes) {
+    cn_tensor *images = tensor_of(CN_DTYPE_UINT8, 3, (const int64_t[]){2, 4, 4}),
+              *labels = tensor_of(CN_DTYPE_INT64, 1, (const int64_t[]){2});
+    cn_dataset *out = NULL;
+    ck_ok(cn_tensor_save_npy(images, scratch_path(&files, "images.npy")));
+    ck_ok(cn_tensor_save_npy(labels, scratch_path(&files, "labels.npy")));
+    cn_status status =
+        cn_dataset_npy(ctx, scratch_path(&files, "images.npy"), scratch_path(&files, "labels.npy"), bytes, &out);
+    cn_dataset_free(out);
+    cn_tensor_free(images);
+    cn_tensor_free(labels);
+    return status;
+}
+
+static const cn_loss_options usual_loss = CN_LOSS_OPTIONS_INIT;
+static cn_status take_loss(void *bytes) {
+    cn_tensor *output = tensor_of(CN_DTYPE_FLOAT32, 2, (const int64_t[]){2, 3}),
+              *labels = tensor_of(CN_DTYPE_INT64, 1, (const int64_t[]){2});
+    double loss;
+    cn_status status = cn_loss_compute(bytes, output, labels, &loss, NULL);
+    cn_tensor_free(output);
+    cn_tensor_free(labels);
+    return status;
+}
+
+static cn_status take_trainers_loss(void *bytes) {
+    const cn_loss_options *losses[] = {bytes};
+    cn_trainer_options options = usual_trainer;
+    options.loss_count = 1;
+    options.losses = losses;
+    return take_trainer(&options);
+}
+
+static const cn_parameter_group usual_group = {sizeof usual_group, "*", NULL, 1.0f, CN_WEIGHT_DECAY_DEFAULT};
+static cn_status take_group(void *bytes) {
+    const cn_parameter_group *groups[] = {bytes};
+    cn_optimizer_options options = CN_OPTIMIZER_OPTIONS_INIT;
+    options.group_count = 1;
+    options.groups = groups;
+    return take_optimizer(&options);
+}
+
+static const cn_epoch_info usual_epoch = CN_EPOCH_INFO_INIT;
+static cn_status take_history_epoch(void *bytes) {
+    cn_history *history;
+    ck_ok(cn_history_new(ctx, "", &history));
+    cn_status status = cn_history_add(history, bytes);
+    cn_history_free(history);
+    return status;
+}
+
 /* Those that the library fills. */
 static const cn_device usual_device = CN_DEVICE_INIT;
 static cn_status take_device(void *bytes) {
@@ -191,7 +269,6 @@ static cn_status take_info(void *bytes) {
     return cn_model_layer_info(classifier, 0, bytes);
 }
 
-static const cn_epoch_info usual_epoch = CN_EPOCH_INFO_INIT;
 static cn_status take_epoch(void *bytes) {
     return cn_trainer_epoch_info(trainer, 0, bytes);
 }
@@ -199,6 +276,19 @@ static cn_status take_epoch(void *bytes) {
 static const cn_misclassified usual_misclassified = CN_MISCLASSIFIED_INIT;
 static cn_status take_misclassified(void *bytes) {
     return cn_evaluation_misclassified(evaluation, 0, bytes);
+}
+
+static const cn_output_info usual_output = CN_OUTPUT_INFO_INIT;
+static cn_status take_output(void *bytes) {
+    return cn_trainer_output_info(trainer, 0, 0, bytes);
+}
+
+static cn_status take_target_of_data(void *bytes) {
+    return cn_dataset_target(data, 0, bytes);
+}
+
+static cn_status take_augmentation_of_data(void *bytes) {
+    return cn_dataset_augmentation(data, bytes);
 }
 
 #define ENTRY(name, take)                                                                                              \
@@ -229,13 +319,27 @@ static const versioned read_structs[] = {
     ENTRY(checkpoint, checkpoint),
     ENTRY(save, save),
     ENTRY(onnx, onnx),
+    ENTRY(export_c, export_c),
+    ENTRY(load, load),
+    ENTRY(save, tensors_save),
+    ENTRY(class, npy_class),
+    ENTRY(loss, loss),
+    ENTRY(loss, trainers_loss),
+    ENTRY(group, group),
+    ENTRY(epoch, history_epoch),
 };
-static const versioned filled_structs[] = {ENTRY(device, device), ENTRY(info, info), ENTRY(epoch, epoch),
-                                           ENTRY(misclassified, misclassified)};
+static const versioned filled_structs[] = {ENTRY(device, device),
+                                           ENTRY(info, info),
+                                           ENTRY(epoch, epoch),
+                                           ENTRY(output, output),
+                                           ENTRY(misclassified, misclassified),
+                                           ENTRY(class, target_of_data),
+                                           ENTRY(augmentation, augmentation_of_data)};
 
 static void with_everything(void) {
     cn_layer *pool, *flatten;
     set_up();
+    files = scratch_new();
     classifier = model_for(3, 32, 32);
     ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &pool));
     ck_ok(cn_model_append(classifier, "pool", pool));
@@ -254,6 +358,7 @@ static void without_everything(void) {
     cn_trainer_free(trainer);
     cn_dataset_free(data);
     cn_model_free(classifier);
+    scratch_free(&files);
     tear_down();
 }
 

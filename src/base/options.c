@@ -30,6 +30,8 @@ cn_status cn__options_read(void *known, size_t known_size, size_t smallest, cons
             return cn__error(CN_ERR_VERSION, "%s: byte %zu is set, but this library (%s) knows only %zu bytes", what, i,
                              cn_version_string(), known_size);
     memcpy(known, options, size < known_size ? (size_t)size : known_size);
+    size = known_size; /* what may be handed on as it is, and no longer the caller's */
+    memcpy(known, &size, sizeof size);
     return CN_OK;
 }
 

@@ -67,7 +67,8 @@ static const option augmentation_options[] = {INT_IN(crop_padding),     INT_IN(c
                                               INT_IN(cutout),           {0}};
 #undef O
 
-/* A new member that changes what is computed needs a place above or below; then its size goes here. */
+/* A new member that changes what is computed needs a place above or below; then its size goes here. So that checkpoints
+ * of before it are still taken, it is written only where it is not the usual value. */
 _Static_assert(sizeof(void *) != 8 || (sizeof(cn_trainer_options) == 136 && sizeof(cn_loss_options) == 80 &&
                                        sizeof(cn_optimizer_options) == 72 && sizeof(cn_schedule_options) == 88 &&
                                        sizeof(cn_augmentation) == 48),
@@ -192,7 +193,7 @@ static cn_status append_data(cn__text *json, const char *what, const cn_dataset 
     }
     cn__text_append(json, "],\"sum of images\":\"%08lx\",\"sum of targets\":\"%08lx\"", (unsigned long)print.images,
                     (unsigned long)print.targets);
-    cn__text_append(json, ",\"augmentation\":{\"size\":%d", (int)augmentation.size);
+    cn__text_append(json, ",\"augmentation\":{\"size\":48"); /* of 1.0's struct, as its checkpoints have it */
     append_options(json, augmentation_options, &augmentation);
     cn__text_append(json, "}}");
     return CN_OK;
