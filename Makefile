@@ -115,7 +115,7 @@ SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16
           kernels_conv_nchw16c layers gradients kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
           first_weights)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
-SLOW_SCRIPTS := $(addprefix tests/test_,install.sh programs.sh convert.sh resume.sh tasks.sh train.sh onnx_programs.sh examples.sh)
+SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh onnx_programs.sh examples.sh)
 SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
 # ---- flags ----
@@ -147,7 +147,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-arm64 check-i386 check-s390x check-export-arm \
+.PHONY: all library programs deps demo check check-quick abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-arm64 check-i386 check-s390x check-export-arm \
         test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
         bench-kernels install uninstall format distcheck clean help FORCE
 
@@ -347,6 +347,10 @@ check: all $(SUITES) $(ONNX_RUN)
 check-quick: all $(filter-out $(SLOW),$(SUITES)) $(ONNX_RUN)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
 	    $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
+
+## abi-accept: puts what was added to the interface on record in tests/abi (Debian: abigail-tools); BREAKING=yes: what breaks it
+abi-accept: library
+	@CC='$(CC)' tests/abi/accept.sh tests/abi include/convnet.h $(LIB)/libconvnet.so
 
 ## check-browser: a report in headless Chromium, with screenshots in build/browser
 check-browser: programs
