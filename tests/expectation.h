@@ -12,15 +12,18 @@
 
 /* What a pass should give. `rounding` is what float32 may do to each of its arrays (output, gradient of the input, then
  * the tensors' gradients or statistics): measured, by passes in which every sum is off by its rounding error. So
- * results that cancel, such as the gradient of a bias ahead of a norm, are judged by what they are made of. */
+ * results that cancel, such as the gradient of a bias ahead of a norm, are judged by what they are made of. These passes
+ * take long: they run when a comparison first fails without them. */
 typedef struct expectation {
-    net_pass *pass;
+    const network *net;
+    net_pass *given, *pass;
     double rounding[NET_ARRAYS];
+    bool measured;   /* rounding is */
     bool smooth;     /* no gradient jumps near here: gradients can be compared */
     bool has_slopes; /* nor just here: finite differences can, too */
 } expectation;
 
-/* Runs the reference on what `given` holds, which stays as it is. */
+/* Runs the reference on what `given` holds, which stays as it is. The network has to outlive what is expected. */
 expectation *net_expect(const network *net, const net_pass *given);
 void net_expectation_free(expectation *wanted);
 
@@ -29,13 +32,11 @@ void net_expectation_free(expectation *wanted);
  * if smooth. The library may sum in ways that lose more than the reference's: a little in a layer, more in a dozen. */
 #define NET_LAYER_SAFETY 20.0
 #define NET_GRAPH_SAFETY 200.0
-int net_compare(const network *net, const net_pass *got, const expectation *wanted, double safety,
-                char complaint[COMPLAINT]);
+int net_compare(const network *net, const net_pass *got, expectation *wanted, double safety, char complaint[COMPLAINT]);
 
 /* Compares the gradients of `got` with finite differences of the reference, array by array along a random direction;
  * returns how many arrays differ. */
-int net_compare_differences(const network *net, const net_pass *got, const expectation *wanted,
-                            char complaint[COMPLAINT]);
+int net_compare_differences(const network *net, const net_pass *got, expectation *wanted, char complaint[COMPLAINT]);
 
 /* Compares two passes to the bit. */
 int net_compare_bits(const network *net, const net_pass *got, const net_pass *wanted, char complaint[COMPLAINT]);
@@ -50,8 +51,8 @@ void golden_free(golden *file);
 int golden_count(const golden *file);
 const char *golden_text(const golden *file, int index); /* the case, for network_parse */
 
-/* Compares a pass with the file; `rounding` as in an expectation, NULL for a pass in double precision. */
-int golden_compare(const golden *file, int index, const network *net, const net_pass *pass, const double *rounding,
+/* Compares a pass with the file, to the rounding of what the reference expects; NULL for a pass in double precision. */
+int golden_compare(const golden *file, int index, const network *net, const net_pass *pass, expectation *reference,
                    char complaint[COMPLAINT]);
 
 #endif

@@ -53,7 +53,13 @@ number tape_number(tape *t, double value) {
     return (number)t->numbers++;
 }
 
-void tape_backward(const tape *t, double *gradient) {
+static void backward_exactly(const tape *t, double *gradient) {
+    for (size_t n = t->numbers; n-- > 0;)
+        for (size_t i = t->first[n]; i < t->first[n + 1]; i++)
+            gradient[t->from[i]] += t->slope[i] * gradient[n];
+}
+
+static void backward_noisily(const tape *t, double *gradient) {
     double *size = calloc(t->numbers, sizeof *size);
     ck_assert_ptr_nonnull(size);
     for (size_t n = t->numbers; n-- > 0;) {
@@ -65,6 +71,13 @@ void tape_backward(const tape *t, double *gradient) {
         }
     }
     free(size);
+}
+
+void tape_backward(const tape *t, double *gradient) {
+    if (t->noise > 0.0)
+        backward_noisily(t, gradient);
+    else
+        backward_exactly(t, gradient);
 }
 
 void tape_clear(tape *t) {

@@ -32,7 +32,7 @@ static void contexts_free(contexts *made) {
         cn_context_free(made->in[i]);
 }
 
-static void check_layout(cn_context *context, const network *net, const net_pass *given, const expectation *wanted) {
+static void check_layout(cn_context *context, const network *net, const net_pass *given, expectation *wanted) {
     char complaint[COMPLAINT];
     const char *name = layout_name(context);
     net_pass *got = net_pass_copy(net, given);

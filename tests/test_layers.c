@@ -24,12 +24,12 @@ static const struct {
             {CN_CONV_DIRECT, 3, CN_LAYOUT_CHANNELS, "channels in the lanes, direct, 3 threads"}};
 #define WAYS (sizeof ways / sizeof *ways)
 
-static void check_way(size_t w, int index, const network *net, const net_pass *given, const double *rounding) {
+static void check_way(size_t w, int index, const network *net, const net_pass *given, expectation *reference) {
     char complaint[COMPLAINT];
     cn_context *context = net_context_of((net_way){ways[w].threads, ways[w].algorithm, CN_ISA_AUTO, ways[w].layout});
     net_pass *pass = net_pass_copy(net, given);
     run_in_layout(context, net, pass);
-    int bad = golden_compare(file, index, net, pass, rounding, complaint);
+    int bad = golden_compare(file, index, net, pass, reference, complaint);
     ck_assert_msg(bad == 0, "%s: %s; again: CASE='%s' tests/bin/test_layers", ways[w].name, complaint, net->text);
     net_pass_free(pass);
     cn_context_free(context);
@@ -45,7 +45,7 @@ START_TEST(agrees_with_pytorch) {
     expectation *reference = net_expect(&net, given);
     for (size_t w = 0; w < WAYS; w++)
         if (!test_quick() || w == (size_t)_i / 4 % WAYS)
-            check_way(w, _i, &net, given, reference->rounding);
+            check_way(w, _i, &net, given, reference);
     net_pass_free(given);
     net_expectation_free(reference);
 }
