@@ -5,6 +5,7 @@
 
 #include "base/types.h"
 #include "convnet.h" /* the public types */
+#include <stdatomic.h>
 #include <sys/uio.h> /* struct iovec */
 
 #define CN__MAX_SIDE (1 << 24) /* largest accepted channels, height, width, kernel and so on: convnet.h, Integers */
@@ -26,6 +27,9 @@ static inline int64_t cn__add_capped(int64_t a, int64_t b) {
 }
 
 /* ---- errors (status.c) ---- */
+
+/* What the limit of a context has just refused this thread, for the message of the CN_ERR_MEMORY that follows. */
+void cn__note_limit(size_t limit, size_t in_use, size_t asked);
 
 /* Sets this thread's cn_last_error() from a printf format and returns `status`. Never allocates. */
 cn_status cn__error(cn_status status, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
@@ -67,14 +71,19 @@ cn_status cn__struct_write(void *out, const void *filled, size_t known_size, siz
 
 /* ---- memory (memory.c) ---- */
 
-/* All through the context's allocator, under its lock. NULL or a status when there is none; overflow of count × bytes
- * counts as that. cn__alloc's memory is aligned to CN__ALIGN and zeroed. cn__free(ctx, NULL) does nothing. */
+/* All through the context's allocator, under its lock, and counted. NULL or a status when there is none, or its limit is
+ * reached; overflow of count × bytes counts as that. cn__alloc's memory is aligned to CN__ALIGN and zeroed. cn__free(ctx,
+ * NULL) does nothing. */
 void *cn__alloc(cn_context *ctx, size_t count, size_t bytes);
 void cn__free(cn_context *ctx, void *memory);
 char *cn__strdup(cn_context *ctx, const char *text);
 /* Grows `*array` of elements of `bytes` bytes so that index `count` exists; new elements are zero. */
 cn_status cn__grow(cn_context *ctx, void **array, size_t *capacity, size_t count, size_t bytes);
-/* The allocator itself, without lock, for the context's own memory: zeroed, aligned, NULL if there is none. */
+/* Counts memory that comes from elsewhere, such as a library's own; false: that would go beyond the context's limit. */
+bool cn__reserve(cn_context *ctx, size_t bytes);
+void cn__unreserve(cn_context *ctx, size_t bytes);
+
+/* The allocator itself, without lock and uncounted, for the context's own memory: zeroed, aligned, NULL if there is none. */
 void *cn__allocate(const cn_context_options *options, size_t bytes);
 void cn__release(const cn_context_options *options, void *memory);
 /* CN_ERR_MEMORY, saying what did not fit. */
@@ -223,6 +232,7 @@ struct cn_context {
     uint64_t memory;
     char processor[64];
     void *allocator_lock; /* pthread_mutex_t */
+    atomic_size_t in_use, peak;
     cn__attachment *_Atomic attachments;
 };
 

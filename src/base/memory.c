@@ -35,6 +35,43 @@ void cn__release(const cn_context_options *options, void *memory) {
         free(memory);
 }
 
+/* ---- what is in use ---- */
+
+/* In front of all memory that is counted: how much it is. */
+typedef struct header {
+    size_t bytes;
+} header;
+
+#define HEADER_BYTES CN__ALIGN
+
+bool cn__reserve(cn_context *ctx, size_t bytes) {
+    size_t limit = ctx->options.memory_limit ? ctx->options.memory_limit : SIZE_MAX, before = ctx->in_use, peak;
+    do {
+        if (bytes > limit || before > limit - bytes) {
+            cn__note_limit(limit, before, bytes);
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&ctx->in_use, &before, before + bytes));
+    peak = ctx->peak;
+    while (before + bytes > peak && !atomic_compare_exchange_weak(&ctx->peak, &peak, before + bytes)) {
+    }
+    return true;
+}
+
+void cn__unreserve(cn_context *ctx, size_t bytes) {
+    atomic_fetch_sub(&ctx->in_use, bytes);
+}
+
+size_t cn_context_memory(const cn_context *context) {
+    return context ? context->in_use : 0;
+}
+
+size_t cn_context_memory_peak(const cn_context *context) {
+    return context ? context->peak : 0;
+}
+
+/* ---- allocation ---- */
+
 /* The C library's allocator has locks of its own. */
 static void lock(cn_context *ctx) {
     if (ctx->options.allocate)
@@ -48,19 +85,30 @@ static void unlock(cn_context *ctx) {
 
 void *cn__alloc(cn_context *ctx, size_t count, size_t bytes) {
     size_t total;
-    if (__builtin_mul_overflow(count, bytes, &total) || total > PTRDIFF_MAX - CN__ALIGN)
+    if (__builtin_mul_overflow(count, bytes, &total) || total > PTRDIFF_MAX - CN__ALIGN - HEADER_BYTES)
+        return NULL;
+    total += HEADER_BYTES;
+    if (!cn__reserve(ctx, total))
         return NULL;
     lock(ctx);
-    void *memory = cn__allocate(&ctx->options, total);
+    header *memory = cn__allocate(&ctx->options, total);
     unlock(ctx);
-    return memory;
+    if (!memory) {
+        cn__note_limit(0, 0, 0); /* it was not that */
+        cn__unreserve(ctx, total);
+        return NULL;
+    }
+    memory->bytes = total;
+    return (char *)memory + HEADER_BYTES;
 }
 
 void cn__free(cn_context *ctx, void *memory) {
     if (!memory)
         return;
+    header *whole = (header *)((char *)memory - HEADER_BYTES);
+    cn__unreserve(ctx, whole->bytes);
     lock(ctx);
-    cn__release(&ctx->options, memory);
+    cn__release(&ctx->options, whole);
     unlock(ctx);
 }
 

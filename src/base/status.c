@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define STATUSES(X)                                                                                                    \
     X(CN_OK, "success")                                                                                                \
@@ -20,6 +21,9 @@
 #define MAX_MESSAGE 1024
 
 static _Thread_local char last_error[MAX_MESSAGE];
+static _Thread_local struct {
+    size_t limit, in_use, asked;
+} refused; /* by a context's limit, and not yet told; limit 0: nothing */
 
 const char *cn_status_string(cn_status status) {
     switch (status) {
@@ -36,12 +40,28 @@ const char *cn_last_error(void) {
     return last_error;
 }
 
+void cn__note_limit(size_t limit, size_t in_use, size_t asked) {
+    refused.limit = limit;
+    refused.in_use = in_use;
+    refused.asked = asked;
+}
+
+static void append_limit(char *message) {
+    size_t length = strlen(message);
+    snprintf(message + length, MAX_MESSAGE - length,
+             ": of memory_limit's %zu bytes %zu are in use, and %zu were wanted", refused.limit, refused.in_use,
+             refused.asked);
+    refused.limit = 0;
+}
+
 cn_status cn__error(cn_status status, const char *format, ...) {
     char message[MAX_MESSAGE]; /* arguments may point into last_error */
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    if (status == CN_ERR_MEMORY && refused.limit)
+        append_limit(message);
     snprintf(last_error, sizeof last_error, "%s", message);
     return status;
 }

@@ -1,5 +1,6 @@
 /* jpeg.c: JPEG files (ITU-T T.81) through libjpeg: grey, colour and CMYK, baseline and progressive, Huffman and
- * arithmetic codes, turned as Exif says. libjpeg's own memory comes from malloc, within limits. */
+ * arithmetic codes, turned as Exif says. libjpeg's own memory comes from malloc, within limits, and is
+ * counted as the context's. */
 #include "image/image.h"
 
 #if CN_WITH_IMAGES
@@ -29,6 +30,7 @@ typedef struct reader {
     cn_tensor *image;
     cn_status status; /* of our own calls */
     bool no_memory, in_pixels;
+    size_t counted;                /* libjpeg's memory */
     char message[JMSG_LENGTH_MAX]; /* of what ended it, libjpeg's or ours */
 } reader;
 
@@ -88,6 +90,27 @@ static int orientation(const reader *r) {
     return found;
 }
 
+/* A bound on what libjpeg takes for this picture: rows on their way through its steps and, of a file of several scans,
+ * all coefficients. */
+static size_t memory_of(struct jpeg_decompress_struct *j) {
+    size_t components = (size_t)j->num_components;
+    size_t bytes = (128 << 10) + 24 * components * (size_t)j->max_v_samp_factor * (j->image_width + (size_t)64);
+    for (int c = 0; c < j->num_components && jpeg_has_multiple_scans(j); c++) {
+        const jpeg_component_info *info = &j->comp_info[c];
+        size_t across = info->width_in_blocks + (size_t)info->h_samp_factor;
+        bytes += across * (info->height_in_blocks + (size_t)info->v_samp_factor) * sizeof(JBLOCK);
+    }
+    return bytes;
+}
+
+static cn_status count_memory(reader *r) {
+    size_t bytes = memory_of(&r->jpeg);
+    if (!cn__reserve(r->file->ctx, bytes))
+        return cn__no_memory("the coefficients of a JPEG");
+    r->counted = bytes;
+    return CN_OK;
+}
+
 static cn_status prepare(reader *r) {
     struct jpeg_decompress_struct *j = &r->jpeg;
     bool grey = j->num_components == 1, four = j->num_components == 4;
@@ -98,6 +121,7 @@ static cn_status prepare(reader *r) {
     j->out_color_space = grey ? JCS_GRAYSCALE : four ? JCS_CMYK : JCS_RGB;
     CN__TRY(cn__image_new(r->file, grey ? 1 : 3, place.axes_swapped ? j->image_width : j->image_height,
                           place.axes_swapped ? j->image_height : j->image_width, max_pixels, &r->image));
+    CN__TRY(count_memory(r));
     r->row = cn__alloc(r->file->ctx, j->image_width, four ? 4 : grey ? 1 : 3);
     return r->row ? CN_OK : cn__no_memory("the rows of a JPEG");
 }
@@ -171,6 +195,7 @@ cn_status cn__jpeg_decode(const cn__encoded *file, cn_tensor **image) {
     r.progress.progress_monitor = count_scans;
     bool done = read_picture(&r);
     jpeg_destroy_decompress(&r.jpeg);
+    cn__unreserve(file->ctx, r.counted);
     cn__free(file->ctx, r.row);
     if (done) {
         *image = r.image;

@@ -53,7 +53,6 @@ cn_status cn_context_new(const cn_context_options *options, cn_context **context
     CN__REQUIRE(context);
     *context = NULL;
     CN__TRY(CN__READ_OPTIONS(&known, cn_context_options, options));
-    CN__TRY(cn__check_reserved("cn_context_options", !known.reserved_pointer));
     CN__TRY(check_options(&known));
     context_block *made = cn__allocate(&known, sizeof *made);
     if (!made)

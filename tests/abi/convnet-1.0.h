@@ -177,10 +177,12 @@ typedef struct cn_context_options {
     void *user; /* handed to these functions */
     /* Told of each piece of work, by the thread that did it: several at once. NULL: nobody, and no clock is read. */
     void (*trace)(void *user, const cn_trace_event *event);
-    void *reserved_pointer;
+    /* Bytes that may be in use at a time by all that is made from the context and while it is made; what would go beyond
+     * is CN_ERR_MEMORY, so that a hostile file cannot take more than it is worth. 0: no limit. */
+    size_t memory_limit;
 } cn_context_options;
 #define CN_CONTEXT_OPTIONS_INIT                                                                                        \
-    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, CN_LAYOUT_AUTO, NULL, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, CN_LAYOUT_AUTO, NULL, NULL, NULL, NULL, NULL, 0 }
 CN_API void cn_context_options_init(cn_context_options *options, size_t size);
 
 /* Makes a context and starts its threads - 1 workers. Where the system allows fewer threads, the context goes on with
@@ -193,6 +195,11 @@ CN_API cn_status cn_context_new(const cn_context_options *options, cn_context **
 
 /* Stops the workers. Everything made from the context must have been freed. */
 CN_API void cn_context_free(cn_context *context);
+
+/* Bytes in use by what was made from the context, with what the allocations themselves take, and the most that ever were.
+ * From any thread, at any time. */
+CN_API size_t cn_context_memory(const cn_context *context);
+CN_API size_t cn_context_memory_peak(const cn_context *context);
 
 /* What the context found and uses. Texts are valid as long as the context. */
 typedef struct cn_device {
