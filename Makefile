@@ -147,7 +147,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-arm64 check-i386 check-s390x check-export-arm \
+.PHONY: all library programs deps demo check check-quick check-abi abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-reproducible check-arm64 check-i386 check-s390x check-export-arm \
         test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
         bench-kernels install uninstall format distcheck clean help FORCE
 
@@ -222,7 +222,11 @@ $(B)/programs-lib: FORCE
 
 # ---- objects ----
 
-compile = $(CC) $(1) -MMD -MP $(USER_FLAGS) -c -o $@ $<
+# The same bytes in whatever folder: debug information has paths as they are seen from here. What is built need not be
+# built again where it is moved, so these are not among the flags that are remembered.
+SAME_PATHS := '-ffile-prefix-map=$(CURDIR)=.' $(if $(O),'-ffile-prefix-map=$(O)/=')
+export PWD := $(CURDIR)
+compile = $(CC) $(1) $(SAME_PATHS) -MMD -MP $(USER_FLAGS) -c -o $@ $<
 
 # Kernels read no files, and Clang takes many minutes over one that is instrumented; check-asan looks into them.
 $(B)/library/kernels/isa/%.o: private SANITIZE_fuzz :=
@@ -282,11 +286,14 @@ $(B)/tests/%.o: tests/%.c $(B)/test-flags
 
 # ---- libraries and programs ----
 
+# D: without the time and who built it; Apple's ar takes that from the environment.
+ARCHIVE := $(if $(filter Darwin,$(SYSTEM)),rcs,rcsD)
+export ZERO_AR_DATE := 1
 define archive
 $(call say,AR,$@)
 @mkdir -p $(@D)
 @rm -f $@
-$(Q)$(AR) rcs $@ $(filter %.o,$^)
+$(Q)$(AR) $(ARCHIVE) $@ $(filter %.o,$^)
 endef
 
 $(STATIC_LIB): $(LIBRARY_OBJECTS) $(B)/objects
@@ -299,7 +306,7 @@ $(HELPER_LIB): $(HELPER_OBJECTS)
 # A node for each version, of the functions that src/symbols.txt gives it.
 $(B)/libconvnet.map: src/symbols.txt
 	@mkdir -p $(@D)
-	$(Q)sort -s -t@ -k3 $< | awk -F@@ '$$2 != node { if (node) print "}" before ";"; before = node ? " " node : ""; \
+	$(Q)sort -s -t. -k2,2n $< | awk -F@@ '$$2 != node { if (node) print "}" before ";"; before = node ? " " node : ""; \
 	    node = $$2; print node " {\nglobal:" } { print "    " $$1 ";" } END { print "local:\n    *;\n}" before ";" }' >$@
 
 $(SHARED_LIB): $(LIBRARY_OBJECTS) $(B)/libconvnet.map $(B)/objects
@@ -348,6 +355,10 @@ check-quick: all $(filter-out $(SLOW),$(SUITES)) $(ONNX_RUN)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
 	    $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
+## check-abi: of check, what is about the interface alone: header, symbols, the record, and the gate that guards it
+check-abi: library
+	@$(test_environment) tests/run.sh tests/test_header.sh tests/test_symbols.sh tests/test_abi.sh tests/test_abi_gate.sh
+
 ## abi-accept: puts what was added to the interface on record in tests/abi (Debian: abigail-tools); BREAKING=yes: what breaks it
 abi-accept: library
 	@CC='$(CC)' tests/abi/accept.sh tests/abi include/convnet.h $(LIB)/libconvnet.so
@@ -359,6 +370,10 @@ check-browser: programs
 ## check-builds: builds with other compilers, flags and options, without a warning (minutes)
 check-builds: $(AFTER_DEPS)
 	+@MAKE='$(MAKE)' tests/builds.sh
+
+## check-reproducible: builds twice, in two folders and at two times, and compares the bytes (minutes)
+check-reproducible: $(AFTER_DEPS)
+	+@MAKE='$(MAKE)' tests/reproducible.sh
 
 ## check-arm64, check-i386, check-s390x: Debian's cross compiler, suites under QEMU (tests/cross.sh says what they need)
 check-arm64 check-i386 check-s390x:
