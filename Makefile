@@ -112,7 +112,7 @@ HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
 SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16c kernels_math \
-          kernels_conv_nchw16c layers gradients kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
+          kernels_conv_nchw16c layers gradients norms kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
           first_weights)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
 SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh onnx_programs.sh examples.sh)
@@ -276,7 +276,7 @@ $(B)/examples/%.o: examples/%.c $(B)/flags
 $(B)/tests/%.o: tests/%.c $(B)/test-flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(call compile,$(BASE_FLAGS) -Isrc $(PARTS) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
+	$(Q)$(call compile,$(BASE_FLAGS) -Wno-psabi -Isrc $(PARTS) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
 
 -include $(LIBRARY_OBJECTS:.o=.d) $(wildcard $(B)/examples/*.d $(B)/examples/*/*.d $(B)/tests/*.d)
 
@@ -360,8 +360,9 @@ check-browser: programs
 check-builds: $(AFTER_DEPS)
 	+@MAKE='$(MAKE)' tests/builds.sh
 
-## check-arm64, check-i386, check-s390x: Debian's cross compiler, suites under QEMU (tests/cross.sh says what they need)
-check-arm64 check-i386 check-s390x:
+## check-arm64, check-i386, check-s390x, check-musl: Debian's compilers, suites under QEMU (tests/cross.sh says what they need)
+.PHONY: check-musl
+check-arm64 check-i386 check-s390x check-musl:
 	+@MAKE='$(MAKE)' tests/cross.sh $(@:check-%=%)
 
 ## check-export-arm: networks written as C on a Cortex-M7 without a system, under QEMU; skipped where the tools are missing
