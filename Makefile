@@ -365,6 +365,13 @@ check-builds: $(AFTER_DEPS)
 check-arm64 check-i386 check-s390x check-musl:
 	+@MAKE='$(MAKE)' tests/cross.sh $(@:check-%=%)
 
+## check-graphs: GRAPHS (1000) random graphs of all layers, from seed FIRST (1000) on, against the reference
+GRAPHS ?= 1000
+FIRST ?= 1000
+.PHONY: check-graphs
+check-graphs: $(TESTS_DIR)/test_graphs
+	@GRAPHS=$(GRAPHS) FIRST=$(FIRST) $(TESTS_DIR)/test_graphs
+
 ## check-export-arm: networks written as C on a Cortex-M7 without a system, under QEMU; skipped where the tools are missing
 check-export-arm: programs
 	@PROGRAMS='$(PROGRAMS_DIR)' tests/export_arm.sh
