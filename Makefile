@@ -57,7 +57,7 @@ VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 FULL_VERSION := $(VERSION)$(call version_part,SUFFIX)
 SYSTEM := $(shell uname -s)
 # What the compiler makes: for x86-64, i386, arm64 or else, and whether it is Clang. Before `make deps` there may be none.
-TARGET := $(or $(shell echo 'x86_64:__x86_64__ i386:__i386__ arm64:__aarch64__ clang:__clang__' | $(CC) $(CFLAGS) -E -P -x c - 2>/dev/null),\
+TARGET := $(or $(shell echo 'x86_64:__x86_64__ x86_32:__i386__ arm64:__aarch64__ clang:__clang__' | $(CC) $(CFLAGS) -E -P -x c - 2>/dev/null),\
                $(patsubst x86_64,x86_64:1,$(patsubst aarch64,arm64:1,$(shell uname -m))))
 
 # What models that are written as C consist of; the library has it as texts.
@@ -137,7 +137,7 @@ FEATURES_OpenBSD := -D_BSD_SOURCE
 # Floats are floats also where C would have them computed as doubles (s390x); Clang has them so. The x87's registers
 # hold more than either, and no rounding by adding a large number survives that, so i386 is wanted with SSE2 (since 2001).
 EXCESS_PRECISION := $(if $(filter clang:1,$(TARGET)),,-fexcess-precision=fast)
-MACHINE := $(if $(filter i386:1,$(TARGET)),-msse2 -mfpmath=sse)
+MACHINE := $(if $(filter x86_32:1,$(TARGET)),-msse2 -mfpmath=sse)
 BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off $(EXCESS_PRECISION) $(MACHINE) -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
               $(FEATURES_$(SYSTEM)) -D_FILE_OFFSET_BITS=64 -Iinclude
 LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fPIC -fvisibility=hidden $(PARTS) $(PACKAGE_CFLAGS)
