@@ -104,7 +104,7 @@ else
     options="AR=${compiler}ar NM=${compiler}nm"
     wrapper="$qemu -L /usr/${compiler%-} -E LD_LIBRARY_PATH=$lib:$sysroot/lib/$triplet:/usr/${compiler%-}/lib"
 fi
-[ $# -gt 0 ] || set -- base kernels_math kernels_conv kernels_conv_nchw16c kernels_conv_weight_nchw16c kernels_gemm \
+[ $# -gt 0 ] || set -- base bits elementary kernels_math kernels_conv kernels_conv_nchw16c kernels_conv_weight_nchw16c kernels_gemm \
     kernels_norm_softmax_nchw16c kernels_pointwise kernels_pooling kernels_update layers gradients determinism \
     nchw16c norms safetensors model_file idx predictor ${pictures-image_files}
 suites=
