@@ -26,6 +26,7 @@ typedef struct origin {
     size_t lane;
     int32_t channel, end;
     int32_t first; /* of the pixels that are taken at a time */
+    bool begins;   /* a run of moments begins with them */
 } origin;
 
 /* Where a tile's outputs lie: of each pixel, floats from a plane's start. */
@@ -88,6 +89,7 @@ INLINE void rectify(int rows, int pixels, vf sum[ROWS][PIXELS]) {
 /* What a batch norm behind it wants to know, while the outputs are in registers. The first pixel is the pivot. Whatever
  * tiles an instruction set has, they begin at the first pixel and at multiples of 24 pixels from there. */
 INLINE void gather_moments(const cn__conv_args *a, origin at, int rows, int pixels, vf sum[ROWS][PIXELS]) {
+    bool begins = at.pixel == at.first ? at.begins : (at.pixel - at.first) % CN__MOMENT_RUN == 0;
     CN__UNROLL
     for (int r = 0; r < rows; r++) {
         if (at.row + r >= a->out_channels)
@@ -95,7 +97,7 @@ INLINE void gather_moments(const cn__conv_args *a, origin at, int rows, int pixe
         float *line = a->moments + (size_t)(at.row + r) * CN__MOMENT_LINES * CN__LANES + at.lane;
         if (at.pixel == 0)
             begin_moments(line, sum[r][0]);
-        else if ((at.pixel - at.first) % CN__MOMENT_RUN == 0)
+        else if (begins)
             begin_run(line);
         moments m = moments_from(line);
         CN__UNROLL
@@ -221,6 +223,7 @@ static void plain_sums(const cn__conv_args *a, const cn__conv_job *job) {
     portion p = portion_of(a, job);
     for (origin at = {0}; at.pixel < job->pixel_count; at.pixel += p.pixels) {
         at.first = at.pixel;
+        at.begins = at.pixel % CN__MOMENT_RUN < p.pixels;
         int32_t end = at.pixel + p.pixels < job->pixel_count ? at.pixel + p.pixels : job->pixel_count;
         for (at.channel = 0; at.channel < a->in_channels; at.channel = at.end) {
             at.end = at.channel + p.channels < a->in_channels ? at.channel + p.channels : a->in_channels;
