@@ -56,8 +56,8 @@ MAJOR := $(call version_part,MAJOR)
 VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 FULL_VERSION := $(VERSION)$(call version_part,SUFFIX)
 SYSTEM := $(shell uname -s)
-# What the compiler makes: for x86-64, arm64 or else, and whether it is Clang. Before `make deps` there may be none.
-TARGET := $(or $(shell echo 'x86_64:__x86_64__ arm64:__aarch64__ clang:__clang__' | $(CC) $(CFLAGS) -E -P -x c - 2>/dev/null),\
+# What the compiler makes: for x86-64, i386, arm64 or else, and whether it is Clang. Before `make deps` there may be none.
+TARGET := $(or $(shell echo 'x86_64:__x86_64__ x86_32:__i386__ arm64:__aarch64__ clang:__clang__' | $(CC) $(CFLAGS) -E -P -x c - 2>/dev/null),\
                $(patsubst x86_64,x86_64:1,$(patsubst aarch64,arm64:1,$(shell uname -m))))
 
 # What models that are written as C consist of; the library has it as texts.
@@ -112,7 +112,7 @@ HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
 SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16c kernels_math \
-          kernels_conv_nchw16c layers gradients kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
+          kernels_conv_nchw16c layers gradients norms kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
           first_weights)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
 SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh onnx_programs.sh examples.sh)
@@ -134,9 +134,11 @@ FEATURES_Darwin := -D_DARWIN_C_SOURCE
 FEATURES_FreeBSD := -D__BSD_VISIBLE=1
 FEATURES_NetBSD := -D_NETBSD_SOURCE
 FEATURES_OpenBSD := -D_BSD_SOURCE
-# Floats are floats also where the processor computes in wider registers (i386, s390x); Clang has them so.
+# Floats are floats also where C would have them computed as doubles (s390x); Clang has them so. The x87's registers
+# hold more than either, and no rounding by adding a large number survives that, so i386 is wanted with SSE2 (since 2001).
 EXCESS_PRECISION := $(if $(filter clang:1,$(TARGET)),,-fexcess-precision=fast)
-BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off $(EXCESS_PRECISION) -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
+MACHINE := $(if $(filter x86_32:1,$(TARGET)),-msse2 -mfpmath=sse)
+BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off $(EXCESS_PRECISION) $(MACHINE) -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
               $(FEATURES_$(SYSTEM)) -D_FILE_OFFSET_BITS=64 -Iinclude
 LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fPIC -fvisibility=hidden $(PARTS) $(PACKAGE_CFLAGS)
 USER_FLAGS = $(SANITIZE_$(CONFIG)) $(CPPFLAGS) $(CFLAGS)
@@ -147,7 +149,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-abi abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-reproducible check-arm64 check-i386 check-s390x check-export-arm \
+.PHONY: all library programs deps demo check check-quick check-abi abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-reproducible check-arm64 check-i386 check-s390x check-musl check-graphs check-export-arm \
         test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
         bench-kernels install uninstall format distcheck clean help FORCE
 
@@ -280,7 +282,7 @@ $(B)/examples/%.o: examples/%.c $(B)/flags
 $(B)/tests/%.o: tests/%.c $(B)/test-flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(call compile,$(BASE_FLAGS) -Isrc $(PARTS) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
+	$(Q)$(call compile,$(BASE_FLAGS) -Wno-psabi -Isrc $(PARTS) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
 
 -include $(LIBRARY_OBJECTS:.o=.d) $(wildcard $(B)/examples/*.d $(B)/examples/*/*.d $(B)/tests/*.d)
 
@@ -375,9 +377,15 @@ check-builds: $(AFTER_DEPS)
 check-reproducible: $(AFTER_DEPS)
 	+@MAKE='$(MAKE)' tests/reproducible.sh
 
-## check-arm64, check-i386, check-s390x: Debian's cross compiler, suites under QEMU (tests/cross.sh says what they need)
-check-arm64 check-i386 check-s390x:
+## check-arm64, check-i386, check-s390x, check-musl: Debian's compilers, suites under QEMU (tests/cross.sh says what they need)
+check-arm64 check-i386 check-s390x check-musl:
 	+@MAKE='$(MAKE)' tests/cross.sh $(@:check-%=%)
+
+## check-graphs: GRAPHS (1000) random graphs of all layers, from seed FIRST (1000) on, against the reference
+GRAPHS ?= 1000
+FIRST ?= 1000
+check-graphs: $(TESTS_DIR)/test_graphs
+	@GRAPHS=$(GRAPHS) FIRST=$(FIRST) $(TESTS_DIR)/test_graphs
 
 ## check-export-arm: networks written as C on a Cortex-M7 without a system, under QEMU; skipped where the tools are missing
 check-export-arm: programs

@@ -221,8 +221,10 @@ static void put_late_layer(draft *t, net_shape in) {
 }
 
 static void put_layer(draft *t, net_shape in) {
-    int roll = dice_below(t->d, t->d->seed_is_late ? 26 : 16);
-    if (roll >= 16)
+    int roll = dice_below(t->d, t->d->seed_is_late ? 30 : 16);
+    if (roll >= 26)
+        put_activation(t);
+    else if (roll >= 16)
         put_late_layer(t, in);
     else if (roll < 6)
         put_conv(t, in);
@@ -353,13 +355,16 @@ static void grow_block(draft *t, double cost, network *net) {
     }
 }
 
+/* What does not fit is drawn again by late seeds, lest large layers be rare. */
 static void grow_layer(draft *t, double cost, network *net) {
     size_t before = t->length;
-    int from = one_in(t->d, 3) ? dice_below(t->d, net->layers + 1) : net->layers;
-    put(t, " | ");
-    put_layer(t, net->layer[from].shape);
-    put(t, " @%d", from);
-    accept(t, before, cost, net);
+    int tries = t->d->seed_is_late ? 6 : 1;
+    do {
+        int from = one_in(t->d, 3) ? dice_below(t->d, net->layers + 1) : net->layers;
+        put(t, " | ");
+        put_layer(t, net->layer[from].shape);
+        put(t, " @%d", from);
+    } while (!accept(t, before, cost, net) && --tries > 0);
 }
 
 /* What nothing reads yet goes, pooled, flattened and brought to one size, into a last sum. */

@@ -3,8 +3,9 @@
  * node by node; and the bits must not depend on threads or on the instruction set.
  *
  *     SEED=17 tests/bin/test_graphs
+ *     GRAPHS=5000 FIRST=1000 tests/bin/test_graphs
  *
- * runs the graph of that seed alone. */
+ * run the graph of that seed alone, and those of so many seeds, each of which a failure names. */
 #include "random_network.h"
 #include "testing.h"
 #include "ways.h"
@@ -24,7 +25,7 @@ static const cn_conv_algorithm algorithms[] = {CN_CONV_DIRECT, CN_CONV_GEMM, CN_
 static network graph_of_seed(int seed) {
     network net;
     dice d = {(uint64_t)seed << 20, seed >= LATE_SEEDS};
-    random_graph(&d, 2500, &net);
+    random_graph(&d, d.seed_is_late ? 4000 : 2500, &net);
     return net;
 }
 
@@ -275,8 +276,7 @@ static void predict(cn_context *context, cn_model *model, const network *net, in
 
 static void check_predictions(network net, int seed, cn_conv_algorithm algorithm) {
     char complaint[COMPLAINT];
-    if (strstr(net.text, "running=0")) /* its statistics are those of however many images go together */
-        return;
+    bool joins = strstr(net.text, "running=0") != NULL; /* statistics of however many images go together */
     net.training = 0;
     net.batch = 20;
     graph g = graph_new(&net, seed, 1 + seed % 3, algorithm, 1, CN_LAYOUT_AUTO);
@@ -285,6 +285,8 @@ static void check_predictions(network net, int seed, cn_conv_algorithm algorithm
     for (int i = 0; i < g.count; i++) {
         net_run_model(g.context[i], g.model[i], &net, pass); /* sets the parameters, too */
         for (int max_batch_size = 1; max_batch_size < 40; max_batch_size = 2 * max_batch_size + 5) {
+            if (joins && max_batch_size < net.batch)
+                continue;
             predict(g.context[i], g.model[i], &net, max_batch_size, pass);
             int bad = net_compare(&net, pass, wanted, NET_GRAPH_SAFETY, complaint);
             ck_assert_msg(bad == 0, "%s: %d values differ: %s; by %d images, '%s'" AGAIN, cn_isa_name(g.isa[i]), bad,
@@ -305,6 +307,48 @@ START_TEST(predictors_compute_known_patterns) {
     network net = network_of(known_graphs[_i]);
     check_predictions(net, _i, CN_CONV_DIRECT);
     check_predictions(net, _i, CN_CONV_AUTO);
+}
+END_TEST
+
+/* ---- other sizes ---- */
+
+/* The same graph over images of another size, where that fits and its tensors stay what they are. */
+static bool resized(const network *net, int rows, int columns, network *other) {
+    char text[NET_TEXT];
+    net_shape in = net->layer[0].shape;
+    const char *tail = strstr(net->text, " seed=");
+    snprintf(text, sizeof text, "train %dx%dx%dx%d%s", net->batch, in.channels, in.height + rows, in.width + columns,
+             tail);
+    if (network_parse(other, text) != 0 || other->tensors != net->tensors ||
+        net_size(other->layer[other->layers].shape) > 600)
+        return false;
+    for (int t = 0; t < net->tensors; t++)
+        if (other->tensor[t].count != net->tensor[t].count)
+            return false;
+    return true;
+}
+
+/* How many sizes beside its own a graph took. */
+static int check_sizes(network net, int seed) {
+    static const int more[][2] = {{1, 0}, {0, 2}, {3, 3}};
+    int taken = 0;
+    graph g = graph_new(&net, seed, 1 + seed % 4, algorithms[seed % 3], net.seed, CN_LAYOUT_AUTO);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        if (!resized(&net, more[i][0], more[i][1], &g.net))
+            continue;
+        g.net.batch = 3 + 15 * (int)(i % 2);
+        net_pass *pass = net_pass_new(&g.net);
+        pass->seed = net.seed;
+        pass->step = (unsigned)taken++;
+        check_pass(&g, &pass);
+        net_pass_free(pass);
+    }
+    graph_free(&g);
+    return taken;
+}
+
+START_TEST(images_of_other_sizes_are_computed_as_well) {
+    check_sizes(graph_of_seed(_i), _i);
 }
 END_TEST
 
@@ -384,21 +428,94 @@ END_TEST
 
 /* ---- the suite ---- */
 
-START_TEST(the_given_graph_is_right) {
-    int seed = atoi(getenv("SEED"));
-    printf("%s\n", graph_of_seed(seed).text);
+static void check_all(int seed) {
     check_predictions(graph_of_seed(seed), seed, algorithms[seed % 3]);
     check_graph(graph_of_seed(seed), seed);
     check_graph(frozen_graph_of_seed(seed), seed);
+    check_sizes(graph_of_seed(seed), seed);
+}
+
+START_TEST(the_given_graph_is_right) {
+    int seed = atoi(getenv("SEED"));
+    printf("%s\n", graph_of_seed(seed).text);
+    check_all(seed);
+}
+END_TEST
+
+START_TEST(many_graphs_are_right) {
+    check_all(_i);
+}
+END_TEST
+
+/* ---- what is drawn ---- */
+
+static const char *const layer_words[] = {
+#define LAYER(KIND, word) #word,
+#include "layers.def"
+};
+
+/* Options that layers take by words of their own; `|` stands before a layer's name. */
+static const char *const options[] = {" stride=",
+                                      " padding=",
+                                      " dilation=",
+                                      "conv2d out",
+                                      " bias=0",
+                                      "mode=zeros",
+                                      "mode=replicate",
+                                      "mode=reflect",
+                                      "mode=circular",
+                                      " affine=0",
+                                      "eps=0.03125",
+                                      "running=0",
+                                      "momentum=0.25",
+                                      " ceil=1",
+                                      " include_pad=0",
+                                      " divisor=",
+                                      " output_padding=",
+                                      "corners=1",
+                                      "corners=0",
+                                      "bilinear=0",
+                                      " by=",
+                                      "upsample bilinear=1 out",
+                                      "upsample bilinear=0 out",
+                                      " value=-1.5",
+                                      " k=2"};
+
+/* Among the graphs of some thousand seeds all layers and options come up again and again. */
+START_TEST(every_layer_and_option_is_drawn) {
+    enum { GRAPHS = 3000, LEAST = 4, OPTIONS = sizeof options / sizeof *options };
+    int kinds[NET_KINDS] = {0}, options_drawn[OPTIONS] = {0}, grouped[NET_KINDS] = {0};
+    for (int seed = LATE_SEEDS; seed < LATE_SEEDS + GRAPHS; seed++) {
+        network net = graph_of_seed(seed);
+        for (int i = 1; i <= net.layers; i++) {
+            kinds[net.layer[i].kind]++;
+            grouped[net.layer[i].kind] += net.layer[i].groups > 1;
+        }
+        for (int o = 0; o < OPTIONS; o++)
+            options_drawn[o] += strstr(net.text, options[o]) != NULL;
+    }
+    for (int k = NET_INPUT + 1; k < NET_KINDS; k++)
+        ck_assert_msg(kinds[k] >= LEAST, "%s is drawn %d times", layer_words[k], kinds[k]);
+    for (int o = 0; o < OPTIONS; o++)
+        ck_assert_msg(options_drawn[o] >= LEAST, "'%s' is drawn %d times", options[o], options_drawn[o]);
+    ck_assert_int_ge(grouped[NET_CONV2D], LEAST);
+    ck_assert_int_ge(grouped[NET_CONV_TRANSPOSE2D], LEAST);
 }
 END_TEST
 
 int main(void) {
     Suite *suite = suite_create("graphs");
-    TCase *reference = tcase_create("reference"), *bits = tcase_create("bits");
+    TCase *reference = tcase_create("reference"), *bits = tcase_create("bits"), *drawn = tcase_create("drawn");
     if (getenv("SEED")) {
         tcase_add_test(reference, the_given_graph_is_right);
+    } else if (getenv("GRAPHS")) {
+        int first = getenv("FIRST") ? atoi(getenv("FIRST")) : LATE_SEEDS;
+        tcase_add_loop_test(reference, many_graphs_are_right, first, first + atoi(getenv("GRAPHS")));
     } else {
+        tcase_add_test(drawn, every_layer_and_option_is_drawn);
+        tcase_add_loop_test(reference, images_of_other_sizes_are_computed_as_well, 0, test_quick() ? 5 : 50);
+        tcase_add_loop_test(reference, images_of_other_sizes_are_computed_as_well, LATE_SEEDS,
+                            LATE_SEEDS + (test_quick() ? 1 : 10));
         tcase_add_loop_test(reference, plans_compute_what_their_graphs_say, 0, test_quick() ? 10 : 100);
         tcase_add_loop_test(reference, plans_compute_what_their_graphs_say, LATE_SEEDS,
                             LATE_SEEDS + (test_quick() ? 1 : 10));
@@ -420,5 +537,6 @@ int main(void) {
     }
     suite_add_tcase(suite, reference);
     suite_add_tcase(suite, bits);
+    suite_add_tcase(suite, drawn);
     return test_run(suite);
 }

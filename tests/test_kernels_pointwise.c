@@ -335,14 +335,14 @@ START_TEST(moments_are_stable) {
     cn__rng rng = cn__rng_new(46, 0, 0);
     for (size_t i = 0; i < CN__COUNT(offsets) * CN__COUNT(sizes); i++) {
         int32_t height = sizes[i / CN__COUNT(offsets)][0], width = sizes[i / CN__COUNT(offsets)][1];
-        float offset = offsets[i % CN__COUNT(offsets)], *got = lines_new(2), *other = lines_new(2);
+        float offset = offsets[i % CN__COUNT(offsets)], *got = lines_new(3), *other = lines_new(3);
         cn__plane x = plane_random(&rng, height, width, 1.0f, 0);
         for (int32_t r = 0; r < height; r++)
             for (int k = 0; k < width * CN__LANES; k++)
                 *plane_at(x, r, 0, k) += offset;
-        kernels->lane_moments(x, height, width, got, got + CN__LANES);
-        twin->lane_moments(x, height, width, other, other + CN__LANES);
-        ck_assert_mem_eq(got, other, 2 * CN__LANES * sizeof *got);
+        kernels->lane_moments(x, height, width, got, got + CN__LANES, got + 2 * CN__LANES);
+        twin->lane_moments(x, height, width, other, other + CN__LANES, other + 2 * CN__LANES);
+        ck_assert_mem_eq(got, other, 3 * CN__LANES * sizeof *got);
         for (int l = 0; l < CN__LANES; l++) {
             double mean = 0.0, m2 = 0.0, count = (double)height * width;
             for (int32_t k = 0; k < height * width; k++)
@@ -351,6 +351,7 @@ START_TEST(moments_are_stable) {
                 m2 += pow((double)*plane_at(x, k / width, k % width, l) - mean, 2.0);
             double lost = 3e-7 * fabs((double)offset); /* the mean's rounding; m2 gains its square for each value */
             ck_assert_double_eq_tol((double)got[l], mean, 1e-6 + lost);
+            ck_assert_double_eq_tol((double)got[l] + (double)got[2 * CN__LANES + l], mean, 1e-6);
             ck_assert_double_eq_tol((double)got[CN__LANES + l], m2, 1e-5 * (1.0 + m2) + count * lost * lost);
         }
         plane_free(x);
@@ -367,16 +368,16 @@ START_TEST(moments_of_large_maps_are_exact) {
     enum { SIDE = 112 };
     cn__rng rng = cn__rng_new(47, 0, 0);
     for (size_t i = 0; i < CN__COUNT(means); i++) {
-        float *got = lines_new(2), *other = lines_new(2);
+        float *got = lines_new(3), *other = lines_new(3);
         cn__plane x = plane_random(&rng, SIDE, SIDE, 1.0f, 0);
         for (int32_t r = 0; r < SIDE; r++)
             for (int k = 0; k < SIDE * CN__LANES; k++) {
                 float *value = plane_at(x, r, 0, k);
                 *value = means[i] > 1.0f ? *value + means[i] : r == 0 || r == SIDE - 1 ? 0.2517f : means[i];
             }
-        kernels->lane_moments(x, SIDE, SIDE, got, got + CN__LANES);
-        twin->lane_moments(x, SIDE, SIDE, other, other + CN__LANES);
-        ck_assert_mem_eq(got, other, 2 * CN__LANES * sizeof *got);
+        kernels->lane_moments(x, SIDE, SIDE, got, got + CN__LANES, got + 2 * CN__LANES);
+        twin->lane_moments(x, SIDE, SIDE, other, other + CN__LANES, other + 2 * CN__LANES);
+        ck_assert_mem_eq(got, other, 3 * CN__LANES * sizeof *got);
         for (int l = 0; l < CN__LANES; l++) {
             double mean = 0.0, m2 = 0.0, count = SIDE * SIDE;
             for (int32_t k = 0; k < SIDE * SIDE; k++)
@@ -384,7 +385,8 @@ START_TEST(moments_of_large_maps_are_exact) {
             for (int32_t k = 0; k < SIDE * SIDE; k++)
                 m2 += pow((double)*plane_at(x, k / SIDE, k % SIDE, l) - mean, 2.0);
             ck_assert_double_eq_tol((double)got[l], mean, 6e-8 * mean + 2e-7 * sqrt(m2 / count));
-            ck_assert_double_eq_tol((double)got[CN__LANES + l], m2, 5e-6 * m2);
+            ck_assert_double_eq_tol((double)got[l] + (double)got[2 * CN__LANES + l], mean, 2e-7 * sqrt(m2 / count));
+            ck_assert_double_eq_tol((double)got[CN__LANES + l], m2, 5e-7 * m2);
         }
         plane_free(x);
         free(got);

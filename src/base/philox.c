@@ -1,6 +1,7 @@
 /* philox.c: Philox 4×32-10, the counter-based generator of Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as
  * easy as 1, 2, 3" (2011), and a reader of its streams. */
 #include "base/base.h"
+#include "base/elementary.h"
 #include <math.h>
 
 #define ROUNDS 10
@@ -40,7 +41,7 @@ float cn__rng_uniform(cn__rng *rng) {
 
 float cn__rng_normal(cn__rng *rng) {
     double u = ((double)cn__rng_u32(rng) + 1.0) * 0x1p-32, v = (double)cn__rng_u32(rng) * 0x1p-32;
-    return (float)(sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v));
+    return (float)(sqrt(-2.0 * cn__math_log(u)) * cn__math_cos(6.283185307179586 * v));
 }
 
 /* Lemire's multiplication, with the few low products that would favour some values drawn again. */

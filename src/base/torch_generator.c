@@ -5,6 +5,7 @@
  * multiply-adds that GCC contracts where PyTorch is compiled for AVX2. Elsewhere (other processors, or PyTorch told to
  * do without AVX2) PyTorch itself gives numbers that differ in their last bits; so do these on x87. */
 #include "base/base.h"
+#include "base/elementary.h"
 #include <math.h>
 
 /* ---- the Mersenne Twister ---- */
@@ -130,10 +131,10 @@ static double normal_double(cn__torch_generator *generator) {
         generator->has_spare = false;
         return generator->spare;
     }
-    double angle = TWO_PI * uniform_double(generator), radius = sqrt(-2.0 * log1p(-uniform_double(generator)));
-    generator->spare = radius * sin(angle);
+    double angle = TWO_PI * uniform_double(generator), radius = sqrt(-2.0 * cn__math_log1p(-uniform_double(generator)));
+    generator->spare = radius * cn__math_sin(angle);
     generator->has_spare = true;
-    return radius * cos(angle);
+    return radius * cn__math_cos(angle);
 }
 
 void cn__torch_normal(cn__torch_generator *generator, float *values, int64_t count, double mean, double std) {

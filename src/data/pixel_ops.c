@@ -1,5 +1,6 @@
 /* pixel_ops.c: flip, grayscale, crop and rotation, of bytes to the byte what torchvision 0.14 makes of a PIL image. Every
  * result pixel looks up where it comes from; a pixel's centre lies at (x + 1/2, y + 1/2). */
+#include "base/elementary.h"
 #include "data/augmentation.h"
 #include "data/data.h"
 #include "image/image.h"
@@ -105,7 +106,7 @@ void cn__rotate(cn__planes planes, const void *from, void *to, double degrees, v
     int32_t *places = row;
     cn__shape shape = planes.shape;
     double radians = -degrees * (3.14159265358979323846 / 180.0);
-    double cosine = to_15_decimals(cos(radians)), sine = to_15_decimals(sin(radians));
+    double cosine = to_15_decimals(cn__math_cos(radians)), sine = to_15_decimals(cn__math_sin(radians));
     double centre_x = shape.width / 2.0, centre_y = shape.height / 2.0;
     double start_x = cosine * -centre_x + sine * -centre_y + centre_x;
     double start_y = -sine * -centre_x + cosine * -centre_y + centre_y;

@@ -1,5 +1,6 @@
 /* points.c: where points of an image go as it is changed. The operations say of each result pixel where it comes from;
  * points go the other way. A point at (0, 0) is the centre of the first pixel, (1/2, 1/2) to the operations. */
+#include "base/elementary.h"
 #include "data/augmentation.h"
 #include <math.h>
 
@@ -8,7 +9,7 @@ typedef struct point {
 } point;
 
 static point rotated(point p, double degrees, cn__shape shape) {
-    double radians = degrees * (3.14159265358979323846 / 180.0), cosine = cos(radians), sine = sin(radians);
+    double radians = degrees * (3.14159265358979323846 / 180.0), cosine = cn__math_cos(radians), sine = cn__math_sin(radians);
     double x = p.x - shape.width / 2.0, y = p.y - shape.height / 2.0;
     return (point){cosine * x + sine * y + shape.width / 2.0, cosine * y - sine * x + shape.height / 2.0};
 }

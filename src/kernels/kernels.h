@@ -58,13 +58,17 @@ typedef struct cn__conv_args {
 } cn__conv_args;
 
 /* Moments of a share of a plane's pixels, lane by lane: values are taken from a pivot of their own kind, so that
- * neither sum loses what a variance is made of. */
+ * neither sum loses what a variance is made of. Sums of a few pixels at a time lose less than one over all of them, so each
+ * has two lines: of the pixels since the last CN__MOMENT_RUN or so, and of those before. */
 enum {
     CN__MOMENT_PIVOT,
-    CN__MOMENT_SUM,
-    CN__MOMENT_SQUARES,
+    CN__MOMENT_SUM,     /* Σ (x - pivot) */
+    CN__MOMENT_SQUARES, /* Σ (x - pivot)² */
+    CN__MOMENT_EARLIER_SUM,
+    CN__MOMENT_EARLIER_SQUARES,
     CN__MOMENT_LINES
-}; /* pivot, Σ (x - pivot), Σ (x - pivot)² */
+};
+#define CN__MOMENT_RUN 48
 
 typedef struct cn__conv_weight_args {
     int32_t height, width; /* of the output gradient */
@@ -351,8 +355,8 @@ typedef struct cn__kernels {
     /* Σ over pixels and the first `lanes` lanes of a plane, lanes last as above. */
     float (*plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
 
-    /* Per lane: mean[16] and m2[16] = Σ (x - mean)², two passes. */
-    void (*lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
+    /* Per lane: mean[16], m2[16] = Σ (x - mean)² and what rounding took from the mean, rest[16]; two passes. */
+    void (*lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2, float *rest);
 
     /* y = dropout(relu(norm(x) + skip)). */
     void (*pointwise)(const cn__pointwise_args *args);

@@ -3,6 +3,7 @@
  * With log-probabilities l, weights w and target q (the label's one-hot, or given; smoothed, (1 - s) q + s / K):
  *     loss = -Σ w q l,     NLL: dloss/dl = -w q,     cross-entropy, l = log softmax z: dloss/dz = e^l Σ w q - w q
  * Computed in double. */
+#include "base/elementary.h"
 #include "loss/loss.h"
 #include <math.h>
 
@@ -37,11 +38,12 @@ double cn__class_loss(const cn__loss *loss, cn__row output, int64_t label, cn__r
         if (target > 0.0) /* an impossible class that is no target costs nothing: not 0 · ∞ */
             sum -= target * log_p;
         if (gradient.data)
-            gradient.data[(size_t)k * gradient.step] = (float)(scale * ((logits ? exp(log_p) * all : 0.0) - target));
+            gradient.data[(size_t)k * gradient.step] =
+                (float)(scale * ((logits ? cn__math_exp(log_p) * all : 0.0) - target));
     }
     return sum;
 }
 
 double cn__class_probability(cn_loss_kind kind, cn__row output, int64_t k) {
-    return exp(value(output, k) - (kind == CN_LOSS_CROSS_ENTROPY ? cn__row_log_sum_exp(output) : 0.0));
+    return cn__math_exp(value(output, k) - (kind == CN_LOSS_CROSS_ENTROPY ? cn__row_log_sum_exp(output) : 0.0));
 }

@@ -1,4 +1,5 @@
 /* rows.c: what a model says of the classes of one image or pixel, and dense or laned batches of that. */
+#include "base/elementary.h"
 #include "loss/loss.h"
 #include <math.h>
 
@@ -26,8 +27,8 @@ double cn__row_log_sum_exp(cn__row row) {
         if (value(row, k) > largest) /* fmax here makes GCC 12 die on arm64 at -O3 */
             largest = value(row, k);
     for (int64_t k = 0; k < row.classes; k++)
-        sum += exp(value(row, k) - largest);
-    return largest + log(sum);
+        sum += cn__math_exp(value(row, k) - largest);
+    return largest + cn__math_log(sum);
 }
 
 int64_t cn__row_argmax(cn__row output) {
@@ -40,8 +41,8 @@ int64_t cn__row_argmax(cn__row output) {
 
 /* log(mean of `count` times e^a and e^b) */
 static double log_mean(double a, int count, double b) {
-    double sum = a + log(count), larger = fmax(sum, b), distance = fabs(sum - b);
-    return larger == -INFINITY ? larger : larger + log1p(exp(-distance)) - log(count + 1);
+    double sum = a + cn__math_log(count), larger = fmax(sum, b), distance = fabs(sum - b);
+    return larger == -INFINITY ? larger : larger + cn__math_log1p(cn__math_exp(-distance)) - cn__math_log(count + 1);
 }
 
 void cn__row_join(cn__row output, int count, cn__row another, bool probabilities) {

@@ -1,5 +1,6 @@
 /* value_loss.c: losses of one value against another, torch.nn's BCEWithLogitsLoss, MSELoss, L1Loss, SmoothL1Loss and
  * HuberLoss: a formula and its slope each. Computed in double. */
+#include "base/elementary.h"
 #include "loss/loss.h"
 #include <math.h>
 
@@ -11,12 +12,13 @@ typedef struct formula {
 /* (1 - t) x + (1 + (p - 1) t) log(1 + e^-x) */
 static double bce(const cn_loss_options *o, double x, double t, double p) {
     (void)o;
-    return (1.0 - t) * x + (1.0 + (p - 1.0) * t) * (log1p(exp(-fabs(x))) + fmax(-x, 0.0));
+    return (1.0 - t) * x + (1.0 + (p - 1.0) * t) * (cn__math_log1p(cn__math_exp(-fabs(x))) + fmax(-x, 0.0));
 }
 
 static double bce_slope(const cn_loss_options *o, double x, double t, double p) {
     (void)o;
-    double small = exp(-fabs(x)), other = x > 0.0 ? small / (1.0 + small) : 1.0 / (1.0 + small); /* 1 / (1 + e^x) */
+    double small = cn__math_exp(-fabs(x)),
+           other = x > 0.0 ? small / (1.0 + small) : 1.0 / (1.0 + small); /* 1 / (1 + e^x) */
     return (1.0 - t) - (1.0 + (p - 1.0) * t) * other;
 }
 

@@ -1,5 +1,6 @@
 /* mix.c: batches whose images are mixed with one another: mixup (Zhang et al. 2018), x = λ x + (1 - λ) x', and CutMix
  * (Yun et al. 2019), which puts a box of x' over x; x' is another image of the batch, λ ~ Beta(α, α), one a batch. */
+#include "base/elementary.h"
 #include "train/train.h"
 #include <math.h>
 
@@ -23,19 +24,19 @@ static double open_uniform(cn__rng *rng) {
 
 /* The logarithm of a Gamma(α, 1) variate (Marsaglia & Tsang 2000; of α below 1, that of α + 1 times U^(1/α)). */
 static double log_gamma_variate(cn__rng *rng, double alpha) {
-    double boost = alpha < 1.0 ? log(open_uniform(rng)) / alpha : 0.0;
+    double boost = alpha < 1.0 ? cn__math_log(open_uniform(rng)) / alpha : 0.0;
     double d = (alpha < 1.0 ? alpha + 1.0 : alpha) - 1.0 / 3.0, c = 1.0 / sqrt(9.0 * d);
     for (;;) {
         double x = (double)cn__rng_normal(rng), v = 1.0 + c * x;
         v = v * v * v;
-        if (v > 0.0 && log(open_uniform(rng)) < x * x / 2.0 + d - d * v + d * log(v))
-            return log(d * v) + boost;
+        if (v > 0.0 && cn__math_log(open_uniform(rng)) < x * x / 2.0 + d - d * v + d * cn__math_log(v))
+            return cn__math_log(d * v) + boost;
     }
 }
 
 double cn__beta_variate(cn__rng *rng, double alpha) {
     double x = log_gamma_variate(rng, alpha), y = log_gamma_variate(rng, alpha);
-    return 1.0 / (1.0 + exp(y - x));
+    return 1.0 / (1.0 + cn__math_exp(y - x));
 }
 
 /* Rows and columns that come from the other image. */

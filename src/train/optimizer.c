@@ -1,5 +1,6 @@
 /* optimizer.c: gradient descent and its relatives, one pass over the model's flat parameters. The formulas are in
  * kernels/isa/update.c; a table lists the kinds. Muon takes whole weights instead (muon.c), but for the rest. */
+#include "base/elementary.h"
 #include "train/train.h"
 #include <float.h>
 #include <math.h>
@@ -82,7 +83,8 @@ static void adam_apply(const update *u, const piece *p) {
     const cn_model *model = s->model;
     size_t first = p->first;
     double steps = (double)(p->rule.steps + 1);
-    double correction1 = 1.0 - pow((double)o->beta1, steps), correction2 = 1.0 - pow((double)o->beta2, steps);
+    double correction1 = 1.0 - cn__math_pow((double)o->beta1, steps),
+           correction2 = 1.0 - cn__math_pow((double)o->beta2, steps);
     model->ctx->kernels->adam(p->count, model->parameters + first, model->gradients + first, s->state[0] + first,
                               s->state[1] + first, rate_of(s, &p->rule), o->beta1, o->beta2, o->eps, (float)correction1,
                               (float)sqrt(correction2), p->rule.weight_decay, o->kind != CN_OPTIMIZER_ADAM, u->l1);

@@ -1,6 +1,7 @@
 /* schedule.c: how the learning rate changes, by PyTorch's formulas (torch.optim.lr_scheduler). Some kinds act before
  * a step, some after an epoch; the table at the end lists them. None of them sees a warm-up: to it the run begins after
  * that. */
+#include "base/elementary.h"
 #include "train/train.h"
 #include <float.h>
 #include <math.h>
@@ -103,7 +104,7 @@ static cn_status cosine_check(const cn_schedule_options *o) {
 static double cosine_epoch(cn__schedule *s, int64_t epoch, double loss) {
     double lowest = (double)s->options.min_learning_rate;
     (void)loss;
-    return lowest + (s->base - lowest) * (1.0 + cos(PI * (double)epoch / epochs(s))) / 2.0;
+    return lowest + (s->base - lowest) * (1.0 + cn__math_cos(PI * (double)epoch / epochs(s))) / 2.0;
 }
 
 /* ---- PolynomialLR: base (1 - epoch / epochs)^power, 0 after the end ---- */
@@ -116,7 +117,7 @@ static cn_status polynomial_check(const cn_schedule_options *o) {
 static double polynomial_epoch(cn__schedule *s, int64_t epoch, double loss) {
     double left = 1.0 - fmin((double)epoch / epochs(s), 1.0);
     (void)loss;
-    return s->base * pow(left, (double)s->options.power);
+    return s->base * cn__math_pow(left, (double)s->options.power);
 }
 
 /* ---- OneCycleLR: max / div rises to max, then falls to max / div / final_div ---- */
@@ -131,7 +132,7 @@ static cn_status one_cycle_check(const cn_schedule_options *o) {
 }
 
 static double between(const cn_schedule_options *o, double from, double to, double share) {
-    return o->linear ? from + (to - from) * share : to + (from - to) / 2.0 * (1.0 + cos(PI * share));
+    return o->linear ? from + (to - from) * share : to + (from - to) / 2.0 * (1.0 + cn__math_cos(PI * share));
 }
 
 static double one_cycle_step(const cn__schedule *s, int64_t step) {

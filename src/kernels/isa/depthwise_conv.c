@@ -2,6 +2,7 @@
  * are. A multiply-add for each load leaves no time for index lists: pixels are taken in runs whose inputs and outputs lie
  * in even steps. The sums are those of direct_conv.c. */
 #include "kernels/isa/isa.h"
+#include "kernels/isa/moment_lines.h"
 
 #define RUN 8 /* pixels at most */
 
@@ -20,21 +21,13 @@ INLINE void start(const cn__conv_args *a, const cn__conv_job *job, const float *
 
 INLINE void gather_moments(const cn__conv_args *a, run at, size_t lane, int pixels, const vf sum[RUN]) {
     float *line = a->moments + lane;
-    vf pivot = sum[0], total = {0}, squares = {0};
-    if (at.first > 0) {
-        pivot = vf_load(line + CN__MOMENT_PIVOT * CN__LANES);
-        total = vf_load(line + CN__MOMENT_SUM * CN__LANES);
-        squares = vf_load(line + CN__MOMENT_SQUARES * CN__LANES);
-    }
+    if (at.first == 0)
+        begin_moments(line, sum[0]);
+    moments before = moments_from(line), added = {before.pivot, {0}, {0}};
     CN__UNROLL
-    for (int p = 0; p < pixels; p++) {
-        vf x = sum[p] - pivot;
-        total += x;
-        squares = vf_fma(x, x, squares);
-    }
-    vf_store(line + CN__MOMENT_PIVOT * CN__LANES, pivot);
-    vf_store(line + CN__MOMENT_SUM * CN__LANES, total);
-    vf_store(line + CN__MOMENT_SQUARES * CN__LANES, squares);
+    for (int p = 0; p < pixels; p++)
+        add_to_moments(&added, sum[p]);
+    moments_to(line, &(moments){added.pivot, before.sum + added.sum, before.squares + added.squares});
 }
 
 INLINE void compute(const cn__conv_args *a, const cn__conv_job *job, run at, size_t lane, int pixels) {

@@ -5,6 +5,7 @@
  * taken a few at a time, and where even those of three are too much, input channels are too: outputs wait in memory for
  * the next ones. */
 #include "kernels/isa/isa.h"
+#include "kernels/isa/moment_lines.h"
 
 /* A register file of 32 holds 8 × 3 accumulators, the 3 inputs and a weight; one of 16 holds 4 × 3. Few output channels,
  * as groups have, make up for it by more pixels. */
@@ -24,6 +25,8 @@ typedef struct origin {
     int32_t row, pixel;
     size_t lane;
     int32_t channel, end;
+    int32_t first; /* of the pixels that are taken at a time */
+    bool begins;   /* a run of moments begins with them */
 } origin;
 
 /* Where a tile's outputs lie: of each pixel, floats from a plane's start. */
@@ -83,26 +86,24 @@ INLINE void rectify(int rows, int pixels, vf sum[ROWS][PIXELS]) {
     }
 }
 
-/* What a batch norm behind it wants to know, while the outputs are in registers. The first pixel is the pivot. */
+/* What a batch norm behind it wants to know, while the outputs are in registers. The first pixel is the pivot. Whatever
+ * tiles an instruction set has, they begin at the first pixel and at multiples of 24 pixels from there. */
 INLINE void gather_moments(const cn__conv_args *a, origin at, int rows, int pixels, vf sum[ROWS][PIXELS]) {
+    bool begins = at.pixel == at.first ? at.begins : (at.pixel - at.first) % CN__MOMENT_RUN == 0;
     CN__UNROLL
     for (int r = 0; r < rows; r++) {
         if (at.row + r >= a->out_channels)
             continue; /* what would be its lines are another item's */
         float *line = a->moments + (size_t)(at.row + r) * CN__MOMENT_LINES * CN__LANES + at.lane;
-        bool first = at.pixel == 0;
-        vf pivot = first ? sum[r][0] : vf_load(line + CN__MOMENT_PIVOT * CN__LANES);
-        vf total = first ? (vf){0} : vf_load(line + CN__MOMENT_SUM * CN__LANES);
-        vf squares = first ? (vf){0} : vf_load(line + CN__MOMENT_SQUARES * CN__LANES);
+        if (at.pixel == 0)
+            begin_moments(line, sum[r][0]);
+        else if (begins)
+            begin_run(line);
+        moments m = moments_from(line);
         CN__UNROLL
-        for (int p = 0; p < pixels; p++) {
-            vf x = sum[r][p] - pivot;
-            total += x;
-            squares = vf_fma(x, x, squares);
-        }
-        vf_store(line + CN__MOMENT_PIVOT * CN__LANES, pivot);
-        vf_store(line + CN__MOMENT_SUM * CN__LANES, total);
-        vf_store(line + CN__MOMENT_SQUARES * CN__LANES, squares);
+        for (int p = 0; p < pixels; p++)
+            add_to_moments(&m, sum[r][p]);
+        moments_to(line, &m);
     }
 }
 
@@ -221,6 +222,8 @@ static portion portion_of(const cn__conv_args *a, const cn__conv_job *job) {
 static void plain_sums(const cn__conv_args *a, const cn__conv_job *job) {
     portion p = portion_of(a, job);
     for (origin at = {0}; at.pixel < job->pixel_count; at.pixel += p.pixels) {
+        at.first = at.pixel;
+        at.begins = at.pixel % CN__MOMENT_RUN < p.pixels;
         int32_t end = at.pixel + p.pixels < job->pixel_count ? at.pixel + p.pixels : job->pixel_count;
         for (at.channel = 0; at.channel < a->in_channels; at.channel = at.end) {
             at.end = at.channel + p.channels < a->in_channels ? at.channel + p.channels : a->in_channels;

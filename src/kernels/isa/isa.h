@@ -25,7 +25,7 @@ void CN__ISA_NAME(channel_winograd_gradient)(const cn__winograd_tiles *tiles, fl
 void CN__ISA_NAME(channel_winograd_weight)(const cn__channel_winograd_weight_args *args);
 /* moments.c */
 float CN__ISA_NAME(plane_sum)(cn__plane x, int32_t height, int32_t width, int32_t lanes);
-void CN__ISA_NAME(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2);
+void CN__ISA_NAME(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2, float *rest);
 /* pointwise.c */
 void CN__ISA_NAME(pointwise)(const cn__pointwise_args *args);
 void CN__ISA_NAME(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate);

@@ -1,5 +1,6 @@
 /* pointwise.c: what happens to each element around a normalisation: itself, skip, ReLU, dropout; and
  * the way back. Everything is written once, inlined with its options as constants. */
+#include "kernels/isa/exact_sum.h"
 #include "kernels/isa/isa.h"
 #include <math.h>
 
@@ -149,29 +150,35 @@ INLINE void reduce_pixel(const cn__pointwise_args *a, const float *x, const floa
 
 INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t lane, bool relu, bool dropout,
                         int skip /* 0: none, 1: store, 2: add */) {
-    vf center = vf_load(a->center + lane), even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
+    vf center = vf_load(a->center + lane);
+    exact_sum sum = {{0}, {0}}, product = {{0}, {0}};
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
         const float *x = a->x.data + (size_t)r * a->x.row + lane, *y = a->y.data + (size_t)r * a->y.row + lane;
         float *dy = to->dy.data + (size_t)r * to->dy.row + lane;
         float *ds = skip ? to->dskip.data + (size_t)r * to->dskip.row + lane : dy;
-        int32_t c = 0;
-        for (; c + 1 < a->width; c += 2, p += 2) {
-            size_t at = (size_t)c * CN__LANES, next = at + CN__LANES;
-            reduce_pixel(a, x + at, y + at, dy + at, ds + at, p, lane, word, relu, dropout, skip, center, &even,
-                         &even_product);
-            reduce_pixel(a, x + next, y + next, dy + next, ds + next, p + 1, lane, word, relu, dropout, skip, center,
-                         &odd, &odd_product);
-        }
-        if (c < a->width) {
-            size_t at = (size_t)c * CN__LANES;
-            reduce_pixel(a, x + at, y + at, dy + at, ds + at, p++, lane, word, relu, dropout, skip, center, &even,
-                         &even_product);
+        for (int32_t c = 0; c < a->width;) {
+            vf even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
+            int32_t end = run_end(c, a->width);
+            for (; c + 1 < end; c += 2, p += 2) {
+                size_t at = (size_t)c * CN__LANES, next = at + CN__LANES;
+                reduce_pixel(a, x + at, y + at, dy + at, ds + at, p, lane, word, relu, dropout, skip, center, &even,
+                             &even_product);
+                reduce_pixel(a, x + next, y + next, dy + next, ds + next, p + 1, lane, word, relu, dropout, skip,
+                             center, &odd, &odd_product);
+            }
+            if (c < end) {
+                size_t at = (size_t)c++ * CN__LANES;
+                reduce_pixel(a, x + at, y + at, dy + at, ds + at, p++, lane, word, relu, dropout, skip, center, &even,
+                             &even_product);
+            }
+            exact_add(&sum, even + odd);
+            exact_add(&product, even_product + odd_product);
         }
     }
-    vf_store(to->sum_dz + lane, even + odd);
-    vf_store(to->sum_dzx + lane, (even_product + odd_product) * vf_load(a->inv + lane));
+    vf_store(to->sum_dz + lane, exact_total(&sum));
+    vf_store(to->sum_dzx + lane, exact_total(&product) * vf_load(a->inv + lane));
 }
 
 INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, size_t lane, int skip) {

@@ -4,6 +4,7 @@
  *
  * Images lie in the lanes, so transforms are sums of whole lines, and what lies between them is 36 matrix products of
  * the direct kernel's register tiles. Sums run over input channels in their order, then as the transforms say. */
+#include "kernels/isa/moment_lines.h"
 #include "kernels/isa/transpose.h"
 #include "kernels/isa/winograd.h"
 
@@ -181,11 +182,6 @@ static void products(const cn__winograd_args *a, size_t m_point) {
 
 /* ---- the outputs' tiles ---- */
 
-/* A channel's moments, as far as they have been gathered. */
-typedef struct moments {
-    vf pivot, total, squares;
-} moments;
-
 /* Where a tile of a channel goes. */
 typedef struct target {
     float *out;
@@ -229,13 +225,10 @@ INLINE void finish_row(const cn__winograd_args *a, const target *to, size_t i, v
     if (!a->moments)
         return;
     if (i == 0 && to->first)
-        *gathered = (moments){y[0], (vf){0}, (vf){0}};
+        gathered->pivot = y[0];
     CN__UNROLL
-    for (int j = 0; j < width; j++) {
-        vf x = y[j] - gathered->pivot;
-        gathered->total += x;
-        gathered->squares = vf_fma(x, x, gathered->squares);
-    }
+    for (int j = 0; j < width; j++)
+        add_to_moments(gathered, y[j]);
 }
 
 INLINE void finish_tile(const cn__winograd_args *a, const float *m, size_t point, const target *to, moments *gathered,
@@ -289,8 +282,12 @@ static void finish_channel(const cn__winograd_args *a, const tile *at, int32_t c
     const float *m = a->m + (size_t)channel * (size_t)a->tiles.count * CN__LANES + lane;
     float *line = a->moments ? a->moments + (size_t)channel * CN__MOMENT_LINES * CN__LANES + lane : NULL;
     moments gathered = {{0}, {0}, {0}};
-    if (line && a->add_moments)
-        gathered = (moments){vf_load(line), vf_load(line + CN__LANES), vf_load(line + 2 * CN__LANES)};
+    vf sum = {0}, squares = {0};
+    if (line && a->add_moments) {
+        gathered = moments_from(line);
+        sum = gathered.sum;
+        squares = gathered.squares;
+    }
     for (int32_t t = 0; t < a->tiles.count; t++, m += CN__LANES) {
         target to = {.out = first_output(a, &at[t], channel) + lane,
                      .bias = bias,
@@ -302,12 +299,14 @@ static void finish_channel(const cn__winograd_args *a, const tile *at, int32_t c
                       (size_t)at[t].y * a->skip_row + (size_t)at[t].x * CN__LANES + lane;
         if (lane == 0)
             fetch_next_outputs(a, at, channel, t);
+        gathered.sum = gathered.squares = (vf){0};
         BY_SIDES(&at[t], finish_tile, a, m, m_point, &to, &gathered);
+        sum += gathered.sum;
+        squares += gathered.squares;
     }
     if (line) {
-        vf_store(line + CN__MOMENT_PIVOT * CN__LANES, gathered.pivot);
-        vf_store(line + CN__MOMENT_SUM * CN__LANES, gathered.total);
-        vf_store(line + CN__MOMENT_SQUARES * CN__LANES, gathered.squares);
+        begin_moments(line, gathered.pivot);
+        moments_to(line, &(moments){gathered.pivot, sum, squares});
     }
 }
 

@@ -78,11 +78,13 @@ static double channel_values(const cn__op *op, const cn__pass *pass) {
  * LeVeque 1979). */
 static double combine(const cn__op *op, const cn__pass *pass, size_t channel, double *mean) {
     double inside = cn__norm_channel_sum(op, pass, channel, 1), between = 0.0;
-    *mean = cn__norm_channel_sum(op, pass, channel, 0) / pass->images;
+    *mean = (cn__norm_channel_sum(op, pass, channel, 0) + cn__norm_channel_sum(op, pass, channel, 2)) / pass->images;
     for (size_t block = 0; block < (size_t)pass->blocks; block++) {
-        const float *means = cn__norm_sums(op, block, channel);
-        for (int32_t l = 0; l < cn__norm_images(op, pass, block); l++)
-            between += ((double)means[l] - *mean) * ((double)means[l] - *mean);
+        const float *means = cn__norm_sums(op, block, channel), *rests = means + 2 * CN__LANES;
+        for (int32_t l = 0; l < cn__norm_images(op, pass, block); l++) {
+            double apart = (double)means[l] + (double)rests[l] - *mean;
+            between += apart * apart;
+        }
     }
     return inside + plane_values(op) * between;
 }
@@ -134,6 +136,7 @@ static void finalize(const cn__op *op, const cn__pass *pass, size_t channel) {
     statistics(op, pass, channel, &mean, &variance);
     fill(op, center, mean);
     fill(op, center + CN__LANES, 1.0 / sqrt(variance + eps));
+    fill(op, cn__norm_center_rest(op, 0, channel), mean - (double)*center);
 }
 
 static cn__grid planes_to_measure(const cn__op *op, const cn__pass *pass) {
@@ -147,8 +150,10 @@ static void finalize_channels(const cn__op *op, const cn__pass *pass, cn__item a
 /* ---- backward ---- */
 
 static void finalize_backward(const cn__op *op, const cn__pass *pass, size_t channel) {
-    double sum_dz = cn__norm_channel_sum(op, pass, channel, 0), sum_dzx = cn__norm_channel_sum(op, pass, channel, 1);
     double inv = (double)cn__norm_center(op, 0, channel)[CN__LANES];
+    double rest = (double)*cn__norm_center_rest(op, 0, channel);
+    double sum_dz = cn__norm_channel_sum(op, pass, channel, 0);
+    double sum_dzx = cn__norm_channel_sum(op, pass, channel, 1) - rest * inv * sum_dz;
     double share = uses_batch(op, pass) ? (double)cn__norm_weight(op, channel) / channel_values(op, pass) : 0.0;
     float *b = cn__norm_backward_coefficients(op, 0, channel);
     if (((const cn__norm_layer *)op->layer)->affine) {

@@ -61,7 +61,7 @@ static void combine(const cn__op *op, cell at, double mean[CN__LANES], double m2
         const float *sums = cn__norm_sums(op, at.block, at.first + c);
         double share = 1.0 / (double)(c + 1), between = plane_values * (double)c * share;
         for (size_t l = 0; l < cn__norm_lanes(op); l++) {
-            double delta = (double)sums[l] - mean[l];
+            double delta = (double)sums[l] + (double)sums[2 * CN__LANES + l] - mean[l];
             mean[l] += delta * share;
             m2[l] += (double)sums[CN__LANES + l] + delta * delta * between;
         }

@@ -4,8 +4,6 @@
  * gradient and planes the sums for their parameters, Σ dy·x̂ and Σ dy of each lane. */
 #include "layers/norm/norm.h"
 
-#define PAIR (2 * CN__LANES) /* floats of the two sums of a plane */
-
 static const cn__attr attrs[] = {
     {"num_channels", CN__ATTR_INT, offsetof(cn__norm_layer, channels), NULL, 0},
     {"eps", CN__ATTR_FLOAT, offsetof(cn__norm_layer, eps), NULL, 1e-5},
@@ -22,14 +20,14 @@ static size_t pixels(cn__shape shape) {
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     size_t planes = cn__sizes_planes(sizes, sizes->out.channels);
     (void)layer;
-    requirements->packed_floats = sizes->nchw16c ? planes * PAIR : 0;
+    requirements->packed_floats = sizes->nchw16c ? planes * 2 * CN__LANES : 0;
     if (sizes->training)
-        requirements->saved_floats = planes * PAIR + 2 * pixels(sizes->out) * CN__LANES;
+        requirements->saved_floats = planes * CN__NORM_SUMS + 2 * pixels(sizes->out) * CN__LANES;
 }
 
 static float *mean_of(const cn__op *op, cn__item at, size_t row) {
     cn__shape shape = op->out->shape;
-    return cn__saved(op, at.block) + (size_t)shape.channels * PAIR + row * (size_t)shape.width * CN__LANES;
+    return cn__saved(op, at.block) + (size_t)shape.channels * CN__NORM_SUMS + row * (size_t)shape.width * CN__LANES;
 }
 
 static float *inv_of(const cn__op *op, cn__item at, size_t row) {

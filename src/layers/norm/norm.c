@@ -6,6 +6,7 @@
 extern const cn__layer_type cn__batch_norm_type, cn__group_norm_type;
 
 #define PAIR     (2 * CN__LANES) /* floats of two lines */
+#define CELL     (5 * CN__LANES) /* of a cell: center and inv, b and c, what rounding took from the center */
 #define CHANNELS 32              /* that are finalized by an item */
 
 static const cn__norm_layer *norm_of(const cn__op *op) {
@@ -64,24 +65,23 @@ static bool shares_cells(const cn_layer *layer) {
     return layer->type->kind == CN__KIND_BATCH_NORM;
 }
 
-/* Two pairs of lines a cell: center and inv, then b and c. */
 static float *plane_cell(const cn__op *op, size_t block, size_t plane) {
     size_t planes = (size_t)op->out->shape.channels, groups = (size_t)norm_of(op)->groups;
     if (shares_cells(op->layer))
-        return op->shared + plane * 2 * PAIR;
+        return op->shared + plane * CELL;
     size_t cell = op->out->lane_channels ? plane : plane * groups / planes;
-    return cn__saved(op, block) + (planes + cell * 2) * PAIR;
+    return cn__saved(op, block) + planes * CN__NORM_SUMS + cell * CELL;
 }
 
 void cn__norm_requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__norm_layer *n = (const cn__norm_layer *)layer;
     size_t planes = cn__sizes_planes(sizes, n->channels);
     requirements->packed_floats = sizes->nchw16c ? planes * PAIR : 0;
-    requirements->saved_floats = planes * PAIR;
+    requirements->saved_floats = planes * CN__NORM_SUMS;
     if (shares_cells(layer))
-        requirements->shared_floats = planes * 2 * PAIR;
+        requirements->shared_floats = planes * CELL;
     else
-        requirements->saved_floats += (sizes->nchw16c ? planes : (size_t)n->groups) * 2 * PAIR;
+        requirements->saved_floats += (sizes->nchw16c ? planes : (size_t)n->groups) * CELL;
 }
 
 cn__grid cn__norm_packing(const cn__op *op, const cn__pass *pass) {
@@ -108,7 +108,7 @@ const float *cn__norm_biases(const cn__op *op, size_t plane) {
 }
 
 float *cn__norm_plane_sums(const cn__op *op, size_t block, size_t plane) {
-    return cn__saved(op, block) + plane * PAIR;
+    return cn__saved(op, block) + plane * CN__NORM_SUMS;
 }
 
 /* Where a channel is: its plane, and its lane if it does not have all. */
@@ -130,6 +130,10 @@ float *cn__norm_center(const cn__op *op, size_t block, size_t channel) {
 
 float *cn__norm_backward_coefficients(const cn__op *op, size_t block, size_t channel) {
     return cn__norm_center(op, block, channel) + PAIR;
+}
+
+float *cn__norm_center_rest(const cn__op *op, size_t block, size_t channel) {
+    return cn__norm_center(op, block, channel) + 2 * PAIR;
 }
 
 /* ---- finalizing ---- */
@@ -166,21 +170,32 @@ void cn__norm_parameter_gradient(const cn__op *op, const cn__pass *pass, size_t 
 
 /* ---- planes ---- */
 
-/* A lane's mean and m2 from the moments that a convolution has left, share by share (Chan, Golub & LeVeque 1979). */
-static void take_moments(const cn__op *op, size_t block, size_t channel, float *mean, float *m2) {
+static double moment(const float *lines, int line, int lane) {
+    return (double)lines[line * CN__LANES + lane];
+}
+
+/* A lane's sums from the moments that a convolution has left, share by share (Chan, Golub & LeVeque 1979). */
+static void take_moments(const cn__op *op, size_t block, size_t channel, float *sums) {
     cn__shape shape = op->in[0]->shape;
     size_t pixels = (size_t)shape.height * (size_t)shape.width, shares = cn__moment_shares(shape);
     size_t most = cn__moment_rows(shape) * (size_t)shape.width;
+    double all[CN__LANES] = {0}, all_squares[CN__LANES] = {0};
     for (size_t share = 0; share < shares; share++) {
-        const float *pivot = cn__moments_of(op, shape, block, share, channel), *sum = pivot + CN__LANES;
-        const float *squares = sum + CN__LANES;
-        float before = (float)(share * most), after = (float)(share + 1 < shares ? (share + 1) * most : pixels);
-        float count = after - before, weight = count / after;
+        const float *lines = cn__moments_of(op, shape, block, share, channel);
+        double before = (double)(share * most), after = (double)(share + 1 < shares ? (share + 1) * most : pixels);
+        double count = after - before, weight = count / after;
         for (int l = 0; l < CN__LANES; l++) {
-            float offset = sum[l] / count, delta = pivot[l] + offset - (share ? mean[l] : 0.0f);
-            m2[l] = (share ? m2[l] : 0.0f) + (squares[l] - sum[l] * offset) + delta * delta * before * weight;
-            mean[l] = (share ? mean[l] : 0.0f) + delta * weight;
+            double sum = moment(lines, CN__MOMENT_SUM, l) + moment(lines, CN__MOMENT_EARLIER_SUM, l);
+            double squares = moment(lines, CN__MOMENT_SQUARES, l) + moment(lines, CN__MOMENT_EARLIER_SQUARES, l);
+            double offset = sum / count, delta = moment(lines, CN__MOMENT_PIVOT, l) + offset - all[l];
+            all[l] += delta * weight;
+            all_squares[l] += squares - sum * offset + delta * delta * before * weight;
         }
+    }
+    for (int l = 0; l < CN__LANES; l++) {
+        sums[l] = (float)all[l];
+        sums[2 * CN__LANES + l] = (float)(all[l] - (double)sums[l]);
+        sums[CN__LANES + l] = (float)(all_squares[l] < 0.0 ? 0.0 : all_squares[l]);
     }
 }
 
@@ -189,11 +204,11 @@ void cn__norm_measure(const cn__op *op, const cn__pass *pass, cn__item at) {
     float *sums = cn__norm_plane_sums(op, block, plane);
     (void)pass;
     if (op->moments) {
-        take_moments(op, block, plane, sums, sums + CN__LANES);
+        take_moments(op, block, plane, sums);
         return;
     }
     op->kernels->lane_moments(cn__fmap_plane(op->in[0], block, plane), op->out->shape.height, op->out->shape.width,
-                              sums, sums + CN__LANES);
+                              sums, sums + CN__LANES, sums + 2 * CN__LANES);
 }
 
 /* What the passes over a plane have in common. */

@@ -1,8 +1,8 @@
 /* norm.h: what batch_norm.c and group_norm.c share: one struct, the passes over planes, and how these find what the
  * statistics came to; layer_norm2d.c has struct and sums with them.
  *
- * Both work in three stages. Each plane is read and leaves two lines of 16 sums, one for each lane: forward a lane's
- * mean and m2 = Σ (x - mean)², backward Σ dz and Σ dz·x̂. Then each *cell*, the planes that share a mean and variance (a
+ * Both work in three stages. Each plane is read and leaves lines of 16 sums, one for each lane: forward a lane's mean,
+ * m2 = Σ (x - mean)² and what rounding took from the mean, backward Σ dz and Σ dz·x̂. Then each *cell*, the planes that share a mean and variance (a
  * channel of all blocks, or a group of a block), is finalized from its sums: forward it gets center = mean and
  * inv = 1 / sqrt(variance + eps), backward b and c of dx = inv · (weight·dz + b·(x - center) + c). With these each plane is
  * normalised, or its gradient computed.
@@ -45,11 +45,13 @@ static inline size_t cn__norm_lanes(const cn__op *op) {
 static inline int32_t cn__norm_images(const cn__op *op, const cn__pass *pass, size_t block) {
     return op->out->lane_channels ? 1 : cn__pass_lanes(pass, block);
 }
-/* A channel's first float of two lines, the second of which follows: its sums; center and inv of its cell, kept for
- * backward; b and c of its cell. */
+/* A channel's first float of lines that follow each other: its sums; center and inv of its cell, kept for backward; b and
+ * c of its cell; what rounding took from the center. */
+#define CN__NORM_SUMS (3 * CN__LANES) /* floats of a plane's sums */
 float *cn__norm_sums(const cn__op *op, size_t block, size_t channel);
 float *cn__norm_center(const cn__op *op, size_t block, size_t channel);
 float *cn__norm_backward_coefficients(const cn__op *op, size_t block, size_t channel);
+float *cn__norm_center_rest(const cn__op *op, size_t block, size_t channel);
 /* The lines of a plane's sums. */
 float *cn__norm_plane_sums(const cn__op *op, size_t block, size_t plane);
 
