@@ -360,10 +360,11 @@ check-quick: all $(filter-out $(SLOW),$(SUITES)) $(ONNX_RUN) $(FAIL_IO)
 abi-accept: library
 	@CC='$(CC)' tests/abi/accept.sh tests/abi include/convnet.h $(LIB)/libconvnet.so
 
-## check-faults-io: each call for files of the library and of the programs fails in turn, in every way (minutes)
+## check-faults-io: each call for files of the library, and each FAULTS_EVERYth (1) of the programs, fails in every way
+FAULTS_EVERY ?= 1
 check-faults-io: programs $(TESTS_DIR)/test_io_faults $(FAIL_IO)
 	@FAULTS=1 CK_VERBOSITY=minimal $(TESTS_DIR)/test_io_faults
-	@FAULTS=1 $(test_environment) tests/test_program_faults.sh
+	@FAULTS_EVERY=$(FAULTS_EVERY) $(test_environment) tests/test_program_faults.sh
 
 ## check-kill: KILLS (1000) processes killed while they train or save, at random moments and before each call (minutes)
 KILLS ?= 1000

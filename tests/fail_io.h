@@ -8,11 +8,18 @@
  *   FAIL_IO_ON      set: all from there on
  *   FAIL_IO_LOG     a file, to which "CALL PATH" is added when one does
  *
- * Linux on 64-bit machines; elsewhere there is nothing of it. */
+ * For Linux with glibc on 64-bit machines; elsewhere nothing fails. */
 #ifndef FAIL_IO_H
 #define FAIL_IO_H
 
 #include <stdbool.h>
+#include <stdlib.h> /* __GLIBC__ */
+
+#if defined(__linux__) && defined(__GLIBC__) && defined(__LP64__)
+#define FAIL_IO_WORKS 1
+#else
+#define FAIL_IO_WORKS 0
+#endif
 
 typedef enum fail_io_how {
     FAIL_IO_EIO,

@@ -1,11 +1,11 @@
 #!/bin/sh
 # test_program_faults.sh: the programs while calls for files fail, one after the other, in every way that they can
 # (fail_io.h): what was there or what comes is there whole, success is success, a failure names a file, nothing is left.
-# Unless FAULTS is set, as make check-faults-io does, each program has some calls fail in one of the ways.
+# With FAULTS_EVERY every so manieth call fails, in every way, as make check-faults-io has it; without, each program has
+# some calls fail in one way.
 . tests/programs.sh
 
-every=1 turn=0
-[ -n "${FAULTS:-}" ] || every=11
+every=${FAULTS_EVERY:-11} turn=0
 if [ ! -f "${FAIL_IO:-}" ]; then
     echo "program_faults: skipped: there is no library that has calls fail (Linux)"
     exit 0
@@ -72,7 +72,7 @@ failing() {
     cp -a "$work" "$dir/new"
     turn=$((turn + 1))
     ways="EIO ENOSPC EACCES EINTR SHORT"
-    [ "$every" -eq 1 ] || ways=$(echo $ways | cut -d ' ' -f $((turn % 5 + 1)))
+    [ -n "${FAULTS_EVERY:-}" ] || ways=$(echo $ways | cut -d ' ' -f $((turn % 5 + 1)))
     for how in $ways; do
         at=$((turn % every + 1))
         while :; do
@@ -95,7 +95,7 @@ failing() {
             at=$((at + every))
         done
     done
-    [ "$every" -gt 1 ] || printf '%-9s %4d calls failed: convnet-%s %s\n' "$program" $failed "$program" "$*"
+    [ -z "${FAULTS_EVERY:-}" ] || printf '%-9s %4d calls failed: convnet-%s %s\n' "$program" $failed "$program" "$*"
 }
 
 # picture FILE BYTE: a small PPM file all of one value.

@@ -68,52 +68,60 @@ char *file_text(const char *path, size_t most) {
 
 /* ---- which file a path means ---- */
 
+enum { MOST_FILES = 32 };
+
 /* An existing file, or the name that a new one would have in its folder. */
 typedef struct identity {
+    bool known;
     dev_t device;
     ino_t node;
     char name[NAME_MAX + 1]; /* "" for an existing one */
 } identity;
 
-static bool identify(const char *path, identity *id) {
+static identity folder_entry(const char *path) {
     struct stat status;
-    char real[PATH_MAX], *copy = strdup(path);
-    *id = (identity){.name = ""};
-    if (!copy)
-        return false;
-    bool found = stat(path, &status) == 0;
-    if (!found) {
-        char *slash = strrchr(copy, '/');
-        snprintf(id->name, sizeof id->name, "%s", slash ? slash + 1 : copy);
-        if (slash)
-            slash[slash == copy] = '\0';
-        found = realpath(slash ? copy : ".", real) && stat(real, &status) == 0;
+    identity id = {.known = false};
+    char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+    snprintf(id.name, sizeof id.name, "%s", slash ? slash + 1 : path);
+    if (slash)
+        slash[slash == folder] = '\0';
+    if (folder && stat(slash ? folder : ".", &status) == 0) {
+        id.known = true;
+        id.device = status.st_dev;
+        id.node = status.st_ino;
     }
-    free(copy);
-    id->device = found ? status.st_dev : 0;
-    id->node = found ? status.st_ino : 0;
-    return found;
+    free(folder);
+    return id;
 }
 
-static bool same_file(const char *a, const char *b) {
-    identity one, other;
+/* /dev/null and terminals take anything, so they are not known. */
+static identity identify(const char *path) {
     struct stat status;
-    if (stat(a, &status) == 0 && S_ISCHR(status.st_mode))
-        return false; /* /dev/null and terminals take anything */
-    return strcmp(a, b) == 0 || (identify(a, &one) && identify(b, &other) && one.device == other.device &&
-                                 one.node == other.node && strcmp(one.name, other.name) == 0);
+    if (stat(path, &status) != 0)
+        return folder_entry(path);
+    return (identity){.known = !S_ISCHR(status.st_mode), .device = status.st_dev, .node = status.st_ino};
+}
+
+static bool same_file(const identity *a, const identity *b) {
+    return a->known && b->known && a->device == b->device && a->node == b->node && strcmp(a->name, b->name) == 0;
 }
 
 void files_must_differ(const named_file *files, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    identity id[MOST_FILES] = {{.known = false}};
+    for (size_t i = 0; i < count && i < MOST_FILES; i++) {
+        const named_file *b = &files[i];
+        if (!b->path)
+            continue;
+        id[i] = identify(b->path);
         for (size_t k = 0; k < i; k++) {
-            const named_file *a = &files[k], *b = &files[i];
-            if (!a->path || !b->path || !same_file(a->path, b->path))
+            const named_file *a = &files[k];
+            if (!a->path || !same_file(&id[k], &id[i]))
                 continue;
             if (strcmp(a->path, b->path) == 0)
                 complain_usage("%s and %s are both '%s'", a->option, b->option, a->path);
             complain_usage("%s '%s' and %s '%s' are the same file", a->option, a->path, b->option, b->path);
         }
+    }
 }
 
 /* ---- trying them out ---- */
