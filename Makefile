@@ -107,7 +107,7 @@ COMMON_LIB := $(B)/libcommon.a
 SUITES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/test_*.c)))
 BENCHES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/bench_*.c)))
 FUZZERS := $(patsubst tests/%.c,$(B)/%,$(sort $(wildcard tests/fuzz_*.c)))
-HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fuzz_% tests/onnx_run.c tests/onnx_save.c tests/export_arm.c,$(sort $(wildcard tests/*.c))))
+HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fuzz_% tests/fail_% tests/onnx_run.c tests/onnx_save.c tests/export_arm.c,$(sort $(wildcard tests/*.c))))
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
@@ -115,7 +115,7 @@ SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16
           kernels_conv_nchw16c layers gradients norms kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
           first_weights)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
-SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh onnx_programs.sh examples.sh)
+SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh kill.sh program_faults.sh disks.sh onnx_programs.sh examples.sh)
 SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
 # ---- flags ----
@@ -149,7 +149,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-abi abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-reproducible check-arm64 check-i386 check-s390x check-musl check-graphs check-export-arm \
+.PHONY: all library programs deps demo check check-quick check-abi abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-reproducible check-arm64 check-i386 check-s390x check-musl check-graphs check-export-arm check-faults-io check-kill \
         test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
         bench-kernels install uninstall format distcheck clean help FORCE
 
@@ -332,6 +332,14 @@ $(SUITES) $(BENCHES) $(ONNX_RUN) $(ONNX_SAVE): $(TESTS_DIR)/%: $(B)/tests/%.o $(
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(CHECK_LIBS) $(PACKAGE_LIBS) -lm
 
+# What has calls fail stands in front of the C library: linked into its suite, and to be preloaded into programs.
+$(TESTS_DIR)/test_io_faults: $(B)/tests/fail_io.o
+FAIL_IO := $(if $(filter Linux,$(SYSTEM)),$(TESTS_DIR)/fail_io.so)
+$(TESTS_DIR)/fail_%.so: tests/fail_%.c $(B)/test-flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_FLAGS) -O1 -g -fPIC -shared -o $@ $<
+
 $(FUZZERS): $(B)/%: $(B)/tests/%.o $(STATIC_LIB)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(PACKAGE_LIBS) -lm
@@ -345,15 +353,15 @@ demo: programs
 	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
-    PROGRAMS='$(PROGRAMS_DIR)' ONNX_RUN='$(ONNX_RUN)' $(LIBRARY_PATH)
+    PROGRAMS='$(PROGRAMS_DIR)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
 
 ## check: builds and runs all tests, as many at a time as there are processors
-check: all $(SUITES) $(ONNX_RUN)
+check: all $(SUITES) $(ONNX_RUN) $(FAIL_IO)
 	@$(find_missing); $(find_missing_for_scripts); $(stop_if_missing)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(SCRIPTS) $(SUITES)
 
 ## check-quick: the same without the slow suites, in seconds
-check-quick: all $(filter-out $(SLOW),$(SUITES)) $(ONNX_RUN)
+check-quick: all $(filter-out $(SLOW),$(SUITES)) $(ONNX_RUN) $(FAIL_IO)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
 	    $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
@@ -364,6 +372,18 @@ check-abi: library
 ## abi-accept: puts what was added to the interface on record in tests/abi (Debian: abigail-tools); BREAKING=yes: what breaks it
 abi-accept: library
 	@CC='$(CC)' tests/abi/accept.sh tests/abi include/convnet.h $(LIB)/libconvnet.so
+
+## check-faults-io: each call for files of the library, and each FAULTS_EVERYth (1) of the programs, fails in every way
+FAULTS_EVERY ?= 1
+check-faults-io: programs $(TESTS_DIR)/test_io_faults $(FAIL_IO)
+	@FAULTS=1 CK_VERBOSITY=minimal $(TESTS_DIR)/test_io_faults
+	@FAULTS_EVERY=$(FAULTS_EVERY) $(test_environment) tests/test_program_faults.sh
+
+## check-kill: KILLS (1000) processes killed while they train or save, at random moments and before each call (minutes)
+KILLS ?= 1000
+check-kill: programs $(TESTS_DIR)/test_kills $(FAIL_IO)
+	@KILLS=$(KILLS) $(TESTS_DIR)/test_kills
+	@KILLS=$(KILLS) KILL_EVERY=1 $(test_environment) tests/test_kill.sh
 
 ## check-browser: a report in headless Chromium, with screenshots in build/browser
 check-browser: programs

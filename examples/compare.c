@@ -67,23 +67,22 @@ static void read_norms(comparison *c) {
 
 /* Runs of other settings must not be taken for ours. */
 static bool check_settings(const comparison *c, const char *path) {
-    char wanted[4096], found[sizeof wanted] = "";
+    char wanted[4096];
     snprintf(wanted, sizeof wanted, "data %s\nrecipe %s\nepochs %d\n", data_text, recipe_names[recipe_kind], c->epochs);
-    FILE *file = fopen(path, "r");
-    if (!file && errno == ENOENT) {
+    char *found = file_text(path, sizeof wanted);
+    if (!found && errno == ENOENT) {
         if (cn_text_save(c->context, wanted, path) == CN_OK)
             return true;
         complain_library("cannot begin");
         return false;
     }
-    if (!file) {
+    if (!found) {
         complain("cannot read '%s': %s", path, strerror(errno));
         return false;
     }
-    size_t length = fread(found, 1, sizeof found - 1, file);
-    fclose(file);
-    found[length] = '\0';
-    if (strcmp(found, wanted) == 0)
+    bool same = strcmp(found, wanted) == 0;
+    free(found);
+    if (same)
         return true;
     complain("'%s' holds runs with other settings, those in '%s'; choose another --out", directory, path);
     return false;
@@ -121,8 +120,7 @@ static int64_t runs_to_come(const comparison *c, const comparison_run *run) {
 typedef struct recorder {
     comparison_run *run;
     progress progress;
-    FILE *log;
-    const char *path;
+    epoch_log log;
     bool failed;
 } recorder;
 
@@ -136,7 +134,7 @@ static int on_epoch(void *user, const cn_epoch_info *epoch) {
     recorder *r = user;
     progress_epoch(&r->progress, epoch);
     r->run->epochs[r->run->count++] = *epoch;
-    r->failed = !epoch_log_write(r->log, r->path, epoch);
+    r->failed = !epoch_log_write(&r->log, epoch);
     return interruption() != 0 || r->failed;
 }
 
@@ -162,9 +160,9 @@ static bool fit(const comparison *c, recorder *r, cn_model *model) {
 
 static bool train_run(const comparison *c, comparison_run *run, const char *path) {
     cn_session8_options network = CN_SESSION8_OPTIONS_INIT;
-    recorder r = {.run = run, .path = path, .log = epoch_log_open(path, "test", CN_METRIC_ACCURACY)};
+    recorder r = {.run = run};
     cn_model *model;
-    if (!r.log)
+    if (!epoch_log_open(&r.log, path, "test", CN_METRIC_ACCURACY))
         return false;
     run->count = 0;
     network.norm = (cn_norm_kind)run->norm;
@@ -177,7 +175,7 @@ static bool train_run(const comparison *c, comparison_run *run, const char *path
     else
         complain_library("cannot make the network");
     cn_model_free(model);
-    if (!epoch_log_close(r.log, path))
+    if (!epoch_log_close(&r.log))
         good = false;
     return good;
 }
@@ -232,6 +230,7 @@ static bool look_up_runs(const comparison *c) {
         good = path != NULL;
         if (good)
             c->runs[i].count = epoch_log_read(path, c->epochs, c->runs[i].epochs);
+        good = good && c->runs[i].count >= 0;
         free(path);
     }
     return good;

@@ -131,14 +131,17 @@ static bool find_checkpoint(const train_arguments *a, run *r) {
 static bool open_outputs(const train_arguments *a, run *r) {
     if (a->out_path && !output_possible(a->out_path, r->model))
         return false;
-    return !a->log_path || (r->log = epoch_log_open(a->log_path, run_tested_name(r), r->task.metric)) != NULL;
+    return !a->log_path || epoch_log_open(&r->log, a->log_path, run_tested_name(r), r->task.metric);
 }
 
 static bool outputs_possible(const train_arguments *a) {
     const char *const files[] = {a->out_path, a->log_path, a->checkpoint_path};
     for (size_t i = 0; i < COUNT(files); i++)
-        if (files[i] && !(output_spares_data(files[i], a->data.directory) && output_possible(files[i], NULL)))
+        if (files[i] && !output_spares_data(files[i], a->data.directory))
             return false;
+    if ((a->out_path && !output_possible(a->out_path, NULL)) || (a->log_path && !epoch_log_possible(a->log_path)) ||
+        (a->checkpoint_path && !output_possible(a->checkpoint_path, NULL)))
+        return false;
     return !a->report_path || report_folder(a->report_path);
 }
 

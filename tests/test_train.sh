@@ -26,6 +26,16 @@ for each in INT/130 TERM/143 HUP/129 USR1/138; do
     expect "$(grep -cE '^1,' "$dir/log.csv")" -eq 1
 done
 
+# With a checkpoint alone, and with nothing to save.
+signalled HUP "$first_epoch" --data synthetic:100 --epochs 100000 --checkpoint "$dir/alone.run"
+case $(uname) in Linux) expect $code -eq 129 ;; esac
+says err "interrupted after"
+says err "to go on: "
+run 0 summary "$dir/alone.run"
+signalled TERM "$first_epoch" --data synthetic:100 --epochs 100000
+case $(uname) in Linux) expect $code -eq 143 ;; esac
+says err "interrupted after"
+
 # Within an epoch: the log and the report's history have the part of it, as a part.
 cp "$model" "$dir/good.safetensors"
 signalled INT "$heading" --data synthetic:20000 --epochs 3 --out "$model" --log "$dir/log.csv" --report "$dir/report"
@@ -58,13 +68,14 @@ expect "$(cat "$dir/code")" -eq 141
 run 0 summary "$model"
 
 # What was ignored when it began stays ignored.
-line="convnet-train, hung up under nohup"
+line="convnet-train, hung up under nohup, in the background"
 rm -f "$model"
 : >"$dir/out"
-(trap '' HUP; exec "$bin/convnet-train" --data synthetic:300 --epochs 3 --out "$model" >"$dir/out" 2>"$dir/err") &
+(trap '' HUP INT; exec "$bin/convnet-train" --data synthetic:300 --epochs 3 --out "$model" >"$dir/out" 2>"$dir/err") &
 pid=$!
 await "$heading"
 kill -HUP $pid
+kill -INT $pid
 wait $pid
 expect $? -eq 0
 expect "$(grep -c '^ *[123] ' "$dir/out")" -eq 3
@@ -84,6 +95,17 @@ says err "the loss is nan"
 says out "Saved as $model"
 expect -s "$dir/nan/report.html"
 run 0 test "$model" --data synthetic:200
+run 1 train $diverging --checkpoint "$dir/nan.run"
+says err "the loss is nan"
+says err "'$dir/nan.run' is the run as it was before, with its model"
+run 0 test "$dir/nan.run" --data synthetic:200
+cp "$dir/nan.run" "$dir/before.run"
+run 1 train $diverging --checkpoint "$dir/nan.run" --resume
+says err "the loss is nan"
+checks=$((checks + 1))
+cmp -s "$dir/nan.run" "$dir/before.run" || fail "a checkpoint was replaced by one that is not to be trusted"
+run 1 train $diverging
+says err "the loss is nan"
 run 1 train --data synthetic:100 --norm none --lr 1000 --epochs 2 --batch 20 --out "$dir/first.safetensors"
 says out "Saved as $dir/first.safetensors, as it is within the first epoch"
 run 0 summary "$dir/first.safetensors"

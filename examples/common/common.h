@@ -431,15 +431,24 @@ void files_must_differ(const named_file *files, size_t count);
  * holds `model`. Complains if not. */
 bool output_possible(const char *path, const cn_model *model);
 
-/* Whether there is a file, and it is not empty. */
+/* Whether there is a file, and it is not empty; also if that cannot be told. */
 bool output_holds_something(const char *path);
 
 /* Complains and returns false if the file at `path` belongs to the data in `folder` (NULL: the data has none), as far
  * as one can see: it lies there, and is neither a model nor a log. */
 bool output_spares_data(const char *path, const char *folder);
 
+/* open, with the mode of any new file and closed in other programs; -1: errno says why not. */
+int file_open(const char *path, int flags);
+/* Writes all of it; false: errno says why not. */
+bool file_write(int file, const void *data, size_t bytes);
+/* The first `most` bytes of a file and a 0, to be freed; NULL: errno says why not. */
+char *file_text(const char *path, size_t most);
+
 /* Makes an empty file of a new name that begins with `stem`, which is to be freed; NULL: it could not. */
 char *output_unique(const char *stem);
+
+/* ---- epoch_log.c ---- */
 
 /* The batches of an epoch that was cut short. */
 typedef struct part_epoch {
@@ -450,12 +459,20 @@ typedef struct part_epoch {
 /* A CSV file with a line an epoch, whose columns call the images that were tested on and the metric so, such as
  * "test_accuracy" or "validation_mean_iou"; shares are percentages. A part of an epoch, if there is one, has a number
  * such as 2.35, and nothing where the test would be. All complain on failure. */
-FILE *epoch_log_open(const char *path, const char *tested, cn_metric metric);
-bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch);
-bool epoch_log_write_part(FILE *log, const char *path, const part_epoch *part);
-bool epoch_log_close(FILE *log, const char *path);
-/* Reads at most `most` whole epochs of such a file of accuracies, as far as it is one, and returns their number; 0 if there
- * is none. */
+typedef struct epoch_log {
+    const char *path; /* the caller's; NULL: there is none */
+    int file;
+} epoch_log;
+#define EPOCH_LOG_BEGINS "epoch,train_loss,train_"
+
+/* Whether there can be a log at `path` later: tries it out. */
+bool epoch_log_possible(const char *path);
+bool epoch_log_open(epoch_log *log, const char *path, const char *tested, cn_metric metric);
+bool epoch_log_write(epoch_log *log, const cn_epoch_info *epoch);
+bool epoch_log_write_part(epoch_log *log, const part_epoch *part);
+bool epoch_log_close(epoch_log *log); /* does nothing if there is none */
+/* Reads at most `most` whole epochs of such a file of accuracies, as far as it is one, and returns their number: 0 if there
+ * is no file; -1, with a complaint, if it cannot be read. */
 int epoch_log_read(const char *path, int most, cn_epoch_info *epochs);
 
 /* ---- settings.c: what a report says of a run ---- */

@@ -44,7 +44,6 @@ static void handle(int number, void (*handler)(int)) {
 void interruption_catch(void) {
     for (size_t i = 0; i < COUNT(ending); i++)
         handle(ending[i], take_note);
-    handle(SIGXFSZ, SIG_IGN); /* a file that became too large is a failed write */
 }
 
 int interruption(void) {

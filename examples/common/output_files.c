@@ -1,6 +1,5 @@
 /* output_files.c: files that a long run writes, which are tried out before it begins. */
 #include "common.h"
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -8,54 +7,121 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LONGEST_STEM 223 /* bytes of a name, of at most 255, to which something is added */
+
+/* ---- plain files: signals interrupt these calls on some file systems ---- */
+
+int file_open(const char *path, int flags) {
+    int file;
+    do {
+        file = open(path, flags | O_CLOEXEC, 0666);
+    } while (file < 0 && errno == EINTR);
+    return file;
+}
+
+bool file_write(int file, const void *data, size_t bytes) {
+    const char *at = data;
+    while (bytes > 0) {
+        ssize_t written = write(file, at, bytes);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        at += written;
+        bytes -= (size_t)written;
+    }
+    return true;
+}
+
+/* As many bytes as there are, up to `most`; -1: errno says why not. */
+static ssize_t file_read(int file, char *to, size_t most) {
+    size_t got = 0;
+    while (got < most) {
+        ssize_t now = read(file, to + got, most - got);
+        if (now < 0 && errno == EINTR)
+            continue;
+        if (now < 0)
+            return -1;
+        if (now == 0)
+            break;
+        got += (size_t)now;
+    }
+    return (ssize_t)got;
+}
+
+char *file_text(const char *path, size_t most) {
+    int file = file_open(path, O_RDONLY);
+    if (file < 0)
+        return NULL;
+    char *text = malloc(most + 1);
+    ssize_t got = text ? file_read(file, text, most) : -1;
+    int error = errno;
+    close(file);
+    if (got >= 0) {
+        text[got] = '\0';
+        return text;
+    }
+    free(text);
+    errno = error;
+    return NULL;
+}
+
 /* ---- which file a path means ---- */
+
+enum { MOST_FILES = 32 };
 
 /* An existing file, or the name that a new one would have in its folder. */
 typedef struct identity {
+    bool known;
     dev_t device;
     ino_t node;
     char name[NAME_MAX + 1]; /* "" for an existing one */
 } identity;
 
-static bool identify(const char *path, identity *id) {
+static identity folder_entry(const char *path) {
     struct stat status;
-    char real[PATH_MAX], *copy = strdup(path);
-    *id = (identity){.name = ""};
-    if (!copy)
-        return false;
-    bool found = stat(path, &status) == 0;
-    if (!found) {
-        char *slash = strrchr(copy, '/');
-        snprintf(id->name, sizeof id->name, "%s", slash ? slash + 1 : copy);
-        if (slash)
-            slash[slash == copy] = '\0';
-        found = realpath(slash ? copy : ".", real) && stat(real, &status) == 0;
+    identity id = {.known = false};
+    char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+    snprintf(id.name, sizeof id.name, "%s", slash ? slash + 1 : path);
+    if (slash)
+        slash[slash == folder] = '\0';
+    if (folder && stat(slash ? folder : ".", &status) == 0) {
+        id.known = true;
+        id.device = status.st_dev;
+        id.node = status.st_ino;
     }
-    free(copy);
-    id->device = found ? status.st_dev : 0;
-    id->node = found ? status.st_ino : 0;
-    return found;
+    free(folder);
+    return id;
 }
 
-static bool same_file(const char *a, const char *b) {
-    identity one, other;
+/* /dev/null and terminals take anything, so they are not known. */
+static identity identify(const char *path) {
     struct stat status;
-    if (stat(a, &status) == 0 && S_ISCHR(status.st_mode))
-        return false; /* /dev/null and terminals take anything */
-    return strcmp(a, b) == 0 || (identify(a, &one) && identify(b, &other) && one.device == other.device &&
-                                 one.node == other.node && strcmp(one.name, other.name) == 0);
+    if (stat(path, &status) != 0)
+        return folder_entry(path);
+    return (identity){.known = !S_ISCHR(status.st_mode), .device = status.st_dev, .node = status.st_ino};
+}
+
+static bool same_file(const identity *a, const identity *b) {
+    return a->known && b->known && a->device == b->device && a->node == b->node && strcmp(a->name, b->name) == 0;
 }
 
 void files_must_differ(const named_file *files, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    identity id[MOST_FILES] = {{.known = false}};
+    for (size_t i = 0; i < count && i < MOST_FILES; i++) {
+        const named_file *b = &files[i];
+        if (!b->path)
+            continue;
+        id[i] = identify(b->path);
         for (size_t k = 0; k < i; k++) {
-            const named_file *a = &files[k], *b = &files[i];
-            if (!a->path || !b->path || !same_file(a->path, b->path))
+            const named_file *a = &files[k];
+            if (!a->path || !same_file(&id[k], &id[i]))
                 continue;
             if (strcmp(a->path, b->path) == 0)
                 complain_usage("%s and %s are both '%s'", a->option, b->option, a->path);
             complain_usage("%s '%s' and %s '%s' are the same file", a->option, a->path, b->option, b->path);
         }
+    }
 }
 
 /* ---- trying them out ---- */
@@ -77,176 +143,110 @@ char *output_unique(const char *stem) {
 }
 
 static bool writable(const char *path) {
-    int file = open(path, O_WRONLY | O_CLOEXEC);
+    int file = file_open(path, O_WRONLY);
     if (file >= 0)
         close(file);
     return file >= 0;
+}
+
+/* A new file beside that of `path`, called as the library calls its temporary ones, so that if we are killed the next save
+ * removes it. -1: errno says why there is none. */
+static int trial_open(const char *path, char *trial, size_t size) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    int file, stem = (int)(name - path) + (int)(strlen(name) < LONGEST_STEM ? strlen(name) : LONGEST_STEM), number = 0;
+    do {
+        snprintf(trial, size, "%.*s.tmp-%ld-%d", stem, path, (long)getpid(), number++);
+        file = file_open(trial, O_WRONLY | O_CREAT | O_EXCL);
+    } while (file < 0 && errno == EEXIST && number < 100);
+    return file;
+}
+
+/* Whether there is room for the model. */
+static bool trial_write(int file, const char *path, const cn_model *model) {
+    cn_tensor *bytes;
+    if (!model)
+        return true;
+    if (cn_model_save_memory(model, &bytes) != CN_OK) {
+        complain("cannot save the model as '%s': %s", path, library_error());
+        return false;
+    }
+    bool good = file_write(file, cn_tensor_data(bytes), (size_t)cn_tensor_count(bytes));
+    if (!good)
+        complain("cannot save the model as '%s': %s", path, strerror(errno));
+    cn_tensor_free(bytes);
+    return good;
+}
+
+static bool trial_beside(const char *path, const cn_model *model, bool open) {
+    size_t size = strlen(path) + 64;
+    char *trial = malloc(size);
+    errno = ENOMEM;
+    int file = trial ? trial_open(path, trial, size) : -1;
+    bool good = file >= 0 || open; /* if nothing can be put beside it, it will be written in place */
+    if (!good)
+        complain("cannot write '%s': %s", path, strerror(errno));
+    if (file >= 0) {
+        good = trial_write(file, path, model);
+        close(file);
+        unlink(trial);
+    }
+    free(trial);
+    return good;
 }
 
 bool output_possible(const char *path, const cn_model *model) {
     struct stat status;
     bool there = stat(path, &status) == 0;
     if (there && !S_ISREG(status.st_mode)) {
-        bool stream = !model && !S_ISDIR(status.st_mode); /* such as /dev/stdout, which a log may go to */
-        if (!stream)
-            complain("cannot write '%s': it is not a plain file", path);
-        return stream;
+        complain("cannot write '%s': it is not a plain file", path);
+        return false;
     }
     errno = 0;
     bool open = there && writable(path);
-    bool fixed = there && !open && (errno == EPERM || errno == EROFS); /* chattr +i, a read-only file system */
-    char *trial = fixed ? NULL : output_unique(path);
-    if (!trial && open)
-        return true; /* nothing can be put beside it, so it will be written in place */
-    if (!trial) {
+    if (there && !open && (errno == EPERM || errno == EROFS)) { /* chattr +i, a read-only file system */
         complain("cannot write '%s': %s", path, strerror(errno));
         return false;
     }
-    bool good = !model || cn_model_save(model, trial) == CN_OK;
-    if (!good)
-        complain("cannot save the model as '%s': %s", path, library_error());
-    unlink(trial);
-    free(trial);
-    return good;
+    return trial_beside(path, model, open);
 }
 
 bool output_holds_something(const char *path) {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
-}
-
-/* ---- logs ---- */
-
-/* Complains if something went wrong with the file. */
-static bool check(bool good, const char *path) {
-    if (!good)
-        complain("cannot write '%s': %s", path, strerror(errno));
-    return good;
-}
-
-#define LOG_BEGINS "epoch,train_loss,train_"
-enum { HEADER_TEXT = 256 };
-
-/* The metric's name as one of a column: "mean_iou". */
-static const char *column_name(cn_metric metric, char name[METRIC_TEXT]) {
-    snprintf(name, METRIC_TEXT, "%s", cn_metric_name(metric));
-    for (char *c = name; *c; c++)
-        *c = *c == ' ' ? '_' : (char)tolower((unsigned char)*c);
-    return name;
-}
-
-static const char *header_text(const char *tested, cn_metric metric, char text[HEADER_TEXT]) {
-    char name[METRIC_TEXT];
-    column_name(metric, name);
-    snprintf(text, HEADER_TEXT, LOG_BEGINS "%s,%.40s_loss,%.40s_%s,learning_rate,seconds,images_per_second\n", name,
-             tested, tested, name);
-    return text;
-}
-
-/* Shares are percentages. */
-static double column_value(const cn_epoch_info *epoch, double value) {
-    return metric_is_share(epoch->metric) ? 100.0 * value : value;
-}
-
-FILE *epoch_log_open(const char *path, const char *tested, cn_metric metric) {
-    char header[HEADER_TEXT];
-    FILE *log = fopen(path, "w");
-    if (!check(log != NULL, path))
-        return NULL;
-    fputs(header_text(tested, metric, header), log);
-    if (!check(fflush(log) == 0, path)) {
-        fclose(log);
-        return NULL;
-    }
-    return log;
-}
-
-bool epoch_log_write(FILE *log, const char *path, const cn_epoch_info *epoch) {
-    fprintf(log, "%lld,%.9g,%.6g,%.9g,%.6g,%.7g,%.3f,%.1f\n", (long long)epoch->epoch, epoch->train_loss,
-            column_value(epoch, epoch->train_metric), epoch->test_loss, column_value(epoch, epoch->test_metric),
-            epoch->learning_rate, epoch->seconds, epoch->images_per_second);
-    return check(fflush(log) == 0 && !ferror(log), path);
-}
-
-bool epoch_log_write_part(FILE *log, const char *path, const part_epoch *part) {
-    const cn_epoch_info *so_far = &part->so_far;
-    if (part->share <= 0.0)
-        return true;
-    double share = part->share < 0.0005 ? 0.001 : part->share > 0.999 ? 0.999 : part->share; /* never a whole epoch */
-    fprintf(log, "%.3f,%.9g,%.6g,,,%.7g,%.3f,%.1f\n", (double)(so_far->epoch - 1) + share, so_far->train_loss,
-            column_value(so_far, so_far->train_metric), so_far->learning_rate, so_far->seconds,
-            so_far->images_per_second);
-    return check(fflush(log) == 0 && !ferror(log), path);
-}
-
-bool epoch_log_close(FILE *log, const char *path) {
-    return check(fclose(log) == 0, path);
-}
-
-/* Eight numbers with commas between them and nothing after them. */
-static bool parse_epoch(const char *line, cn_epoch_info *epoch) {
-    double value[8];
-    for (size_t i = 0; i < COUNT(value); i++) {
-        char *end;
-        value[i] = strtod(line, &end);
-        if (end == line || *end != (i + 1 < COUNT(value) ? ',' : '\n'))
-            return false;
-        line = end + 1;
-    }
-    *epoch = (cn_epoch_info){.size = sizeof *epoch,
-                             .epoch = (int64_t)value[0],
-                             .train_loss = value[1],
-                             .train_accuracy = value[2] / 100.0,
-                             .test_loss = value[3],
-                             .test_accuracy = value[4] / 100.0,
-                             .learning_rate = value[5],
-                             .seconds = value[6],
-                             .images_per_second = value[7],
-                             .train_metric = value[2] / 100.0,
-                             .test_metric = value[4] / 100.0,
-                             .metric = CN_METRIC_ACCURACY};
-    return true;
-}
-
-int epoch_log_read(const char *path, int most, cn_epoch_info *epochs) {
-    char line[HEADER_TEXT], header[HEADER_TEXT];
-    int count = 0;
-    FILE *log = fopen(path, "r");
-    if (!log)
-        return 0;
-    header_text("test", CN_METRIC_ACCURACY, header);
-    if (fgets(line, sizeof line, log) && strcmp(line, header) == 0)
-        while (count < most && fgets(line, sizeof line, log) && parse_epoch(line, &epochs[count]) &&
-               epochs[count].epoch == count + 1)
-            count++;
-    fclose(log);
-    return count;
+    if (stat(path, &status) != 0)
+        return errno != ENOENT && errno != ENOTDIR;
+    return S_ISREG(status.st_mode) && status.st_size > 0;
 }
 
 /* ---- data ---- */
 
-static bool lies_in(const char *path, const char *folder) {
+/* Also if that cannot be told. */
+static bool may_lie_in(const char *path, const char *folder) {
     char file[PATH_MAX], base[PATH_MAX];
-    if (!realpath(path, file) || !realpath(folder, base))
-        return false;
+    if (!realpath(path, file))
+        return errno != ENOENT && errno != ENOTDIR;
+    if (!realpath(folder, base))
+        return true;
     size_t length = strlen(base);
     return strncmp(file, base, length) == 0 && (file[length] == '/' || base[length - 1] == '/');
 }
 
 /* By its first bytes: a log's header, or a safetensors file's length of its header, which is JSON; or empty. */
-static bool is_ours(const char *path) {
-    char start[sizeof LOG_BEGINS] = "";
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return false;
-    size_t bytes = fread(start, 1, sizeof start - 1, file);
-    fclose(file);
-    return bytes == 0 || strcmp(start, LOG_BEGINS) == 0 || (bytes > 8 && start[8] == '{');
+static bool is_ours(const char *start, size_t bytes) {
+    return bytes == 0 || strncmp(start, EPOCH_LOG_BEGINS, strlen(EPOCH_LOG_BEGINS)) == 0 ||
+           (bytes > 8 && start[8] == '{');
 }
 
 bool output_spares_data(const char *path, const char *folder) {
-    if (!folder || !lies_in(path, folder) || is_ours(path))
+    char start[64] = "";
+    if (!folder || !may_lie_in(path, folder))
         return true;
-    complain("'%s' lies with the data, and is neither a model nor a log; choose another name", path);
-    return false;
+    int file = file_open(path, O_RDONLY);
+    ssize_t bytes = file < 0 ? -1 : file_read(file, start, sizeof start - 1);
+    if (bytes < 0)
+        complain("cannot read '%s', to see whether it belongs to the data: %s", path, strerror(errno));
+    else if (!is_ours(start, (size_t)bytes))
+        complain("'%s' lies with the data, and is neither a model nor a log; choose another name", path);
+    if (file >= 0)
+        close(file);
+    return bytes >= 0 && is_ours(start, (size_t)bytes);
 }

@@ -1,6 +1,7 @@
 /* program.c: what every program starts and ends with: its name, messages, context and exit code. */
 #include "common.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,6 +67,7 @@ static void print_remark(void *user, cn_log_level level, const char *message) {
 
 cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, profile *traced, cn_context **context) {
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    signal(SIGXFSZ, SIG_IGN); /* a file that became too large is a failed write */
     options.threads = (int)threads;
     options.conv_algorithm = algorithm;
     options.log = print_remark;

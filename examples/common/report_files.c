@@ -45,14 +45,14 @@ bool report_save(cn_context *context, const char *directory, const char *name, c
 static bool write_log(const char *directory, const cn_trainer *trainer, const char *tested, const task *asked,
                       const part_epoch *part) {
     char *path = path_join(directory, "history.csv");
-    FILE *log = path ? epoch_log_open(path, tested, asked->metric) : NULL;
-    bool good = log != NULL;
+    epoch_log log = {NULL, -1};
+    bool good = path && epoch_log_open(&log, path, tested, asked->metric);
     for (int64_t i = 0; good && i < cn_trainer_epoch_count(trainer); i++) {
         cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
-        good = cn_trainer_epoch_info(trainer, i, &epoch) == CN_OK && epoch_log_write(log, path, &epoch);
+        good = cn_trainer_epoch_info(trainer, i, &epoch) == CN_OK && epoch_log_write(&log, &epoch);
     }
-    good = good && epoch_log_write_part(log, path, part);
-    if (log && !epoch_log_close(log, path))
+    good = good && epoch_log_write_part(&log, part);
+    if (!epoch_log_close(&log))
         good = false;
     free(path);
     return good;

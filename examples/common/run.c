@@ -26,10 +26,9 @@ int run_batch(void *user, const cn_batch_info *batch) {
 
 /* A log that cannot be written any more is no reason to lose the training. */
 static void log_epoch(run *r, const cn_epoch_info *epoch) {
-    if (!r->log || epoch_log_write(r->log, r->log_path, epoch))
+    if (!r->log.path || epoch_log_write(&r->log, epoch))
         return;
-    fclose(r->log);
-    r->log = NULL;
+    epoch_log_close(&r->log);
     r->failed = true;
 }
 
@@ -159,11 +158,10 @@ static void print_results(const run *r) {
 /* ---- what it leaves ---- */
 
 static void close_log(run *r, const part_epoch *part) {
-    if (r->log && !epoch_log_write_part(r->log, r->log_path, part))
+    if (r->log.path && !epoch_log_write_part(&r->log, part))
         r->failed = true;
-    if (r->log && !epoch_log_close(r->log, r->log_path))
+    if (!epoch_log_close(&r->log))
         r->failed = true;
-    r->log = NULL;
 }
 
 static void report(run *r, setting_list *s, const char *title, const char *notice, const part_epoch *part) {
@@ -244,6 +242,8 @@ static void print_end(run *r, cn_status status, const char *extent) {
         r->failed = true;
     if (!complete && can_go_on && r->checkpointed)
         complain("to go on: %s", r->again);
+    else if (!can_go_on && r->checkpoint_path && output_holds_something(r->checkpoint_path))
+        complain("'%s' is the run as it was before, with its model", r->checkpoint_path);
     if (complete && out_of_patience(r)) {
         snprintf(text, sizeof text, "Ended %s: the last %d had no better %s %s (--patience-stop)", extent,
                  (int)epochs_without_gain(r), run_tested_name(r), cn_metric_name(r->task.metric));

@@ -38,7 +38,7 @@ typedef struct run {
     cn_model *model;
     cn_trainer *trainer;
     const char *log_path, *report_path; /* NULL: none */
-    FILE *log;
+    epoch_log log;
     progress progress;
     profile *profile; /* NULL: not asked for */
     keeper keeper;

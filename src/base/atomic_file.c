@@ -16,13 +16,7 @@
 #define TRIES           100 /* names for the temporary file */
 #define MAX_LINKS       40
 #define TEMPORARY       ".tmp-"
-#define TEMPORARY_BYTES 64 /* of what is added to a name */
-
-/* Signals interrupt these on some file systems, such as NFS. */
-#define RETRY(result, call)                                                                                            \
-    do {                                                                                                               \
-        result = (call);                                                                                               \
-    } while (result < 0 && errno == EINTR)
+#define TEMPORARY_BYTES 32 /* of what is added to a name */
 
 /* First thing after the call that failed, while errno is that call's. */
 static cn_status failed(const char *what, const char *path) {
@@ -32,10 +26,13 @@ static cn_status failed(const char *what, const char *path) {
 /* ---- where it goes ---- */
 
 typedef struct replacement {
+    cn_context *ctx;
     const char *path; /* the caller's */
     char *target;     /* the file behind links, which need not be there yet */
     char *temporary;  /* beside it */
     size_t size;      /* of the memory of both names, each */
+    size_t folder;    /* bytes of target in front of its name */
+    size_t stem;      /* bytes of target that temporary's name begins with */
     bool exists;      /* the target does, and `old` is of it */
     struct stat old;
     const struct iovec *pieces;
@@ -57,29 +54,46 @@ static cn_status follow(char *name, size_t size) {
     return CN_OK;
 }
 
+/* All of the target, unless what is added made a name or path too long; then characters of UTF-8 stay whole. */
+static size_t find_stem(const char *target, size_t folder) {
+    size_t whole = strlen(target), most = folder + NAME_MAX - TEMPORARY_BYTES;
+    if (most > PATH_MAX - 1 - TEMPORARY_BYTES)
+        most = PATH_MAX - 1 - TEMPORARY_BYTES;
+    if (whole <= most)
+        return whole;
+    while (most > folder && (target[most] & 0xc0) == 0x80)
+        most--;
+    return most > folder ? most : folder;
+}
+
 static cn_status find_target(replacement *r) {
-    struct stat info;
+    int result;
     if (r->path[0] == '\0')
         return cn__error(CN_ERR_IO, "cannot write a file whose name is empty");
     memcpy(r->target, r->path, strlen(r->path) + 1);
-    for (int links = 0; lstat(r->target, &info) == 0 && S_ISLNK(info.st_mode); links++) {
+    for (int links = 0; (result = lstat(r->target, &r->old)) == 0 && S_ISLNK(r->old.st_mode); links++) {
         if (links == MAX_LINKS)
             return cn__error(CN_ERR_IO, "cannot replace '%s': a loop of links", r->path);
         CN__TRY(follow(r->target, r->size - TEMPORARY_BYTES));
     }
-    r->exists = stat(r->target, &r->old) == 0;
+    r->exists = result == 0;
+    if (!r->exists && errno != ENOENT)
+        return failed("write", r->target);
     if (r->exists && !S_ISREG(r->old.st_mode))
         return cn__error(CN_ERR_IO, "cannot replace '%s': it is not a regular file", r->path);
+    char *slash = strrchr(r->target, '/');
+    r->folder = slash ? (size_t)(slash + 1 - r->target) : 0;
+    r->stem = find_stem(r->target, r->folder);
     return CN_OK;
 }
 
 /* ---- what earlier processes have left ---- */
 
-/* Whether the name is that of a temporary file of `base`, of a process that is gone. */
-static bool is_stale(const char *name, const char *base) {
-    size_t length = strlen(base);
+/* Whether the name is that of a temporary file, of a process that is gone, or of this one: after a restart of its
+ * container a process often has the number that it had. */
+static bool may_be_stale(const char *name, const char *stem, size_t length) {
     char *end;
-    if (strncmp(name, base, length) != 0 || strncmp(name + length, TEMPORARY, strlen(TEMPORARY)) != 0)
+    if (strncmp(name, stem, length) != 0 || strncmp(name + length, TEMPORARY, strlen(TEMPORARY)) != 0)
         return false;
     name += length + strlen(TEMPORARY);
     long pid = *name >= '0' && *name <= '9' ? strtol(name, &end, 10) : 0;
@@ -88,10 +102,11 @@ static bool is_stale(const char *name, const char *base) {
     size_t digits = strspn(end + 1, "0123456789");
     if (digits == 0 || end[1 + digits] != '\0')
         return false;
-    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    return (pid_t)pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
-/* A process of another container or machine cannot be seen from here, but it holds a lock while it writes. */
+/* A process of another container or machine cannot be seen from here, but it holds a lock while it writes; so does
+ * another thread. */
 static void remove_unlocked(int folder, const char *name) {
     struct stat info;
     int file = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -103,34 +118,46 @@ static void remove_unlocked(int folder, const char *name) {
 }
 
 static void remove_stale(const replacement *r) {
-    char *slash = strrchr(r->target, '/');
-    const char *base = slash ? slash + 1 : r->target;
-    memcpy(r->temporary, r->target, (size_t)(base - r->target));
-    r->temporary[base - r->target] = '\0';
-    DIR *folder = opendir(slash ? r->temporary : ".");
+    memcpy(r->temporary, r->target, r->folder);
+    r->temporary[r->folder] = '\0';
+    DIR *folder = opendir(r->folder ? r->temporary : ".");
     if (!folder)
-        return;
+        return; /* the next one will do it */
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        if (is_stale(entry->d_name, base))
+        if (may_be_stale(entry->d_name, r->target + r->folder, r->stem - r->folder))
             remove_unlocked(dirfd(folder), entry->d_name);
     closedir(folder);
 }
 
 /* ---- writing ---- */
 
+/* Takes a new file for its own until it is closed. False: another process has taken it for a stale one, which it removes
+ * or has removed. Where files cannot be locked, nobody removes any. */
+static bool claim(int file) {
+    struct stat info;
+    int result;
+    CN__RETRY(result, flock(file, LOCK_EX | LOCK_NB));
+    if (result != 0 && errno == EWOULDBLOCK)
+        return false;
+    return fstat(file, &info) != 0 || info.st_nlink > 0;
+}
+
 /* A new file beside the target, under a name that nobody uses; -1: errno says why not. Made with open, not mkstemp, so
  * that its permissions are those of any new file. */
 static int create(replacement *r) {
-    int file = -1;
     for (int i = 0; i < TRIES; i++) {
-        snprintf(r->temporary, r->size, "%s" TEMPORARY "%ld-%d", r->target, (long)getpid(), i);
-        RETRY(file, open(r->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+        int file;
+        snprintf(r->temporary, r->size, "%.*s" TEMPORARY "%ld-%d", (int)r->stem, r->target, (long)getpid(), i);
+        CN__RETRY(file, open(r->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+        if (file < 0 && errno != EEXIST)
+            return -1;
+        if (file >= 0 && claim(file))
+            return file;
         if (file >= 0)
-            (void)flock(file, LOCK_EX | LOCK_NB); /* until it is closed: in use */
-        if (file >= 0 || errno != EEXIST)
-            break;
+            close(file);
     }
-    return file;
+    errno = EEXIST;
+    return -1;
 }
 
 static cn_status write_piece(int file, const char *target, const char *data, size_t bytes) {
@@ -138,7 +165,9 @@ static cn_status write_piece(int file, const char *target, const char *data, siz
         ssize_t written = write(file, data, bytes);
         if (written < 0 && errno == EINTR)
             continue;
-        if (written < 0)
+        if (written == 0)
+            errno = EIO; /* which no regular file should give */
+        if (written <= 0)
             return failed("write", target);
         data += written;
         bytes -= (size_t)written;
@@ -146,12 +175,16 @@ static cn_status write_piece(int file, const char *target, const char *data, siz
     return CN_OK;
 }
 
-static cn_status write_all(int file, const replacement *r) {
+static cn_status write_pieces(int file, const char *target, const struct iovec *pieces, int count) {
+    for (int i = 0; i < count; i++)
+        CN__TRY(write_piece(file, target, pieces[i].iov_base, pieces[i].iov_len));
+    return CN_OK;
+}
+
+static cn_status sync_file(int file, const char *target) {
     int result;
-    for (int i = 0; i < r->count; i++)
-        CN__TRY(write_piece(file, r->target, r->pieces[i].iov_base, r->pieces[i].iov_len));
-    RETRY(result, fsync(file));
-    return result == 0 ? CN_OK : failed("sync", r->target);
+    CN__RETRY(result, fsync(file));
+    return result == 0 ? CN_OK : failed("sync", target);
 }
 
 /* Closes it whatever came before. After EINTR a file is closed on Linux, and must not be closed twice on any system. */
@@ -162,9 +195,11 @@ static cn_status close_after(cn_status status, int file, const char *target) {
 /* Those of the file that is replaced. Asked for only where they differ: not every file system can. */
 static cn_status keep_permissions(int file, const replacement *r) {
     struct stat made;
+    int result;
     if (!r->exists || (fstat(file, &made) == 0 && ((made.st_mode ^ r->old.st_mode) & 0777) == 0))
         return CN_OK;
-    return fchmod(file, r->old.st_mode & 0777) == 0 ? CN_OK : failed("set the permissions of", r->target);
+    CN__RETRY(result, fchmod(file, r->old.st_mode & 0777));
+    return result == 0 ? CN_OK : failed("set the permissions of", r->target);
 }
 
 /* Makes the new name lasting. The file has been replaced by now, so a file system that cannot is no failure. */
@@ -173,10 +208,10 @@ static void sync_folder(char *path) {
     int folder, result;
     if (slash)
         slash[slash == path] = '\0';
-    RETRY(folder, open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    CN__RETRY(folder, open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder < 0)
         return;
-    RETRY(result, fsync(folder));
+    CN__RETRY(result, fsync(folder));
     close(folder);
 }
 
@@ -195,40 +230,82 @@ static cn_status make_room(int file, const replacement *r, off_t length) {
     return CN_OK;
 }
 
-static cn_status write_in_place(const replacement *r) {
-    off_t length = 0;
-    int file;
-    for (int i = 0; i < r->count; i++)
-        length += (off_t)r->pieces[i].iov_len;
-    RETRY(file, open(r->target, O_WRONLY | O_CLOEXEC));
-    if (file < 0)
-        return failed("write", r->target);
-    cn_status status = make_room(file, r, length);
-    if (status == CN_OK)
-        status = write_all(file, r);
-    if (status == CN_OK && ftruncate(file, length) != 0)
-        status = failed("cut off the rest of", r->target);
-    return close_after(status, file, r->target);
+/* Writes the pieces over what is in the file, and cuts off the rest of that. */
+static cn_status overwrite(int file, const char *target, const struct iovec *pieces, int count, off_t length) {
+    int result;
+    if (lseek(file, 0, SEEK_SET) < 0)
+        return failed("write", target);
+    CN__TRY(write_pieces(file, target, pieces, count));
+    CN__RETRY(result, ftruncate(file, length));
+    return result == 0 ? sync_file(file, target) : failed("cut off the rest of", target);
 }
 
-/* The temporary file could not take the target's place: so its content goes into the target, and only when that has
- * come to its end is the temporary file removed. */
-static cn_status instead_of_renaming(const replacement *r) {
-    cn_status status = failed("replace", r->target);
-    if (r->exists)
-        status = write_in_place(r);
-    if (status == CN_OK)
-        unlink(r->temporary);
-    else
-        status = cn__error(status, "%s; the new content is in '%s'", cn_last_error(), r->temporary);
+/* What is in the file now; NULL, without a failure, if it may not be read. */
+static cn_status read_old(const replacement *r, struct iovec *old) {
+    cn__file file;
+    *old = (struct iovec){NULL, 0};
+    if (cn__file_open(r->ctx, r->target, &file) != CN_OK)
+        return CN_OK;
+    old->iov_len = (size_t)file.size;
+    old->iov_base = cn__alloc(r->ctx, old->iov_len + 1, 1);
+    cn_status status = old->iov_base ? cn__file_read(&file, old->iov_base, old->iov_len) : cn__no_memory("an old file");
+    cn__file_close(&file);
     return status;
 }
 
-/* Nothing may be made beside the target. */
+/* If writing fails in the middle, the old content is put back; if that fails, too, it is `lost`. */
+static cn_status exchange(int file, const replacement *r, const struct iovec *old, bool *lost) {
+    char message[512];
+    off_t length = 0;
+    for (int i = 0; i < r->count; i++)
+        length += (off_t)r->pieces[i].iov_len;
+    CN__TRY(make_room(file, r, length));
+    cn_status status = overwrite(file, r->target, r->pieces, r->count, length);
+    if (status == CN_OK)
+        return CN_OK;
+    snprintf(message, sizeof message, "%s", cn_last_error());
+    *lost = !old->iov_base || overwrite(file, r->target, old, 1, (off_t)old->iov_len) != CN_OK;
+    return cn__error(status, "%s%s", message, *lost ? "; what it held is damaged" : "");
+}
+
+static cn_status write_in_place(const replacement *r, bool *lost) {
+    struct iovec old = {NULL, 0};
+    int file;
+    *lost = false;
+    CN__RETRY(file, open(r->target, O_WRONLY | O_CLOEXEC));
+    if (file < 0)
+        return failed("write", r->target);
+    cn_status status = read_old(r, &old);
+    if (status == CN_OK)
+        status = exchange(file, r, &old, lost);
+    cn__free(r->ctx, old.iov_base);
+    return close_after(status, file, r->target);
+}
+
+/* The file may be written to, but nothing may be made beside it or put in its place: for want of a permission, or
+ * because it is mounted by itself, as into a container. */
+static bool is_fixed(const replacement *r, int error) {
+    return r->exists && (error == EACCES || error == EPERM || error == EROFS || error == EBUSY);
+}
+
+/* The temporary file could not take the target's place. It is all there is if the old content is lost. */
+static cn_status instead_of_renaming(const replacement *r) {
+    int error = errno;
+    bool lost = false;
+    cn_status status = failed("replace", r->target);
+    if (is_fixed(r, error))
+        status = write_in_place(r, &lost);
+    if (lost)
+        return cn__error(status, "%s; the new content is in '%s'", cn_last_error(), r->temporary);
+    unlink(r->temporary);
+    return status;
+}
+
 static cn_status instead_of_creating(const replacement *r) {
+    int error = errno;
+    bool lost;
     cn_status status = failed("create a file beside", r->target);
-    bool may_not = errno == EACCES || errno == EPERM || errno == EROFS;
-    return r->exists && may_not ? write_in_place(r) : status;
+    return is_fixed(r, error) ? write_in_place(r, &lost) : status;
 }
 
 static cn_status replace(replacement *r) {
@@ -237,13 +314,15 @@ static cn_status replace(replacement *r) {
         return instead_of_creating(r);
     cn_status status = keep_permissions(file, r);
     if (status == CN_OK)
-        status = write_all(file, r);
+        status = write_pieces(file, r->target, r->pieces, r->count);
+    if (status == CN_OK)
+        status = sync_file(file, r->target);
     status = close_after(status, file, r->target);
     if (status != CN_OK) {
         unlink(r->temporary);
         return status;
     }
-    RETRY(result, rename(r->temporary, r->target));
+    CN__RETRY(result, rename(r->temporary, r->target));
     if (result != 0)
         return instead_of_renaming(r);
     sync_folder(r->temporary);
@@ -251,7 +330,8 @@ static cn_status replace(replacement *r) {
 }
 
 cn_status cn__replace_file(cn_context *ctx, const char *path, const struct iovec *pieces, int count) {
-    replacement r = {.path = path, .size = strlen(path) + PATH_MAX + TEMPORARY_BYTES, .pieces = pieces, .count = count};
+    replacement r = {
+        .ctx = ctx, .path = path, .size = strlen(path) + PATH_MAX + TEMPORARY_BYTES, .pieces = pieces, .count = count};
     r.target = cn__alloc(ctx, 2, r.size);
     if (!r.target)
         return cn__no_memory("a file's name");

@@ -299,6 +299,12 @@ void cn__state_add(cn__state *state, const char *dtype, void *data, size_t count
 
 /* ---- files (file.c) ---- */
 
+/* Signals interrupt calls for files on some file systems, such as NFS. */
+#define CN__RETRY(result, call)                                                                                        \
+    do {                                                                                                               \
+        result = (call);                                                                                               \
+    } while (result < 0 && errno == EINTR)
+
 #define CN__MAX_PATH     4096
 #define CN__MAX_INFLATED 1032 /* bytes that deflate can make of one */
 
@@ -309,8 +315,9 @@ cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *n
 typedef struct cn__file {
     cn_context *ctx;
     const char *path; /* the caller's */
+    const char *disk; /* the file's that is read: the archive's of a member */
     int descriptor;   /* -1: not open, or */
-    int error;        /* errno of a failed open */
+    int error;        /* errno of what failed with CN_ERR_IO; 0: it is not a regular file */
     const unsigned char *memory;
     size_t memory_bytes, at;   /* and where it is read */
     uint64_t size;             /* bytes that can be read: exactly, or of a compressed file at most */
@@ -356,8 +363,9 @@ struct z_stream_s *cn__zlib_stream(cn_context *ctx);
 /* Writes the pieces, one after the other, as the new content of `path`, or of the file that it is a link to, which need
  * not be there (atomic_file.c): first into a temporary file beside it, which is synced and renamed. On failure,
  * CN_ERR_IO, the temporary file is gone and the old one as it was. Where no other file can be made beside it, or take
- * its place, it is written in place, after room for it has been made; if that fails, the message names the temporary
- * file with the new content, if there is one. Temporary files of dead processes are removed first. */
+ * its place, it is written in place, after room for it has been made, and if that fails the old content is put back; if
+ * that fails, too, the message says so, and names the temporary file with the new content, if there is one. Temporary
+ * files of dead processes are removed first. */
 cn_status cn__replace_file(cn_context *ctx, const char *path, const struct iovec *pieces, int count);
 
 #endif

@@ -23,10 +23,9 @@ cn_status cn__path(char path[CN__MAX_PATH], const char *directory, const char *n
 
 cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file) {
     struct stat info;
-    *file = (cn__file){.ctx = ctx, .path = path, .unread = UINT64_MAX};
-    do {
-        file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* so that a pipe does not keep us waiting */
-    } while (file->descriptor < 0 && errno == EINTR);
+    *file = (cn__file){.ctx = ctx, .path = path, .disk = path, .unread = UINT64_MAX};
+    /* O_NONBLOCK so that a pipe does not keep us waiting */
+    CN__RETRY(file->descriptor, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (file->descriptor < 0 || fstat(file->descriptor, &info) != 0) {
         file->error = errno;
         cn__file_close(file);
@@ -64,6 +63,11 @@ static void read_memory(cn__file *file, unsigned char *to, size_t bytes, size_t 
     file->at += *got;
 }
 
+static cn_status cannot_read(cn__file *file) {
+    file->error = errno;
+    return cn__error(CN_ERR_IO, "cannot read '%s': %s", file->disk, strerror(file->error));
+}
+
 /* As many bytes as there are, up to `bytes`. */
 static cn_status read_some(cn__file *file, unsigned char *to, size_t bytes, size_t *got) {
     *got = 0;
@@ -78,7 +82,7 @@ static cn_status read_some(cn__file *file, unsigned char *to, size_t bytes, size
         if (now > 0)
             *got += (size_t)now;
         else if (errno != EINTR)
-            return cn__error(CN_ERR_IO, "cannot read '%s': %s", file->path, strerror(errno));
+            return cannot_read(file);
     }
     file->unread -= file->unread == UINT64_MAX ? 0 : *got;
     return CN_OK;
@@ -91,7 +95,7 @@ static cn_status go_to(cn__file *file, uint64_t offset) {
     }
     if (offset <= INT64_MAX && lseek(file->descriptor, (off_t)offset, SEEK_SET) >= 0)
         return CN_OK;
-    return cn__error(CN_ERR_IO, "cannot read '%s': %s", file->path, strerror(errno));
+    return cannot_read(file);
 }
 
 /* ---- compressed files ---- */
@@ -140,6 +144,7 @@ cn_status cn__file_unzip(cn__file *file) {
 cn_status cn__file_member(const cn__file *archive, const cn__member *member, const char *name, cn__file *file) {
     *file = (cn__file){.ctx = archive->ctx,
                        .path = name,
+                       .disk = archive->disk,
                        .descriptor = archive->descriptor,
                        .memory = archive->memory,
                        .memory_bytes = archive->memory_bytes,

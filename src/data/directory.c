@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 /* Left by archives of macOS, Windows, file systems, and the file servers of Synology and QNAP. */
 static const char *const system_names[] = {"__MACOSX",
@@ -70,7 +69,10 @@ static cn_status read_entries(DIR *folder, const char *path, cn__names *names) {
 }
 
 cn_status cn__directory_read(const char *path, cn__names *names) {
-    DIR *folder = opendir(path);
+    DIR *folder;
+    do {
+        folder = opendir(path);
+    } while (!folder && errno == EINTR);
     if (!folder)
         return cn__error(CN_ERR_IO, "cannot read the folder '%s': %s", path, strerror(errno));
     cn_status status = read_entries(folder, path, names);
@@ -80,9 +82,18 @@ cn_status cn__directory_read(const char *path, cn__names *names) {
     return status;
 }
 
-bool cn__is_directory(const char *path) {
+cn_status cn__look_at(const char *path, bool *there, struct stat *info) {
+    *there = stat(path, info) == 0;
+    if (*there || errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+        return CN_OK;
+    return cn__error(CN_ERR_IO, "cannot look at '%s': %s", path, strerror(errno));
+}
+
+cn_status cn__is_directory(const char *path, bool *is) {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    cn_status status = cn__look_at(path, is, &info);
+    *is = *is && S_ISDIR(info.st_mode);
+    return status;
 }
 
 bool cn__is_picture_name(const char *name) {

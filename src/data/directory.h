@@ -3,6 +3,7 @@
 #define CN_DIRECTORY_H
 
 #include "base/base.h"
+#include <sys/stat.h>
 
 /* Names that are the list's own. */
 typedef struct cn__names {
@@ -18,7 +19,9 @@ void cn__names_drop(cn__names *names);
  * (__MACOSX, @eaDir, lost+found, Thumbs.db …). CN_ERR_IO. `names` is to be dropped also after a failure. */
 cn_status cn__directory_read(const char *path, cn__names *names);
 
-bool cn__is_directory(const char *path);
+/* What a path leads to, through links; false in `there`: nothing. CN_ERR_IO: it cannot be told. */
+cn_status cn__look_at(const char *path, bool *there, struct stat *info);
+cn_status cn__is_directory(const char *path, bool *is);
 
 /* By the ending of its name, also where this library cannot read it. */
 bool cn__is_picture_name(const char *name);

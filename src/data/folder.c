@@ -3,6 +3,7 @@
 #include "data/folder_layout.h"
 #include "data/pictures.h"
 #include "image/image.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ static const char *const in_split[] = {" for training", " for testing", ""};
 /* What became of a file. */
 typedef struct outcome {
     cn_status status;
+    int error;     /* errno, with CN_ERR_IO; 0: it is no regular file */
     char *message; /* of a failure */
 } outcome;
 
@@ -31,10 +33,10 @@ typedef struct loading {
 
 /* ---- decoding ---- */
 
-static cn_status load_image(const loading *l, size_t file) {
+static cn_status load_image(const loading *l, size_t file, int *error) {
     cn_tensor *image, *fitted = NULL;
     const cn_folder_options *o = &l->options;
-    CN__TRY(cn_image_load(l->ctx, l->list.files[file].path, &image));
+    CN__TRY(cn__image_load(l->ctx, l->list.files[file].path, error, &image));
     cn_status status = cn_image_fit(image, o->channels, o->height, o->width, &fitted);
     if (status == CN_OK)
         memcpy(l->pixels + file * l->image_bytes, fitted->data, l->image_bytes);
@@ -48,7 +50,7 @@ static void load_item(void *argument, size_t file, int thread) {
     const loading *l = argument;
     outcome *o = &l->outcomes[file];
     (void)thread;
-    o->status = load_image(l, file);
+    o->status = load_image(l, file, &o->error);
     if (o->status == CN_OK)
         return;
     o->message = cn__strdup(l->ctx, cn_last_error());
@@ -72,6 +74,13 @@ static cn_status load_images(loading *l) {
 
 /* ---- what was readable ---- */
 
+/* Whether it is the file that could not be read, not the disk, the network or the process, which would make another data
+ * set of the same folder. */
+static bool is_no_fault_but_the_files(int error) {
+    return error == 0 || error == ENOENT || error == EACCES || error == EPERM || error == ENOTDIR || error == ELOOP ||
+           error == ENXIO || error == EISDIR;
+}
+
 /* Moves a picture to the end of those that stay, or counts and names it. */
 static cn_status keep_or_skip(loading *l, size_t file) {
     const outcome *o = &l->outcomes[file];
@@ -82,6 +91,8 @@ static cn_status keep_or_skip(loading *l, size_t file) {
         l->labels[l->count++] = from->label;
         return CN_OK;
     }
+    if (o->status == CN_ERR_IO && !is_no_fault_but_the_files(o->error))
+        return cn__error(CN_ERR_IO, "%s", o->message);
     if (o->status == CN_ERR_MEMORY || o->status == CN_ERR_UNSUPPORTED)
         return cn__error(o->status, "'%s': %s", from->path, o->message ? o->message : "no memory");
     l->skipped++;

@@ -39,9 +39,11 @@ typedef struct survey {
 
 static cn_status survey_entries(const char *path, const cn__names *entries, survey *s) {
     char below[CN__MAX_PATH];
+    bool folder;
     for (size_t i = 0; i < entries->count; i++) {
         CN__TRY(cn__path(below, path, entries->name[i], ""));
-        if (cn__is_directory(below)) {
+        CN__TRY(cn__is_directory(below, &folder));
+        if (folder) {
             CN__TRY(cn__names_add(&s->folders, entries->name[i]));
             s->parts += cn__folder_part(entries->name[i]) >= 0;
         } else {

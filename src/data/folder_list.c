@@ -1,6 +1,5 @@
 /* folder_list.c: which files lie in a folder of classes, and which of them are of a split. */
 #include "data/folder_layout.h"
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -49,7 +48,9 @@ static cn_status add_folder(cn__folder_list *list, const char *path, const place
 /* A file, or a folder with all that is in it. */
 static cn_status add_entry(cn__folder_list *list, const char *path, const place *at, const level *above, int depth) {
     struct stat info;
-    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+    bool there;
+    CN__TRY(cn__look_at(path, &there, &info));
+    if (!there || !S_ISDIR(info.st_mode))
         return add_file(list, path, at);
     if (leads_back(above, &info))
         return skip(list, path, "is a link to a folder that it lies in, which would be endlessly many folders deep");
@@ -78,11 +79,14 @@ static cn_status add_folder(cn__folder_list *list, const char *path, const place
 static cn_status read_classes(cn__folder_list *list, const char *path, bool complain, cn__names *classes) {
     char below[CN__MAX_PATH];
     struct stat info;
+    bool there;
     cn__names n = {.ctx = list->ctx};
     cn_status status = cn__directory_read(path, &n);
     for (size_t i = 0; i < n.count && status == CN_OK; i++) {
         status = cn__path(below, path, n.name[i], "");
-        if (status == CN_OK && stat(below, &info) != 0) {
+        if (status == CN_OK)
+            status = cn__look_at(below, &there, &info);
+        if (status == CN_OK && !there) {
             if (complain)
                 skip(list, below, "leads nowhere, so that it is not known whether it is a class");
         } else if (status == CN_OK && S_ISDIR(info.st_mode)) {
@@ -100,15 +104,22 @@ static int64_t label_of(const cn__folder_list *list, const char *name) {
     return -1;
 }
 
+/* A folder that is read as the outermost one. */
+static cn_status find_root(const char *path, level *root) {
+    struct stat info;
+    bool there;
+    CN__TRY(cn__look_at(path, &there, &info));
+    *root = there ? (level){NULL, info.st_dev, info.st_ino} : (level){NULL, 0, 0};
+    return CN_OK;
+}
+
 /* The files of the classes in `path`, of which the data set's folder is the first `base` bytes. */
 static cn_status add_classes(cn__folder_list *list, const char *path, size_t base, const char *train) {
     char below[CN__MAX_PATH];
-    struct stat info;
     cn__names found = {.ctx = list->ctx};
     place at = {0, base + 1, strlen(path) + 1};
-    level root = {NULL, 0, 0};
-    if (stat(path, &info) == 0)
-        root = (level){NULL, info.st_dev, info.st_ino};
+    level root;
+    CN__TRY(find_root(path, &root));
     cn_status status = read_classes(list, path, true, &found);
     for (size_t i = 0; i < found.count && status == CN_OK; i++) {
         at.label = label_of(list, found.name[i]);
@@ -125,11 +136,9 @@ static cn_status add_classes(cn__folder_list *list, const char *path, size_t bas
 }
 
 cn_status cn__folder_list_add(cn__folder_list *list, const char *path, size_t base) {
-    struct stat info;
     place at = {0, base + 1, strlen(path) + 1};
-    level root = {NULL, 0, 0};
-    if (stat(path, &info) == 0)
-        root = (level){NULL, info.st_dev, info.st_ino};
+    level root;
+    CN__TRY(find_root(path, &root));
     return add_folder(list, path, &at, &root, 1);
 }
 

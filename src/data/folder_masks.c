@@ -28,13 +28,16 @@ typedef struct loading {
 static cn_status find_folder(cn_context *ctx, const char *path, const char *const *names, size_t count,
                              char found[CN__MAX_PATH]) {
     cn__names entries = {.ctx = ctx};
+    bool folder = false;
     cn_status status = cn__directory_read(path, &entries);
     found[0] = '\0';
     for (size_t n = 0; n < count && status == CN_OK && !found[0]; n++)
         for (size_t i = 0; i < entries.count && status == CN_OK && !found[0]; i++)
             if (strcasecmp(entries.name[i], names[n]) == 0) {
                 status = cn__path(found, path, entries.name[i], "");
-                if (status == CN_OK && !cn__is_directory(found))
+                if (status == CN_OK)
+                    status = cn__is_directory(found, &folder);
+                if (status == CN_OK && !folder)
                     found[0] = '\0';
             }
     cn__names_drop(&entries);
@@ -72,8 +75,11 @@ static cn_status find_parts(cn_context *ctx, const char *path, parts *found) {
     *found = (parts){.count = 0};
     for (size_t i = 0; i < entries.count && status == CN_OK; i++) {
         int part = cn__folder_part(entries.name[i]);
+        bool folder = false;
         status = cn__path(below, path, entries.name[i], "");
-        if (status != CN_OK || part < 0 || !cn__is_directory(below))
+        if (status == CN_OK && part >= 0)
+            status = cn__is_directory(below, &folder);
+        if (status != CN_OK || !folder)
             continue;
         if (found->name[part][0])
             status = cn__error(CN_ERR_DATA, "'%s' has two parts of one kind, '%s' and '%s'", path, found->name[part],

@@ -64,10 +64,11 @@ static cn_status take(search *s, const char *path, const char *prefix, int rank)
 /* A file of that name, or a folder around one, as some archives have it. */
 static cn_status look_at(search *s, const char *path, const char *name) {
     char prefix[MAX_NAME], inner[CN__MAX_PATH];
-    bool packed;
+    bool packed, folder;
     if (!fits(s, name, prefix, &packed))
         return CN_OK;
-    if (!cn__is_directory(path))
+    CN__TRY(cn__is_directory(path, &folder));
+    if (!folder)
         return take(s, path, prefix, packed);
     CN__TRY(cn__path(inner, path, name, ""));
     cn__names n = {.ctx = s->ctx};
@@ -75,7 +76,9 @@ static cn_status look_at(search *s, const char *path, const char *name) {
     for (size_t i = 0; i < n.count && status == CN_OK; i++)
         if (fits(s, n.name[i], prefix, &packed)) {
             status = cn__path(inner, path, n.name[i], "");
-            if (status == CN_OK && !cn__is_directory(inner))
+            if (status == CN_OK)
+                status = cn__is_directory(inner, &folder);
+            if (status == CN_OK && !folder)
                 status = take(s, inner, prefix, 2 + packed);
         }
     cn__names_drop(&n);
@@ -94,8 +97,11 @@ static cn_status look_in(search *s, const char *directory, int depth) {
     bool here = s->path[0] != '\0';
     for (size_t i = 0; i < n.count && status == CN_OK && !here && depth < MAX_DEPTH; i++) {
         char before[CN__MAX_PATH];
+        bool folder = false;
         status = cn__path(path, directory, n.name[i], "");
-        if (status != CN_OK || !cn__is_directory(path))
+        if (status == CN_OK)
+            status = cn__is_directory(path, &folder);
+        if (status != CN_OK || !folder)
             continue;
         memcpy(before, s->path, sizeof before);
         s->path[0] = '\0';
@@ -113,12 +119,14 @@ static cn_status look_in(search *s, const char *directory, int depth) {
 /* DIR, or DIR/PREFIX where there is no such folder. */
 static cn_status find(search *s, const char *directory) {
     char parent[CN__MAX_PATH], prefix[MAX_NAME];
-    bool packed;
+    bool packed, is_folder, in_folder;
     const char *slash = strrchr(directory, '/');
     s->path[0] = '\0';
-    if (slash && slash > directory && slash[1] && !cn__is_directory(directory)) {
+    CN__TRY(cn__is_directory(directory, &is_folder));
+    if (slash && slash > directory && slash[1] && !is_folder) {
         snprintf(parent, sizeof parent, "%.*s", (int)(slash - directory), directory);
-        if (!cn__is_directory(parent))
+        CN__TRY(cn__is_directory(parent, &in_folder));
+        if (!in_folder)
             return look_in(s, directory, 0);
         plain_name(slash + 1, prefix, &packed);
         s->only = prefix;

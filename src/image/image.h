@@ -12,6 +12,9 @@
 
 #define CN__MAX_PIXELS (1 << 27) /* of a picture: no camera has more; asked before memory is */
 
+/* cn_image_load. `error` is errno of what failed with CN_ERR_IO, 0 of what is not a regular file. */
+cn_status cn__image_load(cn_context *ctx, const char *path, int *error, cn_tensor **image);
+
 /* CN_ERR_SHAPE unless `image` is a picture; `what` names it in the message. */
 cn_status cn__image_check(const cn_tensor *image, const char *what);
 

@@ -59,32 +59,42 @@ static cn_status read_file(cn__file *file, unsigned char **data) {
     return cn__file_read(file, *data + first, (size_t)file->size - first);
 }
 
-static cn_status load(cn_context *context, const char *path, decoder decode_file, cn_tensor **image) {
+static cn_status load(cn_context *context, const char *path, decoder decode_file, int *error, cn_tensor **image) {
     cn__file file;
     unsigned char *data = NULL;
-    CN__TRY(cn__file_open(context, path, &file));
-    cn_status status = read_file(&file, &data);
-    cn__file_close(&file);
+    cn_status status = cn__file_open(context, path, &file);
+    if (status == CN_OK) {
+        status = read_file(&file, &data);
+        cn__file_close(&file);
+    }
+    *error = file.error;
     if (status == CN_OK)
         status = decode_file(&(cn__encoded){context, path, data, (size_t)file.size}, image);
     cn__free(context, data);
     return status;
 }
 
+cn_status cn__image_load(cn_context *ctx, const char *path, int *error, cn_tensor **image) {
+    *image = NULL;
+    return load(ctx, path, decode, error, image);
+}
+
 cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image) {
+    int error;
     CN__REQUIRE(image);
     *image = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(path);
-    return load(context, path, decode, image);
+    return load(context, path, decode, &error, image);
 }
 
 cn_status cn_image_load_mask(cn_context *context, const char *path, cn_tensor **mask) {
+    int error;
     CN__REQUIRE(mask);
     *mask = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(path);
-    return load(context, path, decode_values, mask);
+    return load(context, path, decode_values, &error, mask);
 }
 
 cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image) {

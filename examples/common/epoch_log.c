@@ -1,0 +1,155 @@
+/* epoch_log.c: training as a CSV file, a line an epoch: whole lines, whatever happens. */
+#include "common.h"
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HEADER_TEXT = 256, MOST_LINE = 512 };
+
+/* ---- writing ---- */
+
+static bool cannot_write(const char *path) {
+    complain("cannot write '%s': %s", path, strerror(errno));
+    return false;
+}
+
+/* The metric's name as one of a column: "mean_iou". */
+static const char *column_name(cn_metric metric, char name[METRIC_TEXT]) {
+    snprintf(name, METRIC_TEXT, "%s", cn_metric_name(metric));
+    for (char *c = name; *c; c++)
+        *c = *c == ' ' ? '_' : (char)tolower((unsigned char)*c);
+    return name;
+}
+
+static const char *header_text(const char *tested, cn_metric metric, char text[HEADER_TEXT]) {
+    char name[METRIC_TEXT];
+    column_name(metric, name);
+    snprintf(text, HEADER_TEXT, EPOCH_LOG_BEGINS "%s,%.40s_loss,%.40s_%s,learning_rate,seconds,images_per_second\n",
+             name, tested, tested, name);
+    return text;
+}
+
+/* Shares are percentages. */
+static double column_value(const cn_epoch_info *epoch, double value) {
+    return metric_is_share(epoch->metric) ? 100.0 * value : value;
+}
+
+/* A line that could not be written whole is taken back, where that can be done. */
+static bool write_line(epoch_log *log, const char *line) {
+    struct stat info;
+    bool plain = fstat(log->file, &info) == 0 && S_ISREG(info.st_mode);
+    if (file_write(log->file, line, strlen(line)))
+        return true;
+    cannot_write(log->path);
+    if (plain)
+        (void)!ftruncate(log->file, info.st_size);
+    return false;
+}
+
+/* It is made for a moment, under its own name: a temporary file beside it would stay if we were killed. */
+bool epoch_log_possible(const char *path) {
+    struct stat info;
+    bool there = stat(path, &info) == 0;
+    if (there && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+        return true; /* such as /dev/stdout */
+    int file = file_open(path, O_WRONLY | (there ? 0 : O_CREAT | O_EXCL));
+    if (file < 0)
+        return errno == EEXIST || cannot_write(path); /* a link that leads nowhere yet */
+    close(file);
+    if (!there)
+        unlink(path);
+    return true;
+}
+
+bool epoch_log_open(epoch_log *log, const char *path, const char *tested, cn_metric metric) {
+    char header[HEADER_TEXT];
+    *log = (epoch_log){path, file_open(path, O_WRONLY | O_CREAT | O_TRUNC)};
+    if (log->file < 0) {
+        log->path = NULL;
+        return cannot_write(path);
+    }
+    if (write_line(log, header_text(tested, metric, header)))
+        return true;
+    close(log->file);
+    log->path = NULL;
+    return false;
+}
+
+bool epoch_log_write(epoch_log *log, const cn_epoch_info *epoch) {
+    char line[MOST_LINE];
+    snprintf(line, sizeof line, "%lld,%.9g,%.6g,%.9g,%.6g,%.7g,%.3f,%.1f\n", (long long)epoch->epoch, epoch->train_loss,
+             column_value(epoch, epoch->train_metric), epoch->test_loss, column_value(epoch, epoch->test_metric),
+             epoch->learning_rate, epoch->seconds, epoch->images_per_second);
+    return write_line(log, line);
+}
+
+bool epoch_log_write_part(epoch_log *log, const part_epoch *part) {
+    char line[MOST_LINE];
+    const cn_epoch_info *so_far = &part->so_far;
+    if (part->share <= 0.0)
+        return true;
+    double share = part->share < 0.0005 ? 0.001 : part->share > 0.999 ? 0.999 : part->share; /* never a whole epoch */
+    snprintf(line, sizeof line, "%.3f,%.9g,%.6g,,,%.7g,%.3f,%.1f\n", (double)(so_far->epoch - 1) + share,
+             so_far->train_loss, column_value(so_far, so_far->train_metric), so_far->learning_rate, so_far->seconds,
+             so_far->images_per_second);
+    return write_line(log, line);
+}
+
+bool epoch_log_close(epoch_log *log) {
+    const char *path = log->path;
+    if (!path)
+        return true;
+    log->path = NULL;
+    return close(log->file) == 0 || errno == EINTR || cannot_write(path); /* after EINTR it is closed all the same */
+}
+
+/* ---- reading ---- */
+
+/* Eight numbers with commas between them and nothing after them. */
+static bool parse_epoch(const char **text, cn_epoch_info *epoch) {
+    double value[8];
+    const char *line = *text;
+    for (size_t i = 0; i < COUNT(value); i++) {
+        char *end;
+        value[i] = strtod(line, &end);
+        if (end == line || *end != (i + 1 < COUNT(value) ? ',' : '\n'))
+            return false;
+        line = end + 1;
+    }
+    *text = line;
+    *epoch = (cn_epoch_info){.size = sizeof *epoch,
+                             .epoch = (int64_t)value[0],
+                             .train_loss = value[1],
+                             .train_accuracy = value[2] / 100.0,
+                             .test_loss = value[3],
+                             .test_accuracy = value[4] / 100.0,
+                             .learning_rate = value[5],
+                             .seconds = value[6],
+                             .images_per_second = value[7],
+                             .train_metric = value[2] / 100.0,
+                             .test_metric = value[4] / 100.0,
+                             .metric = CN_METRIC_ACCURACY};
+    return true;
+}
+
+int epoch_log_read(const char *path, int most, cn_epoch_info *epochs) {
+    char header[HEADER_TEXT];
+    int count = 0;
+    char *text = file_text(path, HEADER_TEXT + (size_t)most * MOST_LINE);
+    if (!text && errno == ENOENT)
+        return 0;
+    if (!text) {
+        complain("cannot read '%s': %s", path, strerror(errno));
+        return -1;
+    }
+    header_text("test", CN_METRIC_ACCURACY, header);
+    const char *at = text + strlen(header);
+    if (strncmp(text, header, strlen(header)) == 0)
+        while (count < most && parse_epoch(&at, &epochs[count]) && epochs[count].epoch == count + 1)
+            count++;
+    free(text);
+    return count;
+}
