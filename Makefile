@@ -226,8 +226,9 @@ compile = $(CC) $(1) -MMD -MP $(USER_FLAGS) -c -o $@ $<
 
 # Kernels read no files, and Clang takes many minutes over one that is instrumented; check-asan looks into them.
 $(B)/library/kernels/isa/%.o: private SANITIZE_fuzz :=
-# Branches are counted as they were written, without an optimizer; but kernels would then take hours.
-$(B)/library/kernels/isa/%.o: private SANITIZE_coverage += -O1
+# Branches are counted as they were written: without an optimizer, which kernels would take hours without, and each
+# function of kernels once, however many copies are compiled into others.
+$(B)/library/kernels/isa/%.o: private SANITIZE_coverage += -O1 -fno-inline -DINLINE='static __attribute__((unused))'
 $(B)/examples/%.o $(B)/tests/%.o: private SANITIZE_coverage := -O1
 define isa_rules
 $(B)/library/kernels/isa/%.$(1).o: src/kernels/isa/%.c $(B)/flags

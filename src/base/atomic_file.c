@@ -21,8 +21,8 @@
 /* Signals interrupt these on some file systems, such as NFS. */
 #define RETRY(result, call)                                                                                            \
     do {                                                                                                               \
-        result = (call);                                                                                               \
-    } while (result < 0 && errno == EINTR)
+        (result) = (call);                                                                                             \
+    } while ((result) < 0 && errno == EINTR)
 
 /* First thing after the call that failed, while errno is that call's. */
 static cn_status failed(const char *what, const char *path) {

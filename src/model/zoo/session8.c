@@ -101,7 +101,7 @@ static cn_status build(cn_model *model, const cn_session8_options *o) {
         if (s < STAGES)
             CN__TRY(append_transition(model, s));
     }
-    CN__TRY(append_classifier(model, o->classes));
+    CN__TRY(append_classifier(model, (int)o->classes));
     return cn_model_init(model, o->seed);
 }
 
