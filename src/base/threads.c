@@ -16,7 +16,6 @@ typedef struct worker {
     pthread_t handle;
 } worker;
 
-/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): on lines of their own, threads do not wait for each other */
 struct cn__pool {
     pid_t process;        /* whose threads the workers are: a child after fork() has the caller alone */
     int threads, started; /* workers, the caller included; those that run */

@@ -83,7 +83,7 @@ static int64_t slice_of(int64_t start, int64_t end, int64_t step, int64_t count,
 void cn__fold_slice(folding *f) {
     enum { STARTS, ENDS, AXES, STEPS, LISTS };
     static const char *const names[LISTS] = {"starts", "ends", "axes", "steps"};
-    int64_t list[LISTS][CN_MAX_DIMS], steps[CN_MAX_DIMS], shape[CN_MAX_DIMS], base = 0;
+    int64_t list[LISTS][CN_MAX_DIMS], steps[CN_MAX_DIMS] = {0}, shape[CN_MAX_DIMS], base = 0;
     const constant *from = f->in[0];
     int counts[LISTS], axis;
     for (int i = 0; i < LISTS; i++)
