@@ -42,7 +42,7 @@ static void append_norms(cn_context *ctx, cn_model *model) {
     cn_layer *layer;
     for (int norm = CN_NORM_BATCH; norm <= CN_NORM_INSTANCE; norm++)
         for (int plain = 0; plain < 2; plain++) {
-            char name[16];
+            char name[48];
             cn_norm_options options = CN_NORM_OPTIONS_INIT;
             options.eps = plain ? 1e-5f : 0.00123f;
             options.momentum = plain ? 0.1f : 0.3f;

@@ -24,12 +24,12 @@ END_TEST
 START_TEST(messages_are_formatted_and_cut) {
     ck_assert_int_eq(cn__error(CN_ERR_IO, "%s at byte %d", "file", 7), CN_ERR_IO);
     ck_assert_str_eq(cn_last_error(), "file at byte 7");
-    cn__error(CN_ERR_IO, "again: %s", cn_last_error());
+    cn__set_error(CN_ERR_IO, "again: %s", cn_last_error());
     ck_assert_str_eq(cn_last_error(), "again: file at byte 7");
     char long_text[5000];
     memset(long_text, 'x', sizeof long_text - 1);
     long_text[sizeof long_text - 1] = '\0';
-    cn__error(CN_ERR_IO, "%s", long_text);
+    cn__set_error(CN_ERR_IO, "%s", long_text);
     ck_assert_uint_ge(strlen(cn_last_error()), 511);
     ck_assert_uint_lt(strlen(cn_last_error()), sizeof long_text - 1);
 }
@@ -37,14 +37,14 @@ END_TEST
 
 static void *other_thread(void *result) {
     *(int *)result = strcmp(cn_last_error(), "") == 0;
-    cn__error(CN_ERR_DATA, "theirs");
+    cn__set_error(CN_ERR_IO, "theirs");
     return NULL;
 }
 
 START_TEST(messages_belong_to_their_thread) {
     pthread_t thread;
     int was_empty = 0;
-    cn__error(CN_ERR_IO, "mine");
+    cn__set_error(CN_ERR_IO, "mine");
     ck_assert_int_eq(pthread_create(&thread, NULL, other_thread, &was_empty), 0);
     pthread_join(thread, NULL);
     ck_assert_int_eq(was_empty, 1);

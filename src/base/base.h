@@ -31,11 +31,15 @@ static inline int64_t cn__add_capped(int64_t a, int64_t b) {
 /* What the limit of a context has just refused this thread, for the message of the CN_ERR_MEMORY that follows. */
 void cn__note_limit(size_t limit, size_t in_use, size_t asked);
 
-/* Sets this thread's cn_last_error() from a printf format and returns `status`. Never allocates. */
-cn_status cn__error(cn_status status, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+/* Sets this thread's cn_last_error(), which goes with that status, from a printf format. Never allocates. */
+void cn__set_error(cn_status status, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+/* The same, as an expression whose value is `status`: compilers and analysers see that it is not CN_OK. */
+#define cn__error(status, ...) (cn__set_error(status, __VA_ARGS__), (status))
 
 /* Begins the message of what went wrong with a file's name, unless opening and reading have said it already. */
-cn_status cn__in_file(cn_status status, const char *source);
+static inline cn_status cn__in_file(cn_status status, const char *source) {
+    return status == CN_OK || status == CN_ERR_IO ? status : cn__error(status, "'%s': %s", source, cn_last_error());
+}
 
 /* What a program's function has returned, as a status: CN_ERR_STATE for a number that is none. */
 cn_status cn__callback_status(cn_status returned);
@@ -87,7 +91,9 @@ void cn__unreserve(cn_context *ctx, size_t bytes);
 void *cn__allocate(const cn_context_options *options, size_t bytes);
 void cn__release(const cn_context_options *options, void *memory);
 /* CN_ERR_MEMORY, saying what did not fit. */
-cn_status cn__no_memory(const char *what);
+static inline cn_status cn__no_memory(const char *what) {
+    return cn__error(CN_ERR_MEMORY, "no memory for %s", what);
+}
 
 /* Whether all of `text` fits: in a pattern, * is any characters or none, ? is one (glob.c). */
 bool cn__glob(const char *pattern, const char *text);

@@ -10,8 +10,8 @@ static void encode(const unsigned char *bytes, size_t count, char text[4]) {
     uint32_t b = count > 1 ? bytes[1] : 0, c = count > 2 ? bytes[2] : 0, word = (uint32_t)bytes[0] << 16 | b << 8 | c;
     text[0] = digits[word >> 18];
     text[1] = digits[word >> 12 & 63];
-    text[2] = count > 1 ? digits[word >> 6 & 63] : '=';
-    text[3] = count > 2 ? digits[word & 63] : '=';
+    text[2] = (char)(count > 1 ? digits[word >> 6 & 63] : '=');
+    text[3] = (char)(count > 2 ? digits[word & 63] : '=');
 }
 
 void cn__base64_append(cn__text *text, const unsigned char *bytes, size_t count) {

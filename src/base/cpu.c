@@ -1,6 +1,6 @@
 /* cpu.c: what processor and operating system offer. Compiled without instruction-set flags. */
 #ifdef __linux__
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* sched_getaffinity; NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): glibc's own */
 #endif
 #include "base/base.h"
 #include <stdio.h>

@@ -132,7 +132,3 @@ cn_status cn__grow(cn_context *ctx, void **array, size_t *capacity, size_t count
     *capacity = larger;
     return CN_OK;
 }
-
-cn_status cn__no_memory(const char *what) {
-    return cn__error(CN_ERR_MEMORY, "no memory for %s", what);
-}

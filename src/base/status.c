@@ -54,20 +54,15 @@ static void append_limit(char *message) {
     refused.limit = 0;
 }
 
-cn_status cn__error(cn_status status, const char *format, ...) {
+void cn__set_error(cn_status status, const char *format, ...) {
     char message[MAX_MESSAGE]; /* arguments may point into last_error */
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    (void)vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     if (status == CN_ERR_MEMORY && refused.limit)
         append_limit(message);
-    snprintf(last_error, sizeof last_error, "%s", message);
-    return status;
-}
-
-cn_status cn__in_file(cn_status status, const char *source) {
-    return status == CN_OK || status == CN_ERR_IO ? status : cn__error(status, "'%s': %s", source, last_error);
+    memcpy(last_error, message, sizeof last_error);
 }
 
 cn_status cn__callback_status(cn_status returned) {

@@ -162,6 +162,7 @@ static bool count_at(const struct type *type, const unsigned char *bytes, int64_
         *count = (int64_t)value;
         return true;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): types have 1 to 8 bytes */
     uint64_t bits = bits_at(bytes, type->bytes), top = (uint64_t)1 << (8 * type->bytes - 1);
     if (type->name[0] == 'I')
         bits = (bits ^ top) - top; /* the sign, carried on */

@@ -26,8 +26,8 @@ static void draw_rotation(cn__changes *c, float most, cn__rng *rng) {
 /* Every corner moves inwards, by up to `distortion` of half a side. */
 static void draw_perspective(cn__changes *c, float distortion, cn__shape shape, cn__rng *rng) {
     int corners[8];
-    uint32_t most_x = (uint32_t)(distortion * (float)(shape.width / 2)),
-             most_y = (uint32_t)(distortion * (float)(shape.height / 2));
+    int half_width = shape.width / 2, half_height = shape.height / 2;
+    uint32_t most_x = (uint32_t)(distortion * (float)half_width), most_y = (uint32_t)(distortion * (float)half_height);
     for (int i = 0; i < 4; i++) {
         int x = (int)cn__rng_below(rng, most_x + 1), y = (int)cn__rng_below(rng, most_y + 1);
         corners[2 * i] = i == 1 || i == 2 ? shape.width - 1 - x : x;

@@ -30,7 +30,7 @@ static cn_status take_image(const cn_dataset *dataset, int64_t index, int64_t at
     CN__TRY(find_image(dataset, at, memory, &f.pixels));
     if (target)
         CN__TRY(cn__target_fetch(dataset, target, &f, (cn__target_place){.classes = label}));
-    if (image)
+    if (image) /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): stored, or else in memory that take() got */
         memcpy(image->data, f.pixels, (size_t)image->count * cn__dtype_bytes(image->dtype));
     return CN_OK;
 }

@@ -11,6 +11,7 @@ typedef struct sample {
     float *levels, *pixels; /* each 8-bit value as it is; [channels][height][width][CN__LANES] */
     void *scratch;
     void *targets[CN__MAX_TARGETS];
+    int target_count;
 } sample;
 
 static size_t target_values(const cn__target_spec *spec) {
@@ -23,9 +24,10 @@ static cn_status sample_init(sample *s, const cn_dataset *dataset) {
     size_t channels = (size_t)dataset->images->channels;
     *s = (sample){.levels = cn__alloc(ctx, channels, CN__LEVELS * sizeof(float)),
                   .pixels = cn__alloc(ctx, cn__image_values(dataset->images), CN__LANES * sizeof(float)),
-                  .scratch = cn__alloc(ctx, cn__dataset_scratch(dataset) + 1, 1)};
+                  .scratch = cn__alloc(ctx, cn__dataset_scratch(dataset) + 1, 1),
+                  .target_count = cn__dataset_target_count(dataset)};
     bool all = s->levels && s->pixels && s->scratch;
-    for (int i = 0; i < cn__dataset_target_count(dataset); i++) {
+    for (int i = 0; i < s->target_count; i++) {
         s->targets[i] = cn__alloc(ctx, target_values(cn__dataset_target(dataset, i)), sizeof(int64_t));
         all = all && s->targets[i];
     }
@@ -38,7 +40,7 @@ static void sample_drop(sample *s, cn_context *ctx) {
     cn__free(ctx, s->levels);
     cn__free(ctx, s->pixels);
     cn__free(ctx, s->scratch);
-    for (int i = 0; i < CN__MAX_TARGETS; i++)
+    for (int i = 0; i < s->target_count; i++)
         cn__free(ctx, s->targets[i]);
 }
 
@@ -74,9 +76,8 @@ static uint32_t add_target(uint32_t crc, const cn__target_spec *spec, const void
 static cn_status look_at(const cn_dataset *dataset, int64_t index, sample *s, cn__fingerprint *print) {
     const cn__images *images = dataset->images;
     size_t row = (size_t)images->width * CN__LANES, channel = (size_t)images->height * row;
-    int count = cn__dataset_target_count(dataset);
     cn__target_place places[CN__MAX_TARGETS];
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < s->target_count; i++) {
         const cn__target_spec *spec = cn__dataset_target(dataset, i);
         if (spec->kind == CN_TARGET_CLASS || spec->kind == CN_TARGET_MASK)
             places[i].classes = s->targets[i];
@@ -86,7 +87,7 @@ static cn_status look_at(const cn_dataset *dataset, int64_t index, sample *s, cn
     CN__TRY(cn__dataset_fetch(dataset, index, &(cn__fetch){.levels = s->levels}, s->scratch, s->pixels, row, channel,
                               places));
     print->images = add_floats(print->images, s->pixels, cn__image_values(images), CN__LANES);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < s->target_count; i++)
         print->targets = add_target(print->targets, cn__dataset_target(dataset, i), s->targets[i]);
     return CN_OK;
 }

@@ -68,7 +68,7 @@ static cn_status load_images(loading *l) {
         return cn__error(CN_ERR_MEMORY, "no memory for the %zu pictures of '%s'", l->list.count, l->directory);
     snprintf(before, sizeof before, "%s", cn_last_error());
     cn__parallel(l->ctx, l->list.count, load_item, l);
-    cn__error(CN_OK, "%s", before);
+    cn__set_error(CN_OK, "%s", before);
     return CN_OK;
 }
 

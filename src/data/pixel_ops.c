@@ -41,7 +41,7 @@ void cn__grayscale(cn__shape shape, const uint8_t *from, uint8_t *to) {
 
 static void pick_bytes(const uint8_t *from, uint8_t *to, const int32_t *places, int count) {
     for (int i = 0; i < count; i++) {
-        int32_t outside = places[i] >> 31;
+        int32_t outside = -(places[i] < 0); /* all ones or none */
         to[i] = (uint8_t)(from[places[i] & ~outside] & ~outside);
     }
 }
@@ -49,7 +49,7 @@ static void pick_bytes(const uint8_t *from, uint8_t *to, const int32_t *places, 
 /* Floats and numbers alike: a zero has the same bits. */
 static void pick_words(const uint32_t *from, uint32_t *to, const int32_t *places, int count) {
     for (int i = 0; i < count; i++) {
-        int32_t outside = places[i] >> 31;
+        int32_t outside = -(places[i] < 0); /* all ones or none */
         to[i] = from[places[i] & ~outside] & (uint32_t)~outside;
     }
 }

@@ -187,7 +187,7 @@ static cn_status take_shape(const cn_tensor *targets, int64_t count, cn_target_o
                                          "uint8 or float32 [N, C, H, W]"};
     char text[CN__SHAPE_TEXT], said[CN__SHAPE_TEXT];
     const int64_t *s = targets->shape;
-    int dims = o->kind + 1;
+    int dims = (int)o->kind + 1;
     if (targets->dims != dims || s[0] != count || !stores(o->kind, targets->dtype))
         return cn__error(CN_ERR_SHAPE, "cn_dataset_add_target: targets is %s %s, wanted %s with N = %lld for %s",
                          cn__dtype_name(targets->dtype), cn__shape_text(text, targets->dims, s), wanted[o->kind],

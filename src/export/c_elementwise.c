@@ -8,7 +8,7 @@
 /* Weight and bias of a norm that has them: "weight_3, bias_3". */
 static void affine_tables(cn__c_writer *w, const cn__c_step *step, size_t channels, char names[CN__C_NAME]) {
     if (!cn__c_int(cn__c_layer_of(w, step), "affine")) {
-        strcpy(names, "NULL, NULL");
+        snprintf(names, CN__C_NAME, "NULL, NULL");
         return;
     }
     cn__c_step_table(w, step, "weight", cn__c_values(w, step->node, 0), channels);

@@ -17,7 +17,7 @@ const char *cn__c_number(char text[CN__C_NUMBER], float value) {
     char part[7];
     size_t length = 6;
     if (exponent == -127 || fabsf(value) == 0.0f) /* subnormal numbers count as zero */
-        return strcpy(text, "0.0f");
+        return memcpy(text, "0.0f", sizeof "0.0f");
     for (size_t i = 0; i < 6; i++)
         part[i] = digits[fraction >> (20 - 4 * i) & 15];
     while (length > 0 && part[length - 1] == '0')

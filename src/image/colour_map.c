@@ -9,10 +9,11 @@ static const uint8_t colours[][3] = {
     {6, 114, 147},   {7, 130, 149},   {14, 146, 150},  {21, 162, 148}, {50, 176, 142}, {79, 190, 135},
     {110, 202, 126}, {144, 213, 114}, {178, 221, 101}, {212, 228, 89}, {246, 234, 77},
 };
+enum { LAST = CN__COUNT(colours) - 1 };
 
 void cn__colour_map(float value, float rgb[3]) {
-    float at = fminf(fmaxf(value, 0.0f), 1.0f) * (float)(CN__COUNT(colours) - 1);
-    size_t low = (size_t)at < CN__COUNT(colours) - 2 ? (size_t)at : CN__COUNT(colours) - 2;
+    float at = fminf(fmaxf(value, 0.0f), 1.0f) * (float)LAST;
+    size_t low = at < (float)LAST ? (size_t)at : LAST - 1;
     for (int c = 0; c < 3; c++)
         rgb[c] = (float)colours[low][c] + (at - (float)low) * (float)(colours[low + 1][c] - colours[low][c]);
 }

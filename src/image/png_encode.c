@@ -100,8 +100,9 @@ cn_status cn_image_encode_png(const cn_tensor *image, cn_tensor **png) {
     CN__TRY(cn__image_check(image, "cn_image_encode_png: image"));
     encoder e = {.ctx = image->ctx};
     cn_status status = encode(&e, image) ? CN_OK : cn__image_failed("picture", "PNG", e.no_memory, e.message);
+    const int64_t bytes = (int64_t)e.bytes;
     if (status == CN_OK)
-        status = cn_tensor_borrow(e.ctx, CN_DTYPE_UINT8, 1, &(int64_t){(int64_t)e.bytes}, e.file, png);
+        status = cn_tensor_borrow(e.ctx, CN_DTYPE_UINT8, 1, &bytes, e.file, png);
     if (status == CN_OK)
         (*png)->owned = true;
     else

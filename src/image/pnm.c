@@ -101,6 +101,7 @@ static cn_status read_samples(reader *r, cn_tensor *image) {
         for (int64_t c = 0; c < r->channels; c++) {
             CN__TRY(read_sample(r, i % width, &value));
             value = r->bits ? !value : value;
+            /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): read_head() takes no largest value below 1 */
             ((uint8_t *)image->data)[c * pixels + i] = (uint8_t)((value * 510 + r->largest) / (2 * r->largest));
         }
     return CN_OK;
@@ -149,7 +150,8 @@ cn_status cn__pnm_encode(const cn_tensor *image, cn_tensor **file) {
     int64_t channels = image->shape[1], pixels = image->count / channels;
     int length = snprintf(head, sizeof head, "P%d\n%lld %lld\n255\n", channels == 3 ? 6 : 5, (long long)image->shape[3],
                           (long long)image->shape[2]);
-    CN__TRY(cn_tensor_new(image->ctx, CN_DTYPE_UINT8, 1, &(int64_t){length + image->count}, file));
+    const int64_t bytes = length + image->count;
+    CN__TRY(cn_tensor_new(image->ctx, CN_DTYPE_UINT8, 1, &bytes, file));
     uint8_t *to = (uint8_t *)(*file)->data + length;
     memcpy((*file)->data, head, (size_t)length);
     for (int64_t i = 0; i < pixels; i++)

@@ -71,6 +71,7 @@ static float *output_of(const pass *p, int32_t index, size_t image) {
 static float pixel(const pass *p, const pixels *from, size_t channel, size_t row, size_t x, size_t width) {
     int column = (int)(p->variant.mirror ? width - 1 - x : x) - p->variant.right;
     size_t at = row + (size_t)cn__reflected(column, (int)width);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): one of the two is there */
     return from->floats ? from->floats[at] : from->levels[channel * CN__LEVELS + from->bytes[at]];
 }
 

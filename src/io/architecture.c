@@ -357,8 +357,9 @@ static cn_status read_layers(cn_model *model, const cn__json *layers) {
 static bool read_sides(const cn__json *json, int32_t sides[3]) {
     if (!cn__json_is(json, CN__JSON_ARRAY) || json->count != 3)
         return false;
-    for (const cn__json *v = cn__json_first(json); v; v = cn__json_next(json, v))
-        if (!read_int(v, sides++))
+    const cn__json *v = cn__json_first(json);
+    for (int i = 0; i < 3; i++, v = cn__json_next(json, v))
+        if (!read_int(v, &sides[i]))
             return false;
     return true;
 }

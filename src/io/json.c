@@ -20,11 +20,12 @@ static bool wrong(parser *p, const char *fault) {
 
 /* The next character; NUL at the end. */
 static char peek(const parser *p) {
-    return p->at < p->bytes ? p->text[p->at] : '\0';
+    return (char)(p->at < p->bytes ? p->text[p->at] : '\0');
 }
 
 static char peek_past_space(parser *p) {
-    while (p->at < p->bytes && memchr(" \t\n\r", p->text[p->at], 4))
+    while (p->at < p->bytes &&
+           memchr(" \t\n\r", p->text[p->at], 4) /* NOLINT(bugprone-not-null-terminated-result): NUL is no space */)
         p->at++;
     return peek(p);
 }

@@ -70,6 +70,7 @@ static bool find_in_arrays(const cn__json *a, const cn__json *b, cn__json_place 
 static bool find(const cn__json *a, const cn__json *b, cn__json_place *place) {
     if (!same_itself(a, b))
         return found(a, b, place);
+    /* cppcheck-suppress nullPointer ; same_itself() wants both */
     if (a->kind == CN__JSON_OBJECT)
         return find_in_objects(a, b, place);
     return a->kind == CN__JSON_ARRAY && find_in_arrays(a, b, place);

@@ -140,7 +140,7 @@ static bool take_index(dict *d, int64_t wanted) {
 
 /* A string in quotes of either kind, of which `text` has as many bytes at least; only quotes and backslashes are escaped. */
 static bool take_string(dict *d, char *text) {
-    char quote = take(d, '\'') ? '\'' : take(d, '"') ? '"' : '\0';
+    char quote = (char)(take(d, '\'') ? '\'' : take(d, '"') ? '"' : '\0');
     while (quote && d->at < d->end && *d->at != quote) {
         bool escaped = *d->at == '\\';
         d->at += escaped;

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_FLOATS (SIZE_MAX / 64) /* in parameters: packed for kernels they take up to 32 times as many */
-
 cn_status cn__model_ready(const cn_model *model, const char *function) {
     if (!model)
         return cn__error(CN_ERR_ARGUMENT, "%s: model is NULL", function);

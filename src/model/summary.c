@@ -186,9 +186,8 @@ static void append_words(cn__text *cells, const cn_model *model, size_t index, c
     const cn_layer *layer = model->nodes[index].layer;
     cn__text_append(cells, "%s", layer->type->name);
     for (const cn__attr *attr = layer->type->attrs; attr && attr->name; attr++) {
-        if (strcmp(attr->name, "stride_height") == 0 && layer->type->tensors == NULL && moves_by_kernel(field))
-            attr++;
-        else if (append_pair(cells, layer, attr))
+        bool usual = strcmp(attr->name, "stride_height") == 0 && layer->type->tensors == NULL && moves_by_kernel(field);
+        if (usual || append_pair(cells, layer, attr))
             attr++;
         else
             append_option(cells, layer, attr);

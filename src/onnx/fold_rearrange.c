@@ -11,15 +11,14 @@ void cn__fold_gather(folding *f) {
     const constant *from = f->in[0], *which = f->in[1];
     if (!which || from->dims != 1 || which->dims > 1 || cn__onnx_int(f->node, "axis", 0) > 0)
         return;
-    f->out = cn__onnx_constant_new(f->onnx, from->integer, which->dims, which->shape);
-    for (int64_t i = 0; f->out && i < which->count; i++) {
+    cn__onnx_constant *out = cn__onnx_constant_new(f->onnx, from->integer, which->dims, which->shape);
+    for (int64_t i = 0; out && i < which->count; i++) {
         double index = which->numbers[i] < 0 ? which->numbers[i] + (double)from->count : which->numbers[i];
-        if (!(index >= 0 && index < (double)from->count)) {
-            f->out = NULL;
+        if (!(index >= 0 && index < (double)from->count))
             return;
-        }
-        f->out->numbers[i] = from->numbers[(int64_t)index];
+        out->numbers[i] = from->numbers[(int64_t)index];
     }
+    f->out = out;
 }
 
 void cn__fold_concat(folding *f) {
@@ -84,12 +83,12 @@ static int64_t slice_of(int64_t start, int64_t end, int64_t step, int64_t count,
 void cn__fold_slice(folding *f) {
     enum { STARTS, ENDS, AXES, STEPS, LISTS };
     static const char *const names[LISTS] = {"starts", "ends", "axes", "steps"};
-    int64_t list[LISTS][CN_MAX_DIMS], steps[CN_MAX_DIMS], shape[CN_MAX_DIMS], base = 0;
+    int64_t list[LISTS][CN_MAX_DIMS], steps[CN_MAX_DIMS] = {0}, shape[CN_MAX_DIMS], base = 0;
     const constant *from = f->in[0];
     int counts[LISTS], axis;
     for (int i = 0; i < LISTS; i++)
         if (cn__onnx_list(f->onnx, f->node, names[i], i + 1, list[i], &counts[i]) != CN_OK ||
-            (counts[i] != counts[STARTS] && (i < AXES || counts[i] != 0)))
+            ((i < AXES || counts[i] != 0) && counts[i] != counts[STARTS]))
             return;
     memcpy(shape, from->shape, sizeof shape);
     dense_steps(from, steps);
@@ -178,7 +177,7 @@ void cn__fold_reshape(folding *f) {
     if (cn__onnx_list(f->onnx, f->node, "shape", 1, shape, &count) != CN_OK)
         return;
     for (int i = 0; i < count; i++) {
-        if (shape[i] == 0 && i < f->in[0]->dims)
+        if (i < f->in[0]->dims && shape[i] == 0)
             shape[i] = f->in[0]->shape[i];
         if (shape[i] == -1)
             open = i;

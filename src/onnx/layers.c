@@ -1,5 +1,6 @@
 /* layers.c: layers of the model that is made, and where their numbers come from. */
 #include "onnx/importer.h"
+#include <stdio.h>
 
 cn_status cn__onnx_add(cn__onnx *onnx, const cn__onnx_node *node, const char *name, cn_layer *layer, int count,
                        const int32_t *inputs, int32_t *made) {
@@ -62,7 +63,7 @@ cn_status cn__onnx_pad(cn__onnx *onnx, const cn__onnx_node *node, const int64_t 
     if (none)
         return CN_OK;
     cn__onnx_layer_name(onnx, node, -1, -1, name);
-    strcat(name, "_pad");
+    snprintf(name + strlen(name), sizeof name - strlen(name), "_pad");
     cn__onnx_free_name(onnx, false, name);
     CN__TRY(cn_pad2d_new(onnx->ctx, padding, mode, value, &made));
     return cn__onnx_add(onnx, node, name, made, 1, layer, layer);

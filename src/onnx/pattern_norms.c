@@ -145,7 +145,7 @@ static int64_t pooled_rows(const cn__onnx_node *pool) {
 }
 
 bool cn__pattern_response_norm(cn__onnx *onnx, cn__onnx_node *node) {
-    double alpha, beta, k;
+    double alpha = 0.0, beta = 0.0, k = 0.0;
     if (!cn__onnx_op_is(node, "Div") || node->input_count != 2)
         return false;
     int32_t x = node->inputs[0], value = beside_number(onnx, node->inputs[1], "Pow", &beta);

@@ -153,7 +153,7 @@ static cn_status add_reduction(cn__onnx *onnx, const cn__onnx_node *node, bool m
 
 static cn_status reduce(cn__onnx *onnx, const cn__onnx_node *node, bool maximum) {
     cn__onnx_axis axes[CN_MAX_DIMS];
-    bool reduced[CN_MAX_DIMS], channels = false, rows = false, columns = false;
+    bool reduced[CN_MAX_DIMS] = {false}, channels = false, rows = false, columns = false;
     cn__onnx_view *view;
     int kept = 0;
     CN__TRY(cn__onnx_view_of(onnx, cn__onnx_input(node, 0), &view));

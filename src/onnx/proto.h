@@ -46,7 +46,7 @@ typedef struct cn__repeated {
 bool cn__wire_number(cn__repeated *numbers, uint64_t *bits);
 
 static inline bool cn__bytes_are(cn__bytes bytes, const char *text) {
-    return bytes.count == strlen(text) && memcmp(bytes.at, text, bytes.count) == 0;
+    return bytes.at && bytes.count == strlen(text) && memcmp(bytes.at, text, bytes.count) == 0;
 }
 static inline bool cn__bytes_equal(cn__bytes a, cn__bytes b) {
     return a.count == b.count && (a.count == 0 || memcmp(a.at, b.at, a.count) == 0);

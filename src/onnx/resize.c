@@ -49,7 +49,9 @@ static cn_status read_sizes(cn__onnx *onnx, const cn__onnx_node *node, const cn_
 /* The factor by which a layer comes to the side that is asked for, also for images of other sizes; 0: there is none.
  * Sides that are whole multiples are so for any size. */
 static double factor_of(const resizing *r, int d) {
-    double factor = r->scale[d] > 0.0 ? r->scale[d] : r->out[d] % r->in[d] == 0 ? (double)(r->out[d] / r->in[d]) : 0.0;
+    double factor = r->scale[d] > 0.0           ? r->scale[d]
+                    : r->out[d] % r->in[d] == 0 ? (double)r->out[d] / (double)r->in[d]
+                                                : 0.0;
     return (int64_t)floor((double)r->in[d] * factor) == r->out[d] ? factor : 0.0;
 }
 

@@ -42,6 +42,7 @@ cn__onnx_view cn__onnx_view_new(const cn__onnx *onnx, int32_t layer, int dims) {
     const step steps[3] = {{shape.channels, plane}, {shape.height, shape.width}, {shape.width, 1}};
     for (int i = 1; i < dims; i++) {
         const step *s = &steps[i == 2 && dims == 3 ? 2 : i - 1];
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): views of layers have at most 4 dimensions */
         view.size[i] = s->size;
         view.stride[i] = s->stride;
     }

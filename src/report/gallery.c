@@ -187,6 +187,7 @@ static void shrink_plane(const uint8_t *from, int64_t height, int64_t width, int
             for (int64_t v = y; v < height && v < y + factor; v++)
                 for (int64_t u = x; u < width && u < x + factor; u++, count++)
                     sum += from[v * width + u];
+            /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a factor is 1 or more */
             *to++ = (uint8_t)((sum + count / 2) / count);
         }
 }

@@ -44,7 +44,9 @@
 #endif
 
 /* Of what kernels are made of: inlined with its last arguments as constants, at any level of optimisation. */
-#define INLINE   static inline __attribute__((always_inline))
+#ifndef INLINE
+#define INLINE static inline __attribute__((always_inline))
+#endif
 #define NOINLINE __attribute__((noinline))
 
 /* Makes a number that is at most `most`, which is at most 12, a constant: runs the statement in which `constant` is it.

@@ -83,6 +83,7 @@ typedef struct portion {
 
 /* A share of the blocks of `channels` output channels of a group. */
 static portion take_share(size_t index, size_t shares, int32_t oc_blocks, int32_t channels) {
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): there is always one */
     size_t group = index / shares, share = index % shares, blocks = (size_t)oc_blocks;
     size_t first = blocks * share / shares, end = blocks * (share + 1) / shares;
     return (portion){.group = group,

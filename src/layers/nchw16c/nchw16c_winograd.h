@@ -15,6 +15,7 @@ static inline int32_t cn__winograd_steps(int32_t count, int32_t most) {
 
 /* Begin of share `share` of `shares`. */
 static inline int32_t cn__winograd_share(int32_t whole, size_t share, size_t shares) {
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): there is always one */
     return (int32_t)((size_t)whole * share / shares);
 }
 

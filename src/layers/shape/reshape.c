@@ -37,6 +37,7 @@ static cn_status infer(const cn_layer *layer, const char *name, int32_t inputs, 
         known = to[i] == -1 || known > INT32_MAX ? known : known * to[i];
     for (int i = 0; i < 3; i++)
         if (to[i] == -1) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): all are 1 or more, validate() has seen to it */
             to[i] = values / known <= CN__MAX_SIDE ? (int32_t)(values / known) : 0;
             known *= to[i];
         }

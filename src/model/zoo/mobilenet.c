@@ -109,11 +109,12 @@ static void inverted_residual_v3(cn__zoo *zoo, const block_v3 *block) {
     char text[16];
     int32_t in = zoo->at;
     int in_channels = cn__zoo_channels(zoo), number = 0, expanded = cn__zoo_scaled(zoo, block->expanded);
+    int squeezed = expanded / 4;
     if (expanded != in_channels)
         unit(zoo, part(text, number++), expanded, 1, 1, 1, block->activation);
     depthwise(zoo, part(text, number++), block->kernel, block->stride, block->activation);
     if (block->squeeze)
-        squeeze_excitation(zoo, part(text, number++), cn__zoo_divisible(expanded / 4));
+        squeeze_excitation(zoo, part(text, number++), cn__zoo_divisible(squeezed));
     unit(zoo, part(text, number), cn__zoo_scaled(zoo, block->out), 1, 1, 1, NONE);
     add_shortcut(zoo, in, in_channels, block->stride);
 }

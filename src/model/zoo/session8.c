@@ -46,7 +46,7 @@ static cn_status append_norm(cn_model *model, const cn_session8_options *o, int 
 
 static cn_status add_skip(cn_model *model, const char *input, int s, int b) {
     const char *const inputs[2] = {last_name(model), input};
-    char name[32];
+    char name[48];
     cn_layer *layer;
     snprintf(name, sizeof name, "cblock%d.%d.skiplayer", s, b);
     CN__TRY(cn_add_new(model->ctx, &layer));
@@ -101,7 +101,7 @@ static cn_status build(cn_model *model, const cn_session8_options *o) {
         if (s < STAGES)
             CN__TRY(append_transition(model, s));
     }
-    CN__TRY(append_classifier(model, o->classes));
+    CN__TRY(append_classifier(model, (int)o->classes));
     return cn_model_init(model, o->seed);
 }
 
