@@ -148,7 +148,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all library programs deps demo check check-quick abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-arm64 check-i386 check-s390x check-export-arm \
-        test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
+        test-programs suites sanitize check-asan check-tsan check-valgrind soak coverage coverage-suites fuzz fuzzers bench \
         bench-kernels install uninstall format distcheck clean help FORCE
 
 ## all: the library, static and shared, in lib/ and the programs in examples/bin/ (the default)
@@ -404,6 +404,12 @@ suites: programs $(SUITES)
 check-valgrind: $(SUITES)
 	@QUICK=1 CK_FORK=no CONVNET_MAX_ISA=avx2 tests/run.sh -1 '$(SUITES)' -o $(B)/summary \
 	    -x 'valgrind -q --leak-check=full --error-exitcode=99' $(SUITES)
+
+## soak: everything in one process for SOAK_SECONDS (3600), and SOAK_PREDICTIONS (10000000): nothing lost, nothing grows
+SOAK_SECONDS ?= 3600
+SOAK_PREDICTIONS ?= 10000000
+soak: $(TESTS_DIR)/test_soak
+	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_PREDICTIONS=$(SOAK_PREDICTIONS) CK_FORK=no $<
 
 ## coverage: what the suites reach: lines and branches by file, worst first
 coverage: $(AFTER_DEPS)
