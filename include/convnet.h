@@ -39,8 +39,9 @@
  *  Names       Definitions, names and defaults of layers and options are PyTorch's.
  *  Manners     Nothing is printed, no signal handler is set, nothing aborts, no setting of the process is changed.
  *  Numbers     Subnormal floats (below 1.2e-38) count as zero in all that layers, losses' gradients and optimizers
- *              compute, since they are up to a hundred times slower; the caller's floating-point mode is as it was
- *              when a call returns.
+ *              compute, since they are up to a hundred times slower. Rounding, traps and treatment of subnormals that
+ *              the host has set play no part in what is computed; they are in force in its callbacks, on whatever
+ *              thread (functions of own layers compute as layers do), and when a call returns.
  *
  * All of this is stable from 1.0 on, but for the parts that say that they may still change.
  */

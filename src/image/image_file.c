@@ -72,6 +72,7 @@ static cn_status load(cn_context *context, const char *path, decoder decode_file
 }
 
 cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image) {
+    CN__COMPUTES;
     CN__REQUIRE(image);
     *image = NULL;
     CN__REQUIRE(context);
@@ -80,6 +81,7 @@ cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image
 }
 
 cn_status cn_image_load_mask(cn_context *context, const char *path, cn_tensor **mask) {
+    CN__COMPUTES;
     CN__REQUIRE(mask);
     *mask = NULL;
     CN__REQUIRE(context);
@@ -88,6 +90,7 @@ cn_status cn_image_load_mask(cn_context *context, const char *path, cn_tensor **
 }
 
 cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image) {
+    CN__COMPUTES;
     CN__REQUIRE(image);
     *image = NULL;
     CN__REQUIRE(context);
