@@ -149,9 +149,10 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-abi abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-reproducible check-arm64 check-i386 check-s390x check-musl check-graphs check-export-arm check-faults-io check-kill \
-        test-programs suites lint sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
-        bench-kernels install uninstall format distcheck clean help FORCE
+.PHONY: all library programs deps demo check check-quick check-abi abi-accept check-graphs check-faults-io check-kill soak \
+        check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
+        check-arm64 check-i386 check-s390x check-musl test-programs suites sanitize check-asan check-tsan check-valgrind \
+        lint coverage coverage-suites fuzz fuzzers bench bench-kernels install uninstall format distcheck clean help FORCE
 
 ## all: the library, static and shared, in lib/ and the programs in examples/bin/ (the default)
 all: library programs
@@ -452,8 +453,13 @@ check-valgrind: $(SUITES)
 ## lint: GCC's further warnings and -fanalyzer, clang-tidy and cppcheck, whatever is there: no findings (LINT=cppcheck)
 lint: $(AFTER_DEPS)
 	@CC='$(CC)' CFLAGS_LINT='$(LIBRARY_FLAGS) $(CHECK_CFLAGS)' tests/lint.sh $(LINT)
-
 ## coverage: what the suites reach: lines and branches by file, worst first; fails below 98 and 90 %
+## soak: everything in one process for SOAK_SECONDS (3600), and SOAK_PREDICTIONS (10000000): nothing lost, nothing grows
+SOAK_SECONDS ?= 3600
+SOAK_PREDICTIONS ?= 10000000
+soak: $(TESTS_DIR)/test_soak
+	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_PREDICTIONS=$(SOAK_PREDICTIONS) CK_FORK=no $<
+
 coverage: $(AFTER_DEPS)
 	+$(MAKE) CONFIG=coverage CFLAGS=-g coverage-suites
 

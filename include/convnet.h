@@ -17,9 +17,13 @@
  *  Threads     One handle, one thread at a time; functions that take only const handles may run together. A context
  *              may be used by several threads at once to make, use and free things that belong to it: predictors of
  *              several threads run side by side. While its workers are busy for one thread, what another starts runs
- *              on that other thread alone. Different contexts never touch each other.
+ *              on that other thread alone. Different contexts never touch each other. No thread may be cancelled
+ *              (pthread_cancel) inside the library. Workers block all signals but those of faults of their own, and
+ *              have stacks of the system's default size, at least 1 MiB.
  *  fork        The child of fork() may use and free what it inherited, but alone: the workers stay with the parent.
- *              fork() while another thread is inside the library leaves the child only exec() and _exit().
+ *              fork() while another thread is inside the library leaves the child only exec() and _exit(), and so
+ *              does fork() from a callback that workers call, too (fetch, trace, layers of a program's own); a child
+ *              of others, such as on_batch, may go on training.
  *  Callbacks   may call the library, also to read the handle that called them, but must not free it, change it or
  *              start work with it, but for what their comments allow. `allocate`, `release` and `log` of a context
  *              must not call the library. No callback may be left by longjmp() or an exception.
@@ -39,8 +43,9 @@
  *  Names       Definitions, names and defaults of layers and options are PyTorch's.
  *  Manners     Nothing is printed, no signal handler is set, nothing aborts, no setting of the process is changed.
  *  Numbers     Subnormal floats (below 1.2e-38) count as zero in all that layers, losses' gradients and optimizers
- *              compute, since they are up to a hundred times slower; the caller's floating-point mode is as it was
- *              when a call returns.
+ *              compute, since they are up to a hundred times slower. Rounding, traps and treatment of subnormals that
+ *              the host has set play no part in what is computed; they are in force in its callbacks, on whatever
+ *              thread (functions of own layers compute as layers do), and when a call returns.
  *
  * All of this is stable from 1.0 on, but for the parts that say that they may still change.
  */

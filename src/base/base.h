@@ -202,11 +202,21 @@ void cn__pool_free(cn_context *ctx, cn__pool *pool);
  * is busy with another caller's work, or this is called from a task, all items run on the calling thread, as t = 0. */
 void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument);
 
-/* Subnormal numbers, below 1.2e-38, cost up to a hundred times as much as others and mean nothing here: all arithmetic
- * on floats takes them as zero. So the workers run, and the calling thread from cn__float_mode_enter until
- * cn__float_mode_leave with what that gave, which leaves the host's mode as it was. */
-uint64_t cn__float_mode_enter(void);
-void cn__float_mode_leave(uint64_t before);
+/* ---- the floating-point mode (float_mode.c) ---- */
+
+/* The library computes to nearest, without traps and with subnormal numbers as zero, since these, below 1.2e-38, cost up to
+ * a hundred times as much as others and mean nothing here. CN__COMPUTES; has it so until the block ends, whatever the
+ * host has set: it begins every public function that compares, computes, reads or writes floats. Within, CN__IN_HOSTS_MODE;
+ * does the opposite until its block ends: there the host's functions are called. Both may be nested. */
+bool cn__own_mode_enter(void);
+void cn__own_mode_leave(const bool *entered);
+bool cn__hosts_mode_enter(void);
+void cn__hosts_mode_leave(const bool *entered);
+#define CN__COMPUTES      bool computes_ __attribute__((cleanup(cn__own_mode_leave))) = cn__own_mode_enter()
+#define CN__IN_HOSTS_MODE bool host_ __attribute__((cleanup(cn__hosts_mode_leave))) = cn__hosts_mode_enter()
+/* For a worker: the host's mode on the thread that it works for, and computing from now on in place of that. */
+uint64_t cn__hosts_mode(void);
+void cn__own_mode_for(uint64_t host);
 
 /* ---- processor (cpu.c) ---- */
 

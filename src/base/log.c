@@ -11,5 +11,6 @@ void cn__log(const cn_context *ctx, cn_log_level level, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    CN__IN_HOSTS_MODE;
     ctx->options.log(ctx->options.user, level, message);
 }

@@ -24,11 +24,13 @@ static void *allocate_aligned(size_t bytes) {
 
 void *cn__allocate(const cn_context_options *options, size_t bytes) {
     size_t total = bytes ? (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN : CN__ALIGN;
+    CN__IN_HOSTS_MODE;
     void *memory = options->allocate ? options->allocate(options->user, total, CN__ALIGN) : allocate_aligned(total);
     return memory ? memset(memory, 0, total) : NULL;
 }
 
 void cn__release(const cn_context_options *options, void *memory) {
+    CN__IN_HOSTS_MODE;
     if (options->release)
         options->release(options->user, memory);
     else

@@ -272,6 +272,7 @@ cn_status cn__npy_read(cn__file *file, cn_tensor **tensor) {
 }
 
 cn_status cn_tensor_load_npy(cn_context *context, const char *path, cn_tensor **tensor) {
+    CN__COMPUTES;
     cn__file file;
     CN__REQUIRE(tensor);
     *tensor = NULL;
@@ -301,6 +302,7 @@ static cn_status load_member(cn__file *archive, const char *name, cn_tensor **te
 }
 
 cn_status cn_tensor_load_npz(cn_context *context, const char *path, const char *name, cn_tensor **tensor) {
+    CN__COMPUTES;
     char member[256];
     cn__file archive;
     CN__REQUIRE(tensor);

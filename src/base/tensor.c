@@ -136,6 +136,7 @@ int64_t cn_tensor_count(const cn_tensor *tensor) {
 }
 
 int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row) {
+    CN__COMPUTES;
     if (!tensor || tensor->dtype != CN_DTYPE_FLOAT32 || tensor->dims != 2 || row < 0 || row >= tensor->shape[0])
         return -1;
     const float *values = (const float *)tensor->data + row * tensor->shape[1];

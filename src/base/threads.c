@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SPIN_NANOSECONDS 50000        /* what a sleeper's wake-up costs */
-#define OWN_LINE         _Alignas(64) /* counters that one thread changes while others read their neighbours */
+#define SPIN_NANOSECONDS 50000             /* what a sleeper's wake-up costs */
+#define LEAST_STACK      ((size_t)1 << 20) /* of a worker, whatever the system's default */
+#define OWN_LINE         _Alignas(64)      /* counters that one thread changes while others read their neighbours */
 
 typedef struct worker {
     cn__pool *pool;
@@ -27,6 +28,7 @@ struct cn__pool {
     cn__task task;
     void *argument;
     size_t items;
+    uint64_t hosts_mode;             /* the caller's */
     OWN_LINE atomic_uint generation; /* counts pieces of work */
     OWN_LINE atomic_uint remaining;  /* workers that have not finished this one */
     OWN_LINE atomic_int sleepers;
@@ -61,26 +63,34 @@ static void run_range(const cn__pool *pool, int index) {
         pool->task(pool->argument, i, index);
 }
 
-/* Returns when there is work beyond generation `seen`, or the pool ends. */
-static void await_work(cn__pool *pool, unsigned seen) {
+/* The workers stay behind when a process forks, and may hold the pool's locks for ever. */
+static bool in_child(const cn__pool *pool) {
+    return pool->process != getpid();
+}
+
+/* Returns when there is work beyond generation `seen`, or the pool ends. False: a function of the host has forked, and this
+ * is the child, where nobody will ever want anything of this thread. */
+static bool await_work(cn__pool *pool, unsigned seen) {
     if (spin_until(pool, &pool->generation, seen, false))
-        return;
+        return true;
+    if (in_child(pool))
+        return false;
     pthread_mutex_lock(&pool->lock);
     atomic_fetch_add(&pool->sleepers, 1);
     while (atomic_load(&pool->generation) == seen)
         pthread_cond_wait(&pool->wake, &pool->lock);
     atomic_fetch_sub(&pool->sleepers, 1);
     pthread_mutex_unlock(&pool->lock);
+    return true;
 }
 
 static void *work(void *argument) {
     worker *self = argument;
     cn__pool *pool = self->pool;
-    cn__float_mode_enter();
     for (unsigned seen = 0;; seen++) {
-        await_work(pool, seen);
-        if (atomic_load(&pool->stop))
+        if (!await_work(pool, seen) || atomic_load(&pool->stop))
             return NULL;
+        cn__own_mode_for(pool->hosts_mode);
         run_range(pool, self->index);
         if (atomic_fetch_sub(&pool->remaining, 1) == 1 && atomic_load(&pool->caller_sleeps)) {
             pthread_mutex_lock(&pool->lock);
@@ -103,6 +113,11 @@ static void announce(cn__pool *pool) {
 static void await_workers(cn__pool *pool) {
     if (spin_until(pool, &pool->remaining, 0, true))
         return;
+    if (in_child(pool)) { /* as above: how far the others came is not known here */
+        for (int t = 1; t < pool->threads; t++)
+            run_range(pool, t);
+        return;
+    }
     pthread_mutex_lock(&pool->lock);
     atomic_store(&pool->caller_sleeps, true);
     while (atomic_load(&pool->remaining) > 0)
@@ -111,13 +126,35 @@ static void await_workers(cn__pool *pool) {
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* The host's signals stay with the host's threads. */
+/* The host's signals stay with the host's threads, but for those that a fault of the worker itself raises: the host's
+ * handler, if it has one, is to see them. */
+static void worker_signals(sigset_t *blocked) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigfillset(blocked);
+    for (size_t i = 0; i < CN__COUNT(faults); i++)
+        sigdelset(blocked, faults[i]);
+}
+
+/* The default may follow a limit that is meant for the host's own threads (glibc), or be 128 KiB (musl). */
+static int enlarge_stack(pthread_attr_t *attributes) {
+    size_t bytes = 0;
+    int error = pthread_attr_getstacksize(attributes, &bytes);
+    return error || bytes >= LEAST_STACK ? error : pthread_attr_setstacksize(attributes, LEAST_STACK);
+}
+
 static int start_worker(worker *w) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&w->handle, NULL, work, w);
+    sigset_t blocked, before;
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error)
+        return error;
+    error = enlarge_stack(&attributes);
+    worker_signals(&blocked);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    if (!error)
+        error = pthread_create(&w->handle, &attributes, work, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
     return error;
 }
 
@@ -189,7 +226,7 @@ static void end_workers(cn__pool *pool) {
 void cn__pool_free(cn_context *ctx, cn__pool *pool) {
     if (!pool)
         return;
-    if (pool->process == getpid()) /* else there is nobody to join, and destroying what they wait for would hang */
+    if (!in_child(pool)) /* else there is nobody to join, and destroying what they wait for would hang */
         end_workers(pool);
     cn__free(ctx, pool->workers);
     cn__free(ctx, pool);
@@ -197,13 +234,14 @@ void cn__pool_free(cn_context *ctx, cn__pool *pool) {
 
 /* On this thread alone: one item, somebody else's work under way, or the child of a fork, which has no workers. */
 static bool runs_alone(cn__pool *pool, size_t items) {
-    return pool->threads == 1 || items <= 1 || pool->process != getpid() || pthread_mutex_trylock(&pool->busy) != 0;
+    return pool->threads == 1 || items <= 1 || in_child(pool) || pthread_mutex_trylock(&pool->busy) != 0;
 }
 
 static void run_shared(cn__pool *pool, size_t items, cn__task task, void *argument) {
     pool->task = task;
     pool->argument = argument;
     pool->items = items;
+    pool->hosts_mode = cn__hosts_mode();
     atomic_store(&pool->remaining, (unsigned)pool->threads - 1);
     announce(pool);
     run_range(pool, 0);
@@ -212,11 +250,10 @@ static void run_shared(cn__pool *pool, size_t items, cn__task task, void *argume
 }
 
 void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument) {
-    uint64_t mode = cn__float_mode_enter();
+    CN__COMPUTES;
     if (!runs_alone(ctx->pool, items))
         run_shared(ctx->pool, items, task, argument);
     else
         for (size_t i = 0; i < items; i++)
             task(argument, i, 0);
-    cn__float_mode_leave(mode);
 }

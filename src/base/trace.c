@@ -18,5 +18,6 @@ void cn__trace_end(const cn_context *ctx, int64_t begun, cn_trace_event event) {
     event.size = sizeof event;
     event.start = begun;
     event.end = cn__nanoseconds();
+    CN__IN_HOSTS_MODE;
     ctx->options.trace(ctx->options.user, &event);
 }

@@ -28,6 +28,7 @@ static cn_status check(const cn_tensor *images, const cn_tensor *labels, int64_t
 
 cn_status cn_dataset_memory(cn_context *context, const cn_tensor *images, const cn_tensor *labels, int64_t classes,
                             cn_dataset **dataset) {
+    CN__COMPUTES;
     CN__REQUIRE(dataset);
     *dataset = NULL;
     CN__REQUIRE(context);

@@ -150,6 +150,7 @@ static cn_status check(const cn_augmentation *a, const cn__images *images) {
 }
 
 cn_status cn_dataset_set_augmentation(cn_dataset *dataset, const cn_augmentation *augmentation) {
+    CN__COMPUTES;
     CN__REQUIRE(dataset);
     cn_augmentation known = CN_AUGMENTATION_INIT;
     if (augmentation) {

@@ -54,6 +54,7 @@ static cn_status take(const cn_dataset *dataset, int64_t index, int64_t at, cn_t
 }
 
 cn_status cn_dataset_image(const cn_dataset *dataset, int64_t index, cn_tensor *image, int64_t *label) {
+    CN__COMPUTES;
     const cn__target *target = NULL;
     CN__REQUIRE(dataset);
     CN__REQUIRE(image);
@@ -70,6 +71,7 @@ cn_status cn_dataset_image(const cn_dataset *dataset, int64_t index, cn_tensor *
 }
 
 cn_status cn_dataset_label(const cn_dataset *dataset, int64_t index, int64_t *label) {
+    CN__COMPUTES;
     const cn__target *target = NULL;
     int64_t at;
     CN__REQUIRE(dataset);
@@ -189,6 +191,7 @@ static cn_status check_batch(const batch *b, const char *function, const cn_tens
 cn_status cn_dataset_batch_targets(const cn_dataset *dataset, int64_t count, const int64_t *indices, int augment,
                                    uint64_t seed, int64_t epoch, cn_tensor *images, int target_count,
                                    cn_tensor *const *targets) {
+    CN__COMPUTES;
     CN__REQUIRE(dataset);
     CN__REQUIRE(indices);
     CN__REQUIRE(images);
@@ -207,6 +210,7 @@ cn_status cn_dataset_batch_targets(const cn_dataset *dataset, int64_t count, con
 
 cn_status cn_dataset_batch(const cn_dataset *dataset, int64_t count, const int64_t *indices, int augment, uint64_t seed,
                            int64_t epoch, cn_tensor *images, cn_tensor *targets) {
+    CN__COMPUTES;
     CN__REQUIRE(dataset);
     CN__REQUIRE(indices);
     CN__REQUIRE(images);

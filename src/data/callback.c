@@ -2,12 +2,17 @@
 #include "data/dataset.h"
 #include <string.h>
 
+static int ask(const cn_dataset_source *given, int64_t index, void *image, void *const *targets) {
+    CN__IN_HOSTS_MODE;
+    return given->fetch ? given->fetch(given->user, index, image, targets[0])
+                        : given->fetch_sample(given->user, index, image, targets);
+}
+
 static cn_status fetch(void *user, int64_t index, void *image, void *const *targets) {
     const cn_dataset_source *given = user;
     if (given->fetch)
         *(int64_t *)targets[0] = -1; /* a label that is forgotten is wrong */
-    int answer = given->fetch ? given->fetch(given->user, index, image, targets[0])
-                              : given->fetch_sample(given->user, index, image, targets);
+    int answer = ask(given, index, image, targets);
     if (answer == 0)
         return CN_OK;
     return cn__error(CN_ERR_IO, "the source of the data set returned %d for image %lld", answer, (long long)index);
@@ -15,6 +20,7 @@ static cn_status fetch(void *user, int64_t index, void *image, void *const *targ
 
 static void release(cn_context *ctx, void *user) {
     cn_dataset_source *given = user;
+    CN__IN_HOSTS_MODE;
     if (given->release)
         given->release(given->user);
     cn__free(ctx, given);
@@ -82,6 +88,7 @@ static cn_status make(cn_context *ctx, cn_dataset_source *given, cn__images desc
 }
 
 cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *source, cn_dataset **dataset) {
+    CN__COMPUTES;
     cn_dataset_source known = CN_DATASET_SOURCE_INIT;
     CN__REQUIRE(dataset);
     *dataset = NULL;

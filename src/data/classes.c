@@ -118,6 +118,7 @@ static cn_status make_view(const cn_dataset *dataset, const cn_model *model, int
 }
 
 cn_status cn_dataset_match_classes(const cn_dataset *dataset, const cn_model *model, cn_dataset **matched) {
+    CN__COMPUTES;
     int64_t shape[3];
     CN__REQUIRE(matched);
     *matched = NULL;

@@ -137,6 +137,7 @@ void cn__dataset_default_normalization(cn_dataset *dataset, const float *mean, c
 }
 
 cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const float *mean, const float *std) {
+    CN__COMPUTES;
     CN__REQUIRE(dataset);
     CN__REQUIRE(mean);
     CN__REQUIRE(std);

@@ -226,6 +226,7 @@ cn_status cn__folder_options_read(cn_folder_options *known, const cn_folder_opti
 
 cn_status cn_dataset_folder(cn_context *context, const char *directory, const cn_folder_options *options,
                             cn_dataset **dataset) {
+    CN__COMPUTES;
     loading l = {.ctx = context, .directory = directory, .options = CN_FOLDER_OPTIONS_INIT};
     cn_folder_options *o = &l.options;
     CN__REQUIRE(dataset);

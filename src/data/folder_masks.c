@@ -301,6 +301,7 @@ static void drop(loading *l) {
 
 cn_status cn_dataset_folder_masks(cn_context *context, const char *directory, const cn_folder_options *options,
                                   const cn_target_options *mask, cn_dataset **dataset) {
+    CN__COMPUTES;
     loading l = {.ctx = context,
                  .directory = directory,
                  .options = CN_FOLDER_OPTIONS_INIT,

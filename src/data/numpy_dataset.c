@@ -181,6 +181,7 @@ static cn_status make(arrays *a, bool given, const char *path, const char *targe
 
 cn_status cn_dataset_npy(cn_context *context, const char *images, const char *targets, const cn_target_options *options,
                          cn_dataset **dataset) {
+    CN__COMPUTES;
     arrays a = {0};
     CN__REQUIRE(dataset);
     *dataset = NULL;
@@ -266,6 +267,7 @@ static cn_status divide(cn_dataset *all, cn_split split, cn_dataset **dataset) {
 
 cn_status cn_dataset_npz(cn_context *context, const char *path, cn_split split, const cn_target_options *options,
                          cn_dataset **dataset) {
+    CN__COMPUTES;
     cn_dataset *all = NULL;
     CN__REQUIRE(dataset);
     *dataset = NULL;

@@ -29,6 +29,7 @@ static cn_status strata_find(const cn_dataset *dataset, strata *s) {
 }
 
 cn_status cn_dataset_balanced_weights(const cn_dataset *dataset, int64_t count, double *weights) {
+    CN__COMPUTES;
     strata s;
     CN__REQUIRE(dataset);
     CN__REQUIRE(weights);
@@ -90,6 +91,7 @@ static cn_status split(const cn_dataset *dataset, double fraction, uint64_t seed
 
 cn_status cn_dataset_split_stratified(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
                                       cn_dataset **rest) {
+    CN__COMPUTES;
     strata s;
     CN__REQUIRE(rest);
     *rest = NULL;

@@ -198,6 +198,7 @@ static cn_status describe(cn_dataset *dataset) {
 
 cn_status cn_dataset_synthetic(cn_context *context, cn_split split, int64_t count, uint64_t seed,
                                cn_dataset **dataset) {
+    CN__COMPUTES;
     CN__REQUIRE(dataset);
     *dataset = NULL;
     CN__REQUIRE(context);

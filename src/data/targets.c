@@ -263,6 +263,7 @@ static cn_status take_images(const cn_dataset *dataset, cn_target_options *o) {
 }
 
 cn_status cn_dataset_add_target(cn_dataset *dataset, const cn_tensor *targets, const cn_target_options *options) {
+    CN__COMPUTES;
     cn_target_options known = CN_TARGET_OPTIONS_INIT;
     cn__target target;
     CN__REQUIRE(dataset);

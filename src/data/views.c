@@ -4,6 +4,7 @@
 #include <string.h>
 
 cn_status cn_dataset_subset(const cn_dataset *dataset, int64_t count, const int64_t *indices, cn_dataset **subset) {
+    CN__COMPUTES;
     CN__REQUIRE(subset);
     *subset = NULL;
     CN__REQUIRE(dataset);
@@ -35,6 +36,7 @@ cn_status cn__random_order(const cn_dataset *dataset, uint64_t seed, uint32_t st
 }
 
 cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, cn_dataset **shuffled) {
+    CN__COMPUTES;
     int64_t *order = NULL;
     CN__REQUIRE(shuffled);
     *shuffled = NULL;
@@ -58,6 +60,7 @@ cn_status cn__dataset_divide(const cn_dataset *dataset, const int64_t *order, in
 
 cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
                            cn_dataset **rest) {
+    CN__COMPUTES;
     int64_t *order = NULL;
     CN__REQUIRE(rest);
     *rest = NULL;

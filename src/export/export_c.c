@@ -117,6 +117,7 @@ static cn_status export(const cn_model *model, const char *path, const char *nam
 }
 
 cn_status cn_model_export_c(const cn_model *model, const char *path, const cn_export_c_options *options) {
+    CN__COMPUTES;
     cn_export_c_options known = CN_EXPORT_C_OPTIONS_INIT;
     char name[MAX_NAME + 1];
     CN__TRY(cn__model_ready(model, __func__));

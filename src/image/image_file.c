@@ -80,6 +80,7 @@ cn_status cn__image_load(cn_context *ctx, const char *path, int *error, cn_tenso
 }
 
 cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image) {
+    CN__COMPUTES;
     int error;
     CN__REQUIRE(image);
     *image = NULL;
@@ -89,6 +90,7 @@ cn_status cn_image_load(cn_context *context, const char *path, cn_tensor **image
 }
 
 cn_status cn_image_load_mask(cn_context *context, const char *path, cn_tensor **mask) {
+    CN__COMPUTES;
     int error;
     CN__REQUIRE(mask);
     *mask = NULL;
@@ -98,6 +100,7 @@ cn_status cn_image_load_mask(cn_context *context, const char *path, cn_tensor **
 }
 
 cn_status cn_image_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensor **image) {
+    CN__COMPUTES;
     CN__REQUIRE(image);
     *image = NULL;
     CN__REQUIRE(context);

@@ -55,6 +55,7 @@ static cn_status measure(overlay *o) {
 }
 
 cn_status cn_image_overlay(const cn_tensor *image, const cn_tensor *map, float opacity, cn_tensor **overlaid) {
+    CN__COMPUTES;
     CN__REQUIRE(overlaid);
     *overlaid = NULL;
     CN__REQUIRE(image);

@@ -130,6 +130,7 @@ static cn_status check_size(const char *function, int height, int width) {
 }
 
 cn_status cn_image_resize(const cn_tensor *image, int height, int width, cn_tensor **resized) {
+    CN__COMPUTES;
     CN__REQUIRE(resized);
     *resized = NULL;
     CN__REQUIRE(image);
@@ -199,6 +200,7 @@ static cn_status convert(const cn_tensor *image, int channels, cn_tensor **conve
 }
 
 cn_status cn_image_fit(const cn_tensor *image, int channels, int height, int width, cn_tensor **fitted) {
+    CN__COMPUTES;
     cn_tensor *converted = NULL, *made = NULL;
     CN__REQUIRE(fitted);
     *fitted = NULL;

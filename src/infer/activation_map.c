@@ -114,6 +114,7 @@ static cn_status make_map(const cn_model *model, const tail *end, const cn_tenso
 }
 
 cn_status cn_model_class_activation_map(const cn_model *model, const cn_tensor *image, int64_t label, cn_tensor **map) {
+    CN__COMPUTES;
     tail end = {0};
     cn__shape size;
     CN__REQUIRE(map);

@@ -113,6 +113,7 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
 
 cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, const cn_evaluation_options *options,
                             cn_evaluation **evaluation) {
+    CN__COMPUTES;
     cn_evaluation_options known = CN_EVALUATION_OPTIONS_INIT;
     CN__REQUIRE(evaluation);
     *evaluation = NULL;
@@ -157,6 +158,7 @@ int64_t cn_evaluation_outputs(const cn_evaluation *evaluation) {
 }
 
 double cn_evaluation_loss(const cn_evaluation *evaluation) {
+    CN__COMPUTES;
     return evaluation ? cn__objective_mean(&evaluation->objective) : (double)NAN;
 }
 
@@ -171,6 +173,7 @@ cn_metric cn_evaluation_main_metric(const cn_evaluation *evaluation, int64_t out
 }
 
 double cn_evaluation_metric(const cn_evaluation *evaluation, int64_t output, cn_metric metric) {
+    CN__COMPUTES;
     if (!evaluation || output < 0 || output >= evaluation->objective.count)
         return NAN;
     if (metric == CN_METRIC_LOSS)
@@ -179,6 +182,7 @@ double cn_evaluation_metric(const cn_evaluation *evaluation, int64_t output, cn_
 }
 
 double cn_evaluation_class_metric(const cn_evaluation *evaluation, int64_t output, cn_metric metric, int64_t index) {
+    CN__COMPUTES;
     if (!evaluation || output < 0 || output >= evaluation->objective.count || index < 0)
         return NAN;
     return cn__metrics_value(&evaluation->objective.metrics[output], metric, index);
@@ -208,6 +212,7 @@ int64_t cn_evaluation_misclassified_count(const cn_evaluation *evaluation) {
 }
 
 cn_status cn_evaluation_misclassified(const cn_evaluation *evaluation, int64_t index, cn_misclassified *entry) {
+    CN__COMPUTES;
     CN__REQUIRE(evaluation);
     CN__REQUIRE(entry);
     if (index < 0 || index >= (int64_t)evaluation->wrong_count)

@@ -266,6 +266,7 @@ static cn_status make_clone(cn_predictor *p, const cn_predictor *from) {
 }
 
 cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *options, cn_predictor **predictor) {
+    CN__COMPUTES;
     cn_predictor_options known = CN_PREDICTOR_OPTIONS_INIT;
     CN__REQUIRE(predictor);
     *predictor = NULL;
@@ -291,6 +292,7 @@ cn_status cn_predictor_new(const cn_model *model, const cn_predictor_options *op
 }
 
 cn_status cn_predictor_clone(const cn_predictor *predictor, cn_predictor **clone) {
+    CN__COMPUTES;
     CN__REQUIRE(clone);
     *clone = NULL;
     CN__REQUIRE(predictor);
@@ -393,6 +395,7 @@ static cn_status find_inference(cn_predictor *p, int64_t images, const cn__infer
 
 cn_status cn_predictor_run_all(cn_predictor *predictor, int64_t input_count, const cn_tensor *const *inputs,
                                int64_t output_count, cn_tensor *const *outputs) {
+    CN__COMPUTES;
     CN__REQUIRE(predictor);
     CN__REQUIRE(inputs);
     CN__REQUIRE(outputs);
@@ -414,6 +417,7 @@ cn_status cn_predictor_run_all(cn_predictor *predictor, int64_t input_count, con
 }
 
 cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output) {
+    CN__COMPUTES;
     CN__REQUIRE(predictor);
     CN__REQUIRE(input);
     CN__REQUIRE(output);

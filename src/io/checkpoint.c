@@ -44,6 +44,7 @@ static cn_status save_memory(const cn_checkpoint *given, cn_tensor **file) {
 }
 
 cn_status cn_checkpoint_save_memory(const cn_checkpoint *checkpoint, cn_tensor **file) {
+    CN__COMPUTES;
     cn_checkpoint known;
     CN__REQUIRE(file);
     *file = NULL;
@@ -56,6 +57,7 @@ static cn_context *context_of(const cn_checkpoint *c) {
 }
 
 cn_status cn_checkpoint_save(const cn_checkpoint *checkpoint, const char *path) {
+    CN__COMPUTES;
     cn_checkpoint known;
     cn_tensor *file = NULL;
     CN__TRY(cn__checkpoint_read(checkpoint, __func__, &known));
@@ -67,6 +69,7 @@ cn_status cn_checkpoint_save(const cn_checkpoint *checkpoint, const char *path) 
 }
 
 cn_status cn_trainer_save(const cn_trainer *trainer, const char *path) {
+    CN__COMPUTES;
     cn_checkpoint checkpoint = CN_CHECKPOINT_INIT;
     CN__REQUIRE(trainer);
     CN__REQUIRE(path);
@@ -267,6 +270,7 @@ static cn_status finish(const cn_checkpoint *given, cn_status status, cn__safete
 }
 
 cn_status cn_checkpoint_load_memory(const cn_checkpoint *checkpoint, const void *data, size_t bytes) {
+    CN__COMPUTES;
     cn_checkpoint known;
     cn__safetensors file;
     CN__TRY(cn__checkpoint_read(checkpoint, __func__, &known));
@@ -276,6 +280,7 @@ cn_status cn_checkpoint_load_memory(const cn_checkpoint *checkpoint, const void 
 }
 
 cn_status cn_checkpoint_load(const cn_checkpoint *checkpoint, const char *path) {
+    CN__COMPUTES;
     cn_checkpoint known;
     cn__safetensors file;
     struct stat info;
@@ -288,6 +293,7 @@ cn_status cn_checkpoint_load(const cn_checkpoint *checkpoint, const char *path) 
 }
 
 cn_status cn_trainer_resume(cn_trainer *trainer, const char *path) {
+    CN__COMPUTES;
     cn_checkpoint checkpoint = CN_CHECKPOINT_INIT;
     CN__REQUIRE(trainer);
     CN__REQUIRE(path);

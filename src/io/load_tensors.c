@@ -112,6 +112,7 @@ static cn_status read_file(cn_context *ctx, const void *data, size_t bytes, cn__
 }
 
 cn_status cn_model_load_tensors(cn_model *model, const char *path) {
+    CN__COMPUTES;
     cn_load_options options = CN_LOAD_OPTIONS_INIT;
     cn__safetensors file;
     CN__TRY(cn__model_ready(model, __func__));
@@ -120,6 +121,7 @@ cn_status cn_model_load_tensors(cn_model *model, const char *path) {
 }
 
 cn_status cn_model_load_tensors_with(cn_model *model, const char *path, const cn_load_options *options) {
+    CN__COMPUTES;
     cn_load_options known = CN_LOAD_OPTIONS_INIT;
     cn__safetensors file;
     CN__TRY(cn__model_ready(model, __func__));
@@ -130,6 +132,7 @@ cn_status cn_model_load_tensors_with(cn_model *model, const char *path, const cn
 
 cn_status cn_model_load_tensors_memory(cn_model *model, const void *data, size_t bytes,
                                        const cn_load_options *options) {
+    CN__COMPUTES;
     cn_load_options known = CN_LOAD_OPTIONS_INIT;
     cn__safetensors file;
     CN__TRY(cn__model_ready(model, __func__));
@@ -141,6 +144,7 @@ cn_status cn_model_load_tensors_memory(cn_model *model, const void *data, size_t
 /* ---- collections ---- */
 
 cn_status cn_model_load_state_dict(cn_model *model, const cn_tensors *tensors, const cn_load_options *options) {
+    CN__COMPUTES;
     cn_load_options known = CN_LOAD_OPTIONS_INIT;
     cn__safetensors file;
     CN__TRY(cn__model_ready(model, __func__));

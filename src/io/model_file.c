@@ -101,6 +101,7 @@ static cn_status save_to_memory(const cn_model *model, const cn_save_options *op
 }
 
 cn_status cn_model_save_memory_with(const cn_model *model, const cn_save_options *options, cn_tensor **file) {
+    CN__COMPUTES;
     CN__REQUIRE(file);
     *file = NULL;
     CN__TRY(cn__model_ready(model, __func__));
@@ -108,6 +109,7 @@ cn_status cn_model_save_memory_with(const cn_model *model, const cn_save_options
 }
 
 cn_status cn_model_save_memory(const cn_model *model, cn_tensor **file) {
+    CN__COMPUTES;
     CN__REQUIRE(file);
     *file = NULL;
     CN__TRY(cn__model_ready(model, __func__));
@@ -137,12 +139,14 @@ static cn_status save(const cn_model *model, const char *path, const cn_save_opt
 }
 
 cn_status cn_model_save_with(const cn_model *model, const char *path, const cn_save_options *options) {
+    CN__COMPUTES;
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(path);
     return save(model, path, options);
 }
 
 cn_status cn_model_save(const cn_model *model, const char *path) {
+    CN__COMPUTES;
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(path);
     return save(model, path, NULL);
@@ -205,6 +209,7 @@ static cn_status finish_model(cn_context *ctx, cn_status status, cn__safetensors
 }
 
 cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model) {
+    CN__COMPUTES;
     cn__safetensors file;
     CN__REQUIRE(model);
     *model = NULL;
@@ -216,6 +221,7 @@ cn_status cn_model_load_memory(cn_context *context, const void *data, size_t byt
 }
 
 cn_status cn_model_load(cn_context *context, const char *path, cn_model **model) {
+    CN__COMPUTES;
     unsigned char begin[CN__FILE_BEGIN];
     size_t bytes;
     cn__safetensors file;

@@ -23,6 +23,7 @@ static cn_status save_to_memory(const cn_model *model, const cn_onnx_options *op
 }
 
 cn_status cn_model_save_onnx_memory(const cn_model *model, const cn_onnx_options *options, cn_tensor **file) {
+    CN__COMPUTES;
     CN__REQUIRE(file);
     *file = NULL;
     CN__TRY(cn__model_ready(model, __func__));
@@ -30,6 +31,7 @@ cn_status cn_model_save_onnx_memory(const cn_model *model, const cn_onnx_options
 }
 
 cn_status cn_model_save_onnx(const cn_model *model, const char *path, const cn_onnx_options *options) {
+    CN__COMPUTES;
     cn_tensor *file = NULL;
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(path);

@@ -110,6 +110,7 @@ static cn_status check_outcome(const cn_model *model, const cn__self_test *test)
 }
 
 cn_status cn_model_set_self_test(cn_model *model, int64_t input_count, const cn_tensor *const *inputs) {
+    CN__COMPUTES;
     cn__self_test *test = NULL;
     CN__TRY(cn__model_ready(model, __func__));
     if (input_count != 0 || inputs) {
@@ -162,6 +163,7 @@ static cn_status compare(const cn_model *model, const cn__self_test *now, double
 }
 
 cn_status cn_model_self_test(const cn_model *model, double tolerance, double *difference) {
+    CN__COMPUTES;
     cn__self_test *now;
     double off = 0.0;
     CN__TRY(cn__model_ready(model, __func__));

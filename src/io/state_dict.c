@@ -140,6 +140,7 @@ static cn_status say_unfit(const cn__state_dict *dict, const cn__entry *entry, c
 }
 
 static void report(const cn__state_dict *dict, cn_load_result result, const char *name, const char *message) {
+    CN__IN_HOSTS_MODE;
     if (dict->report)
         dict->report(dict->user, result, name, message);
 }

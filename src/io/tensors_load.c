@@ -197,6 +197,7 @@ cn_status cn__tensors_read(cn_context *ctx, const void *memory, size_t bytes, cn
 }
 
 cn_status cn_tensors_load(cn_context *context, const char *path, cn_tensors **tensors) {
+    CN__COMPUTES;
     CN__REQUIRE(tensors);
     *tensors = NULL;
     CN__REQUIRE(context);
@@ -205,6 +206,7 @@ cn_status cn_tensors_load(cn_context *context, const char *path, cn_tensors **te
 }
 
 cn_status cn_tensors_load_memory(cn_context *context, const void *data, size_t bytes, cn_tensors **tensors) {
+    CN__COMPUTES;
     CN__REQUIRE(tensors);
     *tensors = NULL;
     CN__REQUIRE(context);

@@ -188,6 +188,7 @@ static cn_status pack(const cn_tensors *tensors, const char *name, const cn_save
 
 cn_status cn_tensors_save_memory(const cn_tensors *tensors, const char *kind, const cn_save_options *options,
                                  cn_tensor **file) {
+    CN__COMPUTES;
     CN__REQUIRE(file);
     *file = NULL;
     CN__REQUIRE(tensors);
@@ -196,6 +197,7 @@ cn_status cn_tensors_save_memory(const cn_tensors *tensors, const char *kind, co
 }
 
 cn_status cn_tensors_save(const cn_tensors *tensors, const char *path, const cn_save_options *options) {
+    CN__COMPUTES;
     cn_tensor *file = NULL;
     CN__REQUIRE(tensors);
     CN__REQUIRE(path);

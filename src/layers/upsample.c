@@ -209,6 +209,7 @@ const cn__layer_type cn__upsample_type = {
 };
 
 cn_status cn_upsample_new(cn_context *context, const cn_upsample_options *options, cn_layer **layer) {
+    CN__COMPUTES;
     cn_upsample_options o = CN_UPSAMPLE_OPTIONS_INIT;
     cn_layer *made;
     CN__REQUIRE(layer);

@@ -228,7 +228,7 @@ static cn_status call_function(const pass *p, cn_tensor *output, cn_tensor *targ
     const cn_loss_options *o = &p->loss->options;
     cn__shape shape = p->output.shape;
     copy_values(p->output, cn__values_of_array(cn_tensor_data(output), shape), p->images, 1.0f);
-    int answer = o->function(o->user, output, target, sum, gradient);
+    int answer = cn__call_loss_function(o, output, target, sum, gradient);
     if (answer != 0)
         return cn__error(CN_ERR_DATA, "the program's loss function returned %d", answer);
     if (gradient)

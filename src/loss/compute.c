@@ -52,9 +52,15 @@ static cn_status check_gradient(const cn_tensor *output, const cn_tensor *gradie
     return cn__tensor_writable(gradient, WHAT ": gradient");
 }
 
+int cn__call_loss_function(const cn_loss_options *o, const cn_tensor *output, const cn_tensor *target, double *loss,
+                           cn_tensor *gradient) {
+    CN__IN_HOSTS_MODE;
+    return o->function(o->user, output, target, loss, gradient);
+}
+
 static cn_status call_function(const cn_loss_options *o, const cn_tensor *output, const cn_tensor *target, double *loss,
                                cn_tensor *gradient) {
-    int answer = o->function(o->user, output, target, loss, gradient);
+    int answer = cn__call_loss_function(o, output, target, loss, gradient);
     if (answer != 0)
         return cn__error(CN_ERR_DATA, WHAT ": the program's loss function returned %d", answer);
     *loss *= (double)o->weight;
@@ -65,6 +71,7 @@ static cn_status call_function(const cn_loss_options *o, const cn_tensor *output
 
 cn_status cn_loss_compute(const cn_loss_options *options, const cn_tensor *output, const cn_tensor *target,
                           double *loss, cn_tensor *gradient) {
+    CN__COMPUTES;
     cn_loss_options known;
     cn__shape shape;
     cn__targets targets = {0};

@@ -112,6 +112,10 @@ typedef struct cn__loss_sum {
 cn_status cn__loss_batch(cn__loss *loss, cn__values output, const cn__targets *targets, int32_t images,
                          cn__values gradient, cn__loss_sum *total, double *value);
 
+/* Asks a loss of the program's own (compute.c); what it returns. */
+int cn__call_loss_function(const cn_loss_options *loss, const cn_tensor *output, const cn_tensor *target, double *value,
+                           cn_tensor *gradient);
+
 /* The layer whose values come out of an output of the model, behind what only rearranges or pools them. */
 const cn__node *cn__loss_reads(const cn_model *model, int output);
 /* A Softmax that ends the model where cross-entropy is asked for, or a Sigmoid where BCE is, which the loss has within

@@ -129,6 +129,7 @@ void cn__gradients_clip_value(cn_model *model, float max_value) {
 /* ---- the public functions ---- */
 
 cn_status cn_model_clip_gradients_norm(cn_model *model, double max_norm, double *norm) {
+    CN__COMPUTES;
     CN__TRY(cn__model_ready(model, "cn_model_clip_gradients_norm"));
     if (!(max_norm >= 0.0))
         return cn__error(CN_ERR_ARGUMENT, "cn_model_clip_gradients_norm: max_norm is %g, wanted 0 or more", max_norm);
@@ -147,6 +148,7 @@ cn_status cn_model_clip_gradients_norm(cn_model *model, double max_norm, double 
 }
 
 cn_status cn_model_clip_gradients_value(cn_model *model, double max_value) {
+    CN__COMPUTES;
     CN__TRY(cn__model_ready(model, "cn_model_clip_gradients_value"));
     if (!(max_value >= 0.0))
         return cn__error(CN_ERR_ARGUMENT, "cn_model_clip_gradients_value: max_value is %g, wanted 0 or more",

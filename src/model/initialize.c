@@ -239,11 +239,13 @@ static cn_status init(cn_model *model, bool as_pytorch, uint64_t seed) {
 }
 
 cn_status cn_model_init(cn_model *model, uint64_t seed) {
+    CN__COMPUTES;
     CN__REQUIRE(model);
     return init(model, false, seed);
 }
 
 cn_status cn_model_init_pytorch(cn_model *model, uint64_t seed) {
+    CN__COMPUTES;
     CN__REQUIRE(model);
     return init(model, true, seed);
 }

@@ -88,6 +88,7 @@ int64_t cn_model_parameter_count(const cn_model *model) {
 }
 
 cn_status cn_model_set_normalization(cn_model *model, int channels, const float *mean, const float *std) {
+    CN__COMPUTES;
     CN__REQUIRE(model);
     CN__REQUIRE(mean);
     CN__REQUIRE(std);

@@ -149,6 +149,7 @@ static cn_status with_outputs(const cn_layer *layer, int outputs, cn_layer **mad
 }
 
 cn_status cn_model_replace_output(cn_model *model, int outputs) {
+    CN__COMPUTES;
     cn_layer *layer;
     CN__REQUIRE(model);
     int32_t node = output_layer(model);

@@ -78,6 +78,7 @@ static void append_row(cn__text *cells, const cn_model *model, const cn__node *n
 }
 
 cn_status cn_model_receptive_field(const cn_model *model, char **text) {
+    CN__COMPUTES;
     cn__receptive_field *fields;
     CN__REQUIRE(text);
     *text = NULL;

@@ -88,6 +88,7 @@ static cn_status make(const cn_model *model, const bool *needed, cn_model **part
 }
 
 cn_status cn_model_until(const cn_model *model, const char *layer, cn_model **part) {
+    CN__COMPUTES;
     CN__REQUIRE(part);
     *part = NULL;
     CN__TRY(cn__model_ready(model, "cn_model_until"));

@@ -249,6 +249,7 @@ static cn_status append_memory(const cn_model *model, const totals *sum, char **
 }
 
 cn_status cn_model_summary(const cn_model *model, char **text) {
+    CN__COMPUTES;
     cn__receptive_field *fields;
     totals sum = {0, 0, 0};
     CN__REQUIRE(text);

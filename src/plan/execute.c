@@ -164,7 +164,7 @@ static void run_local(const call *c) {
 void cn__instructions_run(const cn__plan *plan, const cn__instructions *instructions, size_t first, size_t end,
                           const cn__pass *pass) {
     size_t begin = first;
-    uint64_t mode = cn__float_mode_enter();
+    CN__COMPUTES;
     for (size_t i = first; i < end; i++) {
         if (scope(&instructions->list[i]) != CN__SCOPE_GLOBAL || items(&instructions->list[i], pass) == 0)
             continue;
@@ -174,7 +174,6 @@ void cn__instructions_run(const cn__plan *plan, const cn__instructions *instruct
     }
     run_local(&(call){plan, instructions, begin, end, CN__SCOPE_LOCAL, pass});
     run_queued(&(call){plan, instructions, first, end, CN__SCOPE_DEFERRED, pass});
-    cn__float_mode_leave(mode);
 }
 
 /* ---- making the lists ---- */

@@ -216,6 +216,7 @@ static cn_status forward(cn_model *model, sized *with, bool training, int32_t im
 
 cn_status cn_model_forward_all(cn_model *model, int training, int64_t input_count, const cn_tensor *const *inputs,
                                int64_t output_count, cn_tensor *const *outputs) {
+    CN__COMPUTES;
     sized *with;
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(inputs);
@@ -233,6 +234,7 @@ cn_status cn_model_forward_all(cn_model *model, int training, int64_t input_coun
 }
 
 cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input, cn_tensor *output) {
+    CN__COMPUTES;
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(input);
     CN__REQUIRE(output);
@@ -367,6 +369,7 @@ static cn_status run_backward(cn_model *model) {
 
 cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_tensor *const *grad_outputs,
                                 int64_t input_count, cn_tensor *const *grad_inputs) {
+    CN__COMPUTES;
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(grad_outputs);
     if (!grad_inputs && input_count == 0)
@@ -398,6 +401,7 @@ cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_
 }
 
 cn_status cn_model_backward(cn_model *model, const cn_tensor *grad_output, cn_tensor *grad_input) {
+    CN__COMPUTES;
     CN__TRY(cn__model_ready(model, __func__));
     CN__REQUIRE(grad_output);
     return cn_model_backward_all(model, 1, &grad_output, 1, &grad_input);

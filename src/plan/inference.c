@@ -195,10 +195,8 @@ static cn_status run_shares(job *p) {
 cn_status cn__inference_run(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {
     job p = {.inference = inference, .blocks = blocks, .images = images, .plan = inference->plans[0]};
     size_t count = block_count(inference, images);
-    uint64_t mode = cn__float_mode_enter();
-    cn_status status = count == 1 || inference->count == 1 ? run_blocks(p, count, false) : run_shares(&p);
-    cn__float_mode_leave(mode);
-    return status;
+    CN__COMPUTES;
+    return count == 1 || inference->count == 1 ? run_blocks(p, count, false) : run_shares(&p);
 }
 
 const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {

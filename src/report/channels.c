@@ -41,6 +41,7 @@ static cn_status draw_filter(cn__gallery *gallery, const cn_tensor *weight, int6
 }
 
 cn_status cn_sheet_filters(const cn_tensor *weight, const char *heading, char **svg) {
+    CN__COMPUTES;
     cn__gallery gallery;
     CN__REQUIRE(svg);
     *svg = NULL;
@@ -83,6 +84,7 @@ static cn_status draw_channel(cn__gallery *gallery, const cn_tensor *activations
 }
 
 cn_status cn_sheet_activations(const cn_tensor *activations, const char *heading, char **svg) {
+    CN__COMPUTES;
     cn__gallery gallery;
     CN__REQUIRE(svg);
     *svg = NULL;

@@ -81,6 +81,7 @@ static void append_chart(cn__text *out, const cn_evaluation *evaluation, const c
 }
 
 cn_status cn_chart_class_accuracy(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg) {
+    CN__COMPUTES;
     CN__REQUIRE(svg);
     *svg = NULL;
     CN__REQUIRE(evaluation);

@@ -243,6 +243,7 @@ static void append_matrix(matrix *m) {
 }
 
 cn_status cn_chart_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg) {
+    CN__COMPUTES;
     CN__REQUIRE(svg);
     *svg = NULL;
     CN__REQUIRE(evaluation);

@@ -424,6 +424,7 @@ static cn_status check(const char *function, int count, const cn_history *const 
 }
 
 cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metric metric, char **svg) {
+    CN__COMPUTES;
     CN__REQUIRE(svg);
     *svg = NULL;
     CN__REQUIRE(histories);
@@ -440,6 +441,7 @@ cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metr
 }
 
 cn_status cn_chart_curves(int count, const cn_history *const *histories, char **svg) {
+    CN__COMPUTES;
     CN__REQUIRE(svg);
     *svg = NULL;
     CN__REQUIRE(histories);

@@ -301,6 +301,7 @@ static cn_status append_pictures(cn__text *out, const cn_tensor *pictures, const
 }
 
 cn_status cn_page_pictures(cn_page *page, const cn_tensor *pictures, const char *const *titles) {
+    CN__COMPUTES;
     CN__REQUIRE(page);
     CN__REQUIRE(pictures);
     CN__TRY(cn__check_pictures(pictures, "cn_page_pictures"));

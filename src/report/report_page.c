@@ -253,6 +253,7 @@ static cn_status compose(draft *d) {
 }
 
 cn_status cn_report_page(cn_context *context, const cn_report *report, char **html) {
+    CN__COMPUTES;
     draft d = {.ctx = context, .report = CN_REPORT_INIT};
     CN__REQUIRE(html);
     *html = NULL;

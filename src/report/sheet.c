@@ -158,6 +158,7 @@ static cn_status check_count(const char *function, int64_t count) {
 
 cn_status cn_sheet_pictures(const cn_tensor *pictures, const char *const *titles, int columns, const char *heading,
                             char **svg) {
+    CN__COMPUTES;
     CN__REQUIRE(svg);
     *svg = NULL;
     CN__REQUIRE(pictures);
@@ -194,6 +195,7 @@ static cn_status fill_examples(cn__gallery *gallery, const cn_dataset *dataset, 
 
 cn_status cn_sheet_examples(const cn_dataset *dataset, int64_t count, const int64_t *indices, const char *heading,
                             char **svg) {
+    CN__COMPUTES;
     cn__gallery gallery;
     CN__REQUIRE(svg);
     *svg = NULL;
@@ -224,6 +226,7 @@ static cn_status fill_augmented(cn__gallery *gallery, const cn_dataset *dataset,
 
 cn_status cn_sheet_augmented(const cn_dataset *dataset, int64_t index, int64_t count, uint64_t seed,
                              const char *heading, char **svg) {
+    CN__COMPUTES;
     cn__gallery gallery;
     CN__REQUIRE(svg);
     *svg = NULL;
@@ -237,6 +240,7 @@ cn_status cn_sheet_augmented(const cn_dataset *dataset, int64_t index, int64_t c
 
 cn_status cn_sheet_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t count, int surest,
                                  const char *heading, char **svg) {
+    CN__COMPUTES;
     cn__gallery gallery;
     CN__REQUIRE(svg);
     *svg = NULL;

@@ -158,6 +158,7 @@ static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
 
 static bool report_batch(const cn_trainer *t, double loss) {
     cn_batch_info batch = describe_batch(t, t->batch, loss);
+    CN__IN_HOSTS_MODE;
     return t->options.on_batch && t->options.on_batch(t->options.user, &batch) != 0;
 }
 
@@ -264,6 +265,7 @@ cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch,
     cn__schedule_epoch(&t->schedule, epoch.epoch, t->testing ? epoch.test_loss : epoch.train_loss);
     t->history[t->epochs++] = epoch;
     t->batch = 0;
+    CN__IN_HOSTS_MODE;
     *stop = on_epoch && on_epoch(user, &epoch) != 0;
     return CN_OK;
 }

@@ -21,6 +21,7 @@ cn_status cn_history_new(cn_context *context, const char *name, cn_history **his
 }
 
 cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch) {
+    CN__COMPUTES;
     cn_epoch_info known = CN_EPOCH_INFO_INIT;
     CN__REQUIRE(history);
     CN__REQUIRE(epoch);
@@ -52,6 +53,7 @@ void cn_history_free(cn_history *history) {
 }
 
 cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history) {
+    CN__COMPUTES;
     CN__REQUIRE(history);
     *history = NULL;
     CN__REQUIRE(trainer);

@@ -245,6 +245,7 @@ static cn_status make_state(cn_optimizer *o) {
 }
 
 cn_status cn_optimizer_new(cn_model *model, const cn_optimizer_options *options, cn_optimizer **optimizer) {
+    CN__COMPUTES;
     cn_optimizer_options known;
     CN__REQUIRE(optimizer);
     *optimizer = NULL;
@@ -328,12 +329,14 @@ void cn__optimizer_step(cn_optimizer *optimizer, float l1) {
 }
 
 cn_status cn_optimizer_step(cn_optimizer *optimizer) {
+    CN__COMPUTES;
     CN__REQUIRE(optimizer);
     cn__optimizer_step(optimizer, 0.0f);
     return CN_OK;
 }
 
 cn_status cn_optimizer_set_learning_rate(cn_optimizer *optimizer, double learning_rate) {
+    CN__COMPUTES;
     CN__REQUIRE(optimizer);
     if (!(learning_rate >= 0.0 && learning_rate <= FLT_MAX))
         return cn__error(CN_ERR_ARGUMENT, "cn_optimizer_set_learning_rate: %g, wanted 0 to %g", learning_rate,

@@ -161,6 +161,7 @@ static double custom_step(const cn__schedule *s, int64_t step) {
                        .epoch = s->epoch,
                        .learning_rate = s->base,
                        .loss = s->loss};
+    CN__IN_HOSTS_MODE;
     return s->options.rate(s->options.user, &at);
 }
 

@@ -43,6 +43,12 @@ static cn_status clip(cn_trainer *t) {
     return CN_OK;
 }
 
+/* Whether training is to end. */
+static bool show_gradient(const cn_trainer *t, const cn_batch_info *batch) {
+    CN__IN_HOSTS_MODE;
+    return t->options.on_gradient && t->options.on_gradient(t->options.user, t->model, batch) != 0;
+}
+
 cn_status cn__trainer_step(cn_trainer *t, const cn_batch_info *batch, bool *stop) {
     const cn_trainer_options *o = &t->options;
     bool looked_at = o->on_gradient || o->clip_value > 0.0f || o->clip_norm > 0.0f;
@@ -50,7 +56,7 @@ cn_status cn__trainer_step(cn_trainer *t, const cn_batch_info *batch, bool *stop
         return CN_OK;
     if (looked_at && o->l1 > 0.0f)
         cn__gradients_add_l1(t->model, o->l1);
-    *stop = o->on_gradient && o->on_gradient(o->user, t->model, batch) != 0;
+    *stop = show_gradient(t, batch);
     CN__TRY(clip(t));
     cn__optimizer_step(t->optimizer, looked_at ? 0.0f : o->l1);
     cn__average_step(&t->average);

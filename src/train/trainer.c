@@ -188,6 +188,7 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
 
 cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
                          const cn_trainer_options *options, cn_trainer **trainer) {
+    CN__COMPUTES;
     CN__REQUIRE(trainer);
     *trainer = NULL;
     CN__TRY(cn__model_ready(model, "cn_trainer_new"));
@@ -231,6 +232,7 @@ void cn_trainer_free(cn_trainer *trainer) {
 }
 
 cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function on_epoch, void *user) {
+    CN__COMPUTES;
     bool stop = false;
     CN__REQUIRE(trainer);
     if (epochs < 0 || epochs > INT32_MAX)
@@ -246,6 +248,7 @@ cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function 
 }
 
 cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learning_rate) {
+    CN__COMPUTES;
     CN__REQUIRE(trainer);
     if (!(learning_rate >= 0.0 && learning_rate <= (double)FLT_MAX))
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_set_learning_rate: %g, wanted 0 to %g", learning_rate,

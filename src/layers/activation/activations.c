@@ -67,6 +67,7 @@ static cn_status make(cn_context *context, const cn__layer_type *type, float fir
     TYPE(name, Type, .attrs = name##_attrs)                                                                            \
     cn_status cn_##name##_new(cn_context *context, float parameter_name,                                               \
                               /* NOLINT(bugprone-macro-parentheses) */ cn_layer **layer) {                             \
+        CN__COMPUTES;                                                                                                  \
         CN__REQUIRE(layer);                                                                                            \
         *layer = NULL;                                                                                                 \
         CN__REQUIRE(context);                                                                                          \
@@ -87,6 +88,7 @@ static cn_status make(cn_context *context, const cn__layer_type *type, float fir
     TYPE(name, Type, .attrs = name##_attrs)                                                                            \
     cn_status cn_##name##_new(cn_context *context, float first, float second,                                          \
                               /* NOLINT(bugprone-macro-parentheses) */ cn_layer **layer) {                             \
+        CN__COMPUTES;                                                                                                  \
         CN__REQUIRE(layer);                                                                                            \
         *layer = NULL;                                                                                                 \
         CN__REQUIRE(context);                                                                                          \

@@ -57,6 +57,7 @@ const cn__layer_type cn__dropout_type = {
 };
 
 cn_status cn_dropout_new(cn_context *context, float p, cn_layer **layer) {
+    CN__COMPUTES;
     cn_layer *made;
     CN__REQUIRE(layer);
     *layer = NULL;

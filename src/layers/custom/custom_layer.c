@@ -169,6 +169,7 @@ static void take_options(const cn__custom_type *type, cn_layer *layer, const voi
 }
 
 cn_status cn_custom_layer_new(cn_context *context, const char *type, const void *options, cn_layer **layer) {
+    CN__COMPUTES;
     cn_layer *made;
     CN__REQUIRE(layer);
     *layer = NULL;

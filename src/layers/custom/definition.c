@@ -141,6 +141,7 @@ static void fill_type(cn__custom_type *made, const cn_layer_definition *d) {
 }
 
 cn_status cn_context_register_layer(cn_context *context, const cn_layer_definition *definition) {
+    CN__COMPUTES;
     cn_layer_definition known = CN_LAYER_DEFINITION_INIT;
     CN__REQUIRE(context);
     CN__REQUIRE(definition);

@@ -137,6 +137,7 @@ const cn__layer_type cn__layer_norm2d_type = {
 };
 
 cn_status cn_layer_norm2d_new(cn_context *context, int channels, const cn_norm_options *options, cn_layer **layer) {
+    CN__COMPUTES;
     cn_norm_options o = CN_NORM_OPTIONS_INIT;
     cn_layer *made;
     CN__REQUIRE(layer);

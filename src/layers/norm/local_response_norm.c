@@ -108,6 +108,7 @@ const cn__layer_type cn__local_response_norm_type = {
 
 cn_status cn_local_response_norm_new(cn_context *context, int size, float alpha, float beta, float k,
                                      cn_layer **layer) {
+    CN__COMPUTES;
     cn_layer *made;
     CN__REQUIRE(layer);
     *layer = NULL;

@@ -263,6 +263,7 @@ void cn__norm_backward(const cn__op *op, const cn__pass *pass, cn__item at) {
 
 cn_status cn_norm_new(cn_context *context, cn_norm_kind norm, int channels, const cn_norm_options *options,
                       cn_layer **layer) {
+    CN__COMPUTES;
     cn_norm_options o = CN_NORM_OPTIONS_INIT;
     cn_layer *made;
     CN__REQUIRE(layer);

@@ -171,6 +171,7 @@ const cn__layer_type cn__pad2d_type = {
 };
 
 cn_status cn_pad2d_new(cn_context *context, const int padding[4], cn_padding_mode mode, float value, cn_layer **layer) {
+    CN__COMPUTES;
     cn_layer *made;
     CN__REQUIRE(layer);
     *layer = NULL;

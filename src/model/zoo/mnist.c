@@ -75,6 +75,7 @@ static cn_status build(cn_model *model, const struct network *network, uint64_t 
 }
 
 cn_status cn_model_mnist(cn_context *context, int which, uint64_t seed, cn_model **model) {
+    CN__COMPUTES;
     cn_model *made;
     CN__REQUIRE(model);
     *model = NULL;

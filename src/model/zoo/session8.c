@@ -106,6 +106,7 @@ static cn_status build(cn_model *model, const cn_session8_options *o) {
 }
 
 cn_status cn_model_session8(cn_context *context, const cn_session8_options *options, cn_model **model) {
+    CN__COMPUTES;
     cn_session8_options o = CN_SESSION8_OPTIONS_INIT;
     cn_model *made;
     CN__REQUIRE(model);

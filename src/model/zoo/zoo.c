@@ -74,6 +74,7 @@ static cn_status build(cn_model *model, const struct network *network, const cn_
 }
 
 cn_status cn_model_zoo(cn_context *context, const char *name, const cn_zoo_options *options, cn_model **model) {
+    CN__COMPUTES;
     cn_zoo_options o = CN_ZOO_OPTIONS_INIT;
     cn_model *made;
     CN__REQUIRE(model);
