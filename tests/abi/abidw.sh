@@ -5,6 +5,8 @@ set -eu
 library=$1 headers=$2
 command -v abidw >/dev/null || { echo "no abidw here (Debian: abigail-tools)"; exit 3; }
 [ "$(getconf LONG_BIT)" = 64 ] || { echo "the record is of machines of 64 bits"; exit 3; }
+# With Clang's, abidw takes structs that only a .c file defines for public ones.
+! readelf -p .comment "$library" 2>/dev/null | grep -q clang || { echo "abidw misreads Clang's debug information"; exit 3; }
 file=$(mktemp "${TMPDIR:-/tmp}/convnet-abidw.XXXXXX") || exit 1
 trap 'rm -f "$file"' EXIT
 abidw --no-architecture --no-corpus-path --no-comp-dir-path --no-show-locs --no-elf-needed --no-parameter-names \

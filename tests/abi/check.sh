@@ -18,9 +18,9 @@ awk -f "$here/difference.awk" "$dir/recorded" "$dir/found" >"$dir/difference"
 "$here/abidw.sh" "$library" "$(dirname "$header")" >"$dir/library.abi"
 case $? in
 0)  abidiff --no-architecture --harmless "${record%.h}.abi" "$dir/library.abi" >"$dir/abidiff" || { wrong=1; cat "$dir/abidiff"; }
-    how="and of $library by abidiff" ;;
+    how=", and of $library by abidiff" ;;
 3)  how="; the library's skipped: $(cat "$dir/library.abi")" ;;
 *)  exit 1 ;;
 esac
 [ "$wrong" = 0 ] || exit 1
-echo "abi: $(wc -l <"$dir/found") facts of $header are those of $record, $how"
+echo "abi: $(wc -l <"$dir/found") facts of $header are those of $record$how"
