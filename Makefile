@@ -136,8 +136,11 @@ FEATURES_NetBSD := -D_NETBSD_SOURCE
 FEATURES_OpenBSD := -D_BSD_SOURCE
 # Floats are floats also where the processor computes in wider registers (i386, s390x); Clang has them so.
 EXCESS_PRECISION := $(if $(filter clang:1,$(TARGET)),,-fexcess-precision=fast)
+# The same bytes in whatever folder: debug information has paths as they are seen from here.
+SAME_PATHS := '-ffile-prefix-map=$(CURDIR)=.' $(if $(O),'-ffile-prefix-map=$(O)/=')
+export PWD := $(CURDIR)
 BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off $(EXCESS_PRECISION) -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
-              $(FEATURES_$(SYSTEM)) -D_FILE_OFFSET_BITS=64 -Iinclude
+              $(FEATURES_$(SYSTEM)) -D_FILE_OFFSET_BITS=64 $(SAME_PATHS) -Iinclude
 LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fPIC -fvisibility=hidden $(PARTS) $(PACKAGE_CFLAGS)
 USER_FLAGS = $(SANITIZE_$(CONFIG)) $(CPPFLAGS) $(CFLAGS)
 LINK = $(CC) -pthread $(USER_FLAGS) $(LDFLAGS)
@@ -147,7 +150,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-arm64 check-i386 check-s390x check-export-arm \
+.PHONY: all library programs deps demo check check-quick abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-reproducible check-arm64 check-i386 check-s390x check-export-arm \
         test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
         bench-kernels install uninstall format distcheck clean help FORCE
 
@@ -282,11 +285,14 @@ $(B)/tests/%.o: tests/%.c $(B)/test-flags
 
 # ---- libraries and programs ----
 
+# D: without the time and who built it; Apple's ar takes that from the environment.
+ARCHIVE := $(if $(filter Darwin,$(SYSTEM)),rcs,rcsD)
+export ZERO_AR_DATE := 1
 define archive
 $(call say,AR,$@)
 @mkdir -p $(@D)
 @rm -f $@
-$(Q)$(AR) rcs $@ $(filter %.o,$^)
+$(Q)$(AR) $(ARCHIVE) $@ $(filter %.o,$^)
 endef
 
 $(STATIC_LIB): $(LIBRARY_OBJECTS) $(B)/objects
@@ -299,7 +305,7 @@ $(HELPER_LIB): $(HELPER_OBJECTS)
 # A node for each version, of the functions that src/symbols.txt gives it.
 $(B)/libconvnet.map: src/symbols.txt
 	@mkdir -p $(@D)
-	$(Q)sort -s -t@ -k3 $< | awk -F@@ '$$2 != node { if (node) print "}" before ";"; before = node ? " " node : ""; \
+	$(Q)sort -s -t. -k2,2n $< | awk -F@@ '$$2 != node { if (node) print "}" before ";"; before = node ? " " node : ""; \
 	    node = $$2; print node " {\nglobal:" } { print "    " $$1 ";" } END { print "local:\n    *;\n}" before ";" }' >$@
 
 $(SHARED_LIB): $(LIBRARY_OBJECTS) $(B)/libconvnet.map $(B)/objects
@@ -359,6 +365,10 @@ check-browser: programs
 ## check-builds: builds with other compilers, flags and options, without a warning (minutes)
 check-builds: $(AFTER_DEPS)
 	+@MAKE='$(MAKE)' tests/builds.sh
+
+## check-reproducible: builds twice, in two folders and at two times, and compares the bytes (minutes)
+check-reproducible: $(AFTER_DEPS)
+	+@MAKE='$(MAKE)' tests/reproducible.sh
 
 ## check-arm64, check-i386, check-s390x: Debian's cross compiler, suites under QEMU (tests/cross.sh says what they need)
 check-arm64 check-i386 check-s390x:
