@@ -22,7 +22,7 @@ export PKG_CONFIG_LIBDIR="$lib/pkgconfig:$sysroot/usr/share/pkgconfig"
 export PKG_CONFIG_SYSROOT_DIR="$sysroot"
 [ $# -gt 0 ] || set -- base kernels_math kernels_conv kernels_conv_nchw16c kernels_conv_weight_nchw16c kernels_gemm \
     kernels_norm_softmax_nchw16c kernels_pointwise kernels_pooling kernels_update layers gradients determinism \
-    nchw16c safetensors model_file idx image_files predictor
+    nchw16c safetensors model_file releases idx image_files predictor
 suites=
 for suite in "$@"; do
     suites="$suites build/$arch/tests-bin/test_$suite"

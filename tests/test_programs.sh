@@ -388,6 +388,12 @@ says err "holds runs with other settings"
 run 1 compare --data synthetic:100 --epochs 1 --out "$dir/no/such"
 says err "cannot make the folder"
 rm -r "$dir/c"
+# Histories of earlier releases are read for ever.
+cp -r tests/golden/1.0/comparison "$dir/c"
+run 0 compare --data synthetic:100 --norms none,batch --epochs 2 --out "$dir/c"
+expect "$(grep -c 'taken from' "$dir/out")" -eq 2
+says out "batch                24.00           10.00"
+rm -r "$dir/c"
 
 # ---- the README shows embed.c as it is ----
 
