@@ -136,11 +136,8 @@ FEATURES_NetBSD := -D_NETBSD_SOURCE
 FEATURES_OpenBSD := -D_BSD_SOURCE
 # Floats are floats also where the processor computes in wider registers (i386, s390x); Clang has them so.
 EXCESS_PRECISION := $(if $(filter clang:1,$(TARGET)),,-fexcess-precision=fast)
-# The same bytes in whatever folder: debug information has paths as they are seen from here.
-SAME_PATHS := '-ffile-prefix-map=$(CURDIR)=.' $(if $(O),'-ffile-prefix-map=$(O)/=')
-export PWD := $(CURDIR)
 BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off $(EXCESS_PRECISION) -pthread -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
-              $(FEATURES_$(SYSTEM)) -D_FILE_OFFSET_BITS=64 $(SAME_PATHS) -Iinclude
+              $(FEATURES_$(SYSTEM)) -D_FILE_OFFSET_BITS=64 -Iinclude
 LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fPIC -fvisibility=hidden $(PARTS) $(PACKAGE_CFLAGS)
 USER_FLAGS = $(SANITIZE_$(CONFIG)) $(CPPFLAGS) $(CFLAGS)
 LINK = $(CC) -pthread $(USER_FLAGS) $(LDFLAGS)
@@ -225,7 +222,11 @@ $(B)/programs-lib: FORCE
 
 # ---- objects ----
 
-compile = $(CC) $(1) -MMD -MP $(USER_FLAGS) -c -o $@ $<
+# The same bytes in whatever folder: debug information has paths as they are seen from here. What is built need not be
+# built again where it is moved, so these are not among the flags that are remembered.
+SAME_PATHS := '-ffile-prefix-map=$(CURDIR)=.' $(if $(O),'-ffile-prefix-map=$(O)/=')
+export PWD := $(CURDIR)
+compile = $(CC) $(1) $(SAME_PATHS) -MMD -MP $(USER_FLAGS) -c -o $@ $<
 
 # Kernels read no files, and Clang takes many minutes over one that is instrumented; check-asan looks into them.
 $(B)/library/kernels/isa/%.o: private SANITIZE_fuzz :=
