@@ -147,7 +147,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-reproducible check-arm64 check-i386 check-s390x check-export-arm \
+.PHONY: all library programs deps demo check check-quick check-abi abi-accept check-onnx check-onnx-networks check-onnx-save check-browser check-builds check-reproducible check-arm64 check-i386 check-s390x check-export-arm \
         test-programs suites sanitize check-asan check-tsan check-valgrind coverage coverage-suites fuzz fuzzers bench \
         bench-kernels install uninstall format distcheck clean help FORCE
 
@@ -354,6 +354,10 @@ check: all $(SUITES) $(ONNX_RUN)
 check-quick: all $(filter-out $(SLOW),$(SUITES)) $(ONNX_RUN)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
 	    $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
+
+## check-abi: of check, what is about the interface alone: header, symbols, the record, and the gate that guards it
+check-abi: library
+	@$(test_environment) tests/run.sh tests/test_header.sh tests/test_symbols.sh tests/test_abi.sh tests/test_abi_gate.sh
 
 ## abi-accept: puts what was added to the interface on record in tests/abi (Debian: abigail-tools); BREAKING=yes: what breaks it
 abi-accept: library
