@@ -65,7 +65,7 @@ static void write_defaults(void *options, size_t size, const void *defaults, siz
 
 #define STRUCT(type, init)                                                                                             \
     void type##_init(type *options, size_t size) {                                                                     \
-        const type defaults = init; /* NOLINT(bugprone-macro-parentheses): braces */                                   \
+        const type defaults = init;                                                                                    \
         write_defaults(options, size, &defaults, sizeof defaults);                                                     \
     }
 #include "base/structs.def"

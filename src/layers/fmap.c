@@ -45,9 +45,9 @@ int32_t cn__border_source(int32_t i, int32_t size, cn_padding_mode mode) {
 }
 
 static void fill_line(float *to, const float *from) {
-    if (from) /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): who has a border has lines */
+    if (from)
         memcpy(to, from, CN__LANES * sizeof *to);
-    else
+    else /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): who has a border has lines */
         memset(to, 0, CN__LANES * sizeof *to);
 }
 

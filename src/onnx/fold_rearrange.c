@@ -46,7 +46,8 @@ static void gather_steps(const constant *from, int64_t base, const int64_t steps
     int64_t index[CN_MAX_DIMS] = {0};
     for (int64_t i = 0; i < to->count; i++) {
         int64_t at = base;
-        for (int d = 0; d < to->dims; d++)
+        for (int d = 0; d < to->dims;
+             d++) /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all are set */
             at += index[d] * steps[d];
         to->numbers[i] = from->numbers[at];
         for (int d = to->dims - 1; d >= 0 && ++index[d] == to->shape[d]; d--)

@@ -140,7 +140,7 @@ cn_status cn__report_measures(cn_page *page, const cn_evaluation *evaluation, in
 static cn_status add_matrix(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset) {
     char numbers[MATRIX][CN__LABEL_TEXT];
     const char *headings[MATRIX + 1] = {"true class"};
-    int64_t classes = cn_evaluation_classes(evaluation);
+    int classes = (int)cn_evaluation_classes(evaluation); /* at most MATRIX */
     cn__text cells = {.ctx = cn__page_context(page)};
     for (int k = 0; k < classes; k++)
         headings[k + 1] = cn__class_name(dataset, k, numbers[k]);

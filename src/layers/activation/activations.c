@@ -65,8 +65,7 @@ static cn_status make(cn_context *context, const cn__layer_type *type, float fir
         return check_finite(layer);                                                                                    \
     }                                                                                                                  \
     TYPE(name, Type, .attrs = name##_attrs)                                                                            \
-    cn_status cn_##name##_new(cn_context *context, float parameter_name,                                               \
-                              /* NOLINT(bugprone-macro-parentheses) */ cn_layer **layer) {                             \
+    cn_status cn_##name##_new(cn_context *context, float parameter_name, cn_layer **layer) {                           \
         CN__COMPUTES;                                                                                                  \
         CN__REQUIRE(layer);                                                                                            \
         *layer = NULL;                                                                                                 \
@@ -86,8 +85,7 @@ static cn_status make(cn_context *context, const cn__layer_type *type, float fir
         return check_pair(layer, valid, wanted);                                                                       \
     }                                                                                                                  \
     TYPE(name, Type, .attrs = name##_attrs)                                                                            \
-    cn_status cn_##name##_new(cn_context *context, float first, float second,                                          \
-                              /* NOLINT(bugprone-macro-parentheses) */ cn_layer **layer) {                             \
+    cn_status cn_##name##_new(cn_context *context, float first, float second, cn_layer **layer) {                      \
         CN__COMPUTES;                                                                                                  \
         CN__REQUIRE(layer);                                                                                            \
         *layer = NULL;                                                                                                 \
