@@ -117,6 +117,12 @@ SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
 SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh kill.sh program_faults.sh disks.sh onnx_programs.sh examples.sh)
 SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
+# make check-tsan ONLY='threads predictor': these suites alone.
+ONLY :=
+ifneq ($(ONLY),)
+SUITES := $(patsubst %,$(TESTS_DIR)/test_%,$(ONLY))
+SCRIPTS :=
+endif
 
 # ---- flags ----
 
@@ -149,7 +155,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-abi abi-accept check-graphs check-faults-io check-kill soak \
+.PHONY: all library programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-kill soak \
         check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
         check-arm64 check-i386 check-s390x check-musl test-programs suites sanitize check-asan check-tsan check-valgrind \
         lint coverage coverage-suites fuzz fuzzers bench bench-kernels install uninstall format distcheck clean help FORCE
@@ -367,6 +373,10 @@ check-quick: all $(filter-out $(SLOW),$(SUITES)) $(ONNX_RUN) $(FAIL_IO)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(filter-out $(SLOW),$(SUITES)) \
 	    $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 
+## check-all: every kind of proof that this machine has the tools for, at a small size, in a quarter of an hour
+check-all:
+	+@MAKE='$(MAKE)' tests/all.sh
+
 ## check-abi: of check, what is about the interface alone: header, symbols, the record, and the gate that guards it
 check-abi: library
 	@$(test_environment) tests/run.sh tests/test_header.sh tests/test_symbols.sh tests/test_abi.sh tests/test_abi_gate.sh
@@ -443,7 +453,7 @@ check-tsan: $(AFTER_DEPS)
 # For slow tools: less of the same.
 suites: programs $(SUITES)
 	@QUICK=1 $(test_environment) tests/run.sh $(if $(filter tsan,$(CONFIG)),-1 '$(SUITES)') -o $(B)/summary $(SUITES) \
-	    tests/test_programs.sh tests/test_convert.sh tests/test_resume.sh tests/test_tasks.sh tests/test_train.sh
+	    $(if $(ONLY),,$(addprefix tests/test_,programs.sh convert.sh resume.sh tasks.sh train.sh))
 
 ## check-valgrind: suites under valgrind, which knows AVX2 at most
 check-valgrind: $(SUITES)
@@ -453,13 +463,14 @@ check-valgrind: $(SUITES)
 ## lint: GCC's further warnings and -fanalyzer, clang-tidy and cppcheck, whatever is there: no findings (LINT=cppcheck)
 lint: $(AFTER_DEPS)
 	@CC='$(CC)' CFLAGS_LINT='$(LIBRARY_FLAGS) $(CHECK_CFLAGS)' tests/lint.sh $(LINT)
-## coverage: what the suites reach: lines and branches by file, worst first; fails below 98 and 90 %
+
 ## soak: everything in one process for SOAK_SECONDS (3600), and SOAK_PREDICTIONS (10000000): nothing lost, nothing grows
 SOAK_SECONDS ?= 3600
 SOAK_PREDICTIONS ?= 10000000
 soak: $(TESTS_DIR)/test_soak
 	@SOAK_SECONDS=$(SOAK_SECONDS) SOAK_PREDICTIONS=$(SOAK_PREDICTIONS) CK_FORK=no $<
 
+## coverage: what the suites reach: lines and branches by file, worst first; fails below 98 and 90 %
 coverage: $(AFTER_DEPS)
 	+$(MAKE) CONFIG=coverage CFLAGS=-g coverage-suites
 
