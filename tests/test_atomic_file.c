@@ -2,6 +2,7 @@
 #include "model_files.h"
 #include "whole_file.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,6 +285,28 @@ START_TEST(names_may_be_as_long_as_they_can_be) {
 }
 END_TEST
 
+static void *save_often(void *text) {
+    for (int i = 0; i < 100; i++)
+        if (replace(files.path, text) != CN_OK)
+            return strdup(cn_last_error());
+    return NULL;
+}
+
+START_TEST(threads_may_save_one_file_at_once) {
+    static char texts[4][2] = {"a", "b", "c", "d"};
+    pthread_t threads[4];
+    void *failure;
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, save_often, texts[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], &failure), 0);
+        ck_assert_msg(!failure, "%s", (const char *)failure);
+    }
+    ck_ok(replace(files.path, "last"));
+    expect_content(files.path, "<last>"); /* and when the folder is removed, it has nothing else */
+}
+END_TEST
+
 START_TEST(only_files_are_read) {
     unsigned char *data = (unsigned char *)files.folder;
     size_t bytes;
@@ -314,6 +337,7 @@ int main(void) {
     tcase_add_test(whole, files_that_are_being_written_are_not_touched);
     tcase_add_test(whole, any_number_of_left_files_is_no_hindrance);
     tcase_add_test(whole, names_may_be_as_long_as_they_can_be);
+    tcase_add_test(whole, threads_may_save_one_file_at_once);
     tcase_add_test(whole, only_files_are_read);
     return test_run(suite);
 }

@@ -42,6 +42,7 @@ whole() {
         checks=$((checks + 1))
         alike "$work/$file" "$dir/new/$file" && continue
         if [ $code -eq 0 ]; then
+            [ $how = EACCES ] && grep -q 'warning: skipped: ' "$dir/err" && continue # a picture that may not be read
             fail "success, and $file is not as it should be"
         elif [ -f "$dir/old/$file" ]; then
             cmp -s "$work/$file" "$dir/old/$file" || begins_like "$work/$file" "$dir/new/$file" ||

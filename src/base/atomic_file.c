@@ -105,14 +105,21 @@ static bool may_be_stale(const char *name, const char *stem, size_t length) {
     return (pid_t)pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
+/* Whether the name is still that of the open file, which may have been renamed before it was locked. */
+static bool is_called(int file, int folder, const char *name) {
+    struct stat info, named;
+    return fstat(file, &info) == 0 && S_ISREG(info.st_mode) &&
+           fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == info.st_ino &&
+           named.st_dev == info.st_dev;
+}
+
 /* A process of another container or machine cannot be seen from here, but it holds a lock while it writes; so does
  * another thread. */
 static void remove_unlocked(int folder, const char *name) {
-    struct stat info;
     int file = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0)
         return;
-    if (fstat(file, &info) == 0 && S_ISREG(info.st_mode) && flock(file, LOCK_EX | LOCK_NB) == 0)
+    if (flock(file, LOCK_EX | LOCK_NB) == 0 && is_called(file, folder, name))
         (void)unlinkat(folder, name, 0);
     close(file);
 }
@@ -308,25 +315,29 @@ static cn_status instead_of_creating(const replacement *r) {
     return is_fixed(r, error) ? write_in_place(r, &lost) : status;
 }
 
+/* Synced, so that the new name never stands for less than the new content. */
+static cn_status fill(int file, const replacement *r) {
+    CN__TRY(keep_permissions(file, r));
+    CN__TRY(write_pieces(file, r->target, r->pieces, r->count));
+    return sync_file(file, r->target);
+}
+
 static cn_status replace(replacement *r) {
     int result, file = create(r);
     if (file < 0)
         return instead_of_creating(r);
-    cn_status status = keep_permissions(file, r);
-    if (status == CN_OK)
-        status = write_pieces(file, r->target, r->pieces, r->count);
-    if (status == CN_OK)
-        status = sync_file(file, r->target);
-    status = close_after(status, file, r->target);
-    if (status != CN_OK) {
+    cn_status status = fill(file, r);
+    if (status == CN_OK) {
+        CN__RETRY(result, rename(r->temporary, r->target));
+        if (result != 0)
+            status = instead_of_renaming(r);
+        else
+            sync_folder(r->temporary);
+    } else {
         unlink(r->temporary);
-        return status;
     }
-    CN__RETRY(result, rename(r->temporary, r->target));
-    if (result != 0)
-        return instead_of_renaming(r);
-    sync_folder(r->temporary);
-    return CN_OK;
+    close(file); /* last, since that gives the lock up; what has been synced cannot fail any more */
+    return status;
 }
 
 cn_status cn__replace_file(cn_context *ctx, const char *path, const struct iovec *pieces, int count) {
