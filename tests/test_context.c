@@ -1,8 +1,12 @@
 /* test_context.c: contexts: what they describe, their options, their memory. */
+#define _GNU_SOURCE /* sched_setaffinity */
 #include "testing.h"
 #include "base/base.h"
 #include "scratch.h"
 #include <limits.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -29,6 +33,27 @@ START_TEST(a_context_describes_its_device) {
     cn_context_free(NULL);
 }
 END_TEST
+
+#if defined(__linux__)
+START_TEST(threads_are_as_many_as_the_affinity_has) {
+    cpu_set_t all, one;
+    cn_context *ctx;
+    cn_device device = CN_DEVICE_INIT;
+    int core = 0;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof all, &all), 0);
+    while (!CPU_ISSET(core, &all))
+        core++;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    ck_ok(cn_context_new(NULL, &ctx));
+    ck_ok(cn_context_device(ctx, &device));
+    ck_assert_int_eq(device.cores, 1);
+    ck_assert_int_eq(device.threads, 1);
+    cn_context_free(ctx);
+}
+END_TEST
+#endif
 
 static cn_isa isa_of(cn_isa option, const char *variable) {
     cn_context *ctx;
@@ -204,9 +229,17 @@ START_TEST(a_quota_of_version_1_is_found) {
 END_TEST
 
 int main(void) {
-    const TTest *const context[] = {a_context_describes_its_device, option_and_variable_lower_the_instruction_set,
-                                    bad_context_options_are_named,  remarks_reach_the_log,
-                                    a_quota_of_version_2_is_found,  a_quota_of_version_1_is_found};
+    const TTest *const context[] = {
+#if defined(__linux__)
+        threads_are_as_many_as_the_affinity_has,
+#endif
+        a_context_describes_its_device,
+        option_and_variable_lower_the_instruction_set,
+        bad_context_options_are_named,
+        remarks_reach_the_log,
+        a_quota_of_version_2_is_found,
+        a_quota_of_version_1_is_found
+    };
     const TTest *const out_of_memory[] = {out_of_memory_is_a_status};
     Suite *suite = suite_create("context");
     test_add(suite, "context", context, CN__COUNT(context), 1);

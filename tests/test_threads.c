@@ -1,4 +1,5 @@
 /* test_threads.c: the pool of threads. */
+#define _GNU_SOURCE /* pthread_setattr_default_np */
 #include "testing.h"
 #include "base/base.h"
 #include <pthread.h>
@@ -122,9 +123,35 @@ START_TEST(workers_leave_signals_to_the_host) {
     ck_assert_int_eq(sigismember(&masks[0], SIGINT), 0);
     ck_assert_int_eq(sigismember(&masks[1], SIGINT), 1);
     ck_assert_int_eq(sigismember(&masks[2], SIGTERM), 1);
+    ck_assert_int_eq(sigismember(&masks[1], SIGSEGV), 0); /* the worker's own fault */
     cn_context_free(ctx);
 }
 END_TEST
+
+#if defined(__GLIBC__)
+static void use_much_stack(void *argument, size_t item, int thread) {
+    volatile char much[768 << 10];
+    (void)thread;
+    for (size_t i = 0; i < sizeof much; i += 1024)
+        much[i] = (char)item;
+    ((int *)argument)[item] = much[0];
+}
+
+/* ulimit -s is the default of all threads; it may be small. */
+START_TEST(workers_have_stacks_of_their_own_size) {
+    pthread_attr_t small;
+    int got[4] = {9, 9, 9, 9};
+    pthread_attr_init(&small);
+    ck_assert_int_eq(pthread_attr_setstacksize(&small, 64 << 10), 0);
+    ck_assert_int_eq(pthread_setattr_default_np(&small), 0);
+    cn_context *ctx = test_context(4);
+    cn__parallel(ctx, 4, use_much_stack, got);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(got[i], i);
+    cn_context_free(ctx);
+}
+END_TEST
+#endif
 
 /* ---- processes ---- */
 
@@ -237,6 +264,9 @@ int main(void) {
     };
     const TTest *const signals[] = {
         workers_leave_signals_to_the_host,
+#if defined(__GLIBC__)
+        workers_have_stacks_of_their_own_size,
+#endif
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         fewer_threads_than_asked_for_will_do
 #endif

@@ -73,9 +73,12 @@ void cn__cpu_name(char *name, size_t size) {
 /* Those that this process may run on. */
 static int allowed_cores(void) {
 #ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-        return CPU_COUNT(&set);
+    union {
+        cpu_set_t set;
+        char room[1024]; /* for 8192, while the set has 1024, which a larger machine's do not fit in */
+    } allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed.set) == 0 && CPU_COUNT_S(sizeof allowed, &allowed.set) > 0)
+        return CPU_COUNT_S(sizeof allowed, &allowed.set);
 #endif
 #ifdef _SC_NPROCESSORS_ONLN
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
