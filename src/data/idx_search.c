@@ -21,7 +21,7 @@ typedef struct search {
 /* In small letters, with '-' for '.' and '_', and without ".gz", which gives `packed`. */
 static void plain_name(const char *name, char plain[MAX_NAME], bool *packed) {
     size_t length = 0;
-    for (; name[length] && length < MAX_NAME - 1; length++)
+    for (; length < MAX_NAME - 1 && name[length]; length++)
         plain[length] = (char)(strchr("._", name[length]) ? '-' : tolower((unsigned char)name[length]));
     plain[length] = '\0';
     *packed = length > 3 && strcmp(plain + length - 3, "-gz") == 0;

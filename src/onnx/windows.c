@@ -61,10 +61,12 @@ cn_status cn__onnx_window_read(const cn__onnx_node *node, const cn__onnx_view *i
     CN__TRY(cn__onnx_sides(node, "dilations", sides, 1, 1, window->dilation));
     if (sides == 1)
         window->kernel[0] = window->stride[0] = window->dilation[0] = 1;
-    if (cn__onnx_string_is(node, "auto_pad", "NOTSET", "SAME_UPPER") ||
-        cn__onnx_string_is(node, "auto_pad", "NOTSET", "SAME_LOWER"))
-        pad_to_same(window, size, cn__onnx_string_is(node, "auto_pad", "", "SAME_UPPER"));
-    else if (!cn__onnx_string_is(node, "auto_pad", "NOTSET", "VALID"))
+    bool upper = cn__onnx_string_is(node, "auto_pad", "NOTSET", "SAME_UPPER");
+    if (cn__onnx_string_is(node, "auto_pad", "NOTSET", "NOTSET"))
         return read_pads(node, sides, window);
+    if (upper || cn__onnx_string_is(node, "auto_pad", "NOTSET", "SAME_LOWER"))
+        pad_to_same(window, size, upper);
+    else if (!cn__onnx_string_is(node, "auto_pad", "NOTSET", "VALID"))
+        return cn__error(CN_ERR_FORMAT, "its auto_pad is none of NOTSET, SAME_UPPER, SAME_LOWER and VALID");
     return CN_OK;
 }
