@@ -223,6 +223,8 @@ static const char *const known_graphs[] = {
     "train 3x37x4x5 | batch_norm | dropout p=0.25 | group_norm groups=37 @0 | add @3 @1 | relu | layer_norm2d | add @6 "
     "@2 | instance_norm | relu | prelu weights=37 | concat @0 @10 @7 @0 | channel_shuffle groups=4 | group_norm "
     "groups=2",
+    /* a sum of equal shapes behind a norm, which at other sizes is broadcast */
+    "train 2x4x1x4 | adaptive_avg_pool out=1x4 | batch_norm | add @2 @0 | relu",
     /* neighbours in other lines */
     "train 3x37x4x5 | local_response_norm size=6 alpha=0.5 | conv2d out=18 kernel=3 padding=1 | local_response_norm "
     "size=99 alpha=2 beta=0.5 k=2 | add @3 @2 | local_response_norm alpha=0.25 @4 | add @5 @4",
@@ -316,12 +318,15 @@ END_TEST
 static bool resized(const network *net, int rows, int columns, network *other) {
     char text[NET_TEXT];
     net_shape in = net->layer[0].shape;
-    const char *tail = strstr(net->text, " seed=");
+    const char *seed = strstr(net->text, " seed="), *tail = seed ? seed : strstr(net->text, " |");
     snprintf(text, sizeof text, "train %dx%dx%dx%d%s", net->batch, in.channels, in.height + rows, in.width + columns,
              tail);
     if (network_parse(other, text) != 0 || other->tensors != net->tensors ||
         net_size(other->layer[other->layers].shape) > 600)
         return false;
+    for (int i = 1; i <= net->layers; i++) /* norms are made for so many channels */
+        if (other->layer[i].shape.channels != net->layer[i].shape.channels)
+            return false;
     for (int t = 0; t < net->tensors; t++)
         if (other->tensor[t].count != net->tensor[t].count)
             return false;
@@ -349,6 +354,11 @@ static int check_sizes(network net, int seed) {
 
 START_TEST(images_of_other_sizes_are_computed_as_well) {
     check_sizes(graph_of_seed(_i), _i);
+}
+END_TEST
+
+START_TEST(known_patterns_take_other_sizes) {
+    check_sizes(network_of(known_graphs[_i]), _i);
 }
 END_TEST
 
@@ -526,6 +536,7 @@ int main(void) {
         tcase_add_loop_test(reference, predictors_compute_what_their_graphs_say, 0, test_quick() ? 5 : 50);
         tcase_add_loop_test(reference, predictors_compute_what_their_graphs_say, LATE_SEEDS,
                             LATE_SEEDS + (test_quick() ? 1 : 5));
+        tcase_add_loop_test(reference, known_patterns_take_other_sizes, 0, KNOWN);
         tcase_add_loop_test(reference, predictors_compute_known_patterns, 0, KNOWN);
         tcase_add_loop_test(bits, threads_do_not_change_bits, 0, test_quick() ? 4 : 15);
         tcase_add_loop_test(bits, threads_do_not_change_bits, LATE_SEEDS, LATE_SEEDS + (test_quick() ? 1 : 5));

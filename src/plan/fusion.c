@@ -38,12 +38,12 @@ static bool equal(cn__shape a, cn__shape b) {
     return a.channels == b.channels && a.height == b.height && a.width == b.width;
 }
 
-/* Of two inputs of one shape: nothing is broadcast. */
-static bool take_skip(const cn_model *model, cn__fused_op *fused, int32_t next) {
-    const cn__node *node = &model->nodes[next];
+/* Of two inputs of one shape: nothing is broadcast, at this plan's size. */
+static bool take_skip(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
+    const cn__node *node = &plan->model->nodes[next];
     if (node->input_count != 2 || fused->skip >= 0 || fused->op.post.relu)
         return false;
-    if (!equal(cn__model_shape(model, node->inputs[0]), cn__model_shape(model, node->inputs[1])))
+    if (!equal(cn__plan_shape(plan, node->inputs[0]), cn__plan_shape(plan, node->inputs[1])))
         return false;
     fused->skip = (node->inputs[0] == fused->last ? node->inputs[1] : node->inputs[0]) + 1;
     return true;
@@ -118,7 +118,7 @@ static bool absorb(const cn__plan *plan, cn__fused_op *fused, int32_t next, bool
         taken = convolves && fold(plan, fused, next);
         break;
     case CN__KIND_ADD:
-        taken = take_skip(plan->model, fused, next);
+        taken = take_skip(plan, fused, next);
         break;
     case CN__KIND_RELU:
         taken = take_relu(fused);

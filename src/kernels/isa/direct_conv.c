@@ -86,20 +86,32 @@ INLINE void rectify(int rows, int pixels, vf sum[ROWS][PIXELS]) {
     }
 }
 
-/* What a batch norm behind it wants to know, while the outputs are in registers. The first pixel is the pivot. Whatever
- * tiles an instruction set has, they begin at the first pixel and at multiples of 24 pixels from there. */
+/* Before a tile's outputs are in registers: whatever tiles an instruction set has, they begin at the first of the pixels that
+ * are taken at a time and at multiples of 24 from there. */
+NOINLINE static void begin_runs(const cn__conv_args *a, origin at, int rows) {
+    for (int r = 0; r < rows && at.row + r < a->out_channels; r++) {
+        float *line = a->moments + (size_t)(at.row + r) * CN__MOMENT_LINES * CN__LANES + at.lane;
+        if (at.pixel == 0)
+            begin_moments(line, (vf){0});
+        else
+            begin_run(line);
+    }
+}
+
+INLINE bool begins_run(origin at) {
+    return at.pixel == at.first ? at.begins : (at.pixel - at.first) % CN__MOMENT_RUN == 0;
+}
+
+/* What a batch norm behind it wants to know, while the outputs are in registers. The first pixel is the pivot. */
 INLINE void gather_moments(const cn__conv_args *a, origin at, int rows, int pixels, vf sum[ROWS][PIXELS]) {
-    bool begins = at.pixel == at.first ? at.begins : (at.pixel - at.first) % CN__MOMENT_RUN == 0;
     CN__UNROLL
     for (int r = 0; r < rows; r++) {
         if (at.row + r >= a->out_channels)
             continue; /* what would be its lines are another item's */
         float *line = a->moments + (size_t)(at.row + r) * CN__MOMENT_LINES * CN__LANES + at.lane;
-        if (at.pixel == 0)
-            begin_moments(line, sum[r][0]);
-        else if (begins)
-            begin_run(line);
         moments m = moments_from(line);
+        if (at.pixel == 0)
+            m.pivot = sum[r][0];
         CN__UNROLL
         for (int p = 0; p < pixels; p++)
             add_to_moments(&m, sum[r][p]);
@@ -151,6 +163,8 @@ INLINE void add_channels(const cn__conv_args *a, const cn__conv_job *job, origin
 
 INLINE void tile(const cn__conv_args *a, const cn__conv_job *job, origin at, int rows, int pixels) {
     vf sum[ROWS][PIXELS];
+    if (a->moments && at.end == a->in_channels && begins_run(at))
+        begin_runs(a, at, rows);
     start(a, job, at, rows, pixels, sum);
     if (job->tap_count == 1)
         add_channels(a, job, at, true, rows, pixels, sum);
