@@ -393,7 +393,8 @@ check-faults-io: programs $(TESTS_DIR)/test_io_faults $(FAIL_IO)
 	@FAULTS_EVERY=$(FAULTS_EVERY) $(test_environment) tests/test_program_faults.sh
 
 ## check-faults-memory: each allocation of the library and its dependencies, each lock and thread fails, once and for good
-check-faults-memory: $(TESTS_DIR)/test_memory_faults
+check-faults-memory: $(TESTS_DIR)/test_memory_faults $(TESTS_DIR)/test_refusals
+	@FAULTS=1 CK_VERBOSITY=minimal $(TESTS_DIR)/test_refusals
 	@FAULTS=1 CK_VERBOSITY=minimal $(TESTS_DIR)/test_memory_faults
 
 ## check-kill: KILLS (1000) processes killed while they train or save, at random moments and before each call (minutes)
