@@ -155,7 +155,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-kill soak \
+.PHONY: all library programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
         check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
         check-arm64 check-i386 check-s390x check-musl test-programs suites sanitize check-asan check-tsan check-valgrind \
         lint coverage coverage-suites fuzz fuzzers bench bench-kernels install uninstall format distcheck clean help FORCE
@@ -342,6 +342,7 @@ $(SUITES) $(BENCHES) $(ONNX_RUN) $(ONNX_SAVE): $(TESTS_DIR)/%: $(B)/tests/%.o $(
 
 # What has calls fail stands in front of the C library: linked into its suite, and to be preloaded into programs.
 $(TESTS_DIR)/test_io_faults: $(B)/tests/fail_io.o
+$(TESTS_DIR)/test_memory_faults: $(B)/tests/fail_memory.o
 FAIL_IO := $(if $(filter Linux,$(SYSTEM)),$(TESTS_DIR)/fail_io.so)
 $(TESTS_DIR)/fail_%.so: tests/fail_%.c $(B)/test-flags
 	$(call say,LD,$@)
@@ -390,6 +391,11 @@ FAULTS_EVERY ?= 1
 check-faults-io: programs $(TESTS_DIR)/test_io_faults $(FAIL_IO)
 	@FAULTS=1 CK_VERBOSITY=minimal $(TESTS_DIR)/test_io_faults
 	@FAULTS_EVERY=$(FAULTS_EVERY) $(test_environment) tests/test_program_faults.sh
+
+## check-faults-memory: each allocation of the library and its dependencies, each lock and thread fails, once and for good
+check-faults-memory: $(TESTS_DIR)/test_memory_faults $(TESTS_DIR)/test_refusals
+	@FAULTS=1 CK_VERBOSITY=minimal $(TESTS_DIR)/test_refusals
+	@FAULTS=1 CK_VERBOSITY=minimal $(TESTS_DIR)/test_memory_faults
 
 ## check-kill: KILLS (1000) processes killed while they train or save, at random moments and before each call (minutes)
 KILLS ?= 1000

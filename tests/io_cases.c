@@ -240,6 +240,18 @@ static cn_status save_text(cn_tensor **loaded) {
 }
 
 #if CN_WITH_IMAGES
+static void copy_golden(const char *from, const char *to) {
+    static unsigned char bytes[1 << 16];
+    char path[128];
+    snprintf(path, sizeof path, "tests/golden/images/%s", from);
+    FILE *stream = fopen(path, "rb");
+    ck_assert_ptr_nonnull(stream);
+    size_t count = fread(bytes, 1, sizeof bytes, stream);
+    ck_assert_uint_lt(count, sizeof bytes);
+    fclose(stream);
+    scratch_write(&io.folder, to, bytes, count);
+}
+
 static cn_status save_png(cn_tensor **loaded) {
     (void)loaded;
     return save_picture("a.png", 3, 7);
@@ -251,6 +263,23 @@ static void png_file(void) {
 
 static cn_status load_png(cn_tensor **loaded) {
     return load_picture("a.png", loaded);
+}
+
+/* Of one scan, and of several, whose coefficients are kept. */
+static void jpeg_file(void) {
+    copy_golden("colour.jpg", "a.jpg");
+}
+
+static void progressive_file(void) {
+    copy_golden("progressive.jpg", "a.jpg");
+}
+
+static cn_status load_jpeg(cn_tensor **loaded) {
+    return load_picture("a.jpg", loaded);
+}
+
+static void interlaced_file(void) {
+    copy_golden("rgb_alpha16_interlaced.png", "a.png");
 }
 
 static void masks_files(void) {
@@ -432,6 +461,9 @@ const io_case io_cases[] = {
 #if CN_WITH_IMAGES
     {"cn_image_save .png", NULL, save_png, {"a.png"}, false},
     {"cn_image_load PNG", png_file, load_png, {NULL}, false},
+    {"cn_image_load PNG, interlaced", interlaced_file, load_png, {NULL}, false},
+    {"cn_image_load JPEG", jpeg_file, load_jpeg, {NULL}, false},
+    {"cn_image_load JPEG, progressive", progressive_file, load_jpeg, {NULL}, false},
     {"cn_dataset_folder_masks", masks_files, open_masks, {NULL}, false},
 #endif
 };

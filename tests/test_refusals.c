@@ -1,5 +1,5 @@
 /* test_refusals.c: every pointer of every public function, NULL: refused by name, or with the meaning that the header gives
- * it. */
+ * it; and with all of them, each allocation that such a call makes fails in turn. */
 #include "pieces.h"
 #include "scratch.h"
 #include <stdio.h>
@@ -9,6 +9,7 @@ TEST_RUNS_ONCE;
 
 /* ---- what the functions are called with ---- */
 
+static counting_allocator counter;
 static cn_model *model, *session8;
 static cn_dataset *data, *other;
 static cn_tensor *picture, *map, *batch, *image, *logits, *labels, *saved;
@@ -100,7 +101,7 @@ static const char *saved_arrays(void) {
 
 static void with_everything(void) {
     cn_layer *pool, *flatten;
-    ctx = test_context(1);
+    ctx = counting_context(&counter, 1);
     folder = scratch_new();
     model = model_for(3, 8, 8);
     ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &pool));
@@ -293,6 +294,52 @@ START_TEST(null_is_refused_or_means_something) {
 }
 END_TEST
 
+/* ---- memory runs out ---- */
+
+/* Such a call allocates before the function does; test_out_of_memory and test_memory_faults have those functions. */
+static bool makes_arguments(const char *arguments) {
+    return strstr(arguments, "relu()") || strstr(arguments, "trained()") || strstr(arguments, "saved_");
+}
+
+/* What a call has got before it fails may stay with a handle, for the next. */
+static bool keeps(const char *function) {
+    static const char *const names_of[] = {"cn_model_forward", "cn_model_forward_all", "cn_page_pictures",
+                                           "cn_tensors_set_metadata"};
+    for (size_t i = 0; i < COUNT(names_of); i++)
+        if (strcmp(function, names_of[i]) == 0)
+            return true;
+    return false;
+}
+
+/* False: the call makes fewer allocations. */
+static bool fails_at_allocation(int function, long at) {
+    const char *name = functions[function].name;
+    long live = counter.live;
+    counter.fail_at = counter.calls + at;
+    cn_status status = call_with_null(function, "");
+    bool reached = counter.calls >= counter.fail_at;
+    counter.fail_at = 0;
+    if (!reached)
+        return false;
+    ck_assert_msg(status == CN_ERR_MEMORY, "%s, allocation %ld: %s", name, at, cn_status_string(status));
+    if (result)
+        ck_assert_msg(memcmp(result, &(void *){NULL}, sizeof(void *)) == 0, "%s, allocation %ld: a handle", name, at);
+    ck_assert_msg(counter.live == live || keeps(name), "%s, allocation %ld: %ld pieces leaked", name, at,
+                  counter.live - live);
+    return true;
+}
+
+START_TEST(each_allocation_that_fails_is_a_status) {
+    long at = 1;
+    if (makes_arguments(functions[_i].arguments))
+        return;
+    while (fails_at_allocation(_i, at))
+        at++;
+    if (getenv("FAULTS"))
+        printf("%-34s  %ld allocations\n", functions[_i].name, at - 1);
+}
+END_TEST
+
 /* ---- the header's functions are those of the table ---- */
 
 static bool is_space(char c) {
@@ -359,9 +406,10 @@ END_TEST
 int main(void) {
     const TTest *const complete[] = {all_functions_and_pointers_are_tried};
     Suite *suite = suite_create("refusals");
-    TCase *group = tcase_create("NULL");
+    TCase *group = tcase_create("every function");
     tcase_add_unchecked_fixture(group, with_everything, without_everything); /* once: each test has a copy by fork() */
     tcase_add_loop_test(group, null_is_refused_or_means_something, 0, (int)COUNT(functions));
+    tcase_add_loop_test(group, each_allocation_that_fails_is_a_status, 0, (int)COUNT(functions));
     suite_add_tcase(suite, group);
     test_add(suite, "complete", complete, COUNT(complete), 1);
     return test_run(suite);

@@ -1,6 +1,7 @@
 /* threads.c: the context's own pool. Workers spin for a moment between pieces of work, since a training step is about
  * a hundred of them, and sleep when nothing comes. */
 #include "base/base.h"
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -188,7 +189,8 @@ cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool) {
     if (!made->workers || error) {
         cn__free(ctx, made->workers);
         cn__free(ctx, made);
-        return error ? cn__error(CN_ERR_UNSUPPORTED, "threads: %s", strerror(error)) : cn__no_memory("threads");
+        return error && error != ENOMEM ? cn__error(CN_ERR_UNSUPPORTED, "threads: %s", strerror(error))
+                                        : cn__no_memory("threads");
     }
     made->process = getpid();
     made->threads = threads;

@@ -73,6 +73,8 @@ cn_status cn__directory_read(const char *path, cn__names *names) {
     do {
         folder = opendir(path);
     } while (!folder && errno == EINTR);
+    if (!folder && errno == ENOMEM)
+        return cn__no_memory("the entries of a folder");
     if (!folder)
         return cn__error(CN_ERR_IO, "cannot read the folder '%s': %s", path, strerror(errno));
     cn_status status = read_entries(folder, path, names);

@@ -52,8 +52,12 @@ static void append_bytes(cn__text *out, const char *text, const char *end) {
     }
 }
 
+int cn__line_width(const char *text, int bytes, int most) {
+    return advance(&text, text + bytes, most);
+}
+
 int cn__name_width(const char *text, int most) {
-    return advance(&text, text + strlen(text), most);
+    return cn__line_width(text, (int)strlen(text), most);
 }
 
 void cn__append_name(cn__text *out, const char *text, int most) {

@@ -21,6 +21,7 @@ void cn__append_name_bytes(cn__text *out, const char *text, int bytes);
 int cn__line_length(const char *text);
 /* Columns of what cn__append_name will write. */
 int cn__name_width(const char *text, int most);
+int cn__line_width(const char *text, int bytes, int most); /* of its first bytes */
 /* A number to be read, with exactly so many decimals (0 to 9); with an exponent if it is too large for that. NaN is
  * "–". */
 void cn__append_number(cn__text *out, double value, int decimals);

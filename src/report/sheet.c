@@ -29,14 +29,6 @@ static int line_count(const char *title) {
     return lines;
 }
 
-static int line_width(cn_context *ctx, const char *line, int length) {
-    cn__text single = {.ctx = ctx};
-    cn__text_append(&single, "%.*s", length, line);
-    int width = single.data && !single.failed ? cn__name_width(single.data, MAX_TITLE) : MAX_TITLE;
-    cn_text_free(single.data);
-    return width;
-}
-
 /* The first line stands out; paths are cut at their beginning. */
 static void append_title(cn__text *out, const char *title, int x, int y) {
     bool first = true;
@@ -75,7 +67,7 @@ static layout lay_out(const cn__gallery *gallery, int columns, int size) {
         lines = own > lines ? own : lines;
         for (const char *next = gallery->titles[i]; next;) {
             const char *line = next;
-            int wanted = line_width(gallery->ctx, line, next_line(&next));
+            int wanted = cn__line_width(line, next_line(&next), MAX_TITLE);
             longest = wanted > longest ? wanted : longest;
         }
     }
