@@ -5,14 +5,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-static cn_context *ctx;
+static cn_context *shared;
 
 static void begin(void) {
-    ctx = test_context(1);
+    shared = test_context(1);
 }
 
 static void end(void) {
-    cn_context_free(ctx);
+    cn_context_free(shared);
 }
 
 /* Of colour pictures with batch norm, which knows how to normalise them. */
@@ -22,14 +22,14 @@ static cn_model *picture_model(void) {
     cn_model *model;
     options.width_mult = 0.5f;
     options.seed = 4;
-    ck_ok(cn_model_zoo(ctx, "resnet20", &options, &model));
+    ck_ok(cn_model_zoo(shared, "resnet20", &options, &model));
     ck_ok(cn_model_set_normalization(model, 3, mean, std));
     return model;
 }
 
 static cn_tensor *picture(cn_dtype dtype, int64_t channels, int64_t side) {
     cn_tensor *tensor;
-    ck_ok(cn_tensor_new(ctx, dtype, 4, (int64_t[]){1, channels, side, side}, &tensor));
+    ck_ok(cn_tensor_new(shared, dtype, 4, (int64_t[]){1, channels, side, side}, &tensor));
     for (int64_t i = 0; i < channels * side * side; i++)
         if (dtype == CN_DTYPE_UINT8)
             ((uint8_t *)cn_tensor_data(tensor))[i] = (uint8_t)(i / (side * side) * 60 + i * 7 % 50);
@@ -50,7 +50,7 @@ static cn_model *reload(const cn_model *model) {
     cn_tensor *file;
     cn_model *loaded;
     ck_ok(cn_model_save_memory(model, &file));
-    ck_ok(cn_model_load_memory(ctx, cn_tensor_data(file), (size_t)cn_tensor_count(file), &loaded));
+    ck_ok(cn_model_load_memory(shared, cn_tensor_data(file), (size_t)cn_tensor_count(file), &loaded));
     cn_tensor_free(file);
     return loaded;
 }
@@ -98,7 +98,7 @@ START_TEST(other_preprocessing_is_found_out) {
     for (int64_t c = 0; c < 3; c++)
         memcpy((uint8_t *)cn_tensor_data(exchanged) + c * 1024,
                (const uint8_t *)cn_tensor_data_const(pixels) + (2 - c) * 1024, 1024);
-    ck_ok(cn_tensor_new(ctx, CN_DTYPE_FLOAT32, 2, (int64_t[]){1, 10}, &got));
+    ck_ok(cn_tensor_new(shared, CN_DTYPE_FLOAT32, 2, (int64_t[]){1, 10}, &got));
     ck_ok(cn_predictor_new(model, NULL, &predictor));
     for (int wrong = 0; wrong < 2; wrong++) {
         double off = 0.0, most = 0.0;
@@ -140,7 +140,7 @@ END_TEST
 START_TEST(a_replaced_layer_counts_as_a_change) {
     cn_model *model = with_test(CN_DTYPE_FLOAT32), *loaded;
     cn_layer *layer;
-    ck_ok(cn_silu_new(ctx, &layer));
+    ck_ok(cn_silu_new(shared, &layer));
     ck_ok(cn_model_replace(model, "relu", layer));
     ck_ok(cn_model_init(model, 4));
     ck_fails(cn_model_self_test(model, 1.0, NULL), CN_ERR_STATE, "has been changed");
@@ -154,13 +154,13 @@ END_TEST
 START_TEST(several_inputs_and_outputs_go_along) {
     cn_model *model, *loaded;
     cn_layer *layer;
-    ck_ok(cn_model_new(ctx, 3, 6, 6, &model));
+    ck_ok(cn_model_new(shared, 3, 6, 6, &model));
     ck_ok(cn_model_add_input(model, "more", 2, 6, 6));
-    ck_ok(cn_concat_new(ctx, &layer));
+    ck_ok(cn_concat_new(shared, &layer));
     ck_ok(cn_model_add(model, "all", layer, 2, (const char *[]){"input", "more"}));
-    ck_ok(cn_conv2d_new(ctx, 5, 2, 3, 3, NULL, &layer));
+    ck_ok(cn_conv2d_new(shared, 5, 2, 3, 3, NULL, &layer));
     ck_ok(cn_model_add(model, "map", layer, 1, (const char *[]){"all"}));
-    ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &layer));
+    ck_ok(cn_adaptive_avg_pool2d_new(shared, 1, 1, &layer));
     ck_ok(cn_model_add(model, "mean", layer, 1, (const char *[]){"map"}));
     ck_ok(cn_model_set_outputs(model, 2, (const char *[]){"mean", "map"}));
     ck_ok(cn_model_init(model, 1));
@@ -194,7 +194,7 @@ START_TEST(what_is_no_self_test_is_refused) {
     ck_fails(cn_model_set_self_test(model, 1, NULL), CN_ERR_ARGUMENT, "NULL");
     ck_ok(cn_model_set_self_test(model, 1, (const cn_tensor *const *)&bytes));
     ck_fails(cn_model_self_test(model, NAN, NULL), CN_ERR_ARGUMENT, "tolerance");
-    ck_ok(cn_model_mnist(ctx, 2, 1, &bare));
+    ck_ok(cn_model_mnist(shared, 2, 1, &bare));
     cn_tensor *digit = picture(CN_DTYPE_UINT8, 1, 28);
     ck_fails(cn_model_set_self_test(bare, 1, (const cn_tensor *const *)&digit), CN_ERR_STATE, "does not know how");
     cn_tensor_free(small);
@@ -210,8 +210,8 @@ START_TEST(what_is_too_large_for_a_file_is_refused) {
     cn_model *model;
     cn_layer *layer;
     cn_tensor *input = picture(CN_DTYPE_FLOAT32, 3, 600);
-    ck_ok(cn_model_new(ctx, 3, 600, 600, &model));
-    ck_ok(cn_relu_new(ctx, &layer));
+    ck_ok(cn_model_new(shared, 3, 600, 600, &model));
+    ck_ok(cn_relu_new(shared, &layer));
     ck_ok(cn_model_add(model, "relu", layer, 1, (const char *[]){"input"}));
     ck_ok(cn_model_init(model, 1));
     ck_fails(cn_model_set_self_test(model, 1, (const cn_tensor *const *)&input), CN_ERR_SHAPE,
@@ -235,7 +235,7 @@ static cn_status load_changed(const cn_tensor *file, const char *from, const cha
         i++;
     ck_assert_msg(i + length <= bytes, "no '%s'", from);
     memcpy(copy + i, to, length);
-    cn_status status = cn_model_load_memory(ctx, copy, bytes, loaded);
+    cn_status status = cn_model_load_memory(shared, copy, bytes, loaded);
     free(copy);
     return status;
 }
@@ -267,7 +267,7 @@ static cn_status load_forged(const cn_model *model, const char *text, cn_model *
     ck_ok(cn__architecture_write(model, &architecture));
     ck_ok(cn__model_pack(model, architecture, CN_WEIGHTS_FLOAT32,
                          &(cn__beside){.metadata = metadata, .metadata_count = 2}, &file));
-    cn_status status = cn_model_load_memory(ctx, cn_tensor_data(file), (size_t)cn_tensor_count(file), loaded);
+    cn_status status = cn_model_load_memory(shared, cn_tensor_data(file), (size_t)cn_tensor_count(file), loaded);
     cn_tensor_free(file);
     cn_text_free(architecture);
     return status;
@@ -294,8 +294,8 @@ START_TEST(hostile_texts_are_refused) {
     };
     cn_model *model, *loaded;
     cn_layer *layer;
-    ck_ok(cn_model_new(ctx, 1, 1, 2, &model));
-    ck_ok(cn_relu_new(ctx, &layer));
+    ck_ok(cn_model_new(shared, 1, 1, 2, &model));
+    ck_ok(cn_relu_new(shared, &layer));
     ck_ok(cn_model_add(model, "relu", layer, 1, (const char *[]){"input"}));
     ck_ok(cn_model_init(model, 1));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -316,10 +316,10 @@ END_TEST
 
 START_TEST(each_allocation_may_fail) {
     counting_allocator counter = {0};
-    cn_context *own = ctx, *counted = counting_context(&counter, 1);
+    cn_context *own = shared, *counted = counting_context(&counter, 1);
     cn_model *model, *loaded;
     cn_tensor *file, *input;
-    ctx = counted;
+    shared = counted;
     ck_ok(cn_model_mnist(counted, 4, 1, &model));
     input = picture(CN_DTYPE_FLOAT32, 1, 28);
     cn_tensor *none = NULL;
@@ -332,7 +332,7 @@ START_TEST(each_allocation_may_fail) {
     cn_tensor_free(input);
     cn_model_free(loaded);
     cn_model_free(model);
-    ctx = own;
+    shared = own;
     cn_context_free(counted);
 }
 END_TEST
