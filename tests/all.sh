@@ -34,8 +34,9 @@ prove_with() {
 }
 
 prove check
-prove check-faults-io QUICK=1
-prove check-kill KILLS=40
+prove check-faults-io FAULTS_EVERY=23
+prove check-faults-memory
+prove check-kill KILLS=20
 prove check-graphs GRAPHS=100
 prove soak SOAK_SECONDS=10 SOAK_PREDICTIONS=20000
 prove check-asan

@@ -47,11 +47,14 @@ START_TEST(no_option_may_differ) {
          offsetof(cn_trainer_options, clip_norm) + 4, 4},
         {"optimizer", (char *)&r.optimizer, 8, offsetof(cn_optimizer_options, decay_weights_only) + 4, 9},
         {"schedule", (char *)&r.schedule, 8, offsetof(cn_schedule_options, rate), 14},
-        {"augmentation", (char *)&r.augmentation, 8, sizeof r.augmentation, 8},
+        {"augmentation", (char *)&r.augmentation, 8, sizeof r.augmentation, 7},
     };
     file f = usual_file();
     int varied = 0;
     for (size_t offset = structs[_i].first; offset < structs[_i].end; offset += 4) {
+        /* Of grey images it can only be a subnormal number, which is zero. */
+        if (structs[_i].options == (char *)&r.augmentation && offset == offsetof(cn_augmentation, grayscale))
+            continue;
         run_prepare(&r, test_context(1));
         if (vary(&r, structs[_i].options, offset)) {
             expect_refused(&r, f, structs[_i].name, offset);

@@ -90,6 +90,11 @@ cn_status cn__onnx_group_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     return add_norm(onnx, node, CN_NORM_GROUP, &o, CN__FILL_SPREAD, &at);
 }
 
+/* A single channel is an axis like any other of one element. */
+static bool over_channels(const cn__onnx *onnx, const cn__onnx_view *view, cn__onnx_axis axis) {
+    return axis == CN__AXIS_CHANNELS || (axis == CN__AXIS_ONE && cn__onnx_shape(onnx, view).channels == 1);
+}
+
 /* Over the channels of each pixel, wherever the graph has them. */
 cn_status cn__onnx_layer_norm(cn__onnx *onnx, const cn__onnx_node *node) {
     cn_norm_options o = CN_NORM_OPTIONS_INIT;
@@ -102,7 +107,7 @@ cn_status cn__onnx_layer_norm(cn__onnx *onnx, const cn__onnx_node *node) {
         CN__TRY(cn__onnx_image(onnx, node, cn__onnx_input(node, 0), &view));
     int64_t from = node->rewritten ? node->axis : cn__onnx_int(node, "axis", -1);
     CN__TRY(cn__onnx_axis_of(from, view->dims, &axis));
-    if (!cn__onnx_axes(onnx, view, axes) || axes[axis] != CN__AXIS_CHANNELS ||
+    if (!cn__onnx_axes(onnx, view, axes) || !over_channels(onnx, view, axes[axis]) ||
         (!node->rewritten && axis != view->dims - 1))
         return cn__error(CN_ERR_UNSUPPORTED, "it normalises over other values than the channels");
     o.eps = epsilon_of(node);
