@@ -410,3 +410,10 @@ void random_graph(dice *d, double cost, network *net) {
         }
     gather(&t, net);
 }
+
+network random_graph_of(int seed) {
+    network net;
+    dice d = {(uint64_t)seed << 20, seed >= LATE_SEEDS};
+    random_graph(&d, d.seed_is_late ? 4000 : 2500, &net);
+    return net;
+}

@@ -19,4 +19,7 @@ void random_layer(dice *d, double cost, network *net);
  * what can and what cannot be computed along with them. `cost` bounds the multiply-adds of one image. */
 void random_graph(dice *d, double cost, network *net);
 
+/* That of a seed, by which a failure can name it. */
+network random_graph_of(int seed);
+
 #endif

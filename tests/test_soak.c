@@ -2,8 +2,8 @@
  * grows. SOAK_SECONDS and SOAK_PREDICTIONS say how long at least; `make soak` asks for an hour and ten million. */
 #include "errands.h"
 #include "predictions.h"
+#include "process.h"
 #include "scratch.h"
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,26 +31,8 @@ typedef struct vitals {
     long kib, descriptors, threads; /* -1: not told */
 } vitals;
 
-static long said(const char *what) {
-    char line[256];
-    long value = -1;
-    FILE *file = fopen("/proc/self/status", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, what, strlen(what)) == 0)
-            value = atol(line + strlen(what));
-    if (file)
-        fclose(file);
-    return value;
-}
-
 static vitals vitals_now(void) {
-    vitals v = {said("VmRSS:"), -1, said("Threads:")};
-    DIR *folder = opendir("/proc/self/fd");
-    while (folder && readdir(folder))
-        v.descriptors++;
-    if (folder)
-        closedir(folder);
-    return v;
+    return (vitals){process_number("VmRSS:"), process_open_files(), process_number("Threads:")};
 }
 
 /* ---- threads that predict ---- */

@@ -1,7 +1,7 @@
 /* loader.c: a host that loads a plugin, has it work on two threads, and unloads it, a hundred times: each time it is gone,
  * and nothing of it stays. loader PLUGIN [LIBRARY]: what must be unloaded with it. */
 #define _GNU_SOURCE
-#include <dirent.h>
+#include "../process.h"
 #include <dlfcn.h>
 #include <features.h>
 #include <malloc.h>
@@ -17,28 +17,6 @@ enum { ROUNDS = 100, WARM_UP = 10, ALLOWED_BYTES = 64 << 10, MOST_KEYS = 4096 };
 typedef struct state {
     long bytes, threads, descriptors, keys;
 } state;
-
-static long said(const char *what) {
-    char line[256];
-    long value = -1;
-    FILE *file = fopen("/proc/self/status", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, what, strlen(what)) == 0)
-            value = atol(line + strlen(what));
-    if (file)
-        fclose(file);
-    return value;
-}
-
-static long open_files(void) {
-    long count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (folder && readdir(folder))
-        count++;
-    if (folder)
-        closedir(folder);
-    return count;
-}
 
 /* Of all that malloc has given out, where it has one arena. */
 static long used_bytes(void) {
@@ -63,9 +41,9 @@ static long free_keys(void) {
 
 /* A thread that has been joined is still counted for a moment. */
 static state state_now(void) {
-    for (int i = 0; i < 1000 && said("Threads:") > 1; i++)
+    for (int i = 0; i < 1000 && process_number("Threads:") > 1; i++)
         nanosleep(&(struct timespec){0, 1000000}, NULL);
-    return (state){used_bytes(), said("Threads:"), open_files(), free_keys()};
+    return (state){used_bytes(), process_number("Threads:"), process_open_files(), free_keys()};
 }
 
 static void *work(void *function) {

@@ -86,8 +86,8 @@ INLINE void rectify(int rows, int pixels, vf sum[ROWS][PIXELS]) {
     }
 }
 
-/* Before a tile's outputs are in registers: whatever tiles an instruction set has, they begin at the first of the pixels that
- * are taken at a time and at multiples of 24 from there. */
+/* Before a tile's outputs are in registers. Every instruction set has tiles whose sizes divide 24, counted from the first of
+ * the pixels that are taken at a time, so that all begin runs at the same ones. */
 NOINLINE static void begin_runs(const cn__conv_args *a, origin at, int rows) {
     for (int r = 0; r < rows && at.row + r < a->out_channels; r++) {
         float *line = a->moments + (size_t)(at.row + r) * CN__MOMENT_LINES * CN__LANES + at.lane;

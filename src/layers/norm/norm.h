@@ -2,10 +2,10 @@
  * statistics came to; layer_norm2d.c has struct and sums with them.
  *
  * Both work in three stages. Each plane is read and leaves lines of 16 sums, one for each lane: forward a lane's mean,
- * m2 = Σ (x - mean)² and what rounding took from the mean, backward Σ dz and Σ dz·x̂. Then each *cell*, the planes that share a mean and variance (a
- * channel of all blocks, or a group of a block), is finalized from its sums: forward it gets center = mean and
- * inv = 1 / sqrt(variance + eps), backward b and c of dx = inv · (weight·dz + b·(x - center) + c). With these each plane is
- * normalised, or its gradient computed.
+ * m2 = Σ (x - mean)² and what rounding took from the mean, backward Σ dz and Σ dz·x̂. Then each *cell*, the planes that
+ * share a mean and variance (a channel of all blocks, or a group of a block), is finalized from its sums: forward it gets
+ * center = mean and inv = 1 / sqrt(variance + eps), backward b and c of dx = inv · (weight·dz + b·(x - center) + c). With
+ * these each plane is normalised, or its gradient computed.
  *
  * With channels in the lanes each lane of a plane is a channel, and finds its numbers in its lane of the same lines;
  * with images in the lanes it has a plane, and lines, of its own. What is called `channel` here is one in either case.
