@@ -308,7 +308,7 @@ static const struct kind {
     {"model", many_tensors, load_into_model, 8000, CN_ERR_NOT_FOUND},
     {"archive", many_members_of_archive, load_tensors, 8000, CN_OK},
     {"nodes", many_nodes, load_model, 4000, CN_OK},
-    {"chunks", many_chunks, load_image, 4000, CN_OK},
+    {"chunks", many_chunks, load_image, 4000, CN_WITH_IMAGES ? CN_OK : CN_ERR_UNSUPPORTED},
 };
 
 static long calls;
