@@ -42,7 +42,7 @@ endif
 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
-SANITIZE_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE_fuzz := -O1 -DFUZZING -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_coverage := --coverage -fprofile-update=atomic -O0
 
 # `make install` alone puts in place what was built, with the flags that it was built with: sudo drops those that came
@@ -107,7 +107,7 @@ COMMON_LIB := $(B)/libcommon.a
 SUITES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/test_*.c)))
 BENCHES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/bench_*.c)))
 FUZZERS := $(patsubst tests/%.c,$(B)/%,$(sort $(wildcard tests/fuzz_*.c)))
-HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fuzz_% tests/fail_% tests/onnx_run.c tests/onnx_save.c tests/export_arm.c,$(sort $(wildcard tests/*.c))))
+HELPER_OBJECTS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_% tests/bench_% tests/fail_% tests/onnx_run.c tests/onnx_save.c tests/export_arm.c,$(sort $(wildcard tests/*.c))))
 HELPER_LIB := $(B)/libtesting.a
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
@@ -237,8 +237,8 @@ SAME_PATHS := '-ffile-prefix-map=$(CURDIR)=.' $(if $(O),'-ffile-prefix-map=$(O)/
 export PWD := $(CURDIR)
 compile = $(CC) $(1) $(SAME_PATHS) -MMD -MP $(USER_FLAGS) -c -o $@ $<
 
-# Kernels read no files, and Clang takes many minutes over one that is instrumented; check-asan looks into them.
-$(B)/library/kernels/isa/%.o: private SANITIZE_fuzz :=
+# Kernels read no files, and Clang takes many minutes over one that is instrumented or made fast; check-asan looks into them.
+$(B)/library/kernels/isa/%.o: private SANITIZE_fuzz := -O0
 # Branches are counted as they were written: without an optimizer, which kernels would take hours without, and each
 # function of kernels once, however many copies are compiled into others.
 $(B)/library/kernels/isa/%.o: private SANITIZE_coverage += -O1 -fno-inline -DINLINE='static __attribute__((unused))'
@@ -335,7 +335,7 @@ $(PROGRAM_FILES): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/%.o $(COMMON_LIB) $(P
 ONNX_RUN := $(TESTS_DIR)/onnx_run
 ONNX_SAVE := $(TESTS_DIR)/onnx_save
 
-$(SUITES) $(BENCHES) $(ONNX_RUN) $(ONNX_SAVE): $(TESTS_DIR)/%: $(B)/tests/%.o $(HELPER_LIB) $(STATIC_LIB)
+$(SUITES) $(BENCHES) $(ONNX_RUN) $(ONNX_SAVE): $(TESTS_DIR)/%: $(B)/tests/%.o $(HELPER_LIB) $(COMMON_LIB) $(STATIC_LIB)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(CHECK_LIBS) $(PACKAGE_LIBS) -lm
@@ -349,7 +349,8 @@ $(TESTS_DIR)/fail_%.so: tests/fail_%.c $(B)/test-flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE_FLAGS) -O1 -g -fPIC -shared -o $@ $<
 
-$(FUZZERS): $(B)/%: $(B)/tests/%.o $(STATIC_LIB)
+FUZZ_HELPERS := $(addprefix $(B)/tests/,fuzzing.o checksums.o well_formed.o)
+$(FUZZERS): $(B)/%: $(B)/tests/%.o $(FUZZ_HELPERS) $(COMMON_LIB) $(STATIC_LIB)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(PACKAGE_LIBS) -lm
 
@@ -489,18 +490,21 @@ coverage-suites: programs $(SUITES) $(ONNX_RUN)
 	@offered=$$(TEST_ISAS=1 $(TESTS_DIR)/test_kernels_math | tr '\n' '|'); \
 	    tests/coverage.sh $(B)/library "$$(echo $(ISAS) | tr ' ' '\n' | grep -vE "^($${offered}any)$$" | tr '\n' '|')" 98 90
 
-## fuzz: looks for files that break their readers, FUZZ_SECONDS (60) each; needs Clang
+## fuzz: looks for bytes that break their readers, FUZZ_SECONDS (60) for each fuzzer (FUZZ='png onnx'); needs Clang
 fuzz: $(AFTER_DEPS)
-	+$(MAKE) CONFIG=fuzz CC=clang CFLAGS='-O1 -g' fuzzers
+	+$(MAKE) CONFIG=fuzz CC=clang CFLAGS=-g fuzzers
 
 # Starts from the files in tests/corpus/NAME, and keeps what it finds of interest in build/fuzz/corpus/NAME.
 FUZZ_SECONDS ?= 60
-fuzzers: $(FUZZERS)
-	@for program in $(FUZZERS); do \
-	    name=$${program##*/fuzz_}; \
+FUZZ ?= $(FUZZERS:$(B)/fuzz_%=%)
+fuzzers: $(FUZZ:%=$(B)/fuzz_%)
+	@for name in $(FUZZ); do \
+	    dictionary=tests/corpus/$$name.dict; \
 	    mkdir -p $(B)/corpus/$$name && \
-	    $$program -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -dict=tests/corpus/$$name.dict \
-	        -artifact_prefix=$(B)/$$name- -print_final_stats=1 $(B)/corpus/$$name tests/corpus/$$name || exit; \
+	    $(B)/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -malloc_limit_mb=1024 \
+	        $$([ ! -f $$dictionary ] || echo -dict=$$dictionary) -artifact_prefix=$(B)/$$name- -print_final_stats=1 \
+	        $(B)/corpus/$$name tests/corpus/$$name >$(B)/$$name.log 2>&1 || { tail -n 40 $(B)/$$name.log; exit 1; }; \
+	    printf '%-15s %s executions\n' $$name "$$(sed -n 's/.*number_of_executed_units: *//p' $(B)/$$name.log)"; \
 	done
 
 ## bench: the library against PyTorch and ONNX Runtime, where they are, and the machine's peak (minutes; ROWS=mobilenet)

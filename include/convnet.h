@@ -1276,9 +1276,9 @@ CN_API cn_status cn_dataset_npz(cn_context *context, const char *path, cn_split 
  * one with mean 0 and std 1; cn_dataset_set_normalization changes that.
  *
  * Names that begin with a dot and what systems leave (__MACOSX, @eaDir, lost+found, Thumbs.db …) are passed over.
- * Files that may not be read, are no pictures or are too large, links that lead nowhere or back to a folder around them,
- * and folders more than 16 deep are skipped, each with a warning to the context's log, and counted; so are, uncounted,
- * pictures beside the classes, folders beside parts, and classes without pictures.
+ * Files that may not be read, are no pictures or are too large, links that lead nowhere, back to a folder around them or
+ * to one that was read before, and folders more than 16 deep are skipped, each with a warning to the context's log, and
+ * counted; so are, uncounted, pictures beside the classes, folders beside parts, and classes without pictures.
  *
  * CN_ERR_IO: a folder that cannot be read, or a file for a reason that is not its own (a disk's error, too many open
  * files); CN_ERR_NOT_FOUND: no subfolder; CN_ERR_DATA: no readable picture in any, a

@@ -1,39 +1,29 @@
-/* fuzz_npy.c: hands arbitrary bytes to cn_tensor_load_npy and cn_tensor_load_npz, and what loads to cn_tensor_save_npy,
- * for libFuzzer (`make fuzz`); test_npy.c replays tests/corpus/npy through it. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* memfd_create */
-#endif
-#include "fuzz_context.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+/* fuzz_npy.c: numpy's arrays, as a tensor and as the images of a data set. */
+#include "fuzzing.h"
 
-/* The bytes as the content of a file that is in memory only. */
-static void write_file(const uint8_t *data, size_t size, char path[64]) {
-    static int file = -1;
-    if (file < 0)
-        file = memfd_create("fuzz", 0);
-    if (file < 0 || ftruncate(file, 0) != 0 || pwrite(file, data, size, 0) != (ssize_t)size)
-        abort();
-    snprintf(path, 64, "/proc/self/fd/%d", file);
-}
-
-static void check(cn_status status, cn_tensor *tensor) {
-    if ((status == CN_OK) != (tensor != NULL) || (status != CN_OK && strlen(cn_last_error()) == 0))
-        abort();
-    cn_tensor_free(tensor);
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char path[64];
+FUZZ(npy) {
+    const char *path = fuzz_file("a.npy", data, size);
     cn_tensor *tensor;
-    write_file(data, size, path);
+    cn_dataset *dataset;
+    fuzz_begin();
     cn_status status = cn_tensor_load_npy(fuzz_context(), path, &tensor);
-    check(status, tensor);
-    status = cn_tensor_load_npz(fuzz_context(), path, "a", &tensor);
-    check(status, tensor);
+    FUZZ_OUTCOME(status, tensor);
+    fuzz_at_most(size, 0);
+    if (tensor) {
+        const char *again = fuzz_path("again.npy");
+        cn_tensor *same;
+        FUZZ_EXPECT(cn_tensor_save_npy(tensor, again) == CN_OK);
+        FUZZ_EXPECT(cn_tensor_load_npy(fuzz_context(), again, &same) == CN_OK);
+        FUZZ_EXPECT(cn_tensor_count(same) == cn_tensor_count(tensor));
+        cn_tensor_free(same);
+    }
+    cn_tensor_free(tensor);
+    fuzz_end();
+    fuzz_begin();
+    status = cn_dataset_npy(fuzz_context(), path, NULL, NULL, &dataset);
+    FUZZ_OUTCOME(status, dataset);
+    fuzz_at_most(size, 0);
+    cn_dataset_free(dataset);
+    fuzz_end();
     return 0;
 }

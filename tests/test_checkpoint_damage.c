@@ -9,20 +9,19 @@ TEST_RUNS_ONCE;
 
 /* ---- damage ---- */
 
-/* One byte after the other, each in several ways; a part of them, where a slow tool watches. */
+/* One byte after the other, of each half of its bits, in turns; a part of them, where a slow tool watches. */
 START_TEST(every_byte_counts) {
-    static const unsigned char flips[] = {0x01, 0x20, 0x80, 0xff};
     file f = usual_file();
     run r;
     run_begin(&r);
     file before = saved_checkpoint(r.trainer);
     for (size_t at = 0; at < f.count; at += test_quick() ? 37 : 1)
-        for (size_t i = 0; i < sizeof flips; i++) {
-            f.data[at] ^= flips[i];
+        for (int bit = (int)(at % 2); bit < 8; bit += 2) {
+            f.data[at] ^= (unsigned char)(1 << bit);
             cn_status status = load_checkpoint(r.trainer, f);
-            ck_assert_msg(status == CN_ERR_FORMAT, "byte %zu ^ %d: %s: %s", at, flips[i], cn_status_string(status),
+            ck_assert_msg(status == CN_ERR_FORMAT, "byte %zu, bit %d: %s: %s", at, bit, cn_status_string(status),
                           cn_last_error());
-            f.data[at] ^= flips[i];
+            f.data[at] ^= (unsigned char)(1 << bit);
         }
     expect_unchanged(r.trainer, before);
     ck_ok(load_checkpoint(r.trainer, f));

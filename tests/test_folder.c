@@ -376,6 +376,28 @@ START_TEST(links_that_lead_nowhere_or_back_are_skipped_and_named) {
 }
 END_TEST
 
+/* Each of ten folders has two links to the next, so that a thousand paths lead to the last. */
+START_TEST(links_are_followed_to_each_folder_once) {
+    char name[64], target[32];
+    put("cat/0/1.pgm", 1);
+    for (int depth = 0; depth < 10; depth++) {
+        snprintf(name, sizeof name, "far/%d/2.pgm", depth);
+        put(name, 2);
+        for (int i = 0; i < 2; i++) {
+            snprintf(name, sizeof name, "far/%d/%c", depth, 'a' + i);
+            snprintf(target, sizeof target, "../%d", depth + 1);
+            ck_assert_int_eq(symlink(target, scratch_path(&root, name)), 0);
+        }
+    }
+    ck_assert_int_eq(mkdir(scratch_path(&root, "far/10"), 0700), 0);
+    cn_dataset *dataset = open_split(CN_SPLIT_ALL);
+    ck_assert_int_ge(cn_dataset_count(dataset), 11);
+    ck_assert_int_le(cn_dataset_count(dataset), 1 + 10 * 11);
+    ck_assert_ptr_nonnull(strstr(warnings, "is a link to a folder that has been read already"));
+    cn_dataset_free(dataset);
+}
+END_TEST
+
 /* Whether image `name` is in the data set. */
 static int has_file(const cn_dataset *dataset, const char *name) {
     for (int64_t i = 0; i < cn_dataset_count(dataset); i++)
@@ -457,6 +479,7 @@ int main(void) {
     tcase_add_test(group, a_class_may_be_called_train_but_no_part_lies_beside_classes);
     tcase_add_test(group, pictures_without_classes_in_parts_are_refused);
     tcase_add_test(group, links_that_lead_nowhere_or_back_are_skipped_and_named);
+    tcase_add_test(group, links_are_followed_to_each_folder_once);
     tcase_add_test(group, a_picture_is_for_testing_by_its_own_name);
     tcase_add_test(group, of_three_pictures_one_is_for_testing);
     tcase_add_loop_test(group, out_of_memory_is_a_status, 0, 2);

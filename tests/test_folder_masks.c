@@ -167,13 +167,14 @@ START_TEST(masks_are_read_as_they_are_stored) {
     static const struct {
         const char *file;
         bool numbers;
-    } files[] = {{"palette2_transparent.png", true}, {"grey1_interlaced.png", true}, {"rgb16.png", false},
-                 {"rgb_alpha8.png", false},          {"progressive.jpg", false},     {"rgb1000.ppm", false}};
+    } files[] = {
+        {"png/palette2_transparent.png", true}, {"png/grey1_interlaced.png", true}, {"png/rgb16.png", false},
+        {"png/rgb_alpha8.png", false},          {"jpeg/progressive.jpg", false},    {"pnm/rgb1000.ppm", false}};
     for (size_t i = 0; i < CN__COUNT(files); i++) {
         char path[100];
         int largest = 0;
         cn_tensor *mask;
-        snprintf(path, sizeof path, "tests/corpus/image/%s", files[i].file);
+        snprintf(path, sizeof path, "tests/corpus/%s", files[i].file);
         if (!files[i].numbers) {
             ck_fails(cn_image_load_mask(ctx, path, &mask), CN_ERR_FORMAT, files[i].file);
             ck_assert_ptr_null(mask);

@@ -320,6 +320,33 @@ START_TEST(gzip_files_may_have_several_members) {
 }
 END_TEST
 
+/* Zeros are packed a thousandfold. Whether they are all there is looked at before memory is taken for them. */
+START_TEST(what_is_packed_a_thousandfold_is_there_or_takes_no_memory) {
+    enum { SIDE = 1000 };
+    cn_context *ctx = test_context(1);
+    scratch s = scratch_new();
+    const uint32_t extents[3] = {1, SIDE, SIDE}, one[1] = {1};
+    idx_file head = idx_begin(3, extents), label = idx_begin(1, one);
+    uint8_t *images = calloc(1, head.count + SIDE * SIDE);
+    cn_dataset *set;
+    ck_assert_ptr_nonnull(images);
+    memcpy(images, head.bytes, head.count);
+    label.bytes[label.count++] = 0;
+    scratch_write(&s, "label", label.bytes, label.count);
+    scratch_gzip(&s, "short", images, head.count + SIDE * SIDE - 1);
+    scratch_gzip(&s, "whole", images, head.count + SIDE * SIDE);
+    ck_fails(cn_dataset_idx_files(ctx, scratch_path(&s, "short"), scratch_path(&s, "label"), &set), CN_ERR_FORMAT,
+             "ends too early");
+    ck_assert_uint_lt(cn_context_memory_peak(ctx), SIDE * SIDE / 2);
+    ck_ok(cn_dataset_idx_files(ctx, scratch_path(&s, "whole"), scratch_path(&s, "label"), &set));
+    ck_assert_uint_lt(cn_context_memory_peak(ctx), 2 * SIDE * SIDE);
+    cn_dataset_free(set);
+    free(images);
+    scratch_free(&s);
+    cn_context_free(ctx);
+}
+END_TEST
+
 /* Any bytes at all give a status, never more. */
 START_TEST(random_changes_do_no_harm) {
     cn_context *ctx = test_context(1);
@@ -354,7 +381,7 @@ int main(void) {
                                 a_header_alone_makes_nobody_allocate, files_are_found_under_the_names_that_people_have,
                                 of_several_sets_one_must_be_named,    labels_outside_mnists_classes_are_named};
     const TTest *const gzip[] = {damaged_gzip_files_are_found_out, gzip_files_may_have_several_members,
-                                 random_changes_do_no_harm};
+                                 random_changes_do_no_harm, what_is_packed_a_thousandfold_is_there_or_takes_no_memory};
     Suite *suite = suite_create("idx");
     test_add(suite, "idx", idx, CN__COUNT(idx), 1);
     test_add(suite, "gzip", gzip, CN__COUNT(gzip), 1);

@@ -3,11 +3,9 @@
 #include "golden_images.h"
 #include "testing.h"
 #include "base/base.h"
-#define FUZZ_REPLAY
-#include "fuzz_image.c" /* LLVMFuzzerTestOneInput, which replays the corpus */
 #include "whole_file.h"
-#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 TEST_RUNS_ONCE;
@@ -232,27 +230,6 @@ START_TEST(what_cannot_be_written_is_refused) {
 }
 END_TEST
 
-/* ---- what fuzzing starts from, and what it has found ---- */
-
-START_TEST(the_corpus_does_no_harm) {
-    static const char corpus[] = "tests/corpus/image";
-    DIR *directory = opendir(corpus);
-    ck_assert_ptr_nonnull(directory);
-    for (struct dirent *entry; CN_WITH_IMAGES && (entry = readdir(directory)) != NULL;) {
-        char path[512];
-        unsigned char *data;
-        size_t bytes;
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "%s/%s", corpus, entry->d_name);
-        ck_ok(load_file(ctx, path, &data, &bytes));
-        ck_assert_int_eq(LLVMFuzzerTestOneInput(data, bytes), 0);
-        cn__free(ctx, data);
-    }
-    closedir(directory);
-}
-END_TEST
-
 /* ---- memory ---- */
 
 static cn_status load_and_save(cn_context *poor, const char *path, const char *to) {
@@ -306,7 +283,6 @@ int main(void) {
     tcase_add_test(group, what_is_written_is_read_again);
     tcase_add_test(group, a_png_in_memory_is_that_of_the_file);
     tcase_add_test(group, what_cannot_be_written_is_refused);
-    tcase_add_test(group, the_corpus_does_no_harm);
     tcase_add_loop_test(group, out_of_memory_is_a_status, 0, 2);
     suite_add_tcase(suite, group);
     return test_run(suite);

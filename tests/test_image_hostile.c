@@ -1,10 +1,11 @@
 /* test_image_hostile.c: pictures that are made to cost memory or time, or to pass for whole: refused as CN_ERR_FORMAT,
  * and before memory is asked for. */
-#include "png_checksums.h"
+#include "checksums.h"
 #include "testing.h"
 #include "base/base.h"
 #include "whole_file.h"
 #include <stdlib.h>
+#include <zlib.h>
 
 TEST_RUNS_ONCE;
 
@@ -224,7 +225,7 @@ enum { SOF = 158, HEIGHT = SOF + 5 }; /* places in the file below */
 /* A progressive JPEG of arithmetic codes that is all one colour, as large as is wanted. */
 static uint8_t *arithmetic(size_t *bytes, int height, int width) {
     uint8_t *data;
-    ck_ok(load_file(ctx, "tests/corpus/image/arithmetic_progressive.jpg", &data, bytes));
+    ck_ok(load_file(ctx, "tests/corpus/jpeg/arithmetic_progressive.jpg", &data, bytes));
     ck_assert(data[SOF] == 0xff && data[SOF + 1] == 0xca);
     data[HEIGHT] = (uint8_t)(height >> 8);
     data[HEIGHT + 1] = (uint8_t)height;

@@ -6,9 +6,7 @@
 #include "model_files.h"
 #include "network.h"
 #include "io/io.h"
-#include "fuzz_model_file.c" /* LLVMFuzzerTestOneInput, which replays the corpus */
 #include "whole_file.h"
-#include <dirent.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -236,28 +234,6 @@ START_TEST(models_of_version_1_load_for_ever) {
 }
 END_TEST
 
-START_TEST(the_corpus_does_no_harm) {
-    static const char corpus[] = "tests/corpus/model_file";
-    DIR *directory = opendir(corpus);
-    int replayed = 0;
-    ck_assert_ptr_nonnull(directory);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        char name[512];
-        unsigned char *data;
-        size_t count;
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(name, sizeof name, "%s/%s", corpus, entry->d_name);
-        ck_ok(load_file(files.ctx, name, &data, &count));
-        ck_assert_int_eq(LLVMFuzzerTestOneInput(data, count), 0);
-        cn__free(files.ctx, data);
-        replayed++;
-    }
-    closedir(directory);
-    ck_assert_int_gt(replayed, 10);
-}
-END_TEST
-
 static const char *golden_path;
 
 START_TEST(write_golden) {
@@ -290,7 +266,6 @@ static void add_tests(TCase *group, const char *path_to_write) {
     tcase_add_test(group, a_file_that_is_not_there_is_an_io_error);
     tcase_add_test(group, names_that_are_not_utf8_are_not_saved);
     tcase_add_test(group, models_of_version_1_load_for_ever);
-    tcase_add_test(group, the_corpus_does_no_harm);
 }
 
 int main(int argc, char **argv) {

@@ -1,7 +1,6 @@
 /* test_model_tensors.c: tensors by name into a model that is there: PyTorch's files, all or none. */
 #include "model_files.h"
 #include "io/io.h"
-#include "fuzz_model_tensors.c" /* LLVMFuzzerTestOneInput, which replays the corpus */
 #include "whole_file.h"
 #include <float.h>
 #include <math.h>
@@ -223,7 +222,8 @@ END_TEST
 START_TEST(what_float32_cannot_hold_is_refused) {
     cn_model *model = tiny_model(files.ctx), *untouched = tiny_model(files.ctx);
     write_types("F64", "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\xf0\x47", NO_COUNTER);
-    ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_DATA, "'c.bias' has 3.40282e+38 at place 1, which float32");
+    ck_fails(cn_model_load_tensors(model, files.path), CN_ERR_DATA,
+             "'c.bias' has 3.40282e+38 at place 1, which float32");
     expect_same_tensors(model, untouched);
     cn_model_free(untouched);
     cn_model_free(model);
@@ -384,20 +384,6 @@ START_TEST(load_options_are_checked) {
 }
 END_TEST
 
-START_TEST(the_corpus_does_no_harm) {
-    static const char *const corpus[] = {"f32", "f16_module", "bf16", "f64_wrapped", "part", "metadata"};
-    for (size_t i = 0; i < CN__COUNT(corpus); i++) {
-        char name[128];
-        unsigned char *data;
-        size_t bytes;
-        snprintf(name, sizeof name, "tests/corpus/model_tensors/%s", corpus[i]);
-        ck_ok(load_file(files.ctx, name, &data, &bytes));
-        ck_assert_int_eq(LLVMFuzzerTestOneInput(data, bytes), 0);
-        cn__free(files.ctx, data);
-    }
-}
-END_TEST
-
 static void add_tests(TCase *group) {
     tcase_add_test(group, a_state_dict_of_pytorch_loads_and_computes_the_same);
     tcase_add_test(group, a_file_of_tensors_alone_is_no_model);
@@ -410,7 +396,6 @@ static void add_tests(TCase *group) {
     tcase_add_test(group, another_prefix_can_be_said);
     tcase_add_test(group, parts_are_taken_on_request);
     tcase_add_test(group, tensors_load_from_memory);
-    tcase_add_test(group, the_corpus_does_no_harm);
     tcase_add_test(group, load_options_are_checked);
     tcase_add_test(group, damaged_tensors_are_not_loaded);
 }

@@ -1,10 +1,8 @@
 /* test_npy.c: numpy's files: all that numpy writes, what is refused, damage. */
-#define _GNU_SOURCE /* fuzz_npy.c */
 #include "scratch.h"
 #include "testing.h"
 #include "base/base.h"
-#define FUZZ_REPLAY
-#include "fuzz_npy.c"
+#include "fuzzing.h"
 #include <math.h>
 
 TEST_RUNS_ONCE;
@@ -201,22 +199,23 @@ static size_t read_file(const char *path, uint8_t *bytes, size_t most) {
 
 /* Whatever happens to a file, it is read or refused. */
 START_TEST(damage_is_refused) {
-    static const char *const files[] = {"a.npy", "stored.npz", "deflated.npz", "wide.npz"};
+    static const char *const files[] = {"npy/a.npy", "npz/stored.npz", "npz/deflated.npz", "npz/wide.npz"};
     static uint8_t whole[8192], hurt[8192];
     char path[80];
-    snprintf(path, sizeof path, "tests/corpus/npy/%s", files[_i]);
+    snprintf(path, sizeof path, "tests/corpus/%s", files[_i]);
     size_t count = read_file(path, whole, sizeof whole);
     int step = test_quick() ? 7 : 1;
-    LLVMFuzzerTestOneInput(whole, count);
+    int (*run)(const uint8_t *data, size_t size) = strstr(files[_i], ".npz") ? fuzz_npz : fuzz_npy;
+    run(whole, count);
     for (size_t at = 0; at < count; at += (size_t)step) {
-        LLVMFuzzerTestOneInput(whole, at);
+        run(whole, at);
         for (int bit = 0; bit < 8; bit++) {
             memcpy(hurt, whole, count);
             hurt[at] ^= (uint8_t)(1 << bit);
-            LLVMFuzzerTestOneInput(hurt, count);
+            run(hurt, count);
         }
         memset(hurt + at, 255, count - at < 8 ? count - at : 8);
-        LLVMFuzzerTestOneInput(hurt, count);
+        run(hurt, count);
     }
 }
 END_TEST
@@ -227,7 +226,7 @@ START_TEST(checksums_are_looked_at) {
     scratch s = scratch_new();
     static uint8_t bytes[8192];
     cn_tensor *tensor;
-    size_t count = read_file("tests/corpus/npy/stored.npz", bytes, sizeof bytes);
+    size_t count = read_file("tests/corpus/npz/stored.npz", bytes, sizeof bytes);
     scratch_write(&s, "a.npz", bytes, count);
     ck_ok(cn_tensor_load_npz(ctx, scratch_path(&s, "a.npz"), "a", &tensor));
     cn_tensor_free(tensor);
@@ -244,13 +243,13 @@ START_TEST(checksums_are_looked_at) {
 END_TEST
 
 START_TEST(out_of_memory_is_a_status) {
-    static const char *const files[] = {"a.npy", "stored.npz", "deflated.npz", "fortran.npy"};
+    static const char *const files[] = {"npy/a.npy", "npz/stored.npz", "npz/deflated.npz", "npy/fortran.npy"};
     for (int persistent = 0; persistent < 2; persistent++) {
         counting_allocator counter = {.persistent = persistent};
         cn_context *ctx = counting_context(&counter, 1);
         cn_status status = CN_ERR_MEMORY;
         char path[80];
-        snprintf(path, sizeof path, "tests/corpus/npy/%s", files[_i]);
+        snprintf(path, sizeof path, "tests/corpus/%s", files[_i]);
         for (long failure = 1; status != CN_OK; failure++) {
             cn_tensor *tensor;
             long live = counter.live;

@@ -1,7 +1,7 @@
 /* test_tensors_damage.c: files of named tensors that are cut, changed or hostile, and memory that runs out on the way. */
 #include "model_files.h"
 #include "whole_file.h"
-#include "fuzz_tensors.c" /* LLVMFuzzerTestOneInput, which replays the corpus */
+#include "fuzzing.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,16 +22,16 @@ START_TEST(damage_is_refused) {
     ck_ok(load_file(files.ctx, corpus_path(_i, path), &whole, &count));
     ck_assert_ptr_nonnull(hurt = cn__alloc(files.ctx, count, 1));
     int step = test_quick() ? 7 : 1;
-    LLVMFuzzerTestOneInput(whole, count);
+    fuzz_tensors(whole, count);
     for (size_t at = 0; at < count; at += (size_t)step) {
-        LLVMFuzzerTestOneInput(whole, at);
+        fuzz_tensors(whole, at);
         for (int bit = 0; bit < 8; bit++) {
             memcpy(hurt, whole, count);
             hurt[at] ^= (unsigned char)(1 << bit);
-            LLVMFuzzerTestOneInput(hurt, count);
+            fuzz_tensors(hurt, count);
         }
         memset(hurt + at, 255, count - at < 8 ? count - at : 8);
-        LLVMFuzzerTestOneInput(hurt, count);
+        fuzz_tensors(hurt, count);
     }
     cn__free(files.ctx, hurt);
     cn__free(files.ctx, whole);

@@ -108,8 +108,8 @@ bool epoch_log_close(epoch_log *log) {
 
 /* ---- reading ---- */
 
-/* Eight numbers with commas between them and nothing after them. */
-static bool parse_epoch(const char **text, cn_epoch_info *epoch) {
+/* Eight numbers with commas between them and nothing after them; the first is `number`. */
+static bool parse_epoch(const char **text, int number, cn_epoch_info *epoch) {
     double value[8];
     const char *line = *text;
     for (size_t i = 0; i < COUNT(value); i++) {
@@ -119,9 +119,11 @@ static bool parse_epoch(const char **text, cn_epoch_info *epoch) {
             return false;
         line = end + 1;
     }
+    if (value[0] != number)
+        return false;
     *text = line;
     *epoch = (cn_epoch_info){.size = sizeof *epoch,
-                             .epoch = (int64_t)value[0],
+                             .epoch = number,
                              .train_loss = value[1],
                              .train_accuracy = value[2] / 100.0,
                              .test_loss = value[3],
@@ -148,7 +150,7 @@ int epoch_log_read(const char *path, int most, cn_epoch_info *epochs) {
     header_text("test", CN_METRIC_ACCURACY, header);
     const char *at = text + strlen(header);
     if (strncmp(text, header, strlen(header)) == 0)
-        while (count < most && parse_epoch(&at, &epochs[count]) && epochs[count].epoch == count + 1)
+        while (count < most && parse_epoch(&at, count + 1, &epochs[count]))
             count++;
     free(text);
     return count;

@@ -212,8 +212,8 @@ bool cn__own_mode_enter(void);
 void cn__own_mode_leave(const bool *entered);
 bool cn__hosts_mode_enter(void);
 void cn__hosts_mode_leave(const bool *entered);
-#define CN__COMPUTES      bool computes_ __attribute__((cleanup(cn__own_mode_leave))) = cn__own_mode_enter()
-#define CN__IN_HOSTS_MODE bool host_ __attribute__((cleanup(cn__hosts_mode_leave))) = cn__hosts_mode_enter()
+#define CN__COMPUTES      bool computes_ __attribute__((unused, cleanup(cn__own_mode_leave))) = cn__own_mode_enter()
+#define CN__IN_HOSTS_MODE bool host_ __attribute__((unused, cleanup(cn__hosts_mode_leave))) = cn__hosts_mode_enter()
 /* For a worker: the host's mode on the thread that it works for, and computing from now on in place of that. */
 uint64_t cn__hosts_mode(void);
 void cn__own_mode_for(uint64_t host);
@@ -337,6 +337,8 @@ typedef struct cn__file {
     const unsigned char *memory;
     size_t memory_bytes, at;   /* and where it is read */
     uint64_t size;             /* bytes that can be read: exactly, or of a compressed file at most */
+    uint64_t begin, stored;    /* where they lie on the disk, and how many there are */
+    uint64_t position;         /* bytes that have been read */
     struct z_stream_s *stream; /* a compressed file's */
     unsigned char *input;
     bool ended;        /* the compressed data have */
@@ -355,6 +357,10 @@ cn_status cn__file_begin(cn_context *ctx, const char *path, unsigned char begin[
 void cn__file_borrow(cn_context *ctx, const void *memory, size_t bytes, cn__file *file);
 /* Before the first read: decompresses the file if it begins as gzip does. */
 cn_status cn__file_unzip(cn__file *file);
+/* Before memory is taken for `bytes` more bytes, `times` as much as they are: whether a file that is compressed has them, if
+ * that is more than its size is worth. What is so packed is gone through for it. CN_ERR_FORMAT: it has not; CN_ERR_IO. */
+#define CN__WORTH 64 /* bytes of memory for one of a file, whoever has written it */
+cn_status cn__file_has(cn__file *file, uint64_t bytes, uint64_t times);
 /* Where in a ZIP archive a member lies: `stored` bytes from `offset` on, deflated or not, which are `size` bytes in
  * truth. */
 typedef struct cn__member {

@@ -35,7 +35,7 @@ cn_status cn__file_open(cn_context *ctx, const char *path, cn__file *file) {
         cn__file_close(file);
         return cn__error(CN_ERR_IO, "cannot read '%s': it is not a regular file", path);
     }
-    file->size = (uint64_t)info.st_size;
+    file->size = file->stored = (uint64_t)info.st_size;
     return CN_OK;
 }
 
@@ -151,6 +151,8 @@ cn_status cn__file_member(const cn__file *archive, const cn__member *member, con
                        .member = true,
                        .unread = member->stored,
                        .size = member->size,
+                       .begin = member->offset,
+                       .stored = member->stored,
                        .wanted = member->checksum};
     cn_status status = go_to(file, member->offset);
     if (status == CN_OK && member->deflated)
@@ -225,6 +227,15 @@ static cn_status inflate_exactly(cn__file *file, unsigned char *to, size_t bytes
     return CN_OK;
 }
 
+static cn_status pass_over(cn__file *file, uint64_t bytes, unsigned char *scratch) {
+    while (bytes > 0) {
+        size_t now = bytes < INPUT_BYTES ? (size_t)bytes : INPUT_BYTES;
+        CN__TRY(inflate_exactly(file, scratch, now));
+        bytes -= now;
+    }
+    return CN_OK;
+}
+
 /* The checksum comes after the last byte; no more data may come after that. */
 static cn_status inflate_end(cn__file *file, bool *more) {
     unsigned char byte;
@@ -251,8 +262,32 @@ static cn_status read_exactly(cn__file *file, void *to, size_t bytes) {
     return CN_OK;
 }
 
+/* To byte `position` of a compressed file, from its beginning on. */
+static cn_status inflate_again(cn__file *file, uint64_t position, unsigned char *scratch) {
+    CN__TRY(go_to(file, file->begin));
+    inflateReset(file->stream);
+    file->stream->avail_in = 0;
+    file->ended = false;
+    file->unread = file->member ? file->stored : UINT64_MAX;
+    return pass_over(file, position, scratch);
+}
+
+cn_status cn__file_has(cn__file *file, uint64_t bytes, uint64_t times) {
+    if (!file->stream || bytes / CN__WORTH * times <= file->stored)
+        return CN_OK;
+    unsigned char *scratch = cn__alloc(file->ctx, INPUT_BYTES, 1);
+    if (!scratch)
+        return cn__no_memory("what a file holds");
+    cn_status status = pass_over(file, bytes, scratch);
+    if (status == CN_OK)
+        status = inflate_again(file, file->position, scratch);
+    cn__free(file->ctx, scratch);
+    return status;
+}
+
 cn_status cn__file_read(cn__file *file, void *to, size_t bytes) {
     CN__TRY(read_exactly(file, to, bytes));
+    file->position += bytes;
     if (file->member)
         file->checksum = (uint32_t)crc32_z(file->checksum, to, bytes);
     return CN_OK;

@@ -238,14 +238,14 @@ static void reorder(const cn_tensor *from, cn_tensor *to) {
 }
 
 /* What the header says must be what the file can hold, before memory is asked for. */
-static cn_status check_size(const cn__file *file, const header *h) {
+static cn_status check_size(cn__file *file, const header *h) {
     char text[CN__SHAPE_TEXT];
     uint64_t bytes = h->bytes;
     bool fits = true;
     for (int d = 0; d < h->dims; d++)
         fits = !__builtin_mul_overflow(bytes, (uint64_t)h->shape[d], &bytes) && fits;
     if (fits && bytes == file->size)
-        return CN_OK;
+        return cn__file_has(file, bytes, (h->fortran ? 2 : 1) * (1 + cn__dtype_bytes(h->becomes) / h->bytes));
     return cn__error(CN_ERR_FORMAT, "'%s': its header says %s with %d bytes each, but %llu bytes follow", file->path,
                      cn__shape_text(text, h->dims, h->shape), (int)h->bytes, (unsigned long long)file->size);
 }

@@ -1,6 +1,7 @@
 /* classes.c: a data set's classes matched with those of a model. */
 #include "data/dataset.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_LIST 200 /* bytes of names in a message */
@@ -17,23 +18,47 @@ static const char *list_names(const cn_model *model, int64_t classes, char text[
     return text;
 }
 
-/* The model's class called `name`, or -1. */
-static int32_t find_class(const cn_model *model, int64_t classes, const char *name) {
-    for (int64_t k = 0; k < classes; k++)
-        if (strcmp(cn_model_class_name(model, k), name) == 0)
-            return (int32_t)k;
-    return -1;
+typedef struct numbered {
+    const char *name;
+    int32_t label;
+} numbered;
+
+static int by_name(const void *a, const void *b) {
+    const numbered *first = a, *second = b;
+    int order = strcmp(first->name, second->name);
+    return order != 0 ? order : (first->label > second->label) - (first->label < second->label);
+}
+
+/* The first class called `name`, or -1. */
+static int32_t find_class(const numbered *sorted, int64_t classes, const char *name) {
+    int64_t low = 0, high = classes;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (strcmp(sorted[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < classes && strcmp(sorted[low].name, name) == 0 ? sorted[low].label : -1;
 }
 
 static cn_status match_by_name(const cn_dataset *dataset, const cn_model *model, int64_t classes, int32_t *labels) {
     char text[MAX_LIST];
-    for (int64_t k = 0; k < cn_dataset_classes(dataset); k++) {
-        labels[k] = find_class(model, classes, dataset->class_names[k]);
+    cn_status status = CN_OK;
+    numbered *sorted = cn__alloc(dataset->ctx, (size_t)classes, sizeof *sorted);
+    if (!sorted)
+        return cn__no_memory("class names");
+    for (int32_t k = 0; k < classes; k++)
+        sorted[k] = (numbered){cn_model_class_name(model, k), k};
+    qsort(sorted, (size_t)classes, sizeof *sorted, by_name);
+    for (int64_t k = 0; k < cn_dataset_classes(dataset) && status == CN_OK; k++) {
+        labels[k] = find_class(sorted, classes, dataset->class_names[k]);
         if (labels[k] < 0)
-            return cn__error(CN_ERR_DATA, "class '%s' of the data is none of the %lld of the model: %s",
-                             dataset->class_names[k], (long long)classes, list_names(model, classes, text));
+            status = cn__error(CN_ERR_DATA, "class '%s' of the data is none of the %lld of the model: %s",
+                               dataset->class_names[k], (long long)classes, list_names(model, classes, text));
     }
-    return CN_OK;
+    cn__free(dataset->ctx, sorted);
+    return status;
 }
 
 /* Whether the model's names, if any, are no more than the numbers of its outputs. */

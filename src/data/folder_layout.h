@@ -3,6 +3,7 @@
 #define CN_FOLDER_LAYOUT_H
 
 #include "data/directory.h"
+#include <sys/stat.h>
 
 #define CN__PART_NAME 64 /* bytes */
 
@@ -30,13 +31,28 @@ typedef struct cn__folder_file {
     int64_t label;
 } cn__folder_file;
 
+/* Folders, whatever they are called (folder_set.c). */
+typedef struct cn__folder_set {
+    struct cn__folder_id {
+        dev_t device;
+        ino_t inode;
+        bool taken;
+    } * slots;
+    size_t count, capacity;
+} cn__folder_set;
+
+/* Adds one; `fresh`: it was not in it. */
+cn_status cn__folder_set_add(cn_context *ctx, cn__folder_set *set, const struct stat *info, bool *fresh);
+void cn__folder_set_clear(cn_context *ctx, cn__folder_set *set);
+
 /* All files that may be pictures, class by class, in the order of their paths; and the classes, by name. */
 typedef struct cn__folder_list {
     cn_context *ctx;
     cn__names classes;
     cn__folder_file *files;
     size_t count, capacity;
-    int64_t skipped; /* links that lead nowhere or back, folders too deep */
+    int64_t skipped; /* links that lead nowhere, back or to what has been read, folders too deep */
+    cn__folder_set read;
 } cn__folder_list;
 
 /* The pictures of a split. Without parts, whether a picture is for testing depends on its name below the folder of

@@ -1,5 +1,6 @@
 /* folder_list.c: which files lie in a folder of classes, and which of them are of a split. */
 #include "data/folder_layout.h"
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -43,12 +44,18 @@ static bool leads_back(const level *inner, const struct stat *info) {
     return false;
 }
 
+static bool is_link(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
 static cn_status add_folder(cn__folder_list *list, const char *path, const place *at, const level *above, int depth);
 
-/* A file, or a folder with all that is in it. */
+/* A file, or a folder with all that is in it. Links are followed to each folder once: a few that lead to the same ones over
+ * and over would be more pictures than anyone can count. */
 static cn_status add_entry(cn__folder_list *list, const char *path, const place *at, const level *above, int depth) {
     struct stat info;
-    bool there;
+    bool there, fresh;
     CN__TRY(cn__look_at(path, &there, &info));
     if (!there || !S_ISDIR(info.st_mode))
         return add_file(list, path, at);
@@ -56,6 +63,9 @@ static cn_status add_entry(cn__folder_list *list, const char *path, const place 
         return skip(list, path, "is a link to a folder that it lies in, which would be endlessly many folders deep");
     if (depth > MAX_DEPTH)
         return skip(list, path, "is more than 16 folders deep");
+    CN__TRY(cn__folder_set_add(list->ctx, &list->read, &info, &fresh));
+    if (!fresh && is_link(path))
+        return skip(list, path, "is a link to a folder that has been read already");
     const level here = {above, info.st_dev, info.st_ino};
     return add_folder(list, path, at, &here, depth);
 }
@@ -97,11 +107,15 @@ static cn_status read_classes(cn__folder_list *list, const char *path, bool comp
     return status;
 }
 
+static int by_name(const void *name, const void *class_name) {
+    return strcmp(name, *(char *const *)class_name);
+}
+
+/* They are in order. */
 static int64_t label_of(const cn__folder_list *list, const char *name) {
-    for (size_t k = 0; k < list->classes.count; k++)
-        if (strcmp(list->classes.name[k], name) == 0)
-            return (int64_t)k;
-    return -1;
+    const cn__names *classes = &list->classes;
+    char **found = classes->count ? bsearch(name, classes->name, classes->count, sizeof *classes->name, by_name) : NULL;
+    return found ? found - classes->name : -1;
 }
 
 /* A folder that is read as the outermost one. */
@@ -120,6 +134,7 @@ static cn_status add_classes(cn__folder_list *list, const char *path, size_t bas
     place at = {0, base + 1, strlen(path) + 1};
     level root;
     CN__TRY(find_root(path, &root));
+    cn__folder_set_clear(list->ctx, &list->read);
     cn_status status = read_classes(list, path, true, &found);
     for (size_t i = 0; i < found.count && status == CN_OK; i++) {
         at.label = label_of(list, found.name[i]);
@@ -244,5 +259,6 @@ void cn__folder_list_drop(cn__folder_list *list) {
     for (size_t i = 0; i < list->count; i++)
         cn__free(list->ctx, list->files[i].path);
     cn__free(list->ctx, list->files);
+    cn__folder_set_clear(list->ctx, &list->read);
     cn__names_drop(&list->classes);
 }

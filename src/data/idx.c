@@ -48,7 +48,9 @@ static cn_status check_size(const cn__file *file, int64_t items, int64_t bytes, 
     return CN_OK;
 }
 
-static cn_status read_body(cn__file *file, int64_t items, int64_t bytes, uint8_t **body) {
+/* What will take `times` as much memory. */
+static cn_status read_body(cn__file *file, int64_t items, int64_t bytes, uint64_t times, uint8_t **body) {
+    CN__TRY(cn__file_has(file, (uint64_t)items * (uint64_t)bytes, times));
     *body = cn__alloc(file->ctx, (size_t)items, (size_t)bytes);
     if (!*body)
         return cn__error(CN_ERR_MEMORY, "no memory for the %lld times %lld bytes of '%s'", (long long)items,
@@ -70,7 +72,7 @@ static cn_status read_images(cn__file *file, cn__images *images) {
                              "'%s', byte %d: dimension %d is %lld, which makes its images empty or too large",
                              file->path, 4 + 4 * i, i, (long long)h.shape[i]);
     CN__TRY(check_size(file, h.shape[0], values, left));
-    cn_status status = read_body(file, h.shape[0], values, &pixels);
+    cn_status status = read_body(file, h.shape[0], values, 1, &pixels);
     images->count = h.shape[0];
     images->channels = h.dimensions == 4 ? (int)h.shape[1] : 1;
     images->height = (int)h.shape[h.dimensions - 2];
@@ -107,7 +109,7 @@ static cn_status read_labels(cn__file *file, cn__images *images) {
     if (h.shape[0] != images->count)
         return cn__error(CN_ERR_FORMAT, "'%s' has %lld labels for %lld images", file->path, (long long)h.shape[0],
                          (long long)images->count);
-    cn_status status = read_body(file, images->count, 1, &bytes);
+    cn_status status = read_body(file, images->count, 1, 1 + sizeof *images->labels, &bytes);
     if (status == CN_OK)
         status = take_labels(file, bytes, images);
     cn__free(file->ctx, bytes);

@@ -59,9 +59,10 @@ static bool without_point(const char *text, char number[NUMBER]) {
         else
             number[length++] = *text;
     }
-    if (*text)
-        exponent += strtol(text + 1, NULL, 10);
-    exponent = exponent < -9999 ? -9999 : exponent > 9999 ? 9999 : exponent;
+    if (*text) {
+        long written = strtol(text + 1, NULL, 10);
+        exponent += written < -9999 ? -9999 : written > 9999 ? 9999 : written;
+    }
     snprintf(number + length, NUMBER - length, "e%ld", exponent);
     return true;
 }

@@ -95,7 +95,7 @@ static void add_epochs(facts *f, int64_t done, int64_t planned) {
 
 static void add_training_time(facts *f, double seconds) {
     char text[FACT];
-    int64_t whole = seconds < 1e15 ? (int64_t)(seconds + 0.5) : 0;
+    int64_t whole = seconds >= 0.0 && seconds < 1e15 ? (int64_t)(seconds + 0.5) : 0;
     snprintf(text, sizeof text, "%lld:%02lld:%02lld", (long long)(whole / 3600), (long long)(whole / 60 % 60),
              (long long)(whole % 60));
     add_fact(f, "training time", text);
