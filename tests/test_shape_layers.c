@@ -1,9 +1,10 @@
 /* test_shape_layers.c: layers that put values elsewhere, and PReLU: what their constructors and models refuse, the
  * sides that a reshape finds by itself, an identity that costs nothing, and their words in a summary. What they compute
  * is in test_layers, test_gradients, test_graphs and test_nchw16c. */
+#include "plan/compiled.h"
+
 #include "network.h"
 #include "pieces.h"
-#include "plan/compiled.h"
 #include <limits.h>
 #include <math.h>
 
