@@ -95,13 +95,13 @@ SHARED_LINKS := $(LIB)/libconvnet.so.$(MAJOR) $(LIB)/libconvnet.so
 SHARED_FLAGS = -shared -Wl,-soname,libconvnet.so.$(MAJOR) -Wl,--version-script=$(B)/libconvnet.map -Wl,--no-undefined
 endif
 
-PROGRAM_FILES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
-# The others are examples only.
-INSTALLED := $(addprefix $(PROGRAMS_DIR)/convnet-,info summary train test compare explore classify convert export)
+# What is installed, and what only teaches.
+INSTALLED := $(patsubst examples/programs/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/programs/*.c)))
+EXAMPLES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
 PROGRAMS_LIB := $(if $(filter shared,$(PROGRAMS)),$(SHARED_LINKS),$(STATIC_LIB))
 # Where the dynamic linker finds the library before it is installed.
 LIBRARY_PATH := $(if $(filter shared,$(PROGRAMS)),LD_LIBRARY_PATH='$(abspath $(LIB))':"$$LD_LIBRARY_PATH")
-COMMON_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard examples/common/*.c)))
+COMMON_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard examples/programs/common/*.c)))
 COMMON_LIB := $(B)/libcommon.a
 
 SUITES := $(patsubst tests/%.c,$(TESTS_DIR)/%,$(sort $(wildcard tests/test_*.c)))
@@ -160,10 +160,10 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
         check-arm64 check-i386 check-s390x check-musl test-programs suites sanitize check-asan check-tsan check-valgrind \
         lint coverage coverage-suites fuzz fuzzers bench bench-kernels install uninstall format distcheck clean help FORCE
 
-## all: the library, static and shared, in lib/ and the programs in examples/bin/ (the default)
+## all: the library, static and shared, in lib/ and programs and examples in examples/bin/ (the default)
 all: library programs
 library: $(STATIC_LIB) $(SHARED_LINKS)
-programs: $(PROGRAM_FILES)
+programs: $(INSTALLED) $(EXAMPLES)
 
 # ---- what has to be installed ----
 
@@ -292,7 +292,7 @@ $(B)/tests/%.o: tests/%.c $(B)/test-flags
 	@mkdir -p $(@D)
 	$(Q)$(call compile,$(BASE_FLAGS) -Wno-psabi -Isrc $(PARTS) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
 
--include $(LIBRARY_OBJECTS:.o=.d) $(wildcard $(B)/examples/*.d $(B)/examples/*/*.d $(B)/tests/*.d)
+-include $(LIBRARY_OBJECTS:.o=.d) $(wildcard $(B)/examples/*.d $(B)/examples/programs/*.d $(B)/examples/programs/common/*.d $(B)/tests/*.d)
 
 # ---- libraries and programs ----
 
@@ -327,10 +327,12 @@ $(SHARED_LIB): $(LIBRARY_OBJECTS) $(B)/libconvnet.map $(B)/objects
 $(SHARED_LINKS): $(SHARED_LIB)
 	$(Q)ln -sf $(notdir $(SHARED_LIB)) $@
 
-$(PROGRAM_FILES): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/%.o $(COMMON_LIB) $(PROGRAMS_LIB) $(B)/programs-lib
+$(INSTALLED): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/programs/%.o $(COMMON_LIB)
+$(EXAMPLES): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/%.o
+$(INSTALLED) $(EXAMPLES): $(PROGRAMS_LIB) $(B)/programs-lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $< $(COMMON_LIB) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm
+	$(Q)$(LINK) -o $@ $(filter %.o %/$(notdir $(COMMON_LIB)),$^) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm
 
 ONNX_RUN := $(TESTS_DIR)/onnx_run
 ONNX_SAVE := $(TESTS_DIR)/onnx_save

@@ -19,7 +19,7 @@ static jmp_buf back;
 #define arguments_given        fuzz_arguments_given
 #define arguments_need         fuzz_arguments_need
 #define command_text           fuzz_command_text
-#include "../examples/common/arguments.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../examples/programs/common/arguments.c" /* NOLINT(bugprone-suspicious-include) */
 
 void complain_usage(const char *format, ...) {
     char text[256];

@@ -1,5 +1,5 @@
 /* fuzz_history.c: a history.csv that convnet-compare takes up again. */
-#include "../examples/common/common.h"
+#include "../examples/programs/common/common.h"
 #include "fuzzing.h"
 
 FUZZ(history) {

@@ -31,4 +31,11 @@ expect "$(grep -c '^a [a-z]* from [-0-9.]*, [-0-9.]* to [-0-9.]*, [-0-9.]*$' "$d
 example finetune '^pretrained: [89]'
 expect "$(awk '/^pretrained:/ { ours = $2 } /^from nothing:/ { theirs = $3 } END { print (ours > theirs + 10) }' "$dir/out")" -eq 1
 
+# Each can be read at one sitting, taken away, and compiled with the public header alone.
+for file in examples/*.c; do
+    line=$file
+    expect "$(wc -l <"$file")" -lt 100
+    expect -z "$(sed -n 's/^#include "/&/p' "$file")"
+done
+
 done_with examples

@@ -218,7 +218,7 @@ says err "of the data is none of the 10 of the model: 'airplane', "
 
 # A recipe, and one with single values changed: the options win wherever they stand.
 run 0 train --data synthetic:100 --recipe fast --log "$log"
-expect "$(wc -l <"$log")" -eq "$(($(sed -n 's/.*RECIPE_FAST ? \([0-9]*\) :.*/\1/p' examples/common/recipe.c) + 1))"
+expect "$(wc -l <"$log")" -eq "$(($(sed -n 's/.*RECIPE_FAST ? \([0-9]*\) :.*/\1/p' examples/programs/common/recipe.c) + 1))"
 run 0 train --data synthetic:100 --epochs 1 --optimizer sgd --schedule constant --lr 0.02 --recipe best --augment --log "$log"
 expect "$(wc -l <"$log")" -eq 2
 expect "$(cut -d, -f6 "$log" | sed -n 2p)" = 0.02
