@@ -2,9 +2,9 @@
  * registers, weights loaded, inputs broadcast. Every output has one accumulator, which may be put down in the output
  * between two blocks of input channels, so that the order of its sum is that of the taps, plane by plane of inputs.
  *
- * Pixels, those of all images in a row, go in strips whose inputs stay in the second-level cache while all channels of outputs are computed; the weights
- * of a panel, so many vectors of outputs × a block of input channels, stay in the first while the strip's pixels
- * go over them. Weights of small maps are read from memory, once: each panel's tiles ask for the next one's, each
+ * Pixels, those of all images in a row, go in strips whose inputs stay in the second-level cache while all channels of
+ * outputs are computed; the weights of a panel, so many vectors of outputs × a block of input channels, stay in the first
+ * while the strip's pixels go over them. Weights of small maps are read from memory, once: each panel's tiles ask for the next one's, each
  * for its share, so that no tile waits for all. */
 #include "kernels/isa/isa.h"
 
@@ -29,6 +29,7 @@
 #define PANEL_FLOATS (8 << 10 >> 2)   /* weights of a panel */
 #define STRIP_FLOATS (192 << 10 >> 2) /* inputs of a strip */
 #define STRIP_PIXELS 48               /* of a strip at least: else weights are read too often */
+#define STRIP_UNIT   12               /* pixels, so that strips begin where tiles of most rows do */
 
 /* Loops over a tile's vectors go to VECTORS, with a condition inside: Clang leaves the accumulators of a loop that runs
  * only once in memory. */
@@ -344,9 +345,30 @@ static void clear_rest(const cn__channel_conv_args *a, int32_t vectors) {
         }
 }
 
+/* Rows that follow on each other without a gap, in every map, are one: tiles then need not end with them. */
+static cn__channel_conv_args join_rows(const cn__channel_conv_args *args) {
+    cn__channel_conv_args a = *args;
+    size_t width = (size_t)a.width;
+    if (a.in_row == width * a.in_step && a.out_row == width * a.out_step &&
+        (!a.skip || a.skip_row == width * a.skip_step)) {
+        a.width *= a.height;
+        a.height = 1;
+    }
+    return a;
+}
+
+/* Where a strip ends: what is left goes in equal shares, of whole units. */
+static int64_t strip_end(int64_t first, int64_t pixels, int64_t most) {
+    int64_t left = pixels - first, strips = (left + most - 1) / most;
+    return strips > 1 ? first + (left / strips + STRIP_UNIT - 1) / STRIP_UNIT * STRIP_UNIT : pixels;
+}
+
 void CN__ISA_NAME(channel_conv)(const cn__channel_conv_args *args) {
-    int64_t pixels = all_pixels(args), most = strip_pixels(args), strips = (pixels + most - 1) / most;
-    for (int64_t i = 0; i < strips; i++)
-        strip(args, i * pixels / strips, (i + 1) * pixels / strips);
-    clear_rest(args, (args->channels + CN__WIDTH - 1) / CN__WIDTH);
+    cn__channel_conv_args a = join_rows(args);
+    int64_t pixels = all_pixels(&a), most = strip_pixels(args);
+    for (int64_t first = 0, end; first < pixels; first = end) {
+        end = strip_end(first, pixels, most);
+        strip(&a, first, end);
+    }
+    clear_rest(&a, (a.channels + CN__WIDTH - 1) / CN__WIDTH);
 }
