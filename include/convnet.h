@@ -19,14 +19,23 @@
  *              several threads run side by side. While its workers are busy for one thread, what another starts runs
  *              on that other thread alone. Different contexts never touch each other. No thread may be cancelled
  *              (pthread_cancel) inside the library. Workers block all signals but those of faults of their own, and
- *              have stacks of the system's default size, at least 1 MiB.
+ *              have stacks of the system's default size, at least 1 MiB. Threads of the host's own libraries, such as
+ *              those of OpenMP and BLAS, may do all that threads may.
  *  fork        The child of fork() may use and free what it inherited, but alone: the workers stay with the parent.
  *              fork() while another thread is inside the library leaves the child only exec() and _exit(), and so
  *              does fork() from a callback that workers call, too (fetch, trace, layers of a program's own); a child
  *              of others, such as on_batch, may go on training.
- *  Callbacks   may call the library, also to read the handle that called them, but must not free it, change it or
- *              start work with it, but for what their comments allow. `allocate`, `release` and `log` of a context
- *              must not call the library. No callback may be left by longjmp() or an exception.
+ *  Callbacks   may call the library, with this context or others, and make and free contexts. They are called by the
+ *              thread that called the library, but for fetch, trace and the functions of own layers, which workers
+ *              call as well, several at once; what these start runs on their thread alone. What is in use by the call
+ *              that led to them may be read: a model, say, may be predicted with, evaluated and saved (but not by
+ *              trace and own layers, which run while it changes). To run or change it is CN_ERR_STATE: a trainer or
+ *              predictor that runs is not run again, and a model that a pass, a training, an evaluation or a loading
+ *              has at hand is not passed through, stepped, loaded into, initialised, frozen, added to or trained by
+ *              another. on_batch and on_epoch are called between batches, and have the model to themselves.
+ *              cn_model_free, cn_trainer_free and cn_predictor_free of what is in use do nothing, but for a warning to
+ *              the log; other handles in use must not be changed or freed. `allocate` and `release` must not call the
+ *              library: no memory is to be had there. No callback may be left by longjmp() or an exception.
  *  Options     travel in structs that begin with their own size. Fill them with the `…_INIT` macro, or the `…_init`
  *              function where a language has no macros, then set what you need; a NULL options pointer means the
  *              values of `…_INIT`. Defaults come from there alone: a member that you set to zero is zero.
@@ -174,17 +183,22 @@ typedef struct cn_context_options {
     cn_conv_algorithm conv_algorithm; /**< for every layer run in this context */
     cn_layout layout;                 /**< of every model run in it */
     /** Memory: both or neither. `allocate` returns `bytes` bytes aligned to `alignment` (a power of two, at most
-     * 64) or NULL; `release` gets what it returned, never NULL. Called from one thread at a time. 0: the C library's.
-     */
+     * 64) or NULL; `release` gets what it returned, never NULL. Called from one thread at a time. NULL: the C
+     * library's. All that this library, zlib and libpng take comes from there. What does not: libjpeg's memory while
+     * it decodes, which is malloc's; what the C library takes for itself during a call, to open a folder, to resolve a
+     * path, or to sort (no more than what is sorted); the workers' stacks; and about 1 KiB a thread for
+     * cn_last_error. */
     void *(*allocate)(void *user, size_t bytes, size_t alignment);
     void (*release)(void *user, void *memory);
-    /** Where remarks go, such as an unknown tensor in a file. NULL: nowhere. */
+    /** Where remarks go, such as an unknown tensor in a file, on the thread that called the library. NULL: nowhere. */
     void (*log)(void *user, cn_log_level level, const char *message);
     void *user; /**< handed to these functions */
-    /** Told of each piece of work, by the thread that did it: several at once. NULL: nobody, and no clock is read. */
+    /** Told of each piece of work, by the thread that did it: several at once; also of what it does itself in this
+     * context. NULL: nobody, and no clock is read. */
     void (*trace)(void *user, const cn_trace_event *event);
     /** Bytes that may be in use at a time by all that is made from the context and while it is made; what would go
-     * beyond is CN_ERR_MEMORY, so that a hostile file cannot take more than it is worth. 0: no limit. */
+     * beyond is CN_ERR_MEMORY, so that a hostile file cannot take more than it is worth. Of what `allocate` does not
+     * give it counts libjpeg's memory, by a bound that follows from the picture. 0: no limit. */
     size_t memory_limit;
 } cn_context_options;
 #define CN_CONTEXT_OPTIONS_INIT                                                                                        \
@@ -652,6 +666,8 @@ typedef struct cn_layer_pass {
 /** A type of layer. Its functions return CN_OK, or the status that the call which wanted them then fails with, with a
  * message that names type, layer and function (another number counts as CN_ERR_STATE). They are called on several
  * threads at once, also by different models of the context, so what `user` points to must not change under them.
+ * They may call the library, with handles that nobody else uses meanwhile: not with the model that they are in, but
+ * with predictors of it.
  *
  * forward and backward treat each image by itself: a call has 1 to 16 images of the batch, and which ones stand
  * together does not depend on the number of threads. Sums over the images of different calls are the library's, in
@@ -702,7 +718,8 @@ typedef struct cn_model cn_model;
 
 /** Makes an empty model for images of channels × height × width. Its input goes by the name "input". */
 CN_API cn_status cn_model_new(cn_context *context, int channels, int height, int width, cn_model **model);
-/** Frees a model, after the trainers, optimizers and predictors of it. */
+/** Frees a model, after the trainers, optimizers and predictors of it: while there are some, or a call uses it, it only
+ * warns the log. */
 CN_API void cn_model_free(cn_model *model);
 
 /** Adds a layer that reads the layer added last (or the input). The model takes `layer` over, also on failure, so a
@@ -840,11 +857,11 @@ CN_API int64_t cn_model_parameter_count(const cn_model *model);
  * layer that is matched no longer drops. That is PyTorch's requires_grad_(False), and eval() where layers or buffers
  * are named. Layers before the first parameter that trains cost no backward pass, and no memory for one.
  *
- * It may be called at any time, between calls that use the model and also by a trainer's callbacks: trainers and
- * optimizers go by it from their next step on. What is thawed begins with optimizer state of zeros, or where it
- * stood when it was frozen. Files do not hold it (but which numbers of a network from an ONNX file are no
+ * It may be called at any time, between calls that use the model and also by a trainer's on_batch and on_epoch:
+ * trainers and optimizers go by it from their next step on. What is thawed begins with optimizer state of zeros, or
+ * where it stood when it was frozen. Files do not hold it (but which numbers of a network from an ONNX file are no
  * parameters, and so begin frozen); cn_model_until's copies do, and cn_model_init leaves it. CN_ERR_NOT_FOUND:
- * nothing of that name, and nothing has changed; CN_ERR_STATE: before cn_model_init. */
+ * nothing of that name, and nothing has changed; CN_ERR_STATE: before cn_model_init, or a call uses the model. */
 CN_API cn_status cn_model_freeze(cn_model *model, const char *pattern, int frozen);
 
 /** 1: the tensor of that name is frozen, or the layer of that name computes as in evaluation. 0: not, or no such
@@ -1100,7 +1117,8 @@ typedef struct cn_load_options {
                                      "encoder.", "features.", and NULL at the end; of several that fit a name the
                                      first counts. NULL: none */
     cn_load_function report;    /**< told of all tensors, the model's in its order and then unexpected ones, before any
-                                  is taken, and also if the call is about to fail for them; or NULL */
+                                  is taken, and also if the call is about to fail for them; it may read the model;
+                                  or NULL */
     void *user;                 /**< handed to `report` */
     int strict;                 /**< 1: all or nothing */
     int reserved;
@@ -1183,7 +1201,8 @@ CN_API cn_status cn_model_load_state_dict(cn_model *model, const cn_tensors *ten
 /** Runs float32 [N, C, H, W] through the model into `output`, float32 [N, K] or [N, C', H', W']. With `training`
  * batch norm uses and tracks the batch's statistics, dropout drops, and what backward needs is kept. Dropout draws
  * from cn_model_init's seed and the number of training passes so far. CN_ERR_SHAPE also: batch norm in training with
- * one value a channel. Memory is allocated when N grows or a size comes that is not kept, otherwise none. */
+ * one value a channel; CN_ERR_STATE also: another call uses the model. Memory is allocated when N grows or a size
+ * comes that is not kept, otherwise none. */
 CN_API cn_status cn_model_forward(cn_model *model, int training, const cn_tensor *input, cn_tensor *output);
 
 /** From dLoss/dOutput, shaped as the output of the last forward pass, to the gradients of all parameters that are not
@@ -1408,16 +1427,17 @@ CN_API cn_status cn_dataset_folder_has_parts(cn_context *context, const char *di
 /** Files, links and folders that cn_dataset_folder skipped; 0 for other data sets. */
 CN_API int64_t cn_dataset_skipped_count(const cn_dataset *dataset);
 
-/** Images that your program hands over when asked, by one of two functions. `fetch` is for 8-bit images of one class:
- * it writes channels·height·width bytes (0 to 255, channel by channel, row by row) and the label, 0 … classes - 1,
- * of image `index`. `fetch_sample` is for all others: it writes the image as `dtype` says, in the same order, and
- * each of its targets to targets[i], as `targets` describes them: an int64_t for a class, or one for each pixel of a
- * mask; floats for vectors and images. Both return 0, or anything else to fail the call that asked (CN_ERR_IO). They
- * must give the same for the same index always, and are called from several threads at once unless the context has
- * one. They may call the library, for example to load a picture, with handles that nobody else uses meanwhile; what
- * they call then runs on their thread alone. A class outside, NaN or infinity is CN_ERR_DATA of the call that asked.
- * `release`, or NULL, is called once, with `user`, when the data set and all views of it have been freed, by the
- * thread that frees the last; not if this fails. It must not call the library with handles of this context. */
+/** Images that your program hands over when asked, by one of two functions. `fetch` is for 8-bit images of one
+ * class: it writes channels·height·width bytes (0 to 255, channel by channel, row by row) and the label, 0 to below
+ * `classes`, of image `index`. `fetch_sample` is for all others: it writes the image as `dtype` says, in the same order,
+ * and each of its targets to targets[i], as `targets` describes them: an int64_t for a class, or one for each pixel
+ * of a mask; floats for vectors and images. Both return 0, or anything else to fail the call that asked (CN_ERR_IO).
+ * They must give the same for the same index always, and are called from several threads at once unless the context
+ * has one. They may call the library, to load a picture, to ask another data set, or to predict by a predictor of
+ * their thread's own; what they call then runs on their thread alone. A class outside, NaN or infinity is
+ * CN_ERR_DATA of the call that asked. `release`, or NULL, is called once, with `user`, when the data set and all
+ * views of it have been freed, by the thread that frees the last; not if this fails. It must not call the library
+ * with handles of this context. */
 typedef struct cn_dataset_source {
     uint64_t size;
     int64_t count;
@@ -1577,7 +1597,8 @@ CN_API const char *cn_loss_name(cn_loss_kind loss);
 /** A loss of the program's own: output float32 [N, K] or [N, C, H, W]; target as the data set's, int64 [N] or [N, H,
  * W], float32 [N, K] or [N, C, H, W]. It sets *loss, which is to be the mean over the batch where others are, and
  * fills `gradient`, dLoss/dOutput and shaped like the output, unless that is NULL. Returns 0, or anything else to
- * fail what asked (CN_ERR_DATA). Called on the thread that called the library. */
+ * fail what asked (CN_ERR_DATA). Called on the thread that called the library, within a batch: the model may be
+ * read. */
 typedef int (*cn_loss_function)(void *user, const cn_tensor *output, const cn_tensor *target, double *loss,
                                 cn_tensor *gradient);
 
@@ -1751,7 +1772,7 @@ typedef struct cn_rate_info {
 } cn_rate_info;
 
 /** The rate of that step, 0 or more; anything else ends the training with CN_ERR_ARGUMENT. Called once before each
- * step, on the thread that called cn_trainer_fit. */
+ * step, on the thread that called cn_trainer_fit, within the step's first batch: the model may be read. */
 typedef double (*cn_rate_function)(void *user, const cn_rate_info *at);
 
 /** Steps are the optimizer's: batches or, with cn_trainer_options.accumulate, groups of them. */
@@ -1830,13 +1851,15 @@ typedef struct cn_batch_info {
 } cn_batch_info;
 
 /** Called after each epoch, on the thread that called cn_trainer_fit; a return value other than 0 ends the training
- * in good order. */
+ * in good order. Between batches the model is the function's: it may save it, write to it, freeze, pass images through
+ * it, even train it by another trainer. Of the trainer that calls it may set the rate, and save it (cn_trainer_save). */
 typedef int (*cn_epoch_function)(void *user, const cn_epoch_info *epoch);
 /** The same after each batch. */
 typedef int (*cn_batch_function)(void *user, const cn_batch_info *batch);
 
 /** Called before each step, when the gradients are there, penalties included, but not yet clipped: cn_model_gradient's
- * may be read and written to, and cn_model_clip_gradients_norm and …_value be called; parameters may only be read.
+ * may be read and written to, and cn_model_clip_gradients_norm and …_value be called; parameters may only be read,
+ * and what runs or changes the model is CN_ERR_STATE.
  * `batch` is the one, or with `accumulate` the last one, that they came from. After a return value other than 0 the
  * step is still taken, and ends the training in good order. */
 typedef int (*cn_gradient_function)(void *user, cn_model *model, const cn_batch_info *batch);
@@ -1901,7 +1924,7 @@ CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
  * targets. */
 CN_API cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
                                 const cn_trainer_options *options, cn_trainer **trainer);
-/** Frees a trainer; model and data sets stay. */
+/** Frees a trainer; model and data sets stay. While cn_trainer_fit runs it only warns the log. */
 CN_API void cn_trainer_free(cn_trainer *trainer);
 
 /** Trains for `epochs` more epochs. Each reshuffles the training data and ends with a pass over the test data and the
@@ -1909,8 +1932,8 @@ CN_API void cn_trainer_free(cn_trainer *trainer);
  * threads. A callback that ends the training is not an error; the next call goes on with the next batch, and finishes
  * the epoch that was cut short as the first of its own. CN_ERR_NUMERIC: the loss became NaN or infinite; the
  * message names epoch, batch and the first layer that did, and the parameters are those before that batch's step;
- * or with clip_norm the norm of the gradients did.
- * CN_ERR_IO, CN_ERR_DATA: from the data set. */
+ * or with clip_norm the norm of the gradients did. CN_ERR_STATE: a callback of it has called it, or another call uses
+ * the model. CN_ERR_IO, CN_ERR_DATA: from the data set. */
 CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function on_epoch, void *user);
 
 /** The rate from the next step on, 0 or more; on_batch and on_epoch may call it. Schedules that cut the rate there is
@@ -2134,14 +2157,15 @@ CN_API cn_status cn_predictor_new(const cn_model *model, const cn_predictor_opti
 /** One more of the same for another thread, also while that one runs: it uses the parameters that `predictor` has, as
  * they were when that was made, and takes memory of its own for what layers compute only. Either may be freed first. */
 CN_API cn_status cn_predictor_clone(const cn_predictor *predictor, cn_predictor **clone);
-/** Frees a predictor. */
+/** Frees a predictor. While it runs it only warns the log. */
 CN_API void cn_predictor_free(cn_predictor *predictor);
 
 /** Runs [N, C, H, W] through the model: float32, already normalised, or uint8 pixels, which are normalised as the
  * model was trained (CN_ERR_STATE: it does not know how). `output`: float32 [N, K] or [N, C', H', W'], what the
  * model's last layer gives (session 8: log-probabilities). Few images, up to 14 at most, go one by one, with another
  * order of additions than more: what an image gives may depend on how many go with it, by rounding. Allocates nothing
- * but when a size comes that is not kept. CN_ERR_SHAPE. */
+ * but when a size comes that is not kept. CN_ERR_SHAPE; CN_ERR_STATE also: it runs already, on another thread or
+ * around a layer of the program's own that has called it. */
 CN_API cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output);
 
 /** The same for a model with several inputs and outputs, as cn_model_forward_all has them. Only the first input may be

@@ -74,10 +74,10 @@ size_t cn_context_memory_peak(const cn_context *context) {
 
 /* ---- allocation ---- */
 
-/* The C library's allocator has locks of its own. */
-static void lock(cn_context *ctx) {
-    if (ctx->options.allocate)
-        pthread_mutex_lock(ctx->allocator_lock);
+/* The C library's allocator has locks of its own. False: this thread is within the context's allocator, which has called
+ * the library. */
+static bool lock(cn_context *ctx) {
+    return !ctx->options.allocate || pthread_mutex_lock(ctx->allocator_lock) == 0;
 }
 
 static void unlock(cn_context *ctx) {
@@ -92,9 +92,11 @@ void *cn__alloc(cn_context *ctx, size_t count, size_t bytes) {
     total += HEADER_BYTES;
     if (!cn__reserve(ctx, total))
         return NULL;
-    lock(ctx);
-    header *memory = cn__allocate(&ctx->options, total);
-    unlock(ctx);
+    header *memory = NULL;
+    if (lock(ctx)) {
+        memory = cn__allocate(&ctx->options, total);
+        unlock(ctx);
+    }
     if (!memory) {
         cn__note_limit(0, 0, 0); /* it was not that */
         cn__unreserve(ctx, total);
@@ -109,9 +111,10 @@ void cn__free(cn_context *ctx, void *memory) {
         return;
     header *whole = (header *)((char *)memory - HEADER_BYTES);
     cn__unreserve(ctx, whole->bytes);
-    lock(ctx);
+    bool locked = lock(ctx);
     cn__release(&ctx->options, whole);
-    unlock(ctx);
+    if (locked)
+        unlock(ctx);
 }
 
 char *cn__strdup(cn_context *ctx, const char *text) {

@@ -125,6 +125,7 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     if (!made)
         return cn__no_memory("an evaluation");
     made->ctx = model->ctx;
+    CN__READS(model);
     cn_status status = evaluate(model, dataset, &known, made);
     if (status != CN_OK) {
         cn_evaluation_free(made);

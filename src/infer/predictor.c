@@ -23,6 +23,7 @@ struct cn_predictor {
     cn__variants variants;
     float *another;     /* outputs of a further variant; NULL: there is none */
     bool probabilities; /* the model ends in a softmax */
+    atomic_bool running;
 };
 
 /* ---- images on their way in and out ---- */
@@ -300,6 +301,7 @@ cn_status cn_predictor_clone(const cn_predictor *predictor, cn_predictor **clone
     if (!made)
         return cn__no_memory("a predictor");
     made->model = predictor->model;
+    cn__model_hold(made->model);
     made->ctx = predictor->ctx;
     cn_status status = make_clone(made, predictor);
     if (status != CN_OK) {
@@ -314,6 +316,11 @@ void cn_predictor_free(cn_predictor *predictor) {
     if (!predictor)
         return;
     cn_context *ctx = predictor->ctx;
+    if (predictor->running) {
+        cn__log(ctx, CN_LOG_WARNING,
+                "cn_predictor_free: the predictor stays, since its cn_predictor_run has not returned");
+        return;
+    }
     cn__size_cache_drop(&predictor->sizes);
     cn__free(ctx, predictor->levels);
     cn__free(ctx, predictor->another);
@@ -393,13 +400,7 @@ static cn_status find_inference(cn_predictor *p, int64_t images, const cn__infer
     return CN_OK;
 }
 
-cn_status cn_predictor_run_all(cn_predictor *predictor, int64_t input_count, const cn_tensor *const *inputs,
-                               int64_t output_count, cn_tensor *const *outputs) {
-    CN__COMPUTES;
-    CN__REQUIRE(predictor);
-    CN__REQUIRE(inputs);
-    CN__REQUIRE(outputs);
-    CN__TRY(cn__model_expect_counts(predictor->model, "cn_predictor_run", input_count, output_count));
+static cn_status run(cn_predictor *predictor, const cn_tensor *const *inputs, cn_tensor *const *outputs) {
     int64_t images = cn_tensor_shape(inputs[0], 0);
     CN__TRY(check_inputs(predictor, images, inputs));
     for (int64_t first = 0; first < images; first += predictor->images) {
@@ -414,6 +415,21 @@ cn_status cn_predictor_run_all(cn_predictor *predictor, int64_t input_count, con
             CN__TRY(run_variant(p, variant));
     }
     return CN_OK;
+}
+
+cn_status cn_predictor_run_all(cn_predictor *predictor, int64_t input_count, const cn_tensor *const *inputs,
+                               int64_t output_count, cn_tensor *const *outputs) {
+    CN__COMPUTES;
+    CN__REQUIRE(predictor);
+    CN__REQUIRE(inputs);
+    CN__REQUIRE(outputs);
+    CN__TRY(cn__model_expect_counts(predictor->model, "cn_predictor_run", input_count, output_count));
+    if (atomic_exchange(&predictor->running, true))
+        return cn__error(CN_ERR_STATE, "cn_predictor_run: called while it runs, by a function that it calls or another "
+                                       "thread (cn_predictor_clone makes one for each)");
+    cn_status status = run(predictor, inputs, outputs);
+    atomic_store(&predictor->running, false);
+    return status;
 }
 
 cn_status cn_predictor_run(cn_predictor *predictor, const cn_tensor *input, cn_tensor *output) {

@@ -12,6 +12,10 @@
 
 enum { BY_TEXT = 64 };
 
+static const cn_model *model_of(const cn_checkpoint *c) {
+    return c->trainer ? c->trainer->model : c->model;
+}
+
 /* ---- saving ---- */
 
 static void write_by(const cn_context *ctx, char text[BY_TEXT]) {
@@ -34,6 +38,7 @@ static cn_status save_memory(const cn_checkpoint *given, cn_tensor **file) {
     if (given->trainer && given->trainer->within_batch)
         return cn__error(CN_ERR_STATE, "the trainer is within a batch; on_batch, on_epoch and whoever calls "
                                        "cn_trainer_fit may save it");
+    CN__READS(model_of(given));
     cn_status status = cn__contents_init(&c, given, given->trainer ? (int64_t)given->trainer->epochs : 0);
     if (status == CN_OK) {
         cn__checkpoint_fill_history(&c);
@@ -52,10 +57,6 @@ cn_status cn_checkpoint_save_memory(const cn_checkpoint *checkpoint, cn_tensor *
     return save_memory(&known, file);
 }
 
-static cn_context *context_of(const cn_checkpoint *c) {
-    return c->trainer ? c->trainer->ctx : c->model->ctx;
-}
-
 cn_status cn_checkpoint_save(const cn_checkpoint *checkpoint, const char *path) {
     CN__COMPUTES;
     cn_checkpoint known;
@@ -63,7 +64,8 @@ cn_status cn_checkpoint_save(const cn_checkpoint *checkpoint, const char *path) 
     CN__TRY(cn__checkpoint_read(checkpoint, __func__, &known));
     CN__REQUIRE(path);
     CN__TRY(cn__in_file(save_memory(&known, &file), path));
-    cn_status status = cn__replace_file(context_of(&known), path, &(struct iovec){file->data, (size_t)file->count}, 1);
+    cn_status status =
+        cn__replace_file(model_of(&known)->ctx, path, &(struct iovec){file->data, (size_t)file->count}, 1);
     cn_tensor_free(file);
     return status;
 }
@@ -243,6 +245,7 @@ static cn_status take(cn__contents *c, cn__safetensors *file, const char *source
 static cn_status load(const cn_checkpoint *given, cn__safetensors *file, const char *source) {
     cn__contents c;
     CN__TRY(check_format(file));
+    CN__TAKES(model_of(given), "cn_checkpoint_load");
     cn_status status = cn__contents_init(&c, given, cn__checkpoint_epochs(file));
     if (status == CN_OK)
         status = take(&c, file, source);
@@ -276,7 +279,7 @@ cn_status cn_checkpoint_load_memory(const cn_checkpoint *checkpoint, const void 
     CN__TRY(cn__checkpoint_read(checkpoint, __func__, &known));
     CN__REQUIRE(data);
     CN__TRY(ready_to_load(&known, __func__));
-    return finish(&known, cn__safetensors_read(context_of(&known), data, bytes, &file), &file, "(memory)");
+    return finish(&known, cn__safetensors_read(model_of(&known)->ctx, data, bytes, &file), &file, "(memory)");
 }
 
 cn_status cn_checkpoint_load(const cn_checkpoint *checkpoint, const char *path) {
@@ -289,7 +292,7 @@ cn_status cn_checkpoint_load(const cn_checkpoint *checkpoint, const char *path) 
     CN__TRY(ready_to_load(&known, __func__));
     if (stat(path, &info) != 0 && errno == ENOENT)
         return cn__error(CN_ERR_NOT_FOUND, "there is no '%s'", path);
-    return finish(&known, cn__safetensors_open(context_of(&known), path, &file), &file, path);
+    return finish(&known, cn__safetensors_open(model_of(&known)->ctx, path, &file), &file, path);
 }
 
 cn_status cn_trainer_resume(cn_trainer *trainer, const char *path) {

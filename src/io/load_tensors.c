@@ -26,6 +26,7 @@ static cn_status check_saved(cn__safetensors *file, const char *source) {
 }
 
 static cn_status load_tensors(cn_model *model, cn__state_dict *dict, bool find_prefix) {
+    CN__TAKES(model, "cn_model_load_tensors");
     CN__TRY(cn__state_dict_check_renames(dict, model));
     if (find_prefix)
         cn__state_dict_find_prefix(dict, model);

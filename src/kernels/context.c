@@ -48,6 +48,19 @@ typedef struct context_block {
     pthread_mutex_t lock;
 } context_block;
 
+/* One that a thread cannot wait for in vain, since it has it. */
+static int init_lock(pthread_mutex_t *lock) {
+    pthread_mutexattr_t attributes;
+    int error = pthread_mutexattr_init(&attributes);
+    if (error)
+        return error;
+    error = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+    if (!error)
+        error = pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    return error;
+}
+
 cn_status cn_context_new(const cn_context_options *options, cn_context **context) {
     cn_context_options known = CN_CONTEXT_OPTIONS_INIT;
     CN__REQUIRE(context);
@@ -60,7 +73,7 @@ cn_status cn_context_new(const cn_context_options *options, cn_context **context
     cn_context *ctx = &made->ctx;
     ctx->options = known;
     ctx->allocator_lock = &made->lock;
-    if (pthread_mutex_init(&made->lock, NULL) != 0) {
+    if (init_lock(&made->lock) != 0) {
         cn__release(&known, made);
         return cn__no_memory("a lock");
     }

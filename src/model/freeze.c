@@ -53,6 +53,7 @@ cn_status cn_model_freeze(cn_model *model, const char *pattern, int frozen) {
     CN__TRY(cn__model_ready(model, "cn_model_freeze"));
     CN__REQUIRE(pattern);
     CN__TRY(cn__check_range("cn_model_freeze", "frozen", frozen, 0, 1));
+    CN__TAKES(model, "cn_model_freeze");
     for (size_t i = 0; i < model->node_count; i++)
         any |= freeze_node(model, &model->nodes[i], pattern, frozen == 1);
     if (!any)

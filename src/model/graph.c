@@ -36,6 +36,12 @@ void cn_model_free(cn_model *model) {
     if (!model)
         return;
     cn_context *ctx = model->ctx;
+    if (cn__model_in_use(model)) {
+        cn__log(ctx, CN_LOG_WARNING,
+                "cn_model_free: the model stays, since a trainer, optimizer, predictor or call that has not returned "
+                "uses it");
+        return;
+    }
     cn__model_end_session(model);
     for (size_t i = 0; i < model->node_count; i++)
         node_free(model, &model->nodes[i]);
@@ -146,6 +152,7 @@ cn_status cn__model_fit(const cn_model *model, const cn_layer *layer, const char
 static cn_status add_node(cn_model *model, const char *name, cn_layer *layer, int32_t count, const int32_t *inputs) {
     cn__shape shape;
     CN__TRY(cn__model_changeable(model, name));
+    CN__TAKES(model, "cn_model_add");
     CN__TRY(check_name(model, name));
     CN__TRY(cn__model_fit(model, layer, name, count, inputs, &shape));
     cn__model_end_session(model); /* whose plan points to nodes, which may now move */

@@ -230,6 +230,7 @@ static void draw_all(cn_model *model, cn__initializer *from) {
 
 static cn_status init(cn_model *model, bool as_pytorch, uint64_t seed) {
     cn__initializer from;
+    CN__TAKES(model, "cn_model_init");
     if (!model->initialized)
         CN__TRY(make_tensors(model));
     cn__initializer_begin(&from, as_pytorch, seed);

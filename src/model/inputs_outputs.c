@@ -71,6 +71,7 @@ static cn_status find_outputs(const cn_model *model, int32_t count, const char *
 cn_status cn_model_set_outputs(cn_model *model, int64_t count, const char *const *names) {
     CN__REQUIRE(model);
     CN__REQUIRE(names);
+    CN__TAKES(model, "cn_model_set_outputs");
     if (model->initialized)
         return cn__error(CN_ERR_STATE, "cn_model_set_outputs comes after cn_model_init");
     if (count < 1 || (uint64_t)count > model->node_count)

@@ -57,6 +57,7 @@ struct cn_model {
     int32_t output_count;
     bool initialized; /* all nodes are drawn; false again while it is added to */
     atomic_int users; /* optimizers and predictors, which point into it */
+    atomic_int calls; /* under way, that run it, change it, or read it while functions of the program may be called */
     uint32_t freezes; /* calls of cn_model_freeze, by which plans and optimizers see that they are out of date */
     uint64_t seed;
     /* Draws anew what the whole begins with otherwise than its layers by themselves; NULL: nothing (zoo_init.c). */
@@ -72,15 +73,35 @@ struct cn_model {
     char **class_names;
     int64_t class_count;
     cn__self_test *self_test; /* NULL: none */
-    cn__session *session; /* of cn_model_forward and cn_model_backward (plan/forward_backward.c); NULL: none yet */
+    cn__session *session;     /* of cn_model_forward and cn_model_backward (plan/forward_backward.c); NULL: none yet */
     void (*session_free)(cn_model *model);
 };
+
+/* ---- who uses it (in_use.c) ---- */
 
 /* An optimizer or predictor points into the model, or no longer does. */
 void cn__model_hold(const cn_model *model);
 void cn__model_release(const cn_model *model);
 /* Before a change of its layers: CN_ERR_STATE if someone points into it. `layer` for the message. */
 cn_status cn__model_changeable(const cn_model *model, const char *layer);
+
+/* CN__TAKES(model, function); lets nobody else run the model or change it until the block ends, and makes the function
+ * around it return CN_ERR_STATE if somebody does or reads it. CN__READS(model); lets nobody run it or change it; others may
+ * read it, too. */
+#define CN__TAKES(model, function)                                                                                     \
+    const cn_model *taken_ __attribute__((cleanup(cn__model_leave))) = cn__model_take(model);                          \
+    if (!taken_)                                                                                                       \
+    return cn__model_is_taken(function)
+#define CN__READS(model) const cn_model *read_ __attribute__((unused, cleanup(cn__model_leave))) = cn__model_read(model)
+const cn_model *cn__model_take(const cn_model *model); /* NULL: somebody is at it */
+const cn_model *cn__model_read(const cn_model *model);
+void cn__model_leave(const cn_model *const *model);
+cn_status cn__model_is_taken(const char *function);
+/* By any of these: then it cannot be freed. */
+bool cn__model_in_use(const cn_model *model);
+
+/* ---- changes ---- */
+
 /* After one, at `node`: it waits for cn_model_init again, and forgets class names that no longer fit. */
 void cn__model_changed(cn_model *model, int32_t node);
 /* How a layer fits into it: CN_ERR_ARGUMENT, CN_ERR_SHAPE, or the shape of its output. */

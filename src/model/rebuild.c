@@ -2,30 +2,6 @@
 #include "model/model.h"
 #include <string.h>
 
-/* ---- who is in the way ---- */
-
-/* Predictors of several threads share a const model. */
-static atomic_int *users(const cn_model *model) {
-    return (atomic_int *)(uintptr_t)&model->users;
-}
-
-void cn__model_hold(const cn_model *model) {
-    atomic_fetch_add(users(model), 1);
-}
-
-void cn__model_release(const cn_model *model) {
-    atomic_fetch_sub(users(model), 1);
-}
-
-cn_status cn__model_changeable(const cn_model *model, const char *layer) {
-    int count = atomic_load(users(model));
-    if (count == 0)
-        return CN_OK;
-    return cn__error(CN_ERR_STATE,
-                     "layer '%s' cannot come into a model while a trainer, optimizer or predictor of it exists (%d)",
-                     layer, count);
-}
-
 /* ---- what a change means ---- */
 
 static bool has_parameters(const cn__node *node) {
@@ -98,6 +74,7 @@ static cn_status replace(cn_model *model, const char *name, cn_layer **layer) {
     if (node < 0)
         return cn__error(CN_ERR_NOT_FOUND, "cn_model_replace: the model has no layer '%s'", name);
     CN__TRY(cn__model_changeable(model, name));
+    CN__TAKES(model, "cn_model_replace");
     return exchange(model, node, layer);
 }
 

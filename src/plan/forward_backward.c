@@ -224,6 +224,7 @@ cn_status cn_model_forward_all(cn_model *model, int training, int64_t input_coun
     CN__TRY(cn__model_expect_counts(model, "cn_model_forward", input_count, output_count));
     if (training != 0 && training != 1)
         return cn__error(CN_ERR_ARGUMENT, "cn_model_forward: training is %d, wanted 0 or 1", training);
+    CN__TAKES(model, "cn_model_forward");
     int64_t images = cn_tensor_shape(inputs[0], 0);
     CN__TRY(ensure_session(model));
     CN__TRY(check_inputs(model, images, inputs));
@@ -343,6 +344,7 @@ static cn_status check_backward(const cn_model *model, int64_t images, const cn_
 cn_status cn_model_accumulate_gradients(cn_model *model, int accumulate) {
     CN__TRY(cn__model_ready(model, "cn_model_accumulate_gradients"));
     CN__TRY(cn__check_range("cn_model_accumulate_gradients", "accumulate", accumulate, 0, 1));
+    CN__TAKES(model, "cn_model_accumulate_gradients");
     CN__TRY(ensure_session(model));
     cn__session *session = model->session;
     if (accumulate && !session->sum)
@@ -375,6 +377,7 @@ cn_status cn_model_backward_all(cn_model *model, int64_t output_count, const cn_
     if (!grad_inputs && input_count == 0)
         input_count = cn_model_input_count(model);
     CN__TRY(cn__model_expect_counts(model, "cn_model_backward", input_count, output_count));
+    CN__TAKES(model, "cn_model_backward");
     cn__session *session = model->session;
     if (!session || !session->can_backward)
         return cn__error(CN_ERR_STATE, "cn_model_backward: no training forward pass since the last backward pass");

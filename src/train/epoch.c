@@ -136,6 +136,7 @@ static cn_status train_on_batch(cn_trainer *t, double *loss, bool *stop) {
 static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
     double rate, penalty = t->penalty, mean_rate = t->mean_rate;
     int64_t images = t->images;
+    CN__TAKES(t->model, "cn_trainer_fit");
     CN__TRY(cn__schedule_step(&t->schedule, (int64_t)t->epochs * t->schedule.steps + t->batch / t->options.accumulate,
                               &rate));
     CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
@@ -194,6 +195,7 @@ static cn_status test_batch(void *argument, int64_t first, int32_t images) {
 static cn_status test(cn_trainer *t) {
     if (!t->testing)
         return CN_OK;
+    CN__TAKES(t->model, "cn_trainer_fit");
     cn__objective_clear(&t->measured);
     cn__inference_prepare(t->testing);
     return cn__feed_all(&t->test, t->testing, test_batch, t);
@@ -257,7 +259,10 @@ cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch,
         return CN_OK;
     double start = seconds_now();
     cn__average_show(&t->average, true);
-    CN__TRY(test(t));
+    t->within_batch = true;
+    cn_status status = test(t);
+    t->within_batch = false;
+    CN__TRY(status);
     cn_output_info *outputs = &t->outputs[t->epochs * (size_t)t->objective.count];
     for (int32_t i = 0; i < t->objective.count; i++)
         outputs[i] = describe_output(t, i);

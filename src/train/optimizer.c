@@ -331,6 +331,7 @@ void cn__optimizer_step(cn_optimizer *optimizer, float l1) {
 cn_status cn_optimizer_step(cn_optimizer *optimizer) {
     CN__COMPUTES;
     CN__REQUIRE(optimizer);
+    CN__TAKES(optimizer->model, "cn_optimizer_step");
     cn__optimizer_step(optimizer, 0.0f);
     return CN_OK;
 }

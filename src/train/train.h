@@ -175,13 +175,13 @@ struct cn_trainer {
     size_t output_capacity;
 
     /* Of the epoch under way; a run that was stopped within it goes on from here. */
-    bool running;      /* cn_trainer_fit is */
-    bool within_batch; /* what a batch changes may be half changed */
-    int64_t batch;     /* batches done */
-    int64_t images;    /* seen */
-    double penalty;    /* of each, summed */
-    double mean_rate;  /* of its batches */
-    double seconds;    /* spent training */
+    atomic_bool running; /* cn_trainer_fit is */
+    bool within_batch;   /* of either data: what it changes may be half changed */
+    int64_t batch;       /* batches done */
+    int64_t images;      /* seen */
+    double penalty;      /* of each, summed */
+    double mean_rate;    /* of its batches */
+    double seconds;      /* spent training */
 };
 
 /* After the backward pass of batch t->batch, as `batch` describes it: a step, unless other batches belong to it.

@@ -211,6 +211,10 @@ void cn_trainer_free(cn_trainer *trainer) {
     if (!trainer)
         return;
     cn_context *ctx = trainer->ctx;
+    if (trainer->running) {
+        cn__log(ctx, CN_LOG_WARNING, "cn_trainer_free: the trainer stays, since its cn_trainer_fit has not returned");
+        return;
+    }
     cn__plan_free(trainer->plan);
     cn__inference_free(trainer->testing);
     cn__feed_drop(&trainer->train);
@@ -237,8 +241,10 @@ cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function 
     CN__REQUIRE(trainer);
     if (epochs < 0 || epochs > INT32_MAX)
         return cn__error(CN_ERR_ARGUMENT, "cn_trainer_fit: %lld epochs, wanted 0 to %d", (long long)epochs, INT32_MAX);
+    if (atomic_exchange(&trainer->running, true))
+        return cn__error(CN_ERR_STATE,
+                         "cn_trainer_fit: called while it runs, by one of its callbacks or another thread");
     cn__schedule_begin(&trainer->schedule, (int)epochs);
-    trainer->running = true;
     cn_status status = CN_OK;
     for (int64_t i = 0; i < epochs && !stop && status == CN_OK; i++)
         status = cn__trainer_run_epoch(trainer, on_epoch, user, &stop);
