@@ -5,7 +5,7 @@
 #   make PROGRAMS=shared                      programs that load libconvnet.so, for packages
 #   make O=/tmp/build                         everything under that folder; the sources are only read
 #   make CONFIG=name                          everything in build/name/, beside the usual build
-#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR
+#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR, PYTHONDIR
 
 # What builds by custom take from the environment.
 CFLAGS ?= -O3 -g
@@ -18,6 +18,8 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/convnet
+# Where Debian's Python looks with PREFIX=/usr; others: python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+PYTHONDIR ?= $(PREFIX)/lib/python3/dist-packages
 
 # What is only taken from the command line: other projects' environments have such names, too.
 O :=
@@ -520,16 +522,19 @@ bench-kernels: $(filter-out %/bench_training %/bench_start,$(BENCHES))
 # ---- installing ----
 
 # The models and their cards.
+HEADERS := include/convnet.h
 TRAINED := $(WEIGHTS) $(WEIGHTS:%.safetensors=%.md)
 to = $(call quote,$(DESTDIR)$(1))
 INSTALL_PC = $(call to,$(LIBDIR)/pkgconfig/convnet.pc)
 pc_environment = PREFIX=$(call quote,$(PREFIX)) LIBDIR=$(call quote,$(LIBDIR)) INCLUDEDIR=$(call quote,$(INCLUDEDIR)) \
     VERSION='$(FULL_VERSION)' PACKAGES='$(strip $(PACKAGES))' LIBS='-lm -pthread'
 
-## install: header, libraries, convnet.pc, programs and trained models under $(DESTDIR)$(PREFIX)
+## install: headers, libraries, convnet.pc, the Python module, programs and trained models under $(DESTDIR)$(PREFIX)
 install: all
-	install -d $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(BINDIR)) $(call to,$(DATADIR))
-	install -m 644 include/convnet.h $(call to,$(INCLUDEDIR))
+	install -d $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(BINDIR)) $(call to,$(DATADIR)) \
+	    $(call to,$(PYTHONDIR))
+	install -m 644 $(HEADERS) $(call to,$(INCLUDEDIR))
+	install -m 644 python/convnet.py $(call to,$(PYTHONDIR))
 	install -m 644 $(STATIC_LIB) $(call to,$(LIBDIR))
 	install -m 755 $(SHARED_LIB) $(call to,$(LIBDIR))
 	cp -P $(SHARED_LINKS) $(call to,$(LIBDIR))
@@ -541,7 +546,7 @@ install: all
 
 ## uninstall: removes what install wrote
 uninstall:
-	rm -f $(call to,$(INCLUDEDIR)/convnet.h) $(INSTALL_PC)
+	rm -f $(foreach file,$(notdir $(HEADERS)),$(call to,$(INCLUDEDIR)/$(file))) $(INSTALL_PC) $(call to,$(PYTHONDIR)/convnet.py)
 	rm -f $(foreach file,$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)),$(call to,$(LIBDIR)/$(file)))
 	rm -f $(foreach file,$(notdir $(INSTALLED)),$(call to,$(BINDIR)/$(file)))
 	rm -f $(foreach file,$(notdir $(TRAINED)),$(call to,$(DATADIR)/$(file)))

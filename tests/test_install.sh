@@ -39,7 +39,7 @@ same() {
 # install_to ROOT PREFIX [GOAL]: all folders are said, so that those that `make check` was told do not come in.
 install_to() {
     CFLAGS=-O1 "$make" "${3:-install}" DESTDIR="$1" PREFIX="$2" LIBDIR="$2/lib" INCLUDEDIR="$2/include" BINDIR="$2/bin" \
-        DATADIR="$2/share/convnet"
+        DATADIR="$2/share/convnet" PYTHONDIR="$2/lib/python3/dist-packages"
 }
 
 try "install" install_to "$root" "$prefix" || exit 1
@@ -66,6 +66,7 @@ lib/libconvnet.so
 lib/libconvnet.so.${version%%.*}
 lib/libconvnet.so.$version
 lib/pkgconfig/convnet.pc
+lib/python3/dist-packages/convnet.py
 share/convnet/session8-cifar10.md
 share/convnet/session8-cifar10.safetensors
 EOF
@@ -101,6 +102,12 @@ try "C, shared" $cc -std=c99 tests/foreign/app.c $(flags --cflags --libs) -o "$d
 try "C++, shared" $cxx -std=c++17 tests/foreign/app.cc $(flags --cflags --libs) -o "$dir/app-cc"
 export LD_LIBRARY_PATH="$here/lib"
 run_both shared
+for python in ${PYTHON:-python3 /usr/bin/python3}; do
+    "$python" -c 'import numpy' 2>/dev/null || continue
+    try "the Python module" env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$here/lib/python3/dist-packages" "$python" -c \
+        'import convnet; print(convnet.Model.session8_pretrained().class_names[3])' && same cat "$(cat "$dir/output")"
+    break
+done
 unset LD_LIBRARY_PATH
 
 try "C, --static" $cc -std=c99 tests/foreign/app.c -static $(flags --static --cflags --libs) -o "$dir/app-c"
