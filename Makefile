@@ -522,7 +522,7 @@ bench-kernels: $(filter-out %/bench_training %/bench_start,$(BENCHES))
 # ---- installing ----
 
 # The models and their cards.
-HEADERS := include/convnet.h
+HEADERS := include/convnet.h include/convnet.hpp
 TRAINED := $(WEIGHTS) $(WEIGHTS:%.safetensors=%.md)
 to = $(call quote,$(DESTDIR)$(1))
 INSTALL_PC = $(call to,$(LIBDIR)/pkgconfig/convnet.pc)

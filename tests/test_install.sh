@@ -61,6 +61,7 @@ bin/convnet-summary
 bin/convnet-test
 bin/convnet-train
 include/convnet.h
+include/convnet.hpp
 lib/libconvnet.a
 lib/libconvnet.so
 lib/libconvnet.so.${version%%.*}
