@@ -33,16 +33,43 @@ static void note(void *argument, size_t item, int thread) {
     t->who[item] = pthread_self();
 }
 
+static void (*const ways[])(const cn_context *, size_t, cn__task, void *) = {cn__parallel, cn__parallel_helping};
+
 START_TEST(every_item_runs_once) {
     int threads = thread_counts[_i];
     cn_context *ctx = test_context(threads);
     for (int round = 0; round < (test_quick() ? 5 : 50); round++)
         for (size_t items = 0; items <= MAX_ITEMS; items += items < 10 ? 1 : 9) {
             tally t = {0};
-            cn__parallel(ctx, items, note, &t);
+            ways[round % 2](ctx, items, note, &t);
             for (size_t i = 0; i < MAX_ITEMS; i++)
                 ck_assert_int_eq(atomic_load(&t.count[i]), i < items);
         }
+    cn_context_free(ctx);
+}
+END_TEST
+
+static int items_done(tally *t) {
+    int done = 0;
+    for (int i = 0; i < MAX_ITEMS; i++)
+        done += atomic_load(&t->count[i]);
+    return done;
+}
+
+/* The first item counts if all others end while it waits: whoever has it, another thread has to do the rest. */
+static void wait_for_the_others(void *argument, size_t item, int thread) {
+    tally *t = argument;
+    for (int tries = 0; item == 0 && items_done(t) < MAX_ITEMS - 1 && tries < 5000; tries++)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    if (item > 0 || items_done(t) == MAX_ITEMS - 1)
+        note(argument, item, thread);
+}
+
+START_TEST(who_has_finished_helps) {
+    tally t = {0};
+    cn_context *ctx = test_context(2);
+    cn__parallel_helping(ctx, MAX_ITEMS, wait_for_the_others, &t);
+    ck_assert_int_eq(items_done(&t), MAX_ITEMS);
     cn_context_free(ctx);
 }
 END_TEST
@@ -262,7 +289,8 @@ int main(void) {
         subnormal_numbers_are_zero_within
 #endif
     };
-    const TTest *const signals[] = {
+    const TTest *const process[] = {
+        who_has_finished_helps,
         workers_leave_signals_to_the_host,
 #if defined(__GLIBC__) && !defined(__SANITIZE_THREAD__)
         workers_have_stacks_of_their_own_size,
@@ -273,6 +301,6 @@ int main(void) {
     };
     Suite *suite = suite_create("threads");
     test_add(suite, "pool", pool, CN__COUNT(pool), (int)CN__COUNT(thread_counts));
-    test_add(suite, "process", signals, CN__COUNT(signals), 1);
+    test_add(suite, "process", process, CN__COUNT(process), 1);
     return test_run(suite);
 }

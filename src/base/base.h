@@ -202,6 +202,10 @@ void cn__pool_free(cn_context *ctx, cn__pool *pool);
  * is busy with another caller's work, or this is called from a task, all items run on the calling thread, as t = 0. */
 void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument);
 
+/* The same, but a thread that has finished its range takes what is left of the others', for items that cost differently or
+ * take long: cores are not equally fast, or busy with something else. */
+void cn__parallel_helping(const cn_context *ctx, size_t items, cn__task task, void *argument);
+
 /* ---- the floating-point mode (float_mode.c) ---- */
 
 /* The library computes to nearest, without traps and with subnormal numbers as zero, since these, below 1.2e-38, cost up to

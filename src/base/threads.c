@@ -16,6 +16,7 @@ typedef struct worker {
     cn__pool *pool;
     int index;
     pthread_t handle;
+    OWN_LINE atomic_size_t next; /* of its range, the item that is to be taken */
 } worker;
 
 struct cn__pool {
@@ -29,6 +30,7 @@ struct cn__pool {
     cn__task task;
     void *argument;
     size_t items;
+    bool helps;                      /* who has finished takes the others' items */
     uint64_t hosts_mode;             /* the caller's */
     OWN_LINE atomic_uint generation; /* counts pieces of work */
     OWN_LINE atomic_uint remaining;  /* workers that have not finished this one */
@@ -57,11 +59,30 @@ static bool spin_until(const cn__pool *pool, atomic_uint *counter, unsigned valu
     return false;
 }
 
-static void run_range(const cn__pool *pool, int index) {
-    size_t threads = (size_t)pool->threads, t = (size_t)index;
-    size_t end = pool->items / threads * (t + 1) + pool->items % threads * (t + 1) / threads;
-    for (size_t i = pool->items / threads * t + pool->items % threads * t / threads; i < end; i++)
-        pool->task(pool->argument, i, index);
+/* Where a thread's range begins; that of the one behind the last: where all end. */
+static size_t range_begin(const cn__pool *pool, size_t thread) {
+    size_t threads = (size_t)pool->threads;
+    return pool->items / threads * thread + pool->items % threads * thread / threads;
+}
+
+static void run_range(const cn__pool *pool, size_t index) {
+    for (size_t i = range_begin(pool, index), end = range_begin(pool, index + 1); i < end; i++)
+        pool->task(pool->argument, i, (int)index);
+}
+
+/* Its own range first, then what is left of the others'. */
+static void run_ranges(const cn__pool *pool, size_t index) {
+    size_t threads = (size_t)pool->threads;
+    for (size_t i = 0; i < threads; i++) {
+        size_t whose = (index + i) % threads, end = range_begin(pool, whose + 1);
+        atomic_size_t *next = &pool->workers[whose].next;
+        for (size_t item; (item = atomic_fetch_add_explicit(next, 1, memory_order_relaxed)) < end;)
+            pool->task(pool->argument, item, (int)index);
+    }
+}
+
+static void run_items(const cn__pool *pool, int index) {
+    pool->helps ? run_ranges(pool, (size_t)index) : run_range(pool, (size_t)index);
 }
 
 /* The workers stay behind when a process forks, and may hold the pool's locks for ever. */
@@ -92,7 +113,7 @@ static void *work(void *argument) {
         if (!await_work(pool, seen) || atomic_load(&pool->stop))
             return NULL;
         cn__own_mode_for(pool->hosts_mode);
-        run_range(pool, self->index);
+        run_items(pool, self->index);
         if (atomic_fetch_sub(&pool->remaining, 1) == 1 && atomic_load(&pool->caller_sleeps)) {
             pthread_mutex_lock(&pool->lock);
             pthread_cond_signal(&pool->done);
@@ -116,7 +137,7 @@ static void await_workers(cn__pool *pool) {
         return;
     if (in_child(pool)) { /* as above: how far the others came is not known here */
         for (int t = 1; t < pool->threads; t++)
-            run_range(pool, t);
+            run_items(pool, t);
         return;
     }
     pthread_mutex_lock(&pool->lock);
@@ -239,23 +260,34 @@ static bool runs_alone(cn__pool *pool, size_t items) {
     return pool->threads == 1 || items <= 1 || in_child(pool) || pthread_mutex_trylock(&pool->busy) != 0;
 }
 
-static void run_shared(cn__pool *pool, size_t items, cn__task task, void *argument) {
+static void run_shared(cn__pool *pool, size_t items, bool helps, cn__task task, void *argument) {
     pool->task = task;
     pool->argument = argument;
     pool->items = items;
+    pool->helps = helps;
     pool->hosts_mode = cn__hosts_mode();
+    for (size_t t = 0; helps && t < (size_t)pool->threads; t++)
+        atomic_store_explicit(&pool->workers[t].next, range_begin(pool, t), memory_order_relaxed);
     atomic_store(&pool->remaining, (unsigned)pool->threads - 1);
     announce(pool);
-    run_range(pool, 0);
+    run_items(pool, 0);
     await_workers(pool);
     pthread_mutex_unlock(&pool->busy);
 }
 
-void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument) {
+static void run(const cn_context *ctx, size_t items, bool helps, cn__task task, void *argument) {
     CN__COMPUTES;
     if (!runs_alone(ctx->pool, items))
-        run_shared(ctx->pool, items, task, argument);
+        run_shared(ctx->pool, items, helps, task, argument);
     else
         for (size_t i = 0; i < items; i++)
             task(argument, i, 0);
+}
+
+void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument) {
+    run(ctx, items, false, task, argument);
+}
+
+void cn__parallel_helping(const cn_context *ctx, size_t items, cn__task task, void *argument) {
+    run(ctx, items, true, task, argument);
 }

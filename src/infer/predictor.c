@@ -128,15 +128,15 @@ static void take_block(void *argument, size_t block, int32_t index, const cn__fm
         cn__fmap_unpack(output, to, left < CN__LANES ? left : CN__LANES);
 }
 
-/* The same for one image with channels in the lanes. */
+/* The same for one image with channels in the lanes: all channels of a row while that is in the cache. */
 static void fill_single(void *argument, size_t image, int32_t index, const cn__fmap *input) {
     const pass *p = argument;
     pixels from = pixels_of(p, index);
     size_t channels = (size_t)input->lane_channels, width = (size_t)input->shape.width;
-    size_t height = (size_t)input->shape.height, first = image * channels * height * width;
-    for (size_t channel = 0; channel < channels; channel++, first += height * width)
-        for (size_t y = 0; y < height; y++)
-            fill_row(p, &from, first, channel, y, input, cn__nchw16c_row(input, 0, channel, y));
+    size_t height = (size_t)input->shape.height, area = height * width, first = image * channels * area;
+    for (size_t y = 0; y < height; y++)
+        for (size_t channel = 0; channel < channels; channel++)
+            fill_row(p, &from, first + channel * area, channel, y, input, cn__nchw16c_row(input, 0, channel, y));
 }
 
 static void take_single(void *argument, size_t image, int32_t index, const cn__fmap *output) {

@@ -3,7 +3,6 @@
  * each other only where the mathematics does. With fewer blocks than threads, or an odd number, each instruction is
  * shared out by itself. */
 #include "plan/compiled.h"
-#include <stdatomic.h>
 
 /* What a few images do not wake another thread for: less than this. */
 #define MIN_FLOATS   (1 << 17) /* of an fmap */
@@ -103,28 +102,7 @@ static void any_item(void *argument, size_t item, int thread) {
 }
 
 static void run_together(const call *c) {
-    cn__parallel(c->plan->ctx, all_items(c), any_item, (void *)c);
-}
-
-/* Items that threads take one after the other, as they come to it. */
-typedef struct queue {
-    const call *call;
-    size_t count;
-    atomic_size_t next;
-} queue;
-
-static void take_items(void *argument, size_t index, int thread) {
-    queue *q = argument;
-    (void)index;
-    for (size_t item; (item = atomic_fetch_add_explicit(&q->next, 1, memory_order_relaxed)) < q->count;)
-        any_item((void *)q->call, item, thread);
-}
-
-/* The same where items cost differently and no thread has their memory at hand. */
-static void run_queued(const call *c) {
-    queue q = {.call = c, .count = all_items(c)};
-    size_t threads = (size_t)cn__pass_threads(c->pass, c->plan->ctx);
-    cn__parallel(c->plan->ctx, q.count < threads ? q.count : threads, take_items, &q);
+    cn__parallel_helping(c->plan->ctx, all_items(c), any_item, (void *)c);
 }
 
 /* All instructions of one block. */
@@ -138,6 +116,10 @@ static void one_block(void *argument, size_t block, int thread) {
     }
 }
 
+static void run_blocks(const call *c) {
+    cn__parallel_helping(c->plan->ctx, (size_t)c->pass->blocks, one_block, (void *)c);
+}
+
 /* Of a block's items that one thread had better do alone. */
 static bool serial(const call *c, size_t i) {
     return c->instructions->list[i].serial;
@@ -147,17 +129,14 @@ static void run_local(const call *c) {
     if (all_items(c) == 0)
         return;
     if (cn__blocks_go_round(c->pass, c->plan->ctx)) {
-        cn__parallel(c->plan->ctx, (size_t)c->pass->blocks, one_block, (void *)c);
+        run_blocks(c);
         return;
     }
     for (size_t i = c->first, end; i < c->end; i = end) {
         for (end = i + 1; serial(c, i) && end < c->end && serial(c, end);)
             end++;
         call some = {c->plan, c->instructions, i, end, CN__SCOPE_LOCAL, c->pass};
-        if (serial(c, i))
-            cn__parallel(c->plan->ctx, (size_t)c->pass->blocks, one_block, &some);
-        else
-            run_queued(&some);
+        serial(c, i) ? run_blocks(&some) : run_together(&some);
     }
 }
 
@@ -173,7 +152,7 @@ void cn__instructions_run(const cn__plan *plan, const cn__instructions *instruct
         begin = i + 1;
     }
     run_local(&(call){plan, instructions, begin, end, CN__SCOPE_LOCAL, pass});
-    run_queued(&(call){plan, instructions, first, end, CN__SCOPE_DEFERRED, pass});
+    run_together(&(call){plan, instructions, first, end, CN__SCOPE_DEFERRED, pass});
 }
 
 /* ---- making the lists ---- */

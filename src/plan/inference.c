@@ -4,6 +4,7 @@
  * Where the images of a batch depend on each other, one plan takes all of its blocks together, on all threads; and where
  * linear layers are most of a model, as many as is worth it. */
 #include "plan/plan.h"
+#include <stdatomic.h>
 
 struct cn__inference {
     cn_context *ctx;
@@ -119,7 +120,7 @@ void cn__inference_prepare(const cn__inference *inference) {
 
 /* ---- running ---- */
 
-/* A plan's share of the blocks of a pass, and those that it has at hand. */
+/* A pass, and the blocks of it that a plan has at hand. */
 typedef struct job {
     const cn__inference *inference;
     const cn__blocks *blocks;
@@ -162,31 +163,61 @@ static void take(const job *p) {
         }
 }
 
-/* Blocks p->first … end - 1, some at a time. */
-static cn_status run_blocks(job p, size_t end, bool alone) {
-    for (; p.first < end; p.first += p.count) {
-        p.count = end - p.first < p.inference->together ? end - p.first : p.inference->together;
-        cn__pass pass = fill(&p, alone);
-        CN__TRY(cn__plan_forward(p.plan, &pass));
-        take(&p);
+/* The next p.count blocks from p.first on. */
+static cn_status run_blocks(const job *p, bool alone) {
+    cn__pass pass = fill(p, alone);
+    CN__TRY(cn__plan_forward(p->plan, &pass));
+    take(p);
+    return CN_OK;
+}
+
+/* All blocks, one plan's fill after the other. */
+static cn_status run_alone(job p, size_t blocks) {
+    for (; p.first < blocks; p.first += p.count) {
+        p.count = blocks - p.first < p.inference->together ? blocks - p.first : p.inference->together;
+        CN__TRY(run_blocks(&p, false));
     }
     return CN_OK;
 }
 
-/* The share of the blocks that one plan takes, up to a failure, which stays with the plan. */
-static void run_share(void *argument, size_t share, int thread) {
-    job p = *(const job *)argument;
-    size_t blocks = block_count(p.inference, p.images), count = p.inference->count;
-    p.plan = p.inference->plans[share];
-    p.first = share * blocks / count;
-    p.thread = thread;
-    (void)run_blocks(p, (share + 1) * blocks / count, true);
+/* Blocks that threads take some at a time, as they come to it. */
+typedef struct queue {
+    job job;
+    size_t blocks;
+    atomic_size_t next;
+} queue;
+
+/* Fewer towards the end, so that threads end together, though cores be not equally fast. */
+static size_t next_count(const cn__inference *inference, size_t left) {
+    size_t count = left / (2 * inference->count);
+    return count < 1 ? 1 : count < inference->together ? count : inference->together;
 }
 
-static cn_status run_shares(job *p) {
+static bool take_blocks(queue *q, job *p) {
+    p->first = atomic_load(&q->next);
+    do {
+        if (p->first >= q->blocks)
+            return false;
+        p->count = next_count(p->inference, q->blocks - p->first);
+    } while (!atomic_compare_exchange_weak(&q->next, &p->first, p->first + p->count));
+    return true;
+}
+
+/* What one plan takes, up to a failure, which stays with the plan. */
+static void run_share(void *argument, size_t share, int thread) {
+    queue *q = argument;
+    job p = q->job;
+    p.plan = p.inference->plans[share];
+    p.thread = thread;
+    while (take_blocks(q, &p) && run_blocks(&p, true) == CN_OK)
+        continue;
+}
+
+static cn_status run_shares(const job *p, size_t blocks) {
+    queue q = {.job = *p, .blocks = blocks};
     for (size_t i = 0; i < p->inference->count; i++)
         cn__plan_forget_outcome(p->inference->plans[i]); /* not all may have a share */
-    cn__parallel(p->inference->ctx, p->inference->count, run_share, p);
+    cn__parallel(p->inference->ctx, p->inference->count, run_share, &q);
     for (size_t i = 0; i < p->inference->count; i++)
         CN__TRY(cn__plan_outcome(p->inference->plans[i]));
     return CN_OK;
@@ -196,7 +227,7 @@ cn_status cn__inference_run(const cn__inference *inference, int32_t images, cons
     job p = {.inference = inference, .blocks = blocks, .images = images, .plan = inference->plans[0]};
     size_t count = block_count(inference, images);
     CN__COMPUTES;
-    return count == 1 || inference->count == 1 ? run_blocks(p, count, false) : run_shares(&p);
+    return count == 1 || inference->count == 1 ? run_alone(p, count) : run_shares(&p, count);
 }
 
 const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_t images, const cn__blocks *blocks) {

@@ -6,6 +6,7 @@
  * images are more than the second-level cache of most processors holds, and those of one are not. */
 #define ONE_BY_ONE  1.12
 #define FROM_BEYOND 1.3
+#define ONE_TAP     1.2       /* 1×1: not by Winograd, and from there each input is read for as few outputs */
 #define MOVED       1.0       /* multiply-adds that a byte of such maps takes, in and out of the cache */
 #define CACHE       (2 << 20) /* bytes */
 
@@ -20,11 +21,18 @@ static double block_bytes(cn__shape shape) {
     return (double)shape.channels * shape.height * shape.width * CN__LANES * sizeof(float);
 }
 
+static bool has_one_tap(const cn_layer *layer, cn__shape in) {
+    cn__window window;
+    return layer->type->window && layer->type->window(layer, in, &window) && window.kernel[0] * window.kernel[1] == 1;
+}
+
 /* What a layer takes for an image of a whole block, in multiply-adds. With a backward pass maps wait in memory anyway,
  * whatever lies in the lanes. */
 static double cost_in_block(const cn__node *node, cn__shape in, bool training) {
     double products = (double)node->layer->type->multiply_adds(node->layer, in, node->shape);
     double bytes = block_bytes(in) + block_bytes(node->shape);
+    if (has_one_tap(node->layer, in))
+        products *= ONE_TAP;
     if (bytes <= CACHE)
         return products;
     return FROM_BEYOND * products + (training ? 0.0 : MOVED * bytes / CN__LANES);

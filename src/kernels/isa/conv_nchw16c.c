@@ -26,7 +26,7 @@
 #endif
 #define FEW_PIXELS 9 /* or less: weights of two planes are read side by side, too */
 
-#define PANEL_FLOATS (8 << 10 >> 2)   /* weights of a panel */
+#define PANEL_FLOATS (16 << 10 >> 2)  /* weights of a panel */
 #define STRIP_FLOATS (192 << 10 >> 2) /* inputs of a strip */
 #define STRIP_PIXELS 48               /* of a strip at least: else weights are read too often */
 #define STRIP_UNIT   12               /* pixels, so that strips begin where tiles of most rows do */

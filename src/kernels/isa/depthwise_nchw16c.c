@@ -100,6 +100,15 @@ INLINE void tile(const cn__channel_conv_args *a, origin at, int pixels, size_t s
 
 /* ---- 3×3 ---- */
 
+/* Loaded once: compilers would rather load it for each of its uses. */
+INLINE vf loaded(const float *x) {
+    vf value = vf_load(x);
+#if defined(__x86_64__) || defined(__i386__)
+    __asm__("" : "+v"(value));
+#endif
+    return value;
+}
+
 /* Adds a row of the kernel to a row of sums: each input to those that see it, so that a sum's taps come from left to
  * right. */
 INLINE void add_row(const float *x, const vf weight[3], int pixels, int stride, vf *sum) {
@@ -110,7 +119,7 @@ INLINE void add_row(const float *x, const vf weight[3], int pixels, int stride, 
             int place = column * stride + odd;
             if (place >= (pixels - 1) * stride + 3)
                 continue;
-            vf input = vf_load(x + place * CN__LANES);
+            vf input = loaded(x + place * CN__LANES);
             CN__UNROLL
             for (int t = 0; t < 3; t++)
                 if (place >= t && (place - t) % stride == 0 && (place - t) / stride < pixels)
@@ -147,18 +156,18 @@ static bool is_3x3(const cn__channel_conv_args *a) {
 INLINE void plane(const cn__channel_conv_args *a, size_t number, size_t step, bool usual) {
     int32_t most = usual ? PIXELS_3X3 : PIXELS, tiles = (a->width + most - 1) / most;
     int32_t least = a->width / tiles, wider = a->width % tiles;
-    for (size_t row = 0; row < (size_t)a->height; row++)
-        for (int k = 0; k < CN__VECTORS_PER_LINE; k += usual ? 1 : VECTORS) {
-            origin at = vector_of(row_of(a, number, row), k);
-            for (int32_t i = 0; i < tiles; i++) {
-                int32_t pixels = least + (i < wider);
+    for (size_t row = 0; row < (size_t)a->height; row++) {
+        origin at = row_of(a, number, row);
+        for (int32_t i = 0; i < tiles; i++) {
+            int32_t pixels = least + (i < wider);
+            for (int k = 0; k < CN__VECTORS_PER_LINE; k += usual ? 1 : VECTORS)
                 if (usual)
-                    CN__AS_CONSTANT(n, pixels, PIXELS_3X3, tile_3x3(a, at, n, (int)(step / CN__LANES)))
+                    CN__AS_CONSTANT(n, pixels, PIXELS_3X3, tile_3x3(a, vector_of(at, k), n, (int)(step / CN__LANES)))
                 else
-                    CN__AS_CONSTANT(n, pixels, PIXELS, tile(a, at, n, step))
-                at = pixels_on(a, at, (size_t)pixels, step);
-            }
+                    CN__AS_CONSTANT(n, pixels, PIXELS, tile(a, vector_of(at, k), n, step))
+            at = pixels_on(a, at, (size_t)pixels, step);
         }
+    }
 }
 
 void CN__ISA_NAME(channel_depthwise)(const cn__channel_conv_args *args) {

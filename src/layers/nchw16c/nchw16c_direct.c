@@ -47,10 +47,13 @@ static void pack_lane(const cn__convolution *c, const float *from, double scale,
                       int32_t first, float *to) {
     size_t taps = tap_count(c), channels = inputs < CN__LANES ? (size_t)inputs : CN__LANES;
     int32_t last = first + c->in_channels / c->groups, end = begin + CN__LANES < last ? begin + CN__LANES : last;
-    for (int32_t i = begin > first ? begin : first; i < end; i++)
-        for (size_t t = 0; t < taps; t++)
-            to[((size_t)begin * taps + t * channels + (size_t)(i - begin)) * CN__LANES] =
-                (float)((double)from[(size_t)(i - first) * taps + t] * scale);
+    int32_t own = begin > first ? begin : first;
+    for (size_t t = 0; t < taps; t++) {
+        const float *weight = from + (ptrdiff_t)(own - first) * (ptrdiff_t)taps + t;
+        float *line = to + ((size_t)begin * taps + t * channels + (size_t)(own - begin)) * CN__LANES;
+        for (int32_t i = own; i < end; i++, weight += taps, line += CN__LANES)
+            *line = (float)((double)*weight * scale);
+    }
 }
 
 /* Plane of inputs by plane of inputs, so that lines are in the cache until they are complete. */
@@ -153,6 +156,7 @@ static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
 
 #define MANY_WEIGHTS (64 << 10)      /* more than half of a second-level cache */
 #define SMALL_MAP    (96 << 10 >> 2) /* floats of inputs, of which a strip of the kernel's takes two or more */
+#define SOME_IMAGES  8               /* that are worth reading weights for */
 
 static bool joins_images(const cn__conv_problem *problem, cn__conv_pass pass) {
     const cn__convolution *c = (const cn__convolution *)problem->layer;
@@ -163,11 +167,17 @@ static bool joins_images(const cn__conv_problem *problem, cn__conv_pass pass) {
     return pass != CN__CONV_WEIGHT_GRAD && c->groups == 1 && weights >= MANY_WEIGHTS && inputs <= SMALL_MAP;
 }
 
+/* Shares of the images, where threads take those whole: as many for each thread, of some images. */
+static size_t image_shares(const cn__op *op, const cn__pass *pass) {
+    size_t threads = (size_t)cn__pass_threads(pass, op->ctx), blocks = (size_t)pass->blocks;
+    return cn__blocks_go_round(pass, op->ctx) ? (blocks + threads * SOME_IMAGES - 1) / (threads * SOME_IMAGES) * threads
+                                              : 1;
+}
+
 /* (share of the images, share of the planes). */
 cn__grid cn__nchw16c_joined_grid(const cn__op *op, const cn__pass *pass, size_t planes, int64_t multiply_adds) {
-    size_t shares = cn__nchw16c_shares(op, pass, (int32_t)planes, pass->blocks * multiply_adds);
-    bool by_images = cn__blocks_go_round(pass, op->ctx);
-    return (cn__grid){by_images ? (size_t)cn__pass_threads(pass, op->ctx) : 1, shares};
+    return (cn__grid){image_shares(op, pass),
+                      cn__nchw16c_shares(op, pass, (int32_t)planes, pass->blocks * multiply_adds)};
 }
 
 static cn__grid joined_grid(const cn__op *op, const cn__pass *pass) {

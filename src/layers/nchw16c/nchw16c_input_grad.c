@@ -111,9 +111,9 @@ static void pack_output(const cn__convolution *c, const float *weights, int32_t 
     size_t left = (size_t)(outputs.end - outputs.first) - plane, lines = left < CN__LANES ? left : CN__LANES;
     const float *from = weights + ((size_t)output * (size_t)in + (size_t)(begin - group)) * taps;
     to += (plane * taps + line % CN__LANES) * CN__LANES;
-    for (int32_t i = begin; i < end; i++)
-        for (size_t t = 0; t < taps; t++)
-            to[t * lines * CN__LANES + (size_t)(i - first)] = *from++;
+    for (size_t t = 0; t < taps; t++)
+        for (int32_t i = begin; i < end; i++)
+            to[t * lines * CN__LANES + (size_t)(i - first)] = from[(size_t)(i - begin) * taps + t];
 }
 
 void cn__nchw16c_pack_input_grad(const cn__op *op, size_t plane, float *to) {
