@@ -103,14 +103,17 @@ START_TEST(predictions_tell_of_blocks_and_threads) {
     cn_context *ctx = traced_context();
     cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f);
     bool second = false;
-    predict(model, ctx, 64); /* four blocks, which two threads share */
+    predict(model, ctx, 64); /* four blocks, for two threads */
     expect_sound_events();
     ck_assert_int_eq(count_of(CN_PASS_FETCH, NULL), 4);
     ck_assert_int_ge(count_of(CN_PASS_FORWARD, "conv"), 4);
     ck_assert_int_eq(count_of(CN_PASS_FORWARD, "norm"), 0); /* gone into the convolution's weights */
     ck_assert_int_eq(count_of(CN_PASS_BACKWARD, "conv"), 0);
-    for (int i = 0; i < seen.count; i++)
-        second |= seen.events[i].thread == 1;
+    for (int run = 0; run < 1000 && !second; run++) { /* which the first takes alone where the second sleeps too long */
+        predict(model, ctx, 64);
+        for (int i = 0; i < seen.count; i++)
+            second |= seen.events[i].thread == 1;
+    }
     ck_assert(second);
     cn_model_free(model);
     cn_context_free(ctx);
