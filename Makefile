@@ -369,7 +369,7 @@ demo: programs
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
     PROGRAMS='$(PROGRAMS_DIR)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
 
-## check: builds and runs all tests, as many at a time as there are processors
+## check: builds and runs all tests, as many at a time as there are processors; WHOLE=1: without sparing any
 check: all $(SUITES) $(ONNX_RUN) $(FAIL_IO)
 	@$(find_missing); $(find_missing_for_scripts); $(stop_if_missing)
 	@$(test_environment) tests/run.sh -o $(B)/summary $(SCRIPTS) $(SUITES)

@@ -183,7 +183,8 @@ START_TEST(networks_begin_as_pytorchs) {
     ck_assert_int_gt(tensors, 6);
     ck_assert(_i < NETWORKS - 1 || feof(file));
     ck_assert_uint_eq(parameters_checksum(model), wanted[0]);
-    for (int s = 1; s < SEEDS && !(test_quick() && cn_model_parameter_count(model) > 4000000); s++) {
+    bool large = cn_model_parameter_count(model) > 4000000;
+    for (int s = 1; s < SEEDS && (!large || test_whole()); s++) {
         ck_ok(cn_model_init_pytorch(model, seeds[s]));
         ck_assert_uint_eq(parameters_checksum(model), wanted[s]);
     }

@@ -81,8 +81,12 @@ static int64_t expect_line(cn_model *model, int64_t index, char *line) {
     return index + 5;
 }
 
+enum { LARGE_NETWORKS = 3, LARGE_PASSES = 2 }; /* the first are ResNet-18, -34 and -50 */
+
 /* Loop index: the network. */
 START_TEST(tensors_have_torchvisions_names_and_shapes) {
+    if (test_quick() && _i < LARGE_NETWORKS)
+        return;
     reader r = {0};
     cn_model *model;
     int64_t index = 0;
@@ -237,6 +241,8 @@ enum { MOST = 100, STEPS = 3 };
 
 /* Loop index: the pass. */
 START_TEST(networks_compute_what_torchvisions_do) {
+    if (test_quick() && _i < LARGE_PASSES)
+        return;
     double numbers[MOST], losses[STEPS];
     reader r = {0};
     ck_assert(find_line(&r, "pass ", _i));

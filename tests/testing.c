@@ -61,8 +61,12 @@ void test_add(Suite *suite, const char *name, const TTest *const *tests, size_t 
     suite_add_tcase(suite, group);
 }
 
-int test_quick(void) {
+bool test_quick(void) {
     return getenv("QUICK") != NULL;
+}
+
+bool test_whole(void) {
+    return getenv("WHOLE") != NULL;
 }
 
 cn_context *test_context(int threads) {

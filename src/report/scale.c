@@ -2,10 +2,14 @@
 #include "report/report.h"
 #include <math.h>
 
-#define LARGEST 1e300 /* so that differences stay finite */
+#define LARGEST 1e300 /* so that differences stay finite, and steps, from its reciprocal on, above zero */
 
 static double clamp(double value, double low, double high) {
     return value < low ? low : value > high ? high : value;
+}
+
+static double bounded(double value) {
+    return fabs(value) < 1 / LARGEST ? 0.0 : clamp(value, -LARGEST, LARGEST);
 }
 
 /* The first of 1, 2, 5, 10, 20 … times a power of ten that is at least `step`. */
@@ -71,8 +75,7 @@ static void fit_logarithmic(cn__scale *scale, int ticks) {
 }
 
 cn__scale cn__scale_new(double low, double high, cn__spacing spacing, int ticks, int from, int to) {
-    cn__scale scale = {
-        .low = clamp(low, -LARGEST, LARGEST), .high = clamp(high, -LARGEST, LARGEST), .from = from, .to = to};
+    cn__scale scale = {.low = bounded(low), .high = bounded(high), .from = from, .to = to};
     scale.logarithmic = spacing == CN__LOGARITHMIC_IF_WIDE && scale.low >= 1 / LARGEST && scale.high / scale.low > 20.0;
     if (scale.logarithmic)
         fit_logarithmic(&scale, ticks);
