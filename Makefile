@@ -5,7 +5,8 @@
 #   make PROGRAMS=shared                      programs that load libconvnet.so, for packages
 #   make O=/tmp/build                         everything under that folder; the sources are only read
 #   make CONFIG=name                          everything in build/name/, beside the usual build
-#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR
+#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR, MANDIR, DOCDIR
+#   make RUN=qemu-aarch64-static              how programs for another machine run here, which are asked for their --help
 
 # What builds by custom take from the environment.
 CFLAGS ?= -O3 -g
@@ -18,12 +19,15 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/convnet
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/convnet
 
 # What is only taken from the command line: other projects' environments have such names, too.
 O :=
 CONFIG := release
 WITH_IMAGES := 1
 PROGRAMS := static
+RUN :=
 V :=
 
 # ---- where things go: each configuration into a folder of its own, so that objects never mix ----
@@ -155,14 +159,15 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
+.PHONY: all library static programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
         check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
-        check-arm64 check-i386 check-s390x check-musl test-programs suites sanitize check-asan check-tsan check-valgrind \
-        lint coverage coverage-suites fuzz fuzzers bench bench-kernels install uninstall format distcheck clean help FORCE
+        check-arm64 check-i386 check-s390x check-musl man docs test-programs suites sanitize check-asan check-tsan check-valgrind \
+        lint coverage coverage-suites fuzz fuzzers bench bench-kernels install install-html uninstall format distcheck clean help FORCE
 
-## all: the library, static and shared, in lib/ and programs and examples in examples/bin/ (the default)
-all: library programs
+## all: the library, static and shared, in lib/, programs and examples in examples/bin/, the manual (the default)
+all: library programs man
 library: $(STATIC_LIB) $(SHARED_LINKS)
+static: $(STATIC_LIB)
 programs: $(INSTALLED) $(EXAMPLES)
 
 # ---- what has to be installed ----
@@ -334,6 +339,38 @@ $(INSTALLED) $(EXAMPLES): $(PROGRAMS_LIB) $(B)/programs-lib
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $(filter %.o %/$(notdir $(COMMON_LIB)),$^) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm
 
+# ---- the manual ----
+
+# Pages for functions are made from the header, those for programs from what they say of themselves (tools/README.md).
+MAN := $(B)/man
+PROGRAM_PAGES := $(patsubst $(PROGRAMS_DIR)/%,$(MAN)/man1/%.1,$(INSTALLED))
+PAGE_TOOLS := tools/mdoc.awk CHANGELOG.md Makefile
+page_values = -v version='$(FULL_VERSION)' -v date="$$(sed -n 's/^\#\# .*(\(.*\))$$/\1/p' CHANGELOG.md | head -n 1)" \
+    -v programs='$(patsubst $(PROGRAMS_DIR)/convnet-%,%,$(INSTALLED))' -f tools/mdoc.awk
+
+## man: a page of the manual for each function and each program, in build/release/man
+man: $(MAN)/functions $(PROGRAM_PAGES)
+
+$(MAN)/functions: include/convnet.h tools/man_functions.awk $(PAGE_TOOLS)
+	$(call say,MAN,$(MAN)/man3)
+	@rm -rf $(MAN)/man3
+	@mkdir -p $(MAN)/man3
+	$(Q)LC_ALL=C awk -v out='$(MAN)/man3' $(page_values) -f tools/man_functions.awk include/convnet.h include/convnet.h
+	@touch $@
+
+# Without a page where they cannot be asked.
+$(PROGRAM_PAGES): $(MAN)/man1/%.1: $(PROGRAMS_DIR)/% tools/man_program.awk $(PAGE_TOOLS)
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)if $(LIBRARY_PATH) $(RUN) $(abspath $<) --help >$@.help 2>/dev/null; then \
+	    LC_ALL=C awk $(page_values) -f tools/man_program.awk $@.help >$@ && rm $@.help; \
+	else rm -f $@ $@.help; echo "$<: does not run here, so it gets no page (RUN says how it would)" >&2; fi
+
+## docs: the same, and the reference as HTML in build/release/html (Debian: doxygen), without a warning
+docs: man
+	@rm -rf $(B)/html
+	$(Q)VERSION='$(FULL_VERSION)' OUT='$(B)' doxygen tools/Doxyfile
+
 ONNX_RUN := $(TESTS_DIR)/onnx_run
 ONNX_SAVE := $(TESTS_DIR)/onnx_save
 
@@ -365,7 +402,7 @@ demo: programs
 	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
-    PROGRAMS='$(PROGRAMS_DIR)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
+    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
 
 ## check: builds and runs all tests, as many at a time as there are processors
 check: all $(SUITES) $(ONNX_RUN) $(FAIL_IO)
@@ -522,29 +559,42 @@ bench-kernels: $(filter-out %/bench_training %/bench_start,$(BENCHES))
 # The models and their cards.
 TRAINED := $(WEIGHTS) $(WEIGHTS:%.safetensors=%.md)
 to = $(call quote,$(DESTDIR)$(1))
+generated_environment = PREFIX=$(call quote,$(PREFIX)) LIBDIR=$(call quote,$(LIBDIR)) INCLUDEDIR=$(call quote,$(INCLUDEDIR)) \
+    VERSION='$(FULL_VERSION)' SONAME='$(notdir $(firstword $(SHARED_LINKS)))' PACKAGES='$(strip $(PACKAGES))' LIBS='-lm -pthread'
 INSTALL_PC = $(call to,$(LIBDIR)/pkgconfig/convnet.pc)
-pc_environment = PREFIX=$(call quote,$(PREFIX)) LIBDIR=$(call quote,$(LIBDIR)) INCLUDEDIR=$(call quote,$(INCLUDEDIR)) \
-    VERSION='$(FULL_VERSION)' PACKAGES='$(strip $(PACKAGES))' LIBS='-lm -pthread'
+INSTALL_CMAKE = $(call to,$(LIBDIR)/cmake/convnet)
 
-## install: header, libraries, convnet.pc, programs and trained models under $(DESTDIR)$(PREFIX)
+## install: header, libraries, what pkg-config and CMake read, programs, models and the manual under $(DESTDIR)$(PREFIX)
 install: all
-	install -d $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(BINDIR)) $(call to,$(DATADIR))
+	install -d $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(BINDIR)) $(call to,$(DATADIR)) \
+	    $(INSTALL_CMAKE) $(call to,$(MANDIR)/man1) $(call to,$(MANDIR)/man3)
 	install -m 644 include/convnet.h $(call to,$(INCLUDEDIR))
 	install -m 644 $(STATIC_LIB) $(call to,$(LIBDIR))
 	install -m 755 $(SHARED_LIB) $(call to,$(LIBDIR))
 	cp -P $(SHARED_LINKS) $(call to,$(LIBDIR))
 	install -m 755 $(INSTALLED) $(call to,$(BINDIR))
 	install -m 644 $(TRAINED) $(call to,$(DATADIR))
-	$(pc_environment) pkgconfig/convnet.pc.sh >$(INSTALL_PC)
-	chmod 644 $(INSTALL_PC)
+	install -m 644 $(MAN)/man1/*.1 $(call to,$(MANDIR)/man1)
+	install -m 644 $(MAN)/man3/*.3 $(call to,$(MANDIR)/man3)
+	$(generated_environment) tools/convnet.pc.sh >$(INSTALL_PC)
+	$(generated_environment) tools/cmake_config.sh $(INSTALL_CMAKE)
+	chmod 644 $(INSTALL_PC) $(INSTALL_CMAKE)/*.cmake
 	@[ -n $(call quote,$(DESTDIR)) ] || ldconfig >/dev/null 2>&1 || true
 
-## uninstall: removes what install wrote
-uninstall:
-	rm -f $(call to,$(INCLUDEDIR)/convnet.h) $(INSTALL_PC)
+## install-html: the reference as HTML (`make docs`) under $(DESTDIR)$(DOCDIR)
+install-html: docs
+	install -d $(call to,$(DOCDIR)/html)
+	cd $(B)/html && find . -type d -exec install -d $(call to,$(DOCDIR)/html)/{} \; \
+	    -o -type f -exec install -m 644 {} $(call to,$(DOCDIR)/html)/{} \;
+
+## uninstall: removes what install and install-html wrote
+uninstall: $(MAN)/functions
+	rm -f $(call to,$(INCLUDEDIR)/convnet.h) $(INSTALL_PC) $(INSTALL_CMAKE)/convnet-config.cmake $(INSTALL_CMAKE)/convnet-config-version.cmake
 	rm -f $(foreach file,$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)),$(call to,$(LIBDIR)/$(file)))
-	rm -f $(foreach file,$(notdir $(INSTALLED)),$(call to,$(BINDIR)/$(file)))
+	rm -f $(foreach file,$(notdir $(INSTALLED)),$(call to,$(BINDIR)/$(file)) $(call to,$(MANDIR)/man1/$(file).1))
 	rm -f $(foreach file,$(notdir $(TRAINED)),$(call to,$(DATADIR)/$(file)))
+	cd $(MAN)/man3 && for page in *.3; do rm -f $(call to,$(MANDIR)/man3)/$$page; done
+	rm -rf $(call to,$(DOCDIR)/html)
 
 # ---- housekeeping ----
 
