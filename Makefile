@@ -162,7 +162,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 .PHONY: all library static programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
         check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
         check-arm64 check-i386 check-s390x check-musl man docs test-programs suites sanitize check-asan check-tsan check-valgrind \
-        lint coverage coverage-suites fuzz fuzzers bench bench-kernels install install-html uninstall format distcheck clean help FORCE
+        lint coverage coverage-suites fuzz fuzzers bench bench-kernels install install-html uninstall format dist distcheck check-packages clean help FORCE
 
 ## all: the library, static and shared, in lib/, programs and examples in examples/bin/, the manual (the default)
 all: library programs man
@@ -601,6 +601,20 @@ uninstall: $(MAN)/functions
 ## format: clang-format over all C files
 format:
 	$(CLANG_FORMAT) -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+DIST := convnet-$(FULL_VERSION)
+
+## dist: what is committed as a tarball, the same bytes wherever it is made, its checksum, and a wrap of it for Meson
+dist:
+	@mkdir -p build
+	git -c tar.umask=0022 archive --format=tar --prefix=$(DIST)/ HEAD | xz -9 -T1 >build/$(DIST).tar.xz
+	cd build && sha256sum $(DIST).tar.xz >$(DIST).tar.xz.sha256
+	printf '[wrap-file]\ndirectory = %s\nsource_filename = %s\nsource_hash = %s\n\n[provide]\nconvnet = convnet_dep\n' \
+	    $(DIST) $(DIST).tar.xz "$$(cut -d' ' -f1 build/$(DIST).tar.xz.sha256)" >build/convnet.wrap
+
+## check-packages: the tarball twice, Debian's packages, lintian, a Meson subproject, a clean root (tests/packages.sh: needs)
+check-packages:
+	+@MAKE='$(MAKE)' tests/packages.sh
 
 ## distcheck: unpacks what is committed elsewhere, and there builds, checks, installs and uninstalls it
 distcheck:
