@@ -5,7 +5,7 @@
 #   make PROGRAMS=shared                      programs that load libconvnet.so, for packages
 #   make O=/tmp/build                         everything under that folder; the sources are only read
 #   make CONFIG=name                          everything in build/name/, beside the usual build
-#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR, MANDIR, DOCDIR
+#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR, MANDIR, DOCDIR, BASHDIR, ZSHDIR
 #   make RUN=qemu-aarch64-static              how programs for another machine run here, which are asked for their --help
 
 # What builds by custom take from the environment.
@@ -21,6 +21,8 @@ BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/convnet
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/convnet
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 
 # What is only taken from the command line: other projects' environments have such names, too.
 O :=
@@ -339,17 +341,18 @@ $(INSTALLED) $(EXAMPLES): $(PROGRAMS_LIB) $(B)/programs-lib
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $(filter %.o %/$(notdir $(COMMON_LIB)),$^) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm
 
-# ---- the manual ----
+# ---- the manual, and what shells complete ----
 
-# Pages for functions are made from the header, those for programs from what they say of themselves (tools/README.md).
+# Pages for functions are made from the header, what is about programs from what they say of themselves (tools/README.md).
 MAN := $(B)/man
-PROGRAM_PAGES := $(patsubst $(PROGRAMS_DIR)/%,$(MAN)/man1/%.1,$(INSTALLED))
+COMPLETIONS := $(B)/completions
+NAMES := $(notdir $(INSTALLED))
 PAGE_TOOLS := tools/mdoc.awk CHANGELOG.md Makefile
 page_values = -v version='$(FULL_VERSION)' -v date="$$(sed -n 's/^\#\# .*(\(.*\))$$/\1/p' CHANGELOG.md | head -n 1)" \
-    -v programs='$(patsubst $(PROGRAMS_DIR)/convnet-%,%,$(INSTALLED))' -f tools/mdoc.awk
+    -v programs='$(NAMES:convnet-%=%)' -f tools/mdoc.awk
 
-## man: a page of the manual for each function and each program, in build/release/man
-man: $(MAN)/functions $(PROGRAM_PAGES)
+## man: a page of the manual for each function and each program, and completions for bash and zsh, in build/release
+man: $(MAN)/functions $(NAMES:%=$(MAN)/man1/%.1) $(NAMES:%=$(COMPLETIONS)/%) $(NAMES:%=$(COMPLETIONS)/_%)
 
 $(MAN)/functions: include/convnet.h tools/man_functions.awk $(PAGE_TOOLS)
 	$(call say,MAN,$(MAN)/man3)
@@ -358,13 +361,23 @@ $(MAN)/functions: include/convnet.h tools/man_functions.awk $(PAGE_TOOLS)
 	$(Q)LC_ALL=C awk -v out='$(MAN)/man3' $(page_values) -f tools/man_functions.awk include/convnet.h include/convnet.h
 	@touch $@
 
-# Without a page where they cannot be asked.
-$(PROGRAM_PAGES): $(MAN)/man1/%.1: $(PROGRAMS_DIR)/% tools/man_program.awk $(PAGE_TOOLS)
+# Programs for another machine are not asked unless RUN says how.
+$(NAMES:%=$(B)/help/%): $(B)/help/%: $(PROGRAMS_DIR)/%
+	@mkdir -p $(@D)
+	$(Q)$(LIBRARY_PATH) $(RUN) $(abspath $<) --help >$@
+
+$(NAMES:%=$(MAN)/man1/%.1): $(MAN)/man1/%.1: $(B)/help/% tools/help.awk tools/man_program.awk $(PAGE_TOOLS)
 	$(call say,MAN,$@)
 	@mkdir -p $(@D)
-	$(Q)if $(LIBRARY_PATH) $(RUN) $(abspath $<) --help >$@.help 2>/dev/null; then \
-	    LC_ALL=C awk $(page_values) -f tools/man_program.awk $@.help >$@ && rm $@.help; \
-	else rm -f $@ $@.help; echo "$<: does not run here, so it gets no page (RUN says how it would)" >&2; fi
+	$(Q)LC_ALL=C awk $(page_values) -f tools/help.awk -f tools/man_program.awk $< >$@
+
+$(NAMES:%=$(COMPLETIONS)/%): $(COMPLETIONS)/%: $(B)/help/% tools/help.awk tools/completion.awk
+	@mkdir -p $(@D)
+	$(Q)LC_ALL=C awk -v shell=bash -f tools/help.awk -f tools/completion.awk $< >$@
+
+$(NAMES:%=$(COMPLETIONS)/_%): $(COMPLETIONS)/_%: $(B)/help/% tools/help.awk tools/completion.awk
+	@mkdir -p $(@D)
+	$(Q)LC_ALL=C awk -v shell=zsh -f tools/help.awk -f tools/completion.awk $< >$@
 
 ## docs: the same, and the reference as HTML in build/release/html (Debian: doxygen), without a warning
 docs: man
@@ -402,7 +415,7 @@ demo: programs
 	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
-    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
+    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' COMPLETIONS='$(COMPLETIONS)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
 
 ## check: builds and runs all tests, as many at a time as there are processors
 check: all $(SUITES) $(ONNX_RUN) $(FAIL_IO)
@@ -564,10 +577,10 @@ generated_environment = PREFIX=$(call quote,$(PREFIX)) LIBDIR=$(call quote,$(LIB
 INSTALL_PC = $(call to,$(LIBDIR)/pkgconfig/convnet.pc)
 INSTALL_CMAKE = $(call to,$(LIBDIR)/cmake/convnet)
 
-## install: header, libraries, what pkg-config and CMake read, programs, models and the manual under $(DESTDIR)$(PREFIX)
+## install: header, libraries, what pkg-config and CMake read, programs, models, manual and completions under $(DESTDIR)$(PREFIX)
 install: all
 	install -d $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(BINDIR)) $(call to,$(DATADIR)) \
-	    $(INSTALL_CMAKE) $(call to,$(MANDIR)/man1) $(call to,$(MANDIR)/man3)
+	    $(INSTALL_CMAKE) $(call to,$(MANDIR)/man1) $(call to,$(MANDIR)/man3) $(call to,$(BASHDIR)) $(call to,$(ZSHDIR))
 	install -m 644 include/convnet.h $(call to,$(INCLUDEDIR))
 	install -m 644 $(STATIC_LIB) $(call to,$(LIBDIR))
 	install -m 755 $(SHARED_LIB) $(call to,$(LIBDIR))
@@ -576,6 +589,8 @@ install: all
 	install -m 644 $(TRAINED) $(call to,$(DATADIR))
 	install -m 644 $(MAN)/man1/*.1 $(call to,$(MANDIR)/man1)
 	install -m 644 $(MAN)/man3/*.3 $(call to,$(MANDIR)/man3)
+	install -m 644 $(NAMES:%=$(COMPLETIONS)/%) $(call to,$(BASHDIR))
+	install -m 644 $(NAMES:%=$(COMPLETIONS)/_%) $(call to,$(ZSHDIR))
 	$(generated_environment) tools/convnet.pc.sh >$(INSTALL_PC)
 	$(generated_environment) tools/cmake_config.sh $(INSTALL_CMAKE)
 	chmod 644 $(INSTALL_PC) $(INSTALL_CMAKE)/*.cmake
@@ -591,7 +606,8 @@ install-html: docs
 uninstall: $(MAN)/functions
 	rm -f $(call to,$(INCLUDEDIR)/convnet.h) $(INSTALL_PC) $(INSTALL_CMAKE)/convnet-config.cmake $(INSTALL_CMAKE)/convnet-config-version.cmake
 	rm -f $(foreach file,$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)),$(call to,$(LIBDIR)/$(file)))
-	rm -f $(foreach file,$(notdir $(INSTALLED)),$(call to,$(BINDIR)/$(file)) $(call to,$(MANDIR)/man1/$(file).1))
+	rm -f $(foreach file,$(NAMES),$(call to,$(BINDIR)/$(file)) $(call to,$(MANDIR)/man1/$(file).1) \
+	    $(call to,$(BASHDIR)/$(file)) $(call to,$(ZSHDIR)/_$(file)))
 	rm -f $(foreach file,$(notdir $(TRAINED)),$(call to,$(DATADIR)/$(file)))
 	cd $(MAN)/man3 && for page in *.3; do rm -f $(call to,$(MANDIR)/man3)/$$page; done
 	rm -rf $(call to,$(DOCDIR)/html)

@@ -39,7 +39,8 @@ same() {
 # install_to ROOT PREFIX [GOAL]: all folders are said, so that those that `make check` was told do not come in.
 install_to() {
     CFLAGS=-O1 "$make" "${3:-install}" DESTDIR="$1" PREFIX="$2" LIBDIR="$2/lib" INCLUDEDIR="$2/include" BINDIR="$2/bin" \
-        DATADIR="$2/share/convnet" MANDIR="$2/share/man" DOCDIR="$2/share/doc/convnet"
+        DATADIR="$2/share/convnet" MANDIR="$2/share/man" DOCDIR="$2/share/doc/convnet" \
+        BASHDIR="$2/share/bash-completion/completions" ZSHDIR="$2/share/zsh/site-functions"
 }
 
 try "install" install_to "$root" "$prefix" || exit 1
@@ -69,6 +70,15 @@ lib/libconvnet.so
 lib/libconvnet.so.${version%%.*}
 lib/libconvnet.so.$version
 lib/pkgconfig/convnet.pc
+share/bash-completion/completions/convnet-classify
+share/bash-completion/completions/convnet-compare
+share/bash-completion/completions/convnet-convert
+share/bash-completion/completions/convnet-explore
+share/bash-completion/completions/convnet-export
+share/bash-completion/completions/convnet-info
+share/bash-completion/completions/convnet-summary
+share/bash-completion/completions/convnet-test
+share/bash-completion/completions/convnet-train
 share/convnet/session8-cifar10.md
 share/convnet/session8-cifar10.safetensors
 share/man/man1/convnet-classify.1
@@ -81,6 +91,15 @@ share/man/man1/convnet-summary.1
 share/man/man1/convnet-test.1
 share/man/man1/convnet-train.1
 share/man/man3/convnet.3
+share/zsh/site-functions/_convnet-classify
+share/zsh/site-functions/_convnet-compare
+share/zsh/site-functions/_convnet-convert
+share/zsh/site-functions/_convnet-explore
+share/zsh/site-functions/_convnet-export
+share/zsh/site-functions/_convnet-info
+share/zsh/site-functions/_convnet-summary
+share/zsh/site-functions/_convnet-test
+share/zsh/site-functions/_convnet-train
 EOF
 try "the files installed" diff "$dir/wanted" "$dir/installed"
 same "" "$(sed 's|\(.*\)@@.*|share/man/man3/\1.3|' src/symbols.txt | grep -vxF -f "$dir/everything")"

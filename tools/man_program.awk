@@ -1,27 +1,12 @@
 # man_program.awk: a page of section 1 out of what a program prints for --help:
 #
-#   convnet-train --help | awk -v version=1.0.0 -v date=2026-11-27 -v programs="info train …" -f mdoc.awk -f man_program.awk
-#
-# --help has a usage, what the program does, options under headings, and remarks, of which those that begin with
-# "Examples:" (or one) and "Exit codes:" have sections of their own.
+#   convnet-train --help | awk -v version=1.0.0 -v date=2026-11-27 -v programs="info train …" \
+#       -f mdoc.awk -f help.awk -f man_program.awk
 
 BEGIN { file = "/dev/stdout" }
-/^Usage: / { usage = $0; sub(/^Usage: /, "", usage); next }
-part == "" && /^Options \(/ { part = "options"; next }
-part == "" { about = about $0 "\n"; next }
-part == "options" && /^  -V/ { part = "last option" }
-part == "last option" && /^$/ { part = "remarks"; next }
-/^Examples?:/ { part = "examples"; next }
-/^Exit codes: / { part = "exit"; sub(/^Exit codes: /, "") }
-part == "options" || part == "last option" { options[++option_lines] = $0; next }
-part == "remarks" { remarks = remarks $0 "\n"; next }
-part == "examples" { if ($0 != "") examples = examples (examples == "" ? "" : "\n") substr($0, 3); next }
-part == "exit" { exit_codes = exit_codes " " $0 }
 
 END {
-    split(usage, words, " ")
-    name = words[1]
-    page_head(name, 1, "", brief_of(about))
+    page_head(program, 1, "", brief_of(about))
     put(".Sh SYNOPSIS")
     write_usage()
     put(".Sh DESCRIPTION")
@@ -48,7 +33,7 @@ END {
     put(".Sh SEE ALSO")
     count = split(programs, words, " ")
     for (i = 1; i <= count; i++)
-        if ("convnet-" words[i] != name)
+        if ("convnet-" words[i] != program)
             put(".Xr " escaped_name("convnet-" words[i]) " 1 ,")
     put(".Xr convnet 3")
 }
@@ -70,40 +55,23 @@ function write_usage(i, count, words, line) {
     }
 }
 
-function write_options(i, line, open, left, help, beside) {
-    for (i = 1; i <= option_lines; i++) {
-        line = options[i]
-        if (line ~ /^  -/) {
-            option_ends(left, help)
-            if (!open)
-                put(".Bl -tag -width Ds")
-            open = 1
-            # What it does stands beside it where there is room, else below.
-            beside = length(line) > 25 && substr(line, 25, 1) == " "
-            left = substr(line, 3, beside ? 22 : length(line))
-            help = beside ? substr(line, 26) : ""
-        } else if (line ~ /^ /)
-            help = help " " line
-        else if (line ~ /:$/) {
-            option_ends(left, help)
-            left = ""
+function write_options(i, open) {
+    for (i = 1; i <= options; i++) {
+        if (i in heading) {
             if (open)
                 put(".El")
+            put(".Ss " escaped(heading[i]))
             open = 0
-            sub(/:$/, "", line)
-            put(".Ss " escaped(line))
         }
+        if (!open++)
+            put(".Bl -tag -width Ds")
+        write_option(option[i], option_help[i])
     }
-    option_ends(left, help)
-    if (open)
-        put(".El")
+    put(".El")
 }
 
 # "--out FILE" or "-h, --help".
-function option_ends(left, help, words, count, i, item, comma) {
-    if (left == "")
-        return
-    sub(/ +$/, "", left)
+function write_option(left, help, words, count, i, item, comma) {
     count = split(left, words, " ")
     item = ".It"
     for (i = 1; i <= count; i++) {
