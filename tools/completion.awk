@@ -37,7 +37,8 @@ function read_value(i, words, count, text) {
 
 # "…: sgd, adam or muon".
 function listed(text) {
-    sub(/.*: /, "", text)
+    if (!sub(/.*: /, "", text) || text !~ /^[a-z0-9_-]+(, [a-z0-9_-]+)*( or [a-z0-9_-]+)?$/)
+        return ""
     gsub(/,| or/, "", text)
     return text
 }
@@ -62,7 +63,8 @@ function models(text, all) {
     } else
         all = ""
     sub(/,? (a network|or a model).*/, "", text)
-    return text ~ /: / ? listed(text) " " all : all
+    text = listed(text)
+    return text (text == "" || all == "" ? "" : " ") all
 }
 
 # ---- bash ----
