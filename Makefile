@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # libconvnet: `make help` lists what can be made. Plain GNU Make; objects lie in build/<configuration>/.
 #
 #   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
@@ -521,6 +522,7 @@ check-valgrind: $(SUITES)
 
 ## lint: GCC's further warnings and -fanalyzer, clang-tidy and cppcheck, whatever is there: no findings (LINT=cppcheck)
 lint: $(AFTER_DEPS)
+	@tools/spdx.sh
 	@CC='$(CC)' CFLAGS_LINT='$(LIBRARY_FLAGS) $(CHECK_CFLAGS)' tests/lint.sh $(LINT)
 
 ## soak: everything in one process for SOAK_SECONDS (3600), and SOAK_PREDICTIONS (10000000): nothing lost, nothing grows
@@ -614,8 +616,9 @@ uninstall: $(MAN)/functions
 
 # ---- housekeeping ----
 
-## format: clang-format over all C files
+## format: clang-format over all C files, and a line about the licence in sources that have none
 format:
+	tools/spdx.sh --write
 	$(CLANG_FORMAT) -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
 
 DIST := convnet-$(FULL_VERSION)

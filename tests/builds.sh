@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # builds.sh: `make check-builds`: the library, programs and tests in other ways than the usual one, without a warning.
 # Several minutes of compiling; each build lies in build/NAME.
 set -u

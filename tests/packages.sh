@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # packages.sh: `make check-packages`: the tarball is the same twice; Debian's packages are built out of it, lintian finds
 # neither errors nor warnings; a Meson project takes the tarball as a subproject; in a clean root the packages are installed,
 # tried as debian/tests has it, and purged without a trace. Works in build/packages. Needs Debian's

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # reproducible.sh: `make check-reproducible`: the same sources give the same bytes, wherever and whenever they are built:
 # once as usual; once in a folder with another name that is reached through a link, into a third folder (O=), by files of
 # another age, in another year (with faketime, where it is), language, zone and umask. Several minutes of compiling.

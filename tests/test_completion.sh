@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # test_completion.sh: what bash offers behind each program's name: every option of --help, the names that options take,
 # files where they take files; and that zsh, where it is installed, reads its own. Started from the root of the
 # repository after `make`.

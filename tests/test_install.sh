@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_install.sh: installs into a temporary folder, builds a C and a C++ program there with nothing but pkg-config,
 # shared and static, runs them and the installed programs, and uninstalls again. Started from the root of the
 # repository; needs no network.

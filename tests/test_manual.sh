@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_manual.sh: the manual as `make man` has left it: a page for each function, type and program, whose references lead
 # somewhere; mandoc, groff and Doxygen, those that are there, find nothing to complain about. Started from the root of the
 # repository after `make`.

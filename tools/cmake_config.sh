@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # cmake_config.sh FOLDER: writes convnet-config.cmake and convnet-config-version.cmake into it, which is LIBDIR/cmake/convnet
 # of what the environment says: PREFIX LIBDIR INCLUDEDIR VERSION SONAME PACKAGES. A folder below PREFIX is written
 # relative to where the file lies, so that all may be moved together.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # completion.awk: what a shell may offer behind a program's name, out of what the program prints for --help:
 #
 #   convnet-train --help | awk -v shell=bash -f help.awk -f completion.awk

@@ -1,9 +1,10 @@
+# SPDX-License-Identifier: MIT
 # doxygen.awk: convnet.h as Doxygen reads it: sections become groups, plain comments the texts of these, the first comment
 # the main page; of what Doxygen would take for a command, a tag or emphasis, nothing is.
 
 BEGIN { print "/** @file */" }
 
-NR == 1 { sub(/^\/\* convnet.h: /, "/** @mainpage libconvnet\n *\n * "); preamble = 1 }
+sub(/^\/\* convnet.h: /, "/** @mainpage libconvnet\n *\n * ") { preamble = 1 }
 preamble && /^ \*  [A-Za-z]+  +/ {
     word = $2
     sub(/^ \*  [A-Za-z]+ +/, "")

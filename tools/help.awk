@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # help.awk: reads what a program prints for --help, for man_program.awk and completion.awk: usage, what the program does,
 # options under headings, and remarks, of which those that begin with "Examples:" (or one) and "Exit codes:" stand apart.
 

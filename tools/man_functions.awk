@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # man_functions.awk: pages of section 3 out of convnet.h, one for each paragraph of declarations, by their comments:
 #
 #   awk -v out=FOLDER -v version=1.0.0 -v date=2026-11-27 -v programs="info train" -f mdoc.awk \
@@ -11,7 +12,8 @@
 #   - /** comments are about the declaration below; a plain one right above them is about the whole paragraph
 #   - lines that are indented in a comment stay as they are; backquotes are around names
 
-FNR == 1 { pass++; preamble = 1; in_comment = plain = plain_at = 0; clear_paragraph() }
+FNR == 1 { pass++; preamble = section = ""; in_comment = plain = plain_at = 0; clear_paragraph() }
+/^\/\* convnet.h: / { preamble = 1 }
 preamble { read_preamble(); next }
 /^\/\* -+ \*\/$/ { end_paragraph(); title_next = 1; next }
 title_next { title_next = 0; begin_section(); next }

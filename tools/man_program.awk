@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # man_program.awk: a page of section 1 out of what a program prints for --help:
 #
 #   convnet-train --help | awk -v version=1.0.0 -v date=2026-11-27 -v programs="info train …" \

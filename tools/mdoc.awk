@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # mdoc.awk: what makes manual pages in mdoc(7), shared by man_functions.awk and man_program.awk: `file` is the page that
 # is being written, `version` and `date` are those of the release.
 
