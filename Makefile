@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # libconvnet: `make help` lists what can be made. Plain GNU Make; objects lie in build/<configuration>/.
 #
 #   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
@@ -5,7 +6,8 @@
 #   make PROGRAMS=shared                      programs that load libconvnet.so, for packages
 #   make O=/tmp/build                         everything under that folder; the sources are only read
 #   make CONFIG=name                          everything in build/name/, beside the usual build
-#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR, PYTHONDIR
+#   make install PREFIX=/usr DESTDIR=/tmp/x   also LIBDIR, INCLUDEDIR, BINDIR, DATADIR, PYTHONDIR, MANDIR, DOCDIR, BASHDIR, ZSHDIR
+#   make RUN=qemu-aarch64-static              how programs for another machine run here, which are asked for their --help
 
 # What builds by custom take from the environment.
 CFLAGS ?= -O3 -g
@@ -20,12 +22,17 @@ BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/convnet
 # Where Debian's Python looks with PREFIX=/usr; others: python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 PYTHONDIR ?= $(PREFIX)/lib/python3/dist-packages
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/convnet
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 
 # What is only taken from the command line: other projects' environments have such names, too.
 O :=
 CONFIG := release
 WITH_IMAGES := 1
 PROGRAMS := static
+RUN :=
 V :=
 
 # ---- where things go: each configuration into a folder of its own, so that objects never mix ----
@@ -157,14 +164,15 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all library programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
+.PHONY: all library static programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
         check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
-        check-arm64 check-i386 check-s390x check-musl test-programs suites sanitize check-asan check-tsan check-valgrind \
-        lint coverage coverage-suites fuzz fuzzers bench bench-kernels install uninstall format distcheck clean help FORCE
+        check-arm64 check-i386 check-s390x check-musl man docs test-programs suites sanitize check-asan check-tsan check-valgrind \
+        lint coverage coverage-suites fuzz fuzzers bench bench-kernels install install-html uninstall format dist distcheck check-packages clean help FORCE
 
-## all: the library, static and shared, in lib/ and programs and examples in examples/bin/ (the default)
-all: library programs
+## all: the library, static and shared, in lib/, programs and examples in examples/bin/, the manual (the default)
+all: library programs man
 library: $(STATIC_LIB) $(SHARED_LINKS)
+static: $(STATIC_LIB)
 programs: $(INSTALLED) $(EXAMPLES)
 
 # ---- what has to be installed ----
@@ -336,6 +344,49 @@ $(INSTALLED) $(EXAMPLES): $(PROGRAMS_LIB) $(B)/programs-lib
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $(filter %.o %/$(notdir $(COMMON_LIB)),$^) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm
 
+# ---- the manual, and what shells complete ----
+
+# Pages for functions are made from the header, what is about programs from what they say of themselves (tools/README.md).
+MAN := $(B)/man
+COMPLETIONS := $(B)/completions
+NAMES := $(notdir $(INSTALLED))
+PAGE_TOOLS := tools/mdoc.awk CHANGELOG.md Makefile
+page_values = -v version='$(FULL_VERSION)' -v date="$$(sed -n 's/^\#\# .*(\(.*\))$$/\1/p' CHANGELOG.md | head -n 1)" \
+    -v programs='$(NAMES:convnet-%=%)' -f tools/mdoc.awk
+
+## man: a page of the manual for each function and each program, and completions for bash and zsh, in build/release
+man: $(MAN)/functions $(NAMES:%=$(MAN)/man1/%.1) $(NAMES:%=$(COMPLETIONS)/%) $(NAMES:%=$(COMPLETIONS)/_%)
+
+$(MAN)/functions: include/convnet.h tools/man_functions.awk $(PAGE_TOOLS)
+	$(call say,MAN,$(MAN)/man3)
+	@rm -rf $(MAN)/man3
+	@mkdir -p $(MAN)/man3
+	$(Q)LC_ALL=C awk -v out='$(MAN)/man3' $(page_values) -f tools/man_functions.awk include/convnet.h include/convnet.h
+	@touch $@
+
+# Programs for another machine are not asked unless RUN says how.
+$(NAMES:%=$(B)/help/%): $(B)/help/%: $(PROGRAMS_DIR)/%
+	@mkdir -p $(@D)
+	$(Q)$(LIBRARY_PATH) $(RUN) $(abspath $<) --help >$@
+
+$(NAMES:%=$(MAN)/man1/%.1): $(MAN)/man1/%.1: $(B)/help/% tools/help.awk tools/man_program.awk $(PAGE_TOOLS)
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)LC_ALL=C awk $(page_values) -f tools/help.awk -f tools/man_program.awk $< >$@
+
+$(NAMES:%=$(COMPLETIONS)/%): $(COMPLETIONS)/%: $(B)/help/% tools/help.awk tools/completion.awk
+	@mkdir -p $(@D)
+	$(Q)LC_ALL=C awk -v shell=bash -f tools/help.awk -f tools/completion.awk $< >$@
+
+$(NAMES:%=$(COMPLETIONS)/_%): $(COMPLETIONS)/_%: $(B)/help/% tools/help.awk tools/completion.awk
+	@mkdir -p $(@D)
+	$(Q)LC_ALL=C awk -v shell=zsh -f tools/help.awk -f tools/completion.awk $< >$@
+
+## docs: the same, and the reference as HTML in build/release/html (Debian: doxygen), without a warning
+docs: man
+	@rm -rf $(B)/html
+	$(Q)VERSION='$(FULL_VERSION)' OUT='$(B)' doxygen tools/Doxyfile
+
 ONNX_RUN := $(TESTS_DIR)/onnx_run
 ONNX_SAVE := $(TESTS_DIR)/onnx_save
 
@@ -367,7 +418,7 @@ demo: programs
 	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
-    PROGRAMS='$(PROGRAMS_DIR)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
+    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' COMPLETIONS='$(COMPLETIONS)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
 
 ## check: builds and runs all tests, as many at a time as there are processors; WHOLE=1: without sparing any
 check: all $(SUITES) $(ONNX_RUN) $(FAIL_IO)
@@ -473,6 +524,7 @@ check-valgrind: $(SUITES)
 
 ## lint: GCC's further warnings and -fanalyzer, clang-tidy and cppcheck, whatever is there: no findings (LINT=cppcheck)
 lint: $(AFTER_DEPS)
+	@tools/spdx.sh
 	@CC='$(CC)' CFLAGS_LINT='$(LIBRARY_FLAGS) $(CHECK_CFLAGS)' tests/lint.sh $(LINT)
 
 ## soak: everything in one process for SOAK_SECONDS (3600), and SOAK_PREDICTIONS (10000000): nothing lost, nothing grows
@@ -525,13 +577,15 @@ bench-kernels: $(filter-out %/bench_training %/bench_start,$(BENCHES))
 HEADERS := include/convnet.h include/convnet.hpp
 TRAINED := $(WEIGHTS) $(WEIGHTS:%.safetensors=%.md)
 to = $(call quote,$(DESTDIR)$(1))
+generated_environment = PREFIX=$(call quote,$(PREFIX)) LIBDIR=$(call quote,$(LIBDIR)) INCLUDEDIR=$(call quote,$(INCLUDEDIR)) \
+    VERSION='$(FULL_VERSION)' SONAME='$(notdir $(firstword $(SHARED_LINKS)))' PACKAGES='$(strip $(PACKAGES))' LIBS='-lm -pthread'
 INSTALL_PC = $(call to,$(LIBDIR)/pkgconfig/convnet.pc)
-pc_environment = PREFIX=$(call quote,$(PREFIX)) LIBDIR=$(call quote,$(LIBDIR)) INCLUDEDIR=$(call quote,$(INCLUDEDIR)) \
-    VERSION='$(FULL_VERSION)' PACKAGES='$(strip $(PACKAGES))' LIBS='-lm -pthread'
+INSTALL_CMAKE = $(call to,$(LIBDIR)/cmake/convnet)
 
-## install: headers, libraries, convnet.pc, the Python module, programs and trained models under $(DESTDIR)$(PREFIX)
+## install: headers, libraries, what pkg-config and CMake read, the Python module, programs, models, manual, completions under $(DESTDIR)$(PREFIX)
 install: all
 	install -d $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(BINDIR)) $(call to,$(DATADIR)) \
+	    $(INSTALL_CMAKE) $(call to,$(MANDIR)/man1) $(call to,$(MANDIR)/man3) $(call to,$(BASHDIR)) $(call to,$(ZSHDIR)) \
 	    $(call to,$(PYTHONDIR))
 	install -m 644 $(HEADERS) $(call to,$(INCLUDEDIR))
 	install -m 644 python/convnet.py $(call to,$(PYTHONDIR))
@@ -540,22 +594,52 @@ install: all
 	cp -P $(SHARED_LINKS) $(call to,$(LIBDIR))
 	install -m 755 $(INSTALLED) $(call to,$(BINDIR))
 	install -m 644 $(TRAINED) $(call to,$(DATADIR))
-	$(pc_environment) pkgconfig/convnet.pc.sh >$(INSTALL_PC)
-	chmod 644 $(INSTALL_PC)
+	install -m 644 $(MAN)/man1/*.1 $(call to,$(MANDIR)/man1)
+	install -m 644 $(MAN)/man3/*.3 $(call to,$(MANDIR)/man3)
+	install -m 644 $(NAMES:%=$(COMPLETIONS)/%) $(call to,$(BASHDIR))
+	install -m 644 $(NAMES:%=$(COMPLETIONS)/_%) $(call to,$(ZSHDIR))
+	$(generated_environment) tools/convnet.pc.sh >$(INSTALL_PC)
+	$(generated_environment) tools/cmake_config.sh $(INSTALL_CMAKE)
+	chmod 644 $(INSTALL_PC) $(INSTALL_CMAKE)/*.cmake
 	@[ -n $(call quote,$(DESTDIR)) ] || ldconfig >/dev/null 2>&1 || true
 
-## uninstall: removes what install wrote
-uninstall:
-	rm -f $(foreach file,$(notdir $(HEADERS)),$(call to,$(INCLUDEDIR)/$(file))) $(INSTALL_PC) $(call to,$(PYTHONDIR)/convnet.py)
+## install-html: the reference as HTML (`make docs`) under $(DESTDIR)$(DOCDIR)
+install-html: docs
+	install -d $(call to,$(DOCDIR)/html)
+	cd $(B)/html && find . -type d -exec install -d $(call to,$(DOCDIR)/html)/{} \; \
+	    -o -type f -exec install -m 644 {} $(call to,$(DOCDIR)/html)/{} \;
+
+## uninstall: removes what install and install-html wrote
+uninstall: $(MAN)/functions
+	rm -f $(foreach file,$(notdir $(HEADERS)),$(call to,$(INCLUDEDIR)/$(file))) $(call to,$(PYTHONDIR)/convnet.py)
+	rm -f $(INSTALL_PC) $(INSTALL_CMAKE)/convnet-config.cmake $(INSTALL_CMAKE)/convnet-config-version.cmake
 	rm -f $(foreach file,$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)),$(call to,$(LIBDIR)/$(file)))
-	rm -f $(foreach file,$(notdir $(INSTALLED)),$(call to,$(BINDIR)/$(file)))
+	rm -f $(foreach file,$(NAMES),$(call to,$(BINDIR)/$(file)) $(call to,$(MANDIR)/man1/$(file).1) \
+	    $(call to,$(BASHDIR)/$(file)) $(call to,$(ZSHDIR)/_$(file)))
 	rm -f $(foreach file,$(notdir $(TRAINED)),$(call to,$(DATADIR)/$(file)))
+	cd $(MAN)/man3 && for page in *.3; do rm -f $(call to,$(MANDIR)/man3)/$$page; done
+	rm -rf $(call to,$(DOCDIR)/html)
 
 # ---- housekeeping ----
 
-## format: clang-format over all C files
+## format: clang-format over all C files, and a line about the licence in sources that have none
 format:
+	tools/spdx.sh --write
 	$(CLANG_FORMAT) -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+DIST := convnet-$(FULL_VERSION)
+
+## dist: what is committed as a tarball, the same bytes wherever it is made, its checksum, and a wrap of it for Meson
+dist:
+	@mkdir -p build
+	git -c tar.umask=0022 archive --format=tar --prefix=$(DIST)/ HEAD | xz -9 -T1 >build/$(DIST).tar.xz
+	cd build && sha256sum $(DIST).tar.xz >$(DIST).tar.xz.sha256
+	printf '[wrap-file]\ndirectory = %s\nsource_filename = %s\nsource_hash = %s\n\n[provide]\nconvnet = convnet_dep\n' \
+	    $(DIST) $(DIST).tar.xz "$$(cut -d' ' -f1 build/$(DIST).tar.xz.sha256)" >build/convnet.wrap
+
+## check-packages: the tarball twice, Debian's packages, lintian, a Meson subproject, a clean root (tests/packages.sh: needs)
+check-packages:
+	+@MAKE='$(MAKE)' tests/packages.sh
 
 ## distcheck: unpacks what is committed elsewhere, and there builds, checks, installs and uninstalls it
 distcheck:

@@ -1,7 +1,7 @@
 /* embed.c: the shortest program that trains a network and then uses it.
  *
  *   cc embed.c $(pkg-config --cflags --libs convnet) -o embed && ./embed
- */
+ * SPDX-License-Identifier: MIT */
 #include <convnet.h>
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
  * three times as long.
  *
  *   cc finetune.c $(pkg-config --cflags --libs convnet) -o finetune && ./finetune
- */
+ * SPDX-License-Identifier: MIT */
 #include <convnet.h>
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* own_layer.c: a layer of one's own, Swish, y = x · sigmoid(beta · x) with a beta that is learned (Ramachandran et al.
  * 2017), in a network that is trained, saved and loaded.
- *
+ * SPDX-License-Identifier: MIT
  *   cc own_layer.c $(pkg-config --cflags --libs convnet) -lm -o own_layer && ./own_layer */
 #include <convnet.h>
 #include <math.h>

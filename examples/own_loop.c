@@ -1,6 +1,6 @@
 /* own_loop.c: a training loop of one's own, with gradients added up over batches, clipped, and a rate of its own, which
  * goes on after it was stopped or killed, with the same bits.
- *
+ * SPDX-License-Identifier: MIT
  *   cc own_loop.c $(pkg-config --cflags --libs convnet) -lm -o own_loop && ./own_loop run.safetensors --resume */
 #include <convnet.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* regress.c: where in a picture a blob lies, to a fraction of a pixel: a network that gives two numbers.
- *
+ * SPDX-License-Identifier: MIT
  *   cc regress.c $(pkg-config --cflags --libs convnet) -lm -o regress && ./regress */
 #include <convnet.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* segment.c: a small U-Net (Ronneberger et al. 2015) learns which pixels of drawn pictures are discs, which squares.
- *
+ * SPDX-License-Identifier: MIT
  *   cc segment.c $(pkg-config --cflags --libs convnet) -o segment && ./segment */
 #include <convnet.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* server.c: one model answers requests, drawn images in a queue, on several threads. Each has a predictor of its own.
- *
+ * SPDX-License-Identifier: MIT
  *   cc server.c $(pkg-config --cflags --libs convnet) -pthread -o server && ./server */
 #include <convnet.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* signal.c: signals instead of pictures: a sine, a square wave or a sawtooth in noise, 128 samples, told apart by
  * convolutions along time. A signal is an image of one row.
- *
+ * SPDX-License-Identifier: MIT
  *   cc signal.c $(pkg-config --cflags --libs convnet) -lm -o signal && ./signal */
 #include <convnet.h>
 #include <math.h>

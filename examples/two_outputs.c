@@ -1,6 +1,6 @@
 /* two_outputs.c: what is drawn in a picture, and where: a network for digits gets other classes, and a second output,
  * which reads a box from the same trunk. Each output has its target and its loss.
- *
+ * SPDX-License-Identifier: MIT
  *   cc two_outputs.c $(pkg-config --cflags --libs convnet) -lm -o two_outputs && ./two_outputs */
 #include <convnet.h>
 #include <math.h>

@@ -137,7 +137,7 @@ typedef enum cn_isa {
  * off by 1e-6 to 1e-5 of the largest, about five times as much as plain sums. */
 typedef enum cn_conv_algorithm {
     CN_CONV_AUTO = 0,   /**< Winograd's F(4×4, 3×3) for 3×3 convolutions of stride 1 where that is faster; GEMM for
-                           linear layers of many weights; else DIRECT */
+                             linear layers of many weights; else DIRECT */
     CN_CONV_DIRECT = 1, /**< plain sums of products by our own kernels everywhere */
     CN_CONV_GEMM = 2    /**< products of matrices for every linear layer and 1×1 convolution of one pixel (tests) */
 } cn_conv_algorithm;
@@ -810,22 +810,22 @@ typedef struct cn_zoo_options {
 /** CN_ZOO_OPTIONS_INIT for languages without macros; `size` is that of the caller's struct. */
 CN_API void cn_zoo_options_init(cn_zoo_options *options, size_t size);
 
-/** Networks of the literature, with torchvision's tensor names, so that its state dicts, saved as safetensors, load
- * as they are (cn_model_load_tensors). They end in logits, and come initialised from `seed` by torchvision's
- * distributions, which are also those of a later cn_model_init, unless it draws new layers alone or the model came
- * from a file.
+/** Makes a network of the literature. All have torchvision's tensor names, so that its state dicts, saved as
+ * safetensors, load as they are (cn_model_load_tensors). They end in logits, and come initialised from `seed` by
+ * torchvision's distributions, which are also those of a later cn_model_init, unless it draws new layers alone or
+ * the model came from a file.
  *
- *     name                          images       classes
- *     resnet18, resnet34, resnet50  3×224×224    1000     He et al. 2016
- *     resnet20, resnet32, resnet56  3×32×32      10       the same for CIFAR-10; shortcuts that change the shape are
- *                                                         1×1 convolutions (option B)
- *     mobilenet_v2                  3×224×224    1000     Sandler et al. 2018
- *     mobilenet_v3_small            3×224×224    1000     Howard et al. 2019
- *     squeezenet1_1                 3×224×224    1000     Iandola et al. 2016
- *     unet                          3×64×64      2        Ronneberger et al. 2015: classes of pixels; with 16 channels
- *                                                         for the paper's 64, padded convolutions, batch norms, and
- *                                                         the names of github.com/milesial/Pytorch-UNet; sides that
- *                                                         16 divides
+ *     name                          images     classes
+ *     resnet18, resnet34, resnet50  3×224×224  1000     He et al. 2016
+ *     resnet20, resnet32, resnet56  3×32×32    10       the same for CIFAR-10
+ *     mobilenet_v2                  3×224×224  1000     Sandler et al. 2018
+ *     mobilenet_v3_small            3×224×224  1000     Howard et al. 2019
+ *     squeezenet1_1                 3×224×224  1000     Iandola et al. 2016
+ *     unet                          3×64×64    2        Ronneberger et al. 2015
+ *
+ * Shortcuts of the ResNets for CIFAR-10 that change the shape are 1×1 convolutions (option B). unet has classes of
+ * pixels, 16 channels for the paper's 64, padded convolutions, batch norms, and the names of
+ * github.com/milesial/Pytorch-UNet; it takes sides that 16 divides.
  *
  * CN_ERR_NOT_FOUND: no such name; CN_ERR_SHAPE: images that are too small. */
 CN_API cn_status cn_model_zoo(cn_context *context, const char *name, const cn_zoo_options *options, cn_model **model);
@@ -893,20 +893,20 @@ CN_API void cn_model_input_shape_at(const cn_model *model, int64_t index, int64_
 /** The shape of an output; zeros: no such index. */
 CN_API void cn_model_output_shape_at(const cn_model *model, int64_t index, int64_t shape[3]);
 
-/** Any size. Predictors, evaluations, cn_model_forward and cn_model_class_activation_map take images of other heights
- * and widths than the model was made for where its layers allow it: convolutions, pools, norms and activations do,
- * and a global or adaptive pool brings any map to one size; a linear layer behind a flattened map does not, and is
- * named in CN_ERR_SHAPE. This tells the shape of output `index` for such images: `inputs` has channels, height and
- * width of each of the model's inputs, one after another. What is needed to run a size is made when it first comes,
- * and kept for the model's own size and the four others that were used last. CN_ERR_SHAPE; CN_ERR_NOT_FOUND: no such
- * output. */
+/** The shape of what comes out of images of any size. Predictors, evaluations, cn_model_forward and
+ * cn_model_class_activation_map take images of other heights and widths than the model was made for where its layers
+ * allow it: convolutions, pools, norms and activations do, and a global or adaptive pool brings any map to one size;
+ * a linear layer behind a flattened map does not, and is named in CN_ERR_SHAPE. This is the shape of output `index`
+ * for such images: `inputs` has channels, height and width of each of the model's inputs, one after another. What is
+ * needed to run a size is made when it first comes, and kept for the model's own size and the four others that were
+ * used last. CN_ERR_SHAPE; CN_ERR_NOT_FOUND: no such output. */
 CN_API cn_status cn_model_output_shape_for(const cn_model *model, const int64_t *inputs, int64_t index,
                                            int64_t shape[3]);
 
-/** What goes with a model into its file: how its images are normalised, (pixel / 255 - mean) / std a channel, and its
- * classes. Predictors, evaluations and trainers normalise 8-bit images as the model says, whatever their data set says;
- * a trainer sets both from its training data if they are not set. Arrays and texts are copied.
- * CN_ERR_SHAPE: other channels than the model reads; CN_ERR_ARGUMENT: not finite, or a std that is not above 0. */
+/** Sets how the model's images are normalised, (pixel / 255 - mean) / std a channel, which goes into its file, as the
+ * classes do. Predictors, evaluations and trainers normalise 8-bit images as the model says, whatever their data set
+ * says; a trainer sets both from its training data if they are not set. Arrays and texts are copied. CN_ERR_SHAPE:
+ * other channels than the model reads; CN_ERR_ARGUMENT: not finite, or a std that is not above 0. */
 CN_API cn_status cn_model_set_normalization(cn_model *model, int channels, const float *mean, const float *std);
 /** The number of channels, and a mean and std for each (or NULL), valid until they are set again; 0 and NULL if none
  * are known. */
@@ -1116,9 +1116,9 @@ typedef struct cn_load_options {
     const char *const *renames; /**< how names begin in the file, each followed by how they do in the model, such as
                                      "encoder.", "features.", and NULL at the end; of several that fit a name the
                                      first counts. NULL: none */
-    cn_load_function report;    /**< told of all tensors, the model's in its order and then unexpected ones, before any
-                                  is taken, and also if the call is about to fail for them; it may read the model;
-                                  or NULL */
+    cn_load_function report;    /**< told of all tensors, the model's in its order and then unexpected ones, before
+                                     any is taken, and also if the call is about to fail for them; it may read the
+                                     model; or NULL */
     void *user;                 /**< handed to `report` */
     int strict;                 /**< 1: all or nothing */
     int reserved;
@@ -1262,8 +1262,8 @@ typedef enum cn_target_kind {
 typedef enum cn_vector_kind {
     CN_VECTOR_UNKNOWN = 0,   /**< not said: such augmentation is refused */
     CN_VECTOR_INVARIANT = 1, /**< true wherever things lie, such as labels and counts: they stay */
-    CN_VECTOR_POINTS = 2     /**< x, y of K / 2 points in pixels, (0, 0) the centre of the first: they move along, maybe
-                              out of the image */
+    CN_VECTOR_POINTS = 2     /**< x, y of K / 2 points in pixels, (0, 0) the centre of the first: they move along,
+                                  maybe out of the image */
 } cn_vector_kind;
 
 /** Describes a target, one image's share of it. */
@@ -1275,9 +1275,9 @@ typedef struct cn_target_options {
     int64_t ignore_index;  /**< of a mask: pixels of this value count for nothing; none of 0 … classes - 1 */
     int64_t shape[3];      /**< channels, height, width: {1, 1, 1} of a class, {K, 1, 1}, {1, H, W} or {C, H, W}; of
                                 a class, or where a tensor tells them, they may be zeros */
-    const int *mirrored;   /**< of points: where the image is mirrored, point i is what was point mirrored[i], such as
-                              the left eye for the right one; itself where points have no such partner. NULL: not
-                              said, flips are refused */
+    const int *mirrored;   /**< of points: where the image is mirrored, point i is what was point mirrored[i], such
+                                as the left eye for the right one; itself where points have no such partner. NULL:
+                                not said, flips are refused */
     void *reserved_pointer;
 } cn_target_options;
 #define CN_TARGET_OPTIONS_INIT                                                                                         \
@@ -1481,8 +1481,8 @@ CN_API cn_status cn_dataset_shuffled(const cn_dataset *dataset, uint64_t seed, c
 CN_API cn_status cn_dataset_split_stratified(const cn_dataset *dataset, double fraction, uint64_t seed,
                                              cn_dataset **part, cn_dataset **rest);
 
-/** For cn_trainer_options.sample_weights: one over the number of images of its class for each of the `count` images, so
- * that all classes that occur are drawn equally often. CN_ERR_ARGUMENT: not as many as there are images;
+/** Weights for cn_trainer_options.sample_weights: one over the number of images of its class for each of the `count`
+ * images, so that all classes that occur are drawn equally often. CN_ERR_ARGUMENT: not as many as there are images;
  * CN_ERR_STATE: images without labels. */
 CN_API cn_status cn_dataset_balanced_weights(const cn_dataset *dataset, int64_t count, double *weights);
 
@@ -1509,12 +1509,12 @@ CN_API const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t labe
 /** Sets a name for each class. CN_ERR_ARGUMENT: more or fewer than there are classes. */
 CN_API cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const char *const *names);
 
-/** (pixel / 255 - mean) / std a channel; std must be above 0. It is what cn_dataset_batch gives, and what a model that
- * knows none takes over when it is first trained. A model that knows one wants no other: a data set with one that was
- * set by this function and differs from the model's is refused by cn_trainer_new and cn_evaluation_new, and one that
- * was never told is normalised as the model says. float32 images are taken as they are, as by cn_predictor_run, until
- * this function says that it be (pixel - mean) / std, and then likewise fit a model with the same normalisation only.
- * CN_ERR_SHAPE: other channels than the images have. */
+/** Sets the normalisation, (pixel / 255 - mean) / std a channel; std must be above 0. It is what cn_dataset_batch
+ * gives, and what a model that knows none takes over when it is first trained. A model that knows one wants no
+ * other: a data set with one that was set by this function and differs from the model's is refused by cn_trainer_new
+ * and cn_evaluation_new, and one that was never told is normalised as the model says. float32 images are taken as
+ * they are, as by cn_predictor_run, until this function says that it be (pixel - mean) / std, and then likewise fit
+ * a model with the same normalisation only. CN_ERR_SHAPE: other channels than the images have. */
 CN_API cn_status cn_dataset_set_normalization(cn_dataset *dataset, int channels, const float *mean, const float *std);
 /** The number of channels, and a mean and std for each (or NULL), valid until they are set again or the
  * data set is freed. */
@@ -1608,14 +1608,14 @@ typedef enum cn_reduction {
     CN_REDUCTION_SUM = 1
 } cn_reduction;
 
-/** Arrays are read during the call that takes the options, and copied. */
+/** A loss and what it depends on. Arrays are read during the call that takes the options, and copied. */
 typedef struct cn_loss_options {
     uint64_t size;
     cn_loss_kind kind;
     cn_reduction reduction;
     float weight;          /**< of this loss in the sum over a model's outputs; multiplies it; above 0 */
-    float label_smoothing; /**< NLL and cross-entropy: s, 0 to below 1: the target is 1 - s on the label plus s / K on
-                              each of K classes (Szegedy et al. 2016) */
+    float label_smoothing; /**< NLL and cross-entropy: s, 0 to below 1: the target is 1 - s on the label plus s / K
+                                on each of K classes (Szegedy et al. 2016) */
     float beta;            /**< smooth L1; above 0 */
     float delta;           /**< Huber; above 0 */
     int64_t ignore_index;  /**< classes: a target of this value costs nothing */
@@ -1700,7 +1700,7 @@ typedef struct cn_parameter_group {
     const char *pattern; /**< which they are, as cn_model_freeze reads it */
     void *reserved_pointer;
     float learning_rate_scale; /**< their rate is the optimizer's, whatever a schedule makes of it, times this; 0 or
-                                  more */
+                                    more */
     float weight_decay;        /**< 0 or more; CN_WEIGHT_DECAY_DEFAULT: the optimizer's */
 } cn_parameter_group;
 #define CN_WEIGHT_DECAY_DEFAULT (-1.0f)
@@ -1775,7 +1775,8 @@ typedef struct cn_rate_info {
  * step, on the thread that called cn_trainer_fit, within the step's first batch: the model may be read. */
 typedef double (*cn_rate_function)(void *user, const cn_rate_info *at);
 
-/** Steps are the optimizer's: batches or, with cn_trainer_options.accumulate, groups of them. */
+/** How the learning rate changes. Steps are the optimizer's: batches or, with cn_trainer_options.accumulate, groups
+ * of them. */
 typedef struct cn_schedule_options {
     uint64_t size;
     cn_schedule_kind kind;
@@ -1880,8 +1881,8 @@ typedef struct cn_trainer_options {
                           run's average does not stay near its first steps (num_updates of TensorFlow's
                           ExponentialMovingAverage); 0: with ema_decay from the first step on */
     int accumulate;  /**< so many batches, 1 or more, make one step, along the mean gradient of all their images:
-                         without batch norm that of one batch as large. An epoch's last step takes the batches that
-                         are left. More than 1 goes with losses that are means only */
+                          without batch norm that of one batch as large. An epoch's last step takes the batches that
+                          are left. More than 1 goes with losses that are means only */
     uint64_t seed;   /**< of shuffling, augmentation and dropout */
     const cn_optimizer_options *optimizer; /**< NULL: SGD, 0.01, momentum 0.9; read during cn_trainer_new only */
     const cn_schedule_options *schedule;   /**< NULL: plateau, factor 0.3, patience 0; likewise */
@@ -1993,9 +1994,9 @@ CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name,
  * takes the model as cn_model_save would have written it at that moment. */
 CN_API cn_status cn_trainer_save(const cn_trainer *trainer, const char *path);
 
-/** Brings it into a trainer that was made of the same model, data and options; what is trained from there on has the
- * very bits of a run that was never stopped, for any number of threads. cn_trainer_fit then wants the epochs that are
- * left: those of the whole run less cn_trainer_epoch_count.
+/** Brings a saved run into a trainer that was made of the same model, data and options; what is trained from there on
+ * has the very bits of a run that was never stopped, for any number of threads. cn_trainer_fit then wants the epochs
+ * that are left: those of the whole run less cn_trainer_epoch_count.
  *
  * Resuming changes everything or nothing:
  *

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # all.sh: `make check-all`: every kind of proof that this machine has the tools for, one after another, each at a size that
 # lets the whole end within a quarter of an hour on two cores; docs/testing.md says what each proves at its full size.
 # What the targets print lies in build/all/. The last line is `N passed, N failed`.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # bench.sh: `make bench`: the library beside PyTorch, ONNX Runtime and the machine's own multiply-add peak, in turn,
 # with medians, ratios and what was aimed at; also as build/bench.csv. A peer that is not installed is named and left
 # out, and no time is ever a failure. From the environment: ROWS, a regular expression, takes the rows that match only;

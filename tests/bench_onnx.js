@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench_onnx.js FOLDER: ONNX Runtime as the peer of bench_training.c, with FOLDER/NETWORK.onnx as bench_torch.py has
 // exported it. It says who it is, then answers each line `infer NETWORK BATCH THREADS SECONDS` with images a second.
 // Sessions stay for the next line like it, until the line `forget`.

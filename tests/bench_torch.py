@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """bench_torch.py: PyTorch as the peer of bench_training.c. It says who it is, then answers each line
 
     PASS NETWORK BATCH THREADS SECONDS

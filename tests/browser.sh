@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # browser.sh: a report in a real browser, at desktop and phone width: it is drawn, nothing is complained about on the
 # console, and nothing is wider than a phone. Run by `make check-browser`; needs Chromium.
 set -u

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # coverage.sh FOLDER [ISAS LINES BRANCHES]: after `make coverage`, which lines and branches of src/ were reached, by file,
 # worst first; fails below these percentages. ISAS are instruction sets that the processor lacks ("avx512|"), whose kernels
 # then do not count. What is compiled into several objects, as headers and kernels are, counts once, and is reached if it

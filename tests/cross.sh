@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # cross.sh TARGET [SUITE...]: builds for arm64, i386, s390x or musl with Debian's compiler for it and the default flags,
 # without a warning, and runs suites, under QEMU where the processor is another (minutes). It needs
 #

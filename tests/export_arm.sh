@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # export_arm.sh: writes networks as C, compiles them for a Cortex-M7 without a warning, and runs their self-tests in QEMU.
 # Debian: gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm; without these it says so and does nothing.
 set -u

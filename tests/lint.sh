@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # lint.sh [TOOL...]: what analysers find: with `warnings` GCC's that the build does without, with `analyzer` its -fanalyzer,
 # with `clang-tidy` and `cppcheck` those; all that are here, if none is named. Fails if any finds anything. What is wrong
 # of them is silenced where it stands, one line at a time and with the reason; of -fanalyzer, which has no comments for

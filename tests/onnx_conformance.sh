@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # onnx_conformance.sh ONNX_RUN: runs the conformance cases that come with ONNX (Debian: libonnx-testdata) and says, operator
 # by operator, how many passed, and why others are out of scope. Ends with 1 if one failed. ONNX_CASES: where they are.
 set -eu

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // onnx_networks.js MODEL INPUT OUTPUT: ONNX Runtime on raw float32 images of 3×224×224.
 'use strict';
 const fs = require('fs');

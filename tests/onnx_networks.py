@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """onnx_networks.py ONNX_RUN [NETWORK…]: torchvision's networks with random weights, exported by PyTorch 1.13, as a table:
 
 - how far what comes out of four images is from ONNX Runtime's, by its largest value;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // onnx_save.js ONNX_SAVE: what the library writes as ONNX files. Every layer with every option, and every prebuilt network,
 // as it is and with its preprocessing, for one image and for three: how far ONNX Runtime's outputs are from the library's,
 // by the largest output, which may be 1e-5. Ends with 1 if one is further, or is refused by the runtime or by ONNX's own

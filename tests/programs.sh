@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # programs.sh: what tests of the programs share, sourced by them: a folder of their own, running a program, and what
 # they expect of it. Started from the root of the repository; needs no network and no data. Prints what fails.
 set -u

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # reproducible.sh: `make check-reproducible`: the same sources give the same bytes, wherever and whenever they are built:
 # once as usual; once in a folder with another name that is reached through a link, into a third folder (O=), by files of
 # another age, in another year (with faketime, where it is), language, zone and umask. Several minutes of compiling.
@@ -13,7 +14,7 @@ export CCACHE_DISABLE=1 # what comes out of a cache proves nothing
 
 for copy in "$first" "$second"; do
     mkdir "$copy"
-    cp -R Makefile include src examples tests pkgconfig weights "$copy"
+    cp -R Makefile CHANGELOG.md include src examples tests tools weights "$copy"
     rm -rf "$copy/examples/bin" "$copy/tests/bin"
 done
 find "$second" -exec touch -d '2020-02-02 02:02:02' {} +

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # run.sh: runs test programs and scripts side by side and adds up what they found.
 #
 #   run.sh [-j N] [-o SUMMARY] [-x WRAPPER] [-1 'PROGRAM...'] TEST...

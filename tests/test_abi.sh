@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_abi.sh: the interface is the one on record in tests/abi; programs that were compiled against a recorded header run
 # with today's library. Started from the root of the repository after `make`.
 set -u

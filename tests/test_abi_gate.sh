@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_abi_gate.sh: the gate of tests/abi lets pass what breaks no program, and nothing else. Changes are made to a copy of
 # the header, and to a library that consists of what that copy declares.
 set -u

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_convert.sh: convnet-convert as a user would run it: every kind of file into every other and back, mistakes, files
 # that are not what they seem, and what is left behind when something fails.
 . tests/programs.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_disks.sh: the programs where disks are full, files may not grow, descriptors run out, files are empty, and names are
 # as odd as names can be: a true exit code, a message that names the file, and nothing that was there is lost.
 . tests/programs.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_examples.sh: runs the examples that show one thing each, in a folder of their own, and expects them to end well.
 . tests/programs.sh
 

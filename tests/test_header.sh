@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_header.sh: convnet.h alone makes a program in each standard of C and C++, by each compiler there is, without a
 # warning; and no public struct has padding on any kind of machine: pointers of 4 or 8 bytes, int64_t aligned to 4 or 8.
 # The compiler's own headers suffice for other machines, so nothing needs to be installed.

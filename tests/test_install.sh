@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_install.sh: installs into a temporary folder, builds a C and a C++ program there with nothing but pkg-config,
 # shared and static, runs them and the installed programs, and uninstalls again. Started from the root of the
 # repository; needs no network.
@@ -39,7 +40,8 @@ same() {
 # install_to ROOT PREFIX [GOAL]: all folders are said, so that those that `make check` was told do not come in.
 install_to() {
     CFLAGS=-O1 "$make" "${3:-install}" DESTDIR="$1" PREFIX="$2" LIBDIR="$2/lib" INCLUDEDIR="$2/include" BINDIR="$2/bin" \
-        DATADIR="$2/share/convnet" PYTHONDIR="$2/lib/python3/dist-packages"
+        DATADIR="$2/share/convnet" MANDIR="$2/share/man" DOCDIR="$2/share/doc/convnet" \
+        BASHDIR="$2/share/bash-completion/completions" ZSHDIR="$2/share/zsh/site-functions" PYTHONDIR="$2/lib/python3/dist-packages"
 }
 
 try "install" install_to "$root" "$prefix" || exit 1
@@ -49,7 +51,8 @@ suffix=$(sed -n 's/^.define CN_VERSION_SUFFIX *"\(.*\)"/\1/p' include/convnet.h)
 same "$version$suffix" "$(flags --modversion)"
 try "other flags are not installed" sh -c "! '$make' install DESTDIR='$dir/other' CFLAGS=-O1 >'$dir/said' 2>&1 &&
     grep -q 'built was with' '$dir/said' && ! grep -q '^  CC' '$dir/said' && [ ! -e '$dir/other' ]"
-find "$root" ! -type d | sed "s|^$here/||" | sort >"$dir/installed"
+find "$root" ! -type d | sed "s|^$here/||" | sort >"$dir/everything"
+grep -v '^share/man/man3/cn_' "$dir/everything" >"$dir/installed"
 cat >"$dir/wanted" <<EOF
 bin/convnet-classify
 bin/convnet-compare
@@ -62,16 +65,50 @@ bin/convnet-test
 bin/convnet-train
 include/convnet.h
 include/convnet.hpp
+lib/cmake/convnet/convnet-config-version.cmake
+lib/cmake/convnet/convnet-config.cmake
 lib/libconvnet.a
 lib/libconvnet.so
 lib/libconvnet.so.${version%%.*}
 lib/libconvnet.so.$version
 lib/pkgconfig/convnet.pc
 lib/python3/dist-packages/convnet.py
+share/bash-completion/completions/convnet-classify
+share/bash-completion/completions/convnet-compare
+share/bash-completion/completions/convnet-convert
+share/bash-completion/completions/convnet-explore
+share/bash-completion/completions/convnet-export
+share/bash-completion/completions/convnet-info
+share/bash-completion/completions/convnet-summary
+share/bash-completion/completions/convnet-test
+share/bash-completion/completions/convnet-train
 share/convnet/session8-cifar10.md
 share/convnet/session8-cifar10.safetensors
+share/man/man1/convnet-classify.1
+share/man/man1/convnet-compare.1
+share/man/man1/convnet-convert.1
+share/man/man1/convnet-explore.1
+share/man/man1/convnet-export.1
+share/man/man1/convnet-info.1
+share/man/man1/convnet-summary.1
+share/man/man1/convnet-test.1
+share/man/man1/convnet-train.1
+share/man/man3/convnet.3
+share/zsh/site-functions/_convnet-classify
+share/zsh/site-functions/_convnet-compare
+share/zsh/site-functions/_convnet-convert
+share/zsh/site-functions/_convnet-explore
+share/zsh/site-functions/_convnet-export
+share/zsh/site-functions/_convnet-info
+share/zsh/site-functions/_convnet-summary
+share/zsh/site-functions/_convnet-test
+share/zsh/site-functions/_convnet-train
 EOF
 try "the files installed" diff "$dir/wanted" "$dir/installed"
+same "" "$(sed 's|\(.*\)@@.*|share/man/man3/\1.3|' src/symbols.txt | grep -vxF -f "$dir/everything")"
+if command -v man >/dev/null && man -w man >/dev/null 2>&1; then
+    try "a page under another name" sh -c "man -M '$here/share/man' cn_tensor_data_const | grep -q 'its first element'"
+fi
 try "a sysroot is counted once" [ "$(PKG_CONFIG_SYSROOT_DIR=$root flags --variable=includedir)" = "$(flags --variable=includedir)" ]
 
 # ---- the header alone, by every compiler there is ----
@@ -114,6 +151,23 @@ unset LD_LIBRARY_PATH
 try "C, --static" $cc -std=c99 tests/foreign/app.c -static $(flags --static --cflags --libs) -o "$dir/app-c"
 try "C++, --static" $cxx -std=c++17 tests/foreign/app.cc -static $(flags --static --cflags --libs) -o "$dir/app-cc"
 run_both static
+
+# ---- other build systems, where they are installed ----
+
+if command -v cmake >/dev/null; then
+    try "CMake configures" cmake -S tests/foreign/project -B "$dir/cmake" -DCMAKE_C_COMPILER="${cc##* }" -DCMAKE_PREFIX_PATH="$here" &&
+        try "CMake builds" cmake --build "$dir/cmake"
+    try "CMake's program, shared" "$dir/cmake/app-shared" "$dir/cmake.safetensors" && same 10 "$(wc -l <"$dir/output")"
+    try "CMake's program, static" "$dir/cmake/app-static" "$dir/cmake.safetensors" && same 10 "$(wc -l <"$dir/output")"
+    sed 's/convnet 1.0 /convnet 2.0 /' tests/foreign/project/CMakeLists.txt >"$dir/CMakeLists.txt"
+    try "CMake refuses another version" sh -c "! cmake -S '$dir' -B '$dir/cmake 2' -DCMAKE_PREFIX_PATH='$here' >'$dir/said' 2>&1 &&
+        grep -q 'version: 1.0.0' '$dir/said'"
+fi
+if command -v meson >/dev/null && command -v ninja >/dev/null; then
+    try "Meson configures" env PKG_CONFIG_PATH="$here/lib/pkgconfig" CC="${cc##* }" meson setup "$dir/meson" tests/foreign/project &&
+        try "Meson builds" ninja -C "$dir/meson"
+    try "Meson's program" env LD_LIBRARY_PATH="$here/lib" "$dir/meson/app" "$dir/meson.safetensors" && same 10 "$(wc -l <"$dir/output")"
+fi
 
 # ---- the static library in a shared object, as plugins and language modules have it ----
 

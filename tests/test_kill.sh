@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_kill.sh: convnet-train killed while it writes: before each call that changes a file in turn, and at random moments. Its model and
 # its checkpoint can be read every time, the next run removes what the last one left, and in the end the bytes are those
 # of a run that nobody killed. KILLS random moments, 4 unless said, and every KILL_EVERYth call; make check-kill has

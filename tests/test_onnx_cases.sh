@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_onnx_cases.sh: the conformance cases of ONNX, where they are installed (Debian: libonnx-testdata): none fails.
 # ONNX_RUN: the program that runs them.
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_onnx_programs.sh: the programs take ONNX files wherever they take a model: one that ends in a softmax of five classes,
 # for images of 3×8×9, is summed up, measured, trained further, also for other classes, and looks at pictures. Then what
 # docs/guide/networks.md says.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_plugin.sh: a host loads and unloads the library a hundred times, inside a plugin and as a shared library that a plugin
 # uses: it goes each time, and leaves no memory, thread, descriptor or key. Started from the root of the repository.
 # shellcheck disable=SC2086 # compilers and flags are several words

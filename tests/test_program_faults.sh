@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_program_faults.sh: the programs while calls for files fail, one after the other, in every way that they can
 # (fail_io.h): what was there or what comes is there whole, success is success, a failure names a file, nothing is left.
 # With FAULTS_EVERY every so manieth call fails, in every way, as make check-faults-io has it; without, each program has

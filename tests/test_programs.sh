@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_programs.sh: runs the programs of examples/bin as a user would: help, mistakes, a small training run, its files.
 . tests/programs.sh
 

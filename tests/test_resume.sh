@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_resume.sh: convnet-train --checkpoint and --resume: runs that are killed at random moments, or ended by a signal,
 # and go on, leave the very bytes of one that was never stopped: model, log, and which epoch was best.
 . tests/programs.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_symbols.sh: what the libraries show to the linker: exactly the functions that convnet.h declares, each under its
 # version; the right SONAME; no text relocations, no executable stack; nothing called that would print, abort or change
 # the host. Started from the root of the repository after `make`.

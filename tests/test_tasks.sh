@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_tasks.sh: the programs on what is no class of an image: masks, vectors, labels, images.
 . tests/programs.sh
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_train.sh: convnet-train as a user would meet it on a bad day: signals, full disks, losses that are no numbers,
 # files that are others, models of other classes, narrow terminals. What it has is never lost, nor what was there.
 . tests/programs.sh

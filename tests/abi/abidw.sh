@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # abidw.sh LIBRARY HEADERS: prints the interface of a shared library as libabigail's abidw has it, of the types that the
 # headers in that folder show, without what depends on folders, compilers and line numbers. 3: why it cannot be had.
 set -eu

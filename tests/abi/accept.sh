@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # accept.sh RECORDS HEADER LIBRARY: `make abi-accept`: puts an interface on record, as that of the version which the
 # header names, if nothing is gone and nothing has changed. What is taken back nevertheless, before a release or with
 # another SONAME, is said by BREAKING=yes.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # check.sh RECORDS HEADER LIBRARY: compares an interface with the newest one on record in that folder. The header's facts
 # are compared with those of the recorded header, and what abidw sees in the library with what it saw then, where abidw
 # and debug information are. Prints each difference: broken, added, or abidiff's own words. 1: there are some.

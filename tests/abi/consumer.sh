@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # consumer.sh HEADER LIB: compiles consumer.c against a recorded header, and runs it with the shared library in the folder
 # LIB in each of its ways.
 set -eu

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # difference.awk RECORDED FOUND: what separates two lists of facts (facts.awk), a line each:
 #
 #   broken  KEY: VALUE is gone            a program that was compiled against the recorded header may no longer work

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # facts.awk: turns convnet.h into a C program that prints what programs compiled against it rely on, a fact a line:
 #
 #   KEY <tab> VALUE      member cn_conv2d_options.stride <tab> int [2], 8 bytes at 8

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # facts.sh HEADER: prints what programs compiled against that header rely on, a fact a line, in its order (facts.awk).
 set -eu
 header=$1

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // app.cc: somebody else's C++ program: loads the model of app.c from argv[1] and prints what it says of the same image.
 // tests/test_install.sh builds it against the installed library.
 #include <convnet.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes augmentation.txt: what torchvision makes of 8-bit images for given parameters.
 
     tests/golden/augmentation.py >tests/golden/augmentation.txt

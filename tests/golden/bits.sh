@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Writes bits.txt, what short trainings must leave to the bit:
 #
 #     tests/golden/bits.sh tests/bin/test_bits >tests/golden/bits.txt

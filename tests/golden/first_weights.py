@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes first_weights.txt: what PyTorch's networks begin with after torch.manual_seed, for test_first_weights.c.
 
     tests/golden/first_weights.py >tests/golden/first_weights.txt

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes small pictures of every kind into images/, and images.txt: what they hold, and what Pillow and torchvision make
 of pictures in other sizes.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes layers.txt: what PyTorch computes for every layer and option, in double precision.
 
     tests/golden/layers.py >tests/golden/layers.txt

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes loss.txt: what PyTorch's losses and their gradients are, and metrics.txt: metrics by their definitions.
 
 A case of loss.txt: kind, reduction, label smoothing, beta, delta, ignored index, whether the target is values, images,

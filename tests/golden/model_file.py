@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes pytorch.safetensors, a PyTorch state dict with an input and the output for it: test_model_tensors.c loads it.
 
 Needs PyTorch: /usr/bin/python3 model_file.py

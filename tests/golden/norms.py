@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes norms.txt: how exactly PyTorch normalises in float32, against itself in double precision.
 
     tests/golden/norms.py >tests/golden/norms.txt

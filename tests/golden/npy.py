@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """npy.py: numpy's arrays in files, for test_npy.c: `python3 tests/golden/npy.py` writes tests/golden/npy/.
 
 Arrays called TYPE_ORDER_BYTES, such as f2_fortran_big, hold 0 … 23 as [2, 3, 4], less 12 where the type has a sign; bool

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes onnx/: small networks as PyTorch exports them, and what it makes of an input (NAME.npz: input0, …, output0, …).
 
     tests/golden/onnx_models.py

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes parity.txt: whole networks trained by PyTorch for a few steps, for test_parity.c.
 
 Weights and batches come from `hashed`, which tests/numbers.c has too, so that only results need a file; the last networks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The session-8 network in PyTorch, for parity and for speed. Its state dict has the names that libconvnet uses."""
 from torch import nn
 from torch.nn import functional as F

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes optimizer.txt, groups.txt, schedule.txt and clip.txt: what PyTorch's optimizers, schedules and clipping compute.
 
 Options are float32 in the library, so PyTorch is given the float32 nearest to each.

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes zoo.txt: the tensors of torchvision's networks, and what they compute, in double precision.
 
     tests/golden/zoo.py >tests/golden/zoo.txt

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # convnet.pc.sh: writes convnet.pc for what the environment says: PREFIX LIBDIR INCLUDEDIR VERSION PACKAGES LIBS. A folder
 # below PREFIX is written relative to it, and PREFIX relative to the .pc file, so that all may be moved together.
 set -eu

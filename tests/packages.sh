@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# packages.sh: `make check-packages`: the tarball is the same twice; Debian's packages are built out of it, lintian finds
+# neither errors nor warnings; a Meson project takes the tarball as a subproject; in a clean root the packages are installed,
+# tried as debian/tests has it, and purged without a trace. Works in build/packages. Needs Debian's
+# dpkg-dev debhelper lintian, for Meson meson and ninja-build, for the clean root mmdebstrap, root and a network, or ROOT,
+# an archive of such a root that mmdebstrap has made. What is missing is left out, with a word. DEB_BUILD_OPTIONS=nocheck
+# leaves out the suites that the package runs.
+set -eu
+make=${MAKE:-make}
+work=$PWD/build/packages
+version=$(tools/version.sh)
+debian=$(printf %s "$version" | tr - '~')
+rm -rf "$work"
+mkdir -p "$work"
+unset MAKEFLAGS MAKEOVERRIDES CFLAGS CC
+
+has() {
+    command -v "$1" >/dev/null || { echo "without $1: left out: $2"; return 1; }
+}
+
+# ---- the tarball ----
+
+git clone -q --no-hardlinks . "$work/another clone"
+"$make" -s dist
+(cd "$work/another clone" && umask 077 && TZ=Asia/Kathmandu "$make" -s dist)
+cmp "build/convnet-$version.tar.xz" "$work/another clone/build/convnet-$version.tar.xz"
+rm -rf "$work/another clone"
+echo "dist: the same bytes twice, $(wc -c <"build/convnet-$version.tar.xz") of them"
+
+# ---- Debian's packages ----
+
+cmp COPYRIGHT debian/copyright
+
+cp "build/convnet-$version.tar.xz" "$work/convnet_$debian.orig.tar.xz"
+tar -xf "$work/convnet_$debian.orig.tar.xz" -C "$work"
+cp -R debian "$work/convnet-$version"
+if has dpkg-buildpackage "Debian's packages" && has dh "Debian's packages"; then
+    (cd "$work/convnet-$version" && dpkg-buildpackage -us -uc) >"$work/build.log" 2>&1 ||
+        { tail -n 30 "$work/build.log"; exit 1; }
+    ls "$work"/*.deb | sed 's|.*/||; s/^/deb: /'
+    if has lintian "lintian"; then
+        # It is no upload to Debian, which would close the request for it.
+        lintian --allow-root --fail-on error,warning --info --suppress-tags initial-upload-closes-no-bugs "$work"/*.changes
+        echo "lintian: no error, no warning"
+    fi
+fi
+
+# ---- Meson, with the tarball as a subproject ----
+
+if has meson "the subproject" && has ninja "the subproject"; then
+    mkdir -p "$work/meson/subprojects/packagecache"
+    cp tests/foreign/app.c "$work/meson"
+    sed 's|\.\./app.c|app.c|' tests/foreign/project/meson.build >"$work/meson/meson.build"
+    cp "build/convnet-$version.tar.xz" "$work/meson/subprojects/packagecache"
+    cp build/convnet.wrap "$work/meson/subprojects"
+    (cd "$work/meson" && meson setup build --wrap-mode=forcefallback && ninja -C build app) >"$work/meson.log" 2>&1 ||
+        { tail -n 30 "$work/meson.log"; exit 1; }
+    [ "$("$work/meson/build/app" "$work/meson/model.safetensors" | wc -l)" -eq 10 ]
+    echo "meson: the subproject is built and used"
+fi
+
+# ---- a clean root ----
+
+[ -e "$work/libconvnet1_$debian-1_$(dpkg --print-architecture).deb" ] || exit 0
+[ "$(id -u)" = 0 ] || { echo "not root: left out: the clean root"; exit 0; }
+root=$work/root
+mkdir "$root"
+if [ -n "${ROOT:-}" ]; then
+    tar -xf "$ROOT" -C "$root"
+else
+    has mmdebstrap "the clean root" || exit 0
+    mmdebstrap --quiet --variant=apt --include=gcc,libc6-dev,make,cmake,pkg-config,man-db,libpng-dev,libjpeg-dev,zlib1g-dev \
+        "${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}" "$root"
+fi
+mkdir "$root/packages" "$root/packages/tmp"
+cp "$work"/*.deb "$root/packages"
+cp -R tests debian "$root/packages"
+# inside COMMAND: in the root, without a network.
+inside() {
+    unshare --mount --net --pid --fork --mount-proc="$root/proc" chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+        LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive AUTOPKGTEST_TMP=/packages/tmp sh -c "cd /packages && $1"
+}
+files() {
+    (cd "$root" && find . \( -path ./packages -o -path ./proc -o -path ./sys -o -path ./dev -o -path ./tmp -o -path ./run -o -path ./var/cache/man \
+        -o -path ./var/cache/ldconfig -o -path ./var/log -o -path ./var/lib/dpkg \) -prune -o -print | sort)
+}
+files >"$work/before"
+inside 'dpkg -i *.deb' >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
+for test in $(sed -n 's/^Tests: //p' debian/tests/control); do
+    inside "rm -rf tmp/* && debian/tests/$test" >"$work/$test.log" 2>&1 || { tail -n 30 "$work/$test.log"; echo "FAIL debian/tests/$test"; exit 1; }
+    echo "clean root: debian/tests/$test"
+done
+inside "dpkg -P $(sed -n 's/^Package: //p' debian/control | tr '\n' ' ')" >"$work/purge.log" 2>&1 || { cat "$work/purge.log"; exit 1; }
+files >"$work/after"
+diff "$work/before" "$work/after" || { echo "FAIL left behind, or taken along"; exit 1; }
+echo "clean root: installed, tried and purged; nothing left behind"
