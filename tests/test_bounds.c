@@ -40,7 +40,8 @@ static void put_text(bytes *b, const char *format, ...) {
 /* The `width` lowest bytes of a number, the last first or not. */
 static void put_number(bytes *b, uint64_t value, int width, bool big_endian) {
     for (int i = 0; i < width; i++) {
-        uint8_t byte = (uint8_t)(value >> (8 * (big_endian ? width - 1 - i : i)));
+        int place = big_endian ? width - 1 - i : i;
+        uint8_t byte = place < 8 ? (uint8_t)(value >> 8 * place) : 0;
         put(b, &byte, 1);
     }
 }

@@ -258,7 +258,11 @@ START_TEST(a_child_of_fetch_does_not_hang) {
     cn_dataset_free(set);
     cn_context_free(ctx);
     if (atomic_load(&a.is_child))
+#if defined(__SANITIZE_ADDRESS__)
+        _exit(0); /* what a stack held that is not in the child is no leak */
+#else
         exit(0);
+#endif
     expect_good_end(a.child);
 }
 END_TEST

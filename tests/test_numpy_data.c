@@ -166,7 +166,7 @@ typedef struct archive {
 
 static void put(uint8_t *to, size_t *at, uint64_t value, int bytes) {
     for (int b = 0; b < bytes; b++)
-        to[(*at)++] = (uint8_t)(value >> 8 * b);
+        to[(*at)++] = b < 8 ? (uint8_t)(value >> 8 * b) : 0;
 }
 
 /* The saved array `file` as a member called `name`, stored. */
