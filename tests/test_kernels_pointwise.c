@@ -270,6 +270,48 @@ START_TEST(normalisations_lead_back) {
 }
 END_TEST
 
+/* Without reading y, and leaving dy alone until the end. */
+static void check_masks_again(cn__rng *rng, problem *p) {
+    if (p->args.skip.data || p->args.threshold)
+        return;
+    cn__plane dy = plane_random(rng, p->height, p->width, 1.0f, 0), dz = plane_copy(dy, p->height, p->width);
+    cn__plane d = plane_copy(dy, p->height, p->width), none = {NULL, 0};
+    cn__plane dx = plane_new(p->height, p->width), other = plane_new(p->height, p->width);
+    float *b = lines_random(rng, 2, 1.0f, 0), *sums = lines_new(2), *other_sums = lines_new(2);
+    kernels->pointwise(arguments(p));
+    kernels->norm_reduce(arguments(p), dz, none, false, sums, sums + CN__LANES);
+    kernels->norm_backward(arguments(p), dz, dx, b, b + CN__LANES, false);
+    p->args.masks_again = true;
+    for (int32_t r = 0; r < p->height; r++)
+        for (int32_t c = 0; c < p->width; c++)
+            for (int l = 0; l < CN__LANES; l++)
+                *plane_at(p->args.y, r, c, l) = 1.0f;
+    kernels->norm_reduce(arguments(p), d, none, false, other_sums, other_sums + CN__LANES);
+    check_same_bits(d, dy, p->height, p->width);
+    kernels->norm_backward(arguments(p), d, other, b, b + CN__LANES, false);
+    ck_assert_mem_eq(sums, other_sums, 2 * CN__LANES * sizeof *sums);
+    check_same_bits(dx, other, p->height, p->width);
+    plane_free(dy);
+    plane_free(dz);
+    plane_free(d);
+    plane_free(dx);
+    plane_free(other);
+    free(b);
+    free(sums);
+    free(other_sums);
+}
+
+static void check_masks_of_relu6(cn__rng *rng, problem *p) {
+    p->args.most = 0.75f;
+    check_masks_again(rng, p);
+}
+
+START_TEST(a_mask_from_x_is_the_one_from_y) {
+    for_all(NORM | RELU, check_masks_again);
+    for_all(NORM | RELU, check_masks_of_relu6);
+}
+END_TEST
+
 START_TEST(copies_replace_or_add) {
     cn__rng rng = cn__rng_new(44, 0, 0);
     cn__plane x = plane_random(&rng, 5, 3, 3.0f, 1), y = plane_random(&rng, 5, 3, 3.0f, 1);
@@ -405,6 +447,7 @@ int main(void) {
     tcase_add_test(tests, relu_and_dropout_lead_back);
     tcase_add_test(tests, reductions_add_up_what_comes_back);
     tcase_add_test(tests, normalisations_lead_back);
+    tcase_add_test(tests, a_mask_from_x_is_the_one_from_y);
     tcase_add_test(tests, copies_replace_or_add);
     tcase_add_test(tests, a_plane_sum_counts_only_the_lanes_it_is_given);
     tcase_add_test(tests, what_is_below_zero_counts_for_a_prelus_weight);

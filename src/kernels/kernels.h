@@ -256,7 +256,10 @@ typedef struct cn__pointwise_args {
     float weight, bias;
     const float *weights, *biases; /* channels in the lanes: lines of them instead; else NULL */
     bool relu;
-    float most; /* the ReLU's upper bound; 0: none */
+    bool
+        masks_again; /* on the way back of a norm with nothing behind it but a ReLU: y comes from x once more, so that it
+                         need not be read, and dy stays as it is until the last pass */
+    float most;      /* the ReLU's upper bound; 0: none */
     /* Dropout, if threshold > 0: an element whose 16 random bits are below `threshold` becomes zero, others are times
      * `keep`. Pixel p (row-major) in lane l reads half-word p % 8 (low half of word 0 first) of
      * philox({p / 8, counter1, image[l], counter3}, key), with channels in the lanes of

@@ -117,15 +117,31 @@ void CN__ISA_NAME(pointwise)(const cn__pointwise_args *args) {
 
 /* dy behind ReLU and dropout. After a ReLU y > 0 says both: an element that dropout took is zero like one below 0. At
  * its bound a ReLU has no slope. */
-INLINE vf masked(const cn__pointwise_args *a, vf dy, const float *y, uint32_t p, size_t lane, vu word[4], bool relu,
+INLINE vf masked(const cn__pointwise_args *a, vf dy, vf y, uint32_t p, size_t lane, vu word[4], bool relu,
                  bool dropout) {
-    if (relu) {
-        vf value = vf_load(y);
-        dy = vf_and((value > 0.0f) & ~(value >= bound(a) * a->keep), dy);
-    } else if (dropout)
+    if (relu)
+        dy = vf_and((y > 0.0f) & ~(y >= bound(a) * a->keep), dy);
+    else if (dropout)
         dy = vf_and(kept(a, p, lane, word), dy);
     return dropout ? dy * a->keep : dy;
 }
+
+/* What a norm makes of x: as in the forward pass, to the bit. */
+typedef struct normed {
+    vf center, scale, bias;
+} normed;
+
+INLINE normed norm_of(const cn__pointwise_args *a, size_t lane) {
+    return (normed){vf_load(a->center + lane), vf_load(a->inv + lane) * factor(a->weights, a->weight, lane),
+                    factor(a->biases, a->bias, lane)};
+}
+
+INLINE vf norm_y(const normed *n, vf x) {
+    return vf_fma(x - n->center, n->scale, n->bias);
+}
+
+/* Where dz, which is dy behind ReLU and dropout, goes. */
+typedef enum dz_place { KEPT, STORED, STORED_AS_SKIP, ADDED_TO_SKIP } dz_place;
 
 typedef struct reduction {
     cn__plane dy, dskip;
@@ -134,43 +150,45 @@ typedef struct reduction {
 
 /* One pixel; `sum` and `product` have two takers each, for even and odd columns, so that additions do not wait for each
  * other. */
-INLINE void reduce_pixel(const cn__pointwise_args *a, const float *x, const float *y, float *dy, float *dskip,
-                         uint32_t p, size_t lane, vu word[4], bool relu, bool dropout, int skip, vf center, vf *sum,
-                         vf *product) {
-    vf dz = masked(a, vf_load(dy), y, p, lane, word, relu, dropout);
+INLINE void reduce_pixel(const cn__pointwise_args *a, const normed *n, const float *at_x, const float *y, float *dy,
+                         float *dskip, uint32_t p, size_t lane, vu word[4], bool relu, bool dropout, dz_place place,
+                         vf *sum, vf *product) {
+    vf x = vf_load(at_x), out = !relu ? (vf){0} : place == KEPT ? norm_y(n, x) : vf_load(y);
+    vf dz = masked(a, vf_load(dy), out, p, lane, word, relu, dropout);
     *sum += dz;
-    *product = vf_fma(dz, vf_load(x) - center, *product);
-    if (skip == 1)
+    *product = vf_fma(dz, x - n->center, *product);
+    if (place == STORED_AS_SKIP)
         vf_store(dskip, dz);
-    else if (relu || dropout)
+    else if (place != KEPT)
         vf_store(dy, dz);
-    if (skip == 2)
+    if (place == ADDED_TO_SKIP)
         vf_store(dskip, vf_load(dskip) + dz);
 }
 
 INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t lane, bool relu, bool dropout,
-                        int skip /* 0: none, 1: store, 2: add */) {
-    vf center = vf_load(a->center + lane);
+                        dz_place place) {
+    bool skips = place == STORED_AS_SKIP || place == ADDED_TO_SKIP;
+    normed n = norm_of(a, lane);
     exact_sum sum = {{0}, {0}}, product = {{0}, {0}};
     vu word[4] = {{0}};
     uint32_t p = 0;
     for (int32_t r = 0; r < a->height; r++) {
         const float *x = a->x.data + (size_t)r * a->x.row + lane, *y = a->y.data + (size_t)r * a->y.row + lane;
         float *dy = to->dy.data + (size_t)r * to->dy.row + lane;
-        float *ds = skip ? to->dskip.data + (size_t)r * to->dskip.row + lane : dy;
+        float *ds = skips ? to->dskip.data + (size_t)r * to->dskip.row + lane : dy;
         for (int32_t c = 0; c < a->width;) {
             vf even = {0}, odd = {0}, even_product = {0}, odd_product = {0};
             int32_t end = run_end(c, a->width);
             for (; c + 1 < end; c += 2, p += 2) {
                 size_t at = (size_t)c * CN__LANES, next = at + CN__LANES;
-                reduce_pixel(a, x + at, y + at, dy + at, ds + at, p, lane, word, relu, dropout, skip, center, &even,
+                reduce_pixel(a, &n, x + at, y + at, dy + at, ds + at, p, lane, word, relu, dropout, place, &even,
                              &even_product);
-                reduce_pixel(a, x + next, y + next, dy + next, ds + next, p + 1, lane, word, relu, dropout, skip,
-                             center, &odd, &odd_product);
+                reduce_pixel(a, &n, x + next, y + next, dy + next, ds + next, p + 1, lane, word, relu, dropout, place,
+                             &odd, &odd_product);
             }
             if (c < end) {
                 size_t at = (size_t)c++ * CN__LANES;
-                reduce_pixel(a, x + at, y + at, dy + at, ds + at, p++, lane, word, relu, dropout, skip, center, &even,
+                reduce_pixel(a, &n, x + at, y + at, dy + at, ds + at, p++, lane, word, relu, dropout, place, &even,
                              &even_product);
             }
             exact_add(&sum, even + odd);
@@ -181,41 +199,54 @@ INLINE void reduce_rows(const cn__pointwise_args *a, const reduction *to, size_t
     vf_store(to->sum_dzx + lane, exact_total(&product) * vf_load(a->inv + lane));
 }
 
-INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, size_t lane, int skip) {
+INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, size_t lane, dz_place place) {
     if (a->threshold)
-        a->relu ? reduce_rows(a, to, lane, true, true, skip) : reduce_rows(a, to, lane, false, true, skip);
+        a->relu ? reduce_rows(a, to, lane, true, true, place) : reduce_rows(a, to, lane, false, true, place);
     else
-        a->relu ? reduce_rows(a, to, lane, true, false, skip) : reduce_rows(a, to, lane, false, false, skip);
+        a->relu ? reduce_rows(a, to, lane, true, false, place) : reduce_rows(a, to, lane, false, false, place);
 }
 
 void CN__ISA_NAME(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
                                float *sum_dz, float *sum_dzx) {
     reduction to = {dy, dskip, sum_dz, sum_dzx};
     for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
-        if (!dskip.data)
-            reduce_options(args, &to, lane, 0);
-        else if (skip_accumulate)
-            reduce_options(args, &to, lane, 2);
+        if (dskip.data && !skip_accumulate)
+            reduce_options(args, &to, lane, STORED_AS_SKIP);
+        else if (dskip.data)
+            reduce_options(args, &to, lane, ADDED_TO_SKIP);
+        else if (args->masks_again)
+            reduce_rows(args, &to, lane, true, false, KEPT);
+        else if (args->relu || args->threshold)
+            reduce_options(args, &to, lane, STORED);
         else
-            reduce_options(args, &to, lane, 1);
+            reduce_rows(args, &to, lane, false, false, KEPT);
+}
+
+INLINE void norm_backward_rows(const cn__pointwise_args *a, cn__plane dz, cn__plane dx, size_t lane, vf b, vf c,
+                               bool accumulate, bool masks) {
+    normed n = norm_of(a, lane);
+    vf inv = vf_load(a->inv + lane), weight = factor(a->weights, a->weight, lane);
+    for (int32_t r = 0; r < a->height; r++) {
+        const float *x = a->x.data + (size_t)r * a->x.row + lane;
+        const float *from = dz.data + (size_t)r * dz.row + lane;
+        float *to = dx.data + (size_t)r * dx.row + lane;
+        for (size_t i = 0; i < (size_t)a->width * CN__LANES; i += CN__LANES) {
+            vf in = vf_load(x + i), d = vf_load(from + i);
+            if (masks)
+                d = masked(a, d, norm_y(&n, in), 0, lane, NULL, true, false);
+            vf value = vf_fma(d, weight, vf_fma(in - n.center, b, c));
+            vf_store(to + i, accumulate ? vf_fma(value, inv, vf_load(to + i)) : value * inv);
+        }
+    }
 }
 
 void CN__ISA_NAME(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b,
                                  const float *c, bool accumulate) {
-    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
-        vf center = vf_load(args->center + lane), inv = vf_load(args->inv + lane);
-        vf weight = factor(args->weights, args->weight, lane);
-        vf vb = vf_load(b + lane), vc = vf_load(c + lane);
-        for (int32_t r = 0; r < args->height; r++) {
-            const float *x = args->x.data + (size_t)r * args->x.row + lane;
-            const float *from = dz.data + (size_t)r * dz.row + lane;
-            float *to = dx.data + (size_t)r * dx.row + lane;
-            for (size_t i = 0; i < (size_t)args->width * CN__LANES; i += CN__LANES) {
-                vf value = vf_fma(vf_load(from + i), weight, vf_fma(vf_load(x + i) - center, vb, vc));
-                vf_store(to + i, accumulate ? vf_fma(value, inv, vf_load(to + i)) : value * inv);
-            }
-        }
-    }
+    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+        if (args->masks_again)
+            norm_backward_rows(args, dz, dx, lane, vf_load(b + lane), vf_load(c + lane), accumulate, true);
+        else
+            norm_backward_rows(args, dz, dx, lane, vf_load(b + lane), vf_load(c + lane), accumulate, false);
 }
 
 INLINE void backward_rows(const cn__pointwise_args *a, cn__plane dy, cn__plane dx, size_t lane, bool relu, bool dropout,
@@ -227,7 +258,7 @@ INLINE void backward_rows(const cn__pointwise_args *a, cn__plane dy, cn__plane d
         float *to = dx.data + (size_t)r * dx.row + lane;
         for (int32_t c = 0; c < a->width; c++, p++) {
             size_t at = (size_t)c * CN__LANES;
-            vf dz = masked(a, vf_load(from + at), y + at, p, lane, word, relu, dropout);
+            vf dz = masked(a, vf_load(from + at), relu ? vf_load(y + at) : (vf){0}, p, lane, word, relu, dropout);
             vf_store(to + at, accumulate ? vf_load(to + at) + dz : dz);
         }
     }

@@ -226,6 +226,7 @@ static cn__pointwise_args plane_args(const cn__op *op, const cn__pass *pass, siz
         args.bias = norm_of(op)->affine ? ((const float *)op->tensor[1])[plane] : 0.0f;
     }
     cn__pointwise_fill(&args, op, pass, &op->post, block, plane);
+    args.masks_again = args.relu && !args.threshold && !op->post.skip;
     return args;
 }
 
