@@ -49,10 +49,10 @@ fi
 # ---- Meson, with the tarball as a subproject ----
 
 if has meson "the subproject" && has ninja "the subproject"; then
-    mkdir -p "$work/meson/subprojects/packagecache"
+    mkdir -p "$work/meson/subprojects/packagefiles"
     cp tests/foreign/app.c "$work/meson"
     sed 's|\.\./app.c|app.c|' tests/foreign/project/meson.build >"$work/meson/meson.build"
-    cp "build/convnet-$version.tar.xz" "$work/meson/subprojects/packagecache"
+    cp "build/convnet-$version.tar.xz" "$work/meson/subprojects/packagefiles"
     cp build/convnet.wrap "$work/meson/subprojects"
     (cd "$work/meson" && meson setup build --wrap-mode=forcefallback && ninja -C build app) >"$work/meson.log" 2>&1 ||
         { tail -n 30 "$work/meson.log"; exit 1; }
