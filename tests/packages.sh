@@ -75,6 +75,7 @@ else
 fi
 mkdir "$root/packages" "$root/packages/tmp"
 cp "$work"/*.deb "$root/packages"
+rm -f "$root"/packages/*-dbgsym_*
 cp -R tests debian "$root/packages"
 # inside COMMAND: in the root, without a network.
 inside() {
