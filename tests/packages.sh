@@ -3,7 +3,7 @@
 # packages.sh: `make check-packages`: the tarball is the same twice; Debian's packages are built out of it, lintian finds
 # neither errors nor warnings; a Meson project takes the tarball as a subproject; in a clean root the packages are installed,
 # tried as debian/tests has it, and purged without a trace. Works in build/packages. Needs Debian's
-# dpkg-dev debhelper lintian, for Meson meson and ninja-build, for the clean root mmdebstrap, root and a network, or ROOT,
+# dpkg-dev debhelper lintian and what debian/control builds with, for Meson meson and ninja-build, for the clean root mmdebstrap, root and a network, or ROOT,
 # an archive of such a root that mmdebstrap has made. What is missing is left out, with a word. DEB_BUILD_OPTIONS=nocheck
 # leaves out the suites that the package runs.
 set -eu
@@ -49,10 +49,10 @@ fi
 # ---- Meson, with the tarball as a subproject ----
 
 if has meson "the subproject" && has ninja "the subproject"; then
-    mkdir -p "$work/meson/subprojects/packagecache"
+    mkdir -p "$work/meson/subprojects/packagefiles"
     cp tests/foreign/app.c "$work/meson"
     sed 's|\.\./app.c|app.c|' tests/foreign/project/meson.build >"$work/meson/meson.build"
-    cp "build/convnet-$version.tar.xz" "$work/meson/subprojects/packagecache"
+    cp "build/convnet-$version.tar.xz" "$work/meson/subprojects/packagefiles"
     cp build/convnet.wrap "$work/meson/subprojects"
     (cd "$work/meson" && meson setup build --wrap-mode=forcefallback && ninja -C build app) >"$work/meson.log" 2>&1 ||
         { tail -n 30 "$work/meson.log"; exit 1; }
@@ -70,11 +70,12 @@ if [ -n "${ROOT:-}" ]; then
     tar -xf "$ROOT" -C "$root"
 else
     has mmdebstrap "the clean root" || exit 0
-    mmdebstrap --quiet --variant=apt --include=gcc,libc6-dev,make,cmake,pkg-config,man-db,libpng-dev,libjpeg-dev,zlib1g-dev \
+    mmdebstrap --quiet --variant=apt --include=gcc,libc6-dev,make,cmake,pkg-config,man-db,libpng-dev,libjpeg-dev,zlib1g-dev,python3-numpy \
         "${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}" "$root"
 fi
 mkdir "$root/packages" "$root/packages/tmp"
 cp "$work"/*.deb "$root/packages"
+rm -f "$root"/packages/*-dbgsym_*
 cp -R tests debian "$root/packages"
 # inside COMMAND: in the root, without a network.
 inside() {

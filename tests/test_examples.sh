@@ -37,6 +37,11 @@ for file in examples/*.c; do
     line=$file
     expect "$(wc -l <"$file")" -lt 100
     expect -z "$(sed -n 's/^#include "/&/p' "$file")"
+    expect -n "$(grep -F "${file#examples/}\` |" examples/README.md examples/programs/README.md)"
+done
+for file in examples/programs/*.c; do
+    line=$file
+    expect -n "$(grep -F "| \`${file##*/}\` |" examples/programs/README.md)"
 done
 
 done_with examples
