@@ -868,8 +868,9 @@ def _fetch_sample(source, function):
         shape = (source.channels, source.height, source.width)
         _at(image, shape, _DTYPES[source.dtype])[:] = np.asarray(picture).reshape(shape)
         described = source._keep.get("targets", [None])[1:]
-        for address, options, value in zip(_at(targets, (source.target_count,), np.uintp).tolist(), described, values,
-                                           strict=True):
+        if len(values) != len(described):
+            raise ValueError(f"fetch_sample gave {len(values)} targets, and {len(described)} were described")
+        for address, options, value in zip(_at(targets, (source.target_count,), np.uintp).tolist(), described, values):
             write(address, options, value)
         return 0
     return fetch

@@ -492,6 +492,9 @@ class Data(unittest.TestCase):
         images, values = data.batch_targets([4, 7])
         self.assertEqual((images[1].max(), values[0].tolist(), values[1].tolist(), values[2].max()),
                          (7, [0, 1], [[4, 1], [7, 1]], 1))
+        with self.assertRaisesRegex(ValueError, "gave 1 targets, and 2 were described"):
+            convnet.Dataset.callback(count=9, channels=1, height=2, width=2, dtype="float32", targets=targets[:2],
+                                     fetch_sample=lambda index: (np.zeros((1, 2, 2)), 1)).batch_targets([0])
         gone = []
         simple = convnet.Dataset.callback(count=3, channels=1, height=2, width=2, classes=3, release=lambda: gone.append(1),
                                           fetch=lambda index: (np.full((1, 2, 2), index * 10), index))
