@@ -13,8 +13,15 @@ trap 'rm -rf "$work"' EXIT
 
 # The library as if it were installed: pkg-config, the loader and Python find it, and `cc` and `c++` are those of the test.
 mkdir "$work/bin" "$work/data"
-PREFIX=$root LIBDIR=$lib INCLUDEDIR=$root/include VERSION=1 PACKAGES='zlib libpng libjpeg' LIBS='-lm -pthread' \
-    pkgconfig/convnet.pc.sh | sed "s|^prefix=.*|prefix=$root|" >"$work/convnet.pc"
+cat >"$work/convnet.pc" <<END
+Name: convnet
+Description: as it lies in the tree
+Version: 1
+Requires.private: zlib libpng libjpeg
+Cflags: "-I$root/include"
+Libs: "-L$lib" -lconvnet
+Libs.private: -lm -pthread
+END
 printf '#!/bin/sh\nexec %s "$@"\n' "$cc" >"$work/bin/cc"
 printf '#!/bin/sh\nexec %s "$@"\n' "$cxx" >"$work/bin/c++"
 python=
