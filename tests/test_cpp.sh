@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_cpp.sh: the C++ header: every function of the library is in it; it compiles as C++17 and C++20 by each compiler
 # there is without a warning, and without exceptions; what it promises (foreign/wrappers.cc) holds under AddressSanitizer,
 # where the compiler has it.

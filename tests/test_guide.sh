@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_guide.sh [PAGE]...: the guide (docs/guide): the commands of each page are run, in order, in a folder with small drawn
 # data; programs and scripts that a page shows are saved under their names for these commands, and other C is compiled.
 # Links between pages lead somewhere. Started from the root of the repository.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_python.sh: the Python module: its declarations are the header's, its structs laid out as the compiler has them, every
 # function of the library called, and what it promises (python_module.py). Needs Python 3.9 with NumPy (Debian:
 # python3-numpy); without it, a word says so.

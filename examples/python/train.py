@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """train.py: trains a network, predicts with it, and takes the weights of another out of a PyTorch state dict."""
 import sys
 

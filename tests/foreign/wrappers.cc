@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* wrappers.cc: what convnet.hpp promises, for test_cpp.sh: handles that free, callbacks that throw, options that are
  * filled, and every class at work. Started in a folder to write to. Prints what fails. */
 #include <convnet.hpp>

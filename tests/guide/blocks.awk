@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # blocks.awk: takes the fenced blocks out of a page of the guide, into the folder `to`:
 #
 #   sh              appended to run.sh

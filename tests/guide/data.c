@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* data.c: draws what the guide's commands read, for test_guide.sh: small files of every kind, in the current folder. */
 #include <convnet.h>
 #include <math.h>
