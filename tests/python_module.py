@@ -231,6 +231,14 @@ class Callbacks(unittest.TestCase):
         self.assertEqual(trainer.epoch_count, 1)
         self.assertAlmostEqual(trainer.epoch_info(-1).learning_rate, 0.5 * (1 + 1 / 2 + 1 / 3) / 3, 5)
 
+    def test_may_close_what_called_them(self):
+        trainer, model = convnet.Trainer(small_model(), small_data(), on_batch=lambda batch: trainer.close()), small_model()
+        trainer.fit(1)
+        with self.assertRaises(ValueError):
+            trainer.fit(1)
+        model.load_state_dict(model.state_dict(), report=lambda *_: model.close())
+        self.assertIsNone(model._handle)
+
     def test_interrupts_end_fit(self):
         trainer = convnet.Trainer(small_model(), small_data(), on_batch=lambda batch: os.kill(os.getpid(), signal.SIGINT))
         with self.assertRaises(KeyboardInterrupt):
