@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* embed.cpp: embed.c in C++17: trains a network and then uses it.
  *
  *   c++ -std=c++17 embed.cpp $(pkg-config --cflags --libs convnet) -o embed && ./embed

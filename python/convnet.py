@@ -868,8 +868,9 @@ def _fetch_sample(source, function):
         shape = (source.channels, source.height, source.width)
         _at(image, shape, _DTYPES[source.dtype])[:] = np.asarray(picture).reshape(shape)
         described = source._keep.get("targets", [None])[1:]
-        for address, options, value in zip(_at(targets, (source.target_count,), np.uintp).tolist(), described, values,
-                                           strict=True):
+        if len(values) != len(described):
+            raise ValueError(f"fetch_sample gave {len(values)} targets, and {len(described)} were described")
+        for address, options, value in zip(_at(targets, (source.target_count,), np.uintp).tolist(), described, values):
             write(address, options, value)
         return 0
     return fetch
@@ -1003,12 +1004,16 @@ def _address(thing):
 
 
 def _call(name, *arguments):
-    """Calls a function. Objects that it may change are one thread's meanwhile."""
+    """Calls a function. Objects live until it ends, whatever callbacks close, and those that it may change are one thread's
+    meanwhile."""
     result, parameters = _declared.functions[name]
     function = getattr(_functions, name)
+    raw = [_address(argument) for argument in arguments]
     locks = [argument._handle.lock for argument, kind in zip(arguments, parameters)
              if isinstance(argument, _Object) and not kind.startswith("const") and not isinstance(argument, Context)]
-    raw = [_address(argument) for argument in arguments]
+    handles = [argument._handle for argument in arguments if isinstance(argument, _Object)]
+    for handle in handles:
+        handle.users.append(False)
     for lock in locks:
         lock.acquire()
     try:
@@ -1017,6 +1022,8 @@ def _call(name, *arguments):
     finally:
         for lock in locks:
             lock.release()
+        for handle in handles:
+            handle.drop()
     if result != "cn_status":
         return _text(value) if result == "const char *" else value
     if value:

@@ -231,6 +231,14 @@ class Callbacks(unittest.TestCase):
         self.assertEqual(trainer.epoch_count, 1)
         self.assertAlmostEqual(trainer.epoch_info(-1).learning_rate, 0.5 * (1 + 1 / 2 + 1 / 3) / 3, 5)
 
+    def test_may_close_what_called_them(self):
+        trainer, model = convnet.Trainer(small_model(), small_data(), on_batch=lambda batch: trainer.close()), small_model()
+        trainer.fit(1)
+        with self.assertRaises(ValueError):
+            trainer.fit(1)
+        model.load_state_dict(model.state_dict(), report=lambda *_: model.close())
+        self.assertIsNone(model._handle)
+
     def test_interrupts_end_fit(self):
         trainer = convnet.Trainer(small_model(), small_data(), on_batch=lambda batch: os.kill(os.getpid(), signal.SIGINT))
         with self.assertRaises(KeyboardInterrupt):
@@ -492,6 +500,9 @@ class Data(unittest.TestCase):
         images, values = data.batch_targets([4, 7])
         self.assertEqual((images[1].max(), values[0].tolist(), values[1].tolist(), values[2].max()),
                          (7, [0, 1], [[4, 1], [7, 1]], 1))
+        with self.assertRaisesRegex(ValueError, "gave 1 targets, and 2 were described"):
+            convnet.Dataset.callback(count=9, channels=1, height=2, width=2, dtype="float32", targets=targets[:2],
+                                     fetch_sample=lambda index: (np.zeros((1, 2, 2)), 1)).batch_targets([0])
         gone = []
         simple = convnet.Dataset.callback(count=3, channels=1, height=2, width=2, classes=3, release=lambda: gone.append(1),
                                           fetch=lambda index: (np.full((1, 2, 2), index * 10), index))

@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# test_guide.sh [PAGE]...: the guide (docs/guide): the commands of each page are run, in order, in a folder with small drawn
+# data; programs and scripts that a page shows are saved under their names for these commands, and other C is compiled.
+# Links between pages lead somewhere. Started from the root of the repository.
+set -eu
+root=$PWD
+lib=$(cd "${LIB:-lib}" && pwd)
+bin=$(cd "${PROGRAMS:-examples/bin}" && pwd)
+cc=${CC:-cc} cxx=${CXX:-c++}
+work=$(mktemp -d "${TMPDIR:-/tmp}/convnet-guide.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+[ $# -gt 0 ] || set -- docs/guide/*.md
+
+# The library as if it were installed: pkg-config, the loader and Python find it, and `cc` and `c++` are those of the test.
+mkdir "$work/bin" "$work/data"
+cat >"$work/convnet.pc" <<END
+Name: convnet
+Description: as it lies in the tree
+Version: 1
+Requires.private: zlib libpng libjpeg
+Cflags: "-I$root/include"
+Libs: "-L$lib" -lconvnet
+Libs.private: -lm -pthread
+END
+printf '#!/bin/sh\nexec %s "$@"\n' "$cc" >"$work/bin/cc"
+printf '#!/bin/sh\nexec %s "$@"\n' "$cxx" >"$work/bin/c++"
+python=
+for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
+    "$candidate" -c 'import numpy' 2>/dev/null && { python=$candidate; break; }
+done
+[ -z "$python" ] || printf '#!/bin/sh\nexec %s "$@"\n' "$python" >"$work/bin/python3"
+chmod +x "$work/bin/"*
+export PATH="$work/bin:$bin:$PATH" PKG_CONFIG_PATH="$work" LD_LIBRARY_PATH="$lib" PYTHONPATH="$root/python" LC_ALL=C
+export PYTHONDONTWRITEBYTECODE=1
+# shellcheck disable=SC2046 # flags
+cc -std=c11 -O1 tests/guide/data.c $(pkg-config --cflags --libs convnet) -lm -o "$work/draw"
+(cd "$work/data" && "$work/draw")
+
+# What the guide's fragments take for granted.
+cat >"$work/prelude.h" <<'END'
+#include <convnet.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define FRAGMENT                                                                                                       \
+    cn_context *ctx, cn_model *model, cn_dataset *data, cn_dataset *train, cn_dataset *test, cn_trainer *trainer,      \
+        cn_predictor *predictor, cn_tensor *image, cn_tensor *scores, cn_layer *layer, cn_evaluation *evaluation,      \
+        cn_tensor *images, cn_tensor *labels, cn_tensor *output, cn_tensor *gradient, cn_tensor *positions,            \
+        const void *bytes, size_t size
+END
+
+pages=0 blocks=0 failures=0
+fail() {
+    failures=$((failures + 1))
+    printf 'FAIL %s: %s\n' "$page" "$1"
+    tail -n 15 "$work/said" | sed 's/^/     /'
+}
+for page in "$@"; do
+    folder=$work/$(basename "$page" .md)
+    mkdir "$folder"
+    cp -R "$work/data/." "$folder"
+    pages=$((pages + 1))
+    blocks=$((blocks + $(grep -c '^```.' "$page" || :)))
+    if ! files=$(awk -v to="$folder" -f tests/guide/blocks.awk "$page" 2>"$work/said"); then
+        fail "its blocks"
+        continue
+    fi
+    for file in $files; do
+        grep -qF "$file" "$folder/run.sh" 2>"$work/said" || fail "no command uses $file"
+    done
+    if [ -f "$folder/fragments.c" ]; then
+        { cat "$work/prelude.h" "$folder/fragments.c"; } >"$folder/fragments_.c"
+        # shellcheck disable=SC2086 # a compiler may be several words
+        $cc -std=c11 -I"$root/include" -Wall -Werror -Wno-unused -fsyntax-only "$folder/fragments_.c" >"$work/said" 2>&1 ||
+            fail "its C"
+    fi
+    if [ -f "$folder/run.sh" ]; then
+        [ -n "$python" ] || sed -i '/python3/,$d' "$folder/run.sh" # without NumPy, what needs none
+        (cd "$folder" && sh -eux ./run.sh) >"$work/said" 2>&1 || fail "its commands"
+    fi
+    # shellcheck disable=SC2016 # fences are no commands
+    sed '/^```/,/^```$/d' "$page" | grep -o '](\([^)]*\)' | sed 's/^](//; s/#.*//' | grep -v ':' | while read -r link; do
+        [ -e "$(dirname "$page")/$link" ] || echo "$link"
+    done >"$work/said" || :
+    [ ! -s "$work/said" ] || fail "links that lead nowhere"
+done
+echo "guide: $pages pages, $blocks blocks, $failures failures"
+[ "$failures" = 0 ]
