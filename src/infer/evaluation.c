@@ -120,7 +120,10 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     CN__TRY(cn__model_ready(model, "cn_evaluation_new"));
     CN__REQUIRE(dataset);
     CN__TRY(CN__READ_OPTIONS(&known, cn_evaluation_options, options));
-    CN__TRY(cn__check_reserved("cn_evaluation_options", known.reserved == 0 && !known.reserved_pointer));
+    CN__TRY(cn__check_reserved("cn_evaluation_options", known.reserved == 0));
+    if (known.communicator)
+        return cn__error(CN_ERR_UNSUPPORTED,
+                         "cn_evaluation_options: a communicator, which this library cannot use yet");
     cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
         return cn__no_memory("an evaluation");

@@ -69,7 +69,7 @@ static const option augmentation_options[] = {INT_IN(crop_padding),     INT_IN(c
 
 /* A new member that changes what is computed needs a place above or below; then its size goes here. So that checkpoints
  * of before it are still taken, it is written only where it is not the usual value. */
-_Static_assert(sizeof(void *) != 8 || (sizeof(cn_trainer_options) == 136 && sizeof(cn_loss_options) == 80 &&
+_Static_assert(sizeof(void *) != 8 || (sizeof(cn_trainer_options) == 144 && sizeof(cn_loss_options) == 80 &&
                                        sizeof(cn_optimizer_options) == 72 && sizeof(cn_schedule_options) == 88 &&
                                        sizeof(cn_augmentation) == 48),
                "options that are not compared");

@@ -21,8 +21,12 @@ static cn_status check_not_negative(const char *name, float value) {
 static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) {
     cn_trainer_options *o = &t->options;
     *o = (cn_trainer_options)CN_TRAINER_OPTIONS_INIT;
-    CN__TRY(CN__READ_OPTIONS(o, cn_trainer_options, options));
-    CN__TRY(cn__check_reserved("cn_trainer_options", !o->reserved_pointer));
+    CN__TRY(
+        cn__options_read(o, sizeof *o, offsetof(cn_trainer_options, local_batch_norm), options, "cn_trainer_options"));
+    CN__TRY(cn__check_reserved("cn_trainer_options", o->reserved == 0));
+    CN__TRY(cn__check_range("cn_trainer_options", "local_batch_norm", o->local_batch_norm, 0, 1));
+    if (o->communicator)
+        return cn__error(CN_ERR_UNSUPPORTED, "cn_trainer_options: a communicator, which this library cannot use yet");
     CN__TRY(check_batch("batch_size", o->batch_size));
     CN__TRY(check_batch("test_batch_size", o->test_batch_size));
     CN__TRY(check_not_negative("l1", o->l1));
