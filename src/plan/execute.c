@@ -140,6 +140,12 @@ static void run_local(const call *c) {
     }
 }
 
+static void exchange(const cn__instruction *instruction, const cn__pass *pass) {
+    const cn__stage *stage = instruction->stage;
+    if (pass->together && stage && stage->exchange)
+        stage->exchange(instruction->op, pass);
+}
+
 void cn__instructions_run(const cn__plan *plan, const cn__instructions *instructions, size_t first, size_t end,
                           const cn__pass *pass) {
     size_t begin = first;
@@ -148,6 +154,7 @@ void cn__instructions_run(const cn__plan *plan, const cn__instructions *instruct
         if (scope(&instructions->list[i]) != CN__SCOPE_GLOBAL || items(&instructions->list[i], pass) == 0)
             continue;
         run_local(&(call){plan, instructions, begin, i, CN__SCOPE_LOCAL, pass});
+        exchange(&instructions->list[i], pass);
         run_together(&(call){plan, instructions, i, i + 1, CN__SCOPE_GLOBAL, pass});
         begin = i + 1;
     }

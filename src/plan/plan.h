@@ -13,6 +13,7 @@ typedef struct cn__plan cn__plan;
 typedef struct cn__plan_options {
     int32_t images;          /* the largest batch */
     int32_t batch;           /* of which that may be a part: algorithms are chosen for so many; 0: images */
+    bool part;               /* it is one, of a batch that several processes share */
     bool training;           /* with a backward pass */
     bool input_gradient;     /* backward goes on to the model's inputs */
     bool copy_tensors;       /* parameters and buffers as they are now; the model may then change */

@@ -1,4 +1,5 @@
 /* plan_passes.c: a plan's passes. */
+#include "layers/tree.h"
 #include "plan/compiled.h"
 #include <math.h>
 
@@ -51,6 +52,7 @@ static cn_status run_all(cn__plan *plan, const cn__instructions *instructions, c
 /* As the plan's blocks are. */
 static cn__pass own_pass(const cn__plan *plan, const cn__pass *pass) {
     cn__pass own = *pass;
+    own.spans = cn__tree_spans(pass);
     if (plan->options.nchw16c)
         own.blocks = pass->images;
     return own;
