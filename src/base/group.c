@@ -125,3 +125,45 @@ cn_status cn__group_broadcast(cn__group *group, void *data, size_t bytes) {
     }
     return status == CN_OK ? cn__group_wait(group, request, NULL) : failed(group, "broadcast", status);
 }
+
+/* ---- agreement ---- */
+
+/* How a process fares. */
+typedef struct report {
+    int64_t status;
+    char message[CN__GROUP_MESSAGE - sizeof(int64_t)];
+} report;
+
+static cn_status first_failure(const cn__group *group, const report *reports) {
+    for (int rank = 0; rank < group->with.ranks; rank++)
+        if (reports[rank].status != CN_OK)
+            return cn__error(cn__callback_status((cn_status)reports[rank].status), "rank %d: %.*s", rank,
+                             (int)sizeof reports->message - 1, reports[rank].message);
+    return CN_OK;
+}
+
+cn_status cn__group_report(cn__group *group, cn_status own) {
+    report mine = {.status = own};
+    if (own != CN_OK)
+        snprintf(mine.message, sizeof mine.message, "%s", cn_last_error());
+    report *all = cn__alloc(group->ctx, (size_t)group->with.ranks, sizeof *all);
+    if (!all)
+        return cn__group_break(group, CN_ERR_MEMORY, "rank %d: no memory for the others' reports", group->with.rank);
+    cn_status status = cn__group_all_gather(group, &mine, all, sizeof mine, NULL);
+    if (status == CN_OK)
+        status = first_failure(group, all);
+    cn__free(group->ctx, all);
+    return status;
+}
+
+cn_status cn__group_agree(cn__group *group, cn_status own) {
+    int64_t mine = own, failed = 0;
+    int64_t *all = cn__alloc(group->ctx, (size_t)group->with.ranks, sizeof *all);
+    if (!all)
+        return cn__group_break(group, CN_ERR_MEMORY, "rank %d: no memory for an agreement", group->with.rank);
+    cn_status status = cn__group_all_gather(group, &mine, all, sizeof mine, NULL);
+    for (int rank = 0; rank < group->with.ranks; rank++)
+        failed |= all[rank];
+    cn__free(group->ctx, all);
+    return status != CN_OK || !failed ? status : cn__group_report(group, own);
+}

@@ -29,6 +29,16 @@ cn_status cn__group_wait(cn__group *group, void *request, const char *layer);
 cn_status cn__group_all_gather(cn__group *group, const void *send, void *receive, size_t bytes, const char *layer);
 cn_status cn__group_broadcast(cn__group *group, void *data, size_t bytes);
 
+/* Whether all can go on: each says how it fares, `own`, with its cn_last_error. CN_OK, or the status and message of the first
+ * that cannot. The second: when it is known already that one of them cannot. */
+cn_status cn__group_agree(cn__group *group, cn_status own);
+cn_status cn__group_report(cn__group *group, cn_status own);
+
+/* What comes before a rank's share of so many things. */
+static inline int32_t cn__group_first(const cn__group *group, int32_t things, int rank) {
+    return (int32_t)((int64_t)things * rank / group->with.ranks);
+}
+
 /* This process cannot go on, and cannot tell the others in good order; returns `status`. */
 cn_status cn__group_break(cn__group *group, cn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

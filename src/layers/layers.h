@@ -173,7 +173,7 @@ typedef struct cn__stage {
     cn__grid (*grid)(const cn__op *op, const cn__pass *pass);
     void (*run)(const cn__op *op, const cn__pass *pass, cn__item at);
     cn__scope scope;
-    /* Of a global stage: what is exchanged with other processes before its items run, on the calling thread. */
+    /* Unless local: what is exchanged with other processes before its items run, on the calling thread. */
     void (*exchange)(const cn__op *op, const cn__pass *pass);
 } cn__stage;
 
@@ -260,6 +260,7 @@ typedef struct cn__sizes {
     int32_t batch;           /* images that algorithms are chosen for */
     int32_t depth;           /* of sums over the images of a pass: cn__tree_depth */
     bool training;           /* with a backward pass */
+    bool part;               /* the images are a part of a batch that several processes share */
     const cn__op *packed_by; /* whose packed weights it will read; NULL: its own */
     bool nchw16c;            /* channels lie in the lanes */
 } cn__sizes;
@@ -328,7 +329,10 @@ typedef struct cn__layer_impl {
     void (*unbind)(cn__op *op);
     cn__stage prepare;                                           /* runs when parameters have changed */
     cn__stage forward[CN__MAX_STAGES], backward[CN__MAX_STAGES]; /* the last has a NULL `run` */
-    bool backward_reads_in, backward_reads_out;                  /* activations that must live until backward */
+    /* Whether a parameter's gradient is that of a whole batch that processes share, since they have exchanged what it is
+     * made of; NULL: it is that of this process's images. */
+    bool (*gives_whole)(const cn__op *op, int tensor, bool local_batch_norm);
+    bool backward_reads_in, backward_reads_out; /* activations that must live until backward */
 } cn__layer_impl;
 
 /* ---- first values (initializer.c) ---- */

@@ -50,6 +50,7 @@ static cn_status ask_requirements(cn__compiler *c, cn__fused_op *fused) {
                        .batch = plan->options.batch,
                        .depth = cn__tree_depth((plan->options.images - 1) / CN__LANES + 1, plan->options.part),
                        .training = fused->backward,
+                       .part = plan->options.part,
                        .nchw16c = plan->options.nchw16c,
                        .packed_by = fused->op.packed_by};
     fused->impl->requirements(node->layer, &sizes, &fused->requirements);

@@ -20,7 +20,14 @@ static cn__grid grid(const cn__instruction *instruction, const cn__pass *pass) {
     return (cn__grid){(size_t)instruction->to->shape.channels, 1};
 }
 
+/* Of a process that has no images of a batch that others have, only what it gets from them. */
+static bool idle(const cn__instruction *instruction, const cn__pass *pass) {
+    return pass->together && pass->images == 0 && !(instruction->stage && instruction->stage->exchange);
+}
+
 static size_t items(const cn__instruction *instruction, const cn__pass *pass) {
+    if (idle(instruction, pass))
+        return 0;
     size_t blocks = scope(instruction) == CN__SCOPE_LOCAL ? (size_t)pass->blocks : 1;
     return blocks * cn__grid_items(grid(instruction, pass));
 }
@@ -159,6 +166,9 @@ void cn__instructions_run(const cn__plan *plan, const cn__instructions *instruct
         begin = i + 1;
     }
     run_local(&(call){plan, instructions, begin, end, CN__SCOPE_LOCAL, pass});
+    for (size_t i = first; i < end; i++)
+        if (scope(&instructions->list[i]) == CN__SCOPE_DEFERRED)
+            exchange(&instructions->list[i], pass);
     run_together(&(call){plan, instructions, first, end, CN__SCOPE_DEFERRED, pass});
 }
 
@@ -223,6 +233,12 @@ static cn_status add_forward(cn__plan *plan, cn__fused_op *fused) {
     return CN_OK;
 }
 
+static cn_status add_backward(cn__plan *plan, cn__fused_op *fused) {
+    CN__TRY(add_stages(plan, &plan->backward, fused, fused->impl->backward));
+    fused->end_backward = plan->backward.count;
+    return CN_OK;
+}
+
 cn_status cn__instructions_make(cn__plan *plan) {
     plan->serial = brief_pass(plan);
     plan->prepare.pass = CN_PASS_PREPARE;
@@ -240,7 +256,7 @@ cn_status cn__instructions_make(cn__plan *plan) {
     }
     for (int32_t u = plan->fused_op_count - 1; u >= 0; u--)
         if (plan->fused_ops[u].backward)
-            CN__TRY(add_stages(plan, &plan->backward, &plan->fused_ops[u], plan->fused_ops[u].impl->backward));
+            CN__TRY(add_backward(plan, &plan->fused_ops[u]));
     return CN_OK;
 }
 

@@ -112,6 +112,8 @@ void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes,
         requirements->packed_floats = 0;
     requirements->until_end = g.algorithm[CN__CONV_WEIGHT_GRAD]->all_blocks;
     size_t weights = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
+    if (requirements->until_end && sizes->part)
+        requirements->shared_floats = cn__convolution_gathered_floats(layer, sizes);
     if (!requirements->until_end && cn__convolution_sums_apart(layer, sizes->max_blocks))
         requirements->saved_floats = weights;
     else if (!requirements->until_end)

@@ -146,6 +146,12 @@ cn__grid cn__convolution_all_blocks_grid(const cn__op *op, const cn__pass *pass)
 void cn__convolution_all_blocks_grad(const cn__op *op, const cn__pass *pass, cn__item at);
 cn__grid cn__convolution_sum_grid(const cn__op *op, const cn__pass *pass);
 void cn__convolution_sum_blocks(const cn__op *op, const cn__pass *pass, cn__item at);
+/* convolution_gathered.c: a layer of one pixel whose weights' gradient takes all images at once, where processes share a
+ * batch: each gets the inputs and the outputs' gradients of all, which are fewer than weights, and sums up as one process
+ * would. Floats of op->shared that it takes; the exchange; the sums of an item. */
+size_t cn__convolution_gathered_floats(const cn_layer *layer, const cn__sizes *sizes);
+void cn__convolution_gather(const cn__op *op, const cn__pass *pass);
+void cn__convolution_gathered_grad(const cn__op *op, const cn__pass *pass, cn__item at);
 /* Whether this pass gathers moments. */
 bool cn__convolution_gathers(const cn__op *op, const cn__pass *pass);
 

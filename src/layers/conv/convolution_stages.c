@@ -127,7 +127,20 @@ void cn__convolution_all_blocks_grad(const cn__op *op, const cn__pass *pass, cn_
 }
 
 static void deferred_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
-    weight_grad(op, pass, at, op->gradient[0]);
+    if (pass->together)
+        cn__convolution_gathered_grad(op, pass, at);
+    else
+        weight_grad(op, pass, at, op->gradient[0]);
+}
+
+static void deferred_exchange(const cn__op *op, const cn__pass *pass) {
+    if (cn__grid_items(deferred_grid(op, pass)) > 0)
+        cn__convolution_gather(op, pass);
+}
+
+static bool gives_whole(const cn__op *op, int tensor, bool local_batch_norm) {
+    (void)local_batch_norm;
+    return tensor == 0 && all_blocks(op);
 }
 
 /* ---- backward: the biases' gradient ---- */
@@ -230,7 +243,8 @@ const cn__layer_impl cn__convolution_batch = {
                  {all_input_grid, input_grad, CN__SCOPE_GLOBAL},
                  {cn__convolution_border_grid, cn__convolution_border_grad, CN__SCOPE_LOCAL},
                  {cn__convolution_all_blocks_grid, cn__convolution_all_blocks_grad, CN__SCOPE_GLOBAL},
-                 {deferred_grid, deferred_grad, CN__SCOPE_DEFERRED},
+                 {deferred_grid, deferred_grad, CN__SCOPE_DEFERRED, deferred_exchange},
                  {cn__convolution_sum_grid, cn__convolution_sum_blocks, CN__SCOPE_DEFERRED}},
+    .gives_whole = gives_whole,
     .backward_reads_in = true,
 };

@@ -291,6 +291,11 @@ static void finalize_channels_backward(const cn__op *op, const cn__pass *pass, c
     cn__norm_each_channel(op, pass, at, finalize_backward);
 }
 
+static bool gives_whole(const cn__op *op, int tensor, bool local_batch_norm) {
+    (void)tensor;
+    return !local_batch_norm && wants_moments(op->layer, !op->frozen);
+}
+
 /* ---- the layer ---- */
 
 static const cn__layer_impl impl = {
@@ -305,6 +310,7 @@ static const cn__layer_impl impl = {
                  {channels_to_exchange, leave_channels_backward, CN__SCOPE_GLOBAL, NULL},
                  {cn__norm_channels, finalize_channels_backward, CN__SCOPE_GLOBAL, exchange},
                  {cn__wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
+    .gives_whole = gives_whole,
     .backward_reads_in = true,
 };
 
