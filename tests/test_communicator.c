@@ -2,6 +2,7 @@
  * happens when one of them brings along something else, fails, or falls silent. */
 #include "numbers.h"
 #include "ranks.h"
+#include "scratch.h"
 #include "testing.h"
 #include "toys.h"
 #include <stdlib.h>
@@ -56,6 +57,7 @@ typedef struct recipe {
     void (*change)(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model);
     int64_t broken;
     int broken_rank;
+    const char *save, *resume; /* files of checkpoints: rank 0 writes one in the end, all begin with one; or NULL */
 } recipe;
 
 typedef struct outcome {
@@ -223,10 +225,14 @@ static void train(const recipe *r, const cn_communicator *communicator, outcome 
     out->made = cn_trainer_new(model, data, test, &options, &trainer);
     keep_message(out);
     memset(out->train.asked, 0, sizeof out->train.asked); /* all ranks look at a few images */
+    if (out->made == CN_OK && r->resume)
+        ck_ok(cn_trainer_resume(trainer, r->resume));
     if (out->made == CN_OK) {
         out->status = cn_trainer_fit(trainer, r->epochs ? r->epochs : 1, NULL, NULL);
         keep_message(out);
         keep_outcome(out, model, trainer);
+        if (r->save && rank == 0)
+            ck_ok(cn_trainer_save(trainer, r->save));
         if (out->status == CN_OK)
             evaluate(out, model, test, options.loss, communicator);
     }
@@ -317,6 +323,32 @@ START_TEST(each_rank_asks_for_its_images_alone) {
         ck_assert_msg(asked == 1, "image %lld was asked for by %d ranks", (long long)i, asked);
     }
     free_outcomes(&j);
+}
+END_TEST
+
+/* After one batch of the first of two epochs on two ranks. */
+START_TEST(a_run_goes_on_with_any_number_of_ranks) {
+    scratch files = scratch_new();
+    recipe begun = usual, left = usual, whole = usual;
+    ranks two = {.count = 2}, four = {.count = 4};
+    job j;
+    outcome one, gone_on;
+    whole.epochs = left.epochs = 2;
+    begun.stop_after = 1;
+    begun.epochs = 2;
+    begun.save = left.resume = scratch_path(&files, "checkpoint.safetensors");
+    train(&whole, NULL, &one);
+    run_ranks(&begun, &two, &j);
+    free_outcomes(&j);
+    train(&left, NULL, &gone_on);
+    ck_assert_mem_eq(gone_on.tensors, one.tensors, one.bytes);
+    run_ranks(&left, &four, &j);
+    for (int rank = 0; rank < four.count; rank++)
+        ck_assert_mem_eq(j.outcomes[rank].tensors, one.tensors, one.bytes);
+    free_outcomes(&j);
+    free(gone_on.tensors);
+    free(one.tensors);
+    scratch_free(&files);
 }
 END_TEST
 
@@ -555,6 +587,7 @@ int main(void) {
     TCase *bits = tcase_create("bits"), *refusals = tcase_create("refusals"), *faults = tcase_create("faults");
     tcase_add_loop_test(bits, ranks_train_to_the_bits_of_one_process, 0, COUNT_OF(recipes));
     tcase_add_test(bits, each_rank_asks_for_its_images_alone);
+    tcase_add_test(bits, a_run_goes_on_with_any_number_of_ranks);
     tcase_add_test(bits, local_batch_norm_is_the_same_on_all_ranks);
     tcase_add_loop_test(refusals, what_differs_is_named_on_all_ranks, 0, COUNT_OF(refused));
     tcase_add_test(refusals, numbers_of_ranks_that_go_are_named);
