@@ -526,7 +526,7 @@ START_TEST(a_call_that_fails_ends_training_everywhere) {
     ranks all = {.count = 2};
     job j;
     run_ranks(&r, &all, &j);
-    int calls = all.calls[1], step = test_quick() ? calls / 3 : calls / 12;
+    int calls = all.calls[1], step = test_quick() ? calls / 2 : calls / 4;
     free_outcomes(&j);
     for (int at = 1; at <= calls; at += step) {
         ranks faulty = {.count = 2, .fault = {.rank = 1, .fail_at = at}};
