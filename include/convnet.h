@@ -94,18 +94,19 @@ CN_API const char *cn_version_string(void);
 
 typedef enum cn_status {
     CN_OK = 0,
-    CN_ERR_ARGUMENT = 1,    /**< a NULL, or a value outside its range */
-    CN_ERR_SHAPE = 2,       /**< shapes or types that do not fit together, or overflow */
-    CN_ERR_MEMORY = 3,      /**< the allocator returned NULL */
-    CN_ERR_IO = 4,          /**< the operating system could not open, read, write or rename */
-    CN_ERR_FORMAT = 5,      /**< a file's content is not what its format says */
-    CN_ERR_DATA = 6,        /**< a label outside the classes, NaN or infinity in an image */
-    CN_ERR_UNSUPPORTED = 7, /**< left out of this build, not offered by this machine, or a file's operator that no
+    CN_ERR_ARGUMENT = 1,      /**< a NULL, or a value outside its range */
+    CN_ERR_SHAPE = 2,         /**< shapes or types that do not fit together, or overflow */
+    CN_ERR_MEMORY = 3,        /**< the allocator returned NULL */
+    CN_ERR_IO = 4,            /**< the operating system could not open, read, write or rename */
+    CN_ERR_FORMAT = 5,        /**< a file's content is not what its format says */
+    CN_ERR_DATA = 6,          /**< a label outside the classes, NaN or infinity in an image */
+    CN_ERR_UNSUPPORTED = 7,   /**< left out of this build, not offered by this machine, or a file's operator that no
                                  layer computes */
-    CN_ERR_STATE = 8,       /**< the call does not fit what was called before */
-    CN_ERR_NOT_FOUND = 9,   /**< no such name, class or index */
-    CN_ERR_NUMERIC = 10,    /**< the loss became NaN or infinite */
-    CN_ERR_VERSION = 11     /**< an options struct with members that this library does not know */
+    CN_ERR_STATE = 8,         /**< the call does not fit what was called before */
+    CN_ERR_NOT_FOUND = 9,     /**< no such name, class or index */
+    CN_ERR_NUMERIC = 10,      /**< the loss became NaN or infinite */
+    CN_ERR_VERSION = 11,      /**< an options struct with members that this library does not know */
+    CN_ERR_COMMUNICATION = 12 /**< another process did not answer, or the functions that reach it failed */
 } cn_status;
 
 /** A short fixed text for a status, such as "out of memory". Never NULL; static storage. */
@@ -160,7 +161,8 @@ typedef enum cn_pass {
     CN_PASS_FORWARD = 3,
     CN_PASS_LOSS = 4,
     CN_PASS_BACKWARD = 5,
-    CN_PASS_UPDATE = 6 /**< the optimizer's step and the moving average */
+    CN_PASS_UPDATE = 6,  /**< the optimizer's step and the moving average */
+    CN_PASS_EXCHANGE = 7 /**< waiting for other processes (cn_communicator) */
 } cn_pass;
 
 /** A piece of work that has just ended, such as a layer's forward pass over 16 images. */
@@ -1812,6 +1814,47 @@ typedef struct cn_schedule_options {
 CN_API void cn_schedule_options_init(cn_schedule_options *options, size_t size);
 
 /* ------------------------------------------------------------------------------------------ */
+/* Communicators: processes that train one model together                                     */
+
+/** How a process, a *rank*, reaches the others that train the same model. Its functions move bytes and add nothing up: sums
+ * are the library's, in an order fixed by blocks of 16 images, so that any number of ranks trains to the bits of one
+ * process. libconvnet-mpi fills it in for MPI; a program may fill it in for a transport of its own.
+ *
+ * All ranks begin the same operations in the same order with the same `bytes`: a multiple of 8, at least 8, and times
+ * `ranks` at most 2^31 - 8. An operation begins and goes on by itself; `wait` ends it. Several may be under way, at most
+ * CN_MAX_REQUESTS, and they are waited for in any order. Until then nobody changes what is sent, or reads what is
+ * received. Functions are called by the thread that called the library (cn_trainer_new, _fit,
+ * cn_evaluation_new …), one at a time, and must not call the library. What they return other than CN_OK breaks the group.
+ */
+typedef struct cn_communicator {
+    uint64_t size;
+    int rank, ranks; /**< 0 to ranks - 1; 1 to 65536 */
+    double timeout;  /**< seconds after which a rank that does not answer counts as lost, and training ends with
+                        CN_ERR_COMMUNICATION: more than a callback such as on_epoch ever takes; 0: never */
+    void *user;      /**< handed to the functions */
+    /** receive[r] = send of rank r, for all r; each of `bytes` bytes, one after the other. */
+    cn_status (*all_gather)(void *user, const void *send, void *receive, size_t bytes, void **request);
+    /** receive[r] = send[this rank] of rank r, for all r; each of `bytes` bytes. */
+    cn_status (*all_to_all)(void *user, const void *send, void *receive, size_t bytes, void **request);
+    /** data = that of rank 0, which only reads it. */
+    cn_status (*broadcast)(void *user, void *data, size_t bytes, void **request);
+    /** Waits for the operation that gave `request`, but not much longer than `seconds`, and sets `*done` to 1 if it has
+     * ended (it then is not asked for again), else to 0. With seconds of 0 it only looks, and lets operations go on. */
+    cn_status (*wait)(void *user, void *request, double seconds, int *done);
+    /** This rank cannot go on with the others: `message` says why. Ends the operations under way, whose memory is not
+     * touched any more, and makes those of other ranks fail. No function is called after it. It need not return. NULL:
+     * nothing is done, which is safe only if operations have ended when a function has failed. */
+    void (*abort)(void *user, cn_status status, const char *message);
+} cn_communicator;
+#define CN_COMMUNICATOR_INIT                                                                                           \
+    { sizeof(cn_communicator), 0, 1, 300.0, NULL, NULL, NULL, NULL, NULL, NULL }
+/** CN_COMMUNICATOR_INIT for languages without macros; `size` is that of the caller's struct. */
+CN_API void cn_communicator_init(cn_communicator *communicator, size_t size);
+
+/** Operations of a communicator that are under way at a time, at most. */
+#define CN_MAX_REQUESTS 64
+
+/* ------------------------------------------------------------------------------------------ */
 /* Trainer                                                                                    */
 
 /** Trains a model. */
@@ -1898,7 +1941,15 @@ typedef struct cn_trainer_options {
         *losses; /**< one for each output of the model, which is held against the data's target at the same place;
                       what is minimised is the sum of all, each times its weight; or NULL; read during cn_trainer_new
                       only */
-    void *reserved_pointer;
+    /** NULL: this process alone. Else it trains together with others, and `batch_size` is that of all: each rank fetches
+     * and runs batch_size / ranks images, whole blocks of 16, which the number of ranks must divide (CN_ERR_ARGUMENT says
+     * which do); a smaller last batch is shared out as it comes. All ranks call the same functions, with models, data,
+     * options and callbacks that do the same; cn_trainer_new and cn_trainer_fit compare them, and fail on all ranks, by
+     * name, with CN_ERR_STATE where they differ. Data sets describe all images, but only those of the rank are asked for.
+     * Test data are shared out likewise. All ranks then have the same bits that one process would have, in parameters,
+     * history and evaluation; one saves them. What ends training on one rank, an error or a callback, ends it on all after
+     * the same batch, and the message says which rank it was. Copied by cn_trainer_new; `user` must outlive the trainer. */
+    const cn_communicator *communicator;
     /** Above 0: the images of a batch are mixed with one another by a share λ ~ Beta(alpha, alpha), one a batch, and so
      * is what they cost: λ · loss(own target) + (1 - λ) · loss(the other's). mixup_alpha (Zhang et al. 2018): pixels
      * are λ · own + (1 - λ) · other; cutmix_alpha (Yun et al. 2019): a box of 1 - λ of the other image is put over it;
@@ -1908,11 +1959,14 @@ typedef struct cn_trainer_options {
     /** Above 0: each gradient is brought into ±clip_value, then all of them, as one vector, to an L2 norm of at most
      * clip_norm (cn_model_clip_gradients_value and …_norm); penalties belong to them, weight decay does not. */
     float clip_value, clip_norm;
+    int local_batch_norm; /**< with a communicator: 1: each rank's batch norm goes by its own images, which saves two
+                             exchanges a layer and gives other bits than one process; 0: by those of the whole batch */
+    int reserved;
 } cn_trainer_options;
 #define CN_TRAINER_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
         sizeof(cn_trainer_options), 32, 128, CN_LOSS_NLL, 0.0f, 0.0f, 0.0f, 0, 1, 0, NULL, NULL, NULL, NULL, NULL,     \
-            NULL, 0, NULL, NULL, 0.0f, 0.0f, 0.0f, 0.0f                                                                \
+            NULL, 0, NULL, NULL, 0.0f, 0.0f, 0.0f, 0.0f, 0, 0                                                          \
     }
 /** CN_TRAINER_OPTIONS_INIT for languages without macros; `size` is that of the caller's struct. */
 CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
@@ -2072,7 +2126,9 @@ typedef struct cn_evaluation_options {
     int reserved;
     int64_t loss_count;                   /**< of the following; 0: one of kind `loss` */
     const cn_loss_options *const *losses; /**< one for each output; or NULL */
-    void *reserved_pointer;
+    /** NULL: this process alone. Else all ranks evaluate: each fetches and runs a part of the images, and all have the
+     * whole result, to the bits. */
+    const cn_communicator *communicator;
 } cn_evaluation_options;
 #define CN_EVALUATION_OPTIONS_INIT                                                                                     \
     { sizeof(cn_evaluation_options), CN_LOSS_NLL, 0, 0, 0, 0, NULL, NULL }

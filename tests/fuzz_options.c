@@ -235,7 +235,7 @@ static void try_evaluation(const cn_model *model, const cn_dataset *data, const 
     cn_evaluation *evaluation;
     options.options.losses = fuzz_byte(&rest) % 2 ? &loss : NULL;
     options.options.loss_count = options.options.losses != NULL;
-    options.options.reserved_pointer = NULL;
+    options.options.communicator = NULL;
     (void)cn_evaluation_new(model, data, &options.options, &evaluation);
     cn_evaluation_free(evaluation);
 }
@@ -269,7 +269,7 @@ static void try_trainer(void) {
     options.options.sample_weights = NULL;
     options.options.losses = fuzz_byte(&rest) % 2 ? &losses : NULL;
     options.options.loss_count = options.options.losses != NULL;
-    options.options.reserved_pointer = NULL;
+    options.options.communicator = NULL;
     if (cn_trainer_new(model, data, NULL, &options.options, &trainer) == CN_OK)
         (void)cn_trainer_fit(trainer, 1, NULL, NULL);
     cn_trainer_free(trainer);

@@ -23,7 +23,7 @@ typedef struct test_case {
 #define CHANNELS(text) {text, CN_LAYOUT_CHANNELS},
 
 /* Every border, odd sizes and channels, tiles of both sides, cut off on either, more than one strip, a block with few
- * images, a gradient that is added to, weights that one thread or several sum over groups of images, or over portions of
+ * images, a gradient that is added to, weights that one thread or several sum leaf by leaf, or over portions of
  * outputs. */
 static const test_case cases[] = {
     /* clang-format off */
@@ -44,7 +44,7 @@ static const test_case cases[] = {
     CHANNELS("train 3x24x14x14 seed=15 | conv2d out=37 kernel=3 padding=1 bias=0")
     CHANNELS("train 18x21x18x17 seed=16 | conv2d out=18 kernel=3 padding=2x1")
     CHANNELS("train 2x20x16x15 seed=17 | conv2d out=33 kernel=3 padding=3")
-    CHANNELS("train 17x33x5x7 seed=18 | conv2d out=35 kernel=3")
+    CHANNELS("train 15x33x5x7 seed=18 | conv2d out=35 kernel=3")
     CHANNELS("train 16x70x7x7 seed=19 | conv2d out=90 kernel=3 padding=1 bias=0")
     CHANNELS("train 2x16x30x30 seed=20 | conv2d out=150 kernel=3 padding=1")
     CHANNELS("train 2x260x8x8 seed=21 | conv2d out=40 kernel=3 padding=1 bias=0")

@@ -16,7 +16,8 @@
     X(CN_ERR_STATE, "call out of order")                                                                               \
     X(CN_ERR_NOT_FOUND, "not found")                                                                                   \
     X(CN_ERR_NUMERIC, "not a finite number")                                                                           \
-    X(CN_ERR_VERSION, "options of a newer version")
+    X(CN_ERR_VERSION, "options of a newer version")                                                                    \
+    X(CN_ERR_COMMUNICATION, "another process did not answer")
 
 #define MAX_MESSAGE 1024
 

@@ -60,8 +60,8 @@ static cn_status count_batch(void *argument, int64_t first, int32_t images) {
     return classifies(&e->objective, 0) ? note_wrongs(e, outputs[0], p->feed->targets, first, images) : CN_OK;
 }
 
-static cn_status run(const cn_model *model, const cn__variants *variants, cn_evaluation *e, cn__feed *feed) {
-    cn__inference *inference = NULL;
+static cn_status make_inference(const cn_model *model, const cn__variants *variants, const cn_evaluation *e,
+                                cn__feed *feed, cn__inference **inference) {
     int64_t image[3];
     CN__TRY(cn__feed_outputs(feed, model, *variants));
     cn_dataset_shape(feed->data, image);
@@ -72,12 +72,13 @@ static cn_status run(const cn_model *model, const cn__variants *variants, cn_eva
                                      .bypassed = e->objective.bypassed,
                                      .nchw16c = nchw16c,
                                      .ends = nchw16c};
-    CN__TRY(cn__inference_new(model, &options, &inference));
-    pass p = {e, feed};
+    return cn__inference_new(model, &options, inference);
+}
+
+/* Where images of a batch depend on each other, each process of a group runs all. */
+static cn_status run(const cn_model *model, cn__group *group, const cn__inference *inference, pass *p) {
     cn__inference_prepare(inference);
-    cn_status status = cn__feed_all(feed, inference, count_batch, &p);
-    cn__inference_free(inference);
-    return status;
+    return cn__feed_all(p->feed, inference, cn__model_joins_images(model) ? NULL : group, count_batch, p);
 }
 
 /* Of several variants of an image only probabilities of its class can be joined. */
@@ -95,9 +96,9 @@ static cn_status check_variants(const cn_model *model, const cn_dataset *dataset
     return CN_OK;
 }
 
-static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, const cn_evaluation_options *options,
-                          cn_evaluation *e) {
-    cn__feed feed = {0};
+/* All that comes before the first batch. */
+static cn_status prepare(const cn_model *model, const cn_dataset *dataset, const cn_evaluation_options *options,
+                         cn_evaluation *e, cn__feed *feed, cn__inference **inference) {
     cn__normalization known = {model->mean, model->std};
     cn__variants variants = {options->flip != 0, options->shift};
     cn__asked_losses asked = {options->loss_count, options->losses, options->loss, 0.0f};
@@ -105,9 +106,23 @@ static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, cons
     CN__TRY(cn__objective_init(&e->objective, model, dataset, &asked, BATCH, true, "cn_evaluation_options",
                                "cn_evaluation_new"));
     CN__TRY(check_variants(model, dataset, &variants, &e->objective));
-    CN__TRY(cn__feed_init(&feed, e->ctx, &known, dataset, BATCH));
-    cn_status status = run(model, &variants, e, &feed);
-    cn__feed_drop(&feed);
+    CN__TRY(cn__feed_init(feed, e->ctx, &known, dataset, BATCH));
+    return make_inference(model, &variants, e, feed, inference);
+}
+
+static cn_status evaluate(const cn_model *model, const cn_dataset *dataset, const cn_evaluation_options *options,
+                          cn__group *group, cn_evaluation *e) {
+    cn__feed feed = {0};
+    cn__inference *inference = NULL;
+    cn_status status = prepare(model, dataset, options, e, &feed, &inference);
+    pass p = {e, &feed};
+    if (group)
+        status = cn__group_agree(group, status);
+    if (status == CN_OK)
+        status = run(model, group, inference, &p);
+    cn__inference_free(inference);
+    if (feed.ctx)
+        cn__feed_drop(&feed);
     return status;
 }
 
@@ -120,13 +135,17 @@ cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, co
     CN__TRY(cn__model_ready(model, "cn_evaluation_new"));
     CN__REQUIRE(dataset);
     CN__TRY(CN__READ_OPTIONS(&known, cn_evaluation_options, options));
-    CN__TRY(cn__check_reserved("cn_evaluation_options", known.reserved == 0 && !known.reserved_pointer));
+    CN__TRY(cn__check_reserved("cn_evaluation_options", known.reserved == 0));
     cn_evaluation *made = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
         return cn__no_memory("an evaluation");
     made->ctx = model->ctx;
     CN__READS(model);
-    cn_status status = evaluate(model, dataset, &known, made);
+    cn__group group;
+    bool shared = known.communicator != NULL;
+    cn_status status = shared ? cn__group_init(&group, made->ctx, known.communicator) : CN_OK;
+    if (status == CN_OK)
+        status = evaluate(model, dataset, &known, shared ? &group : NULL, made);
     if (status != CN_OK) {
         cn_evaluation_free(made);
         return status;

@@ -138,7 +138,7 @@ typedef struct batch {
     cn__feed *feed;
     const int64_t *order;
     int64_t first;
-    size_t count;
+    size_t offset, count; /* of it, those that are at hand */
     const cn__fetch *how;
     const cn__fmap *map; /* all images in; of cn__feed_all: their outputs out, one after the other */
 } batch;
@@ -150,14 +150,15 @@ static void zero_lane(const cn__fmap *map, float *lane) {
                 lane[(size_t)c * map->channel + (size_t)y * map->row + (size_t)x * CN__LANES] = 0.0f;
 }
 
-/* Image i of the batch into a lane of a map. */
+/* Image i of those at hand into a lane of a map. */
 static void fetch_lane(const batch *b, size_t i, const cn__fmap *map, float *lane) {
     cn__feed *feed = b->feed;
     if (i >= b->count) {
         zero_lane(map, lane);
         return;
     }
-    int64_t index = b->first + (int64_t)i;
+    size_t n = b->offset + i;
+    int64_t index = b->first + (int64_t)n;
     cn__fetch how = *b->how;
     if (b->order) {
         how.repeat = (uint32_t)(b->order[index] >> 32);
@@ -166,8 +167,8 @@ static void fetch_lane(const batch *b, size_t i, const cn__fmap *map, float *lan
     char *scratch = feed->scratch + i * feed->slot_bytes;
     cn__target_place targets[CN__MAX_TARGETS];
     for (int32_t t = 0; t < feed->target_count; t++)
-        targets[t] = cn__targets_place(&feed->targets[t], (int32_t)i);
-    feed->place[i] = (uint32_t)(index + how.repeat * cn_dataset_count(feed->data));
+        targets[t] = cn__targets_place(&feed->targets[t], (int32_t)n);
+    feed->place[n] = (uint32_t)(index + how.repeat * cn_dataset_count(feed->data));
     feed->status[i] = cn__dataset_fetch(feed->data, index, &how, scratch, lane, map->row, map->channel, targets);
     if (feed->status[i] != CN_OK)
         snprintf(scratch, MESSAGE_BYTES, "%s", cn_last_error());
@@ -201,9 +202,9 @@ static cn_status check_targets(const cn__feed *feed) {
     return same ? CN_OK : cn__error(CN_ERR_STATE, "the data set's targets are others than when training began");
 }
 
-cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
-                         const cn__fmap *map) {
-    batch b = {feed, order, first, (size_t)count, how, map};
+cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t offset, int32_t count,
+                         const cn__fetch *how, const cn__fmap *map) {
+    batch b = {feed, order, first, (size_t)offset, (size_t)count, how, map};
     size_t lanes = cn__whole_lines(b.count);
     CN__TRY(check_targets(feed));
     cn__parallel(feed->ctx, lanes, fill_lane, &b);
@@ -220,6 +221,7 @@ static void fill_block(void *argument, size_t block, int32_t index, const cn__fm
 
 static void take_block(void *argument, size_t block, int32_t index, const cn__fmap *output) {
     const cn__fmap *all = &((const batch *)argument)->map[index];
+    block += ((const batch *)argument)->offset / CN__LANES;
     memcpy(cn__fmap_plane(all, block, 0).data, output->data, cn__fmap_floats(all, 1) * sizeof *output->data);
 }
 
@@ -245,34 +247,79 @@ cn_status cn__feed_outputs(cn__feed *feed, const cn_model *model, cn__variants v
     return cn__variant_count(&variants) == 1 ? CN_OK : make_outputs(feed, feed->outputs[0].shape, &feed->another);
 }
 
-/* A variant of the images from `first` on, and what the model says of it. */
-static cn_status run_variant(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images,
-                             int variant) {
+/* Of the batch that begins with image `first`, images offset … offset + count - 1. */
+typedef struct range {
+    int64_t first;
+    int32_t offset, count;
+} range;
+
+/* A variant of these images, and what the model says of it. */
+static cn_status run_variant(cn__feed *feed, const cn__inference *inference, const range *r, int variant) {
     cn__fetch how = {.variant = cn__variant_at(&feed->variants, variant), .levels = feed->levels};
-    batch b = {feed, NULL, first, (size_t)images, &how, variant ? &feed->another : feed->outputs};
+    const cn__fmap *outputs = variant ? &feed->another : feed->outputs;
+    batch b = {feed, NULL, r->first, (size_t)r->offset, (size_t)r->count, &how, outputs};
     cn__blocks blocks = {fill_block, take_block, &b};
-    cn_status status = cn__inference_run(inference, images, &blocks);
+    cn_status status = cn__inference_run(inference, r->count, &blocks);
     CN__TRY(first_failure(&b));
     return status;
 }
 
-cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__batch_callback seen, void *argument) {
+static cn_status run_range(cn__feed *feed, const cn__inference *inference, const range *r) {
+    for (int variant = 0; r->count > 0 && variant < cn__variant_count(&feed->variants); variant++) {
+        CN__TRY(run_variant(feed, inference, r, variant));
+        for (int32_t n = r->offset; variant > 0 && n < r->offset + r->count; n++)
+            cn__row_join(cn__fmap_row(feed->outputs, n), variant, cn__fmap_row(&feed->another, n), false);
+    }
+    return CN_OK;
+}
+
+/* This process's share of a batch. */
+static range share_of(const cn__group *group, int64_t first, int32_t images) {
+    int32_t leaves = (images - 1) / CN__LANES + 1, begin, end;
+    if (!group)
+        return (range){first, 0, images};
+    begin = cn__group_first(group, leaves, group->with.rank) * CN__LANES;
+    end = cn__group_first(group, leaves, group->with.rank + 1) * CN__LANES;
+    return (range){first, begin, (end < images ? end : images) - begin};
+}
+
+/* Each process runs a part of a batch, and then has the outputs of all. */
+static cn_status run_batch(cn__feed *feed, const cn__inference *inference, cn__gather *gather, int64_t first,
+                           int32_t images) {
+    bool nothing = false;
+    range r = share_of(gather->group, first, images);
+    cn_status status = run_range(feed, inference, &r);
+    return gather->group ? cn__gather_batch(gather, images, status, &nothing) : status;
+}
+
+static cn_status run_batches(cn__feed *feed, const cn__inference *inference, cn__gather *gather,
+                             cn__batch_callback seen, void *argument) {
     int64_t count = cn_dataset_count(feed->data);
-    CN__TRY(check_targets(feed));
     for (int64_t first = 0; first < count; first += feed->images) {
         int32_t images = count - first < feed->images ? (int32_t)(count - first) : feed->images;
-        for (int variant = 0; variant < cn__variant_count(&feed->variants); variant++) {
-            CN__TRY(run_variant(feed, inference, first, images, variant));
-            for (int32_t n = 0; variant > 0 && n < images; n++)
-                cn__row_join(cn__fmap_row(feed->outputs, n), variant, cn__fmap_row(&feed->another, n), false);
-        }
+        CN__TRY(run_batch(feed, inference, gather, first, images));
         CN__TRY(seen(argument, first, images));
     }
     return CN_OK;
 }
 
+cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__group *group, cn__batch_callback seen,
+                       void *argument) {
+    cn__gather gather = {0};
+    cn_status status = check_targets(feed);
+    if (status == CN_OK && group)
+        status = cn__gather_init(&gather, group, feed->images, feed->output_count, feed->outputs, feed->target_count,
+                                 feed->targets);
+    if (group)
+        status = cn__group_agree(group, status);
+    if (status == CN_OK)
+        status = run_batches(feed, inference, &gather, seen, argument);
+    cn__gather_drop(&gather);
+    return status;
+}
+
 const char *cn__feed_first_nonfinite(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images) {
     cn__fetch plainly = {.levels = feed->levels};
-    batch b = {feed, NULL, first, (size_t)images, &plainly, NULL};
+    batch b = {feed, NULL, first, 0, (size_t)images, &plainly, NULL};
     return cn__inference_first_nonfinite(inference, images, &(cn__blocks){fill_block, take_block, &b});
 }

@@ -62,6 +62,27 @@ void cn__objective_restore(cn__objective *objective);
 double cn__objective_mean(const cn__objective *objective);
 double cn__objective_mean_of(const cn__objective *objective, int32_t output);
 
+/* ---- outputs and targets of a batch that several processes share (gather.c) ---- */
+
+typedef struct cn__gather {
+    cn_context *ctx;
+    cn__group *group;
+    const cn__fmap *outputs; /* of the whole batch, without borders, output_count of them */
+    cn__targets *targets;    /* likewise */
+    int32_t output_count, target_count;
+    int32_t leaves; /* that a process has, at most */
+    size_t bytes;   /* of its message */
+    char *sent, *received;
+} cn__gather;
+
+/* For batches of at most `images` images. */
+cn_status cn__gather_init(cn__gather *gather, cn__group *group, int32_t images, int32_t output_count,
+                          const cn__fmap *outputs, int32_t target_count, cn__targets *targets);
+void cn__gather_drop(cn__gather *gather);
+/* Each process has written its share of a batch (cn__group_first of its leaves); then all have all. `own`: how this one
+ * fares; CN_OK, or the first that is not. `*flag`: set if any process had it set. */
+cn_status cn__gather_batch(cn__gather *gather, int32_t images, cn_status own, bool *flag);
+
 /* ---- images on their way into a plan (feed.c) ---- */
 
 typedef struct cn__feed {
@@ -98,17 +119,19 @@ static inline int64_t cn__draw(int64_t index, uint32_t repeat) {
     return (int64_t)((uint64_t)repeat << 32 | (uint64_t)index);
 }
 
-/* Fetches images order[first] … order[first + count - 1] (order NULL: first …) into an input map and zeroes the spare
- * lanes; fills targets and place. CN_ERR_IO, CN_ERR_DATA. */
-cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t count, const cn__fetch *how,
-                         const cn__fmap *map);
+/* Of the batch that begins with order[first] (order NULL: first), fetches images offset … offset + count - 1 into an input
+ * map and zeroes the spare lanes; fills their targets and places. CN_ERR_IO, CN_ERR_DATA. */
+cn_status cn__feed_fetch(cn__feed *feed, const int64_t *order, int64_t first, int32_t offset, int32_t count,
+                         const cn__fetch *how, const cn__fmap *map);
 
 /* Memory for the model's outputs, which cn__feed_all needs, of the images looked at in these ways. */
 cn_status cn__feed_outputs(cn__feed *feed, const cn_model *model, cn__variants variants);
 /* Runs the whole data set through a prepared model, not augmented, all variants joined; `seen` reads
- * each batch's outputs and targets, of `images` images from `first` on, and may end it with a status. */
+ * each batch's outputs and targets, of `images` images from `first` on, and may end it with a status. `group`: processes
+ * that share each batch; NULL: this one has all. */
 typedef cn_status (*cn__batch_callback)(void *argument, int64_t first, int32_t images);
-cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__batch_callback seen, void *argument);
+cn_status cn__feed_all(cn__feed *feed, const cn__inference *inference, cn__group *group, cn__batch_callback seen,
+                       void *argument);
 /* The first layer whose output for one of these images is not finite, or NULL. */
 const char *cn__feed_first_nonfinite(cn__feed *feed, const cn__inference *inference, int64_t first, int32_t images);
 

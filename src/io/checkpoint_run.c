@@ -2,83 +2,13 @@
  * seed, the data. Two runs that have the same text (and models of the same architecture) have the same bits, so
  * checkpoints of any other are refused, and the first difference is named. */
 #include "io/checkpoint.h"
-#include <stddef.h>
+#include "train/run_options.h"
 
-/* ---- options structs ---- */
-
-typedef enum kind { END, INT, REAL } kind;
-
-typedef struct option {
-    const char *name;
-    kind kind;
-    size_t offset;
-} option;
-
-/* Members of the struct called O. */
-#define INT_IN(member)                                                                                                 \
-    { #member, INT, offsetof(O, member) }
-#define REAL_IN(member)                                                                                                \
-    { #member, REAL, offsetof(O, member) }
-
-#define O cn_trainer_options
-static const option trainer_options[] = {INT_IN(batch_size),
-                                         INT_IN(test_batch_size),
-                                         REAL_IN(l1),
-                                         REAL_IN(ema_decay),
-                                         INT_IN(ema_warmup),
-                                         INT_IN(accumulate),
-                                         REAL_IN(mixup_alpha),
-                                         REAL_IN(cutmix_alpha),
-                                         REAL_IN(clip_value),
-                                         REAL_IN(clip_norm),
-                                         {0}};
-#undef O
-#define O cn_loss_options
-static const option loss_options[] = {INT_IN(reduction), REAL_IN(weight), REAL_IN(label_smoothing),
-                                      REAL_IN(beta),     REAL_IN(delta),  {0}};
-#undef O
-#define O cn_optimizer_options
-static const option optimizer_options[] = {
-    REAL_IN(learning_rate), REAL_IN(momentum), REAL_IN(dampening), INT_IN(nesterov),           REAL_IN(weight_decay),
-    REAL_IN(beta1),         REAL_IN(beta2),    REAL_IN(eps),       INT_IN(decay_weights_only), {0}};
-#undef O
-#define O cn_schedule_options
-static const option schedule_options[] = {REAL_IN(factor),
-                                          INT_IN(patience),
-                                          REAL_IN(threshold),
-                                          INT_IN(step_size),
-                                          REAL_IN(min_learning_rate),
-                                          REAL_IN(max_learning_rate),
-                                          REAL_IN(pct_start),
-                                          REAL_IN(div_factor),
-                                          REAL_IN(final_div_factor),
-                                          INT_IN(linear),
-                                          REAL_IN(power),
-                                          REAL_IN(warmup_start),
-                                          INT_IN(warmup_epochs),
-                                          INT_IN(warmup_steps),
-                                          {0}};
-#undef O
-#define O cn_augmentation
-static const option augmentation_options[] = {INT_IN(crop_padding),     INT_IN(crop_mode),
-                                              REAL_IN(horizontal_flip), REAL_IN(grayscale),
-                                              REAL_IN(rotation),        REAL_IN(perspective_distortion),
-                                              REAL_IN(perspective),     INT_IN(alternating_flip),
-                                              INT_IN(cutout),           {0}};
-#undef O
-
-/* A new member that changes what is computed needs a place above or below; then its size goes here. So that checkpoints
- * of before it are still taken, it is written only where it is not the usual value. */
-_Static_assert(sizeof(void *) != 8 || (sizeof(cn_trainer_options) == 136 && sizeof(cn_loss_options) == 80 &&
-                                       sizeof(cn_optimizer_options) == 72 && sizeof(cn_schedule_options) == 88 &&
-                                       sizeof(cn_augmentation) == 48),
-               "options that are not compared");
-
-static void append_options(cn__text *json, const option *options, const void *values) {
-    for (const option *o = options; o->kind != END; o++) {
+static void append_options(cn__text *json, const cn__run_option *options, const void *values) {
+    for (const cn__run_option *o = options; o->name; o++) {
         const void *place = (const char *)values + o->offset;
         cn__text_append(json, ",\"%s\":", o->name);
-        if (o->kind == INT)
+        if (!o->real)
             cn__text_append(json, "%d", *(const int *)place);
         else
             cn__json_append_float(json, *(const float *)place);
@@ -124,7 +54,7 @@ static void append_frozen(cn__text *json, const cn_trainer *t) {
 static void append_optimizer(cn__text *json, const cn_optimizer *optimizer) {
     const cn_optimizer_options *o = cn__optimizer_options(optimizer);
     cn__text_append(json, ",\"optimizer\":{\"kind\":\"%s\"", cn_optimizer_name(o->kind));
-    append_options(json, optimizer_options, o);
+    append_options(json, cn__run_optimizer_options, o);
     if (o->group_count > 0)
         append_rules(json, optimizer);
     cn__text_append(json, "}");
@@ -135,7 +65,7 @@ static void append_schedule(cn__text *json, const cn__schedule *schedule) {
     const cn_schedule_options *o = &schedule->options;
     cn__text_append(json, ",\"schedule\":{\"kind\":\"%s\",\"epochs\":%d", cn_schedule_name(o->kind),
                     schedule->given_epochs);
-    append_options(json, schedule_options, o);
+    append_options(json, cn__run_schedule_options, o);
     cn__text_append(json, "}");
 }
 
@@ -153,7 +83,7 @@ static void append_array(cn__text *json, const char *name, const void *values, u
 
 static void append_loss(cn__text *json, const cn_loss_options *o) {
     cn__text_append(json, "{\"kind\":\"%s\",\"ignore_index\":%lld", cn_loss_name(o->kind), (long long)o->ignore_index);
-    append_options(json, loss_options, o);
+    append_options(json, cn__run_loss_options, o);
     append_array(json, "class_weights", o->class_weights, sizeof *o->class_weights, o->outputs);
     append_array(json, "pos_weight", o->pos_weight, sizeof *o->pos_weight, o->outputs);
     cn__text_append(json, "}");
@@ -161,7 +91,9 @@ static void append_loss(cn__text *json, const cn_loss_options *o) {
 
 static void append_trainer(cn__text *json, const cn_trainer *t) {
     cn__text_append(json, ",\"seed\":%llu,\"trainer\":{\"kind\":\"trainer\"", (unsigned long long)t->options.seed);
-    append_options(json, trainer_options, &t->options);
+    append_options(json, cn__run_trainer_options, &t->options);
+    if (t->joint && t->options.local_batch_norm)
+        cn__text_append(json, ",\"local_batch_norm\":%d", t->joint->group.with.ranks);
     append_array(json, "sample_weights", t->sampler.sums, sizeof *t->sampler.sums, t->count);
     cn__text_append(json, "},\"losses\":[");
     for (int32_t i = 0; i < t->objective.count; i++) {
@@ -194,7 +126,7 @@ static cn_status append_data(cn__text *json, const char *what, const cn_dataset 
     cn__text_append(json, "],\"sum of images\":\"%08lx\",\"sum of targets\":\"%08lx\"", (unsigned long)print.images,
                     (unsigned long)print.targets);
     cn__text_append(json, ",\"augmentation\":{\"size\":48"); /* of 1.0's struct, as its checkpoints have it */
-    append_options(json, augmentation_options, &augmentation);
+    append_options(json, cn__run_augmentation_options, &augmentation);
     cn__text_append(json, "}}");
     return CN_OK;
 }

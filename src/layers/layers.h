@@ -7,7 +7,7 @@
 #ifndef CN_LAYERS_H
 #define CN_LAYERS_H
 
-#include "base/base.h"
+#include "base/group.h"
 #include "kernels/kernels.h"
 #include <stdatomic.h>
 
@@ -70,8 +70,32 @@ static inline int32_t cn__fmap_channels(const cn__fmap *map) {
 
 /* ---- one pass over one batch ---- */
 
+#define CN__TREE_DEPTH 48 /* spans of a part of a batch, at most; see tree.h */
+
+/* Leaves that a process has added up (tree.h): number `place` of those that `rank` has. */
+typedef struct cn__span {
+    int32_t rank, place, begin, end;
+} cn__span;
+
+/* A batch that several processes share, and what this pass's images are among all. */
+typedef struct cn__together {
+    cn__group *group;
+    int32_t images, leaves;   /* of the batch */
+    int32_t first_leaf;       /* of this pass */
+    const cn__span *spans;    /* of all processes, in the batch's order, span_count of them */
+    int32_t span_count, most; /* most: that a process has */
+    bool local_batch_norm;
+    double *sent, *received; /* of a layer that exchanges sums in a pass: [span][numbers], [rank][span][numbers] */
+    /* Where spans but the first leave their gradients: [span][gradient_floats], laid out as the model's `gradients`. */
+    float *more_gradients;
+    const float *gradients;
+    size_t gradient_floats;
+} cn__together;
+
 typedef struct cn__pass {
-    int32_t images, blocks; /* blocks = ceil(images / 16), or images where channels lie in the lanes */
+    int32_t images, blocks;       /* blocks = ceil(images / 16), or images where channels lie in the lanes */
+    int32_t spans;                /* that sums over these images come to (tree.h) */
+    const cn__together *together; /* NULL: these images are the whole batch */
     bool training;
     bool alone;            /* this thread alone runs it: others are busy with passes of their own */
     uint64_t seed;         /* dropout: key */
@@ -85,6 +109,11 @@ typedef struct cn__pass {
 static inline int32_t cn__pass_lanes(const cn__pass *pass, size_t block) {
     int32_t left = pass->images - (int32_t)block * CN__LANES;
     return left < CN__LANES ? left : CN__LANES;
+}
+
+/* Leaves, of 16 images whatever lies in the lanes. */
+static inline size_t cn__pass_leaves(const cn__pass *pass) {
+    return ((size_t)pass->images + CN__LANES - 1) / CN__LANES;
 }
 
 /* Threads that share out a pass. */
@@ -144,6 +173,8 @@ typedef struct cn__stage {
     cn__grid (*grid)(const cn__op *op, const cn__pass *pass);
     void (*run)(const cn__op *op, const cn__pass *pass, cn__item at);
     cn__scope scope;
+    /* Unless local: what is exchanged with other processes before its items run, on the calling thread. */
+    void (*exchange)(const cn__op *op, const cn__pass *pass);
 } cn__stage;
 
 /* Add, ReLU and dropout that follow a norm, or in a plan for inference a convolution, and are computed in its passes:
@@ -165,10 +196,11 @@ struct cn__op {
     cn_context *ctx;
     const cn__kernels *kernels;
     int32_t max_blocks;
-    int32_t batch; /* images that algorithms are chosen for */
-    bool training; /* the plan has a backward pass, and the output's gradient is wanted */
-    bool frozen;   /* computes as in evaluation in any pass */
-    uint32_t id;   /* the layer's place in the model */
+    int32_t batch;    /* images that algorithms are chosen for */
+    bool training;    /* the plan has a backward pass, and the output's gradient is wanted */
+    bool frozen;      /* computes as in evaluation in any pass */
+    uint32_t id;      /* the layer's place in the model, */
+    const char *name; /* and its name there */
     int32_t input_count;
     const cn__fmap *const *in;
     const cn__fmap *out;
@@ -226,7 +258,9 @@ typedef struct cn__sizes {
     cn__shape out;
     int32_t max_blocks;
     int32_t batch;           /* images that algorithms are chosen for */
+    int32_t depth;           /* of sums over the images of a pass: cn__tree_depth */
     bool training;           /* with a backward pass */
+    bool part;               /* the images are a part of a batch that several processes share */
     const cn__op *packed_by; /* whose packed weights it will read; NULL: its own */
     bool nchw16c;            /* channels lie in the lanes */
 } cn__sizes;
@@ -295,7 +329,10 @@ typedef struct cn__layer_impl {
     void (*unbind)(cn__op *op);
     cn__stage prepare;                                           /* runs when parameters have changed */
     cn__stage forward[CN__MAX_STAGES], backward[CN__MAX_STAGES]; /* the last has a NULL `run` */
-    bool backward_reads_in, backward_reads_out;                  /* activations that must live until backward */
+    /* Whether a parameter's gradient is that of a whole batch that processes share, since they have exchanged what it is
+     * made of; NULL: it is that of this process's images. */
+    bool (*gives_whole)(const cn__op *op, int tensor, bool local_batch_norm);
+    bool backward_reads_in, backward_reads_out; /* activations that must live until backward */
 } cn__layer_impl;
 
 /* ---- first values (initializer.c) ---- */

@@ -1,4 +1,5 @@
 /* compile.c: compiles a model for a batch size and mode: fused ops, borders, memory, layers bound to it. */
+#include "layers/tree.h"
 #include "plan/compiler.h"
 
 /* ---- what the layers ask for ---- */
@@ -47,7 +48,9 @@ static cn_status ask_requirements(cn__compiler *c, cn__fused_op *fused) {
                        .out = cn__plan_shape(plan, fused->head),
                        .max_blocks = plan->max_blocks,
                        .batch = plan->options.batch,
+                       .depth = cn__tree_depth((plan->options.images - 1) / CN__LANES + 1, plan->options.part),
                        .training = fused->backward,
+                       .part = plan->options.part,
                        .nchw16c = plan->options.nchw16c,
                        .packed_by = fused->op.packed_by};
     fused->impl->requirements(node->layer, &sizes, &fused->requirements);
@@ -137,6 +140,7 @@ static cn_status bind_fused_op(cn__plan *plan, cn__fused_op *fused) {
     op->training = fused->backward;
     op->frozen = node->frozen;
     op->id = (uint32_t)fused->head;
+    op->name = node->name;
     op->input_count = node->input_count;
     op->in = fused->in;
     op->d_in = fused->d_in;
@@ -243,7 +247,8 @@ cn_status cn__plan_new(const cn_model *model, const cn__plan_options *options, c
     made->ctx = ctx;
     made->options = *options;
     if (options->training)
-        made->options.nchw16c = made->options.ends = cn__plan_trains_nchw16c(model, options->images);
+        made->options.nchw16c = made->options.ends =
+            cn__plan_trains_nchw16c(model, options->batch ? options->batch : options->images);
     if (options->batch == 0)
         made->options.batch = options->images;
     made->freezes = model->freezes;

@@ -28,6 +28,7 @@ typedef struct cn__fused_op {
     bool backward;                             /* its output's gradient is wanted */
     float *unread;                             /* memory for gradients of frozen parameters */
     size_t first_instruction, end_instruction; /* in the plan's forward list */
+    size_t end_backward;                       /* in its backward list */
 } cn__fused_op;
 
 /* A stage of a fused op; or, stage NULL, the border of the map `to`, which no layer writes: its interior is first
@@ -107,6 +108,11 @@ void cn__ends_read_inputs(const cn__plan *plan, const cn__pass *pass);
 void cn__ends_write_outputs(const cn__plan *plan, const cn__pass *pass);
 void cn__ends_read_gradients(const cn__plan *plan, const cn__pass *pass);
 void cn__ends_write_gradients(const cn__plan *plan, const cn__pass *pass);
+
+/* ---- plan_passes.c ---- */
+
+/* A pass as the plan's blocks are. */
+cn__pass cn__plan_own_pass(const cn__plan *plan, const cn__pass *pass);
 
 /* ---- execute.c ---- */
 

@@ -20,7 +20,14 @@ static cn__grid grid(const cn__instruction *instruction, const cn__pass *pass) {
     return (cn__grid){(size_t)instruction->to->shape.channels, 1};
 }
 
+/* Of a process that has no images of a batch that others have, only what it gets from them. */
+static bool idle(const cn__instruction *instruction, const cn__pass *pass) {
+    return pass->together && pass->images == 0 && !(instruction->stage && instruction->stage->exchange);
+}
+
 static size_t items(const cn__instruction *instruction, const cn__pass *pass) {
+    if (idle(instruction, pass))
+        return 0;
     size_t blocks = scope(instruction) == CN__SCOPE_LOCAL ? (size_t)pass->blocks : 1;
     return blocks * cn__grid_items(grid(instruction, pass));
 }
@@ -140,6 +147,12 @@ static void run_local(const call *c) {
     }
 }
 
+static void exchange(const cn__instruction *instruction, const cn__pass *pass) {
+    const cn__stage *stage = instruction->stage;
+    if (pass->together && stage && stage->exchange)
+        stage->exchange(instruction->op, pass);
+}
+
 void cn__instructions_run(const cn__plan *plan, const cn__instructions *instructions, size_t first, size_t end,
                           const cn__pass *pass) {
     size_t begin = first;
@@ -148,10 +161,14 @@ void cn__instructions_run(const cn__plan *plan, const cn__instructions *instruct
         if (scope(&instructions->list[i]) != CN__SCOPE_GLOBAL || items(&instructions->list[i], pass) == 0)
             continue;
         run_local(&(call){plan, instructions, begin, i, CN__SCOPE_LOCAL, pass});
+        exchange(&instructions->list[i], pass);
         run_together(&(call){plan, instructions, i, i + 1, CN__SCOPE_GLOBAL, pass});
         begin = i + 1;
     }
     run_local(&(call){plan, instructions, begin, end, CN__SCOPE_LOCAL, pass});
+    for (size_t i = first; i < end; i++)
+        if (scope(&instructions->list[i]) == CN__SCOPE_DEFERRED)
+            exchange(&instructions->list[i], pass);
     run_together(&(call){plan, instructions, first, end, CN__SCOPE_DEFERRED, pass});
 }
 
@@ -216,6 +233,12 @@ static cn_status add_forward(cn__plan *plan, cn__fused_op *fused) {
     return CN_OK;
 }
 
+static cn_status add_backward(cn__plan *plan, cn__fused_op *fused) {
+    CN__TRY(add_stages(plan, &plan->backward, fused, fused->impl->backward));
+    fused->end_backward = plan->backward.count;
+    return CN_OK;
+}
+
 cn_status cn__instructions_make(cn__plan *plan) {
     plan->serial = brief_pass(plan);
     plan->prepare.pass = CN_PASS_PREPARE;
@@ -233,7 +256,7 @@ cn_status cn__instructions_make(cn__plan *plan) {
     }
     for (int32_t u = plan->fused_op_count - 1; u >= 0; u--)
         if (plan->fused_ops[u].backward)
-            CN__TRY(add_stages(plan, &plan->backward, &plan->fused_ops[u], plan->fused_ops[u].impl->backward));
+            CN__TRY(add_backward(plan, &plan->fused_ops[u]));
     return CN_OK;
 }
 

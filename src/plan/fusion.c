@@ -86,7 +86,8 @@ static bool take_pool(const cn__plan *plan, cn__fused_op *fused, int32_t next) {
     const cn_layer *pool = plan->model->nodes[next].layer;
     cn__shape in = cn__plan_shape(plan, head->inputs[0]);
     bool alone = cn__layer_convolves(head->layer) ? fused->skip < 0 : reads_alone(plan->model, head->inputs[0]);
-    if (plan->options.nchw16c || !impl || !alone || !impl->takes_pool(head->layer, pool, in, plan->max_blocks))
+    if (plan->options.nchw16c || !impl || !alone ||
+        !impl->takes_pool(head->layer, pool, in, (plan->options.batch - 1) / CN__LANES + 1))
         return false;
     fused->pool = next;
     return true;

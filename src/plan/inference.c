@@ -237,7 +237,7 @@ const char *cn__inference_first_nonfinite(const cn__inference *inference, int32_
     for (; p.first < end && !name; p.first += p.count) {
         p.count = end - p.first < inference->together ? end - p.first : inference->together;
         cn__pass pass = fill(&p, false);
-        name = cn__plan_first_nonfinite(p.plan, &pass);
+        name = cn__plan_place_name(p.plan, cn__plan_first_nonfinite(p.plan, &pass));
     }
     return name;
 }

@@ -13,6 +13,7 @@ typedef struct cn__plan cn__plan;
 typedef struct cn__plan_options {
     int32_t images;          /* the largest batch */
     int32_t batch;           /* of which that may be a part: algorithms are chosen for so many; 0: images */
+    bool part;               /* it is one, of a batch that several processes share */
     bool training;           /* with a backward pass */
     bool input_gradient;     /* backward goes on to the model's inputs */
     bool copy_tensors;       /* parameters and buffers as they are now; the model may then change */
@@ -55,11 +56,32 @@ cn_status cn__plan_check_batch(const cn__plan *plan, int32_t images);
 /* CN_ERR_SHAPE: as cn__plan_check_batch has it. A function of a layer of the program's own may fail with any status. */
 cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass);
 cn_status cn__plan_backward(cn__plan *plan, const cn__pass *pass);
+/* The backward pass cut into parts, for who does something with the gradients that are there while the rest still comes:
+ * each ends behind ops whose parameters are `floats` or more together, or with the pass. `tensors`, by place in the model,
+ * those of the first part first, are what a process has its own images' gradients of: what trains, but for what gives a
+ * whole batch's (cn__layer_impl.gives_whole), unless `local`, with batch norm by a process's own images. */
+typedef struct cn__backward_part {
+    size_t first, end;                 /* instructions */
+    size_t first_tensor, tensor_count; /* in `tensors` */
+} cn__backward_part;
+typedef struct cn__backward_parts {
+    cn__backward_part *list;
+    size_t count, capacity;
+    int32_t *tensors;
+    size_t tensor_count;
+} cn__backward_parts;
+cn_status cn__plan_backward_parts(const cn__plan *plan, size_t floats, bool local, cn__backward_parts *parts);
+void cn__backward_parts_drop(cn_context *ctx, cn__backward_parts *parts);
+/* cn__plan_backward, with `done` called on this thread as each part has ended. */
+cn_status cn__plan_backward_in_parts(cn__plan *plan, const cn__pass *pass, const cn__backward_parts *parts,
+                                     void (*done)(void *argument, size_t part), void *argument);
 /* How the last pass ended, as an error of the thread that asks; CN_OK also before the first. */
 cn_status cn__plan_outcome(const cn__plan *plan);
 void cn__plan_forget_outcome(cn__plan *plan);
-/* Runs forward again on the same inputs and names the first layer whose output is not finite; NULL if all are. */
-const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass);
+/* Runs forward again on the same inputs and says where it had the first output that is not finite; INT32_MAX if all are.
+ * Of two places the lower one comes first; its layer's name, NULL for INT32_MAX. */
+int32_t cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass);
+const char *cn__plan_place_name(const cn__plan *plan, int32_t place);
 
 /* ---- inference (inference.c): blocks through a plan for each thread ---- */
 

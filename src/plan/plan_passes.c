@@ -1,4 +1,5 @@
 /* plan_passes.c: a plan's passes. */
+#include "layers/tree.h"
 #include "plan/compiled.h"
 #include <math.h>
 
@@ -48,18 +49,24 @@ static cn_status run_all(cn__plan *plan, const cn__instructions *instructions, c
     return cn__plan_outcome(plan);
 }
 
-/* As the plan's blocks are. */
-static cn__pass own_pass(const cn__plan *plan, const cn__pass *pass) {
+cn__pass cn__plan_own_pass(const cn__plan *plan, const cn__pass *pass) {
     cn__pass own = *pass;
+    own.spans = cn__tree_spans(pass);
     if (plan->options.nchw16c)
         own.blocks = pass->images;
     return own;
 }
 
+/* For batch norm. A process may have none of a batch that others have images of. */
+static int32_t images_that_count(const cn__pass *pass) {
+    const cn__together *with = pass->together;
+    return with && (!with->local_batch_norm || pass->images == 0) ? with->images : pass->images;
+}
+
 cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass) {
-    cn__pass own = own_pass(plan, pass);
+    cn__pass own = cn__plan_own_pass(plan, pass);
     if (pass->training)
-        CN__TRY(cn__plan_check_batch(plan, pass->images));
+        CN__TRY(cn__plan_check_batch(plan, images_that_count(pass)));
     cn__ends_read_inputs(plan, &own);
     CN__TRY(run_all(plan, &plan->forward, &own));
     cn__ends_write_outputs(plan, &own);
@@ -67,7 +74,7 @@ cn_status cn__plan_forward(cn__plan *plan, const cn__pass *pass) {
 }
 
 cn_status cn__plan_backward(cn__plan *plan, const cn__pass *pass) {
-    cn__pass own = own_pass(plan, pass);
+    cn__pass own = cn__plan_own_pass(plan, pass);
     cn__ends_read_gradients(plan, &own);
     CN__TRY(run_all(plan, &plan->backward, &own));
     cn__ends_write_gradients(plan, &own);
@@ -95,19 +102,28 @@ static bool all_finite(const cn__fmap *map, const cn__pass *pass) {
     return true;
 }
 
-const char *cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass) {
-    cn__pass own = own_pass(plan, pass);
+/* Runs to the end, since processes that share the batch wait for each other on the way. */
+int32_t cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass) {
+    cn__pass own = cn__plan_own_pass(plan, pass);
+    int32_t found = INT32_MAX;
     cn__ends_read_inputs(plan, &own);
-    for (int32_t i = 0; i < plan->input_count; i++)
+    for (int32_t i = plan->input_count - 1; i >= 0; i--)
         if (!all_finite(&plan->values[plan->inputs[i]], &own))
-            return cn__model_name(plan->model, plan->inputs[i] - 1);
+            found = i;
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         const cn__fused_op *fused = &plan->fused_ops[u];
         cn__instructions_run(plan, &plan->forward, fused->first_instruction, fused->end_instruction, &own);
-        if (!all_finite(&plan->values[fused->last + 1], &own))
-            return plan->model->nodes[fused->head].name;
+        if (found == INT32_MAX && !all_finite(&plan->values[fused->last + 1], &own))
+            found = plan->input_count + u;
     }
-    return NULL;
+    return found;
+}
+
+const char *cn__plan_place_name(const cn__plan *plan, int32_t place) {
+    if (place == INT32_MAX)
+        return NULL;
+    return place < plan->input_count ? cn__model_name(plan->model, plan->inputs[place] - 1)
+                                     : plan->model->nodes[plan->fused_ops[place - plan->input_count].head].name;
 }
 
 cn__shape cn__plan_output_shape(const cn__plan *plan, int32_t index) {

@@ -41,7 +41,7 @@ static cn_status not_finite(const cn_trainer *t, const char *layer, const char *
                      layer ? layer : "all outputs are finite", layer ? "'" : "");
 }
 
-/* A pass's outputs, and their gradients. */
+/* Outputs of the whole batch, and their gradients. */
 typedef struct ends {
     const cn__fmap *output[CN__MAX_TARGETS], *gradient[CN__MAX_TARGETS];
 } ends;
@@ -49,53 +49,97 @@ typedef struct ends {
 static ends ends_of(const cn_trainer *t) {
     ends e = {0};
     for (int32_t i = 0; i < t->objective.count; i++) {
-        e.output[i] = cn__plan_output(t->plan, i);
-        e.gradient[i] = cn__plan_output_gradient(t->plan, i);
+        e.output[i] = t->joint ? &t->joint->outputs[i] : cn__plan_output(t->plan, i);
+        e.gradient[i] = t->joint ? &t->joint->gradients[i] : cn__plan_output_gradient(t->plan, i);
     }
     return e;
 }
 
-static cn_status measure_batch(cn_trainer *t, const ends *e, const cn__pass *pass, double penalty, double *loss) {
+static cn_status measure_batch(cn_trainer *t, const ends *e, const cn__pass *pass, int32_t images, double penalty,
+                               double *loss) {
     int64_t begun = cn__trace_begin(t->ctx);
-    cn_status status =
-        cn__mix_loss(&t->mix, &t->objective, e->output, t->train.targets, pass->images, e->gradient, loss);
+    cn_status status = cn__mix_loss(&t->mix, &t->objective, e->output, t->train.targets, images, e->gradient, loss);
     cn__trace_end(t->ctx, begun, (cn_trace_event){.pass = CN_PASS_LOSS});
     if (status != CN_OK)
         return status;
     *loss += penalty;
     if (isfinite(*loss))
         return CN_OK;
-    return not_finite(t, cn__plan_first_nonfinite(t->plan, pass), "batch", t->batch + 1, *loss);
+    int32_t place = cn__plan_first_nonfinite(t->plan, pass);
+    place = t->joint ? cn__joint_first_place(t->joint, place) : place;
+    return not_finite(t, cn__plan_place_name(t->plan, place), "batch", t->batch + 1, *loss);
 }
 
-/* Through the network and back; the mean loss. */
-static cn_status run_batch(cn_trainer *t, const cn__pass *pass, double *loss) {
-    double penalty = l1_penalty(t);
-    cn__plan_prepare(t->plan);
-    CN__TRY(cn__plan_forward(t->plan, pass));
-    ends e = ends_of(t);
-    CN__TRY(measure_batch(t, &e, pass, penalty, loss));
-    cn__objective_count(&t->objective, e.output, t->train.targets, pass->images);
-    t->penalty += penalty * pass->images;
-    t->images += pass->images;
-    return cn__plan_backward(t->plan, pass);
-}
-
-/* Images of batch t->batch, and their gradient. */
-static cn_status find_gradient(cn_trainer *t, double *loss) {
-    int64_t first = t->batch * t->train.images, left = t->count - first;
+/* Images of batch t->batch, or this process's share of them, into a map. */
+static cn_status fetch_batch(cn_trainer *t, const cn__pass *pass, const cn__fmap *map) {
     cn__fetch how = {
         .augment = true, .seed = t->options.seed, .epoch = (int64_t)t->epochs + 1, .levels = t->train.levels};
-    cn__pass pass = {.images = left < t->train.images ? (int32_t)left : t->train.images,
+    return cn__feed_fetch(&t->train, t->sampler.order, t->batch * t->train.images, t->joint ? t->joint->offset : 0,
+                          pass->images, &how, map);
+}
+
+static void mix_batch(cn_trainer *t, const cn__fmap *map, int32_t images) {
+    cn__mix_batch(&t->mix, map, images, t->options.seed, (uint64_t)t->epochs + 1, (uint64_t)t->batch);
+}
+
+/* An image may be mixed with one that another process has fetched. */
+static cn_status fetch_mixed_with_others(cn_trainer *t, const cn__pass *pass) {
+    cn__joint *joint = t->joint;
+    cn__fmap own = cn__fmap_block(&joint->input, (size_t)joint->together.first_leaf);
+    CN__TRY(cn__joint_inputs(t, fetch_batch(t, pass, &own)));
+    mix_batch(t, &joint->input, joint->together.images);
+    cn__joint_own_leaves(joint, &joint->input, cn__plan_input(t->plan, 0));
+    return CN_OK;
+}
+
+static cn_status fetch_and_mix(cn_trainer *t, const cn__pass *pass) {
+    const cn__fmap *input = cn__plan_input(t->plan, 0);
+    CN__TRY(fetch_batch(t, pass, input));
+    mix_batch(t, input, pass->images);
+    return CN_OK;
+}
+
+/* Forward; also where only this process knows that fetching has failed: others learn of it with the outputs. */
+static cn_status find_outputs(cn_trainer *t, const cn__pass *pass) {
+    bool mixed = t->joint && t->joint->input.data;
+    cn_status status = mixed ? fetch_mixed_with_others(t, pass) : fetch_and_mix(t, pass);
+    if (!t->joint || mixed)
+        CN__TRY(status);
+    cn__plan_prepare(t->plan);
+    cn_status forward = cn__plan_forward(t->plan, pass);
+    status = status == CN_OK ? forward : status;
+    return t->joint ? cn__joint_outputs(t, status) : status;
+}
+
+/* Through the network and back with batch t->batch, of so many images; the mean loss. */
+static cn_status run_batch(cn_trainer *t, const cn__pass *pass, int32_t images, double *loss) {
+    double penalty = l1_penalty(t);
+    CN__TRY(find_outputs(t, pass));
+    ends e = ends_of(t);
+    CN__TRY(measure_batch(t, &e, pass, images, penalty, loss));
+    cn__objective_count(&t->objective, e.output, t->train.targets, images);
+    t->penalty += penalty * images;
+    t->images += images;
+    return t->joint ? cn__joint_backward(t, pass) : cn__plan_backward(t->plan, pass);
+}
+
+/* The gradient of batch t->batch. */
+static cn_status find_gradient(cn_trainer *t, double *loss) {
+    int64_t left = t->count - t->batch * t->train.images;
+    int32_t images = left < t->train.images ? (int32_t)left : t->train.images;
+    cn__pass pass = {.images = images,
                      .training = true,
                      .seed = t->options.seed,
                      .step = (uint32_t)t->epochs + 1,
                      .image = t->train.place};
+    if (t->joint) {
+        cn__joint_begin(t->joint, images);
+        pass.together = &t->joint->together;
+        pass.images = t->joint->images;
+        pass.image += t->joint->offset;
+    }
     pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
-    const cn__fmap *input = cn__plan_input(t->plan, 0);
-    CN__TRY(cn__feed_fetch(&t->train, t->sampler.order, first, pass.images, &how, input));
-    cn__mix_batch(&t->mix, input, pass.images, t->options.seed, (uint64_t)t->epochs + 1, (uint64_t)t->batch);
-    return run_batch(t, &pass, loss);
+    return run_batch(t, &pass, images, loss);
 }
 
 static double mean_loss(const cn_trainer *t) {
@@ -122,7 +166,9 @@ static cn_batch_info describe_batch(const cn_trainer *t, int64_t batch, double l
 
 /* The gradient, and a step, unless other batches belong to it. */
 static cn_status train_on_batch(cn_trainer *t, double *loss, bool *stop) {
-    CN__TRY(cn__trainer_plan(t));
+    cn_status current = cn__trainer_plan(t);
+    if (current != CN_OK)
+        return t->joint ? cn__joint_break(t->joint, current) : current;
     CN__TRY(find_gradient(t, loss));
     double rate = cn_optimizer_learning_rate(t->optimizer);
     t->mean_rate += (rate - t->mean_rate) / (double)(t->batch + 1); /* exact where all are the same */
@@ -133,6 +179,7 @@ static cn_status train_on_batch(cn_trainer *t, double *loss, bool *stop) {
     return status;
 }
 
+/* With other processes `*stop` may come before the batch, which then is as if it had not been seen. */
 static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
     double rate, penalty = t->penalty, mean_rate = t->mean_rate;
     int64_t images = t->images;
@@ -149,7 +196,8 @@ static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
         t->penalty = penalty;
         t->images = images;
         t->mean_rate = mean_rate;
-        return status;
+        *stop = t->joint && t->joint->stopped;
+        return *stop ? CN_OK : status;
     }
     t->batch++;
     return CN_OK;
@@ -163,17 +211,27 @@ static bool report_batch(const cn_trainer *t, double loss) {
     return t->options.on_batch && t->options.on_batch(t->options.user, &batch) != 0;
 }
 
+/* A callback's wish; what other processes are told of comes true when they have been. */
+static void ask_for_stop(const cn_trainer *t, bool wanted, bool *stop) {
+    if (t->joint)
+        t->joint->wants_stop |= wanted;
+    *stop = wanted && !t->joint;
+}
+
 static cn_status train_batches(cn_trainer *t, bool *stop) {
     double start = seconds_now() - t->seconds, loss;
     while (t->batch < t->batches && !*stop) {
+        int64_t before = t->batch;
         t->within_batch = true;
         cn_status status = train_batch(t, &loss, stop);
         t->within_batch = false;
         CN__TRY(status);
+        if (t->batch == before)
+            return CN_OK;
         t->seconds = seconds_now() - start;
-        *stop = report_batch(t, loss) || *stop;
+        ask_for_stop(t, report_batch(t, loss) || *stop, stop);
     }
-    return CN_OK;
+    return t->joint && t->batch == t->batches ? cn__joint_end_epoch(t, stop) : CN_OK;
 }
 
 /* ---- the test data ---- */
@@ -198,7 +256,11 @@ static cn_status test(cn_trainer *t) {
     CN__TAKES(t->model, "cn_trainer_fit");
     cn__objective_clear(&t->measured);
     cn__inference_prepare(t->testing);
-    return cn__feed_all(&t->test, t->testing, test_batch, t);
+    if (!t->joint)
+        return cn__feed_all(&t->test, t->testing, NULL, test_batch, t);
+    bool joins = cn__model_joins_images(t->model); /* then each process runs all */
+    cn_status status = cn__feed_all(&t->test, t->testing, joins ? NULL : &t->joint->group, test_batch, t);
+    return joins ? cn__group_agree(&t->joint->group, status) : status;
 }
 
 /* ---- the epoch ---- */
@@ -250,7 +312,9 @@ cn_status cn__trainer_grow_history(cn_trainer *trainer) {
 
 cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop) {
     cn_trainer *t = trainer;
-    CN__TRY(cn__trainer_grow_history(t));
+    cn_status grown = cn__trainer_grow_history(t);
+    if (grown != CN_OK)
+        return t->joint ? cn__joint_break(t->joint, grown) : grown;
     if (t->batch == 0)
         begin_epoch(t);
     cn__average_show(&t->average, false);
@@ -271,6 +335,6 @@ cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch,
     t->history[t->epochs++] = epoch;
     t->batch = 0;
     CN__IN_HOSTS_MODE;
-    *stop = on_epoch && on_epoch(user, &epoch) != 0;
+    ask_for_stop(t, on_epoch && on_epoch(user, &epoch) != 0, stop);
     return CN_OK;
 }

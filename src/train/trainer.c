@@ -21,8 +21,10 @@ static cn_status check_not_negative(const char *name, float value) {
 static cn_status read_options(cn_trainer *t, const cn_trainer_options *options) {
     cn_trainer_options *o = &t->options;
     *o = (cn_trainer_options)CN_TRAINER_OPTIONS_INIT;
-    CN__TRY(CN__READ_OPTIONS(o, cn_trainer_options, options));
-    CN__TRY(cn__check_reserved("cn_trainer_options", !o->reserved_pointer));
+    CN__TRY(
+        cn__options_read(o, sizeof *o, offsetof(cn_trainer_options, local_batch_norm), options, "cn_trainer_options"));
+    CN__TRY(cn__check_reserved("cn_trainer_options", o->reserved == 0));
+    CN__TRY(cn__check_range("cn_trainer_options", "local_batch_norm", o->local_batch_norm, 0, 1));
     CN__TRY(check_batch("batch_size", o->batch_size));
     CN__TRY(check_batch("test_batch_size", o->test_batch_size));
     CN__TRY(check_not_negative("l1", o->l1));
@@ -87,17 +89,22 @@ cn_status cn__trainer_plan(cn_trainer *t) {
     cn__plan *plan;
     if (t->plan && cn__plan_is_current(t->plan))
         return CN_OK;
-    CN__TRY(cn__plan_new(
-        t->model, &(cn__plan_options){.images = t->train.images, .training = true, .bypassed = t->objective.bypassed},
-        &plan));
+    cn__plan_options options = {.images = t->joint ? t->joint->most_images : t->train.images,
+                                .batch = t->train.images,
+                                .part = t->joint != NULL,
+                                .training = true,
+                                .bypassed = t->objective.bypassed};
+    CN__TRY(cn__plan_new(t->model, &options, &plan));
     cn__plan_free(t->plan);
     t->plan = plan;
-    return CN_OK;
+    return t->joint ? cn__joint_bind(t) : CN_OK;
 }
 
 static cn_status make_plans(cn_trainer *t, const cn__normalization *known, const cn_dataset *train,
                             const cn_dataset *test) {
     CN__TRY(cn__feed_init(&t->train, t->ctx, known, train, t->options.batch_size));
+    if (t->joint)
+        CN__TRY(cn__joint_make(t));
     CN__TRY(cn__trainer_plan(t));
     if (!test)
         return CN_OK;
@@ -155,9 +162,7 @@ static cn_status make_mix(cn_trainer *t, const cn_dataset *train) {
     return cn__mix_init_loss(&t->mix, t->model, train, images);
 }
 
-static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *test,
-                      const cn_trainer_options *options) {
-    CN__TRY(read_options(t, options));
+static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *test) {
     cn__normalization known = normalization(t->model, train);
     CN__TRY(check_fit(t->model, &known, train, test));
     CN__TRY(make_objectives(t, train, test));
@@ -198,7 +203,16 @@ cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_data
         return cn__no_memory("a trainer");
     made->ctx = model->ctx;
     made->model = model;
-    cn_status status = make(made, train, test, options);
+    cn_status status = read_options(made, options);
+    if (made->options.communicator) {
+        cn_status joined = cn__joint_new(made, made->options.communicator);
+        status = status == CN_OK ? joined : status;
+    }
+    made->options.communicator = NULL; /* the caller's */
+    if (status == CN_OK)
+        status = make(made, train, test);
+    if (made->joint)
+        status = cn__joint_meet(made, status);
     if (status != CN_OK) {
         cn_trainer_free(made);
         return status;
@@ -230,6 +244,7 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn__free(ctx, trainer->gradient_sum);
     cn__free(ctx, trainer->norm_sums);
     cn__average_drop(&trainer->average);
+    cn__joint_free(trainer->joint);
     cn__free(ctx, trainer->history);
     cn__free(ctx, trainer->outputs);
     cn__free(ctx, trainer);
@@ -244,8 +259,9 @@ cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function 
     if (atomic_exchange(&trainer->running, true))
         return cn__error(CN_ERR_STATE,
                          "cn_trainer_fit: called while it runs, by one of its callbacks or another thread");
-    cn__schedule_begin(&trainer->schedule, (int)epochs);
-    cn_status status = CN_OK;
+    cn_status status = trainer->joint ? cn__joint_start(trainer, epochs) : CN_OK;
+    if (status == CN_OK)
+        cn__schedule_begin(&trainer->schedule, (int)epochs);
     for (int64_t i = 0; i < epochs && !stop && status == CN_OK; i++)
         status = cn__trainer_run_epoch(trainer, on_epoch, user, &stop);
     cn__average_show(&trainer->average, true);

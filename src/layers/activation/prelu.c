@@ -1,7 +1,7 @@
 /* prelu.c: x, below 0 weight · x, torch.nn.PReLU (He et al. 2015), with one weight or one for each channel. Their
  * gradients, Σ dy · min(x, 0), are left by each plane and added up when all are there: blocks in their order, and
  * channels where they share a weight. */
-#include "layers/layers.h"
+#include "layers/tree.h"
 
 typedef struct prelu {
     cn_layer base;
@@ -99,13 +99,18 @@ static cn__grid weights(const cn__op *op, const cn__pass *pass) {
     return (cn__grid){(size_t)((const prelu *)op->layer)->weights, 1};
 }
 
-static void gather(const cn__op *op, const cn__pass *pass, cn__item at) {
+static double leaf_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t index) {
     size_t channels = (size_t)cn__fmap_channels(op->out), count = weights(op, pass).outer == 1 ? channels : 1;
+    size_t blocks = cn__leaf_blocks(op), first = leaf * blocks, end = first + blocks;
     double sum = 0.0;
-    for (size_t block = 0; block < (size_t)pass->blocks; block++)
+    for (size_t block = first; block < end && block < (size_t)pass->blocks; block++)
         for (size_t i = 0; i < count; i++)
-            sum += (double)cn__saved(op, block)[at.outer * count + i];
-    op->gradient[0][at.outer] = (float)sum;
+            sum += (double)cn__saved(op, block)[index * count + i];
+    return sum;
+}
+
+static void gather(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__sum_leaves(op, pass, 0, at.outer, leaf_sum);
 }
 
 static const cn__layer_impl impl = {

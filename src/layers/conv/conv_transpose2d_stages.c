@@ -2,6 +2,7 @@
  * it, bound to this layer's maps the other way round. Forward is that one's input gradient, the input's gradient is that
  * one's outputs, and weights' gradients are the same sums. */
 #include "layers/conv/conv_transpose2d.h"
+#include "layers/tree.h"
 
 /* What is bound; op->geometry. */
 typedef struct binding {
@@ -64,15 +65,18 @@ static size_t forward_filters(const cn__convolution *c, const cn__conv_geometry 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
     cn__conv_geometry g = {0};
-    cn__convolution_measure(
-        &(cn__conv_problem){layer, sizes->out, sizes->in[0], NULL, sizes->max_blocks, sizes->training, sizes->batch},
-        &g);
+    cn__convolution_measure(&(cn__conv_problem){layer, sizes->out, sizes->in[0], NULL, sizes->max_blocks,
+                                                sizes->training, sizes->batch, sizes->depth},
+                            &g);
     requirements->packed_floats = input_filters(c, &g) + (size_t)c->groups * (size_t)g.in_oc_blocks * CN__LANES;
     if (!sizes->training)
         return;
     requirements->packed_floats += forward_filters(c, &g);
     requirements->scratch_floats = cn__convolution_direct.scratch_floats(&g, sizes->in[0], CN__CONV_WEIGHT_GRAD);
     requirements->saved_floats = gradient_offset(layer, sizes->max_blocks);
+    if (!cn__convolution_sums_apart(layer, sizes->max_blocks))
+        requirements->shared_floats =
+            (size_t)(sizes->depth - 1) * (size_t)c->out_channels * (size_t)g.in * (size_t)g.taps;
     if (wants_border(layer)) {
         cn__fmap map = gradient_map(layer, sizes->out);
         requirements->saved_floats += cn__fmap_floats(&map, 1);
@@ -232,8 +236,7 @@ static void sum_blocks(const cn__op *op, const cn__pass *pass, cn__item at) {
     if (at.outer < cn__grid_items(cn__convolution_sum_grid(weights_of(op), pass)))
         cn__convolution_sum_blocks(weights_of(op), pass, at);
     else
-        cn__convolution_sum_saved(op, pass, bias_offset(op->layer, op->max_blocks), (size_t)op->out->shape.channels,
-                                  op->gradient[1]);
+        cn__sum_saved(op, pass, bias_offset(op->layer, op->max_blocks), 1, 0, (size_t)op->out->shape.channels);
 }
 
 const cn__layer_impl cn__conv_transpose2d_batch = {

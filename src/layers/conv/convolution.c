@@ -1,5 +1,6 @@
 /* convolution.c: what Conv2d and Linear have in common: hyper-parameters, first weights, memory, binding. */
 #include "layers/conv/convolution.h"
+#include "layers/tree.h"
 #include <math.h>
 
 /* ---- hyper-parameters ---- */
@@ -95,9 +96,9 @@ void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes,
     const cn__convolution *c = (const cn__convolution *)layer;
     size_t groups = (size_t)c->groups;
     cn__conv_geometry g = {0};
-    cn__convolution_measure(
-        &(cn__conv_problem){layer, sizes->in[0], sizes->out, NULL, sizes->max_blocks, sizes->training, sizes->batch},
-        &g);
+    cn__convolution_measure(&(cn__conv_problem){layer, sizes->in[0], sizes->out, NULL, sizes->max_blocks,
+                                                sizes->training, sizes->batch, sizes->depth},
+                            &g);
     requirements->pad[0] = c->padding[0];
     requirements->pad[1] = c->padding[1];
     requirements->mode = (cn_padding_mode)c->padding_mode;
@@ -110,8 +111,13 @@ void cn__convolution_requirements(const cn_layer *layer, const cn__sizes *sizes,
     else
         requirements->packed_floats = 0;
     requirements->until_end = g.algorithm[CN__CONV_WEIGHT_GRAD]->all_blocks;
+    size_t weights = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
+    if (requirements->until_end && sizes->part)
+        requirements->shared_floats = cn__convolution_gathered_floats(layer, sizes);
     if (!requirements->until_end && cn__convolution_sums_apart(layer, sizes->max_blocks))
-        requirements->saved_floats = groups * (size_t)g.out * (size_t)g.in * (size_t)g.taps;
+        requirements->saved_floats = weights;
+    else if (!requirements->until_end)
+        requirements->shared_floats = (size_t)(sizes->depth - 1) * weights;
     requirements->saved_floats += c->bias ? (size_t)c->out_channels : 0;
 }
 
@@ -121,9 +127,9 @@ cn_status cn__convolution_fill(cn__op *op) {
     if (cn__fmap_floats(op->in[0], 1) > INT32_MAX || cn__fmap_floats(op->out, 1) > INT32_MAX)
         return cn__error(CN_ERR_SHAPE, "%s: 16 images of %d×%d×%d are too large for its index lists",
                          c->base.type->name, c->in_channels, op->in[0]->shape.height, op->in[0]->shape.width);
-    cn__convolution_measure(
-        &(cn__conv_problem){op->layer, op->in[0]->shape, op->out->shape, op, op->max_blocks, op->training, op->batch},
-        g);
+    cn__convolution_measure(&(cn__conv_problem){op->layer, op->in[0]->shape, op->out->shape, op, op->max_blocks,
+                                                op->training, op->batch, 0},
+                            g);
     CN__TRY(cn__convolution_forward_lists(op));
     return op->training && op->d_in[0] ? cn__convolution_backward_lists(op) : CN_OK;
 }

@@ -30,7 +30,13 @@ typedef struct cn__conv_problem {
     int32_t max_blocks;
     bool training; /* with a backward pass */
     int32_t batch; /* images that it is chosen for */
+    int32_t depth; /* of sums over the images of a pass, while memory is planned */
 } cn__conv_problem;
+
+/* The weights that an item of the weights' gradient computes, in floats from the first of all. */
+typedef struct cn__conv_area {
+    size_t first, rows, columns, row; /* row: from one to the next */
+} cn__conv_area;
 
 /* A way to compute passes of a convolution. Output channels (in the input's gradient, those are the input's) go in
  * blocks. Items of a grid are those of a block of images, or of all. */
@@ -51,9 +57,10 @@ typedef struct cn__conv_algorithm {
     void (*forward)(const cn__op *op, const cn__pass *pass, cn__item at);
     cn__grid (*input_grid)(const cn__op *op, const cn__pass *pass);
     void (*input_grad)(const cn__op *op, const cn__pass *pass, cn__item at);
-    /* Into, or to, the sums of all weights. */
+    /* Into the sums of all weights. */
     cn__grid (*weight_grid)(const cn__op *op, const cn__pass *pass);
-    void (*weight_grad)(const cn__op *op, const cn__pass *pass, cn__item at, float *sums, bool accumulate);
+    void (*weight_grad)(const cn__op *op, const cn__pass *pass, cn__item at, float *sums);
+    cn__conv_area (*weight_area)(const cn__op *op, const cn__pass *pass, cn__item at); /* unless all_blocks */
 } cn__conv_algorithm;
 
 /* How a convolution bound to maps is computed; op->geometry. */
@@ -139,8 +146,12 @@ cn__grid cn__convolution_all_blocks_grid(const cn__op *op, const cn__pass *pass)
 void cn__convolution_all_blocks_grad(const cn__op *op, const cn__pass *pass, cn__item at);
 cn__grid cn__convolution_sum_grid(const cn__op *op, const cn__pass *pass);
 void cn__convolution_sum_blocks(const cn__op *op, const cn__pass *pass, cn__item at);
-/* to[i] = Σ over blocks of what they have saved from `offset` on. */
-void cn__convolution_sum_saved(const cn__op *op, const cn__pass *pass, size_t offset, size_t count, float *to);
+/* convolution_gathered.c: a layer of one pixel whose weights' gradient takes all images at once, where processes share a
+ * batch: each gets the inputs and the outputs' gradients of all, which are fewer than weights, and sums up as one process
+ * would. Floats of op->shared that it takes; the exchange; the sums of an item. */
+size_t cn__convolution_gathered_floats(const cn_layer *layer, const cn__sizes *sizes);
+void cn__convolution_gather(const cn__op *op, const cn__pass *pass);
+void cn__convolution_gathered_grad(const cn__op *op, const cn__pass *pass, cn__item at);
 /* Whether this pass gathers moments. */
 bool cn__convolution_gathers(const cn__op *op, const cn__pass *pass);
 

@@ -228,14 +228,23 @@ static cn__grid weight_grid(const cn__op *op, const cn__pass *pass) {
     return areas(op, area_of(op, pass));
 }
 
-static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums, bool accumulate) {
+static cn__conv_area weight_area(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__conv_geometry *g = op->geometry;
-    const cn__convolution *c = layer_of(op);
     area part = area_of(op, pass);
     size_t blocks = (size_t)steps(g->out, part.rows), group = at.outer / blocks;
     int32_t columns = g->in * g->taps, column = (int32_t)at.inner * part.columns;
     int32_t row = (int32_t)(at.outer % blocks) * part.rows;
-    size_t channel = group * (size_t)g->out + (size_t)row;
+    return (cn__conv_area){.first = (group * (size_t)g->out + (size_t)row) * (size_t)columns + (size_t)column,
+                           .rows = (size_t)smaller(g->out - row, part.rows),
+                           .columns = (size_t)smaller(columns - column, part.columns),
+                           .row = (size_t)columns};
+}
+
+static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums) {
+    const cn__conv_geometry *g = op->geometry;
+    const cn__convolution *c = layer_of(op);
+    cn__conv_area to = weight_area(op, pass, at);
+    size_t channel = to.first / to.row, column = to.first % to.row, group = channel / (size_t)g->out;
     cn__conv_weight_args args = {
         .height = op->out->shape.height,
         .width = op->out->shape.width,
@@ -243,15 +252,14 @@ static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, flo
         .dy = cn__fmap_plane(op->d_out, at.block, channel).data,
         .dy_channel = op->d_out->channel,
         .dy_row = op->d_out->row,
-        .rows = smaller(g->out - row, part.rows),
+        .rows = (int32_t)to.rows,
         .x = cn__fmap_plane(op->in[0], at.block, group * (size_t)g->in).data,
         .x_row = (size_t)c->stride[0] * op->in[0]->row,
         .x_step = (size_t)c->stride[1] * CN__LANES,
         .column = g->column + column,
-        .columns = smaller(columns - column, part.columns),
-        .out = sums + channel * (size_t)columns + column,
-        .out_row = (size_t)columns,
-        .accumulate = accumulate,
+        .columns = (int32_t)to.columns,
+        .out = sums + to.first,
+        .out_row = to.row,
         .scratch = pass->scratch,
     };
     op->kernels->conv_weight(&args);
@@ -277,4 +285,5 @@ const cn__conv_algorithm cn__convolution_direct = {
     .input_grad = input_grad,
     .weight_grid = weight_grid,
     .weight_grad = weight_grad,
+    .weight_area = weight_area,
 };

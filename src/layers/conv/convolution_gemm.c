@@ -193,7 +193,7 @@ static void transpose(const cn__op *op, size_t block, size_t blocks, size_t firs
                                         to + (i * IMAGES + b * CN__LANES * CN__LANES));
 }
 
-static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums, bool accumulate) {
+static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums) {
     const cn__conv_geometry *g = op->geometry;
     const cn__fmap *d_out = op->d_out;
     size_t group = at.outer, in = (size_t)g->in, first = first_channel(op, at.inner);
@@ -214,7 +214,7 @@ static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, flo
             .c = sums + group * (size_t)g->out * in + first,
             .c_row = in,
             .c_line = CN__LANES,
-            .accumulate = accumulate || block > 0,
+            .accumulate = block > 0,
         });
     }
 }

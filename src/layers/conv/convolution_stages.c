@@ -1,6 +1,6 @@
 /* convolution_stages.c: the stages of a convolution, whatever algorithm computes them. */
 #include "layers/conv/convolution.h"
-#include <string.h>
+#include "layers/tree.h"
 
 #define SUMS 4096 /* over blocks, that make an item */
 
@@ -91,9 +91,9 @@ static cn__grid weight_grid(const cn__op *op, const cn__pass *pass, timing when)
     return weight_timing(op, pass) == when ? weight_items(op, pass) : none;
 }
 
-/* Into, or to, the sums of all weights. */
-static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums, bool accumulate) {
-    algorithm(op, CN__CONV_WEIGHT_GRAD)->weight_grad(op, pass, at, sums, accumulate);
+/* Into the sums of all weights. */
+static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums) {
+    algorithm(op, CN__CONV_WEIGHT_GRAD)->weight_grad(op, pass, at, sums);
 }
 
 cn__grid cn__convolution_all_blocks_grid(const cn__op *op, const cn__pass *pass) {
@@ -104,13 +104,43 @@ static cn__grid deferred_grid(const cn__op *op, const cn__pass *pass) {
     return weight_grid(op, pass, DEFERRED);
 }
 
+/* Sums of all weights: those that will be gradients, or others that go into these. */
+static float *weight_sums(const cn__op *op, const cn__pass *pass, int32_t place) {
+    return place < pass->spans ? cn__span_gradient(op, pass, 0, place)
+                               : op->shared + (size_t)(place - pass->spans) * weight_count(op);
+}
+
+static void add_area(const cn__conv_area *area, float *sums, const float *more) {
+    for (size_t row = 0; row < area->rows; row++)
+        cn__add_floats(sums + area->first + row * area->row, more + area->first + row * area->row, area->columns);
+}
+
 void cn__convolution_all_blocks_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
-    for (at.block = 0; at.block < (size_t)pass->blocks; at.block++)
-        weight_grad(op, pass, at, op->gradient[0], at.block > 0);
+    cn__conv_area area = algorithm(op, CN__CONV_WEIGHT_GRAD)->weight_area(op, pass, at);
+    cn__tree tree = cn__tree_begin(pass);
+    for (at.block = 0; at.block < (size_t)pass->blocks; at.block++) {
+        cn__tree_push(&tree);
+        weight_grad(op, pass, at, weight_sums(op, pass, tree.count - 1));
+        while (cn__tree_merge(&tree))
+            add_area(&area, weight_sums(op, pass, tree.count - 1), weight_sums(op, pass, tree.count));
+    }
 }
 
 static void deferred_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
-    weight_grad(op, pass, at, op->gradient[0], false);
+    if (pass->together)
+        cn__convolution_gathered_grad(op, pass, at);
+    else
+        weight_grad(op, pass, at, op->gradient[0]);
+}
+
+static void deferred_exchange(const cn__op *op, const cn__pass *pass) {
+    if (cn__grid_items(deferred_grid(op, pass)) > 0)
+        cn__convolution_gather(op, pass);
+}
+
+static bool gives_whole(const cn__op *op, int tensor, bool local_batch_norm) {
+    (void)local_batch_norm;
+    return tensor == 0 && all_blocks(op);
 }
 
 /* ---- backward: the biases' gradient ---- */
@@ -153,7 +183,7 @@ void cn__convolution_block_grad(const cn__op *op, const cn__pass *pass, cn__item
                   cn__saved(op, at.block) + bias_offset(op));
     else
         weight_grad(op, pass, cn__grid_item(weight_grid(op, pass, BLOCK_BY_BLOCK), at.block, at.outer - bias_end),
-                    cn__saved(op, at.block), false);
+                    cn__saved(op, at.block));
 }
 
 /* ---- one block by itself ---- */
@@ -170,21 +200,12 @@ void cn__convolution_backward_block(const cn__op *op, const cn__pass *pass, floa
     for (size_t i = 0; i < cn__grid_items(inputs); i++)
         input_grad(op, pass, cn__grid_item(inputs, 0, i));
     for (size_t i = 0; i < cn__grid_items(weights); i++)
-        weight_grad(op, pass, cn__grid_item(weights, 0, i), sums, false);
+        weight_grad(op, pass, cn__grid_item(weights, 0, i), sums);
     for (size_t i = 0; i < cn__grid_items(biases); i++)
         bias_grad(op, pass, cn__grid_item(biases, 0, i), sums + weight_count(op));
 }
 
 /* ---- backward: sums over blocks ---- */
-
-void cn__convolution_sum_saved(const cn__op *op, const cn__pass *pass, size_t offset, size_t count, float *to) {
-    memcpy(to, cn__saved(op, 0) + offset, count * sizeof *to);
-    for (size_t block = 1; block < (size_t)pass->blocks; block++) {
-        const float *from = cn__saved(op, block) + offset;
-        for (size_t i = 0; i < count; i++)
-            to[i] += from[i];
-    }
-}
 
 static size_t weight_sum_items(const cn__op *op, const cn__pass *pass) {
     bool apart = !op->unread[0] && weight_timing(op, pass) == BLOCK_BY_BLOCK;
@@ -198,9 +219,9 @@ cn__grid cn__convolution_sum_grid(const cn__op *op, const cn__pass *pass) {
 void cn__convolution_sum_blocks(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t first = at.outer * SUMS, left = weight_count(op) - first;
     if (at.outer < weight_sum_items(op, pass))
-        cn__convolution_sum_saved(op, pass, first, left < SUMS ? left : SUMS, op->gradient[0] + first);
+        cn__sum_saved(op, pass, first, 0, first, left < SUMS ? left : SUMS);
     else
-        cn__convolution_sum_saved(op, pass, bias_offset(op), (size_t)op->out->shape.channels, op->gradient[1]);
+        cn__sum_saved(op, pass, bias_offset(op), 1, 0, (size_t)op->out->shape.channels);
 }
 
 /* ---- all together ---- */
@@ -222,7 +243,8 @@ const cn__layer_impl cn__convolution_batch = {
                  {all_input_grid, input_grad, CN__SCOPE_GLOBAL},
                  {cn__convolution_border_grid, cn__convolution_border_grad, CN__SCOPE_LOCAL},
                  {cn__convolution_all_blocks_grid, cn__convolution_all_blocks_grad, CN__SCOPE_GLOBAL},
-                 {deferred_grid, deferred_grad, CN__SCOPE_DEFERRED},
+                 {deferred_grid, deferred_grad, CN__SCOPE_DEFERRED, deferred_exchange},
                  {cn__convolution_sum_grid, cn__convolution_sum_blocks, CN__SCOPE_DEFERRED}},
+    .gives_whole = gives_whole,
     .backward_reads_in = true,
 };

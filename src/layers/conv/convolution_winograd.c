@@ -291,7 +291,7 @@ static cn__grid weight_grid(const cn__op *op, const cn__pass *pass) {
 
 /* A block of input channels and the portion of output channels from `column` on, with the tiles that args holds. */
 static void weight_block(const cn__op *op, size_t block, int32_t column, int32_t ic_block,
-                         cn__winograd_weight_args args, float *v, float *gradient, bool accumulate) {
+                         cn__winograd_weight_args args, float *v, float *gradient) {
     const cn__conv_geometry *g = op->geometry;
     cn__shape out = op->out->shape;
     cn__winograd_tiles x = input_tiles(op, block);
@@ -310,15 +310,25 @@ static void weight_block(const cn__op *op, size_t block, int32_t column, int32_t
     if (x.tile + x.count == cn__winograd_count(out.height, out.width))
         op->kernels->winograd_weight_finish(args.sums, row_floats, CN__OC_BLOCK * row_floats, args.rows, args.columns,
                                             gradient + ((size_t)column * (size_t)g->in + (size_t)channel) * 9,
-                                            (size_t)g->in * 9, accumulate);
+                                            (size_t)g->in * 9, false);
 }
 
-static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums, bool accumulate) {
+static int32_t first_ic_block(const cn__op *op, const cn__pass *pass, size_t share) {
+    const cn__conv_geometry *g = op->geometry;
+    return (int32_t)((size_t)g->in_oc_blocks * share / weight_grid(op, pass).outer);
+}
+
+static cn__conv_area weight_area(const cn__op *op, const cn__pass *pass, cn__item at) {
+    const cn__conv_geometry *g = op->geometry;
+    size_t in = (size_t)g->in, first = (size_t)first_ic_block(op, pass, at.outer) * CN__OC_BLOCK,
+           end = (size_t)first_ic_block(op, pass, at.outer + 1) * CN__OC_BLOCK;
+    return (cn__conv_area){9 * first, (size_t)g->out, 9 * ((end < in ? end : in) - first), 9 * in};
+}
+
+static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, float *sums) {
     const cn__conv_geometry *g = op->geometry;
     cn__shape out = op->out->shape;
-    size_t shares = weight_grid(op, pass).outer;
-    int32_t first = (int32_t)((size_t)g->in_oc_blocks * at.outer / shares);
-    int32_t end = (int32_t)((size_t)g->in_oc_blocks * (at.outer + 1) / shares);
+    int32_t first = first_ic_block(op, pass, at.outer), end = first_ic_block(op, pass, at.outer + 1);
     portion p = weight_portion(g->out, out);
     weight_parts parts = weight_scratch(g, p);
     int32_t count = cn__winograd_count(out.height, out.width);
@@ -337,7 +347,7 @@ static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at, flo
                                                  .columns = dy.channels,
                                                  .sums = points};
                 args.sums += p.tile_steps > 1 ? (size_t)b * CN__WINOGRAD_SUMS(p.columns) : 0;
-                weight_block(op, at.block, column, b, args, v, sums, accumulate);
+                weight_block(op, at.block, column, b, args, v, sums);
             }
         }
         dy.data += (size_t)p.columns * dy.channel;
@@ -359,4 +369,5 @@ const cn__conv_algorithm cn__convolution_winograd = {
     .input_grad = input_grad,
     .weight_grid = weight_grid,
     .weight_grad = weight_grad,
+    .weight_area = weight_area,
 };

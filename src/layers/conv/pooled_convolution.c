@@ -3,6 +3,7 @@
  * would be the largest there are, and drive everything else from the cache. Which of four pixels was the largest is
  * kept, a byte a lane. To the convolution, a strip is an image. */
 #include "layers/conv/convolution.h"
+#include "layers/tree.h"
 
 #define LINES 1536 /* that a strip has about */
 #define SUMS  256  /* over blocks and strips, that make an item */
@@ -183,17 +184,31 @@ static cn__grid sum_grid(const cn__op *op, const cn__pass *pass) {
     return (cn__grid){(parameter_count(layer_of(op)) + SUMS - 1) / SUMS, 1};
 }
 
+/* Of parameter `place`, the weights first. */
+static double strips_sum(const cn__op *op, size_t block, size_t place) {
+    float sum = 0.0f;
+    for (size_t index = 0; index < strips_of(op); index++)
+        sum += strip_sums(op, block, index)[place];
+    return (double)sum;
+}
+
+static double weight_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t index) {
+    (void)pass;
+    return strips_sum(op, leaf, index);
+}
+
+static double bias_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t index) {
+    (void)pass;
+    return strips_sum(op, leaf, weight_count(layer_of(op)) + index);
+}
+
 static void add_strips(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t end = (at.outer + 1) * SUMS, count = parameter_count(layer_of(op)), weights = weight_count(layer_of(op));
-    for (size_t i = at.outer * SUMS; i < end && i < count; i++) {
-        float sum = 0.0f;
-        if (op->unread[i >= weights])
-            continue;
-        for (size_t block = 0; block < (size_t)pass->blocks; block++)
-            for (size_t index = 0; index < strips_of(op); index++)
-                sum += strip_sums(op, block, index)[i];
-        *(i < weights ? &op->gradient[0][i] : &op->gradient[1][i - weights]) = sum;
-    }
+    for (size_t i = at.outer * SUMS; i < end && i < count; i++)
+        if (i < weights && !op->unread[0])
+            cn__sum_leaves(op, pass, 0, i, weight_sum);
+        else if (i >= weights && !op->unread[1])
+            cn__sum_leaves(op, pass, 1, i - weights, bias_sum);
 }
 
 const cn__layer_impl cn__convolution_with_pool = {

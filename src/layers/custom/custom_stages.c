@@ -2,6 +2,7 @@
  * functions compute these, and the results go back into the lanes, whatever lies in those. Each block has gradients of
  * the parameters of its own, which are added up in the blocks' order. */
 #include "layers/custom/custom.h"
+#include "layers/tree.h"
 #include <string.h>
 
 /* ---- sizes ---- */
@@ -232,13 +233,9 @@ static cn__grid parameter_grid(const cn__op *op, const cn__pass *pass) {
 static void sum_parameter(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__custom_layer *layer = cn__custom_layer_of(op->layer);
     size_t offset = 0, count = parameter_count(&layer->parameters[at.outer]);
-    float *to = op->gradient[at.outer];
     for (size_t i = 0; i < at.outer; i++)
         offset += cn__whole_lines(parameter_count(&layer->parameters[i]));
-    memcpy(to, cn__saved(op, 0) + offset, count * sizeof *to);
-    for (size_t block = 1; block < (size_t)pass->blocks; block++)
-        for (size_t i = 0; i < count; i++)
-            to[i] += cn__saved(op, block)[offset + i];
+    cn__sum_saved(op, pass, offset, (int)at.outer, 0, count);
 }
 
 const cn__layer_impl cn__custom_impl = {

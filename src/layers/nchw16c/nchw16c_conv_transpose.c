@@ -3,6 +3,7 @@
  * with biases, the input's gradient is that one's outputs, and the weights' gradients are the same sums. All as plain
  * sums. */
 #include "layers/conv/conv_transpose2d.h"
+#include "layers/tree.h"
 #include "layers/nchw16c/nchw16c_convolution.h"
 #include <string.h>
 
@@ -64,14 +65,14 @@ static cn__fmap gradient_map(const cn_layer *layer, cn__shape out) {
 
 /* A block saves the biases' gradient and the output's gradient with its border. */
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
-    cn__conv_problem problem = {layer,           sizes->out,  sizes->in[0], NULL, sizes->max_blocks,
-                                sizes->training, sizes->batch};
+    cn__conv_problem problem = {layer,           sizes->out,   sizes->in[0], NULL, sizes->max_blocks,
+                                sizes->training, sizes->batch, sizes->depth};
     requirements->packed_floats = input_filters(layer);
     if (!sizes->training)
         return;
     requirements->packed_floats += cn__nchw16c_direct.packed_floats(layer, CN__CONV_FORWARD);
     requirements->scratch_floats = cn__nchw16c_weight_grad_scratch(&problem);
-    requirements->shared_floats = cn__nchw16c_weight_grad_shared(&problem, sizes->max_blocks);
+    requirements->shared_floats = cn__nchw16c_weight_grad_shared(&problem);
     requirements->saved_floats = bias_floats(layer);
     if (wants_border(layer)) {
         cn__fmap map = gradient_map(layer, sizes->out);
@@ -231,7 +232,7 @@ static void sum(const cn__op *op, const cn__pass *pass, cn__item at) {
     if (at.outer < cn__grid_items(cn__nchw16c_weight_sum_grid(behind(op), pass)))
         cn__nchw16c_weight_sum(behind(op), pass, at);
     else
-        cn__convolution_sum_saved(op, pass, 0, (size_t)layer_of(op)->behind.in_channels, op->gradient[1]);
+        cn__sum_saved(op, pass, 0, 1, 0, (size_t)layer_of(op)->behind.in_channels);
 }
 
 const cn__layer_impl cn__conv_transpose2d_nchw16c = {

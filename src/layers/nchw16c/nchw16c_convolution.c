@@ -50,8 +50,8 @@ static void at_least(size_t *floats, size_t (*wanted)(const cn__conv_problem *pr
 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__convolution *c = (const cn__convolution *)layer;
-    cn__conv_problem problem = {layer,           sizes->in[0], sizes->out, NULL, sizes->max_blocks,
-                                sizes->training, sizes->batch};
+    cn__conv_problem problem = {layer,           sizes->in[0], sizes->out,  NULL, sizes->max_blocks,
+                                sizes->training, sizes->batch, sizes->depth};
     cn__nchw16c_geometry g = {0};
     requirements->pad[0] = c->padding[0];
     requirements->pad[1] = c->padding[1];
@@ -61,7 +61,7 @@ static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requ
         at_least(&requirements->scratch_floats, g.algorithm[pass]->scratch_floats, &problem, pass);
         at_least(&requirements->saved_floats, g.algorithm[pass]->block_floats, &problem, pass);
         if (g.algorithm[pass]->shared_floats && pass == CN__CONV_WEIGHT_GRAD)
-            requirements->shared_floats = g.algorithm[pass]->shared_floats(&problem, sizes->max_blocks);
+            requirements->shared_floats = g.algorithm[pass]->shared_floats(&problem);
     }
 }
 
@@ -94,7 +94,7 @@ cn_status cn__nchw16c_geometry_new(cn__op *op) {
 static cn_status bind(cn__op *op) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
     cn__conv_problem problem = {op->layer,      op->in[0]->shape, op->out->shape, op,
-                                op->max_blocks, op->training,     op->batch};
+                                op->max_blocks, op->training,     op->batch,      0};
     problem.in.channels = c->in_channels;
     problem.out.channels = c->out_channels;
     CN__TRY(cn__nchw16c_geometry_new(op));

@@ -30,7 +30,7 @@ typedef struct cn__nchw16c_algorithm {
     void (*pack_input_grad)(const cn__op *op, size_t plane, float *to);
     size_t (*scratch_floats)(const cn__conv_problem *problem, cn__conv_pass pass); /* of each thread */
     size_t (*block_floats)(const cn__conv_problem *problem, cn__conv_pass pass);   /* between the steps of a pass */
-    size_t (*shared_floats)(const cn__conv_problem *problem, int32_t images); /* of the weights' gradient, of all */
+    size_t (*shared_floats)(const cn__conv_problem *problem); /* of the weights' gradient, of all */
     /* Makes a pass's lists in op->geometry; NULL: there are none. */
     cn_status (*bind)(const cn__op *op, cn__nchw16c_geometry *geometry, cn__conv_pass pass);
     cn__nchw16c_step forward[CN__NCHW16C_STEPS], input_grad[CN__NCHW16C_STEPS], weight_grad[CN__NCHW16C_STEPS];
@@ -103,7 +103,7 @@ void cn__nchw16c_joined_input_grad(const cn__op *op, const cn__pass *pass, cn__i
 
 /* nchw16c_weight_grad.c: the weights' and biases' gradients as plain sums, in two steps, see there. */
 cn_status cn__nchw16c_terms_make(const cn__op *op, cn__nchw16c_geometry *geometry);
-size_t cn__nchw16c_weight_grad_shared(const cn__conv_problem *problem, int32_t images);
+size_t cn__nchw16c_weight_grad_shared(const cn__conv_problem *problem);
 size_t cn__nchw16c_weight_grad_scratch(const cn__conv_problem *problem);
 cn__grid cn__nchw16c_weight_grid(const cn__op *op, const cn__pass *pass);
 void cn__nchw16c_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at);

@@ -1,21 +1,21 @@
 /* nchw16c_weight_grad.c: the gradients of a convolution's weights and biases as plain sums over all images, with
  * channels in the lanes. Weights are cut into *pieces*, lines of output channels × *terms* (an input channel seen
  * through a tap), whose sums stay in the cache while strips of pixels go by: some rows of an image, or some images where
- * maps are small. Where pieces are few, the strips are cut into *shares*, too, whose sums are kept apart and then added up in their order. All that goes by shapes
- * and the number of images, so that the order of the sums does. A depthwise convolution is taken for one of groups that
- * are a plane each, whose terms are taps alone. */
+ * maps are small. Each leaf of the images has sums of its own. An item is a piece of one leaf, whose sums are kept and
+ * added up in the end; or, where weights are so many that this would take too much memory, of all leaves, added up on the
+ * way. A depthwise convolution is taken for one of groups that are a plane each, whose terms are taps alone. */
 #include "layers/nchw16c/nchw16c_convolution.h"
+#include "layers/tree.h"
 #include <string.h>
 
-#define LINES        4         /* of a piece */
-#define TERMS        384       /* of a piece, at most */
-#define LEAST_TERMS  48        /* that outputs' gradients are read for */
-#define TILE         6         /* terms of a kernel's tile */
-#define PIXELS       192       /* of a strip, about */
-#define SHARE_PIXELS 768       /* of a share at least: less are not worth sums of their own */
-#define ITEMS        32        /* pieces × shares: enough for some threads to share out evenly */
-#define APART        (1 << 20) /* floats that the sums of all shares may take */
-#define SUMS         4096      /* over shares, that make an item */
+#define LINES       4         /* of a piece */
+#define TERMS       384       /* of a piece, at most */
+#define LEAST_TERMS 48        /* that outputs' gradients are read for */
+#define TILE        6         /* terms of a kernel's tile */
+#define PIXELS      192       /* of a strip, about */
+#define ITEMS       32        /* pieces: enough for some threads to share out evenly */
+#define APART       (1 << 20) /* floats that the sums of all leaves may take */
+#define SUMS        4096      /* over leaves, that make an item */
 
 /* ---- what is cut how ---- */
 
@@ -25,7 +25,7 @@ typedef struct sizes {
     size_t taps, terms;          /* of a filter */
     size_t line_cuts, term_cuts; /* of a group's */
     size_t piece_terms, pieces;
-    size_t weights, floats;                  /* floats: of a share */
+    size_t weights, floats;                  /* floats: of a leaf */
     size_t strip_images, strip_rows, strips; /* strips: of so many images */
 } sizes;
 
@@ -48,7 +48,7 @@ static size_t piece_terms(const sizes *s) {
 /* Strips of rows, or of whole images where two or more of them make one. */
 static void cut_strips(sizes *s, cn__shape out) {
     size_t height = (size_t)out.height, width = (size_t)out.width, fit = PIXELS / (height * width);
-    s->strip_images = fit > 1 ? fit : 1;
+    s->strip_images = fit > CN__LANES ? CN__LANES : fit > 1 ? fit : 1;
     s->strip_rows = fit > 1 ? height : cuts(PIXELS, width);
     s->strips = cuts(height, s->strip_rows);
 }
@@ -75,29 +75,25 @@ static sizes sizes_of(const cn_layer *layer, cn__shape out) {
     return s;
 }
 
-/* Strips of all images. */
-static size_t all_strips(const sizes *s, int32_t images) {
-    return cuts((size_t)images, s->strip_images) * s->strips;
+/* Whether each leaf's sums are kept, of a batch of at most so many images. */
+static bool leaves_apart(const sizes *s, int32_t max_images) {
+    size_t leaves = cuts((size_t)max_images, CN__LANES);
+    return leaves > 1 && leaves * s->floats <= APART;
 }
 
-static size_t share_count(const sizes *s, cn__shape out, int32_t images) {
-    size_t wanted = cuts(ITEMS, s->pieces), most = APART / s->floats, strips = all_strips(s, images);
-    size_t worth = (size_t)images * (size_t)out.height * (size_t)out.width / SHARE_PIXELS;
-    size_t count = wanted < most ? wanted : most;
-    count = count < worth ? count : worth;
-    count = count < strips ? count : strips;
-    return count ? count : 1;
-}
-
-size_t cn__nchw16c_weight_grad_shared(const cn__conv_problem *problem, int32_t images) {
+size_t cn__nchw16c_weight_grad_shared(const cn__conv_problem *problem) {
     sizes s = sizes_of(problem->layer, problem->out);
-    size_t shares = share_count(&s, problem->out, images);
-    return shares > 1 ? shares * s.floats : 0;
+    return leaves_apart(&s, problem->max_blocks) ? cuts((size_t)problem->max_blocks, CN__LANES) * s.floats : 0;
+}
+
+/* Sums of a piece. */
+static size_t piece_floats(const sizes *s) {
+    return LINES * (s->piece_terms + 1) * CN__LANES;
 }
 
 size_t cn__nchw16c_weight_grad_scratch(const cn__conv_problem *problem) {
     sizes s = sizes_of(problem->layer, problem->out);
-    return LINES * (s.piece_terms + 1) * CN__LANES;
+    return (leaves_apart(&s, problem->max_blocks) ? 1 : (size_t)problem->depth) * piece_floats(&s);
 }
 
 /* ---- the terms of all groups, [plane of inputs][tap][channel of the plane] within each ---- */
@@ -121,7 +117,7 @@ cn_status cn__nchw16c_terms_make(const cn__op *op, cn__nchw16c_geometry *g) {
     return CN_OK;
 }
 
-/* ---- an item: the sums of a piece over a share of the strips ---- */
+/* ---- an item: the sums of a piece ---- */
 
 typedef struct piece {
     size_t group;
@@ -140,12 +136,14 @@ static piece piece_of(const sizes *s, size_t number) {
     return p;
 }
 
-/* What the kernel sees of a strip. */
-static cn__channel_conv_weight_args strip_of(const cn__op *op, const cn__pass *pass, const sizes *s, size_t number) {
+/* What the kernel sees of a strip of a leaf. */
+static cn__channel_conv_weight_args strip_of(const cn__op *op, const cn__pass *pass, const sizes *s, size_t leaf,
+                                             size_t number) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
     const cn__fmap *in = op->in[0], *dy = op->d_out;
-    size_t image = number / s->strips * s->strip_images, row = number % s->strips * s->strip_rows;
-    size_t images = (size_t)pass->images - image, rows = (size_t)op->out->shape.height - row;
+    size_t first = number / s->strips * s->strip_images, row = number % s->strips * s->strip_rows;
+    size_t image = leaf * CN__LANES + first, images = (size_t)cn__pass_lanes(pass, leaf) - first,
+           rows = (size_t)op->out->shape.height - row;
     return (cn__channel_conv_weight_args){
         .images = (int32_t)(images < s->strip_images ? images : s->strip_images),
         .height = (int32_t)(rows < s->strip_rows ? rows : s->strip_rows),
@@ -171,11 +169,9 @@ static bool wants_biases(const cn__op *op) {
     return ((const cn__convolution *)op->layer)->bias && !op->unread[1];
 }
 
-/* Where a share leaves its sums of weights (0) or biases (1). */
-static float *share_sums(const cn__op *op, const sizes *s, size_t share, size_t shares, int tensor) {
-    if (shares == 1)
-        return op->gradient[tensor];
-    return op->shared + share * s->floats + (tensor ? cn__whole_lines(s->weights) : 0);
+/* Where a leaf's sums of weights (0) or biases (1) are kept. */
+static float *leaf_sums(const cn__op *op, const sizes *s, size_t leaf, int tensor) {
+    return op->shared + leaf * s->floats + (tensor ? cn__whole_lines(s->weights) : 0);
 }
 
 /* Output channels before it are the group's, or those of the groups in front. */
@@ -209,37 +205,71 @@ cn__grid cn__nchw16c_weight_grid(const cn__op *op, const cn__pass *pass) {
     sizes s = sizes_of(op->layer, op->out->shape);
     if (!wants_weights(op) && !wants_biases(op))
         return (cn__grid){0, 0};
-    return (cn__grid){s.pieces, share_count(&s, op->out->shape, pass->images)};
+    return (cn__grid){s.pieces, leaves_apart(&s, op->max_blocks) ? cn__pass_leaves(pass) : 1};
 }
 
-void cn__nchw16c_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
+static bool with_biases(const cn__op *op, const piece *p) {
+    return wants_biases(op) && p->term == 0;
+}
+
+static float *bias_sums(const piece *p, float *sums) {
+    return sums + p->lines * p->terms * CN__LANES;
+}
+
+static void sum_leaf(const cn__op *op, const cn__pass *pass, const sizes *s, const piece *p, size_t leaf, float *sums) {
     const cn__nchw16c_geometry *g = op->geometry;
-    sizes s = sizes_of(op->layer, op->out->shape);
-    size_t strips = all_strips(&s, pass->images), shares = share_count(&s, op->out->shape, pass->images);
-    piece p = piece_of(&s, at.outer);
-    bool biases = wants_biases(op) && p.term == 0;
-    float *sums = pass->scratch, *bias_sums = sums + p.lines * p.terms * CN__LANES;
-    memset(sums, 0, p.lines * (p.terms + 1) * CN__LANES * sizeof *sums);
-    for (size_t i = at.inner * strips / shares; i < (at.inner + 1) * strips / shares; i++) {
-        cn__channel_conv_weight_args strip = strip_of(op, pass, &s, i);
-        strip.terms = g->terms + p.group * s.terms + p.term;
-        strip.term_count = wants_weights(op) ? (int32_t)p.terms : 0;
-        strip.dy += p.line * strip.dy_plane;
-        strip.lines = (int32_t)p.lines;
+    size_t strips = cuts((size_t)cn__pass_lanes(pass, leaf), s->strip_images) * s->strips;
+    memset(sums, 0, p->lines * (p->terms + 1) * CN__LANES * sizeof *sums);
+    for (size_t i = 0; i < strips; i++) {
+        cn__channel_conv_weight_args strip = strip_of(op, pass, s, leaf, i);
+        strip.terms = g->terms + p->group * s->terms + p->term;
+        strip.term_count = wants_weights(op) ? (int32_t)p->terms : 0;
+        strip.dy += p->line * strip.dy_plane;
+        strip.lines = (int32_t)p->lines;
         strip.sums = sums;
-        strip.bias_sums = biases ? bias_sums : NULL;
-        if (s.depthwise)
+        strip.bias_sums = with_biases(op, p) ? bias_sums(p, sums) : NULL;
+        if (s->depthwise)
             op->kernels->channel_depthwise_weight(&strip);
         else
             op->kernels->channel_conv_weight(&strip);
     }
-    if (wants_weights(op))
-        store_weights(op, &s, &p, sums, share_sums(op, &s, at.inner, shares, 0));
-    if (biases)
-        store_biases(op, &s, &p, bias_sums, share_sums(op, &s, at.inner, shares, 1));
 }
 
-/* ---- sums over shares ---- */
+static void store(const cn__op *op, const sizes *s, const piece *p, float *sums, float *weights, float *biases) {
+    if (wants_weights(op))
+        store_weights(op, s, p, sums, weights);
+    if (with_biases(op, p))
+        store_biases(op, s, p, bias_sums(p, sums), biases);
+}
+
+/* A piece of all leaves: sums that are not added up yet stand one after the other. */
+static void sum_all_leaves(const cn__op *op, const cn__pass *pass, const sizes *s, const piece *p) {
+    size_t floats = piece_floats(s);
+    cn__tree tree = cn__tree_begin(pass);
+    for (size_t leaf = 0; leaf < cn__pass_leaves(pass); leaf++) {
+        cn__tree_push(&tree);
+        sum_leaf(op, pass, s, p, leaf, pass->scratch + (size_t)(tree.count - 1) * floats);
+        while (cn__tree_merge(&tree))
+            cn__add_floats(pass->scratch + (size_t)(tree.count - 1) * floats,
+                           pass->scratch + (size_t)tree.count * floats, p->lines * (p->terms + 1) * CN__LANES);
+    }
+    for (int32_t span = 0; span < tree.count; span++)
+        store(op, s, p, pass->scratch + (size_t)span * floats, cn__span_gradient(op, pass, 0, span),
+              wants_biases(op) ? cn__span_gradient(op, pass, 1, span) : NULL);
+}
+
+void cn__nchw16c_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
+    sizes s = sizes_of(op->layer, op->out->shape);
+    piece p = piece_of(&s, at.outer);
+    if (!leaves_apart(&s, op->max_blocks)) {
+        sum_all_leaves(op, pass, &s, &p);
+        return;
+    }
+    sum_leaf(op, pass, &s, &p, at.inner, pass->scratch);
+    store(op, &s, &p, pass->scratch, leaf_sums(op, &s, at.inner, 0), leaf_sums(op, &s, at.inner, 1));
+}
+
+/* ---- sums over leaves ---- */
 
 static size_t weight_items(const cn__op *op, const sizes *s) {
     return wants_weights(op) ? cuts(s->weights, SUMS) : 0;
@@ -247,7 +277,8 @@ static size_t weight_items(const cn__op *op, const sizes *s) {
 
 cn__grid cn__nchw16c_weight_sum_grid(const cn__op *op, const cn__pass *pass) {
     sizes s = sizes_of(op->layer, op->out->shape);
-    if (share_count(&s, op->out->shape, pass->images) == 1)
+    (void)pass;
+    if (!leaves_apart(&s, op->max_blocks))
         return (cn__grid){0, 0};
     return (cn__grid){weight_items(op, &s) + wants_biases(op), 1};
 }
@@ -255,15 +286,8 @@ cn__grid cn__nchw16c_weight_sum_grid(const cn__op *op, const cn__pass *pass) {
 void cn__nchw16c_weight_sum(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
     sizes s = sizes_of(op->layer, op->out->shape);
-    size_t shares = share_count(&s, op->out->shape, pass->images);
     int tensor = at.outer < weight_items(op, &s) ? 0 : 1;
     size_t first = tensor ? 0 : at.outer * SUMS, left = s.weights - first;
     size_t count = tensor ? (size_t)c->out_channels : left < SUMS ? left : SUMS;
-    float *to = op->gradient[tensor] + first;
-    memcpy(to, share_sums(op, &s, 0, shares, tensor) + first, count * sizeof *to);
-    for (size_t share = 1; share < shares; share++) {
-        const float *from = share_sums(op, &s, share, shares, tensor) + first;
-        for (size_t i = 0; i < count; i++)
-            to[i] += from[i];
-    }
+    cn__sum_arrays(op, pass, leaf_sums(op, &s, 0, tensor) + first, s.floats, tensor, first, count);
 }

@@ -33,12 +33,11 @@ static bool pays(const cn__conv_problem *problem, double in, double out, cn__sha
 
 static bool weight_grad_pays(const cn__conv_problem *problem, double in, double out, cn__shape shape) {
     double in_planes = cn__winograd_planes((int32_t)in), out_planes = cn__winograd_planes((int32_t)out),
-           images = problem->max_blocks;
+           images = problem->batch;
     double tiles = images * cn__winograd_cost(shape), pixels = images * shape.height * shape.width;
-    double groups =
-        cn__nchw16c_winograd_groups((const cn__convolution *)problem->layer, problem->out, problem->max_blocks);
+    double leaves = (problem->batch - 1) / CN__LANES + 1;
     return tiles * (PRODUCT_COST * in * out_planes + PATCH_COST * in_planes + OUTPUT_COST * out_planes) +
-               FINISH_COST * groups * in * out_planes <
+               FINISH_COST * leaves * in * out_planes <
            TAPS_COST * pixels * in * out_planes;
 }
 

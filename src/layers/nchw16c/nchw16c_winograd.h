@@ -23,11 +23,9 @@ static inline int32_t cn__winograd_share(int32_t whole, size_t share, size_t sha
 cn__winograd_tiles cn__nchw16c_input_tiles(const cn__op *op, int32_t image, int32_t images);
 cn__winograd_tiles cn__nchw16c_gradient_tiles(const cn__op *op, int32_t image, int32_t images);
 
-/* The weights' gradient, in two steps. Groups of images have sums of their own; how many groups there are, shapes
- * alone say. */
-int32_t cn__nchw16c_winograd_groups(const cn__convolution *c, cn__shape out, int32_t images);
+/* The weights' gradient, in two steps. */
 size_t cn__nchw16c_winograd_weight_scratch(const cn__conv_problem *problem);
-size_t cn__nchw16c_winograd_weight_shared(const cn__conv_problem *problem, int32_t images);
+size_t cn__nchw16c_winograd_weight_shared(const cn__conv_problem *problem);
 cn__grid cn__nchw16c_winograd_weight_grid(const cn__op *op, const cn__pass *pass);
 void cn__nchw16c_winograd_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at);
 cn__grid cn__nchw16c_winograd_sum_grid(const cn__op *op, const cn__pass *pass);

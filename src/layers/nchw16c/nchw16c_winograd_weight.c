@@ -1,30 +1,28 @@
 /* nchw16c_winograd_weight.c: the weights' gradient of 3×3 convolutions by Winograd with channels in the lanes. An item
- * is a group of images and a portion of the planes of outputs: the products of some tiles after others are added to
- * sums in the thread's scratch, one transform at the end makes weights of those. Groups are added up in their order. */
+ * is a portion of the planes of outputs, and a leaf of the images or, where weights are so many that the sums of all
+ * leaves would take too much memory, all of them: the products of some tiles after others are added to sums in the
+ * thread's scratch, and one transform at the end of a leaf makes weights of those. */
 #include "layers/nchw16c/nchw16c_winograd.h"
+#include "layers/tree.h"
 #include <string.h>
 
 #define WEIGHT_TILES 64        /* at a time */
 #define PORTION      4096      /* input channels × planes of outputs, at most, whose sums a thread keeps */
-#define GROUPS       8         /* of images, whose sums are apart */
-#define GROUP_TILES  100       /* that one has at least: the last transform is paid for by each */
-#define APART        (1 << 20) /* floats that they may take */
-#define SUMS         4096      /* over groups, that make an item */
+#define APART        (1 << 20) /* floats that the sums of all leaves may take */
+#define SUMS         4096      /* over leaves, that make an item */
 
 static size_t weight_count(const cn__convolution *c) {
     return (size_t)c->out_channels * (size_t)c->in_channels * 9;
 }
 
-int32_t cn__nchw16c_winograd_groups(const cn__convolution *c, cn__shape out, int32_t images) {
-    size_t tiles = (size_t)cn__winograd_count(out.height, out.width) * (size_t)images;
-    size_t most = APART / weight_count(c), groups = GROUPS;
-    while (groups > 1 && (groups > most || groups > (size_t)images || groups * GROUP_TILES > tiles))
-        groups /= 2;
-    return (int32_t)groups;
+/* Whether each leaf's sums are kept, of a batch of at most so many images. */
+static bool leaves_apart(const cn__convolution *c, int32_t max_images) {
+    size_t leaves = ((size_t)max_images - 1) / CN__LANES + 1;
+    return leaves > 1 && leaves * weight_count(c) <= APART;
 }
 
-static size_t group_count(const cn__op *op, const cn__pass *pass) {
-    return (size_t)cn__nchw16c_winograd_groups((const cn__convolution *)op->layer, op->out->shape, pass->images);
+static bool apart(const cn__op *op) {
+    return leaves_apart((const cn__convolution *)op->layer, op->max_blocks);
 }
 
 static int32_t portion_planes(const cn__convolution *c) {
@@ -32,10 +30,11 @@ static int32_t portion_planes(const cn__convolution *c) {
     return most < 1 ? 1 : most < planes ? most : planes;
 }
 
-size_t cn__nchw16c_winograd_weight_shared(const cn__conv_problem *problem, int32_t images) {
+/* Sums of each leaf, or those that cannot be added up yet. */
+size_t cn__nchw16c_winograd_weight_shared(const cn__conv_problem *problem) {
     const cn__convolution *c = (const cn__convolution *)problem->layer;
-    size_t groups = (size_t)cn__nchw16c_winograd_groups(c, problem->out, images);
-    return groups > 1 ? groups * weight_count(c) : 0;
+    size_t leaves = ((size_t)problem->max_blocks - 1) / CN__LANES + 1;
+    return (leaves_apart(c, problem->max_blocks) ? leaves : (size_t)problem->depth - 1) * weight_count(c);
 }
 
 /* A thread's memory. */
@@ -57,16 +56,16 @@ size_t cn__nchw16c_winograd_weight_scratch(const cn__conv_problem *problem) {
 
 cn__grid cn__nchw16c_winograd_weight_grid(const cn__op *op, const cn__pass *pass) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    size_t groups = group_count(op, pass), threads = (size_t)op->ctx->threads;
+    size_t leaves = apart(op) ? cn__pass_leaves(pass) : 1, threads = (size_t)op->ctx->threads;
     size_t planes = (size_t)op->out->shape.channels, least = (planes - 1) / (size_t)portion_planes(c) + 1;
-    size_t wanted = (threads - 1) / groups + 1;
+    size_t wanted = leaves ? (threads - 1) / leaves + 1 : 1;
     if (op->unread[0] && (!c->bias || op->unread[1]))
         return (cn__grid){0, 0};
     wanted = wanted < planes ? wanted : planes;
-    return (cn__grid){groups, least > wanted ? least : wanted};
+    return (cn__grid){leaves, least > wanted ? least : wanted};
 }
 
-/* Planes first … first + count - 1 of outputs, over the images of a group. */
+/* Planes first … first + count - 1 of outputs, over the images of a leaf. */
 typedef struct portion {
     int32_t image, images, first, count;
 } portion;
@@ -108,59 +107,98 @@ static void finish(const cn__op *op, const portion *p, const float *sums, float 
         }
 }
 
-/* Of all images. */
-static void bias_grad(const cn__op *op, const cn__pass *pass, const portion *p) {
-    const cn__fmap *dy = op->d_out;
-    float sums[CN__LANES] __attribute__((aligned(CN__ALIGN)));
-    for (int32_t plane = p->first; plane < p->first + p->count; plane++) {
-        int32_t left = ((const cn__convolution *)op->layer)->out_channels - plane * CN__LANES;
-        memset(sums, 0, sizeof sums);
-        for (size_t image = 0; image < (size_t)pass->images; image++)
-            op->kernels->channel_conv_weight(
-                &(cn__channel_conv_weight_args){.images = 1,
-                                                .height = dy->shape.height,
-                                                .width = dy->shape.width,
-                                                .dy = cn__fmap_plane(dy, image, (size_t)plane).data,
-                                                .dy_row = dy->row,
-                                                .dy_step = CN__LANES,
-                                                .lines = 1,
-                                                .bias_sums = sums});
-        memcpy(op->gradient[1] + plane * CN__LANES, sums, (size_t)(left < CN__LANES ? left : CN__LANES) * sizeof *sums);
+static portion portion_of(const cn__op *op, const cn__pass *pass, size_t leaf, size_t share) {
+    size_t shares = cn__nchw16c_winograd_weight_grid(op, pass).inner;
+    int32_t planes = op->out->shape.channels;
+    portion p = {.image = (int32_t)leaf * CN__LANES,
+                 .images = cn__pass_lanes(pass, leaf),
+                 .first = cn__winograd_share(planes, share, shares)};
+    p.count = cn__winograd_share(planes, share + 1, shares) - p.first;
+    return p;
+}
+
+static void sum_leaf(const cn__op *op, const cn__pass *pass, const portion *p, float *to) {
+    weight_parts parts = weight_scratch((const cn__convolution *)op->layer);
+    float *sums = pass->scratch + parts.patches + parts.gradients;
+    sum_products(op, pass, p, sums);
+    finish(op, p, sums, to);
+}
+
+/* Sums of all weights: those that will be gradients, or others that go into these. */
+static float *weight_sums(const cn__op *op, const cn__pass *pass, int32_t place) {
+    return place < pass->spans
+               ? cn__span_gradient(op, pass, 0, place)
+               : op->shared + (size_t)(place - pass->spans) * weight_count((const cn__convolution *)op->layer);
+}
+
+static void sum_all_leaves(const cn__op *op, const cn__pass *pass, size_t share) {
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    size_t filter = (size_t)c->in_channels * 9;
+    cn__tree tree = cn__tree_begin(pass);
+    for (size_t leaf = 0; leaf < cn__pass_leaves(pass); leaf++) {
+        portion p = portion_of(op, pass, leaf, share);
+        size_t first = (size_t)p.first * CN__LANES, end = first + (size_t)p.count * CN__LANES;
+        end = end < (size_t)c->out_channels ? end : (size_t)c->out_channels;
+        cn__tree_push(&tree);
+        sum_leaf(op, pass, &p, weight_sums(op, pass, tree.count - 1));
+        while (cn__tree_merge(&tree))
+            cn__add_floats(weight_sums(op, pass, tree.count - 1) + first * filter,
+                           weight_sums(op, pass, tree.count) + first * filter, (end - first) * filter);
     }
 }
 
+/* ---- biases: of a plane of all images ---- */
+
+static void sum_plane(const cn__op *op, const cn__pass *pass, size_t leaf, size_t plane, float sums[CN__LANES]) {
+    const cn__fmap *dy = op->d_out;
+    size_t first = leaf * CN__LANES;
+    memset(sums, 0, CN__LANES * sizeof *sums);
+    for (size_t image = first; image < first + (size_t)cn__pass_lanes(pass, leaf); image++)
+        op->kernels->channel_conv_weight(&(cn__channel_conv_weight_args){.images = 1,
+                                                                         .height = dy->shape.height,
+                                                                         .width = dy->shape.width,
+                                                                         .dy = cn__fmap_plane(dy, image, plane).data,
+                                                                         .dy_row = dy->row,
+                                                                         .dy_step = CN__LANES,
+                                                                         .lines = 1,
+                                                                         .bias_sums = sums});
+}
+
+static void bias_grad(const cn__op *op, const cn__pass *pass, size_t plane) {
+    size_t channels = (size_t)((const cn__convolution *)op->layer)->out_channels, first = plane * CN__LANES;
+    size_t count = channels - first < CN__LANES ? channels - first : CN__LANES;
+    float at[CN__TREE_DEPTH][CN__LANES] __attribute__((aligned(CN__ALIGN)));
+    cn__tree tree = cn__tree_begin(pass);
+    for (size_t leaf = 0; leaf < cn__pass_leaves(pass); leaf++) {
+        cn__tree_push(&tree);
+        sum_plane(op, pass, leaf, plane, at[tree.count - 1]);
+        while (cn__tree_merge(&tree))
+            cn__add_floats(at[tree.count - 1], at[tree.count], CN__LANES);
+    }
+    for (int32_t span = 0; span < tree.count; span++)
+        memcpy(cn__span_gradient(op, pass, 1, span) + first, at[span], count * sizeof(float));
+}
+
+/* ---- the steps ---- */
+
 void cn__nchw16c_winograd_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    weight_parts parts = weight_scratch(c);
-    cn__grid shares = cn__nchw16c_winograd_weight_grid(op, pass);
-    int32_t planes = op->out->shape.channels;
-    portion p = {.image = cn__winograd_share(pass->images, at.outer, shares.outer),
-                 .first = cn__winograd_share(planes, at.inner, shares.inner)};
-    p.images = cn__winograd_share(pass->images, at.outer + 1, shares.outer) - p.image;
-    p.count = cn__winograd_share(planes, at.inner + 1, shares.inner) - p.first;
-    float *sums = pass->scratch + parts.patches + parts.gradients;
-    if (!op->unread[0]) {
-        sum_products(op, pass, &p, sums);
-        finish(op, &p, sums, shares.outer > 1 ? op->shared + at.outer * weight_count(c) : op->gradient[0]);
-    }
-    if (at.outer == 0 && c->bias && !op->unread[1])
-        bias_grad(op, pass, &p);
+    portion p = portion_of(op, pass, at.outer, at.inner);
+    if (!op->unread[0] && apart(op))
+        sum_leaf(op, pass, &p, op->shared + at.outer * weight_count(c));
+    else if (!op->unread[0])
+        sum_all_leaves(op, pass, at.inner);
+    for (int32_t plane = p.first; at.outer == 0 && c->bias && !op->unread[1] && plane < p.first + p.count; plane++)
+        bias_grad(op, pass, (size_t)plane);
 }
 
 cn__grid cn__nchw16c_winograd_sum_grid(const cn__op *op, const cn__pass *pass) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    bool apart = !op->unread[0] && group_count(op, pass) > 1;
-    return (cn__grid){apart ? (weight_count(c) - 1) / SUMS + 1 : 0, 1};
+    (void)pass;
+    return (cn__grid){!op->unread[0] && apart(op) ? (weight_count(c) - 1) / SUMS + 1 : 0, 1};
 }
 
 void cn__nchw16c_winograd_sum(const cn__op *op, const cn__pass *pass, cn__item at) {
-    const cn__convolution *c = (const cn__convolution *)op->layer;
-    size_t first = at.outer * SUMS, left = weight_count(c) - first, count = left < SUMS ? left : SUMS;
-    float *to = op->gradient[0] + first;
-    memcpy(to, op->shared + first, count * sizeof *to);
-    for (size_t group = 1; group < group_count(op, pass); group++) {
-        const float *from = op->shared + group * weight_count(c) + first;
-        for (size_t i = 0; i < count; i++)
-            to[i] += from[i];
-    }
+    size_t weights = weight_count((const cn__convolution *)op->layer), first = at.outer * SUMS, left = weights - first;
+    cn__sum_arrays(op, pass, op->shared + first, weights, 0, first, left < SUMS ? left : SUMS);
 }

@@ -3,7 +3,9 @@
  * (x - mean) · inv, dx = weight · inv · (dz - Σ dz / N - x̂ · Σ dz·x̂ / N), or weight · inv · dz where they are fixed. */
 #include "layers/norm/norm.h"
 #include "layers/nchw16c/nchw16c.h"
+#include "layers/tree.h"
 #include <math.h>
+#include <string.h>
 
 static const cn__attr attrs[] = {
     {"num_features", CN__ATTR_INT, offsetof(cn__norm_layer, channels), NULL, 0},
@@ -70,23 +72,113 @@ static double plane_values(const cn__op *op) {
     return (double)op->out->shape.height * op->out->shape.width;
 }
 
-static double channel_values(const cn__op *op, const cn__pass *pass) {
-    return plane_values(op) * pass->images;
+/* Whether other processes have images that count. */
+static bool shares(const cn__op *op, const cn__pass *pass) {
+    return pass->together && !pass->together->local_batch_norm && uses_batch(op, pass);
 }
 
-/* Mean and Σ (x - mean)² of a channel from those of its lanes, which all have the same number of values (Chan, Golub &
- * LeVeque 1979). */
-static double combine(const cn__op *op, const cn__pass *pass, size_t channel, double *mean) {
-    double inside = cn__norm_channel_sum(op, pass, channel, 1), between = 0.0;
-    *mean = (cn__norm_channel_sum(op, pass, channel, 0) + cn__norm_channel_sum(op, pass, channel, 2)) / pass->images;
-    for (size_t block = 0; block < (size_t)pass->blocks; block++) {
-        const float *means = cn__norm_sums(op, block, channel), *rests = means + 2 * CN__LANES;
-        for (int32_t l = 0; l < cn__norm_images(op, pass, block); l++) {
-            double apart = (double)means[l] + (double)rests[l] - *mean;
-            between += apart * apart;
-        }
+static double channel_values(const cn__op *op, const cn__pass *pass) {
+    return plane_values(op) * (shares(op, pass) ? pass->together->images : pass->images);
+}
+
+/* What is known of a channel over some leaves: forward the mean and m2, Σ (x - mean)²; backward Σ dz and Σ dz·x̂. */
+typedef struct known {
+    double values; /* forward: how many */
+    double number[2];
+} known;
+
+typedef known leaf_function(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel);
+typedef known join_function(known a, known b);
+
+/* From the means and m2 of its images, which all have the same number of values. */
+static known leaf_moments(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel) {
+    double images = cn__pass_lanes(pass, leaf), between = 0.0;
+    double mean =
+        (cn__norm_leaf_sum(op, pass, leaf, channel, 0) + cn__norm_leaf_sum(op, pass, leaf, channel, 2)) / images;
+    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++) {
+        const float *sums = cn__norm_image_sums(op, leaf, channel, l);
+        double apart = (double)sums[0] + (double)sums[2 * CN__LANES] - mean;
+        between += apart * apart;
     }
-    return inside + plane_values(op) * between;
+    return (known){plane_values(op) * images,
+                   {mean, cn__norm_leaf_sum(op, pass, leaf, channel, 1) + plane_values(op) * between}};
+}
+
+/* Chan, Golub & LeVeque 1979. */
+static known join_moments(known a, known b) {
+    double values = a.values + b.values, apart = b.number[0] - a.number[0], share = b.values / values;
+    return (known){values, {a.number[0] + apart * share, a.number[1] + b.number[1] + apart * apart * a.values * share}};
+}
+
+static known leaf_sums(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel) {
+    return (known){0.0, {cn__norm_leaf_sum(op, pass, leaf, channel, 0), cn__norm_leaf_sum(op, pass, leaf, channel, 1)}};
+}
+
+static known join_sums(known a, known b) {
+    return (known){0.0, {a.number[0] + b.number[0], a.number[1] + b.number[1]}};
+}
+
+/* Of this process's images, as spans; their number. */
+static int32_t own_spans(const cn__op *op, const cn__pass *pass, size_t channel, leaf_function *leaf_of,
+                         join_function *join, known at[CN__TREE_DEPTH]) {
+    cn__tree tree = cn__tree_begin(pass);
+    for (size_t leaf = 0; leaf < cn__pass_leaves(pass); leaf++) {
+        cn__tree_push(&tree);
+        at[tree.count - 1] = leaf_of(op, pass, leaf, channel);
+        while (cn__tree_merge(&tree))
+            at[tree.count - 1] = join(at[tree.count - 1], at[tree.count]);
+    }
+    return tree.count;
+}
+
+/* ---- what processes exchange: two numbers a span and channel ---- */
+
+static size_t numbers(const cn__op *op) {
+    return 2 * (size_t)((const cn__norm_layer *)op->layer)->channels;
+}
+
+static void exchange(const cn__op *op, const cn__pass *pass) {
+    const cn__together *with = pass->together;
+    size_t bytes = (size_t)with->most * numbers(op) * sizeof *with->sent;
+    if (shares(op, pass))
+        (void)cn__group_all_gather(with->group, with->sent, with->received, bytes, op->name); /* the pass cannot fail */
+}
+
+static void leave_spans(const cn__op *op, const cn__pass *pass, size_t channel, leaf_function *leaf_of,
+                        join_function *join) {
+    known at[CN__TREE_DEPTH];
+    int32_t spans = own_spans(op, pass, channel, leaf_of, join, at);
+    for (int32_t span = 0; span < spans; span++)
+        memcpy(pass->together->sent + (size_t)span * numbers(op) + 2 * channel, at[span].number, sizeof at->number);
+}
+
+static known received(const cn__op *op, const cn__pass *pass, size_t channel, const cn__span *span) {
+    const cn__together *with = pass->together;
+    int32_t end = span->end * CN__LANES < with->images ? span->end * CN__LANES : with->images;
+    known k = {.values = plane_values(op) * (end - span->begin * CN__LANES)};
+    size_t place = (size_t)span->rank * (size_t)with->most + (size_t)span->place;
+    memcpy(k.number, with->received + place * numbers(op) + 2 * channel, sizeof k.number);
+    return k;
+}
+
+/* Of the images that count. */
+static known all_of(const cn__op *op, const cn__pass *pass, size_t channel, leaf_function *leaf_of,
+                    join_function *join) {
+    known at[CN__TREE_DEPTH] = {{0}};
+    if (!shares(op, pass)) {
+        int32_t spans = own_spans(op, pass, channel, leaf_of, join, at);
+        for (int32_t span = 1; span < spans; span++)
+            at[0] = join(at[0], at[span]);
+        return at[0];
+    }
+    cn__tree tree = cn__tree_of_spans(pass->together);
+    for (int32_t span = 0; span < pass->together->span_count; span++) {
+        cn__tree_push_span(&tree, &pass->together->spans[span]);
+        at[tree.count - 1] = received(op, pass, channel, &pass->together->spans[span]);
+        while (cn__tree_merge(&tree))
+            at[tree.count - 1] = join(at[tree.count - 1], at[tree.count]);
+    }
+    return at[0];
 }
 
 /* The running statistics move towards the batch's. */
@@ -101,12 +193,13 @@ static void track(const cn__op *op, size_t channel, double mean, double unbiased
 
 /* Mean and variance of a channel. */
 static void statistics(const cn__op *op, const cn__pass *pass, size_t channel, double *mean, double *variance) {
-    double count = channel_values(op, pass);
     if (uses_batch(op, pass)) {
-        double m2 = combine(op, pass, channel, mean);
-        *variance = m2 / count;
-        if (pass->training && ((const cn__norm_layer *)op->layer)->track_running_stats)
-            track(op, channel, *mean, m2 / (count - 1.0));
+        known k = all_of(op, pass, channel, leaf_moments, join_moments);
+        *mean = k.number[0];
+        *variance =
+            k.values > 0.0 ? k.number[1] / k.values : 0.0; /* a process may have no images, and local statistics */
+        if (pass->training && ((const cn__norm_layer *)op->layer)->track_running_stats && k.values > 0.0)
+            track(op, channel, *mean, k.number[1] / (k.values - 1.0));
     } else {
         running buffers = running_of(op->layer, op->tensor);
         *mean = (double)buffers.mean[channel];
@@ -143,29 +236,64 @@ static cn__grid planes_to_measure(const cn__op *op, const cn__pass *pass) {
     return uses_batch(op, pass) ? cn__in_planes(op, pass) : (cn__grid){0, 0};
 }
 
+/* Of a batch that is shared. */
+static cn__grid channels_to_exchange(const cn__op *op, const cn__pass *pass) {
+    return shares(op, pass) ? cn__norm_channels(op, pass) : (cn__grid){0, 0};
+}
+
+static void leave_moments(const cn__op *op, const cn__pass *pass, size_t channel) {
+    leave_spans(op, pass, channel, leaf_moments, join_moments);
+}
+
+static void leave_channels(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__norm_each_channel(op, pass, at, leave_moments);
+}
+
 static void finalize_channels(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__norm_each_channel(op, pass, at, finalize);
 }
 
 /* ---- backward ---- */
 
+/* The whole batch's, or this process's share. */
+static void give_gradient(const cn__op *op, const cn__pass *pass, int tensor, size_t channel, double sum) {
+    op->gradient[tensor][channel] = (float)sum;
+    for (int32_t span = 1; span < pass->spans; span++)
+        cn__span_gradient(op, pass, tensor, span)[channel] = 0.0f;
+}
+
 static void finalize_backward(const cn__op *op, const cn__pass *pass, size_t channel) {
     double inv = (double)cn__norm_center(op, 0, channel)[CN__LANES];
     double rest = (double)*cn__norm_center_rest(op, 0, channel);
-    double sum_dz = cn__norm_channel_sum(op, pass, channel, 0);
-    double sum_dzx = cn__norm_channel_sum(op, pass, channel, 1) - rest * inv * sum_dz;
+    known k = all_of(op, pass, channel, leaf_sums, join_sums);
+    double sum_dz = k.number[0], sum_dzx = k.number[1] - rest * inv * sum_dz;
     double share = uses_batch(op, pass) ? (double)cn__norm_weight(op, channel) / channel_values(op, pass) : 0.0;
     float *b = cn__norm_backward_coefficients(op, 0, channel);
-    if (((const cn__norm_layer *)op->layer)->affine) {
-        op->gradient[0][channel] = (float)sum_dzx;
-        op->gradient[1][channel] = (float)sum_dz;
+    if (((const cn__norm_layer *)op->layer)->affine && uses_batch(op, pass)) {
+        give_gradient(op, pass, 0, channel, sum_dzx);
+        give_gradient(op, pass, 1, channel, sum_dz);
+    } else if (((const cn__norm_layer *)op->layer)->affine) {
+        cn__norm_parameter_gradient(op, pass, channel);
     }
     fill(op, b, -share * sum_dzx * inv);
     fill(op, b + CN__LANES, -share * sum_dz);
 }
 
+static void leave_sums(const cn__op *op, const cn__pass *pass, size_t channel) {
+    leave_spans(op, pass, channel, leaf_sums, join_sums);
+}
+
+static void leave_channels_backward(const cn__op *op, const cn__pass *pass, cn__item at) {
+    cn__norm_each_channel(op, pass, at, leave_sums);
+}
+
 static void finalize_channels_backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__norm_each_channel(op, pass, at, finalize_backward);
+}
+
+static bool gives_whole(const cn__op *op, int tensor, bool local_batch_norm) {
+    (void)tensor;
+    return !local_batch_norm && wants_moments(op->layer, !op->frozen);
 }
 
 /* ---- the layer ---- */
@@ -175,11 +303,14 @@ static const cn__layer_impl impl = {
     .requirements = cn__norm_requirements,
     .prepare = {cn__norm_packing, cn__norm_pack, CN__SCOPE_DEFERRED},
     .forward = {{planes_to_measure, cn__norm_measure, CN__SCOPE_LOCAL},
-                {cn__norm_channels, finalize_channels, CN__SCOPE_GLOBAL},
+                {channels_to_exchange, leave_channels, CN__SCOPE_GLOBAL, NULL},
+                {cn__norm_channels, finalize_channels, CN__SCOPE_GLOBAL, exchange},
                 {cn__in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
     .backward = {{cn__in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
-                 {cn__norm_channels, finalize_channels_backward, CN__SCOPE_GLOBAL},
+                 {channels_to_exchange, leave_channels_backward, CN__SCOPE_GLOBAL, NULL},
+                 {cn__norm_channels, finalize_channels_backward, CN__SCOPE_GLOBAL, exchange},
                  {cn__wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
+    .gives_whole = gives_whole,
     .backward_reads_in = true,
 };
 

@@ -1,6 +1,7 @@
 /* norm.c: what batch and group norm have in common; see norm.h. The add, ReLU and dropout behind a norm are computed in
  * its passes, so that each plane is read and written as rarely as the mathematics allows. */
 #include "layers/norm/norm.h"
+#include "layers/tree.h"
 #include <math.h>
 
 extern const cn__layer_type cn__batch_norm_type, cn__group_norm_type;
@@ -138,14 +139,15 @@ float *cn__norm_center_rest(const cn__op *op, size_t block, size_t channel) {
 
 /* ---- finalizing ---- */
 
-double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t channel, int which) {
+const float *cn__norm_image_sums(const cn__op *op, size_t leaf, size_t channel, int32_t l) {
+    return op->out->lane_channels ? cn__norm_sums(op, leaf * CN__LANES + (size_t)l, channel)
+                                  : cn__norm_sums(op, leaf, channel) + l;
+}
+
+double cn__norm_leaf_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel, int which) {
     double lane[CN__LANES] = {0};
-    for (size_t block = 0; block < (size_t)pass->blocks; block++) {
-        const float *line = cn__norm_sums(op, block, channel) + which * CN__LANES;
-        double *to = lane + (op->out->lane_channels ? block % CN__LANES : 0);
-        for (int32_t l = 0; l < cn__norm_images(op, pass, block); l++)
-            to[l] += (double)line[l];
-    }
+    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++)
+        lane[l] = (double)cn__norm_image_sums(op, leaf, channel, l)[which * CN__LANES];
     for (int half = CN__LANES / 2; half > 0; half /= 2)
         for (int l = 0; l < half; l++)
             lane[l] += lane[l + half];
@@ -163,9 +165,17 @@ void cn__norm_each_channel(const cn__op *op, const cn__pass *pass, cn__item at, 
         finalize(op, pass, channel);
 }
 
+static double weight_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel) {
+    return cn__norm_leaf_sum(op, pass, leaf, channel, 1);
+}
+
+static double bias_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel) {
+    return cn__norm_leaf_sum(op, pass, leaf, channel, 0);
+}
+
 void cn__norm_parameter_gradient(const cn__op *op, const cn__pass *pass, size_t channel) {
-    op->gradient[0][channel] = (float)cn__norm_channel_sum(op, pass, channel, 1);
-    op->gradient[1][channel] = (float)cn__norm_channel_sum(op, pass, channel, 0);
+    cn__sum_leaves(op, pass, 0, channel, weight_sum);
+    cn__sum_leaves(op, pass, 1, channel, bias_sum);
 }
 
 /* ---- planes ---- */

@@ -58,9 +58,10 @@ float *cn__norm_plane_sums(const cn__op *op, size_t block, size_t plane);
 /* A channel's weight; 1 without. */
 float cn__norm_weight(const cn__op *op, size_t channel);
 
-/* A channel's sums of line `which` added up as if images lay in the lanes: over blocks, then lanes. Lanes without an
- * image do not count. */
-double cn__norm_channel_sum(const cn__op *op, const cn__pass *pass, size_t channel, int which);
+/* A channel's first float of the lines that image l of a leaf has. */
+const float *cn__norm_image_sums(const cn__op *op, size_t leaf, size_t channel, int32_t l);
+/* A channel's sums of line `which` over the images of a leaf, as if they lay in its lanes. */
+double cn__norm_leaf_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel, int which);
 
 /* Finalizing goes over the channels, 32 an item: a few are not worth waking a thread for. */
 typedef void cn__norm_finalize(const cn__op *op, const cn__pass *pass, size_t channel);
