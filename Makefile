@@ -155,6 +155,9 @@ PACKAGE_LIBS = $(call later,PACKAGE_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES
 CHECK_CFLAGS = $(call later,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
 CHECK_LIBS = $(call later,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
+# convnet-train loads libconvnet-mpi; C libraries before glibc 2.34 have dlopen apart.
+DL_LIBS := $(if $(filter Linux,$(SYSTEM)),-ldl)
+
 PARTS := -DCN_WITH_IMAGES=$(WITH_IMAGES)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 FEATURES_Darwin := -D_DARWIN_C_SOURCE
@@ -390,7 +393,7 @@ $(EXAMPLES): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/%.o
 $(INSTALLED) $(EXAMPLES): $(PROGRAMS_LIB) $(B)/programs-lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $(filter %.o %/$(notdir $(COMMON_LIB)),$^) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm
+	$(Q)$(LINK) -o $@ $(filter %.o %/$(notdir $(COMMON_LIB)),$^) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm $(DL_LIBS)
 
 # ---- the manual, and what shells complete ----
 

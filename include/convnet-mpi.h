@@ -11,7 +11,7 @@
  *
  * A message of a process is lost among those of hundreds, and one that has ended leaves the others waiting. So a process
  * that cannot go on calls `ranks.abort(ranks.user, status, message)`, as the library does: it prints the message to
- * standard error and ends all processes, within seconds. Of several that have something to say rank 0 is heard, or the
+ * standard error, unless it is "", and ends all processes, within seconds. Of several that have something to say rank 0 is heard, or the
  * first of them.
  */
 #ifndef CONVNET_MPI_H

@@ -116,7 +116,7 @@ static int is_silenced(const ranks *r) {
 static void abort_all(void *user, cn_status status, const char *message) {
     ranks *r = user;
     const char *error = status == CN_ERR_COMMUNICATION ? cn_mpi_last_error() : "";
-    if (!is_silenced(r)) {
+    if (!is_silenced(r) && *message) {
         fflush(stdout);
         fprintf(stderr, "%s%s%s%s\n", message, *error ? " (" : "", error, *error ? ")" : "");
         fflush(stderr);
