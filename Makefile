@@ -118,7 +118,7 @@ MPI_SHARED_LINKS := $(call shared_links,$(MPI_LIB)/libconvnet-mpi)
 
 # What is installed, and what only teaches.
 INSTALLED := $(patsubst examples/programs/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/programs/*.c)))
-EXAMPLES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
+EXAMPLES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(filter-out examples/mpi.c,$(sort $(wildcard examples/*.c))))
 PROGRAMS_LIB := $(if $(filter shared,$(PROGRAMS)),$(SHARED_LINKS),$(STATIC_LIB))
 # Where the dynamic linker finds the library before it is installed.
 LIBRARY_PATH := $(if $(filter shared,$(PROGRAMS)),LD_LIBRARY_PATH='$(abspath $(LIB))':"$$LD_LIBRARY_PATH")
@@ -182,7 +182,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 .SUFFIXES:
 .PHONY: all library static programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
         check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
-        check-mpi deps-mpi mpi mpi-tests check-arm64 check-i386 check-s390x check-musl man docs test-programs suites sanitize check-asan check-tsan check-valgrind \
+        check-mpi deps-mpi mpi mpi-tests mpi-builds check-arm64 check-i386 check-s390x check-musl man docs test-programs suites sanitize check-asan check-tsan check-valgrind \
         lint coverage coverage-suites fuzz fuzzers bench bench-kernels install install-html uninstall format dist distcheck check-packages clean help FORCE
 
 ## all: the library, static and shared, in lib/, programs and examples in examples/bin/, the manual (the default)
@@ -455,13 +455,26 @@ $(TESTS_DIR)/fail_%.so: tests/fail_%.c $(B)/test-flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE_FLAGS) -O1 -g -fPIC -shared -o $@ $<
 
-# Programs that mpirun starts, with the library as a host has it.
-MPI_TESTS := $(MPI_LIB)/operations
-mpi-tests: mpi $(MPI_TESTS)
+# Programs that mpirun starts, with the library as a host has it; delayed_link is a network for them.
+MPI_TESTS := $(MPI_LIB)/operations $(MPI_LIB)/exchange
+mpi-tests: mpi $(MPI_TESTS) $(MPI_LIB)/mpi $(if $(filter Linux,$(SYSTEM)),$(B)/delayed_link)
 $(MPI_TESTS): $(MPI_LIB)/%: tests/mpi/%.c $(MPI_STATIC_LIB)
 	$(call say,MPICC,$@)
-	@mkdir -p $(@D)
 	$(Q)$(mpi_cc) $(BASE_FLAGS) $(LINK_FLAGS) -o $@ $< $(MPI_STATIC_LIB)
+$(MPI_LIB)/mpi: examples/mpi.c $(MPI_STATIC_LIB) $(STATIC_LIB)
+	$(call say,MPICC,$@)
+	$(Q)$(mpi_cc) $(BASE_FLAGS) $(LINK_FLAGS) -o $@ $< $(MPI_STATIC_LIB) $(STATIC_LIB) $(PACKAGE_LIBS) -lm
+$(B)/delayed_link: tests/mpi/delayed_link.c $(B)/flags
+	$(call say,LD,$@)
+	$(Q)$(CC) $(BASE_FLAGS) $(LINK_FLAGS) -o $@ $<
+
+# Once for each MPI that is here.
+MPICCS = $(call later,MPICCS,$(shell for mpicc in mpicc.openmpi mpicc.mpich; do ! command -v $$mpicc >/dev/null || echo $$mpicc; done | grep . || \
+    ! command -v mpicc >/dev/null || echo mpicc))
+MPI_BUILDS = $(addprefix $(B)/,$(MPICCS))
+check check-quick: mpi-builds
+mpi-builds: programs
+	+@for mpicc in $(MPICCS); do $(MAKE) --no-print-directory mpi-tests MPICC=$$mpicc MPI_LIB='$(B)'/$$mpicc || exit; done
 
 FUZZ_HELPERS := $(addprefix $(B)/tests/,fuzzing.o checksums.o well_formed.o)
 $(FUZZERS): $(B)/%: $(B)/tests/%.o $(FUZZ_HELPERS) $(COMMON_LIB) $(STATIC_LIB)
@@ -477,7 +490,7 @@ demo: programs
 	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
-    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' COMPLETIONS='$(COMPLETIONS)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
+    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' COMPLETIONS='$(COMPLETIONS)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' MPI_BUILDS='$(MPI_BUILDS)' $(LIBRARY_PATH)
 
 ## check: builds and runs all tests, as many at a time as there are processors; WHOLE=1: without sparing any
 check: all $(SUITES) $(ONNX_RUN) $(FAIL_IO)
@@ -517,6 +530,10 @@ KILLS ?= 1000
 check-kill: programs $(TESTS_DIR)/test_kills $(FAIL_IO)
 	@KILLS=$(KILLS) $(TESTS_DIR)/test_kills
 	@KILLS=$(KILLS) KILL_EVERY=1 $(test_environment) tests/test_kill.sh
+
+## check-mpi: libconvnet-mpi with each MPI that is here: up to four ranks, on machines of their own, killed (make deps-mpi)
+check-mpi: mpi-builds
+	@FULL=1 $(test_environment) tests/test_mpi.sh
 
 ## check-browser: a report in headless Chromium, with screenshots in build/browser
 check-browser: programs
