@@ -77,6 +77,145 @@ finding() {
     done
 }
 
+# ---- the same bytes ----
+
+# one NAME OPTION...: what one process makes of it, unless that is known.
+one() {
+    name_of=$1
+    shift
+    [ ! -f "$dir/$name_of.one" ] || return
+    line="convnet-train $*"
+    checks=$((checks + 1))
+    "$train" "$@" --out "$dir/$name_of.one" >"$dir/out" 2>"$dir/err" || fail "exit code $?: $(head -3 "$dir/err")"
+}
+
+# same NAME N OPTION...: N ranks make the same of it.
+same() {
+    name_of=$1 of=$2
+    shift 2
+    one "$name_of" "$@"
+    rm -f "$dir/many"
+    ranks 0 "$of" "$train" "$@" --out "$dir/many"
+    expect "$(grep -c '^Saved as ' "$dir/out")" -eq 1
+    silent err
+    checks=$((checks + 1))
+    cmp "$dir/$name_of.one" "$dir/many" >/dev/null 2>&1 || fail "another model than that of one process"
+}
+
+# The last batch is smaller; 192 images are 12 blocks, which 1 to 4 ranks share.
+bytes() {
+    same short 2 --data synthetic:176 --batch 64 --epochs 1 --augment --ema 0.9 --validation 0.2
+    [ -n "$full" ] || return
+    for n in 2 3 4; do
+        same batch $n --data synthetic:400 --batch 192 --epochs 2 --augment --dropout 0.1 --ema 0.9 --optimizer adam
+        same group $n --data synthetic:400 --batch 192 --epochs 2 --augment --norm group --optimizer muon --accumulate 2
+        same resnet20 $n --data synthetic:200 --batch 192 --epochs 1 --augment --model resnet20 --cutmix 1 --clip-norm 1
+    done
+}
+
+# ---- what is not the same everywhere ----
+
+differing() {
+    # refused WORDS OPTION...: rank 1 has these options, too.
+    refused() {
+        words=$1
+        shift
+        common="--data synthetic:64 --batch 32 --epochs 1"
+        line="rank 1: $*"
+        checks=$((checks + 1))
+        # shellcheck disable=SC2086
+        timeout 60 $mpirun -n 1 "$train" $common : -n 1 "$train" $common "$@" >"$dir/out" 2>"$dir/err" && fail "exit code 0"
+        once "$words"
+    }
+    refused "rank 1: optimizer: learning_rate is 0.5, on rank 0 it is 0.0" --lr 0.5
+    [ -n "$full" ] || return
+    refused "rank 1: training data: images is 80, on rank 0 it is 64" --data synthetic:80
+    refused "rank 1: seed is 3, on rank 0 it is 0" --seed 3
+    refused "rank 1: cannot open '/nowhere.safetensors'" --model /nowhere.safetensors
+    ranks any 3 "$train" --data synthetic:64 --batch 64 --epochs 1
+    once "wanted a number of ranks that divides these: 1, 2, 4"
+}
+
+# ---- ranks that die ----
+
+run_options="--data synthetic:3000 --batch 96 --epochs 2 --augment"
+
+# The job ends soon after its rank 1 is killed, in the middle of an epoch; others go on with it.
+killing() {
+    # shellcheck disable=SC2086
+    one killed $run_options
+    for others in 1 3; do
+        rm -f "$dir"/pid.* "$dir/run" "$dir/many"
+        line="a rank of mpirun$name is killed, and $others go on"
+        # shellcheck disable=SC2016,SC2086
+        timeout 100 $mpirun -n 2 sh -c 'echo $$ >"$0.${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"; exec "$@"' "$dir/pid" \
+            "$train" $run_options --checkpoint "$dir/run" --every 3 --out "$dir/many" >"$dir/out" 2>"$dir/err" &
+        tries=0
+        until [ -s "$dir/run" ] || [ $tries -ge 1200 ]; do sleep 0.05; tries=$((tries + 1)); done
+        begin=$(date +%s)
+        kill -9 "$(cat "$dir/pid.1")"
+        wait $! && fail "exit code 0"
+        expect $(($(date +%s) - begin)) -lt 30
+        checks=$((checks + 1))
+        grep -qiE 'signal 9|KILLED' "$dir/err" "$dir/out" || fail "no word of it: $(head -3 "$dir/err")"
+        # shellcheck disable=SC2086
+        ranks 0 $others "$train" $run_options --checkpoint "$dir/run" --resume --out "$dir/many"
+        says out "goes on after"
+        checks=$((checks + 1))
+        cmp "$dir/killed.one" "$dir/many" >/dev/null 2>&1 || fail "another model than that of a run that nobody has killed"
+    done
+}
+
+# SIGUSR1, which both launchers hand on, saves.
+ending() {
+    rm -f "$dir/run" "$dir/many"
+    line="SIGUSR1 to mpirun$name"
+    # shellcheck disable=SC2086
+    $mpirun -n 2 "$train" $run_options --checkpoint "$dir/run" --out "$dir/many" >"$dir/out" 2>"$dir/err" &
+    started=$!
+    await '^  epoch'
+    sleep 1
+    kill -USR1 $started
+    wait $started && fail "exit code 0"
+    says err "interrupted after 0 of 2 epochs and "
+    once "to go on: "
+    # shellcheck disable=SC2086
+    ranks 0 3 "$train" $run_options --checkpoint "$dir/run" --resume --out "$dir/many"
+    checks=$((checks + 1))
+    cmp "$dir/killed.one" "$dir/many" >/dev/null 2>&1 || fail "another model than that of a run that went through"
+}
+
+# ---- machines of their own, TCP between them ----
+
+machines() {
+    line="machines of their own, mpirun$name"
+    if ! tests/mpi/machines.sh 2 true 2>"$dir/err"; then
+        echo "mpi: machines left out: $(head -1 "$dir/err")"
+        return
+    fi
+    if [ $open = yes ]; then
+        # shellcheck disable=SC2016
+        start='net=10.77.0.0/24; exec '$launcher' --bind-to none --map-by node --host $MACHINES --mca plm_rsh_agent $AGENT
+            --mca oob_tcp_if_include $net --mca btl_tcp_if_include $net --mca btl self,tcp -n $n "$@"'
+    else
+        # shellcheck disable=SC2016
+        start='exec '$launcher' -localhost 10.77.0.254 -launcher ssh -launcher-exec $AGENT -hosts $MACHINES -n $n "$@"'
+    fi
+    start=$(echo "$start" | tr '\n' ' ')
+    checks=$((checks + 1))
+    n=3 timeout 100 tests/mpi/machines.sh 3 sh -c "$start" sh "$PWD/$build/operations" 300000 >"$dir/out" 2>"$dir/err" ||
+        fail "operations: exit code $?: $(head -3 "$dir/err")"
+    for n in 2 3; do
+        rm -f "$dir/many"
+        checks=$((checks + 1))
+        n=$n timeout 100 tests/mpi/machines.sh $n sh -c "$start" sh env CONVNET_MPI="$CONVNET_MPI" "$(realpath "$train")" --data synthetic:400 --batch 192 \
+            --epochs 2 --augment --dropout 0.1 --ema 0.9 --optimizer adam --out "$dir/many" >"$dir/out" 2>"$dir/err" ||
+            fail "exit code $?: $(head -3 "$dir/err")"
+        checks=$((checks + 1))
+        cmp "$dir/batch.one" "$dir/many" >/dev/null 2>&1 || fail "$n machines make another model than one process"
+    done
+}
+
 # ---- what is exported ----
 
 symbols() {
@@ -95,5 +234,11 @@ for build in $MPI_BUILDS; do
     symbols
     operations
     finding
+    bytes
+    differing
+    [ -n "$full" ] || continue
+    killing
+    ending
+    machines
 done
 done_with "mpi ($(echo $MPI_BUILDS | sed 's|[^ ]*/||g'))"
