@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mpi.c: one network, trained by as many processes as mpirun has started, on one machine or on many.
  *
  *     cc mpi.c $(pkg-config --cflags --libs convnet-mpi) -o mpi

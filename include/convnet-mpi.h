@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convnet-mpi.h: processes that MPI has started, as a cn_communicator, so that they train one model together.
  *
  * Link with `pkg-config --cflags --libs convnet-mpi`; started by mpirun, mpiexec or srun. A library of its own: libconvnet

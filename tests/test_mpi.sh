@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_mpi.sh: libconvnet-mpi under each MPI that is installed, whose libraries and programs are in the folders named by
 # MPI_BUILDS (mpicc.openmpi, mpicc.mpich): the communicator's operations, how convnet-train finds the others, and that
 # they train to the bytes of one process. With FULL set more of all that, as `make check-mpi` wants it: up to four ranks,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* communicator.c: from MPI's communicators to the library's, and back. */
 #include "ranks.h"
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* error.c: what went wrong, thread by thread, and which MPI this is. */
 #include "ranks.h"
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* operations.c: what a communicator does, as non-blocking collectives of MPI 3. */
 #include "ranks.h"
 #include <limits.h>

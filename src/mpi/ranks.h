@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ranks.h: what a communicator of MPI's consists of. */
 #ifndef CONVNET_MPI_RANKS_H
 #define CONVNET_MPI_RANKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* delayed_link.c: a cable between two network namespaces that is as long and as slow as one asks for: what tc's netem does,
  * where the kernel has that.
  *

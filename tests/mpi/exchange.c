@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* exchange.c: what the communicator's operations take here: a line of `operation bytes microseconds` for each size, which
  * is what each rank sends to each other. The time is that of one in a row of ROUNDS (20), of which none can begin before the
  * last has ended everywhere; the median of five rows. docs/scale.md says what to make of it.

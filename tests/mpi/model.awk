@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # model.awk: what a step of N machines takes, as docs/scale.md explains it: awk -f tests/mpi/model.awk
 #
 # For each network and wire: the least images per machine with which N machines keep 80 % of N times one's speed, first

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* operations.c: what libconvnet-mpi's communicator does, by itself, as a program that mpirun starts.
  *
  *     operations [WORDS]      all operations on blocks of so many times 8 bytes (1000)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ranks.c: finds out by whom the program was started, and loads libconvnet-mpi where it was to be several. It is not
  * linked, so that the programs can be had without MPI. */
 #include "ranks.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ranks.h: processes that a launcher such as mpirun has started, as one run. */
 #ifndef EXAMPLES_RANKS_H
 #define EXAMPLES_RANKS_H
