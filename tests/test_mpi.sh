@@ -230,6 +230,34 @@ symbols() {
     [ ! -s "$dir/wrong" ] || fail "global names of the static library: $(cat "$dir/wrong")"
 }
 
+# ---- installed ----
+
+# What pkg-config says is enough for the example, shared and static; no mpi.h is needed, nor libconvnet twice.
+installed() {
+    line="libconvnet-mpi installed, $build"
+    root=$dir/root
+    rm -rf "$root"
+    checks=$((checks + 1))
+    if ! "${MAKE:-make}" install WITH_MPI=1 MPICC="${build##*/}" DESTDIR="$root" PREFIX=/opt/cn LIBDIR=/opt/cn/lib \
+        INCLUDEDIR=/opt/cn/include BINDIR=/opt/cn/bin DATADIR=/opt/cn/share >"$dir/out" 2>"$dir/err"; then
+        fail "make install: $(tail -3 "$dir/err")"
+        return
+    fi
+    export PKG_CONFIG_PATH="$root/opt/cn/lib/pkgconfig"
+    for kind in shared static; do
+        line="examples/mpi.c, $kind, $build"
+        [ $kind = shared ] && flags=$(pkg-config --cflags --libs convnet-mpi) ||
+            flags="$(pkg-config --cflags convnet-mpi) $root/opt/cn/lib/libconvnet-mpi.a $root/opt/cn/lib/libconvnet.a $(
+                pkg-config --static --libs convnet-mpi | tr ' ' '\n' | grep -vE '^-lconvnet' | tr '\n' ' ')"
+        # shellcheck disable=SC2086
+        ${CC:-cc} -std=c99 examples/mpi.c $flags -o "$dir/mpi" 2>"$dir/err" || fail "$(head -3 "$dir/err")"
+        (cd "$dir" && LD_LIBRARY_PATH=$root/opt/cn/lib $mpirun -n 2 ./mpi 1) >"$dir/out" 2>"$dir/err" || fail "$(head -3 "$dir/err")"
+        says out "epoch 1: loss "
+    done
+    unset PKG_CONFIG_PATH
+    rm -rf "$root"
+}
+
 for build in $MPI_BUILDS; do
     use "$build" || continue
     symbols
@@ -241,5 +269,6 @@ for build in $MPI_BUILDS; do
     killing
     ending
     machines
+    installed
 done
 done_with "mpi ($(echo $MPI_BUILDS | sed 's|[^ ]*/||g'))"
