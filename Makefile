@@ -266,6 +266,10 @@ $(MPI_B)/flags: FORCE $(AFTER_DEPS)
 	    { echo "no $(firstword $(MPICC)), which WITH_MPI=1 needs; Debian has it in:$$missing (make deps-mpi installs them)" >&2; exit 1; }
 	$(call remember,$(mpi_cc) $(BASE_FLAGS) $(USER_FLAGS) $(LDFLAGS))
 
+# Which MPI it was last that is in MPI_LIB.
+$(MPI_LIB)/libconvnet-mpi.mpicc: FORCE
+	$(call remember,$(MPICC))
+
 $(B)/objects: FORCE
 	$(call remember,$(OBJECTS))
 
@@ -376,9 +380,9 @@ $(SHARED_LIB): $(LIBRARY_OBJECTS) $(B)/libconvnet.map $(B)/objects
 
 # It calls nothing of libconvnet, so that it goes with a program that has that within.
 MPI_OBJECTS := $(MPI_SOURCES:src/mpi/%.c=$(MPI_B)/%.o)
-$(MPI_STATIC_LIB): $(MPI_OBJECTS)
+$(MPI_STATIC_LIB): $(MPI_OBJECTS) $(MPI_LIB)/libconvnet-mpi.mpicc
 	$(archive)
-$(MPI_SHARED_LIB): $(MPI_OBJECTS) $(B)/libconvnet-mpi.map
+$(MPI_SHARED_LIB): $(MPI_OBJECTS) $(B)/libconvnet-mpi.map $(MPI_LIB)/libconvnet-mpi.mpicc
 	$(call say,MPICC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(mpi_cc) $(LINK_FLAGS) $(call shared_flags,libconvnet-mpi) -o $@ $(MPI_OBJECTS)
