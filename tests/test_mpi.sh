@@ -26,7 +26,7 @@ ranks() {
     want=$1 n=$2
     shift 2
     line="mpirun$name -n $n $*"
-    timeout 100 $mpirun -n "$n" "$@" >"$dir/out" 2>"$dir/err"
+    timeout -k 5 100 $mpirun -n "$n" "$@" >"$dir/out" 2>"$dir/err"
     code=$?
     checks=$((checks + 1))
     case $want in
@@ -125,7 +125,7 @@ differing() {
         line="rank 1: $*"
         checks=$((checks + 1))
         # shellcheck disable=SC2086
-        timeout 60 $mpirun -n 1 "$train" $common : -n 1 "$train" $common "$@" >"$dir/out" 2>"$dir/err" && fail "exit code 0"
+        timeout -k 5 60 $mpirun -n 1 "$train" $common : -n 1 "$train" $common "$@" >"$dir/out" 2>"$dir/err" && fail "exit code 0"
         once "$words"
     }
     refused "rank 1: optimizer: learning_rate is 0.5, on rank 0 it is 0.0" --lr 0.5
@@ -149,7 +149,7 @@ killing() {
         rm -f "$dir"/pid.* "$dir/run" "$dir/many"
         line="a rank of mpirun$name is killed, and $others go on"
         # shellcheck disable=SC2016,SC2086
-        timeout 100 $mpirun -n 2 sh -c 'echo $$ >"$0.${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"; exec "$@"' "$dir/pid" \
+        timeout -k 5 100 $mpirun -n 2 sh -c 'echo $$ >"$0.${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"; exec "$@"' "$dir/pid" \
             "$train" $run_options --checkpoint "$dir/run" --every 3 --out "$dir/many" >"$dir/out" 2>"$dir/err" &
         tries=0
         until [ -s "$dir/run" ] || [ $tries -ge 1200 ]; do sleep 0.05; tries=$((tries + 1)); done
@@ -204,12 +204,12 @@ machines() {
     fi
     start=$(echo "$start" | tr '\n' ' ')
     checks=$((checks + 1))
-    n=3 timeout 100 tests/mpi/machines.sh 3 sh -c "$start" sh "$PWD/$build/operations" 300000 >"$dir/out" 2>"$dir/err" ||
+    n=3 timeout -k 5 100 tests/mpi/machines.sh 3 sh -c "$start" sh "$PWD/$build/operations" 300000 >"$dir/out" 2>"$dir/err" ||
         fail "operations: exit code $?: $(head -3 "$dir/err")"
     for n in 2 3; do
         rm -f "$dir/many"
         checks=$((checks + 1))
-        n=$n timeout 100 tests/mpi/machines.sh $n sh -c "$start" sh env CONVNET_MPI="$CONVNET_MPI" "$(realpath "$train")" --data synthetic:400 --batch 192 \
+        n=$n timeout -k 5 100 tests/mpi/machines.sh $n sh -c "$start" sh env CONVNET_MPI="$CONVNET_MPI" "$(realpath "$train")" --data synthetic:400 --batch 192 \
             --epochs 2 --augment --dropout 0.1 --ema 0.9 --optimizer adam --out "$dir/many" >"$dir/out" 2>"$dir/err" ||
             fail "exit code $?: $(head -3 "$dir/err")"
         checks=$((checks + 1))
