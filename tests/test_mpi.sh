@@ -4,6 +4,7 @@
 # MPI_BUILDS (mpicc.openmpi, mpicc.mpich): the communicator's operations, how convnet-train finds the others, and that
 # they train to the bytes of one process. With FULL set more of all that, as `make check-mpi` wants it: up to four ranks,
 # on machines of their own (mpi/machines.sh), and ranks that are killed. Started from the root of the repository.
+# shellcheck disable=SC2086 # launchers and flags are several words
 . "$(dirname "$0")/programs.sh"
 full=${FULL:-}
 [ -n "${MPI_BUILDS:-}" ] || { echo "mpi: skipped, no mpicc"; exit 0; }
