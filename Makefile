@@ -3,6 +3,7 @@
 #
 #   make CC=clang CFLAGS="-O2 -g" V=1         another compiler, other flags, commands shown
 #   make WITH_IMAGES=0                        without libpng and libjpeg: no PNG, no JPEG
+#   make WITH_MPI=1 MPICC=mpicc               also libconvnet-mpi, for processes that train together
 #   make PROGRAMS=shared                      programs that load libconvnet.so, for packages
 #   make O=/tmp/build                         everything under that folder; the sources are only read
 #   make CONFIG=name                          everything in build/name/, beside the usual build
@@ -31,6 +32,8 @@ ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 O :=
 CONFIG := release
 WITH_IMAGES := 1
+WITH_MPI := 0
+MPICC := mpicc
 PROGRAMS := static
 RUN :=
 V :=
@@ -48,6 +51,8 @@ LIB := $(B)/lib
 PROGRAMS_DIR := $(B)/programs
 TESTS_DIR := $(B)/tests-bin
 endif
+# libconvnet-mpi, which may be there once for each MPI.
+MPI_LIB := $(LIB)
 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
@@ -71,7 +76,8 @@ TARGET := $(or $(shell echo 'x86_64:__x86_64__ x86_32:__i386__ arm64:__aarch64__
 
 # What models that are written as C consist of; the library has it as texts.
 C_FUNCTIONS := $(sort $(wildcard src/export/functions/*.c))
-SOURCES := $(filter-out $(C_FUNCTIONS),$(sort $(wildcard src/*/*.c src/*/*/*.c)))
+MPI_SOURCES := $(sort $(wildcard src/mpi/*.c))
+SOURCES := $(filter-out $(C_FUNCTIONS) $(MPI_SOURCES),$(sort $(wildcard src/*/*.c src/*/*/*.c)))
 ISA_SOURCES := $(filter src/kernels/isa/%,$(SOURCES))
 PLAIN_SOURCES := $(filter-out $(ISA_SOURCES),$(SOURCES))
 ifneq ($(filter x86_64:1,$(TARGET)),)
@@ -94,19 +100,25 @@ OBJECTS += $(WEIGHTS:%.safetensors=%.o) export/function_texts.o
 LIBRARY_OBJECTS := $(addprefix $(B)/library/,$(OBJECTS))
 
 STATIC_LIB := $(LIB)/libconvnet.a
+MPI_STATIC_LIB := $(MPI_LIB)/libconvnet-mpi.a
+# The file of a shared library, the links to it, and how one is linked whose symbols are in $(B)/NAME.map.
 ifeq ($(SYSTEM),Darwin)
-SHARED_LIB := $(LIB)/libconvnet.$(VERSION).dylib
-SHARED_LINKS := $(LIB)/libconvnet.$(MAJOR).dylib $(LIB)/libconvnet.dylib
-SHARED_FLAGS = -dynamiclib -Wl,-install_name,$(LIBDIR)/libconvnet.$(MAJOR).dylib
+shared_lib = $(1).$(VERSION).dylib
+shared_links = $(1).$(MAJOR).dylib $(1).dylib
+shared_flags = -dynamiclib -Wl,-install_name,$(LIBDIR)/$(1).$(MAJOR).dylib
 else
-SHARED_LIB := $(LIB)/libconvnet.so.$(VERSION)
-SHARED_LINKS := $(LIB)/libconvnet.so.$(MAJOR) $(LIB)/libconvnet.so
-SHARED_FLAGS = -shared -Wl,-soname,libconvnet.so.$(MAJOR) -Wl,--version-script=$(B)/libconvnet.map -Wl,--no-undefined
+shared_lib = $(1).so.$(VERSION)
+shared_links = $(1).so.$(MAJOR) $(1).so
+shared_flags = -shared -Wl,-soname,$(1).so.$(MAJOR) -Wl,--version-script=$(B)/$(1).map -Wl,--no-undefined
 endif
+SHARED_LIB := $(call shared_lib,$(LIB)/libconvnet)
+SHARED_LINKS := $(call shared_links,$(LIB)/libconvnet)
+MPI_SHARED_LIB := $(call shared_lib,$(MPI_LIB)/libconvnet-mpi)
+MPI_SHARED_LINKS := $(call shared_links,$(MPI_LIB)/libconvnet-mpi)
 
 # What is installed, and what only teaches.
 INSTALLED := $(patsubst examples/programs/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/programs/*.c)))
-EXAMPLES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(sort $(wildcard examples/*.c)))
+EXAMPLES := $(patsubst examples/%.c,$(PROGRAMS_DIR)/convnet-%,$(filter-out examples/mpi.c,$(sort $(wildcard examples/*.c))))
 PROGRAMS_LIB := $(if $(filter shared,$(PROGRAMS)),$(SHARED_LINKS),$(STATIC_LIB))
 # Where the dynamic linker finds the library before it is installed.
 LIBRARY_PATH := $(if $(filter shared,$(PROGRAMS)),LD_LIBRARY_PATH='$(abspath $(LIB))':"$$LD_LIBRARY_PATH")
@@ -143,6 +155,9 @@ PACKAGE_LIBS = $(call later,PACKAGE_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES
 CHECK_CFLAGS = $(call later,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
 CHECK_LIBS = $(call later,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
+# convnet-train loads libconvnet-mpi; C libraries before glibc 2.34 have dlopen apart.
+DL_LIBS := $(if $(filter Linux,$(SYSTEM)),-ldl)
+
 PARTS := -DCN_WITH_IMAGES=$(WITH_IMAGES)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 FEATURES_Darwin := -D_DARWIN_C_SOURCE
@@ -157,7 +172,8 @@ BASE_FLAGS := -std=c11 $(WARNINGS) -ffp-contract=off $(EXCESS_PRECISION) $(MACHI
               $(FEATURES_$(SYSTEM)) -D_FILE_OFFSET_BITS=64 -Iinclude
 LIBRARY_FLAGS = $(BASE_FLAGS) -Isrc -fno-math-errno -fPIC -fvisibility=hidden $(PARTS) $(PACKAGE_CFLAGS)
 USER_FLAGS = $(SANITIZE_$(CONFIG)) $(CPPFLAGS) $(CFLAGS)
-LINK = $(CC) -pthread $(USER_FLAGS) $(LDFLAGS)
+LINK_FLAGS = -pthread $(USER_FLAGS) $(LDFLAGS)
+LINK = $(CC) $(LINK_FLAGS)
 
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
@@ -166,12 +182,14 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 .SUFFIXES:
 .PHONY: all library static programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
         check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
-        check-arm64 check-i386 check-s390x check-musl man docs test-programs suites sanitize check-asan check-tsan check-valgrind \
+        check-mpi deps-mpi mpi mpi-tests mpi-builds check-arm64 check-i386 check-s390x check-musl man docs test-programs suites sanitize check-asan check-tsan check-valgrind \
         lint coverage coverage-suites fuzz fuzzers bench bench-kernels install install-html uninstall format dist distcheck check-packages clean help FORCE
 
 ## all: the library, static and shared, in lib/, programs and examples in examples/bin/, the manual (the default)
 all: library programs man
-library: $(STATIC_LIB) $(SHARED_LINKS)
+library: $(STATIC_LIB) $(SHARED_LINKS) $(if $(filter 1,$(WITH_MPI)),mpi)
+## mpi: libconvnet-mpi alone, with the MPI of MPICC (mpicc), in MPI_LIB (lib/)
+mpi: $(MPI_STATIC_LIB) $(MPI_SHARED_LINKS)
 static: $(STATIC_LIB)
 programs: $(INSTALLED) $(EXAMPLES)
 
@@ -194,10 +212,7 @@ find_missing_for_scripts = command -v $(firstword $(CXX)) >/dev/null || missing=
 find_missing_cases = [ -d /usr/share/libonnx-testdata ] || missing="$$missing libonnx-testdata"
 stop_if_missing = [ -z "$$missing" ] || { echo "not installed; Debian has it in:$$missing (make deps installs them)" >&2; exit 1; }
 
-## deps: installs the Debian packages that building and testing need; nothing if all are there
-deps:
-	@$(find_missing); $(find_missing_for_tests); $(find_missing_for_scripts); $(find_missing_cases); \
-	[ -n "$$missing" ] || exit 0; \
+install_missing = [ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "no apt-get here; the Debian packages are:$$missing" >&2; exit 1; }; \
 	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
 	install="apt-get install -y --no-install-recommends$$missing"; \
@@ -205,6 +220,16 @@ deps:
 	ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || $$sudo apt-get update; \
 	echo "$${sudo:+sudo }$$install"; \
 	$$sudo env DEBIAN_FRONTEND=noninteractive $$install
+
+## deps: installs the Debian packages that building and testing need; nothing if all are there
+deps:
+	@$(find_missing); $(find_missing_for_tests); $(find_missing_for_scripts); $(find_missing_cases); $(install_missing)
+
+## deps-mpi: the same for WITH_MPI=1: Open MPI, or with MPICC=mpicc.mpich MPICH
+find_missing_mpi = command -v $(firstword $(MPICC)) >/dev/null || \
+    missing="$$missing $(if $(findstring mpich,$(MPICC)),libmpich-dev mpich,libopenmpi-dev openmpi-bin)"
+deps-mpi:
+	@missing=; $(find_missing_mpi); $(install_missing)
 
 # In `make deps check` nothing begins before deps is through.
 AFTER_DEPS := $(if $(filter deps,$(MAKECMDGOALS)),| deps)
@@ -220,7 +245,7 @@ stop_if_other = [ ! -f $@ ] || printf '%s\n' $(call quote,$(BUILD_FLAGS)) | cmp 
     printf '%s\n' "make install: built was with" "$$(cat $@)" "and now asked for is" $(call quote,$(BUILD_FLAGS)) \
     "Install with the same, or build with the new ones first." >&2; exit 1; }
 endif
-recorded = CC CFLAGS CPPFLAGS LDFLAGS AR WITH_IMAGES PROGRAMS PACKAGE_CFLAGS PACKAGE_LIBS
+recorded = CC CFLAGS CPPFLAGS LDFLAGS AR WITH_IMAGES WITH_MPI MPICC PROGRAMS PACKAGE_CFLAGS PACKAGE_LIBS
 record = printf '%s\n' $(foreach name,$(recorded),$(call quote,$(name) := $(subst $$,$$$$,$(subst \#,\\\#,$($(name))))))
 
 $(B)/flags: FORCE $(AFTER_DEPS)
@@ -232,6 +257,18 @@ $(B)/flags: FORCE $(AFTER_DEPS)
 $(B)/test-flags: FORCE $(AFTER_DEPS)
 	@$(find_missing); $(find_missing_for_tests); $(stop_if_missing)
 	$(call remember,$(CC) $(BASE_FLAGS) $(USER_FLAGS) $(LDFLAGS) $(CHECK_CFLAGS) $(CHECK_LIBS))
+
+# The wrapper adds what MPI wants to a command of the compiler that all else is compiled with.
+mpi_cc = OMPI_CC='$(CC)' MPICH_CC='$(CC)' $(MPICC)
+MPI_B := $(B)/mpi-$(notdir $(firstword $(MPICC)))
+$(MPI_B)/flags: FORCE $(AFTER_DEPS)
+	@missing=; $(find_missing_mpi); [ -z "$$missing" ] || \
+	    { echo "no $(firstword $(MPICC)), which WITH_MPI=1 needs; Debian has it in:$$missing (make deps-mpi installs them)" >&2; exit 1; }
+	$(call remember,$(mpi_cc) $(BASE_FLAGS) $(USER_FLAGS) $(LDFLAGS))
+
+# Which MPI it was last that is in MPI_LIB.
+$(MPI_LIB)/libconvnet-mpi.mpicc: FORCE
+	$(call remember,$(MPICC))
 
 $(B)/objects: FORCE
 	$(call remember,$(OBJECTS))
@@ -245,7 +282,7 @@ $(B)/programs-lib: FORCE
 # built again where it is moved, so these are not among the flags that are remembered.
 SAME_PATHS := '-ffile-prefix-map=$(CURDIR)=.' $(if $(O),'-ffile-prefix-map=$(O)/=')
 export PWD := $(CURDIR)
-compile = $(CC) $(1) $(SAME_PATHS) -MMD -MP $(USER_FLAGS) -c -o $@ $<
+compile = $(or $(2),$(CC)) $(1) $(SAME_PATHS) -MMD -MP $(USER_FLAGS) -c -o $@ $<
 
 # Kernels read no files, and Clang takes many minutes over one that is instrumented or made fast; check-asan looks into them.
 $(B)/library/kernels/isa/%.o: private SANITIZE_fuzz := -O0
@@ -292,6 +329,11 @@ $(B)/export/function_texts.c: $(C_FUNCTIONS) Makefile
 	        name=$${file##*/}; echo "{\"$${name%.c}\", (const char *)$${name%.c}_text},"; done; \
 	    echo '};'; echo 'const size_t cn__c_function_texts_count = sizeof cn__c_function_texts / sizeof *cn__c_function_texts;'; } >$@
 
+$(MPI_B)/%.o: src/mpi/%.c $(MPI_B)/flags
+	$(call say,MPICC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,$(BASE_FLAGS) -fPIC -fvisibility=hidden,$(mpi_cc))
+
 $(B)/examples/%.o: examples/%.c $(B)/flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
@@ -302,7 +344,7 @@ $(B)/tests/%.o: tests/%.c $(B)/test-flags
 	@mkdir -p $(@D)
 	$(Q)$(call compile,$(BASE_FLAGS) -Wno-psabi -Isrc $(PARTS) $(CHECK_CFLAGS) $(PACKAGE_CFLAGS))
 
--include $(LIBRARY_OBJECTS:.o=.d) $(wildcard $(B)/examples/*.d $(B)/examples/programs/*.d $(B)/examples/programs/common/*.d $(B)/tests/*.d)
+-include $(LIBRARY_OBJECTS:.o=.d) $(wildcard $(MPI_B)/*.d) $(wildcard $(B)/examples/*.d $(B)/examples/programs/*.d $(B)/examples/programs/common/*.d $(B)/tests/*.d)
 
 # ---- libraries and programs ----
 
@@ -323,8 +365,10 @@ $(COMMON_LIB): $(COMMON_OBJECTS)
 $(HELPER_LIB): $(HELPER_OBJECTS)
 	$(archive)
 
-# A node for each version, of the functions that src/symbols.txt gives it.
+# A node for each version, of the functions that a list of symbols gives it.
 $(B)/libconvnet.map: src/symbols.txt
+$(B)/libconvnet-mpi.map: src/mpi/symbols.txt
+$(B)/libconvnet.map $(B)/libconvnet-mpi.map:
 	@mkdir -p $(@D)
 	$(Q)sort -s -t. -k2,2n $< | awk -F@@ '$$2 != node { if (node) print "}" before ";"; before = node ? " " node : ""; \
 	    node = $$2; print node " {\nglobal:" } { print "    " $$1 ";" } END { print "local:\n    *;\n}" before ";" }' >$@
@@ -332,17 +376,28 @@ $(B)/libconvnet.map: src/symbols.txt
 $(SHARED_LIB): $(LIBRARY_OBJECTS) $(B)/libconvnet.map $(B)/objects
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $(SHARED_FLAGS) -o $@ $(LIBRARY_OBJECTS) $(PACKAGE_LIBS) -lm
+	$(Q)$(LINK) $(call shared_flags,libconvnet) -o $@ $(LIBRARY_OBJECTS) $(PACKAGE_LIBS) -lm
+
+# It calls nothing of libconvnet, so that it goes with a program that has that within.
+MPI_OBJECTS := $(MPI_SOURCES:src/mpi/%.c=$(MPI_B)/%.o)
+$(MPI_STATIC_LIB): $(MPI_OBJECTS) $(MPI_LIB)/libconvnet-mpi.mpicc
+	$(archive)
+$(MPI_SHARED_LIB): $(MPI_OBJECTS) $(B)/libconvnet-mpi.map $(MPI_LIB)/libconvnet-mpi.mpicc
+	$(call say,MPICC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(mpi_cc) $(LINK_FLAGS) $(call shared_flags,libconvnet-mpi) -o $@ $(MPI_OBJECTS)
 
 $(SHARED_LINKS): $(SHARED_LIB)
-	$(Q)ln -sf $(notdir $(SHARED_LIB)) $@
+$(MPI_SHARED_LINKS): $(MPI_SHARED_LIB)
+$(SHARED_LINKS) $(MPI_SHARED_LINKS):
+	$(Q)ln -sf $(notdir $<) $@
 
 $(INSTALLED): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/programs/%.o $(COMMON_LIB)
 $(EXAMPLES): $(PROGRAMS_DIR)/convnet-%: $(B)/examples/%.o
 $(INSTALLED) $(EXAMPLES): $(PROGRAMS_LIB) $(B)/programs-lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $(filter %.o %/$(notdir $(COMMON_LIB)),$^) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm
+	$(Q)$(LINK) -o $@ $(filter %.o %/$(notdir $(COMMON_LIB)),$^) $(if $(filter shared,$(PROGRAMS)),-L$(LIB) -lconvnet,$(STATIC_LIB) $(PACKAGE_LIBS)) -lm $(DL_LIBS)
 
 # ---- the manual, and what shells complete ----
 
@@ -404,6 +459,27 @@ $(TESTS_DIR)/fail_%.so: tests/fail_%.c $(B)/test-flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE_FLAGS) -O1 -g -fPIC -shared -o $@ $<
 
+# Programs that mpirun starts, with the library as a host has it; delayed_link is a network for them.
+MPI_TESTS := $(MPI_LIB)/operations $(MPI_LIB)/exchange
+mpi-tests: mpi $(MPI_TESTS) $(MPI_LIB)/mpi $(if $(filter Linux,$(SYSTEM)),$(B)/delayed_link)
+$(MPI_TESTS): $(MPI_LIB)/%: tests/mpi/%.c $(MPI_STATIC_LIB)
+	$(call say,MPICC,$@)
+	$(Q)$(mpi_cc) $(BASE_FLAGS) $(LINK_FLAGS) -o $@ $< $(MPI_STATIC_LIB)
+$(MPI_LIB)/mpi: examples/mpi.c $(MPI_STATIC_LIB) $(STATIC_LIB)
+	$(call say,MPICC,$@)
+	$(Q)$(mpi_cc) $(BASE_FLAGS) $(LINK_FLAGS) -o $@ $< $(MPI_STATIC_LIB) $(STATIC_LIB) $(PACKAGE_LIBS) -lm
+$(B)/delayed_link: tests/mpi/delayed_link.c $(B)/flags
+	$(call say,LD,$@)
+	$(Q)$(CC) $(BASE_FLAGS) $(LINK_FLAGS) -o $@ $<
+
+# Once for each MPI that is here.
+MPICCS = $(call later,MPICCS,$(shell for mpicc in mpicc.openmpi mpicc.mpich; do ! command -v $$mpicc >/dev/null || echo $$mpicc; done | grep . || \
+    ! command -v mpicc >/dev/null || echo mpicc))
+MPI_BUILDS = $(addprefix $(B)/,$(MPICCS))
+check check-quick: mpi-builds
+mpi-builds: programs
+	+@for mpicc in $(MPICCS); do $(MAKE) --no-print-directory mpi-tests MPICC=$$mpicc MPI_LIB='$(B)'/$$mpicc || exit; done
+
 FUZZ_HELPERS := $(addprefix $(B)/tests/,fuzzing.o checksums.o well_formed.o)
 $(FUZZERS): $(B)/%: $(B)/tests/%.o $(FUZZ_HELPERS) $(COMMON_LIB) $(STATIC_LIB)
 	$(call say,LD,$@)
@@ -418,7 +494,7 @@ demo: programs
 	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
-    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' COMPLETIONS='$(COMPLETIONS)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' $(LIBRARY_PATH)
+    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' COMPLETIONS='$(COMPLETIONS)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' MPI_BUILDS='$(MPI_BUILDS)' $(LIBRARY_PATH)
 
 ## check: builds and runs all tests, as many at a time as there are processors; WHOLE=1: without sparing any
 check: all $(SUITES) $(ONNX_RUN) $(FAIL_IO)
@@ -458,6 +534,10 @@ KILLS ?= 1000
 check-kill: programs $(TESTS_DIR)/test_kills $(FAIL_IO)
 	@KILLS=$(KILLS) $(TESTS_DIR)/test_kills
 	@KILLS=$(KILLS) KILL_EVERY=1 $(test_environment) tests/test_kill.sh
+
+## check-mpi: libconvnet-mpi with each MPI that is here: up to four ranks, on machines of their own, killed (make deps-mpi)
+check-mpi: mpi-builds
+	@FULL=1 $(test_environment) tests/test_mpi.sh
 
 ## check-browser: a report in headless Chromium, with screenshots in build/browser
 check-browser: programs
@@ -582,6 +662,19 @@ generated_environment = PREFIX=$(call quote,$(PREFIX)) LIBDIR=$(call quote,$(LIB
 INSTALL_PC = $(call to,$(LIBDIR)/pkgconfig/convnet.pc)
 INSTALL_CMAKE = $(call to,$(LIBDIR)/cmake/convnet)
 
+# What a static libconvnet-mpi is linked with is what MPI's compiler adds.
+MPI_LINK_FLAGS = $(filter -L% -l% -Wl%,$(shell $(MPICC) -show))
+INSTALL_MPI_PC = $(call to,$(LIBDIR)/pkgconfig/convnet-mpi.pc)
+define install_mpi
+install -m 644 include/convnet-mpi.h $(call to,$(INCLUDEDIR))
+	install -m 644 $(MPI_STATIC_LIB) $(call to,$(LIBDIR))
+	install -m 755 $(MPI_SHARED_LIB) $(call to,$(LIBDIR))
+	cp -P $(MPI_SHARED_LINKS) $(call to,$(LIBDIR))
+	$(generated_environment) NAME=convnet-mpi REQUIRES=convnet PACKAGES= LIBS='$(MPI_LINK_FLAGS)' \
+	    DESCRIPTION='Processes of MPI that train one convolutional network together' tools/convnet.pc.sh >$(INSTALL_MPI_PC)
+	chmod 644 $(INSTALL_MPI_PC)
+endef
+
 ## install: headers, libraries, what pkg-config and CMake read, the Python module, programs, models, manual, completions under $(DESTDIR)$(PREFIX)
 install: all
 	install -d $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(BINDIR)) $(call to,$(DATADIR)) \
@@ -601,6 +694,7 @@ install: all
 	$(generated_environment) tools/convnet.pc.sh >$(INSTALL_PC)
 	$(generated_environment) tools/cmake_config.sh $(INSTALL_CMAKE)
 	chmod 644 $(INSTALL_PC) $(INSTALL_CMAKE)/*.cmake
+	$(if $(filter 1,$(WITH_MPI)),$(install_mpi))
 	@[ -n $(call quote,$(DESTDIR)) ] || ldconfig >/dev/null 2>&1 || true
 
 ## install-html: the reference as HTML (`make docs`) under $(DESTDIR)$(DOCDIR)
@@ -612,8 +706,9 @@ install-html: docs
 ## uninstall: removes what install and install-html wrote
 uninstall: $(MAN)/functions
 	rm -f $(foreach file,$(notdir $(HEADERS)),$(call to,$(INCLUDEDIR)/$(file))) $(call to,$(PYTHONDIR)/convnet.py)
+	rm -f $(call to,$(INCLUDEDIR)/convnet-mpi.h) $(INSTALL_MPI_PC)
 	rm -f $(INSTALL_PC) $(INSTALL_CMAKE)/convnet-config.cmake $(INSTALL_CMAKE)/convnet-config-version.cmake
-	rm -f $(foreach file,$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS)),$(call to,$(LIBDIR)/$(file)))
+	rm -f $(foreach file,$(notdir $(STATIC_LIB) $(SHARED_LIB) $(SHARED_LINKS) $(MPI_STATIC_LIB) $(MPI_SHARED_LIB) $(MPI_SHARED_LINKS)),$(call to,$(LIBDIR)/$(file)))
 	rm -f $(foreach file,$(NAMES),$(call to,$(BINDIR)/$(file)) $(call to,$(MANDIR)/man1/$(file).1) \
 	    $(call to,$(BASHDIR)/$(file)) $(call to,$(ZSHDIR)/_$(file)))
 	rm -f $(foreach file,$(notdir $(TRAINED)),$(call to,$(DATADIR)/$(file)))

@@ -9,6 +9,9 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)}
 flags="${CFLAGS_LINT:?}"
+mpi=$(mpicc -show 2>/dev/null | tr ' ' '\n' | grep '^-I' | tr '\n' ' ') # without MPI what needs it is left out
+flags="$flags $mpi" left_out='^$'
+[ -n "$mpi" ] || left_out='^(src|tests)/mpi/|^examples/mpi.c'
 directory=$(mktemp -d) || exit 1
 trap 'rm -rf "$directory"' EXIT
 trap 'exit 130' INT TERM HUP
@@ -17,7 +20,8 @@ trap 'exit 130' INT TERM HUP
 # for one instruction set. What is only included has no rule of its own.
 # `list` and more conditions of find's: the files.
 list() {
-    find src examples tests -name '*.c' ! -path 'src/export/functions/*' ! -path 'tests/foreign/*' ! -name export_arm.c "$@" | sort
+    find src examples tests -name '*.c' ! -path 'src/export/functions/*' ! -path 'tests/foreign/*' ! -name export_arm.c "$@" |
+        grep -vE "$left_out" | sort
 }
 
 # For each file in the list a command, whose last argument it is.

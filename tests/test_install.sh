@@ -41,7 +41,8 @@ same() {
 install_to() {
     CFLAGS=-O1 "$make" "${3:-install}" DESTDIR="$1" PREFIX="$2" LIBDIR="$2/lib" INCLUDEDIR="$2/include" BINDIR="$2/bin" \
         DATADIR="$2/share/convnet" MANDIR="$2/share/man" DOCDIR="$2/share/doc/convnet" \
-        BASHDIR="$2/share/bash-completion/completions" ZSHDIR="$2/share/zsh/site-functions" PYTHONDIR="$2/lib/python3/dist-packages"
+        BASHDIR="$2/share/bash-completion/completions" ZSHDIR="$2/share/zsh/site-functions" PYTHONDIR="$2/lib/python3/dist-packages" \
+        WITH_MPI=0
 }
 
 try "install" install_to "$root" "$prefix" || exit 1

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# convnet.pc.sh: writes convnet.pc for what the environment says: PREFIX LIBDIR INCLUDEDIR VERSION PACKAGES LIBS. A folder
-# below PREFIX is written relative to it, and PREFIX relative to the .pc file, so that all may be moved together.
+# convnet.pc.sh: writes convnet.pc for what the environment says: PREFIX LIBDIR INCLUDEDIR VERSION PACKAGES LIBS; or that of
+# another library, with NAME, DESCRIPTION and REQUIRES, what its header includes. A folder below PREFIX is written relative
+# to it, and PREFIX relative to the .pc file, so that all may be moved together.
 set -eu
 PREFIX=${PREFIX%/}
 
@@ -28,11 +29,12 @@ prefix=$prefix
 libdir=$(below "$LIBDIR")
 includedir=$(below "$INCLUDEDIR")
 
-Name: convnet
-Description: Trains and runs convolutional networks on a CPU
+Name: ${NAME:-convnet}
+Description: ${DESCRIPTION:-Trains and runs convolutional networks on a CPU}
 Version: $VERSION
-Requires.private: $PACKAGES
-Libs: -L\${libdir} -lconvnet
+${REQUIRES:+Requires: $REQUIRES
+}Requires.private: $PACKAGES
+Libs: -L\${libdir} -l${NAME:-convnet}
 Libs.private: $LIBS
 Cflags: -I\${includedir}
 EOF

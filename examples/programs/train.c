@@ -101,7 +101,11 @@ static cn_status make_trainer(const train_arguments *a, run *r) {
     options.user = r;
     cn_status status = make_weights(a, r, &weights);
     options.sample_weights = weights;
-    if (status == CN_OK && (status = cn_trainer_new(r->model, r->train, run_tested(r), &options, &r->trainer)) != CN_OK)
+    options.communicator = ranks_communicator(&r->ranks);
+    options.local_batch_norm = a->local_batch_norm;
+    if (status == CN_OK &&
+        (status = cn_trainer_new(r->model, r->train, run_tested(r), &options, &r->trainer)) != CN_OK &&
+        ranks_speaks(&r->ranks)) /* all have failed */
         complain_library("cannot train so");
     free(weights);
     return status;
@@ -115,13 +119,17 @@ static bool find_checkpoint(const train_arguments *a, run *r) {
     if (!a->checkpoint_path)
         return true;
     bool there = output_holds_something(a->checkpoint_path);
-    if (there && a->resume)
-        return run_resume(r);
+    if (there && a->resume && !run_resume(r))
+        return false;
+    if (!ranks_speaks(&r->ranks))
+        r->checkpoint_path = NULL; /* rank 0 writes it */
+    if (r->resumed)
+        return true;
     if (a->resume) {
         snprintf(text, sizeof text, "%.500s is not there yet: the run begins", a->checkpoint_path);
         print_fitting(text);
     }
-    if (there)
+    if (there && ranks_speaks(&r->ranks))
         complain("'%s' is there already: --resume goes on with it; for another run, choose another name or remove it",
                  a->checkpoint_path);
     return !there;
@@ -180,9 +188,12 @@ static void print_beginning(const train_arguments *a, const run *r) {
                         r->validation ? grouped(cn_dataset_count(r->validation), validation_count) : "",
                         r->validation ? " validation and " : " and ", grouped(cn_dataset_count(r->test), test_count),
                         (int)shape[0], (int)shape[1], (int)shape[2], targets);
+    if (r->ranks.communicator.ranks > 1)
+        used += snprintf(text + used, sizeof text - (size_t)used, "; %d processes", r->ranks.communicator.ranks);
     if (cn_context_device(r->context, &device) == CN_OK)
-        snprintf(text + used, sizeof text - (size_t)used, "; %d thread%s, %s", device.threads,
-                 device.threads == 1 ? "" : "s", cn_isa_name(device.isa));
+        snprintf(text + used, sizeof text - (size_t)used, "%s %d thread%s, %s",
+                 r->ranks.communicator.ranks > 1 ? " of" : ";", device.threads, device.threads == 1 ? "" : "s",
+                 cn_isa_name(device.isa));
     print_fitting(text);
     if (a->out_path && !r->resumed && output_holds_something(a->out_path)) {
         snprintf(text, sizeof text, "%.500s is there, and is replaced when the first epoch is over", a->out_path);
@@ -305,23 +316,38 @@ static int train(const train_arguments *a, run *r, int argc, char **argv) {
     return code;
 }
 
+/* Becomes one of several processes, if there are; only one of them writes. */
+static bool join_ranks(train_arguments *a, run *r) {
+    if (!ranks_join(&r->ranks))
+        return false;
+    if (!ranks_speaks(&r->ranks))
+        a->out_path = a->log_path = a->report_path = NULL;
+    if (a->threads == 0)
+        a->threads = r->ranks.threads;
+    return true;
+}
+
 int main(int argc, char **argv) {
     run r = {0};
     int code = EXIT_FAILURE;
+    if (!ranks_find(&r.ranks, argc, argv))
+        return program_end(EXIT_FAILURE);
     train_arguments a = train_arguments_read(argc, argv);
+    if (!join_ranks(&a, &r))
+        return program_end(EXIT_FAILURE);
     r.recipe = a.recipe;
     r.log_path = a.log_path;
     r.report_path = a.report_path;
     r.checkpoint_path = a.checkpoint_path;
     r.every = a.every;
     r.patience = a.patience_stop;
-    if (a.profiling && !(r.profile = profile_new()))
-        return program_end(EXIT_FAILURE);
-    if (outputs_possible(&a) &&
+    if ((!a.profiling || (r.profile = profile_new())) && (!ranks_speaks(&r.ranks) || outputs_possible(&a)) &&
         program_context(a.threads, (cn_conv_algorithm)a.algorithm, r.profile, &r.context) == CN_OK &&
         open_run(&a, &r) == CN_OK && make_trainer(&a, &r) == CN_OK &&
         keeper_init(&r.keeper, r.model, a.out_path, a.keep_best) && find_checkpoint(&a, &r) && open_outputs(&a, &r))
         code = train(&a, &r, argc, argv);
+    else
+        ranks_give_up(&r.ranks);
     keeper_free(&r.keeper);
     cn_trainer_free(r.trainer);
     cn_model_free(r.model);
@@ -330,5 +356,6 @@ int main(int argc, char **argv) {
     cn_dataset_free(r.train);
     cn_context_free(r.context);
     profile_free(r.profile);
+    ranks_leave(&r.ranks);
     return program_end(code);
 }

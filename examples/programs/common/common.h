@@ -17,6 +17,10 @@ enum { EXIT_USAGE = 2 }; /* beside EXIT_SUCCESS, 0, and EXIT_FAILURE, 1 */
 /* What messages begin with; arguments_read sets it. */
 void program_set_name(const char *name);
 
+/* This process is one of several, and not the one that speaks: messages get its rank in front, and standard output goes
+ * nowhere. Complains on failure. */
+bool program_is_rank(int rank);
+
 /* "convnet-train: …" and a line's end, to stderr. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -403,8 +407,8 @@ void profile_free(profile *p);
 void profile_trace(void *user, const cn_trace_event *event); /* `user`: the profile */
 
 typedef struct profile_run {
-    const cn_model *model; /* that all events are of */
-    int64_t forward_images, backward_images;
+    const cn_model *model;                   /* that all events are of */
+    int64_t forward_images, backward_images; /* by this process */
 } profile_run;
 /* A table of the time by layers and passes. */
 void profile_print(profile *p, const profile_run *run);

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { PASSES = CN_PASS_UPDATE + 1 };
+enum { PASSES = CN_PASS_EXCHANGE + 1 };
 
 typedef struct row {
     const char *layer;      /* the model's own text; NULL: no layer's work */
@@ -58,7 +58,8 @@ static row *find_row(profile *p, const cn_trace_event *event) {
 void profile_trace(void *user, const cn_trace_event *event) {
     profile *p = user;
     pthread_mutex_lock(&p->lock);
-    find_row(p, event)->seconds[event->pass] += 1e-9 * (double)(event->end - event->start);
+    if ((int)event->pass < PASSES)
+        find_row(p, event)->seconds[event->pass] += 1e-9 * (double)(event->end - event->start);
     if (p->threads == 0 || event->start < p->start)
         p->start = event->start;
     if (event->end > p->end)
@@ -107,6 +108,7 @@ static double sum_of(const profile *p, cn_pass first, cn_pass last) {
 
 static void print_rest(const profile *p, double all) {
     const double *other = p->rows[0].seconds;
+    double exchange = p->threads * sum_of(p, CN_PASS_EXCHANGE, CN_PASS_EXCHANGE); /* one thread waits for all of them */
     const struct {
         const char *what;
         double seconds;
@@ -116,7 +118,8 @@ static void print_rest(const profile *p, double all) {
         {"weights put into order", sum_of(p, CN_PASS_PREPARE, CN_PASS_PREPARE)},
         {"loss", other[CN_PASS_LOSS]},
         {"optimizer", other[CN_PASS_UPDATE]},
-        {"waiting, and the rest", all - sum_of(p, CN_PASS_FETCH, CN_PASS_UPDATE)},
+        {"waiting for other processes", exchange},
+        {"waiting, and the rest", all - sum_of(p, CN_PASS_FETCH, CN_PASS_UPDATE) - exchange},
     };
     for (size_t i = 0; i < COUNT(lines); i++)
         printf("%-39s  %6.2f %%\n", lines[i].what, 100.0 * lines[i].seconds / all);

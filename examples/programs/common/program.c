@@ -7,16 +7,28 @@
 #include <unistd.h>
 
 static const char *name = "convnet";
+static int rank; /* above 0: others speak for this process */
 
 void program_set_name(const char *new_name) {
     name = new_name;
 }
 
+bool program_is_rank(int new_rank) {
+    rank = new_rank;
+    if (freopen("/dev/null", "w", stdout))
+        return true;
+    complain("cannot open '/dev/null': %s", strerror(errno));
+    return false;
+}
+
 static void complain_list(const char *format, va_list values) {
-    fflush(stdout); /* keeps the order where both go to one place */
-    fprintf(stderr, "%s: ", name);
-    vfprintf(stderr, format, values);
-    fputc('\n', stderr);
+    fflush(stdout);  /* keeps the order where both go to one place */
+    char text[4096]; /* in one piece, since other processes write, too */
+    vsnprintf(text, sizeof text, format, values);
+    if (rank > 0)
+        fprintf(stderr, "%s: rank %d: %s\n", name, rank, text);
+    else
+        fprintf(stderr, "%s: %s\n", name, text);
 }
 
 void complain(const char *format, ...) {
@@ -28,6 +40,8 @@ void complain(const char *format, ...) {
 
 void complain_usage(const char *format, ...) {
     va_list values;
+    if (rank > 0)
+        exit(EXIT_USAGE); /* rank 0 has the same command line */
     va_start(values, format);
     complain_list(format, values);
     va_end(values);
@@ -62,7 +76,8 @@ void complain_file(const char *what, const char *file, const char *error) {
 
 static void print_remark(void *user, cn_log_level level, const char *message) {
     (void)user;
-    complain("%s: %s", level == CN_LOG_WARNING ? "warning" : "note", message);
+    if (rank == 0)
+        complain("%s: %s", level == CN_LOG_WARNING ? "warning" : "note", message);
 }
 
 cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, profile *traced, cn_context **context) {

@@ -19,8 +19,12 @@ int terminal_columns(void) {
     struct winsize size;
     if (!isatty(STDOUT_FILENO) || !kind || strcmp(kind, "dumb") == 0)
         return 0;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+        if (size.ws_col > 0)
+            return size.ws_col;
+        if (getenv("OMPI_COMM_WORLD_SIZE"))
+            return 0; /* Open MPI's own, for an mpirun that writes to a file */
+    }
     int columns = asked ? atoi(asked) : 0;
     return columns > 0 ? columns : 80;
 }

@@ -146,9 +146,9 @@ static void print_results(const run *r) {
     cn_epoch_info last = CN_EPOCH_INFO_INIT;
     int64_t epochs = cn_trainer_epoch_count(r->trainer);
     if (r->profile) {
-        int64_t trained = run_images(r) - r->images_before;
-        profile_print(r->profile,
-                      &(profile_run){r->model, trained + r->tests * cn_dataset_count(run_tested(r)), trained});
+        int64_t trained = run_images(r) - r->images_before, tested = r->tests * cn_dataset_count(run_tested(r));
+        int processes = r->ranks.communicator.ranks;
+        profile_print(r->profile, &(profile_run){r->model, (trained + tested) / processes, trained / processes});
     }
     if (epochs > 0 && cn_trainer_epoch_info(r->trainer, epochs - 1, &last) == CN_OK)
         print_metric(r, &last);
@@ -192,8 +192,10 @@ static void test(run *r) {
     cn_evaluation *evaluation;
     char text[METRIC_TEXT];
     options.loss = r->task.loss;
+    options.communicator = ranks_communicator(&r->ranks);
     if (cn_evaluation_new(r->model, r->test, &options, &evaluation) != CN_OK) {
-        complain_library("cannot measure the test images");
+        if (ranks_speaks(&r->ranks))
+            complain_library("cannot measure the test images");
         r->failed = true;
         return;
     }
@@ -214,7 +216,7 @@ static void leave(run *r, cn_status status, setting_list *s, const char *title, 
         test(r);
     if (!r->report_path)
         return;
-    bool complete = status == CN_OK && !interruption();
+    bool complete = status == CN_OK && !r->interrupted;
     const char *how = status == CN_OK ? "interrupted" : "failed";
     if (!complete)
         settings_add(s, "ended", "%s %s", how, extent);
@@ -230,11 +232,13 @@ static void leave(run *r, cn_status status, setting_list *s, const char *title, 
 
 /* What there is to say before results. A loss that is no number would become so again. */
 static void print_end(run *r, cn_status status, const char *extent) {
-    bool complete = status == CN_OK && !interruption(), can_go_on = status != CN_ERR_NUMERIC;
+    bool complete = status == CN_OK && !r->interrupted, can_go_on = status != CN_ERR_NUMERIC;
     char text[256];
+    if (!ranks_speaks(&r->ranks))
+        return;
     if (status != CN_OK)
         complain("training stopped %s: %s", extent, library_error());
-    else if (interruption())
+    else if (r->interrupted)
         complain("interrupted %s", extent);
     if (can_go_on)
         run_save(r);
@@ -271,12 +275,13 @@ int run_train(run *r, setting_list *list, const char *title) {
         print_going_on(r, left);
     r->progress = progress_begin(r->recipe.epochs, run_tested_name(r), r->task.metric);
     cn_status status = cn_trainer_fit(r->trainer, left > 0 && !out_of_patience(r) ? left : 0, on_epoch, r);
+    r->interrupted = ranks_largest(&r->ranks, interruption());
     progress_wipe(&r->progress);
     extent_text(r, extent, sizeof extent);
     print_end(r, status, extent);
     print_results(r);
     leave(r, status, list, title, extent);
-    if (status != CN_OK || r->failed)
+    if (ranks_largest(&r->ranks, status != CN_OK || r->failed))
         return EXIT_FAILURE;
-    return interruption() ? 128 + interruption() : EXIT_SUCCESS; /* as a shell reports a signal */
+    return r->interrupted ? 128 + r->interrupted : EXIT_SUCCESS; /* as a shell reports a signal */
 }

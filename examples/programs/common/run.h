@@ -2,7 +2,7 @@
 #ifndef EXAMPLES_RUN_H
 #define EXAMPLES_RUN_H
 
-#include "common.h"
+#include "ranks.h"
 
 /* ---- keeper.c: the model that it leaves ---- */
 
@@ -30,6 +30,7 @@ bool keeper_end(keeper *k, bool newer, bool trustworthy);
 /* ---- run.c ---- */
 
 typedef struct run {
+    ranks ranks; /* that train together with this process */
     cn_context *context;
     recipe recipe;
     task task;
@@ -46,6 +47,7 @@ typedef struct run {
     int64_t tests;      /* passes over the images that epochs are tested on */
     cn_epoch_info best; /* the first one of the best metric on them; `epoch` 0: none yet */
     int64_t patience;   /* the run ends after so many epochs that are not better; 0: it does not */
+    int interrupted;    /* the signal that ended it, whichever rank had it; 0: none */
     bool failed;        /* something that was asked for could not be written */
 
     /* So that it can go on (run_checkpoint.c). */

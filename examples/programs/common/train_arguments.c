@@ -111,11 +111,17 @@ static argument arguments[] = {
     HEADING("The run"),
     INTEGER("threads", &asked.threads, 0, 1024, "threads; 0: one for each core. The result does not depend on it"),
     INTEGER("seed", &asked.seed, 0, INT64_MAX, "of first parameters, order, changes to images and dropout"),
-    CHOICE("init", network_inits, &asked.network.init,
-           "whose random numbers new parameters begin with; pytorch: those that it draws after torch.manual_seed(SEED)"),
-    CHOICE("algorithm", algorithms, &asked.algorithm,
-           "how convolutions compute; direct: by plain sums; gemm: linear layers as products of matrices, however small"),
+    CHOICE(
+        "init", network_inits, &asked.network.init,
+        "whose random numbers new parameters begin with; pytorch: those that it draws after torch.manual_seed(SEED)"),
+    CHOICE(
+        "algorithm", algorithms, &asked.algorithm,
+        "how convolutions compute; direct: by plain sums; gemm: linear layers as products of matrices, however small"),
     FLAG("profile", &asked.profiling, 1, "show where the time went, layer by layer"),
+    HEADING("Several processes, started by mpirun or srun"),
+    FLAG("local-batch-norm", &asked.local_batch_norm, 1,
+         "each process's batch norm goes by its own images, which is faster, and another result than one process has"),
+    FLAG("alone", &asked.alone, 1, "each process trains by itself, instead of together with the others"),
     END_OF_ARGUMENTS,
 };
 
@@ -137,8 +143,12 @@ static const program_spec train_program = {
         "--resume, and results are those of a run that was never stopped, bit by bit. A job's script may always have "
         "--resume. What changes results must be as it was, but more --epochs are taken where the schedule has no end.\n"
         "\n"
+        "Processes that mpirun or srun has started train together, each on a part of every batch, where libconvnet-mpi "
+        "is installed: the result is that of one process, bit by bit. All must see the same files; the first writes.\n"
+        "\n"
         "Examples:\n"
         "  convnet-train --data synthetic --epochs 3\n"
+        "  mpirun -n 4 convnet-train --data synthetic --batch 64 --epochs 3\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --norm group --out group.safetensors --log group.csv\n"
         "  convnet-train --data folder:photos --out photos.safetensors\n"
         "  convnet-train --data idx:mnist --model mnist5 --seed 7 --out mnist5.safetensors\n"

@@ -25,6 +25,7 @@ typedef struct train_arguments {
     int64_t threads, seed;
     int algorithm; /* cn_conv_algorithm */
     int profiling;
+    int alone, local_batch_norm;
 } train_arguments;
 
 /* Reads the command line, as arguments_read does, and ends with a usage message where options do not go together. */
