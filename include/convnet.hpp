@@ -246,6 +246,7 @@ using folder_options = detail::filled<cn_folder_options, cn_folder_options_init>
 using target_options = detail::filled<cn_target_options, cn_target_options_init>;
 using augmentation = detail::filled<cn_augmentation, cn_augmentation_init>;
 using predictor_options = detail::filled<cn_predictor_options, cn_predictor_options_init>;
+using communicator = detail::filled<cn_communicator, cn_communicator_init>;
 using device = detail::filled<cn_device, cn_device_init>;
 using layer_info = detail::filled<cn_layer_info, cn_layer_info_init>;
 using epoch_info = detail::filled<cn_epoch_info, cn_epoch_info_init>;

@@ -57,11 +57,12 @@ _DECLARATIONS = """\
 #define CN_AUGMENTATION_MNIST { sizeof(cn_augmentation), 0, CN_PADDING_ZEROS, 0.0f, 0.0f, 7.0f, 0.3f, 0.5f, 0, 0, 0 }
 #define CN_LEARNING_RATE_DEFAULT (-1.0f)
 #define CN_WEIGHT_DECAY_DEFAULT (-1.0f)
+#define CN_MAX_REQUESTS 64
 int cn_version_number(void);
 const char *cn_version_string(void);
 enum cn_status { CN_OK = 0, CN_ERR_ARGUMENT = 1, CN_ERR_SHAPE = 2, CN_ERR_MEMORY = 3, CN_ERR_IO = 4, CN_ERR_FORMAT =
  5, CN_ERR_DATA = 6, CN_ERR_UNSUPPORTED = 7, CN_ERR_STATE = 8, CN_ERR_NOT_FOUND = 9, CN_ERR_NUMERIC = 10,
- CN_ERR_VERSION = 11 };
+ CN_ERR_VERSION = 11, CN_ERR_COMMUNICATION = 12 };
 const char *cn_status_string(cn_status status);
 const char *cn_last_error(void);
 enum cn_isa { CN_ISA_AUTO = 0, CN_ISA_PORTABLE = 1, CN_ISA_AVX2 = 2, CN_ISA_AVX512 = 3, CN_ISA_NEON = 4 };
@@ -69,7 +70,7 @@ enum cn_conv_algorithm { CN_CONV_AUTO = 0, CN_CONV_DIRECT = 1, CN_CONV_GEMM = 2 
 enum cn_layout { CN_LAYOUT_AUTO = 0, CN_LAYOUT_IMAGES = 1, CN_LAYOUT_CHANNELS = 2 };
 enum cn_log_level { CN_LOG_WARNING = 1, CN_LOG_INFO = 2 };
 enum cn_pass { CN_PASS_FETCH = 1, CN_PASS_PREPARE = 2, CN_PASS_FORWARD = 3, CN_PASS_LOSS = 4, CN_PASS_BACKWARD = 5,
- CN_PASS_UPDATE = 6 };
+ CN_PASS_UPDATE = 6, CN_PASS_EXCHANGE = 7 };
 struct cn_trace_event { uint64_t size; cn_pass pass; int thread; const char *layer; const char *type; int64_t start,
  end; };
 struct cn_context_options { uint64_t size; int threads; cn_isa isa; cn_conv_algorithm conv_algorithm; cn_layout
@@ -419,6 +420,12 @@ struct cn_schedule_options { uint64_t size; cn_schedule_kind kind; float factor;
  final_div_factor; int linear; float power; float warmup_start; int warmup_epochs; int warmup_steps; cn_rate_function
  rate; void *user; };
 void cn_schedule_options_init(cn_schedule_options *options, size_t size);
+struct cn_communicator { uint64_t size; int rank, ranks; double timeout; void *user; cn_status (*all_gather)(void
+ *user, const void *send, void *receive, size_t bytes, void **request); cn_status (*all_to_all)(void *user, const void
+ *send, void *receive, size_t bytes, void **request); cn_status (*broadcast)(void *user, void *data, size_t bytes,
+ void **request); cn_status (*wait)(void *user, void *request, double seconds, int *done); void (*abort)(void *user,
+ cn_status status, const char *message); };
+void cn_communicator_init(cn_communicator *communicator, size_t size);
 struct cn_epoch_info { uint64_t size; int64_t epoch; double train_loss, train_accuracy; double test_loss,
  test_accuracy; double learning_rate; double seconds; double images_per_second; double train_metric, test_metric;
  cn_metric metric; int reserved; };
@@ -432,8 +439,9 @@ int (*cn_gradient_function)(void *user, cn_model *model, const cn_batch_info *ba
 struct cn_trainer_options { uint64_t size; int batch_size; int test_batch_size; cn_loss_kind loss; float
  label_smoothing; float l1; float ema_decay; int ema_warmup; int accumulate; uint64_t seed; const cn_optimizer_options
  *optimizer; const cn_schedule_options *schedule; cn_batch_function on_batch; void *user; cn_gradient_function
- on_gradient; const double *sample_weights; int64_t loss_count; const cn_loss_options *const *losses; void
- *reserved_pointer; float mixup_alpha, cutmix_alpha; float clip_value, clip_norm; };
+ on_gradient; const double *sample_weights; int64_t loss_count; const cn_loss_options *const *losses; const
+ cn_communicator *communicator; float mixup_alpha, cutmix_alpha; float clip_value, clip_norm; int local_batch_norm;
+ int reserved; };
 void cn_trainer_options_init(cn_trainer_options *options, size_t size);
 cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test, const cn_trainer_options
  *options, cn_trainer **trainer);
@@ -464,7 +472,7 @@ struct cn_misclassified { uint64_t size; int64_t index; int64_t predicted, truth
  truth_probability; };
 void cn_misclassified_init(cn_misclassified *entry, size_t size);
 struct cn_evaluation_options { uint64_t size; cn_loss_kind loss; int flip; int shift; int reserved; int64_t
- loss_count; const cn_loss_options *const *losses; void *reserved_pointer; };
+ loss_count; const cn_loss_options *const *losses; const cn_communicator *communicator; };
 void cn_evaluation_options_init(cn_evaluation_options *options, size_t size);
 cn_status cn_evaluation_new(const cn_model *model, const cn_dataset *dataset, const cn_evaluation_options *options,
  cn_evaluation **evaluation);
@@ -765,7 +773,7 @@ class _Struct(ctypes.Structure):
 
 
 _STOP = int(Status.STATE)  # what a callback returns that has raised
-_UNHEARD = ("log", "trace", "release")  # no call fails for these: Python says what they raise
+_UNHEARD = ("log", "trace", "release", "abort")  # no call fails for these: Python says what they raise
 
 
 def _make_struct(name):
@@ -944,6 +952,40 @@ def _layer_pass(definition, function):
     return run
 
 
+def _begun(communicator, request, result):
+    """Keeps what an operation gave until it is waited for, under a number that the library holds."""
+    requests = communicator._keep.setdefault("requests", {})
+    number = next(number for number in range(1, len(requests) + 2) if number not in requests)
+    requests[number] = result
+    ctypes.c_void_p.from_address(request).value = number
+    return 0
+
+
+def _all(parts_sent):
+    def adapt(communicator, function):
+        def begin(_, send, receive, size, request):
+            ranks = communicator.ranks
+            arrays = _at(send, (ranks, size) if parts_sent else (size,), np.uint8), _at(receive, (ranks, size), np.uint8)
+            return _begun(communicator, request, function(*arrays))
+        return begin
+    return adapt
+
+
+def _broadcast(communicator, function):
+    return lambda _, data, size, request: _begun(communicator, request, function(_at(data, (size,), np.uint8)))
+
+
+def _wait(communicator, function):
+    def wait(_, request, seconds, done):
+        requests = communicator._keep["requests"]
+        ended = bool(function(requests[request], seconds))
+        ctypes.c_int.from_address(done).value = ended
+        if ended:
+            del requests[request]
+        return 0
+    return wait
+
+
 # For each callback: from (struct, the program's function) to what takes the library's arguments.
 _ADAPTERS = {
     "allocate": lambda _, f: lambda _, size, alignment: f(size, alignment),
@@ -954,6 +996,8 @@ _ADAPTERS = {
     "on_batch": lambda _, f: lambda _, batch: bool(f(_record_at("cn_batch_info", batch))),
     "on_gradient": lambda _, f: lambda _, model, batch: bool(f(_record_at("cn_batch_info", batch))),
     "report": lambda _, f: lambda _, result, name, message: f(_value(LoadResult, result), _text(name), _text(message)),
+    "all_gather": _all(False), "all_to_all": _all(True), "broadcast": _broadcast, "wait": _wait,
+    "abort": lambda _, f: lambda _, status, message: f(_value(Status, status), _text(message)),
     "function": _loss, "fetch": _fetch, "fetch_sample": _fetch_sample, "parameters": _layer_parameters,
     "shape": _layer_shape, "multiply_adds": _layer_multiply_adds, "forward": _layer_pass, "backward": _layer_pass}
 
@@ -2329,7 +2373,9 @@ def _with_loss(model, options):
 class Trainer(_Object):
     """Trains a model on data, and tests it on other data, or None. Options are those of cn_trainer_options: batch_size,
     loss or losses, optimizer, schedule, seed, ema_decay … on_batch(batch) and on_gradient(model, batch) end the training
-    by returning True."""
+    by returning True. A `communicator` has all_gather(send, receive), all_to_all(send, receive) and broadcast(data), which
+    begin with arrays of bytes and return whatever wait(that, seconds) is to be asked about, which says whether it has
+    ended."""
 
     def __init__(self, model, train, test=None, **options):
         for callback in ("on_batch", "on_gradient"):

@@ -239,6 +239,46 @@ class Callbacks(unittest.TestCase):
         model.load_state_dict(model.state_dict(), report=lambda *_: model.close())
         self.assertIsNone(model._handle)
 
+    def test_communicators(self):
+        told, ranks, parts = [], 2, {}
+        meet = threading.Barrier(ranks).wait
+
+        def communicator(rank):
+            def exchange(send, receive, to_all):
+                parts[rank] = np.array(send)
+                meet()
+                for other in range(ranks):
+                    receive[other] = parts[other] if to_all else parts[other][rank]
+                meet()
+
+            def broadcast(data):
+                parts[rank] = np.array(data)
+                meet()
+                data[:] = parts[0] if rank else data
+                meet()
+
+            return {"rank": rank, "ranks": ranks, "broadcast": broadcast, "wait": lambda request, seconds: True,
+                    "all_gather": lambda send, receive: exchange(send, receive, True),
+                    "all_to_all": lambda send, receive: exchange(send, receive, False)}
+
+        def run(rank, **options):
+            with convnet.Context(threads=1):
+                trainer = convnet.Trainer(small_model(), small_data(64), batch_size=32, **options)
+                trainer.fit(1)
+                told.append((rank, trainer.epoch_info(0).train_loss))
+
+        threads = [threading.Thread(target=run, args=[rank], kwargs={"communicator": communicator(rank)}) for rank in range(ranks)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        run(2)
+        self.assertEqual([rank for rank, _ in sorted(told)], [0, 1, 2])
+        self.assertEqual(len({loss for _, loss in told}), 1)
+        with self.assertRaises(Oops):
+            convnet.Trainer(small_model(), small_data(), batch_size=32, communicator={
+                "ranks": 2, **dict.fromkeys(("all_gather", "all_to_all", "broadcast", "wait"), self.oops)})
+
     def test_interrupts_end_fit(self):
         trainer = convnet.Trainer(small_model(), small_data(), on_batch=lambda batch: os.kill(os.getpid(), signal.SIGINT))
         with self.assertRaises(KeyboardInterrupt):
