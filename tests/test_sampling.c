@@ -200,7 +200,7 @@ START_TEST(repeated_images_are_augmented_anew) {
     for (uint32_t i = 0; i < CN__LANES; i++)
         order[i] = cn__draw(7, i / 2); /* each twice */
     cn__fetch how = {.augment = true, .seed = 1, .epoch = 1, .levels = feed.levels};
-    ck_ok(cn__feed_fetch(&feed, order, 0, CN__LANES, &how, &map));
+    ck_ok(cn__feed_fetch(&feed, order, 0, 0, CN__LANES, &how, &map));
     for (size_t i = 0; i < CN__LANES; i += 2) {
         bool same = true, as_first = true;
         for (size_t p = 0; p < TOY_PIXELS; p++) {
