@@ -102,7 +102,7 @@ fi
 more='s/^CN_API cn_status cn_relu6_new.*/&\nCN_API cn_status cn_relu7_new(cn_context *context, cn_layer **layer);/'
 version added -e "$more" \
     -e 's/CN_METRIC_R2 = 10 /CN_METRIC_R2 = 10, CN_METRIC_MORE = 11 /' \
-    -e 's/^    int align_corners; .*/int align_corners, more, reserved;/' -e 's/CN_UPSAMPLE_NEAREST, 0 }/CN_UPSAMPLE_NEAREST, 0, 0, 0 }/' \
+    -e 's/^    int align_corners;/    int align_corners, more, reserved;/' -e 's/CN_UPSAMPLE_NEAREST, 0 }/CN_UPSAMPLE_NEAREST, 0, 0, 0 }/' \
     -e "$in_zoo"'s/int reserved;/int depth;/'
 gate 1 check added "$dir/records"
 says '^added	function cn_relu7_new: cn_status (cn_context \*, cn_layer \*\*)' \

@@ -4,7 +4,7 @@
 #   sh              appended to run.sh
 #   c, cpp, python  a file, if the first line is a comment that begins with its name ("/* see.c: ...", "# see.py: ...");
 #                   other C goes into fragments.c, each a function of its own
-#   text            nothing: what programs print
+#   text            nothing: what programs print, and what only a cluster can run (test_mpi.sh runs its like)
 #
 # Any other kind is an error, and so is a block that does not end.
 
