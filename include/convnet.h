@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convnet.h: train and run convolutional networks on a CPU, inside your program.
  *
  * Link with `pkg-config --cflags --libs convnet`. The whole public interface is this file.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* activations.c: each activation function in double precision. */
 #include "activations.h"
 #include "kernels/kernels.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* activations.h: the layers that are functions of each element, as layers.def has them. */
 #ifndef ACTIVATIONS_H
 #define ACTIVATIONS_H

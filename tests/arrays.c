@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arrays.c: a small data set over arrays, and the same from a callback. */
 #include "arrays.h"
 #include "testing.h"

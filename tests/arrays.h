@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arrays.h: a small data set over arrays of its own, for tests of data sets, and the same images from a callback. */
 #ifndef ARRAYS_H
 #define ARRAYS_H

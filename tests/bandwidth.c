@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bandwidth.c: STREAM's triad (McCalpin 1995) with ordinary stores, as kernels use them. */
 #include "bandwidth.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bandwidth.h: what the machine's memory can do, measured now. */
 #ifndef BANDWIDTH_H
 #define BANDWIDTH_H

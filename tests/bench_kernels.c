@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bench_kernels.c: GFLOP/s of convolutions by shape, pass and way to compute them, on one thread, in multiply-adds of
  * plain sums; beside the machine's fused multiply-add peak, its memory's bandwidth and the kernel of linear layers for
  * products of the same size ("gemm").

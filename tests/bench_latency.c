@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bench_latency.c: how long session 8 takes for few images, beside the machine's FMA peak.
  *
  *   bench_latency [THREADS [ROUNDS]]      medians of ROUNDS (1000) calls, by instruction set, norm and batch */

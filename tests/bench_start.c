@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bench_start.c: what a program costs that loads a model and classifies one image: its processor time in milliseconds
  * and its largest memory in MB, both from its start on, dynamic linking included.
  *

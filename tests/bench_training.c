@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bench_training.c: images a second that networks are trained and run with. It says who it is, then answers each line
  *
  *   PASS NETWORK BATCH THREADS SECONDS

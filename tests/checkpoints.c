@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checkpoints.c: a small run and its checkpoint. */
 #include "checkpoints.h"
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checkpoints.h: what tests of checkpoints share: a small run with all that it consists of, and its file as bytes. */
 #ifndef CHECKPOINTS_H
 #define CHECKPOINTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checksums.c: CRC-32 where PNG, gzip, ZIP and this library's checkpoints have it. */
 #include "checksums.h"
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checksums.h: the checksums of files made right, so that tests and fuzzers can change what they cover. What is no such file,
  * or not whole, stays as it is as far as it goes. */
 #ifndef CHECKSUMS_H

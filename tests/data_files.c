@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* data_files.c: small CIFAR and IDX files. */
 #include "data_files.h"
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* data_files.h: small CIFAR and IDX files, and whether a data set has what is in them. */
 #ifndef DATA_FILES_H
 #define DATA_FILES_H

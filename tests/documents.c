@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* documents.c: what tests of SVG and HTML share. */
 #include "documents.h"
 #include "well_formed.h"

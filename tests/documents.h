@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* documents.h: what tests of charts, sheets and pages share: whether a text is well-formed and says what it should. */
 #ifndef DOCUMENTS_H
 #define DOCUMENTS_H

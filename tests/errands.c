@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* errands.c: one of everything that a program does with the library. */
 #include "errands.h"
 #include "testing.h"

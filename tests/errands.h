@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* errands.h: one of everything that a program does with the library, for tests of where it does so: in which process, on
  * which thread, in whose floating-point mode, for how long. None of that may show in what comes out. */
 #ifndef ERRANDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* every_layer.c: a model with every layer and every option, for tests of files. */
 #include "every_layer.h"
 #include "testing.h"

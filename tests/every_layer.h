@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* every_layer.h: a model with every layer and every option of version 1. */
 #ifndef EVERY_LAYER_H
 #define EVERY_LAYER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* expectation.c: what passes should give, and comparing them array by array. */
 #include "expectation.h"
 #include "reference.h"

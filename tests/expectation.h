@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* expectation.h: what a pass should give and how exactly, from the reference and from golden/layers.txt. */
 #ifndef EXPECTATION_H
 #define EXPECTATION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* export_arm.c: runs the self-test of a network that was written as C on a Cortex-M7 without an operating system; its
  * exit code goes out by semihosting. */
 #include "net.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fail_io.c: stands between a program and the C library's calls for files, and has the n-th one fail (fail_io.h). Reading
  * through stdio is made of the same calls, by a stream of our own. */
 #define _GNU_SOURCE      /* RTLD_NEXT, fopencookie */

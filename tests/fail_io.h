@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fail_io.h: calls for files that fail when asked to (fail_io.c): linked into a suite, which has these functions, or
  * preloaded into a program, and then told by the environment:
  *

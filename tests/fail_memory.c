@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fail_memory.c: stands between a program with its libraries and the C library's memory, locks and threads, and has the
  * n-th call fail (fail_memory.h). */
 #define _GNU_SOURCE /* RTLD_NEXT, dladdr */

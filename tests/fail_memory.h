@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fail_memory.h: memory, locks and threads that the system does not give when told not to (fail_memory.c): for a suite
  * that links it. Whoever asks counts: the library, libpng, libjpeg, zlib, the C library.
  *

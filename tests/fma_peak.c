@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fma_peak.c: independent chains of multiply-adds in registers, on every thread at once. */
 #include "fma_peak.h"
 #include <math.h>

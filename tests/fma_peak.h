@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fma_peak.h: what the machine's fused multiply-add units can do, measured now. */
 #ifndef FMA_PEAK_H
 #define FMA_PEAK_H

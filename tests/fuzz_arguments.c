@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_arguments.c: command lines of programs, word by word: read into their targets, within their ranges, or refused. */
 #include "fuzzing.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_checkpoint.c: checkpoints into a trainer, with their checksums made right: whole files, or (if the first byte is odd)
  * the trainer's own with single bytes changed. What is refused changes nothing; what is taken trains on. */
 #include "checksums.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_cifar.c: the files of CIFAR-10 and CIFAR-100: which of them, how many bytes, the names of classes, and bytes that are
  * repeated as often as there is room. */
 #include "fuzz_data.h"

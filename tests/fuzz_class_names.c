@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_class_names.c: a file of class names, for a data set of as many classes as the first byte says. */
 #include "data/dataset.h"
 #include "fuzz_data.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_data.h: what the fuzzers of data sets share. */
 #ifndef FUZZ_DATA_H
 #define FUZZ_DATA_H

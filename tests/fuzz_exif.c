@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_exif.c: Exif data. Whatever is the orientation that they give, or any other number: each pixel that is stored has a
  * place of its own in the picture that is shown. */
 #include "fuzzing.h"

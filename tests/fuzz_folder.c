@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_folder.c: folders of pictures and masks. Bytes say what is made: a folder and into it, a picture, another file, a
  * link to what a name says, or back up; and how it is called. */
 #include "fuzz_data.h"

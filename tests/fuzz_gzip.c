@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_gzip.c: a gzip file of IDX images whose checksum is made right; there is a label for one image. */
 #include "checksums.h"
 #include "fuzz_data.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_history.c: a history.csv that convnet-compare takes up again. */
 #include "../examples/programs/common/common.h"
 #include "fuzzing.h"

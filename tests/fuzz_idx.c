@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_idx.c: a folder like MNIST's, of IDX files: labels, which come first, images, and names of the classes. */
 #include "fuzz_data.h"
 

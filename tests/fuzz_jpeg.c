@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_jpeg.c: pictures, mostly JPEG files, plain and progressive, of Huffman and arithmetic codes, with Exif data. */
 #include "fuzz_picture.h"
 

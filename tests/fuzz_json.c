@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_json.c: JSON. What is read differs nowhere from itself, and its strings and numbers are written as they were. */
 #include "fuzzing.h"
 #include "io/json.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_markup.c: names, titles and numbers in SVG and HTML: the documents are well-formed, whatever they are. */
 #include "fuzzing.h"
 #include "well_formed.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_model.h: what the fuzzers of models' files share. */
 #ifndef FUZZ_MODEL_H
 #define FUZZ_MODEL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_model_tensors.c: tensors by name into a model that exists, whole or in part, under their own names or others. */
 #include "fuzzing.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_names.c: names of layers and classes in model files, ONNX files and C: they come back as they were, and C is C. */
 #include "fuzzing.h"
 #include "well_formed.h"

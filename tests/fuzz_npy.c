@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_npy.c: numpy's arrays, as a tensor and as the images of a data set. */
 #include "fuzzing.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_npz.c: archives of numpy's arrays whose checksums are made right: one array, and a data set. */
 #include "checksums.h"
 #include "fuzzing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_onnx.c: ONNX files, whose numbers are all in them. */
 #include "fuzz_model.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_onnx_external.c: ONNX files, and a file beside them, "external.data", that comes first. */
 #include "fuzz_model.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_options.c: structs of options and numbers that functions take, out of bytes: enumerators that there are not, NaN,
  * negative and huge numbers, sizes of other versions. Whatever they are, the answer is a status. Pointers stay as the
  * defaults have them, and memory has a limit. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_picture.h: what the fuzzers of pictures' formats share. */
 #ifndef FUZZ_PICTURE_H
 #define FUZZ_PICTURE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_png.c: pictures, mostly PNG files whose checksums are made right. */
 #include "checksums.h"
 #include "fuzz_picture.h"

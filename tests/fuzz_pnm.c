@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_pnm.c: pictures, mostly PBM, PGM and PPM files. */
 #include "fuzz_picture.h"
 

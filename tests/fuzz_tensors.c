@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzz_tensors.c: collections of tensors, safetensors and .npz, and what loads into files and back. */
 #include "checksums.h"
 #include "fuzzing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzzing.c: a context that is watched, bytes taken apart, and files of bytes. */
 #define _GNU_SOURCE /* nftw */
 #include "fuzzing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fuzzing.h: what fuzzers share. fuzz_NAME.c tries bytes in FUZZ(NAME): with CONFIG=fuzz that is the function which libFuzzer
  * calls (`make fuzz`), else fuzz_NAME, which test_corpora.c calls with each file of corpus/NAME. What must not be ends in
  * abort(). */

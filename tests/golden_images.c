@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* golden_images.c: reads golden/images.txt. */
 #include "golden_images.h"
 #include "testing.h"

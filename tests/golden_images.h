@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* golden_images.h: pictures and what other programs make of them, from golden/images.txt (see images.py). */
 #ifndef GOLDEN_IMAGES_H
 #define GOLDEN_IMAGES_H

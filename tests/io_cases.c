@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io_cases.c: the library's calls for files, and the files that they want. */
 #include "io_cases.h"
 #include "base/base.h"

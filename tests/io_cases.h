@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io_cases.h: everything that the library does with files, once each, in a folder of its own: for tests in which files
  * fail. */
 #ifndef IO_CASES_H

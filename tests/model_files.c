@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* model_files.c: a context and a folder for each test, a small model, and comparing. */
 #include "model_files.h"
 #include "whole_file.h"

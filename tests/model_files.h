@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* model_files.h: what tests of model files share: a context, a folder, a small model, and comparing. */
 #ifndef MODEL_FILES_H
 #define MODEL_FILES_H

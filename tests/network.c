@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* network.c: reads networks from their text, and finds shapes and tensors, independently of the library. */
 #include "network.h"
 #include "testing.h"

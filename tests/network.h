@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* network.h: small networks written as text, and one pass through them.
  *
  * One grammar serves golden files, random cases and messages, so that every failure can be repeated from its line:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* network_model.c: the networks of network.h as models of the library, through the public header alone. */
 #include "activations.h"
 #include "network.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* numbers.c: reads text files of numbers; a formula that gives the same numbers in C and in Python. */
 #include "numbers.h"
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* numbers.h: text files of numbers, as the scripts in tests/golden write them; and numbers that a formula gives both
  * here and there. */
 #ifndef NUMBERS_H

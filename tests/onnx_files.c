@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_files.c: see onnx_files.h. */
 #include "onnx_files.h"
 #include <math.h>

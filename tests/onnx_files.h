@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_files.h: networks that golden/onnx_models.py has written, and what PyTorch makes of them. */
 #ifndef ONNX_FILES_H
 #define ONNX_FILES_H

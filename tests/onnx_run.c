@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_run.c: runs conformance cases of ONNX (`make check-onnx`) and single files.
  *
  *   onnx_run cases FOLDER…                a line for each case: operator, passed, out of scope or failed, why

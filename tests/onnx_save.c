@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_save.c: writes models as ONNX files, with what they compute, for `make check-onnx-save`.
  *
  *   onnx_save layers FOLDER          every model of saved_models.h

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_saved.c: models as ONNX files, there and back. */
 #include "onnx_saved.h"
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_saved.h: what tests of models as ONNX files share: there, back, and whether both give the same. */
 #ifndef ONNX_SAVED_H
 #define ONNX_SAVED_H

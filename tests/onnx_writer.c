@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_writer.c: ONNX files written field by field. */
 #include "onnx_writer.h"
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_writer.h: ONNX files written field by field, for tests of what no exporter writes. */
 #ifndef ONNX_WRITER_H
 #define ONNX_WRITER_H

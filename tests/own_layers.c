@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* own_layers.c: layers that a program computes itself, networks of them, and the library's in their place. */
 #include "own_layers.h"
 #include "toys.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* own_layers.h: layers that a program computes itself, for tests of them: y = scale_c · x + shift_c, "test.Affine"; the
  * sum of two or three inputs, "test.Sum"; every second pixel, "test.EverySecond". */
 #ifndef OWN_LAYERS_H

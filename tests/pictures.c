@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pictures.c: grey pictures and targets for them, and batches of both. */
 #include "pictures.h"
 #include "testing.h"

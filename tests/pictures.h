@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pictures.h: what tests of targets share: grey pictures and masks of the same values, and batches with all targets. */
 #ifndef PICTURES_H
 #define PICTURES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pieces.c: layers, models and tensors for tests of the interface. */
 #include "pieces.h"
 

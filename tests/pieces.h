@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pieces.h: layers, models and tensors for tests of the interface, made in the running test's context. */
 #ifndef PIECES_H
 #define PIECES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* planes.c: planes of lines for tests of kernels. */
 #include "planes.h"
 #include "testing.h"

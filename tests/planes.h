@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* planes.h: what tests of kernels share: the kernels under test, and planes of lines with guards around them. */
 #ifndef PLANES_H
 #define PLANES_H

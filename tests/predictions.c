@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* predictions.c: what tests of predictors share. */
 #include "predictions.h"
 #include <math.h>

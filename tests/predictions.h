@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* predictions.h: what tests of predictors share: a trained toy, its images, and what the model says of them. */
 #ifndef PREDICTIONS_H
 #define PREDICTIONS_H

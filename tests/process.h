@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process.h: what Linux says of this process, for tests of what grows; also for programs that know no other file of the
  * tests. */
 #ifndef PROCESS_H

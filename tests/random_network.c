@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* random_network.c: draws networks as texts, and draws again what does not fit. */
 #include "random_network.h"
 #include "activations.h"

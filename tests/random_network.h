@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* random_network.h: networks drawn at random from a seed: single layers with random options, and random graphs. */
 #ifndef RANDOM_NETWORK_H
 #define RANDOM_NETWORK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ranks.c: see ranks.h. Operation number n of a rank belongs with operation n of all others. Data move when all have begun
  * it and some more questions have been asked, so that who reads or changes memory too early is found out. */
 #include "ranks.h"

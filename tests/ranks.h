@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ranks.h: a communicator without processes: threads of one process are the ranks, each with a context of its own. What
  * they send arrives late and out of order, and any call can be made to fail or fall silent. */
 #ifndef RANKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reference.c: passes in double precision: forward layer by layer, backward along the tape; finite differences. */
 #include "reference_layers.h"
 #include "testing.h"

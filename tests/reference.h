@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reference.h: the same networks in double precision, one number at a time: what the library is measured by.
  *
  * Forward passes are plain loops over the definitions. Gradients are not derived by hand at all: every number remembers

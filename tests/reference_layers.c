@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reference_layers.c: every layer's definition as plain loops in double precision, over numbers on a tape; those with
  * windows are in reference_windows.c. */
 #include "reference_layers.h"

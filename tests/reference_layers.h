@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reference_layers.h: between reference.c, which runs passes, and reference_layers.c, which knows the layers. */
 #ifndef REFERENCE_LAYERS_H
 #define REFERENCE_LAYERS_H

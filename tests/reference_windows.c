@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reference_windows.c: convolutions and pools as plain loops in double precision, over numbers on a tape: an output each.
  */
 #include "reference_layers.h"

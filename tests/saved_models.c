@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* saved_models.c: models of every layer and option. */
 #include "saved_models.h"
 #include "every_layer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* saved_models.h: models of every layer and option, small, for tests of what writes models for other programs. */
 #ifndef SAVED_MODELS_H
 #define SAVED_MODELS_H

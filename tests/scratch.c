@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* scratch.c: a folder for the files of one test. */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include "scratch.h"

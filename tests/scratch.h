@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* scratch.h: a folder for the files of one test, which goes with all that is in it. */
 #ifndef SCRATCH_H
 #define SCRATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tape.c: numbers that remember how they came about. */
 #include "tape.h"
 #include "network.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tape.h: numbers that remember how they came about, for gradients by the chain rule alone (reverse mode; Linnainmaa
  * 1970). A number is its place on the tape. */
 #ifndef TAPE_H

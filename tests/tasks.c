@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tasks.c: small tasks with targets of all kinds, and models for them. */
 #include "tasks.h"
 #include "numbers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tasks.h: small tasks with targets of all kinds, and models for them, made in the running test's context. */
 #ifndef TASKS_H
 #define TASKS_H

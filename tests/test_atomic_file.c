@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_atomic_file.c: files are read and replaced whole, or not at all. */
 #include "model_files.h"
 #include "whole_file.h"

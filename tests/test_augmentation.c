@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_augmentation.c: the operations against torchvision's results, their parameters' distributions, what they depend
  * on. */
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_average.c: averaged parameters: the model holds them between epochs, and training goes on without them. */
 #include "testing.h"
 #include "training.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_base.c: errors, options structs, memory and texts. */
 #include "testing.h"
 #include "base/base.h"

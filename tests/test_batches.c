@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_batches.c: batches of images: what augmentation depends on and leaves, lanes, tensors of another shape. */
 #include "arrays.h"
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_bits.c: short trainings leave the very bits on record in golden/bits.txt, whatever the compiler, its options, the C
  * library, the number of threads and the processor: one record for all instruction sets with fused multiply-add, another for
  * the portable kernels, which have none.

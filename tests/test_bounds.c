@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_bounds.c: files that are made to cost memory or time: what loading takes is in proportion to how large they are, and
  * twice as large a file takes twice as many steps. `test_bounds KIND N` loads one alone, for tools that count instructions. */
 #include "checksums.h"

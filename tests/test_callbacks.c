@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_callbacks.c: functions of the program that the library calls, and that call the library: from each of those that a
  * training calls, everything that a program could want there. What may be is done, and the training has the bits that it
  * has without; what may not be is a status, and the training goes on; nobody hangs. */

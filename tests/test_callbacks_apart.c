@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_callbacks_apart.c: functions of the program that the library calls outside of trainings, and that call the library:
  * layers and losses in passes and evaluations, reports of loading, sources, allocators, logs. What may be is done, what may
  * not be is a status; nobody hangs. */

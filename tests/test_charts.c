@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_charts.c: charts of histories are well-formed for any numbers and names, and say what is true; what charts, sheets
  * and pages refuse. */
 #include "documents.h"

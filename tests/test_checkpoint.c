@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_checkpoint.c: a run that was saved and goes on elsewhere has the bits of one that was never stopped: a
  * trainer's, saved after any batch or epoch, and a loop of one's own. */
 #include "scratch.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_checkpoint_damage.c: checkpoints that were altered, cut short or forged, or are met by a lack of memory: refused,
  * and the trainer is as it was. */
 #include "checkpoints.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_checkpoint_outputs.c: runs of a model with several outputs, of classes, values, labels and a class a pixel, go on
  * within an epoch: what each output's loss and metrics have counted is part of them. */
 #include "checkpoints.h"

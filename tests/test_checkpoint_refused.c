@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_checkpoint_refused.c: checkpoints of another run: a status and a message that names both sides, and a trainer
  * that is as it was; and checkpoints that cannot be asked for. */
 #include "checkpoints.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_cifar.c: CIFAR-10 and CIFAR-100 files, their labels and class names, and files that are damaged. */
 #include "data_files.h"
 #include "testing.h"

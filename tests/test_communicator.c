@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_communicator.c: ranks that train one model together have the bits of one process, whatever their number; and what
  * happens when one of them brings along something else, fails, or falls silent. */
 #include "numbers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_confusion.c: confusion matrices of any content can be read: numbers on their cells, headings, names. */
 #include "documents.h"
 #include <math.h>

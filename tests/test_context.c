@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_context.c: contexts: what they describe, their options, their memory. */
 #define _GNU_SOURCE /* sched_setaffinity */
 #include "testing.h"

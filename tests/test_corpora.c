@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_corpora.c: every fuzzer with what its corpus has: what it begins with, and what fuzzing has found since. */
 #include "fuzzing.h"
 #include "testing.h"

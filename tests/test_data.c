@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_data.c: data sets from arrays and callbacks: what they hand back, class names, normalisation. */
 #include "arrays.h"
 #include "testing.h"

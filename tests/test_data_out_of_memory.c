@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_data_out_of_memory.c: every allocation of whatever makes or reads a data set fails, once or for good. */
 #include "arrays.h"
 #include "data_files.h"

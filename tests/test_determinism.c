@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_determinism.c: session 8 trains to the same bits for any number of threads and on AVX2 and AVX-512; the portable
  * kernels agree within float32's accuracy; memory stays small. */
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_dropout.c: what is random about dropout: how much is dropped, on what the draws depend and on what they do not.
  * (That a seed's draws never change, fused or not, forward and backward, is checked against the reference in
  * test_gradients.c and test_graphs.c.) */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_elementary.c: e^x and its kin are the C library's to two units in the last place, also where they are at an end. */
 #include "base/elementary.h"
 #include "numbers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_evaluation.c: what an evaluation counts, against counting by hand. */
 #include "testing.h"
 #include "training.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_evaluation_refused.c: evaluations that cannot be: losses, shapes and classes that do not fit the model, no memory; and
  * classes of other names, which are remarked on. */
 #include "testing.h"

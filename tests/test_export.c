@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_export.c: models written as C compute what predictors compute. All of them are compiled at once, without a
  * warning, into a shared object, which each test loads. */
 #include "every_layer.h"

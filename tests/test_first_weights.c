@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_first_weights.c: models begin with the very numbers that PyTorch draws after torch.manual_seed
  * (tests/golden/first_weights.py). */
 #include "numbers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_float_mode.c: whatever floating-point mode the host is in, the same comes out, nothing traps, and the mode is as it
  * was, also in the host's functions that the library calls. */
 #define _GNU_SOURCE /* feenableexcept */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_folder.c: folders of pictures as data sets: order, sizes, what is skipped, and folders that are none. */
 #include "golden_images.h"
 #include "scratch.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_folder_masks.c: pictures with masks beside them: where they may lie, how masks are read and resized, what is
  * refused; and pictures that are decoded when they are asked for. */
 #include "scratch.h"

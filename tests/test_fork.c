@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_fork.c: after fork() the child can use what it inherited, alone, and a context of its own with threads; the parent
  * goes on; nobody hangs. */
 #include "errands.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_freeze.c: patterns, right and wrong; training leaves what is frozen, and goes on with what is thawed. That frozen
  * layers compute what they should is test_graphs' part. */
 #include "base/base.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_frozen_passes.c: what frozen layers save, and what they mean to a loop of one's own. */
 #include "plan/plan.h"
 #include "testing.h"

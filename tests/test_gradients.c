@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_gradients.c: random layers: the library's forward and backward passes against the reference, element by element,
  * and its gradients against finite differences in double precision.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_graphs.c: random graphs: what a plan fuses, shares, reorders and reuses must not show. Several passes of growing
  * and shrinking batches, training and evaluation, go through one model and are compared with the reference, which works
  * node by node; and the bits must not depend on threads or on the instruction set.

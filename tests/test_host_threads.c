@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_host_threads.c: a host with threads of its own: several trainings at once, in one context and in others that come and
  * go, and predictors by the hundred: each has the bits that it has alone. What two threads must not use together is a
  * status, never a wrong result. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_idx.c: IDX files, plain and compressed, whole, cut short, too long and wrong. */
 #include "data_files.h"
 #include "testing.h"

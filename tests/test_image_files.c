@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_image_files.c: pictures of every kind read, against what they were made of; cut short, damaged and absurd ones;
  * pictures written and read again. */
 #include "golden_images.h"

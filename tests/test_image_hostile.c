@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_image_hostile.c: pictures that are made to cost memory or time, or to pass for whole: refused as CN_ERR_FORMAT,
  * and before memory is asked for. */
 #include "checksums.h"

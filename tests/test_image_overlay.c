@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_image_overlay.c: maps as colours over pictures. */
 #include "pieces.h"
 #include "golden_images.h"

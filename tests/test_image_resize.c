@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_image_resize.c: pictures in other sizes against Pillow, fitted ones against torchvision, byte by byte; sizes
  * that cannot be. */
 #include "golden_images.h"

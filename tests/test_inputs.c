@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_inputs.c: models with several inputs: they compute what their branches do by themselves. */
 #include "pieces.h"
 #include <math.h>

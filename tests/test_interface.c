@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_interface.c: NULLs and values outside their range: each is a status with a message that names what and which
  * value, and nothing is handed out. */
 #include "activations.h"

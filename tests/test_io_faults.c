@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_io_faults.c: each call for files that the library makes fails in turn, in every way that it can, once and, with
  * FAULTS in the environment, from then on: what was there stays whole, no failure passes for success, and nothing is left behind. */
 #include "fail_io.h"

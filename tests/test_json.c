@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_json.c: JSON from strangers: what RFC 8259 allows and what it does not, numbers to the bit, running out of
  * memory. */
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_binary.c: sums and products of planes with sides of their own or of 1, and planes of another size,
  * against plain loops on small integers, whose sums are exact; and the same bits from every instruction set. */
 #include "planes.h"

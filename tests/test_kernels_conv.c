@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_conv.c: convolution kernels on small integers, where float sums are exact and every
  * instruction set must give what plain loops give. */
 #include "planes.h"

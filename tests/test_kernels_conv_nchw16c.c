@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_conv_nchw16c.c: convolutions with channels in the lanes, on small integers against plain loops, and AVX2
  * against AVX-512 to the bit. */
 #include "planes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_conv_weight_nchw16c.c: gradients of convolutions' weights with channels in the lanes, on small integers
  * against plain loops, and AVX2 against AVX-512 to the bit; each test for plain convolutions and depthwise ones. */
 #include "planes.h"

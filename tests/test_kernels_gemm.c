@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_gemm.c: products of matrices by the kernel, against chains of fused multiply-adds. */
 #include "planes.h"
 #include "testing.h"

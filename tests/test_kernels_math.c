@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_math.c: activation functions, softmax and the vector mathematics below them against libm in double. */
 #include "activations.h"
 #include "planes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_norm_softmax_nchw16c.c: norms, PReLU and softmax with channels in the lanes, against plain loops on small
  * integers or in double, and AVX2 against AVX-512 to the bit. */
 #include "planes.h"

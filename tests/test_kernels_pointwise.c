@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_pointwise.c: normalisation, skip, ReLU and dropout of a plane, the way back, and sums over planes,
  * against plain loops in double with every combination of options. */
 #include "planes.h"

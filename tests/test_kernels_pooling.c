@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_pooling.c: pools of random geometry on small integers against plain loops over torch's definitions. Sums
  * of small integers are exact, and equal values abound, so that it matters which of them is the first largest. */
 #include "planes.h"

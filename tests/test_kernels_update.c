@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kernels_update.c: optimizer steps, moving averages and Muon's orthogonalisation against their formulas in
  * double.
  */

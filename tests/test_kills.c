@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_kills.c: processes that save one file are killed at random moments, save at once, or meet a file that changes while
  * they read it. KILLS kills, 30 unless said. */
 #include "model_files.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_layers.c: every layer and option against PyTorch's values in golden/layers.txt: output, gradients, running
  * statistics; with both ways to convolve, both layouts, with one thread and with three.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_loss.c: losses against PyTorch, on tensors and in lanes, for any number of threads; a loss of the program's own; and
  * what is refused. */
 #include "testing.h"

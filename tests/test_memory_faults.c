@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_memory_faults.c: the first, second, third … allocation of the whole process fails, whoever asks for it, once and
  * from then on: a call that reads or writes files says CN_ERR_MEMORY and loses nothing, or does what it always does. And
  * the system gives no lock, no condition variable, no thread. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_memory_limit.c: the limit on the memory of a context: what goes beyond it is CN_ERR_MEMORY that says so, whatever
  * asks for the memory; nothing is lost, and what is in use adds up. */
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_metrics.c: metrics against their definitions, whatever the target, in one batch or in several. */
 #include "testing.h"
 #include "numbers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_mix.c: mixup and CutMix: how much of which image a mixed one has, what it costs, what draws depend on. */
 #include "testing.h"
 #include "train/train.h"

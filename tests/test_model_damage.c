@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_model_damage.c: model files that are cut short, damaged, hostile or of another version: refused, or harmless. */
 #include "model_files.h"
 #include "io/io.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_model_file.c: models into files and back: every layer and option, refusals, files of earlier days.
  *
  * With an argument it writes the model of every layer there, as was done once for tests/golden/model_1.safetensors. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_model_out_of_memory.c: memory runs out while models are saved and loaded. */
 #include "model_files.h"
 #include "io/io.h"

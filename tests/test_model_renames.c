@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_model_renames.c: tensors of a file under other names than the model's, and reports of what became of each. */
 #include "pieces.h"
 #include <stdio.h>

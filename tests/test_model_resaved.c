@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_model_resaved.c: model files that another program has written again: the same model, whatever the order; what it
  * changed is said; and what is neither is damage. */
 #include "model_files.h"

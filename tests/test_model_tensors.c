@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_model_tensors.c: tensors by name into a model that is there: PyTorch's files, all or none. */
 #include "model_files.h"
 #include "io/io.h"

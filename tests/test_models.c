@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_models.c: models used wrongly, and what they promise: names, graphs and shapes that do not fit, calls in the
  * wrong order, tensors by name, what a pass takes. After each failure the model is still usable. */
 #include "pieces.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_nchw16c.c: images one by one, with channels in the lanes, come out as the reference and the plans with
  * images in the lanes have them: random layers and graphs, the prebuilt networks with all norms; to the bit the same
  * for any number of threads and on AVX2 and AVX-512.

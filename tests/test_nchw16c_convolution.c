@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_nchw16c_convolution.c: convolutions that train with channels in the lanes: outputs and gradients against the
  * reference in double precision, and to the bit the same for any number of threads and on AVX2 and AVX-512.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_norms.c: norms are as exact as PyTorch's in float32, whatever the mean is to the deviation: output and gradients of maps
  * that a formula gives, against double precision, each off by at most twice what golden/norms.txt says that PyTorch is. Maps
  * that a norm reads itself, and those behind convolutions, which gather their moments, in both layouts.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_npy.c: numpy's files: all that numpy writes, what is refused, damage. */
 #include "scratch.h"
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_numpy_data.c: data sets from numpy's files: which array is what, in which shape, and what is refused. */
 #include "scratch.h"
 #include "testing.h"

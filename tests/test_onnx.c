@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_onnx.c: networks from ONNX files compute what PyTorch computes, under its names, train, and can be saved. */
 #include "onnx_files.h"
 #include "scratch.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_onnx_damage.c: ONNX files that are cut short, changed, hostile, or ask for what no layer computes. */
 #define FUZZ_REPLAY
 #include "fuzzing.h"

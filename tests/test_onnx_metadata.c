@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_onnx_metadata.c: what ONNX files say beside the graph, and the nodes that normalise: class names and normalisation, of
  * ours and of others, those that do not fit, and damage. */
 #include "onnx_saved.h"

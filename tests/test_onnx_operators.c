@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_onnx_operators.c: what single nodes of ONNX files become, in all the forms that opsets have given them, and what is
  * said of those that become nothing. */
 #include "onnx_writer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_onnx_save.c: models as ONNX files: what comes back computes the same, under the same names; what cannot be written. ONNX Runtime's word on the files is `make check-onnx-save`'s. */
 #include "onnx_saved.h"
 #include "saved_models.h"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # test_openmp.sh: a host with threads of OpenMP and OpenBLAS calls the library from within parallel regions, works beside it,
 # and starts such threads in the functions that it calls. Started from the root of the repository.
 # shellcheck disable=SC2086,SC2015 # compilers and flags are several words; all or nothing

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_optimizer.c: steps of SGD, Adam and AdamW against torch.optim, Muon against its formula, what weight decay
  * spares, and options that are refused. */
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_out_of_memory.c: memory runs out at the first, second, third … allocation, once or for good, while a model of
  * every layer type is built, initialised, described and run. Each call that fails says CN_ERR_MEMORY and nothing else,
  * loses nothing, and succeeds when called again with memory back; and the results are those of an undisturbed run. */

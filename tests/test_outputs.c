@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_outputs.c: models with several outputs: they compute what a model for each would, whatever a plan fuses. */
 #include "pieces.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_own_layer.c: layers that a program computes itself: against the library's own, in all that runs and trains models,
  * on threads and in files. */
 #include "own_layers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_own_layer_failures.c: what goes wrong with layers that a program computes itself: functions that fail, definitions,
  * layers and shapes that cannot be, memory that runs out; and that they are released. */
 #include "own_layers.h"

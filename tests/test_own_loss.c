@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_own_loss.c: a loss that a program computes, of targets of all kinds, in training and evaluation: the same as the
  * library's where it computes the same; and what becomes of its failures. */
 #include "tasks.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_parameter_groups.c: parameters with rates and decays of their own, against torch.optim's groups, and groups that
  * are refused. */
 #include "numbers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_parity.c: session 8 with each norm and the MNIST networks take the same steps as PyTorch, from the same weights
  * or from the same seed, on the same batches, with the same draws of dropout (tests/golden/parity.py), by the loop of
  * one's own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_predictor.c: predictions are those of the model as it was, for any input size, type and number of threads. */
 #include "numbers.h"
 #include "predictions.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_pretrained.c: the trained model that is part of the library, and the file of it that is installed. */
 #include "testing.h"
 #include <math.h>

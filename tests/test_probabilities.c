@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_probabilities.c: models that end in a softmax or a sigmoid, as files of others do: they are trained and evaluated
  * by the logits that go into it, and whoever runs them gets the probabilities. */
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_random.c: Philox and the streams drawn from it. */
 #include "testing.h"
 #include "base/base.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_random_network.c: what the tests draw at random: every layer and every option, again and again. */
 #include "random_network.h"
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_rebuild.c: models that are added to and changed after they were initialised: what is new is drawn, what was there
  * is kept, and nothing else may point into them. */
 #include "pieces.h"

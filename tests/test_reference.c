@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_reference.c: the tests' own reference, by which the library is measured, against PyTorch and finite differences;
  * and the random networks. */
 #include "expectation.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_refusals.c: every pointer of every public function, NULL: refused by name, or with the meaning that the header gives
  * it; and with all of them, each allocation that such a call makes fails in turn. */
 #include "pieces.h"

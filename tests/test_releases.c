@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_releases.c: files that earlier releases have written load for ever, give what they gave, and runs go on as they
  * would have gone on. golden/RELEASE/ holds the files, and what came out of them then, expected.safetensors.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_report.c: sheets of pictures, charts of what a model gets right and wrong, and pages of all of it are well-formed
  * whatever they are given, and say what is true. */
 #include "documents.h"

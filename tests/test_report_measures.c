@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_report_measures.c: reports of masks, values, labels and several outputs have the measures that are theirs. */
 #include "documents.h"
 #include "pieces.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_safetensors.c: the container of model files, with headers that lie. */
 #include "model_files.h"
 #include "whole_file.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_sampling.c: data sets divided class by class, and images drawn by their weights. */
 #include "testing.h"
 #include "train/train.h"

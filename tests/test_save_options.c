@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_save_options.c: model files with weights of 16 bits: what they hold, that they come back, and what is refused. */
 #include "every_layer.h"
 #include "model_files.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_schedule.c: learning rates against torch.optim.lr_scheduler, and options that are refused. */
 #include "testing.h"
 #include "numbers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_self_test.c: one input of a model with its outputs, in its file: it survives, tells what has changed, and is not
  * believed blindly. */
 #include "io/io.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_shape_layers.c: layers that put values elsewhere, and PReLU: what their constructors and models refuse, the
  * sides that a reshape finds by itself, an identity that costs nothing, and their words in a summary. What they compute
  * is in test_layers, test_gradients, test_graphs and test_nchw16c. */

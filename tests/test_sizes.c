@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_sizes.c: images of other sizes than a model was made for: what it gives is what the same model made for that size
  * gives. */
 #include "pieces.h"

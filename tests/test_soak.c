@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_soak.c: a long life in one process: round after round of everything, while threads predict. Nothing is lost, nothing
  * grows. SOAK_SECONDS and SOAK_PREDICTIONS say how long at least; `make soak` asks for an hour and ten million. */
 #include "errands.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_state_dicts.c: a model's tensors as a collection and back, by way of safetensors and .npz, for every layer. */
 #include "every_layer.h"
 #include "model_files.h"

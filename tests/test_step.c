@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_step.c: what happens between backward pass and step: clipping against PyTorch, batches that are accumulated, the
  * hook, rates that callbacks set. */
 #include "testing.h"

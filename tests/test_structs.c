@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_structs.c: structs with a size in front, as callers of other versions bring them: every one that is read and
  * every one that is filled. */
 #include "pieces.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_submodel.c: parts of models, and where in an image a model sees a class. */
 #include "pieces.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_summary.c: what a model says of its layers, as data and as tables. */
 #include "testing.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_synthetic.c: the images that the library draws itself. */
 #include "testing.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_targets.c: targets of all kinds, from arrays and callbacks: what goes in comes out, and is refused where it is not
  * true. */
 #include "arrays.h"

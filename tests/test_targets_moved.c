@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_targets_moved.c: targets move as the images are moved by augmentation, or are refused where nothing says how. */
 #include "pictures.h"
 #include "testing.h"

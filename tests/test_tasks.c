@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_tasks.c: models that give vectors, masks, images and several outputs, trained from end to end: a trainer is the
  * loop one would write by hand, its history what was counted by hand, and what does not fit is refused, both sides
  * named. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_tensor.c: tensors. */
 #include "testing.h"
 #include "base/base.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_tensors.c: collections of named tensors, and their files: what goes in comes out, what others write is read, and
  * what cannot be is refused. */
 #include "model_files.h"

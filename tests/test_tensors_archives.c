@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_tensors_archives.c: collections of tensors in ZIP archives: fields of all widths, members without end, names that occur
  * twice, and archives that lie. */
 #include "model_files.h"

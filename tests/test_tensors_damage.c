@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_tensors_damage.c: files of named tensors that are cut, changed or hostile, and memory that runs out on the way. */
 #include "model_files.h"
 #include "whole_file.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_threads.c: the pool of threads. */
 #define _GNU_SOURCE /* pthread_setattr_default_np */
 #include "testing.h"

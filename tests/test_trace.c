@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_trace.c: what a context tells of the work that is done in it. */
 #include "testing.h"
 #include "toys.h"

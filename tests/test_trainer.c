@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_trainer.c: training is the loop one would write by hand; histories, callbacks, stopping and going on. */
 #include "testing.h"
 #include "training.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_trainer_failures.c: numbers that are not finite, data that cannot be had, options that make no sense, memory
  * that runs out: training stops, says why, and nothing is spoilt. */
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_variants.c: test-time augmentation: a prediction is the mean over mirror images and moved ones. */
 #include "predictions.h"
 #include <math.h>

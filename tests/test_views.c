@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_views.c: data sets that share the images of another: chosen ones, two parts, another order. */
 #include "arrays.h"
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_winograd.c: 3×3 convolutions of sizes that CN_CONV_AUTO computes by Winograd, with images and with channels in the
  * lanes: against the reference in double precision, and to the bit against themselves.
  *

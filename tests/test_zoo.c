@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_zoo.c: the prebuilt networks: layers, names and shapes of every tensor, options. */
 #include "testing.h"
 #include <stdio.h>

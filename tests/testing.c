@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* testing.c: running a suite, in which ways; an allocator that counts and fails. */
 #include "testing.h"
 #include <stdio.h>

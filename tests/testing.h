@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* testing.h: what all suites share: running them, asserting statuses, and memory that runs out when asked to. */
 #ifndef TESTING_H
 #define TESTING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* timed_networks.c: see timed_networks.h. All are made with the public interface. */
 #include "timed_networks.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* timed_networks.h: the networks that bench_training.c times. bench_torch.py has the same in PyTorch. */
 #ifndef TIMED_NETWORKS_H
 #define TIMED_NETWORKS_H

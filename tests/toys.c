@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* toys.c: a small network and small data. */
 #include "toys.h"
 #include "numbers.h"

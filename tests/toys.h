@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* toys.h: a small network and small data, for tests of what trains, evaluates and predicts. */
 #ifndef TOYS_H
 #define TOYS_H

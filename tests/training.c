@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* training.c: a toy network that is trained, what its callbacks see, and what becomes of it. */
 #include "training.h"
 #include "base/base.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* training.h: what tests of training share: a toy network, its data and options, and what its callbacks see. */
 #ifndef TRAINING_H
 #define TRAINING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ways.c: see ways.h. */
 #include "ways.h"
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ways.h: passes through networks in given ways: with some number of threads, an algorithm, an instruction set, a layout;
  * and what has to come out alike. */
 #ifndef WAYS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* well_formed.c: SVG, HTML and C, looked through. */
 #include "well_formed.h"
 #include <stdbool.h>

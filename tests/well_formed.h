@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* well_formed.h: whether texts that the library writes are what they should be, read as strictly as no browser does. */
 #ifndef WELL_FORMED_H
 #define WELL_FORMED_H

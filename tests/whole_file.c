@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* whole_file.c: all of a file at once. */
 #include "whole_file.h"
 

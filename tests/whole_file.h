@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* whole_file.h: all of a file at once, as tests want it. */
 #ifndef WHOLE_FILE_H
 #define WHOLE_FILE_H

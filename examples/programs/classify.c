@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* classify.c: convnet-classify, which says what a trained model sees in pictures.
  *
  * Introduces pictures: loading, fitting to a model, saving; predictors; class-activation maps.

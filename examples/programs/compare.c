@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* compare.c: convnet-compare, which trains session 8 with several normalisations from several seeds and puts what came
  * of it on one page.
  *

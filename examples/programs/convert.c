@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convert.c: convnet-convert, which brings networks and named tensors from one kind of file into another: model files,
  * ONNX, PyTorch's state dicts as safetensors, numpy's .npz.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* explore.c: convnet-explore, which shows a data set's images, what random changes make of one, and what is in a model.
  *
  * Introduces sheets of pictures and parts of models.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* export.c: convnet-export, which writes a model as C that needs no library.
  *
  * Introduces cn_model_export_c; needs no data.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* info.c: convnet-info, which says what the library is and what it found on this machine.
  *
  * Introduces the context and its description of the device.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* summary.c: convnet-summary, which shows a network's layers, sizes, work and receptive field.
  *
  * Introduces the tables of a model; needs no data.

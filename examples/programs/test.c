@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test.c: convnet-test, which measures a saved model on labelled images.
  *
  * Introduces loading a model, evaluations, and predictors.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* train.c: convnet-train, which trains a network on labelled images, shows and logs its progress, and saves it.
  *
  * Introduces contexts, data sets with augmentation, trainers with their options, and both callbacks. Its own options

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* atomic_file.c: replaces a file whole or not at all, also if the machine stops in the middle: the new content goes
  * into a temporary file beside it, TARGET.tmp-PID-N, which is synced and then renamed. */
 #include "base/base.h"

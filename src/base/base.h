@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base.h: what every other folder stands on: errors, memory, options, random numbers, threads, context, tensors, files.
  */
 #ifndef CN_BASE_H

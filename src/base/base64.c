@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base64.c: bytes as text, RFC 4648. */
 #include "base/base.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cgroup.c: the processor time that control groups leave this process: a container's quota (docker --cpus), in whole
  * cores, rounded up. Both versions are read: cpu.max of version 2, cpu.cfs_quota_us and cpu.cfs_period_us of version 1,
  * of the process's own group and all groups above it that can be seen. */

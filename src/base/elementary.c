@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* elementary.c: see elementary.h. Arguments are reduced by multiples of a constant that is kept in two pieces, the first of
  * so few bits that its multiples are exact (Cody & Waite 1980); what is left goes into a series. */
 #include "base/elementary.h"

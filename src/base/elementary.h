@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* elementary.h: e^x and its kin in double precision, by additions, multiplications and divisions alone. C libraries round
  * them in ways of their own, and one library by the processor; what training computes is to have the same bits everywhere.
  * They are off by an ulp or so, in the ranges that are named. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* file.c: files read from front to back, plain or through zlib's inflate (RFC 1952), whose memory comes from the
  * context like all other. */
 #include "base/base.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* float_mode.c: how a thread computes with floats: rounding, traps, subnormal numbers. The host may have it otherwise than
  * the library wants it, so each call that computes sets its own mode and puts the host's back, and so does, the other way
  * round, each call of a host's function. x86 has the mode in MXCSR and, for what goes by the x87, its control word; arm64

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* glob.c: names that fit a pattern. */
 #include "base/base.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* group.c: calls a program's communicator, and bounds the time that others are waited for. */
 #include "base/group.h"
 #include <math.h>

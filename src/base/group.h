@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* group.h: the processes that train one model, as one of them sees them: a program's communicator, its operations begun
  * and waited for within a bounded time. The first thing that goes wrong breaks the group: whatever is asked of it then
  * fails with the same status and message, so that who computes need not stop in the middle. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* half.c: floating-point numbers of 16 bits (IEEE 754's binary16). */
 #include "base/base.h"
 #include <math.h>

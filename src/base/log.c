@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* log.c: messages for the context's log callback. */
 #include "base/base.h"
 #include <stdarg.h>

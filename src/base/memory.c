@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* memory.c: all allocation, through the context's allocator. */
 #include "base/base.h"
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* npy.c: numpy's arrays in files (NEP 1): .npy files of versions 1 to 3, and members of .npz files, as tensors: all types
  * of numbers, either byte order, either order of dimensions. */
 #include "base/npy.h"

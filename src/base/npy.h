@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* npy.h: numpy's arrays in files (npy.c), alone or as members of .npz files. */
 #ifndef CN_NPY_H
 #define CN_NPY_H

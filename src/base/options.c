@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* options.c: structs that carry their own size across library versions, and their defaults as functions. */
 
 /* A member that is added where an older struct had padding would be read from what happened to lie there. So no public

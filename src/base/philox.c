@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* philox.c: Philox 4×32-10, the counter-based generator of Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as
  * easy as 1, 2, 3" (2011), and a reader of its streams. */
 #include "base/base.h"

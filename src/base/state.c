@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* state.c: lists of named arrays. */
 #include "base/base.h"
 #include <stdarg.h>

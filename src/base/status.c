@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* status.c: version, statuses and this thread's last error message. */
 #include "base/base.h"
 #include <stdarg.h>

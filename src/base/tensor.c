@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tensor.c: dense row-major arrays that carry data between the library and its user. */
 #include "base/base.h"
 #include <math.h>

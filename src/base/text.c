@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* text.c: texts that the library hands out. Each has its context in front of it, so that cn_text_free needs no other
  * argument. */
 #include "base/base.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* text_table.c: sets cells as a table whose columns line up, for texts that people read. */
 #include "base/base.h"
 #include <string.h>

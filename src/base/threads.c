@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads.c: the context's own pool. Workers spin for a moment between pieces of work, since a training step is about
  * a hundred of them, and sleep when nothing comes. */
 #include "base/base.h"

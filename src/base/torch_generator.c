@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* torch_generator.c: PyTorch's random numbers on a CPU, to the bit: MT19937 (Matsumoto & Nishimura 1998), and what
  * torch.Tensor.uniform_ and normal_ make of it for float32.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trace.c: the clock, and work timed for those who want to know. */
 #include "base/base.h"
 #include <time.h>

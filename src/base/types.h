@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* types.h: what kernels need of base: they know no public types, so that a change of convnet.h does not compile them
  * anew. */
 #ifndef CN_TYPES_H

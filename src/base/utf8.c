@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* utf8.c: characters of texts (Unicode 15, table 3-7), and how many columns they take. */
 #include "base/base.h"
 

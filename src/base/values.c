@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* values.c: the numbers of tensors in a file, little-endian, on machines of any byte order. */
 #include "base/values.h"
 #include <float.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* values.h: numbers as they lie in files, little-endian on any machine, whose types go by safetensors' names, such as
  * "F32". */
 #ifndef CN_VALUES_H

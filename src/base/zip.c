@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* zip.c: members of ZIP archives, with the fields of ZIP64 as numpy's .npz files have them: found in the directory at the
  * archive's end, and then read as a file of their own. */
 #include "base/zip.h"

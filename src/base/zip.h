@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* zip.h: ZIP archives (APPNOTE.TXT 6.3.10), stored or deflated, with the fields of ZIP64 where they are needed: read
  * with suspicion (zip.c), and written the same way each time (zip_write.c). */
 #ifndef CN_ZIP_H

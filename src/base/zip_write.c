@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* zip_write.c: ZIP archives as numpy writes .npz files: entries one after another, stored or deflated, and the directory
  * behind them. They bear no date, so that the same entries are the same bytes. */
 #include "base/zip.h"

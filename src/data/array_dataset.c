@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* array_dataset.c: data sets over the caller's arrays, 8-bit or float32. */
 #include "data/dataset.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* augmentation.c: what a training image goes through: crop, flip, grayscale, rotation, perspective, with parameters
  * drawn as torchvision's RandomCrop, RandomHorizontalFlip, RandomGrayscale, RandomRotation and RandomPerspective do;
  * and where cutout (DeVries & Taylor 2017) hits it. */

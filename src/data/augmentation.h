@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* augmentation.h: changes to images and what belongs to them, with the geometry and the rounding of torchvision on PIL
  * images: the operations, which of them an image of an epoch goes through, and how these are applied. */
 #ifndef CN_AUGMENTATION_H

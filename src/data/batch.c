@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* batch.c: images and targets as the caller's tensors: one as it is stored, several ready for a model. */
 #include "data/dataset.h"
 #include <stdio.h>

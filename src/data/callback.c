@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* callback.c: data sets whose images and targets the caller's program hands over when asked. */
 #include "data/dataset.h"
 #include <string.h>

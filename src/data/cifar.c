@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cifar.c: the binary files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): records of one or two label bytes and the
  * 3·32·32 bytes of an image. */
 #include "data/dataset.h"

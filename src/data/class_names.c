@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* class_names.c: files with the names of classes, a line each. */
 #include "data/dataset.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* classes.c: a data set's classes matched with those of a model. */
 #include "data/dataset.h"
 #include <stdio.h>

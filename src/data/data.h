@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* data.h: data sets as the trainer sees them. */
 #ifndef CN_DATA_H
 #define CN_DATA_H

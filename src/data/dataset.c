@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dataset.c: the handle: shared images, counts, class names and normalisation. */
 #include "data/dataset.h"
 #include <math.h>

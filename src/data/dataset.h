@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dataset.h: what a data set is made of, for the files of this folder. */
 #ifndef CN_DATASET_H
 #define CN_DATASET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* directory.c: the entries of a folder. Whatever order the file system has, ours is that of names. */
 #include "data/directory.h"
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* directory.h: what lies in a folder, without what systems and programs leave there. */
 #ifndef CN_DIRECTORY_H
 #define CN_DIRECTORY_H

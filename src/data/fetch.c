@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fetch.c: from a stored image to one that a model reads: fetched, augmented, normalised; and its targets with it. */
 #include "data/dataset.h"
 

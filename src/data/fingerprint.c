@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fingerprint.c: tells one data set from another by what is in it: a few images with all their targets, and, where they
  * are classes in memory, the first targets of all images. */
 #include "data/dataset.h"

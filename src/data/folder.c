@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* folder.c: folders of pictures as a data set: all decoded at once, by all threads, and then in memory; or each when it
  * is asked for. */
 #include "data/folder_layout.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* folder_layout.c: which folder holds the classes, and whether it holds parts for training and testing instead. */
 #include "data/folder_layout.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* folder_layout.h: where in a folder of pictures the folders of the classes lie, and which pictures they hold. */
 #ifndef CN_FOLDER_LAYOUT_H
 #define CN_FOLDER_LAYOUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* folder_list.c: which files lie in a folder of classes, and which of them are of a split. */
 #include "data/folder_layout.h"
 #include <stdlib.h>

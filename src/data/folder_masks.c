@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* folder_masks.c: folders of pictures with a mask beside each: where the two lie, which mask is whose, and the data set. */
 #include "data/folder_layout.h"
 #include "data/pictures.h"

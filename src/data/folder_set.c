@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* folder_set.c: folders that have been read, by device and inode: a table with a place for each, or one of the next. */
 #include "data/folder_layout.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* idx.c: IDX files of unsigned bytes, the format of MNIST (LeCun, Cortes & Burges 1998): two zero bytes, the type 8,
  * the number of dimensions, each shape as four big-endian bytes, then the data. */
 #include "data/dataset.h"

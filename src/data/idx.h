@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* idx.h: where the files of MNIST and its relatives lie. */
 #ifndef CN_IDX_H
 #define CN_IDX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* idx_search.c: where the files of MNIST and its relatives lie, under the names that they have where they come from. */
 #include "data/idx.h"
 #include <ctype.h>

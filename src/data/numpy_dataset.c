@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* numpy_dataset.c: data sets from numpy's files: which array is what, brought to the types and shapes that targets have.
  */
 #include "data/dataset.h"

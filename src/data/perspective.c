@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* perspective.c: pictures seen from another place: bytes to the byte what torchvision 0.14 makes of a PIL image; and the
  * coefficients that move the corners of a picture as wanted. */
 #include "data/augmentation.h"

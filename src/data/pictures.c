@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pictures.c: pictures in files that are decoded when they are asked for. Which ones are kept depends on their numbers
  * alone: every epoch asks for each once, so no other choice would be found there more often. */
 #include "data/pictures.h"

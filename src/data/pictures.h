@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pictures.h: pictures in files, and masks beside them, as a source of images: decoded when they are asked for, by whoever
  * asks, and kept as far as there is room. */
 #ifndef CN_PICTURES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pixel_ops.c: flip, grayscale, crop and rotation, of bytes to the byte what torchvision 0.14 makes of a PIL image. Every
  * result pixel looks up where it comes from; a pixel's centre lies at (x + 1/2, y + 1/2). */
 #include "base/elementary.h"

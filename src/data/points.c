@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* points.c: where points of an image go as it is changed. The operations say of each result pixel where it comes from;
  * points go the other way. A point at (0, 0) is the centre of the first pixel, (1/2, 1/2) to the operations. */
 #include "base/elementary.h"

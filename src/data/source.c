@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* source.c: images and targets that are not in memory: one of them asked for, and where its parts then lie. First come
  * the pixels, then pointers to the targets, then these, each aligned. */
 #include "data/dataset.h"

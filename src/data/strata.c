@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* strata.c: data sets class by class: parts in which each class has its share, weights that give each the same. */
 #include "data/dataset.h"
 #include <math.h>

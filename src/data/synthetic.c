@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* synthetic.c: ten classes of images that the library draws itself: a figure or a texture in random colours, size,
  * place and slant on a shaded ground, under noise. All in integers, so that every machine draws the same. */
 #include "data/dataset.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* target_fetch.c: an image's targets on their way to a loss: found, moved as augmentation moves the image, checked,
  * written out as integers or floats. */
 #include "data/dataset.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* targets.c: what belongs to the images of a data set: descriptions checked, targets added, shared with views, asked
  * for. */
 #include "data/dataset.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* views.c: data sets that share the images of another: chosen ones, a random part and the rest, a random order. */
 #include "data/dataset.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_convolutions.c: convolutions and linear layers as C: their weights, with batch norms taken in, and their calls. */
 #include "export/writer.h"
 #include <stdio.h>

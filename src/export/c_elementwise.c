@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_elementwise.c: norms, activation functions, softmax, sums and products as C, which change values in place. */
 #include "export/writer.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_expected.c: what a model gives for a known input, which a self-test holds a written program against. It is computed
  * by plain sums, in a context of its own: Winograd's rounding would take most of what a test allows. */
 #include "export/export.h"

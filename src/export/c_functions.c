@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_functions.c: the functions that written programs call. Those of functions/ are texts here, which the Makefile has
  * made of them; where one begins with #include "other.c", that comes before it. */
 #include "export/export.h"

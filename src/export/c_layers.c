@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_layers.c: pools and layers that put values elsewhere as C, and the list of all layers. */
 #include "export/writer.h"
 #include "layers/upsample.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_program.c: what there is to compute of a model for one image, and where values lie. */
 #include "export/export.h"
 #include "plan/arena.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_self_test.c: the function by which a written program finds out whether it computes what the library did. */
 #include "export/export.h"
 #include <stdio.h>

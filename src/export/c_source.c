@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_source.c: the two files of a written program: what is around its functions, tables and steps. */
 #include "export/export.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_text.c: numbers, names, strings and comments as C has them. */
 #include "export/export.h"
 #include "io/json.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* c_writer.c: what the writers of layers share. */
 #include "export/writer.h"
 #include <math.h>

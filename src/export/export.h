@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* export.h: models as C source: one file that computes what the model computes, without this library.
  *
  *   c_program.c   what there is to compute, step by step, and where values lie: dropout, flatten and the like are only

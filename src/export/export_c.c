@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* export_c.c: cn_model_export_c, which writes a model's two C files. */
 #include "export/export.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* functions.h: the files of functions/ as texts, an array that the Makefile makes. */
 #ifndef CN_EXPORT_FUNCTIONS_H
 #define CN_EXPORT_FUNCTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* writer.h: what the writers of layers share: what they ask of a step, and how they say it in C. */
 #ifndef CN_EXPORT_WRITER_H
 #define CN_EXPORT_WRITER_H

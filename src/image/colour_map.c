@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* colour_map.c: numbers as colours, the one scale of all maps and sheets. */
 #include "image/image.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* exif.c: which way a photograph is up (JEITA CP-3451, Exif 2.3: tag Orientation of the first directory of a TIFF
  * structure). */
 #include "image/image.h"

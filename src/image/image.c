@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* image.c: what a picture is, and what all formats say of files that hold none. */
 #include "image/image.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* image.h: pictures from files and back. image.c says what a picture is; image_file.c loads and saves through a decoder
  * or encoder of each format: png_decode.c with png_chunks.c, png_encode.c (libpng), jpeg.c (libjpeg), pnm.c; exif.c
  * turns photographs upright; resize.c changes sizes, overlay.c lays a map over a picture in the colours of

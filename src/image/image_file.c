@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* image_file.c: pictures loaded as the first bytes of their file say, and saved as the ending of its name does. */
 #include "image/image.h"
 #include <string.h>

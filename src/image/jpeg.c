@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* jpeg.c: JPEG files (ITU-T T.81) through libjpeg: grey, colour and CMYK, baseline and progressive, Huffman and
  * arithmetic codes, turned as Exif says. libjpeg's own memory comes from malloc, within limits, and is
  * counted as the context's. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* overlay.c: numbers over a picture, as colours. */
 #include "image/image.h"
 #include <math.h>

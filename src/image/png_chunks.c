@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* png_chunks.c: the chunks of a PNG file (ISO/IEC 15948) before libpng sees them: what pixels depend on has to be
  * whole, lengths are believed only as far as the file goes, and nothing behind the pixels can spoil them. */
 #include "image/image.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* png_decode.c: PNG files (ISO/IEC 15948) of all kinds through libpng: palettes resolved, samples of any depth brought
  * to 8 bits, transparent pixels laid over white, turned as Exif says. All memory comes from the context: the picture,
  * and a few rows. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* png_encode.c: pictures as PNG files (ISO/IEC 15948) in memory, through libpng. */
 #include "image/image.h"
 

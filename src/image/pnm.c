@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pnm.c: Netpbm's PBM, PGM and PPM: "P1" to "P6", width, height and, but for PBM, the largest value as text, then
  * samples:
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* resize.c: pictures in other sizes, with antialiasing: each new pixel is a weighted mean of those under a triangle as
  * wide as two old or two new pixels, whichever are larger (bilinear interpolation where the picture grows). Weights,
  * their rounding to 22 bits, and columns before rows are Pillow's, so the bytes are too. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* activation_map.c: where in an image a model sees a class (Zhou et al. 2016, "Learning Deep Features for
  * Discriminative Localization"): M[y, x] = Σ_k weight[class, k] · f[k, y, x] over the maps f that are averaged at the
  * model's end. Their mean plus the class's bias is its score, so the map is that score's sum, spread over the image. */

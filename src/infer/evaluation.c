@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* evaluation.c: what a model gets right and wrong on a data set. */
 #include "infer/infer.h"
 #include <math.h>

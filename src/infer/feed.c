@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* feed.c: brings images of a data set into the lanes of a plan's input, and whole data sets through a model. */
 #include "infer/infer.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* gather.c: what processes that share a batch tell each other of it: outputs and targets of their images, so that each has
  * those of all, and computes loss and metrics as one process would. */
 #include "infer/infer.h"

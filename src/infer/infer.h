@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* infer.h: models over data without a backward pass: how data sets are fed to plans, what their outputs cost, evaluation,
  * prediction. */
 #ifndef CN_INFER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* objective.c: what all outputs of a model cost together, each held against its target of the data set, and how good
  * they are. */
 #include "infer/infer.h"

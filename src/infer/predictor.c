@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* predictor.c: a model compiled for inference, with parameters of its own; for images of its size at first, for others
  * when they come. */
 #include "infer/infer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_time_augmentation.c: what a model says of an image looked at in several ways: mirrored, moved by a few pixels.
  */
 #include "infer/infer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* architecture.c: a model's structure, without its tensors, as JSON and back:
  *
  *   {"input": [3, 32, 32],

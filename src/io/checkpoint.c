@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checkpoint.c: a run that is not over, into a file and out of it again: its model's file, with the rest of its state
  * beside the model's tensors. All of a file is checked before anything of it is taken. */
 #include "io/checkpoint.h"

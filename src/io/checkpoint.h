@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checkpoint.h: what a checkpoint is made of, for the files of this folder that have to do with them. */
 #ifndef CN_CHECKPOINT_H
 #define CN_CHECKPOINT_H

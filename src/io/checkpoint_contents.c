@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checkpoint_contents.c: what a program wants in a checkpoint, as arrays with their names in the file. */
 #include "io/checkpoint.h"
 #include <stdio.h>

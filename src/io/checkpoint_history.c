@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checkpoint_history.c: a trainer's history as tables of numbers. What is the same in all rows is not in them: sizes, and
  * which metric the trainer shows. */
 #include "io/checkpoint.h"

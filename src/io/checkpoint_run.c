@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checkpoint_run.c: what the run of a checkpoint is, as far as whoever goes on brings it along, as JSON: options, the
  * seed, the data. Two runs that have the same text (and models of the same architecture) have the same bits, so
  * checkpoints of any other are refused, and the first difference is named. */

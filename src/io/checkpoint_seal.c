@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checkpoint_seal.c: checksums of a checkpoint: one of its data, which stands in the header, and one of the header, for
  * which its own digits count as zeros. So no byte of a file can change without notice, and a header that is damaged is
  * told from one of another run before anything is read behind it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checksum.c: whether a model file holds what was saved. The sum is over the architecture's text and each tensor's
  * bytes, found by name, in the order of the model. So it covers names, types and shapes as well, and a program that
  * writes the same tensors in another order does not change it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io.h: model files. safetensors.c reads and writes the container, architecture.c turns a model's structure into text
  * and back; checksum.c says whether what a file holds is what was saved; state_dict.c finds and takes a model's tensors
  * by name; model_file.c brings all together; pretrained.c hands out the model file that is part of the library.

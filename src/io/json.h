@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json.h: JSON (RFC 8259) from strangers, read strictly, and texts as JSON strings. */
 #ifndef CN_JSON_H
 #define CN_JSON_H

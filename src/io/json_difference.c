@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json_difference.c: the first place where two JSON values differ, in words for messages. */
 #include "io/json.h"
 #include <stdio.h>

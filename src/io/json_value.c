@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json_value.c: what JSON values say; numbers in and out, whatever the locale. */
 #include "io/json.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* load_tensors.c: tensors by name into a model that exists, out of files and collections, and out of a model. */
 #include "base/zip.h"
 #include "io/tensors.h"

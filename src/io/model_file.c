@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* model_file.c: a model into a file, and out of a file. */
 #include "io/tensors.h"
 #include "onnx/onnx.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_file.c: models as ONNX files, and out of them. */
 #include "io/io.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx_metadata.c: what goes with a model into the metadata of an ONNX file, as JSON, and what is found there:
  *
  *   convnet.class_names       ["airplane", …]

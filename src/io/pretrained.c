@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pretrained.c: models that come with the library. */
 #include "io/io.h"
 

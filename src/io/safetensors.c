@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* safetensors.c: the container of model files, read with suspicion and written the same way each time.
  *
  * The format is Hugging Face's (github.com/huggingface/safetensors): the length of the header, the header, a JSON

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* self_test.c: one input of a model, what it gave for that, and whether it still does. */
 #include "io/io.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* self_test_file.c: a model's self-test in its file, as JSON:
  *
  *   {"inputs": [{"dtype": "U8", "shape": [1, 3, 32, 32], "data": "…"}], "outputs": [{"dtype": "F32", …}]}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* state_dict.c: a model's tensors by name out of a file, as this library or PyTorch writes them. */
 #include "io/io.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tensors.c: a collection of named tensors, and texts beside them. */
 #include "io/tensors.h"
 #include <stdlib.h>

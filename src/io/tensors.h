@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tensors.h: collections of named tensors: tensors.c keeps them, tensors_load.c and tensors_save.c bring them out of files
  * and into them, load_tensors.c into models. */
 #ifndef CN_TENSORS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tensors_load.c: named tensors out of safetensors and .npz files. */
 #include "base/npy.h"
 #include "base/zip.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tensors_save.c: named tensors into safetensors and .npz files. */
 #include "base/npy.h"
 #include "base/zip.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* context.c: where work runs: threads, and the kernels of an instruction set. */
 #include "base/base.h"
 #include "kernels/kernels.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dispatch.c: which table of kernels serves which instruction set. Compiled without instruction-set flags. */
 #include "kernels/kernels.h"
 #include "convnet.h"

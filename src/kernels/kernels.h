@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* kernels.h: arithmetic on arrays of 16-image lines. Pure functions: no handles, no allocation, no status.
  *
  * Layout: a *plane* is one channel of one block: rows of pixels, each pixel a line of CN__LANES floats (one image a

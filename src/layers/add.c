@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* add.c: the sum of two or more inputs, torch.add: a skip. Behind a norm the sum of two of one shape is computed in the
  * norm's passes instead (plan/fusion.c). */
 #include "layers/broadcast.h"

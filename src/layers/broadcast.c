@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* broadcast.c: sums and products of inputs whose sides are equal, or 1 for all. */
 #include "layers/broadcast.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* broadcast.h: what add.c and mul.c share: inputs of one shape, or of 1 where they differ, which then count for all
  * channels, rows or columns of the output. */
 #ifndef CN_BROADCAST_H

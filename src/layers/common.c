@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* common.c: what several layers share: grids of planes, plain shapes, windows, the ReLU and dropout part of a pass. */
 #include "layers/layers.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fmap.c: activations in lanes: their strides, their borders, and the way in from and out to [N, C, H, W]. */
 #include "layers/layers.h"
 #include <string.h>

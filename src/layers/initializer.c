@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* initializer.c: the random numbers that parameters begin with. */
 #include "layers/layers.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* input.c: a further input of a model, which the caller writes. It computes nothing, and plans have no op for it. */
 #include "layers/layers.h"
 

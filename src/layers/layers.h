@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* layers.h: what a layer is to the rest of the library, and how it computes.
  *
  * One file a layer; each defines a `cn__layer_type`, what the layer is, that registry.c lists, and one or several

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mul.c: the product of two inputs, torch.mul: an image and the factors of its channels, as in squeeze-and-excitation.
  * The gradient of one is dy times the other. */
 #include "layers/broadcast.h"

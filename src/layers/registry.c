@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* registry.c: the list of all layers, and how one comes into being. */
 #include "layers/custom/custom.h"
 #include "layers/layers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tree.c: gradients of parameters as sums over the leaves of a batch; see tree.h. */
 #include "layers/tree.h"
 #include <string.h>

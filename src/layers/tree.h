@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tree.h: sums over the images of a batch. 16 images, in the batch's order, are a *leaf*, whatever lies in the lanes; leaves
  * are added up as a binary tree: neighbours 0 and 1, 2 and 3 …, then pairs 0 and 1, … What is left over at the end goes
  * up by itself. Which images are at hand, and where, plays no part in it: a process that has some of the leaves adds up

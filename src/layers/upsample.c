@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* upsample.c: another height and width, torch.nn.Upsample. Along each dimension an output pixel is a weighted sum of
  * one input pixel, the nearest, or of two. Where it lies in the input is found in float, as PyTorch does it, so that the
  * same pixel is the nearest. The gradient is the same sum with the lists the other way round. */

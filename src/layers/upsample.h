@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* upsample.h: where the pixels of an upsampling's output lie in its input. */
 #ifndef CN_UPSAMPLE_H
 #define CN_UPSAMPLE_H

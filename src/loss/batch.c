@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* batch.c: the loss of a batch of outputs, in lanes or dense, and its gradient.
  *
  * Rows of images are items that may run on any threads; each has its sum, and sums are added image after image, row

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* class_loss.c: negative log-likelihood and cross-entropy, with class weights and label smoothing (Szegedy et al. 2016).
  *
  * With log-probabilities l, weights w and target q (the label's one-hot, or given; smoothed, (1 - s) q + s / K):

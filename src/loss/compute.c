@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* compute.c: a loss of tensors, for a training loop of the program's own. */
 #include "loss/loss.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* loss.c: the losses, their options, and which of them fit a target and a model. */
 #include "loss/loss.h"
 #include <math.h>

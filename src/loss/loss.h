@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* loss.h: what a model's outputs cost, held against a data set's targets, and how good they are: losses and metrics. */
 #ifndef CN_LOSS_H
 #define CN_LOSS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* metrics.c: how good outputs are, held against their targets: what is counted, and the measures made of it.
  *
  * Definitions are scikit-learn's: precision, recall and F1 by class, their means over classes without weights, and R²

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rows.c: what a model says of the classes of one image or pixel, and dense or laned batches of that. */
 #include "base/elementary.h"
 #include "loss/loss.h"

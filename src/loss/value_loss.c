@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* value_loss.c: losses of one value against another, torch.nn's BCEWithLogitsLoss, MSELoss, L1Loss, SmoothL1Loss and
  * HuberLoss: a formula and its slope each. Computed in double. */
 #include "base/elementary.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* freeze.c: parts of a model that training leaves as they are. */
 #include "model/model.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* gradients.c: what is done to all gradients of a model at once: adding them up, clipping, an L1 penalty's share. */
 #include "model/model.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* graph.c: building a model, layer by layer. */
 #include "model/model.h"
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* in_use.c: who points into a model, and who is just running, changing or reading it. A function of the program that the
  * library calls meanwhile may call back, so what does not go together is found out here and is a status. */
 #include "model/model.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* initialize.c: how a model's tensors are laid out and drawn; what was drawn before moves over. */
 #include "model/model.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inputs_outputs.c: where images enter a model, and what it gives: "input" and the layers of type Input; the layers that
  * were chosen as outputs, or the last. */
 #include "model/model.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* model.h: graphs of layers and their parameters. */
 #ifndef CN_MODEL_H
 #define CN_MODEL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* parameters.c: a model's tensors by name, and what its images and classes were. */
 #include "model/model.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rebuild.c: a model that is added to or changed after it was initialised. */
 #include "model/model.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* receptive_field.c: how much of the image a pixel of each layer sees (Araujo, Norris & Sim, Distill 2019):
  *
  *   jump_out = jump_in · stride,   RF_out = RF_in + dilation (kernel - 1) · jump_in

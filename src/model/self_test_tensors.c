@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* self_test_tensors.c: the tensors of a model's self-test, lent to whoever has a way of their own from pixels to outputs. */
 #include "model/model.h"
 

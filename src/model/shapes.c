@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shapes.c: shapes of all that a model computes, for images of its own or of another size. */
 #include "model/model.h"
 

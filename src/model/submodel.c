@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* submodel.c: a copy of the part of a model that one of its layers depends on. */
 #include "model/model.h"
 #include <string.h>

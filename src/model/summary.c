@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* summary.c: what a model's layers are and cost, as data and as a table. */
 #include "model/model.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* activations.c: functions of each element, and softmax. */
 #include "onnx/operators.h"
 #include <float.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arithmetic.c: sums, products and maxima of what layers give, and of constants: one number for all, or one for each
  * channel, which is a parameter. */
 #include "onnx/operators.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* channels_last.c: files whose images are [N, H, W, C], as TensorFlow has them and turns them in front of what wants the
  * channels first. The model reads [N, C, H, W] as all do; the file's input is a view of that, and the Transpose nothing. */
 #include "onnx/importer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* constants.c: small tensors whose numbers are known beforehand. */
 #include "onnx/importer.h"
 

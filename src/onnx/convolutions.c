@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolutions.c: Conv, ConvTranspose, and the products with matrices that are linear layers: Gemm, MatMul. */
 #include "onnx/operators.h"
 

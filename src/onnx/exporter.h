@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* exporter.h: a model on its way to an ONNX graph: nodes layer by layer, and tensors as initialisers. What goes wrong
  * sticks: writers go on, and the end asks. */
 #ifndef CN_ONNX_EXPORTER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fold.c: nodes whose result is known beforehand: constants, what is computed from them number by number, and shapes.
  * Files of exporters are full of them: a view of size (N, -1) is Shape, Gather, Unsqueeze, Concat and Reshape. */
 #include "onnx/fold.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fold.h: computing nodes whose inputs are all known (fold.c; fold_rearrange.c). */
 #ifndef CN_ONNX_FOLD_H
 #define CN_ONNX_FOLD_H

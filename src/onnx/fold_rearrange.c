@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fold_rearrange.c: constants of which other nodes take parts, that they join, or see in other dimensions. */
 #include "onnx/fold.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* graph.c: the messages of a file as values and nodes that refer to each other by number. */
 #include "onnx/importer.h"
 #include <stdlib.h>

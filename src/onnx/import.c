@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* import.c: an ONNX file as a model: what is in it, what can be known beforehand, layers node by node, and at last the
  * numbers of their parameters. */
 #include "onnx/onnx.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* importer.h: an ONNX graph on its way to a model. */
 #ifndef CN_ONNX_IMPORTER_H
 #define CN_ONNX_IMPORTER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* layers.c: layers of the model that is made, and where their numbers come from. */
 #include "onnx/importer.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* messages.c: the messages of onnx.proto that an importer reads, field by field; fields that it does not know are passed
  * over. */
 #include "onnx/onnx.h"

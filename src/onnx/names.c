@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* names.c: what layers are called, so that their parameters have the names that they have in the file, or in the program
  * that it comes from. */
 #include "onnx/importer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* norms.c: normalisation. */
 #include "onnx/operators.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* onnx.h: models from ONNX files (onnx.ai) and into them: graphs of operators, opsets 1 to 21, become models of our layers
  * that run and train, and these become graphs of opset 13, or the next that has their operators.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* operators.c: which function converts an operator. */
 #include "onnx/operators.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* operators.h: the operators that are converted, each by a function that makes layers of a node. operators.def lists
  * them by ONNX's names. */
 #ifndef CN_ONNX_OPERATORS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pattern_activations.c: functions of each element that exporters write out. */
 #include "onnx/patterns.h"
 

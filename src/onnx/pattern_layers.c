@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pattern_layers.c: linear layers and borders that exporters write out. */
 #include "onnx/patterns.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pattern_norms.c: norms that exporters write out. */
 #include "onnx/patterns.h"
 

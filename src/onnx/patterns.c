@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* patterns.c: what exporters write out in several nodes is one node again. A pattern is recognised from its last node,
  * backwards, and that node becomes the operator of a later opset, or one of our own; what only the old form needed falls
  * away with all that no output depends on. Patterns that have others within come first, since nodes are gone through

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* patterns.h: what patterns are made of (patterns.c), and the patterns themselves, by family (pattern_activations.c,
  * pattern_norms.c, pattern_layers.c). Each looks at a node and, where that is the last one of what it knows, makes it
  * another; false: it is not. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pools.c: pools, and means and maxima over height and width. */
 #include "onnx/operators.h"
 #include <float.h>

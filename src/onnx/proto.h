@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proto.h: what is in an ONNX file, as it lies there. Of what is read nothing is copied: names, numbers and messages are
  * pieces of the file's bytes, which outlive them.
  *

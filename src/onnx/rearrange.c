@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rearrange.c: operators that put values elsewhere: parts, borders, concatenation, channels as pixels. */
 #include "onnx/operators.h"
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* resize.c: Resize and Upsample. ONNX has a dozen ways to find where a pixel comes from; those that are torch's are
  * covered, and others where they come to the same pixels. */
 #include "onnx/operators.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* save.c: a model as an ONNX file: nodes layer by layer, then all in the bytes that the file has. */
 #include "onnx/onnx.h"
 #include "onnx/exporter.h"

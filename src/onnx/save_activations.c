@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* save_activations.c: functions of each element, softmax, and sums and products. */
 #include "onnx/exporter.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* save_convolutions.c: convolutions, and linear layers as Gemm. */
 #include "onnx/exporter.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* save_layer.c: what the layer whose nodes are written is: options, inputs, tensors. */
 #include "onnx/exporter.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* save_nodes.c: the nodes of a graph that is written, and the constants among them. */
 #include "onnx/exporter.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* save_norms.c: normalisation. */
 #include "onnx/exporter.h"
 

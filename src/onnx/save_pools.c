@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* save_pools.c: pools. */
 #include "onnx/exporter.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* save_rearrange.c: layers that put values elsewhere: parts, borders, other sizes and dimensions. */
 #include "onnx/exporter.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shapes.c: operators that only see the same values otherwise, and cost nothing by themselves. */
 #include "onnx/operators.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tensor_data.c: a tensor's numbers, from its file, or from another in the same folder. */
 #include "onnx/proto.h"
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* views.c: tensors of the graph as arrangements of what layers give: sizes and strides, as in NumPy. */
 #include "onnx/importer.h"
 

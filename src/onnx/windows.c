@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* windows.c: what convolutions and pools say of their windows. */
 #include "onnx/importer.h"
 

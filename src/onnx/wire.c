@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wire.c: protobuf's wire format (protobuf.dev/programming-guides/encoding). */
 #include "onnx/proto.h"
 

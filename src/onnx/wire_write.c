@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wire_write.c: protobuf's wire format, written. */
 #include "onnx/proto.h"
 #include "base/values.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arena.c: places buffers with lifetimes in one piece of memory: largest first, each at the lowest place that no
  * buffer alive at the same time covers. */
 #include "plan/arena.h"

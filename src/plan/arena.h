@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arena.h: memory shared by buffers that are not alive together (arena.c). */
 #ifndef CN_ARENA_H
 #define CN_ARENA_H

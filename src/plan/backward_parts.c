@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* backward_parts.c: the backward pass cut into parts, so that gradients of late layers are there, and can be sent to other
  * processes, while early layers still compute. */
 #include "plan/compiled.h"

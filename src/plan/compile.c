@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* compile.c: compiles a model for a batch size and mode: fused ops, borders, memory, layers bound to it. */
 #include "layers/tree.h"
 #include "plan/compiler.h"

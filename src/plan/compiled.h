@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* compiled.h: the inside of a plan, shared by compile.c (makes one), fusion.c (finds what is computed together),
  * lifetimes.c and arena.c (place memory), execute.c (shares instructions out between threads) and plan_passes.c (runs passes).
  *

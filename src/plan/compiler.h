@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* compiler.h: what compiling a plan needs while it lasts, shared by compile.c and lifetimes.c. */
 #ifndef CN_COMPILER_H
 #define CN_COMPILER_H

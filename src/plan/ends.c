@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ends.c: the inputs and outputs of a plan with channels in the lanes whose callers know them, and their gradients, with
  * images in the lanes, whatever lies in the lanes between. */
 #include "plan/compiled.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* execute.c: a plan as lists of instructions, and how they are shared out. A thread takes a block through all local
  * instructions up to the next global one, so that what one leaves is in its cache for the next, and threads wait for
  * each other only where the mathematics does. With fewer blocks than threads, or an odd number, each instruction is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* forward_backward.c: forward and backward for a training loop of one's own. Backward goes on to the inputs only once
  * that has been asked for, since a frozen beginning then costs nothing. */
 #include "plan/plan.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fusion.c: which layers are computed together: norm → add → ReLU or ReLU6 → dropout, each optional after the norm; 1×1
  * convolution → max pool; ReLU → max pool; anything → identity; and, where there is no backward pass, as in front of all
  * that trains, convolution → batch norm → add → ReLU or, with channels in the lanes, ReLU6 → max pool. */

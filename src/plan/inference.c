@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inference.c: images through a model without a backward pass. Each thread has a plan, and takes one block after another
  * through all layers while its activations are in the cache; the plans share packed weights. A block is 16 images in the
  * lanes, or one image with channels in the lanes, of which a plan takes several together where weights are many.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* layout.c: whether a model is computed with images in the lanes or with channels. By shapes alone, so that what comes
  * out does not depend on the machine. */
 #include "plan/plan.h"

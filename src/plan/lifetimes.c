@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lifetimes.c: when the values and gradients of a plan are alive, and where they lie: those that are never alive together
  * share memory. */
 #include "plan/compiler.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* plan.h: plans, which run a model: compiled for a largest batch and a mode, with all memory that a pass needs. */
 #ifndef CN_PLAN_H
 #define CN_PLAN_H

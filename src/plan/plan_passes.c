@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* plan_passes.c: a plan's passes. */
 #include "layers/tree.h"
 #include "plan/compiled.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* plan_tensors.c: where a plan's layers find their parameters and buffers: in the model, in a copy as they are now, or
  * where another plan has them. */
 #include "plan/compiled.h"

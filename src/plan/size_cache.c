@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* size_cache.c: what has been made to run a model on images of its own size, and of the other sizes that were used last. */
 #include "plan/plan.h"
 #include <string.h>

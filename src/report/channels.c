@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* channels.c: what is in a layer, as pictures: the filters of a first convolution, the activations for an image. */
 #include "report/report.h"
 #include "image/image.h"

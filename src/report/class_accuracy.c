@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* class_accuracy.c: the accuracy, IoU or F1 of each class or label as bars, best first. */
 #include "report/report.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* confusion.c: what was taken for what, as a heat map. A cell's colour says which share of the images of its row, the
  * true class, it holds: blue where the class was recognised, orange where it was not. Many classes are drawn as small
  * cells without numbers, and very many share cells.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* curves.c: loss, metrics and learning rate over the epochs, of one run or of several laid over each other.
  *
  * Runs of one name form a group, drawn as one curve: the mean at each epoch, with a band from the lowest to the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* gallery.c: pictures of a data set's images with titles, and pictures as text. */
 #include "report/report.h"
 #include "image/image.h"

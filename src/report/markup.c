@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* markup.c: names and numbers in SVG and HTML. */
 #include "report/report.h"
 #include <math.h>

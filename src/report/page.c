@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* page.c: HTML pages, put together piece by piece. */
 #include "report/report.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report.h: charts, pictures and pages as text. markup.c puts names and numbers into SVG and HTML, svg.c begins and
  * ends documents, scale.c makes axes; on these stand one file a chart.
  *

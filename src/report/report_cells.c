@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report_cells.c: a report's tables, written as one text whose cells end with tabs. */
 #include "report/report.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report_metrics.c: metrics of whatever target, as they are called and shown to readers. */
 #include "report/report.h"
 #include <math.h>

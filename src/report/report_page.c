@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report_page.c: the page that says all about a model and its training. */
 #include "report/report.h"
 #include <math.h>

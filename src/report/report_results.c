@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report_results.c: the tables of a report on what a model gets right and wrong: measures of each class, label or
  * channel, and what was taken for what. */
 #include "report/report.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report_tables.c: the tables of a report on the run and the model: epochs, settings, layers. */
 #include "report/report.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* scale.c: axes with round numbers. */
 #include "report/report.h"
 #include <math.h>

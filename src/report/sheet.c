@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sheet.c: pictures with titles, side by side, under a heading. */
 #include "report/report.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* svg.c: the frame of every SVG document: its size, title, colours and background.
  *
  * The six colours are Okabe and Ito's, darkened or lightened until each stands out from its background; where a chart

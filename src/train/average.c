@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* average.c: the exponential moving average of a model's parameters and running statistics, which the model holds
  * while it is shown. */
 #include "train/train.h"

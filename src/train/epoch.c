@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* epoch.c: one epoch of training: shuffle, batch after batch, then the test data, the schedule and the history. */
 #include "train/train.h"
 #include <math.h>

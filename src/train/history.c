@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* history.c: the epochs of a run, apart from its trainer. */
 #include "train/train.h"
 

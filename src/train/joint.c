@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* joint.c: a trainer as one of several processes. Of every batch each has a share of the leaves, runs it forward, gets the
  * outputs of the others, so that loss, metrics and whatever follows from them are the same everywhere, runs its share
  * backward, and gets the gradients of all (transfer.c). Then each takes the same step. */

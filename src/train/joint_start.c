@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* joint_start.c: compares what processes bring along before they train together, so that none goes its own way: the library,
  * how it computes, the model, the data, the options; and, as each fit begins, where the run stands. Each has a list of names
  * and values as texts; the first that is not rank 0's is named everywhere. */

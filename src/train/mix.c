@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mix.c: batches whose images are mixed with one another: mixup (Zhang et al. 2018), x = λ x + (1 - λ) x', and CutMix
  * (Yun et al. 2019), which puts a box of x' over x; x' is another image of the batch, λ ~ Beta(α, α), one a batch. */
 #include "base/elementary.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mixed_loss.c: what mixed images cost: λ L(y) + (1 - λ) L(y'), with the targets of both images; where these are
  * numbers, L(λ y + (1 - λ) y'). */
 #include "train/train.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* muon.c: Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/): a step of a weight, seen as a matrix
  * of its outputs by all the rest, is its momentum with all singular values made about 1, so that directions in which
  * gradients are small are followed as far as others. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* optimizer.c: gradient descent and its relatives, one pass over the model's flat parameters. The formulas are in
  * kernels/isa/update.c; a table lists the kinds. Muon takes whole weights instead (muon.c), but for the rest. */
 #include "base/elementary.h"

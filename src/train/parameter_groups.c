@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* parameter_groups.c: by which rule an optimizer updates each parameter: its groups, and what is exempt from weight
  * decay. */
 #include "train/train.h"

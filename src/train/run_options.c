@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* run_options.c: the numbers among the options that say what a run computes. */
 #include "train/run_options.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* run_options.h: which members of options structs say what a run computes: who goes on with a run, or trains along, must have
  * the same. */
 #ifndef CN_RUN_OPTIONS_H

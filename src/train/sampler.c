@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sampler.c: the images of an epoch: each once, in random order, or as many drawn by their weights, with replacement
  * (torch.utils.data.WeightedRandomSampler). */
 #include "train/train.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* schedule.c: how the learning rate changes, by PyTorch's formulas (torch.optim.lr_scheduler). Some kinds act before
  * a step, some after an epoch; the table at the end lists them. None of them sees a warm-up: to it the run begins after
  * that. */

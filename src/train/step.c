@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* step.c: from the gradient that a batch has left to a step: sums over batches that are accumulated, the caller's hook,
  * clipping, the optimizer, the average. */
 #include "train/train.h"

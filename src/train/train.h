@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* train.h: optimizers, schedules, averages, and the trainer, which brings model and data together. */
 #ifndef CN_TRAIN_H
 #define CN_TRAIN_H

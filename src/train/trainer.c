@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trainer.c: makes a trainer: checks that model, data and options fit, and allocates all that training needs. */
 #include "train/train.h"
 #include <float.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trainer_state.c: what a run remembers from batch to batch: whatever a later batch depends on, and neither the model's
  * tensors nor data and options say, has a line here. Random numbers have no state: they are drawn from seed, epoch and
  * image, and so is the order of an epoch. */

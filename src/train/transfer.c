@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* transfer.c: gradients from each process's images to those of the whole batch. Every process gets a share of the
  * parameters from all, as spans of the batch, adds these up in the tree's order (layers/tree.h), and sends the sums to all:
  * as many bytes as any way to add them up takes, and one order of additions for any number of processes. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* consumer.c: a program as it was compiled against a recorded header, RECORDED, run with the library of today. It calls
  * every function that takes a struct, with all that lies around the struct poisoned.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* app.c: somebody else's C program: trains a little, saves the model to argv[1], and prints what it says of one image.
  * tests/test_install.sh builds it against the installed library. */
 #include <convnet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* loader.c: a host that loads a plugin, has it work on two threads, and unloads it, a hundred times: each time it is gone,
  * and nothing of it stays. loader PLUGIN [LIBRARY]: what must be unloaded with it. */
 #define _GNU_SOURCE

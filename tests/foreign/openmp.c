@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* openmp.c: a host whose own threads are OpenMP's and OpenBLAS's (where it is installed): they call the library from within
  * parallel regions, work beside it, and are started by the functions that it calls. Everything has the results that it has
  * alone. */

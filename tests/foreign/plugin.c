@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* plugin.c: a plugin that uses the library from loading to unloading: threads, a prediction, an error, all given back. */
 #include <convnet.h>
 #include <string.h>

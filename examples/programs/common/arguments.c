@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arguments.c: reads a command line into a table of options, and prints --help from the same table. */
 #include "common.h"
 #include <errno.h>

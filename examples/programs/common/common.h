@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* common.h: what the programs share: command lines, messages, data and networks by name, tables, progress, logs. */
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* comparison.c: means and deviations over seeds, which differences exceed them, and a page about it. */
 #include "comparison.h"
 #include <math.h>

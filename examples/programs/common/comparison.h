@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* comparison.h: runs of several normalisations from several seeds, and what they amount to. */
 #ifndef EXAMPLES_COMPARISON_H
 #define EXAMPLES_COMPARISON_H

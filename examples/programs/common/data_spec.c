@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* data_spec.c: data sets by name, such as cifar10:DIR and synthetic:2000. */
 #include "common.h"
 #include <errno.h>

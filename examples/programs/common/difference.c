@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* difference.c: runs two networks on the same random images, and holds tensors against each other. */
 #include "difference.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* difference.h: how far two networks, or two collections of tensors, are from each other. */
 #ifndef EXAMPLES_DIFFERENCE_H
 #define EXAMPLES_DIFFERENCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* duplicates.c: pictures that are both in the training and in the test part, which flatters every result. */
 #include "common.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* epoch_log.c: training as a CSV file, a line an epoch: whole lines, whatever happens. */
 #include "common.h"
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* interruption.c: signals that end a long run in good order. */
 #include "common.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json.c: texts as JSON strings (RFC 8259). */
 #include "common.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* keeper.c: the model that a run leaves: in its file after every epoch, so that a run that is killed loses one at most,
  * and as a copy in memory, to which a run that goes wrong, or keeps its best epoch, goes back. */
 #include "run.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* network_fit.c: whether a network and data belong together: images of one shape, and the same classes. */
 #include "common.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* network_spec.c: networks by name: the prebuilt ones with their options, the trained one, those of the literature, or a
  * model file. */
 #include "common.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* output_files.c: files that a long run writes, which are tried out before it begins. */
 #include "common.h"
 #include <errno.h>

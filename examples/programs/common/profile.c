@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* profile.c: a trace added up: where a run's time went, layer by layer. */
 #include "common.h"
 #include <pthread.h>

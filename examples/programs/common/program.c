@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* program.c: what every program starts and ends with: its name, messages, context and exit code. */
 #include "common.h"
 #include <errno.h>

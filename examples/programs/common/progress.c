@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* progress.c: shows training as it goes: a live line on a terminal, and a line an epoch everywhere. */
 #include "common.h"
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* recipe.c: ways to train, ready to be copied into a program: docs/recipes.md tells how they were found and what each
  * ingredient is worth. */
 #include "common.h"

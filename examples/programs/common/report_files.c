@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report_files.c: reports of training runs as files in a folder: a page, its charts and sheets, the history as CSV. */
 #include "common.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* run.c: trains for all epochs, or until a signal or a failure ends it, and leaves everything in good order. */
 #include "run.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* run.h: one training run, from its first line to what it leaves: a model, a log, a report. */
 #ifndef EXAMPLES_RUN_H
 #define EXAMPLES_RUN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* run_checkpoint.c: a run that can go on: all that it is, in a file that is written again and again. */
 #include "run.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* settings.c: the settings of a run as a list of names and texts, for its report. */
 #include "common.h"
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tables.c: numbers and evaluations as tables of text. */
 #include "common.h"
 #include <string.h>

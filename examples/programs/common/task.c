@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* task.c: what data ask of a model: a class an image, a class a pixel, numbers, or an image; and what goes with that. */
 #include "common.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* train_arguments.c: convnet-train's options: a recipe, what changes it, and what goes with what. */
 #include "train_arguments.h"
 #include <errno.h>

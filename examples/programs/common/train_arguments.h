@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* train_arguments.h: what convnet-train is asked for on its command line. */
 #ifndef EXAMPLES_TRAIN_ARGUMENTS_H
 #define EXAMPLES_TRAIN_ARGUMENTS_H

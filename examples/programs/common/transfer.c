@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* transfer.c: trained networks go on with other data: their classes are matched by name, or their output layer is
  * replaced; parts are frozen, and the output layer may learn at a rate of its own. */
 #include "common.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* activation_functions.h: the activation functions of activations.def and their slopes, lane by lane: name_value(x, a, b)
  * and name_slope(x, a, b), where a and b are the parameters of those that have some. NaN stays NaN, infinities go to the limits. */
 #ifndef CN_ACTIVATION_FUNCTIONS_H

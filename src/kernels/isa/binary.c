@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* binary.c: sums and products of two planes, either of which may have but one row, column or lane for all; and the way
  * back, which adds up what went to all. */
 #include "kernels/isa/isa.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conv_nchw16c.c: convolution of some images with channels in the lanes: a tile of vectors of output channels × pixels in
  * registers, weights loaded, inputs broadcast. Every output has one accumulator, which may be put down in the output
  * between two blocks of input channels, so that the order of its sum is that of the taps, plane by plane of inputs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conv_weight_nchw16c.c: weight gradients of convolutions with channels in the lanes: a tile of terms (an input
  * channel seen through a tap) × lines of output channels in registers runs over the pixels of some rows of some images,
  * inputs broadcast. Every sum has one accumulator; it is then added to what memory holds. */

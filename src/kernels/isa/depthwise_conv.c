@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* depthwise_conv.c: direct convolution of one input channel and one output channel, as groups of a depthwise convolution
  * are. A multiply-add for each load leaves no time for index lists: pixels are taken in runs whose inputs and outputs lie
  * in even steps. The sums are those of direct_conv.c. */

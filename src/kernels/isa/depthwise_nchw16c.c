@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* depthwise_nchw16c.c: convolution of each channel by itself, with channels in the lanes: a tile of pixels in registers,
  * weights and inputs loaded side by side. Every output has one accumulator. 3×3 kernels, the usual ones, load each input
  * once for the three taps of a row; others load it for every tap. */

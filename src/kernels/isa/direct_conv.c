@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* direct_conv.c: direct convolution: a tile of output channels × pixels in registers, weights broadcast, images in the
  * lanes. Every output has one accumulator that runs over input channels, then taps.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* direct_conv_weight.c: the weight gradient of a convolution: a tile of output channels × (input channel, tap) in
  * registers runs over all pixels of a block; only then are the lanes of a sum added up.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* exact_sum.h: long sums that hold what rounding takes from them, so that they come out as if added up in twice the precision
  * (Ogita, Rump & Oishi 2005: Sum2). Plain sums of runs of a row go into one of these, which costs a few percent of a pass
  * over a plane, where one for each pixel would take as long again. */

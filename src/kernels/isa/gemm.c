@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* gemm.c: products of matrices, C (+)= A · B, as Goto and van de Geijn (2008) order them: a chunk of the terms at a
  * time, of which rows of A are packed so that a tile of C in registers reads them one after the other. Every element of
  * C is one chain of fused multiply-adds over the terms in their order, whatever tiles and chunks are. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* isa.h: the kernels of this folder under the names of the instruction set being compiled; table.c lists them. What
  * each does is said in kernels.h. */
 #ifndef CN_ISA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* layer_norm.c: normalisation of each pixel over its channels, images in the lanes, and the way back. Channels lie
  * planes apart, so a few vectors of a row go together. Of a pixel with C channels and x̂ = (x - mean) · inv,
  * dx = inv · (w·dy - Σ w·dy / C - x̂ · Σ w·dy·x̂ / C). */

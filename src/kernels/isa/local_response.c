@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* local_response.c: each channel divided by what it and its neighbours hold (Krizhevsky et al. 2012), and the way back:
  *
  *     s_c = k + scale Σ x_j²,  j = c - before … c + after,     y_c = x_c s_c^-beta

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* moments.c: sums over the pixels of a plane. */
 #include "kernels/isa/exact_sum.h"
 #include "kernels/isa/isa.h"

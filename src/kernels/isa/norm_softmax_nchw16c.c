@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* norm_softmax_nchw16c.c: what a layer norm, a PReLU and a softmax do with channels in the lanes of a line. */
 #include "kernels/isa/isa.h"
 #include "kernels/isa/vector_math.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* orthogonalize.c: five Newton-Schulz steps x <- a x + (b x xᵀ + c (x xᵀ)²) x, which bring the singular values of a
  * matrix close to 1 and leave its singular vectors as they are. The coefficients are those of Jordan et al. (2024),
  * chosen to be fast, not exact: values end between 0.7 and 1.2. */

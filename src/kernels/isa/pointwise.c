@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pointwise.c: what happens to each element around a normalisation: itself, skip, ReLU, dropout; and
  * the way back. Everything is written once, inlined with its options as constants. */
 #include "kernels/isa/exact_sum.h"

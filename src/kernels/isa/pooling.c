@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pooling.c: largest value and mean of windows, and the way back. Each output pixel's window is cut to the image first,
  * so that padding costs nothing. Backward, windows add to dx, which may overlap. */
 #include "kernels/isa/isa.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* resample.c: planes of another size, each pixel of which is a weighted sum of some rows and columns. */
 #include "kernels/isa/isa.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* simd.h: the one vector type that kernels are written with, as wide as the instruction set's registers.
  *
  * Files in this folder are compiled once per instruction set, with CN__ISA set to its cn_isa number and the compiler

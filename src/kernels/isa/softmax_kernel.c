@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* softmax_kernel.c: softmax over channels and its logarithm, for each pixel and lane:
  * y_c = e^(x_c - m) / Σ e^(x_k - m), log y_c = x_c - m - log Σ e^(x_k - m), with m the largest x, so that nothing
  * overflows. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* table.c: the kernels of one instruction set. */
 #include "kernels/isa/isa.h"
 

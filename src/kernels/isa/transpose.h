@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* transpose.h: squares of 16 lines transposed, so that what lay in a lane lies in a line of its own. */
 #ifndef CN_TRANSPOSE_H
 #define CN_TRANSPOSE_H

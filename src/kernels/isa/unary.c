@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* unary.c: activation functions, element by element, and their slopes; loops are inlined with the function as a
  * constant. And the gradient of PReLU's weight. */
 #include "kernels/isa/activation_functions.h"

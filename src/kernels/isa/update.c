@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* update.c: optimizer steps and moving averages over flat arrays, torch.optim's formulas. In steps the gradient g first
  * takes in the penalties: l1 · sign(p), and weight_decay · p unless that is decoupled. Zeros stay zeros, as the gaps
  * between parameters must.

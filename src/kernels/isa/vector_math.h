@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* vector_math.h: exponential, logarithm and what is built on them, lane by lane, to a few units in the last place. NaN
  * stays NaN, infinities give the limits. Polynomials are minimax fits of our own, with coefficients rounded to float
  * one by one. */

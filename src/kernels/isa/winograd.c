@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* winograd.c: 3×3 convolutions of stride 1 by Winograd's F(4×4, 3×3): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for tiles
  * of 4×4 outputs, whose 36 products a channel do what plain sums take 144 for (Lavin & Gray 2016, nodes 0, ±1, ±2, ∞).
  * Tiles of side 3, where 4 does not divide a size, do without -2 and take the same transformed weights.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* winograd.h: the tiles that winograd.c and winograd_weight.c transform. A transform evaluates polynomials at six nodes
  * (0, ±1, ±2, ∞) in each dimension: a patch has 36 points, one for each pair of nodes. */
 #ifndef CN_WINOGRAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* winograd_weight.c: the weight gradient of a 3×3 convolution by Winograd's F(3×3, 4×4): tiles of 4×4 output
  * gradients correlate with patches of 6×6 inputs in 36 products instead of 144, those of side 3 with smaller ones. A
  * product sums over tiles and images, with output channels in the lanes: a tile's pixels, which are fewer than a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* activations.c: the layers of kernels/activations.def: their types and public constructors. */
 #include "layers/activation/elementwise.h"
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dropout.c: zeros elements at random in training and scales the others up, torch.nn.Dropout (Srivastava et al. 2014).
  * The mask is a function of seed, step, image and layer, so backward draws it again instead of keeping it. */
 #include "layers/activation/elementwise.h"

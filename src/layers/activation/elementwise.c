@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* elementwise.c: the passes of layers that compute each element by itself. An item is a plane. */
 #include "layers/activation/elementwise.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* elementwise.h: what layers share that compute each element by itself: activation functions (kernels' unary), and ReLU
  * and dropout (kernels' pointwise) where no norm takes them in. */
 #ifndef CN_ELEMENTWISE_H

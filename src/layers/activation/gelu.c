@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* gelu.c: the Gaussian error linear unit, torch.nn.GELU: y = x Φ(x), or with tanh in place of the error function
  * (Hendrycks & Gimpel 2016). */
 #include "layers/activation/elementwise.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* log_softmax.c: the logarithm of softmax over the channels, torch.nn.LogSoftmax: x - log Σ e^x. */
 #include "layers/activation/softmax.h"
 

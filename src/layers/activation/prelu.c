@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* prelu.c: x, below 0 weight · x, torch.nn.PReLU (He et al. 2015), with one weight or one for each channel. Their
  * gradients, Σ dy · min(x, 0), are left by each plane and added up when all are there: blocks in their order, and
  * channels where they share a weight. */

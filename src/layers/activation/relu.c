@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* relu.c: y = max(x, 0), torch.nn.ReLU. Behind a norm it is computed in the norm's passes instead (plan/fusion.c). */
 #include "layers/activation/elementwise.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* softmax.c: e^x / Σ e^x over the channels, torch.nn.Softmax2d (of flat features, Softmax). An item is a row of pixels
  * of a block; planes are channels, or have them in the lanes. */
 #include "layers/activation/softmax.h"

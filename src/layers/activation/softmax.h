@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* softmax.h: what softmax.c and log_softmax.c share. */
 #ifndef CN_SOFTMAX_H
 #define CN_SOFTMAX_H

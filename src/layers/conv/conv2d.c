@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conv2d.c: two-dimensional convolution, torch.nn.Conv2d:
  * y[o, i, j] = bias[o] + Σ_{c, k, l} weight[o, c, k, l] · x[c, i·stride + k·dilation - padding, j·…], x padded. */
 #include "layers/conv/convolution.h"

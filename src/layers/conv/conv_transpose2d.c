@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conv_transpose2d.c: transposed convolution, torch.nn.ConvTranspose2d:
  * y[o, i·stride + k·dilation - padding, j·… + l·…] += Σ_c weight[c, o, k, l] · x[c, i, j], for all i, j, k, l that fall
  * into the output, which begins as bias[o]. */

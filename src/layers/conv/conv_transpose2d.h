@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conv_transpose2d.h: a transposed convolution is the way back of a convolution: its output is what that one's input
  * would be. */
 #ifndef CN_CONV_TRANSPOSE2D_H

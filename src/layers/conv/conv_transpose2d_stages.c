@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conv_transpose2d_stages.c: how a transposed convolution is computed: by the stages and lists of the convolution behind
  * it, bound to this layer's maps the other way round. Forward is that one's input gradient, the input's gradient is that
  * one's outputs, and weights' gradients are the same sums. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution.c: what Conv2d and Linear have in common: hyper-parameters, first weights, memory, binding. */
 #include "layers/conv/convolution.h"
 #include "layers/tree.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution.h: what conv2d.c, linear.c and conv_transpose2d.c share: one struct, since a linear layer is a 1×1 convolution of 1×1 pixels,
  * the algorithms that compute it (convolution_algorithms.c), and its stages (convolution_stages.c). */
 #ifndef CN_CONVOLUTION_H

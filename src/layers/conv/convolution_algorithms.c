@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_algorithms.c: the ways to compute a convolution, best first; each pass takes the first that applies. */
 #include "layers/conv/convolution.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_direct.c: convolution by plain sums, for every kernel, stride, dilation and border. Kernels follow index
  * lists (convolution_geometry.c) over packed weights. */
 #include "layers/conv/convolution.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_gathered.c: the weights' gradient of a layer that takes all images at once (convolution_gemm.c), where several
  * processes share a batch. Its sums run over all images in one chain, so they are not made of the processes' own. But its
  * maps have one pixel: inputs and gradients of all images are far fewer than weights, and so they are what is sent. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_gemm.c: linear layers, and 1×1 convolutions of one pixel, as products of matrices over all blocks at once,
  * so that each weight is read once for all images: Y = W · X, dX = Wᵀ · dY, dW = dY · Xᵀ. In the first two, lines are
  * images; in the third they are input channels, and X is transposed first.

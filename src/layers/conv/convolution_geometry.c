@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_geometry.c: the index lists that a convolution's kernels follow: which inputs an output reads, and which
  * outputs read an input. The latter are exact at every border, so the input gradient multiplies no zeros. */
 #include "layers/conv/convolution_readers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_readers.c: which outputs of a convolution read an input, along one dimension. */
 #include "layers/conv/convolution_readers.h"
 

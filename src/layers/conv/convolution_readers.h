@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_readers.h: which outputs of a convolution read an input, along one dimension, exact at every border: for
  * the input's gradient, which so multiplies no zeros. */
 #ifndef CN_CONVOLUTION_READERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_stages.c: the stages of a convolution, whatever algorithm computes them. */
 #include "layers/conv/convolution.h"
 #include "layers/tree.h"

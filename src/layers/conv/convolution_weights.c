@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_weights.c: a convolution's weights as its algorithms read them, for each block of output channels;
  * forward a block begins with its biases. A norm behind it is folded in. */
 #include "layers/conv/convolution.h"

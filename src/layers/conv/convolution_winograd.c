@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convolution_winograd.c: 3×3 convolutions of stride 1 by Winograd's F(4×4, 3×3) (Lavin & Gray 2016), where that is
  * less work. An item is a strip of rows of a block of images, the rows whose moments belong together (cn__moment_rows):
  * some of its tiles at a time, as many as the second-level cache holds, are transformed into the thread's scratch and

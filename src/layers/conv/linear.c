@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* linear.c: y = W x + b over flat features, torch.nn.Linear: a 1×1 convolution of images of 1×1 pixels. */
 #include "layers/conv/convolution.h"
 

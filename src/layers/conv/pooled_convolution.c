@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pooled_convolution.c: a 1×1 convolution and the max pool behind it, a strip of some rows at a time. What the
  * convolution puts out, and the gradient of that, exist for one strip only, in the thread's scratch: whole maps of them
  * would be the largest there are, and drive everything else from the cache. Which of four pixels was the largest is

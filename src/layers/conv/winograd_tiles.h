@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* winograd_tiles.h: the tiles that Winograd's F(4×4, 3×3) cuts maps into: of side 4, and of 3 where 4 does not divide a
  * side. */
 #ifndef CN_WINOGRAD_TILES_H

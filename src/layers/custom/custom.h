@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* custom.h: layers whose type a program has defined. definition.c takes definitions in, custom_layer.c makes their
  * layers like any others, custom_stages.c computes them. */
 #ifndef CN_CUSTOM_H

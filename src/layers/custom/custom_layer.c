@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* custom_layer.c: a layer of a program's own type, as the rest of the library knows layers: options, parameters,
  * shapes. */
 #include "layers/custom/custom.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* custom_stages.c: computes layers of a program's own. A block's images are unpacked into plain arrays, the program's
  * functions compute these, and the results go back into the lanes, whatever lies in those. Each block has gradients of
  * the parameters of its own, which are added up in the blocks' order. */

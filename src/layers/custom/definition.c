@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* definition.c: takes a program's definition of a type of layer into the context. Types are a list to which is only
  * added, at its head, so that other threads may look for one meanwhile. */
 #include "layers/custom/custom.h"

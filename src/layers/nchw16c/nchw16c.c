@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c.c: what the ways to compute with channels in the lanes have in common. */
 #include "layers/nchw16c/nchw16c.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c.h: how layers compute with channels in the lanes.
  *
  * A block then is one image: a plane is 16 channels, a line 16 channels of a pixel (oneDNN's layout nChw16c). Lanes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_batch_norm.c: batch norm by running statistics with channels in the lanes, for inference: what a lane is
  * multiplied by and what is added to it are known beforehand, so that a plane is normalised in one sweep. */
 #include "layers/nchw16c/nchw16c.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_conv_transpose.c: ConvTranspose2d with channels in the lanes, by the convolution behind it, bound to this
  * layer's maps the other way round, see conv_transpose2d_stages.c: forward is that one's input gradient, which begins
  * with biases, the input's gradient is that one's outputs, and the weights' gradients are the same sums. All as plain

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_convolution.c: Conv2d and Linear with channels in the lanes, whatever algorithm computes them. A norm of fixed
  * statistics that follows is folded into the weights. */
 #include "layers/nchw16c/nchw16c_convolution.h"

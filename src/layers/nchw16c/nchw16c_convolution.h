@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_convolution.h: the algorithms that convolve with channels in the lanes; nchw16c_convolution.c chooses among
  * them and runs them, each has a file of its own. */
 #ifndef CN_NCHW16C_CONVOLUTION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_depthwise.c: convolutions of each channel by itself, with channels in the lanes. Packed weights are
  * [plane][tap][16 channels]. */
 #include "layers/nchw16c/nchw16c_convolution.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_direct.c: convolutions of every kernel, stride, dilation and number of groups as plain sums, with channels in
  * the lanes. Weights are packed as kernels read them: [plane of outputs][plane of inputs][tap][channel of the plane]
  * [16 outputs], for the inputs that any output of the plane sees; where it does not see one of them, the weight is zero.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_input_grad.c: the input's gradient of a convolution as plain sums, with channels in the lanes. Inputs that the
  * same outputs read, relative to their place, lie in rows and columns `stride` apart: a *job*, which is to the kernel a
  * convolution of stride 1 with some of the filter's taps. At a border, of whatever kind, there are other jobs than

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_weight_grad.c: the gradients of a convolution's weights and biases as plain sums over all images, with
  * channels in the lanes. Weights are cut into *pieces*, lines of output channels × *terms* (an input channel seen
  * through a tap), whose sums stay in the cache while strips of pixels go by: some rows of an image, or some images where

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_winograd.c: 3×3 convolutions of stride 1 by Winograd's F(4×4, 3×3) with channels in the lanes. Tiles of all
  * images of a pass are numbered together: transformed weights are many, and small maps have few tiles to share them.
  * An item transforms a chunk of tiles into the thread's scratch, and multiplies them by the weights of some planes of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_winograd.h: what nchw16c_winograd.c and nchw16c_winograd_weight.c share. */
 #ifndef CN_NCHW16C_WINOGRAD_H
 #define CN_NCHW16C_WINOGRAD_H

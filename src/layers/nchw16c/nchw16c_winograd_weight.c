@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nchw16c_winograd_weight.c: the weights' gradient of 3×3 convolutions by Winograd with channels in the lanes. An item
  * is a portion of the planes of outputs, and a leaf of the images or, where weights are so many that the sums of all
  * leaves would take too much memory, all of them: the products of some tiles after others are added to sums in the

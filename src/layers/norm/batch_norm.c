@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* batch_norm.c: batch normalisation, torch.nn.BatchNorm2d (Ioffe & Szegedy 2015). A channel's mean and variance are
  * over batch, height and width; in evaluation, or frozen, the running ones are used. With N values a channel and x̂ =
  * (x - mean) · inv, dx = weight · inv · (dz - Σ dz / N - x̂ · Σ dz·x̂ / N), or weight · inv · dz where they are fixed. */

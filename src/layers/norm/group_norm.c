@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* group_norm.c: group normalisation, torch.nn.GroupNorm (Wu & He 2018); with one group it is layer norm, with a group a
  * channel instance norm. Mean and variance are over the group's channels, height and width, for each image, so each
  * lane has its own. With N values a group and lane and x̂ = (x - mean) · inv, dx = inv · (weight · dz - Σ weight·dz / N

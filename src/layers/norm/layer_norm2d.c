@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* layer_norm2d.c: layer normalisation of each pixel over its channels, torchvision's LayerNorm2d (Ba, Kiros & Hinton
  * 2016; ConvNeXt: Liu et al. 2022). Forward an item is a row of pixels of a block; the mean and inv = 1 / sqrt(variance
  * + eps) of each pixel are kept, a line of each also where channels lie in the lanes. Backward the rows give the input's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* local_response_norm.c: each channel divided by a power of what it and its neighbours hold, torch.nn.LocalResponseNorm
  * (Krizhevsky, Sutskever & Hinton 2012):
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* norm.c: what batch and group norm have in common; see norm.h. The add, ReLU and dropout behind a norm are computed in
  * its passes, so that each plane is read and written as rarely as the mathematics allows. */
 #include "layers/norm/norm.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* norm.h: what batch_norm.c and group_norm.c share: one struct, the passes over planes, and how these find what the
  * statistics came to; layer_norm2d.c has struct and sums with them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* adaptive_avg_pool2d.c: means of as many windows as the output has pixels, torch.nn.AdaptiveAvgPool2d. To 1 × 1 it is
  * global average pooling. */
 #include "layers/pool/pool2d.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* adaptive_max_pool2d.c: maxima of as many windows as the output has pixels, torch.nn.AdaptiveMaxPool2d; the gradient
  * goes to the first that is largest. To 1 × 1 it is global max pooling. */
 #include "layers/pool/pool2d.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* avg_pool2d.c: the mean of each window, torch.nn.AvgPool2d. */
 #include "layers/pool/pool2d.h"
 

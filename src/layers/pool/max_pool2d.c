@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* max_pool2d.c: the largest value of each window, torch.nn.MaxPool2d; its gradient goes to the first that is largest.
  */
 #include "layers/pool/pool2d.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool2d.c: hyper-parameters and geometry of pooling layers. */
 #include "layers/pool/pool2d.h"
 #include <string.h>

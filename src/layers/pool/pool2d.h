@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool2d.h: what max_pool2d.c, avg_pool2d.c, adaptive_max_pool2d.c and adaptive_avg_pool2d.c share. */
 #ifndef CN_POOL2D_H
 #define CN_POOL2D_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pooled_relu.c: a ReLU and the max pool behind it: the largest of four, or zero. Which of the four it was is kept, a
  * byte a lane, so that the way back reads neither what went in nor what came out. */
 #include "layers/activation/elementwise.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* channel_shuffle.c: the channels of groups in turn, torch.nn.ChannelShuffle (Zhang et al. 2018): of g groups of n,
  * channel i·n + k goes to k·g + i. An item is a plane that is written. */
 #include "layers/shape/shape.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* concat.c: the channels of two or more inputs one after the other, torch.cat over dimension 1. */
 #include "layers/shape/shape.h"
 #include <string.h>

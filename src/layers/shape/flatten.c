@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* flatten.c: [C, H, W] to C·H·W features, torch.nn.Flatten. */
 #include "layers/shape/shape.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* identity.c: its input as it is, torch.nn.Identity. Behind a layer that it alone reads it is nothing but another name
  * for what that gives (plan/fusion.c). */
 #include "layers/layers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* narrow.c: some channels that lie side by side, torch.narrow over dimension 1. An item is a plane that is written. */
 #include "layers/shape/shape.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pad2d.c: rows and columns around a map, or cut off it: torch.nn.ConstantPad2d, ReplicationPad2d, ReflectionPad2d and
  * circular padding. An item is a plane, lane by lane, so that it does not matter what they hold. */
 #include "layers/shape/shape.h"

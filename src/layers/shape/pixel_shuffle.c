@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pixel_shuffle.c: channels become pixels and pixels channels, torch.nn.PixelShuffle and PixelUnshuffle (Shi et al.
  * 2016): channel c·r² + i·r + j of the deep map, [C·r², H, W], holds the pixels (y·r + i, x·r + j) of channel c of the
  * wide one, [C, H·r, W·r]. What one does forward, the other does backward. An item is a plane that is written. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reshape.c: the same values in the same order as [channels, height, width], torch.reshape; of flat features,
  * torch.nn.Unflatten over dimension 1. */
 #include "layers/shape/shape.h"

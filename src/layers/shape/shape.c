@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shape.c: values and where they lie, for layers that put them elsewhere. */
 #include "layers/shape/shape.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shape.h: what the layers share that compute nothing and only put values elsewhere.
  *
  * Each is written once for both layouts: what is moved is a value, which is a line where images lie in the lanes, and a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* builder.c: the pieces that networks of the zoo are put together from. */
 #include "model/zoo/zoo.h"
 #include <stdarg.h>

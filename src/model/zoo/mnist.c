@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mnist.c: the study's networks 2 to 5 for MNIST, of 3×3 convolutions that keep the size and pools that halve it.
  *
  * Each unit is [norm,] conv [, dropout] [, ReLU]; the classifier is two 1×1 convolutions over the channels' means. */

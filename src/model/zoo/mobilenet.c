@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mobilenet.c: MobileNetV2 (Sandler et al. 2018) and MobileNetV3-Small (Howard et al. 2019), as torchvision has them, of
  * inverted residuals: 1×1 convolution to more channels, convolution of each channel by itself, 1×1 convolution back to
  * few, without an activation. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* resnet.c: residual networks (He et al. 2016): ResNet-18, -34 and -50 as torchvision has them, with the stride of a
  * bottleneck in its 3×3 convolution, and those of 6 n + 2 layers for images of 32×32. Where a block changes the shape,
  * its shortcut is a 1×1 convolution with a norm (the paper's option B). */

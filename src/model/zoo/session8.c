@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* session8.c: the study's CIFAR-10 network, 47,818 parameters with a norm: conv blocks of 16, 24 and 32 channels,
  * between them 1×1 convolutions and pools, at the end a classifier over the mean of each channel. */
 #include "model/model.h"

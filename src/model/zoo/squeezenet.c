@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* squeezenet.c: SqueezeNet 1.1 (Iandola et al. 2016), as torchvision has it: "fire" modules, which squeeze to few
  * channels and expand by 1×1 and 3×3 convolutions side by side. */
 #include "model/zoo/zoo.h"

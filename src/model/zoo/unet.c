@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* unet.c: a small U-Net (Ronneberger et al. 2015) that gives each pixel its classes: 16 channels for the paper's 64, and
  * padded convolutions with norms, so that what comes out is as large as what goes in. Names are those of the widely used
  * github.com/milesial/Pytorch-UNet. */

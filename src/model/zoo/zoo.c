@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* zoo.c: networks of the literature by name. */
 #include "model/zoo/zoo.h"
 #include <math.h>

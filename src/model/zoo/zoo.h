@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* zoo.h: what the networks of cn_model_zoo are built with. zoo.c lists them; builder.c has the pieces; each family has a
  * file of its own; zoo_init.c draws their first weights. */
 #ifndef CN_ZOO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* zoo_init.c: the weights that networks of the zoo begin with where torchvision draws them anew, after all layers have
  * drawn theirs. */
 #include "model/zoo/zoo.h"
