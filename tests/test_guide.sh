@@ -7,7 +7,9 @@ set -eu
 root=$PWD
 lib=$(cd "${LIB:-lib}" && pwd)
 bin=$(cd "${PROGRAMS:-examples/bin}" && pwd)
-cc=${CC:-cc} cxx=${CXX:-c++}
+# absolute COMMAND: its first word, by its whole path, since `cc` and `c++` of this PATH will be others.
+absolute() { echo "$(command -v "${1%% *}")${1#"${1%% *}"}"; }
+cc=$(absolute "${CC:-cc}") cxx=$(absolute "${CXX:-c++}")
 work=$(mktemp -d "${TMPDIR:-/tmp}/convnet-guide.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 [ $# -gt 0 ] || set -- docs/guide/*.md
