@@ -134,7 +134,7 @@ SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 # Those that take longest begin first, and are left out of check-quick.
 SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16c kernels_math \
           kernels_conv_nchw16c layers gradients norms kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
-          first_weights)
+          first_weights communicator communicator_faults)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
 SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh kill.sh program_faults.sh disks.sh onnx_programs.sh examples.sh guide.sh cpp.sh python.sh)
 SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* test_communicator_faults.c: what happens when one of several ranks brings along something else, stops, fails or falls
+ * silent. */
+#include "base/types.h"
+#include "joint_training.h"
+#include "toys.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+TEST_RUNS_ONCE;
+
+/* ---- what does not belong together ---- */
+
+static void other_batch(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model) {
+    (void)optimizer;
+    (void)model;
+    options->batch_size = 32;
+}
+
+static void other_seed(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model) {
+    (void)optimizer;
+    (void)model;
+    options->seed = 4;
+}
+
+static void other_momentum(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model) {
+    (void)options;
+    (void)model;
+    optimizer->momentum = 0.5f;
+}
+
+static void other_weights(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model) {
+    (void)options;
+    (void)optimizer;
+    ck_ok(cn_model_init(model, 99));
+}
+
+static void bad_option(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model) {
+    (void)optimizer;
+    (void)model;
+    options->l1 = -1.0f;
+}
+
+static const struct {
+    void (*change)(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model);
+    cn_status status;
+    const char *message;
+} refused[] = {
+    {other_batch, CN_ERR_STATE, "rank 1: batch_size is 32, on rank 0 it is 64"},
+    {other_seed, CN_ERR_STATE, "rank 1: seed is 4, on rank 0 it is 3"},
+    {other_momentum, CN_ERR_STATE, "rank 1: optimizer: momentum is 0.5, on rank 0 it is 0.89"},
+    {other_weights, CN_ERR_STATE, "rank 1: model: weights is checksum "},
+    {bad_option, CN_ERR_ARGUMENT, "rank 1: cn_trainer_options: l1 is -1"},
+};
+
+START_TEST(what_differs_is_named_on_all_ranks) {
+    joint_recipe r = joint_usual;
+    ranks all = {.count = 2};
+    joint_job j;
+    r.change = refused[_i].change;
+    r.changed_rank = 1;
+    joint_run(&r, &all, &j);
+    for (int rank = 0; rank < all.count; rank++) {
+        ck_assert_int_eq(j.outcomes[rank].made, refused[_i].status);
+        ck_assert_msg(strstr(j.outcomes[rank].message, refused[_i].message), "rank %d: %s", rank,
+                      j.outcomes[rank].message);
+    }
+    ck_assert_int_eq(all.aborts, 0);
+    joint_free(&j);
+}
+END_TEST
+
+START_TEST(numbers_of_ranks_that_go_are_named) {
+    ranks all = {.count = 3};
+    joint_job j;
+    joint_run(&joint_usual, &all, &j);
+    ck_assert_int_eq(j.outcomes[0].made, CN_ERR_ARGUMENT);
+    ck_assert_msg(
+        strstr(j.outcomes[0].message, "3 ranks cannot share batches of 64 images, which are 4 blocks of 16") &&
+            strstr(j.outcomes[0].message, ": 1, 2, 4"),
+        "%s", j.outcomes[0].message);
+    joint_free(&j);
+}
+END_TEST
+
+/* ---- what goes wrong ---- */
+
+START_TEST(a_rank_that_stops_stops_all) {
+    joint_recipe r = joint_usual;
+    ranks all = {.count = 2};
+    joint_job j;
+    r.stop_rank = 1;
+    r.stop_after = _i + 1; /* the first batch of two, or the last */
+    joint_run(&r, &all, &j);
+    for (int rank = 0; rank < all.count; rank++) {
+        ck_assert_msg(j.outcomes[rank].status == CN_OK, "%s", j.outcomes[rank].message);
+        ck_assert_int_eq(j.outcomes[rank].batches, r.stop_after);
+        ck_assert_int_eq(j.outcomes[rank].epochs, 0);
+    }
+    ck_assert_mem_eq(j.outcomes[0].tensors, j.outcomes[1].tensors, j.outcomes[0].bytes);
+    joint_free(&j);
+}
+END_TEST
+
+START_TEST(an_image_that_cannot_be_read_ends_training_everywhere) {
+    joint_recipe r = joint_usual;
+    ranks all = {.count = 2};
+    joint_job j;
+    r.broken = 17;
+    for (r.broken_rank = 0; r.broken_rank < 2; r.broken_rank++) {
+        joint_run(&r, &all, &j);
+        bool met = j.outcomes[0].status != CN_OK; /* the rank that has it in this order */
+        for (int rank = 0; rank < all.count; rank++) {
+            ck_assert_int_eq(j.outcomes[rank].status, met ? CN_ERR_IO : CN_OK);
+            ck_assert_str_eq(j.outcomes[rank].message, j.outcomes[0].message);
+        }
+        char wanted[32];
+        snprintf(wanted, sizeof wanted, "rank %d: ", r.broken_rank);
+        ck_assert(!met || strstr(j.outcomes[0].message, wanted));
+        ck_assert_mem_eq(j.outcomes[0].tensors, j.outcomes[1].tensors, j.outcomes[0].bytes);
+        ck_assert_int_eq(all.aborts, 0);
+        joint_free(&j);
+    }
+}
+END_TEST
+
+static void too_fast(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model) {
+    (void)options;
+    (void)model;
+    optimizer->learning_rate = 1e30f;
+}
+
+/* As of one process: the same status and message, up to the rank's name. */
+START_TEST(a_loss_that_is_not_finite_ends_training_everywhere) {
+    joint_recipe r = joint_usual;
+    ranks all = {.count = 2};
+    joint_job j;
+    joint_outcome one;
+    r.change = too_fast;
+    r.changed_rank = JOINT_ALL;
+    joint_train(&r, NULL, &one);
+    joint_run(&r, &all, &j);
+    ck_assert_int_eq(one.status, CN_ERR_NUMERIC);
+    for (int rank = 0; rank < all.count; rank++) {
+        ck_assert_int_eq(j.outcomes[rank].status, CN_ERR_NUMERIC);
+        ck_assert_str_eq(j.outcomes[rank].message, one.message);
+        ck_assert_mem_eq(j.outcomes[rank].tensors, one.tensors, one.bytes);
+    }
+    ck_assert_int_eq(all.aborts, 0);
+    joint_free(&j);
+    free(one.tensors);
+}
+END_TEST
+
+/* Calls of one rank in a whole run, of which each is made to fail, or to be the last that is heard of it. */
+START_TEST(a_call_that_fails_ends_training_everywhere) {
+    joint_recipe r = joint_usual;
+    ranks all = {.count = 2};
+    joint_job j;
+    joint_run(&r, &all, &j);
+    int calls = all.calls[1], step = test_quick() ? calls / 2 : calls / 4;
+    joint_free(&j);
+    for (int at = 1; at <= calls; at += step) {
+        ranks faulty = {.count = 2, .fault = {.rank = 1, .fail_at = at}};
+        joint_run(&r, &faulty, &j);
+        for (int rank = 0; rank < 2; rank++) {
+            const joint_outcome *out = &j.outcomes[rank];
+            cn_status status = out->made != CN_OK ? out->made : out->status;
+            ck_assert_msg(status == CN_ERR_COMMUNICATION || faulty.calls[1] < at, "call %d, rank %d: %s", at, rank,
+                          cn_status_string(status));
+        }
+        ck_assert(faulty.aborts >= 1 || faulty.calls[1] < at); /* it may have asked less often this time */
+        joint_free(&j);
+    }
+}
+END_TEST
+
+START_TEST(a_rank_that_falls_silent_is_not_waited_for_for_ever) {
+    joint_recipe r = joint_usual;
+    ranks faulty = {.count = 2, .timeout = 0.4, .fault = {.rank = 1, .silent_at = _i ? 40 : 1}};
+    joint_job j;
+    joint_run(&r, &faulty, &j);
+    for (int rank = 0; rank < 2; rank++) {
+        const joint_outcome *out = &j.outcomes[rank];
+        ck_assert_int_eq(out->made != CN_OK ? out->made : out->status, CN_ERR_COMMUNICATION);
+    }
+    ck_assert_msg(strstr(j.outcomes[0].message, "another rank has not answered for 0.4 seconds") ||
+                      strstr(j.outcomes[1].message, "another rank has not answered for 0.4 seconds"),
+                  "%s", j.outcomes[0].message);
+    joint_free(&j);
+}
+END_TEST
+
+/* ---- communicators that are none ---- */
+
+START_TEST(what_a_communicator_lacks_is_named) {
+    cn_context *ctx = test_context(1);
+    cn_model *model = toy_model(ctx, CN_NORM_BATCH, 0.0f);
+    toy_data data = toy_data_new(ctx, 32, 1);
+    cn_communicator communicator = CN_COMMUNICATOR_INIT;
+    cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
+    cn_trainer *trainer;
+    options.communicator = &communicator;
+    ck_fails(cn_trainer_new(model, data.set, NULL, &options, &trainer), CN_ERR_ARGUMENT, "all_gather");
+    communicator.rank = 1;
+    ck_fails(cn_trainer_new(model, data.set, NULL, &options, &trainer), CN_ERR_ARGUMENT, "rank is 1 of 1");
+    communicator.ranks = 0;
+    ck_fails(cn_trainer_new(model, data.set, NULL, &options, &trainer), CN_ERR_ARGUMENT, "ranks is 0");
+    cn_model_free(model);
+    toy_data_free(&data);
+    cn_context_free(ctx);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("faults of communicators");
+    TCase *refusals = tcase_create("refusals"), *faults = tcase_create("faults");
+    tcase_add_loop_test(refusals, what_differs_is_named_on_all_ranks, 0, (int)CN__COUNT(refused));
+    tcase_add_test(refusals, numbers_of_ranks_that_go_are_named);
+    tcase_add_test(refusals, what_a_communicator_lacks_is_named);
+    tcase_add_loop_test(faults, a_rank_that_stops_stops_all, 0, 2);
+    tcase_add_test(faults, an_image_that_cannot_be_read_ends_training_everywhere);
+    tcase_add_test(faults, a_loss_that_is_not_finite_ends_training_everywhere);
+    tcase_add_test(faults, a_call_that_fails_ends_training_everywhere);
+    tcase_add_loop_test(faults, a_rank_that_falls_silent_is_not_waited_for_for_ever, 0, 2);
+    suite_add_tcase(suite, refusals);
+    suite_add_tcase(suite, faults);
+    return test_run(suite);
+}
