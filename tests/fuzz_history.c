@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fuzz_history.c: a history.csv that convnet-compare takes up again. */
-#include "../examples/programs/common/common.h"
+#include "../examples/programs/common/outputs.h"
 #include "fuzzing.h"
 
 FUZZ(history) {

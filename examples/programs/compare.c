@@ -4,6 +4,7 @@
  *
  * Introduces histories of one's own and charts of several runs.
  */
+#include "common/outputs.h"
 #include "common/comparison.h"
 #include <errno.h>
 #include <string.h>

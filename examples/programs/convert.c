@@ -5,6 +5,7 @@
  * Introduces state dicts and collections of tensors, ONNX files, and files in memory, which are checked before they are
  * written.
  */
+#include "common/outputs.h"
 #include "common/difference.h"
 #include <string.h>
 #include <strings.h> /* strcasecmp */

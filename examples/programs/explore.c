@@ -4,6 +4,7 @@
  * Introduces sheets of pictures and parts of models.
  */
 #include "common/common.h"
+#include "common/outputs.h"
 #include <string.h>
 
 static const char *data_text, *model_name, *layer, *out_directory = "explore";

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* common.h: what the programs share: command lines, messages, data and networks by name, tables, progress, logs. */
+/* common.h: what the programs share: command lines, messages, data and networks by name, tables, progress.
+ * What they write is in outputs.h. */
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
 
@@ -421,98 +422,5 @@ void profile_print(profile *p, const profile_run *run);
 void interruption_catch(void);
 /* The signal that was noted, or 0. */
 int interruption(void);
-
-/* ---- output_files.c: files that a long run writes ---- */
-
-/* A file that a run reads or writes, and the option that names it. */
-typedef struct named_file {
-    const char *option, *path; /* path NULL: not given */
-} named_file;
-
-/* Ends with a usage message if two of them are one file, also under other names and through links. */
-void files_must_differ(const named_file *files, size_t count);
-
-/* Whether a file can be put at `path` later: tries it with a temporary file beside it, which is empty or, unless NULL,
- * holds `model`. Complains if not. */
-bool output_possible(const char *path, const cn_model *model);
-
-/* Whether there is a file, and it is not empty; also if that cannot be told. */
-bool output_holds_something(const char *path);
-
-/* Complains and returns false if the file at `path` belongs to the data in `folder` (NULL: the data has none), as far
- * as one can see: it lies there, and is neither a model nor a log. */
-bool output_spares_data(const char *path, const char *folder);
-
-/* open, with the mode of any new file and closed in other programs; -1: errno says why not. */
-int file_open(const char *path, int flags);
-/* Writes all of it; false: errno says why not. */
-bool file_write(int file, const void *data, size_t bytes);
-/* The first `most` bytes of a file and a 0, to be freed; NULL: errno says why not. */
-char *file_text(const char *path, size_t most);
-
-/* Makes an empty file of a new name that begins with `stem`, which is to be freed; NULL: it could not. */
-char *output_unique(const char *stem);
-
-/* ---- epoch_log.c ---- */
-
-/* The batches of an epoch that was cut short. */
-typedef struct part_epoch {
-    double share; /* of its batches; 0: there were none */
-    cn_epoch_info so_far;
-} part_epoch;
-
-/* A CSV file with a line an epoch, whose columns call the images that were tested on and the metric so, such as
- * "test_accuracy" or "validation_mean_iou"; shares are percentages. A part of an epoch, if there is one, has a number
- * such as 2.35, and nothing where the test would be. All complain on failure. */
-typedef struct epoch_log {
-    const char *path; /* the caller's; NULL: there is none */
-    int file;
-} epoch_log;
-#define EPOCH_LOG_BEGINS "epoch,train_loss,train_"
-
-/* Whether there can be a log at `path` later: tries it out. */
-bool epoch_log_possible(const char *path);
-bool epoch_log_open(epoch_log *log, const char *path, const char *tested, cn_metric metric);
-bool epoch_log_write(epoch_log *log, const cn_epoch_info *epoch);
-bool epoch_log_write_part(epoch_log *log, const part_epoch *part);
-bool epoch_log_close(epoch_log *log); /* does nothing if there is none */
-/* Reads at most `most` whole epochs of such a file of accuracies, as far as it is one, and returns their number: 0 if there
- * is no file; -1, with a complaint, if it cannot be read. */
-int epoch_log_read(const char *path, int most, cn_epoch_info *epochs);
-
-/* ---- settings.c: what a report says of a run ---- */
-
-enum { SETTINGS = 32, SETTING_TEXT = 512 };
-
-typedef struct setting_list {
-    int count;
-    const char *names[SETTINGS]; /* the caller's */
-    char values[SETTINGS][SETTING_TEXT];
-} setting_list;
-
-void settings_add(setting_list *s, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* To the value added last. */
-void settings_append(setting_list *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The values as an array of texts, in `values`, which is returned. */
-const char *const *settings_values(const setting_list *s, const char *values[SETTINGS]);
-/* The text of the first one of that name; "unknown" if there is none. */
-const char *settings_find(const setting_list *s, const char *name);
-
-/* ---- report_files.c: reports of training runs ---- */
-
-/* Names of the files that report_write makes, then NULL. */
-extern const char *const report_names[];
-
-/* Makes the folder if it is missing, and tries whether files can be put there. Complains if not. */
-bool report_folder(const char *directory);
-/* "directory/name", to be freed; complains and gives NULL without memory. */
-char *path_join(const char *directory, const char *name);
-/* Puts a text that the library was asked for, with `made` as the answer, into directory/name, and frees it. Complains
- * if that fails; what this build cannot make is left out with a remark. */
-bool report_save(cn_context *context, const char *directory, const char *name, cn_status made, char *text);
-/* Page, charts, as far as the task has them, and history.csv of a run, whose epochs were tested on such images; `run` has
- * title, model, test data and settings. */
-bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const char *tested,
-                  const task *asked, const cn_report *run, const part_epoch *part);
 
 #endif

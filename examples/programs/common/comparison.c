@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* comparison.c: means and deviations over seeds, which differences exceed them, and a page about it. */
 #include "comparison.h"
+#include "outputs.h"
 #include <math.h>
 #include <string.h>
 

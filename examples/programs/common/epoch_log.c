@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* epoch_log.c: training as a CSV file, a line an epoch: whole lines, whatever happens. */
-#include "common.h"
+#include "outputs.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* output_files.c: files that a long run writes, which are tried out before it begins. */
-#include "common.h"
+#include "outputs.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

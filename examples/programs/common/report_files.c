@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* report_files.c: reports of training runs as files in a folder: a page, its charts and sheets, the history as CSV. */
-#include "common.h"
+#include "outputs.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -3,6 +3,7 @@
 #ifndef EXAMPLES_RUN_H
 #define EXAMPLES_RUN_H
 
+#include "outputs.h"
 #include "ranks.h"
 
 /* ---- keeper.c: the model that it leaves ---- */

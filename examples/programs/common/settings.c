@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* settings.c: the settings of a run as a list of names and texts, for its report. */
-#include "common.h"
+#include "outputs.h"
 #include <stdarg.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* train_arguments.c: convnet-train's options: a recipe, what changes it, and what goes with what. */
 #include "train_arguments.h"
+#include "outputs.h"
 #include <errno.h>
 #include <string.h>
 
