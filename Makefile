@@ -136,7 +136,7 @@ SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16
           kernels_conv_nchw16c layers gradients norms kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
           first_weights communicator communicator_faults)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
-SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh kill.sh program_faults.sh disks.sh onnx_programs.sh examples.sh guide.sh cpp.sh python.sh)
+SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh kill.sh program_faults.sh disks.sh onnx_programs.sh examples.sh mpi.sh guide.sh cpp.sh python.sh)
 SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 # make check-tsan ONLY='threads predictor': these suites alone.
 ONLY :=
@@ -252,7 +252,7 @@ $(B)/flags: FORCE $(AFTER_DEPS)
 	@$(find_missing); $(stop_if_missing)
 	$(if $(stop_if_other),@$(stop_if_other))
 	$(call remember,$(BUILD_FLAGS))
-	@$(record) | cmp -s - $(B)/built.mk || $(record) >$(B)/built.mk
+	@$(if $(filter install mpi-tests,$(MAKECMDGOALS)),[ -f $(B)/built.mk ] ||) $(record) | cmp -s - $(B)/built.mk || $(record) >$(B)/built.mk
 
 $(B)/test-flags: FORCE $(AFTER_DEPS)
 	@$(find_missing); $(find_missing_for_tests); $(stop_if_missing)
@@ -419,10 +419,10 @@ $(MAN)/functions: include/convnet.h tools/man_functions.awk $(PAGE_TOOLS)
 	$(Q)LC_ALL=C awk -v out='$(MAN)/man3' $(page_values) -f tools/man_functions.awk include/convnet.h include/convnet.h
 	@touch $@
 
-# Programs for another machine are not asked unless RUN says how.
+# Programs for another machine are asked through RUN.
 $(NAMES:%=$(B)/help/%): $(B)/help/%: $(PROGRAMS_DIR)/%
 	@mkdir -p $(@D)
-	$(Q)$(LIBRARY_PATH) $(RUN) $(abspath $<) --help >$@
+	$(Q)$(LIBRARY_PATH) $(RUN) $(call quote,$(abspath $<)) --help >$@
 
 $(NAMES:%=$(MAN)/man1/%.1): $(MAN)/man1/%.1: $(B)/help/% tools/help.awk tools/man_program.awk $(PAGE_TOOLS)
 	$(call say,MAN,$@)
@@ -476,8 +476,8 @@ $(B)/delayed_link: tests/mpi/delayed_link.c $(B)/flags
 MPICCS = $(call later,MPICCS,$(shell for mpicc in mpicc.openmpi mpicc.mpich; do ! command -v $$mpicc >/dev/null || echo $$mpicc; done | grep . || \
     ! command -v mpicc >/dev/null || echo mpicc))
 MPI_BUILDS = $(addprefix $(B)/,$(MPICCS))
-check check-quick: mpi-builds
-mpi-builds: programs
+check: mpi-builds
+mpi-builds: programs library
 	+@for mpicc in $(MPICCS); do $(MAKE) --no-print-directory mpi-tests MPICC=$$mpicc MPI_LIB='$(B)'/$$mpicc || exit; done
 
 FUZZ_HELPERS := $(addprefix $(B)/tests/,fuzzing.o checksums.o well_formed.o)
@@ -700,8 +700,8 @@ install: all
 ## install-html: the reference as HTML (`make docs`) under $(DESTDIR)$(DOCDIR)
 install-html: docs
 	install -d $(call to,$(DOCDIR)/html)
-	cd $(B)/html && find . -type d -exec install -d $(call to,$(DOCDIR)/html)/{} \; \
-	    -o -type f -exec install -m 644 {} $(call to,$(DOCDIR)/html)/{} \;
+	cp -R $(B)/html/. $(call to,$(DOCDIR)/html)
+	chmod -R a+rX $(call to,$(DOCDIR)/html)
 
 ## uninstall: removes what install and install-html wrote
 uninstall: $(MAN)/functions
@@ -712,7 +712,7 @@ uninstall: $(MAN)/functions
 	rm -f $(foreach file,$(NAMES),$(call to,$(BINDIR)/$(file)) $(call to,$(MANDIR)/man1/$(file).1) \
 	    $(call to,$(BASHDIR)/$(file)) $(call to,$(ZSHDIR)/_$(file)))
 	rm -f $(foreach file,$(notdir $(TRAINED)),$(call to,$(DATADIR)/$(file)))
-	cd $(MAN)/man3 && for page in *.3; do rm -f $(call to,$(MANDIR)/man3)/$$page; done
+	for page in $(MAN)/man3/*.3; do rm -f $(call to,$(MANDIR)/man3)/"$${page##*/}"; done
 	rm -rf $(call to,$(DOCDIR)/html)
 
 # ---- housekeeping ----

@@ -41,7 +41,7 @@ prove check-kill KILLS=20
 prove check-graphs GRAPHS=100
 prove soak SOAK_SECONDS=10 SOAK_PREDICTIONS=20000
 prove check-asan
-prove check-tsan ONLY='context threads predictor host trainer batches'
+prove check-tsan ONLY='context threads predictor host_threads trainer batches'
 prove_with mpicc check-mpi
 prove_with valgrind check-valgrind ONLY='json npy safetensors image_files tensors idx onnx predictor'
 prove_with clang fuzz FUZZ_SECONDS=2

@@ -32,7 +32,7 @@ build no-images WITH_IMAGES=0 CFLAGS='-O2 -Werror'
 # A folder with blanks in its name, and another one than the sources'.
 folder=$(mktemp -d "${TMPDIR:-/tmp}/convnet with blanks.XXXXXX") || exit 1
 trap 'rm -rf "$log" "$folder"' EXIT
-for part in Makefile CHANGELOG.md include src examples tests tools weights; do
+for part in Makefile CHANGELOG.md include src examples python tests tools weights; do
     ln -s "$PWD/$part" "$folder/$part"
 done
 (cd "$folder" && "$make" CONFIG=blanks all install DESTDIR="$folder/in stalled" PREFIX=/opt/convnet &&

@@ -112,6 +112,6 @@ suites=
 for suite in "$@"; do
     suites="$suites build/$target/tests-bin/test_$suite"
 done
-${MAKE:-make} CONFIG="$target" CC="${compiler}gcc" $options CPPFLAGS="-Werror $flags" \
+${MAKE:-make} CONFIG="$target" CC="${compiler}gcc" RUN="$wrapper" $options CPPFLAGS="-Werror $flags" \
     LDFLAGS="${sysroot:+-Wl,-rpath-link,$lib:$sysroot/lib/$triplet -L$lib}" all $suites
 QUICK=1 tests/run.sh -1 "$suites" -o "build/$target/summary" -x "$wrapper" $suites

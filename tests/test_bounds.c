@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* test_bounds.c: files that are made to cost memory or time: what loading takes is in proportion to how large they are, and
- * twice as large a file takes twice as many steps. `test_bounds KIND N` loads one alone, for tools that count instructions. */
+ * twice as large a file takes twice as many allocations. `test_bounds KIND N` loads one alone, for tools that count
+ * instructions. */
 #include "checksums.h"
+#include "scratch.h"
 #include "testing.h"
 #include <fcntl.h>
 #include <stdarg.h>
@@ -405,8 +407,9 @@ START_TEST(huge_files_are_refused_before_they_are_read) {
     static const char *const beginnings[] = {
         "",         "\xff\xff\xff\xff\1", "\x93NUMPY\1", "PK\3\4", "\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "P5 9 9 255\n",
         "\x08\x08", "\x1f\x8b\x08"};
-    char path[] = "/tmp/test_bounds.XXXXXX";
-    int file = mkstemp(path);
+    scratch s = scratch_new();
+    const char *path = scratch_path(&s, "huge");
+    int file = open(path, O_RDWR | O_CREAT, 0600);
     ck_assert_int_ge(file, 0);
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
         cn_context *ctx = watched_context();
@@ -421,7 +424,7 @@ START_TEST(huge_files_are_refused_before_they_are_read) {
         cn_context_free(ctx);
     }
     close(file);
-    unlink(path);
+    scratch_free(&s);
 }
 END_TEST
 

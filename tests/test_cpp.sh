@@ -9,8 +9,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 lib=$(cd "${LIB:-lib}" && pwd)
 cxx=${CXX:-c++}
+packages=zlib
+"${NM:-nm}" -D "$lib/libconvnet.so" | grep -q ' U png_' && packages="zlib libpng libjpeg"
 # shellcheck disable=SC2086 # compilers and flags are several words
-libraries=$(${PKG_CONFIG:-pkg-config} --libs zlib libpng libjpeg)
+libraries=$(${PKG_CONFIG:-pkg-config} --libs $packages)
 
 # ---- all of the interface ----
 

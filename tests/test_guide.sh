@@ -16,11 +16,13 @@ trap 'rm -rf "$work"' EXIT
 
 # The library as if it were installed: pkg-config, the loader and Python find it, and `cc` and `c++` are those of the test.
 mkdir "$work/bin" "$work/data"
+packages=zlib
+"${NM:-nm}" -D "$lib/libconvnet.so" | grep -q ' U png_' && packages="zlib libpng libjpeg"
 cat >"$work/convnet.pc" <<END
 Name: convnet
 Description: as it lies in the tree
 Version: 1
-Requires.private: zlib libpng libjpeg
+Requires.private: $packages
 Cflags: "-I$root/include"
 Libs: "-L$lib" -lconvnet
 Libs.private: -lm -pthread

@@ -1,11 +1,13 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # spdx.sh [--write]: names the sources whose first ten lines have no SPDX-License-Identifier, and fails if there are any;
 # or writes one into them. What src/export/functions has goes into other people's files, and has none; COPYRIGHT is about
 # all that is no source.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-missing=$(git ls-files -co --exclude-standard '*.c' '*.h' '*.cc' '*.hpp' '*.def' '*.js' '*.sh' '*.awk' '*.py' Makefile .ci/run debian/rules 'debian/tests/[a-z]*' \
-    'tools/Doxyfile' '*.build' '*CMakeLists.txt' '*.yml' |
+files=$(git ls-files -co --exclude-standard '*.c' '*.h' '*.cc' '*.hpp' '*.def' '*.js' '*.sh' '*.awk' '*.py' Makefile .ci/run debian/rules 'debian/tests/[a-z]*' \
+    'tools/Doxyfile' '*.build' '*CMakeLists.txt' '*.yml') || exit 1
+missing=$(printf '%s\n' "$files" |
     grep -vE '^(src/export/functions/|tests/(golden|abi)/.*[0-9][.]h$|debian/tests/control$)' | while read -r file; do
         [ ! -f "$file" ] || head -n 10 "$file" | grep -q 'SPDX-License-Identifier: ' || echo "$file"
     done)

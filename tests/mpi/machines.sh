@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # machines.sh N [-d MICROSECONDS] [-r MBIT] COMMAND...: runs it where there are N machines, as far as processes can tell:
 # network namespaces m1, m2 … with a host name and an address of their own, 10.77.0.1 and so on, behind one bridge.
-# Links are as fast as they can be, or have so long a delay each way and so high a rate; that is delayed_link's, beside
-# OPERATIONS, which does what netem would where the kernel has none. The command gets the addresses in MACHINES, commas
+# Links are as fast as they can be, or have so long a delay each way and so high a rate; that is delayed_link's, whose
+# path is in DELAYED_LINK, which does what netem would where the kernel has none. The command gets the addresses in MACHINES, commas
 # between, and in AGENT what starts a command there, as mpirun's ssh would. Needs root, or user namespaces; all of it goes
 # with the command.
 set -eu
