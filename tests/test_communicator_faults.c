@@ -35,6 +35,19 @@ static void other_weights(cn_trainer_options *options, cn_optimizer_options *opt
     ck_ok(cn_model_init(model, 99));
 }
 
+static void other_class_weights(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model) {
+    static const float weights[10] = {1, 2, 1, 1, 1, 1, 1, 1, 1, 1};
+    static cn_loss_options loss = CN_LOSS_OPTIONS_INIT;
+    static const cn_loss_options *const losses[] = {&loss};
+    (void)optimizer;
+    (void)model;
+    loss.kind = CN_LOSS_NLL;
+    loss.outputs = 10;
+    loss.class_weights = weights;
+    options->loss_count = 1;
+    options->losses = losses;
+}
+
 static void bad_option(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model) {
     (void)optimizer;
     (void)model;
@@ -50,6 +63,7 @@ static const struct {
     {other_seed, CN_ERR_STATE, "rank 1: seed is 4, on rank 0 it is 3"},
     {other_momentum, CN_ERR_STATE, "rank 1: optimizer: momentum is 0.5, on rank 0 it is 0.89"},
     {other_weights, CN_ERR_STATE, "rank 1: model: weights is checksum "},
+    {other_class_weights, CN_ERR_STATE, "class_weights"},
     {bad_option, CN_ERR_ARGUMENT, "rank 1: cn_trainer_options: l1 is -1"},
 };
 

@@ -137,8 +137,8 @@ static void await_workers(cn__pool *pool) {
     if (spin_until(pool, &pool->remaining, 0, true))
         return;
     if (in_child(pool)) { /* as above: how far the others came is not known here */
-        for (int t = 1; t < pool->threads; t++)
-            run_items(pool, t);
+        for (int t = pool->helps ? 0 : 1; t < pool->threads; t++)
+            run_range(pool, (size_t)t);
         return;
     }
     pthread_mutex_lock(&pool->lock);

@@ -89,10 +89,11 @@ cn_status cn__model_changeable(const cn_model *model, const char *layer);
 /* CN__TAKES(model, function); lets nobody else run the model or change it until the block ends, and makes the function
  * around it return CN_ERR_STATE if somebody does or reads it. CN__READS(model); lets nobody run it or change it; others may
  * read it, too. */
-#define CN__TAKES(model, function)                                                                                     \
+#define CN__TAKES(model, function) CN__TAKES_OR(model, return cn__model_is_taken(function))
+#define CN__TAKES_OR(model, otherwise)                                                                                 \
     const cn_model *taken_ __attribute__((cleanup(cn__model_leave))) = cn__model_take(model);                          \
     if (!taken_)                                                                                                       \
-    return cn__model_is_taken(function)
+    otherwise
 #define CN__READS(model) const cn_model *read_ __attribute__((unused, cleanup(cn__model_leave))) = cn__model_read(model)
 const cn_model *cn__model_take(const cn_model *model); /* NULL: somebody is at it */
 const cn_model *cn__model_read(const cn_model *model);

@@ -43,11 +43,8 @@ static cn_status open_comm(ranks *r, MPI_Comm comm) {
 static void close_all(ranks *r) {
     if (r->word != MPI_DATATYPE_NULL)
         MPI_Type_free(&r->word);
-    if (r->comm != MPI_COMM_NULL) {
-        MPI_Barrier(
-            r->comm); /* in MPICH's MPI_Finalize one rank may else wait for an answer of others that give none any more */
+    if (r->comm != MPI_COMM_NULL)
         MPI_Comm_free(&r->comm);
-    }
     if (r->initialised)
         MPI_Finalize();
     free(r);
@@ -83,6 +80,8 @@ cn_status cn_mpi_new(const void *comm, cn_communicator *c) {
 void cn_mpi_free(cn_communicator *c) {
     if (!c || !c->user)
         return;
+    /* In MPICH's MPI_Finalize one rank may else wait for an answer of others that give none any more. */
+    MPI_Barrier(((const ranks *)c->user)->comm);
     close_all(c->user);
     c->rank = 0;
     c->ranks = 1;

@@ -13,6 +13,8 @@
 /* A request, and a count of words. MPI must be in a state to take them. */
 static cn_status prepare(ranks *r, size_t bytes, const char *call, MPI_Request **request, int *words) {
     int main_thread = 1;
+    for (int i = 0; i < CN_MAX_REQUESTS && r->requests[r->next] != MPI_REQUEST_NULL; i++)
+        r->next = (r->next + 1) % CN_MAX_REQUESTS; /* one that is under way for long */
     *request = &r->requests[r->next];
     *words = (int)(bytes / 8);
     if (bytes % 8 != 0 || bytes == 0 || bytes / 8 > INT_MAX)

@@ -11,7 +11,7 @@ typedef struct ranks {
     MPI_Comm comm;     /* nobody else's */
     MPI_Datatype word; /* of 8 bytes, so that counts, which are int, go up to 16 GiB */
     MPI_Request requests[CN_MAX_REQUESTS];
-    int next;        /* request, round and round: they end in the order in which they began */
+    int next;        /* request to look at first */
     int any_thread;  /* may call MPI, not only the one that initialised it */
     int initialised; /* by us */
     int rank, ranks, threads;

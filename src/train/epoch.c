@@ -165,11 +165,14 @@ static cn_batch_info describe_batch(const cn_trainer *t, int64_t batch, double l
                            .average_learning_rate = t->mean_rate};
 }
 
+/* What goes wrong before a process has met the others in a batch would leave them waiting. */
+static cn_status alone(const cn_trainer *t, cn_status status) {
+    return status != CN_OK && t->joint ? cn__joint_break(t->joint, status) : status;
+}
+
 /* The gradient, and a step, unless other batches belong to it. */
 static cn_status train_on_batch(cn_trainer *t, double *loss, bool *stop) {
-    cn_status current = cn__trainer_plan(t);
-    if (current != CN_OK)
-        return t->joint ? cn__joint_break(t->joint, current) : current;
+    CN__TRY(alone(t, cn__trainer_plan(t)));
     CN__TRY(find_gradient(t, loss));
     double rate = cn_optimizer_learning_rate(t->optimizer);
     t->mean_rate += (rate - t->mean_rate) / (double)(t->batch + 1); /* exact where all are the same */
@@ -183,11 +186,10 @@ static cn_status train_on_batch(cn_trainer *t, double *loss, bool *stop) {
 /* With other processes `*stop` may come before the batch, which then is as if it had not been seen. */
 static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
     double rate, penalty = t->penalty, mean_rate = t->mean_rate;
-    int64_t images = t->images;
-    CN__TAKES(t->model, "cn_trainer_fit");
-    CN__TRY(cn__schedule_step(&t->schedule, (int64_t)t->epochs * t->schedule.steps + t->batch / t->options.accumulate,
-                              &rate));
-    CN__TRY(cn_optimizer_set_learning_rate(t->optimizer, rate));
+    int64_t images = t->images, step = (int64_t)t->epochs * t->schedule.steps + t->batch / t->options.accumulate;
+    CN__TAKES_OR(t->model, return alone(t, cn__model_is_taken("cn_trainer_fit")));
+    CN__TRY(alone(t, cn__schedule_step(&t->schedule, step, &rate)));
+    CN__TRY(alone(t, cn_optimizer_set_learning_rate(t->optimizer, rate)));
     cn__objective_keep(&t->objective);
     keep_buffers(t);
     cn_status status = train_on_batch(t, loss, stop);
@@ -254,7 +256,7 @@ static cn_status test_batch(void *argument, int64_t first, int32_t images) {
 static cn_status test(cn_trainer *t) {
     if (!t->testing)
         return CN_OK;
-    CN__TAKES(t->model, "cn_trainer_fit");
+    CN__TAKES_OR(t->model, return alone(t, cn__model_is_taken("cn_trainer_fit")));
     cn__objective_clear(&t->measured);
     cn__inference_prepare(t->testing);
     if (!t->joint)
@@ -313,9 +315,7 @@ cn_status cn__trainer_grow_history(cn_trainer *trainer) {
 
 cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop) {
     cn_trainer *t = trainer;
-    cn_status grown = cn__trainer_grow_history(t);
-    if (grown != CN_OK)
-        return t->joint ? cn__joint_break(t->joint, grown) : grown;
+    CN__TRY(alone(t, cn__trainer_grow_history(t)));
     if (t->batch == 0)
         begin_epoch(t);
     cn__average_show(&t->average, false);

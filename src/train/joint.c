@@ -9,7 +9,7 @@
 
 #define PART_FLOATS (1 << 15) /* of gradients that are sent together, at least; or an eighth of all, */
 #define PARTS       8
-#define UNDER_WAY   8         /* parts, at most: twice as many operations */
+#define UNDER_WAY   8         /* parts, at most: twice as many operations, beside those of layers */
 #define MOST_FLOATS (1 << 20) /* and so many are enough */
 
 /* ---- which images are whose ---- */
@@ -271,7 +271,12 @@ cn_status cn__joint_backward(cn_trainer *trainer, const cn__pass *pass) {
 
 int32_t cn__joint_first_place(cn__joint *joint, int32_t place) {
     int64_t own = place, *all = cn__alloc(joint->ctx, (size_t)joint->group.with.ranks, sizeof *all);
-    if (!all || cn__group_all_gather(&joint->group, &own, all, sizeof own, NULL) != CN_OK) {
+    if (!all) {
+        (void)cn__group_break(&joint->group, CN_ERR_MEMORY, "rank %d: no memory for an agreement",
+                              joint->group.with.rank);
+        return place;
+    }
+    if (cn__group_all_gather(&joint->group, &own, all, sizeof own, NULL) != CN_OK) {
         cn__free(joint->ctx, all);
         return place;
     }

@@ -100,6 +100,14 @@ static void add_model(list *l, const cn_trainer *t) {
 
 /* ---- the data ---- */
 
+static void add_target(list *l, const char *of, const cn__target_spec *target) {
+    uint32_t shape = crc_of(0, &target->shape, sizeof target->shape);
+    add_number(l, of, "target's kind", target->kind);
+    add_number(l, of, "target's classes", target->classes);
+    add_number(l, of, "target's ignore_index", target->ignore_index);
+    add_checksum(l, of, "target's shape", shape);
+}
+
 static cn_status add_data(list *l, const char *of, const cn_dataset *data) {
     cn_augmentation augmentation = CN_AUGMENTATION_INIT;
     cn__fingerprint print;
@@ -109,6 +117,8 @@ static cn_status add_data(list *l, const char *of, const cn_dataset *data) {
     for (int i = 0; i < 3; i++)
         add_number(l, of, ((const char *const[]){"channels", "height", "width"})[i], shape[i]);
     add_number(l, of, "classes", cn_dataset_classes(data));
+    for (int i = 0; i < cn__dataset_target_count(data); i++)
+        add_target(l, of, cn__dataset_target(data, i));
     CN__TRY(cn__dataset_fingerprint(data, &print));
     add_checksum(l, of, "some images", print.images);
     add_checksum(l, of, "targets", print.targets);
@@ -118,6 +128,15 @@ static cn_status add_data(list *l, const char *of, const cn_dataset *data) {
 }
 
 /* ---- the options ---- */
+
+static void add_weights(list *l, const cn_loss_options *o) {
+    size_t bytes = (size_t)o->outputs * sizeof *o->class_weights;
+    add_number(l, "loss", "ignore_index", o->ignore_index);
+    if (o->class_weights)
+        add_checksum(l, "loss", "class_weights", crc_of(0, o->class_weights, bytes));
+    if (o->pos_weight)
+        add_checksum(l, "loss", "pos_weight", crc_of(0, o->pos_weight, bytes));
+}
 
 static void add_training(list *l, const cn_trainer *t) {
     const cn_optimizer_options *optimizer = cn__optimizer_options(t->optimizer);
@@ -129,6 +148,7 @@ static void add_training(list *l, const cn_trainer *t) {
     for (int32_t i = 0; i < t->objective.count; i++) {
         add_text(l, "loss", "kind", cn_loss_name(t->objective.losses[i].options.kind));
         add_options(l, "loss", cn__run_loss_options, &t->objective.losses[i].options);
+        add_weights(l, &t->objective.losses[i].options);
     }
     add_text(l, "optimizer", "kind", cn_optimizer_name(optimizer->kind));
     add_options(l, "optimizer", cn__run_optimizer_options, optimizer);
@@ -218,7 +238,7 @@ cn_status cn__joint_start(cn_trainer *trainer, int64_t epochs) {
     cn_trainer *t = trainer;
     list *l = new_list(t);
     cn_status status = cn__group_agree(&t->joint->group, l ? CN_OK : cn__no_memory("what other processes have"));
-    t->joint->wants_stop = false;
+    t->joint->wants_stop = t->joint->stopped = false;
     if (status == CN_OK) {
         add_number(l, "", "epochs to train", epochs);
         add_number(l, "", "epochs done", (int64_t)t->epochs);

@@ -113,6 +113,12 @@ static void test_operations(size_t words) {
         check_refused(c.broadcast(c.user, o[0].send, 8, &request), CN_ERR_STATE, "more than 64 operations");
     for (int n = OPERATIONS - under_way; n < OPERATIONS; n++)
         end(&o[n], n, words);
+    o[0] = begin(0, words);
+    for (int n = 1; n < (under_way > 1 ? OPERATIONS : 2); n++) { /* beside one that is ended last */
+        o[1] = begin(n, words);
+        end(&o[1], n, words);
+    }
+    end(&o[0], 0, words);
     check_refused(c.broadcast(c.user, &request, 12, &request), CN_ERR_ARGUMENT, "12 bytes are not a multiple of 8");
     check_refused(c.broadcast(c.user, &request, (size_t)1 << 40, &request), CN_ERR_ARGUMENT, "up to 16 GiB");
 }
