@@ -70,7 +70,7 @@ if [ -n "${ROOT:-}" ]; then
     tar -xf "$ROOT" -C "$root"
 else
     has mmdebstrap "the clean root" || exit 0
-    mmdebstrap --quiet --variant=apt --include=gcc,libc6-dev,make,cmake,pkg-config,man-db,libpng-dev,libjpeg-dev,zlib1g-dev,python3-numpy \
+    mmdebstrap --quiet --variant=apt --include=gcc,g++,libc6-dev,make,cmake,pkg-config,man-db,libpng-dev,libjpeg-dev,zlib1g-dev,mpi-default-dev,mpi-default-bin,python3-numpy \
         "${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}" "$root"
 fi
 mkdir "$root/packages" "$root/packages/tmp"
