@@ -183,7 +183,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 .PHONY: all library static programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
         check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
         check-mpi deps-mpi mpi mpi-tests mpi-builds check-arm64 check-i386 check-s390x check-musl man docs test-programs suites sanitize check-asan check-tsan check-valgrind \
-        lint coverage coverage-suites fuzz fuzzers bench bench-kernels install install-html uninstall format dist distcheck check-packages clean help FORCE
+        lint coverage coverage-suites fuzz fuzzers bench bench-kernels figures install install-html uninstall format dist distcheck check-packages clean help FORCE
 
 ## all: the library, static and shared, in lib/, programs and examples in examples/bin/, the manual (the default)
 all: library programs man
@@ -646,6 +646,12 @@ fuzzers: $(FUZZ:%=$(B)/fuzz_%)
 ## bench: the library against PyTorch and ONNX Runtime, where they are, and the machine's peak (minutes; ROWS=mobilenet)
 bench: programs $(TESTS_DIR)/bench_training $(TESTS_DIR)/bench_start
 	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info $(TESTS_DIR)/bench_start
+
+## figures: the figures of the last `make bench` into docs/bench.csv, README.md and docs/performance.md
+figures:
+	cp build/bench.csv docs/bench.csv
+	for document in README.md docs/performance.md; do \
+	    awk -f tools/figures.awk docs/bench.csv $$document >build/figures && cp build/figures $$document || exit; done
 
 ## bench-kernels: times of single kernels, thread hand-overs and calls with few images
 bench-kernels: $(filter-out %/bench_training %/bench_start,$(BENCHES))

@@ -112,8 +112,9 @@ torch=$greeting
 start onnx 7 node tests/bench_onnx.js "$dir"
 onnx=${torch:+$greeting}
 
-"$info" --threads "$threads"
-printf 'compiler:        %s\n' "$(${CC:-cc} --version | head -n 1)"
+"$info" --threads "$threads" | tee "$dir/info"
+compiler=$(${CC:-cc} --version | head -n 1)
+printf 'compiler:        %s\n' "$compiler"
 printf 'peer:            %s\n' "${torch:-$(say_missing PyTorch torch 'Debian: python3-torch python3-torchvision')}" \
     "${onnx:-$(say_missing 'ONNX Runtime' onnx 'see tests/README.md')}"
 printf 'peer:            %s\n' "${START_PEER:-START_PEER, a program that starts and classifies an image, is not named}"
@@ -254,7 +255,11 @@ mkdir -p build
 echo "Medians of $rounds rounds in turn, $seconds s each; images a second, $threads thread(s) unless it says otherwise."
 echo "A share of the peak counts the multiply-adds of plain sums; Winograd does fewer."
 printf '%-55s %8s %8s %-13s %6s %6s %7s %6s\n' '' ours theirs '' ratio goal '' 'of peak'
-echo 'what,ours,peer,theirs,ratio,goal,share_of_fma_peak' >$csv
+{ # tools/figures.awk takes it from here
+    sed -nE 's/^library: *([^ ]*).*/# libconvnet \1/p; s/^(processor|instruction set|cores): */# \1: /p' "$dir/info"
+    printf '# %s\n' "$compiler" ${torch:+"$torch"} ${onnx:+"$onnx"} "medians of $rounds rounds in turn" "$(date +%F)"
+    echo 'what,ours,peer,theirs,ratio,goal,share_of_fma_peak'
+} >$csv
 rows | sed -E "s/ 2(\||$)/ $threads\1/g" | grep -i -E -- "$wanted" | while IFS='|' read -r what unit goal job beside; do
     [ "${job##* }" -le 2 ] || [ "${job##* }" -le "$cores" ] || continue
     measure_row "$job" "$beside"
