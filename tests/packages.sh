@@ -70,27 +70,30 @@ if [ -n "${ROOT:-}" ]; then
     tar -xf "$ROOT" -C "$root"
 else
     has mmdebstrap "the clean root" || exit 0
-    mmdebstrap --quiet --variant=apt --include=gcc,g++,libc6-dev,make,cmake,pkg-config,man-db,libpng-dev,libjpeg-dev,zlib1g-dev,mpi-default-dev,mpi-default-bin,python3-numpy \
+    mmdebstrap --quiet --variant=apt --include=gcc,g++,libc6-dev,make,cmake,pkg-config,meson,man-db,libpng-dev,libjpeg-dev,zlib1g-dev,mpi-default-dev,mpi-default-bin,python3-numpy \
         "${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}" "$root"
 fi
 mkdir "$root/packages" "$root/packages/tmp"
 cp "$work"/*.deb "$root/packages"
 rm -f "$root"/packages/*-dbgsym_*
 cp -R tests debian "$root/packages"
-# inside COMMAND: in the root, without a network.
+# inside COMMAND: in the root, alone with itself.
 inside() {
     unshare --mount --net --pid --fork --mount-proc="$root/proc" chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-        LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive AUTOPKGTEST_TMP=/packages/tmp sh -c "cd /packages && $1"
+        HOME=/packages/tmp LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive AUTOPKGTEST_TMP=/packages/tmp sh -c "cd /packages && $1"
 }
 files() {
     (cd "$root" && find . \( -path ./packages -o -path ./proc -o -path ./sys -o -path ./dev -o -path ./tmp -o -path ./run -o -path ./var/cache/man \
         -o -path ./var/cache/ldconfig -o -path ./var/log -o -path ./var/lib/dpkg \) -prune -o -print | sort)
 }
+nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
 files >"$work/before"
 inside 'dpkg -i *.deb' >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
 for test in $(sed -n 's/^Tests: //p' debian/tests/control); do
-    inside "rm -rf tmp/* && debian/tests/$test" >"$work/$test.log" 2>&1 || { tail -n 30 "$work/$test.log"; echo "FAIL debian/tests/$test"; exit 1; }
+    inside "rm -rf tmp && mkdir -m 777 tmp && $nobody debian/tests/$test" >"$work/$test.log" 2>&1 ||
+        { tail -n 30 "$work/$test.log"; echo "FAIL debian/tests/$test"; exit 1; }
     echo "clean root: debian/tests/$test"
+    grep '^guide: ' "$work/$test.log" || :
 done
 inside "dpkg -P $(sed -n 's/^Package: //p' debian/control | tr '\n' ' ')" >"$work/purge.log" 2>&1 || { cat "$work/purge.log"; exit 1; }
 files >"$work/after"

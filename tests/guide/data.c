@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* data.c: draws what the guide's commands read, for test_guide.sh: small files of every kind, in the current folder. */
+/* data.c: draws what the guide's commands read: small files of every kind, in the current folder.
+ *
+ *     draw [PHOTOS [SIDE]]
+ *
+ * For test_guide.sh as few and small photographs as will do, for installed.sh as many as somebody may have. */
 #include <convnet.h>
 #include <math.h>
 #include <stdio.h>
@@ -28,19 +32,28 @@ static void folder(const char *path) {
     mkdir(path, 0777);
 }
 
+static void save_photo(const cn_tensor *image, int side, const char *path) {
+    cn_tensor *larger;
+    check(cn_image_fit(image, 3, side, side, &larger) || cn_image_save(larger, path));
+    cn_tensor_free(larger);
+}
+
 /* Photographs in folders of their classes, and one by itself. */
-static void photos(const cn_dataset *drawn) {
+static void photos(int count, int side) {
     cn_tensor *image = tensor(CN_DTYPE_UINT8, 4, (int64_t[]){1, 3, SIDE, SIDE});
+    cn_dataset *drawn;
     char path[100];
+    check(cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, (count / CLASSES + 1) * 10, 1, &drawn));
     folder("photos");
-    for (int i = 0; i < PICTURES; i++) {
+    for (int i = 0; i < count; i++) {
         snprintf(path, sizeof path, "photos/%s", names[i % CLASSES]);
         folder(path);
         snprintf(path, sizeof path, "photos/%s/%02d.png", names[i % CLASSES], i);
         check(cn_dataset_image(drawn, i / CLASSES * 10 + i % CLASSES, image, NULL));
-        check(cn_image_save(image, path));
+        save_photo(image, side, path);
     }
-    check(cn_image_save(image, "photo.png"));
+    save_photo(image, side, "photo.png");
+    cn_dataset_free(drawn);
     cn_tensor_free(image);
 }
 
@@ -156,10 +169,10 @@ static void networks(void) {
     cn_model_free(model);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     cn_dataset *drawn;
     check(cn_context_new(NULL, &ctx) || cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, 10 * PICTURES, 1, &drawn));
-    photos(drawn);
+    photos(argc > 1 ? atoi(argv[1]) : PICTURES, argc > 2 ? atoi(argv[2]) : SIDE);
     streets();
     arrays();
     known_sets(drawn);
