@@ -203,9 +203,16 @@ typedef struct cn_context_options {
      * beyond is CN_ERR_MEMORY, so that a hostile file cannot take more than it is worth. Of what `allocate` does not
      * give it counts libjpeg's memory, by a bound that follows from the picture. 0: no limit. */
     size_t memory_limit;
+    /** 1: each worker stays on a core of its own, of those where the calling thread may run: first one of each physical
+     * core, then their siblings; with more threads than cores from the first on again. The first is left to the calling
+     * thread, which the library does not bind. For machines of several sockets, where memory is near to who has used it first; of
+     * processes side by side each must have been given cores of its own (mpirun --bind-to, taskset). 0: the system
+     * chooses, and may change its mind. CN_ERR_UNSUPPORTED: 1, but not on Linux. */
+    int pin;
+    int reserved;
 } cn_context_options;
 #define CN_CONTEXT_OPTIONS_INIT                                                                                        \
-    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, CN_LAYOUT_AUTO, NULL, NULL, NULL, NULL, NULL, 0 }
+    { sizeof(cn_context_options), 0, CN_ISA_AUTO, CN_CONV_AUTO, CN_LAYOUT_AUTO, NULL, NULL, NULL, NULL, NULL, 0, 0, 0 }
 /** CN_CONTEXT_OPTIONS_INIT for languages without macros; `size` is that of the caller's struct. */
 CN_API void cn_context_options_init(cn_context_options *options, size_t size);
 
@@ -1980,6 +1987,13 @@ CN_API void cn_trainer_options_init(cn_trainer_options *options, size_t size);
  * targets. */
 CN_API cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
                                 const cn_trainer_options *options, cn_trainer **trainer);
+/** Bytes of the model's context that a trainer made of these would take beyond what is in use by then, at its most, while
+ * cn_trainer_new makes it and cn_trainer_fit runs it; with a communicator: on this rank. None of them is taken: it is laid out
+ * in addresses without memory behind them, but for lists of layers and parameters. The model stays as it is, and no other
+ * rank is asked. Fails as cn_trainer_new would, in its words; CN_ERR_MEMORY: it would take more than the process can
+ * address. */
+CN_API cn_status cn_trainer_memory(const cn_model *model, const cn_dataset *train, const cn_dataset *test,
+                                   const cn_trainer_options *options, size_t *bytes);
 /** Frees a trainer; model and data sets stay. While cn_trainer_fit runs it only warns the log. */
 CN_API void cn_trainer_free(cn_trainer *trainer);
 

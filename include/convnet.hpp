@@ -1280,6 +1280,15 @@ class trainer : public detail::owner<cn_trainer, cn_trainer_free> {
     trainer(model &net, const dataset &train, const dataset &test, const trainer_options &options = {})
         : trainer(net, train, &test, options) {}
 
+    /// Bytes that one made of these would take.
+    static std::size_t memory(const model &net, const dataset &train, const trainer_options &options = {}) {
+        return bytes(net, train, nullptr, options);
+    }
+    static std::size_t memory(const model &net, const dataset &train, const dataset &test,
+                              const trainer_options &options = {}) {
+        return bytes(net, train, &test, options);
+    }
+
     /// Trains for so many more epochs. `on_epoch` returns true, if it is to return anything, to end the training.
     void fit(std::int64_t epochs, detail::steering<const cn_epoch_info &> on_epoch = nullptr) {
         std::pair<detail::state *, detail::steering<const cn_epoch_info &> *> call(state_.get(), &on_epoch);
@@ -1318,9 +1327,9 @@ class trainer : public detail::owner<cn_trainer, cn_trainer_free> {
         detail::steering<const cn_batch_info &> on_batch, on_gradient;
         std::function<double(const cn_rate_info &)> rate;
     };
-    trainer(model &net, const dataset &train, const dataset *test, const trainer_options &options)
-        : owner(net.state(), nullptr, std::make_shared<functions>(options, net.state())) {
-        auto *own = static_cast<functions *>(kept_.get());
+    /// `use` gets the options as convnet.h has them, whose functions are those of `own`.
+    template <class Use>
+    static void with(const trainer_options &options, functions *own, const dataset &train, Use &&use) {
         const detail::bound_optimizer optimizer(options.optimizer);
         cn_schedule_options schedule = options.schedule;
         schedule.user = own;
@@ -1348,8 +1357,24 @@ class trainer : public detail::owner<cn_trainer, cn_trainer_free> {
                 auto *its = static_cast<functions *>(user);
                 return its->on_gradient(its->state.get(), *batch);
             };
-        handle_ = detail::made<cn_trainer *>(state_, cn_trainer_new, net.get(), train.get(),
-                                             test ? test->get() : nullptr, &c);
+        use(&c);
+    }
+    trainer(model &net, const dataset &train, const dataset *test, const trainer_options &options)
+        : owner(net.state(), nullptr, std::make_shared<functions>(options, net.state())) {
+        with(options, static_cast<functions *>(kept_.get()), train, [&](const cn_trainer_options *c) {
+            handle_ = detail::made<cn_trainer *>(state_, cn_trainer_new, net.get(), train.get(),
+                                                 test ? test->get() : nullptr, c);
+        });
+    }
+    static std::size_t bytes(const model &net, const dataset &train, const dataset *test,
+                             const trainer_options &options) {
+        functions own(options, net.state());
+        std::size_t found = 0;
+        with(options, &own, train, [&](const cn_trainer_options *c) {
+            detail::check(cn_trainer_memory(net.get(), train.get(), test ? test->get() : nullptr, c, &found),
+                          net.state());
+        });
+        return found;
     }
 };
 

@@ -76,7 +76,7 @@ struct cn_trace_event { uint64_t size; cn_pass pass; int thread; const char *lay
 struct cn_context_options { uint64_t size; int threads; cn_isa isa; cn_conv_algorithm conv_algorithm; cn_layout
  layout; void *(*allocate)(void *user, size_t bytes, size_t alignment); void (*release)(void *user, void *memory);
  void (*log)(void *user, cn_log_level level, const char *message); void *user; void (*trace)(void *user, const
- cn_trace_event *event); size_t memory_limit; };
+ cn_trace_event *event); size_t memory_limit; int pin; int reserved; };
 void cn_context_options_init(cn_context_options *options, size_t size);
 cn_status cn_context_new(const cn_context_options *options, cn_context **context);
 void cn_context_free(cn_context *context);
@@ -445,6 +445,8 @@ struct cn_trainer_options { uint64_t size; int batch_size; int test_batch_size; 
 void cn_trainer_options_init(cn_trainer_options *options, size_t size);
 cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test, const cn_trainer_options
  *options, cn_trainer **trainer);
+cn_status cn_trainer_memory(const cn_model *model, const cn_dataset *train, const cn_dataset *test, const
+ cn_trainer_options *options, size_t *bytes);
 void cn_trainer_free(cn_trainer *trainer);
 cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function on_epoch, void *user);
 cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learning_rate);
@@ -2378,6 +2380,12 @@ class Trainer(_Object):
     ended."""
 
     def __init__(self, model, train, test=None, **options):
+        options = self._options(model, train, options)
+        pointer = _made("cn_trainer_new", model, train, test, options)
+        self._own(pointer, model.context, *filter(None, (model, train, test)), keep=[options])
+
+    @staticmethod
+    def _options(model, train, options):
         for callback in ("on_batch", "on_gradient"):
             if options.get(callback, 0) is None:
                 del options[callback]
@@ -2388,9 +2396,14 @@ class Trainer(_Object):
         weights = options.get("sample_weights")
         if weights is not None and len(weights) != len(train):
             raise ValueError(f"{len(weights)} sample_weights for {len(train)} images")
-        options = TrainerOptions(**_with_loss(model, options))
-        pointer = _made("cn_trainer_new", model, train, test, options)
-        self._own(pointer, model.context, *filter(None, (model, train, test)), keep=[options])
+        return TrainerOptions(**_with_loss(model, options))
+
+    @classmethod
+    def memory(cls, model, train, test=None, **options):
+        """Bytes that such a trainer would take."""
+        found = ctypes.c_size_t()
+        _call("cn_trainer_memory", model, train, test, cls._options(model, train, options), ctypes.byref(found))
+        return found.value
 
     def fit(self, epochs, on_epoch=None):
         """Trains for so many more epochs. on_epoch(epoch) ends it by returning True."""

@@ -222,6 +222,8 @@ class Callbacks(unittest.TestCase):
 
     def test_tell_and_steer(self):
         seen = []
+        self.assertGreater(convnet.Trainer.memory(small_model(), small_data(), batch_size=16, ema_decay=0.5),
+                           convnet.Trainer.memory(small_model(), small_data(), batch_size=16))
         trainer = convnet.Trainer(small_model(), small_data(), batch_size=16, ema_decay=0.5, loss="cross-entropy",
                                   on_batch=lambda batch: seen.append((batch.batch, batch.images)),
                                   on_gradient=lambda model, batch: seen.append(np.abs(model.gradient("fc.bias")).max() > 0),

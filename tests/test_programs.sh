@@ -137,6 +137,11 @@ run 0 summary mobilenet_v2 --size 64x96 --classes 7
 says out "32×32×48"
 says out "1280×2×3"
 run 0 summary session8 --norm none --no-skip --dropout 0
+run 0 summary unet --train-batch 96
+for batch in 96:1 48:2 24:4; do
+    expect "$(grep -cE "^ +${batch%:*} +${batch#*:}  [0-9.]+ [MG]iB$" "$dir/out")" -eq 1
+done
+mistake "--train-batch '0'" summary session8 --train-batch 0
 run 0 summary pretrained
 says out "airplane, automobile"
 run 1 summary pretrained --self-test

@@ -35,6 +35,7 @@ static const char *const own_type = "test.Same";
 static int64_t shape[3], label;
 static int flag;
 static double number, weights[20];
+static size_t size;
 
 static const cn_upsample_options twice = {.size = sizeof twice, .scale_factor = {2.0, 2.0}};
 static cn_device device = CN_DEVICE_INIT;

@@ -295,7 +295,7 @@ static cn_status take_augmentation_of_data(void *bytes) {
 #define ENTRY(name, take)                                                                                              \
     { #take, sizeof usual_##name, sizeof usual_##name, &usual_##name, take_##take }
 static const versioned read_structs[] = {
-    ENTRY(context, context),
+    {"take_context", sizeof usual_context, offsetof(cn_context_options, pin), &usual_context, take_context},
     ENTRY(conv2d, conv2d),
     ENTRY(norm, norm),
     ENTRY(max_pool, max_pool),

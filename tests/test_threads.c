@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* test_threads.c: the pool of threads. */
-#define _GNU_SOURCE /* pthread_setattr_default_np */
+#define _GNU_SOURCE /* pthread_setattr_default_np, pthread_getaffinity_np */
 #include "testing.h"
 #include "base/base.h"
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -279,6 +280,89 @@ START_TEST(subnormal_numbers_are_zero_within) {
 END_TEST
 #endif
 
+/* ---- threads that stay on a core ---- */
+
+#if defined(__linux__)
+typedef struct places {
+    cpu_set_t of[8];
+} places;
+
+static void note_place(void *argument, size_t item, int thread) {
+    places *p = argument;
+    (void)item;
+    ck_assert_int_eq(pthread_getaffinity_np(pthread_self(), sizeof p->of[thread], &p->of[thread]), 0);
+}
+
+static cn_context *pinned_context(int threads) {
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_context *ctx;
+    options.threads = threads;
+    options.pin = 1;
+    ck_ok(cn_context_new(&options, &ctx));
+    return ctx;
+}
+
+/* Each on one, as many of them as there are; the caller may run where it might before. */
+START_TEST(pinned_workers_have_a_core_each) {
+    cpu_set_t allowed;
+    places p;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    int cores = CPU_COUNT(&allowed);
+    cn_context *ctx = pinned_context(8);
+    cn__parallel(ctx, 8, note_place, &p);
+    ck_assert(CPU_EQUAL(&p.of[0], &allowed));
+    for (int t = 1; t < 8; t++) {
+        cpu_set_t both;
+        CPU_AND(&both, &p.of[t], &allowed);
+        ck_assert_int_eq(CPU_COUNT(&p.of[t]), 1);
+        ck_assert_int_eq(CPU_COUNT(&both), 1);
+        for (int u = 1; u < t; u++)
+            ck_assert_int_eq(CPU_EQUAL(&p.of[t], &p.of[u]) != 0, (t - u) % cores == 0);
+    }
+    cn_context_free(ctx);
+}
+END_TEST
+
+/* As a launcher leaves it to a process. */
+START_TEST(pinned_workers_stay_where_the_caller_may_run) {
+    cpu_set_t allowed, last;
+    places p;
+    int core = 0;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        core = CPU_ISSET(i, &allowed) ? i : core;
+    CPU_ZERO(&last);
+    CPU_SET(core, &last);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof last, &last), 0);
+    cn_context *ctx = pinned_context(3);
+    cn__parallel(ctx, 3, note_place, &p);
+    for (int t = 0; t < 3; t++)
+        ck_assert(CPU_EQUAL(&p.of[t], &last));
+    cn_context_free(ctx);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof allowed, &allowed), 0);
+}
+END_TEST
+#endif
+
+/* What each thread writes first is zero, whoever it was that had it before. */
+START_TEST(memory_in_pieces_is_zero) {
+    cn_context *ctx = test_context(3);
+    for (size_t pieces = 1; pieces < 8; pieces += 3)
+        for (size_t count = 1; count < 5000; count *= 7) {
+            unsigned char *memory = cn__alloc_pieces(ctx, pieces, count, 3);
+            ck_assert_ptr_nonnull(memory);
+            for (size_t i = 0; i < pieces * count * 3; i++) {
+                ck_assert_int_eq(memory[i], 0);
+                memory[i] = 0xff;
+            }
+            cn__free(ctx, memory);
+        }
+    ck_assert_ptr_null(cn__alloc_pieces(ctx, 2, SIZE_MAX / 4, 8));
+    ck_assert_ptr_null(cn__alloc_pieces(ctx, SIZE_MAX / 4, 2, 4));
+    cn_context_free(ctx);
+}
+END_TEST
+
 int main(void) {
     const TTest *const pool[] = {
         every_item_runs_once,
@@ -292,6 +376,11 @@ int main(void) {
     };
     const TTest *const process[] = {
         who_has_finished_helps,
+        memory_in_pieces_is_zero,
+#if defined(__linux__)
+        pinned_workers_have_a_core_each,
+        pinned_workers_stay_where_the_caller_may_run,
+#endif
         workers_leave_signals_to_the_host,
 #if defined(__GLIBC__) && !defined(__SANITIZE_THREAD__)
         workers_have_stacks_of_their_own_size,

@@ -266,6 +266,20 @@ if script -qec true /dev/null >"$dir/out" 2>&1; then
     done
 fi
 
+# ---- what does not fit is said before it begins, with what would ----
+
+line="convnet-train --batch 1024 in 400 MiB"
+case $bin in
+*asan*|*tsan*) ;; # sanitizers want all addresses
+*)
+    checks=$((checks + 1))
+    (ulimit -v 400000 && exec "$bin/convnet-train" --data synthetic:1024 --batch 1024 --threads 1) >"$dir/out" 2>"$dir/err" &&
+        fail "exit code 0"
+    says err "batches of 1024 images take more memory than the 390.6 MiB that there are; --batch 512 --accumulate 2 takes "
+    silent out
+    ;;
+esac
+
 # ---- one thread is one ----
 
 line="convnet-train with one thread"

@@ -3,15 +3,19 @@
  *
  * Introduces the tables of a model; needs no data.
  */
-#include "common/common.h"
+#include "common/training_memory.h"
 
 static network_spec network = NETWORK_SPEC_INIT;
+static int64_t train_batch;
 static int self_test;
 
 static argument arguments[] = {
     NETWORK_ARGUMENTS(network),
     INTEGER("classes", &network.classes, 1, 65536, "outputs of session8 or a network of the literature"),
     SIZE_ARGUMENT(network),
+    INTEGER("train-batch", &train_batch, 1, 65536,
+            "show, too, what memory training by batches of so many images takes, also where each is accumulated from "
+            "smaller ones"),
     HEADING("Files"),
     FLAG("self-test", &self_test, 1, "run the self-test in a model file, and fail if outputs differ by more than 1e-4"),
     END_OF_ARGUMENTS,
@@ -28,6 +32,7 @@ static const program_spec summary_program = {
              "  convnet-summary session8 --norm group --groups 4\n"
              "  convnet-summary mnist3\n"
              "  convnet-summary resnet18 --size 64x64 --classes 20\n"
+             "  convnet-summary resnet50 --train-batch 256\n"
              "  convnet-summary session8.safetensors\n"
              "  convnet-summary pretrained\n"
              "\n"
@@ -57,7 +62,7 @@ static void print_classes(const cn_model *model) {
         putchar('\n');
 }
 
-static int show(const cn_model *model) {
+static int show(cn_context *context, const cn_model *model) {
     char *summary = NULL, *field = NULL;
     int code = EXIT_FAILURE;
     if (cn_model_summary(model, &summary) != CN_OK || cn_model_receptive_field(model, &field) != CN_OK) {
@@ -65,7 +70,8 @@ static int show(const cn_model *model) {
     } else {
         printf("%s\n%s", summary, field);
         print_classes(model);
-        code = say_self_test(model) ? EXIT_SUCCESS : EXIT_FAILURE;
+        bool good = train_batch == 0 || memory_print(context, model, (int)train_batch);
+        code = good && say_self_test(model) ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     cn_text_free(field);
     cn_text_free(summary);
@@ -78,8 +84,10 @@ int main(int argc, char **argv) {
     int code = EXIT_FAILURE;
     network.name = arguments_read(&summary_program, argc, argv);
     network_check(&network, &summary_program);
-    if (program_context(1, CN_CONV_AUTO, NULL, &context) == CN_OK && network_open(context, &network, &model) == CN_OK)
-        code = show(model);
+    int threads = train_batch > 0 ? 0 : 1; /* each has memory of its own */
+    if (program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK &&
+        network_open(context, &network, &model) == CN_OK)
+        code = show(context, model);
     cn_model_free(model);
     cn_context_free(context);
     return program_end(code);

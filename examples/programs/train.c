@@ -6,6 +6,7 @@
  */
 #include "common/run.h"
 #include "common/train_arguments.h"
+#include "common/training_memory.h"
 #include <string.h>
 #include <time.h>
 
@@ -105,6 +106,9 @@ static cn_status make_trainer(const train_arguments *a, run *r) {
     options.communicator = ranks_communicator(&r->ranks);
     options.local_batch_norm = a->local_batch_norm;
     if (status == CN_OK &&
+        !memory_suffices(&r->ranks, r->context, r->model, r->train, run_tested(r), &options, &r->memory))
+        status = CN_ERR_MEMORY;
+    if (status == CN_OK &&
         (status = cn_trainer_new(r->model, r->train, run_tested(r), &options, &r->trainer)) != CN_OK &&
         ranks_speaks(&r->ranks)) /* all have failed */
         complain_library("cannot train so");
@@ -176,9 +180,11 @@ static void target_text(const run *r, char *text, size_t size) {
     }
 }
 
+#define LARGE ((size_t)1 << 30) /* bytes of memory, from which on a run says what it takes */
+
 static void print_beginning(const train_arguments *a, const run *r) {
     char parameters[GROUPED_TEXT], train_count[GROUPED_TEXT], test_count[GROUPED_TEXT], text[1024];
-    char validation_count[GROUPED_TEXT], targets[CLASS_LIST_TEXT + 64];
+    char validation_count[GROUPED_TEXT], targets[CLASS_LIST_TEXT + 64], memory[MEMORY_TEXT];
     int64_t shape[3];
     cn_device device = CN_DEVICE_INIT;
     cn_dataset_shape(r->train, shape);
@@ -195,6 +201,8 @@ static void print_beginning(const train_arguments *a, const run *r) {
         snprintf(text + used, sizeof text - (size_t)used, "%s %d thread%s, %s",
                  r->ranks.communicator.ranks > 1 ? " of" : ";", device.threads, device.threads == 1 ? "" : "s",
                  cn_isa_name(device.isa));
+    if (r->memory >= LARGE)
+        snprintf(text + strlen(text), sizeof text - strlen(text), ", %s of memory", memory_text(r->memory, memory));
     print_fitting(text);
     if (a->out_path && !r->resumed && output_holds_something(a->out_path)) {
         snprintf(text, sizeof text, "%.500s is there, and is replaced when the first epoch is over", a->out_path);

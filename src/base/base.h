@@ -6,6 +6,7 @@
 
 #include "base/types.h"
 #include "convnet.h" /* the public types */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/uio.h> /* struct iovec */
 
@@ -80,6 +81,9 @@ cn_status cn__struct_write(void *out, const void *filled, size_t known_size, siz
  * reached; overflow of count × bytes counts as that. cn__alloc's memory is aligned to CN__ALIGN and zeroed. cn__free(ctx,
  * NULL) does nothing. */
 void *cn__alloc(cn_context *ctx, size_t count, size_t bytes);
+/* The same in pieces of `count` each, of which cn__parallel gives each to the same thread over and over: where processors
+ * have memories of their own, a page lies in that of the one which has written to it first, so that thread zeroes it. */
+void *cn__alloc_pieces(cn_context *ctx, size_t pieces, size_t count, size_t bytes);
 void cn__free(cn_context *ctx, void *memory);
 char *cn__strdup(cn_context *ctx, const char *text);
 /* Grows `*array` of elements of `bytes` bytes so that index `count` exists; new elements are zero. */
@@ -227,6 +231,11 @@ void cn__own_mode_for(uint64_t host);
 
 cn_isa cn__cpu_best_isa(void); /* by CPUID and XCR0 */
 void cn__cpu_name(char *name, size_t size);
+/* Where the calling thread may run, at most `most` of these: a core of each physical one, then their siblings; their number,
+ * 0 where the system does not tell (pin.c). */
+size_t cn__cpu_pinnable(int *cores, size_t most);
+/* That thread runs on that core alone from now on; 0, or an errno. */
+int cn__cpu_pin(pthread_t thread, int core);
 int cn__cpu_cores(void); /* available to this process: those it may run on, and no more than a quota is worth */
 /* The quota (cgroup.c); INT_MAX: none. `root`, "" but for tests, goes before all paths. */
 int cn__cgroup_cores(const char *root);
@@ -255,7 +264,13 @@ struct cn_context {
     void *allocator_lock; /* pthread_mutex_t */
     atomic_size_t in_use, peak;
     cn__attachment *_Atomic attachments;
+    cn_context *counts_for; /* NULL, but for those of cn__context_counting */
 };
+
+/* A context like `ctx` that finds out what something would take (memory.c): what is made in it counts in full, but only
+ * small pieces take memory, of `ctx`; large ones are zeros that take none until they are written to. It has no limit, says
+ * nothing, and computes on the threads of `ctx`, which it must not outlive. There is nothing to be freed. */
+void cn__context_counting(cn_context *ctx, cn_context *counting);
 
 /* Calls the log callback, if there is one (log.c). */
 void cn__log(const cn_context *ctx, cn_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -4,11 +4,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__linux__)
 #include <sys/mman.h>
-#endif
 
 #define HUGE_PAGE ((size_t)2 << 20)
+#define SMALL     ((size_t)64 << 10) /* bytes that are allocated even where they are only counted */
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
 
 /* What is large comes on huge pages where the system has them: rows of maps and Winograd's 36 points are on more small
  * pages at a time than a processor remembers, and on virtual machines it takes long to look one up. */
@@ -23,11 +26,16 @@ static void *allocate_aligned(size_t bytes) {
     return memory;
 }
 
-void *cn__allocate(const cn_context_options *options, size_t bytes) {
+/* Not zeroed. */
+static void *allocate(const cn_context_options *options, size_t bytes) {
     size_t total = bytes ? (bytes + CN__ALIGN - 1) / CN__ALIGN * CN__ALIGN : CN__ALIGN;
     CN__IN_HOSTS_MODE;
-    void *memory = options->allocate ? options->allocate(options->user, total, CN__ALIGN) : allocate_aligned(total);
-    return memory ? memset(memory, 0, total) : NULL;
+    return options->allocate ? options->allocate(options->user, total, CN__ALIGN) : allocate_aligned(total);
+}
+
+void *cn__allocate(const cn_context_options *options, size_t bytes) {
+    void *memory = allocate(options, bytes);
+    return memory ? memset(memory, 0, bytes) : NULL;
 }
 
 void cn__release(const cn_context_options *options, void *memory) {
@@ -86,18 +94,58 @@ static void unlock(cn_context *ctx) {
         pthread_mutex_unlock(ctx->allocator_lock);
 }
 
-void *cn__alloc(cn_context *ctx, size_t count, size_t bytes) {
-    size_t total;
-    if (__builtin_mul_overflow(count, bytes, &total) || total > PTRDIFF_MAX - CN__ALIGN - HEADER_BYTES)
+static void *allocate_locked(cn_context *ctx, size_t bytes) {
+    if (!lock(ctx))
         return NULL;
+    void *memory = allocate(&ctx->options, bytes);
+    unlock(ctx);
+    return memory;
+}
+
+static void release_locked(cn_context *ctx, void *memory) {
+    bool locked = lock(ctx);
+    cn__release(&ctx->options, memory);
+    if (locked)
+        unlock(ctx);
+}
+
+/* Zeros that take no memory until they are written to, and then no more of it than that. */
+static void *reserve_addresses(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+#if defined(MADV_NOHUGEPAGE)
+    (void)madvise(memory, bytes, MADV_NOHUGEPAGE);
+#endif
+    return memory;
+}
+
+/* Not zeroed, or by the system. */
+static void *obtain(cn_context *ctx, size_t bytes) {
+    if (!ctx->counts_for)
+        return allocate_locked(ctx, bytes);
+    return bytes < SMALL ? cn__alloc(ctx->counts_for, bytes, 1) : reserve_addresses(bytes);
+}
+
+static void give_back(cn_context *ctx, header *memory) {
+    if (!ctx->counts_for)
+        release_locked(ctx, memory);
+    else if (memory->bytes < SMALL)
+        cn__free(ctx->counts_for, memory);
+    else
+        (void)munmap(memory, memory->bytes);
+}
+
+/* Counted, with its header, and not zeroed; `*bytes` is what is behind the header. */
+static void *take(cn_context *ctx, size_t count, size_t each, size_t *bytes) {
+    size_t total;
+    if (__builtin_mul_overflow(count, each, &total) || total > PTRDIFF_MAX - CN__ALIGN - HEADER_BYTES)
+        return NULL;
+    *bytes = total;
     total += HEADER_BYTES + !total; /* no pointer is behind the end of its memory, where LeakSanitizer does not look */
     if (!cn__reserve(ctx, total))
         return NULL;
-    header *memory = NULL;
-    if (lock(ctx)) {
-        memory = cn__allocate(&ctx->options, total);
-        unlock(ctx);
-    }
+    header *memory = obtain(ctx, total);
     if (!memory) {
         cn__note_limit(0, 0, 0); /* it was not that */
         cn__unreserve(ctx, total);
@@ -107,15 +155,56 @@ void *cn__alloc(cn_context *ctx, size_t count, size_t bytes) {
     return (char *)memory + HEADER_BYTES;
 }
 
+void *cn__alloc(cn_context *ctx, size_t count, size_t bytes) {
+    size_t all;
+    void *memory = take(ctx, count, bytes, &all);
+    return memory && !ctx->counts_for ? memset(memory, 0, all) : memory;
+}
+
+/* ---- memory of threads ---- */
+
+typedef struct memory_pieces {
+    char *memory;
+    size_t bytes; /* of each */
+} memory_pieces;
+
+static void zero_piece(void *argument, size_t item, int thread) {
+    const memory_pieces *p = argument;
+    (void)thread;
+    memset(p->memory + item * p->bytes, 0, p->bytes);
+}
+
+void *cn__alloc_pieces(cn_context *ctx, size_t pieces, size_t count, size_t bytes) {
+    size_t each, all;
+    if (__builtin_mul_overflow(count, bytes, &each))
+        return NULL;
+    memory_pieces p = {take(ctx, pieces, each, &all), each};
+    if (p.memory && !ctx->counts_for)
+        cn__parallel(ctx, pieces, zero_piece, &p);
+    return p.memory;
+}
+
 void cn__free(cn_context *ctx, void *memory) {
     if (!memory)
         return;
     header *whole = (header *)((char *)memory - HEADER_BYTES);
     cn__unreserve(ctx, whole->bytes);
-    bool locked = lock(ctx);
-    cn__release(&ctx->options, whole);
-    if (locked)
-        unlock(ctx);
+    give_back(ctx, whole);
+}
+
+void cn__context_counting(cn_context *ctx, cn_context *counting) {
+    *counting = (cn_context){.options = ctx->options,
+                             .best_isa = ctx->best_isa,
+                             .isa = ctx->isa,
+                             .kernels = ctx->kernels,
+                             .pool = ctx->pool,
+                             .threads = ctx->threads,
+                             .cores = ctx->cores,
+                             .memory = ctx->memory,
+                             .counts_for = ctx};
+    counting->options.memory_limit = 0;
+    counting->options.log = NULL;
+    counting->options.trace = NULL;
 }
 
 char *cn__strdup(cn_context *ctx, const char *text) {

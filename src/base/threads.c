@@ -201,6 +201,36 @@ fail_lock:
     return error;
 }
 
+/* The workers' places, unless they have none: the first is the caller's, whom nobody binds. */
+static cn_status pin_workers(cn_context *ctx, const cn__pool *pool) {
+    size_t threads = (size_t)pool->threads;
+    int error = 0, *cores = ctx->options.pin ? cn__alloc(ctx, threads, sizeof *cores) : NULL;
+    if (!cores)
+        return ctx->options.pin ? cn__no_memory("threads") : CN_OK;
+    size_t count = cn__cpu_pinnable(cores, threads);
+    for (size_t t = 1; count > 0 && t < threads && !error; t++)
+        error = cn__cpu_pin(pool->workers[t].handle, cores[t % count]);
+    cn__free(ctx, cores);
+    if (count == 0)
+        return cn__error(CN_ERR_UNSUPPORTED,
+                         "cn_context_new: pin is 1, but this system does not say where threads may run");
+    return error ? cn__error(CN_ERR_UNSUPPORTED, "cn_context_new: pin is 1: %s", strerror(error)) : CN_OK;
+}
+
+static void start_workers(cn_context *ctx, cn__pool *pool, int threads) {
+    for (pool->started = 1; pool->started < threads; pool->started++) {
+        worker *w = &pool->workers[pool->started];
+        *w = (worker){.pool = pool, .index = pool->started};
+        int error = start_worker(w);
+        if (error) {
+            cn__log(ctx, CN_LOG_WARNING, "thread %d of %d could not be started: %s; going on with %d",
+                    pool->started + 1, threads, strerror(error), pool->started);
+            break;
+        }
+    }
+    pool->threads = pool->started;
+}
+
 cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool) {
     *pool = NULL;
     cn__pool *made = cn__alloc(ctx, 1, sizeof *made);
@@ -216,20 +246,10 @@ cn_status cn__pool_new(cn_context *ctx, int threads, cn__pool **pool) {
     }
     made->process = getpid();
     made->threads = threads;
-    made->started = 1;
     made->spins = threads <= ctx->cores;
-    for (; made->started < threads; made->started++) {
-        worker *w = &made->workers[made->started];
-        *w = (worker){.pool = made, .index = made->started};
-        if ((error = start_worker(w)) != 0) {
-            cn__log(ctx, CN_LOG_WARNING, "thread %d of %d could not be started: %s; going on with %d",
-                    made->started + 1, threads, strerror(error), made->started);
-            break;
-        }
-    }
-    made->threads = made->started;
+    start_workers(ctx, made, threads);
     *pool = made;
-    return CN_OK;
+    return pin_workers(ctx, made);
 }
 
 int cn__pool_threads(const cn__pool *pool) {

@@ -16,6 +16,9 @@ static cn_status check_options(const cn_context_options *o) {
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown conv_algorithm %d", (int)o->conv_algorithm);
     if (o->layout < CN_LAYOUT_AUTO || o->layout > CN_LAYOUT_CHANNELS)
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: unknown layout %d", (int)o->layout);
+    CN__TRY(cn__check_reserved("cn_context_options", o->reserved == 0));
+    if (o->pin != 0 && o->pin != 1)
+        return cn__error(CN_ERR_ARGUMENT, "cn_context_new: pin is %d, wanted 0 or 1", o->pin);
     if (!o->allocate != !o->release)
         return cn__error(CN_ERR_ARGUMENT, "cn_context_new: allocate and release go together, %s is NULL",
                          o->allocate ? "release" : "allocate");
@@ -66,7 +69,7 @@ cn_status cn_context_new(const cn_context_options *options, cn_context **context
     cn_context_options known = CN_CONTEXT_OPTIONS_INIT;
     CN__REQUIRE(context);
     *context = NULL;
-    CN__TRY(CN__READ_OPTIONS(&known, cn_context_options, options));
+    CN__TRY(cn__options_read(&known, sizeof known, offsetof(cn_context_options, pin), options, "cn_context_options"));
     CN__TRY(check_options(&known));
     context_block *made = cn__allocate(&known, sizeof *made);
     if (!made)

@@ -57,8 +57,6 @@ struct cn_model {
     int32_t *outputs; /* nodes, output_count of them; NULL: the last one */
     int32_t output_count;
     bool initialized; /* all nodes are drawn; false again while it is added to */
-    atomic_int users; /* optimizers and predictors, which point into it */
-    atomic_int calls; /* under way, that run it, change it, or read it while functions of the program may be called */
     uint32_t freezes; /* calls of cn_model_freeze, by which plans and optimizers see that they are out of date */
     uint64_t seed;
     /* Draws anew what the whole begins with otherwise than its layers by themselves; NULL: nothing (zoo_init.c). */
@@ -76,7 +74,15 @@ struct cn_model {
     cn__self_test *self_test; /* NULL: none */
     cn__session *session;     /* of cn_model_forward and cn_model_backward (plan/forward_backward.c); NULL: none yet */
     void (*session_free)(cn_model *model);
+    /* Who uses it: of each view others. */
+    atomic_int users; /* optimizers and predictors, which point into it */
+    atomic_int calls; /* under way, that run it, change it, or read it while functions of the program may be called */
 };
+
+/* The model as one of another context: layers and parameters are the model's own, class names and normalisation may be
+ * given to the view alone. The model must not change meanwhile (view.c). */
+void cn__model_view(const cn_model *model, cn_context *ctx, cn_model *view);
+void cn__model_drop_view(const cn_model *model, cn_model *view);
 
 /* ---- who uses it (in_use.c) ---- */
 

@@ -60,7 +60,7 @@ cn_status cn__arena_place(cn__arena *arena, size_t copies, float **memory, size_
     if (*floats > MAX_FLOATS / copies)
         return cn__no_memory("the model's activations");
     *floats |= CN__LANES; /* an odd number of lines, as in cn__fmap_layout; at least one */
-    *memory = cn__alloc(arena->ctx, copies * *floats, sizeof **memory);
+    *memory = cn__alloc_pieces(arena->ctx, copies, *floats, sizeof **memory);
     if (!*memory)
         return cn__no_memory("the model's activations");
     for (size_t i = 0; i < arena->count; i++)

@@ -284,6 +284,7 @@ void cn__plan_free(cn__plan *plan) {
     cn__instructions_drop(plan);
     cn__free(plan->ctx, plan->blocks);
     cn__free(plan->ctx, plan->shared);
+    cn__free(plan->ctx, plan->scratch);
     cn__free(plan->ctx, plan);
 }
 

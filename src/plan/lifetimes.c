@@ -203,10 +203,10 @@ static cn_status add_memory(cn__compiler *c) {
         if (plan->scratch_floats < fused->requirements.scratch_floats)
             plan->scratch_floats = fused->requirements.scratch_floats;
     }
-    size_t threads = plan->options.one_thread ? 1 : (size_t)plan->ctx->threads, scratch;
-    if (__builtin_mul_overflow(threads, plan->scratch_floats, &scratch))
+    size_t threads = plan->options.one_thread ? 1 : (size_t)plan->ctx->threads;
+    if (plan->scratch_floats > 0 &&
+        !(plan->scratch = cn__alloc_pieces(plan->ctx, threads, plan->scratch_floats, sizeof *plan->scratch)))
         return cn__no_memory("the threads' own memory");
-    CN__TRY(cn__arena_add(&c->shared, scratch, 0, end_time(plan), &plan->scratch, 0));
     CN__TRY(cn__arena_place(&c->shared, 1, &plan->shared, &plan->shared_floats));
     return cn__arena_place(&c->blocks, (size_t)plan->max_blocks, &plan->blocks, &plan->block_floats);
 }

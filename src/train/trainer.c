@@ -192,14 +192,10 @@ static cn_status make(cn_trainer *t, const cn_dataset *train, const cn_dataset *
     return tell_model(t->model, &known, train);
 }
 
-cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
-                         const cn_trainer_options *options, cn_trainer **trainer) {
-    CN__COMPUTES;
-    CN__REQUIRE(trainer);
-    *trainer = NULL;
-    CN__TRY(cn__model_ready(model, "cn_trainer_new"));
-    CN__REQUIRE(train);
-    cn_trainer *made = cn__alloc(model->ctx, 1, sizeof *made);
+/* Everything but what other ranks have to say. `*trainer` is there even if its making has failed, unless it is NULL. */
+static cn_status make_trainer(cn_model *model, const cn_dataset *train, const cn_dataset *test,
+                              const cn_trainer_options *options, cn_trainer **trainer) {
+    cn_trainer *made = *trainer = cn__alloc(model->ctx, 1, sizeof *made);
     if (!made)
         return cn__no_memory("a trainer");
     made->ctx = model->ctx;
@@ -210,9 +206,19 @@ cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_data
         status = status == CN_OK ? joined : status;
     }
     made->options.communicator = NULL; /* the caller's */
-    if (status == CN_OK)
-        status = make(made, train, test);
-    if (made->joint)
+    return status == CN_OK ? make(made, train, test) : status;
+}
+
+cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_dataset *test,
+                         const cn_trainer_options *options, cn_trainer **trainer) {
+    CN__COMPUTES;
+    cn_trainer *made;
+    CN__REQUIRE(trainer);
+    *trainer = NULL;
+    CN__TRY(cn__model_ready(model, "cn_trainer_new"));
+    CN__REQUIRE(train);
+    cn_status status = make_trainer(model, train, test, options, &made);
+    if (made && made->joint)
         status = cn__joint_meet(made, status);
     if (status != CN_OK) {
         cn_trainer_free(made);
@@ -220,6 +226,26 @@ cn_status cn_trainer_new(cn_model *model, const cn_dataset *train, const cn_data
     }
     *trainer = made;
     return CN_OK;
+}
+
+cn_status cn_trainer_memory(const cn_model *model, const cn_dataset *train, const cn_dataset *test,
+                            const cn_trainer_options *options, size_t *bytes) {
+    CN__COMPUTES;
+    cn_context counting;
+    cn_model view;
+    cn_trainer *made;
+    CN__REQUIRE(bytes);
+    *bytes = 0;
+    CN__TRY(cn__model_ready(model, "cn_trainer_memory"));
+    CN__REQUIRE(train);
+    CN__READS(model);
+    cn__context_counting(model->ctx, &counting);
+    cn__model_view(model, &counting, &view);
+    cn_status status = make_trainer(&view, train, test, options, &made);
+    cn_trainer_free(made);
+    cn__model_drop_view(model, &view);
+    *bytes = status == CN_OK ? counting.peak : 0;
+    return status;
 }
 
 void cn_trainer_free(cn_trainer *trainer) {

@@ -464,6 +464,9 @@ static void train(cn_context *context, cn_model *model, const cn_dataset *data) 
     options->on_gradient = on_gradient;
     options->user = &one;
     options->ema_decay = 0.9f;
+    size_t bytes = 0;
+    ok(cn_trainer_memory(model, data, data, options, &bytes));
+    check(bytes > 0);
     ok(cn_trainer_new(model, data, data, options, &trainer));
     ok(cn_trainer_fit(trainer, 2, NULL, NULL));
     ok(cn_trainer_save(trainer, in_folder("run.safetensors")));

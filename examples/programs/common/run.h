@@ -40,6 +40,7 @@ typedef struct run {
     cn_dataset *validation; /* a part of the training images, on which epochs are tested instead; or NULL */
     cn_model *model;
     cn_trainer *trainer;
+    size_t memory;                      /* that it takes; 0: not known */
     const char *log_path, *report_path; /* NULL: none */
     epoch_log log;
     progress progress;
