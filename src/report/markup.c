@@ -74,6 +74,21 @@ void cn__append_name(cn__text *out, const char *text, int most) {
     cn__text_append(out, "…");
 }
 
+void cn__append_name_middle(cn__text *out, const char *text, int most) {
+    const char *end = text + strlen(text), *head = text, *tail = text;
+    int width = cn__name_width(text, CN__WHOLE), first = most / 2;
+    if (width <= most) {
+        append_bytes(out, text, end);
+        return;
+    }
+    advance(&head, end, first);
+    while (width > most - 1 - first)
+        width -= cn__utf8_width(cn__utf8_next(&tail));
+    append_bytes(out, text, head);
+    cn__text_append(out, "…");
+    append_bytes(out, tail, end);
+}
+
 void cn__append_name_end(cn__text *out, const char *text, int most) {
     const char *end = text + strlen(text), *from = text;
     int width = cn__name_width(text, CN__WHOLE);
@@ -181,7 +196,7 @@ const char *cn__class_name(const cn_dataset *dataset, int64_t label, char number
 
 void cn__append_class(cn__text *out, const cn_dataset *dataset, int64_t label, int most) {
     char number[CN__LABEL_TEXT];
-    cn__append_name(out, cn__class_name(dataset, label, number), most);
+    cn__append_name_middle(out, cn__class_name(dataset, label, number), most);
 }
 
 int cn__class_width(const cn_dataset *dataset, int64_t label, int most) {

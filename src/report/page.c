@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NARROW = CN__PANEL + 40 /* pixels: figures up to this stand side by side */ };
+enum {
+    NARROW = CN__PANEL + 40 /* pixels: figures up to this stand side by side */,
+    LONG = 30 /* rows; more than a figure */
+};
 
 struct cn_page {
     cn_context *ctx;
@@ -34,7 +37,7 @@ static const char style[] =
     ".notice{max-width:none;background:var(--card);border:1px solid var(--line);border-left:4px solid var(--warn);"
     "border-radius:8px;padding:10px 16px}"
     ".facts{display:flex;flex-wrap:wrap;gap:12px}"
-    ".facts div{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 16px;flex:1 1 130px}"
+    ".facts div{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 16px;flex:1 1 110px}"
     ".facts strong{display:block;font-size:24px;font-weight:600;color:var(--mark);font-variant-numeric:tabular-nums;"
     "white-space:nowrap}"
     ".facts span{color:var(--dim);font-size:13px}"
@@ -43,10 +46,10 @@ static const char style[] =
     ".scroll{overflow-x:auto}.wide svg{width:auto;max-width:100%}"
     "figcaption{color:var(--dim);font-size:13px;padding:0 16px 12px}"
     ".table{overflow:auto;background:var(--card);border:1px solid var(--line);border-radius:8px}"
-    ".half{grid-column:auto;max-height:420px}"
+    ".half{grid-column:auto;max-height:420px}.half tbody th{white-space:normal;min-width:8em;overflow-wrap:anywhere}"
     "summary{cursor:pointer;color:var(--dim);font-size:14px}details .table{margin-top:8px}"
     "table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}"
-    "caption{text-align:left;color:var(--dim);font-size:13px;padding:8px 12px 2px}"
+    "caption{text-align:left;color:var(--dim);font-size:13px;padding:8px 12px 2px;max-width:calc(100vw - 42px)}"
     "th,td{padding:6px 12px;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}"
     "th{color:var(--dim);font-weight:600}tbody th{color:var(--text);font-weight:400}"
     "td:last-child{white-space:normal;overflow-wrap:anywhere}"
@@ -61,7 +64,8 @@ static const char style[] =
     "figure,.facts,tr{break-inside:avoid}.facts{gap:6px}.facts div{flex:1 1 80px;padding:6px 8px}"
     ".facts strong{font-size:16px}.table,.scroll{overflow:visible}.half{max-height:none}"
     "th,td{padding:3px 6px;font-size:11px}.pictures{grid-template-columns:repeat(5,1fr)}"
-    ".pictures img{width:96px;height:96px}}";
+    ".pictures img{width:96px;height:96px}details:not([open]){display:none}"
+    "caption{max-width:none}.wide svg{max-height:150mm}.long{grid-column:1/-1}}";
 
 cn_status cn_page_new(cn_context *context, const char *title, cn_page **page) {
     CN__REQUIRE(page);
@@ -146,7 +150,7 @@ cn_status cn_page_facts(cn_page *page, int count, const char *const *names, cons
 
 /* What overflows can be scrolled by keys, and has a name. */
 static void append_region(cn__text *out, const char *look, const char *name) {
-    cn__text_append(out, "<div class=\"%s\" tabindex=\"0\" role=\"region\" aria-label=\"", look);
+    cn__text_append(out, "<section class=\"%s\" tabindex=\"0\" aria-label=\"", look);
     cn__append_name(out, name, CN__WHOLE);
     cn__text_append(out, "\">");
 }
@@ -177,7 +181,10 @@ static void append_row(cn__text *out, bool heading, int columns, const char *con
 }
 
 static void append_table(cn__text *out, const cn__table *table, const bool *numbers) {
-    append_region(out, table->half ? "table half" : "table",
+    append_region(out,
+                  !table->half         ? "table"
+                  : table->rows > LONG ? "table half long"
+                                       : "table half",
                   table->caption ? table->caption
                   : table->fold  ? table->fold
                                  : "Table");
@@ -192,7 +199,7 @@ static void append_table(cn__text *out, const cn__table *table, const bool *numb
     cn__text_append(out, "</thead>\n<tbody>\n");
     for (int row = 0; row < table->rows; row++)
         append_row(out, false, table->columns, table->cells + (size_t)row * (size_t)table->columns, numbers);
-    cn__text_append(out, "</tbody></table></div>\n");
+    cn__text_append(out, "</tbody></table></section>\n");
 }
 
 cn_status cn__page_table(cn_page *page, const cn__table *table) {
@@ -243,10 +250,9 @@ bool cn__page_is_wide(const char *svg) {
  * its title. */
 static void append_wide(cn__text *out, const char *svg) {
     const char *begin = strstr(svg, "<title>"), *end = begin ? strstr(begin, "</title>") : NULL;
-    cn__text_append(out,
-                    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" style=\"--least:%dpx\" aria-label=\"%.*s\">",
+    cn__text_append(out, "<section class=\"scroll\" tabindex=\"0\" style=\"--least:%dpx\" aria-label=\"%.*s\">",
                     svg_width(svg) * 4 / 5, end ? (int)(end - begin - 7) : 7, end ? begin + 7 : "Drawing");
-    cn__text_append(out, "%s</div>\n", svg);
+    cn__text_append(out, "%s</section>\n", svg);
 }
 
 cn_status cn_page_figure(cn_page *page, const char *svg, const char *caption) {

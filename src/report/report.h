@@ -16,6 +16,8 @@ void cn__append_name(cn__text *out, const char *text, int most);
 #define CN__WHOLE 100000 /* as `most`: nothing is that long */
 /* The same, but shortened at its beginning: what tells paths apart is at their end. */
 void cn__append_name_end(cn__text *out, const char *text, int most);
+/* The same, but shortened in its middle: what tells the classes of a data set apart may be at either end. */
+void cn__append_name_middle(cn__text *out, const char *text, int most);
 /* The same of exactly so many bytes, whole. */
 void cn__append_name_bytes(cn__text *out, const char *text, int bytes);
 /* Bytes before the line's end. */
@@ -38,7 +40,7 @@ void cn__append_coordinate(cn__text *out, double value);
 #define CN__LABEL_TEXT 24
 /* The data set's name, or the number, in `number`, if `dataset` is NULL. */
 const char *cn__class_name(const cn_dataset *dataset, int64_t label, char number[CN__LABEL_TEXT]);
-/* The same, shortened and escaped. */
+/* The same, shortened in its middle and escaped. */
 void cn__append_class(cn__text *out, const cn_dataset *dataset, int64_t label, int most);
 int cn__class_width(const cn_dataset *dataset, int64_t label, int most);
 /* Images of a class. */
@@ -157,6 +159,7 @@ bool cn__page_is_wide(const char *svg);
 
 /* ---- tables as texts (report_cells.c): cells that end with tabs ---- */
 
+void cn__append_words(cn__text *cells, const char *text); /* a part of a cell */
 void cn__append_cell(cn__text *cells, const char *text);
 void cn__append_integer_cell(cn__text *cells, int64_t value);
 void cn__append_real_cell(cn__text *cells, double value, int decimals);
@@ -170,10 +173,10 @@ cn_status cn__add_table(cn_page *page, const char *heading, cn__table table, cn_
 /* ---- a report's page (report_page.c) and its tables (report_tables.c, report_results.c) ---- */
 
 cn_status cn__report_epochs(cn_page *page, const cn_history *history);
-/* Each class of the first output with its measures, and below them all the numbers of a confusion matrix, or the
- * largest. */
-cn_status cn__report_classes(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset, bool half);
-/* What an output's target has measures of, row by row: classes, labels or channels. `half`: beside a figure. */
+/* What the classes of the first output were taken for, most mistaken first, and all the numbers of a confusion matrix that
+ * is no larger than a page. */
+cn_status cn__report_mistakes(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset, bool half);
+/* What an output's target has measures of, row by row: classes, labels or channels. `half`: beside a figure or table. */
 cn_status cn__report_measures(cn_page *page, const cn_evaluation *evaluation, int64_t output, const cn_dataset *dataset,
                               bool half);
 cn_status cn__report_settings(cn_page *page, const cn_report *report);

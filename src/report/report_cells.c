@@ -3,9 +3,13 @@
 #include "report/report.h"
 #include <string.h>
 
-void cn__append_cell(cn__text *cells, const char *text) {
+void cn__append_words(cn__text *cells, const char *text) {
     for (const char *c = text; *c; c++)
         cn__text_append(cells, "%c", *c == '\t' ? ' ' : *c);
+}
+
+void cn__append_cell(cn__text *cells, const char *text) {
+    cn__append_words(cells, text);
     cn__text_append(cells, "\t");
 }
 

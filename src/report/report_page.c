@@ -5,7 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORST = 10 /* images */, FACT = 2 * CN__GROUPED_TEXT + 8 /* bytes of a figure */, FACTS = 16 };
+enum {
+    WORST = 10 /* images */,
+    TOP5 = 10 /* classes, among which it says nothing */,
+    FACT = 2 * CN__GROUPED_TEXT + 8 /* bytes of a figure */,
+    FACTS = 16
+};
 
 typedef struct draft {
     cn_context *ctx;
@@ -77,7 +82,7 @@ static cn_status add_results(draft *d, facts *f, const cn_evaluation *evaluation
         for (size_t i = 0; i < CN__COUNT(results); i++) {
             const struct result *r = &results[i];
             if (r->main != cn_evaluation_main_metric(evaluation, output) || (outputs > 1 && r->metric != r->main) ||
-                (r->metric == CN_METRIC_TOP5_ACCURACY && cn_evaluation_classes(evaluation) <= 5))
+                (r->metric == CN_METRIC_TOP5_ACCURACY && cn_evaluation_classes(evaluation) <= TOP5))
                 continue;
             snprintf(name, sizeof name, outputs > 1 ? "%s, output %d" : "%s", r->name, (int)output + 1);
             CN__TRY(add_metric(d, f, name, r->metric, cn_evaluation_metric(evaluation, output, r->metric)));
@@ -197,12 +202,13 @@ static cn_status add_classes(draft *d) {
     const cn_report *r = &d->report;
     char *svg;
     CN__TRY(cn_page_heading(d->page, "Recognised and mistaken"));
-    cn_status status = cn_chart_confusion(r->evaluation, r->dataset, &svg);
+    cn_status status = cn_chart_class_accuracy(r->evaluation, r->dataset, &svg);
+    CN__TRY(add_chart(d, status, svg, NULL));
+    CN__TRY(cn__report_measures(d->page, r->evaluation, 0, r->dataset, true));
+    status = cn_chart_confusion(r->evaluation, r->dataset, &svg);
     bool wide = status == CN_OK && cn__page_is_wide(svg);
     CN__TRY(add_chart(d, status, svg, "Rows are true classes, columns what the model took them for."));
-    status = cn_chart_class_accuracy(r->evaluation, r->dataset, &svg);
-    CN__TRY(add_chart(d, status, svg, NULL));
-    CN__TRY(cn__report_classes(d->page, r->evaluation, r->dataset, wide));
+    CN__TRY(cn__report_mistakes(d->page, r->evaluation, r->dataset, !wide));
     if (cn_evaluation_misclassified_count(r->evaluation) == 0)
         return CN_OK;
     status = r->dataset ? can_draw_pictures(d->ctx) : CN_ERR_UNSUPPORTED;

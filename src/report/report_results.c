@@ -3,8 +3,9 @@
  * channel, and what was taken for what. */
 #include "report/report.h"
 #include <math.h>
+#include <stdlib.h>
 
-enum { MATRIX = 20 /* classes, at most */, CONFUSIONS = 20 /* shown of more */ };
+enum { MATRIX = 20 /* classes, at most */, NAMED = 3 /* classes that one was taken for */ };
 
 /* ---- measures of whatever target ---- */
 
@@ -51,38 +52,15 @@ static bool is_of_pixels(const cn_evaluation *evaluation) {
     return cn_evaluation_main_metric(evaluation, 0) == CN_METRIC_MEAN_IOU;
 }
 
-/* The class that images of `truth` are most often taken for by mistake; -1: never. */
-static int64_t worst_mistake(const cn_evaluation *evaluation, int64_t truth) {
-    int64_t worst = -1, most = 0;
-    for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++) {
-        int64_t images = cn_evaluation_confusion(evaluation, truth, k);
-        if (k != truth && images > most) {
-            most = images;
-            worst = k;
-        }
-    }
-    return worst;
-}
+enum { MEASURES = CN__COUNT(kinds[0].metrics), COLUMNS = 1 + 1 + MEASURES };
 
-static void append_mistake(cn__text *cells, const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t k) {
-    int64_t worst = worst_mistake(evaluation, k);
-    if (worst >= 0)
-        cn__append_class_cell(cells, dataset, worst);
-    else
-        cn__append_cell(cells, "");
-    cn__append_cost_cell(cells, worst >= 0 ? cn_evaluation_confusion(evaluation, k, worst) : 0);
-}
-
-enum { MEASURES = CN__COUNT(kinds[0].metrics), COLUMNS = 1 + 1 + MEASURES + 2 };
-
-/* A table of measures: of classes of the first output also how many there are and, where there is room, what they are
- * taken for. */
+/* A table of measures: of classes of the first output also how many there are. */
 typedef struct table_of_measures {
     const cn_evaluation *evaluation;
     int64_t output;
     const struct kind *kind;
     const cn_dataset *names; /* or NULL */
-    bool counted, with_mistakes;
+    bool counted;
     int columns;
     const char *headings[COLUMNS];
     char titles[MEASURES][CN__METRIC_TEXT];
@@ -97,10 +75,6 @@ static void put_headings(table_of_measures *t) {
         const char *title = cn__metric_title(metric, false, t->titles[i]);
         t->headings[t->columns++] = metric == CN_METRIC_MEAN_IOU ? "IoU, %" : title;
     }
-    if (t->with_mistakes) {
-        t->headings[t->columns++] = "most often taken for";
-        t->headings[t->columns++] = "times";
-    }
 }
 
 static void append_row(cn__text *cells, const table_of_measures *t, int64_t k) {
@@ -113,8 +87,6 @@ static void append_row(cn__text *cells, const table_of_measures *t, int64_t k) {
         cn_metric metric = t->kind->metrics[i];
         cn__append_metric_cell(cells, metric, cn_evaluation_class_metric(t->evaluation, t->output, metric, k));
     }
-    if (t->with_mistakes)
-        append_mistake(cells, t->evaluation, t->names, k);
 }
 
 cn_status cn__report_measures(cn_page *page, const cn_evaluation *evaluation, int64_t output, const cn_dataset *dataset,
@@ -127,7 +99,6 @@ cn_status cn__report_measures(cn_page *page, const cn_evaluation *evaluation, in
     cn__text cells = {.ctx = cn__page_context(page)};
     if (!isfinite(cn_evaluation_metric(evaluation, output, t.kind->main)))
         return CN_OK;
-    t.with_mistakes = t.counted && !half;
     put_headings(&t);
     for (int64_t k = 0; k < cn__evaluation_values(evaluation, output); k++)
         append_row(&cells, &t, k);
@@ -161,25 +132,79 @@ static cn_status add_matrix(cn_page *page, const cn_evaluation *evaluation, cons
         &cells);
 }
 
-static cn_status add_confusions(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset) {
-    const char *const headings[] = {"true class", "taken for", "times",
-                                    is_of_pixels(evaluation) ? "of pixels" : "of images"};
-    cn__confusion confusion = CN__FIRST_CONFUSION;
-    cn__text cells = {.ctx = cn__page_context(page)};
-    for (int i = 0; i < CONFUSIONS && cn__next_confusion(evaluation, &confusion); i++) {
-        cn__append_class_cell(&cells, dataset, confusion.truth);
-        cn__append_class_cell(&cells, dataset, confusion.predicted);
-        cn__append_integer_cell(&cells, confusion.images);
-        cn__append_integer_cell(&cells, cn__class_images(evaluation, confusion.truth));
-    }
-    return cn__add_table(
-        page, NULL,
-        (cn__table){.caption = "The most frequent confusions", .columns = CN__COUNT(headings), .headings = headings},
-        &cells);
+/* A class by how many of its images, or pixels, were mistaken. */
+typedef struct mistaken {
+    int64_t label, count, images;
+} mistaken;
+
+static int most_first(const void *a, const void *b) {
+    const mistaken *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count < y->count ? 1 : -1;
+    return x->label < y->label ? -1 : 1;
 }
 
-cn_status cn__report_classes(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset, bool half) {
-    CN__TRY(cn__report_measures(page, evaluation, 0, dataset, half));
-    return cn_evaluation_classes(evaluation) <= MATRIX ? add_matrix(page, evaluation, dataset)
-                                                       : add_confusions(page, evaluation, dataset);
+/* "dog (12), deer (3) and 2 others (4)". */
+static void append_taken_for(cn__text *cells, const cn_evaluation *evaluation, const cn_dataset *dataset,
+                             const mistaken *m) {
+    char number[CN__LABEL_TEXT];
+    int64_t left = m->count, others = 0, last = INT64_MAX, last_class = -1;
+    for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++)
+        others += k != m->label && cn_evaluation_confusion(evaluation, m->label, k) > 0;
+    for (int named = 0; named < NAMED && left > 0; named++) {
+        int64_t most = 0, which = 0;
+        for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++) {
+            int64_t times = k == m->label ? 0 : cn_evaluation_confusion(evaluation, m->label, k);
+            bool after = times < last || (times == last && k > last_class);
+            if (after && times > most) {
+                most = times;
+                which = k;
+            }
+        }
+        cn__text_append(cells, "%s", named ? ", " : "");
+        cn__append_words(cells, cn__class_name(dataset, which, number));
+        cn__text_append(cells, " (%lld)", (long long)most);
+        left -= last = most;
+        last_class = which;
+        others--;
+    }
+    if (others > 0)
+        cn__text_append(cells, " and %lld other%s (%lld)", (long long)others, others == 1 ? "" : "s", (long long)left);
+    cn__text_append(cells, "\t");
+}
+
+static cn_status add_mistakes(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset,
+                              mistaken *classes, bool half) {
+    const char *const headings[] = {"true class", "mistaken", is_of_pixels(evaluation) ? "of pixels" : "of images",
+                                    "taken for"};
+    int64_t count = cn_evaluation_classes(evaluation);
+    cn__text cells = {.ctx = cn__page_context(page)};
+    for (int64_t k = 0; k < count; k++) {
+        int64_t images = cn__class_images(evaluation, k);
+        classes[k] = (mistaken){k, images - cn_evaluation_confusion(evaluation, k, k), images};
+    }
+    qsort(classes, (size_t)count, sizeof *classes, most_first);
+    for (int64_t k = 0; k < count && classes[k].count > 0; k++) {
+        cn__append_class_cell(&cells, dataset, classes[k].label);
+        cn__append_integer_cell(&cells, classes[k].count);
+        cn__append_integer_cell(&cells, classes[k].images);
+        append_taken_for(&cells, evaluation, dataset, &classes[k]);
+    }
+    return cn__add_table(page, NULL,
+                         (cn__table){.caption = "What each class was taken for, most mistaken first",
+                                     .half = half,
+                                     .columns = CN__COUNT(headings),
+                                     .headings = headings},
+                         &cells);
+}
+
+cn_status cn__report_mistakes(cn_page *page, const cn_evaluation *evaluation, const cn_dataset *dataset, bool half) {
+    cn_context *ctx = cn__page_context(page);
+    int64_t count = cn_evaluation_classes(evaluation);
+    mistaken *classes = cn__alloc(ctx, (size_t)count, sizeof *classes);
+    if (!classes)
+        return cn__no_memory("mistakes");
+    cn_status status = add_mistakes(page, evaluation, dataset, classes, half);
+    cn__free(ctx, classes);
+    return status == CN_OK && count <= MATRIX ? add_matrix(page, evaluation, dataset) : status;
 }
