@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 # packages.sh: `make check-packages`: the tarball is the same twice; Debian's packages are built out of it, lintian finds
 # neither errors nor warnings; a Meson project takes the tarball as a subproject; in a clean root the packages are installed,
-# tried as debian/tests has it, and purged without a trace. Works in build/packages. Needs Debian's
-# dpkg-dev debhelper lintian and what debian/control builds with, for Meson meson and ninja-build, for the clean root mmdebstrap, root and a network, or ROOT,
-# an archive of such a root that mmdebstrap has made. What is missing is left out, with a word. DEB_BUILD_OPTIONS=nocheck
-# leaves out the suites that the package runs.
+# tried as debian/tests has it by somebody without rights, and purged without a trace. Works in build/packages.
+#
+# Needs Debian's dpkg-dev debhelper lintian and what debian/control builds with, for Meson meson and ninja-build, for the
+# clean root mmdebstrap iproute2, root and a network. What is missing is left out, with a word. From the environment: ROOT, an
+# archive, in which the clean root is kept for the next time; DEB_BUILD_OPTIONS=nocheck leaves out the suites that the
+# package runs.
 set -eu
 make=${MAKE:-make}
 work=$PWD/build/packages
@@ -66,20 +68,24 @@ fi
 [ "$(id -u)" = 0 ] || { echo "not root: left out: the clean root"; exit 0; }
 root=$work/root
 mkdir "$root"
-if [ -n "${ROOT:-}" ]; then
-    tar -xf "$ROOT" -C "$root"
-else
+archive=${ROOT:-$work/root.tar}
+if ! [ -e "$archive" ]; then
     has mmdebstrap "the clean root" || exit 0
-    mmdebstrap --quiet --variant=apt --include=gcc,g++,libc6-dev,make,cmake,pkg-config,meson,man-db,libpng-dev,libjpeg-dev,zlib1g-dev,mpi-default-dev,mpi-default-bin,python3-numpy \
-        "${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}" "$root"
+    # What the packages and their tests depend on, so that nothing else comes or goes with them.
+    mmdebstrap --quiet --variant=apt --include="$(sed -n 's/^Depends: //p' debian/tests/control | tr -d ' ' | tr ',' '\n' | grep -v convnet |
+        sort -u | paste -sd,),libpng-dev,libjpeg-dev,zlib1g-dev,mpi-default-dev,python3-numpy" \
+        "${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}" "$archive"
 fi
+tar -xf "$archive" -C "$root"
 mkdir "$root/packages" "$root/packages/tmp"
 cp "$work"/*.deb "$root/packages"
 rm -f "$root"/packages/*-dbgsym_*
 cp -R tests debian "$root/packages"
-# inside COMMAND: in the root, alone with itself.
+# inside COMMAND: in the root, without a network but for the machine's own, which MPI wants.
 inside() {
-    unshare --mount --net --pid --fork --mount-proc="$root/proc" chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    # shellcheck disable=SC2016 # for the inner shell
+    unshare --mount --net --pid --fork --mount-proc="$root/proc" sh -c 'ip link set lo up && mount --bind /sys "$0/sys" && exec chroot "$0" "$@"' \
+        "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         HOME=/packages/tmp LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive AUTOPKGTEST_TMP=/packages/tmp sh -c "cd /packages && $1"
 }
 files() {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* data.c: draws what the guide's commands read: small files of every kind, in the current folder.
  *
- *     draw [PHOTOS [SIDE]]
+ *     draw [PICTURES [SIDE]]
  *
- * For test_guide.sh as few and small photographs as will do, for installed.sh as many as somebody may have. */
+ * For test_guide.sh as few and small pictures as will do, for installed.sh as many as somebody may have, and photographs of
+ * that side. */
 #include <convnet.h>
 #include <math.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ static void photos(int count, int side) {
 }
 
 /* Bright squares on a dark ground, and their pixels' classes. */
-static void streets(void) {
+static void streets(int count) {
     cn_tensor *image = tensor(CN_DTYPE_UINT8, 4, (int64_t[]){1, 1, SIDE, SIDE});
     cn_tensor *mask = tensor(CN_DTYPE_UINT8, 4, (int64_t[]){1, 1, SIDE, SIDE});
     uint8_t *pixels = cn_tensor_data(image), *classes = cn_tensor_data(mask);
@@ -66,9 +67,9 @@ static void streets(void) {
     folder("streets");
     folder("streets/images");
     folder("streets/masks");
-    for (int n = 0; n < 20; n++) {
+    for (int n = 0; n < count; n++) {
         for (int i = 0; i < SIDE * SIDE; i++) {
-            classes[i] = abs(i % SIDE - n - 6) < 5 && abs(i / SIDE - 16) < 5;
+            classes[i] = abs(i % SIDE - n % 20 - 6) < 5 && abs(i / SIDE - 12 - n % 9) < 5;
             pixels[i] = (uint8_t)(classes[i] ? 200 : 20 + i % 7);
         }
         snprintf(path, sizeof path, "streets/images/%02d.png", n);
@@ -89,26 +90,28 @@ static void save_pair(const char *path, cn_tensor *images, cn_tensor *labels) {
     cn_tensor_free(labels);
 }
 
-/* Where a spot lies, and of which kind a wave is. */
-static void arrays(void) {
-    cn_tensor *spots = tensor(CN_DTYPE_FLOAT32, 4, (int64_t[]){PICTURES, 1, SIDE, SIDE});
-    cn_tensor *places = tensor(CN_DTYPE_FLOAT32, 2, (int64_t[]){PICTURES, 2});
-    cn_tensor *waves = tensor(CN_DTYPE_FLOAT32, 4, (int64_t[]){PICTURES, 1, 1, SAMPLES});
-    cn_tensor *kinds = tensor(CN_DTYPE_INT64, 1, (int64_t[]){PICTURES});
-    float *spot = cn_tensor_data(spots), *place = cn_tensor_data(places), *wave = cn_tensor_data(waves);
-    for (int n = 0; n < PICTURES; n++) {
-        place[2 * n] = (float)(n * 7 % SIDE);
-        place[2 * n + 1] = (float)(n * 11 % SIDE);
+/* How wide and how bright a spot is, from -1 to 1, and of which kind a wave is. */
+static void arrays(int count) {
+    cn_tensor *spots = tensor(CN_DTYPE_FLOAT32, 4, (int64_t[]){count, 1, SIDE, SIDE});
+    cn_tensor *sizes = tensor(CN_DTYPE_FLOAT32, 2, (int64_t[]){count, 2});
+    cn_tensor *waves = tensor(CN_DTYPE_FLOAT32, 4, (int64_t[]){count, 1, 1, SAMPLES});
+    cn_tensor *kinds = tensor(CN_DTYPE_INT64, 1, (int64_t[]){count});
+    float *spot = cn_tensor_data(spots), *size = cn_tensor_data(sizes), *wave = cn_tensor_data(waves);
+    for (int n = 0; n < count; n++) {
+        int x = n * 7 % SIDE, y = n * 11 % SIDE;
+        size[2 * n] = (float)(n % 9) / 4 - 1;
+        size[2 * n + 1] = (float)(n % 7) / 3 - 1;
         for (int i = 0; i < SIDE * SIDE; i++)
             spot[n * SIDE * SIDE + i] =
-                expf(-hypotf((float)(i % SIDE) - place[2 * n], (float)(i / SIDE) - place[2 * n + 1]));
+                (0.6f + 0.4f * size[2 * n + 1]) *
+                expf(-hypotf((float)(i % SIDE - x), (float)(i / SIDE - y)) / (3 + 2 * size[2 * n]));
         for (int i = 0; i < SAMPLES; i++) {
             float value = sinf((float)(i * (1 + n % 5)) * 0.1f);
             wave[n * SAMPLES + i] = n % 2 ? copysignf(1.0f, value) : value;
         }
         ((int64_t *)cn_tensor_data(kinds))[n] = n % 2;
     }
-    save_pair("positions.npz", spots, places);
+    save_pair("sizes.npz", spots, sizes);
     save_pair("waves.npz", waves, kinds);
 }
 
@@ -172,9 +175,10 @@ static void networks(void) {
 int main(int argc, char **argv) {
     cn_dataset *drawn;
     check(cn_context_new(NULL, &ctx) || cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, 10 * PICTURES, 1, &drawn));
-    photos(argc > 1 ? atoi(argv[1]) : PICTURES, argc > 2 ? atoi(argv[2]) : SIDE);
-    streets();
-    arrays();
+    int count = argc > 1 ? atoi(argv[1]) : PICTURES;
+    photos(count, argc > 2 ? atoi(argv[2]) : SIDE);
+    streets(count / 3);
+    arrays(count);
     known_sets(drawn);
     networks();
     cn_dataset_free(drawn);

@@ -17,7 +17,7 @@ mkdir data
 TIMEFORMAT='%1R s, of the processor %1U + %1S s'
 for page in "$@"; do
     folder=$work/$(basename "$page" .md)
-    cp -R data "$folder"
+    cp -R "$work/data" "$folder"
     awk -v to="$folder" -f "$here/blocks.awk" "$page" >/dev/null
     [ -f "$folder/run.sh" ] || continue
     cd "$folder"
