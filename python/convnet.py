@@ -1830,6 +1830,16 @@ class Model(_Object):
         """The layers as a table of text."""
         return _made_text("cn_model_summary", self)
 
+    def __str__(self):
+        return self.summary()
+
+    def __repr__(self):
+        if self._handle is None:
+            return "<convnet.Model, closed>"
+        sides = (f"{'×'.join(map(str, self.input_shape))} to {'×'.join(map(str, self.output_shape))}, "
+                 if self.layer_count else "")
+        return f"<convnet.Model: {sides}{self.layer_count} layers, {self.parameter_count} parameters>"
+
     def receptive_field(self):
         """Their receptive fields as a table of text."""
         return _made_text("cn_model_receptive_field", self)
@@ -1922,6 +1932,12 @@ class Model(_Object):
     # ---- a loop of one's own ----
 
     def _outputs(self, images, index=0):
+        for i, image in enumerate(images):
+            shape, wanted = np.shape(image), self.input_shape_at(i)
+            if len(shape) != 4:
+                raise ValueError(f"images are [N, {', '.join(map(str, wanted))}], not {list(shape)}")
+            if shape[3] == wanted[0] != shape[1]:
+                raise ValueError(f"images are [N, C, H, W], not {list(shape)}: images.transpose(0, 3, 1, 2)")
         shapes = [extent for image in images for extent in np.shape(image)[1:]]
         return (len(images[0]), *_flat(self.output_shape_for(shapes, index)))
 
@@ -2217,6 +2233,11 @@ class Dataset(_Object):
 
     def __len__(self):
         return _call("cn_dataset_count", self)
+
+    def __repr__(self):
+        if self._handle is None:
+            return "<convnet.Dataset, closed>"
+        return f"<convnet.Dataset: {len(self)} images of {'×'.join(map(str, self.shape))}, {self.classes} classes>"
 
     def target(self, index):
         """What a target is."""

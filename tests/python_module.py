@@ -494,6 +494,25 @@ class Networks(unittest.TestCase):
         self.assertTrue(convnet.metric_increases("accuracy") and not convnet.metric_increases("loss"))
 
 
+class Words(unittest.TestCase):
+    def test_what_prints_show(self):
+        model, data = small_model(), small_data()
+        self.assertEqual(repr(model), "<convnet.Model: 3×8×8 to 10×1×1, 5 layers, 162 parameters>")
+        self.assertEqual(str(model), model.summary())
+        self.assertEqual(repr(data), "<convnet.Dataset: 40 images of 3×8×8, 10 classes>")
+        self.assertEqual(repr(convnet.Model(3, 8, 8)), "<convnet.Model: 0 layers, 0 parameters>")
+        for thing in (model, data):
+            thing.close()
+            self.assertRegex(repr(thing), "^<convnet.[A-Z][a-z]*, closed>$")
+
+    def test_images_that_lie_otherwise(self):
+        predictor = convnet.Predictor(small_model())
+        with self.assertRaisesRegex(ValueError, r"images are \[N, 3, 8, 8\], not \[8, 8, 3\]"):
+            predictor(np.zeros((8, 8, 3), np.uint8))
+        with self.assertRaisesRegex(ValueError, r"not \[1, 8, 8, 3\]: images.transpose\(0, 3, 1, 2\)"):
+            predictor(np.zeros((1, 8, 8, 3), np.uint8))
+
+
 class Data(unittest.TestCase):
     def test_arrays_are_not_copied(self):
         images = np.zeros((4, 1, 2, 2), np.uint8)

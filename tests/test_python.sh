@@ -18,7 +18,7 @@ CC=${CC:-cc} tests/abi/facts.sh include/convnet.h >"$work/facts"
 
 library=$(cd "${LIB:-lib}" && pwd)
 export WORK="$work" PYTHONPATH="$PWD/python" PYTHONDONTWRITEBYTECODE=1 CONVNET_LIBRARY="$library/libconvnet.so"
-"$python" tests/python_module.py Structs Lives Errors Callbacks Networks Data Runs Whole >"$work/said" 2>&1 || {
+"$python" tests/python_module.py Structs Lives Errors Callbacks Networks Words Data Runs Whole >"$work/said" 2>&1 || {
     cat "$work/said"
     exit 1
 }

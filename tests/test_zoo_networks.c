@@ -391,7 +391,8 @@ START_TEST(mistakes_are_told) {
     odd.height = 40;
     ck_fails(cn_model_zoo(ctx, "unet", &odd, &model), CN_ERR_SHAPE, "sides that 16 divides, not 40×64");
     ck_assert_ptr_null(model);
-    ck_fails(cn_model_zoo(ctx, "resnet", NULL, &model), CN_ERR_NOT_FOUND, "there is no network 'resnet'");
+    ck_fails(cn_model_zoo(ctx, "resnet", NULL, &model), CN_ERR_NOT_FOUND,
+             "there is no network 'resnet', but resnet18, ");
     ck_fails(cn_model_zoo(ctx, NULL, NULL, &model), CN_ERR_ARGUMENT, "name is NULL");
     ck_fails(cn_model_zoo(NULL, "resnet20", NULL, &model), CN_ERR_ARGUMENT, "context is NULL");
     ck_fails(cn_model_zoo(ctx, "resnet20", NULL, NULL), CN_ERR_ARGUMENT, "model is NULL");

@@ -2,6 +2,7 @@
 /* zoo.c: networks of the literature by name. */
 #include "model/zoo/zoo.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* One line a network. */
@@ -35,6 +36,14 @@ static const struct network *find(const char *name) {
         if (strcmp(networks[i].name, name) == 0)
             return &networks[i];
     return NULL;
+}
+
+static cn_status fail_unknown(const char *name) {
+    char names[256] = "";
+    size_t end = 0;
+    for (size_t i = 0; i < CN__COUNT(networks) && end < sizeof names; i++)
+        end += (size_t)snprintf(names + end, sizeof names - end, "%s%s", i > 0 ? ", " : "", networks[i].name);
+    return cn__error(CN_ERR_NOT_FOUND, "cn_model_zoo: there is no network '%.80s', but %s", name, names);
 }
 
 /* The network's own values where options leave it to it; checks the others, but for the sides, which cn_model_new
@@ -85,7 +94,7 @@ cn_status cn_model_zoo(cn_context *context, const char *name, const cn_zoo_optio
     CN__TRY(CN__READ_OPTIONS(&o, cn_zoo_options, options));
     const struct network *network = find(name);
     if (!network)
-        return cn__error(CN_ERR_NOT_FOUND, "cn_model_zoo: there is no network '%.80s'", name);
+        return fail_unknown(name);
     CN__TRY(fill_options(&o, network));
     CN__TRY(cn_model_new(context, o.channels, o.height, o.width, &made));
     cn_status status = build(made, network, &o);
