@@ -649,9 +649,10 @@ bench: programs $(TESTS_DIR)/bench_training $(TESTS_DIR)/bench_start
 
 ## figures: the figures of the last `make bench` into docs/bench.csv, README.md and docs/performance.md
 figures:
-	cp build/bench.csv docs/bench.csv
-	for document in README.md docs/performance.md; do \
-	    awk -f tools/figures.awk docs/bench.csv $$document >build/figures && cp build/figures $$document || exit; done
+	awk -f tools/figures.awk build/bench.csv README.md >build/README.md
+	awk -f tools/figures.awk build/bench.csv docs/performance.md >build/performance.md
+	cp build/README.md .
+	cp build/performance.md build/bench.csv docs
 
 ## bench-kernels: times of single kernels, thread hand-overs and calls with few images
 bench-kernels: $(filter-out %/bench_training %/bench_start,$(BENCHES))

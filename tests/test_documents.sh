@@ -61,6 +61,7 @@ number=${version%%-*}
     same tests/abi "tests/abi/convnet-${number%.*}.h" "$(find tests/abi -name 'convnet-*.h' | sort -V | tail -n 1)"
     if [ -d debian ]; then
         same debian/changelog "$(printf %s "$version" | tr - '~')" "$(sed -n '1s/.*(\(.*\)-.*).*/\1/p' debian/changelog)"
+        same debian/control "libconvnet${version%%.*}" "$(sed -n 's/^Package: \(libconvnet[0-9]*\)$/\1/p' debian/control)"
         cmp COPYRIGHT debian/copyright
     fi
 } >"$dir/wrong" 2>&1
