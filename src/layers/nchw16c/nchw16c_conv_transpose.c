@@ -119,7 +119,7 @@ static cn_status bind(cn__op *op) {
     g->packed[CN__CONV_INPUT_GRAD] = output_filters(op->layer);
     g->input_biases = op->packed + bias_offset(op->layer);
     g->accumulate = op->training && op->d_in[0] && op->accumulate[0];
-    CN__TRY(cn__nchw16c_jobs_make(&b->behind, &g->jobs));
+    CN__TRY(cn__nchw16c_jobs_make(&b->behind, false, &g->jobs));
     return op->training ? cn__nchw16c_terms_make(&b->behind, g) : CN_OK;
 }
 

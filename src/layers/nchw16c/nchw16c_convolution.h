@@ -48,6 +48,7 @@ typedef struct cn__nchw16c_job {
 typedef struct cn__nchw16c_jobs {
     cn__nchw16c_job *list;
     size_t count;
+    bool border_only;      /* of what is read through a border alone: goes on top of what is there */
     cn__channel_tap *taps; /* that they point into */
 } cn__nchw16c_jobs;
 
@@ -93,7 +94,7 @@ static inline bool cn__nchw16c_same_span(cn__nchw16c_span a, cn__nchw16c_span b)
 }
 
 /* nchw16c_input_grad.c: the input's gradient as plain sums. */
-cn_status cn__nchw16c_jobs_make(const cn__op *op, cn__nchw16c_jobs *jobs);
+cn_status cn__nchw16c_jobs_make(const cn__op *op, bool border_only, cn__nchw16c_jobs *jobs);
 void cn__nchw16c_jobs_drop(cn_context *ctx, cn__nchw16c_jobs *jobs);
 size_t cn__nchw16c_input_filters(const cn__convolution *c); /* floats */
 void cn__nchw16c_pack_input_grad(const cn__op *op, size_t plane, float *to);
