@@ -103,6 +103,22 @@ void cn__nchw16c_input_grad(const cn__op *op, const cn__pass *pass, cn__item at)
 cn__grid cn__nchw16c_joined_input_grid(const cn__op *op, const cn__pass *pass); /* of several images at a time */
 void cn__nchw16c_joined_input_grad(const cn__op *op, const cn__pass *pass, cn__item at);
 
+/* nchw16c_weight_timing.c: when the weights' gradient is computed, by maps and images at most, and whether each leaf's
+ * sums, of so many floats, are kept; of an op, and while memory is planned. */
+typedef struct cn__nchw16c_maps {
+    const cn__convolution *layer;
+    cn__shape in, out; /* height and width alone count */
+    int32_t max_images;
+} cn__nchw16c_maps;
+static inline cn__nchw16c_maps cn__nchw16c_maps_of(const cn__op *op) {
+    return (cn__nchw16c_maps){(const cn__convolution *)op->layer, op->in[0]->shape, op->out->shape, op->max_blocks};
+}
+static inline cn__nchw16c_maps cn__nchw16c_planned_maps(const cn__conv_problem *problem) {
+    return (cn__nchw16c_maps){(const cn__convolution *)problem->layer, problem->in, problem->out, problem->max_blocks};
+}
+bool cn__nchw16c_weights_wait(cn__nchw16c_maps maps);
+bool cn__nchw16c_leaves_apart(cn__nchw16c_maps maps, size_t floats);
+
 /* nchw16c_weight_grad.c: the weights' and biases' gradients as plain sums, in two steps, see there. */
 cn_status cn__nchw16c_terms_make(const cn__op *op, cn__nchw16c_geometry *geometry);
 size_t cn__nchw16c_weight_grad_shared(const cn__conv_problem *problem);

@@ -196,8 +196,10 @@ static cn__grid grid(const cn__op *op, const cn__pass *pass, const direction *d)
     size_t chunks = (size_t)cn__winograd_steps(d->tiles, tiles_at_once(d->args.tiles.channels)), shares = 1;
     size_t worth = CN__WINOGRAD_POINTS * (size_t)d->tiles * (size_t)d->args.in_channels * planes * CN__LANES;
     size_t most = worth / MIN_PRODUCTS + 1;
-    if (chunks % threads != 0 && chunks < 4 * threads)
+    if (chunks < threads)
         shares = (2 * threads + chunks - 1) / chunks;
+    else if (chunks < 4 * threads)
+        chunks = (chunks - 1) / threads * threads + threads;
     chunks = chunks < most ? chunks : most;
     most = most / chunks < planes ? most / chunks : planes;
     return (cn__grid){chunks, shares < most ? shares : most};
