@@ -49,6 +49,8 @@ static const char *const cases[] = {
     "stride=2 @0 | add @1 @2",
     "train 4x17x5x4 seed=19 | conv2d out=70 kernel=3 padding=1 | conv2d out=70 kernel=1 @0 | conv2d out=70 kernel=3 "
     "padding=1 mode=reflect @0 | add @1 @2 @3",
+    "train 18x17x6x5 seed=31 | conv2d out=20 kernel=3 padding=1 mode=replicate | conv2d out=20 kernel=3 padding=1 "
+    "mode=reflect | conv2d out=20 kernel=3 padding=1 @1 | add @2 @3 | conv_transpose2d out=18 kernel=3 padding=1",
 };
 #define CASES ((int)(sizeof cases / sizeof *cases))
 

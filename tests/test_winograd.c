@@ -50,6 +50,9 @@ static const test_case cases[] = {
     CHANNELS("train 2x16x30x30 seed=20 | conv2d out=150 kernel=3 padding=1")
     CHANNELS("train 2x260x8x8 seed=21 | conv2d out=40 kernel=3 padding=1 bias=0")
     CHANNELS("train 4x40x8x8 seed=23 | conv2d out=270 kernel=3 padding=1 bias=0")
+    CHANNELS("train 17x24x14x14 seed=24 | conv2d out=24 kernel=3 padding=1 mode=replicate bias=0")
+    CHANNELS("train 18x21x12x9 seed=25 | conv2d out=16 kernel=3 padding=2x1 mode=circular")
+    CHANNELS("train 7x40x9x15 seed=26 | conv2d out=19 kernel=3 padding=1x2 mode=reflect")
     CHANNELS("train 9x17x13x12 seed=22 | conv2d out=17 kernel=3 padding=1 | conv2d out=17 kernel=3 padding=1 @0 | add @1 @2")
     /* clang-format on */
 };

@@ -19,6 +19,11 @@ static int32_t end_time(const cn__plan *plan) {
     return 2 * plan->fused_op_count + 2;
 }
 
+/* When backward stages have read their maps. */
+static int32_t read_time(const cn__plan *plan, const cn__fused_op *fused) {
+    return fused->requirements.until_end ? end_time(plan) : backward_time(plan, fused);
+}
+
 static void begin(int32_t *first, int32_t time) {
     if (*first > time)
         *first = time;
@@ -35,8 +40,7 @@ static void live_fused_op(cn__compiler *c, const cn__fused_op *fused) {
     cn__extend(&c->value_last[out], forward);
     if (fused->backward && (impl->backward_reads_out || fused->op.post.relu))
         cn__extend(&c->value_last[out], backward);
-    int32_t read =
-        fused->requirements.until_end ? end_time(plan) : backward; /* when backward stages have read their maps */
+    int32_t read = read_time(plan, fused);
     if (fused->backward)
         cn__extend(&c->gradient_last[out], read);
     for (int32_t i = 0; i < node->input_count; i++) {
@@ -122,7 +126,7 @@ static cn_status add_copies(cn__compiler *c, cn__fused_op *fused) {
         lay_out(plan, &fused->copies[i], (size_t)value, fused->requirements.pad[0], fused->requirements.pad[1],
                 fused->requirements.mode);
         CN__TRY(add_map(c, &fused->copies[i], forward_time(plan, fused),
-                        fused->backward ? backward_time(plan, fused) : forward_time(plan, fused)));
+                        fused->backward ? read_time(plan, fused) : forward_time(plan, fused)));
     }
     return CN_OK;
 }

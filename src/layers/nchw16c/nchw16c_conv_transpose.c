@@ -72,6 +72,7 @@ static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requ
     if (!sizes->training)
         return;
     requirements->packed_floats += cn__nchw16c_direct.packed_floats(layer, CN__CONV_FORWARD);
+    requirements->until_end = cn__nchw16c_weights_wait(cn__nchw16c_planned_maps(&problem));
     requirements->scratch_floats = cn__nchw16c_weight_grad_scratch(&problem);
     requirements->shared_floats = cn__nchw16c_weight_grad_shared(&problem);
     requirements->saved_floats = bias_floats(layer);
@@ -119,7 +120,7 @@ static cn_status bind(cn__op *op) {
     g->packed[CN__CONV_INPUT_GRAD] = output_filters(op->layer);
     g->input_biases = op->packed + bias_offset(op->layer);
     g->accumulate = op->training && op->d_in[0] && op->accumulate[0];
-    CN__TRY(cn__nchw16c_jobs_make(&b->behind, &g->jobs));
+    CN__TRY(cn__nchw16c_jobs_make(&b->behind, false, &g->jobs));
     return op->training ? cn__nchw16c_terms_make(&b->behind, g) : CN_OK;
 }
 
@@ -217,8 +218,16 @@ static void input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
 
 /* ---- backward: the weights' and biases' gradients ---- */
 
+static bool waits(const cn__op *op) {
+    return cn__nchw16c_weights_wait(cn__nchw16c_maps_of(behind(op)));
+}
+
 static cn__grid weight_grid(const cn__op *op, const cn__pass *pass) {
-    return cn__nchw16c_weight_grid(behind(op), pass);
+    return waits(op) ? (cn__grid){0, 0} : cn__nchw16c_weight_grid(behind(op), pass);
+}
+
+static cn__grid late_weight_grid(const cn__op *op, const cn__pass *pass) {
+    return waits(op) ? cn__nchw16c_weight_grid(behind(op), pass) : (cn__grid){0, 0};
 }
 
 static void weight_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
@@ -247,6 +256,7 @@ const cn__layer_impl cn__conv_transpose2d_nchw16c = {
     .backward = {{gradient_grid, read_gradient, CN__SCOPE_LOCAL},
                  {input_grid, input_grad, CN__SCOPE_LOCAL},
                  {weight_grid, weight_grad, CN__SCOPE_GLOBAL},
+                 {late_weight_grid, weight_grad, CN__SCOPE_DEFERRED},
                  {sum_grid, sum, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,
 };

@@ -57,6 +57,7 @@ static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requ
     requirements->pad[0] = c->padding[0];
     requirements->pad[1] = c->padding[1];
     requirements->mode = (cn_padding_mode)c->padding_mode;
+    requirements->until_end = sizes->training && cn__nchw16c_weights_wait(cn__nchw16c_planned_maps(&problem));
     requirements->packed_floats = measure(&problem, sizes->packed_by, sizes->training, &g);
     for (cn__conv_pass pass = 0; pass < CN__CONV_PASSES && g.algorithm[pass]; pass++) {
         at_least(&requirements->scratch_floats, g.algorithm[pass]->scratch_floats, &problem, pass);
@@ -157,6 +158,10 @@ static bool takes_all(const cn__op *op, cn__conv_pass pass) {
     return g->algorithm[pass]->all_blocks;
 }
 
+static bool waits(const cn__op *op) {
+    return cn__nchw16c_weights_wait(cn__nchw16c_maps_of(op));
+}
+
 #define STEP(name, PASS, number, wanted)                                                                               \
     static cn__grid name##_grid(const cn__op *op, const cn__pass *pass) {                                              \
         const cn__nchw16c_step *step = &steps(op, PASS)[number];                                                       \
@@ -171,7 +176,8 @@ STEP(forward_second, CN__CONV_FORWARD, 1, true)
 STEP(input_all, CN__CONV_INPUT_GRAD, 0, op->d_in[0] && takes_all(op, CN__CONV_INPUT_GRAD))
 STEP(input_first, CN__CONV_INPUT_GRAD, 0, op->d_in[0] && !takes_all(op, CN__CONV_INPUT_GRAD))
 STEP(input_second, CN__CONV_INPUT_GRAD, 1, op->d_in[0])
-STEP(weight_first, CN__CONV_WEIGHT_GRAD, 0, true)
+STEP(weight_first, CN__CONV_WEIGHT_GRAD, 0, !waits(op))
+STEP(weight_late, CN__CONV_WEIGHT_GRAD, 0, waits(op))
 STEP(weight_second, CN__CONV_WEIGHT_GRAD, 1, true)
 
 /* ---- all together ---- */
@@ -191,6 +197,7 @@ const cn__layer_impl cn__convolution_nchw16c = {
                  {input_first_grid, input_first, CN__SCOPE_LOCAL},
                  {input_second_grid, input_second, CN__SCOPE_LOCAL},
                  {weight_first_grid, weight_first, CN__SCOPE_GLOBAL},
+                 {weight_late_grid, weight_late, CN__SCOPE_DEFERRED},
                  {weight_second_grid, weight_second, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,
 };

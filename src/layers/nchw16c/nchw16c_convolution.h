@@ -48,6 +48,7 @@ typedef struct cn__nchw16c_job {
 typedef struct cn__nchw16c_jobs {
     cn__nchw16c_job *list;
     size_t count;
+    bool border_only;      /* of what is read through a border alone: goes on top of what is there */
     cn__channel_tap *taps; /* that they point into */
 } cn__nchw16c_jobs;
 
@@ -93,7 +94,7 @@ static inline bool cn__nchw16c_same_span(cn__nchw16c_span a, cn__nchw16c_span b)
 }
 
 /* nchw16c_input_grad.c: the input's gradient as plain sums. */
-cn_status cn__nchw16c_jobs_make(const cn__op *op, cn__nchw16c_jobs *jobs);
+cn_status cn__nchw16c_jobs_make(const cn__op *op, bool border_only, cn__nchw16c_jobs *jobs);
 void cn__nchw16c_jobs_drop(cn_context *ctx, cn__nchw16c_jobs *jobs);
 size_t cn__nchw16c_input_filters(const cn__convolution *c); /* floats */
 void cn__nchw16c_pack_input_grad(const cn__op *op, size_t plane, float *to);
@@ -101,6 +102,22 @@ cn__grid cn__nchw16c_input_grid(const cn__op *op, const cn__pass *pass);
 void cn__nchw16c_input_grad(const cn__op *op, const cn__pass *pass, cn__item at);
 cn__grid cn__nchw16c_joined_input_grid(const cn__op *op, const cn__pass *pass); /* of several images at a time */
 void cn__nchw16c_joined_input_grad(const cn__op *op, const cn__pass *pass, cn__item at);
+
+/* nchw16c_weight_timing.c: when the weights' gradient is computed, by maps and images at most, and whether each leaf's
+ * sums, of so many floats, are kept; of an op, and while memory is planned. */
+typedef struct cn__nchw16c_maps {
+    const cn__convolution *layer;
+    cn__shape in, out; /* height and width alone count */
+    int32_t max_images;
+} cn__nchw16c_maps;
+static inline cn__nchw16c_maps cn__nchw16c_maps_of(const cn__op *op) {
+    return (cn__nchw16c_maps){(const cn__convolution *)op->layer, op->in[0]->shape, op->out->shape, op->max_blocks};
+}
+static inline cn__nchw16c_maps cn__nchw16c_planned_maps(const cn__conv_problem *problem) {
+    return (cn__nchw16c_maps){(const cn__convolution *)problem->layer, problem->in, problem->out, problem->max_blocks};
+}
+bool cn__nchw16c_weights_wait(cn__nchw16c_maps maps);
+bool cn__nchw16c_leaves_apart(cn__nchw16c_maps maps, size_t floats);
 
 /* nchw16c_weight_grad.c: the weights' and biases' gradients as plain sums, in two steps, see there. */
 cn_status cn__nchw16c_terms_make(const cn__op *op, cn__nchw16c_geometry *geometry);

@@ -205,7 +205,7 @@ static size_t scratch_floats(const cn__conv_problem *problem, cn__conv_pass pass
 }
 
 static cn_status bind(const cn__op *op, cn__nchw16c_geometry *g, cn__conv_pass pass) {
-    return pass == CN__CONV_INPUT_GRAD    ? cn__nchw16c_jobs_make(op, &g->jobs)
+    return pass == CN__CONV_INPUT_GRAD    ? cn__nchw16c_jobs_make(op, false, &g->jobs)
            : pass == CN__CONV_WEIGHT_GRAD ? cn__nchw16c_terms_make(op, g)
                                           : CN_OK;
 }

@@ -15,15 +15,18 @@ static const cn__convolution *layer_of(const cn__op *op) {
 
 /* ---- jobs ---- */
 
-static size_t fill_taps(const cn__op *op, const cn__conv_readers *y, const cn__conv_readers *x, int32_t row,
-                        int32_t column, cn__channel_tap *taps) {
+static size_t fill_taps(const cn__op *op, bool border_only, const cn__conv_readers *y, const cn__conv_readers *x,
+                        int32_t row, int32_t column, cn__channel_tap *taps) {
+    const cn__convolution *c = layer_of(op);
     size_t count = 0;
     for (int32_t i = y->first[row]; i < y->first[row + 1]; i++)
         for (int32_t j = x->first[column]; j < x->first[column + 1]; j++) {
             cn__conv_reader r = y->readers[i], q = x->readers[j];
+            if (border_only && cn__conv_reads_itself(c, 0, r, row) && cn__conv_reads_itself(c, 1, q, column))
+                continue;
             ptrdiff_t rows = r.out - row / y->stride, columns = q.out - column / x->stride;
             taps[count++] = (cn__channel_tap){rows * (ptrdiff_t)op->d_out->row + columns * CN__LANES,
-                                              (size_t)(r.tap * layer_of(op)->kernel[1] + q.tap)};
+                                              (size_t)(r.tap * c->kernel[1] + q.tap)};
         }
     return count;
 }
@@ -44,20 +47,22 @@ static cn_status fill_jobs(const cn__op *op, const cn__conv_readers *y, const cn
     cn__channel_tap *next = jobs->taps;
     for (int32_t r = 0; r < y->classes; r++)
         for (int32_t q = 0; q < x->classes; q++) {
-            cn__nchw16c_job *job = &jobs->list[jobs->count++];
+            cn__nchw16c_job *job = &jobs->list[jobs->count];
             job->row = y->example[r];
             job->column = x->example[q];
             job->rows = class_size(y, r);
             job->columns = class_size(x, q);
             job->taps = next;
-            job->tap_count = fill_taps(op, y, x, job->row, job->column, next);
+            job->tap_count = fill_taps(op, jobs->border_only, y, x, job->row, job->column, next);
             next += job->tap_count;
+            jobs->count += !jobs->border_only || job->tap_count > 0;
         }
     return CN_OK;
 }
 
-cn_status cn__nchw16c_jobs_make(const cn__op *op, cn__nchw16c_jobs *jobs) {
+cn_status cn__nchw16c_jobs_make(const cn__op *op, bool border_only, cn__nchw16c_jobs *jobs) {
     cn__conv_readers y = {0}, x = {0};
+    jobs->border_only = border_only;
     cn_status status = cn__conv_readers_make(op, 0, &y);
     if (status == CN_OK)
         status = cn__conv_readers_make(op, 1, &x);
@@ -256,7 +261,7 @@ static void run_planes(const cn__op *op, span images, span of, share rows) {
         .out = cn__fmap_plane(op->d_in[0], block, plane).data,
         .out_image = op->d_in[0]->block,
         .out_plane = op->d_in[0]->channel,
-        .accumulate = op->accumulate[0],
+        .accumulate = op->accumulate[0] || g->jobs.border_only,
     };
     for (const cn__nchw16c_job *job = g->jobs.list; job < g->jobs.list + g->jobs.count; job++)
         run_job(op, job, rows, args);

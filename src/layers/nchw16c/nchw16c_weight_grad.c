@@ -9,14 +9,13 @@
 #include "layers/tree.h"
 #include <string.h>
 
-#define LINES       4         /* of a piece */
-#define TERMS       384       /* of a piece, at most */
-#define LEAST_TERMS 48        /* that outputs' gradients are read for */
-#define TILE        6         /* terms of a kernel's tile */
-#define PIXELS      192       /* of a strip, about */
-#define ITEMS       32        /* pieces: enough for some threads to share out evenly */
-#define APART       (1 << 20) /* floats that the sums of all leaves may take */
-#define SUMS        4096      /* over leaves, that make an item */
+#define LINES       4    /* of a piece */
+#define TERMS       384  /* of a piece, at most */
+#define LEAST_TERMS 48   /* that outputs' gradients are read for */
+#define TILE        6    /* terms of a kernel's tile */
+#define PIXELS      192  /* of a strip, about */
+#define ITEMS       32   /* pieces: enough for some threads to share out evenly */
+#define SUMS        4096 /* over leaves, that make an item */
 
 /* ---- what is cut how ---- */
 
@@ -76,15 +75,11 @@ static sizes sizes_of(const cn_layer *layer, cn__shape out) {
     return s;
 }
 
-/* Whether each leaf's sums are kept, of a batch of at most so many images. */
-static bool leaves_apart(const sizes *s, int32_t max_images) {
-    size_t leaves = cuts((size_t)max_images, CN__LANES);
-    return leaves > 1 && leaves * s->floats <= APART;
-}
-
 size_t cn__nchw16c_weight_grad_shared(const cn__conv_problem *problem) {
     sizes s = sizes_of(problem->layer, problem->out);
-    return leaves_apart(&s, problem->max_blocks) ? cuts((size_t)problem->max_blocks, CN__LANES) * s.floats : 0;
+    return cn__nchw16c_leaves_apart(cn__nchw16c_planned_maps(problem), s.floats)
+               ? cuts((size_t)problem->max_blocks, CN__LANES) * s.floats
+               : 0;
 }
 
 /* Sums of a piece. */
@@ -94,7 +89,8 @@ static size_t piece_floats(const sizes *s) {
 
 size_t cn__nchw16c_weight_grad_scratch(const cn__conv_problem *problem) {
     sizes s = sizes_of(problem->layer, problem->out);
-    return (leaves_apart(&s, problem->max_blocks) ? 1 : (size_t)problem->depth) * piece_floats(&s);
+    bool apart = cn__nchw16c_leaves_apart(cn__nchw16c_planned_maps(problem), s.floats);
+    return (apart ? 1 : (size_t)problem->depth) * piece_floats(&s);
 }
 
 /* ---- the terms of all groups, [plane of inputs][tap][channel of the plane] within each ---- */
@@ -202,11 +198,16 @@ static void store_biases(const cn__op *op, const sizes *s, const piece *p, const
             to[o] = sums[o - p->line * CN__LANES];
 }
 
+/* Whether each leaf's sums are kept. */
+static bool apart(const cn__op *op, const sizes *s) {
+    return cn__nchw16c_leaves_apart(cn__nchw16c_maps_of(op), s->floats);
+}
+
 cn__grid cn__nchw16c_weight_grid(const cn__op *op, const cn__pass *pass) {
     sizes s = sizes_of(op->layer, op->out->shape);
     if (!wants_weights(op) && !wants_biases(op))
         return (cn__grid){0, 0};
-    return (cn__grid){s.pieces, leaves_apart(&s, op->max_blocks) ? cn__pass_leaves(pass) : 1};
+    return (cn__grid){s.pieces, apart(op, &s) ? cn__pass_leaves(pass) : 1};
 }
 
 static bool with_biases(const cn__op *op, const piece *p) {
@@ -262,7 +263,7 @@ static void sum_all_leaves(const cn__op *op, const cn__pass *pass, const sizes *
 void cn__nchw16c_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
     sizes s = sizes_of(op->layer, op->out->shape);
     piece p = piece_of(&s, at.outer);
-    if (!leaves_apart(&s, op->max_blocks)) {
+    if (!apart(op, &s)) {
         sum_all_leaves(op, pass, &s, &p);
         return;
     }
@@ -279,7 +280,7 @@ static size_t weight_items(const cn__op *op, const sizes *s) {
 cn__grid cn__nchw16c_weight_sum_grid(const cn__op *op, const cn__pass *pass) {
     sizes s = sizes_of(op->layer, op->out->shape);
     (void)pass;
-    if (!leaves_apart(&s, op->max_blocks))
+    if (!apart(op, &s))
         return (cn__grid){0, 0};
     return (cn__grid){weight_items(op, &s) + wants_biases(op), 1};
 }

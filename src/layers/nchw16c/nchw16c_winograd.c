@@ -19,16 +19,34 @@
 #define OUTPUT_COST  270
 #define FINISH_COST  600 /* of a channel, a plane of outputs and a group of images in a weight gradient */
 #define TAPS_COST    10  /* plain sums: of a channel, a plane of outputs and a pixel */
+#define BORDER_COST  2.0 /* the same of what is read through a border, and a tap */
 #define MIN_TILES    14
 #define PACK_TILES   10
 
-/* From `in` channels to `out`, which is `shape`'s. */
-static bool pays(const cn__conv_problem *problem, double in, double out, cn__shape shape) {
+/* What outputs read through a border that repeats pixels, the input's gradient leaves out: plain sums add that. */
+static bool repeats(const cn__convolution *c) {
+    return c->padding_mode != CN_PADDING_ZEROS && (c->padding[0] > 0 || c->padding[1] > 0);
+}
+
+/* How often outputs do so, of a channel of an image. */
+static double border_reads(const cn__convolution *c, cn__shape out) {
+    double all = 1.0, within = 1.0;
+    for (int d = 0; d < 2 && repeats(c); d++) {
+        double reads = 3.0 * (d ? out.width : out.height), beyond = c->padding[d] * (c->padding[d] + 1.0);
+        all *= reads;
+        within *= reads > beyond ? reads - beyond : 0.0;
+    }
+    return all - within;
+}
+
+/* From `in` channels to `out`, which is `shape`'s, when so much is added to that. */
+static bool pays(const cn__conv_problem *problem, double in, double out, cn__shape shape, double reads) {
     double in_planes = cn__winograd_planes((int32_t)in), out_planes = cn__winograd_planes((int32_t)out),
            images = problem->batch;
     double tiles = images * cn__winograd_cost(shape), pixels = images * shape.height * shape.width;
     double full = (tiles > MIN_TILES ? tiles : MIN_TILES) + (problem->training ? PACK_TILES : 0);
-    return full * PRODUCT_COST * in * out_planes + tiles * (PATCH_COST * in_planes + OUTPUT_COST * out_planes) <
+    return full * PRODUCT_COST * in * out_planes + tiles * (PATCH_COST * in_planes + OUTPUT_COST * out_planes) +
+               BORDER_COST * images * reads * in * out_planes <
            TAPS_COST * pixels * in * out_planes;
 }
 
@@ -42,11 +60,6 @@ static bool weight_grad_pays(const cn__conv_problem *problem, double in, double 
            TAPS_COST * pixels * in * out_planes;
 }
 
-/* What outputs read through a border that repeats pixels, its input gradient would leave out. */
-static bool zeros_around(const cn__convolution *c) {
-    return c->padding_mode == CN_PADDING_ZEROS || (c->padding[0] == 0 && c->padding[1] == 0);
-}
-
 static bool applies(const cn__conv_problem *problem, cn__conv_pass pass) {
     const cn__convolution *c = (const cn__convolution *)problem->layer;
     for (int d = 0; d < 2; d++)
@@ -58,15 +71,16 @@ static bool applies(const cn__conv_problem *problem, cn__conv_pass pass) {
         return false;
     switch (pass) {
     case CN__CONV_FORWARD:
-        return pays(problem, c->in_channels, c->out_channels, problem->out);
+        return pays(problem, c->in_channels, c->out_channels, problem->out, 0.0);
     case CN__CONV_INPUT_GRAD:
-        return zeros_around(c) && pays(problem, c->out_channels, c->in_channels, problem->in);
+        return pays(problem, c->out_channels, c->in_channels, problem->in, border_reads(c, problem->out));
     default:
         return weight_grad_pays(problem, c->in_channels, c->out_channels, problem->out);
     }
 }
 
-/* ---- packed weights: [36][plane of outputs][input channel][16 outputs], going backward the other way round ---- */
+/* ---- packed weights: [36][plane of outputs][input channel][16 outputs], going backward the other way round, and there
+ * behind what plain sums of a border read ---- */
 
 /* Floats from a point to the next: an odd number of lines, lest all points of a filter be written to one set of the
  * cache. */
@@ -74,11 +88,16 @@ static size_t weight_point(int32_t summed, int32_t planes) {
     return ((size_t)summed * (size_t)planes | 1) * CN__LANES;
 }
 
+static size_t border_filters(const cn__convolution *c) {
+    return repeats(c) ? cn__whole_lines(cn__nchw16c_input_filters(c)) : 0;
+}
+
 static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {
     const cn__convolution *c = (const cn__convolution *)layer;
     int32_t summed = pass == CN__CONV_FORWARD ? c->in_channels : c->out_channels;
     int32_t written = pass == CN__CONV_FORWARD ? c->out_channels : c->in_channels;
-    return CN__WINOGRAD_POINTS * weight_point(summed, cn__winograd_planes(written));
+    return (pass == CN__CONV_FORWARD ? 0 : border_filters(c)) +
+           CN__WINOGRAD_POINTS * weight_point(summed, cn__winograd_planes(written));
 }
 
 static void copy_filter(float to[CN__LANES], const float *from, double scale) {
@@ -107,7 +126,9 @@ static void pack_input_grad(const cn__op *op, size_t plane, float *to) {
     const float *weights = op->tensor[0];
     float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
     size_t point = weight_point(c->out_channels, cn__winograd_planes(c->in_channels));
-    to += plane * (size_t)c->out_channels * CN__LANES;
+    if (repeats(c))
+        cn__nchw16c_pack_input_grad(op, plane, to);
+    to += border_filters(c) + plane * (size_t)c->out_channels * CN__LANES;
     for (size_t o = 0; o < (size_t)c->out_channels; o++, to += CN__LANES) {
         for (size_t lane = 0; lane < CN__LANES; lane++) {
             size_t i = plane * CN__LANES + lane;
@@ -175,8 +196,10 @@ static cn__grid grid(const cn__op *op, const cn__pass *pass, const direction *d)
     size_t chunks = (size_t)cn__winograd_steps(d->tiles, tiles_at_once(d->args.tiles.channels)), shares = 1;
     size_t worth = CN__WINOGRAD_POINTS * (size_t)d->tiles * (size_t)d->args.in_channels * planes * CN__LANES;
     size_t most = worth / MIN_PRODUCTS + 1;
-    if (chunks % threads != 0 && chunks < 4 * threads)
+    if (chunks < threads)
         shares = (2 * threads + chunks - 1) / chunks;
+    else if (chunks < 4 * threads)
+        chunks = (chunks - 1) / threads * threads + threads;
     chunks = chunks < most ? chunks : most;
     most = most / chunks < planes ? most / chunks : planes;
     return (cn__grid){chunks, shares < most ? shares : most};
@@ -272,7 +295,7 @@ static direction back(const cn__op *op, const cn__pass *pass) {
     const cn__fmap *d_in = op->d_in[0];
     direction d = {
         .args = {.tiles = cn__nchw16c_gradient_tiles(op, 0, pass->blocks),
-                 .weights = cn__nchw16c_weights(op, CN__CONV_INPUT_GRAD),
+                 .weights = cn__nchw16c_weights(op, CN__CONV_INPUT_GRAD) + border_filters(c),
                  .out = d_in->data,
                  .out_image = d_in->block,
                  .out_channel = d_in->channel,
@@ -302,6 +325,17 @@ static void input_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
     run_share(op, pass, &d, at);
 }
 
+/* Behind that. */
+static cn__grid border_grid(const cn__op *op, const cn__pass *pass) {
+    const cn__nchw16c_geometry *g = op->geometry;
+    return g->jobs.count > 0 ? cn__nchw16c_input_grid(op, pass) : (cn__grid){0, 0};
+}
+
+static cn_status bind(const cn__op *op, cn__nchw16c_geometry *g, cn__conv_pass pass) {
+    bool some = pass == CN__CONV_INPUT_GRAD && repeats((const cn__convolution *)op->layer);
+    return some ? cn__nchw16c_jobs_make(op, true, &g->jobs) : CN_OK;
+}
+
 /* ---- all together ---- */
 
 static size_t scratch_floats(const cn__conv_problem *problem, cn__conv_pass pass) {
@@ -317,8 +351,9 @@ const cn__nchw16c_algorithm cn__nchw16c_winograd = {
     .pack_input_grad = pack_input_grad,
     .scratch_floats = scratch_floats,
     .shared_floats = cn__nchw16c_winograd_weight_shared,
+    .bind = bind,
     .forward = {{forward_grid, forward}},
-    .input_grad = {{input_grid, input_grad}},
+    .input_grad = {{input_grid, input_grad}, {border_grid, cn__nchw16c_input_grad}},
     .weight_grad = {{cn__nchw16c_winograd_weight_grid, cn__nchw16c_winograd_weight_grad},
                     {cn__nchw16c_winograd_sum_grid, cn__nchw16c_winograd_sum}},
 };

@@ -7,23 +7,17 @@
 #include "layers/tree.h"
 #include <string.h>
 
-#define WEIGHT_TILES 64        /* at a time */
-#define PORTION      4096      /* input channels × planes of outputs, at most, whose sums a thread keeps */
-#define APART        (1 << 20) /* floats that the sums of all leaves may take */
-#define SUMS         4096      /* over leaves, that make an item */
+#define WEIGHT_TILES 64   /* at a time */
+#define PORTION      4096 /* input channels × planes of outputs, at most, whose sums a thread keeps */
+#define SUMS         4096 /* over leaves, that make an item */
 
 static size_t weight_count(const cn__convolution *c) {
     return (size_t)c->out_channels * (size_t)c->in_channels * 9;
 }
 
-/* Whether each leaf's sums are kept, of a batch of at most so many images. */
-static bool leaves_apart(const cn__convolution *c, int32_t max_images) {
-    size_t leaves = ((size_t)max_images - 1) / CN__LANES + 1;
-    return leaves > 1 && leaves * weight_count(c) <= APART;
-}
-
+/* Whether each leaf's sums are kept. */
 static bool apart(const cn__op *op) {
-    return leaves_apart((const cn__convolution *)op->layer, op->max_blocks);
+    return cn__nchw16c_leaves_apart(cn__nchw16c_maps_of(op), weight_count((const cn__convolution *)op->layer));
 }
 
 static int32_t portion_planes(const cn__convolution *c) {
@@ -35,7 +29,8 @@ static int32_t portion_planes(const cn__convolution *c) {
 size_t cn__nchw16c_winograd_weight_shared(const cn__conv_problem *problem) {
     const cn__convolution *c = (const cn__convolution *)problem->layer;
     size_t leaves = ((size_t)problem->max_blocks - 1) / CN__LANES + 1;
-    return (leaves_apart(c, problem->max_blocks) ? leaves : (size_t)problem->depth - 1) * weight_count(c);
+    bool keeps = cn__nchw16c_leaves_apart(cn__nchw16c_planned_maps(problem), weight_count(c));
+    return (keeps ? leaves : (size_t)problem->depth - 1) * weight_count(c);
 }
 
 /* A thread's memory. */
@@ -59,7 +54,7 @@ cn__grid cn__nchw16c_winograd_weight_grid(const cn__op *op, const cn__pass *pass
     const cn__convolution *c = (const cn__convolution *)op->layer;
     size_t leaves = apart(op) ? cn__pass_leaves(pass) : 1, threads = (size_t)op->ctx->threads;
     size_t planes = (size_t)op->out->shape.channels, least = (planes - 1) / (size_t)portion_planes(c) + 1;
-    size_t wanted = leaves ? (threads - 1) / leaves + 1 : 1;
+    size_t wanted = leaves && !cn__nchw16c_weights_wait(cn__nchw16c_maps_of(op)) ? (threads - 1) / leaves + 1 : 1;
     if (op->unread[0] && (!c->bias || op->unread[1]))
         return (cn__grid){0, 0};
     wanted = wanted < planes ? wanted : planes;
