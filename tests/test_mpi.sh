@@ -73,6 +73,8 @@ finding() {
     once "unknown option '--nonsense'"
     ranks 0 2 "$train" --data synthetic:32 --epochs 1 --alone
     expect "$(grep -c '^Best test accuracy' "$dir/out")" -eq 2
+    ranks any 2 "$bin/convnet-compare" --data synthetic:32 --epochs 1 --out "$dir/compared"
+    once "has started 2 processes, which would all do the same"
     for other in $MPI_BUILDS; do
         [ "$other" != "$build" ] || continue
         ranks any 2 env CONVNET_MPI="$other/libconvnet-mpi.so.1" "$train" --data synthetic:32 --epochs 1
@@ -114,6 +116,22 @@ bytes() {
         same group $n --data synthetic:400 --batch 192 --epochs 2 --augment --norm group --optimizer muon --accumulate 2
         same resnet20 $n --data synthetic:200 --batch 192 --epochs 1 --augment --model resnet20 --cutmix 1 --clip-norm 1
     done
+}
+
+# What one process prints of a model, N ranks do, once.
+measuring() {
+    data="--data synthetic:80 --split train --misclassified 3 --predictions 2"
+    run 0 test "$dir/short.one" $data
+    mv "$dir/out" "$dir/alone"
+    for n in 2 ${full:+3 4}; do
+        ranks 0 $n "$bin/convnet-test" "$dir/short.one" $data
+        silent err
+        checks=$((checks + 1))
+        cmp "$dir/alone" "$dir/out" >/dev/null 2>&1 || fail "other figures than those of one process"
+    done
+    [ -n "$full" ] || return
+    ranks any 2 "$bin/convnet-test" /nowhere.safetensors $data
+    says err "cannot open '/nowhere.safetensors'"
 }
 
 # ---- what is not the same everywhere ----
@@ -282,6 +300,7 @@ for build in $MPI_BUILDS; do
     operations
     finding
     bytes
+    measuring
     differing
     [ -n "$full" ] || continue
     killing
