@@ -409,14 +409,21 @@ PAGE_TOOLS := tools/mdoc.awk CHANGELOG.md Makefile
 page_values = -v version='$(FULL_VERSION)' -v date="$$(sed -n 's/^\#\# .*(\(.*\))$$/\1/p' CHANGELOG.md | head -n 1)" \
     -v programs='$(NAMES:convnet-%=%)' -f tools/mdoc.awk
 
-## man: a page of the manual for each function and each program, and completions for bash and zsh, in build/release
-man: $(MAN)/functions $(NAMES:%=$(MAN)/man1/%.1) $(NAMES:%=$(COMPLETIONS)/%) $(NAMES:%=$(COMPLETIONS)/_%)
+# Those of libconvnet-mpi, which are installed with it.
+MPI_MAN := $(B)/man-mpi
 
-$(MAN)/functions: include/convnet.h tools/man_functions.awk $(PAGE_TOOLS)
-	$(call say,MAN,$(MAN)/man3)
-	@rm -rf $(MAN)/man3
-	@mkdir -p $(MAN)/man3
-	$(Q)LC_ALL=C awk -v out='$(MAN)/man3' $(page_values) -f tools/man_functions.awk include/convnet.h include/convnet.h
+## man: a page of the manual for each function and each program, and completions for bash and zsh, in build/release
+man: $(MAN)/functions $(MPI_MAN)/functions $(NAMES:%=$(MAN)/man1/%.1) $(NAMES:%=$(COMPLETIONS)/%) $(NAMES:%=$(COMPLETIONS)/_%)
+
+functions_pages = LC_ALL=C awk -v library=$(1) -v out='$(@D)/man3' $(page_values) -f tools/man_functions.awk
+$(MAN)/functions: include/convnet.h
+$(MPI_MAN)/functions: include/convnet.h include/convnet-mpi.h
+$(MAN)/functions $(MPI_MAN)/functions: tools/man_functions.awk $(PAGE_TOOLS)
+	$(call say,MAN,$(@D)/man3)
+	@rm -rf $(@D)/man3
+	@mkdir -p $(@D)/man3
+	$(Q)$(if $(filter $(MAN)/%,$@),$(call functions_pages,convnet) pass=1 include/convnet.h pass=2 include/convnet.h, \
+	    $(call functions_pages,convnet-mpi) pass=1 include/convnet.h include/convnet-mpi.h pass=2 include/convnet-mpi.h)
 	@touch $@
 
 # Programs for another machine are asked through RUN.
@@ -494,7 +501,7 @@ demo: programs
 	$(LIBRARY_PATH) $(PROGRAMS_DIR)/convnet-test $(OUT)build/demo.safetensors --data synthetic --misclassified 5 --predictions 10
 
 test_environment = NM='$(NM)' CC='$(CC)' CXX='$(CXX)' MAKE='$(MAKE)' PKG_CONFIG='$(PKG_CONFIG)' LIB='$(LIB)' \
-    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' COMPLETIONS='$(COMPLETIONS)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' MPI_BUILDS='$(MPI_BUILDS)' $(LIBRARY_PATH)
+    PROGRAMS='$(PROGRAMS_DIR)' MAN='$(MAN)' MPI_MAN='$(MPI_MAN)' COMPLETIONS='$(COMPLETIONS)' ONNX_RUN='$(ONNX_RUN)' FAIL_IO='$(abspath $(FAIL_IO))' MPI_BUILDS='$(MPI_BUILDS)' $(LIBRARY_PATH)
 
 ## check: builds and runs all tests, as many at a time as there are processors; WHOLE=1: without sparing any
 check: all $(SUITES) $(ONNX_RUN) $(FAIL_IO)
@@ -680,6 +687,7 @@ install -m 644 include/convnet-mpi.h $(call to,$(INCLUDEDIR))
 	$(generated_environment) NAME=convnet-mpi REQUIRES=convnet PACKAGES= LIBS='$(MPI_LINK_FLAGS)' \
 	    DESCRIPTION='Processes of MPI that train one convolutional network together' tools/convnet.pc.sh >$(INSTALL_MPI_PC)
 	chmod 644 $(INSTALL_MPI_PC)
+	install -m 644 $(MPI_MAN)/man3/*.3 $(call to,$(MANDIR)/man3)
 endef
 
 ## install: headers, libraries, what pkg-config and CMake read, the Python module, programs, models, manual, completions under $(DESTDIR)$(PREFIX)
@@ -711,7 +719,7 @@ install-html: docs
 	chmod -R a+rX $(call to,$(DOCDIR)/html)
 
 ## uninstall: removes what install and install-html wrote
-uninstall: $(MAN)/functions
+uninstall: $(MAN)/functions $(MPI_MAN)/functions
 	rm -f $(foreach file,$(notdir $(HEADERS)),$(call to,$(INCLUDEDIR)/$(file))) $(call to,$(PYTHONDIR)/convnet.py)
 	rm -f $(call to,$(INCLUDEDIR)/convnet-mpi.h) $(INSTALL_MPI_PC)
 	rm -f $(INSTALL_PC) $(INSTALL_CMAKE)/convnet-config.cmake $(INSTALL_CMAKE)/convnet-config-version.cmake
@@ -719,7 +727,7 @@ uninstall: $(MAN)/functions
 	rm -f $(foreach file,$(NAMES),$(call to,$(BINDIR)/$(file)) $(call to,$(MANDIR)/man1/$(file).1) \
 	    $(call to,$(BASHDIR)/$(file)) $(call to,$(ZSHDIR)/_$(file)))
 	rm -f $(foreach file,$(notdir $(TRAINED)),$(call to,$(DATADIR)/$(file)))
-	for page in $(MAN)/man3/*.3; do rm -f $(call to,$(MANDIR)/man3)/"$${page##*/}"; done
+	for page in $(MAN)/man3/*.3 $(MPI_MAN)/man3/*.3; do rm -f $(call to,$(MANDIR)/man3)/"$${page##*/}"; done
 	rm -rf $(call to,$(DOCDIR)/html)
 
 # ---- housekeeping ----

@@ -30,6 +30,9 @@ extern "C" {
 #define CN_MPI_API
 #endif
 
+/* ------------------------------------------------------------------------------------------ */
+/* Processes of MPI as a communicator                                                         */
+
 /** Fills in `ranks`, which the caller has set to CN_COMMUNICATOR_INIT, for the processes of a communicator of MPI's, of
  * which it uses a duplicate. `comm` points to an MPI_Comm; NULL: MPI_COMM_WORLD. MPI is initialised unless the program has
  * done that, then with MPI_THREAD_FUNNELED at least; with no more than that, only the thread that initialised it may

@@ -5,7 +5,7 @@
 # repository after `make`.
 set -u
 export LC_ALL=C
-man=${MAN:-build/release/man} bin=${PROGRAMS:-examples/bin}
+man=${MAN:-build/release/man} mpi_man=${MPI_MAN:-build/release/man-mpi} bin=${PROGRAMS:-examples/bin}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/convnet-manual.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
 checks=0 failures=0
@@ -19,21 +19,24 @@ none() {
     head -n 20 "$2" | sed 's/^/     /'
 }
 
-# pages_for NAMES: which of them, one a line, have no page of section 3.
+# pages_for NAMES FOLDER: which of them, one a line, have no page of section 3 there.
 pages_for() {
     while read -r name; do
-        [ -s "$man/man3/$name.3" ] || echo "$name"
+        [ -s "$2/man3/$name.3" ] || echo "$name"
     done <"$1"
 }
 
 # ---- who has a page ----
 
 sed 's/@.*//' src/symbols.txt >"$dir/functions"
-pages_for "$dir/functions" >"$dir/wrong"
+pages_for "$dir/functions" "$man" >"$dir/wrong"
 none "functions without a page" "$dir/wrong"
 sed -n -e 's/^} \(cn_[a-z0-9_]*\);$/\1/p' -e 's/^typedef .*[ *(]\(cn_[a-z0-9_]*\)[);].*/\1/p' include/convnet.h >"$dir/types"
-pages_for "$dir/types" >"$dir/wrong"
+pages_for "$dir/types" "$man" >"$dir/wrong"
 none "types without a page" "$dir/wrong"
+{ echo convnet-mpi; grep -v ' A$' src/mpi/symbols.txt | sed 's/@.*//'; } >"$dir/mpi"
+pages_for "$dir/mpi" "$mpi_man" >"$dir/wrong"
+none "functions of libconvnet-mpi without a page" "$dir/wrong"
 awk '/^CN_API/ && before !~ /\*\/$/ || /^CN_API/ && start !~ /^\/\*\*/ { print }
     /^\/\*/ { start = $0 } { before = $0 }' include/convnet.h >"$dir/wrong"
 none "functions without a comment of their own" "$dir/wrong"
@@ -61,13 +64,13 @@ none "options and sections that pages of programs lack" "$dir/wrong"
 
 # ---- what they say ----
 
-sed -n 's/^\.Xr \([^ ]*\) \([13]\).*/man\2\/\1.\2/p' "$man"/man?/*.? | sed 's/\\-/-/g' | sort -u >"$dir/named"
+sed -n 's/^\.Xr \([^ ]*\) \([13]\).*/man\2\/\1.\2/p' "$man"/man?/*.? "$mpi_man"/man3/*.3 | sed 's/\\-/-/g' | sort -u >"$dir/named"
 sed -n 's/^\.so //p' "$man"/man3/*.3 | sort -u >>"$dir/named"
 while read -r page; do
-    [ -s "$man/$page" ] || echo "$page"
+    [ -s "$man/$page" ] || [ -s "$mpi_man/$page" ] || echo "$page"
 done <"$dir/named" >"$dir/wrong"
 none "pages that others name" "$dir/wrong"
-grep -L '^\.so ' "$man"/man?/*.? >"$dir/pages"
+grep -L '^\.so ' "$man"/man?/*.? "$mpi_man"/man3/*.3 >"$dir/pages"
 if command -v mandoc >/dev/null; then
     xargs mandoc -Tlint -W warning <"$dir/pages" >"$dir/wrong" 2>&1
     none "mandoc -Tlint" "$dir/wrong"

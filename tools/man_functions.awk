@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: MIT
-# man_functions.awk: pages of section 3 out of convnet.h, one for each paragraph of declarations, by their comments:
+# man_functions.awk: pages of section 3 out of a header, one for each paragraph of declarations, by their comments:
 #
-#   awk -v out=FOLDER -v version=1.0.0 -v date=2026-11-27 -v programs="info train" -f mdoc.awk \
-#       -f man_functions.awk convnet.h convnet.h
+#   awk -v library=convnet -v out=FOLDER -v version=1.0.0 -v date=2026-11-27 -v programs="info train" -f mdoc.awk \
+#       -f man_functions.awk pass=1 convnet.h pass=2 convnet.h
+#   awk -v library=convnet-mpi … pass=1 convnet.h convnet-mpi.h pass=2 convnet-mpi.h
 #
-# writes FOLDER/cn_trainer_new.3 and so on, FOLDER/convnet.3 as the way in, and pages that only name another (.so) for
-# the other functions and types of a paragraph. The header is read twice: once for who is on which page, once for the
+# writes FOLDER/cn_trainer_new.3 and so on, FOLDER/LIBRARY.3 as the way in, and pages that only name another (.so) for
+# the other functions and types of a paragraph. Headers are read twice: once for who is on which page, once for the
 # pages. What it must look like is what clang-format makes of it:
 #
 #   - sections begin with a ruled line and a title; a plain comment with nothing below it is about its section
 #   - /** comments are about the declaration below; a plain one right above them is about the whole paragraph
 #   - lines that are indented in a comment stay as they are; backquotes are around names
 
-FNR == 1 { pass++; preamble = section = ""; in_comment = plain = plain_at = 0; clear_paragraph() }
-/^\/\* convnet.h: / { preamble = 1 }
+FNR == 1 { of_library = FILENAME ~ "(^|/)" library "[.]h$"; preamble = section = ""; in_comment = plain = plain_at = 0; clear_paragraph() }
+/^\/\* convnet(-mpi)?[.]h: / { preamble = 1 }
 preamble { read_preamble(); next }
 /^\/\* -+ \*\/$/ { end_paragraph(); title_next = 1; next }
 title_next { title_next = 0; begin_section(); next }
@@ -26,17 +27,18 @@ in_comment || /^\/\*/ { read_comment(); next }
 /^#define/ { add_macro(); next }
 /^#/ { next }
 /^typedef/ { in_type = add_type($0); next }
-/^CN_API/ { add_function($0); next }
-END { end_paragraph(); write_way_in() }
+/^CN_(MPI_)?API/ { add_function($0); next }
+END { end_paragraph(); library == "convnet" ? write_way_in() : write_way_into_another() }
 
 # ---- reading ----
 
 function read_preamble() {
     if (/\*\/$/)
         preamble = 0
-    if (pass == 1) {
+    if (pass == 1 && of_library) {
         line = $0
         sub(/^(\/\*| \*\/?) ?/, "", line)
+        sub(/^convnet-mpi[.]h: /, "", line)
         preamble_text = preamble_text line "\n"
     }
 }
@@ -45,7 +47,7 @@ function begin_section() {
     section = $0
     gsub(/^\/\* | *\*\/$/, "", section)
     old = section ~ /^Names of before/ # kept for old programs, and told to nobody
-    if (pass == 1 && !old)
+    if (pass == 1 && !old && of_library)
         sections[++section_count] = section
 }
 
@@ -78,7 +80,7 @@ function add_function(line) {
     if (in_function)
         return
     gsub(/ +/, " ", declaration)
-    sub(/^CN_API /, "", declaration)
+    sub(/^CN_(MPI_)?API /, "", declaration)
     add_item("function", name_of(declaration), declaration)
     declaration = ""
 }
@@ -239,10 +241,7 @@ function write_page(page, i, names, returns_status, told, listed) {
             names = names (names == "" ? "" : " ,\n") ".Nm " item_name[i]
     file = out "/" page ".3"
     page_head(page, 3, names, brief_of_page[page])
-    put(".Sh LIBRARY")
-    put("libconvnet (\\-lconvnet)")
-    put(".Sh SYNOPSIS")
-    put(".In convnet.h")
+    put_library()
     mentioned = paragraph_text
     for (i = 1; i <= items; i++) {
         mentioned = mentioned " " item_comment[i] " " item_text[i]
@@ -285,7 +284,7 @@ function write_page(page, i, names, returns_status, told, listed) {
         put((returns_status > 1 || items > 1 ? "Functions that return" : "It returns") " a")
         put(".Vt cn_status")
         put((returns_status > 1 || items > 1 ? "return" : "which is") " CN_OK (0), or what went wrong, which")
-        put(".Xr cn_last_error 3")
+        put(".Xr " last_error() " 3")
         put("has in words.")
         put(".Xr convnet 3")
         put("says what is true of all of them.")
@@ -385,8 +384,8 @@ function structs_of(page, i, text, name, seen, first) {
 }
 
 function see_also(page, text, name, list, count, i, names, seen) {
-    if (page != "cn_last_error")
-        text = text " cn_last_error"
+    if (page != last_error())
+        text = text " " last_error()
     while (match(text, /cn_[a-z0-9_]+/)) {
         name = substr(text, RSTART, RLENGTH)
         text = substr(text, RSTART + RLENGTH)
@@ -401,23 +400,57 @@ function see_also(page, text, name, list, count, i, names, seen) {
         put(".Xr " list[i] " 3" (i < count ? " ," : ""))
 }
 
+function last_error() {
+    return library == "convnet" ? "cn_last_error" : "cn_mpi_last_error"
+}
+
+function put_library() {
+    put(".Sh LIBRARY")
+    put("lib" library " (\\-l" escaped_name(library) ")")
+    put(".Sh SYNOPSIS")
+    put(".In " library ".h")
+}
+
+function put_compiling() {
+    put(".Pp")
+    put(".Dl cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs " escaped_name(library) ")")
+}
+
 # ---- convnet(3) ----
 
-function write_way_in(lines, count, i, pages, page_count, j, in_list) {
+function write_way_in(lines, count, i) {
     file = out "/convnet.3"
     page_head("convnet", 3, "", "train and run convolutional networks on a CPU")
-    put(".Sh LIBRARY")
-    put("libconvnet (\\-lconvnet)")
-    put(".Sh SYNOPSIS")
-    put(".In convnet.h")
-    put(".Pp")
-    put(".Dl cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs convnet)")
+    put_library()
+    put_compiling()
     put(".Sh DESCRIPTION")
     put("All that the library offers is listed below, section by section, with a page for")
     put("each group of functions.")
     put("A page is also found by the name of any function, struct or enumeration.")
     put(".Sh CONVENTIONS")
     way_in_conventions()
+    put_functions()
+    put(".Sh SEE ALSO")
+    count = split(programs, lines, " ")
+    for (i = 1; i <= count; i++)
+        put(".Xr " escaped_name("convnet-" lines[i]) " 1" (i < count ? " ," : ""))
+}
+
+# The other library's: what its header begins with.
+function write_way_into_another() {
+    file = out "/" library ".3"
+    page_head(library, 3, "", brief_of(preamble_text))
+    put_library()
+    put_compiling()
+    put(".Sh DESCRIPTION")
+    prose(preamble_text)
+    put_functions()
+    put(".Sh SEE ALSO")
+    put(".Xr convnet\\-train 1 ,")
+    put(".Xr convnet 3")
+}
+
+function put_functions(i, j, pages, page_count) {
     put(".Sh FUNCTIONS")
     for (i = 1; i <= section_count; i++) {
         put(".Ss " escaped(sections[i]))
@@ -430,9 +463,6 @@ function write_way_in(lines, count, i, pages, page_count, j, in_list) {
         }
         put(".El")
     }
-    put(".Sh SEE ALSO")
-    for (i = 1; i <= (count = split(programs, lines, " ")); i++)
-        put(".Xr " escaped_name("convnet-" lines[i]) " 1" (i < count ? " ," : ""))
 }
 
 # " Results     Whatever …" and the lines below it that are indented further: a word and what is true of it.

@@ -6,6 +6,7 @@
  */
 #include "common/outputs.h"
 #include "common/comparison.h"
+#include "common/ranks.h"
 #include <errno.h>
 #include <string.h>
 
@@ -265,7 +266,7 @@ int main(int argc, char **argv) {
     c.seed_count = (int)seeds;
     c.epochs = arguments_given(&compare_program, "epochs") ? (int)epochs : c.recipe.epochs;
     data_spec data = data_spec_read(data_text);
-    if (program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_directory(&c) &&
+    if (ranks_absent() && program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_directory(&c) &&
         open_comparison(&c, &data) && look_up_runs(&c)) {
         interruption_catch();
         code = compare(&c);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* test.c: convnet-test, which measures a saved model on labelled images.
  *
- * Introduces loading a model, evaluations, and predictors.
+ * Introduces loading a model, evaluations, and predictors. Started by mpirun, each process runs a share of the images.
  */
-#include "common/common.h"
+#include "common/ranks.h"
 #include <math.h>
 #include <string.h>
 
 static const char *data_text;
 static int64_t threads, misclassified, predictions;
-static int split = CN_SPLIT_TEST, flip, loss_choice;
+static int split = CN_SPLIT_TEST, flip, loss_choice, alone;
 static int64_t shift;
 static bool whole; /* a folder without parts */
 static const char *const splits[] = {"train", "test", "all", NULL};
@@ -25,6 +25,8 @@ static argument arguments[] = {
     INTEGER("misclassified", &misclassified, 0, 1000000000, "list the first N misclassified images"),
     INTEGER("predictions", &predictions, 0, 1000000000, "list the first N images with what the model says of them"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
+    FLAG("alone", &alone, 1,
+         "each process that mpirun or srun has started measures by itself, instead of a share of it"),
     END_OF_ARGUMENTS,
 };
 
@@ -175,7 +177,7 @@ static bool open_data(cn_context *context, const cn_model *model, const char *mo
     return matched && network_fits(model, model_path, *dataset, data_text);
 }
 
-static int measure(cn_context *context, const char *model_path, data_spec *data) {
+static int measure(cn_context *context, const ranks *r, const char *model_path, data_spec *data) {
     cn_model *model = NULL;
     cn_dataset *dataset = NULL;
     task asked;
@@ -191,12 +193,13 @@ static int measure(cn_context *context, const char *model_path, data_spec *data)
         options.loss = asked.loss;
         options.flip = flip;
         options.shift = (int)shift;
-        if (cn_evaluation_new(model, dataset, &options, &evaluation) != CN_OK) {
-            complain("cannot run '%s' on '%s': %s", model_path, data_text, library_error());
-        } else {
+        options.communicator = ranks_communicator(r);
+        if (cn_evaluation_new(model, dataset, &options, &evaluation) == CN_OK) {
             print_evaluation(evaluation, &asked, dataset, model_path);
-            if (!predictions || print_predictions(context, model, dataset) == CN_OK)
+            if (!predictions || !ranks_speaks(r) || print_predictions(context, model, dataset) == CN_OK)
                 code = EXIT_SUCCESS;
+        } else if (ranks_speaks(r)) { /* all have failed */
+            complain("cannot run '%s' on '%s': %s", model_path, data_text, library_error());
         }
     }
     cn_evaluation_free(evaluation);
@@ -207,13 +210,21 @@ static int measure(cn_context *context, const char *model_path, data_spec *data)
 
 int main(int argc, char **argv) {
     cn_context *context = NULL;
+    ranks r;
+    int code = EXIT_FAILURE;
+    if (!ranks_find(&r, argc, argv))
+        return program_end(EXIT_FAILURE);
     const char *model_path = arguments_read(&test_program, argc, argv);
     data_spec data = data_spec_read(data_text);
-    int code = EXIT_FAILURE;
     arguments_need(&test_program, "split", split != CN_SPLIT_ALL || data.format->undivided,
                    "data that can be had whole if it is all");
-    if (program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK)
-        code = measure(context, model_path, &data);
+    if (!ranks_join(&r))
+        return program_end(EXIT_FAILURE);
+    if (program_context(threads ? threads : r.threads, CN_CONV_AUTO, NULL, &context) == CN_OK)
+        code = measure(context, &r, model_path, &data);
+    if (code != EXIT_SUCCESS)
+        ranks_give_up(&r);
     cn_context_free(context);
+    ranks_leave(&r);
     return program_end(code);
 }

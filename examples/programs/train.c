@@ -336,6 +336,19 @@ static bool join_ranks(train_arguments *a, run *r) {
     return true;
 }
 
+/* Pinned threads of processes that share cores would all be on the first ones. */
+static bool make_context(const train_arguments *a, run *r) {
+    cn_device device = CN_DEVICE_INIT;
+    if (program_pinned_context(a->threads, a->pin, (cn_conv_algorithm)a->algorithm, r->profile, &r->context) != CN_OK ||
+        cn_context_device(r->context, &device) != CN_OK)
+        return false;
+    bool shared = ranks_communicator(&r->ranks) && r->ranks.threads < device.cores;
+    if (a->pin && shared)
+        complain("--pin: %d processes share their cores; have %s bind each to cores of its own (--bind-to core)",
+                 r->ranks.communicator.ranks, r->ranks.launcher);
+    return !a->pin || !shared;
+}
+
 int main(int argc, char **argv) {
     run r = {0};
     int code = EXIT_FAILURE;
@@ -351,8 +364,7 @@ int main(int argc, char **argv) {
     r.every = a.every;
     r.patience = a.patience_stop;
     if ((!a.profiling || (r.profile = profile_new())) && (!ranks_speaks(&r.ranks) || outputs_possible(&a)) &&
-        program_context(a.threads, (cn_conv_algorithm)a.algorithm, r.profile, &r.context) == CN_OK &&
-        open_run(&a, &r) == CN_OK && make_trainer(&a, &r) == CN_OK &&
+        make_context(&a, &r) && open_run(&a, &r) == CN_OK && make_trainer(&a, &r) == CN_OK &&
         keeper_init(&r.keeper, r.model, a.out_path, a.keep_best) && find_checkpoint(&a, &r) && open_outputs(&a, &r))
         code = train(&a, &r, argc, argv);
     else

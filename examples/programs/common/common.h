@@ -43,6 +43,9 @@ typedef struct profile profile;
 /* A context with `threads` workers (0: one a core) whose remarks go to stderr, and whose trace goes to `traced` unless
  * that is NULL. Complains on failure. */
 cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, profile *traced, cn_context **context);
+/* The same, its threads as cn_context_options.pin says. */
+cn_status program_pinned_context(int64_t threads, int pin, cn_conv_algorithm algorithm, profile *traced,
+                                 cn_context **context);
 
 /* `code`, or EXIT_FAILURE if what was printed could not be written. The last thing that main calls. */
 int program_end(int code);

@@ -82,9 +82,15 @@ static void print_remark(void *user, cn_log_level level, const char *message) {
 }
 
 cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, profile *traced, cn_context **context) {
+    return program_pinned_context(threads, 0, algorithm, traced, context);
+}
+
+cn_status program_pinned_context(int64_t threads, int pin, cn_conv_algorithm algorithm, profile *traced,
+                                 cn_context **context) {
     cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
     signal(SIGXFSZ, SIG_IGN); /* a file that became too large is a failed write */
     options.threads = (int)threads;
+    options.pin = pin;
     options.conv_algorithm = algorithm;
     options.log = print_remark;
     options.trace = traced ? profile_trace : NULL;

@@ -26,18 +26,32 @@ static int number_of(const char *variable) {
     return text && *text && !*end && value >= 0 && value <= INT_MAX ? (int)value : -1;
 }
 
-bool ranks_find(ranks *r, int argc, char **argv) {
-    *r = (ranks){.communicator = CN_COMMUNICATOR_INIT};
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--alone") == 0)
-            return true;
+static void find_launcher(ranks *r) {
     for (size_t i = 0; i < COUNT(launchers) && !r->launcher; i++) {
         r->launched_ranks = number_of(launchers[i].ranks);
         r->launched_rank = number_of(launchers[i].rank);
         if (r->launched_ranks > 1 && r->launched_rank >= 0 && r->launched_rank < r->launched_ranks)
             r->launcher = launchers[i].name;
     }
+}
+
+bool ranks_find(ranks *r, int argc, char **argv) {
+    *r = (ranks){.communicator = CN_COMMUNICATOR_INIT};
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--alone") == 0)
+            return true;
+    find_launcher(r);
     return !r->launcher || r->launched_rank == 0 || program_is_rank(r->launched_rank);
+}
+
+bool ranks_absent(void) {
+    ranks r = {.launcher = NULL};
+    find_launcher(&r);
+    if (r.launcher && r.launched_rank == 0)
+        complain(
+            "%s has started %d processes, which would all do the same; convnet-train and convnet-test share their work",
+            r.launcher, r.launched_ranks);
+    return !r.launcher;
 }
 
 /* ---- the library ---- */

@@ -19,6 +19,10 @@ typedef struct ranks {
  * rank. Complains on failure. */
 bool ranks_find(ranks *r, int argc, char **argv);
 
+/* For a program that does not share its work, whose processes would be in each other's way: whether there are no others.
+ * Complains. */
+bool ranks_absent(void);
+
 /* Joins the others, if there are any, through libconvnet-mpi. Complains on failure. */
 bool ranks_join(ranks *r);
 

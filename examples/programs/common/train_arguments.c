@@ -112,6 +112,7 @@ static argument arguments[] = {
     INTEGER("cutout", &cutout, 0, 1024, "blank a square of so many pixels a side"),
     HEADING("The run"),
     INTEGER("threads", &asked.threads, 0, 1024, "threads; 0: one for each core. The result does not depend on it"),
+    FLAG("pin", &asked.pin, 1, "each thread stays on a core of its own, for machines of several sockets (Linux)"),
     INTEGER("seed", &asked.seed, 0, INT64_MAX, "of first parameters, order, changes to images and dropout"),
     CHOICE(
         "init", network_inits, &asked.network.init,

@@ -25,7 +25,7 @@ typedef struct train_arguments {
 
     int64_t threads, seed;
     int algorithm; /* cn_conv_algorithm */
-    int profiling;
+    int pin, profiling;
     int alone, local_batch_norm;
 } train_arguments;
 
