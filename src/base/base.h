@@ -115,6 +115,11 @@ void cn__text_append(cn__text *text, const char *format, ...) __attribute__((for
 /* Hands the text out (never NULL on CN_OK); frees it and gives CN_ERR_MEMORY if an append failed. */
 cn_status cn__text_take(cn__text *text, char **out);
 
+/* ---- checksums (crc.c) ---- */
+
+/* CRC-32 of what `crc` is of, 0: nothing, and these bytes. */
+uint32_t cn__crc_add(uint32_t crc, const void *bytes, size_t count);
+
 /* ---- bytes as text (base64.c) ---- */
 
 void cn__base64_append(cn__text *text, const unsigned char *bytes, size_t count);

@@ -157,14 +157,32 @@ cn_status cn__group_report(cn__group *group, cn_status own) {
     return status;
 }
 
-cn_status cn__group_agree(cn__group *group, cn_status own) {
-    int64_t mine = own, failed = 0;
+cn_status cn__group_largest(cn__group *group, int64_t own, int64_t *largest) {
     int64_t *all = cn__alloc(group->ctx, (size_t)group->with.ranks, sizeof *all);
+    *largest = own;
     if (!all)
         return cn__group_break(group, CN_ERR_MEMORY, "rank %d: no memory for an agreement", group->with.rank);
-    cn_status status = cn__group_all_gather(group, &mine, all, sizeof mine, NULL);
-    for (int rank = 0; rank < group->with.ranks; rank++)
-        failed |= all[rank];
+    cn_status status = cn__group_all_gather(group, &own, all, sizeof own, NULL);
+    for (int rank = 0; status == CN_OK && rank < group->with.ranks; rank++)
+        *largest = all[rank] > *largest ? all[rank] : *largest;
     cn__free(group->ctx, all);
-    return status != CN_OK || !failed ? status : cn__group_report(group, own);
+    return status;
+}
+
+cn_status cn__group_agree(cn__group *group, cn_status own) {
+    int64_t worst;
+    CN__TRY(cn__group_largest(group, own != CN_OK, &worst));
+    return worst == 0 ? CN_OK : cn__group_report(group, own);
+}
+
+/* ---- who has what ---- */
+
+cn__share cn__group_share(const cn__group *group, int32_t images, int rank) {
+    int32_t leaves = cn__leaves_of(images), begin = 0, end = leaves;
+    if (group) {
+        begin = cn__group_first(group, leaves, rank);
+        end = cn__group_first(group, leaves, rank + 1);
+    }
+    int32_t first = begin * CN__LANES, last = end * CN__LANES < images ? end * CN__LANES : images;
+    return (cn__share){begin, end - begin, first, last > first ? last - first : 0};
 }

@@ -35,10 +35,22 @@ cn_status cn__group_broadcast(cn__group *group, void *data, size_t bytes);
 cn_status cn__group_agree(cn__group *group, cn_status own);
 cn_status cn__group_report(cn__group *group, cn_status own);
 
+/* `*largest` of what each has. */
+cn_status cn__group_largest(cn__group *group, int64_t own, int64_t *largest);
+
 /* What comes before a rank's share of so many things. */
 static inline int32_t cn__group_first(const cn__group *group, int32_t things, int rank) {
     return (int32_t)((int64_t)things * rank / group->with.ranks);
 }
+
+/* What a rank has of a batch of so many images: whole leaves, but for the last of all. */
+typedef struct cn__share {
+    int32_t first_leaf, leaves;
+    int32_t first, images;
+} cn__share;
+
+/* Of no group: everything. */
+cn__share cn__group_share(const cn__group *group, int32_t images, int rank);
 
 /* This process cannot go on, and cannot tell the others in good order; returns `status`. */
 cn_status cn__group_break(cn__group *group, cn_status status, const char *format, ...)

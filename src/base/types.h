@@ -18,4 +18,9 @@ static inline size_t cn__whole_lines(size_t floats) {
     return (floats + CN__LANES - 1) / CN__LANES * CN__LANES;
 }
 
+/* 16 images each, in their order (layers/tree.h), whatever lies in the lanes; of 1 image or more. */
+static inline int32_t cn__leaves_of(int32_t images) {
+    return (images - 1) / CN__LANES + 1;
+}
+
 #endif

@@ -3,7 +3,6 @@
  * are classes in memory, the first targets of all images. */
 #include "data/dataset.h"
 #include <string.h>
-#include <zlib.h> /* crc32_z */
 
 enum { SAMPLES = 8 };
 
@@ -51,7 +50,7 @@ static uint32_t add_number(uint32_t crc, uint64_t number, int bytes) {
     unsigned char text[8];
     for (int i = 0; i < bytes; i++)
         text[i] = (unsigned char)(number >> (8 * i));
-    return (uint32_t)crc32_z(crc, text, (size_t)bytes);
+    return cn__crc_add(crc, text, (size_t)bytes);
 }
 
 static uint32_t add_floats(uint32_t crc, const float *values, size_t count, size_t step) {

@@ -226,13 +226,6 @@ static void take_block(void *argument, size_t block, int32_t index, const cn__fm
     memcpy(cn__fmap_plane(all, block, 0).data, output->data, cn__fmap_floats(all, 1) * sizeof *output->data);
 }
 
-static cn_status make_outputs(const cn__feed *feed, cn__shape shape, cn__fmap *outputs) {
-    int32_t blocks = (feed->images - 1) / CN__LANES + 1;
-    cn__fmap_layout(outputs, shape, 0, 0, CN_PADDING_ZEROS);
-    outputs->data = cn__alloc(feed->ctx, cn__fmap_floats(outputs, blocks), sizeof *outputs->data);
-    return outputs->data ? CN_OK : cn__no_memory("a batch of outputs");
-}
-
 cn_status cn__feed_outputs(cn__feed *feed, const cn_model *model, cn__variants variants) {
     int32_t count = cn__model_output_count(model);
     feed->variants = variants;
@@ -243,9 +236,11 @@ cn_status cn__feed_outputs(cn__feed *feed, const cn_model *model, cn__variants v
     for (int32_t i = 0; i < count; i++) {
         cn__shape shape;
         CN__TRY(cn__output_for(model, feed->data, i, &shape));
-        CN__TRY(make_outputs(feed, shape, &feed->outputs[i]));
+        CN__TRY(cn__fmap_new(feed->ctx, shape, feed->images, &feed->outputs[i]));
     }
-    return cn__variant_count(&variants) == 1 ? CN_OK : make_outputs(feed, feed->outputs[0].shape, &feed->another);
+    if (cn__variant_count(&variants) == 1)
+        return CN_OK;
+    return cn__fmap_new(feed->ctx, feed->outputs[0].shape, feed->images, &feed->another);
 }
 
 /* Of the batch that begins with image `first`, images offset … offset + count - 1. */
@@ -274,21 +269,12 @@ static cn_status run_range(cn__feed *feed, const cn__inference *inference, const
     return CN_OK;
 }
 
-/* This process's share of a batch. */
-static range share_of(const cn__group *group, int64_t first, int32_t images) {
-    int32_t leaves = (images - 1) / CN__LANES + 1, begin, end;
-    if (!group)
-        return (range){first, 0, images};
-    begin = cn__group_first(group, leaves, group->with.rank) * CN__LANES;
-    end = cn__group_first(group, leaves, group->with.rank + 1) * CN__LANES;
-    return (range){first, begin, (end < images ? end : images) - begin};
-}
-
 /* Each process runs a part of a batch, and then has the outputs of all. */
 static cn_status run_batch(cn__feed *feed, const cn__inference *inference, cn__gather *gather, int64_t first,
                            int32_t images) {
     bool nothing = false;
-    range r = share_of(gather->group, first, images);
+    cn__share share = cn__group_share(gather->group, images, gather->group ? gather->group->with.rank : 0);
+    range r = {first, share.first, share.images};
     cn_status status = run_range(feed, inference, &r);
     return gather->group ? cn__gather_batch(gather, images, status, &nothing) : status;
 }

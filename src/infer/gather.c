@@ -34,14 +34,14 @@ static size_t message_bytes(const cn__gather *g) {
 
 cn_status cn__gather_init(cn__gather *gather, cn__group *group, int32_t images, int32_t output_count,
                           const cn__fmap *outputs, int32_t target_count, cn__targets *targets) {
-    int32_t leaves = (images - 1) / CN__LANES + 1, ranks = group->with.ranks;
+    int32_t ranks = group->with.ranks;
     *gather = (cn__gather){.ctx = group->ctx,
                            .group = group,
                            .outputs = outputs,
                            .targets = targets,
                            .output_count = output_count,
                            .target_count = target_count,
-                           .leaves = (leaves - 1) / ranks + 1};
+                           .leaves = (cn__leaves_of(images) - 1) / ranks + 1};
     gather->bytes = message_bytes(gather);
     gather->sent = cn__alloc(gather->ctx, gather->bytes, 1);
     gather->received = cn__alloc(gather->ctx, gather->bytes, (size_t)ranks);
@@ -60,20 +60,18 @@ void cn__gather_drop(cn__gather *gather) {
 
 /* Between a rank's message and the batch. */
 static void move(const cn__gather *g, int32_t images, int rank, char *message, bool in) {
-    int32_t leaves = (images - 1) / CN__LANES + 1, first = cn__group_first(g->group, leaves, rank);
-    int32_t end = cn__group_first(g->group, leaves, rank + 1), first_image = first * CN__LANES;
-    int32_t end_image = end * CN__LANES < images ? end * CN__LANES : images;
+    cn__share share = cn__group_share(g->group, images, rank);
     message += sizeof(header);
     for (int32_t i = 0; i < g->output_count; i++) {
         size_t bytes = output_bytes(&g->outputs[i]);
-        char *place = (char *)cn__fmap_plane(&g->outputs[i], (size_t)first, 0).data;
-        memcpy(in ? place : message, in ? message : place, (size_t)(end - first) * bytes);
+        char *place = (char *)cn__fmap_plane(&g->outputs[i], (size_t)share.first_leaf, 0).data;
+        memcpy(in ? place : message, in ? message : place, (size_t)share.leaves * bytes);
         message += (size_t)g->leaves * bytes;
     }
-    for (int32_t i = 0; i < g->target_count && first_image < end_image; i++) {
+    for (int32_t i = 0; i < g->target_count && share.images > 0; i++) {
         size_t bytes = target_bytes(&g->targets[i]);
-        char *place = target_at(&g->targets[i], first_image);
-        memcpy(in ? place : message, in ? message : place, (size_t)(end_image - first_image) * bytes);
+        char *place = target_at(&g->targets[i], share.first);
+        memcpy(in ? place : message, in ? message : place, (size_t)share.images * bytes);
         message += (size_t)g->leaves * CN__LANES * bytes;
     }
 }

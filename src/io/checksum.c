@@ -5,13 +5,8 @@
 #include "io/io.h"
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h> /* crc32_z */
 
 static const cn_dtype order[] = {CN_DTYPE_INT64, CN_DTYPE_FLOAT32};
-
-uint32_t cn__crc_add(uint32_t crc, const void *bytes, size_t count) {
-    return count > 0 ? (uint32_t)crc32_z(crc, bytes, count) : crc; /* zlib takes a NULL for a fresh start */
-}
 
 void cn__crc_text(char text[CN__CRC_TEXT], uint32_t crc) {
     snprintf(text, CN__CRC_TEXT, "%08lx", (unsigned long)crc);

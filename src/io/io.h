@@ -151,8 +151,7 @@ int64_t cn__file_version(const cn__safetensors *file, const char *key);
 #define CN__KEY_CRC "convnet.crc32"
 enum { CN__CRC_TEXT = 9 };
 
-/* CRC-32 of more bytes; the first are 0's. As text. */
-uint32_t cn__crc_add(uint32_t crc, const void *bytes, size_t count);
+/* A CRC-32 as text. */
 void cn__crc_text(char text[CN__CRC_TEXT], uint32_t crc);
 
 /* Of a model whose tensors are written as the entries, one for each, say. */

@@ -26,6 +26,12 @@ size_t cn__fmap_floats(const cn__fmap *map, int32_t blocks) {
     return beyond ? SIZE_MAX : floats;
 }
 
+cn_status cn__fmap_new(cn_context *ctx, cn__shape shape, int32_t images, cn__fmap *map) {
+    cn__fmap_layout(map, shape, 0, 0, CN_PADDING_ZEROS);
+    map->data = cn__alloc(ctx, cn__fmap_floats(map, cn__leaves_of(images)), sizeof *map->data);
+    return map->data ? CN_OK : cn__no_memory("a batch of maps");
+}
+
 size_t cn__fmap_origin(const cn__fmap *map) {
     return (size_t)map->pad[0] * map->row + (size_t)map->pad[1] * CN__LANES;
 }

@@ -28,7 +28,9 @@ typedef struct cn__fmap {
  * that the channels of a pixel do not fight for the same cache set. */
 void cn__fmap_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t pad_width, cn_padding_mode mode);
 size_t cn__fmap_floats(const cn__fmap *map, int32_t blocks); /* memory it needs */
-size_t cn__fmap_origin(const cn__fmap *map);                 /* floats from the memory's start to `data` */
+/* One of its own, without a border, for so many images, 16 in the lanes; its memory is map->data. CN_ERR_MEMORY. */
+cn_status cn__fmap_new(cn_context *ctx, cn__shape shape, int32_t images, cn__fmap *map);
+size_t cn__fmap_origin(const cn__fmap *map); /* floats from the memory's start to `data` */
 
 static inline cn__plane cn__fmap_plane(const cn__fmap *map, size_t block, size_t channel) {
     cn__plane plane = {map->data + block * map->block + channel * map->channel, map->row};
@@ -85,8 +87,8 @@ typedef struct cn__together {
     int32_t first_leaf;       /* of this pass */
     const cn__span *spans;    /* of all processes, in the batch's order, span_count of them */
     int32_t span_count, most; /* most: that a process has */
-    bool local_batch_norm;
-    double *sent, *received; /* of a layer that exchanges sums in a pass: [span][numbers], [rank][span][numbers] */
+    bool local_batch_norm;    /* else statistics are those of the whole batch, as SyncBatchNorm's */
+    double *sent, *received;  /* of a layer that exchanges sums in a pass: [span][numbers], [rank][span][numbers] */
     /* Where spans but the first leave their gradients: [span][gradient_floats], laid out as the model's `gradients`. */
     float *more_gradients;
     const float *gradients;
@@ -308,7 +310,8 @@ typedef enum cn__layer_kind {
     CN__KIND_REARRANGE, /* puts its input's values elsewhere, each once */
     CN__KIND_IDENTITY,
     CN__KIND_SOFTMAX,
-    CN__KIND_LOG_SOFTMAX
+    CN__KIND_LOG_SOFTMAX,
+    CN__KIND_CUSTOM /* a program's own */
 } cn__layer_kind;
 
 #define CN__MAX_STAGES 7

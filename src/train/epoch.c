@@ -75,7 +75,7 @@ static cn_status measure_batch(cn_trainer *t, const ends *e, const cn__pass *pas
 static cn_status fetch_batch(cn_trainer *t, const cn__pass *pass, const cn__fmap *map) {
     cn__fetch how = {
         .augment = true, .seed = t->options.seed, .epoch = (int64_t)t->epochs + 1, .levels = t->train.levels};
-    return cn__feed_fetch(&t->train, t->sampler.order, t->batch * t->train.images, t->joint ? t->joint->offset : 0,
+    return cn__feed_fetch(&t->train, t->sampler.order, t->batch * t->train.images, t->joint ? t->joint->share.first : 0,
                           pass->images, &how, map);
 }
 
@@ -136,8 +136,8 @@ static cn_status find_gradient(cn_trainer *t, double *loss) {
     if (t->joint) {
         cn__joint_begin(t->joint, images);
         pass.together = &t->joint->together;
-        pass.images = t->joint->images;
-        pass.image += t->joint->offset;
+        pass.images = t->joint->share.images;
+        pass.image += t->joint->share.first;
     }
     pass.blocks = (pass.images + CN__LANES - 1) / CN__LANES;
     return run_batch(t, &pass, images, loss);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* joint.c: a trainer as one of several processes. Of every batch each has a share of the leaves, runs it forward, gets the
  * outputs of the others, so that loss, metrics and whatever follows from them are the same everywhere, runs its share
- * backward, and gets the gradients of all (transfer.c). Then each takes the same step. */
+ * backward, and gets the gradients of all (all_reduce.c). Then each takes the same step. */
 #include "layers/tree.h"
 #include "train/train.h"
 #include <stdio.h>
@@ -14,10 +14,6 @@
 
 /* ---- which images are whose ---- */
 
-static int32_t leaves_of(int32_t images) {
-    return (images - 1) / CN__LANES + 1;
-}
-
 /* Numbers of processes that divide the leaves, as a text. */
 static void list_divisors(int32_t leaves, char *text, size_t size) {
     size_t length = 0;
@@ -28,7 +24,7 @@ static void list_divisors(int32_t leaves, char *text, size_t size) {
 
 static cn_status check_ranks(int32_t images, int ranks) {
     char divisors[160];
-    int32_t leaves = leaves_of(images);
+    int32_t leaves = cn__leaves_of(images);
     if (leaves % ranks == 0)
         return CN_OK;
     list_divisors(leaves, divisors, sizeof divisors);
@@ -57,7 +53,7 @@ static int32_t most_spans(const cn__group *group, int32_t images) {
     cn__span spans[CN__TREE_DEPTH];
     int32_t most = 1;
     for (int rank = 0; rank < group->with.ranks; rank++) {
-        int32_t count = spans_of(group, leaves_of(images), rank, spans);
+        int32_t count = spans_of(group, cn__leaves_of(images), rank, spans);
         most = count > most ? count : most;
     }
     return most;
@@ -65,16 +61,13 @@ static int32_t most_spans(const cn__group *group, int32_t images) {
 
 void cn__joint_begin(cn__joint *joint, int32_t images) {
     cn__together *with = &joint->together;
-    int32_t leaves = leaves_of(images), rank = joint->group.with.rank, end;
+    joint->share = cn__group_share(&joint->group, images, joint->group.with.rank);
     with->images = images;
-    with->leaves = leaves;
-    with->first_leaf = cn__group_first(&joint->group, leaves, rank);
-    end = cn__group_first(&joint->group, leaves, rank + 1) * CN__LANES;
-    joint->offset = with->first_leaf * CN__LANES;
-    joint->images = end > joint->offset ? (end < images ? end : images) - joint->offset : 0;
+    with->leaves = cn__leaves_of(images);
+    with->first_leaf = joint->share.first_leaf;
     with->span_count = 0;
     for (int r = 0; r < joint->group.with.ranks; r++)
-        with->span_count += spans_of(&joint->group, leaves, r, joint->spans + with->span_count);
+        with->span_count += spans_of(&joint->group, with->leaves, r, joint->spans + with->span_count);
     with->most = most_spans(&joint->group, images);
     with->received = joint->numbers;
 }
@@ -90,12 +83,6 @@ static size_t most_channels(const cn_model *model) {
     return most;
 }
 
-static cn_status make_map(const cn__joint *joint, cn__shape shape, int32_t images, cn__fmap *map) {
-    cn__fmap_layout(map, shape, 0, 0, CN_PADDING_ZEROS);
-    map->data = cn__alloc(joint->ctx, cn__fmap_floats(map, leaves_of(images)), sizeof *map->data);
-    return map->data ? CN_OK : cn__no_memory("a batch of outputs");
-}
-
 static cn_status make_outputs(cn_trainer *t, cn__joint *joint) {
     joint->outputs = cn__alloc(t->ctx, (size_t)t->objective.count, sizeof *joint->outputs);
     joint->gradients = cn__alloc(t->ctx, (size_t)t->objective.count, sizeof *joint->gradients);
@@ -104,11 +91,11 @@ static cn_status make_outputs(cn_trainer *t, cn__joint *joint) {
     joint->output_count = t->objective.count;
     for (int32_t i = 0; i < joint->output_count; i++) {
         cn__shape shape = cn__model_shape(t->model, cn__model_output_node(t->model, i));
-        CN__TRY(make_map(joint, shape, t->train.images, &joint->outputs[i]));
-        CN__TRY(make_map(joint, shape, t->train.images, &joint->gradients[i]));
+        CN__TRY(cn__fmap_new(joint->ctx, shape, t->train.images, &joint->outputs[i]));
+        CN__TRY(cn__fmap_new(joint->ctx, shape, t->train.images, &joint->gradients[i]));
     }
     if (t->options.mixup_alpha > 0.0f || t->options.cutmix_alpha > 0.0f) {
-        CN__TRY(make_map(joint, t->model->input, t->train.images, &joint->input));
+        CN__TRY(cn__fmap_new(joint->ctx, t->model->input, t->train.images, &joint->input));
         CN__TRY(cn__gather_init(&joint->input_gather, &joint->group, t->train.images, 1, &joint->input, 0, NULL));
     }
     return cn__gather_init(&joint->gather, &joint->group, t->train.images, joint->output_count, joint->outputs,
@@ -122,7 +109,7 @@ static cn_status make(cn_trainer *t, cn__joint *joint) {
     joint->most_spans = most_spans(&joint->group, t->train.images);
     if (last && most_spans(&joint->group, last) > joint->most_spans)
         joint->most_spans = most_spans(&joint->group, last);
-    joint->most_images = leaves_of(t->train.images) / (int32_t)ranks * CN__LANES;
+    joint->most_images = cn__leaves_of(t->train.images) / (int32_t)ranks * CN__LANES;
     size_t spans = (size_t)joint->most_spans;
     joint->spans = cn__alloc(t->ctx, ranks * spans, sizeof *joint->spans);
     joint->numbers = cn__alloc(t->ctx, (ranks + 1) * spans, (numbers + 1) * sizeof *joint->numbers);
@@ -158,19 +145,19 @@ cn_status cn__joint_make(cn_trainer *trainer) {
     return make(trainer, trainer->joint);
 }
 
-static void drop_transfers(cn__joint *joint) {
-    for (size_t i = 0; joint->transfers && i < joint->parts.count; i++)
-        cn__transfer_drop(&joint->transfers[i], joint->ctx);
-    cn__free(joint->ctx, joint->transfers);
+static void drop_buckets(cn__joint *joint) {
+    for (size_t i = 0; joint->buckets && i < joint->parts.count; i++)
+        cn__bucket_drop(&joint->buckets[i], joint->ctx);
+    cn__free(joint->ctx, joint->buckets);
     cn__backward_parts_drop(joint->ctx, &joint->parts);
-    joint->transfers = NULL;
+    joint->buckets = NULL;
 }
 
 void cn__joint_free(cn__joint *joint) {
     if (!joint)
         return;
     cn_context *ctx = joint->ctx;
-    drop_transfers(joint);
+    drop_buckets(joint);
     cn__gather_drop(&joint->gather);
     cn__gather_drop(&joint->input_gather);
     cn__free(ctx, joint->input.data);
@@ -195,17 +182,25 @@ static size_t part_floats(const cn_trainer *t, const cn__backward_part *part) {
     return floats;
 }
 
+/* Whose functions may fail in a pass; nothing else can. */
+static bool has_own_layers(const cn_model *model) {
+    for (size_t n = 0; n < model->node_count; n++)
+        if (model->nodes[n].layer->type->kind == CN__KIND_CUSTOM)
+            return true;
+    return false;
+}
+
 cn_status cn__joint_bind(cn_trainer *trainer) {
     cn__joint *joint = trainer->joint;
     size_t floats = trainer->model->flat_count / PARTS;
     floats = floats < PART_FLOATS ? PART_FLOATS : floats > MOST_FLOATS ? MOST_FLOATS : floats;
-    drop_transfers(joint);
+    drop_buckets(joint);
     CN__TRY(cn__plan_backward_parts(trainer->plan, floats, joint->local_batch_norm, &joint->parts));
-    joint->transfers = cn__alloc(joint->ctx, joint->parts.count, sizeof *joint->transfers);
-    if (!joint->transfers)
+    joint->buckets = cn__alloc(joint->ctx, joint->parts.count, sizeof *joint->buckets);
+    if (!joint->buckets)
         return cn__no_memory("gradients that processes exchange");
     for (size_t i = 0; i < joint->parts.count; i++)
-        CN__TRY(cn__transfer_init(&joint->transfers[i], joint, part_floats(trainer, &joint->parts.list[i])));
+        CN__TRY(cn__bucket_init(&joint->buckets[i], joint, part_floats(trainer, &joint->parts.list[i])));
     return CN_OK;
 }
 
@@ -223,12 +218,8 @@ static void copy_leaves(const cn__fmap *from, int32_t first, const cn__fmap *to,
         }
 }
 
-static int32_t own_leaves(const cn__joint *joint) {
-    return (joint->images + CN__LANES - 1) / CN__LANES;
-}
-
 void cn__joint_own_leaves(const cn__joint *joint, const cn__fmap *whole, const cn__fmap *own) {
-    copy_leaves(whole, joint->together.first_leaf, own, 0, own_leaves(joint));
+    copy_leaves(whole, joint->together.first_leaf, own, 0, joint->share.leaves);
 }
 
 cn_status cn__joint_inputs(cn_trainer *trainer, cn_status own) {
@@ -241,7 +232,7 @@ cn_status cn__joint_outputs(cn_trainer *trainer, cn_status own) {
     bool stop = joint->wants_stop;
     for (int32_t i = 0; i < joint->output_count; i++)
         copy_leaves(cn__plan_output(trainer->plan, i), 0, &joint->outputs[i], joint->together.first_leaf,
-                    own_leaves(joint));
+                    joint->share.leaves);
     CN__TRY(cn__gather_batch(&joint->gather, joint->together.images, own, &stop));
     joint->stopped = stop;
     return stop ? CN_ERR_STATE : CN_OK;
@@ -250,11 +241,11 @@ cn_status cn__joint_outputs(cn_trainer *trainer, cn_status own) {
 /* Behind the last but one, so that what was sent has had the time of a part to arrive. */
 static void part_done(void *argument, size_t part) {
     cn_trainer *t = argument;
-    (void)cn__transfer_begin(t, part); /* what fails breaks the group, which is asked at the end */
+    (void)cn__bucket_begin(t, part); /* what fails breaks the group, which is asked at the end */
     if (part > 0)
-        (void)cn__transfer_add_up(t, part - 1);
+        (void)cn__bucket_add_up(t, part - 1);
     if (part >= UNDER_WAY)
-        (void)cn__transfer_end(t, part - UNDER_WAY);
+        (void)cn__bucket_end(t, part - UNDER_WAY);
 }
 
 cn_status cn__joint_backward(cn_trainer *trainer, const cn__pass *pass) {
@@ -263,27 +254,16 @@ cn_status cn__joint_backward(cn_trainer *trainer, const cn__pass *pass) {
         cn__joint_own_leaves(joint, &joint->gradients[i], cn__plan_output_gradient(trainer->plan, i));
     cn_status own = cn__plan_backward_in_parts(trainer->plan, pass, &joint->parts, part_done, trainer);
     CN__TRY(cn__group_outcome(&joint->group));
-    CN__TRY(cn__transfer_add_up(trainer, joint->parts.count - 1));
+    CN__TRY(cn__bucket_add_up(trainer, joint->parts.count - 1));
     for (size_t i = joint->parts.count > UNDER_WAY ? joint->parts.count - UNDER_WAY : 0; i < joint->parts.count; i++)
-        CN__TRY(cn__transfer_end(trainer, i));
-    return cn__group_agree(&joint->group, own);
+        CN__TRY(cn__bucket_end(trainer, i));
+    return has_own_layers(trainer->model) ? cn__group_agree(&joint->group, own) : own;
 }
 
 int32_t cn__joint_first_place(cn__joint *joint, int32_t place) {
-    int64_t own = place, *all = cn__alloc(joint->ctx, (size_t)joint->group.with.ranks, sizeof *all);
-    if (!all) {
-        (void)cn__group_break(&joint->group, CN_ERR_MEMORY, "rank %d: no memory for an agreement",
-                              joint->group.with.rank);
-        return place;
-    }
-    if (cn__group_all_gather(&joint->group, &own, all, sizeof own, NULL) != CN_OK) {
-        cn__free(joint->ctx, all);
-        return place;
-    }
-    for (int rank = 0; rank < joint->group.with.ranks; rank++)
-        own = all[rank] < own ? all[rank] : own;
-    cn__free(joint->ctx, all);
-    return (int32_t)own;
+    int64_t largest;
+    (void)cn__group_largest(&joint->group, -(int64_t)place, &largest);
+    return (int32_t)-largest;
 }
 
 cn_status cn__joint_break(cn__joint *joint, cn_status status) {
@@ -294,18 +274,13 @@ cn_status cn__joint_break(cn__joint *joint, cn_status status) {
 
 cn_status cn__joint_end_epoch(cn_trainer *trainer, bool *stop) {
     cn__joint *joint = trainer->joint;
-    int64_t own = joint->wants_stop, *all = cn__alloc(joint->ctx, (size_t)joint->group.with.ranks, sizeof *all);
-    if (!all)
-        return cn__group_break(&joint->group, CN_ERR_MEMORY, "rank %d: no memory for an agreement",
-                               joint->group.with.rank);
-    cn_status status = cn__group_all_gather(&joint->group, &own, all, sizeof own, NULL);
-    for (int rank = 0; rank < joint->group.with.ranks; rank++)
-        *stop |= all[rank] != 0;
-    cn__free(joint->ctx, all);
     cn_model *model = trainer->model;
-    if (status == CN_OK && joint->local_batch_norm && model->buffer_count > 0)
-        status = cn__group_broadcast(&joint->group, model->buffers, model->buffer_count * sizeof *model->buffers);
-    if (status == CN_OK && joint->local_batch_norm && model->counter_count > 0)
-        status = cn__group_broadcast(&joint->group, model->counters, model->counter_count * sizeof *model->counters);
-    return status;
+    int64_t wanted;
+    CN__TRY(cn__group_largest(&joint->group, joint->wants_stop, &wanted));
+    *stop |= wanted != 0;
+    if (joint->local_batch_norm && model->buffer_count > 0)
+        CN__TRY(cn__group_broadcast(&joint->group, model->buffers, model->buffer_count * sizeof *model->buffers));
+    if (joint->local_batch_norm && model->counter_count > 0)
+        CN__TRY(cn__group_broadcast(&joint->group, model->counters, model->counter_count * sizeof *model->counters));
+    return CN_OK;
 }

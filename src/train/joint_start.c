@@ -5,7 +5,6 @@
 #include "train/run_options.h"
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h> /* crc32_z */
 
 enum { ITEMS = 256, NAME = 40, VALUE = 24 }; /* more than there ever are: CN__MAX_TARGETS losses, and 120 others */
 
@@ -36,10 +35,6 @@ static void add_checksum(list *l, const char *of, const char *name, uint32_t crc
     snprintf(next_item(l, of, name)->value, VALUE, "checksum %08lx", (unsigned long)crc);
 }
 
-static uint32_t crc_of(uint32_t crc, const void *bytes, size_t count) {
-    return count ? (uint32_t)crc32_z(crc, bytes, count) : crc;
-}
-
 static void add_options(list *l, const char *of, const cn__run_option *options, const void *values) {
     for (const cn__run_option *o = options; o->name; o++) {
         const void *place = (const char *)values + o->offset;
@@ -63,22 +58,22 @@ static void add_library(list *l, const cn_context *ctx) {
 
 static uint32_t layer_crc(uint32_t crc, const cn__node *node) {
     const cn__layer_type *type = node->layer->type;
-    crc = crc_of(crc, node->name, strlen(node->name));
-    crc = crc_of(crc, type->name, strlen(type->name));
-    crc = crc_of(crc, node->inputs, (size_t)node->input_count * sizeof *node->inputs);
+    crc = cn__crc_add(crc, node->name, strlen(node->name));
+    crc = cn__crc_add(crc, type->name, strlen(type->name));
+    crc = cn__crc_add(crc, node->inputs, (size_t)node->input_count * sizeof *node->inputs);
     for (const cn__attr *attr = type->attrs; attr && attr->name; attr++) {
         double value = cn__layer_attr(node->layer, attr->name);
-        crc = crc_of(crc, &value, sizeof value);
+        crc = cn__crc_add(crc, &value, sizeof value);
     }
-    return crc_of(crc, &node->shape, sizeof node->shape);
+    return cn__crc_add(crc, &node->shape, sizeof node->shape);
 }
 
 static uint32_t weights_crc(const cn_model *model, bool buffers) {
-    uint32_t crc = crc_of(0, model->parameters, model->flat_count * sizeof *model->parameters);
+    uint32_t crc = cn__crc_add(0, model->parameters, model->flat_count * sizeof *model->parameters);
     if (!buffers)
         return crc;
-    crc = crc_of(crc, model->buffers, model->buffer_count * sizeof *model->buffers);
-    return crc_of(crc, model->counters, model->counter_count * sizeof *model->counters);
+    crc = cn__crc_add(crc, model->buffers, model->buffer_count * sizeof *model->buffers);
+    return cn__crc_add(crc, model->counters, model->counter_count * sizeof *model->counters);
 }
 
 static void add_model(list *l, const cn_trainer *t) {
@@ -91,17 +86,17 @@ static void add_model(list *l, const cn_trainer *t) {
     add_checksum(l, "model", "architecture", crc);
     add_checksum(l, "model", "weights", weights_crc(model, true));
     if (t->frozen)
-        add_checksum(l, "model", "what is frozen", crc_of(0, t->frozen, cn__model_flag_count(model)));
+        add_checksum(l, "model", "what is frozen", cn__crc_add(0, t->frozen, cn__model_flag_count(model)));
     if (model->mean)
         add_checksum(l, "model", "normalisation",
-                     crc_of(crc_of(0, model->mean, (size_t)model->input.channels * sizeof *model->mean), model->std,
-                            (size_t)model->input.channels * sizeof *model->std));
+                     cn__crc_add(cn__crc_add(0, model->mean, (size_t)model->input.channels * sizeof *model->mean),
+                                 model->std, (size_t)model->input.channels * sizeof *model->std));
 }
 
 /* ---- the data ---- */
 
 static void add_target(list *l, const char *of, const cn__target_spec *target) {
-    uint32_t shape = crc_of(0, &target->shape, sizeof target->shape);
+    uint32_t shape = cn__crc_add(0, &target->shape, sizeof target->shape);
     add_number(l, of, "target's kind", target->kind);
     add_number(l, of, "target's classes", target->classes);
     add_number(l, of, "target's ignore_index", target->ignore_index);
@@ -133,9 +128,9 @@ static void add_weights(list *l, const cn_loss_options *o) {
     size_t bytes = (size_t)o->outputs * sizeof *o->class_weights;
     add_number(l, "loss", "ignore_index", o->ignore_index);
     if (o->class_weights)
-        add_checksum(l, "loss", "class_weights", crc_of(0, o->class_weights, bytes));
+        add_checksum(l, "loss", "class_weights", cn__crc_add(0, o->class_weights, bytes));
     if (o->pos_weight)
-        add_checksum(l, "loss", "pos_weight", crc_of(0, o->pos_weight, bytes));
+        add_checksum(l, "loss", "pos_weight", cn__crc_add(0, o->pos_weight, bytes));
 }
 
 static void add_training(list *l, const cn_trainer *t) {
@@ -154,15 +149,16 @@ static void add_training(list *l, const cn_trainer *t) {
     add_options(l, "optimizer", cn__run_optimizer_options, optimizer);
     uint32_t groups = 0;
     for (size_t i = 0; i < t->model->tensor_count; i++) {
-        groups = crc_of(groups, &rules[i].scale, sizeof rules->scale);
-        groups = crc_of(groups, &rules[i].weight_decay, sizeof rules->weight_decay);
+        groups = cn__crc_add(groups, &rules[i].scale, sizeof rules->scale);
+        groups = cn__crc_add(groups, &rules[i].weight_decay, sizeof rules->weight_decay);
     }
     add_checksum(l, "optimizer", "groups", groups);
     add_text(l, "schedule", "kind", cn_schedule_name(t->schedule.options.kind));
     add_number(l, "schedule", "epochs", t->schedule.given_epochs);
     add_options(l, "schedule", cn__run_schedule_options, &t->schedule.options);
     if (t->sampler.sums)
-        add_checksum(l, "", "sample_weights", crc_of(0, t->sampler.sums, (size_t)t->count * sizeof *t->sampler.sums));
+        add_checksum(l, "", "sample_weights",
+                     cn__crc_add(0, t->sampler.sums, (size_t)t->count * sizeof *t->sampler.sums));
 }
 
 /* ---- comparing ---- */
@@ -229,7 +225,7 @@ static uint32_t state_crc(cn_trainer *t) {
         const cn__value *value = &state.values[i];
         size_t width = strcmp(value->dtype + 1, "64") == 0 ? 8 : 4;
         if (value->data != &t->seconds) /* each has its own */
-            crc = crc_of(crc, value->data, value->count * width);
+            crc = cn__crc_add(crc, value->data, value->count * width);
     }
     return crc;
 }

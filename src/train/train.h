@@ -148,16 +148,16 @@ void cn__average_step(cn__average *average);
 /* Puts the average into the model, or what is being trained back. */
 void cn__average_show(cn__average *average, bool shown);
 
-/* ---- gradients that processes exchange (transfer.c) ---- */
+/* ---- gradients that processes exchange (all_reduce.c) ---- */
 
 /* Of the parameters of a part of the backward pass, one after the other, cut into a *share* for each process: it gets
  * that of all processes' spans (cn__tree), adds them up and sends the sum to all. */
-typedef struct cn__transfer {
-    size_t share;           /* floats */
+typedef struct cn__bucket {
+    size_t share;           /* floats; 0: the part has none, and nothing is sent */
     float *sent, *received; /* [rank][span][share] */
     float *gathered;        /* [rank][share] */
     void *to_all, *gather;  /* requests */
-} cn__transfer;
+} cn__bucket;
 
 /* ---- a trainer as one of several processes (joint.c; joint_start.c compares them) ---- */
 
@@ -165,22 +165,22 @@ typedef struct cn__joint {
     cn_context *ctx;
     cn__group group;
     bool local_batch_norm;
-    int32_t most_images;    /* that this process may get */
-    cn__together together;  /* the batch at hand, and of it: */
-    int32_t offset, images; /* this process's images */
-    cn__span *spans;        /* of all */
-    int32_t most_spans;     /* of a process, in any batch */
-    double *numbers;        /* together.sent and .received */
-    float *more_gradients;  /* as cn__together has them */
+    int32_t most_images;   /* that this process may get */
+    cn__together together; /* the batch at hand, */
+    cn__share share;       /* and this process's images of it */
+    cn__span *spans;       /* of all */
+    int32_t most_spans;    /* of a process, in any batch */
+    double *numbers;       /* together.sent and .received */
+    float *more_gradients; /* as cn__together has them */
     int32_t output_count;
     cn__fmap *outputs, *gradients; /* of the whole batch, without borders */
     cn__gather gather;
     cn__fmap input; /* the same where images are mixed with one another; data NULL: they are not */
     cn__gather input_gather;
     cn__backward_parts parts;
-    cn__transfer *transfers; /* of the parts */
-    bool wants_stop;         /* a callback of this process has asked for the end */
-    bool stopped;            /* one of any process has, before the batch at hand */
+    cn__bucket *buckets; /* of the parts */
+    bool wants_stop;     /* a callback of this process has asked for the end */
+    bool stopped;        /* one of any process has, before the batch at hand */
 } cn__joint;
 
 /* Sets trainer->joint. CN_ERR_ARGUMENT. */
@@ -195,7 +195,7 @@ cn_status cn__joint_meet(cn_trainer *trainer, cn_status own);
 /* The same as fit begins, for so many epochs. */
 cn_status cn__joint_start(cn_trainer *trainer, int64_t epochs);
 
-/* A batch of so many images: joint->together, offset and images. */
+/* A batch of so many images: joint->together and share. */
 void cn__joint_begin(cn__joint *joint, int32_t images);
 /* Brings the images of all together, in joint->input, of which each has fetched its own; `own`: how this process fares. */
 cn_status cn__joint_inputs(cn_trainer *trainer, cn_status own);
@@ -213,13 +213,13 @@ int32_t cn__joint_first_place(cn__joint *joint, int32_t place);
 /* At an epoch's end: `*stop` is what any process asks for; local batch norm's statistics become those of rank 0. */
 cn_status cn__joint_end_epoch(cn_trainer *trainer, bool *stop);
 
-/* Memory for a part of `floats` floats. */
-cn_status cn__transfer_init(cn__transfer *transfer, const cn__joint *joint, size_t floats);
-void cn__transfer_drop(cn__transfer *transfer, cn_context *ctx);
+/* Memory for the bucket of a part of `floats` floats. */
+cn_status cn__bucket_init(cn__bucket *bucket, const cn__joint *joint, size_t floats);
+void cn__bucket_drop(cn__bucket *bucket, cn_context *ctx);
 /* Sends the gradients of a part of the pass; adds up and sends on; writes the sums into the model. */
-cn_status cn__transfer_begin(cn_trainer *trainer, size_t part);
-cn_status cn__transfer_add_up(cn_trainer *trainer, size_t part);
-cn_status cn__transfer_end(cn_trainer *trainer, size_t part);
+cn_status cn__bucket_begin(cn_trainer *trainer, size_t part);
+cn_status cn__bucket_add_up(cn_trainer *trainer, size_t part);
+cn_status cn__bucket_end(cn_trainer *trainer, size_t part);
 
 /* ---- trainer (trainer.c makes one, epoch.c runs it, step.c takes its steps) ---- */
 

@@ -152,7 +152,7 @@ static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out)
 /* ---- the type ---- */
 
 const cn__layer_type cn__custom_type_pattern = {
-    .kind = CN__KIND_OTHER,
+    .kind = CN__KIND_CUSTOM,
     .validate = validate,
     .infer = infer,
     .tensors = tensors,

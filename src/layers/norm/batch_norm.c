@@ -132,7 +132,7 @@ static int32_t own_spans(const cn__op *op, const cn__pass *pass, size_t channel,
     return tree.count;
 }
 
-/* ---- what processes exchange: two numbers a span and channel ---- */
+/* ---- what processes exchange (SyncBatchNorm): two numbers a span and channel ---- */
 
 static size_t numbers(const cn__op *op) {
     return 2 * (size_t)((const cn__norm_layer *)op->layer)->channels;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* transfer.c: gradients from each process's images to those of the whole batch. Every process gets a share of the
+/* all_reduce.c: gradients from each process's images to those of the whole batch. Every process gets a share of the
  * parameters from all, as spans of the batch, adds these up in the tree's order (layers/tree.h), and sends the sums to all:
  * as many bytes as any way to add them up takes, and one order of additions for any number of processes. */
 #include "layers/tree.h"
@@ -8,23 +8,22 @@
 
 #define CHUNK 4096 /* floats that a thread adds up at a time */
 
-cn_status cn__transfer_init(cn__transfer *transfer, const cn__joint *joint, size_t floats) {
+cn_status cn__bucket_init(cn__bucket *bucket, const cn__joint *joint, size_t floats) {
     size_t ranks = (size_t)joint->group.with.ranks, spans = (size_t)joint->most_spans;
-    *transfer = (cn__transfer){.share = cn__whole_lines((floats + ranks - 1) / ranks)};
-    size_t share = transfer->share ? transfer->share : CN__LANES;
-    transfer->share = share;
-    transfer->sent = cn__alloc(joint->ctx, ranks * spans, share * sizeof(float));
-    transfer->received = cn__alloc(joint->ctx, ranks * spans, share * sizeof(float));
-    transfer->gathered = cn__alloc(joint->ctx, ranks, share * sizeof(float));
-    bool all = transfer->sent && transfer->received && transfer->gathered;
+    *bucket = (cn__bucket){.share = cn__whole_lines((floats + ranks - 1) / ranks)};
+    size_t share = bucket->share;
+    bucket->sent = cn__alloc(joint->ctx, ranks * spans, share * sizeof(float));
+    bucket->received = cn__alloc(joint->ctx, ranks * spans, share * sizeof(float));
+    bucket->gathered = cn__alloc(joint->ctx, ranks, share * sizeof(float));
+    bool all = bucket->sent && bucket->received && bucket->gathered;
     return all ? CN_OK : cn__no_memory("gradients that processes exchange");
 }
 
-void cn__transfer_drop(cn__transfer *transfer, cn_context *ctx) {
-    cn__free(ctx, transfer->sent);
-    cn__free(ctx, transfer->received);
-    cn__free(ctx, transfer->gathered);
-    *transfer = (cn__transfer){0};
+void cn__bucket_drop(cn__bucket *bucket, cn_context *ctx) {
+    cn__free(ctx, bucket->sent);
+    cn__free(ctx, bucket->received);
+    cn__free(ctx, bucket->gathered);
+    *bucket = (cn__bucket){0};
 }
 
 /* ---- the parameters of a part, one after the other ---- */
@@ -49,7 +48,7 @@ static pieces pieces_of(const cn_trainer *t, size_t part) {
     return (pieces){.model = t->model,
                     .tensors = joint->parts.tensors + p->first_tensor,
                     .left = p->tensor_count,
-                    .share = joint->transfers[part].share};
+                    .share = joint->buckets[part].share};
 }
 
 static bool next_piece(pieces *all, piece *next) {
@@ -84,37 +83,39 @@ static int32_t own_spans(const cn__joint *joint) {
     return count;
 }
 
-cn_status cn__transfer_begin(cn_trainer *trainer, size_t part) {
+cn_status cn__bucket_begin(cn_trainer *trainer, size_t part) {
     cn__joint *joint = trainer->joint;
-    cn__transfer *transfer = &joint->transfers[part];
+    cn__bucket *bucket = &joint->buckets[part];
     const cn__together *with = &joint->together;
     int32_t spans = own_spans(joint);
+    if (bucket->share == 0)
+        return CN_OK;
     pieces all = pieces_of(trainer, part);
     for (piece p; next_piece(&all, &p);)
         for (int32_t span = 0; span < spans; span++)
-            memcpy(transfer->sent + (p.rank * (size_t)with->most + (size_t)span) * transfer->share + p.at,
+            memcpy(bucket->sent + (p.rank * (size_t)with->most + (size_t)span) * bucket->share + p.at,
                    of_span(with, p.gradient, span), p.count * sizeof(float));
-    return cn__group_begin_all_to_all(&joint->group, transfer->sent, transfer->received,
-                                      (size_t)with->most * transfer->share * sizeof(float), &transfer->to_all);
+    return cn__group_begin_all_to_all(&joint->group, bucket->sent, bucket->received,
+                                      (size_t)with->most * bucket->share * sizeof(float), &bucket->to_all);
 }
 
 /* ---- the sums ---- */
 
 typedef struct sum {
     const cn__together *with;
-    const cn__transfer *transfer;
+    const cn__bucket *bucket;
 } sum;
 
 static float *received(const sum *s, int32_t span, size_t first) {
     const cn__span *of = &s->with->spans[span];
     size_t place = (size_t)of->rank * (size_t)s->with->most + (size_t)of->place;
-    return s->transfer->received + place * s->transfer->share + first;
+    return s->bucket->received + place * s->bucket->share + first;
 }
 
 /* Leaves them where the first span was. */
 static void add_up_chunk(void *argument, size_t chunk, int thread) {
     const sum *s = argument;
-    size_t first = chunk * CHUNK, left = s->transfer->share - first, count = left < CHUNK ? left : CHUNK;
+    size_t first = chunk * CHUNK, left = s->bucket->share - first, count = left < CHUNK ? left : CHUNK;
     float *at[CN__TREE_DEPTH];
     cn__tree tree = cn__tree_of_spans(s->with);
     (void)thread;
@@ -126,22 +127,26 @@ static void add_up_chunk(void *argument, size_t chunk, int thread) {
     }
 }
 
-cn_status cn__transfer_add_up(cn_trainer *trainer, size_t part) {
+cn_status cn__bucket_add_up(cn_trainer *trainer, size_t part) {
     cn__joint *joint = trainer->joint;
-    cn__transfer *transfer = &joint->transfers[part];
-    sum s = {&joint->together, transfer};
-    CN__TRY(cn__group_wait(&joint->group, transfer->to_all, NULL));
-    cn__parallel(joint->ctx, (transfer->share + CHUNK - 1) / CHUNK, add_up_chunk, &s);
-    return cn__group_begin_all_gather(&joint->group, received(&s, 0, 0), transfer->gathered,
-                                      transfer->share * sizeof(float), &transfer->gather);
+    cn__bucket *bucket = &joint->buckets[part];
+    sum s = {&joint->together, bucket};
+    if (bucket->share == 0)
+        return CN_OK;
+    CN__TRY(cn__group_wait(&joint->group, bucket->to_all, NULL));
+    cn__parallel(joint->ctx, (bucket->share + CHUNK - 1) / CHUNK, add_up_chunk, &s);
+    return cn__group_begin_all_gather(&joint->group, received(&s, 0, 0), bucket->gathered,
+                                      bucket->share * sizeof(float), &bucket->gather);
 }
 
-cn_status cn__transfer_end(cn_trainer *trainer, size_t part) {
+cn_status cn__bucket_end(cn_trainer *trainer, size_t part) {
     cn__joint *joint = trainer->joint;
-    const cn__transfer *transfer = &joint->transfers[part];
+    const cn__bucket *bucket = &joint->buckets[part];
     pieces all = pieces_of(trainer, part);
-    CN__TRY(cn__group_wait(&joint->group, transfer->gather, NULL));
+    if (bucket->share == 0)
+        return CN_OK;
+    CN__TRY(cn__group_wait(&joint->group, bucket->gather, NULL));
     for (piece p; next_piece(&all, &p);)
-        memcpy(p.gradient, transfer->gathered + p.rank * transfer->share + p.at, p.count * sizeof(float));
+        memcpy(p.gradient, bucket->gathered + p.rank * bucket->share + p.at, p.count * sizeof(float));
     return CN_OK;
 }
