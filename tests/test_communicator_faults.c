@@ -4,8 +4,10 @@
 #include "base/types.h"
 #include "joint_training.h"
 #include "toys.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 TEST_RUNS_ONCE;
 
@@ -209,6 +211,97 @@ START_TEST(a_rank_that_falls_silent_is_not_waited_for_for_ever) {
 }
 END_TEST
 
+/* ---- layers of one's own, whose functions may fail on one rank alone ---- */
+
+typedef struct own_job {
+    bool forward; /* which of them */
+    cn_status status[RANKS_MOST];
+    char message[RANKS_MOST][256];
+} own_job;
+
+typedef struct own_user {
+    const own_job *job;
+    int rank;
+} own_user;
+
+static cn_status own_outcome(const cn_layer_pass *pass, bool forward) {
+    const own_user *user = pass->user;
+    return pass->training && user->rank == 1 && user->job->forward == forward ? CN_ERR_DATA : CN_OK;
+}
+
+static cn_status own_forward(const cn_layer_pass *pass) {
+    memcpy(pass->output, pass->inputs[0],
+           (size_t)(pass->images * pass->output_shape[0]) * TOY_PIXELS * sizeof *pass->output);
+    return own_outcome(pass, true);
+}
+
+static cn_status own_backward(const cn_layer_pass *pass) {
+    memcpy(pass->grad_inputs[0], pass->grad_output,
+           (size_t)(pass->images * pass->output_shape[0]) * TOY_PIXELS * sizeof *pass->grad_output);
+    return own_outcome(pass, false);
+}
+
+static cn_model *own_model(cn_context *ctx, own_user *user) {
+    cn_layer_definition definition = CN_LAYER_DEFINITION_INIT;
+    cn_model *model;
+    cn_layer *layer;
+    definition.type = "test.Same";
+    definition.forward = own_forward;
+    definition.backward = own_backward;
+    definition.user = user;
+    ck_ok(cn_context_register_layer(ctx, &definition));
+    ck_ok(cn_model_new(ctx, 1, TOY_SIDE, TOY_SIDE, &model));
+    ck_ok(cn_norm_new(ctx, CN_NORM_BATCH, 1, NULL, &layer));
+    ck_ok(cn_model_append(model, "norm", layer));
+    ck_ok(cn_custom_layer_new(ctx, "test.Same", NULL, &layer));
+    ck_ok(cn_model_append(model, "own", layer));
+    ck_ok(cn_flatten_new(ctx, &layer));
+    ck_ok(cn_model_append(model, "flatten", layer));
+    ck_ok(cn_linear_new(ctx, TOY_PIXELS, TOY_CLASSES, 1, &layer));
+    ck_ok(cn_model_append(model, "fc", layer));
+    ck_ok(cn_model_init(model, 3));
+    return model;
+}
+
+static void train_own(const cn_communicator *communicator, void *argument) {
+    own_job *j = argument;
+    int rank = communicator->rank;
+    own_user user = {j, rank};
+    cn_context *ctx = test_context(1);
+    cn_model *model = own_model(ctx, &user);
+    toy_data data = toy_data_new(ctx, 64, 1);
+    cn_trainer_options options = CN_TRAINER_OPTIONS_INIT;
+    cn_trainer *trainer;
+    size_t bytes;
+    options.loss = CN_LOSS_CROSS_ENTROPY;
+    options.communicator = communicator;
+    ck_ok(cn_trainer_new(model, data.set, NULL, &options, &trainer));
+    void *before = toy_tensors(model, &bytes);
+    j->status[rank] = cn_trainer_fit(trainer, 1, NULL, NULL);
+    snprintf(j->message[rank], sizeof j->message[rank], "%s", cn_last_error());
+    void *after = toy_tensors(model, &bytes);
+    ck_assert_mem_eq(before, after, bytes);
+    free(before);
+    free(after);
+    cn_trainer_free(trainer);
+    toy_data_free(&data);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+
+START_TEST(an_own_layer_that_fails_ends_training_everywhere) {
+    own_job j = {.forward = _i == 1};
+    ranks all = {.count = 2};
+    ranks_run(&all, train_own, &j);
+    ck_assert_ptr_null(all.complaint);
+    for (int rank = 0; rank < all.count; rank++) {
+        ck_assert_int_eq(j.status[rank], CN_ERR_DATA);
+        ck_assert_msg(strstr(j.message[rank], "rank 1: ") && strstr(j.message[rank], "test.Same"), "%s",
+                      j.message[rank]);
+    }
+}
+END_TEST
+
 /* ---- communicators that are none ---- */
 
 START_TEST(what_a_communicator_lacks_is_named) {
@@ -239,6 +332,7 @@ int main(void) {
     tcase_add_loop_test(faults, a_rank_that_stops_stops_all, 0, 2);
     tcase_add_test(faults, an_image_that_cannot_be_read_ends_training_everywhere);
     tcase_add_test(faults, a_loss_that_is_not_finite_ends_training_everywhere);
+    tcase_add_loop_test(faults, an_own_layer_that_fails_ends_training_everywhere, 0, 2);
     tcase_add_test(faults, a_call_that_fails_ends_training_everywhere);
     tcase_add_loop_test(faults, a_rank_that_falls_silent_is_not_waited_for_for_ever, 0, 2);
     suite_add_tcase(suite, refusals);
