@@ -183,7 +183,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 .PHONY: all library static programs deps demo check check-quick check-all check-abi abi-accept check-graphs check-faults-io check-faults-memory check-kill soak \
         check-onnx check-onnx-networks check-onnx-save check-export-arm check-browser check-builds check-reproducible \
         check-mpi deps-mpi mpi mpi-tests mpi-builds check-arm64 check-i386 check-s390x check-musl man docs test-programs suites sanitize check-asan check-tsan check-valgrind \
-        lint coverage coverage-suites fuzz fuzzers bench bench-kernels figures install install-html uninstall format dist distcheck check-packages clean help FORCE
+        lint coverage coverage-suites fuzz fuzzers bench bench-kernels bench-mpi figures install install-html uninstall format dist distcheck check-packages clean help FORCE
 
 ## all: the library, static and shared, in lib/, programs and examples in examples/bin/, the manual (the default)
 all: library programs man
@@ -660,6 +660,10 @@ figures:
 	awk -f tools/figures.awk build/bench.csv docs/performance.md >build/performance.md
 	cp build/README.md .
 	cp build/performance.md build/bench.csv docs
+
+## bench-mpi: one process of two threads against two ranks of one, under each MPI that is here (minutes; CORES, BATCH, ROUNDS)
+bench-mpi: mpi-builds
+	@tests/mpi/bench.sh $(PROGRAMS_DIR)/convnet-train $(abspath $(MPI_BUILDS))
 
 ## bench-kernels: times of single kernels, thread hand-overs and calls with few images
 bench-kernels: $(filter-out %/bench_training %/bench_start,$(BENCHES))
