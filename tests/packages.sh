@@ -77,31 +77,45 @@ if ! [ -e "$archive" ]; then
         "${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}" "$archive"
 fi
 tar -xf "$archive" -C "$root"
-mkdir "$root/packages" "$root/packages/tmp"
+mkdir "$root/packages"
 cp "$work"/*.deb "$root/packages"
 rm -f "$root"/packages/*-dbgsym_*
 cp -R tests debian "$root/packages"
+(cd "$root/packages" && dpkg-scanpackages --multiversion . >Packages 2>/dev/null)
+echo 'deb [trusted=yes] file:/packages ./' >"$root/packages/sources.list"
+cat >"$root/packages/ours" <<'END'
+dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' '*convnet*' | sed -n 's/^ii *//p' | paste -sd' '
+END
+
 # inside COMMAND: in the root, without a network but for the machine's own, which MPI wants.
 inside() {
     # shellcheck disable=SC2016 # for the inner shell
     unshare --mount --net --pid --fork --mount-proc="$root/proc" sh -c 'ip link set lo up && mount --bind /sys "$0/sys" && exec chroot "$0" "$@"' \
-        "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-        HOME=/packages/tmp LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive AUTOPKGTEST_TMP=/packages/tmp sh -c "cd /packages && $1"
+        "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/packages/tmp LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+        AUTOPKGTEST_TMP=/packages/tmp sh -c "cd /packages && $1" </dev/null
 }
 files() {
-    (cd "$root" && find . \( -path ./packages -o -path ./proc -o -path ./sys -o -path ./dev -o -path ./tmp -o -path ./run -o -path ./var/cache/man \
-        -o -path ./var/cache/ldconfig -o -path ./var/log -o -path ./var/lib/dpkg \) -prune -o -print | sort)
+    (cd "$root" && find . \( -path ./packages -o -path ./proc -o -path ./sys -o -path ./dev -o -path ./tmp -o -path ./run -o -path ./var/cache \
+        -o -path ./var/log -o -path ./var/lib/dpkg -o -path ./var/lib/apt \) -prune -o -print | sort)
 }
+# try WHAT COMMAND: inside.
+try() {
+    inside "$2" >"$work/$1.log" 2>&1 || { tail -n 30 "$work/$1.log"; echo "FAIL clean root: $1"; exit 1; }
+}
+apt='apt-get -q -y -o Dir::Etc::SourceList=/packages/sources.list -o Dir::Etc::SourceParts=/dev/null -o APT::Install-Recommends=no'
 nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+
 files >"$work/before"
-inside 'dpkg -i *.deb' >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
-for test in $(sed -n 's/^Tests: //p' debian/tests/control); do
-    inside "rm -rf tmp && mkdir -m 777 tmp && $nobody debian/tests/$test" >"$work/$test.log" 2>&1 ||
-        { tail -n 30 "$work/$test.log"; echo "FAIL debian/tests/$test"; exit 1; }
-    echo "clean root: debian/tests/$test"
+try update "$apt update"
+# Each with the packages that it names, and what these depend on.
+sed -n 's/^Tests: //p' debian/tests/control | while read -r test; do
+    packages=$(sed -n "/^Tests: $test\$/,/^\$/s/^Depends: //p" debian/tests/control | tr -d ,)
+    try "$test-install" "$apt install $packages"
+    try "$test" "rm -rf tmp && mkdir -m 777 tmp && $nobody debian/tests/$test"
+    echo "clean root: debian/tests/$test, with $(inside 'sh ours')"
     grep '^guide: ' "$work/$test.log" || :
+    try "$test-purge" 'dpkg -P $(sh ours)'
 done
-inside "dpkg -P $(sed -n 's/^Package: //p' debian/control | tr '\n' ' ')" >"$work/purge.log" 2>&1 || { cat "$work/purge.log"; exit 1; }
 files >"$work/after"
 diff "$work/before" "$work/after" || { echo "FAIL left behind, or taken along"; exit 1; }
 echo "clean root: installed, tried and purged; nothing left behind"
