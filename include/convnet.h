@@ -2011,6 +2011,48 @@ CN_API cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_fu
  * rates from the first, and are CN_ERR_STATE: there CN_SCHEDULE_CUSTOM is the way. */
 CN_API cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learning_rate);
 
+/** A search for a learning rate: the range test of Smith (2015), as fastai's and Lightning's finders do it. */
+typedef struct cn_rate_search {
+    uint64_t size;
+    double first, last; /**< rates of its first and last step, above 0, the last above the first; each step has the same
+                             multiple of the one before */
+    int64_t steps;      /**< of the optimizer, 10 to 100000 */
+} cn_rate_search;
+#define CN_RATE_SEARCH_INIT                                                                                            \
+    { sizeof(cn_rate_search), 1e-6, 10.0, 100 }
+/** CN_RATE_SEARCH_INIT for languages without macros; `size` is that of the caller's struct. */
+CN_API void cn_rate_search_init(cn_rate_search *search, size_t size);
+
+/** One step of a search. */
+typedef struct cn_rate_point {
+    uint64_t size;
+    double rate;     /**< that the step was taken at */
+    double loss;     /**< of its images, before the step */
+    double smoothed; /**< mean of the losses around, of a tenth of all steps */
+} cn_rate_point;
+#define CN_RATE_POINT_INIT                                                                                             \
+    { sizeof(cn_rate_point), 0.0, 0.0, 0.0 }
+/** CN_RATE_POINT_INIT for languages without macros; `size` is that of the caller's struct. */
+CN_API void cn_rate_point_init(cn_rate_point *point, size_t size);
+
+/** What a search has seen, for charts: cn_chart_rates. */
+typedef struct cn_rate_curve cn_rate_curve;
+
+/** Trains, for some steps, at rates from very low to very high, until the smoothed loss is more than four times its lowest,
+ * or no number, and then puts everything back as it was: the model's parameters and statistics, the optimizer's state, the
+ * place in the run. on_batch and on_gradient are called as in training, and may end the search; NULL: as CN_RATE_SEARCH_INIT.
+ * `rate` gets the one at which the smoothed loss fell fastest, which is a good one to train at with this optimizer and
+ * batch size (of one-cycle, as its highest); NaN: it did not fall. `curve`, or NULL: what was seen, freed with
+ * cn_rate_curve_free. CN_ERR_NUMERIC: the loss is no number in the first step; CN_ERR_STATE: called by a callback of the
+ * trainer. */
+CN_API cn_status cn_trainer_find_rate(cn_trainer *trainer, const cn_rate_search *search, double *rate,
+                                      cn_rate_curve **curve);
+CN_API void cn_rate_curve_free(cn_rate_curve *curve);
+/** How many steps it has. */
+CN_API int64_t cn_rate_curve_count(const cn_rate_curve *curve);
+/** One of them, in the order of their rates. CN_ERR_NOT_FOUND. */
+CN_API cn_status cn_rate_curve_point(const cn_rate_curve *curve, int64_t index, cn_rate_point *point);
+
 /** How many epochs it has trained. */
 CN_API int64_t cn_trainer_epoch_count(const cn_trainer *trainer);
 /** One of them, `index` from 0. `epoch` begins with its size, as CN_EPOCH_INFO_INIT sets it. CN_ERR_NOT_FOUND: not that
@@ -2273,6 +2315,9 @@ CN_API cn_status cn_chart_metric(int count, const cn_history *const *histories, 
 
 /** Loss and, side by side with it, the metric that the first history's last epoch has, such as accuracy. */
 CN_API cn_status cn_chart_curves(int count, const cn_history *const *histories, char **svg);
+
+/** Losses over rates, as cn_trainer_find_rate has found them, and the rate that it suggests. */
+CN_API cn_status cn_chart_rates(const cn_rate_curve *curve, char **svg);
 
 /** What was taken for what: a row for each true class, a column for each predicted one, with numbers for up to 20
  * classes and up to 100 a remark at each cell. As wide as other charts unless names or numbers want more. `dataset`,

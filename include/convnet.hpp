@@ -1263,6 +1263,22 @@ class history : public detail::owner<cn_history, cn_history_free> {
     void set_test_name(const std::string &name) { check(cn_history_set_test_name(get(), name.c_str())); }
 };
 
+/// Rates to be tried by trainer::find_rate.
+using rate_search = detail::filled<cn_rate_search, cn_rate_search_init>;
+using rate_point = detail::filled<cn_rate_point, cn_rate_point_init>;
+
+/// What a search for a learning rate has seen.
+class rate_curve : public detail::owner<cn_rate_curve, cn_rate_curve_free> {
+  public:
+    rate_curve(detail::shared of, cn_rate_curve *handle) : owner(std::move(of), handle) {}
+    std::int64_t count() const { return cn_rate_curve_count(get()); }
+    rate_point point(std::int64_t index) const {
+        rate_point point;
+        check(cn_rate_curve_point(get(), index, &point));
+        return point;
+    }
+};
+
 struct trainer_options : detail::filled<cn_trainer_options, cn_trainer_options_init> {
     optimizer_options optimizer;
     schedule_options schedule;
@@ -1300,6 +1316,16 @@ class trainer : public detail::owner<cn_trainer, cn_trainer_free> {
         detail::rethrow(state_.get());
     }
     void set_learning_rate(double rate) { check(cn_trainer_set_learning_rate(get(), rate)); }
+    /// The rate at which a search has seen the loss fall fastest, NaN if it fell nowhere, and what it has seen. The trainer is
+    /// as it was before.
+    std::pair<double, rate_curve> find_rate(const rate_search &search = {}) {
+        double rate = std::nan("");
+        cn_rate_curve *curve = nullptr;
+        check(cn_trainer_find_rate(get(), &search, &rate, &curve));
+        rate_curve made(state_, curve);
+        detail::rethrow(state_.get());
+        return {rate, std::move(made)};
+    }
     std::int64_t epoch_count() const { return cn_trainer_epoch_count(get()); }
     convnet::epoch_info epoch_info(std::int64_t index) const {
         convnet::epoch_info info;
@@ -1495,6 +1521,9 @@ inline std::string chart_metric(const std::vector<const history *> &histories, c
 }
 inline std::string chart_curves(const std::vector<const history *> &histories) {
     return detail::text({}, cn_chart_curves, static_cast<int>(histories.size()), detail::pointers(histories).data());
+}
+inline std::string chart_rates(const rate_curve &curve) {
+    return detail::text(curve.state(), cn_chart_rates, curve.get());
 }
 inline std::string chart_confusion(const evaluation &result, const dataset *data = nullptr) {
     return detail::text(result.state(), cn_chart_confusion, result.get(), detail::or_null(data));

@@ -450,6 +450,15 @@ cn_status cn_trainer_memory(const cn_model *model, const cn_dataset *train, cons
 void cn_trainer_free(cn_trainer *trainer);
 cn_status cn_trainer_fit(cn_trainer *trainer, int64_t epochs, cn_epoch_function on_epoch, void *user);
 cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learning_rate);
+struct cn_rate_search { uint64_t size; double first, last; int64_t steps; };
+void cn_rate_search_init(cn_rate_search *search, size_t size);
+struct cn_rate_point { uint64_t size; double rate; double loss; double smoothed; };
+void cn_rate_point_init(cn_rate_point *point, size_t size);
+cn_status cn_trainer_find_rate(cn_trainer *trainer, const cn_rate_search *search, double *rate, cn_rate_curve
+ **curve);
+void cn_rate_curve_free(cn_rate_curve *curve);
+int64_t cn_rate_curve_count(const cn_rate_curve *curve);
+cn_status cn_rate_curve_point(const cn_rate_curve *curve, int64_t index, cn_rate_point *point);
 int64_t cn_trainer_epoch_count(const cn_trainer *trainer);
 cn_status cn_trainer_epoch_info(const cn_trainer *trainer, int64_t index, cn_epoch_info *epoch);
 struct cn_output_info { uint64_t size; double train_loss, train_metric; double test_loss, test_metric; cn_metric
@@ -504,6 +513,7 @@ cn_status cn_model_class_activation_map(const cn_model *model, const cn_tensor *
 cn_status cn_text_save(cn_context *context, const char *text, const char *path);
 cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metric metric, char **svg);
 cn_status cn_chart_curves(int count, const cn_history *const *histories, char **svg);
+cn_status cn_chart_rates(const cn_rate_curve *curve, char **svg);
 cn_status cn_chart_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
 cn_status cn_chart_class_accuracy(const cn_evaluation *evaluation, const cn_dataset *dataset, char **svg);
 cn_status cn_sheet_pictures(const cn_tensor *pictures, const char *const *titles, int columns, const char *heading,
@@ -1123,7 +1133,7 @@ class _Object:
     _handle = None
 
     def _own(self, pointer, context, *parents, keep=()):
-        name = f"cn_{type(self).__name__.lower()}_free"
+        name = re.sub(r"(?=[A-Z])", "_", f"cn{type(self).__name__}_free").lower()
         free = getattr(_functions, name) if pointer and name in _declared.functions else None
         self.context = context
         handles = [thing._handle for thing in (context, *parents) if thing is not None]
@@ -2447,6 +2457,17 @@ class Trainer(_Object):
         """The rate from the next step on."""
         _call("cn_trainer_set_learning_rate", self, rate)
 
+    def find_rate(self, **search):
+        """The rate at which the loss falls fastest (NaN: nowhere), of rates from first to last in so many steps, and what was
+        seen of them, a RateCurve. The trainer is as it was before."""
+        rate = ctypes.c_double()
+        curve = _made("cn_trainer_find_rate", self, RateSearch(**search), ctypes.byref(rate))
+        curve = RateCurve._owned(curve, self.context)
+        error = _raised_by(self)
+        if error:
+            raise error
+        return rate.value, curve
+
     epoch_count = property(lambda self: _call("cn_trainer_epoch_count", self), doc="How many epochs it has trained.")
 
     def epoch_info(self, index):
@@ -2477,6 +2498,21 @@ class Trainer(_Object):
     def resume(self, path):
         """Goes on from one, to the very bits of a run that was never stopped."""
         _call("cn_trainer_resume", self, path)
+
+
+class RateCurve(_Object):
+    """What a search for a learning rate has seen, step by step."""
+
+    def point(self, index):
+        """One of its steps, from 0: rate, loss, smoothed."""
+        point = RatePoint()
+        _call("cn_rate_curve_point", self, index, point)
+        return _record(point)
+
+    @property
+    def points(self):
+        """All of them."""
+        return [self.point(i) for i in range(_call("cn_rate_curve_count", self))]
 
 
 class History(_Object):
@@ -2633,6 +2669,11 @@ def chart_metric(histories, metric):
 def chart_curves(histories):
     """Loss and accuracy of runs, as SVG."""
     return _made_text("cn_chart_curves", len(histories), _pointers(histories))
+
+
+def chart_rates(curve):
+    """Losses over learning rates, as Trainer.find_rate has seen them, as SVG."""
+    return _made_text("cn_chart_rates", curve)
 
 
 def chart_confusion(evaluation, dataset=None):

@@ -628,6 +628,10 @@ class Runs(unittest.TestCase):
         trainer = convnet.Trainer(model, train, test, batch_size=32, optimizer="adam", schedule="constant",
                                   sample_weights=train.balanced_weights())
         trainer.fit(1)
+        rate, curve = trainer.find_rate(first=1e-5, last=0.1, steps=10)
+        self.assertTrue(1e-5 < rate < 0.1 or rate != rate)
+        self.assertEqual([len(curve.points), curve.points[0].rate, curve.points[-1].rate], [10, 1e-5, 0.1])
+        self.assertIn("Loss by learning rate", convnet.chart_rates(curve))
         trainer.set_learning_rate(0.01)
         trainer.save(WORK / "run.safetensors")
         trainer.fit(1)

@@ -23,7 +23,7 @@ for each in INT/130 TERM/143 HUP/129 USR1/138; do
     says out "Saved as $model"
     says out "Report in $dir/report/report.html"
     run 0 summary "$model"
-    expect "$(grep -c 'interrupted' "$dir/report/report.html")" -gt 0
+    expect "$(grep -c "This run was interrupted by .*SIG${each%/*}.* after " "$dir/report/report.html")" -eq 1
     expect "$(grep -cE '^1,' "$dir/log.csv")" -eq 1
 done
 
@@ -87,6 +87,20 @@ signalled KILL '^ *2 .*[0-9]$' --data synthetic:300 --epochs 100000 --out "$mode
 expect $code -eq 137
 run 0 summary "$model"
 
+# ---- a search for a rate, instead of a training ----
+
+run 0 train --data synthetic:320 --find-rate "$dir/rates.svg"
+says out "steps at rates from 1e-06 to "
+says out "It fell fastest at "
+says out ": try --lr 0."
+says out "Picture in $dir/rates.svg"
+expect "$(grep -c 'Loss by learning rate' "$dir/rates.svg")" -gt 0
+run 0 train --data synthetic:320 --recipe fast --threads 1 --find-rate "$dir/rates.svg"
+says out ": try --max-lr 0."
+mistake "--out goes with a training, and --find-rate is none" train --data synthetic --find-rate "$dir/r.svg" --out "$model"
+run 1 train --data synthetic:100 --find-rate "$dir/nowhere/rates.svg"
+says err "'$dir/nowhere/rates.svg'"
+
 # ---- a loss that is no number ----
 
 diverging="--data synthetic:200 --norm none --schedule one-cycle --max-lr 400 --rise 0.95 --epochs 12 --momentum 0.98"
@@ -94,7 +108,7 @@ rm -f "$model"
 run 1 train $diverging --out "$model" --log "$dir/log.csv" --report "$dir/nan"
 says err "the loss is nan"
 says out "Saved as $model"
-expect -s "$dir/nan/report.html"
+expect "$(grep -c 'This run failed after .*: the loss is nan; ' "$dir/nan/report.html")" -eq 1
 run 0 test "$model" --data synthetic:200
 run 1 train $diverging --checkpoint "$dir/nan.run"
 says err "the loss is nan"

@@ -99,7 +99,7 @@ static cn_status make_trainer(const train_arguments *a, run *r) {
         r->recipe.schedule.epochs = r->recipe.epochs; /* a run that goes on wants the same */
     options.loss = r->task.loss;
     options.seed = (uint64_t)a->seed;
-    options.on_batch = run_batch;
+    options.on_batch = a->rates_path ? find_rate_batch : run_batch;
     options.user = r;
     cn_status status = make_weights(a, r, &weights);
     options.sample_weights = weights;
@@ -148,11 +148,12 @@ static bool open_outputs(const train_arguments *a, run *r) {
 }
 
 static bool outputs_possible(const train_arguments *a) {
-    const char *const files[] = {a->out_path, a->log_path, a->checkpoint_path};
+    const char *const files[] = {a->out_path, a->log_path, a->checkpoint_path, a->rates_path};
     for (size_t i = 0; i < COUNT(files); i++)
         if (files[i] && !output_spares_data(files[i], a->data.directory))
             return false;
-    if ((a->out_path && !output_possible(a->out_path, NULL)) || (a->log_path && !epoch_log_possible(a->log_path)) ||
+    if ((a->out_path && !output_possible(a->out_path, NULL)) ||
+        (a->rates_path && !output_possible(a->rates_path, NULL)) || (a->log_path && !epoch_log_possible(a->log_path)) ||
         (a->checkpoint_path && !output_possible(a->checkpoint_path, NULL)))
         return false;
     return !a->report_path || report_folder(a->report_path);
@@ -299,6 +300,16 @@ static void describe_command(setting_list *s, const char *command) {
 
 /* ---- the run ---- */
 
+static int search(const train_arguments *a, run *r) {
+    print_beginning(a, r);
+    return find_rate(r, a->rates_path);
+}
+
+/* Whether all that a run wants to keep has its place. */
+static bool find_places(const train_arguments *a, run *r) {
+    return keeper_init(&r->keeper, r->model, a->out_path, a->keep_best) && find_checkpoint(a, r) && open_outputs(a, r);
+}
+
 static int train(const train_arguments *a, run *r, int argc, char **argv) {
     setting_list *s = calloc(1, sizeof *s);
     char *command = command_text("convnet-train", argc, argv, NULL);
@@ -364,9 +375,8 @@ int main(int argc, char **argv) {
     r.every = a.every;
     r.patience = a.patience_stop;
     if ((!a.profiling || (r.profile = profile_new())) && (!ranks_speaks(&r.ranks) || outputs_possible(&a)) &&
-        make_context(&a, &r) && open_run(&a, &r) == CN_OK && make_trainer(&a, &r) == CN_OK &&
-        keeper_init(&r.keeper, r.model, a.out_path, a.keep_best) && find_checkpoint(&a, &r) && open_outputs(&a, &r))
-        code = train(&a, &r, argc, argv);
+        make_context(&a, &r) && open_run(&a, &r) == CN_OK && make_trainer(&a, &r) == CN_OK && find_places(&a, &r))
+        code = a.rates_path ? search(&a, &r) : train(&a, &r, argc, argv);
     else
         ranks_give_up(&r.ranks);
     keeper_free(&r.keeper);

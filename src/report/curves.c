@@ -264,31 +264,6 @@ static void fit(panel *p, int top) {
     p->y = cn__scale_new(low, high, spacing, 6, top + PLOT, top);
 }
 
-static void append_axes(const panel *p, int top) {
-    int right = CN__PANEL - RIGHT, bottom = top + PLOT;
-    for (int i = 0; i < p->y.ticks; i++) {
-        int y = (int)lround(cn__scale_at(&p->y, p->y.tick[i]));
-        cn__text_append(p->out,
-                        "<path class=\"cn-g\" d=\"M%d %d.5H%d\"/><text class=\"cn-m\" x=\"%d\" y=\"%d\" "
-                        "text-anchor=\"end\">",
-                        LEFT, y, right, LEFT - 8, y + 5);
-        cn__append_tick(p->out, &p->y, i);
-        cn__text_append(p->out, "</text>\n");
-    }
-    cn__text_append(p->out, "<path class=\"cn-a\" d=\"M%d %d.5H%d", LEFT, bottom, right);
-    for (int i = 0; i < p->x.ticks; i++)
-        cn__text_append(p->out, "M%d.5 %dv5", (int)lround(cn__scale_at(&p->x, p->x.tick[i])), bottom);
-    cn__text_append(p->out, "\"/>\n");
-    for (int i = 0; i < p->x.ticks; i++) {
-        cn__text_append(p->out, "<text class=\"cn-m\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">",
-                        (int)lround(cn__scale_at(&p->x, p->x.tick[i])), bottom + 20);
-        cn__append_tick(p->out, &p->x, i);
-        cn__text_append(p->out, "</text>\n");
-    }
-    cn__text_append(p->out, "<text class=\"cn-m\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">epoch</text>\n",
-                    (LEFT + right) / 2, bottom + 38);
-}
-
 /* ---- the legend: a swatch and a name, in as many lines as it takes ---- */
 
 /* What is named: the splits, unless there is nothing to tell apart, and the groups, if there are several. */
@@ -379,7 +354,7 @@ static void append_panel(panel *p, int x) {
     cn__text_append(p->out, "<g transform=\"translate(%d)\">\n<text class=\"cn-t cn-h\" x=\"16\" y=\"26\">%s</text>\n",
                     x, p->title);
     legend(p, true);
-    append_axes(p, top);
+    cn__append_axes(p->out, &p->x, &p->y, "epoch");
     if (p->empty)
         cn__text_append(p->out, "<text class=\"cn-m\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">no values</text>\n",
                         (LEFT + CN__PANEL - RIGHT) / 2, top + PLOT / 2 - 8);

@@ -93,6 +93,8 @@ typedef struct cn__scale {
 cn__scale cn__scale_new(double low, double high, cn__spacing spacing, int ticks, int from, int to);
 double cn__scale_at(const cn__scale *scale, double value);
 void cn__append_tick(cn__text *out, const cn__scale *scale, int tick);
+/* Both, with lines across at the ticks of y, and what x is called below. */
+void cn__append_axes(cn__text *out, const cn__scale *x, const cn__scale *y, const char *name);
 
 /* ---- confusions (confusion.c) ---- */
 

@@ -198,10 +198,29 @@ static cn_status can_draw_pictures(cn_context *ctx) {
     return status;
 }
 
+/* A model whose outputs are not numbers predicts no class. */
+static cn_status add_remark_on_unpredicted(draft *d, int64_t *predicted) {
+    const cn_evaluation *evaluation = d->report.evaluation;
+    int64_t count = cn_evaluation_count(evaluation);
+    char text[160], number[CN__GROUPED_TEXT], all[CN__GROUPED_TEXT];
+    *predicted = 0;
+    for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++)
+        *predicted += cn__class_images(evaluation, k);
+    if (*predicted >= count) /* images, or more pixels */
+        return CN_OK;
+    snprintf(text, sizeof text, "For %s of %s images the model predicts no class: its outputs are not numbers.",
+             cn__grouped(number, count - *predicted), cn__grouped(all, count));
+    return cn_page_notice(d->page, text);
+}
+
 static cn_status add_classes(draft *d) {
     const cn_report *r = &d->report;
     char *svg;
+    int64_t predicted;
     CN__TRY(cn_page_heading(d->page, "Recognised and mistaken"));
+    CN__TRY(add_remark_on_unpredicted(d, &predicted));
+    if (predicted == 0)
+        return CN_OK;
     cn_status status = cn_chart_class_accuracy(r->evaluation, r->dataset, &svg);
     CN__TRY(add_chart(d, status, svg, NULL));
     CN__TRY(cn__report_measures(d->page, r->evaluation, 0, r->dataset, true));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* scale.c: axes with round numbers. */
+/* scale.c: axes with round numbers, and how they are drawn. */
 #include "report/report.h"
 #include <math.h>
 
@@ -101,4 +101,29 @@ void cn__append_tick(cn__text *out, const cn__scale *scale, int tick) {
         cn__append_short(out, scale->tick[tick], 4);
     else
         cn__append_number(out, scale->tick[tick], scale->decimals);
+}
+
+void cn__append_axes(cn__text *out, const cn__scale *x, const cn__scale *y, const char *name) {
+    int left = x->from, right = x->to, bottom = y->from;
+    for (int i = 0; i < y->ticks; i++) {
+        int at = (int)lround(cn__scale_at(y, y->tick[i]));
+        cn__text_append(out,
+                        "<path class=\"cn-g\" d=\"M%d %d.5H%d\"/><text class=\"cn-m\" x=\"%d\" y=\"%d\" "
+                        "text-anchor=\"end\">",
+                        left, at, right, left - 8, at + 5);
+        cn__append_tick(out, y, i);
+        cn__text_append(out, "</text>\n");
+    }
+    cn__text_append(out, "<path class=\"cn-a\" d=\"M%d %d.5H%d", left, bottom, right);
+    for (int i = 0; i < x->ticks; i++)
+        cn__text_append(out, "M%d.5 %dv5", (int)lround(cn__scale_at(x, x->tick[i])), bottom);
+    cn__text_append(out, "\"/>\n");
+    for (int i = 0; i < x->ticks; i++) {
+        cn__text_append(out, "<text class=\"cn-m\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">",
+                        (int)lround(cn__scale_at(x, x->tick[i])), bottom + 20);
+        cn__append_tick(out, x, i);
+        cn__text_append(out, "</text>\n");
+    }
+    cn__text_append(out, "<text class=\"cn-m\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
+                    (left + right) / 2, bottom + 38, name);
 }

@@ -221,19 +221,25 @@ static void ask_for_stop(const cn_trainer *t, bool wanted, bool *stop) {
     *stop = wanted && !t->joint;
 }
 
+cn_status cn__trainer_run_batch(cn_trainer *trainer, double *loss, bool *stop) {
+    cn_trainer *t = trainer;
+    double start = seconds_now() - t->seconds;
+    int64_t before = t->batch;
+    bool within = t->within_batch;
+    t->within_batch = true;
+    cn_status status = train_batch(t, loss, stop);
+    t->within_batch = within;
+    if (status != CN_OK || t->batch == before)
+        return status;
+    t->seconds = seconds_now() - start;
+    ask_for_stop(t, report_batch(t, *loss) || *stop, stop);
+    return CN_OK;
+}
+
 static cn_status train_batches(cn_trainer *t, bool *stop) {
-    double start = seconds_now() - t->seconds, loss;
-    while (t->batch < t->batches && !*stop) {
-        int64_t before = t->batch;
-        t->within_batch = true;
-        cn_status status = train_batch(t, &loss, stop);
-        t->within_batch = false;
-        CN__TRY(status);
-        if (t->batch == before)
-            return CN_OK;
-        t->seconds = seconds_now() - start;
-        ask_for_stop(t, report_batch(t, loss) || *stop, stop);
-    }
+    double loss;
+    while (t->batch < t->batches && !*stop)
+        CN__TRY(cn__trainer_run_batch(t, &loss, stop));
     return t->joint && t->batch == t->batches ? cn__joint_end_epoch(t, stop) : CN_OK;
 }
 
@@ -268,9 +274,11 @@ static cn_status test(cn_trainer *t) {
 
 /* ---- the epoch ---- */
 
-static void begin_epoch(cn_trainer *t) {
+void cn__trainer_begin_epoch(cn_trainer *trainer) {
+    cn_trainer *t = trainer;
     cn__sampler_epoch(&t->sampler, t->options.seed, (uint64_t)t->epochs + 1);
     cn__objective_clear(&t->objective);
+    t->batch = 0;
     t->images = 0;
     t->penalty = 0.0;
     t->mean_rate = 0.0;
@@ -317,7 +325,7 @@ cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch,
     cn_trainer *t = trainer;
     CN__TRY(alone(t, cn__trainer_grow_history(t)));
     if (t->batch == 0)
-        begin_epoch(t);
+        cn__trainer_begin_epoch(t);
     cn__average_show(&t->average, false);
     CN__TRY(train_batches(t, stop));
     if (*stop)

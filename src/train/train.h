@@ -268,8 +268,21 @@ cn_status cn__trainer_grow_history(cn_trainer *trainer);
 
 /* The plan, compiled anew if what is frozen has changed. */
 cn_status cn__trainer_plan(cn_trainer *trainer);
+/* Before the first batch of epoch trainer->epochs + 1. */
+void cn__trainer_begin_epoch(cn_trainer *trainer);
+/* Batch trainer->batch, which then is the next, and the callback. `*stop`: it is to end; the batch may be as it was. */
+cn_status cn__trainer_run_batch(cn_trainer *trainer, double *loss, bool *stop);
 /* Trains the rest of the epoch under way, or a whole one, and records it. `*stop`: a callback asked for the end. */
 cn_status cn__trainer_run_epoch(cn_trainer *trainer, cn_epoch_function on_epoch, void *user, bool *stop);
+
+/* ---- searches for a learning rate (rate_search.c) ---- */
+
+struct cn_rate_curve {
+    cn_context *ctx;
+    cn_rate_point *points;
+    int64_t count;
+    double suggested; /* NaN: none */
+};
 
 /* ---- histories (history.c) ---- */
 

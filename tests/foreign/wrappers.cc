@@ -77,7 +77,8 @@ static convnet::trainer_options of_logits() {
 }
 
 static void test_handles() {
-    static_assert(!std::is_copy_constructible_v<convnet::model> && std::is_nothrow_move_constructible_v<convnet::model>);
+    static_assert(!std::is_copy_constructible_v<convnet::model> &&
+                  std::is_nothrow_move_constructible_v<convnet::model>);
     static_assert(std::is_nothrow_move_assignable_v<convnet::tensor> && !std::is_copy_assignable_v<convnet::tensor>);
     convnet::model moved = [] {
         convnet::context gone; // lives as long as what is made from it
@@ -213,7 +214,9 @@ static void test_own_layer() {
     definition.options = {CN_FLOAT_OPTION(scale_options, by, 2.0, -9.0, 9.0)};
     definition.options_size = sizeof(scale_options);
     definition.shape = [](const void *, convnet::span<const convnet::shape3> inputs) { return inputs[0]; };
-    definition.multiply_adds = [](const void *, const convnet::shape3 &input, const convnet::shape3 &) { return input[1]; };
+    definition.multiply_adds = [](const void *, const convnet::shape3 &input, const convnet::shape3 &) {
+        return input[1];
+    };
     definition.parameters = [](const void *, cn_layer_parameter *parameters) {
         parameters[0].name = "bias";
         parameters[0].dims = 1;
@@ -228,7 +231,9 @@ static void test_own_layer() {
     context.register_layer(definition);
     const scale_options triple = {3.0f};
     convnet::model model(context, 1, 4);
-    model.append("two", custom_layer(context, "mine.Scale")).append("three", custom_layer(context, "mine.Scale", &triple)).init();
+    model.append("two", custom_layer(context, "mine.Scale"))
+        .append("three", custom_layer(context, "mine.Scale", &triple))
+        .init();
     convnet::tensor in(context, CN_DTYPE_FLOAT32, {2, 1, 4, 4}), out(context, CN_DTYPE_FLOAT32, {2, 1, 4, 4});
     in.data<float>()[31] = 1;
     model.forward(false, in, out);
@@ -248,6 +253,11 @@ static void test_a_run() {
     convnet::trainer_options options;
     options.sample_weights = train.balanced_weights();
     convnet::trainer trainer(model, train, test, options);
+    convnet::rate_search search;
+    search.steps = 10;
+    auto [rate, curve] = trainer.find_rate(search);
+    EXPECT(curve.count() == 10 && curve.point(9).rate == search.last && !(rate > search.last));
+    EXPECT(convnet::chart_rates(curve).find("Loss by learning rate") != std::string::npos);
     trainer.fit(1);
     trainer.save("run.safetensors");
     auto again_model = convnet::model::session8(context);
@@ -274,7 +284,8 @@ static void test_a_run() {
         EXPECT(scores.data<float>()[i] == std::as_const(same).data<float>()[i]);
 
     convnet::tensor file = model.save_memory();
-    auto copy = convnet::model::load_memory(context, file.data<std::uint8_t>().data(), static_cast<std::size_t>(file.count()));
+    auto copy =
+        convnet::model::load_memory(context, file.data<std::uint8_t>().data(), static_cast<std::size_t>(file.count()));
     EXPECT(copy.summary() == model.summary() && copy.class_name(0) == std::string(test.class_name(0)));
     convnet::history history = trainer.history("run");
     convnet::page page(context, "A run");

@@ -425,5 +425,7 @@ void profile_print(profile *p, const profile_run *run);
 void interruption_catch(void);
 /* The signal that was noted, or 0. */
 int interruption(void);
+/* Who ended the run, to be read after "by". */
+const char *interruption_name(int number);
 
 #endif

@@ -8,7 +8,16 @@
 #define ECHO 0.1 /* seconds: timeout(1) and others send a signal to the program and to its group, so twice */
 
 /* A hang-up, a reader of our output that is gone, limits and batch systems' warnings end a run as Ctrl-C does. */
-static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGXCPU};
+static const struct {
+    int number;
+    const char *name;
+} ending[] = {{SIGINT, "Ctrl-C (SIGINT)"},
+              {SIGTERM, "SIGTERM"},
+              {SIGHUP, "a hang-up (SIGHUP)"},
+              {SIGPIPE, "a reader of the output that was gone (SIGPIPE)"},
+              {SIGUSR1, "SIGUSR1"},
+              {SIGUSR2, "SIGUSR2"},
+              {SIGXCPU, "the limit of processor time (SIGXCPU)"}};
 
 static volatile sig_atomic_t caught;
 static struct timespec since; /* the handler's own: it is never interrupted by itself */
@@ -44,7 +53,14 @@ static void handle(int number, void (*handler)(int)) {
 
 void interruption_catch(void) {
     for (size_t i = 0; i < COUNT(ending); i++)
-        handle(ending[i], take_note);
+        handle(ending[i].number, take_note);
+}
+
+const char *interruption_name(int number) {
+    for (size_t i = 0; i < COUNT(ending); i++)
+        if (ending[i].number == number)
+            return ending[i].name;
+    return "a signal";
 }
 
 int interruption(void) {

@@ -209,7 +209,7 @@ static void test(run *r) {
 
 static void leave(run *r, cn_status status, setting_list *s, const char *title, const char *extent) {
     part_epoch part = unfinished(r);
-    char notice[256];
+    char notice[sizeof r->why + 256], how[96];
     close_log(r, &part);
     if (!keeper_end(&r->keeper, part.share > 0.0, status != CN_ERR_NUMERIC))
         r->failed = true;
@@ -218,16 +218,16 @@ static void leave(run *r, cn_status status, setting_list *s, const char *title, 
     if (!r->report_path)
         return;
     bool complete = status == CN_OK && !r->interrupted;
-    const char *how = status == CN_OK ? "interrupted" : "failed";
+    snprintf(how, sizeof how, status == CN_OK ? "interrupted by %s" : "failed", interruption_name(r->interrupted));
     if (!complete)
-        settings_add(s, "ended", "%s %s", how, extent);
+        settings_add(s, "ended", "%s %s%s%s", how, extent, *r->why ? ": " : "", r->why);
     else if (out_of_patience(r))
         settings_add(s, "ended", "%s, the last %d without a better %s %s", extent, (int)epochs_without_gain(r),
                      run_tested_name(r), cn_metric_name(r->task.metric));
     if (r->keeper.best && r->keeper.kept.epoch)
         settings_add(s, "kept", "epoch %d, the best on the %s images", (int)r->keeper.kept.epoch, run_tested_name(r));
-    snprintf(notice, sizeof notice, "This run %s %s. What is measured here is the model as it was then.",
-             status == CN_OK ? "was interrupted" : "failed", extent);
+    snprintf(notice, sizeof notice, "This run %s%s %s%s%s. What is measured here is the model as it was then.",
+             status == CN_OK ? "was " : "", how, extent, *r->why ? ": " : "", r->why);
     report(r, s, title, complete ? NULL : notice, &part);
 }
 
@@ -238,7 +238,7 @@ static void print_end(run *r, cn_status status, const char *extent) {
     if (!ranks_speaks(&r->ranks))
         return;
     if (status != CN_OK)
-        complain("training stopped %s: %s", extent, library_error());
+        complain("training stopped %s: %s", extent, r->why);
     else if (r->interrupted)
         complain("interrupted %s", extent);
     if (can_go_on)
@@ -276,6 +276,7 @@ int run_train(run *r, setting_list *list, const char *title) {
         print_going_on(r, left);
     r->progress = progress_begin(r->recipe.epochs, run_tested_name(r), r->task.metric);
     cn_status status = cn_trainer_fit(r->trainer, left > 0 && !out_of_patience(r) ? left : 0, on_epoch, r);
+    snprintf(r->why, sizeof r->why, "%s", status == CN_OK ? "" : library_error());
     r->interrupted = ranks_largest(&r->ranks, interruption());
     progress_wipe(&r->progress);
     extent_text(r, extent, sizeof extent);

@@ -51,6 +51,7 @@ typedef struct run {
     cn_epoch_info best; /* the first one of the best metric on them; `epoch` 0: none yet */
     int64_t patience;   /* the run ends after so many epochs that are not better; 0: it does not */
     int interrupted;    /* the signal that ended it, whichever rank had it; 0: none */
+    char why[512];      /* it failed; "": it has not */
     bool failed;        /* something that was asked for could not be written */
 
     /* So that it can go on (run_checkpoint.c). */
@@ -76,6 +77,13 @@ int run_train(run *r, setting_list *list, const char *title);
 
 /* Images of all epochs so far and of the one under way. */
 int64_t run_images(const run *r);
+
+/* ---- find_rate.c ---- */
+
+/* For the trainer's options, in a search: whether it is to end. */
+int find_rate_batch(void *user, const cn_batch_info *batch);
+/* Searches for a learning rate, says which, and draws what it has seen into a file; returns the exit code. */
+int find_rate(run *r, const char *path);
 
 /* ---- run_checkpoint.c ---- */
 

@@ -82,6 +82,10 @@ static argument arguments[] = {
          "test and save the moving average of all steps' parameters, to which each step adds what this leaves to 1, "
          "and the first ones more"),
     HEADING("Learning rate"),
+    TEXT("find-rate", "FILE", &asked.rates_path,
+         "instead of training: take a hundred steps at rates from 0.000001 to 10, as far as the loss does not grow, "
+         "draw it "
+         "into this file (SVG), and say at which rate it falls fastest"),
     LIBRARY_CHOICE("schedule", schedule_name, &schedule_kind, "how the rate changes"),
     REAL("factor", &factor, 0, true, 1, true,
          "plateau, step, exponential: each cut multiplies the rate by this "
@@ -222,6 +226,14 @@ static void change_recipe(recipe *r) {
 
 /* ---- what goes with what ---- */
 
+/* It leaves nothing but a picture. */
+static void check_search(const train_arguments *a) {
+    static const char *const options[] = {"out", "log", "report", "checkpoint", "keep", "patience-stop", "profile"};
+    for (size_t i = 0; a->rates_path && i < COUNT(options); i++)
+        if (arguments_given(&train_program, options[i]))
+            complain_usage("--%s goes with a training, and --find-rate is none", options[i]);
+}
+
 static void check_arguments(const train_arguments *a) {
     const recipe *r = &a->recipe;
     cn_optimizer_kind optimizer = r->optimizer.kind;
@@ -242,6 +254,7 @@ static void check_arguments(const train_arguments *a) {
     arguments_need(p, "linear", one_cycle, "--schedule one-cycle");
     arguments_need(p, "power", schedule == CN_SCHEDULE_POLYNOMIAL, "--schedule polynomial");
     arguments_need(p, "warmup-start", r->schedule.warmup_epochs > 0, "--warmup");
+    check_search(a);
     arguments_need(p, "every", a->checkpoint_path != NULL, "--checkpoint");
     arguments_need(p, "resume", a->checkpoint_path != NULL, "--checkpoint");
 }

@@ -20,7 +20,8 @@ typedef struct train_arguments {
     int64_t patience_stop;
 
     const char *out_path, *log_path, *report_path, *checkpoint_path; /* NULL: none */
-    int64_t every; /* batches between checkpoints, beside those after each epoch; 0: no others */
+    const char *rates_path; /* where a search for a rate is drawn, instead of a training; NULL: train */
+    int64_t every;          /* batches between checkpoints, beside those after each epoch; 0: no others */
     int resume;
 
     int64_t threads, seed;
