@@ -22,6 +22,7 @@ static cn_evaluation *evaluation;
 static cn_predictor *predictor;
 static cn_history *history;
 static const cn_history *const_history;
+static cn_rate_curve *curve;
 static cn_page *page;
 static scratch folder;
 #define nowhere "tests/no such folder/file"
@@ -46,6 +47,8 @@ static cn_augmentation augmentation = CN_AUGMENTATION_INIT;
 static const cn_loss_options loss = CN_LOSS_OPTIONS_INIT;
 static cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
 static cn_output_info output_info = CN_OUTPUT_INFO_INIT;
+static cn_rate_point rate_point = CN_RATE_POINT_INIT;
+static const cn_rate_search search = {.size = sizeof search, .first = 1e-4, .last = 1e-3, .steps = 10};
 static cn_misclassified entry = CN_MISCLASSIFIED_INIT;
 static const cn_report report = CN_REPORT_INIT;
 static cn_checkpoint checkpoint = CN_CHECKPOINT_INIT;
@@ -160,6 +163,7 @@ static void with_everything(void) {
     ck_ok(cn_model_state_dict(model, &tensors));
     ck_ok(cn_optimizer_new(model, NULL, &optimizer));
     ck_ok(cn_trainer_new(session8, data, NULL, NULL, &trainer));
+    ck_ok(cn_trainer_find_rate(trainer, &search, &number, &curve));
     ck_ok(evaluate_with(session8, data, CN_LOSS_NLL, &evaluation));
     ck_ok(cn_predictor_new(model, NULL, &predictor));
     ck_ok(cn_history_new(ctx, "a", &history));
@@ -171,6 +175,7 @@ static void with_everything(void) {
 
 static void without_everything(void) {
     cn_page_free(page);
+    cn_rate_curve_free(curve);
     cn_history_free(history);
     cn_predictor_free(predictor);
     cn_evaluation_free(evaluation);

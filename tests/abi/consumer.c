@@ -469,6 +469,21 @@ static void train(cn_context *context, cn_model *model, const cn_dataset *data) 
     check(bytes > 0);
     ok(cn_trainer_new(model, data, data, options, &trainer));
     ok(cn_trainer_fit(trainer, 2, NULL, NULL));
+
+    cn_rate_curve *curve;
+    double rate;
+    char *svg;
+    STRUCT(cn_rate_search, search, CN_RATE_SEARCH_INIT);
+    STRUCT(cn_rate_point, point, CN_RATE_POINT_INIT);
+    search->steps = 10;
+    ok(cn_trainer_find_rate(trainer, search, &rate, &curve));
+    check(cn_rate_curve_count(curve) > 0);
+    ok(cn_rate_curve_point(curve, 0, point));
+    check(point->rate == search->first);
+    ok(cn_chart_rates(curve, &svg));
+    cn_text_free(svg);
+    cn_rate_curve_free(curve);
+
     ok(cn_trainer_save(trainer, in_folder("run.safetensors")));
     ok(cn_trainer_resume(trainer, in_folder("run.safetensors")));
     ok(cn_trainer_fit(trainer, 1, NULL, NULL));

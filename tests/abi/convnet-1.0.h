@@ -2047,6 +2047,7 @@ typedef struct cn_rate_curve cn_rate_curve;
  * trainer. */
 CN_API cn_status cn_trainer_find_rate(cn_trainer *trainer, const cn_rate_search *search, double *rate,
                                       cn_rate_curve **curve);
+/** Frees what a search has seen; NULL is ignored. */
 CN_API void cn_rate_curve_free(cn_rate_curve *curve);
 /** How many steps it has. */
 CN_API int64_t cn_rate_curve_count(const cn_rate_curve *curve);
