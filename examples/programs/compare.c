@@ -5,6 +5,7 @@
  * Introduces histories of one's own and charts of several runs.
  */
 #include "common/comparison.h"
+#include "common/ranks.h"
 
 static const char *directory;
 
@@ -49,8 +50,8 @@ int main(int argc, char **argv) {
     comparison *c = calloc(1, sizeof *c);
     if (!c)
         complain("no memory for a comparison");
-    else if ((!directory || report_folder(directory)) && program_context(1, CN_CONV_AUTO, NULL, &c->context) == CN_OK &&
-             read_runs(c, count, argv)) {
+    else if (ranks_absent() && (!directory || report_folder(directory)) &&
+             program_context(1, CN_CONV_AUTO, NULL, &c->context) == CN_OK && read_runs(c, count, argv)) {
         comparison_print(c);
         if (!directory || comparison_report(c, directory))
             code = EXIT_SUCCESS;
