@@ -41,7 +41,7 @@ if [ -c /dev/full ]; then
     full summary "$dir/m.safetensors"
     full info
     full convert "$dir/m.safetensors" "$dir/m.npz"
-    full compare --data synthetic:20 --epochs 1 --seeds 1 --norms batch --out "$dir/compared" --threads 1
+    full compare tests/golden/1.0/comparison/*.csv --out "$dir/compared"
     run 1 train $small --log /dev/full --out "$dir/m2.safetensors"
     says err "cannot write '/dev/full': No space left on device"
     for option in out checkpoint; do

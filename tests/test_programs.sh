@@ -368,38 +368,59 @@ run 1 explore --data synthetic:50 --index 50 --out "$dir/unwritten"
 says err "--index 50: 'synthetic:50' has 50 training images"
 expect ! -e "$dir/unwritten"
 
-# ---- a comparison, interrupted by nobody, and taken up again ----
+# ---- runs compared ----
 
-mistake "--data is missing" compare --out "$dir/c"
-mistake "--out is missing" compare --data synthetic
+mistake "RUN... is missing" compare --out "$dir/c"
 run 0 compare --help
-says out "Usage: convnet-compare --data DATA --out DIR [OPTION]..."
-mistake "'batches' is none of" compare --data synthetic --out "$dir/c" --norms batch,batches
-mistake "'batch' comes twice" compare --data synthetic --out "$dir/c" --norms batch,none,batch
-expect ! -e "$dir/c"
-run 0 compare --data synthetic:100 --norms none,batch --seeds 2 --seed 3 --epochs 2 --out "$dir/c"
-says out "cannot be told apart"
-for name in none-3 none-4 batch-3 batch-4; do
-    expect "$(wc -l <"$dir/c/$name.csv")" -eq 3
+says out "Usage: convnet-compare RUN... [OPTION]..."
+for seed in 3 4; do
+    for norm in none batch; do
+        run 0 train --data synthetic:100 --norm $norm --seed $seed --epochs 2 --report "$dir/$norm-$seed"
+    done
 done
+run 0 compare "$dir/none-3" "$dir/none-4/" "$dir/batch-3/history.csv" "$dir/batch-4" --out "$dir/c"
+says out "batch          2"
+says out "none           2"
+says out ", 2 seeds"
+says out "Report in $dir/c/report.html"
+expect "$(grep -c 'They differ in: norm.</p>' "$dir/c/report.html")" -eq 1
+expect "$(grep -c '<th scope="row">synthetic:100</th>\|<td>synthetic:100</td>' "$dir/c/report.html")" -eq 1
+expect "$(grep -c '2 ways to train' "$dir/c/report.html")" -eq 1
 expect -s "$dir/c/curves.svg"
-head -2 "$dir/c/batch-4.csv" >"$dir/half" && cp "$dir/half" "$dir/c/batch-4.csv"
-run 0 compare --data synthetic:100 --norms none,batch --seeds 2 --seed 3 --epochs 2 --out "$dir/c"
-says out "none, seed 4: taken from $dir/c/none-4.csv"
-line="batch-4.csv was cut short"
-expect "$(grep -c 'taken from' "$dir/out")" -eq 3
-expect "$(wc -l <"$dir/c/batch-4.csv")" -eq 3
-run 1 compare --data synthetic:100 --norms none --epochs 3 --out "$dir/c"
-says err "holds runs with other settings"
-run 1 compare --data synthetic:100 --epochs 1 --out "$dir/no/such"
+rm -r "$dir/c"
+# One run each, by the names of their folders, since more than two settings differ; and a log, of which no more is known.
+run 0 train --data synthetic:100 --recipe fast --epochs 1 --report "$dir/fast" --log "$dir/fast.csv"
+run 0 compare "$dir/fast" "$dir/none-3" --out "$dir/c"
+says out "fast           1"
+says out "none-3         1"
+says out "A single seed says nothing about chance"
+run 0 compare "$dir/fast.csv" "$dir/none-3" --out "$dir/c"
+expect "$(grep -c 'fast.csv is a log alone: its settings are not known' "$dir/c/report.html")" -eq 1
+# What is no run is named.
+run 1 compare "$dir/none-3" "$dir/c"
+says err "'$dir/c' is no run: a folder without history.csv"
+run 1 compare "$dir/none-3" "$dir/c/curves.svg"
+says err "'$dir/c/curves.svg' is no run: want the folder of a --report, or the CSV file of a --log"
+run 1 compare "$dir/none-3" "$dir/nothing"
+says err "cannot read '$dir/nothing': No such file or directory"
+head -1 "$dir/fast.csv" >"$dir/empty.csv"
+run 1 compare "$dir/none-3" "$dir/empty.csv"
+says err "'$dir/empty.csv' has no whole epoch yet"
+sed 's/accuracy/mae/g' "$dir/fast.csv" >"$dir/mae.csv"
+run 1 compare "$dir/none-3" "$dir/mae.csv"
+says err "'$dir/none-3' has accuracy, but '$dir/mae.csv' MAE"
+run 1 compare "$dir/none-3" --out "$dir/no/such"
 says err "cannot make the folder"
+# Settings with commas, quotes and markup, and a log that was cut short.
+printf 'setting,value\ndata,"a ""<b>"", c"\nseed,1\n' >"$dir/none-3/settings.csv"
+printf '3,1.5' >>"$dir/none-3/history.csv"
+run 0 compare "$dir/none-3" "$dir/none-4" --out "$dir/c"
+expect "$(grep -c 'a &quot;&lt;b&gt;&quot;, c</td>' "$dir/c/report.html")" -eq 1
+expect "$(grep -c 'were measured on the same images' "$dir/c/report.html")" -eq 1
 rm -r "$dir/c"
 # Histories of earlier releases are read for ever.
-cp -r tests/golden/1.0/comparison "$dir/c"
-run 0 compare --data synthetic:100 --norms none,batch --epochs 2 --out "$dir/c"
-expect "$(grep -c 'taken from' "$dir/out")" -eq 2
-says out "batch                24.00           10.00"
-rm -r "$dir/c"
+run 0 compare tests/golden/1.0/comparison/*.csv
+says out "batch-0        1           24.00           10.00"
 
 # ---- an output that is full ----
 

@@ -262,8 +262,9 @@ static void describe_training(setting_list *s, const train_arguments *a, const r
         settings_add(s, "largest gradient", "%g", (double)r->clip_value);
     if (a->balanced)
         settings_add(s, "images drawn", "%s", "each class equally often");
-    settings_add(s, "seed", "%lld%s", (long long)a->seed,
-                 a->network.init == NETWORK_INIT_PYTORCH ? ", first parameters as PyTorch draws them" : "");
+    settings_add(s, "seed", "%lld", (long long)a->seed);
+    if (a->network.init == NETWORK_INIT_PYTORCH)
+        settings_add(s, "first parameters", "as PyTorch draws them");
     settings_add(s, "loss", "%s", cn_loss_name(trained->task.loss));
     settings_add(s, "optimizer", "%s", cn_optimizer_name(o->kind));
     if (o->kind == CN_OPTIMIZER_SGD || o->kind == CN_OPTIMIZER_MUON)

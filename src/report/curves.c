@@ -149,15 +149,15 @@ static void append_bands(const panel *p, const curve *c, int colour) {
     cn__text_append(p->out, "\"/>\n");
 }
 
+static bool is_steps(const panel *p) {
+    return p->metric == CN_METRIC_LEARNING_RATE;
+}
+
 static bool has_band(const panel *p, const curve *c) {
-    for (int run = c->leader + 1; c->test && run < p->count; run++)
+    for (int run = c->leader + 1; c->test && !is_steps(p) && run < p->count; run++)
         if (same_name(p, run, c->leader))
             return true;
     return false;
-}
-
-static bool is_steps(const panel *p) {
-    return p->metric == CN_METRIC_LEARNING_RATE;
 }
 
 static void append_step(const panel *p, bool gap, point here) {

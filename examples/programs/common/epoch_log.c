@@ -4,11 +4,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HEADER_TEXT = 256, MOST_LINE = 512 };
+enum { HEADER_TEXT = 256, MOST_LINE = 512, MOST_BYTES = 16 << 20 };
 
 /* ---- writing ---- */
 
@@ -109,9 +110,29 @@ bool epoch_log_close(epoch_log *log) {
 
 /* ---- reading ---- */
 
+/* The metric of the header's third column, and what the fourth says of the images that were tested on. */
+static bool parse_header(const char *line, logged_epochs *log) {
+    char wanted[HEADER_TEXT], name[METRIC_TEXT];
+    size_t begins = strlen(EPOCH_LOG_BEGINS);
+    if (strncmp(line, EPOCH_LOG_BEGINS, begins) != 0)
+        return false;
+    for (int metric = 0; cn_metric_name((cn_metric)metric); metric++) {
+        size_t length = strlen(column_name((cn_metric)metric, name));
+        const char *tested = line + begins + length + 1;
+        if (strncmp(line + begins, name, length) != 0 || tested[-1] != ',')
+            continue;
+        snprintf(log->tested, sizeof log->tested, "%.*s", (int)strcspn(tested, "_,\n"), tested);
+        log->metric = (cn_metric)metric;
+        header_text(log->tested, log->metric, wanted);
+        if (strncmp(line, wanted, strlen(wanted)) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Eight numbers with commas between them and nothing after them; the first is `number`. */
-static bool parse_epoch(const char **text, int number, cn_epoch_info *epoch) {
-    double value[8];
+static bool parse_epoch(const char **text, int number, cn_metric metric, cn_epoch_info *epoch) {
+    double value[8], unit = metric_is_share(metric) ? 100.0 : 1.0;
     const char *line = *text;
     for (size_t i = 0; i < COUNT(value); i++) {
         char *end;
@@ -123,36 +144,47 @@ static bool parse_epoch(const char **text, int number, cn_epoch_info *epoch) {
     if (value[0] != number)
         return false;
     *text = line;
+    bool accuracy = metric == CN_METRIC_ACCURACY;
     *epoch = (cn_epoch_info){.size = sizeof *epoch,
                              .epoch = number,
                              .train_loss = value[1],
-                             .train_accuracy = value[2] / 100.0,
+                             .train_accuracy = accuracy ? value[2] / unit : (double)NAN,
                              .test_loss = value[3],
-                             .test_accuracy = value[4] / 100.0,
+                             .test_accuracy = accuracy ? value[4] / unit : (double)NAN,
                              .learning_rate = value[5],
                              .seconds = value[6],
                              .images_per_second = value[7],
-                             .train_metric = value[2] / 100.0,
-                             .test_metric = value[4] / 100.0,
-                             .metric = CN_METRIC_ACCURACY};
+                             .train_metric = value[2] / unit,
+                             .test_metric = value[4] / unit,
+                             .metric = metric};
     return true;
 }
 
-int epoch_log_read(const char *path, int most, cn_epoch_info *epochs) {
-    char header[HEADER_TEXT];
+/* Lines behind the header. */
+static int line_count(const char *text) {
     int count = 0;
-    char *text = file_text(path, HEADER_TEXT + (size_t)most * MOST_LINE);
-    if (!text && errno == ENOENT)
-        return 0;
+    for (const char *at = strchr(text, '\n'); at; at = strchr(at + 1, '\n'))
+        count++;
+    return count;
+}
+
+bool epoch_log_read(const char *path, const char *run, logged_epochs *log) {
+    *log = (logged_epochs){.count = 0};
+    char *text = file_text(path, MOST_BYTES);
     if (!text) {
         complain("cannot read '%s': %s", path, strerror(errno));
-        return -1;
+        return false;
     }
-    header_text("test", CN_METRIC_ACCURACY, header);
-    const char *at = text + strlen(header);
-    if (strncmp(text, header, strlen(header)) == 0)
-        while (count < most && parse_epoch(&at, count + 1, &epochs[count]))
-            count++;
+    bool good = parse_header(text, log);
+    if (!good)
+        complain("'%s' is no run: want the folder of a --report, or the CSV file of a --log", run);
+    if (good && !(log->epochs = calloc((size_t)line_count(text) + 1, sizeof *log->epochs))) {
+        complain("no memory for the epochs of '%s'", run);
+        good = false;
+    }
+    const char *at = good ? strchr(text, '\n') + 1 : text;
+    while (good && parse_epoch(&at, log->count + 1, log->metric, &log->epochs[log->count]))
+        log->count++;
     free(text);
-    return count;
+    return good;
 }

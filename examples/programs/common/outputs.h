@@ -59,13 +59,20 @@ bool epoch_log_open(epoch_log *log, const char *path, const char *tested, cn_met
 bool epoch_log_write(epoch_log *log, const cn_epoch_info *epoch);
 bool epoch_log_write_part(epoch_log *log, const part_epoch *part);
 bool epoch_log_close(epoch_log *log); /* does nothing if there is none */
-/* Reads at most `most` whole epochs of such a file of accuracies, as far as it is one, and returns their number: 0 if there
- * is no file; -1, with a complaint, if it cannot be read. */
-int epoch_log_read(const char *path, int most, cn_epoch_info *epochs);
+
+/* The whole epochs of such a file. */
+typedef struct logged_epochs {
+    char tested[48]; /* what the images are called that epochs end with */
+    cn_metric metric;
+    int count;
+    cn_epoch_info *epochs; /* to be freed */
+} logged_epochs;
+/* Complains, and leaves nothing to be freed, if it cannot be read or is no such file; `run`: what is asked for by it. */
+bool epoch_log_read(const char *path, const char *run, logged_epochs *log);
 
 /* ---- settings.c: what a report says of a run ---- */
 
-enum { SETTINGS = 32, SETTING_TEXT = 512 };
+enum { SETTINGS = 40, SETTING_TEXT = 512 };
 
 typedef struct setting_list {
     int count;
@@ -80,6 +87,24 @@ void settings_append(setting_list *s, const char *format, ...) __attribute__((fo
 const char *const *settings_values(const setting_list *s, const char *values[SETTINGS]);
 /* The text of the first one of that name; "unknown" if there is none. */
 const char *settings_find(const setting_list *s, const char *name);
+
+/* ---- settings_file.c: the same as a CSV file, a line a setting ---- */
+
+#define SETTINGS_FILE "settings.csv" /* in a report's folder, */
+#define HISTORY_FILE  "history.csv"  /* beside this */
+
+/* The text of such a file, of `count` settings, to be freed; NULL without memory. */
+char *settings_csv(int64_t count, const char *const *names, const char *const *values);
+
+typedef struct read_settings {
+    int count;
+    const char *names[SETTINGS], *values[SETTINGS];
+    char *text; /* that they lie in; to be freed */
+} read_settings;
+/* As far as the file is one: none, if it is not there. Complains if it cannot be read. */
+bool settings_read(const char *path, read_settings *settings);
+/* NULL: there is none of that name. */
+const char *settings_value(const read_settings *settings, const char *name);
 
 /* ---- report_files.c: reports of training runs ---- */
 

@@ -5,8 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const char *const report_names[] = {"report.html",        "curves.svg",        "learning-rate.svg", "confusion.svg",
-                                    "class-accuracy.svg", "misclassified.svg", "history.csv",       NULL};
+const char *const report_names[] = {"report.html",   "curves.svg",         "learning-rate.svg",
+                                    "confusion.svg", "class-accuracy.svg", "misclassified.svg",
+                                    HISTORY_FILE,    SETTINGS_FILE,        NULL};
 
 bool report_folder(const char *directory) {
     if (mkdir(directory, 0777) == 0 || errno == EEXIST) {
@@ -45,7 +46,7 @@ bool report_save(cn_context *context, const char *directory, const char *name, c
 
 static bool write_log(const char *directory, const cn_trainer *trainer, const char *tested, const task *asked,
                       const part_epoch *part) {
-    char *path = path_join(directory, "history.csv");
+    char *path = path_join(directory, HISTORY_FILE);
     epoch_log log = {NULL, -1};
     bool good = path && epoch_log_open(&log, path, tested, asked->metric);
     for (int64_t i = 0; good && i < cn_trainer_epoch_count(trainer); i++) {
@@ -55,6 +56,30 @@ static bool write_log(const char *directory, const cn_trainer *trainer, const ch
     good = good && epoch_log_write_part(&log, part);
     if (!epoch_log_close(&log))
         good = false;
+    free(path);
+    return good;
+}
+
+/* And what library it was, which the page knows by itself. */
+static bool write_settings(cn_context *context, const char *directory, const cn_report *run) {
+    const char *names[SETTINGS + 2], *values[SETTINGS + 2];
+    cn_device device = CN_DEVICE_INIT;
+    int64_t count = 0;
+    for (; count < run->setting_count && count < SETTINGS; count++) {
+        names[count] = run->setting_names[count];
+        values[count] = run->setting_values[count];
+    }
+    names[count] = "library";
+    values[count++] = cn_version_string();
+    if (cn_context_device(context, &device) == CN_OK) {
+        names[count] = "processor";
+        values[count++] = device.processor;
+    }
+    char *text = settings_csv(count, names, values), *path = path_join(directory, SETTINGS_FILE);
+    bool good = text && path && cn_text_save(context, text, path) == CN_OK;
+    if (!good)
+        complain("cannot make '%s/" SETTINGS_FILE "': %s", directory, text ? library_error() : "no memory");
+    free(text);
     free(path);
     return good;
 }
@@ -98,6 +123,7 @@ bool report_write(cn_context *context, const char *directory, const cn_trainer *
         report.history = history;
         report.evaluation = evaluation;
         good = write_log(directory, trainer, tested, asked, part);
+        good = write_settings(context, directory, run) && good;
         good = write_charts(context, directory, asked, &report) && good;
         status = cn_report_page(context, &report, &html);
         good = report_save(context, directory, "report.html", status, html) && good;
