@@ -54,7 +54,7 @@ cn__plane plane_new(int32_t height, int32_t width) {
     for (size_t i = 0; i < lines_of(height, width) * CN__LANES; i++)
         memory[i] = NAN;
     size_t row = (size_t)(width + 2) * CN__LANES;
-    return (cn__plane){memory + row + CN__LANES, row};
+    return (cn__plane){memory + row + CN__LANES, row, 0};
 }
 
 cn__plane plane_random(cn__rng *rng, int32_t height, int32_t width, float limit, int whole) {

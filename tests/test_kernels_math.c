@@ -188,7 +188,7 @@ enum { HEIGHT = 2, WIDTH = 3 };
 
 /* `channels` planes of HEIGHT × WIDTH without guards, one behind the other. */
 static cn__plane planes_of(float *data) {
-    return (cn__plane){data, WIDTH * CN__LANES};
+    return (cn__plane){data, WIDTH * CN__LANES, 0};
 }
 
 /* Softmax or its logarithm of pixel i, in double. */
@@ -272,7 +272,7 @@ END_TEST
 START_TEST(a_lane_with_nan_or_infinity_keeps_it_to_itself) {
     cn__rng rng = cn__rng_new(5, 0, 0);
     float *x = lines_random(&rng, 3, 2.0f, 0), *y = lines_new(3);
-    cn__plane in = {x, CN__LANES}, out = {y, CN__LANES};
+    cn__plane in = {x, CN__LANES, 0}, out = {y, CN__LANES, 0};
     x[0] = NAN;
     x[1] = -INFINITY;
     for (int logarithm = 0; logarithm < 2; logarithm++) {

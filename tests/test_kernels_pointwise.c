@@ -193,7 +193,7 @@ static void check_reduction(cn__rng *rng, problem *p, int way) {
     cn__plane dy = plane_random(rng, p->height, p->width, 1.0f, 0), d = plane_copy(dy, p->height, p->width);
     cn__plane skip = plane_random(rng, p->height, p->width, 1.0f, 0), s = plane_copy(skip, p->height, p->width);
     cn__plane other_d = plane_copy(dy, p->height, p->width), other_s = plane_copy(skip, p->height, p->width);
-    cn__plane none = {NULL, 0};
+    cn__plane none = {0};
     float *sums = lines_new(2), *other_sums = lines_new(2);
     kernels->pointwise(arguments(p));
     kernels->norm_reduce(arguments(p), d, way ? s : none, way == 2, sums, sums + CN__LANES);
@@ -276,7 +276,7 @@ static void check_masks_again(cn__rng *rng, problem *p) {
     if (p->args.skip.data || p->args.threshold)
         return;
     cn__plane dy = plane_random(rng, p->height, p->width, 1.0f, 0), dz = plane_copy(dy, p->height, p->width);
-    cn__plane d = plane_copy(dy, p->height, p->width), none = {NULL, 0};
+    cn__plane d = plane_copy(dy, p->height, p->width), none = {0};
     cn__plane dx = plane_new(p->height, p->width), other = plane_new(p->height, p->width);
     float *b = lines_random(rng, 2, 1.0f, 0), *sums = lines_new(2), *other_sums = lines_new(2);
     kernels->pointwise(arguments(p));

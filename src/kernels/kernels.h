@@ -13,8 +13,9 @@
 
 /* One channel of one block. */
 typedef struct cn__plane {
-    float *data; /* interior pixel (0, 0); NULL: absent */
-    size_t row;  /* floats from a row to the next */
+    float *data;  /* interior pixel (0, 0); NULL: absent */
+    size_t row;   /* floats from a row to the next */
+    size_t spare; /* lanes at the end that nobody reads; kernels may leave them out, or not */
 } cn__plane;
 
 /* ---- direct convolution ---- */
@@ -121,6 +122,7 @@ typedef struct cn__winograd_tiles {
     int32_t first[2];            /* row and column where the first tile's patch begins */
     int32_t fours[2], threes[2]; /* rows and columns of tiles of side 4, then of side 3 */
     int32_t tile, count;         /* the tiles that are meant, at most CN__WINOGRAD_MAX_TILES */
+    size_t spare;                /* lanes at the end of the last plane that nobody reads */
 } cn__winograd_tiles;
 
 typedef struct cn__winograd_args {
@@ -204,6 +206,7 @@ typedef struct cn__channel_conv_weight_args {
     const float *dy; /* of 16 output channels, and so on for `lines` */
     size_t dy_image, dy_plane, dy_row, dy_step;
     int32_t lines;
+    size_t spare;     /* lanes at the end of the last line that nobody reads */
     float *sums;      /* [line][term][CN__LANES] */
     float *bias_sums; /* [line][CN__LANES]; NULL: not wanted */
 } cn__channel_conv_weight_args;
@@ -216,6 +219,7 @@ typedef struct cn__channel_winograd_weight_args {
     cn__winograd_tiles tiles;     /* by their number alone */
     const float *v, *d;           /* what winograd_input and channel_winograd_gradient made of the same tiles */
     int32_t channels, out_planes; /* of inputs; planes of outputs */
+    size_t spare;                 /* as in cn__channel_conv_weight_args */
     float *sums;                  /* 36 points */
 } cn__channel_winograd_weight_args;
 

@@ -30,9 +30,14 @@ void cn__fmap_layout(cn__fmap *map, cn__shape shape, int32_t pad_height, int32_t
 size_t cn__fmap_floats(const cn__fmap *map, int32_t blocks); /* memory it needs */
 size_t cn__fmap_origin(const cn__fmap *map);                 /* floats from the memory's start to `data` */
 
+/* Lanes of a plane that no channel lies in. */
+static inline size_t cn__fmap_spare(const cn__fmap *map, size_t plane) {
+    size_t channels = (size_t)map->lane_channels, end = (plane + 1) * CN__LANES;
+    return channels && end > channels ? end - channels : 0;
+}
+
 static inline cn__plane cn__fmap_plane(const cn__fmap *map, size_t block, size_t channel) {
-    cn__plane plane = {map->data + block * map->block + channel * map->channel, map->row};
-    return plane;
+    return (cn__plane){map->data + block * map->block + channel * map->channel, map->row, cn__fmap_spare(map, channel)};
 }
 
 /* The row or column of `size` that number `i`, of those or of the border, repeats; -1: none, it is zero. */

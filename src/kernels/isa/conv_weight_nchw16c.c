@@ -69,24 +69,27 @@ INLINE void tile(const cn__channel_conv_weight_args *a, int32_t line, int vector
 }
 
 /* Cut into tiles of about the same size. */
-INLINE void all_terms(const cn__channel_conv_weight_args *a, int32_t line, int lines) {
+INLINE void all_terms(const cn__channel_conv_weight_args *a, int32_t line, int vectors) {
     int32_t tiles = (a->term_count + TERMS - 1) / TERMS;
     for (int32_t term = 0, terms; tiles > 0; term += terms, tiles--) {
         terms = (a->term_count - term + tiles - 1) / tiles;
-        CN__AS_CONSTANT(n, terms, TERMS, tile(a, line, lines * CN__VECTORS_PER_LINE, term, n))
+        CN__AS_CONSTANT(n, terms, TERMS, tile(a, line, vectors, term, n))
     }
 }
 
 static void all_lines(const cn__channel_conv_weight_args *a) {
-    int32_t line = 0;
-    for (; line + LINES <= a->lines; line += LINES)
-        all_terms(a, line, LINES);
-    if (LINES > 2 && a->lines - line >= 2) {
+    bool half = CN__VECTORS_PER_LINE > 1 && a->spare >= CN__LANES / 2; /* of the last line counts */
+    int32_t line = 0, whole = a->lines - half;
+    for (; line + LINES <= whole; line += LINES)
+        all_terms(a, line, VECTORS);
+    if (LINES > 2 && whole - line >= 2) {
         all_terms(a, line, 2);
         line += 2;
     }
-    if (LINES > 1 && line < a->lines)
+    if (LINES > 1 && line < whole)
         all_terms(a, line, 1);
+    if (half)
+        all_terms(a, line, (CN__VECTORS_PER_LINE + 1) / 2);
 }
 
 /* ---- each channel by itself ---- */

@@ -67,7 +67,7 @@ static deviations lane_deviations(cn__plane x, int32_t height, int32_t width, si
 /* The second pass finds what the first has left of the mean, and takes it out of both (Chan, Golub & LeVeque 1983). */
 void CN__ISA_NAME(lane_moments)(cn__plane x, int32_t height, int32_t width, float *mean, float *m2, float *rest) {
     vf count = vf_set1((float)height * (float)width);
-    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+    for (size_t lane = 0; lane < CN__LANES - x.spare; lane += CN__WIDTH) {
         vf average = lane_sum(x, height, width, lane) / count;
         deviations left = lane_deviations(x, height, width, lane, average);
         vf offset = left.plain / count, whole = average + offset;

@@ -87,8 +87,9 @@ INLINE void patch_part(const window *from, bool inside, size_t lane, float *v, s
     patch_rows(from, inside, lane, 3, FAR, v, point, rows, columns);
 }
 
-INLINE void transform_patch(const window *from, bool inside, float *v, size_t point, int rows, int columns) {
-    for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH) {
+INLINE void transform_patch(const window *from, bool inside, size_t lanes, float *v, size_t point, int rows,
+                            int columns) {
+    for (size_t lane = 0; lane < lanes; lane += CN__WIDTH) {
         if (inside)
             patch_part(from, true, lane, v, point, rows, columns);
         else
@@ -115,7 +116,7 @@ void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *s, float *v) {
         for (int32_t t = 0; t < s->count; t++, v += CN__LANES) {
             window from = find_window(s, &at[t], s->data + (size_t)c * s->channel);
             fetch_next_window(s, at, c, t);
-            BY_SIDES(&at[t], transform_patch, &from, at[t].inside, v, point);
+            BY_SIDES(&at[t], transform_patch, &from, at[t].inside, lanes_of(s, c), v, point);
         }
 }
 
@@ -360,7 +361,7 @@ void CN__ISA_NAME(channel_winograd_conv)(const cn__winograd_args *args) {
     channel_products(args, m_point);
     find_tiles(&args->tiles, 2, at);
     for (int32_t plane = 0; plane < args->out_channels; plane++)
-        for (size_t lane = 0; lane < CN__LANES; lane += CN__WIDTH)
+        for (size_t lane = 0; lane < CN__LANES && (int32_t)lane < args->channels - plane * CN__LANES; lane += CN__WIDTH)
             finish_channel(args, at, plane, lane, m_point,
                            args->bias ? vf_load(args->bias + (size_t)plane * CN__LANES + lane) : (vf){0});
 }

@@ -19,6 +19,11 @@ static inline size_t point_floats(int32_t channels, int32_t tiles) {
     return (((size_t)channels * (size_t)tiles) | 1) * CN__LANES;
 }
 
+/* Of a line of plane `plane`, those that somebody reads. */
+static inline size_t lanes_of(const cn__winograd_tiles *s, int32_t plane) {
+    return plane + 1 == s->channels ? CN__LANES - s->spare : CN__LANES;
+}
+
 /* `step` floats on. The compiler must not see through it: it would compute all points' addresses ahead, which are more
  * than there are registers. */
 INLINE float *walk(const float *at, size_t step) {

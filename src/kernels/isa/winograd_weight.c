@@ -131,7 +131,7 @@ void CN__ISA_NAME(channel_winograd_gradient)(const cn__winograd_tiles *s, float 
                 copy_tile(s, &at[t], data, lines);
                 from = (pixels){lines, SIDE * CN__LANES, CN__LANES};
             }
-            BY_SIDES(&at[t], transform_tile, &from, CN__LANES, d, point);
+            BY_SIDES(&at[t], transform_tile, &from, lanes_of(s, plane), d, point);
         }
 }
 
@@ -261,6 +261,7 @@ void CN__ISA_NAME(channel_winograd_weight)(const cn__channel_winograd_weight_arg
             .dy_plane = line,
             .dy_step = CN__LANES,
             .lines = a->out_planes,
+            .spare = a->spare,
             .sums = a->sums + (size_t)point * CN__WINOGRAD_SUMS_POINT(a->channels, a->out_planes),
         };
         for (int32_t left = a->channels; left > 0; left -= CN__LANES, args.x += line) {

@@ -84,7 +84,7 @@ static void backward_channel(const cn__op *op, const cn__pass *pass, cn__item at
 
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     cn__plane x = cn__fmap_plane(op->in[0], at.block, at.outer), dy = cn__fmap_plane(op->d_out, at.block, at.outer);
-    cn__plane dx = {NULL, 0};
+    cn__plane dx = {0};
     size_t first = at.outer * CN__LANES;
     if (op->d_in[0])
         dx = cn__fmap_plane(op->d_in[0], at.block, at.outer);

@@ -231,7 +231,8 @@ cn__winograd_tiles cn__nchw16c_input_tiles(const cn__op *op, int32_t image, int3
                                 .images = images,
                                 .channels = in->shape.channels,
                                 .height = op->out->shape.height + 2,
-                                .width = op->out->shape.width + 2};
+                                .width = op->out->shape.width + 2,
+                                .spare = cn__fmap_spare(in, (size_t)in->shape.channels - 1)};
     cn__winograd_cut(&tiles, op->out->shape.height, op->out->shape.width);
     return tiles;
 }
@@ -287,7 +288,8 @@ cn__winograd_tiles cn__nchw16c_gradient_tiles(const cn__op *op, int32_t image, i
                                 .images = images,
                                 .channels = d_out->shape.channels,
                                 .height = d_out->shape.height,
-                                .width = d_out->shape.width};
+                                .width = d_out->shape.width,
+                                .spare = cn__fmap_spare(d_out, (size_t)d_out->shape.channels - 1)};
 }
 
 static direction back(const cn__op *op, const cn__pass *pass) {

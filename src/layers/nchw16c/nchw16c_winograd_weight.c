@@ -77,14 +77,20 @@ static void sum_products(const cn__op *op, const cn__pass *pass, const portion *
     cn__winograd_cut(&dy, op->out->shape.height, op->out->shape.width);
     dy.data += (size_t)p->first * dy.channel;
     dy.channels = p->count;
+    dy.spare = cn__fmap_spare(op->d_out, (size_t)(p->first + p->count) - 1);
     memset(sums, 0, CN__WINOGRAD_POINTS * CN__WINOGRAD_SUMS_POINT(c->in_channels, p->count) * sizeof *sums);
     for (int32_t tile = 0; tile < count; tile += step) {
         x.tile = dy.tile = tile;
         x.count = dy.count = count - tile < step ? count - tile : step;
         op->kernels->winograd_input(&x, v);
         op->kernels->channel_winograd_gradient(&dy, d);
-        op->kernels->channel_winograd_weight(&(cn__channel_winograd_weight_args){
-            .tiles = x, .v = v, .d = d, .channels = c->in_channels, .out_planes = p->count, .sums = sums});
+        op->kernels->channel_winograd_weight(&(cn__channel_winograd_weight_args){.tiles = x,
+                                                                                 .v = v,
+                                                                                 .d = d,
+                                                                                 .channels = c->in_channels,
+                                                                                 .out_planes = p->count,
+                                                                                 .spare = dy.spare,
+                                                                                 .sums = sums});
     }
 }
 

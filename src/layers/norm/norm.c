@@ -254,7 +254,7 @@ void cn__norm_reduce(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t block = at.block, plane = at.outer;
     cn__pointwise_args args = plane_args(op, pass, block, plane);
     float *sums = cn__norm_plane_sums(op, block, plane);
-    cn__plane d_skip = {NULL, 0};
+    cn__plane d_skip = {0};
     if (op->post.d_skip)
         d_skip = cn__fmap_plane(op->post.d_skip, block, plane);
     op->kernels->norm_reduce(&args, cn__fmap_plane(op->d_out, block, plane), d_skip, op->post.skip_accumulate, sums,

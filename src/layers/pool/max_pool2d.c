@@ -16,11 +16,25 @@ static const cn__attr attrs[] = {
     {NULL, CN__ATTR_INT, 0, NULL, 0},
 };
 
+/* Windows of 2×2 that tile the input leave which pixel was the largest, so that the way back need not look for it. */
+static bool remembers(const cn__op *op) {
+    return op->training && cn__pool_halves(op->layer, op->in[0]->shape);
+}
+
+static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
+    if (sizes->training && cn__pool_halves(layer, sizes->in[0]))
+        requirements->saved_floats = cn__pool_which_floats(cn__sizes_planes(sizes, sizes->out.channels), sizes->out);
+}
+
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t block = at.block, channel = at.outer;
     cn__pool_args args = cn__pool2d_args(op);
     (void)pass;
-    op->kernels->max_pool(&args, cn__fmap_plane(op->in[0], block, channel), cn__fmap_plane(op->out, block, channel));
+    cn__plane x = cn__fmap_plane(op->in[0], block, channel), y = cn__fmap_plane(op->out, block, channel);
+    if (remembers(op))
+        op->kernels->max_pool2(x, y, args.out_height, args.out_width, false, cn__pool_which(op, block, channel));
+    else
+        op->kernels->max_pool(&args, x, y);
     cn__fmap_border(op->out, block, channel);
 }
 
@@ -35,14 +49,18 @@ static bool tiles_input(const cn__pool_args *a) {
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t block = at.block, channel = at.outer;
     cn__pool_args args = cn__pool2d_args(op);
-    (void)pass;
+    cn__plane dy = cn__fmap_plane(op->d_out, block, channel);
     cn__plane dx = cn__pool2d_max_gradient(op, block, channel, tiles_input(&args), &args);
-    op->kernels->max_pool_backward(&args, cn__fmap_plane(op->in[0], block, channel),
-                                   cn__fmap_plane(op->out, block, channel), cn__fmap_plane(op->d_out, block, channel),
-                                   dx);
+    (void)pass;
+    if (remembers(op) && args.overwrite)
+        op->kernels->max_pool2_backward(cn__pool_which(op, block, channel), dy, dx, args.out_height, args.out_width);
+    else
+        op->kernels->max_pool_backward(&args, cn__fmap_plane(op->in[0], block, channel),
+                                       cn__fmap_plane(op->out, block, channel), dy, dx);
 }
 
 static const cn__layer_impl batch = {
+    .requirements = requirements,
     .forward = {{cn__out_planes, forward, CN__SCOPE_LOCAL}},
     .backward = {{cn__out_planes, backward, CN__SCOPE_LOCAL}},
     .backward_reads_in = true,

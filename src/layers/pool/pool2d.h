@@ -32,6 +32,15 @@ bool cn__adaptive_pool2d_window(const cn_layer *layer, cn__shape in, cn__window 
 
 /* The kernels' arguments. */
 cn__pool_args cn__pool2d_args(const cn__op *op);
+/* Of windows of 2×2 that tile the input: which of the four was the largest, a byte a lane, saved for the way back. */
+static inline size_t cn__pool_which_floats(size_t planes, cn__shape out) { /* of a block */
+    return planes * (size_t)out.height * (size_t)out.width * CN__LANES / sizeof(float);
+}
+static inline uint8_t *cn__pool_which(const cn__op *op, size_t block, size_t plane) {
+    size_t pixels = (size_t)op->out->shape.height * (size_t)op->out->shape.width;
+    return (uint8_t *)cn__saved(op, block) + plane * pixels * CN__LANES;
+}
+
 /* The gradient that windows add to: zeros, unless it already holds another reader's share. */
 cn__plane cn__pool2d_gradient(const cn__op *op, size_t block, size_t channel);
 /* The same of maxima. Where windows `tile` the input and nothing is there yet, they write all of it instead. */

@@ -2,6 +2,7 @@
 /* pooled_relu.c: a ReLU and the max pool behind it: the largest of four, or zero. Which of the four it was is kept, a
  * byte a lane, so that the way back reads neither what went in nor what came out. */
 #include "layers/activation/elementwise.h"
+#include "layers/pool/pool2d.h"
 
 static bool takes_pool(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks) {
     (void)layer;
@@ -11,28 +12,23 @@ static bool takes_pool(const cn_layer *layer, const cn_layer *pool, cn__shape in
 
 static void requirements(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements) {
     const cn__shape *in = sizes->in;
-    size_t pixels = (size_t)in->channels * (size_t)(in->height / 2) * (size_t)(in->width / 2);
+    cn__shape out = {in->channels, in->height / 2, in->width / 2};
     (void)layer;
-    requirements->saved_floats = pixels * CN__LANES / sizeof(float);
-}
-
-static uint8_t *which_of(const cn__op *op, size_t block, size_t channel) {
-    size_t pixels = (size_t)op->out->shape.height * (size_t)op->out->shape.width;
-    return (uint8_t *)cn__saved(op, block) + channel * pixels * CN__LANES;
+    requirements->saved_floats = cn__pool_which_floats((size_t)in->channels, out);
 }
 
 static void forward(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t block = at.block, channel = at.outer;
     (void)pass;
     op->kernels->max_pool2(cn__fmap_plane(op->in[0], block, channel), cn__fmap_plane(op->out, block, channel),
-                           op->out->shape.height, op->out->shape.width, true, which_of(op, block, channel));
+                           op->out->shape.height, op->out->shape.width, true, cn__pool_which(op, block, channel));
     cn__fmap_border(op->out, block, channel);
 }
 
 static void backward(const cn__op *op, const cn__pass *pass, cn__item at) {
     size_t block = at.block, channel = at.outer;
     (void)pass;
-    op->kernels->max_pool2_backward(which_of(op, block, channel), cn__fmap_plane(op->d_out, block, channel),
+    op->kernels->max_pool2_backward(cn__pool_which(op, block, channel), cn__fmap_plane(op->d_out, block, channel),
                                     cn__fmap_plane(op->d_in[0], block, channel), op->out->shape.height,
                                     op->out->shape.width);
 }

@@ -81,7 +81,7 @@ static columns inside(const cn__op *op) {
 }
 
 static cn__plane from_pixel(cn__plane plane, int32_t row, int32_t column) {
-    return (cn__plane){plane.data + (size_t)row * plane.row + (size_t)column * CN__LANES, plane.row};
+    return (cn__plane){.data = plane.data + (size_t)row * plane.row + (size_t)column * CN__LANES, .row = plane.row};
 }
 
 /* ---- forward ---- */

@@ -22,7 +22,7 @@ void cn__copy_values(const cn__op *op, const float *from, size_t from_step, floa
         for (size_t i = 0; i < count; i++)
             to[i * to_step] = accumulate ? to[i * to_step] + from[i * from_step] : from[i * from_step];
     else /* as the rows of planes that are one pixel wide */
-        op->kernels->copy((cn__plane){(float *)from, from_step}, (cn__plane){to, to_step}, (int32_t)count, 1,
+        op->kernels->copy((cn__plane){(float *)from, from_step, 0}, (cn__plane){to, to_step, 0}, (int32_t)count, 1,
                           accumulate);
 }
 
