@@ -38,12 +38,6 @@ static inline size_t cn__fmap_spare(const cn__fmap *map, size_t plane) {
     return channels && end > channels ? end - channels : 0;
 }
 
-/* Lanes of a plane that no channel lies in. */
-static inline size_t cn__fmap_spare(const cn__fmap *map, size_t plane) {
-    size_t channels = (size_t)map->lane_channels, end = (plane + 1) * CN__LANES;
-    return channels && end > channels ? end - channels : 0;
-}
-
 static inline cn__plane cn__fmap_plane(const cn__fmap *map, size_t block, size_t channel) {
     return (cn__plane){map->data + block * map->block + channel * map->channel, map->row, cn__fmap_spare(map, channel)};
 }
