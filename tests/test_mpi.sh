@@ -3,7 +3,7 @@
 # test_mpi.sh: libconvnet-mpi under each MPI that is installed, whose libraries and programs are in the folders named by
 # MPI_BUILDS (mpicc.openmpi, mpicc.mpich): the communicator's operations, how convnet-train finds the others, and that
 # they train to the bytes of one process. With FULL set more of all that, as `make check-mpi` wants it: up to four ranks,
-# on machines of their own (mpi/machines.sh), and ranks that are killed. Started from the root of the repository.
+# on machines of their own (mpi/machines.sh), by Slurm (mpi/slurm.sh), and ranks that are killed. Started from the root of the repository.
 # shellcheck disable=SC2086 # launchers and flags are several words
 . "$(dirname "$0")/programs.sh"
 full=${FULL:-}
@@ -253,6 +253,35 @@ machines() {
     done
 }
 
+# ---- Slurm ----
+
+# How its processes find one another differs between MPIs. A job that is told of its end is saved; started again, it goes on.
+slurm() {
+    line="Slurm, mpirun$name"
+    if ! tests/mpi/slurm.sh true 2>"$dir/err"; then
+        echo "mpi: Slurm left out: $(head -1 "$dir/err")"
+        return
+    fi
+    [ $open = yes ] && pmi=pmix || pmi=pmi2
+    rm -f "$dir/many" "$dir/run" "$dir/first"
+    cat >"$dir/job" <<END
+#!/bin/sh
+exec srun --mpi=$pmi --kill-on-bad-exit=1 $train $run_options --checkpoint $dir/run --every 1 --resume --out $dir/many
+END
+    checks=$((checks + 1))
+    # shellcheck disable=SC2016
+    timeout -k 5 200 tests/mpi/slurm.sh sh -c '
+        job=$(sbatch --parsable -n 2 -o "$0/first" "$0/job")
+        until [ -s "$0/run" ]; do sleep 0.05; done
+        scancel --signal=USR1 "$job"
+        while [ -n "$(squeue -h -j "$job")" ]; do sleep 0.1; done
+        sbatch --wait -n 3 -o "$0/out" "$0/job"' "$dir" >"$dir/submitted" 2>"$dir/err" || fail "exit code $?: $(head -3 "$dir/err" "$dir/out")"
+    says first "interrupted after 0 of 2 epochs and "
+    says out "goes on after"
+    checks=$((checks + 1))
+    cmp "$dir/killed.one" "$dir/many" >/dev/null 2>&1 || fail "another model than that of a run that went through"
+}
+
 # ---- what is exported ----
 
 symbols() {
@@ -306,6 +335,7 @@ for build in $MPI_BUILDS; do
     killing
     ending
     machines
+    slurm
     installed
 done
 done_with "mpi ($(echo $MPI_BUILDS | sed 's|[^ ]*/||g'))"

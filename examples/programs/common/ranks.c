@@ -120,7 +120,7 @@ static bool connect(ranks *r, const functions *f) {
     else if (r->communicator.ranks != r->launched_ranks && r->launched_rank == 0)
         complain(
             "%s has started %d processes, of which libconvnet-mpi sees %d; it was built for %s, so use the mpirun of "
-            "that, or another libconvnet-mpi (CONVNET_MPI names the file)",
+            "that, or srun's --mpi for it, or another libconvnet-mpi (CONVNET_MPI names the file)",
             r->launcher, r->launched_ranks, r->communicator.ranks, f->library());
     return good && r->communicator.ranks == r->launched_ranks;
 }
