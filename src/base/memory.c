@@ -9,6 +9,9 @@
 #define HUGE_PAGE ((size_t)2 << 20)
 #define SMALL     ((size_t)64 << 10) /* bytes that are allocated even where they are only counted */
 
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS MAP_ANON
+#endif
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
 #endif
