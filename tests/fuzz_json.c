@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fuzz_json.c: JSON. What is read differs nowhere from itself, and its strings and numbers are written as they were. */
 #include "fuzzing.h"
-#include "io/json.h"
+#include "base/json.h"
 
 /* A text in quotes, and that read again. */
 static void check_string(const char *string) {

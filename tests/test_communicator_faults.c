@@ -61,9 +61,9 @@ static const struct {
     cn_status status;
     const char *message;
 } refused[] = {
-    {other_batch, CN_ERR_STATE, "rank 1: batch_size is 32, on rank 0 it is 64"},
+    {other_batch, CN_ERR_STATE, "rank 1: trainer.batch_size is 32, on rank 0 it is 64"},
     {other_seed, CN_ERR_STATE, "rank 1: seed is 4, on rank 0 it is 3"},
-    {other_momentum, CN_ERR_STATE, "rank 1: optimizer: momentum is 0.5, on rank 0 it is 0.89"},
+    {other_momentum, CN_ERR_STATE, "rank 1: optimizer.momentum is 0.5, on rank 0 it is 0.9"},
     {other_weights, CN_ERR_STATE, "rank 1: model: weights is checksum "},
     {other_class_weights, CN_ERR_STATE, "class_weights"},
     {bad_option, CN_ERR_ARGUMENT, "rank 1: cn_trainer_options: l1 is -1"},

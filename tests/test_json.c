@@ -2,7 +2,7 @@
 /* test_json.c: JSON from strangers: what RFC 8259 allows and what it does not, numbers to the bit, running out of
  * memory. */
 #include "testing.h"
-#include "io/json.h"
+#include "base/json.h"
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>

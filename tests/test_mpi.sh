@@ -148,9 +148,9 @@ differing() {
         timeout -k 5 60 $mpirun -n 1 "$train" $common : -n 1 "$train" $common "$@" >"$dir/out" 2>"$dir/err" && fail "exit code 0"
         once "$words"
     }
-    refused "rank 1: optimizer: learning_rate is 0.5, on rank 0 it is 0.0" --lr 0.5
+    refused "rank 1: optimizer.learning_rate is 0.5, on rank 0 it is 0.01" --lr 0.5
     [ -n "$full" ] || return
-    refused "rank 1: training data: images is 80, on rank 0 it is 64" --data synthetic:80
+    refused "rank 1: training data.count is 80, on rank 0 it is 64" --data synthetic:80
     refused "rank 1: seed is 3, on rank 0 it is 0" --seed 3
     refused "rank 1: cannot open '/nowhere.safetensors'" --model /nowhere.safetensors
     ranks any 3 "$train" --data synthetic:64 --batch 64 --epochs 1

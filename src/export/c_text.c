@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* c_text.c: numbers, names, strings and comments as C has them. */
 #include "export/export.h"
-#include "io/json.h"
+#include "base/json.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>

@@ -47,11 +47,6 @@ void cn__checkpoint_take_history(const cn__contents *contents);
 /* How many epochs a file has; 0 also if it has no such history. */
 int64_t cn__checkpoint_epochs(const cn__safetensors *file);
 
-/* ---- what must be the same (checkpoint_run.c) ---- */
-
-/* To be freed with cn_text_free. CN_ERR_IO, CN_ERR_DATA: from a data set's callback. */
-cn_status cn__checkpoint_run(const cn_checkpoint *checkpoint, char **text);
-
 /* ---- checksums (checkpoint_seal.c) ---- */
 
 /* The metadata that a file must have, last, to be sealed. */

@@ -107,7 +107,9 @@ cn_status cn__contents_init(cn__contents *contents, const cn_checkpoint *given, 
     c->ctx = c->model->ctx;
     CN__TRY(list_arrays(c));
     CN__TRY(cn__architecture_write(c->model, &c->architecture));
-    return cn__checkpoint_run(given, &c->run);
+    if (given->trainer)
+        return cn__run_text(given->trainer, &c->run);
+    return cn__loop_text(given->model, given->optimizer, &c->run);
 }
 
 void cn__contents_drop(cn__contents *contents) {

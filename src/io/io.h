@@ -18,7 +18,7 @@
  *
  *   convnet.checkpoint        version of what follows, a number; a reader refuses all others
  *   convnet.checkpoint.by     which library on which processor wrote it
- *   convnet.checkpoint.run    what whoever goes on must have, too, as JSON (checkpoint_run.c)
+ *   convnet.checkpoint.run    what whoever goes on must have, too, as JSON (train/run_text.c)
  *   convnet.checkpoint.crc32  CRC-32 of the header, with zeros for these eight digits, and of all data
  *
  * Names of its tensors have no dot, which every tensor of a model has, but for the program's own.
@@ -27,7 +27,7 @@
 #define CN_IO_H
 
 #include "base/values.h"
-#include "io/json.h"
+#include "base/json.h"
 #include "model/model.h"
 #include "onnx/onnx.h"
 

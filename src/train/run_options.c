@@ -55,7 +55,7 @@ const cn__run_option cn__run_augmentation_options[] = {INT_IN(crop_padding),    
                                                        INT_IN(cutout),           {0}};
 #undef O
 
-/* A new member that changes what is computed needs a place above or in checkpoint_run.c; then its size goes here. So that checkpoints
+/* A new member that changes what is computed needs a place above or in run_text.c; then its size goes here. So that checkpoints
  * of before it are still taken, it is written only where it is not the usual value. */
 _Static_assert(sizeof(void *) != 8 || (sizeof(cn_trainer_options) == 144 && sizeof(cn_loss_options) == 80 &&
                                        sizeof(cn_optimizer_options) == 72 && sizeof(cn_schedule_options) == 88 &&

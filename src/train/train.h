@@ -10,6 +10,13 @@
 /* All but the model's tensors and the history, which is as long as the run. */
 void cn__trainer_state(cn_trainer *trainer, cn__state *state);
 
+/* ---- what a run is, as JSON (run_text.c) ---- */
+
+/* A trainer's, or a loop's of the caller's own, with an optimizer or NULL; to be freed with cn_text_free. CN_ERR_IO, CN_ERR_DATA:
+ * from a data set's callback. */
+cn_status cn__run_text(const cn_trainer *trainer, char **text);
+cn_status cn__loop_text(const cn_model *model, const cn_optimizer *optimizer, char **text);
+
 /* ---- optimizers (optimizer.c) ---- */
 
 /* A step with the gradient of l1 · Σ|parameter| added. */

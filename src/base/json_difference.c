@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* json_difference.c: the first place where two JSON values differ, in words for messages. */
-#include "io/json.h"
+#include "base/json.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* checkpoint_run.c: what the run of a checkpoint is, as far as whoever goes on brings it along, as JSON: options, the
- * seed, the data. Two runs that have the same text (and models of the same architecture) have the same bits, so
- * checkpoints of any other are refused, and the first difference is named. */
-#include "io/checkpoint.h"
+/* run_text.c: what a run is, as far as whoever goes on with it, or trains along, brings it along, as JSON: options, the seed, the
+ * data. Two runs that have the same text (and models of the same architecture) have the same bits, so checkpoints of any
+ * other are refused, and so are ranks, and the first difference is named. */
+#include "base/json.h"
+#include "base/values.h"
 #include "train/run_options.h"
 
 static void append_options(cn__text *json, const cn__run_option *options, const void *values) {
@@ -149,25 +150,33 @@ static void append_loop(cn__text *json, const cn_model *model, const cn_optimize
         append_optimizer(json, optimizer);
 }
 
-cn_status cn__checkpoint_run(const cn_checkpoint *checkpoint, char **text) {
+static void begin(cn__text *json, const cn_context *ctx, const char *kind) {
     static const char *const algorithms[] = {"auto", "direct", "gemm"}, *const layouts[] = {"auto", "images",
                                                                                             "channels"};
-    const cn_trainer *trainer = checkpoint->trainer;
-    cn_context *ctx = trainer ? trainer->ctx : checkpoint->model->ctx;
-    cn__text json = {.ctx = ctx};
-    cn_status status = CN_OK;
-    cn__text_append(&json, "{\"kind\":\"%s\",\"conv_algorithm\":\"%s\",\"layout\":\"%s\"",
-                    trainer ? "a trainer's" : "a loop's", algorithms[ctx->options.conv_algorithm],
-                    layouts[ctx->options.layout]);
-    if (trainer)
-        status = append_trainers_run(&json, trainer);
-    else
-        append_loop(&json, checkpoint->model, checkpoint->optimizer);
-    cn__text_append(&json, "}");
-    cn_status taken = cn__text_take(&json, text);
+    cn__text_append(json, "{\"kind\":\"%s\",\"conv_algorithm\":\"%s\",\"layout\":\"%s\"", kind,
+                    algorithms[ctx->options.conv_algorithm], layouts[ctx->options.layout]);
+}
+
+/* `status`: how it has gone so far. */
+static cn_status end(cn__text *json, cn_status status, char **text) {
+    cn__text_append(json, "}");
+    cn_status taken = cn__text_take(json, text);
     if (status == CN_OK || taken != CN_OK)
         return taken;
     cn_text_free(*text);
     *text = NULL;
     return status;
+}
+
+cn_status cn__run_text(const cn_trainer *trainer, char **text) {
+    cn__text json = {.ctx = trainer->ctx};
+    begin(&json, trainer->ctx, "a trainer's");
+    return end(&json, append_trainers_run(&json, trainer), text);
+}
+
+cn_status cn__loop_text(const cn_model *model, const cn_optimizer *optimizer, char **text) {
+    cn__text json = {.ctx = model->ctx};
+    begin(&json, model->ctx, "a loop's");
+    append_loop(&json, model, optimizer);
+    return end(&json, CN_OK, text);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* json.c: JSON into values. The text is gone through twice by the same functions: first to check and count, then, with
  * memory for exactly what was counted, to fill it. So only what is JSON takes memory, and all of it in one block. */
-#include "io/json.h"
+#include "base/json.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* json_value.c: what JSON values say; numbers in and out, whatever the locale. */
-#include "io/json.h"
+#include "base/json.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
