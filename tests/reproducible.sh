@@ -14,7 +14,7 @@ export CCACHE_DISABLE=1 # what comes out of a cache proves nothing
 
 for copy in "$first" "$second"; do
     mkdir "$copy"
-    cp -R Makefile CHANGELOG.md include src examples tests tools weights "$copy"
+    cp -R Makefile CHANGELOG.md include python src examples tests tools weights "$copy"
     rm -rf "$copy/examples/bin" "$copy/tests/bin"
 done
 find "$second" -exec touch -d '2020-02-02 02:02:02' {} +

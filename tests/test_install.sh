@@ -112,6 +112,17 @@ if command -v man >/dev/null && man -w man >/dev/null 2>&1; then
 fi
 try "a sysroot is counted once" [ "$(PKG_CONFIG_SYSROOT_DIR=$root flags --variable=includedir)" = "$(flags --variable=includedir)" ]
 
+# ---- where Python looks ----
+
+if command -v python3 >/dev/null; then
+    python3 -c 'import site; print("\n".join(site.getsitepackages()))' >"$dir/searched"
+    sed -n 's|^\(/.*\)/lib[0-9]*/.*|\1|p' "$dir/searched" | sort -u | while read -r below; do
+        tools/python_dir.sh "$below"
+    done | grep -vxF -f "$dir/searched" >"$dir/unseen"
+    same "" "$(cat "$dir/unseen")"
+fi
+same "$dir/no such/lib/python3/dist-packages" "$(tools/python_dir.sh "$dir/no such/")"
+
 # ---- the header alone, by every compiler there is ----
 
 echo '#include <convnet.h>' >"$dir/header.c"
