@@ -25,7 +25,7 @@ same() {
 
 # ---- links ----
 
-find . -name '*.md' ! -path './build/*' ! -path './*/build/*' ! -path '*/node_modules/*' | sed 's|^\./||' | sort >"$dir/documents"
+find . -name '*.md' ! -path './build/*' ! -path './debian/*' ! -path './*/build/*' ! -path '*/node_modules/*' | sed 's|^\./||' | sort >"$dir/documents"
 # What a document links to: FILE#SECTION, and the sections of a document as GitHub calls them. Fences and code are no links.
 links() {
     sed '/^```/,/^```$/d; s/`[^`]*`//g' "$1" | grep -oE '\]\([^) ]*|(src|href)="[^"]*' | sed 's/^](//; s/^[a-z]*="//' | grep -v '^[a-z]*:'
