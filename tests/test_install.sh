@@ -207,6 +207,7 @@ same "" "$(find "$dir/odd" ! -type d)"
 mv "$root" "$dir/moved" || exit 1
 root=$dir/moved here=$dir/moved$prefix
 try "C, shared, moved" $cc -std=c99 tests/foreign/app.c $(flags --cflags --libs) -o "$dir/app-c"
+export LD_LIBRARY_PATH="$here/lib" # programs may have been linked shared
 try "an installed program" "$here/bin/convnet-info"
 same "$version$suffix" "$(sed -n 's/^library: *\([^ ]*\) .*/\1/p' "$dir/output")"
 try "the installed model" "$here/bin/convnet-summary" "$here/share/convnet/session8-cifar10.safetensors"
