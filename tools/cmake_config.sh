@@ -5,6 +5,7 @@
 # relative to where the file lies, so that all may be moved together.
 set -eu
 folder=$1
+MPI_SONAME=libconvnet-mpi${SONAME#libconvnet}
 PREFIX=${PREFIX%/}
 
 # quoted TEXT: between CMake's quotes.
@@ -40,8 +41,8 @@ for package in $PACKAGES; do
 done
 
 cat >"$folder/convnet-config.cmake" <<EOF
-# convnet-config.cmake: find_package(convnet) makes the target convnet::convnet, the shared library, and with
-# COMPONENTS static convnet::static instead.
+# convnet-config.cmake: find_package(convnet) makes the target convnet::convnet, the shared library; of COMPONENTS, static
+# makes convnet::static, and mpi convnet::mpi, libconvnet-mpi, to be linked beside either.
 get_filename_component(_convnet_prefix "\${CMAKE_CURRENT_LIST_DIR}/$up" ABSOLUTE)
 if(NOT convnet_FIND_COMPONENTS)
     set(convnet_FIND_COMPONENTS shared)
@@ -71,6 +72,17 @@ if("static" IN_LIST convnet_FIND_COMPONENTS AND EXISTS "$(place "$LIBDIR")/libco
             IMPORTED_LINK_INTERFACE_LANGUAGES C
             INTERFACE_INCLUDE_DIRECTORIES "$(place "$INCLUDEDIR")"
             INTERFACE_LINK_LIBRARIES "${links}Threads::Threads;m")
+    endif()
+endif()
+
+if("mpi" IN_LIST convnet_FIND_COMPONENTS AND EXISTS "$(place "$LIBDIR")/$MPI_SONAME")
+    set(convnet_mpi_FOUND TRUE)
+    if(NOT TARGET convnet::mpi)
+        add_library(convnet::mpi SHARED IMPORTED)
+        set_target_properties(convnet::mpi PROPERTIES
+            IMPORTED_LOCATION "$(place "$LIBDIR")/$MPI_SONAME"
+            IMPORTED_SONAME "$MPI_SONAME"
+            INTERFACE_INCLUDE_DIRECTORIES "$(place "$INCLUDEDIR")")
     endif()
 endif()
 
