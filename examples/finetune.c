@@ -7,7 +7,7 @@
 #include <convnet.h>
 #include <stdio.h>
 
-enum { CLASSES = 3, OF = 10, EPOCHS = 20 };
+enum { CLASSES = 3, OF = 10, EPOCHS = 8 };
 static const int chosen[CLASSES] = {2, 4, 5}; /* of the library's ten kinds of drawings, which come in turns */
 
 typedef struct drawings {
@@ -83,7 +83,7 @@ int main(void) {
     cn_status status = cn_context_new(NULL, &ctx);
     drawings of[2] = {{ctx, NULL}, {ctx, NULL}};
     if (status == CN_OK && (status = open_drawings(&of[0], CN_SPLIT_TRAIN, 60, &data[0])) == CN_OK &&
-        (status = open_drawings(&of[1], CN_SPLIT_TEST, 200, &data[1])) == CN_OK &&
+        (status = open_drawings(&of[1], CN_SPLIT_TEST, 100, &data[1])) == CN_OK &&
         (status = pretrained(ctx, &net[0])) == CN_OK && (status = train(net[0], data, "pretrained")) == CN_OK &&
         (status = from_nothing(ctx, &net[1])) == CN_OK)
         status = train(net[1], data, "from nothing");

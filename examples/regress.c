@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIDE = 32, PICTURES = 2500, EPOCHS = 20 };
+enum { SIDE = 32, PICTURES = 1500, EPOCHS = 12 };
 
 static void check(int failed) { /* CN_OK is 0 */
     if (failed) {

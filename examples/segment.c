@@ -75,15 +75,15 @@ int main(void) {
     moves.horizontal_flip = 0.5f, moves.crop_padding = 3;
     check(cn_dataset_set_augmentation(train, &moves)); /* moves the masks, too */
     check(cn_model_new(ctx, 1, SIDE, SIDE, &net));
-    block(ctx, net, "down1", 1, 16, NULL);
-    block(ctx, net, "down2", 16, 32, NULL);
-    block(ctx, net, "middle", 32, 128, NULL);
-    block(ctx, net, "wide2", 64, 64, "down2");
-    block(ctx, net, "wide1", 32, 16, "down1");
-    check(cn_conv2d_new(ctx, 16, CLASSES, 1, 1, NULL, &classes));
+    block(ctx, net, "down1", 1, 8, NULL);
+    block(ctx, net, "down2", 8, 16, NULL);
+    block(ctx, net, "middle", 16, 64, NULL);
+    block(ctx, net, "wide2", 32, 32, "down2");
+    block(ctx, net, "wide1", 16, 8, "down1");
+    check(cn_conv2d_new(ctx, 8, CLASSES, 1, 1, NULL, &classes));
     check(cn_model_append(net, "classes", classes));
     check(cn_model_init(net, 1));
-    adam.kind = CN_OPTIMIZER_ADAM, adam.learning_rate = 0.003f;
+    adam.kind = CN_OPTIMIZER_ADAM, adam.learning_rate = 0.01f;
     training.optimizer = &adam, training.loss = CN_LOSS_CROSS_ENTROPY; /* of each pixel */
     check(cn_trainer_new(net, train, test, &training, &trainer));
     check(cn_trainer_fit(trainer, 8, NULL, NULL));

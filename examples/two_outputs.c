@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { SIDE = 28, CLASSES = 3, PICTURES = 1800, EPOCHS = 8 };
+enum { SIDE = 28, CLASSES = 3, PICTURES = 1200, EPOCHS = 8 };
 static const char *const names[CLASSES] = {"diamond", "disc", "square"};
 static const float powers[CLASSES] = {1, 2, 9}; /* |x|^p + |y|^p <= 1 within it */
 static const cn_target_options targets[] = {

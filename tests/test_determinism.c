@@ -150,8 +150,8 @@ START_TEST(threads_leave_the_same_bits) {
     cn_context_options options = context(1, CN_ISA_AUTO, _i % 2 ? CN_CONV_AUTO : CN_CONV_DIRECT);
     options.layout = _i / 4 ? CN_LAYOUT_CHANNELS : CN_LAYOUT_IMAGES;
     result one = train(norm, options);
-    for (int i = 0; i < (test_quick() ? 1 : 3); i++) {
-        options.threads = threads[i];
+    for (int i = 0; i < (test_whole() ? 3 : 1); i++) {
+        options.threads = threads[(_i + i) % 3];
         result more = train(norm, options);
         expect_same(&one, &more);
         free(more.tensors);
@@ -164,7 +164,7 @@ START_TEST(so_do_they_with_muon_and_averages) {
     result one = train_by(true, CN_NORM_BATCH, context(1, CN_ISA_AUTO, CN_CONV_DIRECT));
     result study = train(CN_NORM_BATCH, context(1, CN_ISA_AUTO, CN_CONV_DIRECT));
     ck_assert_double_ne(one.test_loss, study.test_loss);
-    for (int threads = 2; threads <= (test_quick() ? 2 : 4); threads++) {
+    for (int threads = 2; threads <= (test_whole() ? 4 : 2); threads++) {
         result more = train_by(true, CN_NORM_BATCH, context(threads, CN_ISA_AUTO, CN_CONV_DIRECT));
         expect_same(&one, &more);
         free(more.tensors);

@@ -31,6 +31,9 @@ moment() {
 
 # ---- killed at random moments, until it is through ----
 
+kills=6
+[ -z "${WHOLE:-}" ] || kills=12
+
 # killed NAME ARGUMENTS...: one run that nobody stops, and one that is killed again and again.
 killed() {
     name=$1 deaths=0 most=40
@@ -45,7 +48,7 @@ killed() {
             --checkpoint "$broken.run" --every 2 --resume >"$dir/out" 2>"$dir/err" &
         pid=$!
         sleep "$(moment $most)"
-        if [ $deaths -lt 12 ]; then
+        if [ $deaths -lt $kills ]; then
             kill -KILL $pid 2>"$dir/killer"
         fi
         wait $pid 2>"$dir/killer"
@@ -64,9 +67,9 @@ killed() {
     expect "$(ls "$broken".model.tmp-* "$broken".run.tmp-* 2>"$dir/killer" | wc -l)" -eq 0
 }
 
-killed sgd --data synthetic:120 --epochs 4 --batch 16 --seed 1 --augment --dropout 0.2 --patience 0
-killed adam --data synthetic:120 --epochs 4 --batch 16 --seed 2 --optimizer adam --schedule cosine --dropout 0.1 --keep best
-killed muon --data synthetic:120 --epochs 4 --batch 16 --seed 3 --recipe best --augment --dropout 0.2 --cutout 8
+killed sgd --data synthetic:80 --epochs 3 --batch 16 --seed 1 --augment --dropout 0.2 --patience 0
+killed adam --data synthetic:80 --epochs 3 --batch 16 --seed 2 --optimizer adam --schedule cosine --dropout 0.1 --keep best
+killed muon --data synthetic:80 --epochs 3 --batch 16 --seed 3 --recipe best --augment --dropout 0.2 --cutout 8
 
 # ---- a loop of one's own, killed likewise ----
 
@@ -77,7 +80,7 @@ while [ $code -ne 0 ] && [ $deaths -lt 20 ]; do
     "$bin/convnet-own_loop" "$dir/broken.run" --resume >"$dir/out" 2>"$dir/err" &
     pid=$!
     sleep "$(moment $most)"
-    [ $deaths -lt 6 ] && kill -KILL $pid 2>"$dir/killer"
+    [ $deaths -lt $((kills / 2)) ] && kill -KILL $pid 2>"$dir/killer"
     wait $pid 2>"$dir/killer"
     code=$?
     deaths=$((deaths + 1)) most=$((most + 5))

@@ -326,6 +326,8 @@ static void append_flat_linear(cn_model *model, int features, int classes) {
 
 /* As in many a tutorial. */
 START_TEST(a_picture_of_224_pixels_goes_flat_into_a_linear_layer) {
+    if (test_quick())
+        return;
     cn_model *model = model_for(3, 224, 224);
     cn_tensor *input = noise(2, 3, (size){224, 224}, 1);
     ck_ok(cn_model_append(model, "c1", conv(3, 2, 3)));
@@ -341,6 +343,8 @@ START_TEST(a_picture_of_224_pixels_goes_flat_into_a_linear_layer) {
 END_TEST
 
 START_TEST(a_signal_has_200000_samples) {
+    if (test_quick())
+        return;
     cn_model *model = model_for(1, 1, 200000);
     cn_conv2d_options options = CN_CONV2D_OPTIONS_INIT;
     cn_layer *layer;

@@ -16,7 +16,7 @@ first_epoch='^ *1 .*[0-9]$' heading='^ *epoch '
 model=$dir/model.safetensors
 for each in INT/130 TERM/143 HUP/129 USR1/138; do
     rm -f "$model"
-    signalled "${each%/*}" "$first_epoch" --data synthetic:300 --epochs 100000 --out "$model" --log "$dir/log.csv" \
+    signalled "${each%/*}" "$first_epoch" --data synthetic:100 --epochs 100000 --out "$model" --log "$dir/log.csv" \
         --report "$dir/report"
     case $(uname) in Linux) expect $code -eq "${each#*/}" ;; esac
     says err "interrupted after"
@@ -39,7 +39,7 @@ says err "interrupted after"
 
 # Within an epoch: the log and the report's history have the part of it, as a part.
 cp "$model" "$dir/good.safetensors"
-signalled INT "$heading" --data synthetic:20000 --epochs 3 --out "$model" --log "$dir/log.csv" --report "$dir/report"
+signalled INT "$heading" --data synthetic:4000 --epochs 3 --out "$model" --log "$dir/log.csv" --report "$dir/report"
 expect $code -eq 130
 says out "$model is there, and is replaced when the first epoch is over"
 if grep -q 'batches of the next' "$dir/err"; then
@@ -57,13 +57,13 @@ cmp -s "$model" "$dir/good.safetensors" || fail "an untrained model has replaced
 
 # A second Ctrl-C does not wait for the rest of the batch, and leaves what was there.
 line="convnet-train, interrupted twice"
-signalled INT "$heading" --data synthetic:300 --epochs 1 --batch 300 --threads 1 --out "$model"
+signalled INT "$heading" --data synthetic:200 --epochs 1 --batch 200 --threads 1 --out "$model"
 expect "$code" -ne 1
 
 # A reader that is gone.
 line="convnet-train | head -1"
 rm -f "$model"
-{ "$bin/convnet-train" --data synthetic:300 --epochs 100000 --out "$model" 2>"$dir/err"; echo $? >"$dir/code"; } |
+{ "$bin/convnet-train" --data synthetic:100 --epochs 100000 --out "$model" 2>"$dir/err"; echo $? >"$dir/code"; } |
     head -1 >"$dir/out"
 expect "$(cat "$dir/code")" -eq 141
 run 0 summary "$model"
@@ -72,7 +72,7 @@ run 0 summary "$model"
 line="convnet-train, hung up under nohup, in the background"
 rm -f "$model"
 : >"$dir/out"
-(trap '' HUP INT; exec "$bin/convnet-train" --data synthetic:300 --epochs 3 --out "$model" >"$dir/out" 2>"$dir/err") &
+(trap '' HUP INT; exec "$bin/convnet-train" --data synthetic:150 --epochs 3 --out "$model" >"$dir/out" 2>"$dir/err") &
 pid=$!
 await "$heading"
 kill -HUP $pid
@@ -83,7 +83,7 @@ expect "$(grep -c '^ *[123] ' "$dir/out")" -eq 3
 
 # Killed: an epoch is lost, no more.
 rm -f "$model"
-signalled KILL '^ *2 .*[0-9]$' --data synthetic:300 --epochs 100000 --out "$model"
+signalled KILL '^ *2 .*[0-9]$' --data synthetic:100 --epochs 100000 --out "$model"
 expect $code -eq 137
 run 0 summary "$model"
 
@@ -129,11 +129,11 @@ run 0 summary "$dir/first.safetensors"
 
 run 0 train --data synthetic:200 --epochs 3 --out "$dir/last.safetensors" --seed 5 --schedule constant --lr 0.05
 says out "est accuracy $(awk '$1 == 3 { print $5 }' "$dir/out") %, in epoch 3, the last"
-run 0 train --data synthetic:200 --epochs 6 --keep best --out "$model" --seed 5 --schedule constant --lr 0.2
-best=$(awk '/^ *[1-6] /{ if ($5 > most) most = $5 } END { print most }' "$dir/out")
+run 0 train --data synthetic:120 --epochs 5 --keep best --out "$model" --seed 5 --schedule constant --lr 0.2
+best=$(awk '/^ *[1-5] /{ if ($5 > most) most = $5 } END { print most }' "$dir/out")
 says out "Best test accuracy $best %, in epoch "
 says out "Saved as $model, as epoch "
-run 0 test "$model" --data synthetic:200
+run 0 test "$model" --data synthetic:120
 says out "accuracy $best %"
 mistake "--keep 'first': want last or best" train --data synthetic --keep first
 
@@ -159,7 +159,7 @@ checks=$((checks + 1))
 ! grep -q "next to nothing" "$dir/out" || fail "that was asked for"
 
 # A short run's average is not what it began with.
-run 0 train --data synthetic:160 --recipe best --epochs 20 --log "$dir/log.csv"
+run 0 train --data synthetic:160 --recipe best --epochs 8 --log "$dir/log.csv"
 expect "$(tail -1 "$dir/log.csv" | cut -d, -f5 | cut -d. -f1)" -gt 20
 # One cycle's rates are the epochs' means: up, and down to nearly nothing.
 expect "$(cut -d, -f6 "$dir/log.csv" | awk 'NR > 1 { if ($1 > most) most = $1; last = $1 } END { print (most > 0.012 && last > 1e-4) }')" -eq 1
@@ -254,7 +254,7 @@ run 0 train --data synthetic:40 --epochs 1 --log /dev/null
 line="convnet-train, its folder removed"
 mkdir "$dir/gone"
 : >"$dir/out"
-"$bin/convnet-train" --data synthetic:300 --epochs 3 --out "$dir/gone/m.safetensors" >"$dir/out" 2>"$dir/err" &
+"$bin/convnet-train" --data synthetic:150 --epochs 3 --out "$dir/gone/m.safetensors" >"$dir/out" 2>"$dir/err" &
 pid=$!
 await "$heading"
 rm -rf "$dir/gone"
@@ -269,9 +269,9 @@ rm -f "$kept"
 # ---- terminals: a line is rewritten, and never longer than the window is wide ----
 
 if script -qec true /dev/null >"$dir/out" 2>&1; then
-    for columns in 26 40 60 80 200; do
+    for columns in 26 60 200; do
         line="convnet-train on a terminal of $columns columns"
-        TERM=xterm script -qec "stty cols $columns; $bin/convnet-train --data synthetic:300 --epochs 2" /dev/null \
+        TERM=xterm script -qec "stty cols $columns; $bin/convnet-train --data synthetic:150 --epochs 2" /dev/null \
             >"$dir/out" 2>"$dir/err"
         tr '\r' '\n' <"$dir/out" | sed "s/$(printf '\033')\[K//g; s/×/x/g" >"$dir/lines"
         expect "$(awk -v most=$columns 'length > most' "$dir/lines" | wc -l)" -eq 0
@@ -302,7 +302,7 @@ case $bin in
 *)
     if [ -r /proc/self/status ]; then
         : >"$dir/out"
-        (exec "$bin/convnet-train" --data synthetic:300 --epochs 100000 --threads 1 \
+        (exec "$bin/convnet-train" --data synthetic:100 --epochs 100000 --threads 1 \
             >"$dir/out" 2>"$dir/err") &
         pid=$!
         await "$first_epoch"
