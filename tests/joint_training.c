@@ -17,7 +17,7 @@ static int draw(void *user, int64_t index, uint8_t *pixels, int64_t *label) {
     for (uint32_t i = 0; i < PIXELS; i++)
         pixels[i] = (uint8_t)(numbers_hashed((uint32_t)index, i / 5) * 256.0f);
     *label = index * 7 % CLASSES;
-    return index == s->broken;
+    return index == s->broken || s->broken == JOINT_EVERY_IMAGE;
 }
 
 static cn_dataset *new_data(cn_context *ctx, joint_source *from, int64_t count, bool augmented) {
@@ -192,6 +192,10 @@ void joint_train(const joint_recipe *r, const cn_communicator *communicator, joi
         ck_ok(cn_trainer_resume(trainer, r->resume));
     if (out->made == CN_OK) {
         out->status = cn_trainer_fit(trainer, r->epochs ? r->epochs : 1, NULL, NULL);
+        if (out->status == CN_OK && r->fails_later) {
+            out->train.broken = rank == r->broken_rank ? JOINT_EVERY_IMAGE : -1;
+            out->status = cn_trainer_fit(trainer, 1, NULL, NULL);
+        }
         keep_message(out);
         keep_outcome(out, model, trainer);
         if (r->save && rank == 0)

@@ -6,12 +6,12 @@
 #include "ranks.h"
 #include "testing.h"
 
-enum { JOINT_COUNT = 104 /* images to train with */, JOINT_ALL = -1 };
+enum { JOINT_COUNT = 104 /* images to train with */, JOINT_ALL = -1, JOINT_EVERY_IMAGE = -2 };
 
 /* Where images come from: which were asked for. */
 typedef struct joint_source {
     bool asked[JOINT_COUNT];
-    int64_t broken; /* index of an image that cannot be read; -1: none */
+    int64_t broken; /* index of an image that cannot be read, or JOINT_EVERY_IMAGE; -1: none */
 } joint_source;
 
 typedef struct joint_recipe {
@@ -26,6 +26,7 @@ typedef struct joint_recipe {
     void (*change)(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model);
     int64_t broken;
     int broken_rank;
+    bool fails_later;          /* fits again, when `broken_rank` can read no image any more */
     const char *save, *resume; /* files of checkpoints: rank 0 writes one in the end, all begin with one; or NULL */
 } joint_recipe;
 

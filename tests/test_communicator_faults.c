@@ -144,6 +144,24 @@ START_TEST(an_image_that_cannot_be_read_ends_training_everywhere) {
 }
 END_TEST
 
+/* The stop of one fit is none of the next. */
+START_TEST(what_fails_after_a_stop_is_told) {
+    joint_recipe r = joint_usual;
+    ranks all = {.count = 2};
+    joint_job j;
+    r.stop_after = 1;
+    r.fails_later = true;
+    r.broken_rank = 1;
+    joint_run(&r, &all, &j);
+    for (int rank = 0; rank < all.count; rank++) {
+        ck_assert_int_eq(j.outcomes[rank].status, CN_ERR_IO);
+        ck_assert_ptr_nonnull(strstr(j.outcomes[rank].message, "rank 1: "));
+        ck_assert_int_eq(j.outcomes[rank].batches, 1);
+    }
+    joint_free(&j);
+}
+END_TEST
+
 static void too_fast(cn_trainer_options *options, cn_optimizer_options *optimizer, cn_model *model) {
     (void)options;
     (void)model;
@@ -331,6 +349,7 @@ int main(void) {
     tcase_add_test(refusals, what_a_communicator_lacks_is_named);
     tcase_add_loop_test(faults, a_rank_that_stops_stops_all, 0, 2);
     tcase_add_test(faults, an_image_that_cannot_be_read_ends_training_everywhere);
+    tcase_add_test(faults, what_fails_after_a_stop_is_told);
     tcase_add_test(faults, a_loss_that_is_not_finite_ends_training_everywhere);
     tcase_add_loop_test(faults, an_own_layer_that_fails_ends_training_everywhere, 0, 2);
     tcase_add_test(faults, a_call_that_fails_ends_training_everywhere);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* test_fork.c: after fork() the child can use what it inherited, alone, and a context of its own with threads; the parent
  * goes on; nobody hangs. */
+#include "base/base.h"
 #include "errands.h"
 #include "predictions.h"
 #include "scratch.h"
 #include "training.h"
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -268,6 +270,50 @@ START_TEST(a_child_of_fetch_does_not_hang) {
 }
 END_TEST
 
+/* ---- from an item of a pool whose threads help each other ---- */
+
+enum { ITEMS = 40 };
+
+typedef struct marks {
+    atomic_int begun; /* items that workers have taken */
+    atomic_bool forked, done[ITEMS];
+    pid_t child;
+} marks;
+
+/* The caller forks when a worker is within an item, which ends only after that. */
+static void mark(void *argument, size_t item, int thread) {
+    marks *m = argument;
+    if (thread != 0)
+        atomic_fetch_add(&m->begun, 1);
+    else if (!atomic_load(&m->forked)) {
+        while (atomic_load(&m->begun) == 0)
+            sched_yield();
+        m->child = fork_patiently();
+        atomic_store(&m->forked, true);
+    }
+    while (!atomic_load(&m->forked))
+        sched_yield();
+    atomic_store(&m->done[item], true);
+}
+
+/* In the child nobody ends what a worker had begun: the caller does all of it again. */
+START_TEST(a_child_of_an_item_does_what_others_had_begun) {
+    cn_context *ctx = test_context(3);
+    marks m = {.child = -1};
+    int done = 0;
+    cn__parallel_helping(ctx, ITEMS, mark, &m);
+    for (int i = 0; i < ITEMS; i++)
+        done += atomic_load(&m.done[i]);
+    cn_context_free(ctx);
+    if (m.child == 0)
+        _exit(done == ITEMS ? 0 : 1);
+    ck_assert_int_eq(done, ITEMS);
+    expect_good_end(m.child);
+}
+END_TEST
+
+/* ---- a thread that trains meanwhile ---- */
+
 static atomic_bool enough;
 
 static void *train_on(void *context) {
@@ -305,7 +351,8 @@ START_TEST(others_may_fork_and_exec_at_any_time) {
 END_TEST
 
 int main(void) {
-    const TTest *const between[] = {children_and_their_children_do_everything, others_may_fork_and_exec_at_any_time};
+    const TTest *const between[] = {children_and_their_children_do_everything, others_may_fork_and_exec_at_any_time,
+                                    a_child_of_an_item_does_what_others_had_begun};
     const TTest *const callbacks[] = {both_go_on_from_a_callback};
     const TTest *const fetches[] = {a_child_of_fetch_does_not_hang};
     Suite *suite = suite_create("fork");
