@@ -10,14 +10,14 @@ TEST_RUNS_ONCE;
 
 /* ---- damage ---- */
 
-/* One byte after the other, of each half of its bits, in turns; a part of them, where a slow tool watches. */
+/* One byte after the other: of each one bit, in turns, with WHOLE four; where a slow tool watches, few of the bytes. */
 START_TEST(every_byte_counts) {
     file f = usual_file();
     run r;
     run_begin(&r);
     file before = saved_checkpoint(r.trainer);
     for (size_t at = 0; at < f.count; at += test_quick() ? 37 : 1)
-        for (int bit = (int)(at % 2); bit < 8; bit += 2) {
+        for (int bit = (int)(at % 8), most = test_whole() ? 4 : 1; most > 0; bit = (bit + 2) % 8, most--) {
             f.data[at] ^= (unsigned char)(1 << bit);
             cn_status status = load_checkpoint(r.trainer, f);
             ck_assert_msg(status == CN_ERR_FORMAT, "byte %zu, bit %d: %s: %s", at, bit, cn_status_string(status),
@@ -37,7 +37,7 @@ START_TEST(a_file_that_is_cut_short_is_refused) {
     run r;
     run_begin(&r);
     file before = saved_checkpoint(r.trainer);
-    for (size_t count = 0; count < f.count; count += test_quick() ? 37 : 1) {
+    for (size_t count = 0; count < f.count; count += test_quick() ? 37 : test_whole() ? 1 : 3) {
         unsigned char *part = malloc(count + 1); /* so that tools see what is read behind it */
         memcpy(part, f.data, count);
         ck_fails(load_checkpoint(r.trainer, (file){part, count}), CN_ERR_FORMAT, "(memory)");
