@@ -18,19 +18,29 @@ enum {
 
 static const char *model_name = "pretrained", *map_path;
 static int64_t top = 5, shift, threads;
-static int json, flip;
+static int flip;
 
 static argument arguments[] = {
     TEXT("model", "MODEL", &model_name, "a model file, or the one that comes with the library"),
     INTEGER("top", &top, 1, 65536, "name so many classes, the most probable first"),
-    FLAG("json", &json, 1, "write JSON: a list with an object a picture"),
     TEXT("map", "FILE", &map_path,
          "also write where the model sees the first of the classes, as colours over the middle of the picture (PNG); "
          "of several pictures into FILE, a folder, which is made if it is missing, as NAME-map.png"),
     FLAG("flip", &flip, 1, "take the mean over a picture and its mirror image"),
     INTEGER("shift", &shift, 0, 8, "take the mean over a picture moved by up to so many pixels each way"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
+    OUTPUT_ARGUMENTS,
     END_OF_ARGUMENTS,
+};
+
+static const json_member members[] = {
+    {".[].image", "as it was named"},
+    {".[].error", "why there is nothing else of it"},
+    {".[].predictions[].class", "name, or number where the model has no names; the most probable first"},
+    {".[].predictions[].index", "the class's number"},
+    {".[].predictions[].probability", "0 to 1"},
+    {".[].map", "with --map: its file"},
+    {NULL, NULL},
 };
 
 static const program_spec classify_program = {
@@ -39,6 +49,7 @@ static const program_spec classify_program = {
              "brought to the model's size and its middle looked at.",
     .operand = "IMAGE...",
     .arguments = arguments,
+    .json = members,
     .notes = "Examples:\n"
              "  convnet-classify photo.jpg\n"
              "  convnet-classify photo.jpg --top 3 --map map.png\n"
@@ -227,30 +238,29 @@ static void print_text(const classifier *c, const char *image, const char *map, 
         printf("  map of '%s': %s\n", name_of(c, c->order[0], number), map);
 }
 
-static void print_json(const classifier *c, const char *image, const char *map, bool first) {
+static void write_predictions(const classifier *c, const char *image, const char *map) {
     char number[NAME_TEXT];
-    printf("%s\n  {\"image\": ", first ? "" : ",");
-    json_print(image);
-    printf(", \"predictions\": [");
+    json_object(NULL);
+    json_text("image", image);
+    json_array("predictions");
     for (int64_t i = 0; i < top && i < c->classes; i++) {
-        printf("%s\n    {\"class\": ", i ? "," : "");
-        json_print(name_of(c, c->order[i], number));
-        printf(", \"index\": %lld, \"probability\": %.6f}", (long long)c->order[i], c->probability[c->order[i]]);
+        json_object(NULL);
+        json_text("class", name_of(c, c->order[i], number));
+        json_integer("index", c->order[i]);
+        json_number("probability", c->probability[c->order[i]]);
+        json_end();
     }
-    printf("]");
-    if (map) {
-        printf(", \"map\": ");
-        json_print(map);
-    }
-    printf("}");
+    json_end();
+    if (map)
+        json_text("map", map);
+    json_end();
 }
 
-static void print_json_error(const char *image, const char *error, bool first) {
-    printf("%s\n  {\"image\": ", first ? "" : ",");
-    json_print(image);
-    printf(", \"error\": ");
-    json_print(error);
-    printf("}");
+static void write_error(const char *image, const char *error) {
+    json_object(NULL);
+    json_text("image", image);
+    json_text("error", error);
+    json_end();
 }
 
 /* NULL: it was classified; else why not. */
@@ -279,10 +289,12 @@ static bool handle(classifier *c, char **images, int index) {
     } else if (map_path && !mapped) {
         complain("cannot write the map of '%s': %s", images[index], map ? library_error() : "no memory");
     }
-    if (good)
-        (json ? print_json : print_text)(c, images[index], mapped ? map : NULL, index == 0);
-    else if (json)
-        print_json_error(images[index], error, index == 0);
+    if (good && output_json)
+        write_predictions(c, images[index], mapped ? map : NULL);
+    else if (good)
+        print_text(c, images[index], mapped ? map : NULL, index == 0);
+    else if (output_json)
+        write_error(images[index], error);
     free(map);
     cn_tensor_free(fitted);
     cn_tensor_free(image);
@@ -315,12 +327,12 @@ int main(int argc, char **argv) {
     if (program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_model(&c) == CN_OK &&
         make_room(&c) == CN_OK && (c.map_folder || !map_path || count == 1 || make_map_folder(&c))) {
         code = EXIT_SUCCESS;
-        if (json)
-            putchar('[');
+        if (output_json)
+            json_array(NULL);
         for (int i = 0; i < count; i++)
             code = handle(&c, argv, i) ? code : EXIT_FAILURE;
-        if (json)
-            puts("\n]");
+        if (output_json)
+            json_end();
     }
     free(c.order);
     free(c.probability);

@@ -18,6 +18,18 @@ enum { EXIT_USAGE = 2 }; /* beside EXIT_SUCCESS, 0, and EXIT_FAILURE, 1 */
 
 /* What messages begin with; arguments_read sets it. */
 void program_set_name(const char *name);
+const char *program_name(void);
+
+/* What every program takes. With --json the document alone goes to standard output, and what else is printed there to
+ * standard error; with --quiet nowhere. */
+extern int output_json, output_quiet;
+#define OUTPUT_ARGUMENTS                                                                                               \
+    FLAG("json", &output_json, 1, "write JSON to standard output, as described below"),                                \
+        FLAG("quiet", &output_quiet, 1, "print nothing but errors, warnings and what --json asks for")
+/* Sees to that; arguments_read calls it. Ends the program if it cannot be done. */
+void output_begin(void);
+/* Where the document goes. */
+FILE *program_document(void);
 
 /* This process is one of several, and not the one that speaks: messages get its rank in front, and standard output goes
  * nowhere. Complains on failure. */
@@ -109,13 +121,19 @@ typedef struct argument {
 #define END_OF_ARGUMENTS                                                                                               \
     { .kind = ARGUMENT_END }
 
+/* A value of the document that --json asks for, as jq has it: ".classes[].name". */
+typedef struct json_member {
+    const char *path, *about;
+} json_member;
+
 typedef struct program_spec {
     const char *name;
     const char *about;            /* a sentence or two */
     const char *operand;          /* the one thing named without an option, such as "MODEL"; NULL: none */
     const char *(*networks)(int); /* names for --help, NULL after the last, of what MODEL may be, too; NULL: none */
     argument *arguments;
-    const char *notes; /* after the options: examples and the like */
+    const json_member *json; /* ends with a NULL */
+    const char *notes;       /* after the options: examples and the like */
 } program_spec;
 
 /* Prints a text in lines of at most `width` columns. */
@@ -137,6 +155,20 @@ void arguments_need(const program_spec *program, const char *name, bool fits, co
 /* The command as one may give it to a shell, with one more word unless that is NULL; to be freed, NULL without memory.
  */
 char *command_text(const char *program, int argc, char **argv, const char *more);
+
+/* ---- suggestion.c: names that were mistyped ---- */
+
+typedef struct suggestion {
+    const char *typed, *best; /* best: the likeliest so far, NULL: none is likely */
+    size_t least;
+} suggestion;
+
+suggestion suggestion_begin(const char *typed);
+/* A name that there is, which lives as long as the suggestion. */
+void suggestion_offer(suggestion *s, const char *name);
+#define SUGGESTION_TEXT 64
+/* "; did you mean --epochs?", or nothing, to end a message with. */
+const char *suggestion_text(const suggestion *s, const char *dashes, char text[SUGGESTION_TEXT]);
 
 /* ---- data_spec.c: data sets by name ---- */
 
@@ -222,6 +254,8 @@ bool metric_is_share(cn_metric metric);
 /* "97.31" or "0.031234", and "-" where there is none; and "97.31 %". */
 const char *metric_number(cn_metric metric, double value, char text[METRIC_TEXT]);
 const char *metric_text(cn_metric metric, double value, char text[METRIC_TEXT]);
+/* As it is called in logs and JSON: "mean_iou". */
+const char *metric_key(cn_metric metric, char text[METRIC_TEXT]);
 /* On what was tested, by the metric that epochs have. */
 bool epoch_is_better(const cn_epoch_info *epoch, const cn_epoch_info *than);
 
@@ -355,10 +389,31 @@ bool transfer_freeze(transfer *t, cn_model *model);
 /* Puts the output layer's own rate into the options. Complains on failure. */
 bool transfer_rates(transfer *t, const cn_model *model, cn_optimizer_options *options);
 
-/* ---- json.c ---- */
+/* ---- json.c: a document of JSON, to program_document(), piece by piece ---- */
 
-/* A text in quotes, escaped, to stdout. Bytes that are no UTF-8, as paths may have, become U+FFFD. */
-void json_print(const char *text);
+/* Values have a name in objects, and NULL in arrays and as the document itself. Texts are escaped; bytes that are no UTF-8,
+ * as paths may have, become U+FFFD, and NULL becomes null. So do numbers that are infinite or none. */
+void json_text(const char *name, const char *text);
+void json_integer(const char *name, int64_t value);
+void json_number(const char *name, double value);
+void json_bool(const char *name, bool value);
+void json_object(const char *name);
+void json_array(const char *name);
+void json_row(const char *name); /* an array in one line, with all that is in it */
+void json_end(void);             /* of the innermost */
+/* The document as an object, with the program's name and version in front. */
+void json_begin(void);
+/* "classes": the data's names, in order. */
+void json_class_names(const cn_dataset *dataset);
+
+/* ---- evaluation_json.c ---- */
+
+/* Members "images", "loss_kind", "loss", "metrics", "classes" (or "outputs") and "confusion". */
+void json_evaluation(const cn_evaluation *evaluation, const task *asked, const cn_dataset *dataset);
+/* Members "misclassified_count" and "misclassified", of which at most so many are listed. */
+void json_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t most);
+/* A class by number and name. */
+void json_class(const char *name, const cn_dataset *dataset, int64_t label);
 
 /* ---- tables.c: numbers and evaluations as text ---- */
 
@@ -393,7 +448,8 @@ typedef struct progress {
     const char *tested;   /* what the images are called that epochs end with: "test" or "validation" */
     cn_metric metric;     /* that epochs have */
     int64_t later;        /* epochs of runs that follow this one, for the time left */
-    int columns;          /* of the terminal, at the last look; 0: none, and only whole epochs are shown */
+    int columns;          /* of the terminal that lines of epochs go to, at the last look; 0: none */
+    int live_columns;     /* of the one that has the live line; 0: none, and only whole epochs are shown */
     int shown;            /* letters of the live line, which is rewritten batch by batch */
     double shown_at;      /* when it last was */
     double epoch_seconds; /* what the last epoch took, testing included; 0: none yet */

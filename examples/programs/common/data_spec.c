@@ -3,6 +3,7 @@
 #include "common.h"
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SYNTHETIC_COUNT = 10000, SYNTHETIC_MOST = 10000000, SYNTHETIC_SEED = 1, SPLIT_SEED = 1 };
 
@@ -102,18 +103,48 @@ static const data_format *find_format(const char *text, size_t length) {
     return NULL;
 }
 
-/* Does not return. */
-static void complain_format(const char *text) {
-    char known[256] = "";
+/* The format of a folder or file that was named without; NULL: there is none. */
+static const char *format_of(const char *path) {
+    static const struct {
+        const char *holds, *format;
+    } signs[] = {{"data_batch_1.bin", "cifar10"},
+                 {"fine_label_names.txt", "cifar100"},
+                 {"train-images-idx3-ubyte", "idx"},
+                 {"train-images-idx3-ubyte.gz", "idx"},
+                 {"t10k-images-idx3-ubyte", "idx"},
+                 {"masks", "masks"},
+                 {"train/masks", "masks"}};
+    const char *ending = strrchr(path, '.');
+    char below[4096];
+    if (access(path, F_OK) != 0)
+        return NULL;
+    for (size_t i = 0; i < COUNT(signs); i++) {
+        snprintf(below, sizeof below, "%s/%s", path, signs[i].holds);
+        if (access(below, F_OK) == 0)
+            return signs[i].format;
+    }
+    snprintf(below, sizeof below, "%s/.", path);
+    return access(below, F_OK) == 0 ? "folder" : ending && strcmp(ending, ".npz") == 0 ? "npz" : NULL;
+}
+
+static _Noreturn void complain_format(const char *text) {
+    char known[256] = "", name[32], meant[SUGGESTION_TEXT];
+    const char *format = format_of(text);
     size_t length = 0;
-    for (size_t i = 0; i < COUNT(formats); i++)
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ":"), text);
+    suggestion s = suggestion_begin(name);
+    for (size_t i = 0; i < COUNT(formats); i++) {
+        suggestion_offer(&s, formats[i].name);
         length += (size_t)snprintf(known + length, sizeof known - length, "%s%s%s%s",
                                    i == 0                   ? ""
                                    : i + 1 < COUNT(formats) ? ", "
                                                             : " or ",
                                    formats[i].name, formats[i].argument ? ":" : "",
                                    formats[i].argument ? formats[i].argument : "[:COUNT]");
-    complain_usage("--data '%s': want %s", text, known);
+    }
+    if (format)
+        complain_usage("--data '%s': want %s; did you mean %s:%s?", text, known, format, text);
+    complain_usage("--data '%s': want %s%s", text, known, suggestion_text(&s, "", meant));
 }
 
 data_spec data_spec_read(const char *text) {

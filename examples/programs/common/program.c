@@ -2,25 +2,57 @@
 /* program.c: what every program starts and ends with: its name, messages, context and exit code. */
 #include "common.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
 static const char *name = "convnet";
-static int rank; /* above 0: others speak for this process */
+static int rank;       /* above 0: others speak for this process */
+static FILE *document; /* NULL: standard output */
+
+int output_json, output_quiet;
 
 void program_set_name(const char *new_name) {
     name = new_name;
 }
 
+const char *program_name(void) {
+    return name;
+}
+
+/* ---- where output goes ---- */
+
+static _Noreturn void complain_output(void) {
+    complain("cannot write to standard output: %s", strerror(errno));
+    exit(EXIT_FAILURE);
+}
+
+FILE *program_document(void) {
+    return document ? document : stdout;
+}
+
+void output_begin(void) {
+    if (output_json) {
+        int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+        document = out < 0 ? NULL : fdopen(out, "w");
+        if (!document || (!output_quiet && dup2(STDERR_FILENO, STDOUT_FILENO) < 0))
+            complain_output();
+    }
+    if (output_quiet && !freopen("/dev/null", "w", stdout))
+        complain_output();
+}
+
 bool program_is_rank(int new_rank) {
     rank = new_rank;
-    if (freopen("/dev/null", "w", stdout))
+    if (freopen("/dev/null", "w", stdout) && (!document || freopen("/dev/null", "w", document)))
         return true;
     complain("cannot open '/dev/null': %s", strerror(errno));
     return false;
 }
+
+/* ---- messages ---- */
 
 static void complain_list(const char *format, va_list values) {
     fflush(stdout);  /* keeps the order where both go to one place */
@@ -77,7 +109,7 @@ void complain_file(const char *what, const char *file, const char *error) {
 
 static void print_remark(void *user, cn_log_level level, const char *message) {
     (void)user;
-    if (rank == 0)
+    if (rank == 0 && (level == CN_LOG_WARNING || !output_quiet))
         complain("%s: %s", level == CN_LOG_WARNING ? "warning" : "note", message);
 }
 
@@ -101,9 +133,13 @@ cn_status program_pinned_context(int64_t threads, int pin, cn_conv_algorithm alg
     return status;
 }
 
+static bool flushed(FILE *file) {
+    return fflush(file) == 0 && !ferror(file);
+}
+
 int program_end(int code) {
     errno = 0; /* of a write that failed long ago nobody knows why */
-    if (fflush(stdout) != 0 || ferror(stdout)) {
+    if (!flushed(stdout) || !flushed(program_document())) {
         complain("cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
         return code == EXIT_SUCCESS ? EXIT_FAILURE : code;
     }

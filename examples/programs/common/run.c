@@ -200,10 +200,11 @@ static void test(run *r) {
         r->failed = true;
         return;
     }
+    r->tested = true;
+    r->test_loss = cn_evaluation_loss(evaluation);
+    r->test_metric = cn_evaluation_metric(evaluation, 0, r->task.metric);
     printf("Test %s %s, loss %.4f, of the model that is left; nothing was chosen by the test images\n",
-           cn_metric_name(r->task.metric),
-           metric_text(r->task.metric, cn_evaluation_metric(evaluation, 0, r->task.metric), text),
-           cn_evaluation_loss(evaluation));
+           cn_metric_name(r->task.metric), metric_text(r->task.metric, r->test_metric, text), r->test_loss);
     cn_evaluation_free(evaluation);
 }
 
@@ -268,6 +269,10 @@ static void print_going_on(const run *r, int64_t left) {
     print_fitting(text);
 }
 
+static const char *ended_how(const run *r, cn_status status) {
+    return status != CN_OK ? "failed" : r->interrupted ? "interrupted" : out_of_patience(r) ? "patience" : "complete";
+}
+
 int run_train(run *r, setting_list *list, const char *title) {
     char extent[96];
     int64_t left = r->recipe.epochs - cn_trainer_epoch_count(r->trainer);
@@ -283,6 +288,10 @@ int run_train(run *r, setting_list *list, const char *title) {
     print_end(r, status, extent);
     print_results(r);
     leave(r, status, list, title, extent);
+    if (output_json) {
+        part_epoch part = unfinished(r);
+        run_json(r, list, &part, ended_how(r, status));
+    }
     if (ranks_largest(&r->ranks, status != CN_OK || r->failed))
         return EXIT_FAILURE;
     return r->interrupted ? 128 + r->interrupted : EXIT_SUCCESS; /* as a shell reports a signal */

@@ -16,6 +16,7 @@ typedef struct keeper {
     cn_tensor *copy;    /* the model's file, as that epoch left it; always of the same size */
     bool saved;         /* as it is in the file */
     bool failed;        /* to save it, the last time */
+    char *left;         /* where the model is in the end; NULL: nowhere */
 } keeper;
 
 /* Complains if there is no memory. */
@@ -53,6 +54,8 @@ typedef struct run {
     int interrupted;    /* the signal that ended it, whichever rank had it; 0: none */
     char why[512];      /* it failed; "": it has not */
     bool failed;        /* something that was asked for could not be written */
+    bool tested;        /* the test images were looked at in the end, and this is what came of it: */
+    double test_loss, test_metric;
 
     /* So that it can go on (run_checkpoint.c). */
     const char *checkpoint_path; /* NULL: it cannot */
@@ -74,6 +77,12 @@ int run_batch(void *user, const cn_batch_info *batch);
 /* Trains, prints, saves; returns the exit code. The report, if one is asked for, gets the settings of `list` and one
  * that says how the run ended. */
 int run_train(run *r, setting_list *list, const char *title);
+
+/* ---- run_json.c ---- */
+
+/* The document that --json asks for, and what is in it. `ended` says how the run did. */
+void run_json(const run *r, const setting_list *settings, const part_epoch *part, const char *ended);
+extern const json_member run_members[];
 
 /* Images of all epochs so far and of the one under way. */
 int64_t run_images(const run *r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* train_arguments.c: convnet-train's options: a recipe, what changes it, and what goes with what. */
 #include "train_arguments.h"
-#include "outputs.h"
+#include "run.h"
 #include <errno.h>
 #include <string.h>
 
@@ -125,6 +125,7 @@ static argument arguments[] = {
         "algorithm", algorithms, &asked.algorithm,
         "how convolutions compute; direct: by plain sums; gemm: linear layers as products of matrices, however small"),
     FLAG("profile", &asked.profiling, 1, "show where the time went, layer by layer"),
+    OUTPUT_ARGUMENTS,
     HEADING("Several processes, started by mpirun or srun"),
     FLAG("local-batch-norm", &asked.local_batch_norm, 1,
          "each process's batch norm goes by its own images, which is faster, and another result than one process has"),
@@ -140,6 +141,7 @@ static const program_spec train_program = {
              "--recipe fast as well in a fraction of the time.",
     .networks = cn_zoo_name,
     .arguments = arguments,
+    .json = run_members,
     .notes =
         "The model is saved after every epoch, so that a run that is killed loses one at most. Ctrl-C, SIGTERM, a "
         "hang-up "
