@@ -16,12 +16,13 @@ enum {
     MAX_INPUT = 256 * 1024 * 1024 /* bytes of a picture from standard input */
 };
 
-static const char *model_name = "pretrained", *map_path;
+static const char *model_name = "pretrained", *names_path, *map_path;
 static int64_t top = 5, shift, threads;
 static int flip;
 
 static argument arguments[] = {
     TEXT("model", "MODEL", &model_name, "a model file, or the one that comes with the library"),
+    TEXT("names", "FILE", &names_path, "names of its classes, a line each, instead of those in it"),
     INTEGER("top", &top, 1, 65536, "name so many classes, the most probable first"),
     TEXT("map", "FILE", &map_path,
          "also write where the model sees the first of the classes, as colours over the middle of the picture (PNG); "
@@ -36,7 +37,7 @@ static argument arguments[] = {
 static const json_member members[] = {
     {".[].image", "as it was named"},
     {".[].error", "why there is nothing else of it"},
-    {".[].predictions[].class", "name, or number where the model has no names; the most probable first"},
+    {".[].predictions[].class", "name, or \"class N\" where the model has no names; the most probable first"},
     {".[].predictions[].index", "the class's number"},
     {".[].predictions[].probability", "0 to 1"},
     {".[].map", "with --map: its file"},
@@ -65,6 +66,7 @@ typedef struct classifier {
     cn_predictor *predictor;
     cn_tensor *scores;
     int64_t input[3], classes;
+    name_list names;    /* of --names */
     bool probabilities; /* the model ends with a softmax */
     double *probability;
     int64_t *order; /* of the classes, most probable first */
@@ -111,6 +113,9 @@ static cn_status open_model(classifier *c) {
     }
     c->classes = output[0];
     c->probabilities = ends_in_softmax(c->model);
+    if (names_path &&
+        (!name_list_read(names_path, &c->names) || !name_list_fits(&c->names, names_path, model_name, c->classes)))
+        return CN_ERR_DATA;
     return CN_OK;
 }
 
@@ -125,10 +130,10 @@ static cn_status make_room(classifier *c) {
 }
 
 static const char *name_of(const classifier *c, int64_t label, char text[NAME_TEXT]) {
-    const char *name = cn_model_class_name(c->model, label);
+    const char *name = c->names.names ? c->names.names[label] : cn_model_class_name(c->model, label);
     if (name)
         return name;
-    snprintf(text, NAME_TEXT, "%lld", (long long)label);
+    snprintf(text, NAME_TEXT, "class %lld", (long long)label);
     return text;
 }
 
@@ -334,6 +339,7 @@ int main(int argc, char **argv) {
         if (output_json)
             json_end();
     }
+    name_list_free(&c.names);
     free(c.order);
     free(c.probability);
     cn_tensor_free(c.scores);

@@ -12,7 +12,7 @@ static int64_t count = 12, index_shown, seed, threads;
 static int recipe_kind = RECIPE_STUDY, test_split;
 
 static argument arguments[] = {
-    REQUIRED("data", "DATA", &data_text, DATA_HELP),
+    DATA_ARGUMENTS(data_text),
     TEXT("out", "DIR", &out_directory, "the folder for the sheets"),
     INTEGER("count", &count, 1, 1000, "images a sheet"),
     FLAG("test", &test_split, 1, "test images instead of training images"),

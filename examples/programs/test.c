@@ -12,11 +12,11 @@ static int64_t threads, misclassified, predictions;
 static int split = CN_SPLIT_TEST, flip, loss_choice, alone;
 static int64_t shift;
 static bool whole; /* a folder without parts */
-static const char *const splits[] = {"train", "test", "all", NULL};
-static const char *const split_texts[] = {"train images", "test images", "images"};
+static const char *const splits[] = {"train", "test", "all", "validation", NULL};
+static const char *const split_texts[] = {"train images", "test images", "images", "validation images"};
 
 static argument arguments[] = {
-    REQUIRED("data", "DATA", &data_text, DATA_HELP),
+    DATA_ARGUMENTS(data_text),
     CHOICE("split", splits, &split,
            "which of the images; a folder without parts is measured whole, all of them, unless this is given"),
     LOSS_ARGUMENT(&loss_choice),
@@ -34,7 +34,7 @@ static argument arguments[] = {
 static const json_member members[] = {
     {".program, .version", "what wrote it"},
     {".model, .data", "as they were named"},
-    {".split", "train, test or all"},
+    {".split", "train, test, validation or all"},
     {".images", "how many"},
     {".loss_kind, .loss", "what was measured, and the mean"},
     {".metrics.accuracy", "and others that there are of such data; shares are 0 to 1"},
@@ -220,10 +220,12 @@ static bool open_data(cn_context *context, const cn_model *model, const char *mo
     if (data_open(context, data, (cn_split)split, &all) != CN_OK)
         return false;
     *asked = task_of(all);
-    if (!task_has_classes(asked)) {
-        *dataset = all;
-        return network_reads(model, model_path, all, data_text) && gives_values(model, model_path, asked);
-    }
+    *dataset = all;
+    if (!network_reads(model, model_path, all, data_text))
+        return false;
+    if (!task_has_classes(asked))
+        return gives_values(model, model_path, asked);
+    *dataset = NULL;
     bool matched = cn_dataset_match_classes(all, model, dataset) == CN_OK;
     if (!matched)
         complain("cannot measure the model on '%s': %s", data_text, library_error());
@@ -275,8 +277,8 @@ int main(int argc, char **argv) {
         return program_end(EXIT_FAILURE);
     const char *model_path = arguments_read(&test_program, argc, argv);
     data_spec data = data_spec_read(data_text);
-    arguments_need(&test_program, "split", split != CN_SPLIT_ALL || data.format->undivided,
-                   "data that can be had whole if it is all");
+    arguments_need(&test_program, "split", split <= CN_SPLIT_TEST || data.format->undivided,
+                   "folder:, masks:, npz: and npy: if it is all or validation");
     if (!ranks_join(&r))
         return program_end(EXIT_FAILURE);
     if (program_context(threads ? threads : r.threads, CN_CONV_AUTO, NULL, &context) == CN_OK)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const in_split[] = {" for training", " for testing", ""};
+static const char *const in_split[] = {" for training", " for testing", "", " for validation"};
 
 /* What became of a file. */
 typedef struct outcome {
@@ -217,8 +217,9 @@ static void drop(loading *l) {
 
 cn_status cn__folder_options_read(cn_folder_options *known, const cn_folder_options *options) {
     CN__TRY(CN__READ_OPTIONS(known, cn_folder_options, options));
-    if (known->split != CN_SPLIT_TRAIN && known->split != CN_SPLIT_TEST && known->split != CN_SPLIT_ALL)
-        return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: split is %d, wanted CN_SPLIT_TRAIN, _TEST or _ALL",
+    if (known->split < CN_SPLIT_TRAIN || known->split > CN_SPLIT_VALIDATION)
+        return cn__error(CN_ERR_ARGUMENT,
+                         "cn_folder_options: split is %d, wanted CN_SPLIT_TRAIN, _TEST, _VALIDATION or _ALL",
                          (int)known->split);
     if (known->channels != 1 && known->channels != 3)
         return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: channels is %d, wanted 1 or 3", known->channels);

@@ -38,11 +38,17 @@ bool program_is_rank(int rank);
 /* "convnet-train: …" and a line's end, to stderr. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* "convnet-train: warning: …", of something that goes on all the same; by one process alone. */
+void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* complain(), then a hint at --help; ends the program with EXIT_USAGE. */
 void complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* What cn_last_error() says, without the name of the function that a program's user does not know. */
+/* What cn_last_error() says, in our words; until the next call. */
 const char *library_error(void);
+
+/* A message of the library's as a user of the programs understands it, into `to` (words.c). */
+void in_our_words(const char *text, char *to, size_t size);
 
 /* Says what could not be done and why, as the library puts it. */
 void complain_library(const char *what);
@@ -182,6 +188,7 @@ typedef struct data_format {
     bool fitted;           /* pictures are brought to spec.shape */
     bool undivided;        /* CN_SPLIT_ALL is a split of it */
     bool drawn;            /* by the library */
+    bool nameless;         /* classes have no names, or need not */
 } data_format;
 
 struct data_spec {
@@ -194,14 +201,21 @@ struct data_spec {
 
 #define DATA_HELP                                                                                                      \
     "the images: cifar10:DIR or cifar100:DIR (the binary files), idx:DIR (MNIST and its relatives; plain or .gz), "    \
-    "folder:DIR (PNG, JPEG or PPM files, a subfolder for each class, in DIR/train and DIR/test, or all in DIR, of "    \
+    "folder:DIR (PNG, JPEG or PPM files, a subfolder for each class, in DIR/train and DIR/test, and DIR/val if you "   \
+    "like, or all in DIR, of "                                                                                         \
     "which about a fifth of each class is for testing, chosen by the files' names), masks:DIR (pictures in "           \
     "DIR/images or DIR/train/images, each with a PNG of its pixels' classes in DIR/masks or DIR/train/masks), "        \
     "npz:FILE.npz (numpy's arrays train_images, train_labels, test_images, test_labels, or x_train, y_train and so "   \
     "on), npy:IMAGES.npy,LABELS.npy (of which a random fifth is for testing), or synthetic[:COUNT] (drawn by "         \
     "the library; 10000 to train on and a fifth of that to test on unless COUNT says otherwise)"
 
-/* Ends with a usage message if `text` is not a data set's name. */
+/* --data, of programs that need some, and what goes with it. */
+#define DATA_ARGUMENTS(text_)                                                                                          \
+    REQUIRED("data", "DATA", &(text_), DATA_HELP),                                                                     \
+        TEXT("names", "FILE", &data_names, "names of the data's classes, a line each, where the data have none")
+extern const char *data_names;
+
+/* Ends with a usage message if `text` is not a data set's name, or has no use for --names. */
 data_spec data_spec_read(const char *text);
 
 /* Opens one part of it. Complains on failure. */
@@ -210,6 +224,13 @@ cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, 
 /* Opens both parts, which must have the same targets, and of classes two at least. Complains on failure, and may leave one that is to
  * be freed. */
 cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test);
+
+/* Opens the part for validation that the data may have beside these; NULL and CN_OK: it has none. Complains on failure. */
+cn_status data_open_validation(cn_context *context, const data_spec *spec, const cn_dataset *train,
+                               cn_dataset **validation);
+
+/* Says what is doubtful about images that are well-formed (data_doubts.c). */
+void doubts_say(cn_context *context, const data_spec *spec, cn_split split, const cn_dataset *dataset);
 
 #define CLASS_LIST_TEXT 160
 /* The classes' names, "cat, dog, owl", as far as they have room, into `text`, which is returned. */
@@ -388,6 +409,18 @@ bool transfer_values(transfer *t, cn_model *model, const network_spec *spec, con
 bool transfer_freeze(transfer *t, cn_model *model);
 /* Puts the output layer's own rate into the options. Complains on failure. */
 bool transfer_rates(transfer *t, const cn_model *model, cn_optimizer_options *options);
+
+/* ---- name_list.c: names of classes out of a file, a line each ---- */
+
+typedef struct name_list {
+    char *text;
+    const char **names;
+    int64_t count;
+} name_list;
+/* Both complain. To be freed also after a failure. */
+bool name_list_read(const char *path, name_list *list);
+bool name_list_fits(const name_list *list, const char *path, const char *of, int64_t classes);
+void name_list_free(name_list *list);
 
 /* ---- json.c: a document of JSON, to program_document(), piece by piece ---- */
 

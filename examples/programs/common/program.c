@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { MESSAGE_TEXT = 4096 };
+
 static const char *name = "convnet";
 static int rank;       /* above 0: others speak for this process */
 static FILE *document; /* NULL: standard output */
@@ -55,13 +57,23 @@ bool program_is_rank(int new_rank) {
 /* ---- messages ---- */
 
 static void complain_list(const char *format, va_list values) {
-    fflush(stdout);  /* keeps the order where both go to one place */
-    char text[4096]; /* in one piece, since other processes write, too */
+    fflush(stdout);          /* keeps the order where both go to one place */
+    char text[MESSAGE_TEXT]; /* in one piece, since other processes write, too */
     vsnprintf(text, sizeof text, format, values);
     if (rank > 0)
         fprintf(stderr, "%s: rank %d: %s\n", name, rank, text);
     else
         fprintf(stderr, "%s: %s\n", name, text);
+}
+
+void warn(const char *format, ...) {
+    char text[MESSAGE_TEXT];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    if (rank == 0)
+        complain("warning: %s", text);
 }
 
 void complain(const char *format, ...) {
@@ -83,9 +95,9 @@ void complain_usage(const char *format, ...) {
 }
 
 const char *library_error(void) {
-    const char *error = cn_last_error();
-    size_t function = strspn(error, "abcdefghijklmnopqrstuvwxyz0123456789_");
-    return strncmp(error, "cn_", 3) == 0 && strncmp(error + function, ": ", 2) == 0 ? error + function + 2 : error;
+    static char text[MESSAGE_TEXT];
+    in_our_words(cn_last_error(), text, sizeof text);
+    return text;
 }
 
 void complain_library(const char *what) {
@@ -107,10 +119,40 @@ void complain_file(const char *what, const char *file, const char *error) {
         complain("cannot %s '%s': %s", what, file, error);
 }
 
+enum { REMARKS = 512, REMARKS_ALIKE = 20 };
+
+/* Whether it was not said before: a folder is read for each of its parts. */
+static bool is_new(const char *text) {
+    static uint64_t said[REMARKS];
+    static size_t count;
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
+    for (size_t i = 0; i < count; i++)
+        if (said[i] == hash)
+            return false;
+    if (count < REMARKS)
+        said[count++] = hash;
+    return true;
+}
+
+/* Of a thousand files that are no pictures, some are named; how many there are is said in the end. */
+static bool is_one_too_many(const char *text) {
+    static int skipped;
+    if (strncmp(text, "skipped: ", 9) != 0 || ++skipped <= REMARKS_ALIKE)
+        return false;
+    if (skipped == REMARKS_ALIKE + 1)
+        warn("skipped: and others");
+    return true;
+}
+
+/* On the thread that called the library, which is one. */
 static void print_remark(void *user, cn_log_level level, const char *message) {
+    char text[MESSAGE_TEXT];
     (void)user;
-    if (rank == 0 && (level == CN_LOG_WARNING || !output_quiet))
-        complain("%s: %s", level == CN_LOG_WARNING ? "warning" : "note", message);
+    in_our_words(message, text, sizeof text);
+    if (rank == 0 && (level == CN_LOG_WARNING || !output_quiet) && is_new(text) && !is_one_too_many(text))
+        complain("%s: %s", level == CN_LOG_WARNING ? "warning" : "note", text);
 }
 
 cn_status program_context(int64_t threads, cn_conv_algorithm algorithm, profile *traced, cn_context **context) {

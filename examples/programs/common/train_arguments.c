@@ -34,7 +34,7 @@ static const char *schedule_name(int kind) {
 }
 
 static argument arguments[] = {
-    REQUIRED("data", "DATA", &data_text, DATA_HELP),
+    DATA_ARGUMENTS(data_text),
     TEXT(
         "model", "MODEL", &asked.network.name,
         "what to train: " NETWORK_HELP ", which is trained further, and for "
@@ -275,6 +275,7 @@ static int64_t read_every(void) {
 
 /* Named files that would destroy each other; the model that is trained further may be replaced by the result. */
 static void check_files(const train_arguments *a) {
+    output_is_model("--out", a->out_path);
     enum { REPORT_MOST = 16 };
     named_file files[REPORT_MOST + 3] = {
         {"--out", a->out_path}, {"--log", a->log_path}, {"--checkpoint", a->checkpoint_path}};
