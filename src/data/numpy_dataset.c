@@ -224,9 +224,9 @@ static cn_status load_first(cn_context *ctx, const char *path, const char *const
     return CN_OK;
 }
 
-/* The classes of the other part, and of the training images for validation, count, too. */
+/* The classes of the other parts count, too. */
 static cn_status count_all_classes(cn_context *ctx, const char *path, cn_split split, arrays *a, bool given) {
-    cn_tensor *others;
+    static const cn_split parts[] = {CN_SPLIT_TRAIN, CN_SPLIT_TEST, CN_SPLIT_VALIDATION};
     if (!a->targets || split == CN_SPLIT_ALL)
         return CN_OK;
     cn_target_options o = a->options;
@@ -234,11 +234,15 @@ static cn_status count_all_classes(cn_context *ctx, const char *path, cn_split s
         o.kind = kind_of(a->targets);
     if (!counts_classes(&o))
         return CN_OK;
-    CN__TRY(load_first(ctx, path, target_names[split == CN_SPLIT_TRAIN ? CN_SPLIT_TEST : CN_SPLIT_TRAIN], &others));
     count_classes(a->targets, o.ignore_index, &a->options.classes);
-    if (others)
-        count_classes(others, o.ignore_index, &a->options.classes);
-    cn_tensor_free(others);
+    for (size_t i = 0; i < CN__COUNT(parts); i++) {
+        cn_tensor *others = NULL;
+        if (parts[i] != split)
+            CN__TRY(load_first(ctx, path, target_names[parts[i]], &others));
+        if (others)
+            count_classes(others, o.ignore_index, &a->options.classes);
+        cn_tensor_free(others);
+    }
     return CN_OK;
 }
 

@@ -35,7 +35,7 @@ static void doubt_classes(const data_spec *spec, cn_split split, const cn_datase
         warn("none of the %s of '%s' %s of class %s", split_names[split], spec->text, empty == 1 ? "is" : "are", text);
     }
     double share = (double)images[most] / (double)count;
-    if (split == CN_SPLIT_TRAIN && classes > 1 && count >= 10 && share >= 0.8 && share < 1.0)
+    if (split == CN_SPLIT_TRAIN && classes > 1 && count >= 5 && share >= 0.8 && share < 1.0)
         warn("%.0f %% of the training images of '%s' are of class '%s', so that a model which always says so "
              "looks good; convnet-train --balanced draws each class equally often",
              100.0 * share, spec->text, cn_dataset_class_name(dataset, most));

@@ -33,26 +33,35 @@ static bool ends_word(char c) {
     return c == '\0' || c == '-' || c == '_';
 }
 
-/* Whether `whole` begins with the part, or has it as a word: "batchsize" and "batch", "num-epochs" and "epochs". */
-static bool has_part(const char *whole, const char *part) {
+/* Whether the part is one of the words of `whole`: "num-epochs" and "epochs". */
+static bool has_word(const char *whole, const char *part) {
     size_t length = strlen(part);
-    if (length < 3)
-        return false;
     for (const char *at = strstr(whole, part); at; at = strstr(at + 1, part))
-        if (at == whole || (ends_word(at[-1]) && ends_word(at[length])))
+        if ((at == whole || ends_word(at[-1])) && ends_word(at[length]))
             return true;
     return false;
 }
 
-/* As `distance`, or 2 where one is a part of the other. */
+enum {
+    LETTER = 4,
+    BEGINNING = 8,
+    WORD = 10
+}; /* what a wrong letter counts, and that one goes on from the other or has it */
+
 static size_t unlikeness(const char *typed, const char *name) {
-    size_t far = distance(typed, name);
-    return far > 2 && (has_part(typed, name) || has_part(name, typed)) ? 2 : far;
+    size_t typed_length = strlen(typed), length = strlen(name);
+    size_t shorter = typed_length < length ? typed_length : length;
+    size_t letters = distance(typed, name), far = letters < MOST ? LETTER * letters : SIZE_MAX;
+    if (shorter < 3)
+        return far;
+    if (far > BEGINNING && strncmp(typed, name, shorter) == 0)
+        return BEGINNING;
+    return far > WORD && (has_word(typed, name) || has_word(name, typed)) ? WORD : far;
 }
 
 suggestion suggestion_begin(const char *typed) {
     /* Of few letters most have to be right: "x" is not meant for "sgd". */
-    return (suggestion){typed, NULL, strlen(typed) < 4 ? 2 : 3};
+    return (suggestion){typed, NULL, (strlen(typed) < 4 ? 1 : 2) * LETTER + LETTER - 1};
 }
 
 void suggestion_offer(suggestion *s, const char *name) {
