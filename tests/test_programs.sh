@@ -401,13 +401,6 @@ expect "$(grep -c 'taken from' "$dir/out")" -eq 2
 says out "batch                24.00           10.00"
 rm -r "$dir/c"
 
-# ---- the README shows embed.c as it is ----
-
-line=README.md
-checks=$((checks + 1))
-awk '/^```/ { inside = 0 } inside; /^```c$/ { getline; inside = /^\/\* embed\.c/; if (inside) print }' README.md |
-    diff - examples/embed.c >"$dir/wrong" || fail "its embed.c (<) is not examples/embed.c (>): $(cat "$dir/wrong")"
-
 # ---- an output that is full ----
 
 if [ -w /dev/full ]; then
