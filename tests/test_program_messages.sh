@@ -104,6 +104,12 @@ run 0 test "$dir/pets.safetensors" --data "folder:$dir/photos" --split validatio
 says out "on the validation images of"
 says out " of 6)"
 mistake "--split goes with folder:, masks:, npz: and npy:" test x --data cifar10:x --split validation
+
+# What was mistaken is told by its file's name.
+run 0 train --data "folder:$dir/photos" --epochs 1 --misclassified 100
+expect "$(grep -cE '^ *[0-9]+  (cat|dog) .*  test/(cat|dog)/[0-7]\.ppm$' "$dir/out")" -eq \
+    "$(sed -n 's/^Misclassified: \([0-9]*\),.*/\1/p' "$dir/out")"
+run 1 train --data "folder:$dir/photos" --misclassified 3 --loss mse
 mkdir "$dir/photos/valid/bird"
 picture "$dir/photos/valid/bird/1.ppm" 100
 run 1 train --data "folder:$dir/photos" --epochs 1

@@ -50,6 +50,10 @@ static cn_status open_data(train_arguments *a, run *r) {
 static bool join(train_arguments *a, run *r) {
     if (!task_read(&r->task, r->model, a->network.name, a->loss_choice))
         return false;
+    if (a->misclassified > 0 && r->task.kind != CN_TARGET_CLASS) {
+        complain("'%s' has no classes of images, which --misclassified lists", a->data.text);
+        return false;
+    }
     cn_dataset **const parts[] = {&r->train, &r->test, &r->validation, NULL};
     if (task_has_classes(&r->task))
         return transfer_classes(&a->going_on, r->model, &a->network, parts, a->data.text);
@@ -380,11 +384,13 @@ int main(int argc, char **argv) {
     r.checkpoint_path = a.checkpoint_path;
     r.every = a.every;
     r.patience = a.patience_stop;
+    r.misclassified = a.misclassified;
     if ((!a.profiling || (r.profile = profile_new())) && (!ranks_speaks(&r.ranks) || outputs_possible(&a)) &&
         make_context(&a, &r) && open_run(&a, &r) == CN_OK && make_trainer(&a, &r) == CN_OK && find_places(&a, &r))
         code = a.rates_path ? search(&a, &r) : train(&a, &r, argc, argv);
     else
         ranks_give_up(&r.ranks);
+    cn_evaluation_free(r.evaluation);
     keeper_free(&r.keeper);
     cn_trainer_free(r.trainer);
     cn_model_free(r.model);

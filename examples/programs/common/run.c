@@ -187,35 +187,14 @@ static void report(run *r, setting_list *s, const char *title, const char *notic
         r->failed = true;
 }
 
-/* The first and only look at the test images, by the model as it is left. */
-static void test(run *r) {
-    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
-    cn_evaluation *evaluation;
-    char text[METRIC_TEXT];
-    options.loss = r->task.loss;
-    options.communicator = ranks_communicator(&r->ranks);
-    if (cn_evaluation_new(r->model, r->test, &options, &evaluation) != CN_OK) {
-        if (ranks_speaks(&r->ranks))
-            complain_library("cannot measure the test images");
-        r->failed = true;
-        return;
-    }
-    r->tested = true;
-    r->test_loss = cn_evaluation_loss(evaluation);
-    r->test_metric = cn_evaluation_metric(evaluation, 0, r->task.metric);
-    printf("Test %s %s, loss %.4f, of the model that is left; nothing was chosen by the test images\n",
-           cn_metric_name(r->task.metric), metric_text(r->task.metric, r->test_metric, text), r->test_loss);
-    cn_evaluation_free(evaluation);
-}
-
 static void leave(run *r, cn_status status, setting_list *s, const char *title, const char *extent) {
     part_epoch part = unfinished(r);
     char notice[sizeof r->why + 256], how[96];
     close_log(r, &part);
     if (!keeper_end(&r->keeper, part.share > 0.0, status != CN_ERR_NUMERIC))
         r->failed = true;
-    if (r->validation)
-        test(r);
+    if (r->validation || r->misclassified > 0)
+        run_test(r);
     if (!r->report_path)
         return;
     bool complete = status == CN_OK && !r->interrupted;

@@ -18,7 +18,12 @@ const json_member run_members[] = {
     {".signal, .error", "what interrupted it, and why it failed"},
     {".best_epoch, .kept_epoch", "by the metric, and which one's model is left"},
     {".model, .log, .report, .checkpoint", "where they are"},
-    {".test.loss, .metric", "of the model that is left, on the test images, where epochs were tested on others"},
+    {".test.loss, .metric",
+     "of the model that is left, on the test images: where epochs were tested on others, or with "
+     "--misclassified"},
+    {".misclassified_count, .misclassified[]", "with --misclassified: how many images, and so many of them, each with "
+                                               ".index, .file (of folders), .predicted and .truth with .index and "
+                                               ".name, .probability, .truth_probability"},
     {NULL, NULL},
 };
 
@@ -93,14 +98,16 @@ static void write_results(const run *r) {
     json_text("log", r->log_path);
     json_text("report", r->report_path);
     json_text("checkpoint", r->checkpointed ? r->checkpoint_path : NULL);
-    if (!r->tested) {
+    if (!r->evaluation) {
         json_text("test", NULL);
         return;
     }
     json_object("test");
-    json_number("loss", r->test_loss);
-    json_number("metric", r->test_metric);
+    json_number("loss", cn_evaluation_loss(r->evaluation));
+    json_number("metric", cn_evaluation_metric(r->evaluation, 0, r->task.metric));
     json_end();
+    if (r->misclassified > 0)
+        json_misclassified(r->evaluation, r->test, r->misclassified);
 }
 
 void run_json(const run *r, const setting_list *settings, const part_epoch *part, const char *ended) {

@@ -125,6 +125,9 @@ static argument arguments[] = {
         "algorithm", algorithms, &asked.algorithm,
         "how convolutions compute; direct: by plain sums; gemm: linear layers as products of matrices, however small"),
     FLAG("profile", &asked.profiling, 1, "show where the time went, layer by layer"),
+    INTEGER(
+        "misclassified", &asked.misclassified, 0, 1000000000,
+        "list the first N test images that the model takes for others in the end, by their files where they have some"),
     OUTPUT_ARGUMENTS,
     HEADING("Several processes, started by mpirun or srun"),
     FLAG("local-batch-norm", &asked.local_batch_norm, 1,
