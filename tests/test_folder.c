@@ -204,7 +204,7 @@ START_TEST(folders_that_are_no_data_sets_say_why) {
     plain("beside.ppm", 3, 7, 7, 6);
     expect_failure(root.path, CN_ERR_NOT_FOUND, "has no subfolders");
     folder("a");
-    expect_failure(root.path, CN_ERR_DATA, "1 classes and no readable picture (0 files");
+    expect_failure(root.path, CN_ERR_DATA, "1 class and no readable picture (0 files");
     text_file("a/x.ppm", "P6");
     expect_failure(root.path, CN_ERR_DATA, "(1 files were skipped)");
     folder("a/b");

@@ -45,6 +45,11 @@ run 0 train --data synthetic:20 --epochs 1 --quiet --out "$dir/m.safetensors"
 run 1 explore --data synthetic:20 --model "$dir/m.safetensors" --layer cblok1.0.convlayer --out "$dir/x"
 says err "has no layer 'cblok1.0.convlayer'; did you mean cblock1.0.convlayer?"
 
+run 1 test mnist3 --data synthetic:20
+says err "'mnist3' is a network that is yet to be trained: want a model file"
+run 1 classify --model pretraind "$dir/a.npz"
+says err "cannot open 'pretraind': No such file or directory; did you mean pretrained?"
+
 # ---- options instead of members, programs instead of functions ----
 
 run 1 train --data synthetic:20 --crop 40
@@ -108,7 +113,7 @@ mistake "--split goes with folder:, masks:, npz: and npy:" test x --data cifar10
 # What was mistaken is told by its file's name.
 run 0 train --data "folder:$dir/photos" --epochs 1 --misclassified 100
 expect "$(grep -cE '^ *[0-9]+  (cat|dog) .*  test/(cat|dog)/[0-7]\.ppm$' "$dir/out")" -eq \
-    "$(sed -n 's/^Misclassified: \([0-9]*\),.*/\1/p' "$dir/out")"
+    "$(sed -n 's/^Misclassified: \([0-9]*\)$/\1/p' "$dir/out")"
 run 1 train --data "folder:$dir/photos" --misclassified 3 --loss mse
 mkdir "$dir/photos/valid/bird"
 picture "$dir/photos/valid/bird/1.ppm" 100

@@ -101,7 +101,7 @@ static cn_status open_model(classifier *c) {
     if (status == CN_OK)
         status = cn_predictor_new(c->model, &options, &c->predictor);
     if (status != CN_OK) {
-        complain_file("load", model_name, library_error());
+        complain_model(model_name);
         return status;
     }
     cn_model_input_shape(c->model, c->input);
@@ -268,9 +268,16 @@ static void write_error(const char *image, const char *error) {
     json_end();
 }
 
+static bool is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 /* NULL: it was classified; else why not. */
 static const char *classify(classifier *c, char **images, int index, cn_tensor **image, cn_tensor **fitted) {
     const char *path = images[index];
+    if (strcmp(path, "-") != 0 && is_folder(path))
+        return "it is a folder: name the pictures in it";
     cn_status status = strcmp(path, "-") == 0 ? load_input(c->context, image) : cn_image_load(c->context, path, image);
     if (status == CN_ERR_IO && strcmp(path, "-") == 0)
         return "cannot read standard input";
@@ -304,11 +311,6 @@ static bool handle(classifier *c, char **images, int index) {
     cn_tensor_free(fitted);
     cn_tensor_free(image);
     return good && (!map_path || mapped);
-}
-
-static bool is_folder(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 static bool is_file(const char *path) {

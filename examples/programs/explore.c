@@ -154,7 +154,7 @@ static bool open_model(cn_context *context, data_spec *data, cn_model **model) {
     if (!model_name)
         return true;
     if (model_load(context, model_name, model) != CN_OK) {
-        complain_file("load", model_name, library_error());
+        complain_model(model_name);
         return false;
     }
     cn_model_input_shape(*model, data->shape);

@@ -241,7 +241,7 @@ static int measure(cn_context *context, const ranks *r, const char *model_path, 
     cn_evaluation *evaluation = NULL;
     int code = EXIT_FAILURE;
     if (model_load(context, model_path, &model) != CN_OK)
-        complain_file("load", model_path, library_error());
+        complain_model(model_path);
     else
         cn_model_input_shape(model, data->shape);
     if (model && open_data(context, model, model_path, data, &asked, &dataset) && listings_fit(&asked) &&

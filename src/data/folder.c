@@ -117,8 +117,9 @@ static cn_status name_empty_classes(const loading *l) {
 
 static cn_status check_any(const loading *l) {
     if (l->count == 0)
-        return cn__error(CN_ERR_DATA, "'%s' has %zu classes and no readable picture%s (%lld files were skipped)",
-                         l->directory, l->list.classes.count, in_split[l->options.split], (long long)l->skipped);
+        return cn__error(CN_ERR_DATA, "'%s' has %zu class%s and no readable picture%s (%lld file%s skipped)",
+                         l->directory, l->list.classes.count, l->list.classes.count == 1 ? "" : "es",
+                         in_split[l->options.split], (long long)l->skipped, l->skipped == 1 ? " was" : "s were");
     return name_empty_classes(l);
 }
 

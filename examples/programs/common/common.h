@@ -359,6 +359,8 @@ cn_status network_init(const network_spec *spec, cn_model *model);
 /* A trained model: `name` is "pretrained", the one that comes with the library, or a model file. */
 bool model_is_pretrained(const char *name);
 cn_status model_load(cn_context *context, const char *name, cn_model **model);
+/* Says why it could not be loaded, and what to load instead. */
+void complain_model(const char *name);
 
 /* ---- network_fit.c: in words of the program, `name` is the model's, `data` the data's ---- */
 

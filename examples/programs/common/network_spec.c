@@ -130,6 +130,21 @@ bool model_is_pretrained(const char *name) {
     return strcmp(name, "pretrained") == 0;
 }
 
+void complain_model(const char *name) {
+    char text[SUGGESTION_TEXT];
+    suggestion s = suggestion_begin(name);
+    suggestion_offer(&s, "pretrained");
+    if (network_is_named(name) && !model_is_pretrained(name))
+        complain(
+            "'%s' is a network that is yet to be trained: want a model file, as 'convnet-train --model %s --out FILE' "
+            "leaves it, or pretrained",
+            name, name);
+    else if (s.best && !model_is_pretrained(name))
+        complain("%s%s", library_error(), suggestion_text(&s, "", text));
+    else
+        complain_file("load", name, library_error());
+}
+
 cn_status model_load(cn_context *context, const char *name, cn_model **model) {
     return model_is_pretrained(name) ? cn_model_session8_pretrained(context, model)
                                      : cn_model_load(context, name, model);
