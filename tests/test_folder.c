@@ -206,7 +206,7 @@ START_TEST(folders_that_are_no_data_sets_say_why) {
     folder("a");
     expect_failure(root.path, CN_ERR_DATA, "1 class and no readable picture (0 files");
     text_file("a/x.ppm", "P6");
-    expect_failure(root.path, CN_ERR_DATA, "(1 files were skipped)");
+    expect_failure(root.path, CN_ERR_DATA, "(1 file was skipped)");
     folder("a/b");
     expect_failure(scratch_path(&root, "a/b"), CN_ERR_NOT_FOUND, "has no subfolders");
     plain("a/b/x.ppm", 3, 7, 7, 6);
