@@ -135,7 +135,7 @@ SLOW := $(addprefix $(TESTS_DIR)/test_,graphs winograd parity determinism nchw16
           kernels_conv_nchw16c layers gradients norms kernels_pooling out_of_memory zoo_networks checkpoint checkpoint_damage \
           first_weights communicator communicator_faults)
 SUITES := $(SLOW) $(filter-out $(SLOW),$(SUITES))
-SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh convert.sh resume.sh tasks.sh train.sh kill.sh program_faults.sh disks.sh onnx_programs.sh examples.sh mpi.sh guide.sh cpp.sh python.sh)
+SLOW_SCRIPTS := $(addprefix tests/test_,install.sh abi_gate.sh programs.sh program_output.sh program_messages.sh convert.sh resume.sh tasks.sh train.sh kill.sh program_faults.sh disks.sh onnx_programs.sh examples.sh mpi.sh guide.sh cpp.sh python.sh)
 SCRIPTS := $(SLOW_SCRIPTS) $(filter-out $(SLOW_SCRIPTS),$(SCRIPTS))
 # make check-tsan ONLY='threads predictor': these suites alone.
 ONLY :=

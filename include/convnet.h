@@ -1298,7 +1298,8 @@ CN_API void cn_target_options_init(cn_target_options *options, size_t size);
 typedef enum cn_split {
     CN_SPLIT_TRAIN = 0,
     CN_SPLIT_TEST = 1,
-    CN_SPLIT_ALL = 2 /**< both; cn_dataset_folder only */
+    CN_SPLIT_ALL = 2,       /**< all there are; of folders and .npz only */
+    CN_SPLIT_VALIDATION = 3 /**< to steer a training by, beside one for testing; of folders and .npz only */
 } cn_split;
 
 /** The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch.bin; names from batches.meta.txt
@@ -1366,7 +1367,8 @@ CN_API cn_status cn_dataset_npy(cn_context *context, const char *images, const c
                                 const cn_target_options *options, cn_dataset **dataset);
 
 /** The same of an .npz file, whose arrays are called, for CN_SPLIT_TRAIN and _TEST, train_images, train_labels,
- * test_images, test_labels (MedMNIST's names) or x_train, y_train, x_test, y_test (those of Keras), and for
+ * test_images, test_labels (MedMNIST's names) or x_train, y_train, x_test, y_test (those of Keras), for
+ * CN_SPLIT_VALIDATION val_images, val_labels or x_val, y_val, and for
  * CN_SPLIT_ALL images or x, and labels, targets, masks or y, which may be missing. In a file that has the latter,
  * CN_SPLIT_TEST is a random fifth and CN_SPLIT_TRAIN the rest. Classes that are counted are those of all splits.
  * CN_ERR_NOT_FOUND: other names, which the message has. */
@@ -1397,10 +1399,10 @@ CN_API void cn_folder_options_init(cn_folder_options *options, size_t size);
  * Layouts. A folder that holds only one other folder, which holds folders, stands for that one. Where subfolders are
  * parts by their usual names (train, training; test, testing, eval; val, valid, validation, dev; in capitals or not;
  * also with _set, _images and the like), CN_SPLIT_TRAIN is the first, CN_SPLIT_TEST the second or, if there is none,
- * the third, and CN_SPLIT_ALL all of them; the classes are those of the training part. Without parts, CN_SPLIT_TEST
- * is about a fifth of each class: which pictures depends on each one's own name below the folder of classes, so that
- * adding one moves no other (but of three files or more of a class at least one is for testing, and always at least
- * one is for training).
+ * the third, CN_SPLIT_VALIDATION the third where there is the second, too (else CN_ERR_NOT_FOUND), and CN_SPLIT_ALL
+ * all of them; the classes are those of the training part. Without parts, CN_SPLIT_TEST is about a fifth of each
+ * class: which pictures depends on each one's own name below the folder of classes, so that adding one moves no other
+ * (but of three files or more of a class at least one is for testing, and always at least one is for training).
  *
  * Three channels are normalised with CIFAR-10's mean and std, which are within 0.04 of those of other photographs,
  * and one with mean 0 and std 1; cn_dataset_set_normalization changes that.

@@ -317,7 +317,7 @@ enum cn_vector_kind { CN_VECTOR_UNKNOWN = 0, CN_VECTOR_INVARIANT = 1, CN_VECTOR_
 struct cn_target_options { uint64_t size; cn_target_kind kind; cn_vector_kind vector; int64_t classes; int64_t
  ignore_index; int64_t shape[3]; const int *mirrored; void *reserved_pointer; };
 void cn_target_options_init(cn_target_options *options, size_t size);
-enum cn_split { CN_SPLIT_TRAIN = 0, CN_SPLIT_TEST = 1, CN_SPLIT_ALL = 2 };
+enum cn_split { CN_SPLIT_TRAIN = 0, CN_SPLIT_TEST = 1, CN_SPLIT_ALL = 2, CN_SPLIT_VALIDATION = 3 };
 cn_status cn_dataset_cifar10(cn_context *context, const char *directory, cn_split split, cn_dataset **dataset);
 cn_status cn_dataset_cifar100(cn_context *context, const char *directory, cn_split split, int coarse, cn_dataset
  **dataset);

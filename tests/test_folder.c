@@ -204,9 +204,9 @@ START_TEST(folders_that_are_no_data_sets_say_why) {
     plain("beside.ppm", 3, 7, 7, 6);
     expect_failure(root.path, CN_ERR_NOT_FOUND, "has no subfolders");
     folder("a");
-    expect_failure(root.path, CN_ERR_DATA, "1 classes and no readable picture (0 files");
+    expect_failure(root.path, CN_ERR_DATA, "1 class and no readable picture (0 files");
     text_file("a/x.ppm", "P6");
-    expect_failure(root.path, CN_ERR_DATA, "(1 files were skipped)");
+    expect_failure(root.path, CN_ERR_DATA, "(1 file was skipped)");
     folder("a/b");
     expect_failure(scratch_path(&root, "a/b"), CN_ERR_NOT_FOUND, "has no subfolders");
     plain("a/b/x.ppm", 3, 7, 7, 6);
@@ -280,6 +280,13 @@ static void expect_files(cn_split split, const char *files) {
     cn_dataset_free(dataset);
 }
 
+static void expect_no_validation(void) {
+    cn_folder_options options = CN_FOLDER_OPTIONS_INIT;
+    cn_dataset *dataset;
+    options.split = CN_SPLIT_VALIDATION;
+    ck_fails(cn_dataset_folder(ctx, root.path, &options, &dataset), CN_ERR_NOT_FOUND, "has no part for validation");
+}
+
 static void expect_parts(int parts) {
     int found = -1;
     ck_ok(cn_dataset_folder_has_parts(ctx, root.path, &found));
@@ -305,6 +312,7 @@ START_TEST(parts_are_known_by_their_usual_names) {
     ck_assert_ptr_nonnull(strstr(warnings, "class 'dog' of"));
     ck_assert_ptr_nonnull(strstr(warnings, "has no readable picture for testing"));
     expect_files(CN_SPLIT_ALL, strcat(train, test));
+    expect_no_validation(); /* of two parts, the other one is for testing */
     cn_dataset *dataset = open_split(CN_SPLIT_TEST);
     ck_assert_int_eq(cn_dataset_classes(dataset), 2);
     cn_dataset_free(dataset);
@@ -319,6 +327,7 @@ START_TEST(of_three_parts_the_test_part_is_for_testing) {
     expect_files(CN_SPLIT_TRAIN, "train/a/1.pgm ");
     ck_assert_ptr_nonnull(strstr(warnings, "pred', which is none of the parts"));
     expect_files(CN_SPLIT_TEST, "test/a/3.pgm ");
+    expect_files(CN_SPLIT_VALIDATION, "valid/a/2.pgm ");
     expect_files(CN_SPLIT_ALL, "train/a/1.pgm test/a/3.pgm valid/a/2.pgm ");
     put("test/b/5.pgm", 5);
     expect_failure(root.path, CN_ERR_DATA, "test' has a class 'b', which '");

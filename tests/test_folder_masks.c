@@ -120,6 +120,7 @@ END_TEST
 
 START_TEST(parts_may_lie_outside_or_within) {
     static const char *const outside[] = {"train", "train/images", "train/masks", "test", "test/images", "test/masks"};
+    static const char *const beside[] = {"valid", "valid/images", "valid/masks"};
     static const char *const within[] = {"images", "images/train", "images/val",
                                          "labels", "labels/train", "labels/val"};
     if (_i == 0) {
@@ -133,11 +134,22 @@ START_TEST(parts_may_lie_outside_or_within) {
         pair_in("images/train", "labels/train", "b", 2);
         pair_in("images/val", "labels/val", "a", 3);
     }
-    cn_dataset *train = open_split(CN_SPLIT_TRAIN, 0), *test = open_split(CN_SPLIT_TEST, 0);
+    cn_folder_options third = options_of(CN_SPLIT_VALIDATION, 0);
+    cn_dataset *train = open_split(CN_SPLIT_TRAIN, 0), *test = open_split(CN_SPLIT_TEST, 0), *validation;
     ck_assert(cn_dataset_count(train) == 2 && cn_dataset_count(test) == 1);
     expect_pair(train, 0, 1);
     expect_pair(train, 1, 2);
     expect_pair(test, 0, 3);
+    ck_fails(cn_dataset_folder_masks(ctx, root.path, &third, NULL, &validation), CN_ERR_NOT_FOUND,
+             "has no part for validation");
+    if (_i == 0) {
+        folders(beside, 3);
+        pair_in("valid/images", "valid/masks", "a", 4);
+        validation = open_split(CN_SPLIT_VALIDATION, 0);
+        ck_assert_int_eq(cn_dataset_count(validation), 1);
+        expect_pair(validation, 0, 4);
+        cn_dataset_free(validation);
+    }
     cn_dataset_free(train);
     cn_dataset_free(test);
 }

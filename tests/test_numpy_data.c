@@ -239,8 +239,32 @@ START_TEST(archives_have_parts) {
         ck_assert(cn_dataset_classes(train) == 6 && cn_dataset_classes(test) == 6);
         ck_fails(cn_dataset_npz(ctx, scratch_path(&root, "a.npz"), CN_SPLIT_ALL, NULL, &all), CN_ERR_NOT_FOUND,
                  names[n][0]);
+        ck_fails(cn_dataset_npz(ctx, scratch_path(&root, "a.npz"), CN_SPLIT_VALIDATION, NULL, &all), CN_ERR_NOT_FOUND,
+                 "val_images");
         cn_dataset_free(train);
         cn_dataset_free(test);
+    }
+}
+END_TEST
+
+START_TEST(archives_may_have_a_part_for_validation) {
+    static archive a;
+    cn_dataset *parts[3];
+    static const cn_split splits[] = {CN_SPLIT_TRAIN, CN_SPLIT_TEST, CN_SPLIT_VALIDATION};
+    static const char *const images[] = {"x_train.npy", "x_test.npy", "x_val.npy"};
+    static const char *const labels[] = {"y_train.npy", "y_test.npy", "y_val.npy"};
+    for (int p = 0; p < 3; p++) {
+        save("images", CN_DTYPE_UINT8, 4, SHAPE(5 + p, 4, 4, 3), 200);
+        save("labels", CN_DTYPE_UINT8, 2, SHAPE(5 + p, 1), p == 2 ? 7 : 3); /* a class that only the last one has */
+        add_member(&a, "images", images[p]);
+        add_member(&a, "labels", labels[p]);
+    }
+    write_archive(&a, "a.npz");
+    for (int p = 0; p < 3; p++) {
+        parts[p] = open_archive(splits[p]);
+        ck_assert_int_eq(cn_dataset_count(parts[p]), 5 + p);
+        ck_assert_int_eq(cn_dataset_classes(parts[p]), 7);
+        cn_dataset_free(parts[p]);
     }
 }
 END_TEST
@@ -306,6 +330,7 @@ int main(void) {
                                   arrays_are_what_their_types_and_shapes_say,
                                   options_say_otherwise,
                                   archives_have_parts,
+                                  archives_may_have_a_part_for_validation,
                                   archives_without_parts_are_divided,
                                   out_of_memory_is_a_status};
     Suite *suite = suite_create("numpy data");

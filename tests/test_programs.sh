@@ -328,7 +328,7 @@ run 1 classify --json --top 1 "$image" "$dir/none\".png" "$dir/maps" "$image"
 expect "$(grep -c '"probability": ' "$dir/out")" -eq 2
 says out 'none\".png'
 says out '"error": "cannot open'
-says err "convnet-classify: cannot read '$dir/maps': it is not a regular file" # named once
+says err "convnet-classify: cannot classify '$dir/maps': it is a folder: name the pictures in it" # named once
 run 0 classify --map "$dir/map.ppm" --flip --shift 2 --top 1 "$image"
 says out "$dir/map.ppm"
 run 0 classify --map "$dir/maps" "$image" "$dir/map.ppm" "$image"

@@ -19,6 +19,8 @@ END {
     put(".Fl \\-name Ns = Ns Ar VALUE ;")
     put("defaults are in brackets.")
     write_options()
+    if (members)
+        write_members()
     if (remarks ~ /[^\n]/) {
         put(".Sh NOTES")
         prose(remarks)
@@ -85,6 +87,20 @@ function write_option(left, help, words, count, i, item, comma) {
     }
     put(item)
     flow(help)
+}
+
+# "JSON (--json), as jq names it; null is …", and then each member.
+function write_members(i) {
+    sub(/^JSON \(--json\)/, "What `--json` writes", json_about)
+    sub(/:$/, ".", json_about)
+    put(".Sh JSON")
+    flow(json_about)
+    put(".Bl -tag -width Ds")
+    for (i = 1; i <= members; i++) {
+        put(".It \\&" escaped(member[i]))
+        flow(member_help[i])
+    }
+    put(".El")
 }
 
 # "0 trained; 1 something failed; 128 + N ended by signal N": each with what it means.

@@ -16,21 +16,32 @@ enum {
     MAX_INPUT = 256 * 1024 * 1024 /* bytes of a picture from standard input */
 };
 
-static const char *model_name = "pretrained", *map_path;
+static const char *model_name = "pretrained", *names_path, *map_path;
 static int64_t top = 5, shift, threads;
-static int json, flip;
+static int flip;
 
 static argument arguments[] = {
     TEXT("model", "MODEL", &model_name, "a model file, or the one that comes with the library"),
+    TEXT("names", "FILE", &names_path, "names of its classes, a line each, instead of those in it"),
     INTEGER("top", &top, 1, 65536, "name so many classes, the most probable first"),
-    FLAG("json", &json, 1, "write JSON: a list with an object a picture"),
     TEXT("map", "FILE", &map_path,
          "also write where the model sees the first of the classes, as colours over the middle of the picture (PNG); "
          "of several pictures into FILE, a folder, which is made if it is missing, as NAME-map.png"),
     FLAG("flip", &flip, 1, "take the mean over a picture and its mirror image"),
     INTEGER("shift", &shift, 0, 8, "take the mean over a picture moved by up to so many pixels each way"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
+    OUTPUT_ARGUMENTS,
     END_OF_ARGUMENTS,
+};
+
+static const json_member members[] = {
+    {".[].image", "as it was named"},
+    {".[].error", "why there is nothing else of it"},
+    {".[].predictions[].class", "name, or \"class N\" where the model has no names; the most probable first"},
+    {".[].predictions[].index", "the class's number"},
+    {".[].predictions[].probability", "0 to 1"},
+    {".[].map", "with --map: its file"},
+    {NULL, NULL},
 };
 
 static const program_spec classify_program = {
@@ -39,6 +50,7 @@ static const program_spec classify_program = {
              "brought to the model's size and its middle looked at.",
     .operand = "IMAGE...",
     .arguments = arguments,
+    .json = members,
     .notes = "Examples:\n"
              "  convnet-classify photo.jpg\n"
              "  convnet-classify photo.jpg --top 3 --map map.png\n"
@@ -54,6 +66,7 @@ typedef struct classifier {
     cn_predictor *predictor;
     cn_tensor *scores;
     int64_t input[3], classes;
+    name_list names;    /* of --names */
     bool probabilities; /* the model ends with a softmax */
     double *probability;
     int64_t *order; /* of the classes, most probable first */
@@ -88,7 +101,7 @@ static cn_status open_model(classifier *c) {
     if (status == CN_OK)
         status = cn_predictor_new(c->model, &options, &c->predictor);
     if (status != CN_OK) {
-        complain_file("load", model_name, library_error());
+        complain_model(model_name);
         return status;
     }
     cn_model_input_shape(c->model, c->input);
@@ -100,6 +113,9 @@ static cn_status open_model(classifier *c) {
     }
     c->classes = output[0];
     c->probabilities = ends_in_softmax(c->model);
+    if (names_path &&
+        (!name_list_read(names_path, &c->names) || !name_list_fits(&c->names, names_path, model_name, c->classes)))
+        return CN_ERR_DATA;
     return CN_OK;
 }
 
@@ -114,10 +130,10 @@ static cn_status make_room(classifier *c) {
 }
 
 static const char *name_of(const classifier *c, int64_t label, char text[NAME_TEXT]) {
-    const char *name = cn_model_class_name(c->model, label);
+    const char *name = c->names.names ? c->names.names[label] : cn_model_class_name(c->model, label);
     if (name)
         return name;
-    snprintf(text, NAME_TEXT, "%lld", (long long)label);
+    snprintf(text, NAME_TEXT, "class %lld", (long long)label);
     return text;
 }
 
@@ -227,35 +243,41 @@ static void print_text(const classifier *c, const char *image, const char *map, 
         printf("  map of '%s': %s\n", name_of(c, c->order[0], number), map);
 }
 
-static void print_json(const classifier *c, const char *image, const char *map, bool first) {
+static void write_predictions(const classifier *c, const char *image, const char *map) {
     char number[NAME_TEXT];
-    printf("%s\n  {\"image\": ", first ? "" : ",");
-    json_print(image);
-    printf(", \"predictions\": [");
+    json_object(NULL);
+    json_text("image", image);
+    json_array("predictions");
     for (int64_t i = 0; i < top && i < c->classes; i++) {
-        printf("%s\n    {\"class\": ", i ? "," : "");
-        json_print(name_of(c, c->order[i], number));
-        printf(", \"index\": %lld, \"probability\": %.6f}", (long long)c->order[i], c->probability[c->order[i]]);
+        json_object(NULL);
+        json_text("class", name_of(c, c->order[i], number));
+        json_integer("index", c->order[i]);
+        json_number("probability", c->probability[c->order[i]]);
+        json_end();
     }
-    printf("]");
-    if (map) {
-        printf(", \"map\": ");
-        json_print(map);
-    }
-    printf("}");
+    json_end();
+    if (map)
+        json_text("map", map);
+    json_end();
 }
 
-static void print_json_error(const char *image, const char *error, bool first) {
-    printf("%s\n  {\"image\": ", first ? "" : ",");
-    json_print(image);
-    printf(", \"error\": ");
-    json_print(error);
-    printf("}");
+static void write_error(const char *image, const char *error) {
+    json_object(NULL);
+    json_text("image", image);
+    json_text("error", error);
+    json_end();
+}
+
+static bool is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 /* NULL: it was classified; else why not. */
 static const char *classify(classifier *c, char **images, int index, cn_tensor **image, cn_tensor **fitted) {
     const char *path = images[index];
+    if (strcmp(path, "-") != 0 && is_folder(path))
+        return "it is a folder: name the pictures in it";
     cn_status status = strcmp(path, "-") == 0 ? load_input(c->context, image) : cn_image_load(c->context, path, image);
     if (status == CN_ERR_IO && strcmp(path, "-") == 0)
         return "cannot read standard input";
@@ -279,19 +301,16 @@ static bool handle(classifier *c, char **images, int index) {
     } else if (map_path && !mapped) {
         complain("cannot write the map of '%s': %s", images[index], map ? library_error() : "no memory");
     }
-    if (good)
-        (json ? print_json : print_text)(c, images[index], mapped ? map : NULL, index == 0);
-    else if (json)
-        print_json_error(images[index], error, index == 0);
+    if (good && output_json)
+        write_predictions(c, images[index], mapped ? map : NULL);
+    else if (good)
+        print_text(c, images[index], mapped ? map : NULL, index == 0);
+    else if (output_json)
+        write_error(images[index], error);
     free(map);
     cn_tensor_free(fitted);
     cn_tensor_free(image);
     return good && (!map_path || mapped);
-}
-
-static bool is_folder(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 static bool is_file(const char *path) {
@@ -315,13 +334,14 @@ int main(int argc, char **argv) {
     if (program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_model(&c) == CN_OK &&
         make_room(&c) == CN_OK && (c.map_folder || !map_path || count == 1 || make_map_folder(&c))) {
         code = EXIT_SUCCESS;
-        if (json)
-            putchar('[');
+        if (output_json)
+            json_array(NULL);
         for (int i = 0; i < count; i++)
             code = handle(&c, argv, i) ? code : EXIT_FAILURE;
-        if (json)
-            puts("\n]");
+        if (output_json)
+            json_end();
     }
+    name_list_free(&c.names);
     free(c.order);
     free(c.probability);
     cn_tensor_free(c.scores);

@@ -34,8 +34,20 @@ static argument arguments[] = {
          "how far outputs may differ from IN's, as a share of the largest [1e-5; for float16 0.01, for bfloat16 0.1]"),
     INTEGER("classes", &network.classes, 1, 65536, "outputs of --network session8 or one of the literature"),
     SIZE_ARGUMENT(network),
+    OUTPUT_ARGUMENTS,
     NETWORK_ARGUMENTS(network),
     END_OF_ARGUMENTS,
+};
+
+static const json_member members[] = {
+    {".program, .version", "what wrote it"},
+    {".in, .out", "the files, as they were named"},
+    {".kind", "of OUT: safetensors, npz or onnx"},
+    {".parameters, .tensors", "how many of a network; or of tensors alone"},
+    {".bytes", "of OUT"},
+    {".difference.absolute, .relative", "the largest, of outputs on random images, or of numbers of tensors; and as a "
+                                        "share of the largest"},
+    {NULL, NULL},
 };
 
 static const program_spec convert_program = {
@@ -51,6 +63,7 @@ static const program_spec convert_program = {
     .operand = "IN OUT",
     .networks = cn_zoo_name,
     .arguments = arguments,
+    .json = members,
     .notes = "Examples:\n"
              "  convnet-convert mobilenet.onnx mobilenet.safetensors\n"
              "  convnet-convert pets.safetensors pets.onnx --pixels\n"
@@ -190,7 +203,8 @@ static void drop_metadata(const conversion *c) {
     int64_t count = cn_tensors_metadata_count(c->tensors);
     if (c->kind != NPZ || count == 0)
         return;
-    complain("note: .npz has no texts beside tensors, so %lld of '%s' stay behind", (long long)count, c->in);
+    if (!output_quiet)
+        complain("note: .npz has no texts beside tensors, so %lld of '%s' stay behind", (long long)count, c->in);
     while (cn_tensors_metadata_count(c->tensors) > 0)
         (void)cn_tensors_set_metadata(c->tensors, cn_tensors_metadata_key(c->tensors, 0), NULL);
 }
@@ -268,6 +282,23 @@ static void report(const conversion *c, const cn_tensor *file, const difference 
            d->absolute, d->relative, c->tensors ? "in its tensor" : "output");
 }
 
+static void write_result(const conversion *c, const cn_tensor *file, const difference *d) {
+    json_begin();
+    json_text("in", c->in);
+    json_text("out", c->out);
+    json_text("kind", kinds[c->kind].ending + 1);
+    if (c->tensors)
+        json_integer("tensors", cn_tensors_count(c->tensors));
+    else
+        json_integer("parameters", cn_model_parameter_count(c->model));
+    json_integer("bytes", cn_tensor_count(file));
+    json_object("difference");
+    json_number("absolute", d->absolute);
+    json_number("relative", d->relative);
+    json_end();
+    json_end();
+}
+
 static int convert(conversion *c) {
     cn_tensor *file = NULL;
     difference d;
@@ -277,7 +308,7 @@ static int convert(conversion *c) {
     if (c->tensors)
         drop_metadata(c);
     if (save(c, &file) == CN_OK && check(c, file, &d) && save(c, NULL) == CN_OK) {
-        report(c, file, &d);
+        (output_json ? write_result : report)(c, file, &d);
         code = EXIT_SUCCESS;
     }
     cn_tensor_free(file);

@@ -12,7 +12,7 @@ static int64_t count = 12, index_shown, seed, threads;
 static int recipe_kind = RECIPE_STUDY, test_split;
 
 static argument arguments[] = {
-    REQUIRED("data", "DATA", &data_text, DATA_HELP),
+    DATA_ARGUMENTS(data_text),
     TEXT("out", "DIR", &out_directory, "the folder for the sheets"),
     INTEGER("count", &count, 1, 1000, "images a sheet"),
     FLAG("test", &test_split, 1, "test images instead of training images"),
@@ -22,7 +22,18 @@ static argument arguments[] = {
     TEXT("model", "MODEL", &model_name, "also show filters of: pretrained, or a model file"),
     TEXT("layer", "NAME", &layer, "and what this layer of it gives for the image; convnet-summary lists them"),
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
+    OUTPUT_ARGUMENTS,
     END_OF_ARGUMENTS,
+};
+
+static const json_member members[] = {
+    {".program, .version", "what wrote it"},
+    {".data, .split", "as it was named, and train or test"},
+    {".images", "how many there are"},
+    {".classes[]", "names"},
+    {".folder", "where the sheets are"},
+    {".sheets[]", "names of those that were asked for"},
+    {NULL, NULL},
 };
 
 static const program_spec explore_program = {
@@ -31,6 +42,7 @@ static const program_spec explore_program = {
         "Shows images: examples.svg with labels, augmented.svg with one image as training changes it, and of a model "
         "filters.svg and activations.svg.",
     .arguments = arguments,
+    .json = members,
     .notes = "Examples:\n"
              "  convnet-explore --data synthetic --out sheets\n"
              "  convnet-explore --data cifar10:cifar-10-batches-bin --test --index 7 --model pretrained \\\n"
@@ -137,20 +149,26 @@ static bool show_model(cn_context *context, cn_model *model, const cn_dataset *d
 
 /* The model, of whose shape the pictures of folders are then. */
 static bool open_model(cn_context *context, data_spec *data, cn_model **model) {
+    char text[SUGGESTION_TEXT];
+    suggestion s = suggestion_begin(layer ? layer : "");
     if (!model_name)
         return true;
     if (model_load(context, model_name, model) != CN_OK) {
-        complain_file("load", model_name, cn_last_error());
+        complain_model(model_name);
         return false;
     }
     cn_model_input_shape(*model, data->shape);
     for (int64_t i = 0; layer && i < cn_model_layer_count(*model); i++) {
         cn_layer_info info = CN_LAYER_INFO_INIT;
-        if (cn_model_layer_info(*model, i, &info) == CN_OK && strcmp(info.name, layer) == 0)
+        if (cn_model_layer_info(*model, i, &info) != CN_OK)
+            break;
+        if (strcmp(info.name, layer) == 0)
             return true;
+        suggestion_offer(&s, info.name);
     }
     if (layer)
-        complain("'%s' has no layer '%s'; convnet-summary lists what it has", model_name, layer);
+        complain("'%s' has no layer '%s'%s; convnet-summary lists what it has", model_name, layer,
+                 suggestion_text(&s, "", text));
     return !layer;
 }
 
@@ -172,6 +190,24 @@ static bool fits(const cn_model *model, const cn_dataset *dataset) {
     return false;
 }
 
+static void write_result(const cn_dataset *dataset) {
+    json_begin();
+    json_text("data", data_text);
+    json_text("split", test_split ? "test" : "train");
+    json_integer("images", cn_dataset_count(dataset));
+    json_class_names(dataset);
+    json_text("folder", out_directory);
+    json_array("sheets");
+    json_text(NULL, "examples.svg");
+    json_text(NULL, "augmented.svg");
+    if (model_name)
+        json_text(NULL, "filters.svg");
+    if (layer)
+        json_text(NULL, "activations.svg");
+    json_end();
+    json_end();
+}
+
 int main(int argc, char **argv) {
     cn_context *context = NULL;
     cn_dataset *dataset = NULL;
@@ -186,6 +222,8 @@ int main(int argc, char **argv) {
         good = show_data(context, &data, dataset) && (!model || show_model(context, model, dataset));
     if (good)
         printf("Sheets in %s\n", out_directory);
+    if (good && output_json)
+        write_result(dataset);
     cn_model_free(model);
     cn_dataset_free(dataset);
     cn_context_free(context);

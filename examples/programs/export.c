@@ -4,6 +4,7 @@
  * Introduces cn_model_export_c; needs no data.
  */
 #include "common/common.h"
+#include <string.h>
 
 static network_spec network = NETWORK_SPEC_INIT;
 static const char *source, *name;
@@ -14,16 +15,29 @@ static argument arguments[] = {
     NETWORK_ARGUMENTS(network),
     INTEGER("classes", &network.classes, 1, 65536, "outputs of session8 or a network of the literature"),
     SIZE_ARGUMENT(network),
+    HEADING("Output"),
+    OUTPUT_ARGUMENTS,
     END_OF_ARGUMENTS,
+};
+
+static const json_member members[] = {
+    {".program, .version", "what wrote it"},
+    {".model", "as it was named"},
+    {".parameters", "how many"},
+    {".source, .header", "the files"},
+    {NULL, NULL},
 };
 
 static const program_spec export_program = {
     .name = "convnet-export",
     .about = "Writes a model as one C99 source and its header, with weights and a self-test inside, for programs and "
-             "devices without this library: static memory, <math.h> alone. MODEL is " NETWORK_HELP ".",
+             "devices without this library: static memory, <math.h> alone. The functions in them are the library's, "
+             "under its licence (MIT), which the source has in it; the weights are whose the model is. MODEL "
+             "is " NETWORK_HELP ".",
     .operand = "MODEL",
     .networks = cn_zoo_name,
     .arguments = arguments,
+    .json = members,
     .notes = "Examples:\n"
              "  convnet-export digits.safetensors --c digits.c\n"
              "  convnet-export resnet18.onnx --c net/resnet.c --name recogniser\n"
@@ -32,20 +46,40 @@ static const program_spec export_program = {
              "Exit codes: 0 written; 1 something failed; 2 a mistake on the command line.\n",
 };
 
-int main(int argc, char **argv) {
+/* The library wants names that end in ".c". */
+static void write_result(const cn_model *model) {
+    char *header = strdup(source);
+    if (header)
+        header[strlen(header) - 1] = 'h';
+    json_begin();
+    json_text("model", network.name);
+    json_integer("parameters", cn_model_parameter_count(model));
+    json_text("source", source);
+    json_text("header", header);
+    json_end();
+    free(header);
+}
+
+static int write_c(const cn_model *model) {
     cn_export_c_options options = CN_EXPORT_C_OPTIONS_INIT;
+    options.name = name;
+    if (cn_model_export_c(model, source, &options) != CN_OK) {
+        complain_library("cannot write the model as C");
+        return EXIT_FAILURE;
+    }
+    if (output_json)
+        write_result(model);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
     cn_context *context = NULL;
     cn_model *model = NULL;
     int code = EXIT_FAILURE;
     network.name = arguments_read(&export_program, argc, argv);
     network_check(&network, &export_program);
-    options.name = name;
-    if (program_context(0, CN_CONV_AUTO, NULL, &context) == CN_OK && network_open(context, &network, &model) == CN_OK) {
-        if (cn_model_export_c(model, source, &options) == CN_OK)
-            code = EXIT_SUCCESS;
-        else
-            complain_library("cannot write the model as C");
-    }
+    if (program_context(0, CN_CONV_AUTO, NULL, &context) == CN_OK && network_open(context, &network, &model) == CN_OK)
+        code = write_c(model);
     cn_model_free(model);
     cn_context_free(context);
     return program_end(code);

@@ -12,11 +12,11 @@ static int64_t threads, misclassified, predictions;
 static int split = CN_SPLIT_TEST, flip, loss_choice, alone;
 static int64_t shift;
 static bool whole; /* a folder without parts */
-static const char *const splits[] = {"train", "test", "all", NULL};
-static const char *const split_texts[] = {"train images", "test images", "images"};
+static const char *const splits[] = {"train", "test", "all", "validation", NULL};
+static const char *const split_texts[] = {"train images", "test images", "images", "validation images"};
 
 static argument arguments[] = {
-    REQUIRED("data", "DATA", &data_text, DATA_HELP),
+    DATA_ARGUMENTS(data_text),
     CHOICE("split", splits, &split,
            "which of the images; a folder without parts is measured whole, all of them, unless this is given"),
     LOSS_ARGUMENT(&loss_choice),
@@ -27,7 +27,26 @@ static argument arguments[] = {
     INTEGER("threads", &threads, 0, 1024, "threads; 0: one for each core"),
     FLAG("alone", &alone, 1,
          "each process that mpirun or srun has started measures by itself, instead of a share of it"),
+    OUTPUT_ARGUMENTS,
     END_OF_ARGUMENTS,
+};
+
+static const json_member members[] = {
+    {".program, .version", "what wrote it"},
+    {".model, .data", "as they were named"},
+    {".split", "train, test, validation or all"},
+    {".images", "how many"},
+    {".loss_kind, .loss", "what was measured, and the mean"},
+    {".metrics.accuracy", "and others that there are of such data; shares are 0 to 1"},
+    {".classes[]",
+     "with .index, .name, .images (of masks .pixels), .accuracy, .recall, .precision, .f1, .iou, as far as "
+     "there are such; of other targets .outputs[] with theirs"},
+    {".confusion[][]", "how often: a row for each true class"},
+    {".misclassified_count", "how many images"},
+    {".misclassified[]", "with --misclassified: so many, each with .index, .file (of folders), .predicted and .truth "
+                         "with .index and .name, .probability, .truth_probability"},
+    {".predictions[]", "with --predictions: so many, each with .index, .file, .predicted, .truth, .right"},
+    {NULL, NULL},
 };
 
 static const program_spec test_program = {
@@ -37,6 +56,7 @@ static const program_spec test_program = {
              "F1 of each label. MODEL is a model file, or 'pretrained': the one that comes with the library.",
     .operand = "MODEL",
     .arguments = arguments,
+    .json = members,
     .notes = "Examples:\n"
              "  convnet-test session8.safetensors --data cifar10:cifar-10-batches-bin\n"
              "  convnet-test pretrained --data cifar10:cifar-10-batches-bin --misclassified 10 --predictions 5\n"
@@ -47,9 +67,27 @@ static const program_spec test_program = {
 
 /* ---- single predictions ---- */
 
-static cn_status print_prediction(cn_predictor *predictor, const cn_dataset *dataset, int64_t index, cn_tensor *image,
-                                  cn_tensor *scores) {
+static void print_prediction(const cn_dataset *dataset, int64_t index, int64_t predicted, int64_t truth) {
     char name[NAME_TEXT], other[NAME_TEXT];
+    const char *file = cn_dataset_file_name(dataset, index);
+    printf("%7lld  %-5s  %s  %s", (long long)index, predicted == truth ? "right" : "wrong",
+           class_column(dataset, predicted, name),
+           file ? class_column(dataset, truth, other) : class_name(dataset, truth, other));
+    printf(file ? "  %s\n" : "\n", file);
+}
+
+static void write_prediction(const cn_dataset *dataset, int64_t index, int64_t predicted, int64_t truth) {
+    json_object(NULL);
+    json_integer("index", index);
+    json_text("file", cn_dataset_file_name(dataset, index));
+    json_class("predicted", dataset, predicted);
+    json_class("truth", dataset, truth);
+    json_bool("right", predicted == truth);
+    json_end();
+}
+
+static cn_status predict(cn_predictor *predictor, const cn_dataset *dataset, int64_t index, cn_tensor *image,
+                         cn_tensor *scores) {
     int64_t truth, predicted;
     cn_status status = cn_dataset_image(dataset, index, image, &truth);
     if (status == CN_OK)
@@ -57,13 +95,14 @@ static cn_status print_prediction(cn_predictor *predictor, const cn_dataset *dat
     if (status != CN_OK)
         return status;
     predicted = cn_tensor_argmax(scores, 0);
-    printf("%7lld  %-5s  %s  %s\n", (long long)index, predicted == truth ? "right" : "wrong",
-           class_column(dataset, predicted, name), class_name(dataset, truth, other));
+    if (output_json)
+        write_prediction(dataset, index, predicted, truth);
+    else
+        print_prediction(dataset, index, predicted, truth);
     return CN_OK;
 }
-
 /* One image at a time through a predictor, as a program that uses a model would. */
-static cn_status print_predictions(cn_context *context, const cn_model *model, const cn_dataset *dataset) {
+static cn_status show_predictions(cn_context *context, const cn_model *model, const cn_dataset *dataset) {
     cn_predictor *predictor = NULL;
     cn_tensor *image = NULL, *scores = NULL;
     int64_t shape[4] = {1, 0, 0, 0}, output[3], count = cn_dataset_count(dataset);
@@ -78,12 +117,16 @@ static cn_status print_predictions(cn_context *context, const cn_model *model, c
         status = cn_tensor_new(context, CN_DTYPE_UINT8, 4, shape, &image);
     if (status == CN_OK)
         status = cn_tensor_new(context, CN_DTYPE_FLOAT32, 2, scores_shape, &scores);
-    if (status == CN_OK)
+    if (output_json)
+        json_array("predictions");
+    else if (status == CN_OK && predictions)
         printf("\nPredictions\n%7s  %-5s  %-24s  %s\n", "index", "", "prediction", "truth");
     for (int64_t i = 0; status == CN_OK && i < predictions && i < count; i++)
-        status = print_prediction(predictor, dataset, i, image, scores);
+        status = predict(predictor, dataset, i, image, scores);
     if (status != CN_OK)
         complain_library("cannot predict");
+    if (output_json)
+        json_end();
     cn_tensor_free(scores);
     cn_tensor_free(image);
     cn_predictor_free(predictor);
@@ -138,6 +181,17 @@ static void print_evaluation(const cn_evaluation *evaluation, const task *asked,
     }
 }
 
+static void begin_document(const cn_evaluation *evaluation, const task *asked, const cn_dataset *dataset,
+                           const char *model_path) {
+    json_begin();
+    json_text("model", model_path);
+    json_text("data", data_text);
+    json_text("split", splits[split]);
+    json_evaluation(evaluation, asked, dataset);
+    if (asked->kind == CN_TARGET_CLASS)
+        json_misclassified(evaluation, dataset, misclassified);
+}
+
 static bool gives_values(const cn_model *model, const char *model_path, const task *asked) {
     int64_t output[3];
     cn_model_output_shape(model, output);
@@ -166,10 +220,12 @@ static bool open_data(cn_context *context, const cn_model *model, const char *mo
     if (data_open(context, data, (cn_split)split, &all) != CN_OK)
         return false;
     *asked = task_of(all);
-    if (!task_has_classes(asked)) {
-        *dataset = all;
-        return network_reads(model, model_path, all, data_text) && gives_values(model, model_path, asked);
-    }
+    *dataset = all;
+    if (!network_reads(model, model_path, all, data_text))
+        return false;
+    if (!task_has_classes(asked))
+        return gives_values(model, model_path, asked);
+    *dataset = NULL;
     bool matched = cn_dataset_match_classes(all, model, dataset) == CN_OK;
     if (!matched)
         complain("cannot measure the model on '%s': %s", data_text, library_error());
@@ -185,7 +241,7 @@ static int measure(cn_context *context, const ranks *r, const char *model_path, 
     cn_evaluation *evaluation = NULL;
     int code = EXIT_FAILURE;
     if (model_load(context, model_path, &model) != CN_OK)
-        complain_file("load", model_path, library_error());
+        complain_model(model_path);
     else
         cn_model_input_shape(model, data->shape);
     if (model && open_data(context, model, model_path, data, &asked, &dataset) && listings_fit(&asked) &&
@@ -195,9 +251,14 @@ static int measure(cn_context *context, const ranks *r, const char *model_path, 
         options.shift = (int)shift;
         options.communicator = ranks_communicator(r);
         if (cn_evaluation_new(model, dataset, &options, &evaluation) == CN_OK) {
-            print_evaluation(evaluation, &asked, dataset, model_path);
-            if (!predictions || !ranks_speaks(r) || print_predictions(context, model, dataset) == CN_OK)
+            if (output_json)
+                begin_document(evaluation, &asked, dataset, model_path);
+            else
+                print_evaluation(evaluation, &asked, dataset, model_path);
+            if (!predictions || !ranks_speaks(r) || show_predictions(context, model, dataset) == CN_OK)
                 code = EXIT_SUCCESS;
+            if (output_json)
+                json_end();
         } else if (ranks_speaks(r)) { /* all have failed */
             complain("cannot run '%s' on '%s': %s", model_path, data_text, library_error());
         }
@@ -216,8 +277,8 @@ int main(int argc, char **argv) {
         return program_end(EXIT_FAILURE);
     const char *model_path = arguments_read(&test_program, argc, argv);
     data_spec data = data_spec_read(data_text);
-    arguments_need(&test_program, "split", split != CN_SPLIT_ALL || data.format->undivided,
-                   "data that can be had whole if it is all");
+    arguments_need(&test_program, "split", split <= CN_SPLIT_TEST || data.format->undivided,
+                   "folder:, masks:, npz: and npy: if it is all or validation");
     if (!ranks_join(&r))
         return program_end(EXIT_FAILURE);
     if (program_context(threads ? threads : r.threads, CN_CONV_AUTO, NULL, &context) == CN_OK)

@@ -12,14 +12,19 @@
 
 /* ---- data and model ---- */
 
-/* A part of the training images, as they are. */
+/* What the data have, or a part of the training images, as they are. */
 static cn_status set_validation_apart(const train_arguments *a, run *r) {
     cn_dataset *part, *rest;
-    if (a->validation == 0.0)
-        return CN_OK;
-    cn_status status = r->task.kind == CN_TARGET_CLASS
-                           ? cn_dataset_split_stratified(r->train, a->validation, (uint64_t)a->seed, &part, &rest)
-                           : cn_dataset_split(r->train, a->validation, (uint64_t)a->seed, &part, &rest);
+    cn_status status = data_open_validation(r->context, &a->data, r->train, &r->validation);
+    if (status != CN_OK || a->validation == 0.0)
+        return status;
+    if (r->validation) {
+        complain("'%s' has images for validation of its own, so that --validation does not go with it", a->data.text);
+        return CN_ERR_ARGUMENT;
+    }
+    status = r->task.kind == CN_TARGET_CLASS
+                 ? cn_dataset_split_stratified(r->train, a->validation, (uint64_t)a->seed, &part, &rest)
+                 : cn_dataset_split(r->train, a->validation, (uint64_t)a->seed, &part, &rest);
     if (status != CN_OK) {
         complain_library("cannot set images for validation apart");
         return status;
@@ -45,6 +50,10 @@ static cn_status open_data(train_arguments *a, run *r) {
 static bool join(train_arguments *a, run *r) {
     if (!task_read(&r->task, r->model, a->network.name, a->loss_choice))
         return false;
+    if (a->misclassified > 0 && r->task.kind != CN_TARGET_CLASS) {
+        complain("'%s' has no classes of images, which --misclassified lists", a->data.text);
+        return false;
+    }
     cn_dataset **const parts[] = {&r->train, &r->test, &r->validation, NULL};
     if (task_has_classes(&r->task))
         return transfer_classes(&a->going_on, r->model, &a->network, parts, a->data.text);
@@ -227,8 +236,9 @@ static void describe_data(setting_list *s, const train_arguments *a, const run *
     settings_add(s, "images", "%s to train with, %s to test with", grouped(cn_dataset_count(r->train), train_count),
                  grouped(cn_dataset_count(r->test), test_count));
     if (r->validation)
-        settings_append(s, ", and %s to steer by (validation), %g %% of the training images%s",
-                        grouped(cn_dataset_count(r->validation), test_count), 100.0 * a->validation,
+        settings_append(s, ", and %s to steer by (validation)", grouped(cn_dataset_count(r->validation), test_count));
+    if (a->validation > 0.0)
+        settings_append(s, ", %g %% of the training images%s", 100.0 * a->validation,
                         r->task.kind == CN_TARGET_CLASS ? " of each class" : "");
     settings_add(s, "changes to images", "%s",
                  a->augment == 0  ? "none but those of the command"
@@ -375,11 +385,13 @@ int main(int argc, char **argv) {
     r.checkpoint_path = a.checkpoint_path;
     r.every = a.every;
     r.patience = a.patience_stop;
+    r.misclassified = a.misclassified;
     if ((!a.profiling || (r.profile = profile_new())) && (!ranks_speaks(&r.ranks) || outputs_possible(&a)) &&
         make_context(&a, &r) && open_run(&a, &r) == CN_OK && make_trainer(&a, &r) == CN_OK && find_places(&a, &r))
         code = a.rates_path ? search(&a, &r) : train(&a, &r, argc, argv);
     else
         ranks_give_up(&r.ranks);
+    cn_evaluation_free(r.evaluation);
     keeper_free(&r.keeper);
     cn_trainer_free(r.trainer);
     cn_model_free(r.model);

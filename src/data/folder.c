@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const in_split[] = {" for training", " for testing", ""};
+static const char *const in_split[] = {" for training", " for testing", "", " for validation"};
 
 /* What became of a file. */
 typedef struct outcome {
@@ -117,8 +117,9 @@ static cn_status name_empty_classes(const loading *l) {
 
 static cn_status check_any(const loading *l) {
     if (l->count == 0)
-        return cn__error(CN_ERR_DATA, "'%s' has %zu classes and no readable picture%s (%lld files were skipped)",
-                         l->directory, l->list.classes.count, in_split[l->options.split], (long long)l->skipped);
+        return cn__error(CN_ERR_DATA, "'%s' has %zu class%s and no readable picture%s (%lld file%s skipped)",
+                         l->directory, l->list.classes.count, l->list.classes.count == 1 ? "" : "es",
+                         in_split[l->options.split], (long long)l->skipped, l->skipped == 1 ? " was" : "s were");
     return name_empty_classes(l);
 }
 
@@ -217,8 +218,9 @@ static void drop(loading *l) {
 
 cn_status cn__folder_options_read(cn_folder_options *known, const cn_folder_options *options) {
     CN__TRY(CN__READ_OPTIONS(known, cn_folder_options, options));
-    if (known->split != CN_SPLIT_TRAIN && known->split != CN_SPLIT_TEST && known->split != CN_SPLIT_ALL)
-        return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: split is %d, wanted CN_SPLIT_TRAIN, _TEST or _ALL",
+    if (known->split < CN_SPLIT_TRAIN || known->split > CN_SPLIT_VALIDATION)
+        return cn__error(CN_ERR_ARGUMENT,
+                         "cn_folder_options: split is %d, wanted CN_SPLIT_TRAIN, _TEST, _VALIDATION or _ALL",
                          (int)known->split);
     if (known->channels != 1 && known->channels != 3)
         return cn__error(CN_ERR_ARGUMENT, "cn_folder_options: channels is %d, wanted 1 or 3", known->channels);

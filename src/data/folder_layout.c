@@ -31,6 +31,10 @@ int cn__folder_part(const char *name) {
     return -1;
 }
 
+cn_status cn__no_validation(const char *path) {
+    return cn__error(CN_ERR_NOT_FOUND, "'%s' has no part for validation beside one for testing", path);
+}
+
 /* ---- what a folder holds ---- */
 
 typedef struct survey {

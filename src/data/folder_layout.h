@@ -19,6 +19,8 @@ typedef struct cn__folder_layout {
 
 /* Which part a folder is by its name: "train", "Training", "train_set", "val-images" …; -1: none. */
 int cn__folder_part(const char *name);
+/* CN_ERR_NOT_FOUND. */
+cn_status cn__no_validation(const char *path);
 
 /* Looks into folders whose only content is another one; tells parts from classes by their usual names. What is passed
  * over is said in the log unless `quiet`. CN_ERR_IO; CN_ERR_NOT_FOUND: no classes; CN_ERR_DATA: parts and classes side

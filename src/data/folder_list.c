@@ -164,6 +164,8 @@ cn_status cn__folder_list_add(cn__folder_list *list, const char *path, size_t ba
 static int part_of_split(const cn__folder_layout *l, cn_split split) {
     if (split == CN_SPLIT_TRAIN)
         return CN__PART_TRAIN;
+    if (split == CN_SPLIT_VALIDATION)
+        return CN__PART_VALIDATION;
     return l->part[CN__PART_TEST][0] ? CN__PART_TEST : CN__PART_VALIDATION;
 }
 
@@ -173,6 +175,8 @@ static cn_status add_parts(cn__folder_list *list, const cn__folder_layout *l, si
     if (split == CN_SPLIT_TRAIN && !l->part[CN__PART_TRAIN][0])
         return cn__error(CN_ERR_NOT_FOUND, "'%s' has '%s' and '%s', but no part for training, such as 'train'", l->root,
                          l->part[CN__PART_TEST], l->part[CN__PART_VALIDATION]);
+    if (split == CN_SPLIT_VALIDATION && !(l->part[CN__PART_TEST][0] && l->part[CN__PART_VALIDATION][0]))
+        return cn__no_validation(l->root);
     CN__TRY(cn__path(first, l->root, l->part[classes], ""));
     CN__TRY(read_classes(list, first, false, &list->classes));
     for (int part = 0; part < CN__PART_COUNT; part++)
@@ -231,6 +235,8 @@ void cn__folder_list_divide(cn__folder_list *list, cn_split split) {
 }
 
 static cn_status add_divided(cn__folder_list *list, const cn__folder_layout *l, size_t base, cn_split split) {
+    if (split == CN_SPLIT_VALIDATION)
+        return cn__no_validation(l->root);
     CN__TRY(read_classes(list, l->root, false, &list->classes));
     CN__TRY(add_classes(list, l->root, base, l->root));
     if (split == CN_SPLIT_ALL || list->count == 0)

@@ -94,6 +94,8 @@ static cn_status find_parts(cn_context *ctx, const char *path, parts *found) {
 
 static bool is_wanted(const parts *p, int part, cn_split split) {
     int test = p->name[CN__PART_TEST][0] ? CN__PART_TEST : CN__PART_VALIDATION;
+    if (split == CN_SPLIT_VALIDATION)
+        return part == CN__PART_VALIDATION; /* which is there */
     return p->name[part][0] && (split == CN_SPLIT_ALL || part == (split == CN_SPLIT_TRAIN ? CN__PART_TRAIN : test));
 }
 
@@ -123,6 +125,9 @@ static cn_status list_files(loading *l) {
     parts found;
     CN__TRY(find_pair(l->ctx, l->directory, &whole));
     CN__TRY(find_parts(l->ctx, is_whole(&whole) ? whole.images : l->directory, &found));
+    if (l->options.split == CN_SPLIT_VALIDATION &&
+        !(found.name[CN__PART_TEST][0] && found.name[CN__PART_VALIDATION][0]))
+        return cn__no_validation(l->directory);
     if (found.count > 0)
         return add_parts(l, &found, &whole);
     if (!is_whole(&whole))

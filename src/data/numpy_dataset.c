@@ -204,11 +204,13 @@ static const char *const image_names[][4] = {
     [CN_SPLIT_TRAIN] = {"train_images", "x_train"},
     [CN_SPLIT_TEST] = {"test_images", "x_test"},
     [CN_SPLIT_ALL] = {"images", "x"},
+    [CN_SPLIT_VALIDATION] = {"val_images", "x_val", "validation_images", "x_validation"},
 };
 static const char *const target_names[][4] = {
     [CN_SPLIT_TRAIN] = {"train_labels", "y_train", "train_targets", "train_masks"},
     [CN_SPLIT_TEST] = {"test_labels", "y_test", "test_targets", "test_masks"},
     [CN_SPLIT_ALL] = {"labels", "y", "targets", "masks"},
+    [CN_SPLIT_VALIDATION] = {"val_labels", "y_val", "validation_labels", "y_validation"},
 };
 
 /* The first array that is there; NULL and CN_OK: none is. */
@@ -222,9 +224,9 @@ static cn_status load_first(cn_context *ctx, const char *path, const char *const
     return CN_OK;
 }
 
-/* The classes of the other part count, too. */
+/* The classes of the other parts count, too. */
 static cn_status count_all_classes(cn_context *ctx, const char *path, cn_split split, arrays *a, bool given) {
-    cn_tensor *others;
+    static const cn_split parts[] = {CN_SPLIT_TRAIN, CN_SPLIT_TEST, CN_SPLIT_VALIDATION};
     if (!a->targets || split == CN_SPLIT_ALL)
         return CN_OK;
     cn_target_options o = a->options;
@@ -232,11 +234,15 @@ static cn_status count_all_classes(cn_context *ctx, const char *path, cn_split s
         o.kind = kind_of(a->targets);
     if (!counts_classes(&o))
         return CN_OK;
-    CN__TRY(load_first(ctx, path, target_names[split == CN_SPLIT_TRAIN ? CN_SPLIT_TEST : CN_SPLIT_TRAIN], &others));
     count_classes(a->targets, o.ignore_index, &a->options.classes);
-    if (others)
-        count_classes(others, o.ignore_index, &a->options.classes);
-    cn_tensor_free(others);
+    for (size_t i = 0; i < CN__COUNT(parts); i++) {
+        cn_tensor *others = NULL;
+        if (parts[i] != split)
+            CN__TRY(load_first(ctx, path, target_names[parts[i]], &others));
+        if (others)
+            count_classes(others, o.ignore_index, &a->options.classes);
+        cn_tensor_free(others);
+    }
     return CN_OK;
 }
 
@@ -274,13 +280,13 @@ cn_status cn_dataset_npz(cn_context *context, const char *path, cn_split split, 
     *dataset = NULL;
     CN__REQUIRE(context);
     CN__REQUIRE(path);
-    if (split != CN_SPLIT_TRAIN && split != CN_SPLIT_TEST && split != CN_SPLIT_ALL)
-        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_npz: split is %d, wanted CN_SPLIT_TRAIN, _TEST or _ALL",
-                         (int)split);
+    if (split < CN_SPLIT_TRAIN || split > CN_SPLIT_VALIDATION)
+        return cn__error(CN_ERR_ARGUMENT,
+                         "cn_dataset_npz: split is %d, wanted CN_SPLIT_TRAIN, _TEST, _VALIDATION or _ALL", (int)split);
     CN__TRY(open_part(context, path, split, options, dataset));
     if (*dataset)
         return CN_OK;
-    if (split != CN_SPLIT_ALL)
+    if (split == CN_SPLIT_TRAIN || split == CN_SPLIT_TEST)
         CN__TRY(open_part(context, path, CN_SPLIT_ALL, options, &all));
     if (all)
         return divide(all, split, dataset);

@@ -10,7 +10,8 @@ typedef struct point {
 } point;
 
 static point rotated(point p, double degrees, cn__shape shape) {
-    double radians = degrees * (3.14159265358979323846 / 180.0), cosine = cn__math_cos(radians), sine = cn__math_sin(radians);
+    double radians = degrees * (3.14159265358979323846 / 180.0), cosine = cn__math_cos(radians),
+           sine = cn__math_sin(radians);
     double x = p.x - shape.width / 2.0, y = p.y - shape.height / 2.0;
     return (point){cosine * x + sine * y + shape.width / 2.0, cosine * y - sine * x + shape.height / 2.0};
 }

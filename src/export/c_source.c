@@ -68,8 +68,11 @@ void cn__c_write_header(cn__c_files *f, size_t scratch) {
            cn_version_string());
     HEADER(" *     %s_run(", f->name);
     cn__c_arguments(&f->header, f->model, false);
-    HEADER(");\n */\n#ifndef %s_H\n#define %s_H\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", f->capitals,
-           f->capitals);
+    HEADER(");\n *\n * Functions here and in the source are libconvnet's, and may be used under the licence that "
+           "stands there\n"
+           " * (MIT). The weights, and names of classes, are whose the model is. */\n#ifndef %s_H\n#define "
+           "%s_H\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
+           f->capitals, f->capitals);
     define_shapes(f, scratch);
     if (f->model->class_count)
         HEADER("#define %s_CLASSES %lld\nextern const char *const %s_class_names[%s_CLASSES];\n\n", f->capitals,
@@ -79,6 +82,25 @@ void cn__c_write_header(cn__c_files *f, size_t scratch) {
 }
 
 /* ---- the source ---- */
+
+static const char licence[] = "/* SPDX-License-Identifier: MIT\n *\n"
+                              " * The functions of this file, not the weights, which are whose the model is:\n *\n"
+                              " * Copyright (c) 2026 The libconvnet authors\n *\n"
+                              " * Permission is hereby granted, free of charge, to any person obtaining a copy\n"
+                              " * of this software and associated documentation files (the \"Software\"), to deal\n"
+                              " * in the Software without restriction, including without limitation the rights\n"
+                              " * to use, copy, modify, merge, publish, distribute, sublicense, and/or sell\n"
+                              " * copies of the Software, and to permit persons to whom the Software is\n"
+                              " * furnished to do so, subject to the following conditions:\n *\n"
+                              " * The above copyright notice and this permission notice shall be included in all\n"
+                              " * copies or substantial portions of the Software.\n *\n"
+                              " * THE SOFTWARE IS PROVIDED \"AS IS\", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR\n"
+                              " * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,\n"
+                              " * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE\n"
+                              " * AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER\n"
+                              " * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,\n"
+                              " * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE\n"
+                              " * SOFTWARE. */\n\n";
 
 static void write_class_names(cn__c_files *f) {
     if (!f->model->class_count)
@@ -122,8 +144,8 @@ static void write_run(cn__c_files *f, const char *body) {
 }
 
 void cn__c_write_source(cn__c_files *f, const cn__c_writer *w) {
-    SOURCE("/* The network '%s', written by libconvnet %s: see the header. */\n#include ", f->name,
-           cn_version_string());
+    SOURCE("/* The network '%s', written by libconvnet %s: see the header. */\n", f->name, cn_version_string());
+    SOURCE("%s#include ", licence);
     cn__c_string(&f->source, f->include);
     SOURCE("\n#include <math.h>\n#include <stddef.h>\n\n/* ---- functions: images are [channels][height][width] ---- "
            "*/\n\n");

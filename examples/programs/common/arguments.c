@@ -125,6 +125,16 @@ static void print_networks(const char *(*networks)(int)) {
     print_wrapped(text, HELP_WIDTH);
 }
 
+static void print_members(const json_member *member) {
+    printf("\nJSON (--json), as jq names it; null is what there is none of, or no number:\n");
+    for (; member->path; member++) {
+        printf("  %-*s", HELP_COLUMN - 2, member->path);
+        if (strlen(member->path) + 4 > HELP_COLUMN)
+            printf("\n%*s", HELP_COLUMN, "");
+        print_words(member->about, strlen(member->about), HELP_COLUMN, &(wrapping){HELP_COLUMN, HELP_WIDTH, ""});
+    }
+}
+
 static void print_help(const program_spec *program) {
     printf("Usage: %s", program->name);
     if (program->operand)
@@ -144,6 +154,8 @@ static void print_help(const program_spec *program) {
             print_option(a);
     printf("\n%-*sprint this text and end\n%-*sprint the version and end\n", HELP_COLUMN, "  -h, --help", HELP_COLUMN,
            "  -V, --version");
+    if (program->json)
+        print_members(program->json);
     putchar('\n');
     print_notes(program->notes);
 }
@@ -184,13 +196,17 @@ static void read_real(const argument *a, const char *text) {
 }
 
 static void read_choice(const argument *a, const char *text) {
-    char choices[256];
-    int i = 0;
-    while (choice_at(a, i) && strcmp(choice_at(a, i), text) != 0)
-        i++;
-    if (!choice_at(a, i))
-        complain_usage("--%s '%s': want %s", a->name, text, list_choices(a, choices, sizeof choices));
-    *(int *)a->target = i;
+    char choices[256], meant[SUGGESTION_TEXT];
+    suggestion s = suggestion_begin(text);
+    for (int i = 0; choice_at(a, i); i++) {
+        suggestion_offer(&s, choice_at(a, i));
+        if (strcmp(choice_at(a, i), text) == 0) {
+            *(int *)a->target = i;
+            return;
+        }
+    }
+    complain_usage("--%s '%s': want %s%s", a->name, text, list_choices(a, choices, sizeof choices),
+                   suggestion_text(&s, "", meant));
 }
 
 static void read_value(argument *a, const char *text) {
@@ -226,54 +242,33 @@ static argument *find(const program_spec *program, const char *name, size_t leng
     return NULL;
 }
 
-/* Letters to be put in, taken out or changed (Levenshtein), of short words. */
-static size_t distance(const char *a, const char *b) {
-    enum { MOST = 32 };
-    size_t row[MOST + 1], length = strlen(b);
-    if (length > MOST)
-        return SIZE_MAX;
-    for (size_t k = 0; k <= length; k++)
-        row[k] = k;
-    for (; *a; a++) {
-        size_t corner = row[0]++;
-        for (size_t k = 1; k <= length; k++) {
-            size_t other = corner + (*a != b[k - 1]), least = row[k] < row[k - 1] ? row[k] : row[k - 1];
-            corner = row[k];
-            row[k] = other < least + 1 ? other : least + 1;
-        }
-    }
-    return row[length];
-}
+/* What other programs call it. */
+static const struct {
+    const char *other, *ours;
+} synonyms[] = {
+    {"learning-rate", "lr"}, {"learning_rate", "lr"}, {"wd", "weight-decay"},     {"bs", "batch"},
+    {"jobs", "threads"},     {"workers", "threads"},  {"num-workers", "threads"}, {"num_workers", "threads"},
+    {"output", "out"},       {"save", "out"},         {"scheduler", "schedule"},  {"lr-scheduler", "schedule"}};
 
-/* As `distance`, or 2 where one goes on from the other, as "--batchsize" from "--batch". */
-static size_t unlikeness(const char *typed, const char *name) {
-    size_t far = distance(typed, name), shorter = strlen(typed) < strlen(name) ? strlen(typed) : strlen(name);
-    return far > 2 && shorter > 2 && strncmp(typed, name, shorter) == 0 ? 2 : far;
-}
-
-/* The option that was probably meant, or NULL. */
-static const char *closest(const program_spec *program, const char *name) {
-    static const char *const always[] = {"help", "version"};
-    const char *best = NULL;
-    size_t least = 3;
+/* The option that was probably meant. */
+static suggestion closest(const program_spec *program, const char *name) {
+    suggestion s = suggestion_begin(name);
+    suggestion_offer(&s, "help");
+    suggestion_offer(&s, "version");
     for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
-        if (a->kind != ARGUMENT_HEADING && unlikeness(name, a->name) < least) {
-            best = a->name;
-            least = unlikeness(name, a->name);
-        }
-    for (size_t i = 0; i < COUNT(always); i++)
-        if (distance(name, always[i]) < least)
-            best = always[i];
-    return best && least < strlen(best) ? best : NULL;
+        if (a->kind != ARGUMENT_HEADING)
+            suggestion_offer(&s, a->name);
+    for (size_t i = 0; i < COUNT(synonyms); i++)
+        if (strcmp(name, synonyms[i].other) == 0 && find(program, synonyms[i].ours, strlen(synonyms[i].ours)))
+            s.best = synonyms[i].ours;
+    return s;
 }
 
 static _Noreturn void complain_unknown(const program_spec *program, const char *word) {
-    char name[64];
+    char name[64], text[SUGGESTION_TEXT];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
-    const char *best = closest(program, name + strspn(name, "-"));
-    if (best)
-        complain_usage("unknown option '%s'; did you mean --%s?", name, best);
-    complain_usage("unknown option '%s'", name);
+    suggestion s = closest(program, name + strspn(name, "-"));
+    complain_usage("unknown option '%s'%s", name, suggestion_text(&s, "--", text));
 }
 
 /* Handles the option at argv[*i], and its value, which may be the next word. */
@@ -320,6 +315,7 @@ static int read_all(const program_spec *program, int most, int argc, char **argv
     for (const argument *a = program->arguments; a->kind != ARGUMENT_END; a++)
         if (a->required && !a->given)
             complain_usage("--%s is missing", a->name);
+    output_begin();
     return operands;
 }
 

@@ -18,6 +18,18 @@ enum { EXIT_USAGE = 2 }; /* beside EXIT_SUCCESS, 0, and EXIT_FAILURE, 1 */
 
 /* What messages begin with; arguments_read sets it. */
 void program_set_name(const char *name);
+const char *program_name(void);
+
+/* What every program takes. With --json the document alone goes to standard output, and what else is printed there to
+ * standard error; with --quiet nowhere. */
+extern int output_json, output_quiet;
+#define OUTPUT_ARGUMENTS                                                                                               \
+    FLAG("json", &output_json, 1, "write JSON to standard output, as described below"),                                \
+        FLAG("quiet", &output_quiet, 1, "print nothing but errors, warnings and what --json asks for")
+/* Sees to that; arguments_read calls it. Ends the program if it cannot be done. */
+void output_begin(void);
+/* Where the document goes. */
+FILE *program_document(void);
 
 /* This process is one of several, and not the one that speaks: messages get its rank in front, and standard output goes
  * nowhere. Complains on failure. */
@@ -26,11 +38,17 @@ bool program_is_rank(int rank);
 /* "convnet-train: …" and a line's end, to stderr. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* "convnet-train: warning: …", of something that goes on all the same; by one process alone. */
+void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* complain(), then a hint at --help; ends the program with EXIT_USAGE. */
 void complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* What cn_last_error() says, without the name of the function that a program's user does not know. */
+/* What cn_last_error() says, in our words; until the next call. */
 const char *library_error(void);
+
+/* A message of the library's as a user of the programs understands it, into `to` (words.c). */
+void in_our_words(const char *text, char *to, size_t size);
 
 /* Says what could not be done and why, as the library puts it. */
 void complain_library(const char *what);
@@ -109,13 +127,19 @@ typedef struct argument {
 #define END_OF_ARGUMENTS                                                                                               \
     { .kind = ARGUMENT_END }
 
+/* A value of the document that --json asks for, as jq has it: ".classes[].name". */
+typedef struct json_member {
+    const char *path, *about;
+} json_member;
+
 typedef struct program_spec {
     const char *name;
     const char *about;            /* a sentence or two */
     const char *operand;          /* the one thing named without an option, such as "MODEL"; NULL: none */
     const char *(*networks)(int); /* names for --help, NULL after the last, of what MODEL may be, too; NULL: none */
     argument *arguments;
-    const char *notes; /* after the options: examples and the like */
+    const json_member *json; /* ends with a NULL */
+    const char *notes;       /* after the options: examples and the like */
 } program_spec;
 
 /* Prints a text in lines of at most `width` columns. */
@@ -138,6 +162,20 @@ void arguments_need(const program_spec *program, const char *name, bool fits, co
  */
 char *command_text(const char *program, int argc, char **argv, const char *more);
 
+/* ---- suggestion.c: names that were mistyped ---- */
+
+typedef struct suggestion {
+    const char *typed, *best; /* best: the likeliest so far, NULL: none is likely */
+    size_t least;
+} suggestion;
+
+suggestion suggestion_begin(const char *typed);
+/* A name that there is, which lives as long as the suggestion. */
+void suggestion_offer(suggestion *s, const char *name);
+#define SUGGESTION_TEXT 64
+/* "; did you mean --epochs?", or nothing, to end a message with. */
+const char *suggestion_text(const suggestion *s, const char *dashes, char text[SUGGESTION_TEXT]);
+
 /* ---- data_spec.c: data sets by name ---- */
 
 typedef struct data_spec data_spec;
@@ -150,6 +188,7 @@ typedef struct data_format {
     bool fitted;           /* pictures are brought to spec.shape */
     bool undivided;        /* CN_SPLIT_ALL is a split of it */
     bool drawn;            /* by the library */
+    bool nameless;         /* classes have no names, or need not */
 } data_format;
 
 struct data_spec {
@@ -162,14 +201,21 @@ struct data_spec {
 
 #define DATA_HELP                                                                                                      \
     "the images: cifar10:DIR or cifar100:DIR (the binary files), idx:DIR (MNIST and its relatives; plain or .gz), "    \
-    "folder:DIR (PNG, JPEG or PPM files, a subfolder for each class, in DIR/train and DIR/test, or all in DIR, of "    \
+    "folder:DIR (PNG, JPEG or PPM files, a subfolder for each class, in DIR/train and DIR/test, and DIR/val if you "   \
+    "like, or all in DIR, of "                                                                                         \
     "which about a fifth of each class is for testing, chosen by the files' names), masks:DIR (pictures in "           \
     "DIR/images or DIR/train/images, each with a PNG of its pixels' classes in DIR/masks or DIR/train/masks), "        \
     "npz:FILE.npz (numpy's arrays train_images, train_labels, test_images, test_labels, or x_train, y_train and so "   \
     "on), npy:IMAGES.npy,LABELS.npy (of which a random fifth is for testing), or synthetic[:COUNT] (drawn by "         \
     "the library; 10000 to train on and a fifth of that to test on unless COUNT says otherwise)"
 
-/* Ends with a usage message if `text` is not a data set's name. */
+/* --data, of programs that need some, and what goes with it. */
+#define DATA_ARGUMENTS(text_)                                                                                          \
+    REQUIRED("data", "DATA", &(text_), DATA_HELP),                                                                     \
+        TEXT("names", "FILE", &data_names, "names of the data's classes, a line each, where the data have none")
+extern const char *data_names;
+
+/* Ends with a usage message if `text` is not a data set's name, or has no use for --names. */
 data_spec data_spec_read(const char *text);
 
 /* Opens one part of it. Complains on failure. */
@@ -178,6 +224,13 @@ cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, 
 /* Opens both parts, which must have the same targets, and of classes two at least. Complains on failure, and may leave one that is to
  * be freed. */
 cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test);
+
+/* Opens the part for validation that the data may have beside these; NULL and CN_OK: it has none. Complains on failure. */
+cn_status data_open_validation(cn_context *context, const data_spec *spec, const cn_dataset *train,
+                               cn_dataset **validation);
+
+/* Says what is doubtful about images that are well-formed (data_doubts.c). */
+void doubts_say(cn_context *context, const data_spec *spec, cn_split split, const cn_dataset *dataset);
 
 #define CLASS_LIST_TEXT 160
 /* The classes' names, "cat, dog, owl", as far as they have room, into `text`, which is returned. */
@@ -222,6 +275,8 @@ bool metric_is_share(cn_metric metric);
 /* "97.31" or "0.031234", and "-" where there is none; and "97.31 %". */
 const char *metric_number(cn_metric metric, double value, char text[METRIC_TEXT]);
 const char *metric_text(cn_metric metric, double value, char text[METRIC_TEXT]);
+/* As it is called in logs and JSON: "mean_iou". */
+const char *metric_key(cn_metric metric, char text[METRIC_TEXT]);
 /* On what was tested, by the metric that epochs have. */
 bool epoch_is_better(const cn_epoch_info *epoch, const cn_epoch_info *than);
 
@@ -304,6 +359,8 @@ cn_status network_init(const network_spec *spec, cn_model *model);
 /* A trained model: `name` is "pretrained", the one that comes with the library, or a model file. */
 bool model_is_pretrained(const char *name);
 cn_status model_load(cn_context *context, const char *name, cn_model **model);
+/* Says why it could not be loaded, and what to load instead. */
+void complain_model(const char *name);
 
 /* ---- network_fit.c: in words of the program, `name` is the model's, `data` the data's ---- */
 
@@ -355,10 +412,43 @@ bool transfer_freeze(transfer *t, cn_model *model);
 /* Puts the output layer's own rate into the options. Complains on failure. */
 bool transfer_rates(transfer *t, const cn_model *model, cn_optimizer_options *options);
 
-/* ---- json.c ---- */
+/* ---- name_list.c: names of classes out of a file, a line each ---- */
 
-/* A text in quotes, escaped, to stdout. Bytes that are no UTF-8, as paths may have, become U+FFFD. */
-void json_print(const char *text);
+typedef struct name_list {
+    char *text;
+    const char **names;
+    int64_t count;
+} name_list;
+/* Both complain. To be freed also after a failure. */
+bool name_list_read(const char *path, name_list *list);
+bool name_list_fits(const name_list *list, const char *path, const char *of, int64_t classes);
+void name_list_free(name_list *list);
+
+/* ---- json.c: a document of JSON, to program_document(), piece by piece ---- */
+
+/* Values have a name in objects, and NULL in arrays and as the document itself. Texts are escaped; bytes that are no UTF-8,
+ * as paths may have, become U+FFFD, and NULL becomes null. So do numbers that are infinite or none. */
+void json_text(const char *name, const char *text);
+void json_integer(const char *name, int64_t value);
+void json_number(const char *name, double value);
+void json_bool(const char *name, bool value);
+void json_object(const char *name);
+void json_array(const char *name);
+void json_row(const char *name); /* an array in one line, with all that is in it */
+void json_end(void);             /* of the innermost */
+/* The document as an object, with the program's name and version in front. */
+void json_begin(void);
+/* "classes": the data's names, in order. */
+void json_class_names(const cn_dataset *dataset);
+
+/* ---- evaluation_json.c ---- */
+
+/* Members "images", "loss_kind", "loss", "metrics", "classes" (or "outputs") and "confusion". */
+void json_evaluation(const cn_evaluation *evaluation, const task *asked, const cn_dataset *dataset);
+/* Members "misclassified_count" and "misclassified", of which at most so many are listed. */
+void json_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t most);
+/* A class by number and name. */
+void json_class(const char *name, const cn_dataset *dataset, int64_t label);
 
 /* ---- tables.c: numbers and evaluations as text ---- */
 
@@ -393,7 +483,8 @@ typedef struct progress {
     const char *tested;   /* what the images are called that epochs end with: "test" or "validation" */
     cn_metric metric;     /* that epochs have */
     int64_t later;        /* epochs of runs that follow this one, for the time left */
-    int columns;          /* of the terminal, at the last look; 0: none, and only whole epochs are shown */
+    int columns;          /* of the terminal that lines of epochs go to, at the last look; 0: none */
+    int live_columns;     /* of the one that has the live line; 0: none, and only whole epochs are shown */
     int shown;            /* letters of the live line, which is rewritten batch by batch */
     double shown_at;      /* when it last was */
     double epoch_seconds; /* what the last epoch took, testing included; 0: none yet */

@@ -3,6 +3,9 @@
 #include "common.h"
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
+
+const char *data_names;
 
 enum { SYNTHETIC_COUNT = 10000, SYNTHETIC_MOST = 10000000, SYNTHETIC_SEED = 1, SPLIT_SEED = 1 };
 
@@ -72,9 +75,9 @@ static cn_status open_npy(cn_context *context, const data_spec *spec, cn_split s
 static const data_format formats[] = {
     {.name = "cifar10", .argument = "DIR", .open = open_cifar10, .mirrored = true},
     {.name = "cifar100", .argument = "DIR", .open = open_cifar100, .mirrored = true},
-    {.name = "idx", .argument = "DIR", .open = open_idx},
-    {.name = "npy", .argument = "IMAGES.npy,LABELS.npy", .open = open_npy, .undivided = true},
-    {.name = "npz", .argument = "FILE.npz", .open = open_npz, .undivided = true},
+    {.name = "idx", .argument = "DIR", .open = open_idx, .nameless = true},
+    {.name = "npy", .argument = "IMAGES.npy,LABELS.npy", .open = open_npy, .undivided = true, .nameless = true},
+    {.name = "npz", .argument = "FILE.npz", .open = open_npz, .undivided = true, .nameless = true},
     {.name = "folder", .argument = "DIR", .open = open_folder, .mirrored = true, .fitted = true, .undivided = true},
     {.name = "masks",
      .argument = "DIR",
@@ -82,7 +85,8 @@ static const data_format formats[] = {
      .target = CN_TARGET_MASK,
      .mirrored = true,
      .fitted = true,
-     .undivided = true},
+     .undivided = true,
+     .nameless = true},
     {.name = "synthetic", .open = open_synthetic, .mirrored = true, .drawn = true},
 };
 
@@ -102,18 +106,48 @@ static const data_format *find_format(const char *text, size_t length) {
     return NULL;
 }
 
-/* Does not return. */
-static void complain_format(const char *text) {
-    char known[256] = "";
+/* The format of a folder or file that was named without; NULL: there is none. */
+static const char *format_of(const char *path) {
+    static const struct {
+        const char *holds, *format;
+    } signs[] = {{"data_batch_1.bin", "cifar10"},
+                 {"fine_label_names.txt", "cifar100"},
+                 {"train-images-idx3-ubyte", "idx"},
+                 {"train-images-idx3-ubyte.gz", "idx"},
+                 {"t10k-images-idx3-ubyte", "idx"},
+                 {"masks", "masks"},
+                 {"train/masks", "masks"}};
+    const char *ending = strrchr(path, '.');
+    char below[4096];
+    if (access(path, F_OK) != 0)
+        return NULL;
+    for (size_t i = 0; i < COUNT(signs); i++) {
+        snprintf(below, sizeof below, "%s/%s", path, signs[i].holds);
+        if (access(below, F_OK) == 0)
+            return signs[i].format;
+    }
+    snprintf(below, sizeof below, "%s/.", path);
+    return access(below, F_OK) == 0 ? "folder" : ending && strcmp(ending, ".npz") == 0 ? "npz" : NULL;
+}
+
+static _Noreturn void complain_format(const char *text) {
+    char known[256] = "", name[32], meant[SUGGESTION_TEXT];
+    const char *format = format_of(text);
     size_t length = 0;
-    for (size_t i = 0; i < COUNT(formats); i++)
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ":"), text);
+    suggestion s = suggestion_begin(name);
+    for (size_t i = 0; i < COUNT(formats); i++) {
+        suggestion_offer(&s, formats[i].name);
         length += (size_t)snprintf(known + length, sizeof known - length, "%s%s%s%s",
                                    i == 0                   ? ""
                                    : i + 1 < COUNT(formats) ? ", "
                                                             : " or ",
                                    formats[i].name, formats[i].argument ? ":" : "",
                                    formats[i].argument ? formats[i].argument : "[:COUNT]");
-    complain_usage("--data '%s': want %s", text, known);
+    }
+    if (format)
+        complain_usage("--data '%s': want %s; did you mean %s:%s?", text, known, format, text);
+    complain_usage("--data '%s': want %s%s", text, known, suggestion_text(&s, "", meant));
 }
 
 data_spec data_spec_read(const char *text) {
@@ -129,42 +163,88 @@ data_spec data_spec_read(const char *text) {
                        strcmp(format->argument, "DIR") == 0 ? "folder" : "file", format->name, format->argument);
     if (format->argument)
         spec.directory = colon + 1;
+    if (data_names && !format->nameless)
+        complain_usage("--names goes with data whose classes have no names only: idx:, masks:, npy: and npz:");
     return spec;
 }
 
+static cn_status set_names(const data_spec *spec, cn_dataset *dataset) {
+    name_list list;
+    int64_t classes = cn_dataset_classes(dataset);
+    if (!data_names)
+        return CN_OK;
+    bool good = name_list_read(data_names, &list) && name_list_fits(&list, data_names, spec->text, classes);
+    cn_status status = good ? cn_dataset_set_class_names(dataset, classes, list.names) : CN_ERR_DATA;
+    if (good && status != CN_OK)
+        complain_library("cannot name the classes");
+    name_list_free(&list);
+    return status;
+}
+
+/* What is to be done about each part that was opened. Frees it on failure. */
+static cn_status complete(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
+    cn_status status = set_names(spec, *dataset);
+    if (status == CN_OK) {
+        doubts_say(context, spec, split, *dataset);
+        return CN_OK;
+    }
+    cn_dataset_free(*dataset);
+    *dataset = NULL;
+    return status;
+}
+
 cn_status data_open(cn_context *context, const data_spec *spec, cn_split split, cn_dataset **dataset) {
-    static const char *const splits[] = {"training images", "test images", "images"};
+    static const char *const splits[] = {"training images", "test images", "images", "validation images"};
     cn_status status = spec->format->open(context, spec, split, dataset);
     if (status != CN_OK)
         complain("cannot read the %s of '%s': %s", splits[split], spec->text, library_error());
-    return status;
+    return status == CN_OK ? complete(context, spec, split, dataset) : status;
 }
 
 /* ---- both parts ---- */
 
-static bool same_targets(const cn_dataset *train, const cn_dataset *test) {
+static bool same_targets(const cn_dataset *train, const cn_dataset *test, const char *name) {
     static const char *const kinds[] = {"a class", "a vector", "a mask", "an image"};
     task ours = task_of(train), others = task_of(test);
     if (ours.kind != others.kind)
-        complain("training images have %s each, but test images %s", kinds[ours.kind], kinds[others.kind]);
+        complain("training images have %s each, but %s images %s", kinds[ours.kind], name, kinds[others.kind]);
     else if (!task_has_classes(&ours) && ours.outputs != others.outputs)
-        complain("training images have %lld values each, but test images %lld", (long long)ours.outputs,
+        complain("training images have %lld values each, but %s images %lld", (long long)ours.outputs, name,
                  (long long)others.outputs);
     return ours.kind == others.kind && (task_has_classes(&ours) || ours.outputs == others.outputs);
 }
 
-static bool same_classes(const cn_dataset *train, const cn_dataset *test) {
+static bool same_classes(const cn_dataset *train, const cn_dataset *test, const char *name) {
     int64_t classes = cn_dataset_classes(train), others = cn_dataset_classes(test);
     if (classes != others)
-        complain("there are %lld classes of training images, but %lld of test images", (long long)classes,
-                 (long long)others);
+        complain("there are %lld classes of training images, but %lld of %s images", (long long)classes,
+                 (long long)others, name);
     for (int64_t k = 0; k < classes && classes == others; k++)
         if (strcmp(cn_dataset_class_name(train, k), cn_dataset_class_name(test, k)) != 0) {
-            complain("class %lld is '%s' in the training images, but '%s' in the test images", (long long)k,
-                     cn_dataset_class_name(train, k), cn_dataset_class_name(test, k));
+            complain("class %lld is '%s' in the training images, but '%s' in the %s images", (long long)k,
+                     cn_dataset_class_name(train, k), cn_dataset_class_name(test, k), name);
             return false;
         }
     return classes == others;
+}
+
+cn_status data_open_validation(cn_context *context, const data_spec *spec, const cn_dataset *train,
+                               cn_dataset **validation) {
+    *validation = NULL;
+    if (!spec->format->undivided || spec->format->open == open_npy)
+        return CN_OK;
+    cn_status status = spec->format->open(context, spec, CN_SPLIT_VALIDATION, validation);
+    if (status == CN_ERR_NOT_FOUND)
+        return CN_OK;
+    if (status != CN_OK) {
+        complain("cannot read the validation images of '%s': %s", spec->text, library_error());
+        return status;
+    }
+    if ((status = complete(context, spec, CN_SPLIT_VALIDATION, validation)) != CN_OK)
+        return status;
+    return same_targets(train, *validation, "validation") && same_classes(train, *validation, "validation")
+               ? CN_OK
+               : CN_ERR_DATA;
 }
 
 static bool several_classes(const data_spec *spec, const cn_dataset *train) {
@@ -181,7 +261,7 @@ cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset 
         status = data_open(context, spec, CN_SPLIT_TEST, test);
     if (status != CN_OK)
         return status;
-    if (!same_targets(*train, *test) || !several_classes(spec, *train) || !same_classes(*train, *test))
+    if (!same_targets(*train, *test, "test") || !several_classes(spec, *train) || !same_classes(*train, *test, "test"))
         return CN_ERR_DATA;
     duplicates_say(context, *train, *test);
     return CN_OK;

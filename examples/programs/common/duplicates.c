@@ -48,8 +48,8 @@ static void compare(const cn_dataset *train, const entry *ours, const cn_dataset
             first = &theirs[i], same = &ours[at];
     }
     if (found > 0)
-        complain("warning: %lld of the test pictures are also among the training pictures, such as '%s' and '%s'",
-                 (long long)found, cn_dataset_file_name(test, first->index), cn_dataset_file_name(train, same->index));
+        warn("%lld of the test pictures are also among the training pictures, such as '%s' and '%s'", (long long)found,
+             cn_dataset_file_name(test, first->index), cn_dataset_file_name(train, same->index));
 }
 
 void duplicates_say(cn_context *context, const cn_dataset *train, const cn_dataset *test) {

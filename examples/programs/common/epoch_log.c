@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* epoch_log.c: training as a CSV file, a line an epoch: whole lines, whatever happens. */
 #include "outputs.h"
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -18,17 +17,9 @@ static bool cannot_write(const char *path) {
     return false;
 }
 
-/* The metric's name as one of a column: "mean_iou". */
-static const char *column_name(cn_metric metric, char name[METRIC_TEXT]) {
-    snprintf(name, METRIC_TEXT, "%s", cn_metric_name(metric));
-    for (char *c = name; *c; c++)
-        *c = *c == ' ' ? '_' : (char)tolower((unsigned char)*c);
-    return name;
-}
-
 static const char *header_text(const char *tested, cn_metric metric, char text[HEADER_TEXT]) {
     char name[METRIC_TEXT];
-    column_name(metric, name);
+    metric_key(metric, name);
     snprintf(text, HEADER_TEXT, EPOCH_LOG_BEGINS "%s,%.40s_loss,%.40s_%s,learning_rate,seconds,images_per_second\n",
              name, tested, tested, name);
     return text;

@@ -17,6 +17,7 @@ bool keeper_init(keeper *k, cn_model *model, const char *path, bool best) {
 
 void keeper_free(keeper *k) {
     cn_tensor_free(k->copy);
+    free(k->left);
 }
 
 bool keeper_prefers(const keeper *k, const cn_epoch_info *epoch) {
@@ -53,7 +54,7 @@ static void go_back(keeper *k) {
 /* ---- the end ---- */
 
 /* The file cannot be had: beside it, or else where temporary files go. */
-static void save_elsewhere(const keeper *k) {
+static void save_elsewhere(keeper *k) {
     const char *folder = getenv("TMPDIR");
     char *beside = NULL, *away = path_join(folder && *folder ? folder : "/tmp", "convnet-train");
     const char *const stems[] = {k->path, away};
@@ -62,6 +63,7 @@ static void save_elsewhere(const keeper *k) {
         beside = stems[i] ? output_unique(stems[i]) : NULL;
         if (beside && cn_model_save(k->model, beside) == CN_OK) {
             complain("the model is in '%s' instead", beside);
+            k->left = strdup(beside);
             break;
         }
         if (beside)
@@ -78,6 +80,7 @@ static bool save(keeper *k, const char *path) {
         return false;
     }
     printf("Saved as %s", path);
+    k->left = strdup(path);
     return true;
 }
 

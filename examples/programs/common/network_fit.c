@@ -109,9 +109,9 @@ classes_fit network_classes(const cn_model *model, const cn_dataset *dataset, co
     if (ours.count == 0)
         return CLASSES_SAME;
     if (nameless(&ours) != nameless(&theirs)) {
-        complain("warning: %s knows its classes by number only, so they are taken by position. The model's: %s. The "
-                 "data's: %s",
-                 nameless(&ours) ? "the model" : data, list(&ours, our_list), list(&theirs, their_list));
+        warn("%s knows its classes by number only, so they are taken by position. The model's: %s. The "
+             "data's: %s",
+             nameless(&ours) ? "the model" : data, list(&ours, our_list), list(&theirs, their_list));
         return CLASSES_SAME;
     }
     if (first_difference(&ours, &theirs) == ours.count)

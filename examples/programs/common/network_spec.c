@@ -21,9 +21,24 @@ bool network_is_of_literature(const char *name) {
     return false;
 }
 
+static const char *const own_names[] = {"session8", "mnist2", "mnist3", "mnist4", "mnist5", "pretrained"};
+
 bool network_is_named(const char *name) {
-    return strcmp(name, "session8") == 0 || mnist_number(name) || model_is_pretrained(name) ||
-           network_is_of_literature(name);
+    for (size_t i = 0; i < COUNT(own_names); i++)
+        if (strcmp(own_names[i], name) == 0)
+            return true;
+    return network_is_of_literature(name);
+}
+
+/* The name is none, and no file's. */
+static _Noreturn void complain_unknown(const char *name) {
+    char text[SUGGESTION_TEXT];
+    suggestion s = suggestion_begin(name);
+    for (size_t i = 0; i < COUNT(own_names); i++)
+        suggestion_offer(&s, own_names[i]);
+    for (int i = 0; cn_zoo_name(i); i++)
+        suggestion_offer(&s, cn_zoo_name(i));
+    complain_usage("network '%s': want %s%s", name, NETWORK_HELP, suggestion_text(&s, "", text));
 }
 
 static bool is_session8(const network_spec *spec) {
@@ -42,7 +57,7 @@ void network_check(network_spec *spec, const program_spec *program) {
     static const char *const options[] = {"norm", "groups", "dropout", "no-skip"};
     bool literature = network_is_of_literature(spec->name);
     if (!network_is_named(spec->name) && !strpbrk(spec->name, "./") && access(spec->name, F_OK) != 0)
-        complain_usage("network '%s': want %s", spec->name, NETWORK_HELP);
+        complain_unknown(spec->name);
     for (size_t i = 0; i < COUNT(options); i++)
         arguments_need(program, options[i], is_session8(spec), "session8");
     arguments_need(program, "classes", is_session8(spec) || literature, "session8 or a network of the literature");
@@ -113,6 +128,21 @@ cn_status network_input(cn_context *context, const network_spec *spec, int64_t s
 
 bool model_is_pretrained(const char *name) {
     return strcmp(name, "pretrained") == 0;
+}
+
+void complain_model(const char *name) {
+    char text[SUGGESTION_TEXT];
+    suggestion s = suggestion_begin(name);
+    suggestion_offer(&s, "pretrained");
+    if (network_is_named(name) && !model_is_pretrained(name))
+        complain(
+            "'%s' is a network that is yet to be trained: want a model file, as 'convnet-train --model %s --out FILE' "
+            "leaves it, or pretrained",
+            name, name);
+    else if (s.best && !model_is_pretrained(name))
+        complain("%s%s", library_error(), suggestion_text(&s, "", text));
+    else
+        complain_file("load", name, library_error());
 }
 
 cn_status model_load(cn_context *context, const char *name, cn_model **model) {

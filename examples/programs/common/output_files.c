@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <strings.h> /* strcasecmp */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -123,6 +124,15 @@ void files_must_differ(const named_file *files, size_t count) {
             complain_usage("%s '%s' and %s '%s' are the same file", a->option, a->path, b->option, b->path);
         }
     }
+}
+
+void output_is_model(const char *option, const char *path) {
+    static const char *const others[] = {".onnx", ".npz", ".npy", ".pt", ".pth", ".h5", ".keras", ".tflite", ".pb"};
+    const char *ending = path ? strrchr(path, '.') : NULL;
+    for (size_t i = 0; ending && i < COUNT(others); i++)
+        if (strcasecmp(ending, others[i]) == 0)
+            complain_usage("%s '%s': want a name such as %.*s.safetensors; convnet-convert makes .onnx and .npz of it",
+                           option, path, (int)(ending - path), path);
 }
 
 /* ---- trying them out ---- */

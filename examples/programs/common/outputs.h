@@ -15,6 +15,9 @@ typedef struct named_file {
 /* Ends with a usage message if two of them are one file, also under other names and through links. */
 void files_must_differ(const named_file *files, size_t count);
 
+/* Ends with a usage message if the path, unless NULL, ends as files do that hold no model as training leaves it. */
+void output_is_model(const char *option, const char *path);
+
 /* Whether a file can be put at `path` later: tries it with a temporary file beside it, which is empty or, unless NULL,
  * holds `model`. Complains if not. */
 bool output_possible(const char *path, const cn_model *model);

@@ -15,12 +15,12 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-int terminal_columns(void) {
+static int columns_of(FILE *file) {
     const char *kind = getenv("TERM"), *asked = getenv("COLUMNS");
     struct winsize size;
-    if (!isatty(STDOUT_FILENO) || !kind || strcmp(kind, "dumb") == 0)
+    if (!isatty(fileno(file)) || !kind || strcmp(kind, "dumb") == 0)
         return 0;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+    if (ioctl(fileno(file), TIOCGWINSZ, &size) == 0) {
         if (size.ws_col > 0)
             return size.ws_col;
         if (getenv("OMPI_COMM_WORLD_SIZE"))
@@ -28,6 +28,10 @@ int terminal_columns(void) {
     }
     int columns = asked ? atoi(asked) : 0;
     return columns > 0 ? columns : 80;
+}
+
+int terminal_columns(void) {
+    return columns_of(stdout);
 }
 
 void print_fitting(const char *text) {
@@ -98,8 +102,18 @@ static void print_headings(const progress *p) {
     print_row(p, text);
 }
 
+/* Where the live line goes: standard error, or standard output where only that is a terminal, as under mpirun. */
+static FILE *live_file(void) {
+    return columns_of(stderr) ? stderr : stdout;
+}
+
+static int live_columns(void) {
+    return output_quiet ? 0 : columns_of(live_file());
+}
+
 progress progress_begin(int64_t epochs, const char *tested, cn_metric metric) {
     progress p = {.epochs = epochs, .tested = tested, .metric = metric, .columns = terminal_columns()};
+    p.live_columns = live_columns();
     print_headings(&p);
     return p;
 }
@@ -108,8 +122,9 @@ progress progress_begin(int64_t epochs, const char *tested, cn_metric metric) {
 static void look_again(progress *p) {
     int before = p->columns;
     p->columns = terminal_columns();
-    if (p->shown > p->columns)
-        printf("\n"); /* the old line does not fit any more, and cannot be wiped as one */
+    p->live_columns = live_columns();
+    if (p->shown > p->live_columns)
+        fprintf(live_file(), "\n"); /* the old line does not fit any more, and cannot be wiped as one */
     if (ranks_shown(p, p->columns) != ranks_shown(p, before)) {
         progress_wipe(p);
         print_headings(p);
@@ -148,15 +163,15 @@ static int print_parts(int room, size_t count, char part[][CELL_TEXT + 16], cons
         if (used < room)
             break;
     }
-    return printf("\r\033[K%.*s", room - 1, line) - 4;
+    return fprintf(live_file(), "\r\033[K%.*s", room - 1, line) - 4;
 }
 
 void progress_batch(progress *p, const cn_batch_info *batch) {
     static const int rank[] = {0, 3, 4, 2, 5, 1};
     char part[COUNT(rank)][CELL_TEXT + 16], left[CELL_TEXT], value[METRIC_TEXT];
     bool last = batch->batch == batch->batches; /* the line then stands while the test images are run */
-    double time = p->columns ? now() : 0.0;
-    if (!p->columns || (!last && time - p->shown_at < REFRESH))
+    double time = p->live_columns ? now() : 0.0;
+    if (!p->live_columns || (!last && time - p->shown_at < REFRESH))
         return;
     p->shown_at = time;
     look_again(p);
@@ -170,14 +185,14 @@ void progress_batch(progress *p, const cn_batch_info *batch) {
     snprintf(part[4], sizeof part[4], "%.0f images/s",
              batch->seconds > 0.0 ? (double)batch->images / batch->seconds : 0.0);
     snprintf(part[5], sizeof part[5], "%s left", left);
-    p->shown = print_parts(p->columns, COUNT(rank), part, rank);
-    fflush(stdout);
+    p->shown = print_parts(p->live_columns, COUNT(rank), part, rank);
+    fflush(live_file());
 }
 
 void progress_wipe(progress *p) {
-    if (p->columns && p->shown) {
-        printf("\r\033[K");
-        fflush(stdout);
+    if (p->live_columns && p->shown) {
+        fprintf(live_file(), "\r\033[K");
+        fflush(live_file());
     }
     p->shown = 0;
 }
@@ -185,7 +200,7 @@ void progress_wipe(progress *p) {
 void progress_epoch(progress *p, const cn_epoch_info *epoch) {
     char text[COUNT(columns)][CELL_TEXT];
     p->epoch_seconds = epoch->seconds;
-    if (p->columns)
+    if (p->columns || p->live_columns)
         look_again(p);
     progress_wipe(p);
     snprintf(text[0], CELL_TEXT, "%lld", (long long)epoch->epoch);

@@ -187,34 +187,14 @@ static void report(run *r, setting_list *s, const char *title, const char *notic
         r->failed = true;
 }
 
-/* The first and only look at the test images, by the model as it is left. */
-static void test(run *r) {
-    cn_evaluation_options options = CN_EVALUATION_OPTIONS_INIT;
-    cn_evaluation *evaluation;
-    char text[METRIC_TEXT];
-    options.loss = r->task.loss;
-    options.communicator = ranks_communicator(&r->ranks);
-    if (cn_evaluation_new(r->model, r->test, &options, &evaluation) != CN_OK) {
-        if (ranks_speaks(&r->ranks))
-            complain_library("cannot measure the test images");
-        r->failed = true;
-        return;
-    }
-    printf("Test %s %s, loss %.4f, of the model that is left; nothing was chosen by the test images\n",
-           cn_metric_name(r->task.metric),
-           metric_text(r->task.metric, cn_evaluation_metric(evaluation, 0, r->task.metric), text),
-           cn_evaluation_loss(evaluation));
-    cn_evaluation_free(evaluation);
-}
-
 static void leave(run *r, cn_status status, setting_list *s, const char *title, const char *extent) {
     part_epoch part = unfinished(r);
     char notice[sizeof r->why + 256], how[96];
     close_log(r, &part);
     if (!keeper_end(&r->keeper, part.share > 0.0, status != CN_ERR_NUMERIC))
         r->failed = true;
-    if (r->validation)
-        test(r);
+    if (r->validation || r->misclassified > 0)
+        run_test(r);
     if (!r->report_path)
         return;
     bool complete = status == CN_OK && !r->interrupted;
@@ -268,6 +248,10 @@ static void print_going_on(const run *r, int64_t left) {
     print_fitting(text);
 }
 
+static const char *ended_how(const run *r, cn_status status) {
+    return status != CN_OK ? "failed" : r->interrupted ? "interrupted" : out_of_patience(r) ? "patience" : "complete";
+}
+
 int run_train(run *r, setting_list *list, const char *title) {
     char extent[96];
     int64_t left = r->recipe.epochs - cn_trainer_epoch_count(r->trainer);
@@ -283,6 +267,10 @@ int run_train(run *r, setting_list *list, const char *title) {
     print_end(r, status, extent);
     print_results(r);
     leave(r, status, list, title, extent);
+    if (output_json) {
+        part_epoch part = unfinished(r);
+        run_json(r, list, &part, ended_how(r, status));
+    }
     if (ranks_largest(&r->ranks, status != CN_OK || r->failed))
         return EXIT_FAILURE;
     return r->interrupted ? 128 + r->interrupted : EXIT_SUCCESS; /* as a shell reports a signal */

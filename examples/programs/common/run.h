@@ -16,6 +16,7 @@ typedef struct keeper {
     cn_tensor *copy;    /* the model's file, as that epoch left it; always of the same size */
     bool saved;         /* as it is in the file */
     bool failed;        /* to save it, the last time */
+    char *left;         /* where the model is in the end; NULL: nowhere */
 } keeper;
 
 /* Complains if there is no memory. */
@@ -46,13 +47,15 @@ typedef struct run {
     progress progress;
     profile *profile; /* NULL: not asked for */
     keeper keeper;
-    cn_batch_info part; /* the last batch of an epoch that is not over; `batch` 0: there is none */
-    int64_t tests;      /* passes over the images that epochs are tested on */
-    cn_epoch_info best; /* the first one of the best metric on them; `epoch` 0: none yet */
-    int64_t patience;   /* the run ends after so many epochs that are not better; 0: it does not */
-    int interrupted;    /* the signal that ended it, whichever rank had it; 0: none */
-    char why[512];      /* it failed; "": it has not */
-    bool failed;        /* something that was asked for could not be written */
+    cn_batch_info part;        /* the last batch of an epoch that is not over; `batch` 0: there is none */
+    int64_t tests;             /* passes over the images that epochs are tested on */
+    cn_epoch_info best;        /* the first one of the best metric on them; `epoch` 0: none yet */
+    int64_t patience;          /* the run ends after so many epochs that are not better; 0: it does not */
+    int interrupted;           /* the signal that ended it, whichever rank had it; 0: none */
+    char why[512];             /* it failed; "": it did not */
+    bool failed;               /* something that was asked for could not be written */
+    int64_t misclassified;     /* so many misclassified test images are listed in the end */
+    cn_evaluation *evaluation; /* of the test images in the end; NULL: nobody asked */
 
     /* So that it can go on (run_checkpoint.c). */
     const char *checkpoint_path; /* NULL: it cannot */
@@ -74,6 +77,17 @@ int run_batch(void *user, const cn_batch_info *batch);
 /* Trains, prints, saves; returns the exit code. The report, if one is asked for, gets the settings of `list` and one
  * that says how the run ended. */
 int run_train(run *r, setting_list *list, const char *title);
+
+/* ---- run_test.c ---- */
+
+/* Measures the test images by the model as it is, and says what is to be said. */
+void run_test(run *r);
+
+/* ---- run_json.c ---- */
+
+/* The document that --json asks for, and what is in it. `ended` says how the run did. */
+void run_json(const run *r, const setting_list *settings, const part_epoch *part, const char *ended);
+extern const json_member run_members[];
 
 /* Images of all epochs so far and of the one under way. */
 int64_t run_images(const run *r);

@@ -203,7 +203,10 @@ void print_confusion(const cn_evaluation *evaluation, const cn_dataset *dataset)
 void print_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t most) {
     char truth[NAME_TEXT], predicted[NAME_TEXT], all[GROUPED_TEXT];
     int64_t count = cn_evaluation_misclassified_count(evaluation);
-    printf("Misclassified: %s, of which the first %d\n", grouped(count, all), (int)(most < count ? most : count));
+    printf("Misclassified: %s", grouped(count, all));
+    if (most < count)
+        printf(", of which the first %lld", (long long)most);
+    putchar('\n');
     printf("%7s  %-24s  %-24s  %11s  %s\n", "index", "prediction", "truth", "probability", "of the truth");
     for (int64_t i = 0; i < count && i < most; i++) {
         cn_misclassified entry = CN_MISCLASSIFIED_INIT;

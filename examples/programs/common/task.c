@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* task.c: what data ask of a model: a class an image, a class a pixel, numbers, or an image; and what goes with that. */
 #include "common.h"
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -59,6 +60,14 @@ bool task_read(task *t, const cn_model *model, const char *name, int choice) {
 
 bool metric_is_share(cn_metric metric) {
     return metric == CN_METRIC_ACCURACY || (metric >= CN_METRIC_TOP5_ACCURACY && metric <= CN_METRIC_MEAN_IOU);
+}
+
+const char *metric_key(cn_metric metric, char text[METRIC_TEXT]) {
+    const char *name = metric == CN_METRIC_R2 ? "r2" : cn_metric_name(metric); /* its ² is not for keys */
+    snprintf(text, METRIC_TEXT, "%s", name);
+    for (char *c = text; *c; c++)
+        *c = *c == ' ' || *c == '-' ? '_' : (char)tolower((unsigned char)*c);
+    return text;
 }
 
 const char *metric_number(cn_metric metric, double value, char text[METRIC_TEXT]) {

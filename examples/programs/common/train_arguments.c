@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* train_arguments.c: convnet-train's options: a recipe, what changes it, and what goes with what. */
 #include "train_arguments.h"
-#include "outputs.h"
+#include "run.h"
 #include <errno.h>
 #include <string.h>
 
@@ -34,7 +34,7 @@ static const char *schedule_name(int kind) {
 }
 
 static argument arguments[] = {
-    REQUIRED("data", "DATA", &data_text, DATA_HELP),
+    DATA_ARGUMENTS(data_text),
     TEXT(
         "model", "MODEL", &asked.network.name,
         "what to train: " NETWORK_HELP ", which is trained further, and for "
@@ -125,6 +125,10 @@ static argument arguments[] = {
         "algorithm", algorithms, &asked.algorithm,
         "how convolutions compute; direct: by plain sums; gemm: linear layers as products of matrices, however small"),
     FLAG("profile", &asked.profiling, 1, "show where the time went, layer by layer"),
+    INTEGER(
+        "misclassified", &asked.misclassified, 0, 1000000000,
+        "list the first N test images that the model takes for others in the end, by their files where they have some"),
+    OUTPUT_ARGUMENTS,
     HEADING("Several processes, started by mpirun or srun"),
     FLAG("local-batch-norm", &asked.local_batch_norm, 1,
          "each process's batch norm goes by its own images, which is faster, and another result than one process has"),
@@ -140,6 +144,7 @@ static const program_spec train_program = {
              "--recipe fast as well in a fraction of the time.",
     .networks = cn_zoo_name,
     .arguments = arguments,
+    .json = run_members,
     .notes =
         "The model is saved after every epoch, so that a run that is killed loses one at most. Ctrl-C, SIGTERM, a "
         "hang-up "
@@ -273,6 +278,7 @@ static int64_t read_every(void) {
 
 /* Named files that would destroy each other; the model that is trained further may be replaced by the result. */
 static void check_files(const train_arguments *a) {
+    output_is_model("--out", a->out_path);
     enum { REPORT_MOST = 16 };
     named_file files[REPORT_MOST + 3] = {
         {"--out", a->out_path}, {"--log", a->log_path}, {"--checkpoint", a->checkpoint_path}};

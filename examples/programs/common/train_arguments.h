@@ -24,6 +24,7 @@ typedef struct train_arguments {
     int64_t every;          /* batches between checkpoints, beside those after each epoch; 0: no others */
     int resume;
 
+    int64_t misclassified; /* test images to list in the end */
     int64_t threads, seed;
     int algorithm; /* cn_conv_algorithm */
     int pin, profiling;

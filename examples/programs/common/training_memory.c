@@ -139,6 +139,17 @@ static bool print_row(const cn_model *model, const cn_dataset *data, const cn_tr
         complain_library("cannot train so");
         return false;
     }
+    if (output_json) {
+        json_object(NULL);
+        json_integer("batch", options->batch_size);
+        json_integer("accumulate", options->accumulate);
+        if (status == CN_OK)
+            json_integer("bytes", (int64_t)bytes);
+        else
+            json_text("bytes", NULL);
+        json_end();
+        return true;
+    }
     printf("%10s %10d  %s\n", grouped(options->batch_size, images), options->accumulate,
            status == CN_OK ? memory_text(bytes, text) : "more than can be addressed");
     return true;
@@ -155,11 +166,16 @@ bool memory_print(cn_context *context, const cn_model *model, int batch_size) {
     options.losses = all.list;
     options.loss_count = cn_model_output_count(model);
     options.batch_size = batch_size;
-    printf("\nTraining, beside model and data, by SGD with momentum; Adam takes %s more\n%10s %10s  memory\n",
-           memory_text((size_t)cn_model_parameter_count(model) * sizeof(float), text), "batch", "accumulate");
+    if (output_json)
+        json_array("training");
+    else
+        printf("\nTraining, beside model and data, by SGD with momentum; Adam takes %s more\n%10s %10s  memory\n",
+               memory_text((size_t)cn_model_parameter_count(model) * sizeof(float), text), "batch", "accumulate");
     bool good = print_row(model, all.data, &options);
     while (good && halve(&options, SMALLEST))
         good = print_row(model, all.data, &options);
+    if (output_json)
+        json_end();
     cn_dataset_free(all.data);
     return good;
 }

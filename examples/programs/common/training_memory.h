@@ -14,7 +14,7 @@ const char *memory_text(size_t bytes, char text[MEMORY_TEXT]);
 bool memory_suffices(const ranks *ranks, const cn_context *context, const cn_model *model, const cn_dataset *train,
                      const cn_dataset *test, const cn_trainer_options *options, size_t *bytes);
 
-/* A table of what batches of so many images take, at once and accumulated from smaller ones. Complains on failure. */
+/* A table, or with --json a member "training", of what batches of so many images take, at once and accumulated from smaller ones. Complains on failure. */
 bool memory_print(cn_context *context, const cn_model *model, int batch_size);
 
 #endif

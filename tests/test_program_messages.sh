@@ -1,0 +1,174 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# test_program_messages.sh: what programs say of mistyped names, of what the library refuses, and of data that are doubtful
+# though they could be read: in words of the command line, and with what to do next.
+. tests/programs.sh
+
+# picture FILE OCTAL: a small PPM file all of one value.
+picture() {
+    mkdir -p "${1%/*}"
+    { printf 'P6\n4 4\n255\n'; head -c 48 /dev/zero | tr '\0' "\\$2"; } >"$1"
+}
+
+# ---- what was probably meant ----
+
+while read -r option meant; do
+    mistake "unknown option '$option'; did you mean $meant?" train --data synthetic "$option" 3
+done <<'EOF_OPTIONS'
+--epoch --epochs
+--eopchs --epochs
+--num-epochs --epochs
+--batch-size --batch
+--learning-rate --lr
+--wd --weight-decay
+--num_workers --threads
+--output --out
+--quite --quiet
+EOF_OPTIONS
+mistake "--optimizer 'adma': want sgd, adam, adamw or muon; did you mean adam?" train --data synthetic --optimizer adma
+mistake "did you mean one-cycle?" train --data synthetic --schedule onecycle
+mistake "did you mean session8?" train --data synthetic --model sesion8
+mistake "did you mean resnet50?" summary resnet-50
+mistake "did you mean cifar10?" train --data cifar-10:x
+run 2 train --data synthetic --optimizer x
+says err "want sgd, adam, adamw or muon"
+checks=$((checks + 1))
+! grep -q "did you mean" "$dir/err" || fail "x means nothing"
+
+# A folder alone: what kind of data is in it can be seen.
+mkdir -p "$dir/cifar" "$dir/pets/cat" "$dir/streets/masks"
+touch "$dir/cifar/data_batch_1.bin" "$dir/a.npz"
+for each in cifar10:cifar folder:pets masks:streets npz:a.npz; do
+    mistake "did you mean ${each%:*}:$dir/${each#*:}?" train --data "$dir/${each#*:}"
+done
+run 0 train --data synthetic:20 --epochs 1 --quiet --out "$dir/m.safetensors"
+run 1 explore --data synthetic:20 --model "$dir/m.safetensors" --layer cblok1.0.convlayer --out "$dir/x"
+says err "has no layer 'cblok1.0.convlayer'; did you mean cblock1.0.convlayer?"
+
+run 1 test mnist3 --data synthetic:20
+says err "'mnist3' is a network that is yet to be trained: want a model file"
+run 1 classify --model pretraind "$dir/a.npz"
+says err "cannot open 'pretraind': No such file or directory; did you mean pretrained?"
+
+# ---- options instead of members, programs instead of functions ----
+
+run 1 train --data synthetic:20 --crop 40
+says err "cannot change the training images so: --crop is 40, wanted 0 to 31 for images of 32×32"
+run 1 train --data synthetic:20 --label-smoothing 0.5 --loss mse
+says err "--label-smoothing is 0.5"
+for ending in onnx npz pt; do
+    mistake "--out 'x.$ending': want a name such as x.safetensors" train --data synthetic:20 --out x.$ending
+done
+"$bin/convnet-convert" "$dir/m.safetensors" "$dir/state.npz" >"$dir/out"
+run 0 convert "$dir/state.npz" "$dir/state.safetensors"
+run 1 test "$dir/state.safetensors" --data synthetic:20
+says err "'convnet-convert IN OUT --network MODEL' makes one of them"
+# No message that was met here, or elsewhere, names a function.
+checks=$((checks + 1))
+! grep -n 'cn_[a-z]' "$dir/err" || fail "a function is named"
+
+# ---- data that are doubtful ----
+
+for i in 0 1 2 3 4 5 6 7; do
+    picture "$dir/photos/train/cat/$i.ppm" "00$i"
+    picture "$dir/photos/train/dog/$i.ppm" "30$i"
+    picture "$dir/photos/test/cat/$i.ppm" "02$i"
+    picture "$dir/photos/test/dog/$i.ppm" "32$i"
+done
+
+# Damaged pictures are named, and counted.
+head -c 20 "$dir/photos/train/cat/1.ppm" >"$dir/photos/train/cat/damaged.ppm"
+run 0 train --data "folder:$dir/photos" --epochs 1
+says err "damaged.ppm"
+says err "warning: 1 file of 'folder:$dir/photos' was left out of the training images, of 17"
+mkdir "$dir/photos/train/elk"
+for i in $(seq 40); do echo no >"$dir/photos/train/dog/$i.txt"; done
+run 0 train --data "folder:$dir/photos" --epochs 1
+expect "$(grep -c "skipped: '" "$dir/err")" -le 20
+says err "skipped: and others"
+says err "warning: 41 files of"
+says err "class 'elk' of '$dir/photos' has no readable picture for training"
+rm -r "$dir"/photos/train/dog/*.txt "$dir/photos/train/elk" "$dir/photos/train/cat/damaged.ppm"
+
+# A folder for validation is one: epochs are tested on it, and the test images are looked at once.
+for i in 0 1 2; do
+    picture "$dir/photos/valid/cat/$i.ppm" "04$i"
+    picture "$dir/photos/valid/dog/$i.ppm" "34$i"
+done
+picture "$dir/photos/other/x.ppm" 000
+run 0 train --data "folder:$dir/photos" --epochs 1 --out "$dir/pets.safetensors" --log "$dir/log.csv"
+says out "16 training, 6 validation and 16 test images"
+says out "Best validation accuracy"
+says out "nothing was chosen by the test images"
+says err "passed over: '$dir/photos/other', which is none of the parts beside it"
+expect "$(grep -c "passed over" "$dir/err")" -eq 1
+expect "$(head -1 "$dir/log.csv" | cut -d, -f4)" = validation_loss
+run 1 train --data "folder:$dir/photos" --validation 0.2
+says err "has images for validation of its own, so that --validation does not go with it"
+run 0 test "$dir/pets.safetensors" --data "folder:$dir/photos" --split validation
+says out "on the validation images of"
+says out " of 6)"
+mistake "--split goes with folder:, masks:, npz: and npy:" test x --data cifar10:x --split validation
+
+# What was mistaken is told by its file's name.
+run 0 train --data "folder:$dir/photos" --epochs 1 --misclassified 100
+expect "$(grep -cE '^ *[0-9]+  (cat|dog) .*  test/(cat|dog)/[0-7]\.ppm$' "$dir/out")" -eq \
+    "$(sed -n 's/^Misclassified: \([0-9]*\)$/\1/p' "$dir/out")"
+run 1 train --data "folder:$dir/photos" --misclassified 3 --loss mse
+mkdir "$dir/photos/valid/bird"
+picture "$dir/photos/valid/bird/1.ppm" 100
+run 1 train --data "folder:$dir/photos" --epochs 1
+says err "has a class 'bird'"
+rm -r "$dir/photos/valid" "$dir/photos/other"
+
+# A class that is nearly all there is, and images that are all alike.
+rm "$dir"/photos/train/dog/[1-7].ppm
+run 0 train --data "folder:$dir/photos" --epochs 1
+says err "warning: 89 % of the training images of 'folder:$dir/photos' are of class 'cat'"
+says err "--balanced"
+for file in "$dir"/photos/train/*/*.ppm; do picture "$file" 100; done
+run 0 train --data "folder:$dir/photos" --epochs 1
+says err "training images of 'folder:$dir/photos' that were looked at are all alike"
+
+# ---- names of classes ----
+
+# idx NAME COUNT: COUNT images of 28×28 and their labels, 0, 1, 2, 0 …
+idx() {
+    {
+        printf '\000\000\010\003\000\000\000\'"$(printf %03o "$2")"'\000\000\000\034\000\000\000\034'
+        awk -v n="$2" 'BEGIN { for (i = 0; i < n * 784; i++) printf "%c", 65 + (i * 7 + int(i / 784)) % 60 }'
+    } >"$dir/digits/$1-images-idx3-ubyte"
+    {
+        printf '\000\000\010\001\000\000\000\'"$(printf %03o "$2")"
+        i=0
+        while [ $i -lt "$2" ]; do
+            printf '\'"00$((i % 3))"
+            i=$((i + 1))
+        done
+    } >"$dir/digits/$1-labels-idx1-ubyte"
+}
+mkdir "$dir/digits"
+idx train 30
+idx t10k 12
+printf 'nought\none\n\ntwo\n' >"$dir/names"
+run 0 train --data "idx:$dir/digits" --model mnist3 --epochs 1 --out "$dir/digits.safetensors"
+mistake "--names goes with data whose classes have no names only" train --data "folder:$dir/photos" --names "$dir/names"
+run 1 train --data "idx:$dir/digits" --model mnist3 --names "$dir/nothing"
+says err "cannot read '$dir/nothing'"
+run 1 train --data "idx:$dir/digits" --model mnist3 --epochs 1 --names "$dir/names"
+says err "'$dir/names' has 3 names, a line each, but 'idx:$dir/digits' has 10 classes"
+printf '%s\r\n' nought one two three four five six seven eight nine >"$dir/names"
+run 0 train --data "idx:$dir/digits" --model mnist3 --epochs 1 --names "$dir/names" --out "$dir/digits.safetensors"
+says out "in 10 classes: nought, one, two"
+says err "warning: none of the training images of 'idx:$dir/digits' are of class 'three', 'four', 'five', 'six', 'seven' and 2 more"
+run 0 test "$dir/digits.safetensors" --data "idx:$dir/digits" --names "$dir/names"
+says out " nought "
+"$bin/convnet-summary" "$dir/digits.safetensors" >"$dir/out"
+says out "Classes: nought, one, two"
+run 0 classify --model "$dir/digits.safetensors" "$dir/photos/train/cat/0.ppm" --names "$dir/names" --top 10
+says out "  nine"
+echo one >"$dir/names"
+run 1 classify --model "$dir/digits.safetensors" "$dir/photos/train/cat/0.ppm" --names "$dir/names"
+says err "has 1 names, a line each, but '$dir/digits.safetensors' has 10 classes"
+
+done_with program_messages
