@@ -108,7 +108,7 @@ static bool parse_header(const char *line, logged_epochs *log) {
     if (strncmp(line, EPOCH_LOG_BEGINS, begins) != 0)
         return false;
     for (int metric = 0; cn_metric_name((cn_metric)metric); metric++) {
-        size_t length = strlen(column_name((cn_metric)metric, name));
+        size_t length = strlen(metric_key((cn_metric)metric, name));
         const char *tested = line + begins + length + 1;
         if (strncmp(line + begins, name, length) != 0 || tested[-1] != ',')
             continue;
