@@ -50,11 +50,19 @@ size_t cn__nchw16c_winograd_weight_scratch(const cn__conv_problem *problem) {
     return parts.patches + parts.gradients + parts.sums;
 }
 
+/* Portions that threads want of each of so many leaves: more transforms of inputs, so no more than that. */
+static size_t wanted_portions(const cn__op *op, const cn__pass *pass, size_t leaves) {
+    size_t threads = (size_t)op->ctx->threads;
+    bool even = leaves % threads == 0 && pass->images % CN__LANES == 0;
+    if (leaves == 0 || leaves >= 4 * threads || even || cn__nchw16c_weights_wait(cn__nchw16c_maps_of(op)))
+        return 1;
+    return threads;
+}
+
 cn__grid cn__nchw16c_winograd_weight_grid(const cn__op *op, const cn__pass *pass) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    size_t leaves = apart(op) ? cn__pass_leaves(pass) : 1, threads = (size_t)op->ctx->threads;
     size_t planes = (size_t)op->out->shape.channels, least = (planes - 1) / (size_t)portion_planes(c) + 1;
-    size_t wanted = leaves && !cn__nchw16c_weights_wait(cn__nchw16c_maps_of(op)) ? (threads - 1) / leaves + 1 : 1;
+    size_t leaves = apart(op) ? cn__pass_leaves(pass) : 1, wanted = wanted_portions(op, pass, leaves);
     if (op->unread[0] && (!c->bias || op->unread[1]))
         return (cn__grid){0, 0};
     wanted = wanted < planes ? wanted : planes;
