@@ -70,6 +70,19 @@ START_TEST(it_knows_how_to_read_pixels) {
 }
 END_TEST
 
+/* Packed weights are 0.8 MiB of it. */
+START_TEST(to_classify_one_image_takes_little_memory) {
+    cn_predictor *predictor;
+    cn_predictor_options options = CN_PREDICTOR_OPTIONS_INIT;
+    options.max_batch_size = 1;
+    ck_ok(cn_model_session8_pretrained(ctx, &model));
+    size_t before = cn_context_memory(ctx);
+    ck_ok(cn_predictor_new(model, &options, &predictor));
+    ck_assert_uint_lt(cn_context_memory(ctx) - before, 3 << 19);
+    cn_predictor_free(predictor);
+}
+END_TEST
+
 START_TEST(misuse_is_refused) {
     ck_fails(cn_model_session8_pretrained(NULL, &model), CN_ERR_ARGUMENT, "context is NULL");
     ck_fails(cn_model_session8_pretrained(ctx, NULL), CN_ERR_ARGUMENT, "model is NULL");
@@ -80,6 +93,7 @@ static void add_tests(TCase *tcase) {
     tcase_add_test(tcase, it_is_session8_with_batch_norm);
     tcase_add_test(tcase, it_is_the_file);
     tcase_add_test(tcase, it_knows_how_to_read_pixels);
+    tcase_add_test(tcase, to_classify_one_image_takes_little_memory);
     tcase_add_test(tcase, misuse_is_refused);
 }
 

@@ -48,9 +48,10 @@ void cn__release(const cn_context_options *options, void *memory) {
 
 /* ---- what is in use ---- */
 
-/* In front of all memory that is counted: how much it is. */
+/* In front of all memory that is counted. */
 typedef struct header {
-    size_t bytes;
+    size_t bytes; /* how much it is */
+    void *whole;  /* as the allocator gave it */
 } header;
 
 #define HEADER_BYTES CN__ALIGN
@@ -120,24 +121,36 @@ static void *reserve_addresses(size_t bytes) {
     return memory;
 }
 
-/* Not zeroed, or by the system. */
-static void *obtain(cn_context *ctx, size_t bytes) {
-    if (!ctx->counts_for)
-        return allocate_locked(ctx, bytes);
-    return bytes < SMALL ? cn__alloc(ctx->counts_for, bytes, 1) : reserve_addresses(bytes);
+/* The C library writes no zeros to what comes fresh from the system, so that memory that nobody uses is none. */
+static void *allocate_zeros(size_t bytes) {
+    CN__IN_HOSTS_MODE;
+    return calloc(1, bytes + CN__ALIGN);
 }
 
-static void give_back(cn_context *ctx, header *memory) {
+static header *obtain(cn_context *ctx, size_t bytes, bool *zeroed) {
+    bool large = bytes >= SMALL, zeros = !ctx->options.allocate && large && bytes < HUGE_PAGE;
+    char *whole = ctx->counts_for ? (large ? reserve_addresses(bytes) : cn__alloc(ctx->counts_for, bytes, 1))
+                  : zeros         ? allocate_zeros(bytes)
+                                  : allocate_locked(ctx, bytes);
+    if (!whole)
+        return NULL;
+    header *memory = (header *)(whole + (CN__ALIGN - (uintptr_t)whole % CN__ALIGN) % CN__ALIGN);
+    *memory = (header){bytes, whole};
+    *zeroed = ctx->counts_for || zeros;
+    return memory;
+}
+
+static void give_back(cn_context *ctx, const header *memory) {
     if (!ctx->counts_for)
-        release_locked(ctx, memory);
+        release_locked(ctx, memory->whole);
     else if (memory->bytes < SMALL)
-        cn__free(ctx->counts_for, memory);
+        cn__free(ctx->counts_for, memory->whole);
     else
-        (void)munmap(memory, memory->bytes);
+        (void)munmap(memory->whole, memory->bytes);
 }
 
-/* Counted, with its header, and not zeroed; `*bytes` is what is behind the header. */
-static void *take(cn_context *ctx, size_t count, size_t each, size_t *bytes) {
+/* Counted, with its header, and maybe zeroed; `*bytes` is what is behind the header. */
+static void *take(cn_context *ctx, size_t count, size_t each, size_t *bytes, bool *zeroed) {
     size_t total;
     if (__builtin_mul_overflow(count, each, &total) || total > PTRDIFF_MAX - CN__ALIGN - HEADER_BYTES)
         return NULL;
@@ -145,20 +158,20 @@ static void *take(cn_context *ctx, size_t count, size_t each, size_t *bytes) {
     total += HEADER_BYTES + !total; /* no pointer is behind the end of its memory, where LeakSanitizer does not look */
     if (!cn__reserve(ctx, total))
         return NULL;
-    header *memory = obtain(ctx, total);
+    header *memory = obtain(ctx, total, zeroed);
     if (!memory) {
         cn__note_limit(0, 0, 0); /* it was not that */
         cn__unreserve(ctx, total);
         return NULL;
     }
-    memory->bytes = total;
     return (char *)memory + HEADER_BYTES;
 }
 
 void *cn__alloc(cn_context *ctx, size_t count, size_t bytes) {
     size_t all;
-    void *memory = take(ctx, count, bytes, &all);
-    return memory && !ctx->counts_for ? memset(memory, 0, all) : memory;
+    bool zeroed;
+    void *memory = take(ctx, count, bytes, &all, &zeroed);
+    return memory && !zeroed ? memset(memory, 0, all) : memory;
 }
 
 /* ---- memory of threads ---- */
@@ -176,10 +189,11 @@ static void zero_piece(void *argument, size_t item, int thread) {
 
 void *cn__alloc_pieces(cn_context *ctx, size_t pieces, size_t count, size_t bytes) {
     size_t each, all;
+    bool zeroed;
     if (__builtin_mul_overflow(count, bytes, &each))
         return NULL;
-    memory_pieces p = {take(ctx, pieces, each, &all), each};
-    if (p.memory && !ctx->counts_for)
+    memory_pieces p = {take(ctx, pieces, each, &all, &zeroed), each};
+    if (p.memory && !zeroed)
         cn__parallel(ctx, pieces, zero_piece, &p);
     return p.memory;
 }

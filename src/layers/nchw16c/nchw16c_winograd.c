@@ -150,9 +150,12 @@ static int32_t tiles_at_once(int32_t planes) {
 }
 
 static size_t chunk_scratch(const cn__conv_problem *problem, cn__conv_pass pass) {
-    int32_t summed = cn__winograd_planes(pass == CN__CONV_FORWARD ? problem->in.channels : problem->out.channels);
-    int32_t tiles = tiles_at_once(summed);
-    return CN__WINOGRAD_FLOATS(summed, tiles) + CN__WINOGRAD_FLOATS(MAX_PLANES, tiles);
+    cn__shape from = pass == CN__CONV_FORWARD ? problem->in : problem->out;
+    cn__shape to = pass == CN__CONV_FORWARD ? problem->out : problem->in;
+    int32_t summed = cn__winograd_planes(from.channels), planes = cn__winograd_planes(to.channels);
+    int64_t all = (int64_t)problem->max_blocks * cn__winograd_count(to.height, to.width);
+    int32_t most = tiles_at_once(summed), tiles = all < most ? (int32_t)all : most;
+    return CN__WINOGRAD_FLOATS(summed, tiles) + CN__WINOGRAD_FLOATS(planes < MAX_PLANES ? planes : MAX_PLANES, tiles);
 }
 
 /* Forward, or for the input's gradient. */
