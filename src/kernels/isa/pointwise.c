@@ -105,9 +105,10 @@ INLINE void forward_options(const cn__pointwise_args *a, size_t lane, bool norm,
         a->relu ? forward_rows(a, lane, norm, skip, true, false) : forward_rows(a, lane, norm, skip, false, false);
 }
 
+/* CN__LANES in the condition tells compilers how often at most: without it session 8 trained 3 % slower. */
 void CN__ISA_NAME(pointwise)(const cn__pointwise_args *args) {
     bool skip = args->skip.data != NULL;
-    for (size_t lane = 0; lane < CN__LANES - args->x.spare; lane += CN__WIDTH)
+    for (size_t lane = 0; lane < CN__LANES && lane < CN__LANES - args->x.spare; lane += CN__WIDTH)
         if (args->inv)
             skip ? forward_options(args, lane, true, true) : forward_options(args, lane, true, false);
         else
@@ -210,7 +211,7 @@ INLINE void reduce_options(const cn__pointwise_args *a, const reduction *to, siz
 void CN__ISA_NAME(norm_reduce)(const cn__pointwise_args *args, cn__plane dy, cn__plane dskip, bool skip_accumulate,
                                float *sum_dz, float *sum_dzx) {
     reduction to = {dy, dskip, sum_dz, sum_dzx};
-    for (size_t lane = 0; lane < CN__LANES - args->x.spare; lane += CN__WIDTH)
+    for (size_t lane = 0; lane < CN__LANES && lane < CN__LANES - args->x.spare; lane += CN__WIDTH)
         if (dskip.data && !skip_accumulate)
             reduce_options(args, &to, lane, STORED_AS_SKIP);
         else if (dskip.data)
@@ -243,7 +244,7 @@ INLINE void norm_backward_rows(const cn__pointwise_args *a, cn__plane dz, cn__pl
 
 void CN__ISA_NAME(norm_backward)(const cn__pointwise_args *args, cn__plane dz, cn__plane dx, const float *b,
                                  const float *c, bool accumulate) {
-    for (size_t lane = 0; lane < CN__LANES - args->x.spare; lane += CN__WIDTH)
+    for (size_t lane = 0; lane < CN__LANES && lane < CN__LANES - args->x.spare; lane += CN__WIDTH)
         if (args->masks_again)
             norm_backward_rows(args, dz, dx, lane, vf_load(b + lane), vf_load(c + lane), accumulate, true);
         else
@@ -266,7 +267,7 @@ INLINE void backward_rows(const cn__pointwise_args *a, cn__plane dy, cn__plane d
 }
 
 void CN__ISA_NAME(pointwise_backward)(const cn__pointwise_args *args, cn__plane dy, cn__plane dx, bool accumulate) {
-    for (size_t lane = 0; lane < CN__LANES - args->x.spare; lane += CN__WIDTH)
+    for (size_t lane = 0; lane < CN__LANES && lane < CN__LANES - args->x.spare; lane += CN__WIDTH)
         if (args->threshold)
             args->relu ? backward_rows(args, dy, dx, lane, true, true, accumulate)
                        : backward_rows(args, dy, dx, lane, false, true, accumulate);

@@ -56,7 +56,7 @@ INLINE void maxima(const cn__pool_args *args, cn__plane x, cn__plane y, bool ada
         for (int32_t c = 0; c < args->out_width; c++) {
             span columns = max_span(args, 1, c, adaptive);
             bool usual = rows.count == 2 && columns.count == 2; /* with the loops unrolled */
-            for (size_t lane = 0; lane < CN__LANES - y.spare; lane += CN__WIDTH) {
+            for (size_t lane = 0; lane < CN__LANES && lane < CN__LANES - y.spare; lane += CN__WIDTH) {
                 const float *from = line(x, rows.first, columns.first) + lane;
                 vf_store(line(y, r, c) + lane, usual ? largest(from, row_step, column_step, 2, 2)
                                                      : largest(from, row_step, column_step, rows.count, columns.count));
@@ -87,7 +87,7 @@ INLINE void maxima_backward(const cn__pool_args *args, cn__plane x, cn__plane y,
         for (int32_t c = 0; c < args->out_width; c++) {
             span columns = max_span(args, 1, c, adaptive);
             bool usual = rows.count == 2 && columns.count == 2;
-            for (size_t lane = 0; lane < CN__LANES - y.spare; lane += CN__WIDTH) {
+            for (size_t lane = 0; lane < CN__LANES && lane < CN__LANES - y.spare; lane += CN__WIDTH) {
                 const float *from = line(x, rows.first, columns.first) + lane;
                 float *to = line(dx, rows.first, columns.first) + lane;
                 vf top = vf_load(line(y, r, c) + lane), gradient = vf_load(line(dy, r, c) + lane);
@@ -127,7 +127,7 @@ typedef uint8_t bytes __attribute__((vector_size(CN__WIDTH), aligned(1), may_ali
 void CN__ISA_NAME(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t columns, bool relu, uint8_t *which) {
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++, which += CN__LANES)
-            for (size_t lane = 0; lane < CN__LANES - y.spare; lane += CN__WIDTH) {
+            for (size_t lane = 0; lane < CN__LANES && lane < CN__LANES - y.spare; lane += CN__WIDTH) {
                 const float *from = line(x, 2 * r, 2 * c) + lane;
                 vf best = vf_load(from);
                 vi winner = {0};
@@ -151,7 +151,7 @@ void CN__ISA_NAME(max_pool2)(cn__plane x, cn__plane y, int32_t rows, int32_t col
 void CN__ISA_NAME(max_pool2_backward)(const uint8_t *which, cn__plane dy, cn__plane dx, int32_t rows, int32_t columns) {
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++, which += CN__LANES)
-            for (size_t lane = 0; lane < CN__LANES - dy.spare; lane += CN__WIDTH) {
+            for (size_t lane = 0; lane < CN__LANES && lane < CN__LANES - dy.spare; lane += CN__WIDTH) {
                 float *to = line(dx, 2 * r, 2 * c) + lane;
                 vf gradient = vf_load(line(dy, r, c) + lane);
                 vi winner = __builtin_convertvector(*(const bytes *)(which + lane), vi);

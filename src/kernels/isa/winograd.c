@@ -89,7 +89,7 @@ INLINE void patch_part(const window *from, bool inside, size_t lane, float *v, s
 
 INLINE void transform_patch(const window *from, bool inside, size_t lanes, float *v, size_t point, int rows,
                             int columns) {
-    for (size_t lane = 0; lane < lanes; lane += CN__WIDTH) {
+    for (size_t lane = 0; lane < CN__LANES && lane < lanes; lane += CN__WIDTH) {
         if (inside)
             patch_part(from, true, lane, v, point, rows, columns);
         else

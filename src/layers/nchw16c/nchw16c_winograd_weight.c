@@ -50,13 +50,16 @@ size_t cn__nchw16c_winograd_weight_scratch(const cn__conv_problem *problem) {
     return parts.patches + parts.gradients + parts.sums;
 }
 
-/* Portions that threads want of each of so many leaves: more transforms of inputs, so no more than that. */
+/* Portions that threads want of each of so many leaves; each transforms the inputs anew. Of layers that wait for the end,
+ * two or more are under way at a time. */
 static size_t wanted_portions(const cn__op *op, const cn__pass *pass, size_t leaves) {
     size_t threads = (size_t)op->ctx->threads;
-    bool even = leaves % threads == 0 && pass->images % CN__LANES == 0;
-    if (leaves == 0 || leaves >= 4 * threads || even || cn__nchw16c_weights_wait(cn__nchw16c_maps_of(op)))
+    bool whole = pass->images % CN__LANES == 0;
+    if (leaves == 0 || leaves >= 4 * threads)
         return 1;
-    return threads;
+    if (cn__nchw16c_weights_wait(cn__nchw16c_maps_of(op)))
+        return (threads + 1) / 2;
+    return whole && (leaves % threads == 0 || threads % leaves == 0) ? (threads - 1) / leaves + 1 : threads;
 }
 
 cn__grid cn__nchw16c_winograd_weight_grid(const cn__op *op, const cn__pass *pass) {
