@@ -189,7 +189,7 @@ static void report(run *r, setting_list *s, const char *title, const char *notic
 
 static void leave(run *r, cn_status status, setting_list *s, const char *title, const char *extent) {
     part_epoch part = unfinished(r);
-    char notice[sizeof r->why + 256], how[96];
+    char notice[sizeof r->why + 384], how[96];
     close_log(r, &part);
     if (!keeper_end(&r->keeper, part.share > 0.0, status != CN_ERR_NUMERIC))
         r->failed = true;
