@@ -239,8 +239,13 @@ machines() {
     start=$(echo "$start" | tr '\n' ' ')
     export DELAYED_LINK="${MPI_BUILDS%%/mpicc*}/delayed_link"
     checks=$((checks + 1))
-    n=3 timeout -k 5 100 tests/mpi/machines.sh 3 sh -c "$start" sh "$PWD/$build/operations" 300000 >"$dir/out" 2>"$dir/err" ||
-        fail "operations: exit code $?: $(head -3 "$dir/err")"
+    n=3 timeout -k 5 100 tests/mpi/machines.sh 3 sh -c "$start" sh "$PWD/$build/operations" 300000 >"$dir/out" 2>"$dir/err"
+    code=$?
+    if [ $code -eq 124 ] && grep -q '^ok, MPICH' "$dir/out"; then
+        echo "mpi: MPICH has not come out of MPI_Finalize (its pull request 6596)"
+    elif [ $code -ne 0 ]; then
+        fail "operations: exit code $code: $(head -3 "$dir/err")"
+    fi
     for each in 2 3 2/2000; do # the last: 2 ms from one to the other
         n=${each%/*} delay=${each#"$n"}
         rm -f "$dir/many"

@@ -286,6 +286,6 @@ int main(int argc, char **argv) {
     if (code != EXIT_SUCCESS)
         ranks_give_up(&r);
     cn_context_free(context);
-    ranks_leave(&r);
+    ranks_leave(&r, code);
     return program_end(code);
 }

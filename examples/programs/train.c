@@ -400,6 +400,6 @@ int main(int argc, char **argv) {
     cn_dataset_free(r.train);
     cn_context_free(r.context);
     profile_free(r.profile);
-    ranks_leave(&r.ranks);
+    ranks_leave(&r.ranks, code);
     return program_end(code);
 }

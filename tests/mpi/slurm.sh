@@ -10,7 +10,9 @@ if [ "${1:-}" != --inside ]; then
     [ "$(id -u)" -eq 0 ] || { echo "slurmd wants root" >&2; exit 1; }
     dir=$(mktemp -d "${TMPDIR:-/tmp}/convnet-slurm.XXXXXX")
     trap 'rm -rf "$dir"' EXIT
-    unshare --net --mount --pid --fork --kill-child --mount-proc "$(realpath "$0")" --inside "$dir" "$@"
+    unshare --net --mount --pid --fork --kill-child --mount-proc "$(realpath "$0")" --inside "$dir" "$@" &
+    trap 'kill -9 $!' INT TERM # unshare is deaf to others
+    wait $!
     exit
 fi
 

@@ -4,6 +4,7 @@
 #include "ranks.h"
 #include <dlfcn.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -180,8 +181,26 @@ void ranks_give_up(const ranks *r) {
         r->communicator.abort(r->communicator.user, CN_ERR_STATE, "");
 }
 
-/* MPI is not unloaded, which not all of its versions survive. */
-void ranks_leave(ranks *r) {
-    if (r->release)
-        r->release(&r->communicator);
+enum { PATIENCE = 10 }; /* seconds */
+
+static volatile sig_atomic_t last_code;
+
+static void end_now(int unused) {
+    (void)unused;
+    _exit(last_code);
+}
+
+/* MPI is not unloaded, which not all of its versions survive. Nor do all come out of its end: MPICH before 4.2 may wait there
+ * for ever (its pull request 6596), when all has been done. */
+void ranks_leave(const ranks *r, int code) {
+    cn_communicator communicator = r->communicator;
+    if (!r->release)
+        return;
+    fflush(NULL);
+    (void)ranks_largest(r, 0); /* all have come to their end */
+    last_code = code;
+    signal(SIGALRM, end_now);
+    alarm(PATIENCE);
+    r->release(&communicator);
+    alarm(0);
 }

@@ -38,6 +38,7 @@ int ranks_largest(const ranks *r, int value);
 /* Ends the run of all, where this rank has failed by itself and has said so. */
 void ranks_give_up(const ranks *r);
 
-void ranks_leave(ranks *r);
+/* Before the program ends with that code. */
+void ranks_leave(const ranks *r, int code);
 
 #endif
