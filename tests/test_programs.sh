@@ -396,6 +396,11 @@ says out "none-3         1"
 says out "A single seed says nothing about chance"
 run 0 compare "$dir/fast.csv" "$dir/none-3" --out "$dir/c"
 expect "$(grep -c 'fast.csv is a log alone: its settings are not known' "$dir/c/report.html")" -eq 1
+run 0 compare "$dir/fast.csv" "$dir/none-3" --json --quiet
+says out '"tested_on": "test"'
+says out '"name": "none-3"'
+expect "$(grep -c '"seed": null' "$dir/out")" -eq 1
+silent err
 # What is no run is named.
 run 1 compare "$dir/none-3" "$dir/c"
 says err "'$dir/c' is no run: a folder without history.csv"

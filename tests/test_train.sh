@@ -95,6 +95,9 @@ says out "It fell fastest at "
 says out ": try --lr 0."
 says out "Picture in $dir/rates.svg"
 expect "$(grep -c 'Loss by learning rate' "$dir/rates.svg")" -gt 0
+run 0 train --data synthetic:320 --recipe fast --threads 1 --find-rate "$dir/rates.svg" --json --quiet
+says out '"smoothed": '
+silent err
 run 0 train --data synthetic:320 --recipe fast --threads 1 --find-rate "$dir/rates.svg"
 says out ": try --max-lr 0."
 mistake "--out goes with a training, and --find-rate is none" train --data synthetic --find-rate "$dir/r.svg" --out "$model"

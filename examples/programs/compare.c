@@ -11,6 +11,7 @@ static const char *directory;
 
 static argument arguments[] = {
     TEXT("out", "DIR", &directory, "where report.html and curves.svg go; made if it is not there"),
+    OUTPUT_ARGUMENTS,
     END_OF_ARGUMENTS,
 };
 
@@ -23,6 +24,7 @@ static const program_spec compare_program = {
              "of a --log.",
     .operand = "RUN...",
     .arguments = arguments,
+    .json = comparison_members,
     .notes = "Runs whose settings differ by the seed alone are one group: of such there are means and deviations, and "
              "groups are compared seed by seed.\n"
              "\n"
@@ -53,6 +55,8 @@ int main(int argc, char **argv) {
     else if (ranks_absent() && (!directory || report_folder(directory)) &&
              program_context(1, CN_CONV_AUTO, NULL, &c->context) == CN_OK && read_runs(c, count, argv)) {
         comparison_print(c);
+        if (output_json)
+            comparison_json(c);
         if (!directory || comparison_report(c, directory))
             code = EXIT_SUCCESS;
     }

@@ -64,6 +64,16 @@ bool chance_is_open(const comparison *c, const int *order);
 /* What can be said of the first beside the second, which has no better mean. */
 const char *difference_text(const comparison *c, int better, int worse, char text[SENTENCE]);
 
+/* Members of the document that --json asks for; shares as shares of 1. */
+void json_figure(const comparison *c, int group, measure what, const char *name);
+void json_difference(const comparison *c, int better, int worse);
+
+/* ---- comparison_json.c ---- */
+
+/* What --help says of it. */
+extern const json_member comparison_members[];
+void comparison_json(const comparison *c);
+
 /* ---- comparison_page.c ---- */
 
 /* Prints the table and the findings. */

@@ -88,6 +88,15 @@ static const char *number_text(const comparison *c, measure what, double value, 
     return text;
 }
 
+void json_figure(const comparison *c, int group, measure what, const char *name) {
+    sample s = collect(c, group, what, 0);
+    double unit = what != seconds_an_epoch && metric_is_share(c->metric) ? 100.0 : 1.0;
+    json_object(name);
+    json_number("mean", s.count > 0 ? mean(&s) / unit : (double)NAN);
+    json_number("deviation", deviation(&s) / unit);
+    json_end();
+}
+
 const char *group_text(const comparison *c, int group, measure what, int epochs, char text[CELL]) {
     sample s = collect(c, group, what, epochs);
     char centre[CELL], spread[CELL];
@@ -147,6 +156,18 @@ bool chance_is_open(const comparison *c, const int *order) {
         if (differences(c, order[i], order[i + 1]).count < 2)
             return true;
     return false;
+}
+
+void json_difference(const comparison *c, int better, int worse) {
+    sample d = differences(c, better, worse);
+    double unit = metric_is_share(c->metric) ? 100.0 : 1.0;
+    json_object(NULL);
+    json_text("first", c->groups[better].name);
+    json_text("second", c->groups[worse].name);
+    json_integer("seeds", d.count);
+    json_number("ahead", (d.count > 1 ? mean(&d) : ahead(c, better, worse)) / unit);
+    json_number("margin", margin(&d) / unit);
+    json_end();
 }
 
 const char *difference_text(const comparison *c, int better, int worse, char text[SENTENCE]) {

@@ -26,6 +26,22 @@ static void print_found(const run *r, const cn_rate_curve *curve, double rate) {
     print_fitting(text);
 }
 
+static void write_found(const cn_rate_curve *curve, double rate) {
+    cn_rate_point point = CN_RATE_POINT_INIT;
+    json_begin();
+    json_number("rate", rate);
+    json_array("steps");
+    for (int64_t i = 0; cn_rate_curve_point(curve, i, &point) == CN_OK; i++) {
+        json_object(NULL);
+        json_number("rate", point.rate);
+        json_number("loss", point.loss);
+        json_number("smoothed", point.smoothed);
+        json_end();
+    }
+    json_end();
+    json_end();
+}
+
 static bool draw(const run *r, const cn_rate_curve *curve, const char *path) {
     char *svg = NULL;
     cn_status status = cn_chart_rates(curve, &svg);
@@ -52,6 +68,8 @@ int find_rate(run *r, const char *path) {
         complain("interrupted after %d steps", (int)cn_rate_curve_count(curve));
     if (good && ranks_speaks(&r->ranks) && cn_rate_curve_count(curve) > 0) {
         print_found(r, curve, rate);
+        if (output_json)
+            write_found(curve, rate);
         good = draw(r, curve, path);
     }
     cn_rate_curve_free(curve);

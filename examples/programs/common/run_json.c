@@ -24,6 +24,7 @@ const json_member run_members[] = {
     {".misclassified_count, .misclassified[]", "with --misclassified: how many images, and so many of them, each with "
                                                ".index, .file (of folders), .predicted and .truth with .index and "
                                                ".name, .probability, .truth_probability"},
+    {".rate, .steps[]", "with --find-rate, instead of all that: .rate, .loss, .smoothed of each step"},
     {NULL, NULL},
 };
 
