@@ -77,7 +77,7 @@ START_TEST(each_lane_has_a_gradient_of_its_weight) {
         int32_t height = between(&rng, 1, 5), width = between(&rng, 1, 6);
         float *weight = lines_random(&rng, 1, 3.0f, 1), *sums = lines_new(1);
         cn__plane x = plane_random(&rng, height, width, 3.0f, 1), dy = plane_random(&rng, height, width, 3.0f, 1);
-        cn__plane dx = plane_random(&rng, height, width, 3.0f, 1), none = {NULL, 0};
+        cn__plane dx = plane_random(&rng, height, width, 3.0f, 1), none = {NULL, 0, 0};
         cn__plane before = plane_copy(dx, height, width);
         kernels->channel_prelu_backward(weight, x, dy, round % 3 ? dx : none, height, width, round % 2, sums);
         for (int l = 0; l < CN__LANES; l++) {
