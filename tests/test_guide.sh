@@ -29,8 +29,9 @@ Libs.private: -lm -pthread
 END
 PREFIX=/nowhere LIBDIR=$lib INCLUDEDIR=$root/include VERSION=$(tools/version.sh) SONAME=libconvnet.so.1 PACKAGES=$packages \
     tools/cmake_config.sh "$work"
-printf '#!/bin/sh\nexec %s "$@"\n' "$cc" >"$work/bin/cc"
-printf '#!/bin/sh\nexec %s "$@"\n' "$cxx" >"$work/bin/c++"
+# ccache under a compiler's name looks for the next one of that name in PATH, and must not find this.
+printf '#!/bin/sh\nPATH="%s"\nexec %s "$@"\n' "$PATH" "$cc" >"$work/bin/cc"
+printf '#!/bin/sh\nPATH="%s"\nexec %s "$@"\n' "$PATH" "$cxx" >"$work/bin/c++"
 python=
 for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
     "$candidate" -c 'import numpy' 2>/dev/null && { python=$candidate; break; }

@@ -148,7 +148,7 @@ differing() {
         timeout -k 5 60 $mpirun -n 1 "$train" $common : -n 1 "$train" $common "$@" >"$dir/out" 2>"$dir/err" && fail "exit code 0"
         once "$words"
     }
-    refused "rank 1: optimizer.learning_rate is 0.5, on rank 0 it is 0.01" --lr 0.5
+    refused "rank 1: --lr is 0.5, on rank 0 it is 0.01" --lr 0.5
     [ -n "$full" ] || return
     refused "rank 1: training data.count is 80, on rank 0 it is 64" --data synthetic:80
     refused "rank 1: seed is 3, on rank 0 it is 0" --seed 3

@@ -401,6 +401,27 @@ says out '"tested_on": "test"'
 says out '"name": "none-3"'
 expect "$(grep -c '"seed": null' "$dir/out")" -eq 1
 silent err
+# What no other setting tells of tells runs apart, too, and a run that is there twice is one seed.
+for crop in 2 4; do
+    run 0 train --data synthetic:100 --crop $crop --epochs 1 --report "$dir/crop-$crop"
+done
+run 0 compare "$dir/crop-2" "$dir/crop-4"
+says out "2              1"
+says out "4              1"
+cp -R "$dir/crop-2" "$dir/again-2" && cp -R "$dir/crop-4" "$dir/again-4"
+run 0 compare "$dir/crop-2" "$dir/crop-4" "$dir/again-2" "$dir/again-4"
+expect "$(grep -c 'interval\|±' "$dir/out")" -eq 0
+# Logs of one name, tested on other images; a folder as Tab completes it; and a report that would be replaced.
+cp "$dir/fast/history.csv" "$dir/fast-too.csv"
+sed 's/,test_/,validation_/g' "$dir/fast-too.csv" >"$dir/none-4.csv"
+run 0 compare "$dir/none-4" "$dir/none-4.csv"
+says out "none-4 (2)     1"
+says err "'$dir/none-4' was tested on test images, but '$dir/none-4.csv' on validation images"
+run 0 compare --json "$dir/none-4/"
+says out '"name": "none-4"'
+mistake "--out and RUN" compare "$dir/none-3" "$dir/none-4" --out "$dir/none-4"
+mistake "--out and RUN" compare "$dir/none-3" "$dir/none-4/history.csv" --out "$dir/none-4"
+expect "$(grep -c 'class="compare' "$dir/none-4/report.html")" -eq 0
 # What is no run is named.
 run 1 compare "$dir/none-3" "$dir/c"
 says err "'$dir/c' is no run: a folder without history.csv"

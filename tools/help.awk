@@ -22,7 +22,7 @@ part == "exit" { exit_codes = exit_codes " " $0 }
 function read_member(line, beside) {
     line = $0
     if (line ~ /^  \./) {
-        beside = length(line) > 25 && substr(line, 25, 1) == " "
+        beside = length(line) > 25 && substr(line, 24, 2) == "  "
         member[++members] = substr(line, 3, beside ? 22 : length(line))
         member_help[members] = beside ? substr(line, 26) : ""
         sub(/ +$/, "", member[members])

@@ -47,9 +47,20 @@ static bool read_runs(comparison *c, int count, char **paths) {
     return comparison_sort(c);
 }
 
+/* The page of a run by that of the comparison. */
+static void refuse_to_replace(int count, char **paths) {
+    char *history = directory ? path_join(directory, HISTORY_FILE) : NULL;
+    for (int i = 0; i < count; i++) {
+        files_must_differ((named_file[]){{"--out", directory}, {"RUN", paths[i]}}, 2);
+        files_must_differ((named_file[]){{"--out", history}, {"RUN", paths[i]}}, 2);
+    }
+    free(history);
+}
+
 int main(int argc, char **argv) {
     int code = EXIT_FAILURE, count = arguments_read_several(&compare_program, argc, argv);
     comparison *c = calloc(1, sizeof *c);
+    refuse_to_replace(count, argv);
     if (!c)
         complain("no memory for a comparison");
     else if (ranks_absent() && (!directory || report_folder(directory)) &&

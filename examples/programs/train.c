@@ -337,6 +337,7 @@ static int train(const train_arguments *a, run *r, int argc, char **argv) {
     describe_data(s, a, r);
     describe_network(s, a, r);
     describe_training(s, a, r);
+    train_arguments_describe(s);
     describe_command(s, command);
     print_beginning(a, r);
     interruption_catch();

@@ -131,13 +131,14 @@ static void *allocate_zeros(size_t bytes) {
 }
 
 static header *obtain(cn_context *ctx, size_t bytes, bool *zeroed) {
-    bool large = bytes >= SMALL, zeros = !ctx->options.allocate && large && bytes < HUGE_PAGE;
+    bool large = bytes >= SMALL, zeros = !ctx->counts_for && !ctx->options.allocate && large && bytes < HUGE_PAGE;
     char *whole = ctx->counts_for ? (large ? reserve_addresses(bytes) : cn__alloc(ctx->counts_for, bytes, 1))
                   : zeros         ? allocate_zeros(bytes)
                                   : allocate_locked(ctx, bytes);
     if (!whole)
         return NULL;
-    header *memory = (header *)(whole + (CN__ALIGN - (uintptr_t)whole % CN__ALIGN) % CN__ALIGN);
+    size_t skip = zeros ? (CN__ALIGN - (uintptr_t)whole % CN__ALIGN) % CN__ALIGN : 0; /* what others give is aligned */
+    header *memory = (header *)(whole + skip);
     *memory = (header){bytes, whole};
     *zeroed = ctx->counts_for || zeros;
     return memory;

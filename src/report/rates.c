@@ -49,9 +49,9 @@ static void append_line(const rates *r, bool smoothed) {
 }
 
 static void append_suggestion(const rates *r) {
-    int x = (int)lround(cn__scale_at(&r->x, r->curve->suggested));
     if (!is_suggested(r->curve))
         return;
+    int x = (int)lround(cn__scale_at(&r->x, r->curve->suggested));
     bool late = x > (LEFT + CN__PANEL) / 2;
     cn__text_append(r->out,
                     "<path class=\"cn-a\" stroke-dasharray=\"3 3\" d=\"M%d.5 %dV%d\"/><text class=\"cn-t\" x=\"%d\" "

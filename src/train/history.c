@@ -61,7 +61,7 @@ cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_his
     CN__REQUIRE(name);
     cn_history *made;
     CN__TRY(cn_history_new(trainer->ctx, name, &made));
-    for (size_t i = 0; i < trainer->epochs; i++) {
+    for (size_t i = 0; i < cn__trainer_recorded(trainer); i++) {
         cn_status status = cn_history_add(made, &trainer->history[i]);
         if (status != CN_OK) {
             cn_history_free(made);

@@ -26,7 +26,7 @@ typedef struct search {
 
 static cn_status read_options(cn_rate_search *o, const cn_rate_search *given) {
     CN__TRY(CN__READ_OPTIONS(o, cn_rate_search, given));
-    if (!(o->first > 0.0 && o->first < o->last && o->last <= (double)FLT_MAX))
+    if (!(o->first > 0.0 && o->first < o->last && o->last <= (double)FLT_MAX && isfinite(o->last / o->first)))
         return cn__error(CN_ERR_ARGUMENT,
                          "cn_rate_search: rates from %g to %g, wanted above 0, and the last above the first", o->first,
                          o->last);
@@ -82,10 +82,13 @@ static cn_status keep(search *s) {
     return CN_OK;
 }
 
-static void put_back(const search *s) {
+static void put_back(search *s) {
     cn_trainer *t = s->trainer;
     t->schedule = s->schedule;
     t->epochs = s->epochs;
+    t->searched = 0;
+    s->state.count = 0;
+    list_state(s); /* once more, by which the optimizer knows that its steps are written to */
     copy_state(s, true);
     if (t->batch > 0)
         cn__sampler_epoch(&t->sampler, t->options.seed, (uint64_t)t->epochs + 1);
@@ -155,6 +158,7 @@ static cn_status run(search *s) {
             stop = add_point(s, loss) || stop;
         if (t->batch == t->batches) {
             t->epochs++; /* for another order */
+            t->searched++;
             cn__trainer_begin_epoch(t);
         }
     }
@@ -199,6 +203,19 @@ static double suggest(const search *s) {
     return best < 0 ? (double)NAN : c->points[best].rate;
 }
 
+/* Whether all ranks search at the same rates. */
+static cn_status check_alike(cn__group *group, const cn_rate_search *o) {
+    int64_t highest, lowest;
+    uint32_t crc = cn__crc_add(0, &o->first, sizeof o->first);
+    crc = cn__crc_add(cn__crc_add(crc, &o->last, sizeof o->last), &o->steps, sizeof o->steps);
+    CN__TRY(cn__group_largest(group, (int64_t)crc, &highest));
+    CN__TRY(cn__group_largest(group, -(int64_t)crc, &lowest));
+    if (highest != -lowest)
+        return cn__error(CN_ERR_STATE,
+                         "cn_trainer_find_rate: ranks search at other rates, or for other numbers of steps");
+    return CN_OK;
+}
+
 cn_status cn_trainer_find_rate(cn_trainer *trainer, const cn_rate_search *options, double *rate,
                                cn_rate_curve **curve) {
     CN__COMPUTES;
@@ -208,15 +225,18 @@ cn_status cn_trainer_find_rate(cn_trainer *trainer, const cn_rate_search *option
     CN__REQUIRE(rate);
     *rate = (double)NAN;
     CN__REQUIRE(trainer);
-    CN__TRY(read_options(&s.options, options));
     if (atomic_exchange(&trainer->running, true))
         return cn__error(
             CN_ERR_STATE,
             "cn_trainer_find_rate: called while the trainer runs, by one of its callbacks or another thread");
+    cn_status status = read_options(&s.options, options);
     s.half = s.options.steps / PARTS > 0 ? s.options.steps / PARTS : 1;
-    cn_status status = keep(&s);
-    if (trainer->joint)
+    if (status == CN_OK)
+        status = keep(&s);
+    if (trainer->joint) {
         status = cn__group_agree(&trainer->joint->group, status);
+        status = status == CN_OK ? check_alike(&trainer->joint->group, &s.options) : status;
+    }
     if (status == CN_OK)
         status = search_rates(&s);
     trainer->running = false;

@@ -253,6 +253,7 @@ struct cn_trainer {
     cn__joint *joint; /* with other processes; NULL: alone */
     cn_epoch_info *history;
     size_t epochs, capacity; /* done; allocated */
+    size_t searched;         /* of the epochs: those of a search for a rate, which are no history */
     cn_output_info *outputs; /* [epochs][objective.count] */
     size_t output_capacity;
 
@@ -272,6 +273,9 @@ struct cn_trainer {
 cn_status cn__trainer_step(cn_trainer *trainer, const cn_batch_info *batch, bool *stop);
 /* Memory for one more epoch of the history. */
 cn_status cn__trainer_grow_history(cn_trainer *trainer);
+static inline size_t cn__trainer_recorded(const cn_trainer *trainer) {
+    return trainer->epochs - trainer->searched;
+}
 
 /* The plan, compiled anew if what is frozen has changed. */
 cn_status cn__trainer_plan(cn_trainer *trainer);

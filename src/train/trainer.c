@@ -306,15 +306,15 @@ cn_status cn_trainer_set_learning_rate(cn_trainer *trainer, double learning_rate
 }
 
 int64_t cn_trainer_epoch_count(const cn_trainer *trainer) {
-    return trainer ? (int64_t)trainer->epochs : 0;
+    return trainer ? (int64_t)cn__trainer_recorded(trainer) : 0;
 }
 
 cn_status cn_trainer_epoch_info(const cn_trainer *trainer, int64_t index, cn_epoch_info *epoch) {
     CN__REQUIRE(trainer);
     CN__REQUIRE(epoch);
-    if (index < 0 || index >= (int64_t)trainer->epochs)
+    if (index < 0 || index >= cn_trainer_epoch_count(trainer))
         return cn__error(CN_ERR_NOT_FOUND, "cn_trainer_epoch_info: index %lld, the history has %lld epochs",
-                         (long long)index, (long long)trainer->epochs);
+                         (long long)index, (long long)cn_trainer_epoch_count(trainer));
     return cn__struct_write(epoch, &trainer->history[index], sizeof *epoch, sizeof *epoch, "cn_epoch_info");
 }
 
@@ -322,10 +322,11 @@ cn_status cn_trainer_output_info(const cn_trainer *trainer, int64_t index, int64
     CN__REQUIRE(trainer);
     CN__REQUIRE(info);
     int64_t outputs = trainer->objective.count;
-    if (index < 0 || index >= (int64_t)trainer->epochs || output < 0 || output >= outputs)
+    if (index < 0 || index >= cn_trainer_epoch_count(trainer) || output < 0 || output >= outputs)
         return cn__error(CN_ERR_NOT_FOUND,
                          "cn_trainer_output_info: epoch %lld, output %lld, the history has %lld epochs of %lld outputs",
-                         (long long)index, (long long)output, (long long)trainer->epochs, (long long)outputs);
+                         (long long)index, (long long)output, (long long)cn_trainer_epoch_count(trainer),
+                         (long long)outputs);
     return cn__struct_write(info, &trainer->outputs[index * outputs + output], sizeof *info, sizeof *info,
                             "cn_output_info");
 }

@@ -154,6 +154,8 @@ static void name_by_path(comparison *c, run_group *group) {
             same++;
         common = same;
     }
+    while (!path[common] && common > 0 && path[common - 1] == '/') /* at its own end */
+        common--;
     while (common > 0 && path[common - 1] != '/')
         common--;
     path += common;
@@ -186,6 +188,19 @@ static void name_groups(comparison *c) {
     }
 }
 
+/* Charts and findings know groups by their names alone. */
+static void tell_apart(comparison *c) {
+    enum { NUMBER = 16 };
+    for (int i = 1; i < c->group_count; i++) {
+        bool taken = false;
+        for (int k = 0; k < i; k++)
+            taken = taken || strcmp(c->groups[i].name, c->groups[k].name) == 0;
+        size_t end = strlen(c->groups[i].name), most = COMPARISON_NAME - NUMBER;
+        if (taken)
+            snprintf(c->groups[i].name + (end < most ? end : most), NUMBER, " (%d)", i + 1);
+    }
+}
+
 const char *comparison_setting(const comparison *c, int group, const char *name) {
     const char *value = settings_value(&c->runs[c->groups[group].first].settings, name);
     return value ? value : "-";
@@ -201,8 +216,15 @@ bool comparison_sort(comparison *c) {
                      cn_metric_name(c->metric), c->runs[i].given, cn_metric_name(c->runs[i].log.metric));
             return false;
         }
+    for (int i = 1; i < c->run_count; i++)
+        if (strcmp(c->runs[i].log.tested, c->runs[0].log.tested) != 0) {
+            warn("'%s' was tested on %s images, but '%s' on %s images", c->runs[0].given, c->runs[0].log.tested,
+                 c->runs[i].given, c->runs[i].log.tested);
+            break;
+        }
     find_groups(c);
     find_differing(c);
     name_groups(c);
+    tell_apart(c);
     return true;
 }

@@ -5,14 +5,14 @@
 
 const json_member comparison_members[] = {
     {".program, .version", "what wrote it"},
-    {".metric, .tested_on", "what the runs are measured by, and on which images; shares are shares of 1"},
+    {".metric, .tested_on", "what the runs are measured by, and on which images the first is; shares are shares of 1"},
     {".groups[]",
      "runs that differ by their seeds alone, best first: .name, .runs (how many), .best_train, .best, .last and "
      ".seconds_an_epoch, each with .mean and .deviation, and .settings, those that are not the same in all"},
     {".differences[]",
      "each group beside the next: .first, .second, .seeds (that both have), .ahead, and .margin, half of a "
      "95 % interval"},
-    {".runs[]", "as they were given: .run, .group, .seed, .epochs, .best, .best_epoch, .last"},
+    {".runs[]", "as they were given: .run, .group, .seed, .tested_on, .epochs, .best, .best_epoch, .last"},
     {NULL, NULL},
 };
 
@@ -45,6 +45,7 @@ static void write_runs(const comparison *c) {
         json_text("run", run->given);
         json_text("group", c->groups[run->group].name);
         json_text("seed", settings_value(&run->settings, "seed"));
+        json_text("tested_on", run->log.tested);
         json_integer("epochs", run->log.count);
         json_number("best", epochs[run->best].test_metric);
         json_integer("best_epoch", run->best + 1);

@@ -72,10 +72,21 @@ double seconds_an_epoch(const compared_run *run, int unused) {
 
 /* ---- of groups ---- */
 
+/* Whether an earlier run of its group has its seed: it says nothing new about chance. */
+static bool is_again(const comparison *c, int run) {
+    const char *seed = settings_value(&c->runs[run].settings, "seed");
+    for (int i = 0; seed && i < run; i++) {
+        const char *other = settings_value(&c->runs[i].settings, "seed");
+        if (c->runs[i].group == c->runs[run].group && other && strcmp(seed, other) == 0)
+            return true;
+    }
+    return false;
+}
+
 static sample collect(const comparison *c, int group, measure what, int epochs) {
     sample s = {.count = 0};
     for (int i = 0; i < c->run_count; i++) {
-        double value = c->runs[i].group == group ? what(&c->runs[i], epochs) : (double)NAN;
+        double value = c->runs[i].group == group && !is_again(c, i) ? what(&c->runs[i], epochs) : (double)NAN;
         if (isfinite(value))
             s.value[s.count++] = value;
     }
@@ -137,7 +148,8 @@ static sample differences(const comparison *c, int better, int worse) {
         for (int b = 0; b < c->run_count; b++) {
             const compared_run *x = &c->runs[a], *y = &c->runs[b];
             const char *seed = settings_value(&x->settings, "seed"), *other = settings_value(&y->settings, "seed");
-            if (x->group != better || y->group != worse || !seed || !other || strcmp(seed, other) != 0)
+            if (x->group != better || y->group != worse || !seed || !other || strcmp(seed, other) != 0 ||
+                is_again(c, a) || is_again(c, b))
                 continue;
             double difference = sign * (best_test(x, 0) - best_test(y, 0));
             if (isfinite(difference) && d.count < COMPARISON_RUNS)

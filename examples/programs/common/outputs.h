@@ -75,7 +75,7 @@ bool epoch_log_read(const char *path, const char *run, logged_epochs *log);
 
 /* ---- settings.c: what a report says of a run ---- */
 
-enum { SETTINGS = 40, SETTING_TEXT = 512 };
+enum { SETTINGS = 64, SETTING_TEXT = 512 };
 
 typedef struct setting_list {
     int count;

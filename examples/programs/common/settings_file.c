@@ -60,6 +60,8 @@ static char *take_field(char **at, char after) {
     }
     if (quoted || *from != after)
         return NULL;
+    if (after == '\n' && to > field && to[-1] == '\r')
+        to--;
     *to = '\0';
     *at = from + 1;
     return field;

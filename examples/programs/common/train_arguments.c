@@ -233,7 +233,8 @@ static void change_recipe(recipe *r) {
 
 /* It leaves nothing but a picture. */
 static void check_search(const train_arguments *a) {
-    static const char *const options[] = {"out", "log", "report", "checkpoint", "keep", "patience-stop", "profile"};
+    static const char *const options[] = {"out",  "log",           "report",  "checkpoint",
+                                          "keep", "patience-stop", "profile", "misclassified"};
     for (size_t i = 0; a->rates_path && i < COUNT(options); i++)
         if (arguments_given(&train_program, options[i]))
             complain_usage("--%s goes with a training, and --find-rate is none", options[i]);
@@ -350,4 +351,40 @@ cn_status train_arguments_augment(const train_arguments *a, cn_dataset *train) {
     if (status != CN_OK)
         complain_library("cannot change the training images so");
     return status;
+}
+
+/* ---- what is said of them ---- */
+
+static void describe_argument(const argument *a, setting_list *s) {
+    switch (a->kind) {
+    case ARGUMENT_TEXT:
+        settings_add(s, a->name, "%s", *(const char **)a->target);
+        break;
+    case ARGUMENT_INTEGER:
+        settings_add(s, a->name, "%lld", (long long)*(int64_t *)a->target);
+        break;
+    case ARGUMENT_REAL:
+        settings_add(s, a->name, "%g", *(double *)a->target);
+        break;
+    case ARGUMENT_CHOICE:
+        settings_add(s, a->name, "%s", a->choices[*(int *)a->target]);
+        break;
+    case ARGUMENT_FLAG:
+        settings_add(s, a->name, "yes");
+        break;
+    case ARGUMENT_HEADING:
+    case ARGUMENT_END:
+        break;
+    }
+}
+
+void train_arguments_describe(setting_list *s) {
+    static const char *const untold[] = {
+        "groups",    "no-skip",  "size",        "factor",       "patience",      "step-size", "min-lr",
+        "rise",      "linear",   "power",       "warmup-start", "patience-stop", "flip",      "alternating-flip",
+        "grayscale", "rotation", "perspective", "crop",         "cutout",        "algorithm", "local-batch-norm"};
+    for (const argument *a = arguments; a->kind != ARGUMENT_END; a++)
+        for (size_t i = 0; a->given && i < COUNT(untold); i++)
+            if (strcmp(a->name, untold[i]) == 0)
+                describe_argument(a, s);
 }

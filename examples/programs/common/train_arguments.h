@@ -4,6 +4,7 @@
 #define EXAMPLES_TRAIN_ARGUMENTS_H
 
 #include "common.h"
+#include "outputs.h"
 
 typedef struct train_arguments {
     data_spec data;
@@ -39,5 +40,8 @@ void train_arguments_choose_network(train_arguments *a, cn_target_kind kind);
 
 /* Has the training images changed as it is asked for. Complains on failure. */
 cn_status train_arguments_augment(const train_arguments *a, cn_dataset *train);
+
+/* Adds options of which no other setting tells, as they were given: runs are told apart by their settings. */
+void train_arguments_describe(setting_list *s);
 
 #endif
