@@ -108,7 +108,7 @@ says err "has images for validation of its own, so that --validation does not go
 run 0 test "$dir/pets.safetensors" --data "folder:$dir/photos" --split validation
 says out "on the validation images of"
 says out " of 6)"
-mistake "--split goes with folder:, masks:, npz: and npy:" test x --data cifar10:x --split validation
+mistake "--split goes with folder:, masks: and npz: if it is validation" test x --data cifar10:x --split validation
 
 # What was mistaken is told by its file's name.
 run 0 train --data "folder:$dir/photos" --epochs 1 --misclassified 100

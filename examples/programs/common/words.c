@@ -69,6 +69,14 @@ static size_t subject_length(const char *text) {
     return word && strncmp(text + word, ": ", 2) == 0 ? word + 2 : 0;
 }
 
+/* How much of a text stays when its end, "optimizer.", names the struct whose member comes next: an option says it alone. */
+static size_t without_owner(const char *text, size_t used) {
+    size_t kept = used > 0 && text[used - 1] == '.' ? used - 1 : used;
+    while (kept < used && kept > 0 && in_word(text[kept - 1]))
+        kept--;
+    return kept;
+}
+
 /* What stands in quotes, such as names of files and layers, stays as it is. An apostrophe stands behind a letter. */
 void in_our_words(const char *text, char *to, size_t size) {
     bool quoted = false;
@@ -82,6 +90,7 @@ void in_our_words(const char *text, char *to, size_t size) {
             continue;
         }
         if (word) {
+            used = without_owner(to, used);
             used += (size_t)snprintf(to + used, size - used, "%s", word);
             text += length;
             before = ' ';
