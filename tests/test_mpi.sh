@@ -175,7 +175,9 @@ ended() {
     checks=$((checks + 1))
     wait "$started"
     code=$?
-    [ $code -ne 0 ] && [ $code -ne 124 ] || fail "exit code $code"
+    # After a signal that it hands on, MPICH's mpirun forgets now and then what the processes return.
+    forgets=$([ "$name" != .mpich ] || echo "$1" | grep '^interrupted' || :)
+    [ $code -ne 0 ] && [ $code -ne 124 ] || [ "$code$forgets" = "0$1" ] || fail "exit code $code"
     grep -qiE "$1" "$dir/err" "$dir/out" || fail "no word of it: $(head -3 "$dir/err")"
 }
 

@@ -72,7 +72,6 @@ static void add_model(list *l, const cn_model *model) {
     add_number(l, "model", "layers", (int64_t)model->node_count);
     add_number(l, "model", "parameters", cn_model_parameter_count(model));
     add_checksum(l, "model", "architecture", crc);
-    add_checksum(l, "model", "weights", weights_crc(model, true));
     if (model->mean)
         add_checksum(l, "model", "normalisation",
                      cn__crc_add(cn__crc_add(0, model->mean, (size_t)model->input.channels * sizeof *model->mean),
@@ -143,17 +142,20 @@ static cn_status compare_texts(cn__group *group, const char *own) {
 
 cn_status cn__joint_meet(cn_trainer *trainer, cn_status own) {
     cn__group *group = &trainer->joint->group;
-    list l = {.count = 0};
+    list l = {.count = 0}, weights = {.count = 0}; /* last: a seed, say, tells why they differ */
     char *text = NULL;
     if (own == CN_OK)
         own = cn__run_text(trainer, &text);
     add_library(&l, trainer);
     add_model(&l, trainer->model);
+    add_checksum(&weights, "model", "weights", weights_crc(trainer->model, true));
     cn_status status = cn__group_agree(group, own);
     if (status == CN_OK)
         status = compare(group, &l);
     if (status == CN_OK)
         status = compare_texts(group, text);
+    if (status == CN_OK)
+        status = compare(group, &weights);
     cn_text_free(text);
     return status;
 }
