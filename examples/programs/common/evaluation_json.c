@@ -23,14 +23,6 @@ static bool has_metric(const cn_evaluation *evaluation, cn_metric metric, int64_
     return false;
 }
 
-/* Its images (pixels) as they are by the truth. */
-static int64_t images_of(const cn_evaluation *evaluation, int64_t truth) {
-    int64_t sum = 0;
-    for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++)
-        sum += cn_evaluation_confusion(evaluation, truth, k);
-    return sum;
-}
-
 /* Classes, labels or values. */
 static void write_outputs(const cn_evaluation *evaluation, const task *asked, const cn_dataset *dataset) {
     bool classes = task_has_classes(asked);
@@ -41,7 +33,7 @@ static void write_outputs(const cn_evaluation *evaluation, const task *asked, co
         json_integer("index", k);
         if (classes) {
             json_text("name", cn_dataset_class_name(dataset, k));
-            json_integer(asked->kind == CN_TARGET_MASK ? "pixels" : "images", images_of(evaluation, k));
+            json_integer(asked->kind == CN_TARGET_MASK ? "pixels" : "images", truth_count(evaluation, k));
         }
         for (int m = 0; cn_metric_name((cn_metric)m); m++)
             if (m != CN_METRIC_LOSS && has_metric(evaluation, (cn_metric)m, asked->outputs))

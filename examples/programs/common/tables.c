@@ -61,7 +61,7 @@ const char *class_column(const cn_dataset *dataset, int64_t label, char text[NAM
     return text;
 }
 
-static int64_t row_count(const cn_evaluation *evaluation, int64_t truth) {
+int64_t truth_count(const cn_evaluation *evaluation, int64_t truth) {
     int64_t sum = 0;
     for (int64_t k = 0; k < cn_evaluation_classes(evaluation); k++)
         sum += cn_evaluation_confusion(evaluation, truth, k);
@@ -90,7 +90,7 @@ void print_class_table(const cn_evaluation *evaluation, const cn_dataset *datase
     printf("%5s  %-24s  %7s  %10s  %8s  %9s  %7s  %s\n", "class", "name", "images", "recognised", "recall", "precision",
            "F1", "most often taken for");
     for (int64_t k = 0; k < cn_dataset_classes(dataset); k++) {
-        int64_t images = row_count(evaluation, k), worst = worst_mistake(evaluation, k);
+        int64_t images = truth_count(evaluation, k), worst = worst_mistake(evaluation, k);
         printf("%5d  %s  %7lld  %10lld  ", (int)k, class_column(dataset, k, name), (long long)images,
                (long long)cn_evaluation_confusion(evaluation, k, k));
         printf("%8s", class_measure(evaluation, CN_METRIC_RECALL, k, text));
