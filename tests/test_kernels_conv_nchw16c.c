@@ -206,6 +206,15 @@ START_TEST(lanes_without_a_channel_become_zero) {
 }
 END_TEST
 
+/* Lanes without a channel are computed or not, as vectors are wide; plans see to it that what they read there is zero. */
+static void clear_lanes_without_a_channel(const cn__channel_conv_args *a, float *out) {
+    size_t first = (size_t)a->channels % CN__LANES, last = (planes_of(a->channels) - 1) * a->out_plane;
+    for (size_t image = 0; first && image < (size_t)a->images; image++)
+        for (size_t line = 0; line < a->out_plane; line += CN__LANES)
+            for (size_t lane = first; lane < CN__LANES; lane++)
+                out[image * a->out_image + last + line + lane] = 0.0f;
+}
+
 /* With numbers that round, so that the order of additions shows. */
 START_TEST(convolutions_have_one_order) {
     for (int round = 0; round < rounds(_i); round++) {
@@ -219,6 +228,8 @@ START_TEST(convolutions_have_one_order) {
         run(kernels, _i, &p.args);
         p.args.out = by_twin;
         run(twin, _i, &p.args);
+        clear_lanes_without_a_channel(&p.args, p.out);
+        clear_lanes_without_a_channel(&p.args, by_twin);
         ck_assert_mem_eq(p.out, by_twin, p.floats * sizeof *by_twin);
         free(by_twin);
         problem_free(&p);
