@@ -609,6 +609,7 @@ check-valgrind: $(SUITES)
 	    -x 'valgrind -q --leak-check=full --error-exitcode=99' $(SUITES)
 
 ## lint: GCC's further warnings and -fanalyzer, clang-tidy and cppcheck, whatever is there: no findings (LINT=cppcheck)
+LINT = # GNU make has a tool of that name by default
 lint: $(AFTER_DEPS)
 	@tools/spdx.sh
 	@CC='$(CC)' CFLAGS_LINT='$(LIBRARY_FLAGS) $(CHECK_CFLAGS)' tests/lint.sh $(LINT)

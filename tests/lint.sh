@@ -59,7 +59,8 @@ cppcheck_all() {
 offers() {
     case $1 in
     warnings | analyzer) ${CC:-gcc} --version 2>/dev/null | grep -qi 'gcc\|free software foundation' ;;
-    *) command -v "$1" >/dev/null ;;
+    clang-tidy | cppcheck) command -v "$1" >/dev/null ;;
+    *) echo "lint.sh: there is no '$1': warnings, cppcheck, clang-tidy or analyzer" >&2 && exit 2 ;;
     esac
 }
 
