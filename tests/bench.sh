@@ -6,7 +6,7 @@
 # ROUNDS and SECONDS_EACH change the defaults; THREADS stands in for the 2 of most rows, as 1 on a machine that others
 # use. PYTHON names the interpreter that has torch, if it is neither the first one nor Debian's; NODE_PATH the
 # node_modules that has onnxruntime-node; START_PEER a program that loads session 8, classifies an image and prints what
-# it took, as bench_start.c does, with ncnn for instance.
+# it took, as bench_start.c does, and its name: bench_start_ncnn.cpp is one.
 set -eu
 program=${1:-tests/bin/bench_training} info=${2:-examples/bin/convnet-info} starter=${3:-tests/bin/bench_start}
 rounds=${ROUNDS:-5} seconds=${SECONDS_EACH:-0.7} wanted=${ROWS:-.} threads=${THREADS:-2}
@@ -111,13 +111,14 @@ start torch 5 env $keep ${core:+OPENBLAS_CORETYPE=$core} "$python" tests/bench_t
 torch=$greeting
 start onnx 7 node tests/bench_onnx.js "$dir"
 onnx=${torch:+$greeting}
+start_peer=${START_PEER:+$($START_PEER | cut -d ' ' -f 3-)}
 
 "$info" --threads "$threads" | tee "$dir/info"
 compiler=$(${CC:-cc} --version | head -n 1)
 printf 'compiler:        %s\n' "$compiler"
 printf 'peer:            %s\n' "${torch:-$(say_missing PyTorch torch 'Debian: python3-torch python3-torchvision')}" \
     "${onnx:-$(say_missing 'ONNX Runtime' onnx 'see tests/README.md')}"
-printf 'peer:            %s\n' "${START_PEER:-START_PEER, a program that starts and classifies an image, is not named}"
+printf 'peer:            %s\n' "${start_peer:-START_PEER, a program that starts and classifies an image, is not named}"
 printf 'load:            %s (others at work here spoil the figures)\n\n' \
     "$(cut -d ' ' -f 1-3 /proc/loadavg 2>/dev/null || echo unknown)"
 
@@ -177,7 +178,7 @@ measure_row() { # JOB BESIDE
 # ---- a row from its answers ----
 
 show_row() { # WHAT UNIT GOAL JOB BESIDE: prints it, and adds it to the table
-    awk -F '|' -v what="$1" -v unit="$2" -v goal="$3" -v job="$4" -v beside="$5" -v csv=$csv '
+    awk -F '|' -v what="$1" -v unit="$2" -v goal="$3" -v job="$4" -v beside="$5" -v csv=$csv -v start_peer="$start_peer" '
 function median(who, job,    list, n, i, j, t) {
     n = count[who, job]
     for (i = 0; i < n; i++)
@@ -220,7 +221,8 @@ END {
     names["torch"] = "PyTorch"
     names["onnx"] = "ONNX Runtime"
     names["peak"] = "FMA peak"
-    names["program"] = "START_PEER"
+    names["program"] = start_peer ? start_peer : "START_PEER"
+    sub(/ .*/, "", names["program"])
     split(job, mine, " "); split(beside, other, " ")
     ours = median("ours", job)
     share = peak[mine[4]] ? ours * work["ours", job] / peak[mine[4]] : 0
@@ -257,7 +259,7 @@ echo "A share of the peak counts the multiply-adds of plain sums; Winograd does 
 printf '%-55s %8s %8s %-13s %6s %6s %7s %6s\n' '' ours theirs '' ratio goal '' 'of peak'
 { # tools/figures.awk takes it from here
     sed -nE 's/^library: *([^ ]*).*/# libconvnet \1/p; s/^(processor|instruction set|cores): */# \1: /p' "$dir/info"
-    printf '# %s\n' "$compiler" ${torch:+"$torch"} ${onnx:+"$onnx"} "medians of $rounds rounds in turn" "$(date +%F)"
+    printf '# %s\n' "$compiler" ${torch:+"$torch"} ${onnx:+"$onnx"} ${start_peer:+"$start_peer"} "medians of $rounds rounds in turn" "$(date +%F)"
     echo 'what,ours,peer,theirs,ratio,goal,share_of_fma_peak'
 } >$csv
 rows | sed -E "s/ 2(\||$)/ $threads\1/g" | grep -i -E -- "$wanted" | while IFS='|' read -r what unit goal job beside; do
