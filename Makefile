@@ -654,12 +654,13 @@ fuzzers: $(FUZZ:%=$(B)/fuzz_%)
 bench: programs $(TESTS_DIR)/bench_training $(TESTS_DIR)/bench_start
 	@CC='$(CC)' tests/bench.sh $(TESTS_DIR)/bench_training $(PROGRAMS_DIR)/convnet-info $(TESTS_DIR)/bench_start
 
-## figures: the figures of the last `make bench` into docs/bench.csv, README.md and docs/performance.md
+## figures: the figures of the last `make bench` into docs/bench, called by the instruction set, and from there into the documents
 figures:
-	awk -f tools/figures.awk build/bench.csv README.md >build/README.md
-	awk -f tools/figures.awk build/bench.csv docs/performance.md >build/performance.md
-	cp build/README.md .
-	cp build/performance.md build/bench.csv docs
+	mkdir -p docs/bench
+	cp build/bench.csv docs/bench/$$(sed -n 's/^# instruction set: \([a-z0-9]*\).*/\1/p' build/bench.csv).csv
+	for document in README.md docs/performance.md; do \
+	    awk -f tools/figures.awk docs/bench/*.csv $$document >build/figures.md && cp build/figures.md $$document || exit; \
+	done
 
 ## bench-mpi: one process of two threads against two ranks of one, under each MPI that is here (minutes; CORES, BATCH, ROUNDS)
 bench-mpi: mpi-builds

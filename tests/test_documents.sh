@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # test_documents.sh: links within and between the documents lead somewhere, their sections included; every file says the same
-# version; tables of speed have the figures of docs/bench.csv; the README stays short. Started from the root of the
+# version; tables of speed have the figures of docs/bench; the README stays short. Started from the root of the
 # repository.
 set -u
 export LC_ALL=C
@@ -70,10 +70,10 @@ none "versions and copies that differ" "$dir/wrong"
 # ---- figures ----
 
 for document in README.md docs/performance.md; do
-    awk -f tools/figures.awk docs/bench.csv "$document" 2>&1 | diff - "$document" | sed "s|^|$document: |"
+    awk -f tools/figures.awk docs/bench/*.csv "$document" 2>&1 | diff - "$document" | sed "s|^|$document: |"
 done >"$dir/wrong"
-none "figures that are not those of docs/bench.csv (make figures)" "$dir/wrong"
-sed -n 's/^"\([^"]*\)",.*/\1/p' docs/bench.csv >"$dir/measured"
+none "figures that are not those of docs/bench (make figures)" "$dir/wrong"
+sed -n 's/^"\([^"]*\)",.*/\1/p' docs/bench/*.csv >"$dir/measured"
 sed -n '/^rows()/,/^}/s/^\([^|]*\)|.*/\1/p' tests/bench.sh >"$dir/rows"
 grep -vxF -f "$dir/rows" "$dir/measured" >"$dir/wrong"
 none "rows that make bench does not have any more" "$dir/wrong"
