@@ -216,6 +216,26 @@ ${CC:-cc} -std=c99 -o "$dir/main" "$dir/main.c" "$dir/net.c" -lm && "$dir/main" 
 run 1 export "$model" --c "$dir/net.h"
 says err "does not end in .c"
 
+# What the functions cannot be called is said of the option, with what would do. A keyword is only the beginning of a name.
+while read -r given near; do
+    mistake "--name '$given': functions are called NAME_run and so on, so that it has to be 1 to 40 letters, digits and _, a letter first, such as $near" export "$model" --c "$dir/net.c" --name "$given"
+    run 0 export "$model" --c "$dir/named.c" --name "$near"
+done <<'EOF_NAMES'
+3x net_3x
+_x net_x
+my-net my_net
+a--b/c! a_b_c
+naïve na_ve
+a23456789012345678901234567890123456789012 a234567890123456789012345678901234567890
+EOF_NAMES
+mistake "--name '!': functions are called" export "$model" --c "$dir/net.c" --name '!'
+checks=$((checks + 1))
+! grep -q "such as" "$dir/err" || fail "nothing is near '!'"
+mistake "--name needs a value" export "$model" --c "$dir/net.c" --name ''
+run 0 export "$model" --c "$dir/int.c" --name int
+checks=$((checks + 1))
+${CC:-cc} -std=c99 -c -o "$dir/int.o" "$dir/int.c" || fail "a keyword is no beginning of names"
+
 run 0 train --data synthetic:100 --model "$model" --epochs 1 --optimizer adamw --schedule one-cycle --crop 2 --flip 0.5
 
 # The trained one does not know drawn shapes.
