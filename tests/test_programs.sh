@@ -371,9 +371,16 @@ says out "Report in $dir/report/report.html"
 silent err
 expect "$(head -1 "$dir/report/history.csv")" = "$header"
 expect "$(wc -l <"$dir/report/history.csv")" -eq 3
-for file in report.html curves.svg learning-rate.svg confusion.svg class-accuracy.svg misclassified.svg; do
+for file in report.html curves.svg learning-rate.svg learning-rate.csv confusion.svg class-accuracy.svg misclassified.svg; do
     expect -s "$dir/report/$file"
 done
+# Rates step by step: 4 batches an epoch, a cycle that rises for 30 % of 2 epochs and ends near 0.
+run 0 train --data synthetic:128 --epochs 2 --schedule one-cycle --report "$dir/report"
+expect "$(head -1 "$dir/report/learning-rate.csv")" = "epoch,learning_rate"
+expect "$(sed -n '2p' "$dir/report/learning-rate.csv")" = "0,0.004"
+expect "$(tail -1 "$dir/report/learning-rate.csv" | cut -d, -f1)" = 2
+expect "$(cut -d, -f1 "$dir/report/learning-rate.csv" | sort -u | wc -l)" -eq 10
+expect "$(grep -c '>Learning rate, step by step</text>' "$dir/report/report.html")" -eq 1
 run 1 train --data synthetic:200 --epochs 1 --report "$dir/nowhere/report"
 says err "cannot make the folder '$dir/nowhere/report'"
 run 0 explore --data synthetic:50 --model "$model" --layer tblock1.1 --out "$dir/sheets"
@@ -407,7 +414,24 @@ expect "$(grep -c 'They differ in: norm.</p>' "$dir/c/report.html")" -eq 1
 expect "$(grep -c '<th scope="row">synthetic:100</th>\|<td>synthetic:100</td>' "$dir/c/report.html")" -eq 1
 expect "$(grep -c '2 ways to train' "$dir/c/report.html")" -eq 1
 expect -s "$dir/c/curves.svg"
-rm -r "$dir/c"
+expect "$(grep -c '>Learning rate, step by step</text>' "$dir/c/report.html")" -eq 1
+# Folders that earlier versions have left have epochs' means alone, and a file that is none is said.
+cp -r "$dir/none-3" "$dir/earlier"
+rm "$dir/earlier/learning-rate.csv"
+run 0 compare "$dir/earlier" "$dir/earlier" --out "$dir/c"
+silent err
+expect "$(grep -c '>Learning rate, mean of each epoch</text>' "$dir/c/report.html")" -eq 1
+for text in 'epoch,learning_rate
+0,0.1
+1,x' 'epoch,learning_rate
+1,0.1
+0,0.1
+' 'x'; do
+    printf '%s' "$text" >"$dir/earlier/learning-rate.csv"
+    run 0 compare "$dir/earlier" "$dir/none-4" --out "$dir/c"
+    says err "warning: '$dir/earlier/learning-rate.csv' is not as convnet-train leaves it: learning rates are shown as far as they are known"
+done
+rm -r "$dir/c" "$dir/earlier"
 # One run each, by the names of their folders, since more than two settings differ; and a log, of which no more is known.
 run 0 train --data synthetic:100 --recipe fast --epochs 1 --report "$dir/fast" --log "$dir/fast.csv"
 run 0 compare "$dir/fast" "$dir/none-3" --out "$dir/c"
