@@ -281,7 +281,7 @@ run 0 train --data "folder:$photos" --epochs 2 --no-augment --out "$dir/photos.s
 says out "of 3×32×32 in 2 classes: dark, light"
 says err "note.txt' is no PNG, JPEG, PPM, PGM or PBM file"
 says err "owl' leads nowhere"
-says err "are also among the training pictures, such as"
+says err " test images are also among the training images, such as '"
 expect "$(grep -c "note.txt" "$dir/err")" -eq 1 # it is in one part
 run 0 train --data "folder:$photos" --model resnet20 --size 24x16 --epochs 1
 says out "of 3×24×16 in 2 classes: dark, light"
