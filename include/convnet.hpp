@@ -1260,6 +1260,14 @@ class history : public detail::owner<cn_history, cn_history_free> {
         : owner(ctx.state(), detail::made<cn_history *>(ctx.state(), cn_history_new, ctx.get(), name.c_str())) {}
     history(detail::shared of, cn_history *handle) : owner(std::move(of), handle) {}
     void add(const cn_epoch_info &epoch) { check(cn_history_add(get(), &epoch)); }
+    void add_rate(double place, double rate) { check(cn_history_add_rate(get(), place, rate)); }
+    std::int64_t rate_count() const { return cn_history_rate_count(get()); }
+    /// A corner of the line of rates by step: how many epochs into the run, and the rate there.
+    std::pair<double, double> rate(std::int64_t index) const {
+        std::pair<double, double> corner;
+        check(cn_history_rate(get(), index, &corner.first, &corner.second));
+        return corner;
+    }
     void set_test_name(const std::string &name) { check(cn_history_set_test_name(get(), name.c_str())); }
 };
 

@@ -467,6 +467,9 @@ void cn_output_info_init(cn_output_info *info, size_t size);
 cn_status cn_trainer_output_info(const cn_trainer *trainer, int64_t index, int64_t output, cn_output_info *info);
 cn_status cn_history_new(cn_context *context, const char *name, cn_history **history);
 cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch);
+cn_status cn_history_add_rate(cn_history *history, double place, double rate);
+int64_t cn_history_rate_count(const cn_history *history);
+cn_status cn_history_rate(const cn_history *history, int64_t index, double *place, double *rate);
 void cn_history_free(cn_history *history);
 cn_status cn_history_set_test_name(cn_history *history, const char *name);
 cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history);
@@ -2526,6 +2529,20 @@ class History(_Object):
         """Adds an epoch: a record of a trainer's, or values by name."""
         _call("cn_history_add", self, _struct("cn_epoch_info", epoch, **values))
         return self
+
+    def add_rate(self, place, rate):
+        """Adds to the learning rates by step: a corner of their line, `place` epochs into the run."""
+        _call("cn_history_add_rate", self, place, rate)
+        return self
+
+    @property
+    def rates(self):
+        """These corners: places, in epochs, and rates."""
+        def corner(index):
+            place, rate = ctypes.c_double(), ctypes.c_double()
+            _call("cn_history_rate", self, index, ctypes.byref(place), ctypes.byref(rate))
+            return place.value, rate.value
+        return [corner(i) for i in range(_call("cn_history_rate_count", self))]
 
     def set_test_name(self, name):
         """What charts call the data that was tested on."""

@@ -157,6 +157,29 @@ static void evaluate(joint_outcome *out, const cn_model *model, const cn_dataset
     cn_evaluation_free(evaluation);
 }
 
+/* To a last rate at which the loss has grown. */
+static void search(int steps, cn_trainer *trainer, cn_model *model, joint_outcome *out) {
+    cn_rate_search search = CN_RATE_SEARCH_INIT;
+    cn_rate_curve *curve;
+    size_t bytes;
+    void *before = toy_tensors(model, &bytes);
+    search.steps = steps;
+    out->search_status = cn_trainer_find_rate(trainer, &search, &out->rate, &curve);
+    snprintf(out->search_message, sizeof out->search_message, "%s", cn_last_error());
+    out->steps = cn_rate_curve_count(curve);
+    for (int64_t i = 0; i < out->steps; i++) {
+        cn_rate_point point = CN_RATE_POINT_INIT;
+        ck_ok(cn_rate_curve_point(curve, i, &point));
+        out->losses[i] = point.loss;
+    }
+    void *after = toy_tensors(model, &bytes);
+    out->trace = memcmp(before, after, bytes) != 0;
+    out->batches = 0;
+    cn_rate_curve_free(curve);
+    free(after);
+    free(before);
+}
+
 void joint_train(const joint_recipe *r, const cn_communicator *communicator, joint_outcome *out) {
     int rank = communicator ? communicator->rank : 0;
     cn_context *ctx = test_context(communicator ? 1 : 2);
@@ -190,6 +213,8 @@ void joint_train(const joint_recipe *r, const cn_communicator *communicator, joi
     memset(out->train.asked, 0, sizeof out->train.asked); /* all ranks look at a few images */
     if (out->made == CN_OK && r->resume)
         ck_ok(cn_trainer_resume(trainer, r->resume));
+    if (out->made == CN_OK && r->search)
+        search(r->other_search && rank == r->changed_rank ? r->other_search : r->search, trainer, model, out);
     if (out->made == CN_OK) {
         out->status = cn_trainer_fit(trainer, r->epochs ? r->epochs : 1, NULL, NULL);
         if (out->status == CN_OK && r->fails_later) {

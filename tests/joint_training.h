@@ -6,7 +6,7 @@
 #include "ranks.h"
 #include "testing.h"
 
-enum { JOINT_COUNT = 104 /* images to train with */, JOINT_ALL = -1, JOINT_EVERY_IMAGE = -2 };
+enum { JOINT_COUNT = 104 /* images to train with */, JOINT_ALL = -1, JOINT_EVERY_IMAGE = -2, JOINT_STEPS = 64 };
 
 /* Where images come from: which were asked for. */
 typedef struct joint_source {
@@ -27,6 +27,8 @@ typedef struct joint_recipe {
     int64_t broken;
     int broken_rank;
     bool fails_later;          /* fits again, when `broken_rank` can read no image any more */
+    int search;                /* for a rate, by so many steps up to JOINT_STEPS, before it is trained; 0: not */
+    int other_search;          /* the same of `changed_rank`, unless it is 0 */
     const char *save, *resume; /* files of checkpoints: rank 0 writes one in the end, all begin with one; or NULL */
 } joint_recipe;
 
@@ -38,6 +40,12 @@ typedef struct joint_outcome {
     cn_epoch_info last;
     int64_t epochs, batches;
     double evaluated;
+    cn_status search_status;
+    char search_message[512];
+    double rate;                /* that the search found */
+    int64_t steps;              /* that it took, */
+    double losses[JOINT_STEPS]; /* and what it saw */
+    bool trace;                 /* the search has left one in the model */
     joint_source train;
 } joint_outcome;
 

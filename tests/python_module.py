@@ -655,6 +655,10 @@ class Runs(unittest.TestCase):
 
         history = trainer.history("one").set_test_name("validation")
         own = convnet.History("two").add(trainer.epoch_info(0)).add(epoch=2, train_loss=1.0)
+        self.assertEqual(history.rates[0][0], 0.0)
+        self.assertEqual(own.add_rate(0, 0.5).add_rate(1.5, 0.25).rates, [(0.0, 0.5), (1.5, 0.25)])
+        with self.assertRaisesRegex(convnet.Error, "place is 1, wanted 1.5 or more"):
+            own.add_rate(1, 0.5)
         pictures = np.zeros((2, 3, 8, 8), np.uint8)
         drawn = [convnet.chart_metric([history, own], "loss"), convnet.chart_curves([history]),
                  convnet.chart_confusion(evaluation, test), convnet.chart_class_accuracy(evaluation),

@@ -129,10 +129,54 @@ START_TEST(local_batch_norm_is_the_same_on_all_ranks) {
 }
 END_TEST
 
+/* Steps, losses and the rate found are those of one process; each rank is then as it was, and trains to the bits of one
+ * process that has not searched. With batches accumulated, mixed and averaged. */
+START_TEST(ranks_find_the_rate_of_one_process) {
+    static const joint_recipe searched[] = {
+        {.name = "batch norm", .network = "session8", .norm = CN_NORM_BATCH, .batch = 64},
+        {.name = "all at once",
+         .network = "session8",
+         .norm = CN_NORM_GROUP,
+         .batch = 32,
+         .accumulate = 2,
+         .mixup = 0.5f,
+         .ema = 0.9f,
+         .clip = 0.5f,
+         .optimizer = CN_OPTIMIZER_ADAM}};
+    joint_recipe r = searched[_i];
+    joint_outcome one, other;
+    joint_train(&r, NULL, &other);
+    r.search = 40;
+    joint_train(&r, NULL, &one);
+    ck_assert_int_eq(one.search_status, CN_OK);
+    ck_assert_int_gt(one.steps, 10);
+    ck_assert_double_eq(one.rate, one.rate);
+    for (int count = 2; count <= r.batch / 16; count *= 2) {
+        ranks all = {.count = count};
+        joint_job j;
+        joint_run(&r, &all, &j);
+        for (int rank = 0; rank < count; rank++) {
+            const joint_outcome *o = &j.outcomes[rank];
+            ck_assert_msg(o->search_status == CN_OK, "%s, %d ranks: %s", r.name, count, o->search_message);
+            ck_assert_double_eq(o->rate, one.rate);
+            ck_assert_int_eq(o->steps, one.steps);
+            ck_assert_mem_eq(o->losses, one.losses, sizeof one.losses);
+            ck_assert_msg(!o->trace, "%s, %d ranks: the search has left a trace", r.name, count);
+            expect_same(&r, &other, o, count);
+        }
+        ck_assert_int_eq(all.aborts, 0);
+        joint_free(&j);
+    }
+    free(other.tensors);
+    free(one.tensors);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("communicators");
     TCase *bits = tcase_create("bits");
     tcase_add_loop_test(bits, ranks_train_to_the_bits_of_one_process, 0, test_quick() ? 2 : (int)CN__COUNT(recipes));
+    tcase_add_loop_test(bits, ranks_find_the_rate_of_one_process, 0, 2);
     tcase_add_test(bits, each_rank_asks_for_its_images_alone);
     tcase_add_test(bits, a_run_goes_on_with_any_number_of_ranks);
     tcase_add_test(bits, local_batch_norm_is_the_same_on_all_ranks);

@@ -229,6 +229,78 @@ START_TEST(a_rank_that_falls_silent_is_not_waited_for_for_ever) {
 }
 END_TEST
 
+/* ---- searches for a rate ---- */
+
+static const struct {
+    int other; /* steps that rank 1 wants */
+    cn_status status;
+    const char *message;
+} searches[] = {
+    {21, CN_ERR_STATE, "cn_trainer_find_rate: ranks search at other rates, or for other numbers of steps"},
+    {9, CN_ERR_ARGUMENT, "rank 1: cn_rate_search: 9 steps, wanted 10 to 100000"},
+};
+
+/* And the trainer is none the worse. */
+START_TEST(another_search_is_refused_on_all_ranks) {
+    joint_recipe r = joint_usual;
+    ranks all = {.count = 2};
+    joint_job j;
+    joint_outcome one;
+    joint_train(&r, NULL, &one);
+    r.search = 20;
+    r.other_search = searches[_i].other;
+    r.changed_rank = 1;
+    joint_run(&r, &all, &j);
+    for (int rank = 0; rank < all.count; rank++) {
+        ck_assert_int_eq(j.outcomes[rank].search_status, searches[_i].status);
+        ck_assert_msg(strstr(j.outcomes[rank].search_message, searches[_i].message), "rank %d: %s", rank,
+                      j.outcomes[rank].search_message);
+        ck_assert_int_eq(j.outcomes[rank].status, CN_OK);
+        ck_assert_mem_eq(j.outcomes[rank].tensors, one.tensors, one.bytes);
+    }
+    ck_assert_int_eq(all.aborts, 0);
+    joint_free(&j);
+    free(one.tensors);
+}
+END_TEST
+
+/* After the same step, whichever rank asked for it, and everything is put back. */
+START_TEST(a_rank_that_stops_a_search_stops_all) {
+    joint_recipe r = joint_usual;
+    ranks all = {.count = 2};
+    joint_job j;
+    r.search = 20;
+    r.stop_rank = 1;
+    r.stop_after = 5;
+    joint_run(&r, &all, &j);
+    for (int rank = 0; rank < all.count; rank++) {
+        ck_assert_msg(j.outcomes[rank].search_status == CN_OK, "%s", j.outcomes[rank].search_message);
+        ck_assert_int_eq(j.outcomes[rank].steps, 5);
+        ck_assert(!j.outcomes[rank].trace);
+    }
+    ck_assert_int_eq(all.aborts, 0);
+    joint_free(&j);
+}
+END_TEST
+
+START_TEST(an_image_that_cannot_be_read_ends_a_search_everywhere) {
+    joint_recipe r = joint_usual;
+    ranks all = {.count = 2};
+    joint_job j;
+    r.search = 20;
+    r.broken = 17;
+    r.broken_rank = 1;
+    joint_run(&r, &all, &j);
+    for (int rank = 0; rank < all.count; rank++) {
+        ck_assert_int_eq(j.outcomes[rank].search_status, CN_ERR_IO);
+        ck_assert_msg(strstr(j.outcomes[rank].search_message, "rank 1: "), "%s", j.outcomes[rank].search_message);
+        ck_assert(!j.outcomes[rank].trace);
+    }
+    ck_assert_int_eq(all.aborts, 0);
+    joint_free(&j);
+}
+END_TEST
+
 /* ---- layers of one's own, whose functions may fail on one rank alone ---- */
 
 typedef struct own_job {
@@ -347,6 +419,9 @@ int main(void) {
     tcase_add_loop_test(refusals, what_differs_is_named_on_all_ranks, 0, (int)CN__COUNT(refused));
     tcase_add_test(refusals, numbers_of_ranks_that_go_are_named);
     tcase_add_test(refusals, what_a_communicator_lacks_is_named);
+    tcase_add_loop_test(refusals, another_search_is_refused_on_all_ranks, 0, (int)CN__COUNT(searches));
+    tcase_add_test(faults, a_rank_that_stops_a_search_stops_all);
+    tcase_add_test(faults, an_image_that_cannot_be_read_ends_a_search_everywhere);
     tcase_add_loop_test(faults, a_rank_that_stops_stops_all, 0, 2);
     tcase_add_test(faults, an_image_that_cannot_be_read_ends_training_everywhere);
     tcase_add_test(faults, what_fails_after_a_stop_is_told);

@@ -134,6 +134,21 @@ measuring() {
     says err "cannot open '/nowhere.safetensors'"
 }
 
+# What one process finds in a search for a rate, and draws of it, N ranks do, once.
+searching() {
+    data="--data synthetic:80 --batch 32 --augment"
+    run 0 train $data --find-rate "$dir/rates.svg"
+    mv "$dir/rates.svg" "$dir/alone.svg"
+    grep 'fell' "$dir/out" >"$dir/alone"
+    ranks 0 2 "$train" $data --find-rate "$dir/rates.svg"
+    silent err
+    expect "$(grep -c '^Picture in ' "$dir/out")" -eq 1
+    checks=$((checks + 1))
+    grep 'fell' "$dir/out" | cmp - "$dir/alone" >/dev/null 2>&1 || fail "another rate than that of one process"
+    checks=$((checks + 1))
+    cmp "$dir/alone.svg" "$dir/rates.svg" >/dev/null 2>&1 || fail "another picture than that of one process"
+}
+
 # ---- what is not the same everywhere ----
 
 differing() {
@@ -337,6 +352,7 @@ for build in $MPI_BUILDS; do
     finding
     bytes
     measuring
+    searching
     differing
     [ -n "$full" ] || continue
     killing

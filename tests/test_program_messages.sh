@@ -130,6 +130,29 @@ for file in "$dir"/photos/train/*/*.ppm; do picture "$file" 100; done
 run 0 train --data "folder:$dir/photos" --epochs 1
 says err "training images of 'folder:$dir/photos' that were looked at are all alike"
 
+# Images that are measured although the network has been trained on them, of each part, by the files' names.
+rm -r "$dir"/photos/train/*/*
+for i in 0 1 2 3 4 5 6 7; do
+    picture "$dir/photos/train/cat/$i.ppm" "00$i"
+    picture "$dir/photos/train/dog/$i.ppm" "30$i"
+done
+run 0 train --data "folder:$dir/photos" --epochs 1
+checks=$((checks + 1))
+! grep -q "also among" "$dir/err" || fail "no image is in both parts"
+cp "$dir/photos/train/dog/5.ppm" "$dir/photos/test/cat/9.ppm"
+run 0 train --data "folder:$dir/photos" --epochs 1
+says err "warning: 1 of the 17 test images is also among the training images: 'test/cat/9.ppm', which is 'train/dog/5.ppm': what is measured on them looks better than it is"
+cp "$dir/photos/train/cat/2.ppm" "$dir/photos/test/dog/9.ppm"
+mkdir -p "$dir/photos/val"
+cp -r "$dir/photos/train/cat" "$dir/photos/val/cat"
+mkdir "$dir/photos/val/dog"
+picture "$dir/photos/val/dog/1.ppm" 250
+run 0 train --data "folder:$dir/photos" --epochs 1
+says err "warning: 2 of the 18 test images are also among the training images, such as 'test/cat/9.ppm', which is 'train/dog/5.ppm'"
+says err "warning: 8 of the 9 validation images are also among the training images, such as 'val/cat/0.ppm', which is 'train/cat/0.ppm'"
+expect "$(grep -c 'also among' "$dir/err")" -eq 2
+rm -r "$dir/photos/val" "$dir/photos/test/cat/9.ppm" "$dir/photos/test/dog/9.ppm"
+
 # ---- names of classes ----
 
 # idx NAME COUNT: COUNT images of 28×28 and their labels, 0, 1, 2, 0 …
@@ -152,6 +175,11 @@ idx train 30
 idx t10k 12
 printf 'nought\none\n\ntwo\n' >"$dir/names"
 run 0 train --data "idx:$dir/digits" --model mnist3 --epochs 1 --out "$dir/digits.safetensors"
+says err "warning: 12 of the 12 test images are also among the training images, such as test image 0, which is training image 0"
+run 0 train --data "idx:$dir/digits" --model mnist3 --epochs 1 --validation 0.2
+expect "$(grep -c 'also among' "$dir/err")" -eq 1
+run 0 train --data synthetic:100 --epochs 1 --validation 0.2
+silent err
 mistake "--names goes with data whose classes have no names only" train --data "folder:$dir/photos" --names "$dir/names"
 run 1 train --data "idx:$dir/digits" --model mnist3 --names "$dir/nothing"
 says err "cannot read '$dir/nothing'"

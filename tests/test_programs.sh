@@ -216,6 +216,26 @@ ${CC:-cc} -std=c99 -o "$dir/main" "$dir/main.c" "$dir/net.c" -lm && "$dir/main" 
 run 1 export "$model" --c "$dir/net.h"
 says err "does not end in .c"
 
+# What the functions cannot be called is said of the option, with what would do. A keyword is only the beginning of a name.
+while read -r given near; do
+    mistake "--name '$given': functions are called NAME_run and so on, so that it has to be 1 to 40 letters, digits and _, a letter first, such as $near" export "$model" --c "$dir/net.c" --name "$given"
+    run 0 export "$model" --c "$dir/named.c" --name "$near"
+done <<'EOF_NAMES'
+3x net_3x
+_x net_x
+my-net my_net
+a--b/c! a_b_c
+naïve na_ve
+a23456789012345678901234567890123456789012 a234567890123456789012345678901234567890
+EOF_NAMES
+mistake "--name '!': functions are called" export "$model" --c "$dir/net.c" --name '!'
+checks=$((checks + 1))
+! grep -q "such as" "$dir/err" || fail "nothing is near '!'"
+mistake "--name needs a value" export "$model" --c "$dir/net.c" --name ''
+run 0 export "$model" --c "$dir/int.c" --name int
+checks=$((checks + 1))
+${CC:-cc} -std=c99 -c -o "$dir/int.o" "$dir/int.c" || fail "a keyword is no beginning of names"
+
 run 0 train --data synthetic:100 --model "$model" --epochs 1 --optimizer adamw --schedule one-cycle --crop 2 --flip 0.5
 
 # The trained one does not know drawn shapes.
@@ -261,7 +281,7 @@ run 0 train --data "folder:$photos" --epochs 2 --no-augment --out "$dir/photos.s
 says out "of 3×32×32 in 2 classes: dark, light"
 says err "note.txt' is no PNG, JPEG, PPM, PGM or PBM file"
 says err "owl' leads nowhere"
-says err "are also among the training pictures, such as"
+says err " test images are also among the training images, such as '"
 expect "$(grep -c "note.txt" "$dir/err")" -eq 1 # it is in one part
 run 0 train --data "folder:$photos" --model resnet20 --size 24x16 --epochs 1
 says out "of 3×24×16 in 2 classes: dark, light"
@@ -351,9 +371,16 @@ says out "Report in $dir/report/report.html"
 silent err
 expect "$(head -1 "$dir/report/history.csv")" = "$header"
 expect "$(wc -l <"$dir/report/history.csv")" -eq 3
-for file in report.html curves.svg learning-rate.svg confusion.svg class-accuracy.svg misclassified.svg; do
+for file in report.html curves.svg learning-rate.svg learning-rate.csv confusion.svg class-accuracy.svg misclassified.svg; do
     expect -s "$dir/report/$file"
 done
+# Rates step by step: 4 batches an epoch, a cycle that rises for 30 % of 2 epochs and ends near 0.
+run 0 train --data synthetic:128 --epochs 2 --schedule one-cycle --report "$dir/report"
+expect "$(head -1 "$dir/report/learning-rate.csv")" = "epoch,learning_rate"
+expect "$(sed -n '2p' "$dir/report/learning-rate.csv")" = "0,0.004"
+expect "$(tail -1 "$dir/report/learning-rate.csv" | cut -d, -f1)" = 2
+expect "$(cut -d, -f1 "$dir/report/learning-rate.csv" | sort -u | wc -l)" -eq 10
+expect "$(grep -c '>Learning rate, step by step</text>' "$dir/report/report.html")" -eq 1
 run 1 train --data synthetic:200 --epochs 1 --report "$dir/nowhere/report"
 says err "cannot make the folder '$dir/nowhere/report'"
 run 0 explore --data synthetic:50 --model "$model" --layer tblock1.1 --out "$dir/sheets"
@@ -387,7 +414,24 @@ expect "$(grep -c 'They differ in: norm.</p>' "$dir/c/report.html")" -eq 1
 expect "$(grep -c '<th scope="row">synthetic:100</th>\|<td>synthetic:100</td>' "$dir/c/report.html")" -eq 1
 expect "$(grep -c '2 ways to train' "$dir/c/report.html")" -eq 1
 expect -s "$dir/c/curves.svg"
-rm -r "$dir/c"
+expect "$(grep -c '>Learning rate, step by step</text>' "$dir/c/report.html")" -eq 1
+# Folders that earlier versions have left have epochs' means alone, and a file that is none is said.
+cp -r "$dir/none-3" "$dir/earlier"
+rm "$dir/earlier/learning-rate.csv"
+run 0 compare "$dir/earlier" "$dir/earlier" --out "$dir/c"
+silent err
+expect "$(grep -c '>Learning rate, mean of each epoch</text>' "$dir/c/report.html")" -eq 1
+for text in 'epoch,learning_rate
+0,0.1
+1,x' 'epoch,learning_rate
+1,0.1
+0,0.1
+' 'x'; do
+    printf '%s' "$text" >"$dir/earlier/learning-rate.csv"
+    run 0 compare "$dir/earlier" "$dir/none-4" --out "$dir/c"
+    says err "warning: '$dir/earlier/learning-rate.csv' is not as convnet-train leaves it: learning rates are shown as far as they are known"
+done
+rm -r "$dir/c" "$dir/earlier"
 # One run each, by the names of their folders, since more than two settings differ; and a log, of which no more is known.
 run 0 train --data synthetic:100 --recipe fast --epochs 1 --report "$dir/fast" --log "$dir/fast.csv"
 run 0 compare "$dir/fast" "$dir/none-3" --out "$dir/c"

@@ -335,6 +335,21 @@ static void expect_history(const char *name, const cn_trainer *trainer) {
     expect(name, values[0], 5 * epochs);
 }
 
+/* The first releases have no rates of steps in their checkpoints: then the means stand for them, and steps from there on. */
+static void expect_rates(const cn_trainer *trainer, double until) {
+    cn_history *history;
+    double place, rate, first = 1.0;
+    cn_epoch_info epoch = CN_EPOCH_INFO_INIT;
+    ck_ok(cn_trainer_epoch_info(trainer, 0, &epoch));
+    ck_ok(cn_trainer_history(trainer, "", &history));
+    ck_ok(cn_history_rate(history, 0, &first, &rate));
+    ck_assert_double_eq(first, 0.0);
+    ck_assert_double_eq(rate, epoch.learning_rate);
+    ck_ok(cn_history_rate(history, cn_history_rate_count(history) - 1, &place, &rate));
+    ck_assert_double_eq_tol(place, until, 1e-12);
+    cn_history_free(history);
+}
+
 static void read_run(void) {
     run r = begin();
     cn_trainer *trainer = trainer_of(&r);
@@ -344,9 +359,11 @@ static void read_run(void) {
     ck_ok(cn_trainer_resume(trainer, path_of("run.safetensors")));
     ck_assert_int_eq(cn_trainer_epoch_count(trainer), 1);
     expect_history("history when it was saved", trainer);
+    expect_rates(trainer, 1.0 + 2.0 / ((COUNT_OF_IMAGES + 15) / 16));
     ck_ok(cn_trainer_fit(trainer, EPOCHS - 1, NULL, NULL));
     ck_assert_int_eq(cn_trainer_epoch_count(trainer), EPOCHS);
     expect_history("history in the end", trainer);
+    expect_rates(trainer, EPOCHS);
     expect_parameters("run", r.model);
     cn_trainer_free(trainer);
     end(&r);

@@ -100,6 +100,63 @@ START_TEST(a_report_tells_the_mistakes_of_each_class) {
 }
 END_TEST
 
+/* The place of the class's surest mistake in the list; -1: it has none. */
+static int64_t surest_of(const cn_evaluation *evaluation, int64_t truth) {
+    int64_t surest = -1;
+    double most = -1.0;
+    for (int64_t i = 0; i < cn_evaluation_misclassified_count(evaluation); i++) {
+        cn_misclassified entry = CN_MISCLASSIFIED_INIT;
+        ck_ok(cn_evaluation_misclassified(evaluation, i, &entry));
+        if (entry.truth == truth && entry.probability > most) {
+            surest = i;
+            most = entry.probability;
+        }
+    }
+    return surest;
+}
+
+/* One picture a class, in the order of the classes; then others, each image once, ten in all where there are so many. */
+START_TEST(a_report_shows_the_surest_mistake_of_each_class) {
+    static const char *const names[] = {"red", "green", "blue"};
+    judged j = judged_new(ctx);
+    cn_report report = CN_REPORT_INIT;
+    char *html, title[256], image[32];
+    int64_t wrong = cn_evaluation_misclassified_count(j.evaluation);
+    int shown = 0;
+    ck_ok(cn_dataset_set_class_names(j.data.set, TOY_CLASSES, names));
+    report.evaluation = j.evaluation;
+    report.dataset = j.data.set;
+    ck_ok(cn_report_page(ctx, &report, &html));
+    const char *at = strstr(html, "<h2>The surest mistake of each class</h2>");
+    if (have_images(ctx)) {
+        ck_assert_ptr_nonnull(at);
+        for (int truth = 0; truth < TOY_CLASSES; truth++) {
+            cn_misclassified entry = CN_MISCLASSIFIED_INIT;
+            int64_t surest = surest_of(j.evaluation, truth);
+            if (surest < 0)
+                continue;
+            ck_ok(cn_evaluation_misclassified(j.evaluation, surest, &entry));
+            snprintf(title, sizeof title,
+                     "<figcaption><b>%s</b><br>taken for %s: %.1f %%<br>%s: %.1f %%<br>image %d</figcaption>",
+                     names[truth], names[entry.predicted], 100.0 * entry.probability, names[truth],
+                     100.0 * entry.truth_probability, (int)entry.index);
+            at = strstr(at, title);
+            ck_assert_msg(at != NULL, "not there, or not in its place: %s", title);
+            shown++;
+        }
+        ck_assert_int_gt(shown, 0);
+        ck_assert_int_eq(occurrences(html, "<img alt=\"picture"), wrong < 10 ? (int)wrong : 10);
+        ck_assert(wrong == shown || strstr(at, "The surest of the other mistakes, of whatever class."));
+        for (int64_t i = 0; i < cn_dataset_count(j.data.set); i++) {
+            snprintf(image, sizeof image, "<br>image %d<", (int)i);
+            ck_assert_int_le(occurrences(html, image), 1);
+        }
+    }
+    expect_document(html, NULL);
+    judged_free(&j);
+}
+END_TEST
+
 START_TEST(sheets_have_a_picture_and_a_title_each) {
     judged j = judged_new(ctx);
     const int64_t wrong = cn_evaluation_misclassified_count(j.evaluation), chosen[] = {2, 2};
@@ -216,9 +273,10 @@ START_TEST(running_out_of_memory_is_a_status) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {evaluations_are_drawn_with_any_names, long_names_are_cut_in_their_middle,
-                                  a_report_tells_the_mistakes_of_each_class, sheets_have_a_picture_and_a_title_each,
-                                  a_report_is_one_small_page_that_needs_nothing};
+    const TTest *const tests[] = {
+        evaluations_are_drawn_with_any_names,      long_names_are_cut_in_their_middle,
+        a_report_tells_the_mistakes_of_each_class, a_report_shows_the_surest_mistake_of_each_class,
+        sheets_have_a_picture_and_a_title_each,    a_report_is_one_small_page_that_needs_nothing};
     const TTest *const memory[] = {running_out_of_memory_is_a_status};
     Suite *suite = suite_create("report");
     add_tests(suite, "report", set_up, tear_down, tests, COUNT(tests), 1);

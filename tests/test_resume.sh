@@ -107,12 +107,13 @@ for signal in INT TERM; do
     sh "$dir/command" >"$dir/out" 2>"$dir/err"
     expect $? -eq 0
     says out "it's.run goes on after $((epochs - 1)) of $epochs epochs"
-    cp "$dir/a report/history.csv" "$dir/history.csv"
+    cp "$dir/a report/history.csv" "$dir/a report/learning-rate.csv" "$dir"
     expect "$(grep -c 'interrupted' "$dir/a report/report.html")" -eq 0
     run 0 train "$@" --epochs $epochs --out "$dir/whole.model" --log "$dir/whole.csv"
     same "$dir/whole.model" "$dir/broken.model"
     same_log "$dir/whole.csv" "$dir/broken.csv"
     same_log "$dir/history.csv" "$dir/a report/history.csv"
+    same "$dir/learning-rate.csv" "$dir/a report/learning-rate.csv"
 done
 
 # What is over stays as it is, and can be had again.

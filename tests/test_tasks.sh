@@ -25,9 +25,14 @@ each() {
     done
 }
 
-# Images are dark above and light below, or the other way round.
-upright() { bytes 128 '\040' && bytes 128 '\340'; }
-turned() { bytes 128 '\340' && bytes 128 '\040'; }
+# Images are dark above and light below, or the other way round; none is as another, by its first pixel.
+pixel=0
+first() {
+    pixel=$((pixel + 1))
+    printf '\'"$(printf %03o $(($1 + pixel)))"
+}
+upright() { first 0 && bytes 127 '\040' && bytes 128 '\340'; }
+turned() { first 200 && bytes 127 '\340' && bytes 128 '\040'; }
 upright_mask() { bytes 128 '\000' && bytes 128 '\001'; }
 turned_mask() { bytes 128 '\001' && bytes 128 '\000'; }
 upright_vector() { printf '\000\000\200\077\000\000\000\000'; } # 1, 0

@@ -6,12 +6,15 @@
 #include "common/common.h"
 #include <string.h>
 
+enum { MOST_LETTERS = 40 /* of a name, as the library takes it */ };
+
 static network_spec network = NETWORK_SPEC_INIT;
 static const char *source, *name;
 
 static argument arguments[] = {
     REQUIRED("c", "OUT.c", &source, "the source to be written; its header is written beside it, as OUT.h"),
-    TEXT("name", "NAME", &name, "what the functions' names begin with; without, OUT"),
+    TEXT("name", "NAME", &name,
+         "what the functions' names begin with: up to 40 letters, digits and _, a letter first; without, OUT"),
     NETWORK_ARGUMENTS(network),
     INTEGER("classes", &network.classes, 1, 65536, "outputs of session8 or a network of the literature"),
     SIZE_ARGUMENT(network),
@@ -46,6 +49,52 @@ static const program_spec export_program = {
              "Exit codes: 0 written; 1 something failed; 2 a mistake on the command line.\n",
 };
 
+/* ---- the name ---- */
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* The nearest that would do, into `good`; false: nothing of the text is left in it. */
+static bool near_name(const char *text, char good[MOST_LETTERS + 1]) {
+    size_t used = is_letter(*text) ? 0 : (size_t)snprintf(good, MOST_LETTERS + 1, "net_");
+    bool any = false, gap = true; /* what does not go is one _, and none at either end */
+    for (const char *c = text; *c && used < MOST_LETTERS; c++) {
+        bool goes = is_letter(*c) || is_digit(*c);
+        if (!goes && gap)
+            continue;
+        good[used++] = *c;
+        if (!goes)
+            good[used - 1] = '_';
+        gap = !goes;
+        any = any || goes;
+    }
+    while (used > 0 && good[used - 1] == '_')
+        used--;
+    good[used] = '\0';
+    return any;
+}
+
+/* Ends with a usage message unless functions can be called so. A keyword can be a name: it is never all of one. */
+static void check_name(void) {
+    char good[MOST_LETTERS + 1];
+    size_t length = 0;
+    while (name && (is_letter(name[length]) || (length > 0 && (is_digit(name[length]) || name[length] == '_'))))
+        length++;
+    if (!name || (length > 0 && length <= MOST_LETTERS && !name[length]))
+        return;
+    bool near = near_name(name, good);
+    complain_usage("--name '%s': functions are called NAME_run and so on, so that it has to be 1 to %d letters, digits "
+                   "and _, a letter first%s%s",
+                   name, MOST_LETTERS, near ? ", such as " : "", near ? good : "");
+}
+
+/* ---- the files ---- */
+
 /* The library wants names that end in ".c". */
 static void write_result(const cn_model *model) {
     char *header = strdup(source);
@@ -77,6 +126,7 @@ int main(int argc, char **argv) {
     cn_model *model = NULL;
     int code = EXIT_FAILURE;
     network.name = arguments_read(&export_program, argc, argv);
+    check_name();
     network_check(&network, &export_program);
     if (program_context(0, CN_CONV_AUTO, NULL, &context) == CN_OK && network_open(context, &network, &model) == CN_OK)
         code = write_c(model);

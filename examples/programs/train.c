@@ -32,6 +32,8 @@ static cn_status set_validation_apart(const train_arguments *a, run *r) {
     cn_dataset_free(r->train);
     r->train = rest;
     r->validation = part;
+    if (!a->data.format->drawn)
+        duplicates_say(r->context, rest, part, "validation");
     return CN_OK;
 }
 

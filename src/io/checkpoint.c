@@ -40,7 +40,8 @@ static cn_status save_memory(const cn_checkpoint *given, cn_tensor **file) {
         return cn__error(CN_ERR_STATE, "the trainer is within a batch; on_batch, on_epoch and whoever calls "
                                        "cn_trainer_fit may save it");
     CN__READS(model_of(given));
-    cn_status status = cn__contents_init(&c, given, given->trainer ? (int64_t)given->trainer->epochs : 0);
+    const cn_trainer *t = given->trainer;
+    cn_status status = cn__contents_init(&c, given, t ? (int64_t)t->epochs : 0, t ? (int64_t)t->rates.count : 0);
     if (status == CN_OK) {
         cn__checkpoint_fill_history(&c);
         status = pack(&c, file);
@@ -233,6 +234,7 @@ static cn_status take(cn__contents *c, cn__safetensors *file, const char *source
     CN__TRY(cn__safetensors_fetch(file));
     CN__TRY(cn__checkpoint_check_data(file));
     CN__TRY(check_counts(c, file));
+    CN__TRY(cn__checkpoint_check_rates(c, file));
     CN__TRY(make_room(c));
     CN__TRY(cn__state_dict_load(&dict, c->model));
     take_arrays(c, file);
@@ -247,7 +249,7 @@ static cn_status load(const cn_checkpoint *given, cn__safetensors *file, const c
     cn__contents c;
     CN__TRY(check_format(file));
     CN__TAKES(model_of(given), "cn_checkpoint_load");
-    cn_status status = cn__contents_init(&c, given, cn__checkpoint_epochs(file));
+    cn_status status = cn__contents_init(&c, given, cn__checkpoint_epochs(file), cn__checkpoint_corners(file));
     if (status == CN_OK)
         status = take(&c, file, source);
     cn__contents_drop(&c);

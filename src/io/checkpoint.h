@@ -21,6 +21,8 @@ typedef struct cn__contents {
     int64_t epochs;        /* of a trainer's history, as are: */
     double *history;       /* a row an epoch */
     double *outputs;       /* a row an epoch and output */
+    int64_t corners;       /* of the line of its rates; -1: a file of before there were any */
+    double *rates;         /* a row a corner */
     cn__array *arrays;     /* the state's values, then a trainer's history, then the program's tensors */
     size_t array_count;
     char *names;              /* of the program's tensors */
@@ -29,8 +31,8 @@ typedef struct cn__contents {
 
 /* Reads and checks what the caller gives. */
 cn_status cn__checkpoint_read(const cn_checkpoint *given, const char *function, cn_checkpoint *known);
-/* Whatever it gives, cn__contents_drop is due. `epochs`: how many the history has, which is not filled. */
-cn_status cn__contents_init(cn__contents *contents, const cn_checkpoint *given, int64_t epochs);
+/* Whatever it gives, cn__contents_drop is due. `epochs` and `corners`: how many the history has, which is not filled. */
+cn_status cn__contents_init(cn__contents *contents, const cn_checkpoint *given, int64_t epochs, int64_t corners);
 void cn__contents_drop(cn__contents *contents);
 /* One more array, of that shape. */
 void cn__contents_add(cn__contents *contents, const char *name, const char *dtype, void *data, int dims,
@@ -44,8 +46,11 @@ cn_status cn__checkpoint_add_history(cn__contents *contents);
 void cn__checkpoint_fill_history(cn__contents *contents);
 cn_status cn__checkpoint_make_room(cn__contents *contents);
 void cn__checkpoint_take_history(const cn__contents *contents);
-/* How many epochs a file has; 0 also if it has no such history. */
+/* How many epochs a file has, 0 also if it has no such history, and corners of rates. */
 int64_t cn__checkpoint_epochs(const cn__safetensors *file);
+int64_t cn__checkpoint_corners(const cn__safetensors *file);
+/* CN_ERR_FORMAT: the rates of a file, whose data are there, are no line. */
+cn_status cn__checkpoint_check_rates(const cn__contents *contents, const cn__safetensors *file);
 
 /* ---- checksums (checkpoint_seal.c) ---- */
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OTHER_ARRAYS = 3, MOST_TENSORS = 4096, NAME_BYTES = 200, OWN_NAME = sizeof CN__CHECKPOINT_OWN + NAME_BYTES };
+enum { OTHER_ARRAYS = 4, MOST_TENSORS = 4096, NAME_BYTES = 200, OWN_NAME = sizeof CN__CHECKPOINT_OWN + NAME_BYTES };
 
 /* ---- what is given ---- */
 
@@ -100,9 +100,9 @@ static cn_status list_arrays(cn__contents *c) {
 
 /* ---- the whole ---- */
 
-cn_status cn__contents_init(cn__contents *contents, const cn_checkpoint *given, int64_t epochs) {
+cn_status cn__contents_init(cn__contents *contents, const cn_checkpoint *given, int64_t epochs, int64_t corners) {
     cn__contents *c = contents;
-    *c = (cn__contents){.given = *given, .epochs = epochs};
+    *c = (cn__contents){.given = *given, .epochs = epochs, .corners = corners};
     c->model = given->trainer ? given->trainer->model : given->model;
     c->ctx = c->model->ctx;
     CN__TRY(list_arrays(c));
@@ -116,6 +116,7 @@ void cn__contents_drop(cn__contents *contents) {
     cn__contents *c = contents;
     cn__free(c->ctx, c->history);
     cn__free(c->ctx, c->outputs);
+    cn__free(c->ctx, c->rates);
     cn__free(c->ctx, c->arrays);
     cn__free(c->ctx, c->names);
     cn__free(c->ctx, c->frozen);

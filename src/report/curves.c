@@ -5,33 +5,14 @@
  * highest. A single group is told apart by split, test solid and training dashed in another colour; several by colour
  * and marker, and within each again solid and dashed.
  *
- * Losses and metrics are measured at points, learning rates hold for a whole epoch: steps, from half an epoch before
- * its number to half an epoch after it. */
-#include "report/report.h"
+ * The axis is how much of the run is over, in epochs, the same in all charts of the same runs: what was measured when epoch 3
+ * was over stands at 3, and its steps from 2 to 3. */
+#include "report/panel.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { LEFT = 64, RIGHT = 16, TOP = 40, LEGEND_LINE = 20, PLOT = 230, BOTTOM = 46 };
-enum { MAX_POINTS = 400, MARKERS = 20, LEGEND_NAME = 24, SWATCH = 26, GAP = 16 };
-
-typedef struct panel {
-    cn__text *out;
-    const cn_history *const *runs;
-    int count; /* of runs */
-    cn_metric metric;
-    char title[CN__METRIC_TEXT];
-    bool one_group;
-    size_t longest; /* epochs of the longest run */
-    cn__scale x, y;
-    bool empty; /* no finite value */
-} panel;
-
-/* A curve: the runs that have the name of run `leader`, and one of the two splits. */
-typedef struct curve {
-    int leader, group;
-    bool test;
-} curve;
+enum { MAX_POINTS = 400 };
 
 typedef struct point {
     double epoch, mean, low, high; /* mean NaN: a gap */
@@ -47,26 +28,32 @@ static double value_of(const cn_epoch_info *epoch, cn_metric metric, bool test) 
     return cn__epoch_metric(epoch, metric, test) * (cn__metric_is_share(metric) ? 100.0 : 1.0);
 }
 
-static bool same_name(const panel *p, int a, int b) {
+const char *cn__marker(int group) {
+    return markers[(size_t)group % CN__COUNT(markers)];
+}
+
+static bool same_name(const cn__panel *p, int a, int b) {
     return strcmp(p->runs[a]->name, p->runs[b]->name) == 0;
 }
 
-static bool is_leader(const panel *p, int run) {
+static bool is_leader(const cn__panel *p, int run) {
     for (int other = 0; other < run; other++)
         if (same_name(p, other, run))
             return false;
     return true;
 }
 
-/* The next curve in the order of drawing, training first so that test lies on top; false after the last. Begins with
- * leader -1. */
-static bool next_curve(const panel *p, curve *c) {
+bool cn__curve_has_run(const cn__panel *p, const cn__curve *c, int run) {
+    return same_name(p, run, c->leader);
+}
+
+bool cn__next_curve(const cn__panel *p, cn__curve *c) {
     for (;;) {
         c->leader++;
         if (c->leader == p->count) {
-            if (c->test || p->metric == CN_METRIC_LEARNING_RATE)
+            if (c->test)
                 return false;
-            *c = (curve){.leader = -1, .group = -1, .test = true};
+            *c = (cn__curve){.leader = -1, .group = -1, .test = true};
         } else if (is_leader(p, c->leader)) {
             c->group++;
             return true;
@@ -74,12 +61,12 @@ static bool next_curve(const panel *p, curve *c) {
     }
 }
 
-static curve first_curve(const panel *p) {
-    return (curve){.leader = -1, .group = -1, .test = p->metric == CN_METRIC_LEARNING_RATE};
+cn__curve cn__first_curve(const cn__panel *p) {
+    return (cn__curve){.leader = -1, .group = -1, .test = cn__panel_is_of_rates(p)}; /* rates have no splits */
 }
 
 /* The i-th epoch over all runs of a curve. */
-static point point_of(const panel *p, const curve *c, size_t i) {
+static point point_of(const cn__panel *p, const cn__curve *c, size_t i) {
     point made = {.epoch = (double)i + 1.0, .low = INFINITY, .high = -INFINITY};
     int found = 0;
     for (int run = c->leader; run < p->count; run++) {
@@ -98,7 +85,9 @@ static point point_of(const panel *p, const curve *c, size_t i) {
     return made;
 }
 
-static bool has_points(const panel *p, const curve *c) {
+bool cn__curve_has_points(const cn__panel *p, const cn__curve *c) {
+    if (cn__panel_is_of_rates(p))
+        return cn__rates_has_points(p, c);
     for (size_t i = 0; i < p->longest; i++)
         if (!isnan(point_of(p, c, i).mean))
             return true;
@@ -106,7 +95,7 @@ static bool has_points(const panel *p, const curve *c) {
 }
 
 /* Every `stride`th epoch is drawn, and the last. */
-static size_t next_index(const panel *p, size_t i) {
+static size_t next_index(const cn__panel *p, size_t i) {
     size_t stride = (p->longest + MAX_POINTS - 1) / MAX_POINTS;
     if (i + 1 >= p->longest)
         return p->longest;
@@ -115,7 +104,7 @@ static size_t next_index(const panel *p, size_t i) {
 
 /* ---- curves ---- */
 
-static void append_place(const panel *p, char command, double epoch, double value) {
+void cn__append_place(const cn__panel *p, char command, double epoch, double value) {
     cn__text_append(p->out, "%c", command);
     cn__append_coordinate(p->out, cn__scale_at(&p->x, epoch));
     cn__text_append(p->out, " ");
@@ -124,12 +113,12 @@ static void append_place(const panel *p, char command, double epoch, double valu
 
 /* From `from` on, along the highest values of points without a gap and back along the lowest. Returns where the gap
  * is. */
-static size_t append_band(const panel *p, const curve *c, size_t from) {
+static size_t append_band(const cn__panel *p, const cn__curve *c, size_t from) {
     size_t i = from, last = from;
     for (; i < p->longest && !isnan(point_of(p, c, i).mean); last = i, i = next_index(p, i))
-        append_place(p, i == from ? 'M' : 'L', point_of(p, c, i).epoch, point_of(p, c, i).high);
+        cn__append_place(p, i == from ? 'M' : 'L', point_of(p, c, i).epoch, point_of(p, c, i).high);
     for (size_t stride = next_index(p, 0);; last = last < stride ? from : (last - 1) / stride * stride) {
-        append_place(p, 'L', point_of(p, c, last).epoch, point_of(p, c, last).low);
+        cn__append_place(p, 'L', point_of(p, c, last).epoch, point_of(p, c, last).low);
         if (last <= from)
             break;
     }
@@ -137,7 +126,7 @@ static size_t append_band(const panel *p, const curve *c, size_t from) {
     return i;
 }
 
-static void append_bands(const panel *p, const curve *c, int colour) {
+static void append_bands(const cn__panel *p, const cn__curve *c, int colour) {
     cn__text_append(p->out, "<path class=\"cn-f%d cn-b\" d=\"", colour);
     for (size_t i = 0; i < p->longest; i = next_index(p, i)) {
         if (isnan(point_of(p, c, i).mean))
@@ -149,47 +138,34 @@ static void append_bands(const panel *p, const curve *c, int colour) {
     cn__text_append(p->out, "\"/>\n");
 }
 
-static bool is_steps(const panel *p) {
-    return p->metric == CN_METRIC_LEARNING_RATE;
-}
-
-static bool has_band(const panel *p, const curve *c) {
-    for (int run = c->leader + 1; c->test && !is_steps(p) && run < p->count; run++)
+static bool has_band(const cn__panel *p, const cn__curve *c) {
+    for (int run = c->leader + 1; c->test && run < p->count; run++)
         if (same_name(p, run, c->leader))
             return true;
     return false;
 }
 
-static void append_step(const panel *p, bool gap, point here) {
-    append_place(p, gap ? 'M' : 'L', here.epoch - 0.5, here.mean);
-    append_place(p, 'L', here.epoch + 0.5, here.mean);
-}
-
-static void append_line(const panel *p, const curve *c, int colour) {
+static void append_line(const cn__panel *p, const cn__curve *c, int colour) {
     bool gap = true;
     cn__text_append(p->out, "<path class=\"cn-l cn-s%d%s\" d=\"", colour, c->test ? "" : " cn-d");
     for (size_t i = 0; i < p->longest; i = next_index(p, i)) {
         point here = point_of(p, c, i);
-        if (!isnan(here.mean) && is_steps(p))
-            append_step(p, gap, here);
-        else if (!isnan(here.mean))
-            append_place(p, gap ? 'M' : 'L', here.epoch, here.mean);
+        if (!isnan(here.mean))
+            cn__append_place(p, gap ? 'M' : 'L', here.epoch, here.mean);
         gap = isnan(here.mean);
     }
     cn__text_append(p->out, "\"/>\n");
 }
 
-static bool lonely(const panel *p, const curve *c, size_t i) {
+static bool lonely(const cn__panel *p, const cn__curve *c, size_t i) {
     bool before = i > 0 && !isnan(point_of(p, c, i - 1).mean);
     bool after = i + 1 < p->longest && !isnan(point_of(p, c, i + 1).mean);
     return !before && !after;
 }
 
 /* On the test curve, and wherever a point stands alone, where no line would show it. */
-static void append_markers(const panel *p, const curve *c, int colour) {
-    if (is_steps(p) && p->one_group)
-        return;
-    size_t stride = (p->longest + MARKERS - 1) / MARKERS;
+static void append_markers(const cn__panel *p, const cn__curve *c, int colour) {
+    size_t stride = (p->longest + CN__MARKERS - 1) / CN__MARKERS;
     bool any = false;
     for (size_t i = 0; i < p->longest; i++) {
         point here = point_of(p, c, i);
@@ -198,145 +174,70 @@ static void append_markers(const panel *p, const curve *c, int colour) {
         if (!any)
             cn__text_append(p->out, "<path class=\"cn-f%d\" d=\"", colour);
         any = true;
-        append_place(p, 'M', here.epoch, here.mean);
-        cn__text_append(p->out, "%s", markers[(size_t)c->group % CN__COUNT(markers)]);
+        cn__append_place(p, 'M', here.epoch, here.mean);
+        cn__text_append(p->out, "%s", cn__marker(c->group));
     }
     if (any)
         cn__text_append(p->out, "\"/>\n");
 }
 
-static int colour_of(const panel *p, const curve *c) {
+int cn__curve_colour(const cn__panel *p, const cn__curve *c) {
     return p->one_group ? !c->test : c->group % CN__COLOURS;
 }
 
-static void append_curves(const panel *p) {
-    for (curve c = first_curve(p); next_curve(p, &c);) {
-        int colour = colour_of(p, &c);
-        if (!has_points(p, &c))
-            continue;
-        if (has_band(p, &c))
-            append_bands(p, &c, colour);
-        append_line(p, &c, colour);
-        append_markers(p, &c, colour);
-    }
+static void append_curve(const cn__panel *p, const cn__curve *c) {
+    int colour = cn__curve_colour(p, c);
+    if (has_band(p, c))
+        append_bands(p, c, colour);
+    append_line(p, c, colour);
+    append_markers(p, c, colour);
+}
+
+static void append_curves(const cn__panel *p) {
+    for (cn__curve c = cn__first_curve(p); cn__next_curve(p, &c);)
+        if (cn__curve_has_points(p, &c))
+            (cn__panel_is_of_rates(p) ? cn__rates_append : append_curve)(p, &c);
 }
 
 /* ---- axes ---- */
 
-/* Where most of the epochs would lie at the foot of a linear axis, as after many cuts; not for cycles, which come down
- * there only in the end. */
-static bool rates_span_decades(const panel *p, double high) {
-    size_t low = 0, all = 0;
-    for (curve c = first_curve(p); next_curve(p, &c);)
-        for (size_t i = 0; i < p->longest; i++) {
-            double rate = point_of(p, &c, i).mean;
-            all += !isnan(rate);
-            low += rate < high / 20.0;
+/* Of all runs, whatever is shown of them. */
+static void fit_epochs(cn__panel *p) {
+    double first = INFINITY, last = -INFINITY;
+    for (int run = 0; run < p->count; run++)
+        for (size_t i = 0; i < p->runs[run]->count; i++) {
+            double epoch = (double)p->runs[run]->epochs[i].epoch;
+            first = fmin(first, epoch - 1.0);
+            last = fmax(last, epoch);
         }
-    return 2 * low > all;
+    cn__rates_extent(p, &first, &last);
+    p->x = cn__scale_new(first < last ? first : 0.0, first < last ? last : 1.0, CN__WHOLE_NUMBERS, 8, CN__LEFT,
+                         CN__PANEL - CN__RIGHT);
 }
 
-static void fit(panel *p, int top) {
-    double low = INFINITY, high = -INFINITY, first = INFINITY, last = -INFINITY;
-    for (curve c = first_curve(p); next_curve(p, &c);)
+static void fit_values(cn__panel *p, int top) {
+    double low = INFINITY, high = -INFINITY;
+    for (cn__curve c = cn__first_curve(p); cn__next_curve(p, &c);)
         for (size_t i = 0; i < p->longest; i++) {
             point here = point_of(p, &c, i);
-            first = fmin(first, here.epoch);
-            last = fmax(last, here.epoch);
             if (isnan(here.mean))
                 continue;
             low = fmin(low, here.low);
             high = fmax(high, here.high);
         }
-    if (first > last)
-        first = last = 1.0;
     p->empty = low > high;
-    if (p->empty) {
-        low = 0.0;
-        high = 1.0;
-    }
-    bool linear = cn_metric_increases(p->metric) || (is_steps(p) && !rates_span_decades(p, high));
-    cn__spacing spacing = linear ? CN__LINEAR : CN__LOGARITHMIC_IF_WIDE;
-    double margin = is_steps(p) ? 0.5 : 0.0;
-    if (is_steps(p) && linear)
-        low = fmin(low, 0.0);
-    p->x = cn__scale_new(first - margin, last + margin, CN__WHOLE_NUMBERS, 8, LEFT, CN__PANEL - RIGHT);
-    p->y = cn__scale_new(low, high, spacing, 6, top + PLOT, top);
-}
-
-/* ---- the legend: a swatch and a name, in as many lines as it takes ---- */
-
-/* What is named: the splits, unless there is nothing to tell apart, and the groups, if there are several. */
-typedef struct entry {
-    const char *name;
-    int group;  /* -1: a split */
-    int colour; /* of the swatch */
-    bool dashed, marked;
-} entry;
-
-/* Training or, by the name of the curve's first run, test. */
-static const char *split_of(const panel *p, const curve *c) {
-    return c->test ? p->runs[c->leader]->test_name : "train";
-}
-
-static entry entry_of(const panel *p, const curve *c) {
-    return (entry){.name = p->one_group ? split_of(p, c) : p->runs[c->leader]->name,
-                   .group = c->group,
-                   .colour = colour_of(p, c),
-                   .dashed = !c->test,
-                   .marked = c->test};
-}
-
-/* Writes an entry, or only measures it, and moves on. */
-static void put_entry(const panel *p, const entry *e, bool draw, int *x, int *y) {
-    int width = SWATCH + CN__CHARACTER * cn__name_width(e->name, LEGEND_NAME);
-    if (*x > LEFT && *x + width > CN__PANEL - RIGHT) {
-        *x = LEFT;
-        *y += LEGEND_LINE;
-    }
-    if (draw) {
-        cn__text_append(p->out, "<path class=\"cn-l cn-s%d%s\" d=\"M%d %dh20\"/>", e->colour, e->dashed ? " cn-d" : "",
-                        *x, *y - 4);
-        if (e->marked)
-            cn__text_append(p->out, "<path class=\"cn-f%d\" d=\"M%d %d%s\"/>", e->colour, *x + 10, *y - 4,
-                            markers[(size_t)e->group % CN__COUNT(markers)]);
-        cn__text_append(p->out, "<text class=\"cn-t\" x=\"%d\" y=\"%d\">", *x + SWATCH, *y);
-        cn__append_name(p->out, e->name, LEGEND_NAME);
-        cn__text_append(p->out, "</text>\n");
-    }
-    *x += width + GAP;
-}
-
-/* Returns the y below it. */
-static int legend(const panel *p, bool draw) {
-    int x = LEFT, y = TOP + 14;
-    bool both = false;
-    if (is_steps(p) && p->one_group)
-        return TOP + 12;
-    for (curve c = first_curve(p); next_curve(p, &c);) {
-        if (!has_points(p, &c))
-            continue;
-        both = both || (c.test && p->metric != CN_METRIC_LEARNING_RATE);
-        entry named = entry_of(p, &c);
-        if (p->one_group || c.test)
-            put_entry(p, &named, draw, &x, &y);
-    }
-    if (!p->one_group && both) {
-        entry solid = {p->runs[0]->test_name, 0, CN__COLOURS - 1, false, false};
-        entry dashed = {"train", 0, CN__COLOURS - 1, true, false};
-        put_entry(p, &solid, draw, &x, &y);
-        put_entry(p, &dashed, draw, &x, &y);
-    }
-    return y + 14;
+    p->y = cn__scale_new(p->empty ? 0.0 : low, p->empty ? 1.0 : high,
+                         cn_metric_increases(p->metric) ? CN__LINEAR : CN__LOGARITHMIC_IF_WIDE, 6, top + CN__PLOT, top);
 }
 
 /* ---- panels ---- */
 
-static panel panel_new(cn__text *out, int count, const cn_history *const *runs, cn_metric metric) {
-    panel p = {.out = out, .runs = runs, .count = count, .metric = metric, .one_group = true};
+static cn__panel panel_new(cn__text *out, int count, const cn_history *const *runs, cn_metric metric) {
+    cn__panel p = {.out = out, .runs = runs, .count = count, .metric = metric, .one_group = true};
     cn__metric_title(metric, true, p.title);
     if (metric == CN_METRIC_LEARNING_RATE)
-        snprintf(p.title, sizeof p.title, "Learning rate, mean of each epoch");
+        snprintf(p.title, sizeof p.title, "Learning rate, %s",
+                 cn__rates_are_by_step(&p) ? "step by step" : "mean of each epoch");
     for (int run = 0; run < count; run++) {
         p.one_group = p.one_group && same_name(&p, 0, run);
         p.longest = runs[run]->count > p.longest ? runs[run]->count : p.longest;
@@ -344,49 +245,53 @@ static panel panel_new(cn__text *out, int count, const cn_history *const *runs, 
     return p;
 }
 
-static int panel_height(const panel *p) {
-    return legend(p, false) + PLOT + BOTTOM;
+static int panel_height(const cn__panel *p) {
+    return cn__legend(p, false) + CN__PLOT + CN__BOTTOM;
 }
 
-static void append_panel(panel *p, int x) {
-    int top = legend(p, false);
-    fit(p, top);
+static void append_panel(cn__panel *p, int x) {
+    int top = cn__legend(p, false);
+    fit_epochs(p);
+    (cn__panel_is_of_rates(p) ? cn__rates_fit : fit_values)(p, top);
     cn__text_append(p->out, "<g transform=\"translate(%d)\">\n<text class=\"cn-t cn-h\" x=\"16\" y=\"26\">%s</text>\n",
                     x, p->title);
-    legend(p, true);
+    cn__legend(p, true);
     cn__append_axes(p->out, &p->x, &p->y, "epoch");
     if (p->empty)
         cn__text_append(p->out, "<text class=\"cn-m\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">no values</text>\n",
-                        (LEFT + CN__PANEL - RIGHT) / 2, top + PLOT / 2 - 8);
+                        (CN__LEFT + CN__PANEL - CN__RIGHT) / 2, top + CN__PLOT / 2 - 8);
     append_curves(p);
     cn__text_append(p->out, "</g>\n");
 }
 
-/* What a reader who does not see it should know: how each curve ends, and its best value. */
-static void append_description(const panel *p) {
-    cn__text_append(p->out, "<desc>%s, over %lld epochs.", p->title, (long long)p->longest);
-    for (curve c = first_curve(p); next_curve(p, &c);) {
-        bool larger = cn_metric_increases(p->metric);
-        double last = NAN, best = larger ? -INFINITY : INFINITY;
-        for (size_t i = 0; i < p->longest; i++) {
-            double mean = point_of(p, &c, i).mean;
-            last = isnan(mean) ? last : mean;
-            best = larger ? fmax(best, mean) : fmin(best, mean); /* which pass over NaN */
-        }
-        if (isnan(last))
-            continue;
-        cn__text_append(p->out, " ");
-        cn__append_name(p->out, p->runs[c.leader]->name, LEGEND_NAME);
-        cn__text_append(p->out, "%s", *p->runs[c.leader]->name ? " " : "");
-        cn__append_name(p->out, is_steps(p) ? "rate" : split_of(p, &c), LEGEND_NAME);
-        cn__text_append(p->out, " ends at ");
-        cn__append_short(p->out, last, 4);
-        if (p->metric != CN_METRIC_LOSS && !is_steps(p)) {
-            cn__text_append(p->out, larger ? ", at most " : ", at least ");
-            cn__append_short(p->out, best, 4);
-        }
-        cn__text_append(p->out, ".");
+static void describe_curve(const cn__panel *p, const cn__curve *c) {
+    bool larger = cn_metric_increases(p->metric);
+    double last = NAN, best = larger ? -INFINITY : INFINITY;
+    for (size_t i = 0; i < p->longest; i++) {
+        double mean = point_of(p, c, i).mean;
+        last = isnan(mean) ? last : mean;
+        best = larger ? fmax(best, mean) : fmin(best, mean); /* which pass over NaN */
     }
+    if (isnan(last))
+        return;
+    cn__text_append(p->out, " ");
+    cn__append_name(p->out, p->runs[c->leader]->name, CN__LEGEND_NAME);
+    cn__text_append(p->out, "%s", *p->runs[c->leader]->name ? " " : "");
+    cn__append_name(p->out, cn__split_name(p, c), CN__LEGEND_NAME);
+    cn__text_append(p->out, " ends at ");
+    cn__append_short(p->out, last, 4);
+    if (p->metric != CN_METRIC_LOSS) {
+        cn__text_append(p->out, larger ? ", at most " : ", at least ");
+        cn__append_short(p->out, best, 4);
+    }
+    cn__text_append(p->out, ".");
+}
+
+/* What a reader who does not see it should know: how each curve ends, and its best value. */
+static void append_description(const cn__panel *p) {
+    cn__text_append(p->out, "<desc>%s, over %lld epochs.", p->title, (long long)p->longest);
+    for (cn__curve c = cn__first_curve(p); cn__next_curve(p, &c);)
+        (cn__panel_is_of_rates(p) ? cn__rates_describe : describe_curve)(p, &c);
     cn__text_append(p->out, "</desc>\n");
 }
 
@@ -408,7 +313,7 @@ cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metr
     if (!cn_metric_name(metric))
         return cn__error(CN_ERR_ARGUMENT, "cn_chart_metric: no metric %d", (int)metric);
     cn__text out = {.ctx = histories[0]->ctx};
-    panel p = panel_new(&out, count, histories, metric);
+    cn__panel p = panel_new(&out, count, histories, metric);
     cn__svg_begin(&out, CN__PANEL, panel_height(&p), p.title);
     append_description(&p);
     append_panel(&p, 0);
@@ -423,8 +328,8 @@ cn_status cn_chart_curves(int count, const cn_history *const *histories, char **
     CN__REQUIRE(histories);
     CN__TRY(check("cn_chart_curves", count, histories));
     cn__text out = {.ctx = histories[0]->ctx};
-    panel loss = panel_new(&out, count, histories, CN_METRIC_LOSS);
-    panel main = panel_new(&out, count, histories, cn__history_metric(histories[0]));
+    cn__panel loss = panel_new(&out, count, histories, CN_METRIC_LOSS);
+    cn__panel main = panel_new(&out, count, histories, cn__history_metric(histories[0]));
     int height = panel_height(&loss) > panel_height(&main) ? panel_height(&loss) : panel_height(&main);
     char title[CN__METRIC_TEXT];
     snprintf(title, sizeof title, "Loss and %s", cn_metric_name(main.metric));

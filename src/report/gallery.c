@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_SIDE = 160, NAME = 30 /* columns */ };
+enum { MAX_SIDE = 160 };
 
 cn_status cn__gallery_new(cn_context *ctx, int64_t count, int64_t channels, int64_t height, int64_t width,
                           cn__gallery *gallery) {
@@ -28,8 +28,7 @@ cn_status cn__gallery_title(cn__gallery *gallery, int64_t i, cn__text *title) {
     return cn__text_take(title, &gallery->titles[i]);
 }
 
-/* At most `most` columns of a name in a line of a title, of which the last is then "…". */
-static void append_in_line(cn__text *title, const char *name, int most) {
+void cn__append_in_line(cn__text *title, const char *name, int most) {
     bool whole = cn__name_width(name, CN__WHOLE) <= most;
     for (const char *next = name; *next;) {
         const char *begin = next;
@@ -49,14 +48,14 @@ void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t 
     cn__text_append(title, "%s", number);
     if (strcmp(name, number) != 0) {
         cn__text_append(title, ":");
-        append_in_line(title, name, NAME);
+        cn__append_in_line(title, name, CN__TITLE_NAME);
     }
 }
 
 void cn__append_title_image(cn__text *title, const cn_dataset *dataset, int64_t index) {
     const char *file = cn_dataset_file_name(dataset, index);
     if (file)
-        append_in_line(title, file, CN__WHOLE);
+        cn__append_in_line(title, file, CN__WHOLE);
     else
         cn__text_append(title, "image %lld", (long long)index);
 }
@@ -114,68 +113,6 @@ cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *d
     cn_tensor_free(labels);
     cn_tensor_free(image);
     return status;
-}
-
-/* ---- misclassified ones ---- */
-
-static cn_misclassified entry_of(const cn_evaluation *evaluation, int64_t index) {
-    cn_misclassified entry = CN_MISCLASSIFIED_INIT;
-    (void)cn_evaluation_misclassified(evaluation, index, &entry); /* the index is one of its own */
-    return entry;
-}
-
-/* The entry that the model was surest of after entry `last` (-1: of all), or -1. Equal ones come in their order; those
- * without a prediction never. */
-static int64_t next_surest(const cn_evaluation *evaluation, int64_t last) {
-    int64_t best = -1, count = cn_evaluation_misclassified_count(evaluation);
-    double below = last < 0 ? INFINITY : entry_of(evaluation, last).probability, most = -1.0;
-    for (int64_t i = 0; i < count; i++) {
-        double probability = entry_of(evaluation, i).probability;
-        bool after = probability < below || (probability == below && i > last);
-        if (after && probability > most) {
-            best = i;
-            most = probability;
-        }
-    }
-    return best;
-}
-
-static cn_status put_misclassified(cn__gallery *gallery, int64_t i, const cn_misclassified *entry,
-                                   const cn_dataset *dataset, bool surest) {
-    cn__text title = {.ctx = gallery->ctx};
-    int64_t truth;
-    cn__append_title_class(&title, dataset, entry->predicted);
-    cn__text_append(&title, "/");
-    cn__append_title_class(&title, dataset, entry->truth);
-    if (surest) {
-        cn__text_append(&title, "\n");
-        cn__append_number(&title, 100.0 * entry->probability, 1);
-        cn__text_append(&title, " %% / ");
-        cn__append_number(&title, 100.0 * entry->truth_probability, 1);
-        cn__text_append(&title, " %%");
-    }
-    cn__text_append(&title, "\n");
-    cn__append_title_image(&title, dataset, entry->index);
-    CN__TRY(cn__gallery_title(gallery, i, &title));
-    return cn__gallery_image(gallery, i, dataset, entry->index, &(cn__fetch){.augment = false}, &truth);
-}
-
-cn_status cn__gallery_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t count,
-                                    bool surest, cn__gallery *gallery) {
-    int64_t shape[3], all = cn_evaluation_misclassified_count(evaluation), last = -1;
-    cn_dataset_shape(dataset, shape);
-    count = count < all ? count : all;
-    CN__TRY(cn__gallery_new(cn__evaluation_context(evaluation), count, shape[0], shape[1], shape[2], gallery));
-    for (int64_t i = 0; i < count; i++) {
-        last = surest ? next_surest(evaluation, last) : i;
-        if (last < 0) { /* of the others no class was predicted */
-            gallery->count = i;
-            break;
-        }
-        cn_misclassified entry = entry_of(evaluation, last);
-        CN__TRY(put_misclassified(gallery, i, &entry, dataset, surest));
-    }
-    return CN_OK;
 }
 
 /* ---- pictures as text ---- */

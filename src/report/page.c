@@ -22,9 +22,9 @@ cn_context *cn__page_context(const cn_page *page) {
 
 static const char style[] =
     ":root{color-scheme:light dark;--ground:#f3f5f8;--card:#fff;--text:#24292f;--dim:#59636e;--line:#d9dee3;"
-    "--mark:#0067a8;--warn:#d04f00}"
+    "--mark:#0067a8;--warn:#d04f00;--shade:#0003}"
     "@media screen and (prefers-color-scheme:dark){:root{--ground:#0d1117;--card:#161b22;--text:#e6edf3;"
-    "--dim:#9aa4af;--line:#2f363d;--mark:#56b4e9;--warn:#ff8a3d}}"
+    "--dim:#9aa4af;--line:#2f363d;--mark:#56b4e9;--warn:#ff8a3d;--shade:#8b949e55}}"
     "*{box-sizing:border-box}"
     "body{margin:0;background:var(--ground);color:var(--text);"
     "font:16px/1.5 system-ui,-apple-system,'Segoe UI','Helvetica Neue',Arial,sans-serif}"
@@ -43,11 +43,22 @@ static const char style[] =
     ".facts span{color:var(--dim);font-size:13px}"
     "figure{margin:0;min-width:0;background:var(--card);border:1px solid var(--line);border-radius:8px;overflow:hidden}"
     "figure svg{display:block;width:100%;max-width:580px;height:auto}"
-    ".scroll{overflow-x:auto}.wide svg{width:auto;max-width:100%}"
+    ".scroll{overflow-x:auto}.scroll .cn-bg{fill:none}.wide svg{width:auto;max-width:100%}"
     "figcaption{color:var(--dim);font-size:13px;padding:0 16px 12px}"
-    ".table{overflow:auto;background:var(--card);border:1px solid var(--line);border-radius:8px}"
-    ".half{grid-column:auto;max-height:420px}.half tbody "
-    "th:not(.n){white-space:normal;min-width:10em;overflow-wrap:anywhere}"
+    ".table{overflow:auto;border:1px solid var(--line);border-radius:8px}"
+    /* Shadows at the sides that there is more behind: covers go along with what is scrolled, shadows stay. */
+    ".table,.scroll{background:"
+    "linear-gradient(90deg,var(--card) 40%,transparent) 0 0/36px 100% no-repeat local,"
+    "linear-gradient(-90deg,var(--card) 40%,transparent) 100% 0/36px 100% no-repeat local,"
+    "linear-gradient(var(--card) 40%,transparent) 0 0/100% 36px no-repeat local,"
+    "linear-gradient(0deg,var(--card) 40%,transparent) 0 100%/100% 36px no-repeat local,"
+    "linear-gradient(90deg,var(--shade),transparent) 0 0/14px 100% no-repeat,"
+    "linear-gradient(-90deg,var(--shade),transparent) 100% 0/14px 100% no-repeat,"
+    "linear-gradient(var(--shade),transparent) 0 0/100% 14px no-repeat,"
+    "linear-gradient(0deg,var(--shade),transparent) 0 100%/100% 14px no-repeat,var(--card)}"
+    ".half{grid-column:auto;max-height:480px}.half tbody "
+    "th:not(.n){white-space:normal;min-width:8em;overflow-wrap:anywhere}"
+    ".half th,.half td{padding:6px 8px}.half thead th{white-space:normal}"
     "summary{cursor:pointer;color:var(--dim);font-size:14px}details .table{margin-top:8px}"
     "table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}"
     "caption{text-align:left;color:var(--dim);font-size:13px;padding:8px 12px 2px;max-width:calc(100vw - 42px)}"
@@ -58,13 +69,18 @@ static const char style[] =
     ".pictures{display:grid;gap:12px;grid-template-columns:repeat(auto-fill,minmax(150px,1fr))}"
     ".pictures figure{padding:12px 8px;text-align:center}"
     ".pictures img{width:128px;height:128px;object-fit:contain;image-rendering:pixelated}"
-    ".pictures figcaption{padding:4px 0 0;overflow-wrap:anywhere}.pictures b{color:var(--text);font-weight:500}"
-    "@media(max-width:700px){.wide svg{min-width:var(--least)}.half{max-height:none}}"
+    ".pictures figcaption{padding:4px 0 0;overflow-wrap:anywhere}.pictures b{color:var(--text);font-weight:500}";
+
+/* On phones and on paper. */
+static const char more_style[] =
+    "@media(max-width:700px){.wide svg{min-width:var(--least)}.half{max-height:none}table{font-size:13px}"
+    "th,td,.half th,.half td{padding:6px 4px}thead th{white-space:normal}.half tbody th:not(.n){min-width:7.5em}"
+    "td:last-child:not(.n){min-width:9em}}"
     "@media print{body{background:#fff;font-size:12px}main{padding:0;max-width:none;gap:8px;"
     "grid-template-columns:1fr 1fr}h2{break-after:avoid;margin-top:8px}"
     "figure,.facts,tr{break-inside:avoid}.facts{gap:6px}.facts div{flex:1 1 80px;padding:6px 8px}"
-    ".facts strong{font-size:16px}.table,.scroll{overflow:visible}.half{max-height:none}"
-    "th,td{padding:3px 6px;font-size:11px}.pictures{grid-template-columns:repeat(5,1fr)}"
+    ".facts strong{font-size:16px}.table,.scroll{overflow:visible;background:none}.half{max-height:none}"
+    "th,td,.half th,.half td{padding:3px 6px;font-size:11px}.pictures{grid-template-columns:repeat(5,1fr)}"
     ".pictures img{width:96px;height:96px}details:not([open]){display:none}"
     "caption{max-width:none}.wide svg{max-height:150mm}.long{grid-column:1/-1}}";
 
@@ -327,8 +343,9 @@ cn_status cn_page_html(const cn_page *page, char **html) {
     cn__text_append(&out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
     cn__append_name(&out, page->title, CN__WHOLE);
-    cn__text_append(
-        &out, "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>%s</style>\n</head>\n<body>\n<main>\n<h1>", style);
+    cn__text_append(&out,
+                    "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>%s%s</style>\n</head>\n<body>\n<main>\n<h1>",
+                    style, more_style);
     cn__append_name(&out, page->title, CN__WHOLE);
     cn__text_append(&out, "</h1>\n%s<footer>libconvnet %s</footer>\n</main>\n</body>\n</html>\n",
                     page->body.data ? page->body.data : "", cn_version_string());

@@ -121,6 +121,9 @@ cn_status cn__gallery_new(cn_context *ctx, int64_t count, int64_t channels, int6
 void cn__gallery_drop(cn__gallery *gallery);
 /* Takes the text over as the title of picture `i`. */
 cn_status cn__gallery_title(cn__gallery *gallery, int64_t i, cn__text *title);
+/* Appends at most `most` columns of a name to a line of a title, of which the last is then "…". */
+#define CN__TITLE_NAME 30
+void cn__append_in_line(cn__text *title, const char *name, int most);
 /* Appends a class as titles have it, "index:name" or, without a name, the index; not escaped. */
 void cn__append_title_class(cn__text *title, const cn_dataset *dataset, int64_t label);
 /* The same of an image: its file's name or its index. */
@@ -129,10 +132,19 @@ void cn__append_title_image(cn__text *title, const cn_dataset *dataset, int64_t 
  * target is no class. */
 cn_status cn__gallery_image(cn__gallery *gallery, int64_t i, const cn_dataset *dataset, int64_t index,
                             const cn__fetch *fetch, int64_t *label);
-/* Misclassified images with their titles: the first `count`, or those that the model was surest of, with its
+/* ---- misclassified images (mistakes.c) ---- */
+
+/* With their titles: the first `count`, or those that the model was surest of, with its
  * probabilities for prediction and truth. cn__gallery_drop is due in any case. */
 cn_status cn__gallery_misclassified(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t count,
                                     bool surest, cn__gallery *gallery);
+/* With other titles: of each true class the one that the model was surest of, of at most `most` classes, in their order; and
+ * where these are fewer than `least` the surest of all others, up to that. cn__gallery_drop is due for both in any case. */
+cn_status cn__gallery_surest(const cn_evaluation *evaluation, const cn_dataset *dataset, int64_t most, int64_t least,
+                             cn__gallery *of_classes, cn__gallery *others);
+
+/* ---- galleries as drawings (sheet.c, gallery.c) ---- */
+
 /* CN_ERR_SHAPE unless they are uint8 [at least 1, 1 or 3, at least 1, at least 1]. */
 cn_status cn__check_pictures(const cn_tensor *pictures, const char *what);
 /* Draws the gallery, if `status` is CN_OK, with pictures of about `size` pixels, and drops it. */

@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum {
-    WORST = 10 /* images */,
+    MOST_CLASSES = 100, /* whose surest mistakes are shown */
+    FEW = 10,           /* pictures: where there are fewer such classes, more mistakes are shown, up to that */
     TOP5 = 10 /* classes, among which it says nothing */,
     FACT = 2 * CN__GROUPED_TEXT + 8 /* bytes of a figure */,
     FACTS = 16
@@ -172,19 +173,32 @@ static cn_status add_curves(draft *d) {
     return cn__report_epochs(d->page, history);
 }
 
+static cn_status add_pictures(draft *d, const cn__gallery *gallery, const char *text) {
+    if (gallery->count == 0)
+        return CN_OK;
+    CN__TRY(cn_page_paragraph(d->page, text));
+    return cn_page_pictures(d->page, gallery->images, (const char *const *)gallery->titles);
+}
+
+/* There are none if the model predicted nothing for any of them. */
 static cn_status add_worst(draft *d) {
-    cn__gallery gallery;
-    cn_status status = cn__gallery_misclassified(d->report.evaluation, d->report.dataset, WORST, true, &gallery);
-    if (status == CN_OK) /* fewer if the model predicted nothing for some */
-        gallery.images->shape[0] = gallery.count;
-    if (status == CN_OK && gallery.count > 0)
-        status = cn_page_heading(d->page, "Surest mistakes");
-    if (status == CN_OK && gallery.count > 0)
-        status = cn_page_paragraph(d->page, "Predicted class / true class, the probabilities that the model gives "
-                                            "them, and which image of the data set it is.");
-    if (status == CN_OK && gallery.count > 0)
-        status = cn_page_pictures(d->page, gallery.images, (const char *const *)gallery.titles);
-    cn__gallery_drop(&gallery);
+    cn__gallery of_classes, others;
+    char text[256];
+    cn_status status =
+        cn__gallery_surest(d->report.evaluation, d->report.dataset, MOST_CLASSES, FEW, &of_classes, &others);
+    bool some = of_classes.count == MOST_CLASSES && cn_evaluation_classes(d->report.evaluation) > MOST_CLASSES;
+    snprintf(text, sizeof text,
+             "Of each true class%s the image that the model was surest of when it took it for another class, and the "
+             "probabilities that it gives that one and the true one.",
+             some ? ", of the 100 where it was surest," : "");
+    if (status == CN_OK && of_classes.count > 0)
+        status = cn_page_heading(d->page, "The surest mistake of each class");
+    if (status == CN_OK)
+        status = add_pictures(d, &of_classes, text);
+    if (status == CN_OK)
+        status = add_pictures(d, &others, "The surest of the other mistakes, of whatever class.");
+    cn__gallery_drop(&of_classes);
+    cn__gallery_drop(&others);
     return status;
 }
 

@@ -202,6 +202,7 @@ static cn_status train_batch(cn_trainer *t, double *loss, bool *stop) {
         *stop = t->joint && t->joint->stopped;
         return *stop ? CN_OK : status;
     }
+    cn__rate_line_batch(&t->rates, (int64_t)t->epochs, t->batch, t->batches, rate);
     t->batch++;
     return CN_OK;
 }
@@ -318,6 +319,7 @@ cn_status cn__trainer_grow_history(cn_trainer *trainer) {
     cn_trainer *t = trainer;
     size_t outputs = (size_t)t->objective.count;
     CN__TRY(cn__grow(t->ctx, (void **)&t->history, &t->capacity, t->epochs, sizeof *t->history));
+    CN__TRY(cn__rate_line_grow(&t->rates, t->ctx));
     return cn__grow(t->ctx, (void **)&t->outputs, &t->output_capacity, t->epochs, outputs * sizeof *t->outputs);
 }
 

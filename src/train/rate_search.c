@@ -21,6 +21,7 @@ typedef struct search {
     cn__state state; /* what a trainer remembers */
     char *kept;      /* its bytes as they were, with the model's before them */
     cn__schedule schedule;
+    cn__rate_line rates; /* the trainer's, which meanwhile has none */
     size_t epochs;
 } search;
 
@@ -86,6 +87,7 @@ static void put_back(search *s) {
     cn_trainer *t = s->trainer;
     t->schedule = s->schedule;
     t->epochs = s->epochs;
+    t->rates = s->rates;
     t->searched = 0;
     s->state.count = 0;
     list_state(s); /* once more, by which the optimizer knows that its steps are written to */
@@ -168,6 +170,8 @@ static cn_status run(search *s) {
 static cn_status search_rates(search *s) {
     cn_trainer *t = s->trainer;
     cn_schedule_options rising = CN_SCHEDULE_OPTIONS_INIT;
+    s->rates = t->rates;
+    t->rates = (cn__rate_line){0};
     rising.kind = CN_SCHEDULE_CUSTOM;
     rising.rate = next_rate;
     rising.user = s;

@@ -89,6 +89,29 @@ void cn__schedule_epoch(cn__schedule *schedule, int64_t epoch, double loss);
 /* The rate in force from now on. CN_ERR_STATE: a kind that would not keep to it. */
 cn_status cn__schedule_set_rate(cn__schedule *schedule, double rate);
 
+/* ---- the rates of a run, step by step (rate_line.c) ---- */
+
+/* Where the run was, in epochs, and the rate there. */
+typedef struct cn__rate_corner {
+    double place, rate;
+} cn__rate_corner;
+
+/* A line, corner by corner, in the order of their places, of which two may be the same: there the rate jumps. */
+typedef struct cn__rate_line {
+    cn__rate_corner *corners;
+    size_t count, capacity;
+} cn__rate_line;
+
+#define CN__RATE_STEPS 64 /* of an epoch that are in the line at most, evenly spread */
+/* Room for an epoch more. */
+cn_status cn__rate_line_grow(cn__rate_line *line, cn_context *ctx);
+/* After batch `batch` of epoch `epoch`, both from 0, of `batches` an epoch. Without room the line stays as it is. */
+void cn__rate_line_batch(cn__rate_line *line, int64_t epoch, int64_t batch, int64_t batches, double rate);
+/* The same rate from place to place. */
+void cn__rate_line_level(cn__rate_line *line, double from, double to, double rate);
+/* One corner more, behind the last; takes none where it would not show. There is room. */
+void cn__rate_line_add(cn__rate_line *line, double place, double rate);
+
 /* ---- which images an epoch has (sampler.c) ---- */
 
 typedef struct cn__sampler {
@@ -256,6 +279,7 @@ struct cn_trainer {
     size_t searched;         /* of the epochs: those of a search for a rate, which are no history */
     cn_output_info *outputs; /* [epochs][objective.count] */
     size_t output_capacity;
+    cn__rate_line rates; /* of all steps; no room: none is noted, as in a search */
 
     /* Of the epoch under way; a run that was stopped within it goes on from here. */
     atomic_bool running; /* cn_trainer_fit is */
@@ -302,6 +326,7 @@ struct cn_history {
     char *name, *test_name;
     cn_epoch_info *epochs;
     size_t count, capacity;
+    cn__rate_line rates; /* empty: epochs' means are all that is known */
 };
 
 #endif

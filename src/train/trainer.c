@@ -274,6 +274,7 @@ void cn_trainer_free(cn_trainer *trainer) {
     cn__joint_free(trainer->joint);
     cn__free(ctx, trainer->history);
     cn__free(ctx, trainer->outputs);
+    cn__free(ctx, trainer->rates.corners);
     cn__free(ctx, trainer);
 }
 

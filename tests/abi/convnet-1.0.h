@@ -2085,13 +2085,22 @@ typedef struct cn_history cn_history;
 CN_API cn_status cn_history_new(cn_context *context, const char *name, cn_history **history);
 /** Adds an epoch, which is copied. */
 CN_API cn_status cn_history_add(cn_history *history, const cn_epoch_info *epoch);
+/** Adds to the learning rates by step, which charts show instead of the epochs' means: a corner of their line. `place` says
+ * where in the run, in epochs, such as 2.5 in the middle of the third; it is not less than that of the last one, and where
+ * two have the same place the rate jumps. A corner that would not show is left out. CN_ERR_ARGUMENT. */
+CN_API cn_status cn_history_add_rate(cn_history *history, double place, double rate);
+/** How many corners it has. */
+CN_API int64_t cn_history_rate_count(const cn_history *history);
+/** One of them, `index` from 0. CN_ERR_NOT_FOUND: not that many. */
+CN_API cn_status cn_history_rate(const cn_history *history, int64_t index, double *place, double *rate);
 /** Frees a history. */
 CN_API void cn_history_free(cn_history *history);
 /** What charts and tables call the data that was tested on; "test" until it is set. A trainer that was given a part of
  * the training data to test on, and was steered by it, has "validation". */
 CN_API cn_status cn_history_set_test_name(cn_history *history, const char *name);
 
-/** A copy of a trainer's history so far, under a name ("" if there is only one run). */
+/** A copy of a trainer's history so far, under a name ("" if there is only one run), with the rates of its steps: all of an
+ * epoch of up to 64 steps, else 64 of it, evenly spread. */
 CN_API cn_status cn_trainer_history(const cn_trainer *trainer, const char *name, cn_history **history);
 
 /* ------------------------------------------------------------------------------------------ */
@@ -2312,8 +2321,9 @@ CN_API cn_status cn_model_class_activation_map(const cn_model *model, const cn_t
 CN_API cn_status cn_text_save(cn_context *context, const char *text, const char *path);
 
 /** One metric of `count` runs over their epochs, training and test: loss, accuracy, learning rate, or another that is
- * the epochs' own (cn_epoch_info.metric); of what a history does not hold there is no curve. Runs of one name are
- * drawn as their mean, with a band from the lowest to the highest. NaN leaves a gap. */
+ * the epochs' own (cn_epoch_info.metric); of what a history does not hold there is no curve. The axis is how many epochs
+ * are over, the same for all metrics; learning rates are those of steps (cn_history_add_rate) or, without, epochs' means.
+ * Runs of one name are drawn as their mean, with a band from the lowest to the highest. NaN leaves a gap. */
 CN_API cn_status cn_chart_metric(int count, const cn_history *const *histories, cn_metric metric, char **svg);
 
 /** Loss and, side by side with it, the metric that the first history's last epoch has, such as accuracy. */
@@ -2412,8 +2422,8 @@ typedef struct cn_report {
 /** CN_REPORT_INIT for languages without macros; `size` is that of the caller's struct. */
 CN_API void cn_report_init(cn_report *report, size_t size);
 /** All that there is to say about a model, as one page: results, curves, learning rate, epochs, confusion matrix,
- * measures of each class, label or channel, the misclassified images that the model was surest of, settings, device,
- * and the model's tables. What is NULL is left out, and what targets do not have, such as a confusion matrix of
+ * measures of each class, label or channel, of each class the misclassified image that the model was surest of, settings,
+ * device, and the model's tables. What is NULL is left out, and what targets do not have, such as a confusion matrix of
  * vectors. `dataset` is the one that `evaluation` was made on. */
 CN_API cn_status cn_report_page(cn_context *context, const cn_report *report, char **html);
 

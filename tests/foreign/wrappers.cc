@@ -288,6 +288,10 @@ static void test_a_run() {
         convnet::model::load_memory(context, file.data<std::uint8_t>().data(), static_cast<std::size_t>(file.count()));
     EXPECT(copy.summary() == model.summary() && copy.class_name(0) == std::string(test.class_name(0)));
     convnet::history history = trainer.history("run");
+    auto corners = history.rate_count();
+    EXPECT(corners > 0 && history.rate(0).first == 0.0);
+    history.add_rate(100.0, 0.5);
+    EXPECT(history.rate(corners).second == 0.5);
     convnet::page page(context, "A run");
     page.facts({"accuracy"}, {"99 %"});
     page.table({"what", "how many"}, {"a", "1", "b", "2"});

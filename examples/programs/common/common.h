@@ -129,8 +129,9 @@ void doubts_say(cn_context *context, const data_spec *spec, cn_split split, cons
 /* The classes' names, "cat, dog, owl", as far as they have room, into `text`, which is returned. */
 const char *data_class_list(const cn_dataset *dataset, char text[CLASS_LIST_TEXT]);
 
-/* Says how many pictures of a folder are in both parts, as they are after scaling (duplicates.c). */
-void duplicates_say(cn_context *context, const cn_dataset *train, const cn_dataset *test);
+/* Says how many images of another part, called `name`, are training images as well, byte by byte as they are in memory
+ * (duplicates.c). */
+void duplicates_say(cn_context *context, const cn_dataset *train, const cn_dataset *other, const char *name);
 
 /* Those of the changes to colour images that go with the data: grey pictures lose no colour, digits and clothes are not
  * mirrored either, and what has a vector stays where it is. */

@@ -17,17 +17,16 @@ static bool ends_with(const char *text, const char *end) {
     return length >= wanted && strcmp(text + length - wanted, end) == 0;
 }
 
-/* The file beside a report's history, or in its folder; NULL with *good: a log has none. */
-static char *settings_path(const char *given, bool *good) {
+char *comparison_file(const char *given, const char *name, bool *good) {
     char *path;
     *good = true;
     if (is_folder(given)) {
-        path = path_join(given, SETTINGS_FILE);
+        path = path_join(given, name);
     } else if (ends_with(given, "/" HISTORY_FILE) || strcmp(given, HISTORY_FILE) == 0) {
-        size_t folder = strlen(given) - strlen(HISTORY_FILE);
-        path = malloc(folder + sizeof SETTINGS_FILE);
+        size_t folder = strlen(given) - strlen(HISTORY_FILE), size = folder + strlen(name) + 1;
+        path = malloc(size);
         if (path)
-            snprintf(path, folder + sizeof SETTINGS_FILE, "%.*s" SETTINGS_FILE, (int)folder, given);
+            snprintf(path, size, "%.*s%s", (int)folder, given, name);
         else
             complain("no memory for a path");
     } else {
@@ -63,7 +62,7 @@ bool comparison_add(comparison *c, const char *path) {
     }
     *run = (compared_run){.given = path};
     c->run_count++;
-    char *settings = settings_path(path, &good);
+    char *settings = comparison_file(path, SETTINGS_FILE, &good);
     good = good && read_history(run) && (!settings || settings_read(settings, &run->settings));
     free(settings);
     for (int i = 1; good && i < run->log.count; i++)

@@ -36,6 +36,8 @@ typedef struct comparison {
 
 /* Reads the run that `path` names. Complains on failure. */
 bool comparison_add(comparison *c, const char *path);
+/* The file of that name in a report's folder, or beside its history, to be freed; NULL with *good: a log has none. */
+char *comparison_file(const char *given, const char *name, bool *good);
 /* When all are there: finds groups and what tells them apart. Complains if the runs cannot be compared. */
 bool comparison_sort(comparison *c);
 void comparison_free(comparison *c);

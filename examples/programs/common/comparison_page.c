@@ -240,10 +240,12 @@ static cn_status add_curves(cn_page *page, const comparison *c, const cn_history
     cn_status status = CN_OK;
     for (size_t i = 0; i < COUNT(metrics) && status == CN_OK; i++) {
         char *svg;
+        const char *caption = metrics[i] == CN_METRIC_LEARNING_RATE
+                                  ? "Means over the seeds."
+                                  : "Means over the seeds; bands from the lowest to the highest.";
         status = cn_chart_metric(c->run_count, histories, metrics[i], &svg);
         if (status == CN_OK)
-            status = cn_page_figure(
-                page, svg, has_bands(c) ? "Means over the seeds; bands from the lowest to the highest." : NULL);
+            status = cn_page_figure(page, svg, has_bands(c) ? caption : NULL);
         cn_text_free(svg);
     }
     return status;
@@ -270,6 +272,16 @@ static cn_status compose(cn_page *page, const comparison *c, const cn_history *c
     return status == CN_OK ? add_common(page, c) : status;
 }
 
+/* Of a log epochs' means are all that is known. */
+static cn_status add_rates(const compared_run *run, cn_history *history) {
+    bool good;
+    char *path = comparison_file(run->given, RATES_FILE, &good);
+    if (path)
+        rates_read(path, history);
+    free(path);
+    return good ? CN_OK : CN_ERR_MEMORY;
+}
+
 /* The runs as the library's histories: those of one name are one curve in its charts. */
 static cn_status make_histories(const comparison *c, cn_history **histories) {
     cn_status status = CN_OK;
@@ -281,6 +293,8 @@ static cn_status make_histories(const comparison *c, cn_history **histories) {
             status = cn_history_set_test_name(histories[i], log->tested);
         for (int e = 0; e < log->count && status == CN_OK; e++)
             status = cn_history_add(histories[i], &log->epochs[e]);
+        if (status == CN_OK)
+            status = add_rates(&c->runs[i], histories[i]);
     }
     return status;
 }

@@ -242,9 +242,10 @@ cn_status data_open_validation(cn_context *context, const data_spec *spec, const
     }
     if ((status = complete(context, spec, CN_SPLIT_VALIDATION, validation)) != CN_OK)
         return status;
-    return same_targets(train, *validation, "validation") && same_classes(train, *validation, "validation")
-               ? CN_OK
-               : CN_ERR_DATA;
+    if (!same_targets(train, *validation, "validation") || !same_classes(train, *validation, "validation"))
+        return CN_ERR_DATA;
+    duplicates_say(context, train, *validation, "validation");
+    return CN_OK;
 }
 
 static bool several_classes(const data_spec *spec, const cn_dataset *train) {
@@ -263,7 +264,8 @@ cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset 
         return status;
     if (!same_targets(*train, *test, "test") || !several_classes(spec, *train) || !same_classes(*train, *test, "test"))
         return CN_ERR_DATA;
-    duplicates_say(context, *train, *test);
+    if (!spec->format->drawn)
+        duplicates_say(context, *train, *test, "test");
     return CN_OK;
 }
 

@@ -109,6 +109,15 @@ bool settings_read(const char *path, read_settings *settings);
 /* NULL: there is none of that name. */
 const char *settings_value(const read_settings *settings, const char *name);
 
+/* ---- rates_file.c: learning rates step by step as a CSV file ---- */
+
+#define RATES_FILE "learning-rate.csv" /* in a report's folder, beside HISTORY_FILE */
+
+/* The text of such a file, to be freed; NULL without memory. */
+char *rates_csv(const cn_history *history);
+/* Adds the rates of a file that may be missing, as in folders that earlier versions have left. Warns if it is none. */
+void rates_read(const char *path, cn_history *history);
+
 /* ---- report_files.c: reports of training runs ---- */
 
 /* Names of the files that report_write makes, then NULL. */
@@ -121,7 +130,7 @@ char *path_join(const char *directory, const char *name);
 /* Puts a text that the library was asked for, with `made` as the answer, into directory/name, and frees it. Complains
  * if that fails; what this build cannot make is left out with a remark. */
 bool report_save(cn_context *context, const char *directory, const char *name, cn_status made, char *text);
-/* Page, charts, as far as the task has them, and history.csv of a run, whose epochs were tested on such images; `run` has
+/* Page, charts, as far as the task has them, history.csv and learning-rate.csv of a run, whose epochs were tested on such images; `run` has
  * title, model, test data and settings. */
 bool report_write(cn_context *context, const char *directory, const cn_trainer *trainer, const char *tested,
                   const task *asked, const cn_report *run, const part_epoch *part);

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const char *const report_names[] = {"report.html",   "curves.svg",         "learning-rate.svg",
-                                    "confusion.svg", "class-accuracy.svg", "misclassified.svg",
-                                    HISTORY_FILE,    SETTINGS_FILE,        NULL};
+const char *const report_names[] = {
+    "report.html",       "curves.svg", "learning-rate.svg", "confusion.svg", "class-accuracy.svg",
+    "misclassified.svg", HISTORY_FILE, RATES_FILE,          SETTINGS_FILE,   NULL};
 
 bool report_folder(const char *directory) {
     if (mkdir(directory, 0777) == 0 || errno == EEXIST) {
@@ -56,6 +56,16 @@ static bool write_log(const char *directory, const cn_trainer *trainer, const ch
     good = good && epoch_log_write_part(&log, part);
     if (!epoch_log_close(&log))
         good = false;
+    free(path);
+    return good;
+}
+
+static bool write_rates(cn_context *context, const char *directory, const cn_history *history) {
+    char *text = rates_csv(history), *path = path_join(directory, RATES_FILE);
+    bool good = text && path && cn_text_save(context, text, path) == CN_OK;
+    if (!good)
+        complain("cannot make '%s/" RATES_FILE "': %s", directory, text ? library_error() : "no memory");
+    free(text);
     free(path);
     return good;
 }
@@ -123,6 +133,7 @@ bool report_write(cn_context *context, const char *directory, const cn_trainer *
         report.history = history;
         report.evaluation = evaluation;
         good = write_log(directory, trainer, tested, asked, part);
+        good = write_rates(context, directory, history) && good;
         good = write_settings(context, directory, run) && good;
         good = write_charts(context, directory, asked, &report) && good;
         status = cn_report_page(context, &report, &html);
