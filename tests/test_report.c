@@ -137,7 +137,7 @@ START_TEST(a_report_shows_the_surest_mistake_of_each_class) {
                 continue;
             ck_ok(cn_evaluation_misclassified(j.evaluation, surest, &entry));
             snprintf(title, sizeof title,
-                     "<figcaption><b>%s</b><br>taken for %s: %.1f %%<br>%s: %.1f %%<br>image %d</figcaption>",
+                     "<figcaption><b>%s</b><br>taken for %s: %.1f\u00a0%%<br>%s: %.1f\u00a0%%<br>image %d</figcaption>",
                      names[truth], names[entry.predicted], 100.0 * entry.probability, names[truth],
                      100.0 * entry.truth_probability, (int)entry.index);
             at = strstr(at, title);

@@ -67,6 +67,8 @@ cn_status cn__gallery_misclassified(const cn_evaluation *evaluation, const cn_da
 
 /* ---- the surest of each class ---- */
 
+#define PER_CENT "\u00a0%%" /* in the line of its number */
+
 static cn_status put_surest(cn__gallery *gallery, int64_t i, const cn_misclassified *entry, const cn_dataset *dataset) {
     char truth[CN__LABEL_TEXT], predicted[CN__LABEL_TEXT];
     cn__text title = {.ctx = gallery->ctx};
@@ -76,11 +78,11 @@ static cn_status put_surest(cn__gallery *gallery, int64_t i, const cn_misclassif
     cn__append_in_line(&title, cn__class_name(dataset, entry->predicted, predicted), CN__TITLE_NAME);
     cn__text_append(&title, ": ");
     cn__append_number(&title, 100.0 * entry->probability, 1);
-    cn__text_append(&title, " %%\n");
+    cn__text_append(&title, PER_CENT "\n");
     cn__append_in_line(&title, cn__class_name(dataset, entry->truth, truth), CN__TITLE_NAME);
     cn__text_append(&title, ": ");
     cn__append_number(&title, 100.0 * entry->truth_probability, 1);
-    cn__text_append(&title, " %%\n");
+    cn__text_append(&title, PER_CENT "\n");
     cn__append_title_image(&title, dataset, entry->index);
     CN__TRY(cn__gallery_title(gallery, i, &title));
     return cn__gallery_image(gallery, i, dataset, entry->index, &(cn__fetch){.augment = false}, &label);
