@@ -152,6 +152,7 @@ typedef struct cn__failure {
 typedef enum cn__scope {
     CN__SCOPE_LOCAL,   /* nothing: a block's items may start when the same block's of the stage before have ended */
     CN__SCOPE_GLOBAL,  /* anything: starts when all before it has ended, and all after it waits for its end */
+    CN__SCOPE_SOON,    /* the same; no local stage waits for it, and it may run with the next op's first global one */
     CN__SCOPE_DEFERRED /* what local stages have left in saved memory, or maps that stay (requirements.until_end);
                           nobody waits for it before the pass ends */
 } cn__scope;

@@ -117,6 +117,9 @@ cn__pass cn__plan_own_pass(const cn__plan *plan, const cn__pass *pass);
 
 /* ---- execute.c ---- */
 
+/* Backward stages that run before what the op behind has left for soon: local ones that a global one follows. */
+size_t cn__stages_ahead(const cn__layer_impl *impl);
+
 cn_status cn__instructions_make(cn__plan *plan);
 void cn__instructions_drop(cn__plan *plan);
 /* Runs instructions first … end - 1 of one of the plan's lists, the deferred ones last. */

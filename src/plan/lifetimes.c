@@ -19,9 +19,23 @@ static int32_t end_time(const cn__plan *plan) {
     return 2 * plan->fused_op_count + 2;
 }
 
-/* When backward stages have read their maps. */
+static bool leaves_for_soon(const cn__layer_impl *impl) {
+    bool any = false;
+    for (const cn__stage *stage = impl->backward; stage->run; stage++)
+        any |= stage->scope == CN__SCOPE_SOON;
+    return any;
+}
+
+/* When backward stages have read their maps; some do so only after the next op's first stages. */
 static int32_t read_time(const cn__plan *plan, const cn__fused_op *fused) {
-    return fused->requirements.until_end ? end_time(plan) : backward_time(plan, fused);
+    const cn__fused_op *next = fused;
+    if (fused->requirements.until_end)
+        return end_time(plan);
+    if (leaves_for_soon(fused->impl))
+        while (next > plan->fused_ops && !(--next)->backward)
+            ;
+    bool waits = next != fused && next->backward && cn__stages_ahead(next->impl) > 0;
+    return backward_time(plan, waits ? next : fused);
 }
 
 static void begin(int32_t *first, int32_t time) {

@@ -196,7 +196,7 @@ const cn__layer_impl cn__convolution_nchw16c = {
     .backward = {{input_all_grid, input_all, CN__SCOPE_GLOBAL},
                  {input_first_grid, input_first, CN__SCOPE_LOCAL},
                  {input_second_grid, input_second, CN__SCOPE_LOCAL},
-                 {weight_first_grid, weight_first, CN__SCOPE_GLOBAL},
+                 {weight_first_grid, weight_first, CN__SCOPE_SOON},
                  {weight_late_grid, weight_late, CN__SCOPE_DEFERRED},
                  {weight_second_grid, weight_second, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,
