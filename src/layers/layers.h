@@ -343,6 +343,7 @@ typedef struct cn__layer_impl {
      * made of; NULL: it is that of this process's images. */
     bool (*gives_whole)(const cn__op *op, int tensor, bool local_batch_norm);
     bool backward_reads_in, backward_reads_out; /* activations that must live until backward */
+    bool backward_in_place; /* the first input's gradient may lie where the output's does */
 } cn__layer_impl;
 
 /* ---- first values (initializer.c) ---- */

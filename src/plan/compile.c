@@ -215,7 +215,7 @@ static cn_status compile(cn__compiler *c) {
 static cn_status compile_with_tables(cn__plan *plan) {
     size_t values = plan->model->node_count + 1;
     cn__compiler c = {.plan = plan, .blocks = {.ctx = plan->ctx}, .shared = {.ctx = plan->ctx}};
-    int32_t *times = cn__alloc(plan->ctx, values, 6 * sizeof *times);
+    int32_t *times = cn__alloc(plan->ctx, values, 7 * sizeof *times);
     c.wanted = cn__alloc(plan->ctx, values, sizeof *c.wanted);
     c.written = cn__alloc(plan->ctx, values, sizeof *c.written);
     c.mode = cn__alloc(plan->ctx, values, sizeof *c.mode);
@@ -225,7 +225,8 @@ static cn_status compile_with_tables(cn__plan *plan) {
         c.value_last = times + values;
         c.gradient_first = times + 2 * values;
         c.gradient_last = times + 3 * values;
-        c.pad = (int32_t(*)[2])(times + 4 * values);
+        c.gradient_home = times + 4 * values;
+        c.pad = (int32_t(*)[2])(times + 5 * values);
     }
     cn_status status = all ? compile(&c) : cn__no_memory("a plan");
     cn__free(plan->ctx, times);

@@ -12,6 +12,7 @@ typedef struct cn__compiler {
     bool *wanted;             /* the value's gradient is */
     bool *written;            /* an earlier writer of its gradient is known */
     int32_t *value_last, *value_first, *gradient_first, *gradient_last;
+    int32_t *gradient_home; /* the value in whose gradient's memory its own lies */
     int32_t (*pad)[2];
     cn_padding_mode *mode;
 } cn__compiler;

@@ -84,12 +84,25 @@ static void live_output(cn__compiler *c, int32_t value) {
     cn__extend(&c->gradient_last[value], loss_time(plan));
 }
 
+/* A gradient that is written value by value where another one is read, for the last time, takes its memory. */
+static void share_gradient(cn__compiler *c, const cn__fused_op *fused) {
+    int32_t in = cn__head_node(c->plan, fused)->inputs[0] + 1, out = fused->last + 1;
+    int32_t time = backward_time(c->plan, fused);
+    if (!fused->backward || !fused->impl->backward_in_place || !c->wanted[in] || fused->skip == in)
+        return;
+    if (c->gradient_first[in] != time || c->gradient_last[out] != time)
+        return;
+    int32_t home = c->gradient_home[in] = c->gradient_home[out];
+    cn__extend(&c->gradient_last[home], c->gradient_last[in]);
+}
+
 static void find_lifetimes(cn__compiler *c) {
     const cn__plan *plan = c->plan;
     size_t values = plan->model->node_count + 1;
     for (size_t v = 0; v < values; v++) {
         c->value_first[v] = -1; /* fused away, until a fused op says otherwise */
         c->gradient_first[v] = end_time(plan);
+        c->gradient_home[v] = (int32_t)v;
     }
     for (int32_t u = 0; u < plan->fused_op_count; u++)
         live_fused_op(c, &plan->fused_ops[u]);
@@ -97,6 +110,8 @@ static void find_lifetimes(cn__compiler *c) {
         live_input(c, plan->inputs[i]);
     for (int32_t i = 0; i < plan->output_count; i++)
         live_output(c, plan->outputs[i]);
+    for (int32_t u = plan->fused_op_count - 1; u >= 0; u--)
+        share_gradient(c, &plan->fused_ops[u]);
 }
 
 /* ---- memory ---- */
@@ -125,7 +140,8 @@ static cn_status add_values(cn__compiler *c) {
         if (!plan->options.training || (!c->wanted[v] && !output))
             continue;
         lay_out(plan, &plan->gradients[v], v, 0, 0, CN_PADDING_ZEROS);
-        CN__TRY(add_map(c, &plan->gradients[v], c->gradient_first[v], c->gradient_last[v]));
+        if (c->gradient_home[v] == (int32_t)v)
+            CN__TRY(add_map(c, &plan->gradients[v], c->gradient_first[v], c->gradient_last[v]));
     }
     return CN_OK;
 }
@@ -230,7 +246,10 @@ static cn_status add_memory(cn__compiler *c) {
 }
 
 /* Blocks of all maps lie as far apart as their memory. */
-static void spread_blocks(cn__plan *plan) {
+static void spread_blocks(cn__compiler *c) {
+    cn__plan *plan = c->plan;
+    for (size_t v = 0; v < plan->model->node_count + 1; v++)
+        plan->gradients[v].data = plan->gradients[c->gradient_home[v]].data;
     for (size_t v = 0; v < plan->model->node_count + 1; v++)
         plan->values[v].block = plan->gradients[v].block = plan->block_floats;
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
@@ -246,6 +265,6 @@ static void spread_blocks(cn__plan *plan) {
 cn_status cn__plan_memory(cn__compiler *compiler) {
     find_lifetimes(compiler);
     CN__TRY(add_memory(compiler));
-    spread_blocks(compiler->plan);
+    spread_blocks(compiler);
     return CN_OK;
 }

@@ -313,6 +313,7 @@ static const cn__layer_impl impl = {
                  {cn__wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
     .gives_whole = gives_whole,
     .backward_reads_in = true,
+    .backward_in_place = true,
 };
 
 const cn__layer_type cn__batch_norm_type = {
