@@ -182,13 +182,12 @@ static void store_weights(const cn__op *op, const sizes *s, const piece *p, cons
     const cn__nchw16c_geometry *g = op->geometry;
     const int32_t *weight = g->term_weights + p->term;
     size_t first = p->group * s->out, end = group_end(op, s, p);
-    for (size_t line = p->line; line < p->line + p->lines; line++)
-        for (size_t t = 0; t < p->terms; t++, sums += CN__LANES)
-            for (size_t lane = 0; lane < CN__LANES; lane++) {
-                size_t o = line * CN__LANES + lane;
-                if (o >= first && o < end)
-                    to[o * s->terms + (size_t)weight[t]] = sums[lane];
-            }
+    for (size_t line = p->line; line < p->line + p->lines; line++, sums += p->terms * CN__LANES)
+        for (size_t lane = 0; lane < CN__LANES; lane++) {
+            size_t o = line * CN__LANES + lane;
+            for (size_t t = 0; t < p->terms && o >= first && o < end; t++)
+                to[o * s->terms + (size_t)weight[t]] = sums[t * CN__LANES + lane];
+        }
 }
 
 static void store_biases(const cn__op *op, const sizes *s, const piece *p, const float *sums, float *to) {
