@@ -41,6 +41,7 @@ typedef struct cn__instruction {
     const cn__kernels *kernels;
     const cn__node *node; /* for whom; NULL: an input of the model */
     bool serial;          /* not worth sharing out between threads */
+    size_t items;         /* of all blocks, while it runs together with others */
 } cn__instruction;
 
 typedef struct cn__instructions {

@@ -101,18 +101,17 @@ static cn__pass thread_run(const call *c, int thread) {
 static void any_item(void *argument, size_t item, int thread) {
     const call *c = argument;
     cn__pass pass = thread_run(c, thread);
-    for (size_t i = c->first; i < c->end; i++) {
-        size_t here = counts(c, i) ? items(&c->instructions->list[i], c->pass) : 0;
-        if (item < here) {
-            run_items(c->plan, c->instructions, &c->instructions->list[i], &pass, item, item + 1);
-            return;
-        }
-        item -= here;
-    }
+    size_t i = c->first;
+    for (; item >= c->instructions->list[i].items; i++)
+        item -= c->instructions->list[i].items;
+    run_items(c->plan, c->instructions, &c->instructions->list[i], &pass, item, item + 1);
 }
 
 static void run_together(const call *c) {
-    cn__parallel_helping(c->plan->ctx, all_items(c), any_item, (void *)c);
+    size_t all = 0;
+    for (size_t i = c->first; i < c->end; i++)
+        all += c->instructions->list[i].items = counts(c, i) ? items(&c->instructions->list[i], c->pass) : 0;
+    cn__parallel_helping(c->plan->ctx, all, any_item, (void *)c);
 }
 
 /* All instructions of one block. */
