@@ -96,8 +96,8 @@ static known leaf_moments(const cn__op *op, const cn__pass *pass, size_t leaf, s
     double images = cn__pass_lanes(pass, leaf), between = 0.0;
     double mean =
         (cn__norm_leaf_sum(op, pass, leaf, channel, 0) + cn__norm_leaf_sum(op, pass, leaf, channel, 2)) / images;
-    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++) {
-        const float *sums = cn__norm_image_sums(op, leaf, channel, l);
+    const float *sums = cn__norm_leaf_sums(op, leaf, channel);
+    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++, sums += cn__norm_image_step(op)) {
         double apart = (double)sums[0] + (double)sums[2 * CN__LANES] - mean;
         between += apart * apart;
     }

@@ -140,15 +140,15 @@ float *cn__norm_center_rest(const cn__op *op, size_t block, size_t channel) {
 
 /* ---- finalizing ---- */
 
-const float *cn__norm_image_sums(const cn__op *op, size_t leaf, size_t channel, int32_t l) {
-    return op->out->lane_channels ? cn__norm_sums(op, leaf * CN__LANES + (size_t)l, channel)
-                                  : cn__norm_sums(op, leaf, channel) + l;
+const float *cn__norm_leaf_sums(const cn__op *op, size_t leaf, size_t channel) {
+    return cn__norm_sums(op, op->out->lane_channels ? leaf * CN__LANES : leaf, channel);
 }
 
 double cn__norm_leaf_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel, int which) {
     double lane[CN__LANES] = {0};
-    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++)
-        lane[l] = (double)cn__norm_image_sums(op, leaf, channel, l)[which * CN__LANES];
+    const float *sums = cn__norm_leaf_sums(op, leaf, channel) + which * CN__LANES;
+    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++, sums += cn__norm_image_step(op))
+        lane[l] = (double)*sums;
     for (int half = CN__LANES / 2; half > 0; half /= 2)
         for (int l = 0; l < half; l++)
             lane[l] += lane[l + half];

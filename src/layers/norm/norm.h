@@ -59,8 +59,11 @@ float *cn__norm_plane_sums(const cn__op *op, size_t block, size_t plane);
 /* A channel's weight; 1 without. */
 float cn__norm_weight(const cn__op *op, size_t channel);
 
-/* A channel's first float of the lines that image l of a leaf has. */
-const float *cn__norm_image_sums(const cn__op *op, size_t leaf, size_t channel, int32_t l);
+/* A channel's first float of the lines that the first image of a leaf has; how far the next image's is. */
+const float *cn__norm_leaf_sums(const cn__op *op, size_t leaf, size_t channel);
+static inline size_t cn__norm_image_step(const cn__op *op) {
+    return op->out->lane_channels ? op->block : 1;
+}
 /* A channel's sums of line `which` over the images of a leaf, as if they lay in its lanes. */
 double cn__norm_leaf_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel, int which);
 
