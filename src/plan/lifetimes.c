@@ -64,6 +64,10 @@ static void live_fused_op(cn__compiler *c, const cn__fused_op *fused) {
             cn__extend(&c->value_last[value], read);
         begin(&c->gradient_first[value], backward);
     }
+    if (fused->op.front) { /* which reads its input once more */
+        const cn__fused_op *front = (const cn__fused_op *)fused->op.front;
+        cn__extend(&c->value_last[cn__head_node(plan, front)->inputs[0] + 1], fused->backward ? read : forward);
+    }
     if (fused->skip >= 0) {
         cn__extend(&c->value_last[fused->skip], forward);
         begin(&c->gradient_first[fused->skip], backward);
@@ -135,7 +139,10 @@ static cn_status add_values(cn__compiler *c) {
         if (c->value_first[v] < 0)
             continue;
         lay_out(plan, &plan->values[v], v, c->pad[v][0], c->pad[v][1], c->mode[v]);
-        CN__TRY(add_map(c, &plan->values[v], c->value_first[v], c->value_last[v]));
+        if (c->unstored[v])
+            plan->values[v].channel = 0;
+        else
+            CN__TRY(add_map(c, &plan->values[v], c->value_first[v], c->value_last[v]));
         bool output = v > 0 && cn__model_is_output(plan->model, (int32_t)v - 1);
         if (!plan->options.training || (!c->wanted[v] && !output))
             continue;
@@ -248,10 +255,11 @@ static cn_status add_memory(cn__compiler *c) {
 /* Blocks of all maps lie as far apart as their memory. */
 static void spread_blocks(cn__compiler *c) {
     cn__plan *plan = c->plan;
-    for (size_t v = 0; v < plan->model->node_count + 1; v++)
+    for (size_t v = 0; v < plan->model->node_count + 1; v++) {
         plan->gradients[v].data = plan->gradients[c->gradient_home[v]].data;
-    for (size_t v = 0; v < plan->model->node_count + 1; v++)
-        plan->values[v].block = plan->gradients[v].block = plan->block_floats;
+        plan->values[v].block = c->unstored[v] ? 0 : plan->block_floats;
+        plan->gradients[v].block = plan->block_floats;
+    }
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         cn__fused_op *fused = &plan->fused_ops[u];
         fused->op.block = plan->block_floats;

@@ -84,10 +84,11 @@ cn__nchw16c_part cn__nchw16c_part_of(const cn__op *op, size_t index, size_t coun
     return rows >= planes ? (cn__nchw16c_part){1, 0, planes, first, size} : (cn__nchw16c_part){1, first, size, 0, rows};
 }
 
-cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, const cn__nchw16c_part *part) {
+cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, const cn__fmap *in, size_t block,
+                                               const cn__nchw16c_part *part) {
     const cn__convolution *c = layer_of(op);
     const cn__nchw16c_geometry *g = op->geometry;
-    const cn__fmap *in = op->in[0], *out = op->out, *skip = op->post.skip;
+    const cn__fmap *out = op->out, *skip = op->post.skip;
     int32_t left = c->out_channels - (int32_t)(part->plane * CN__LANES), most = (int32_t)(part->planes * CN__LANES);
     cn__channel_conv_args args = {
         .images = part->images,
@@ -140,7 +141,7 @@ static void run_part(const cn__op *op, size_t block, cn__nchw16c_part part) {
         for (part.planes = 1; part.plane + part.planes < end; part.planes++)
             if (!cn__nchw16c_same_span(inputs_of(c, part.plane + part.planes), inputs))
                 break;
-        cn__channel_conv_args args = cn__nchw16c_forward_args(op, block, &part);
+        cn__channel_conv_args args = cn__nchw16c_forward_args(op, op->in[0], block, &part);
         args.in += (size_t)(inputs.first / CN__LANES) * args.in_plane;
         args.in_channels = inputs.end - inputs.first;
         args.weight_plane = plane_weights(c);

@@ -306,7 +306,7 @@ static const cn__layer_impl impl = {
     .forward = {{planes_to_measure, cn__norm_measure, CN__SCOPE_LOCAL},
                 {channels_to_exchange, leave_channels, CN__SCOPE_GLOBAL, NULL},
                 {cn__norm_channels, finalize_channels, CN__SCOPE_GLOBAL, exchange},
-                {cn__in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
+                {cn__norm_stored_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
     .backward = {{cn__in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
                  {channels_to_exchange, leave_channels_backward, CN__SCOPE_GLOBAL, NULL},
                  {cn__norm_channels, finalize_channels_backward, CN__SCOPE_GLOBAL, exchange},

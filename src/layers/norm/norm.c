@@ -225,10 +225,10 @@ void cn__norm_measure(const cn__op *op, const cn__pass *pass, cn__item at) {
 /* What the passes over a plane have in common. */
 static cn__pointwise_args plane_args(const cn__op *op, const cn__pass *pass, size_t block, size_t plane) {
     const float *center = plane_cell(op, block, plane);
-    cn__pointwise_args args = {.x = cn__fmap_plane(op->in[0], block, plane),
-                               .y = cn__fmap_plane(op->out, block, plane),
-                               .center = center,
-                               .inv = center + CN__LANES};
+    cn__pointwise_args args = {
+        .x = cn__fmap_plane(op->in[0], block, plane), .center = center, .inv = center + CN__LANES};
+    if (op->out->data)
+        args.y = cn__fmap_plane(op->out, block, plane);
     if (op->out->lane_channels) {
         args.weights = cn__norm_weights(op, plane);
         args.biases = cn__norm_biases(op, plane);
@@ -239,6 +239,16 @@ static cn__pointwise_args plane_args(const cn__op *op, const cn__pass *pass, siz
     cn__pointwise_fill(&args, op, pass, &op->post, block, plane);
     args.masks_again = args.relu && !args.threshold && !op->post.skip;
     return args;
+}
+
+void cn__norm_plane(const cn__op *op, const cn__pass *pass, size_t block, size_t plane, cn__plane y) {
+    cn__pointwise_args args = plane_args(op, pass, block, plane);
+    args.y = y;
+    op->kernels->pointwise(&args);
+}
+
+cn__grid cn__norm_stored_planes(const cn__op *op, const cn__pass *pass) {
+    return op->out->data ? cn__in_planes(op, pass) : (cn__grid){0, 0};
 }
 
 void cn__norm_apply(const cn__op *op, const cn__pass *pass, cn__item at) {

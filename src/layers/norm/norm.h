@@ -74,9 +74,13 @@ void cn__norm_each_channel(const cn__op *op, const cn__pass *pass, cn__item at, 
 /* Where that is what the sums backward are: of a channel's weight and bias. */
 void cn__norm_parameter_gradient(const cn__op *op, const cn__pass *pass, size_t channel);
 
+/* A plane of what comes out of a norm without a skip, into memory of the caller's. */
+void cn__norm_plane(const cn__op *op, const cn__pass *pass, size_t block, size_t plane, cn__plane y);
+
 /* Stages over planes. */
 void cn__norm_measure(const cn__op *op, const cn__pass *pass, cn__item at);
 void cn__norm_apply(const cn__op *op, const cn__pass *pass, cn__item at);
+cn__grid cn__norm_stored_planes(const cn__op *op, const cn__pass *pass); /* none where the reader makes them */
 void cn__norm_reduce(const cn__op *op, const cn__pass *pass, cn__item at);
 void cn__norm_backward(const cn__op *op, const cn__pass *pass, cn__item at);
 
