@@ -173,6 +173,8 @@ typedef struct cn__item {
 
 /* Item `index` of a block's. */
 static inline cn__item cn__grid_item(cn__grid grid, size_t block, size_t index) {
+    if (grid.inner == 1) /* as most: divisions would take longer than some items */
+        return (cn__item){block, index, 0};
     /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a grid with an item has no side of 0 */
     return (cn__item){block, index / grid.inner, index % grid.inner};
 }

@@ -54,10 +54,13 @@ static void run_items(const cn__plan *plan, const cn__instructions *instructions
                       const cn__pass *pass, size_t first, size_t end) {
     const cn__node *node = instruction->node;
     cn__grid of_block = grid(instruction, pass);
-    size_t count = cn__grid_items(of_block);
+    size_t count = cn__grid_items(of_block), block = first / count, index = first % count;
     int64_t begun = cn__trace_begin(plan->ctx);
-    for (size_t item = first; item < end; item++)
-        run_item(instruction, pass, cn__grid_item(of_block, item / count, item % count));
+    for (size_t item = first; item < end; item++) {
+        run_item(instruction, pass, cn__grid_item(of_block, block, index));
+        if (++index == count)
+            index = 0, block++;
+    }
     cn__trace_end(plan->ctx, begun,
                   (cn_trace_event){.pass = instructions->pass,
                                    .layer = node ? node->name : NULL,

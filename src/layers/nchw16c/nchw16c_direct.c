@@ -43,17 +43,17 @@ static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {
 }
 
 /* The weights of one output go into one lane: here those of a plane of inputs, of which `inputs` are left from channel
- * `begin` on. The output's group begins with channel `first`, and `from` are all of its weights. */
-static void pack_lane(const cn__convolution *c, const float *from, double scale, int32_t begin, int32_t inputs,
-                      int32_t first, float *to) {
-    size_t taps = tap_count(c), channels = inputs < CN__LANES ? (size_t)inputs : CN__LANES;
-    int32_t last = first + c->in_channels / c->groups, end = begin + CN__LANES < last ? begin + CN__LANES : last;
+ * `begin` on. The output sees channels first … last - 1, and `from` are all of its weights. */
+static void pack_lane(size_t taps, const float *from, double scale, int32_t begin, int32_t inputs, int32_t first,
+                      int32_t last, float *to) {
+    size_t channels = inputs < CN__LANES ? (size_t)inputs : CN__LANES;
+    int32_t end = begin + CN__LANES < last ? begin + CN__LANES : last;
     int32_t own = begin > first ? begin : first;
     for (size_t t = 0; t < taps; t++) {
         const float *weight = from + (ptrdiff_t)(own - first) * (ptrdiff_t)taps + t;
         float *line = to + ((size_t)begin * taps + t * channels + (size_t)(own - begin)) * CN__LANES;
         for (int32_t i = own; i < end; i++, weight += taps, line += CN__LANES)
-            *line = (float)((double)*weight * scale);
+            *line = scale == 1.0 ? *weight : (float)((double)*weight * scale);
     }
 }
 
@@ -62,11 +62,14 @@ static void pack_forward(const cn__op *op, size_t plane, const double *scale, fl
     const cn__convolution *c = layer_of(op);
     int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, own = (int32_t)plane * CN__LANES;
     cn__nchw16c_span inputs = inputs_of(c, plane);
+    size_t taps = tap_count(c);
     to += plane * plane_weights(c);
     for (int32_t begin = 0; begin < inputs.end - inputs.first; begin += CN__LANES)
-        for (int32_t lane = 0, o = own; lane < CN__LANES && o < c->out_channels; lane++, o++)
-            pack_lane(c, (const float *)op->tensor[0] + (size_t)o * (size_t)in * tap_count(c), scale[lane], begin,
-                      inputs.end - inputs.first - begin, o / out * in - inputs.first, to + lane);
+        for (int32_t lane = 0, o = own; lane < CN__LANES && o < c->out_channels; lane++, o++) {
+            int32_t seen = (c->groups == 1 ? 0 : o / out * in) - inputs.first;
+            pack_lane(taps, (const float *)op->tensor[0] + (size_t)o * (size_t)in * taps, scale[lane], begin,
+                      inputs.end - inputs.first - begin, seen, seen + in, to + lane);
+        }
 }
 
 /* ---- forward ---- */
