@@ -100,6 +100,16 @@ static cn__pass thread_run(const call *c, int thread) {
     return pass;
 }
 
+/* What a thread runs alone has scratch, and maybe maps, for that thread only: others may not help, though they may have
+ * become idle since. */
+static void share_out(const call *c, size_t items, cn__task task) {
+    if (!c->pass->alone)
+        cn__parallel_helping(c->plan->ctx, items, task, (void *)c);
+    else
+        for (size_t item = 0; item < items; item++)
+            task((void *)c, item, 0);
+}
+
 /* One of the items of all instructions, which do not depend on each other. */
 static void any_item(void *argument, size_t item, int thread) {
     const call *c = argument;
@@ -114,7 +124,7 @@ static void run_together(const call *c) {
     size_t all = 0;
     for (size_t i = c->first; i < c->end; i++)
         all += c->instructions->list[i].items = counts(c, i) ? items(&c->instructions->list[i], c->pass) : 0;
-    cn__parallel_helping(c->plan->ctx, all, any_item, (void *)c);
+    share_out(c, all, any_item);
 }
 
 /* All instructions of one block. */
@@ -130,7 +140,7 @@ static void one_block(void *argument, size_t item, int thread) {
 }
 
 static void run_blocks(const call *c) {
-    cn__parallel_helping(c->plan->ctx, (size_t)c->pass->blocks, one_block, (void *)c);
+    share_out(c, (size_t)c->pass->blocks, one_block);
 }
 
 /* Of a block's items that one thread had better do alone. */
