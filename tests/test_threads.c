@@ -76,6 +76,19 @@ START_TEST(who_has_finished_helps) {
 }
 END_TEST
 
+START_TEST(mirrored_items_stay_with_their_thread) {
+    size_t threads = (size_t)thread_counts[_i];
+    cn_context *ctx = test_context((int)threads);
+    for (size_t t = 0; t < threads; t++) {
+        size_t first = t * MAX_ITEMS / threads, end = (t + 1) * MAX_ITEMS / threads;
+        for (size_t i = first; i < end; i++)
+            ck_assert_uint_eq(cn__parallel_mirrored(ctx, MAX_ITEMS, i), first + end - 1 - i);
+    }
+    ck_assert_uint_eq(cn__parallel_mirrored(ctx, 1, 0), 0);
+    cn_context_free(ctx);
+}
+END_TEST
+
 /* Item i belongs to the thread whose range holds it, call after call; the caller has the first range. */
 START_TEST(items_stay_with_their_thread) {
     size_t threads = (size_t)thread_counts[_i];
@@ -367,6 +380,7 @@ int main(void) {
     const TTest *const pool[] = {
         every_item_runs_once,
         items_stay_with_their_thread,
+        mirrored_items_stay_with_their_thread,
         several_callers_may_share_a_pool,
         sleepers_wake_up,
         a_child_works_without_workers,

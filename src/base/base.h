@@ -216,6 +216,9 @@ void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argu
  * take long: cores are not equally fast, or busy with something else. */
 void cn__parallel_helping(const cn_context *ctx, size_t items, cn__task task, void *argument);
 
+/* Of so many items, the one that stands as far from the end of its thread's range as `item` does from the beginning. */
+size_t cn__parallel_mirrored(const cn_context *ctx, size_t items, size_t item);
+
 /* ---- the floating-point mode (float_mode.c) ---- */
 
 /* The library computes to nearest, without traps and with subnormal numbers as zero, since these, below 1.2e-38, cost up to

@@ -60,10 +60,14 @@ static bool spin_until(const cn__pool *pool, atomic_uint *counter, unsigned valu
     return false;
 }
 
-/* Where a thread's range begins; that of the one behind the last: where all end. */
-static size_t range_begin(const cn__pool *pool, size_t thread) {
+/* Where a thread's range of so many items begins; that of the one behind the last: where all end. */
+static size_t range_of(const cn__pool *pool, size_t items, size_t thread) {
     size_t threads = (size_t)pool->threads;
-    return pool->items / threads * thread + pool->items % threads * thread / threads;
+    return items / threads * thread + items % threads * thread / threads;
+}
+
+static size_t range_begin(const cn__pool *pool, size_t thread) {
+    return range_of(pool, pool->items, thread);
 }
 
 static void run_range(const cn__pool *pool, size_t index) {
@@ -307,6 +311,13 @@ static void run(const cn_context *ctx, size_t items, bool helps, cn__task task, 
 
 void cn__parallel(const cn_context *ctx, size_t items, cn__task task, void *argument) {
     run(ctx, items, false, task, argument);
+}
+
+size_t cn__parallel_mirrored(const cn_context *ctx, size_t items, size_t item) {
+    size_t thread = 0;
+    while (item >= range_of(ctx->pool, items, thread + 1))
+        thread++;
+    return range_of(ctx->pool, items, thread) + range_of(ctx->pool, items, thread + 1) - 1 - item;
 }
 
 void cn__parallel_helping(const cn_context *ctx, size_t items, cn__task task, void *argument) {

@@ -152,6 +152,7 @@ typedef struct cn__failure {
 typedef enum cn__scope {
     CN__SCOPE_LOCAL,   /* nothing: a block's items may start when the same block's of the stage before have ended */
     CN__SCOPE_GLOBAL,  /* anything: starts when all before it has ended, and all after it waits for its end */
+    CN__SCOPE_SOON,    /* the same; no local stage waits for it, and it may run with the next op's first global one */
     CN__SCOPE_DEFERRED /* what local stages have left in saved memory, or maps that stay (requirements.until_end);
                           nobody waits for it before the pass ends */
 } cn__scope;
@@ -172,6 +173,8 @@ typedef struct cn__item {
 
 /* Item `index` of a block's. */
 static inline cn__item cn__grid_item(cn__grid grid, size_t block, size_t index) {
+    if (grid.inner == 1) /* as most: divisions would take longer than some items */
+        return (cn__item){block, index, 0};
     /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a grid with an item has no side of 0 */
     return (cn__item){block, index / grid.inner, index % grid.inner};
 }
@@ -219,6 +222,9 @@ struct cn__op {
     float *gradient[CN__MAX_TENSORS]; /* NULL for buffers, and without a backward pass */
     bool unread[CN__MAX_TENSORS];     /* nobody reads that gradient, of a frozen parameter: it need not be computed */
     cn__post_ops post;
+    /* The norm whose output this op alone reads, and makes by itself, plane by plane, whenever it needs it: that one's `out` has a
+     * shape and strides, but no data. NULL: none. */
+    const cn__op *front;
     /* A convolution whose output only a norm reads gathers its moments for that norm, which then need not read it once
      * more: [block][cn__moment_shares][channel][CN__MOMENT_LINES][CN__LANES], in both ops; NULL: it does not. */
     float *moments;
@@ -331,6 +337,8 @@ typedef struct cn__layer_impl {
     bool (*takes_pool)(const cn_layer *layer, const cn_layer *pool, cn__shape in, int32_t max_blocks);
     /* Multiply-adds of an image that it takes; NULL: the type's. */
     int64_t (*multiply_adds)(const cn_layer *layer, cn__shape in, cn__shape out);
+    bool (*takes_front)(
+        const cn_layer *layer); /* with a backward pass it can take a batch norm as op->front; NULL: no */
     void (*requirements)(const cn_layer *layer, const cn__sizes *sizes, cn__requirements *requirements);
     /* Precomputes index lists into op->geometry; unbind frees it, and is called only if it is not NULL, also when
      * bind failed half-way. */
@@ -342,6 +350,7 @@ typedef struct cn__layer_impl {
      * made of; NULL: it is that of this process's images. */
     bool (*gives_whole)(const cn__op *op, int tensor, bool local_batch_norm);
     bool backward_reads_in, backward_reads_out; /* activations that must live until backward */
+    bool backward_in_place;                     /* the first input's gradient may lie where the output's does */
 } cn__layer_impl;
 
 /* ---- first values (initializer.c) ---- */

@@ -75,6 +75,23 @@ static void choose_borders(cn__compiler *c) {
     }
 }
 
+/* A batch norm goes in front of the op that alone reads it, where that one can make its output by itself. */
+static void choose_front(cn__compiler *c, cn__fused_op *fused) {
+    const cn__plan *plan = c->plan;
+    const cn__node *node = cn__head_node(plan, fused);
+    int32_t read = node->input_count > 0 ? node->inputs[0] : -1;
+    bool takes = fused->backward && fused->impl->takes_front && fused->impl->takes_front(node->layer);
+    if (!takes || read < 0 || plan->model->nodes[read].readers != 1 || cn__model_is_output(plan->model, read))
+        return;
+    for (const cn__fused_op *norm = plan->fused_ops; norm < fused; norm++) {
+        bool is_norm = cn__head_node(plan, norm)->layer->type->kind == CN__KIND_BATCH_NORM;
+        if (norm->last != read || !is_norm || norm->skip >= 0 || norm->op.post.dropout > 0.0f)
+            continue;
+        fused->op.front = &norm->op;
+        c->unstored[read + 1] = true;
+    }
+}
+
 /* ---- binding ---- */
 
 /* Backward, each reader of a value writes its share, of an output the loss first; all but the first to run add to it. */
@@ -203,6 +220,8 @@ static cn_status compile(cn__compiler *c) {
         CN__TRY(ask_requirements(c, &plan->fused_ops[u]));
     }
     choose_borders(c);
+    for (int32_t u = 0; u < plan->fused_op_count; u++)
+        choose_front(c, &plan->fused_ops[u]);
     CN__TRY(cn__plan_memory(c));
     CN__TRY(cn__plan_tensors(plan));
     choose_writers(c);
@@ -215,22 +234,25 @@ static cn_status compile(cn__compiler *c) {
 static cn_status compile_with_tables(cn__plan *plan) {
     size_t values = plan->model->node_count + 1;
     cn__compiler c = {.plan = plan, .blocks = {.ctx = plan->ctx}, .shared = {.ctx = plan->ctx}};
-    int32_t *times = cn__alloc(plan->ctx, values, 6 * sizeof *times);
+    int32_t *times = cn__alloc(plan->ctx, values, 7 * sizeof *times);
     c.wanted = cn__alloc(plan->ctx, values, sizeof *c.wanted);
     c.written = cn__alloc(plan->ctx, values, sizeof *c.written);
+    c.unstored = cn__alloc(plan->ctx, values, sizeof *c.unstored);
     c.mode = cn__alloc(plan->ctx, values, sizeof *c.mode);
-    bool all = times && c.wanted && c.written && c.mode;
+    bool all = times && c.wanted && c.written && c.unstored && c.mode;
     if (all) {
         c.value_first = times;
         c.value_last = times + values;
         c.gradient_first = times + 2 * values;
         c.gradient_last = times + 3 * values;
-        c.pad = (int32_t(*)[2])(times + 4 * values);
+        c.gradient_home = times + 4 * values;
+        c.pad = (int32_t(*)[2])(times + 5 * values);
     }
     cn_status status = all ? compile(&c) : cn__no_memory("a plan");
     cn__free(plan->ctx, times);
     cn__free(plan->ctx, c.wanted);
     cn__free(plan->ctx, c.written);
+    cn__free(plan->ctx, c.unstored);
     cn__free(plan->ctx, c.mode);
     cn__arena_drop(&c.blocks);
     cn__arena_drop(&c.shared);

@@ -41,6 +41,7 @@ typedef struct cn__instruction {
     const cn__kernels *kernels;
     const cn__node *node; /* for whom; NULL: an input of the model */
     bool serial;          /* not worth sharing out between threads */
+    size_t items;         /* of all blocks, while it runs together with others */
 } cn__instruction;
 
 typedef struct cn__instructions {
@@ -116,6 +117,9 @@ void cn__ends_write_gradients(const cn__plan *plan, const cn__pass *pass);
 cn__pass cn__plan_own_pass(const cn__plan *plan, const cn__pass *pass);
 
 /* ---- execute.c ---- */
+
+/* Backward stages that run before what the op behind has left for soon: local ones that a global one follows. */
+size_t cn__stages_ahead(const cn__layer_impl *impl);
 
 cn_status cn__instructions_make(cn__plan *plan);
 void cn__instructions_drop(cn__plan *plan);

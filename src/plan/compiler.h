@@ -10,8 +10,10 @@ typedef struct cn__compiler {
     cn__plan *plan;
     cn__arena blocks, shared; /* memory of a block, and of all */
     bool *wanted;             /* the value's gradient is */
+    bool *unstored;           /* its only reader makes it by itself */
     bool *written;            /* an earlier writer of its gradient is known */
     int32_t *value_last, *value_first, *gradient_first, *gradient_last;
+    int32_t *gradient_home; /* the value in whose gradient's memory its own lies */
     int32_t (*pad)[2];
     cn_padding_mode *mode;
 } cn__compiler;

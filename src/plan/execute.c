@@ -54,10 +54,13 @@ static void run_items(const cn__plan *plan, const cn__instructions *instructions
                       const cn__pass *pass, size_t first, size_t end) {
     const cn__node *node = instruction->node;
     cn__grid of_block = grid(instruction, pass);
-    size_t count = cn__grid_items(of_block);
+    size_t count = cn__grid_items(of_block), block = first / count, index = first % count;
     int64_t begun = cn__trace_begin(plan->ctx);
-    for (size_t item = first; item < end; item++)
-        run_item(instruction, pass, cn__grid_item(of_block, item / count, item % count));
+    for (size_t item = first; item < end; item++) {
+        run_item(instruction, pass, cn__grid_item(of_block, block, index));
+        if (++index == count)
+            index = 0, block++;
+    }
     cn__trace_end(plan->ctx, begun,
                   (cn_trace_event){.pass = instructions->pass,
                                    .layer = node ? node->name : NULL,
@@ -73,10 +76,12 @@ typedef struct call {
     size_t first, end;
     cn__scope scope; /* of the instructions that count */
     const cn__pass *pass;
+    bool back; /* each thread's blocks from the last to the first */
 } call;
 
 static bool counts(const call *c, size_t i) {
-    return scope(&c->instructions->list[i]) == c->scope;
+    cn__scope own = scope(&c->instructions->list[i]);
+    return own == c->scope || (own == CN__SCOPE_SOON && c->scope == CN__SCOPE_GLOBAL);
 }
 
 static size_t all_items(const call *c) {
@@ -95,28 +100,38 @@ static cn__pass thread_run(const call *c, int thread) {
     return pass;
 }
 
+/* What a thread runs alone has scratch, and maybe maps, for that thread only: others may not help, though they may have
+ * become idle since. */
+static void share_out(const call *c, size_t items, cn__task task) {
+    if (!c->pass->alone)
+        cn__parallel_helping(c->plan->ctx, items, task, (void *)c);
+    else
+        for (size_t item = 0; item < items; item++)
+            task((void *)c, item, 0);
+}
+
 /* One of the items of all instructions, which do not depend on each other. */
 static void any_item(void *argument, size_t item, int thread) {
     const call *c = argument;
     cn__pass pass = thread_run(c, thread);
-    for (size_t i = c->first; i < c->end; i++) {
-        size_t here = counts(c, i) ? items(&c->instructions->list[i], c->pass) : 0;
-        if (item < here) {
-            run_items(c->plan, c->instructions, &c->instructions->list[i], &pass, item, item + 1);
-            return;
-        }
-        item -= here;
-    }
+    size_t i = c->first;
+    for (; item >= c->instructions->list[i].items; i++)
+        item -= c->instructions->list[i].items;
+    run_items(c->plan, c->instructions, &c->instructions->list[i], &pass, item, item + 1);
 }
 
 static void run_together(const call *c) {
-    cn__parallel_helping(c->plan->ctx, all_items(c), any_item, (void *)c);
+    size_t all = 0;
+    for (size_t i = c->first; i < c->end; i++)
+        all += c->instructions->list[i].items = counts(c, i) ? items(&c->instructions->list[i], c->pass) : 0;
+    share_out(c, all, any_item);
 }
 
 /* All instructions of one block. */
-static void one_block(void *argument, size_t block, int thread) {
+static void one_block(void *argument, size_t item, int thread) {
     const call *c = argument;
     cn__pass pass = thread_run(c, thread);
+    size_t block = c->back ? cn__parallel_mirrored(c->plan->ctx, (size_t)c->pass->blocks, item) : item;
     for (size_t i = c->first; i < c->end; i++) {
         size_t share = counts(c, i) ? items(&c->instructions->list[i], c->pass) / (size_t)c->pass->blocks : 0;
         if (share > 0)
@@ -125,7 +140,7 @@ static void one_block(void *argument, size_t block, int thread) {
 }
 
 static void run_blocks(const call *c) {
-    cn__parallel_helping(c->plan->ctx, (size_t)c->pass->blocks, one_block, (void *)c);
+    share_out(c, (size_t)c->pass->blocks, one_block);
 }
 
 /* Of a block's items that one thread had better do alone. */
@@ -143,7 +158,7 @@ static void run_local(const call *c) {
     for (size_t i = c->first, end; i < c->end; i = end) {
         for (end = i + 1; serial(c, i) && end < c->end && serial(c, end);)
             end++;
-        call some = {c->plan, c->instructions, i, end, CN__SCOPE_LOCAL, c->pass};
+        call some = {c->plan, c->instructions, i, end, CN__SCOPE_LOCAL, c->pass, c->back};
         serial(c, i) ? run_blocks(&some) : run_together(&some);
     }
 }
@@ -154,23 +169,45 @@ static void exchange(const cn__instruction *instruction, const cn__pass *pass) {
         stage->exchange(instruction->op, pass);
 }
 
+static bool waits_for_all(const cn__instruction *instruction, const cn__pass *pass) {
+    cn__scope own = scope(instruction);
+    return (own == CN__SCOPE_GLOBAL || own == CN__SCOPE_SOON) && items(instruction, pass) > 0;
+}
+
+/* Where what runs together with global instruction i ends. */
+static size_t end_of_global(const cn__instructions *instructions, size_t i, size_t end, const cn__pass *pass) {
+    const cn__instruction *list = instructions->list;
+    size_t last = i;
+    for (size_t next = i + 1; next < end && scope(&list[last]) == CN__SCOPE_SOON; next++)
+        if (waits_for_all(&list[next], pass))
+            last = next;
+        else if (scope(&list[next]) == CN__SCOPE_LOCAL && items(&list[next], pass) > 0)
+            break;
+    return last + 1;
+}
+
+/* Every other time from the last block to the first: what was left last may still be in the cache. */
 void cn__instructions_run(const cn__plan *plan, const cn__instructions *instructions, size_t first, size_t end,
                           const cn__pass *pass) {
+    bool back = instructions->pass == CN_PASS_BACKWARD;
     size_t begin = first;
     CN__COMPUTES;
     for (size_t i = first; i < end; i++) {
-        if (scope(&instructions->list[i]) != CN__SCOPE_GLOBAL || items(&instructions->list[i], pass) == 0)
+        if (!waits_for_all(&instructions->list[i], pass))
             continue;
-        run_local(&(call){plan, instructions, begin, i, CN__SCOPE_LOCAL, pass});
-        exchange(&instructions->list[i], pass);
-        run_together(&(call){plan, instructions, i, i + 1, CN__SCOPE_GLOBAL, pass});
-        begin = i + 1;
+        size_t after = end_of_global(instructions, i, end, pass);
+        run_local(&(call){plan, instructions, begin, i, CN__SCOPE_LOCAL, pass, back});
+        exchange(&instructions->list[after - 1], pass);
+        run_together(&(call){plan, instructions, i, after, CN__SCOPE_GLOBAL, pass, false});
+        back ^= i > begin;
+        begin = after;
+        i = after - 1;
     }
-    run_local(&(call){plan, instructions, begin, end, CN__SCOPE_LOCAL, pass});
+    run_local(&(call){plan, instructions, begin, end, CN__SCOPE_LOCAL, pass, back});
     for (size_t i = first; i < end; i++)
         if (scope(&instructions->list[i]) == CN__SCOPE_DEFERRED)
             exchange(&instructions->list[i], pass);
-    run_together(&(call){plan, instructions, first, end, CN__SCOPE_DEFERRED, pass});
+    run_together(&(call){plan, instructions, first, end, CN__SCOPE_DEFERRED, pass, false});
 }
 
 /* ---- making the lists ---- */
@@ -234,9 +271,38 @@ static cn_status add_forward(cn__plan *plan, cn__fused_op *fused) {
     return CN_OK;
 }
 
-static cn_status add_backward(cn__plan *plan, cn__fused_op *fused) {
-    CN__TRY(add_stages(plan, &plan->backward, fused, fused->impl->backward));
+size_t cn__stages_ahead(const cn__layer_impl *impl) {
+    size_t ahead = 0;
+    while (impl->backward[ahead].run && impl->backward[ahead].scope == CN__SCOPE_LOCAL)
+        ahead++;
+    return impl->backward[ahead].run && impl->backward[ahead].scope == CN__SCOPE_GLOBAL ? ahead : 0;
+}
+
+static const cn__stage *first_soon(const cn__layer_impl *impl) {
+    const cn__stage *stage = impl->backward;
+    while (stage->run && stage->scope != CN__SCOPE_SOON)
+        stage++;
+    return stage;
+}
+
+/* Adds what an op has left for soon, and what is behind it. */
+static cn_status end_backward(cn__plan *plan, cn__fused_op *fused) {
+    if (!fused)
+        return CN_OK;
+    CN__TRY(add_stages(plan, &plan->backward, fused, first_soon(fused->impl)));
     fused->end_backward = plan->backward.count;
+    return CN_OK;
+}
+
+/* What an op leaves for soon is done when the next one's first stages have seen what it has given to them. */
+static cn_status add_backward(cn__plan *plan, cn__fused_op *fused, cn__fused_op **before) {
+    const cn__stage *stage = fused->impl->backward, *ahead = stage + cn__stages_ahead(fused->impl);
+    for (; stage < ahead; stage++)
+        CN__TRY(add_stage(plan, &plan->backward, fused, stage));
+    CN__TRY(end_backward(plan, *before));
+    for (; stage < first_soon(fused->impl); stage++)
+        CN__TRY(add_stage(plan, &plan->backward, fused, stage));
+    *before = fused;
     return CN_OK;
 }
 
@@ -255,10 +321,11 @@ cn_status cn__instructions_make(cn__plan *plan) {
             CN__TRY(add_stage(plan, &plan->prepare, &plan->fused_ops[u], &plan->fused_ops[u].impl->prepare));
         CN__TRY(add_forward(plan, &plan->fused_ops[u]));
     }
+    cn__fused_op *before = NULL;
     for (int32_t u = plan->fused_op_count - 1; u >= 0; u--)
         if (plan->fused_ops[u].backward)
-            CN__TRY(add_backward(plan, &plan->fused_ops[u]));
-    return CN_OK;
+            CN__TRY(add_backward(plan, &plan->fused_ops[u], &before));
+    return end_backward(plan, before);
 }
 
 void cn__instructions_drop(cn__plan *plan) {

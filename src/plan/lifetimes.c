@@ -19,9 +19,23 @@ static int32_t end_time(const cn__plan *plan) {
     return 2 * plan->fused_op_count + 2;
 }
 
-/* When backward stages have read their maps. */
+static bool leaves_for_soon(const cn__layer_impl *impl) {
+    bool any = false;
+    for (const cn__stage *stage = impl->backward; stage->run; stage++)
+        any |= stage->scope == CN__SCOPE_SOON;
+    return any;
+}
+
+/* When backward stages have read their maps; some do so only after the next op's first stages. */
 static int32_t read_time(const cn__plan *plan, const cn__fused_op *fused) {
-    return fused->requirements.until_end ? end_time(plan) : backward_time(plan, fused);
+    const cn__fused_op *next = fused;
+    if (fused->requirements.until_end)
+        return end_time(plan);
+    if (leaves_for_soon(fused->impl))
+        while (next > plan->fused_ops && !(--next)->backward)
+            ;
+    bool waits = next != fused && next->backward && cn__stages_ahead(next->impl) > 0;
+    return backward_time(plan, waits ? next : fused);
 }
 
 static void begin(int32_t *first, int32_t time) {
@@ -50,6 +64,10 @@ static void live_fused_op(cn__compiler *c, const cn__fused_op *fused) {
             cn__extend(&c->value_last[value], read);
         begin(&c->gradient_first[value], backward);
     }
+    if (fused->op.front) { /* which reads its input once more */
+        const cn__fused_op *front = (const cn__fused_op *)fused->op.front;
+        cn__extend(&c->value_last[cn__head_node(plan, front)->inputs[0] + 1], fused->backward ? read : forward);
+    }
     if (fused->skip >= 0) {
         cn__extend(&c->value_last[fused->skip], forward);
         begin(&c->gradient_first[fused->skip], backward);
@@ -70,12 +88,25 @@ static void live_output(cn__compiler *c, int32_t value) {
     cn__extend(&c->gradient_last[value], loss_time(plan));
 }
 
+/* A gradient that is written value by value where another one is read, for the last time, takes its memory. */
+static void share_gradient(cn__compiler *c, const cn__fused_op *fused) {
+    int32_t in = cn__head_node(c->plan, fused)->inputs[0] + 1, out = fused->last + 1;
+    int32_t time = backward_time(c->plan, fused);
+    if (!fused->backward || !fused->impl->backward_in_place || !c->wanted[in] || fused->skip == in)
+        return;
+    if (c->gradient_first[in] != time || c->gradient_last[out] != time)
+        return;
+    int32_t home = c->gradient_home[in] = c->gradient_home[out];
+    cn__extend(&c->gradient_last[home], c->gradient_last[in]);
+}
+
 static void find_lifetimes(cn__compiler *c) {
     const cn__plan *plan = c->plan;
     size_t values = plan->model->node_count + 1;
     for (size_t v = 0; v < values; v++) {
         c->value_first[v] = -1; /* fused away, until a fused op says otherwise */
         c->gradient_first[v] = end_time(plan);
+        c->gradient_home[v] = (int32_t)v;
     }
     for (int32_t u = 0; u < plan->fused_op_count; u++)
         live_fused_op(c, &plan->fused_ops[u]);
@@ -83,6 +114,8 @@ static void find_lifetimes(cn__compiler *c) {
         live_input(c, plan->inputs[i]);
     for (int32_t i = 0; i < plan->output_count; i++)
         live_output(c, plan->outputs[i]);
+    for (int32_t u = plan->fused_op_count - 1; u >= 0; u--)
+        share_gradient(c, &plan->fused_ops[u]);
 }
 
 /* ---- memory ---- */
@@ -106,12 +139,16 @@ static cn_status add_values(cn__compiler *c) {
         if (c->value_first[v] < 0)
             continue;
         lay_out(plan, &plan->values[v], v, c->pad[v][0], c->pad[v][1], c->mode[v]);
-        CN__TRY(add_map(c, &plan->values[v], c->value_first[v], c->value_last[v]));
+        if (c->unstored[v])
+            plan->values[v].channel = 0;
+        else
+            CN__TRY(add_map(c, &plan->values[v], c->value_first[v], c->value_last[v]));
         bool output = v > 0 && cn__model_is_output(plan->model, (int32_t)v - 1);
         if (!plan->options.training || (!c->wanted[v] && !output))
             continue;
         lay_out(plan, &plan->gradients[v], v, 0, 0, CN_PADDING_ZEROS);
-        CN__TRY(add_map(c, &plan->gradients[v], c->gradient_first[v], c->gradient_last[v]));
+        if (c->gradient_home[v] == (int32_t)v)
+            CN__TRY(add_map(c, &plan->gradients[v], c->gradient_first[v], c->gradient_last[v]));
     }
     return CN_OK;
 }
@@ -216,9 +253,13 @@ static cn_status add_memory(cn__compiler *c) {
 }
 
 /* Blocks of all maps lie as far apart as their memory. */
-static void spread_blocks(cn__plan *plan) {
-    for (size_t v = 0; v < plan->model->node_count + 1; v++)
-        plan->values[v].block = plan->gradients[v].block = plan->block_floats;
+static void spread_blocks(cn__compiler *c) {
+    cn__plan *plan = c->plan;
+    for (size_t v = 0; v < plan->model->node_count + 1; v++) {
+        plan->gradients[v].data = plan->gradients[c->gradient_home[v]].data;
+        plan->values[v].block = c->unstored[v] ? 0 : plan->block_floats;
+        plan->gradients[v].block = plan->block_floats;
+    }
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         cn__fused_op *fused = &plan->fused_ops[u];
         fused->op.block = plan->block_floats;
@@ -232,6 +273,6 @@ static void spread_blocks(cn__plan *plan) {
 cn_status cn__plan_memory(cn__compiler *compiler) {
     find_lifetimes(compiler);
     CN__TRY(add_memory(compiler));
-    spread_blocks(compiler->plan);
+    spread_blocks(compiler);
     return CN_OK;
 }

@@ -114,7 +114,8 @@ int32_t cn__plan_first_nonfinite(cn__plan *plan, const cn__pass *pass) {
     for (int32_t u = 0; u < plan->fused_op_count; u++) {
         const cn__fused_op *fused = &plan->fused_ops[u];
         cn__instructions_run(plan, &plan->forward, fused->first_instruction, fused->end_instruction, &own);
-        if (found == INT32_MAX && !all_finite(&plan->values[fused->last + 1], &own))
+        if (found == INT32_MAX && plan->values[fused->last + 1].data &&
+            !all_finite(&plan->values[fused->last + 1], &own))
             found = plan->input_count + u;
     }
     return found;

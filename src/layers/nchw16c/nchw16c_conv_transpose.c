@@ -255,7 +255,7 @@ const cn__layer_impl cn__conv_transpose2d_nchw16c = {
                 {cn__nchw16c_border_grid, cn__nchw16c_border, CN__SCOPE_LOCAL}},
     .backward = {{gradient_grid, read_gradient, CN__SCOPE_LOCAL},
                  {input_grid, input_grad, CN__SCOPE_LOCAL},
-                 {weight_grid, weight_grad, CN__SCOPE_GLOBAL},
+                 {weight_grid, weight_grad, CN__SCOPE_SOON},
                  {late_weight_grid, weight_grad, CN__SCOPE_DEFERRED},
                  {sum_grid, sum, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,

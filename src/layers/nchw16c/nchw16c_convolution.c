@@ -43,6 +43,10 @@ static int64_t multiply_adds(const cn_layer *layer, cn__shape in, cn__shape out)
     return cn__convolution_multiply_adds(layer, in, whole);
 }
 
+static bool takes_front(const cn_layer *layer) {
+    return cn__nchw16c_is_depthwise((const cn__convolution *)layer);
+}
+
 static void at_least(size_t *floats, size_t (*wanted)(const cn__conv_problem *problem, cn__conv_pass pass),
                      const cn__conv_problem *problem, cn__conv_pass pass) {
     size_t more = wanted ? wanted(problem, pass) : 0;
@@ -185,6 +189,7 @@ STEP(weight_second, CN__CONV_WEIGHT_GRAD, 1, true)
 const cn__layer_impl cn__convolution_nchw16c = {
     .takes_relu6 = true,
     .multiply_adds = multiply_adds,
+    .takes_front = takes_front,
     .requirements = requirements,
     .bind = bind,
     .unbind = cn__nchw16c_unbind,
@@ -196,7 +201,7 @@ const cn__layer_impl cn__convolution_nchw16c = {
     .backward = {{input_all_grid, input_all, CN__SCOPE_GLOBAL},
                  {input_first_grid, input_first, CN__SCOPE_LOCAL},
                  {input_second_grid, input_second, CN__SCOPE_LOCAL},
-                 {weight_first_grid, weight_first, CN__SCOPE_GLOBAL},
+                 {weight_first_grid, weight_first, CN__SCOPE_SOON},
                  {weight_late_grid, weight_late, CN__SCOPE_DEFERRED},
                  {weight_second_grid, weight_second, CN__SCOPE_DEFERRED}},
     .backward_reads_in = true,

@@ -150,6 +150,12 @@ typedef struct cn__nchw16c_part {
 cn__grid cn__nchw16c_joined_grid(const cn__op *op, const cn__pass *pass, size_t planes, int64_t multiply_adds);
 cn__grid cn__nchw16c_parts(const cn__op *op, const cn__pass *pass, int64_t multiply_adds);
 cn__nchw16c_part cn__nchw16c_part_of(const cn__op *op, size_t index, size_t count);
-cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, const cn__nchw16c_part *part);
+cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, const cn__fmap *in, size_t block,
+                                               const cn__nchw16c_part *part);
+
+/* nchw16c_depthwise.c: floats of a plane of the input, with its border; and a plane that op->front makes there, as a
+ * map of its own. */
+size_t cn__nchw16c_plane_floats(const cn__convolution *c, cn__shape in);
+cn__fmap cn__nchw16c_front_plane(const cn__op *op, const cn__pass *pass, size_t block, size_t plane, float *memory);
 
 #endif

@@ -43,17 +43,17 @@ static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {
 }
 
 /* The weights of one output go into one lane: here those of a plane of inputs, of which `inputs` are left from channel
- * `begin` on. The output's group begins with channel `first`, and `from` are all of its weights. */
-static void pack_lane(const cn__convolution *c, const float *from, double scale, int32_t begin, int32_t inputs,
-                      int32_t first, float *to) {
-    size_t taps = tap_count(c), channels = inputs < CN__LANES ? (size_t)inputs : CN__LANES;
-    int32_t last = first + c->in_channels / c->groups, end = begin + CN__LANES < last ? begin + CN__LANES : last;
+ * `begin` on. The output sees channels first … last - 1, and `from` are all of its weights. */
+static void pack_lane(size_t taps, const float *from, double scale, int32_t begin, int32_t inputs, int32_t first,
+                      int32_t last, float *to) {
+    size_t channels = inputs < CN__LANES ? (size_t)inputs : CN__LANES;
+    int32_t end = begin + CN__LANES < last ? begin + CN__LANES : last;
     int32_t own = begin > first ? begin : first;
     for (size_t t = 0; t < taps; t++) {
         const float *weight = from + (ptrdiff_t)(own - first) * (ptrdiff_t)taps + t;
         float *line = to + ((size_t)begin * taps + t * channels + (size_t)(own - begin)) * CN__LANES;
         for (int32_t i = own; i < end; i++, weight += taps, line += CN__LANES)
-            *line = (float)((double)*weight * scale);
+            *line = scale == 1.0 ? *weight : (float)((double)*weight * scale);
     }
 }
 
@@ -62,11 +62,14 @@ static void pack_forward(const cn__op *op, size_t plane, const double *scale, fl
     const cn__convolution *c = layer_of(op);
     int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, own = (int32_t)plane * CN__LANES;
     cn__nchw16c_span inputs = inputs_of(c, plane);
+    size_t taps = tap_count(c);
     to += plane * plane_weights(c);
     for (int32_t begin = 0; begin < inputs.end - inputs.first; begin += CN__LANES)
-        for (int32_t lane = 0, o = own; lane < CN__LANES && o < c->out_channels; lane++, o++)
-            pack_lane(c, (const float *)op->tensor[0] + (size_t)o * (size_t)in * tap_count(c), scale[lane], begin,
-                      inputs.end - inputs.first - begin, o / out * in - inputs.first, to + lane);
+        for (int32_t lane = 0, o = own; lane < CN__LANES && o < c->out_channels; lane++, o++) {
+            int32_t seen = (c->groups == 1 ? 0 : o / out * in) - inputs.first;
+            pack_lane(taps, (const float *)op->tensor[0] + (size_t)o * (size_t)in * taps, scale[lane], begin,
+                      inputs.end - inputs.first - begin, seen, seen + in, to + lane);
+        }
 }
 
 /* ---- forward ---- */
@@ -84,10 +87,11 @@ cn__nchw16c_part cn__nchw16c_part_of(const cn__op *op, size_t index, size_t coun
     return rows >= planes ? (cn__nchw16c_part){1, 0, planes, first, size} : (cn__nchw16c_part){1, first, size, 0, rows};
 }
 
-cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, size_t block, const cn__nchw16c_part *part) {
+cn__channel_conv_args cn__nchw16c_forward_args(const cn__op *op, const cn__fmap *in, size_t block,
+                                               const cn__nchw16c_part *part) {
     const cn__convolution *c = layer_of(op);
     const cn__nchw16c_geometry *g = op->geometry;
-    const cn__fmap *in = op->in[0], *out = op->out, *skip = op->post.skip;
+    const cn__fmap *out = op->out, *skip = op->post.skip;
     int32_t left = c->out_channels - (int32_t)(part->plane * CN__LANES), most = (int32_t)(part->planes * CN__LANES);
     cn__channel_conv_args args = {
         .images = part->images,
@@ -140,7 +144,7 @@ static void run_part(const cn__op *op, size_t block, cn__nchw16c_part part) {
         for (part.planes = 1; part.plane + part.planes < end; part.planes++)
             if (!cn__nchw16c_same_span(inputs_of(c, part.plane + part.planes), inputs))
                 break;
-        cn__channel_conv_args args = cn__nchw16c_forward_args(op, block, &part);
+        cn__channel_conv_args args = cn__nchw16c_forward_args(op, op->in[0], block, &part);
         args.in += (size_t)(inputs.first / CN__LANES) * args.in_plane;
         args.in_channels = inputs.end - inputs.first;
         args.weight_plane = plane_weights(c);

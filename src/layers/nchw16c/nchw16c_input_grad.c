@@ -5,6 +5,7 @@
  * within. A transposed convolution's outputs come out of the same jobs (nchw16c_conv_transpose.c). */
 #include "layers/conv/convolution_readers.h"
 #include "layers/nchw16c/nchw16c_convolution.h"
+#include <string.h>
 
 #define LONG        3  /* times a filter's taps that an output may sum up in one accumulator */
 #define LONG_PIXELS 32 /* of more, that are summed up at a time */
@@ -107,16 +108,20 @@ size_t cn__nchw16c_input_filters(const cn__convolution *c) {
     return cn__nchw16c_planes(c->in_channels) * plane_weights(c);
 }
 
-/* The weights of one output go into the lanes of those inputs from `first` on that it sees. */
-static void pack_output(const cn__convolution *c, const float *weights, int32_t output, int32_t first,
-                        cn__nchw16c_span outputs, float *to) {
-    int32_t in = c->in_channels / c->groups, group = output / (c->out_channels / c->groups) * in;
-    int32_t begin = first > group ? first : group,
-            end = first + CN__LANES < group + in ? first + CN__LANES : group + in;
+/* The weights of one output, which sees the inputs of `seen`, go into the lanes of those from `first` on. */
+static void pack_output(const cn__convolution *c, const float *weights, int32_t output, cn__nchw16c_span seen,
+                        int32_t first, cn__nchw16c_span outputs, float *to) {
+    int32_t begin = first > seen.first ? first : seen.first,
+            end = first + CN__LANES < seen.end ? first + CN__LANES : seen.end;
     size_t taps = tap_count(c), line = (size_t)(output - outputs.first), plane = line - line % CN__LANES;
     size_t left = (size_t)(outputs.end - outputs.first) - plane, lines = left < CN__LANES ? left : CN__LANES;
-    const float *from = weights + ((size_t)output * (size_t)in + (size_t)(begin - group)) * taps;
+    const float *from =
+        weights + ((size_t)output * (size_t)(seen.end - seen.first) + (size_t)(begin - seen.first)) * taps;
     to += (plane * taps + line % CN__LANES) * CN__LANES;
+    if (taps == 1 && begin < end) {
+        memcpy(to + (begin - first), from, (size_t)(end - begin) * sizeof *to);
+        return;
+    }
     for (size_t t = 0; t < taps; t++)
         for (int32_t i = begin; i < end; i++)
             to[t * lines * CN__LANES + (size_t)(i - first)] = from[(size_t)(i - begin) * taps + t];
@@ -127,9 +132,13 @@ void cn__nchw16c_pack_input_grad(const cn__op *op, size_t plane, float *to) {
     int32_t first = (int32_t)plane * CN__LANES;
     bool depthwise = cn__nchw16c_is_depthwise(c);
     cn__nchw16c_span outputs = depthwise ? (cn__nchw16c_span){first, first + CN__LANES} : outputs_of(c, plane);
+    int32_t in = c->in_channels / c->groups, out = c->out_channels / c->groups;
     to += plane * plane_weights(c);
-    for (int32_t o = outputs.first; o < outputs.end && o < c->out_channels; o++)
-        pack_output(c, op->tensor[0], o, first, depthwise ? (cn__nchw16c_span){o, o + 1} : outputs, to);
+    for (int32_t o = outputs.first; o < outputs.end && o < c->out_channels; o++) {
+        int32_t seen = c->groups == 1 ? 0 : o / out * in;
+        pack_output(c, op->tensor[0], o, (cn__nchw16c_span){seen, seen + in}, first,
+                    depthwise ? (cn__nchw16c_span){o, o + 1} : outputs, to);
+    }
 }
 
 /* ---- shares of the rows of all jobs, or of the planes of inputs where there are more of them ---- */

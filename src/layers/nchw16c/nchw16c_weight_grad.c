@@ -27,6 +27,7 @@ typedef struct sizes {
     size_t piece_terms, pieces;
     size_t weights, floats;                  /* floats: of a leaf */
     size_t strip_images, strip_rows, strips; /* strips: of so many images */
+    size_t planes;                           /* floats of a strip's planes that op->front may have to make */
 } sizes;
 
 static size_t cuts(size_t whole, size_t most) {
@@ -53,7 +54,7 @@ static void cut_strips(sizes *s, cn__shape out) {
     s->strips = cuts(height, s->strip_rows);
 }
 
-static sizes sizes_of(const cn_layer *layer, cn__shape out) {
+static sizes sizes_of(const cn_layer *layer, cn__shape in, cn__shape out) {
     const cn__convolution *c = (const cn__convolution *)layer;
     sizes s = {.depthwise = cn__nchw16c_is_depthwise(c),
                .groups = (size_t)c->groups,
@@ -72,11 +73,12 @@ static sizes sizes_of(const cn_layer *layer, cn__shape out) {
     s.weights = (size_t)c->out_channels * s.terms;
     s.floats = cn__whole_lines(s.weights) + cn__whole_lines((size_t)c->out_channels);
     cut_strips(&s, out);
+    s.planes = s.depthwise ? s.strip_images * cn__nchw16c_plane_floats(c, in) : 0;
     return s;
 }
 
 size_t cn__nchw16c_weight_grad_shared(const cn__conv_problem *problem) {
-    sizes s = sizes_of(problem->layer, problem->out);
+    sizes s = sizes_of(problem->layer, problem->in, problem->out);
     return cn__nchw16c_leaves_apart(cn__nchw16c_planned_maps(problem), s.floats)
                ? cuts((size_t)problem->max_blocks, CN__LANES) * s.floats
                : 0;
@@ -88,15 +90,15 @@ static size_t piece_floats(const sizes *s) {
 }
 
 size_t cn__nchw16c_weight_grad_scratch(const cn__conv_problem *problem) {
-    sizes s = sizes_of(problem->layer, problem->out);
+    sizes s = sizes_of(problem->layer, problem->in, problem->out);
     bool apart = cn__nchw16c_leaves_apart(cn__nchw16c_planned_maps(problem), s.floats);
-    return (apart ? 1 : (size_t)problem->depth) * piece_floats(&s);
+    return s.planes + (apart ? 1 : (size_t)problem->depth) * piece_floats(&s);
 }
 
 /* ---- the terms of all groups, [plane of inputs][tap][channel of the plane] within each ---- */
 
 cn_status cn__nchw16c_terms_make(const cn__op *op, cn__nchw16c_geometry *g) {
-    sizes s = sizes_of(op->layer, op->out->shape);
+    sizes s = sizes_of(op->layer, op->in[0]->shape, op->out->shape);
     ptrdiff_t *term = g->terms = cn__alloc(op->ctx, s.groups * s.terms, sizeof *g->terms);
     int32_t *weight = g->term_weights = cn__alloc(op->ctx, s.terms, sizeof *g->term_weights);
     if (!g->terms || !g->term_weights)
@@ -145,9 +147,9 @@ static cn__channel_conv_weight_args strip_of(const cn__op *op, const cn__pass *p
         .images = (int32_t)(images < s->strip_images ? images : s->strip_images),
         .height = (int32_t)(rows < s->strip_rows ? rows : s->strip_rows),
         .width = op->out->shape.width,
-        .x = cn__fmap_plane(in, image, 0).data + row * (size_t)c->stride[0] * in->row -
-             (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
-        .x_image = in->block,
+        .x = (op->front ? pass->scratch + cn__fmap_origin(in) : cn__fmap_plane(in, image, 0).data) +
+             row * (size_t)c->stride[0] * in->row - (size_t)c->padding[0] * in->row - (size_t)c->padding[1] * CN__LANES,
+        .x_image = op->front ? s->planes / s->strip_images : in->block,
         .x_row = (size_t)c->stride[0] * in->row,
         .x_step = (size_t)c->stride[1] * CN__LANES,
         .dy = cn__fmap_plane(dy, image, 0).data + row * dy->row,
@@ -156,6 +158,15 @@ static cn__channel_conv_weight_args strip_of(const cn__op *op, const cn__pass *p
         .dy_row = dy->row,
         .dy_step = CN__LANES,
     };
+}
+
+/* The planes of a strip's images that the norm in front has. */
+static void make_planes(const cn__op *op, const cn__pass *pass, const sizes *s, size_t plane, size_t leaf,
+                        size_t number) {
+    size_t first = number / s->strips * s->strip_images, lanes = (size_t)cn__pass_lanes(pass, leaf);
+    for (size_t i = 0; i < s->strip_images && first + i < lanes; i++)
+        cn__nchw16c_front_plane(op, pass, leaf * CN__LANES + first + i, plane,
+                                pass->scratch + i * (s->planes / s->strip_images));
 }
 
 static bool wants_weights(const cn__op *op) {
@@ -182,13 +193,12 @@ static void store_weights(const cn__op *op, const sizes *s, const piece *p, cons
     const cn__nchw16c_geometry *g = op->geometry;
     const int32_t *weight = g->term_weights + p->term;
     size_t first = p->group * s->out, end = group_end(op, s, p);
-    for (size_t line = p->line; line < p->line + p->lines; line++)
-        for (size_t t = 0; t < p->terms; t++, sums += CN__LANES)
-            for (size_t lane = 0; lane < CN__LANES; lane++) {
-                size_t o = line * CN__LANES + lane;
-                if (o >= first && o < end)
-                    to[o * s->terms + (size_t)weight[t]] = sums[lane];
-            }
+    for (size_t line = p->line; line < p->line + p->lines; line++, sums += p->terms * CN__LANES)
+        for (size_t lane = 0; lane < CN__LANES; lane++) {
+            size_t o = line * CN__LANES + lane;
+            for (size_t t = 0; t < p->terms && o >= first && o < end; t++)
+                to[o * s->terms + (size_t)weight[t]] = sums[t * CN__LANES + lane];
+        }
 }
 
 static void store_biases(const cn__op *op, const sizes *s, const piece *p, const float *sums, float *to) {
@@ -204,7 +214,7 @@ static bool apart(const cn__op *op, const sizes *s) {
 }
 
 cn__grid cn__nchw16c_weight_grid(const cn__op *op, const cn__pass *pass) {
-    sizes s = sizes_of(op->layer, op->out->shape);
+    sizes s = sizes_of(op->layer, op->in[0]->shape, op->out->shape);
     if (!wants_weights(op) && !wants_biases(op))
         return (cn__grid){0, 0};
     return (cn__grid){s.pieces, apart(op, &s) ? cn__pass_leaves(pass) : 1};
@@ -223,6 +233,8 @@ static void sum_leaf(const cn__op *op, const cn__pass *pass, const sizes *s, con
     size_t strips = cuts((size_t)cn__pass_lanes(pass, leaf), s->strip_images) * s->strips;
     memset(sums, 0, p->lines * (p->terms + 1) * CN__LANES * sizeof *sums);
     for (size_t i = 0; i < strips; i++) {
+        if (op->front && i % s->strips == 0)
+            make_planes(op, pass, s, p->group, leaf, i);
         cn__channel_conv_weight_args strip = strip_of(op, pass, s, leaf, i);
         strip.terms = g->terms + p->group * s->terms + p->term;
         strip.term_count = wants_weights(op) ? (int32_t)p->terms : 0;
@@ -247,28 +259,29 @@ static void store(const cn__op *op, const sizes *s, const piece *p, float *sums,
 /* A piece of all leaves: sums that are not added up yet stand one after the other. */
 static void sum_all_leaves(const cn__op *op, const cn__pass *pass, const sizes *s, const piece *p) {
     size_t floats = piece_floats(s);
+    float *sums = pass->scratch + s->planes;
     cn__tree tree = cn__tree_begin(pass);
     for (size_t leaf = 0; leaf < cn__pass_leaves(pass); leaf++) {
         cn__tree_push(&tree);
-        sum_leaf(op, pass, s, p, leaf, pass->scratch + (size_t)(tree.count - 1) * floats);
+        sum_leaf(op, pass, s, p, leaf, sums + (size_t)(tree.count - 1) * floats);
         while (cn__tree_merge(&tree))
-            cn__add_floats(pass->scratch + (size_t)(tree.count - 1) * floats,
-                           pass->scratch + (size_t)tree.count * floats, p->lines * (p->terms + 1) * CN__LANES);
+            cn__add_floats(sums + (size_t)(tree.count - 1) * floats, sums + (size_t)tree.count * floats,
+                           p->lines * (p->terms + 1) * CN__LANES);
     }
     for (int32_t span = 0; span < tree.count; span++)
-        store(op, s, p, pass->scratch + (size_t)span * floats, cn__span_gradient(op, pass, 0, span),
+        store(op, s, p, sums + (size_t)span * floats, cn__span_gradient(op, pass, 0, span),
               wants_biases(op) ? cn__span_gradient(op, pass, 1, span) : NULL);
 }
 
 void cn__nchw16c_weight_grad(const cn__op *op, const cn__pass *pass, cn__item at) {
-    sizes s = sizes_of(op->layer, op->out->shape);
+    sizes s = sizes_of(op->layer, op->in[0]->shape, op->out->shape);
     piece p = piece_of(&s, at.outer);
     if (!apart(op, &s)) {
         sum_all_leaves(op, pass, &s, &p);
         return;
     }
-    sum_leaf(op, pass, &s, &p, at.inner, pass->scratch);
-    store(op, &s, &p, pass->scratch, leaf_sums(op, &s, at.inner, 0), leaf_sums(op, &s, at.inner, 1));
+    sum_leaf(op, pass, &s, &p, at.inner, pass->scratch + s.planes);
+    store(op, &s, &p, pass->scratch + s.planes, leaf_sums(op, &s, at.inner, 0), leaf_sums(op, &s, at.inner, 1));
 }
 
 /* ---- sums over leaves ---- */
@@ -278,7 +291,7 @@ static size_t weight_items(const cn__op *op, const sizes *s) {
 }
 
 cn__grid cn__nchw16c_weight_sum_grid(const cn__op *op, const cn__pass *pass) {
-    sizes s = sizes_of(op->layer, op->out->shape);
+    sizes s = sizes_of(op->layer, op->in[0]->shape, op->out->shape);
     (void)pass;
     if (!apart(op, &s))
         return (cn__grid){0, 0};
@@ -287,7 +300,7 @@ cn__grid cn__nchw16c_weight_sum_grid(const cn__op *op, const cn__pass *pass) {
 
 void cn__nchw16c_weight_sum(const cn__op *op, const cn__pass *pass, cn__item at) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    sizes s = sizes_of(op->layer, op->out->shape);
+    sizes s = sizes_of(op->layer, op->in[0]->shape, op->out->shape);
     int tensor = at.outer < weight_items(op, &s) ? 0 : 1;
     size_t first = tensor ? 0 : at.outer * SUMS, left = s.weights - first;
     size_t count = tensor ? (size_t)c->out_channels : left < SUMS ? left : SUMS;

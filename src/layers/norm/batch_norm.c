@@ -96,8 +96,8 @@ static known leaf_moments(const cn__op *op, const cn__pass *pass, size_t leaf, s
     double images = cn__pass_lanes(pass, leaf), between = 0.0;
     double mean =
         (cn__norm_leaf_sum(op, pass, leaf, channel, 0) + cn__norm_leaf_sum(op, pass, leaf, channel, 2)) / images;
-    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++) {
-        const float *sums = cn__norm_image_sums(op, leaf, channel, l);
+    const float *sums = cn__norm_leaf_sums(op, leaf, channel);
+    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++, sums += cn__norm_image_step(op)) {
         double apart = (double)sums[0] + (double)sums[2 * CN__LANES] - mean;
         between += apart * apart;
     }
@@ -306,13 +306,14 @@ static const cn__layer_impl impl = {
     .forward = {{planes_to_measure, cn__norm_measure, CN__SCOPE_LOCAL},
                 {channels_to_exchange, leave_channels, CN__SCOPE_GLOBAL, NULL},
                 {cn__norm_channels, finalize_channels, CN__SCOPE_GLOBAL, exchange},
-                {cn__in_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
+                {cn__norm_stored_planes, cn__norm_apply, CN__SCOPE_LOCAL}},
     .backward = {{cn__in_planes, cn__norm_reduce, CN__SCOPE_LOCAL},
                  {channels_to_exchange, leave_channels_backward, CN__SCOPE_GLOBAL, NULL},
                  {cn__norm_channels, finalize_channels_backward, CN__SCOPE_GLOBAL, exchange},
                  {cn__wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
     .gives_whole = gives_whole,
     .backward_reads_in = true,
+    .backward_in_place = true,
 };
 
 const cn__layer_type cn__batch_norm_type = {

@@ -140,6 +140,7 @@ static const cn__layer_impl impl = {
                  {cells, finalize_backward, CN__SCOPE_LOCAL},
                  {cn__wanted_planes, cn__norm_backward, CN__SCOPE_LOCAL}},
     .backward_reads_in = true,
+    .backward_in_place = true,
 };
 
 const cn__layer_type cn__group_norm_type = {

@@ -140,15 +140,15 @@ float *cn__norm_center_rest(const cn__op *op, size_t block, size_t channel) {
 
 /* ---- finalizing ---- */
 
-const float *cn__norm_image_sums(const cn__op *op, size_t leaf, size_t channel, int32_t l) {
-    return op->out->lane_channels ? cn__norm_sums(op, leaf * CN__LANES + (size_t)l, channel)
-                                  : cn__norm_sums(op, leaf, channel) + l;
+const float *cn__norm_leaf_sums(const cn__op *op, size_t leaf, size_t channel) {
+    return cn__norm_sums(op, op->out->lane_channels ? leaf * CN__LANES : leaf, channel);
 }
 
 double cn__norm_leaf_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel, int which) {
     double lane[CN__LANES] = {0};
-    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++)
-        lane[l] = (double)cn__norm_image_sums(op, leaf, channel, l)[which * CN__LANES];
+    const float *sums = cn__norm_leaf_sums(op, leaf, channel) + which * CN__LANES;
+    for (int32_t l = 0; l < cn__pass_lanes(pass, leaf); l++, sums += cn__norm_image_step(op))
+        lane[l] = (double)*sums;
     for (int half = CN__LANES / 2; half > 0; half /= 2)
         for (int l = 0; l < half; l++)
             lane[l] += lane[l + half];
@@ -225,10 +225,10 @@ void cn__norm_measure(const cn__op *op, const cn__pass *pass, cn__item at) {
 /* What the passes over a plane have in common. */
 static cn__pointwise_args plane_args(const cn__op *op, const cn__pass *pass, size_t block, size_t plane) {
     const float *center = plane_cell(op, block, plane);
-    cn__pointwise_args args = {.x = cn__fmap_plane(op->in[0], block, plane),
-                               .y = cn__fmap_plane(op->out, block, plane),
-                               .center = center,
-                               .inv = center + CN__LANES};
+    cn__pointwise_args args = {
+        .x = cn__fmap_plane(op->in[0], block, plane), .center = center, .inv = center + CN__LANES};
+    if (op->out->data)
+        args.y = cn__fmap_plane(op->out, block, plane);
     if (op->out->lane_channels) {
         args.weights = cn__norm_weights(op, plane);
         args.biases = cn__norm_biases(op, plane);
@@ -239,6 +239,16 @@ static cn__pointwise_args plane_args(const cn__op *op, const cn__pass *pass, siz
     cn__pointwise_fill(&args, op, pass, &op->post, block, plane);
     args.masks_again = args.relu && !args.threshold && !op->post.skip;
     return args;
+}
+
+void cn__norm_plane(const cn__op *op, const cn__pass *pass, size_t block, size_t plane, cn__plane y) {
+    cn__pointwise_args args = plane_args(op, pass, block, plane);
+    args.y = y;
+    op->kernels->pointwise(&args);
+}
+
+cn__grid cn__norm_stored_planes(const cn__op *op, const cn__pass *pass) {
+    return op->out->data ? cn__in_planes(op, pass) : (cn__grid){0, 0};
 }
 
 void cn__norm_apply(const cn__op *op, const cn__pass *pass, cn__item at) {

@@ -59,8 +59,11 @@ float *cn__norm_plane_sums(const cn__op *op, size_t block, size_t plane);
 /* A channel's weight; 1 without. */
 float cn__norm_weight(const cn__op *op, size_t channel);
 
-/* A channel's first float of the lines that image l of a leaf has. */
-const float *cn__norm_image_sums(const cn__op *op, size_t leaf, size_t channel, int32_t l);
+/* A channel's first float of the lines that the first image of a leaf has; how far the next image's is. */
+const float *cn__norm_leaf_sums(const cn__op *op, size_t leaf, size_t channel);
+static inline size_t cn__norm_image_step(const cn__op *op) {
+    return op->out->lane_channels ? op->block : 1;
+}
 /* A channel's sums of line `which` over the images of a leaf, as if they lay in its lanes. */
 double cn__norm_leaf_sum(const cn__op *op, const cn__pass *pass, size_t leaf, size_t channel, int which);
 
@@ -71,9 +74,13 @@ void cn__norm_each_channel(const cn__op *op, const cn__pass *pass, cn__item at, 
 /* Where that is what the sums backward are: of a channel's weight and bias. */
 void cn__norm_parameter_gradient(const cn__op *op, const cn__pass *pass, size_t channel);
 
+/* A plane of what comes out of a norm without a skip, into memory of the caller's. */
+void cn__norm_plane(const cn__op *op, const cn__pass *pass, size_t block, size_t plane, cn__plane y);
+
 /* Stages over planes. */
 void cn__norm_measure(const cn__op *op, const cn__pass *pass, cn__item at);
 void cn__norm_apply(const cn__op *op, const cn__pass *pass, cn__item at);
+cn__grid cn__norm_stored_planes(const cn__op *op, const cn__pass *pass); /* none where the reader makes them */
 void cn__norm_reduce(const cn__op *op, const cn__pass *pass, cn__item at);
 void cn__norm_backward(const cn__op *op, const cn__pass *pass, cn__item at);
 
