@@ -760,7 +760,7 @@ class _Struct(ctypes.Structure):
         element = re.sub(r"^const | \*.*$", "", kind)
         if kind.endswith("*const *"):  # pointers to structs or to tensors
             items = [_borrowed(item) if element == "cn_tensor" else _struct(element, item) for item in value]
-            pointers = (ctypes.c_void_p * len(items))(*[_address(item) for item in items])
+            pointers = (ctypes.c_void_p * len(items))(*[_address(item, element + " *", name) for item in items])
             self._keep[name] = [pointers, *items]
             return ctypes.addressof(pointers)
         if element in _structs and name in _COUNTS:  # an array of structs
@@ -769,7 +769,7 @@ class _Struct(ctypes.Structure):
             self._keep[name] = [array, *items]
             return ctypes.addressof(array)
         self._keep[name] = value = _struct(element, value) if element in _structs else value
-        return _address(value)
+        return _address(value, kind, name)
 
     def _callback(self, name, function):
         """`function` as the library calls it: what it raises is kept for the call that led to it."""
@@ -1051,8 +1051,18 @@ def _texts(texts):
         *[text if text is None else os.fsencode(text) for text in texts])
 
 
-def _address(thing):
-    """What stands for a thing in a call: the address of an object or a struct, the bytes of a text."""
+def _object_class(kind):
+    """The class of the objects that a parameter or member of that kind points to; None: it points to none."""
+    found = globals().get(_camel(kind.removeprefix("const ").removesuffix(" *")))
+    return found if isinstance(found, type) and issubclass(found, _Object) else None
+
+
+def _address(thing, kind, whose):
+    """What stands for a thing where a function or struct wants one of that kind: the address of an object or a struct, the
+    bytes of a text. The library cannot tell an object's address from another."""
+    wanted = _object_class(kind)
+    if wanted and not isinstance(thing, (wanted, type(None))):
+        raise TypeError(f"{whose} wants a {wanted.__name__}, not {thing!r}")
     if isinstance(thing, _Object):
         return thing._pointer
     if isinstance(thing, ctypes.Structure):
@@ -1067,7 +1077,7 @@ def _call(name, *arguments):
     meanwhile."""
     result, parameters = _declared.functions[name]
     function = getattr(_functions, name)
-    raw = [_address(argument) for argument in arguments]
+    raw = [_address(argument, kind, name) for argument, kind in zip(arguments, parameters)]
     locks = [argument._handle.lock for argument, kind in zip(arguments, parameters)
              if isinstance(argument, _Object) and not kind.startswith("const") and not isinstance(argument, Context)]
     handles = [argument._handle for argument in arguments if isinstance(argument, _Object)]

@@ -74,6 +74,13 @@ class Structs(unittest.TestCase):
             convnet.OptimizerOptions(kind="adamm")
         with self.assertRaises(TypeError):
             convnet.TrainerOptions(batch_size="many")
+        # What the library would take for an address.
+        with convnet.Model.session8() as model, convnet.Dataset.synthetic("train", 8, seed=1) as data:
+            for wrong in ("data", b"data", 5, model, [data], convnet.TrainerOptions()):
+                with self.assertRaisesRegex(TypeError, "cn_trainer_new wants a Dataset, not "):
+                    convnet.Trainer(model, wrong, None)
+            with self.assertRaisesRegex(TypeError, "dataset wants a Dataset, not 'data'"):
+                convnet.Report(model=model, dataset="data")
 
 
 class Lives(unittest.TestCase):
