@@ -51,6 +51,14 @@ silent err
 run 0 convert "$dir/a.safetensors" "$dir/twice.safetensors"
 same "$dir/a.safetensors" "$dir/twice.safetensors"
 
+# A network that has learnt nothing but NaN, as PyTorch would have saved it.
+run 0 convert pretrained "$dir/nan.npz"
+run 0 convert "$dir/nan.npz" "$dir/nan.safetensors"
+printf '\000\000\300\177' | dd of="$dir/nan.safetensors" bs=1 conv=notrunc \
+    seek=$(($(wc -c <"$dir/nan.safetensors") - 4)) 2>"$dir/dd"
+run 0 convert "$dir/nan.safetensors" "$dir/nan.onnx" --network session8
+says err "nan.safetensors': some outputs on random images are infinite or not a number; the others were compared"
+
 run 0 convert "$dir/a.safetensors" "$dir/a.onnx"
 says out "a.onnx: ONNX, 47,818 parameters"
 run 0 convert "$dir/a.onnx" "$dir/from_onnx.safetensors"

@@ -382,6 +382,9 @@ START_TEST(names_come_from_the_file_or_the_caller) {
     scratch_read(&folder, "8-bit digits.h", header, sizeof header - 1);
     ck_assert_ptr_nonnull(strstr((char *)header, "void net_8_bit_digits_run(const float *input, float *output);"));
     options.name = "mine";
+    ck_ok(cn_model_export_c(model, scratch_path(&folder, "\xc3\xa9t\xc3\xa9.c"), &options));
+    scratch_read(&folder, "\xc3\xa9t\xc3\xa9.c", header, sizeof header - 1);
+    ck_assert_ptr_nonnull(strstr((char *)header, "#include \"\xc3\xa9t\xc3\xa9.h\"\n"));
     ck_ok(cn_model_export_c(model, scratch_path(&folder, "8-bit digits.c"), &options));
     memset(header, 0, sizeof header);
     scratch_read(&folder, "8-bit digits.h", header, sizeof header - 1);

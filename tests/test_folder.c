@@ -212,6 +212,8 @@ START_TEST(folders_that_are_no_data_sets_say_why) {
     plain("a/b/x.ppm", 3, 7, 7, 6);
     expect_failure(scratch_path(&root, "a/b"), CN_ERR_NOT_FOUND,
                    "but 1 pictures; wanted is the folder that has a folder");
+    folder("caf\xe9");
+    expect_failure(root.path, CN_ERR_DATA, "/caf\xe9': the name of a class is not UTF-8");
     expect_failure(NULL, CN_ERR_ARGUMENT, "directory is NULL");
     ck_fails(cn_dataset_folder(ctx, root.path, NULL, NULL), CN_ERR_ARGUMENT, "dataset is NULL");
 }

@@ -244,11 +244,14 @@ START_TEST(texts_must_be_utf8) {
 END_TEST
 
 START_TEST(what_cannot_be_read_is_not_written) {
-    const cn__entry bad = {"\xff", "F32", 0, {0}, 0, 4, false}, good = {"a", "F32", 0, {0}, 0, 4, false};
+    const cn__entry taken = {"__metadata__", "F32", 0, {0}, 0, 4, false}, bad = {"\xff", "F32", 0, {0}, 0, 4, false},
+                    good = {"a", "F32", 0, {0}, 0, 4, false};
     static char enormous[(16 << 20) + 1];
     const float data = 1.0f;
     memset(enormous, 'x', sizeof enormous - 1);
     ck_fails(write_tensors(files.ctx, files.path, &bad, 1, NULL, 0, &data, 4), CN_ERR_ARGUMENT, "not UTF-8");
+    ck_fails(write_tensors(files.ctx, files.path, &taken, 1, NULL, 0, &data, 4), CN_ERR_ARGUMENT,
+             "a tensor is called '__metadata__'");
     ck_fails(write_tensors(files.ctx, files.path, &good, 1, &(cn__metadata){"k", "\xc3"}, 1, &data, 4), CN_ERR_ARGUMENT,
              "not UTF-8");
     ck_fails(write_tensors(files.ctx, files.path, &good, 1, &(cn__metadata){"k", enormous}, 1, &data, 4),

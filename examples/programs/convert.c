@@ -251,8 +251,11 @@ static cn_status compare_tensors(const conversion *c, const cn_tensor *file, dif
 static bool agrees(const conversion *c, const difference *d) {
     double allowed = tolerance >= 0.0 ? tolerance : c->tensors ? bounds[weights].numbers : bounds[weights].outputs;
     const char *what = c->tensors ? "numbers" : "outputs on random images";
-    if (d->numbers && d->relative <= allowed)
+    if (d->numbers && d->relative <= allowed) {
+        if (!d->finite)
+            warn("'%s': some %s are infinite or not a number; the others were compared", c->in, what);
         return true;
+    }
     if (!d->numbers)
         complain("'%s' is not written: %s are not all numbers, or not as many as before", c->out, what);
     else

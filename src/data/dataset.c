@@ -103,9 +103,7 @@ cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const
     if (classes != cn_dataset_classes(dataset))
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: %lld names for %lld classes", (long long)classes,
                          (long long)cn_dataset_classes(dataset));
-    for (int64_t i = 0; i < classes; i++)
-        if (!names[i])
-            return cn__error(CN_ERR_ARGUMENT, "cn_dataset_set_class_names: name %lld is NULL", (long long)i);
+    CN__TRY(cn__check_class_names("cn_dataset_set_class_names", classes, names));
     char **copy = cn__texts_copy(dataset->ctx, classes, names);
     if (!copy)
         return cn__no_memory("class names");

@@ -101,7 +101,9 @@ static cn_status read_classes(cn__folder_list *list, const char *path, bool comp
             if (complain)
                 skip(list, below, "leads nowhere, so that it is not known whether it is a class");
         } else if (status == CN_OK && S_ISDIR(info.st_mode)) {
-            status = cn__names_add(classes, n.name[i]);
+            status = cn__utf8_valid(n.name[i], strlen(n.name[i]))
+                         ? cn__names_add(classes, n.name[i])
+                         : cn__error(CN_ERR_DATA, "'%s': the name of a class is not UTF-8", below);
         }
     }
     cn__names_drop(&n);

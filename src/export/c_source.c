@@ -145,10 +145,8 @@ static void write_run(cn__c_files *f, const char *body) {
 
 void cn__c_write_source(cn__c_files *f, const cn__c_writer *w) {
     SOURCE("/* The network '%s', written by libconvnet %s: see the header. */\n", f->name, cn_version_string());
-    SOURCE("%s#include ", licence);
-    cn__c_string(&f->source, f->include);
-    SOURCE("\n#include <math.h>\n#include <stddef.h>\n\n/* ---- functions: images are [channels][height][width] ---- "
-           "*/\n\n");
+    SOURCE("%s#include \"%s\"\n#include <math.h>\n#include <stddef.h>\n\n", licence, f->include);
+    SOURCE("/* ---- functions: images are [channels][height][width] ---- */\n\n");
     if (w->functions.data)
         SOURCE("%s", w->functions.data);
     SOURCE("/* ---- weights: those of layer n are called ..._n ---- */\n\n");

@@ -48,14 +48,14 @@ static void append_constants(cn__text *json, const cn__node *node) {
     cn__text_append(json, "]");
 }
 
-static bool append_layer(cn__text *json, const cn_model *model, const cn__node *node) {
+static void append_layer(cn__text *json, const cn_model *model, const cn__node *node) {
     const cn__layer_type *type = node->layer->type;
     cn__text_append(json, "{\"name\":");
-    bool good = cn__json_append_string(json, node->name);
+    cn__json_append_string(json, node->name);
     cn__text_append(json, ",\"type\":\"%s\",\"inputs\":[", type->name);
     for (int32_t i = 0; i < node->input_count; i++) {
         cn__text_append(json, i ? "," : "");
-        good = cn__json_append_string(json, cn__model_name(model, node->inputs[i])) && good;
+        cn__json_append_string(json, cn__model_name(model, node->inputs[i]));
     }
     cn__text_append(json, "],\"options\":{");
     for (const cn__attr *attr = type->attrs; attr && attr->name; attr++) {
@@ -66,7 +66,6 @@ static bool append_layer(cn__text *json, const cn_model *model, const cn__node *
     if (node->constants)
         append_constants(json, node);
     cn__text_append(json, "}");
-    return good;
 }
 
 static void append_numbers(cn__text *json, const char *name, const float *values, int32_t count) {
@@ -78,41 +77,36 @@ static void append_numbers(cn__text *json, const char *name, const float *values
     cn__text_append(json, "]");
 }
 
-static bool append_outputs(cn__text *json, const cn_model *model) {
+static void append_outputs(cn__text *json, const cn_model *model) {
     int32_t count = cn__model_output_count(model);
-    bool good = true;
     if (count == 1 && cn__model_output_node(model, 0) == (int32_t)model->node_count - 1)
-        return true;
+        return;
     cn__text_append(json, ",\"outputs\":[");
     for (int32_t i = 0; i < count; i++) {
         cn__text_append(json, i ? "," : "");
-        good = cn__json_append_string(json, cn_model_output_name(model, i)) && good;
+        cn__json_append_string(json, cn_model_output_name(model, i));
     }
     cn__text_append(json, "]");
-    return good;
 }
 
-static bool append_classes(cn__text *json, const cn_model *model) {
-    bool good = true;
+static void append_classes(cn__text *json, const cn_model *model) {
     cn__text_append(json, ",\"classes\":[");
     for (int64_t i = 0; i < model->class_count; i++) {
         cn__text_append(json, i ? "," : "");
-        good = cn__json_append_string(json, model->class_names[i]) && good;
+        cn__json_append_string(json, model->class_names[i]);
     }
     cn__text_append(json, "]");
-    return good;
 }
 
-static bool append_model(cn__text *json, const cn_model *model) {
-    bool good = true;
+static void append_model(cn__text *json, const cn_model *model) {
     cn__text_append(json, "{\"input\":[%d,%d,%d],\"layers\":[", model->input.channels, model->input.height,
                     model->input.width);
     for (size_t i = 0; i < model->node_count; i++) {
         cn__text_append(json, i ? "," : "");
-        good = append_layer(json, model, &model->nodes[i]) && good;
+        append_layer(json, model, &model->nodes[i]);
     }
     cn__text_append(json, "]");
-    good = append_outputs(json, model) && good;
+    append_outputs(json, model);
     if (model->mean) {
         cn__text_append(json, ",\"normalization\":{");
         append_numbers(json, "mean", model->mean, model->input.channels);
@@ -121,9 +115,8 @@ static bool append_model(cn__text *json, const cn_model *model) {
         cn__text_append(json, "}");
     }
     if (model->class_count)
-        good = append_classes(json, model) && good;
+        append_classes(json, model);
     cn__text_append(json, "}");
-    return good;
 }
 
 cn_status cn__architecture_write(const cn_model *model, char **text) {
@@ -136,13 +129,8 @@ cn_status cn__architecture_write(const cn_model *model, char **text) {
         if (model->nodes[i].input_count > MAX_INPUTS)
             return cn__error(CN_ERR_ARGUMENT, "layer '%s' reads %d inputs, files hold at most %d", model->nodes[i].name,
                              model->nodes[i].input_count, MAX_INPUTS);
-    bool good = append_model(&json, model);
-    CN__TRY(cn__text_take(&json, text));
-    if (good)
-        return CN_OK;
-    cn_text_free(*text);
-    *text = NULL;
-    return cn__error(CN_ERR_ARGUMENT, "the name of a layer or class is not UTF-8");
+    append_model(&json, model);
+    return cn__text_take(&json, text);
 }
 
 /* ---- reading ---- */

@@ -283,6 +283,9 @@ cn_status cn__safetensors_pack(cn_context *ctx, const cn__entry *entries, size_t
     cn__text header = {.ctx = ctx};
     char *text;
     *file = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(entries[i].name, METADATA) == 0)
+            return cn__error(CN_ERR_ARGUMENT, "a tensor is called '" METADATA "', which safetensors keeps for itself");
     bool good = append_header(&header, entries, count, metadata, metadata_count, SEPARATOR);
     size_t length = header.length;
     CN__TRY(cn__text_take(&header, &text));

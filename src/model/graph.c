@@ -110,6 +110,8 @@ static cn_status check_name(const cn_model *model, const char *name) {
         if ((unsigned char)name[i] < 32 || name[i] == 127)
             return cn__error(CN_ERR_ARGUMENT, "a layer's name has the control character %d at byte %zu",
                              (unsigned char)name[i], i);
+    if (!cn__utf8_valid(name, length))
+        return cn__error(CN_ERR_ARGUMENT, "the name of a layer, '%s', is not UTF-8", name);
     if (cn__model_find(model, name) != -2)
         return cn__error(CN_ERR_ARGUMENT, "the model already has a layer '%s'", name);
     return CN_OK;

@@ -137,6 +137,16 @@ void cn__model_drop_class_names(cn_model *model) {
     model->class_count = 0;
 }
 
+cn_status cn__check_class_names(const char *function, int64_t classes, const char *const *names) {
+    for (int64_t i = 0; i < classes; i++) {
+        if (!names[i])
+            return cn__error(CN_ERR_ARGUMENT, "%s: name %lld is NULL", function, (long long)i);
+        if (!cn__utf8_valid(names[i], strlen(names[i])))
+            return cn__error(CN_ERR_ARGUMENT, "the name of class %lld, '%.200s', is not UTF-8", (long long)i, names[i]);
+    }
+    return CN_OK;
+}
+
 cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char *const *names) {
     CN__REQUIRE(model);
     CN__REQUIRE(names);
@@ -145,15 +155,15 @@ cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char 
                          CN__MAX_SIDE);
     if (model->initialized)
         CN__TRY(cn__model_check_class_count(model, classes, CN_ERR_ARGUMENT, "cn_model_set_class_names"));
+    CN__TRY(cn__check_class_names("cn_model_set_class_names", classes, names));
     char **copies = cn__alloc(model->ctx, (size_t)classes, sizeof *copies);
     if (!copies)
         return cn__no_memory("class names");
     for (int64_t i = 0; i < classes; i++) {
-        copies[i] = names[i] ? cn__strdup(model->ctx, names[i]) : NULL;
+        copies[i] = cn__strdup(model->ctx, names[i]);
         if (!copies[i]) {
             free_names(model->ctx, copies, classes);
-            return names[i] ? cn__no_memory("class names")
-                            : cn__error(CN_ERR_ARGUMENT, "cn_model_set_class_names: name %lld is NULL", (long long)i);
+            return cn__no_memory("class names");
         }
     }
     cn__model_drop_class_names(model);

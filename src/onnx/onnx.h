@@ -40,8 +40,7 @@ typedef struct cn__onnx_metadata {
 } cn__onnx_metadata;
 
 /* An initialised model as a file, uint8 [N]. `preprocessing`: its first input takes pixels, 0 to 255, of which the
- * model knows the normalisation. CN_ERR_UNSUPPORTED
- * names a layer; CN_ERR_ARGUMENT: one whose name is not UTF-8. */
+ * model knows the normalisation. CN_ERR_UNSUPPORTED names a layer. */
 cn_status cn__onnx_save(const cn_model *model, bool preprocessing, const cn__onnx_metadata *metadata, size_t count,
                         cn_tensor **file);
 

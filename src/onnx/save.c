@@ -31,8 +31,6 @@ static cn_status write_layer(cn__export *x, int32_t index) {
     cn__export_writer *write = writer_of(node->layer);
     x->at = index;
     x->pieces = 0;
-    if (!cn__utf8_valid(node->name, strlen(node->name)))
-        return cn__error(CN_ERR_ARGUMENT, "the name of layer %d is not UTF-8", index);
     if (cn__node_is_input(node))
         x->layers[index + 1].own = cn__export_named(x, node->name, 4);
     else if (write)

@@ -31,6 +31,7 @@ static void compare(const cn_tensor *tensor, const cn_tensor *other, difference 
     }
     for (int64_t i = 0; i < cn_tensor_count(tensor); i++) {
         double a = number_at(tensor, i), b = number_at(other, i);
+        d->finite = d->finite && isfinite(a);
         if (a == b || (isnan(a) && isnan(b)))
             continue;
         largest = fmax(largest, fabs(a - b));
@@ -44,7 +45,7 @@ static void compare(const cn_tensor *tensor, const cn_tensor *other, difference 
 }
 
 cn_status difference_of_tensors(const cn_tensors *tensors, const cn_tensors *others, difference *d) {
-    *d = (difference){.numbers = true};
+    *d = (difference){.numbers = true, .finite = true};
     for (int64_t i = 0; i < cn_tensors_count(tensors); i++) {
         const char *name = cn_tensors_name(tensors, i);
         const cn_tensor *tensor, *other;
@@ -144,7 +145,7 @@ static cn_status run_both(cn_context *context, const cn_model *model, const cn_m
 cn_status difference_of_models(cn_context *context, const cn_model *model, const cn_model *other, bool pixels,
                                difference *d) {
     tensor_list inputs = {0}, outputs[2] = {{0}, {0}};
-    *d = (difference){.numbers = true};
+    *d = (difference){.numbers = true, .finite = true};
     cn_status status = run_both(context, model, other, pixels, &inputs, outputs);
     d->numbers = outputs[0].count == outputs[1].count;
     for (int64_t i = 0; status == CN_OK && d->numbers && i < outputs[0].count; i++)

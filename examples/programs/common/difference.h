@@ -8,7 +8,8 @@
 typedef struct difference {
     double absolute; /* the largest */
     double relative; /* the largest as a share of the largest number of the same output or tensor */
-    bool numbers;    /* all are, and as many in both: else there is nothing to compare */
+    bool numbers;    /* all are, or the same in both that are none, and as many: else there is nothing to compare */
+    bool finite;     /* all are */
 } difference;
 
 /* Runs both on the same random images. With `pixels` the second takes pixels from 0 to 255, and the first what its
