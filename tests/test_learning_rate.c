@@ -231,9 +231,10 @@ START_TEST(rates_of_a_file_that_are_no_line_are_refused) {
 }
 END_TEST
 
-/* Neither a batch that fails nor a search leaves a rate behind. */
+/* Neither a batch that fails nor a search, which here begins at the rate that the run was at, leaves a rate behind. */
 START_TEST(what_was_no_step_is_not_in_the_line) {
     rig r;
+    cn_rate_search search = CN_RATE_SEARCH_INIT;
     double found;
     rig_begin(&r, 20);
     r.schedule.kind = CN_SCHEDULE_CONSTANT;
@@ -243,7 +244,8 @@ START_TEST(what_was_no_step_is_not_in_the_line) {
     training_values(r.f.model, "fc.weight")[0] = NAN;
     ck_fails(cn_trainer_fit(r.trainer, 1, NULL, NULL), CN_ERR_NUMERIC, "batch 1");
     training_values(r.f.model, "fc.weight")[0] = 0.0f;
-    ck_ok(cn_trainer_find_rate(r.trainer, NULL, &found, NULL));
+    search.first = r.told.rates[0];
+    ck_ok(cn_trainer_find_rate(r.trainer, &search, &found, NULL));
     cn_history *history = history_of(r.trainer);
     ck_assert_int_eq(cn_history_rate_count(history), 2);
     ck_assert_double_eq(corner_of(history, 1).place, 1.0);
