@@ -217,10 +217,12 @@ typedef struct cn__channel_conv_weight_args {
 
 typedef struct cn__channel_winograd_weight_args {
     cn__winograd_tiles tiles;     /* by their number alone */
-    const float *v, *d;           /* what winograd_input and channel_winograd_gradient made of the same tiles */
+    const float *v, *d;           /* some planes of what winograd_input and channel_winograd_gradient made of them */
+    size_t v_point, d_point;      /* floats to the next point */
     int32_t channels, out_planes; /* of inputs; planes of outputs */
     size_t spare;                 /* as in cn__channel_conv_weight_args */
     float *sums;                  /* 36 points */
+    bool accumulate;              /* add to the sums */
 } cn__channel_winograd_weight_args;
 
 /* ---- products of matrices ----
