@@ -89,16 +89,16 @@ run 0 summary "$model"
 
 # ---- a search for a rate, instead of a training ----
 
-run 0 train --data synthetic:320 --find-rate "$dir/rates.svg"
+run 0 train --data synthetic:320 --batch 16 --find-rate "$dir/rates.svg"
 says out "steps at rates from 1e-06 to "
 says out "It fell fastest at "
 says out ": try --lr 0."
 says out "Picture in $dir/rates.svg"
 expect "$(grep -c 'Loss by learning rate' "$dir/rates.svg")" -gt 0
-run 0 train --data synthetic:320 --recipe fast --threads 1 --find-rate "$dir/rates.svg" --json --quiet
+run 0 train --data synthetic:320 --batch 16 --recipe fast --threads 1 --find-rate "$dir/rates.svg" --json --quiet
 says out '"smoothed": '
 silent err
-run 0 train --data synthetic:320 --recipe fast --threads 1 --find-rate "$dir/rates.svg"
+run 0 train --data synthetic:320 --batch 16 --recipe fast --threads 1 --find-rate "$dir/rates.svg"
 says out ": try --max-lr 0."
 mistake "--out goes with a training, and --find-rate is none" train --data synthetic --find-rate "$dir/r.svg" --out "$model"
 run 1 train --data synthetic:100 --find-rate "$dir/nowhere/rates.svg"
