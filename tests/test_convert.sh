@@ -34,6 +34,9 @@ cp weights/session8-cifar10.safetensors "$dir/same.safetensors"
 ln -s same.safetensors "$dir/link.safetensors"
 mistake "IN and OUT are both" convert "$dir/same.safetensors" "$dir/same.safetensors"
 mistake "are the same file" convert "$dir/same.safetensors" "$dir/link.safetensors"
+mistake "--network and OUT are both" convert a.npz "$dir/same.safetensors" --network "$dir/same.safetensors"
+mistake "MODEL and --c are both" export "$dir/same.c" --c "$dir/same.c"
+mistake "MODEL and --c's are both" export "$dir/same.h" --c "$dir/same.c"
 expect -z "$(cmp weights/session8-cifar10.safetensors "$dir/same.safetensors")"
 
 # ---- a network, in every kind of file and back ----

@@ -3,7 +3,7 @@
  *
  * Introduces pictures: loading, fitting to a model, saving; predictors; class-activation maps.
  */
-#include "common/common.h"
+#include "common/outputs.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -200,6 +200,8 @@ static cn_status write_map(const classifier *c, const cn_tensor *image, const cn
 
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
+    if (strcmp(path, "-") == 0)
+        return "stdin";
     return slash ? slash + 1 : path;
 }
 
@@ -211,7 +213,7 @@ static int stem_length(const char *name) {
 
 /* MAP itself, or MAP/NAME-map.png of NAME.jpg; names that occurred before get a number. To be freed. */
 static char *make_map_path(const classifier *c, char **images, int index) {
-    const char *name = strcmp(images[index], "-") == 0 ? "stdin" : base_name(images[index]);
+    const char *name = base_name(images[index]);
     size_t size = strlen(map_path) + strlen(name) + 32;
     char *path = malloc(size);
     int before = 0, stem = stem_length(name);
@@ -226,6 +228,30 @@ static char *make_map_path(const classifier *c, char **images, int index) {
     else if (path)
         snprintf(path, size, "%s/%.*s-map.png", map_path, stem, name);
     return path;
+}
+
+/* Ends with a usage message if a map would take the place of something that is read: of a picture before it, too, since
+ * that is not its map's. */
+static void spare_inputs(const classifier *c, char **images, int count) {
+    named_file *in = calloc((size_t)count + 2, sizeof *in), *out = calloc((size_t)count, sizeof *out);
+    bool room = in && out;
+    for (int i = 0; room && i < count; i++) {
+        char *path = make_map_path(c, images, i);
+        in[i] = (named_file){"IMAGE", strcmp(images[i], "-") == 0 ? "/dev/stdin" : images[i]};
+        out[i] = (named_file){c->map_folder ? "--map's" : "--map", path};
+        room = path != NULL;
+    }
+    if (!room) {
+        complain("no memory for %d maps", count);
+        exit(EXIT_FAILURE);
+    }
+    in[count] = (named_file){"--model", model_is_pretrained(model_name) ? NULL : model_name};
+    in[count + 1] = (named_file){"--names", names_path};
+    files_must_spare(in, (size_t)count + 2, out, c->map_folder ? (size_t)count : 1);
+    for (int i = 0; i < count; i++)
+        free((char *)out[i].path);
+    free(in);
+    free(out);
 }
 
 /* ---- results ---- */
@@ -331,6 +357,8 @@ int main(int argc, char **argv) {
     c.map_folder = map_path && is_folder(map_path);
     if (map_path && count > 1 && !c.map_folder && is_file(map_path))
         complain_usage("--map '%s': want a folder for the maps of %d pictures, this is a file", map_path, count);
+    if (map_path && (c.map_folder || count == 1))
+        spare_inputs(&c, argv, count); /* into a folder that is yet to be made there is nothing to lose */
     if (program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_model(&c) == CN_OK &&
         make_room(&c) == CN_OK && (c.map_folder || !map_path || count == 1 || make_map_folder(&c))) {
         code = EXIT_SUCCESS;

@@ -118,6 +118,8 @@ static conversion read_command(int argc, char **argv) {
     if (network_name) {
         network.name = network_name;
         network_check(&network, &convert_program);
+        files_must_spare((named_file[]){{"--network", network_is_named(network_name) ? NULL : network_name}}, 1,
+                         (named_file[]){{"OUT", c.out}}, 1);
     }
     return c;
 }
