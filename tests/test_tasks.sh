@@ -155,6 +155,17 @@ run 0 classify --model "$model" --outputs labels --json "$dir/picture.pgm" # eac
 checks=$((checks + 1))
 awk -F': ' '/"probability"/ { sum += $2; many++; wrong = wrong || $2 < 0 || $2 > 1 }
     END { exit wrong || many != 2 || (sum > 0.999999 && sum < 1.000001) }' "$dir/out" || fail "no probabilities of labels"
+
+# Values that are no labels.
+two() { printf '\000\000\000\100\000\000\000\000'; } # 2, 0
+each upright_vector two | npy "$dir/twos.npy" '<f4' '40, 2'
+twos=npy:$dir/images.npy,$dir/twos.npy
+run 1 train --data "$twos" --loss bce-with-logits --epochs 1
+says err "of the training images of '$twos' has a target of 2, and --loss bce-with-logits is of labels, from 0 to 1"
+run 1 test "$model" --data "$twos" --loss bce-with-logits
+says err "of the test images of '$twos' has a target of 2"
+run 0 train --data "$twos" --epochs 1
+
 mistake "--outputs 'x': want auto, classes, labels or values" classify --model "$model" --outputs x "$dir/picture.pgm"
 
 done_with tasks

@@ -245,7 +245,8 @@ static int measure(cn_context *context, const ranks *r, const char *model_path, 
     else
         cn_model_input_shape(model, data->shape);
     if (model && open_data(context, model, model_path, data, &asked, &dataset) && listings_fit(&asked) &&
-        task_read(&asked, model, model_path, loss_choice)) {
+        task_read(&asked, model, model_path, loss_choice) &&
+        task_fits(context, &asked, data, (cn_split)split, dataset)) {
         options.loss = asked.loss;
         options.flip = flip;
         options.shift = (int)shift;

@@ -157,6 +157,8 @@ const char *task_loss_name(int choice);
 /* Completes the task with a loss that reads what the model, called `name`, gives, or the chosen one. Complains if there
  * is none. */
 bool task_read(task *t, const cn_model *model, const char *name, int choice);
+/* Whether each of the data's targets is what the loss is of: labels are 0 to 1. Complains if not (data_doubts.c). */
+bool task_fits(cn_context *context, const task *t, const data_spec *spec, cn_split split, const cn_dataset *dataset);
 
 #define LOSS_ARGUMENT(target_)                                                                                         \
     LIBRARY_CHOICE("loss", task_loss_name, target_,                                                                    \
