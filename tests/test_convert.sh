@@ -34,6 +34,12 @@ cp weights/session8-cifar10.safetensors "$dir/same.safetensors"
 ln -s same.safetensors "$dir/link.safetensors"
 mistake "IN and OUT are both" convert "$dir/same.safetensors" "$dir/same.safetensors"
 mistake "are the same file" convert "$dir/same.safetensors" "$dir/link.safetensors"
+mistake "--network says what tensors of IN belong to, and 'pretrained' is a network" convert pretrained "$dir/x.onnx" \
+    --network resnet18
+run 1 convert resnet18 "$dir/x.onnx"
+says err "'resnet18' is a network that is yet to be trained: want a model file"
+run 1 convert pretraind "$dir/x.onnx"
+says err "did you mean pretrained?"
 mistake "--network and OUT are both" convert a.npz "$dir/same.safetensors" --network "$dir/same.safetensors"
 mistake "MODEL and --c are both" export "$dir/same.c" --c "$dir/same.c"
 mistake "MODEL and --c's are both" export "$dir/same.h" --c "$dir/same.c"
@@ -131,6 +137,15 @@ head -c 100000 "$dir/a.safetensors" >"$dir/cut"
 run 1 convert "$dir/cut" "$dir/new.npz"
 says err "'$dir/cut': "
 rm "$dir/cut"
+
+# Files of tensors that cannot be read as such: what is wrong with the tensors is said, and not that they are no network.
+{ printf '?\000\000\000\000\000\000\000{"a": {"dtype": "C64", "shape": [1], "data_offsets": [0, 8]}}  ' && printf 12345678; } >"$dir/complex"
+run 1 convert "$dir/complex" "$dir/new.npz"
+says err "C64"
+expect "$(grep -c network "$dir/err")" -eq 0
+run 1 convert tests/golden/npy/wide.npy "$dir/new.npz"
+says err "it is an array of numpy's without a name"
+rm "$dir/complex"
 run 1 convert pretrained "$dir/nowhere/a.onnx"
 says err "cannot write '$dir/nowhere/a.onnx'"
 mkdir "$dir/folder.onnx"

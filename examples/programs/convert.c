@@ -9,6 +9,7 @@
 #include "common/difference.h"
 #include <string.h>
 #include <strings.h> /* strcasecmp */
+#include <unistd.h>
 
 typedef enum kind { SAFETENSORS, NPZ, ONNX, KINDS } kind;
 
@@ -116,6 +117,9 @@ static conversion read_command(int argc, char **argv) {
     for (size_t i = 0; i < COUNT(options); i++)
         arguments_need(&convert_program, options[i], network_name, "--network");
     if (network_name) {
+        if (model_is_pretrained(c.in) && access(c.in, F_OK) != 0)
+            complain_usage(
+                "--network says what tensors of IN belong to, and 'pretrained' is a network, with its tensors");
         network.name = network_name;
         network_check(&network, &convert_program);
         files_must_spare((named_file[]){{"--network", network_is_named(network_name) ? NULL : network_name}}, 1,
@@ -137,6 +141,18 @@ static cn_status open_named(conversion *c) {
     return status;
 }
 
+/* Whether the file begins as those of tensors do: .npz, .npy, or safetensors, whose header is JSON below 4 GiB. What cannot
+ * be read of them says more than that they hold no network. */
+static bool begins_as_tensors(const char *path) {
+    char start[9] = "";
+    FILE *file = fopen(path, "rb");
+    size_t bytes = file ? fread(start, 1, sizeof start, file) : 0;
+    if (file)
+        fclose(file);
+    return bytes == sizeof start && (memcmp(start, "PK\3\4", 4) == 0 || memcmp(start, "\x93NUMPY", 6) == 0 ||
+                                     memcmp(start + 4, "\0\0\0\0{", 5) == 0);
+}
+
 /* A network or, as the file is none, tensors. */
 static cn_status open_any(conversion *c) {
     char error[1024];
@@ -144,9 +160,13 @@ static cn_status open_any(conversion *c) {
     if (status == CN_OK)
         return CN_OK;
     snprintf(error, sizeof error, "%s", library_error());
-    bool none = status == CN_ERR_FORMAT && cn_tensors_load(c->context, c->in, &c->tensors) == CN_OK &&
-                !cn_tensors_metadata(c->tensors, "convnet.model");
-    if (!none)
+    bool read = status == CN_ERR_FORMAT && cn_tensors_load(c->context, c->in, &c->tensors) == CN_OK;
+    bool none = read && !cn_tensors_metadata(c->tensors, "convnet.model");
+    if (status == CN_ERR_FORMAT && !read && begins_as_tensors(c->in))
+        snprintf(error, sizeof error, "%s", library_error());
+    if (!none && access(c->in, F_OK) != 0)
+        complain_model(c->in);
+    else if (!none)
         complain_file("read", c->in, error);
     else if (c->kind == ONNX)
         complain("'%s' holds %lld tensors but no network; say with --network which one they belong to", c->in,
