@@ -98,6 +98,36 @@ says err "it has no tensor 'conv1.weight'"
 run 0 convert tests/golden/npy/stored.npz "$dir/numpy.safetensors"
 says out "48 tensors"
 
+# Tensors say nothing of classes and pixels: such a model can be measured, and shown pictures as soon as it is told.
+picture=tests/golden/images/colour.jpg
+run 0 convert "$dir/tensors.safetensors" "$dir/mute.safetensors" --network session8
+run 1 classify --model "$dir/mute.safetensors" "$picture"
+says err "'$dir/mute.safetensors' does not say how pixels are normalised"
+says err "'convnet-convert $dir/mute.safetensors OUT.safetensors --mean M,M,M --std S,S,S' makes a model that does"
+run 0 test "$dir/mute.safetensors" --data synthetic:20 --predictions 2
+says out "Predictions"
+printf '%s\n' a b c d e f g h i j >"$dir/letters"
+told="--names $dir/letters --mean 0.5,0.5,0.5 --std 0.25,0.25,0.25"
+run 0 convert "$dir/mute.safetensors" "$dir/told.safetensors" $told
+run 0 convert "$dir/tensors.safetensors" "$dir/told2.safetensors" --network session8 $told
+same "$dir/told.safetensors" "$dir/told2.safetensors"
+run 0 classify --model "$dir/told.safetensors" "$picture"
+silent err
+says out " %  "
+run 0 convert "$dir/told.safetensors" "$dir/told.onnx" --pixels
+run 1 convert "$dir/tensors.safetensors" "$dir/told3.safetensors" $told
+says err "holds tensors but no network, which --names, --mean and --std are of"
+run 1 convert "$dir/mute.safetensors" "$dir/told3.safetensors" --mean 0.5 --std 0.5
+says err "cannot describe the network so"
+head -3 "$dir/letters" >"$dir/three"
+run 1 convert "$dir/mute.safetensors" "$dir/told3.safetensors" --names "$dir/three"
+mistake "--mean goes with --std" convert "$dir/mute.safetensors" "$dir/told3.safetensors" --mean 0.5,0.5,0.5
+mistake "--names goes with OUT.safetensors" convert "$dir/mute.safetensors" "$dir/told3.npz" --names "$dir/letters"
+mistake "--std '1,x,1': want a positive number" convert a.npz b.onnx --mean 1,1,1 --std 1,x,1
+mistake "--std '1,0,1': want a positive number" convert a.npz b.onnx --mean 1,1,1 --std 1,0,1
+mistake "want as many numbers" convert a.npz b.onnx --mean 1,1,1 --std 1,1
+mistake "--names and OUT are both" convert a.npz "$dir/l.onnx" --names "$dir/l.onnx"
+
 # Of a file with texts beside its tensors, .npz has none.
 run 0 convert tests/corpus/tensors/two.safetensors "$dir/two.npz"
 says err "note: .npz has no texts beside tensors, so 1 of 'tests/corpus/tensors/two.safetensors' stay behind"

@@ -135,6 +135,14 @@ static cn_status open_model(classifier *c) {
                  (int)output[2], (int)c->input[0], (int)c->input[1], (int)c->input[2]);
         return CN_ERR_SHAPE;
     }
+    if (cn_model_normalization(c->model, NULL, NULL) == 0) {
+        complain(
+            "'%s' does not say how pixels are normalised, so that it cannot be shown pictures; 'convnet-convert %s "
+            "OUT.safetensors --mean M,M,M --std S,S,S' makes a model that does (0.485,0.456,0.406 and "
+            "0.229,0.224,0.225 is usual for networks of ImageNet)",
+            model_name, model_name);
+        return CN_ERR_STATE;
+    }
     c->classes = output[0];
     tell_outputs(c);
     if (names_path &&

@@ -7,6 +7,7 @@
  */
 #include "common/outputs.h"
 #include "common/difference.h"
+#include <math.h>
 #include <string.h>
 #include <strings.h> /* strcasecmp */
 #include <unistd.h>
@@ -22,7 +23,7 @@ static const char *const weight_names[] = {"float32", "float16", "bfloat16", NUL
 static const struct { double outputs, numbers; } bounds[] = {{1e-5, 0.0}, {1e-2, 0x1p-11}, {1e-1, 0x1p-8}};
 
 static network_spec network = NETWORK_SPEC_INIT;
-static const char *network_name;
+static const char *network_name, *names_path, *mean_text, *std_text;
 static int weights, compress, pixels;
 static double tolerance = -1.0;
 
@@ -33,6 +34,11 @@ static argument arguments[] = {
     FLAG("pixels", &pixels, 1, "the ONNX file takes pixels, 0 to 255, and normalises them itself"),
     REAL("tolerance", &tolerance, 0, false, 1e30, false,
          "how far outputs may differ from IN's, as a share of the largest [1e-5; for float16 0.01, for bfloat16 0.1]"),
+    TEXT("names", "FILE", &names_path, "names of the network's classes, a line each, which OUT is to have"),
+    TEXT("mean", "M,...", &mean_text,
+         "what pixels, 0 to 1, are normalised by, a number for each channel, which OUT is to have: (pixel - mean) / "
+         "std"),
+    TEXT("std", "S,...", &std_text, "and the deviation"),
     INTEGER("classes", &network.classes, 1, 65536, "outputs of --network session8 or one of the literature"),
     SIZE_ARGUMENT(network),
     OUTPUT_ARGUMENTS,
@@ -68,7 +74,8 @@ static const program_spec convert_program = {
     .notes = "Examples:\n"
              "  convnet-convert mobilenet.onnx mobilenet.safetensors\n"
              "  convnet-convert pets.safetensors pets.onnx --pixels\n"
-             "  convnet-convert resnet18.pt.safetensors resnet18.safetensors --network resnet18\n"
+             "  convnet-convert resnet18.pt.safetensors resnet18.safetensors --network resnet18 \\\n"
+             "      --names classes.txt --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n"
              "  convnet-convert pets.safetensors small.safetensors --weights float16\n"
              "  convnet-convert pets.safetensors weights.npz --compress\n"
              "\n"
@@ -100,6 +107,34 @@ static kind kind_of(const char *path) {
     return k;
 }
 
+/* As many as there are; the library says whether they do for the network. */
+enum { CHANNELS = 64 };
+static float means[CHANNELS], deviations[CHANNELS];
+static int channels;
+
+static int read_numbers(const char *option, const char *text, bool positive, float numbers[CHANNELS]) {
+    int count = 0;
+    char *end;
+    for (const char *at = text;; at = end + 1) {
+        double number = strtod(at, &end);
+        bool good = end > at && (*end == ',' || !*end) && fabs(number) <= 1e30 && (!positive || number >= 1e-30);
+        if (!good || count == CHANNELS)
+            complain_usage("--%s '%s': want a %snumber for each channel, with commas between, such as 0.5,0.5,0.5",
+                           option, text, positive ? "positive " : "");
+        numbers[count++] = (float)number;
+        if (!*end)
+            return count;
+    }
+}
+
+static void read_normalisation(void) {
+    if (!mean_text)
+        return;
+    channels = read_numbers("mean", mean_text, false, means);
+    if (read_numbers("std", std_text, true, deviations) != channels)
+        complain_usage("--mean '%s' and --std '%s': want as many numbers", mean_text, std_text);
+}
+
 static conversion read_command(int argc, char **argv) {
     int operands = arguments_read_several(&convert_program, argc, argv);
     if (operands != 2)
@@ -111,6 +146,11 @@ static conversion read_command(int argc, char **argv) {
                    "OUT.safetensors and OUT.npz");
     arguments_need(&convert_program, "compress", c.kind == NPZ, "OUT.npz");
     arguments_need(&convert_program, "pixels", c.kind == ONNX, "OUT.onnx");
+    arguments_need(&convert_program, "names", c.kind != NPZ, "OUT.safetensors and OUT.onnx");
+    arguments_need(&convert_program, "mean", c.kind != NPZ && std_text, "--std, and OUT.safetensors and OUT.onnx");
+    arguments_need(&convert_program, "std", c.kind != NPZ && mean_text, "--mean, and OUT.safetensors and OUT.onnx");
+    read_normalisation();
+    files_must_spare((named_file[]){{"--names", names_path}}, 1, (named_file[]){{"OUT", c.out}}, 1);
     if (c.kind == NPZ && weights == CN_WEIGHTS_BFLOAT16)
         complain_usage("--weights bfloat16: numpy has no such type; want float32 or float16 for .npz");
     static const char *const options[] = {"classes", "size", "norm", "groups", "dropout", "no-skip"};
@@ -174,8 +214,33 @@ static cn_status open_any(conversion *c) {
     return none && c->kind != ONNX ? CN_OK : status;
 }
 
+/* What the command says of the network beside its numbers. */
+static cn_status describe(conversion *c) {
+    name_list list = {0};
+    int64_t output[3];
+    cn_status status = CN_OK;
+    if (!names_path && !channels)
+        return CN_OK;
+    if (!c->model) {
+        complain(
+            "'%s' holds tensors but no network, which --names, --mean and --std are of; say with --network which one "
+            "they belong to",
+            c->in);
+        return CN_ERR_ARGUMENT;
+    }
+    cn_model_output_shape(c->model, output);
+    if (names_path && (!name_list_read(names_path, &list) || !name_list_fits(&list, names_path, c->in, output[0])))
+        status = CN_ERR_DATA;
+    else if ((names_path && (status = cn_model_set_class_names(c->model, output[0], list.names)) != CN_OK) ||
+             (channels && (status = cn_model_set_normalization(c->model, channels, means, deviations)) != CN_OK))
+        complain_library("cannot describe the network so");
+    name_list_free(&list);
+    return status;
+}
+
 static cn_status open_in(conversion *c) {
-    return network_name ? open_named(c) : open_any(c);
+    cn_status status = network_name ? open_named(c) : open_any(c);
+    return status == CN_OK ? describe(c) : status;
 }
 
 /* ---- writing ---- */

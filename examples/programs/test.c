@@ -86,10 +86,15 @@ static void write_prediction(const cn_dataset *dataset, int64_t index, int64_t p
     json_end();
 }
 
+/* `image` is float32 for a model that knows no normalisation, which then gets the data's, as the evaluation has it. */
 static cn_status predict(cn_predictor *predictor, const cn_dataset *dataset, int64_t index, cn_tensor *image,
                          cn_tensor *scores) {
     int64_t truth, predicted;
-    cn_status status = cn_dataset_image(dataset, index, image, &truth);
+    cn_status status = cn_tensor_dtype(image) == CN_DTYPE_UINT8
+                           ? cn_dataset_image(dataset, index, image, &truth)
+                           : cn_dataset_batch(dataset, 1, &index, 0, 0, 0, image, NULL);
+    if (status == CN_OK)
+        status = cn_dataset_label(dataset, index, &truth);
     if (status == CN_OK)
         status = cn_predictor_run(predictor, image, scores);
     if (status != CN_OK)
@@ -114,7 +119,8 @@ static cn_status show_predictions(cn_context *context, const cn_model *model, co
     options.shift = (int)shift;
     cn_status status = cn_predictor_new(model, &options, &predictor);
     if (status == CN_OK)
-        status = cn_tensor_new(context, CN_DTYPE_UINT8, 4, shape, &image);
+        status = cn_tensor_new(context, cn_model_normalization(model, NULL, NULL) ? CN_DTYPE_UINT8 : CN_DTYPE_FLOAT32,
+                               4, shape, &image);
     if (status == CN_OK)
         status = cn_tensor_new(context, CN_DTYPE_FLOAT32, 2, scores_shape, &scores);
     if (output_json)
