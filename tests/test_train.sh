@@ -229,6 +229,26 @@ mv "$dir/other/0" "$dir/other/dog"
 rm -r "$dir/other/1"
 run 0 test "$dir/pets.safetensors" --data "folder:$dir/other"
 
+# ---- data that results would replace ----
+
+printf 'no archive' >"$dir/kept.npz"
+cp "$dir/kept.npz" "$dir/kept.npy"
+cp "$dir/kept.npz" "$dir/kept.txt"
+for option in --log --checkpoint --find-rate; do
+    mistake "--data and $option are both '$dir/kept.npz'" train --data "npz:$dir/kept.npz" $option "$dir/kept.npz"
+    mistake "--data and $option are both '$dir/kept.npy'" train --data "npy:$dir/kept.npy,$dir/x.npy" $option "$dir/kept.npy"
+    mistake "are the same file" train --data "npy:$dir/x.npy,$dir/kept.npy" $option "$dir/./kept.npy"
+    mistake "--names and $option are both" train --data "npz:$dir/kept.npz" --names "$dir/kept.txt" $option "$dir/kept.txt"
+    mistake "--model and $option are both" train --data synthetic --model "$model" $option "$model"
+done
+mistake "--data and --out are both" train --data "idx:$dir/kept.txt" --out "$dir/kept.txt"
+mkdir -p "$dir/sheets" && cp "$dir/kept.npz" "$dir/sheets/examples.svg"
+mistake "--data and --out's are both" explore --data "npz:$dir/sheets/examples.svg" --out "$dir/sheets"
+for name in kept.npy kept.txt sheets/examples.svg; do
+    checks=$((checks + 1))
+    cmp -s "$dir/kept.npz" "$dir/$name" || fail "$name was changed"
+done
+
 # ---- files that are one and the same, under whatever name ----
 
 cp "$model" "$dir/keep.safetensors"
