@@ -49,6 +49,7 @@ void output_begin(void) {
 bool program_is_rank(int new_rank) {
     rank = new_rank;
     output_quiet = 1; /* --json and live lines would give it standard output back */
+    /* cppcheck-suppress leakReturnValNotUsed ; it is the same stream */
     if (freopen("/dev/null", "w", stdout) && (!document || freopen("/dev/null", "w", document)))
         return true;
     complain("cannot open '/dev/null': %s", strerror(errno));
