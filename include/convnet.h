@@ -1358,11 +1358,11 @@ CN_API cn_status cn_dataset_target(const cn_dataset *dataset, int target, cn_tar
 
 /** Arrays of numpy: a .npy file of images [N, H, W], [N, C, H, W] or, where the last extent is 1 or 3 and the second
  * is not, [N, H, W, C], uint8 or floats as in cn_dataset_memory; and one of targets, or NULL: none. `options` say
- * what these are, of which `classes` may be 0: as many as the largest needs; NULL: integers [N] or [N, 1] are
- * classes, other [N, K] and floats [N] vectors, integers [N, H, W] masks, and what is left images. An axis of length
- * 1 that the kind does not have is dropped, and integers become floats where the kind has these. Not normalised
- * (mean 0, std 1). CN_ERR_IO, CN_ERR_FORMAT, CN_ERR_UNSUPPORTED as cn_tensor_load_npy; CN_ERR_SHAPE, CN_ERR_DATA as
- * cn_dataset_add_target. */
+ * what these are, of which `classes` may be 0: as many as the largest needs, up to 1000 and one a target; NULL: integers
+ * [N] or [N, 1] are classes, other [N, K] and floats [N] vectors, integers [N, H, W] masks, and what is left images. An
+ * axis of length 1 that the kind does not have is dropped, and integers become floats where the kind has these. Not
+ * normalised (mean 0, std 1). CN_ERR_IO, CN_ERR_FORMAT, CN_ERR_UNSUPPORTED as cn_tensor_load_npy; CN_ERR_SHAPE,
+ * CN_ERR_DATA as cn_dataset_add_target. */
 CN_API cn_status cn_dataset_npy(cn_context *context, const char *images, const char *targets,
                                 const cn_target_options *options, cn_dataset **dataset);
 

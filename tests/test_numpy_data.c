@@ -147,6 +147,26 @@ START_TEST(options_say_otherwise) {
 }
 END_TEST
 
+START_TEST(a_stray_label_takes_no_memory) {
+    cn_target_options o = CN_TARGET_OPTIONS_INIT;
+    cn_dataset *set;
+    cn_tensor *labels;
+    save("x.npy", CN_DTYPE_UINT8, 3, SHAPE(4, 4, 6), 200);
+    ck_ok(cn_tensor_new(ctx, CN_DTYPE_INT64, 1, SHAPE(4), &labels));
+    for (int64_t label = 1003; label <= 1004; label++) {
+        ((int64_t *)cn_tensor_data(labels))[2] = label;
+        ck_ok(cn_tensor_save_npy(labels, scratch_path(&root, "y.npy")));
+        if (label == 1004)
+            ck_fails(open_pair("y.npy", NULL, &set), CN_ERR_DATA, "y.npy': its largest class is 1004, too large");
+        o.kind = CN_TARGET_CLASS, o.classes = label == 1004 ? 5000 : 0;
+        ck_ok(open_pair("y.npy", &o, &set));
+        ck_assert_int_eq(cn_dataset_classes(set), label == 1004 ? 5000 : 1004);
+        cn_dataset_free(set);
+    }
+    cn_tensor_free(labels);
+}
+END_TEST
+
 /* ---- archives ---- */
 
 static uint32_t crc(const uint8_t *bytes, size_t count) {
@@ -329,6 +349,7 @@ int main(void) {
     const TTest *const tests[] = {channels_may_be_missing_first_or_last,
                                   arrays_are_what_their_types_and_shapes_say,
                                   options_say_otherwise,
+                                  a_stray_label_takes_no_memory,
                                   archives_have_parts,
                                   archives_may_have_a_part_for_validation,
                                   archives_without_parts_are_divided,

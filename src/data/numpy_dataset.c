@@ -130,6 +130,18 @@ static void count_classes(const cn_tensor *t, int64_t ignore_index, int64_t *cla
     }
 }
 
+enum { FREE_CLASSES = 1000 }; /* that need no targets */
+
+/* Each class takes memory, and one stray number in a small file must not take all there is. */
+static cn_status check_counted(int64_t classes, int64_t targets) {
+    return classes <= targets + FREE_CLASSES
+               ? CN_OK
+               : cn__error(CN_ERR_DATA,
+                           "its largest class is %lld, too large to count classes by %lld targets; "
+                           "cn_target_options.classes can say how many there are",
+                           (long long)(classes - 1), (long long)targets);
+}
+
 static bool counts_classes(const cn_target_options *o) {
     return (o->kind == CN_TARGET_CLASS || o->kind == CN_TARGET_MASK) && o->classes == 0;
 }
@@ -158,8 +170,10 @@ static cn_status add_targets(arrays *a, bool given, cn_dataset *dataset) {
         a->options.kind = kind_of(a->targets);
     CN__TRY(fit_dimensions(a->options.kind, &a->targets));
     CN__TRY(fit_type(a->options.kind, &a->targets));
-    if (counts_classes(&a->options))
+    if (counts_classes(&a->options)) {
         count_classes(a->targets, a->options.ignore_index, &a->options.classes);
+        CN__TRY(check_counted(a->options.classes, a->targets->count));
+    }
     CN__TRY(cn_dataset_add_target(dataset, a->targets, &a->options));
     dataset->images->owned_targets = take_data(a->targets);
     return CN_OK;
@@ -234,16 +248,19 @@ static cn_status count_all_classes(cn_context *ctx, const char *path, cn_split s
         o.kind = kind_of(a->targets);
     if (!counts_classes(&o))
         return CN_OK;
+    int64_t targets = a->targets->count;
     count_classes(a->targets, o.ignore_index, &a->options.classes);
     for (size_t i = 0; i < CN__COUNT(parts); i++) {
         cn_tensor *others = NULL;
         if (parts[i] != split)
             CN__TRY(load_first(ctx, path, target_names[parts[i]], &others));
-        if (others)
+        if (others) {
             count_classes(others, o.ignore_index, &a->options.classes);
+            targets += others->count;
+        }
         cn_tensor_free(others);
     }
-    return CN_OK;
+    return check_counted(a->options.classes, targets);
 }
 
 /* All that is in the arrays of a split; NULL: they are not there. */

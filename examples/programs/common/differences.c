@@ -35,13 +35,13 @@ static double margin(const sample *s) {
 
 /* ---- what is measured of a run ---- */
 
-static double shown(const compared_run *run, double value) {
+static double in_percent(const compared_run *run, double value) {
     return metric_is_share(run->log.metric) ? 100.0 * value : value;
 }
 
 double best_test(const compared_run *run, int unused) {
     (void)unused;
-    return shown(run, run->log.epochs[run->best].test_metric);
+    return in_percent(run, run->log.epochs[run->best].test_metric);
 }
 
 double best_train(const compared_run *run, int unused) {
@@ -50,16 +50,16 @@ double best_train(const compared_run *run, int unused) {
     (void)unused;
     for (int i = 1; i < run->log.count; i++)
         best = larger ? fmax(best, run->log.epochs[i].train_metric) : fmin(best, run->log.epochs[i].train_metric);
-    return shown(run, best);
+    return in_percent(run, best);
 }
 
 double last_test(const compared_run *run, int unused) {
     (void)unused;
-    return shown(run, run->log.epochs[run->log.count - 1].test_metric);
+    return in_percent(run, run->log.epochs[run->log.count - 1].test_metric);
 }
 
 double test_after(const compared_run *run, int epochs) {
-    return epochs <= run->log.count ? shown(run, run->log.epochs[epochs - 1].test_metric) : (double)NAN;
+    return epochs <= run->log.count ? in_percent(run, run->log.epochs[epochs - 1].test_metric) : (double)NAN;
 }
 
 double seconds_an_epoch(const compared_run *run, int unused) {
