@@ -47,7 +47,8 @@ static const json_member members[] = {
     {".[].error", "why there is nothing else of it"},
     {".[].predictions[].class", "name, or \"class N\" where the model has no names; the most probable first"},
     {".[].predictions[].index", "the class's number"},
-    {".[].predictions[].probability", "0 to 1; of values there is .value instead, the largest first"},
+    {".[].predictions[].probability", "0 to 1"},
+    {".[].predictions[].value", "instead, of outputs that are neither classes nor labels; the largest first"},
     {".[].map", "with --map: its file"},
     {NULL, NULL},
 };
