@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* data_doubts.c: what is doubtful about a data set although all of it could be read: files that were left out, a class that
- * nearly all images have, or none, images that are all alike, values that no network learns well from; and values that are no labels. */
+ * nearly all images have, or none, images that are all alike, values that no network learns well from; and values that are
+ * no labels. */
 #include "common.h"
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* printable.c: texts of others, such as names of files and classes, as a person may see them: a terminal takes some characters for
- * commands. */
+/* printable.c: texts of others, such as names of files and classes, as a person may see them: a terminal takes some
+ * characters for commands. */
 #include "common.h"
 #include <string.h>
 
