@@ -177,7 +177,10 @@ says err "'$dir/cut': "
 rm "$dir/cut"
 
 # Files of tensors that cannot be read as such: what is wrong with the tensors is said, and not that they are no network.
-{ printf '?\000\000\000\000\000\000\000{"a": {"dtype": "C64", "shape": [1], "data_offsets": [0, 8]}}  ' && printf 12345678; } >"$dir/complex"
+{
+    printf '?\000\000\000\000\000\000\000{"a": {"dtype": "C64", "shape": [1], "data_offsets": [0, 8]}}  '
+    printf 12345678
+} >"$dir/complex"
 run 1 convert "$dir/complex" "$dir/new.npz"
 says err "C64"
 expect "$(grep -c network "$dir/err")" -eq 0

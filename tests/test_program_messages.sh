@@ -208,7 +208,7 @@ harmless() {
     ! tr -d '\n' <"$dir/out" | LC_ALL=C grep -q '[[:cntrl:]]' || fail "control characters on standard output"
     ! tr -d '\n' <"$dir/err" | LC_ALL=C grep -q '[[:cntrl:]]' || fail "control characters on standard error"
 }
-red="$escape[31mred" line2="b${newline}second"
+red="${escape}[31mred" line2="b${newline}second"
 for i in 1 2 3 4 5 6 7 8; do
     picture "$dir/colours/$red/${i}0$red.ppm" 0$((i + 1))0
     picture "$dir/colours/b/$i$line2.ppm" 3$i$i

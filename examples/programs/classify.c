@@ -47,7 +47,8 @@ static const json_member members[] = {
     {".[].error", "why there is nothing else of it"},
     {".[].predictions[].class", "name, or \"class N\" where the model has no names; the most probable first"},
     {".[].predictions[].index", "the class's number"},
-    {".[].predictions[].probability", "0 to 1; of values there is .value instead, the largest first"},
+    {".[].predictions[].probability", "0 to 1"},
+    {".[].predictions[].value", "instead, of outputs that are neither classes nor labels; the largest first"},
     {".[].map", "with --map: its file"},
     {NULL, NULL},
 };
@@ -293,19 +294,19 @@ static void spare_inputs(const classifier *c, char **images, int count) {
 
 static void print_text(const classifier *c, const char *image, const char *map, bool first) {
     char number[NAME_TEXT];
-    printf("%s%s\n", first ? "" : "\n", shown(image));
+    printf("%s%s\n", first ? "" : "\n", printable(image));
     for (int64_t i = 0; i < top && i < c->classes; i++) {
         double share = c->probability[c->order[i]];
         if (c->outputs == OUTPUTS_VALUES) {
-            printf("  %12.6g  %s\n", share, shown(name_of(c, c->order[i], number)));
+            printf("  %12.6g  %s\n", share, printable(name_of(c, c->order[i], number)));
             continue;
         }
         int filled = (int)lrint(share * BAR);
         printf("  %6.2f %%  %.*s%*s  %s\n", 100.0 * share, filled, "####################", BAR - filled, "",
-               shown(name_of(c, c->order[i], number)));
+               printable(name_of(c, c->order[i], number)));
     }
     if (map)
-        printf("  map of '%s': %s\n", shown(name_of(c, c->order[0], number)), shown(map));
+        printf("  map of '%s': %s\n", printable(name_of(c, c->order[0], number)), printable(map));
 }
 
 static void write_predictions(const classifier *c, const char *image, const char *map) {

@@ -362,7 +362,7 @@ static bool check(const conversion *c, const cn_tensor *file, difference *d) {
 
 static void report(const conversion *c, const cn_tensor *file, const difference *d) {
     char count[GROUPED_TEXT];
-    printf("%s: %s, ", shown(c->out), kinds[c->kind].about);
+    printf("%s: %s, ", printable(c->out), kinds[c->kind].about);
     if (c->tensors)
         printf("%s tensors", grouped(cn_tensors_count(c->tensors), count));
     else

@@ -235,7 +235,7 @@ int main(int argc, char **argv) {
         fits(model, dataset) && report_folder(out_directory))
         good = show_data(context, &data, dataset) && (!model || show_model(context, model, dataset));
     if (good)
-        printf("Sheets in %s\n", shown(out_directory));
+        printf("Sheets in %s\n", printable(out_directory));
     if (good && output_json)
         write_result(dataset);
     cn_model_free(model);

@@ -80,19 +80,19 @@ static bool say_self_test(const cn_model *model) {
 
 static void print_classes(const cn_model *model) {
     for (int64_t k = 0; cn_model_class_name(model, k); k++)
-        printf("%s%s", k ? ", " : "\nClasses: ", shown(cn_model_class_name(model, k)));
+        printf("%s%s", k ? ", " : "\nClasses: ", printable(cn_model_class_name(model, k)));
     if (cn_model_class_name(model, 0))
         putchar('\n');
 }
 
-/* Names of layers are whoever's the file is. A text may be longer than shown_lines takes. */
+/* Names of layers are whoever's the file is. A text may be longer than printable_lines takes. */
 static void print_lines(const char *text) {
     char line[1024];
     for (; *text; text += strlen(line)) {
         size_t length = strcspn(text, "\n");
         length += text[length] == '\n';
         snprintf(line, sizeof line, "%.*s", (int)length, text);
-        fputs(shown_lines(line), stdout);
+        fputs(printable_lines(line), stdout);
     }
 }
 

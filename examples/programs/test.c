@@ -73,7 +73,7 @@ static void print_prediction(const cn_dataset *dataset, int64_t index, int64_t p
     printf("%7lld  %-5s  %s  %s", (long long)index, predicted == truth ? "right" : "wrong",
            class_column(dataset, predicted, name),
            file ? class_column(dataset, truth, other) : class_name(dataset, truth, other));
-    printf(file ? "  %s\n" : "\n", file ? shown(file) : NULL);
+    printf(file ? "  %s\n" : "\n", file ? printable(file) : NULL);
 }
 
 static void write_prediction(const cn_dataset *dataset, int64_t index, int64_t predicted, int64_t truth) {
@@ -168,7 +168,7 @@ static void print_result(const cn_evaluation *evaluation, const task *asked) {
 
 static void print_evaluation(const cn_evaluation *evaluation, const task *asked, const cn_dataset *dataset,
                              const char *model_path) {
-    printf("%s on the %s of %s\n", shown(model_path), split_texts[split], shown(data_text));
+    printf("%s on the %s of %s\n", printable(model_path), split_texts[split], printable(data_text));
     print_result(evaluation, asked);
     if (whole)
         printf("All images count, as the folder has no parts for training and testing. Of a model that was trained on\n"

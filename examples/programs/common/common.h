@@ -44,9 +44,9 @@ void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The text of a message, or of a name that others gave, in one line without characters that a terminal obeys: those become
  * \\x1b, as what is no UTF-8 does. Until eight calls later. All that is printed for a person goes through it. */
-const char *shown(const char *text);
+const char *printable(const char *text);
 /* The same of a text of several lines. */
-const char *shown_lines(const char *text);
+const char *printable_lines(const char *text);
 /* Bytes of the UTF-8 sequence that a text begins with; 0: it is none (RFC 3629: no surrogates, nothing longer than needed). */
 int utf8_sequence(const char *text);
 

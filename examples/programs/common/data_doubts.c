@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* data_doubts.c: what is doubtful about a data set although all of it could be read: files that were left out, a class that
- * nearly all images have, or none, images that are all alike, values that no network learns well from; and values that are no labels. */
+ * nearly all images have, or none, images that are all alike, values that no network learns well from; and values that are
+ * no labels. */
 #include "common.h"
 #include <math.h>
 #include <string.h>
@@ -130,26 +131,26 @@ static cn_status look_at_labels(cn_context *context, const data_spec *spec, cn_s
                                 bool *good) {
     cn_target_options target = CN_TARGET_OPTIONS_INIT;
     int64_t shape[4] = {1}, count = cn_dataset_count(dataset), at = 0;
-    cn_tensor *image = NULL, *values = NULL;
+    cn_tensor *image = NULL, *labels = NULL;
     cn_dataset_shape(dataset, shape + 1);
     cn_status status = cn_dataset_target(dataset, 0, &target);
     int64_t each[4] = {1, target.shape[0], target.shape[1], target.shape[2]};
     if (status == CN_OK)
         status = cn_tensor_new(context, CN_DTYPE_FLOAT32, 4, shape, &image);
     if (status == CN_OK)
-        status = cn_tensor_new(context, CN_DTYPE_FLOAT32, target.kind == CN_TARGET_VECTOR ? 2 : 4, each, &values);
+        status = cn_tensor_new(context, CN_DTYPE_FLOAT32, target.kind == CN_TARGET_VECTOR ? 2 : 4, each, &labels);
     for (int64_t i = 0; status == CN_OK && *good && i < count; i++) {
-        if ((status = cn_dataset_batch(dataset, 1, &i, 0, 0, 0, image, values)) != CN_OK)
+        if ((status = cn_dataset_batch(dataset, 1, &i, 0, 0, 0, image, labels)) != CN_OK)
             break;
-        const float *targets = cn_tensor_data(values);
-        *good = (at = no_label(targets, cn_tensor_count(values))) == cn_tensor_count(values);
+        const float *targets = cn_tensor_data(labels);
+        *good = (at = no_label(targets, cn_tensor_count(labels))) == cn_tensor_count(labels);
         if (!*good)
             complain(
                 "number %lld of the %s of '%s' has a target of %g, and --loss bce-with-logits is of labels, from 0 "
                 "to 1; --loss mse is of other values",
                 (long long)i, split_names[split], spec->text, (double)targets[at]);
     }
-    cn_tensor_free(values);
+    cn_tensor_free(labels);
     cn_tensor_free(image);
     return status;
 }

@@ -63,9 +63,9 @@ static void complain_list(const char *format, va_list values) {
     char text[MESSAGE_TEXT]; /* in one piece, since other processes write, too */
     vsnprintf(text, sizeof text, format, values);
     if (rank > 0)
-        fprintf(stderr, "%s: rank %d: %s\n", name, rank, shown(text));
+        fprintf(stderr, "%s: rank %d: %s\n", name, rank, printable(text));
     else
-        fprintf(stderr, "%s: %s\n", name, shown(text));
+        fprintf(stderr, "%s: %s\n", name, printable(text));
 }
 
 void warn(const char *format, ...) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* shown.c: texts of others, such as names of files and classes, as a person may see them: a terminal takes some characters for
- * commands. */
+/* printable.c: texts of others, such as names of files and classes, as a person may see them: a terminal takes some
+ * characters for commands. */
 #include "common.h"
 #include <string.h>
 
@@ -47,10 +47,10 @@ static const char *escaped(const char *text, char kept) {
     return to;
 }
 
-const char *shown(const char *text) {
+const char *printable(const char *text) {
     return escaped(text, '\0');
 }
 
-const char *shown_lines(const char *text) {
+const char *printable_lines(const char *text) {
     return escaped(text, '\n');
 }
