@@ -735,7 +735,7 @@ CN_API void cn_model_free(cn_model *model);
 /** Adds a layer that reads the layer added last (or the input). The model takes `layer` over, also on failure, so a
  * chain of cn_…_new and cn_model_append needs no clean-up. `name` is unique in the model and copied; parameters are
  * called `name.weight` and so on. CN_ERR_SHAPE: the layer cannot read what it is given. CN_ERR_ARGUMENT: the name is
- * taken, empty, longer than 200 bytes or has control characters.
+ * taken, empty, longer than 200 bytes, not UTF-8 or has control characters.
  *
  * A model that has been initialised, such as one from a file or by cn_model_until, can be added to and changed
  * (cn_model_replace). It then waits for cn_model_init, which draws what is new and keeps the rest, and tensors that
@@ -922,7 +922,8 @@ CN_API cn_status cn_model_set_normalization(cn_model *model, int channels, const
  * are known. */
 CN_API int cn_model_normalization(const cn_model *model, const float **mean, const float **std);
 /** A name for each channel of the output, of several outputs the first: where one of them tells classes apart, let it
- * be that. More or fewer are CN_ERR_ARGUMENT, or CN_ERR_STATE by cn_model_init if they were set before. */
+ * be that. More or fewer, and what is not UTF-8, are CN_ERR_ARGUMENT; more or fewer that were set before, CN_ERR_STATE by
+ * cn_model_init. */
 CN_API cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char *const *names);
 /** How many names there are; 0: none known. */
 CN_API int64_t cn_model_class_count(const cn_model *model);
@@ -1047,8 +1048,7 @@ CN_API void cn_onnx_options_init(cn_onnx_options *options, size_t size);
  *
  * What an ONNX file does not say is lost: num_batches_tracked, and that some layers were one. It is written as
  * cn_model_save writes. CN_ERR_IO; CN_ERR_STATE: not initialised, or include_preprocessing without a normalisation;
- * CN_ERR_ARGUMENT also: a name is not UTF-8; CN_ERR_UNSUPPORTED: a layer of a program's own type, which the message
- * names, or more than the 2 GiB of a file. */
+ * CN_ERR_UNSUPPORTED: a layer of a program's own type, which the message names, or more than the 2 GiB of a file. */
 CN_API cn_status cn_model_save_onnx(const cn_model *model, const char *path, const cn_onnx_options *options);
 /** The same file as its bytes, uint8 [N], to be freed with cn_tensor_free. */
 CN_API cn_status cn_model_save_onnx_memory(const cn_model *model, const cn_onnx_options *options, cn_tensor **file);
@@ -1358,11 +1358,11 @@ CN_API cn_status cn_dataset_target(const cn_dataset *dataset, int target, cn_tar
 
 /** Arrays of numpy: a .npy file of images [N, H, W], [N, C, H, W] or, where the last extent is 1 or 3 and the second
  * is not, [N, H, W, C], uint8 or floats as in cn_dataset_memory; and one of targets, or NULL: none. `options` say
- * what these are, of which `classes` may be 0: as many as the largest needs; NULL: integers [N] or [N, 1] are
- * classes, other [N, K] and floats [N] vectors, integers [N, H, W] masks, and what is left images. An axis of length
- * 1 that the kind does not have is dropped, and integers become floats where the kind has these. Not normalised
- * (mean 0, std 1). CN_ERR_IO, CN_ERR_FORMAT, CN_ERR_UNSUPPORTED as cn_tensor_load_npy; CN_ERR_SHAPE, CN_ERR_DATA as
- * cn_dataset_add_target. */
+ * what these are, of which `classes` may be 0: as many as the largest needs, up to 1000 and one a target; NULL: integers
+ * [N] or [N, 1] are classes, other [N, K] and floats [N] vectors, integers [N, H, W] masks, and what is left images. An
+ * axis of length 1 that the kind does not have is dropped, and integers become floats where the kind has these. Not
+ * normalised (mean 0, std 1). CN_ERR_IO, CN_ERR_FORMAT, CN_ERR_UNSUPPORTED as cn_tensor_load_npy; CN_ERR_SHAPE,
+ * CN_ERR_DATA as cn_dataset_add_target. */
 CN_API cn_status cn_dataset_npy(cn_context *context, const char *images, const char *targets,
                                 const cn_target_options *options, cn_dataset **dataset);
 
@@ -1518,7 +1518,7 @@ CN_API void cn_dataset_shape(const cn_dataset *dataset, int64_t shape[3]);
 
 /** The name of a class; NULL for an index outside. Without a name of its own a class is called by its number. */
 CN_API const char *cn_dataset_class_name(const cn_dataset *dataset, int64_t label);
-/** Sets a name for each class. CN_ERR_ARGUMENT: more or fewer than there are classes. */
+/** Sets a name for each class, in UTF-8. CN_ERR_ARGUMENT: it is not, or there are more or fewer than classes. */
 CN_API cn_status cn_dataset_set_class_names(cn_dataset *dataset, int64_t classes, const char *const *names);
 
 /** Sets the normalisation, (pixel / 255 - mean) / std a channel; std must be above 0. It is what cn_dataset_batch
