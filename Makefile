@@ -285,6 +285,8 @@ compile = $(or $(2),$(CC)) $(1) $(SAME_PATHS) -MMD -MP $(USER_FLAGS) -c -o $@ $<
 
 # Kernels read no files, and Clang takes many minutes over one that is instrumented or made fast; check-asan looks into them.
 $(B)/library/kernels/isa/%.o: private SANITIZE_fuzz := -O0
+# Nor does what draws numbers, each comparison of which libFuzzer would look at.
+$(addprefix $(B)/library/base/,philox.o elementary.o): private SANITIZE_fuzz := -O1
 # Branches are counted as they were written: without an optimizer, which kernels would take hours without, and each
 # function of kernels once, however many copies are compiled into others.
 $(B)/library/kernels/isa/%.o: private SANITIZE_coverage += -O1 -fno-inline -DINLINE='static __attribute__((unused))'
@@ -599,7 +601,7 @@ check-tsan: $(AFTER_DEPS)
 	+TSAN_OPTIONS=allocator_may_return_null=1 $(MAKE) CONFIG=tsan CFLAGS='-O1 -g' suites
 
 # For slow tools: less of the same.
-suites: programs $(SUITES)
+suites: $(if $(ONLY),,programs) $(SUITES)
 	@QUICK=1 $(test_environment) tests/run.sh $(if $(filter tsan,$(CONFIG)),-1 '$(SUITES)') -o $(B)/summary $(SUITES) \
 	    $(if $(ONLY),,$(addprefix tests/test_,programs.sh convert.sh resume.sh tasks.sh train.sh))
 

@@ -748,7 +748,7 @@ class _Struct(ctypes.Structure):
             length = len(getattr(self, name))
             return type(getattr(self, name))(*(value if np.iterable(value) else [value] * length))
         if kind == "const char *":
-            return os.fsencode(value)
+            return _encoded(value)
         if kind in _ARRAYS:
             self._keep[name] = np.ascontiguousarray(value, _ARRAYS[kind])
             return self._keep[name].ctypes.data
@@ -1048,7 +1048,15 @@ def _text(text):
 def _texts(texts):
     """An array of texts, or NULL."""
     return None if texts is None else (ctypes.c_char_p * len(texts))(
-        *[text if text is None else os.fsencode(text) for text in texts])
+        *[text if text is None else _encoded(text) for text in texts])
+
+
+def _encoded(text):
+    """A text or path for the library, for which it would end at a NUL."""
+    encoded = os.fsencode(text)
+    if b"\0" in encoded:
+        raise ValueError(f"{text!r} has a NUL character")
+    return encoded
 
 
 def _object_class(kind):
@@ -1068,8 +1076,16 @@ def _address(thing, kind, whose):
     if isinstance(thing, ctypes.Structure):
         return ctypes.addressof(thing)
     if isinstance(thing, (str, os.PathLike)):
-        return os.fsencode(thing)
+        return _encoded(thing)
     return thing
+
+
+def _called(function, name, raw, arguments):
+    try:
+        return function(*raw)
+    except ctypes.ArgumentError as error:
+        i = int(re.search(r"argument (\d+)", str(error))[1]) - 1
+        raise TypeError(f"{name} wants a {_declared.functions[name][1][i]}, not {arguments[i]!r}") from None
 
 
 def _call(name, *arguments):
@@ -1086,7 +1102,7 @@ def _call(name, *arguments):
     for lock in locks:
         lock.acquire()
     try:
-        value = function(*raw)
+        value = _called(function, name, raw, arguments)
         message = _text(_functions.cn_last_error()) if result == "cn_status" and value else None
     finally:
         for lock in locks:
@@ -1162,6 +1178,9 @@ class _Object:
         if self._handle is None:
             raise ValueError(f"this {type(self).__name__} is closed")
         return self._handle.pointer
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled: what can be saved has a method for it")
 
     def close(self):
         """Gives it back; what was made of it lives on."""
@@ -1340,8 +1359,8 @@ def _array(pointer, context):
     return np.asarray(Tensor._owned(pointer, context))
 
 
-def _pointers(tensors):
-    return (ctypes.c_void_p * len(tensors))(*[None if tensor is None else tensor._pointer for tensor in tensors])
+def _pointers(things, kind="cn_tensor *"):
+    return (ctypes.c_void_p * len(things))(*[_address(thing, kind, "this list") for thing in things])
 
 
 def _pair(value):
@@ -1703,7 +1722,9 @@ class Model(_Object):
     def _takes(self, name, *arguments):
         """A function that takes a layer over, also on failure: the model must then have no arrays lent out."""
         self._changes()
-        layer = next(argument for argument in arguments if isinstance(argument, Layer))
+        layer = next((argument for argument in arguments if isinstance(argument, Layer)), None)
+        if layer is None:
+            raise TypeError(f"{name} wants a Layer, such as convnet.relu(), not {arguments[1]!r}")
         layer._pointer  # closed: say so
         try:
             _call(name, self, *arguments)
@@ -2111,7 +2132,7 @@ class Tensors(_Object):
 
 
 def _paths(paths):
-    return [None if path is None else os.fsencode(path) for path in paths]
+    return [None if path is None else _encoded(path) for path in paths]
 
 
 class Dataset(_Object):
@@ -2122,7 +2143,10 @@ class Dataset(_Object):
         these. Other targets: add_target."""
         context = _context(context)
         if labels is not None:
-            labels = np.asarray(labels, np.int64)
+            labels = np.asarray(labels)
+            if labels.dtype.kind not in "biu":
+                raise TypeError(f"labels are whole numbers, not {labels.dtype}")
+            labels = labels.astype(np.int64, copy=False)
             classes = classes or int(labels.max()) + 1
         tensors = [_borrowed(array, context) for array in (images, labels)]
         self._own(_made("cn_dataset_memory", context, *tensors, classes), context, keep=tensors)
@@ -2676,7 +2700,10 @@ class Predictor(_Object):
 
 
 def _images(array):
+    """Whole numbers of another type may be pixels or not: the caller knows."""
     array = np.asarray(array)
+    if array.dtype.kind not in "f" and array.dtype != np.uint8:
+        raise TypeError(f"images are pixels, uint8 from 0 to 255, or normalised floats, not {array.dtype}")
     return array if array.dtype == np.uint8 else array.astype(np.float32, copy=False)
 
 
@@ -2690,12 +2717,12 @@ def text_save(text, path, context=None):
 
 def chart_metric(histories, metric):
     """A metric of runs over their epochs, as SVG."""
-    return _made_text("cn_chart_metric", len(histories), _pointers(histories), Metric.of(metric))
+    return _made_text("cn_chart_metric", len(histories), _pointers(histories, "cn_history *"), Metric.of(metric))
 
 
 def chart_curves(histories):
     """Loss and accuracy of runs, as SVG."""
-    return _made_text("cn_chart_curves", len(histories), _pointers(histories))
+    return _made_text("cn_chart_curves", len(histories), _pointers(histories, "cn_history *"))
 
 
 def chart_rates(curve):

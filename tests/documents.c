@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 const char hostile_name[] = "<script>&\"'\x01\x7f\xff\xed\xa0\x80\xc0\xaf]]>";
+const char hostile_class[] = "<script>&\"'\x01\x7f\xed\x9f\xbf]]>";
 
 void expect_document(char *text, const char *has) {
     ck_assert_ptr_nonnull(text);

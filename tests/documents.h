@@ -9,8 +9,9 @@
  * or a script, and it has `has` (or NULL); frees the text. */
 void expect_document(char *text, const char *has);
 
-/* A name that nobody should have: markup, quotes, control characters, bytes that are no UTF-8, a surrogate. */
-extern const char hostile_name[];
+/* A name that nobody should have: markup, quotes, control characters, bytes that are no UTF-8, a surrogate; and one for a
+ * class, which is UTF-8. */
+extern const char hostile_name[], hostile_class[];
 
 int occurrences(const char *text, const char *what);
 

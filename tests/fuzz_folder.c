@@ -63,7 +63,7 @@ static void open_all(const char *path, size_t entries) {
     options.channels = 1;
     options.height = options.width = 2;
     (void)cn_dataset_folder_has_parts(fuzz_context(), path, &parts);
-    for (int way = 0; way < 6; way++) {
+    for (int way = 0; way < 8; way++) {
         cn_dataset *dataset;
         options.split = (cn_split)(way / 2);
         fuzz_begin();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* model_files.c: a context and a folder for each test, a small model, and comparing. */
 #include "model_files.h"
+#include "scratch.h"
 #include "whole_file.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +11,7 @@ model_files files;
 
 static void setup(void) {
     files.ctx = test_context(1);
-    snprintf(files.folder, sizeof files.folder, "/tmp/convnet-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(files.folder));
+    snprintf(files.folder, sizeof files.folder, "%s", scratch_new().path);
     snprintf(files.path, sizeof files.path, "%s/" MODEL_FILE, files.folder);
     snprintf(files.other, sizeof files.other, "%s/other.safetensors", files.folder);
 }

@@ -2,6 +2,7 @@
 """python_module.py: what python/convnet.py promises. Started by test_python.sh, which says where module, library and a
 folder to write to are; the last test tells which functions of src/symbols.txt none of the others has called."""
 
+import copy
 import gc
 import logging
 import os
@@ -81,6 +82,21 @@ class Structs(unittest.TestCase):
                     convnet.Trainer(model, wrong, None)
             with self.assertRaisesRegex(TypeError, "dataset wants a Dataset, not 'data'"):
                 convnet.Report(model=model, dataset="data")
+            with self.assertRaisesRegex(TypeError, "wants a History, not "):
+                convnet.chart_curves([model])
+            with self.assertRaisesRegex(TypeError, "cn_model_append wants a Layer, such as convnet.relu.., not 'relu'"):
+                model.append("b", "relu")
+            with self.assertRaisesRegex(TypeError, "cn_model_freeze wants a const char \\*, not 3"):
+                model.freeze(3)
+            with self.assertRaisesRegex(TypeError, "cannot be copied or pickled"):
+                copy.copy(model)
+            with self.assertRaisesRegex(ValueError, "has a NUL character"):
+                model.save("a\0b.safetensors")
+            pixels = np.zeros((1, 3, 32, 32), np.int64)
+            with self.assertRaisesRegex(TypeError, "images are pixels, uint8 from 0 to 255, or normalised floats, not int64"):
+                convnet.Predictor(model)(pixels)
+            with self.assertRaisesRegex(TypeError, "labels are whole numbers, not float64"):
+                convnet.Dataset.memory(pixels.astype(np.uint8), [0.9], 3)
 
 
 class Lives(unittest.TestCase):

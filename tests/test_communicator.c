@@ -36,16 +36,20 @@ static void expect_same(const joint_recipe *r, const joint_outcome *one, const j
     ck_assert_int_eq(one->batches, rank->batches);
 }
 
-/* Whether a recipe of so many blocks a batch is trained by so many ranks: those that divide them, one of them with the first
- * recipe alone; where a slow tool watches, as many as there are blocks. */
+/* Whether a recipe of so many blocks a batch is trained by so many ranks: by all numbers that divide them, or, but for the
+ * first recipe, by the largest. */
 static bool is_tried(int recipe, int blocks, int count) {
-    if (blocks % count != 0 || (test_quick() && count != blocks && blocks <= RANKS_MOST))
-        return false;
-    return count > 1 || recipe == 0 || test_whole();
+    int largest = RANKS_MOST;
+    while (blocks % largest)
+        largest--;
+    return count == largest || (blocks % count == 0 && (test_whole() || (recipe == 0 && !test_quick())));
 }
 
+/* With channels in the lanes every second recipe. */
 START_TEST(ranks_train_to_the_bits_of_one_process) {
     const joint_recipe *r = &recipes[_i];
+    if (getenv("TEST_CHANNELS") && _i % 2 && !test_whole())
+        return;
     joint_outcome one;
     joint_train(r, NULL, &one);
     ck_assert_msg(one.status == CN_OK, "%s: %s", r->name, one.message);
@@ -175,11 +179,14 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("communicators");
     TCase *bits = tcase_create("bits");
-    tcase_add_loop_test(bits, ranks_train_to_the_bits_of_one_process, 0, test_quick() ? 2 : (int)CN__COUNT(recipes));
+    int first = test_again(), end = test_quick() ? 2 : (int)CN__COUNT(recipes);
+    suite_add_tcase(suite, bits);
+    tcase_add_loop_test(bits, ranks_train_to_the_bits_of_one_process, first, end);
+    if (test_again())
+        return test_run(suite);
     tcase_add_loop_test(bits, ranks_find_the_rate_of_one_process, 0, 2);
     tcase_add_test(bits, each_rank_asks_for_its_images_alone);
     tcase_add_test(bits, a_run_goes_on_with_any_number_of_ranks);
     tcase_add_test(bits, local_batch_norm_is_the_same_on_all_ranks);
-    suite_add_tcase(suite, bits);
     return test_run(suite);
 }

@@ -34,6 +34,15 @@ cp weights/session8-cifar10.safetensors "$dir/same.safetensors"
 ln -s same.safetensors "$dir/link.safetensors"
 mistake "IN and OUT are both" convert "$dir/same.safetensors" "$dir/same.safetensors"
 mistake "are the same file" convert "$dir/same.safetensors" "$dir/link.safetensors"
+mistake "--network says what tensors of IN belong to, and 'pretrained' is a network" convert pretrained "$dir/x.onnx" \
+    --network resnet18
+run 1 convert resnet18 "$dir/x.onnx"
+says err "'resnet18' is a network that is yet to be trained: want a model file"
+run 1 convert pretraind "$dir/x.onnx"
+says err "did you mean pretrained?"
+mistake "--network and OUT are both" convert a.npz "$dir/same.safetensors" --network "$dir/same.safetensors"
+mistake "MODEL and --c are both" export "$dir/same.c" --c "$dir/same.c"
+mistake "MODEL and --c's are both" export "$dir/same.h" --c "$dir/same.c"
 expect -z "$(cmp weights/session8-cifar10.safetensors "$dir/same.safetensors")"
 
 # ---- a network, in every kind of file and back ----
@@ -97,6 +106,36 @@ says err "it has no tensor 'conv1.weight'"
 run 0 convert tests/golden/npy/stored.npz "$dir/numpy.safetensors"
 says out "48 tensors"
 
+# Tensors say nothing of classes and pixels: such a model can be measured, and shown pictures as soon as it is told.
+picture=tests/golden/images/colour.jpg
+run 0 convert "$dir/tensors.safetensors" "$dir/mute.safetensors" --network session8
+run 1 classify --model "$dir/mute.safetensors" "$picture"
+says err "'$dir/mute.safetensors' does not say how pixels are normalised"
+says err "'convnet-convert $dir/mute.safetensors OUT.safetensors --mean M,M,M --std S,S,S' makes a model that does"
+run 0 test "$dir/mute.safetensors" --data synthetic:20 --predictions 2
+says out "Predictions"
+printf '%s\n' a b c d e f g h i j >"$dir/letters"
+told="--names $dir/letters --mean 0.5,0.5,0.5 --std 0.25,0.25,0.25"
+run 0 convert "$dir/mute.safetensors" "$dir/told.safetensors" $told
+run 0 convert "$dir/tensors.safetensors" "$dir/told2.safetensors" --network session8 $told
+same "$dir/told.safetensors" "$dir/told2.safetensors"
+run 0 classify --model "$dir/told.safetensors" "$picture"
+silent err
+says out " %  "
+run 0 convert "$dir/told.safetensors" "$dir/told.onnx" --pixels
+run 1 convert "$dir/tensors.safetensors" "$dir/told3.safetensors" $told
+says err "holds tensors but no network, which --names, --mean and --std are of"
+run 1 convert "$dir/mute.safetensors" "$dir/told3.safetensors" --mean 0.5 --std 0.5
+says err "cannot describe the network so"
+head -3 "$dir/letters" >"$dir/three"
+run 1 convert "$dir/mute.safetensors" "$dir/told3.safetensors" --names "$dir/three"
+mistake "--mean goes with --std" convert "$dir/mute.safetensors" "$dir/told3.safetensors" --mean 0.5,0.5,0.5
+mistake "--names goes with OUT.safetensors" convert "$dir/mute.safetensors" "$dir/told3.npz" --names "$dir/letters"
+mistake "--std '1,x,1': want a positive number" convert a.npz b.onnx --mean 1,1,1 --std 1,x,1
+mistake "--std '1,0,1': want a positive number" convert a.npz b.onnx --mean 1,1,1 --std 1,0,1
+mistake "want as many numbers" convert a.npz b.onnx --mean 1,1,1 --std 1,1
+mistake "--names and OUT are both" convert a.npz "$dir/l.onnx" --names "$dir/l.onnx"
+
 # Of a file with texts beside its tensors, .npz has none.
 run 0 convert tests/corpus/tensors/two.safetensors "$dir/two.npz"
 says err "note: .npz has no texts beside tensors, so 1 of 'tests/corpus/tensors/two.safetensors' stay behind"
@@ -136,6 +175,15 @@ head -c 100000 "$dir/a.safetensors" >"$dir/cut"
 run 1 convert "$dir/cut" "$dir/new.npz"
 says err "'$dir/cut': "
 rm "$dir/cut"
+
+# Files of tensors that cannot be read as such: what is wrong with the tensors is said, and not that they are no network.
+{ printf '?\000\000\000\000\000\000\000{"a": {"dtype": "C64", "shape": [1], "data_offsets": [0, 8]}}  ' && printf 12345678; } >"$dir/complex"
+run 1 convert "$dir/complex" "$dir/new.npz"
+says err "C64"
+expect "$(grep -c network "$dir/err")" -eq 0
+run 1 convert tests/golden/npy/wide.npy "$dir/new.npz"
+says err "it is an array of numpy's without a name"
+rm "$dir/complex"
 run 1 convert pretrained "$dir/nowhere/a.onnx"
 says err "cannot write '$dir/nowhere/a.onnx'"
 mkdir "$dir/folder.onnx"

@@ -2,6 +2,7 @@
 /* test_image_files.c: pictures of every kind read, against what they were made of; cut short, damaged and absurd ones;
  * pictures written and read again. */
 #include "golden_images.h"
+#include "scratch.h"
 #include "testing.h"
 #include "base/base.h"
 #include "whole_file.h"
@@ -12,21 +13,21 @@
 TEST_RUNS_ONCE;
 
 static cn_context *ctx;
-static char folder[] = "/tmp/test_image_files.XXXXXX";
+static scratch folder;
 
 static void setup(void) {
     ctx = test_context(1);
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    folder = scratch_new();
 }
 
 static void teardown(void) {
-    rmdir(folder);
+    scratch_free(&folder);
     cn_context_free(ctx);
 }
 
 static const char *in_folder(const char *name) {
     static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", folder.path, name);
     return path;
 }
 

@@ -359,6 +359,38 @@ START_TEST(a_batch_that_leaves_lanes_empty_trains_one_by_one) {
 }
 END_TEST
 
+/* Three maps at a time are as few as can be: what the norm reads, and two gradients. */
+START_TEST(what_a_norm_gives_a_depthwise_convolution_is_never_stored) {
+    enum { IMAGES = 16, SIDE = 32, CHANNELS = 64 };
+    cn_context_options options = CN_CONTEXT_OPTIONS_INIT;
+    cn_conv2d_options depthwise = CN_CONV2D_OPTIONS_INIT;
+    cn_context *ctx;
+    cn_model *model;
+    cn_layer *layer[6];
+    cn__plan *plan;
+    options.threads = 1;
+    options.layout = CN_LAYOUT_CHANNELS;
+    depthwise.groups = CHANNELS;
+    depthwise.padding[0] = depthwise.padding[1] = 1;
+    ck_ok(cn_context_new(&options, &ctx));
+    ck_ok(cn_model_new(ctx, 3, SIDE, SIDE, &model));
+    ck_ok(cn_conv2d_new(ctx, 3, CHANNELS, 1, 1, NULL, &layer[0]));
+    ck_ok(cn_norm_new(ctx, CN_NORM_BATCH, CHANNELS, NULL, &layer[1]));
+    ck_ok(cn_relu6_new(ctx, &layer[2]));
+    ck_ok(cn_conv2d_new(ctx, CHANNELS, CHANNELS, 3, 3, &depthwise, &layer[3]));
+    ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &layer[4]));
+    ck_ok(cn_flatten_new(ctx, &layer[5]));
+    for (int i = 0; i < 6; i++)
+        ck_ok(cn_model_append(model, (char[]){(char)('a' + i), 0}, layer[i]));
+    ck_ok(cn_model_init(model, 1));
+    ck_ok(cn__plan_new(model, &(cn__plan_options){.images = IMAGES, .training = true}, &plan));
+    ck_assert_uint_lt(cn__plan_bytes(plan), IMAGES * (size_t)(SIDE * SIDE * CHANNELS * 4) * 36 / 10);
+    cn__plan_free(plan);
+    cn_model_free(model);
+    cn_context_free(ctx);
+}
+END_TEST
+
 START_TEST(a_predictor_of_few_images_keeps_what_the_model_was) {
     cn_context *context = test_context(1);
     cn_model *model = network_new(context, _i);
@@ -438,6 +470,7 @@ int main(void) {
     tcase_add_test(tests, lines_that_are_hardly_used_go_in_blocks_sooner);
     tcase_add_test(tests, maps_beyond_the_cache_go_one_by_one);
     tcase_add_test(tests, a_batch_that_leaves_lanes_empty_trains_one_by_one);
+    tcase_add_test(tests, what_a_norm_gives_a_depthwise_convolution_is_never_stored);
     tcase_add_loop_test(tests, a_predictor_of_few_images_keeps_what_the_model_was, CN_NORM_NONE, SESSION8);
     tcase_add_loop_test(tests, out_of_memory_is_a_status_and_running_needs_none, 0, 4);
     suite_add_tcase(suite, tests);

@@ -38,7 +38,8 @@ static void read_rows(int largest) {
                   &r.error[3]) == 7) {
         for (char *c = r.norm; *c; c++)
             *c = *c == ':' ? ' ' : *c;
-        if (r.side <= largest && (!test_quick() || r.kind == 0))
+        bool spared = test_quick() ? r.kind != 0 : !test_whole() && (r.kind == 1 || r.kind == 100);
+        if (r.side <= largest && !spared)
             rows[row_count++] = r;
     }
     fclose(file);

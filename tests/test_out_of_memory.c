@@ -140,7 +140,7 @@ START_TEST(a_failing_allocation_is_a_status) {
     static outcome whole, disturbed;
     cn_conv_algorithm algorithm = _i / 2 % 2 ? CN_CONV_GEMM : CN_CONV_DIRECT;
     cn_layout layout = _i / 4 ? CN_LAYOUT_CHANNELS : CN_LAYOUT_IMAGES;
-    long step = test_quick() ? 17 : test_whole() ? 1 : 5, failed = 0;
+    long step = test_quick() ? 17 : test_whole() ? 1 : 13, failed = 0;
     ck_assert_int_eq(run(0, 0, algorithm, layout, &whole), 0);
     for (long n = 1; run(n, _i % 2, algorithm, layout, &disturbed) > 0; n += step) {
         ck_assert_msg(memcmp(&whole, &disturbed, sizeof whole) == 0, "allocation %ld failed: other results", n);
@@ -153,7 +153,7 @@ END_TEST
 /* ---- prebuilt networks ---- */
 
 START_TEST(prebuilt_networks_run_out_of_memory_alike) {
-    for (long n = 1;; n += test_quick() ? 17 : 1) {
+    for (long n = 1;; n += test_quick() ? 17 : test_whole() ? 1 : 3) {
         counting_allocator counter = {0};
         cn_model *model = (cn_model *)&counter;
         cn_context *ctx = counting_context(&counter, 1);

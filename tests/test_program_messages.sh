@@ -270,4 +270,41 @@ expect ! -e "$dir/own.c"
 run 1 train --data "npy:$dir/images.npy"
 says err "has images alone, and nothing to learn of them: want npy:IMAGES.npy,LABELS.npy"
 
+# ---- what a terminal obeys is never printed as it is ----
+
+escape=$(printf '\033') newline='
+'
+harmless() {
+    checks=$((checks + 1))
+    ! tr -d '\n' <"$dir/out" | LC_ALL=C grep -q '[[:cntrl:]]' || fail "control characters on standard output"
+    ! tr -d '\n' <"$dir/err" | LC_ALL=C grep -q '[[:cntrl:]]' || fail "control characters on standard error"
+}
+red="$escape[31mred" line2="b${newline}second"
+for i in 1 2 3 4 5 6 7 8; do
+    picture "$dir/colours/$red/${i}0$red.ppm" 0$((i + 1))0
+    picture "$dir/colours/b/$i$line2.ppm" 3$i$i
+done
+run 0 train --data "folder:$dir/colours" --epochs 1 --model resnet20 --out "$dir/$red.safetensors"
+harmless
+says out '\x1b[31mred'
+run 0 test "$dir/$red.safetensors" --data "folder:$dir/colours" --misclassified 20 --predictions 20
+harmless
+says out '\x1b[31mred'
+says out 'b\nsecond.ppm'
+run 0 classify --model "$dir/$red.safetensors" "$dir/colours/b/1$line2.ppm"
+harmless
+says out 'b\nsecond.ppm'
+says out '\x1b[31mred'
+run 1 classify --model "$dir/$red.safetensors" "$dir/$red$line2"
+harmless
+says err 'redb\nsecond'
+run 0 summary "$dir/$red.safetensors"
+harmless
+run 0 convert "$dir/$red.safetensors" "$dir/$red.npz"
+harmless
+mistake 'unexpected argument '"'"'\x1b[31mred' train --data synthetic "$red"
+harmless
+run 0 classify --model "$dir/$red.safetensors" "$dir/colours/b/1$line2.ppm" --json # as JSON has it
+says out '\u001b[31mred'
+
 done_with program_messages

@@ -11,7 +11,7 @@ TEST_RUNS_ONCE;
 /* ---- what the functions are called with ---- */
 
 static counting_allocator counter;
-static cn_model *model, *session8, *growing; /* nobody needs the last */
+static cn_model *model, *classifier, *growing; /* nobody needs the last */
 static cn_dataset *data, *other;
 static cn_tensor *picture, *map, *batch, *image, *logits, *labels, *saved;
 static const cn_tensor *const_image, *const_logits;
@@ -130,10 +130,10 @@ static const char *saved_arrays(void) {
     return path;
 }
 
-/* 3×8×8 → pool → "head" → 10 values. */
-static cn_model *pooled_model(void) {
+/* 3×side×side → pool → "head" → 10 values. */
+static cn_model *pooled_model(int side) {
     cn_layer *pool, *flatten;
-    cn_model *pooled = model_for(3, 8, 8);
+    cn_model *pooled = model_for(3, side, side);
     ck_ok(cn_adaptive_avg_pool2d_new(ctx, 1, 1, &pool));
     ck_ok(cn_model_append(pooled, "pool", pool));
     ck_ok(cn_model_append(pooled, "head", conv(3, 10, 1)));
@@ -144,11 +144,15 @@ static cn_model *pooled_model(void) {
 }
 
 static void with_everything(void) {
+    cn_layer *last;
     ctx = counting_context(&counter, 1);
     folder = scratch_new();
-    model = pooled_model();
-    growing = pooled_model();
-    ck_ok(cn_model_session8(ctx, NULL, &session8));
+    model = pooled_model(8);
+    growing = pooled_model(8);
+    classifier = pooled_model(32);
+    ck_ok(cn_log_softmax_new(ctx, &last));
+    ck_ok(cn_model_append(classifier, "last", last));
+    ck_ok(cn_model_init(classifier, 1));
     ck_ok(cn_context_register_layer(ctx, &definition));
     ck_ok(cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, 20, 1, &data));
     ck_ok(cn_dataset_synthetic(ctx, CN_SPLIT_TRAIN, 20, 1, &other));
@@ -162,9 +166,9 @@ static void with_everything(void) {
     ck_ok(cn_model_save_memory(model, &saved));
     ck_ok(cn_model_state_dict(model, &tensors));
     ck_ok(cn_optimizer_new(model, NULL, &optimizer));
-    ck_ok(cn_trainer_new(session8, data, NULL, NULL, &trainer));
+    ck_ok(cn_trainer_new(classifier, data, NULL, NULL, &trainer));
     ck_ok(cn_trainer_find_rate(trainer, &search, &number, &curve));
-    ck_ok(evaluate_with(session8, data, CN_LOSS_NLL, &evaluation));
+    ck_ok(evaluate_with(classifier, data, CN_LOSS_NLL, &evaluation));
     ck_ok(cn_predictor_new(model, NULL, &predictor));
     ck_ok(cn_history_new(ctx, "a", &history));
     ck_ok(cn_history_add(history, &epoch));
@@ -191,7 +195,7 @@ static void without_everything(void) {
     cn_tensor_free(picture);
     cn_dataset_free(other);
     cn_dataset_free(data);
-    cn_model_free(session8);
+    cn_model_free(classifier);
     cn_model_free(growing);
     cn_model_free(model);
     scratch_free(&folder);

@@ -17,7 +17,7 @@ typedef struct judged {
 } judged;
 
 static judged judged_new(cn_context *context) {
-    static const char *const names[] = {hostile_name, "a\nb", "third"};
+    static const char *const names[] = {hostile_class, "a\nb", "third"};
     judged j = {.data = toy_data_new(context, 30, 1), .model = toy_model(context, CN_NORM_BATCH, 0.0f)};
     ck_ok(cn_dataset_set_class_names(j.data.set, TOY_CLASSES, names));
     ck_ok(evaluate_with(j.model, j.data.set, CN_LOSS_NLL, &j.evaluation));

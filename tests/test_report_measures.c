@@ -33,7 +33,7 @@ static cn_tensor *noise(cn_dtype dtype, int dims, const int64_t *shape) {
 }
 
 static measured measured_new(cn_target_kind kind, cn_loss_kind loss) {
-    static const char *const names[MEASURED_VALUES] = {"sky", "sea", hostile_name};
+    static const char *const names[MEASURED_VALUES] = {"sky", "sea", hostile_class};
     measured m = {.images = noise(CN_DTYPE_UINT8, 4, (int64_t[]){MEASURED, 1, MEASURED_SIDE, MEASURED_SIDE})};
     bool mask = kind == CN_TARGET_MASK;
     cn_target_options target = CN_TARGET_OPTIONS_INIT;

@@ -31,7 +31,7 @@ moment() {
 
 # ---- killed at random moments, until it is through ----
 
-kills=6
+kills=4
 [ -z "${WHOLE:-}" ] || kills=12
 
 # killed NAME ARGUMENTS...: one run that nobody stops, and one that is killed again and again.

@@ -469,6 +469,7 @@ int main(void) {
     const TTest *const memory[] = {out_of_memory_is_a_status};
     add_tests(suite, "sizes", set_up, tear_down, tests, COUNT(tests), 1);
     add_tests(suite, "large", set_up, tear_down, large, COUNT(large), 1);
-    add_tests(suite, "memory", set_up, tear_down, memory, COUNT(memory), 2);
+    if (!test_again())
+        add_tests(suite, "memory", set_up, tear_down, memory, COUNT(memory), 2);
     return test_run(suite);
 }

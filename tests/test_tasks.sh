@@ -122,6 +122,25 @@ run 0 test "$dir/unet.safetensors" --data "$pictures"
 run 0 explore --data "$vectors" --out "$dir/sheets"
 silent err
 
+# What has no classes has values, of which no probabilities are made unasked.
+{ printf 'P5\n16 16\n255\n' && upright; } >"$dir/picture.pgm"
+run 0 classify --model "$model" "$dir/picture.pgm"
+says err "note: '$model' names no classes, so its outputs are shown as they are"
+says out "  output 0"
+expect "$(grep -c '%' "$dir/out")" -eq 0
+run 0 classify --model "$model" --outputs values --json "$dir/picture.pgm"
+silent err
+says out '"value": '
+expect "$(grep -c probability "$dir/out")" -eq 0
+run 0 classify --model "$model" --outputs classes "$dir/picture.pgm"
+says out " %  "
+says out "  class 0"
+printf 'even\nodd\n' >"$dir/names"
+run 0 classify --model "$model" --names "$dir/names" "$dir/picture.pgm" # named, they are classes
+silent err
+says out " %  "
+says out "  even"
+
 # ---- labels ----
 
 run 0 train --data "$vectors" --epochs 2 --batch 8 --loss bce-with-logits --out "$model" --log "$log" --report "$report"
@@ -132,5 +151,21 @@ no_accuracy "$log" "$report/report.html"
 run 0 test "$model" --data "$vectors" --loss bce-with-logits
 says out ", label accuracy "
 says out "label          F1      recall   precision    accuracy"
+run 0 classify --model "$model" --outputs labels --json "$dir/picture.pgm" # each by itself, so that the sum is not 1
+checks=$((checks + 1))
+awk -F': ' '/"probability"/ { sum += $2; many++; wrong = wrong || $2 < 0 || $2 > 1 }
+    END { exit wrong || many != 2 || (sum > 0.999999 && sum < 1.000001) }' "$dir/out" || fail "no probabilities of labels"
+
+# Values that are no labels.
+two() { printf '\000\000\000\100\000\000\000\000'; } # 2, 0
+each upright_vector two | npy "$dir/twos.npy" '<f4' '40, 2'
+twos=npy:$dir/images.npy,$dir/twos.npy
+run 1 train --data "$twos" --loss bce-with-logits --epochs 1
+says err "of the training images of '$twos' has a target of 2, and --loss bce-with-logits is of labels, from 0 to 1"
+run 1 test "$model" --data "$twos" --loss bce-with-logits
+says err "of the test images of '$twos' has a target of 2"
+run 0 train --data "$twos" --epochs 1
+
+mistake "--outputs 'x': want auto, classes, labels or values" classify --model "$model" --outputs x "$dir/picture.pgm"
 
 done_with tasks

@@ -89,16 +89,16 @@ run 0 summary "$model"
 
 # ---- a search for a rate, instead of a training ----
 
-run 0 train --data synthetic:320 --find-rate "$dir/rates.svg"
+run 0 train --data synthetic:320 --batch 16 --find-rate "$dir/rates.svg"
 says out "steps at rates from 1e-06 to "
 says out "It fell fastest at "
 says out ": try --lr 0."
 says out "Picture in $dir/rates.svg"
 expect "$(grep -c 'Loss by learning rate' "$dir/rates.svg")" -gt 0
-run 0 train --data synthetic:320 --recipe fast --threads 1 --find-rate "$dir/rates.svg" --json --quiet
+run 0 train --data synthetic:320 --batch 16 --recipe fast --threads 1 --find-rate "$dir/rates.svg" --json --quiet
 says out '"smoothed": '
 silent err
-run 0 train --data synthetic:320 --recipe fast --threads 1 --find-rate "$dir/rates.svg"
+run 0 train --data synthetic:320 --batch 16 --recipe fast --threads 1 --find-rate "$dir/rates.svg"
 says out ": try --max-lr 0."
 mistake "--out goes with a training, and --find-rate is none" train --data synthetic --find-rate "$dir/r.svg" --out "$model"
 run 1 train --data synthetic:100 --find-rate "$dir/nowhere/rates.svg"
@@ -228,6 +228,26 @@ says err "class '0' of the data is none of the 2 of the model"
 mv "$dir/other/0" "$dir/other/dog"
 rm -r "$dir/other/1"
 run 0 test "$dir/pets.safetensors" --data "folder:$dir/other"
+
+# ---- data that results would replace ----
+
+printf 'no archive' >"$dir/kept.npz"
+cp "$dir/kept.npz" "$dir/kept.npy"
+cp "$dir/kept.npz" "$dir/kept.txt"
+for option in --log --checkpoint --find-rate; do
+    mistake "--data and $option are both '$dir/kept.npz'" train --data "npz:$dir/kept.npz" $option "$dir/kept.npz"
+    mistake "--data and $option are both '$dir/kept.npy'" train --data "npy:$dir/kept.npy,$dir/x.npy" $option "$dir/kept.npy"
+    mistake "are the same file" train --data "npy:$dir/x.npy,$dir/kept.npy" $option "$dir/./kept.npy"
+    mistake "--names and $option are both" train --data "npz:$dir/kept.npz" --names "$dir/kept.txt" $option "$dir/kept.txt"
+    mistake "--model and $option are both" train --data synthetic --model "$model" $option "$model"
+done
+mistake "--data and --out are both" train --data "idx:$dir/kept.txt" --out "$dir/kept.txt"
+mkdir -p "$dir/sheets" && cp "$dir/kept.npz" "$dir/sheets/examples.svg"
+mistake "--data and --out's are both" explore --data "npz:$dir/sheets/examples.svg" --out "$dir/sheets"
+for name in kept.npy kept.txt sheets/examples.svg; do
+    checks=$((checks + 1))
+    cmp -s "$dir/kept.npz" "$dir/$name" || fail "$name was changed"
+done
 
 # ---- files that are one and the same, under whatever name ----
 

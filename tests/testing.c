@@ -63,7 +63,11 @@ void test_add(Suite *suite, const char *name, const TTest *const *tests, size_t 
 }
 
 bool test_quick(void) {
-    return getenv("QUICK") != NULL;
+    return getenv("QUICK") != NULL || test_again();
+}
+
+bool test_again(void) {
+    return getenv("AGAIN") != NULL;
 }
 
 bool test_whole(void) {

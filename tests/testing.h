@@ -32,9 +32,10 @@ bool test_offers(cn_isa isa);
 /* Adds a group of tests, each of which runs `loops` times, with _i from 0. */
 void test_add(Suite *suite, const char *name, const TTest *const *tests, size_t count, int loops);
 
-/* How much of the same to do. QUICK in the environment: little, since a slow tool watches, or since these are the portable
- * kernels beside faster ones. WHOLE (`make check WHOLE=1`): all, whatever it takes. */
-bool test_quick(void), test_whole(void);
+/* How much of the same to do. QUICK in the environment: little, since a slow tool watches; AGAIN: little, since another run of
+ * the suite does it all with better kernels, and nothing of that in which kernels play no part. WHOLE (`make check WHOLE=1`):
+ * all, whatever it takes. */
+bool test_quick(void), test_again(void), test_whole(void);
 
 /* A context with so many threads and otherwise default options, but for TEST_BOTH_LAYOUTS; the test fails if there is none. */
 cn_context *test_context(int threads);

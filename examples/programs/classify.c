@@ -3,7 +3,7 @@
  *
  * Introduces pictures: loading, fitting to a model, saving; predictors; class-activation maps.
  */
-#include "common/common.h"
+#include "common/outputs.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -18,11 +18,19 @@ enum {
 
 static const char *model_name = "pretrained", *names_path, *map_path;
 static int64_t top = 5, shift, threads;
-static int flip;
+static int flip, outputs_choice;
+
+/* What a model's outputs are. */
+enum { OUTPUTS_AUTO, OUTPUTS_CLASSES, OUTPUTS_LABELS, OUTPUTS_VALUES };
+static const char *const outputs_names[] = {"auto", "classes", "labels", "values", NULL};
 
 static argument arguments[] = {
     TEXT("model", "MODEL", &model_name, "a model file, or the one that comes with the library"),
     TEXT("names", "FILE", &names_path, "names of its classes, a line each, instead of those in it"),
+    CHOICE(
+        "outputs", outputs_names, &outputs_choice,
+        "what the model gives: classes, of which a picture has one, labels, of which it may have any, or values; auto: "
+        "classes, if they have names or a softmax is last, labels, if a sigmoid is, else values"),
     INTEGER("top", &top, 1, 65536, "name so many classes, the most probable first"),
     TEXT("map", "FILE", &map_path,
          "also write where the model sees the first of the classes, as colours over the middle of the picture (PNG); "
@@ -39,7 +47,7 @@ static const json_member members[] = {
     {".[].error", "why there is nothing else of it"},
     {".[].predictions[].class", "name, or \"class N\" where the model has no names; the most probable first"},
     {".[].predictions[].index", "the class's number"},
-    {".[].predictions[].probability", "0 to 1"},
+    {".[].predictions[].probability", "0 to 1; of values there is .value instead, the largest first"},
     {".[].map", "with --map: its file"},
     {NULL, NULL},
 };
@@ -66,17 +74,18 @@ typedef struct classifier {
     cn_predictor *predictor;
     cn_tensor *scores;
     int64_t input[3], classes;
-    name_list names;    /* of --names */
-    bool probabilities; /* the model ends with a softmax */
-    double *probability;
-    int64_t *order; /* of the classes, most probable first */
+    name_list names;     /* of --names */
+    int outputs;         /* OUTPUTS_CLASSES and so on */
+    bool probabilities;  /* the model gives them itself */
+    double *probability; /* or value */
+    int64_t *order;      /* of the classes, most probable first */
     bool map_folder;
 } classifier;
 
 /* ---- the model ---- */
 
-/* Whether a softmax comes last, but for layers that leave values what they are. */
-static bool ends_in_softmax(const cn_model *model) {
+/* Whether such a layer comes last, but for layers that leave values what they are. */
+static bool ends_in(const cn_model *model, const char *type) {
     static const char *const passive[] = {"Flatten", "Reshape", "Identity", "Dropout"};
     for (int64_t i = cn_model_layer_count(model) - 1; i >= 0; i--) {
         cn_layer_info info = CN_LAYER_INFO_INIT;
@@ -86,9 +95,24 @@ static bool ends_in_softmax(const cn_model *model) {
         for (size_t k = 0; k < sizeof passive / sizeof *passive; k++)
             passes = passes || strcmp(info.type, passive[k]) == 0;
         if (!passes)
-            return strcmp(info.type, "Softmax") == 0;
+            return strcmp(info.type, type) == 0;
     }
     return false;
+}
+
+/* Training gives a model of classes their names, if only numbers; others have none. */
+static void tell_outputs(classifier *c) {
+    bool softmax = ends_in(c->model, "Softmax"), sigmoid = ends_in(c->model, "Sigmoid");
+    bool named = names_path || cn_model_class_name(c->model, 0);
+    c->outputs = outputs_choice                                               ? outputs_choice
+                 : sigmoid                                                    ? OUTPUTS_LABELS
+                 : named || softmax || cn_model_loss(c->model) == CN_LOSS_NLL ? OUTPUTS_CLASSES
+                                                                              : OUTPUTS_VALUES;
+    c->probabilities = c->outputs == OUTPUTS_VALUES || (c->outputs == OUTPUTS_CLASSES ? softmax : sigmoid);
+    if (outputs_choice == OUTPUTS_AUTO && c->outputs == OUTPUTS_VALUES && !output_quiet)
+        complain("note: '%s' names no classes, so its outputs are shown as they are; --outputs classes or labels makes "
+                 "probabilities of them",
+                 model_name);
 }
 
 static cn_status open_model(classifier *c) {
@@ -111,8 +135,16 @@ static cn_status open_model(classifier *c) {
                  (int)output[2], (int)c->input[0], (int)c->input[1], (int)c->input[2]);
         return CN_ERR_SHAPE;
     }
+    if (cn_model_normalization(c->model, NULL, NULL) == 0) {
+        complain(
+            "'%s' does not say how pixels are normalised, so that it cannot be shown pictures; 'convnet-convert %s "
+            "OUT.safetensors --mean M,M,M --std S,S,S' makes a model that does (0.485,0.456,0.406 and "
+            "0.229,0.224,0.225 is usual for networks of ImageNet)",
+            model_name, model_name);
+        return CN_ERR_STATE;
+    }
     c->classes = output[0];
-    c->probabilities = ends_in_softmax(c->model);
+    tell_outputs(c);
     if (names_path &&
         (!name_list_read(names_path, &c->names) || !name_list_fits(&c->names, names_path, model_name, c->classes)))
         return CN_ERR_DATA;
@@ -133,7 +165,7 @@ static const char *name_of(const classifier *c, int64_t label, char text[NAME_TE
     const char *name = c->names.names ? c->names.names[label] : cn_model_class_name(c->model, label);
     if (name)
         return name;
-    snprintf(text, NAME_TEXT, "class %lld", (long long)label);
+    snprintf(text, NAME_TEXT, "%s %lld", c->outputs == OUTPUTS_CLASSES ? "class" : "output", (long long)label);
     return text;
 }
 
@@ -160,22 +192,25 @@ static int by_probability(const void *a, const void *b) {
     return i > k ? 1 : -1;
 }
 
-/* Softmax of what the model gives, unless it did that itself: a log-softmax it leaves as it is. False: no numbers. */
+/* Softmax of what the model gives of classes, unless it did that itself: a log-softmax it leaves as it is. Sigmoid of
+ * labels. False: no numbers. */
 static bool rank(classifier *c) {
     const float *scores = cn_tensor_data(c->scores);
     double most = -INFINITY, sum = 0.0;
     for (int64_t k = 0; k < c->classes; k++)
         most = scores[k] > most ? scores[k] : most;
     for (int64_t k = 0; k < c->classes; k++) {
-        c->probability[k] = c->probabilities ? (double)scores[k] : exp((double)scores[k] - most);
+        c->probability[k] = c->probabilities               ? (double)scores[k]
+                            : c->outputs == OUTPUTS_LABELS ? 1.0 / (1.0 + exp(-(double)scores[k]))
+                                                           : exp((double)scores[k] - most);
         sum += c->probability[k];
         c->order[k] = k;
     }
-    for (int64_t k = 0; k < c->classes && !c->probabilities; k++)
+    for (int64_t k = 0; k < c->classes && c->outputs == OUTPUTS_CLASSES && !c->probabilities; k++)
         c->probability[k] /= sum;
     compared = c->probability;
     qsort(c->order, (size_t)c->classes, sizeof *c->order, by_probability);
-    return isfinite(sum) && sum > 0.0;
+    return isfinite(sum) && (c->outputs != OUTPUTS_CLASSES || sum > 0.0);
 }
 
 /* ---- its map ---- */
@@ -205,6 +240,8 @@ static cn_status write_map(const classifier *c, const cn_tensor *image, const cn
 
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
+    if (strcmp(path, "-") == 0)
+        return "stdin";
     return slash ? slash + 1 : path;
 }
 
@@ -216,7 +253,7 @@ static int stem_length(const char *name) {
 
 /* MAP itself, or MAP/NAME-map.png of NAME.jpg; names that occurred before get a number. To be freed. */
 static char *make_map_path(const classifier *c, char **images, int index) {
-    const char *name = strcmp(images[index], "-") == 0 ? "stdin" : base_name(images[index]);
+    const char *name = base_name(images[index]);
     size_t size = strlen(map_path) + strlen(name) + 32;
     char *path = malloc(size);
     int before = 0, stem = stem_length(name);
@@ -233,19 +270,47 @@ static char *make_map_path(const classifier *c, char **images, int index) {
     return path;
 }
 
+/* Ends with a usage message if a map would take the place of something that is read: of a picture before it, too, since
+ * that is not its map's. */
+static void spare_inputs(const classifier *c, char **images, int count) {
+    named_file *in = calloc((size_t)count + 2, sizeof *in), *out = calloc((size_t)count, sizeof *out);
+    bool room = in && out;
+    for (int i = 0; room && i < count; i++) {
+        char *path = make_map_path(c, images, i);
+        in[i] = (named_file){"IMAGE", strcmp(images[i], "-") == 0 ? "/dev/stdin" : images[i]};
+        out[i] = (named_file){c->map_folder ? "--map's" : "--map", path};
+        room = path != NULL;
+    }
+    if (!room) {
+        complain("no memory for %d maps", count);
+        exit(EXIT_FAILURE);
+    }
+    in[count] = (named_file){"--model", model_is_pretrained(model_name) ? NULL : model_name};
+    in[count + 1] = (named_file){"--names", names_path};
+    files_must_spare(in, (size_t)count + 2, out, c->map_folder ? (size_t)count : 1);
+    for (int i = 0; i < count; i++)
+        free((char *)out[i].path);
+    free(in);
+    free(out);
+}
+
 /* ---- results ---- */
 
 static void print_text(const classifier *c, const char *image, const char *map, bool first) {
     char number[NAME_TEXT];
-    printf("%s%s\n", first ? "" : "\n", image);
+    printf("%s%s\n", first ? "" : "\n", shown(image));
     for (int64_t i = 0; i < top && i < c->classes; i++) {
         double share = c->probability[c->order[i]];
+        if (c->outputs == OUTPUTS_VALUES) {
+            printf("  %12.6g  %s\n", share, shown(name_of(c, c->order[i], number)));
+            continue;
+        }
         int filled = (int)lrint(share * BAR);
         printf("  %6.2f %%  %.*s%*s  %s\n", 100.0 * share, filled, "####################", BAR - filled, "",
-               name_of(c, c->order[i], number));
+               shown(name_of(c, c->order[i], number)));
     }
     if (map)
-        printf("  map of '%s': %s\n", name_of(c, c->order[0], number), map);
+        printf("  map of '%s': %s\n", shown(name_of(c, c->order[0], number)), shown(map));
 }
 
 static void write_predictions(const classifier *c, const char *image, const char *map) {
@@ -257,7 +322,7 @@ static void write_predictions(const classifier *c, const char *image, const char
         json_object(NULL);
         json_text("class", name_of(c, c->order[i], number));
         json_integer("index", c->order[i]);
-        json_number("probability", c->probability[c->order[i]]);
+        json_number(c->outputs == OUTPUTS_VALUES ? "value" : "probability", c->probability[c->order[i]]);
         json_end();
     }
     json_end();
@@ -338,6 +403,8 @@ int main(int argc, char **argv) {
     c.map_folder = map_path && is_folder(map_path);
     if (map_path && count > 1 && !c.map_folder && is_file(map_path))
         complain_usage("--map '%s': want a folder for the maps of %d pictures, this is a file", map_path, count);
+    if (map_path && (c.map_folder || count == 1))
+        spare_inputs(&c, argv, count); /* into a folder that is yet to be made there is nothing to lose */
     if (program_context(threads, CN_CONV_AUTO, NULL, &c.context) == CN_OK && open_model(&c) == CN_OK &&
         make_room(&c) == CN_OK && (c.map_folder || !map_path || count == 1 || make_map_folder(&c))) {
         code = EXIT_SUCCESS;

@@ -7,8 +7,10 @@
  */
 #include "common/outputs.h"
 #include "common/difference.h"
+#include <math.h>
 #include <string.h>
 #include <strings.h> /* strcasecmp */
+#include <unistd.h>
 
 typedef enum kind { SAFETENSORS, NPZ, ONNX, KINDS } kind;
 
@@ -21,7 +23,7 @@ static const char *const weight_names[] = {"float32", "float16", "bfloat16", NUL
 static const struct { double outputs, numbers; } bounds[] = {{1e-5, 0.0}, {1e-2, 0x1p-11}, {1e-1, 0x1p-8}};
 
 static network_spec network = NETWORK_SPEC_INIT;
-static const char *network_name;
+static const char *network_name, *names_path, *mean_text, *std_text;
 static int weights, compress, pixels;
 static double tolerance = -1.0;
 
@@ -32,6 +34,11 @@ static argument arguments[] = {
     FLAG("pixels", &pixels, 1, "the ONNX file takes pixels, 0 to 255, and normalises them itself"),
     REAL("tolerance", &tolerance, 0, false, 1e30, false,
          "how far outputs may differ from IN's, as a share of the largest [1e-5; for float16 0.01, for bfloat16 0.1]"),
+    TEXT("names", "FILE", &names_path, "names of the network's classes, a line each, which OUT is to have"),
+    TEXT("mean", "M,...", &mean_text,
+         "what pixels, 0 to 1, are normalised by, a number for each channel, which OUT is to have: (pixel - mean) / "
+         "std"),
+    TEXT("std", "S,...", &std_text, "and the deviation"),
     INTEGER("classes", &network.classes, 1, 65536, "outputs of --network session8 or one of the literature"),
     SIZE_ARGUMENT(network),
     OUTPUT_ARGUMENTS,
@@ -67,7 +74,8 @@ static const program_spec convert_program = {
     .notes = "Examples:\n"
              "  convnet-convert mobilenet.onnx mobilenet.safetensors\n"
              "  convnet-convert pets.safetensors pets.onnx --pixels\n"
-             "  convnet-convert resnet18.pt.safetensors resnet18.safetensors --network resnet18\n"
+             "  convnet-convert resnet18.pt.safetensors resnet18.safetensors --network resnet18 \\\n"
+             "      --names classes.txt --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n"
              "  convnet-convert pets.safetensors small.safetensors --weights float16\n"
              "  convnet-convert pets.safetensors weights.npz --compress\n"
              "\n"
@@ -99,6 +107,34 @@ static kind kind_of(const char *path) {
     return k;
 }
 
+/* As many as there are; the library says whether they do for the network. */
+enum { CHANNELS = 64 };
+static float means[CHANNELS], deviations[CHANNELS];
+static int channels;
+
+static int read_numbers(const char *option, const char *text, bool positive, float numbers[CHANNELS]) {
+    int count = 0;
+    char *end;
+    for (const char *at = text;; at = end + 1) {
+        double number = strtod(at, &end);
+        bool good = end > at && (*end == ',' || !*end) && fabs(number) <= 1e30 && (!positive || number >= 1e-30);
+        if (!good || count == CHANNELS)
+            complain_usage("--%s '%s': want a %snumber for each channel, with commas between, such as 0.5,0.5,0.5",
+                           option, text, positive ? "positive " : "");
+        numbers[count++] = (float)number;
+        if (!*end)
+            return count;
+    }
+}
+
+static void read_normalisation(void) {
+    if (!mean_text)
+        return;
+    channels = read_numbers("mean", mean_text, false, means);
+    if (read_numbers("std", std_text, true, deviations) != channels)
+        complain_usage("--mean '%s' and --std '%s': want as many numbers", mean_text, std_text);
+}
+
 static conversion read_command(int argc, char **argv) {
     int operands = arguments_read_several(&convert_program, argc, argv);
     if (operands != 2)
@@ -110,14 +146,24 @@ static conversion read_command(int argc, char **argv) {
                    "OUT.safetensors and OUT.npz");
     arguments_need(&convert_program, "compress", c.kind == NPZ, "OUT.npz");
     arguments_need(&convert_program, "pixels", c.kind == ONNX, "OUT.onnx");
+    arguments_need(&convert_program, "names", c.kind != NPZ, "OUT.safetensors and OUT.onnx");
+    arguments_need(&convert_program, "mean", c.kind != NPZ && std_text, "--std, and OUT.safetensors and OUT.onnx");
+    arguments_need(&convert_program, "std", c.kind != NPZ && mean_text, "--mean, and OUT.safetensors and OUT.onnx");
+    read_normalisation();
+    files_must_spare((named_file[]){{"--names", names_path}}, 1, (named_file[]){{"OUT", c.out}}, 1);
     if (c.kind == NPZ && weights == CN_WEIGHTS_BFLOAT16)
         complain_usage("--weights bfloat16: numpy has no such type; want float32 or float16 for .npz");
     static const char *const options[] = {"classes", "size", "norm", "groups", "dropout", "no-skip"};
     for (size_t i = 0; i < COUNT(options); i++)
         arguments_need(&convert_program, options[i], network_name, "--network");
     if (network_name) {
+        if (model_is_pretrained(c.in) && access(c.in, F_OK) != 0)
+            complain_usage(
+                "--network says what tensors of IN belong to, and 'pretrained' is a network, with its tensors");
         network.name = network_name;
         network_check(&network, &convert_program);
+        files_must_spare((named_file[]){{"--network", network_is_named(network_name) ? NULL : network_name}}, 1,
+                         (named_file[]){{"OUT", c.out}}, 1);
     }
     return c;
 }
@@ -135,6 +181,18 @@ static cn_status open_named(conversion *c) {
     return status;
 }
 
+/* Whether the file begins as those of tensors do: .npz, .npy, or safetensors, whose header is JSON below 4 GiB. What cannot
+ * be read of them says more than that they hold no network. */
+static bool begins_as_tensors(const char *path) {
+    char start[9] = "";
+    FILE *file = fopen(path, "rb");
+    size_t bytes = file ? fread(start, 1, sizeof start, file) : 0;
+    if (file)
+        fclose(file);
+    return bytes == sizeof start && (memcmp(start, "PK\3\4", 4) == 0 || memcmp(start, "\x93NUMPY", 6) == 0 ||
+                                     memcmp(start + 4, "\0\0\0\0{", 5) == 0);
+}
+
 /* A network or, as the file is none, tensors. */
 static cn_status open_any(conversion *c) {
     char error[1024];
@@ -142,9 +200,13 @@ static cn_status open_any(conversion *c) {
     if (status == CN_OK)
         return CN_OK;
     snprintf(error, sizeof error, "%s", library_error());
-    bool none = status == CN_ERR_FORMAT && cn_tensors_load(c->context, c->in, &c->tensors) == CN_OK &&
-                !cn_tensors_metadata(c->tensors, "convnet.model");
-    if (!none)
+    bool read = status == CN_ERR_FORMAT && cn_tensors_load(c->context, c->in, &c->tensors) == CN_OK;
+    bool none = read && !cn_tensors_metadata(c->tensors, "convnet.model");
+    if (status == CN_ERR_FORMAT && !read && begins_as_tensors(c->in))
+        snprintf(error, sizeof error, "%s", library_error());
+    if (!none && access(c->in, F_OK) != 0)
+        complain_model(c->in);
+    else if (!none)
         complain_file("read", c->in, error);
     else if (c->kind == ONNX)
         complain("'%s' holds %lld tensor%s but no network; say with --network which one they belong to", c->in,
@@ -152,8 +214,33 @@ static cn_status open_any(conversion *c) {
     return none && c->kind != ONNX ? CN_OK : status;
 }
 
+/* What the command says of the network beside its numbers. */
+static cn_status describe(conversion *c) {
+    name_list list = {0};
+    int64_t output[3];
+    cn_status status = CN_OK;
+    if (!names_path && !channels)
+        return CN_OK;
+    if (!c->model) {
+        complain(
+            "'%s' holds tensors but no network, which --names, --mean and --std are of; say with --network which one "
+            "they belong to",
+            c->in);
+        return CN_ERR_ARGUMENT;
+    }
+    cn_model_output_shape(c->model, output);
+    if (names_path && (!name_list_read(names_path, &list) || !name_list_fits(&list, names_path, c->in, output[0])))
+        status = CN_ERR_DATA;
+    else if ((names_path && (status = cn_model_set_class_names(c->model, output[0], list.names)) != CN_OK) ||
+             (channels && (status = cn_model_set_normalization(c->model, channels, means, deviations)) != CN_OK))
+        complain_library("cannot describe the network so");
+    name_list_free(&list);
+    return status;
+}
+
 static cn_status open_in(conversion *c) {
-    return network_name ? open_named(c) : open_any(c);
+    cn_status status = network_name ? open_named(c) : open_any(c);
+    return status == CN_OK ? describe(c) : status;
 }
 
 /* ---- writing ---- */
@@ -275,7 +362,7 @@ static bool check(const conversion *c, const cn_tensor *file, difference *d) {
 
 static void report(const conversion *c, const cn_tensor *file, const difference *d) {
     char count[GROUPED_TEXT];
-    printf("%s: %s, ", c->out, kinds[c->kind].about);
+    printf("%s: %s, ", shown(c->out), kinds[c->kind].about);
     if (c->tensors)
         printf("%s tensor%s", grouped(cn_tensors_count(c->tensors), count),
                cn_tensors_count(c->tensors) == 1 ? "" : "s");

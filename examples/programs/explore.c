@@ -208,6 +208,19 @@ static void write_result(const cn_dataset *dataset) {
     json_end();
 }
 
+static void spare_inputs(const data_spec *data) {
+    static const char *const sheets[] = {"examples.svg", "augmented.svg", "filters.svg", "activations.svg"};
+    data_inputs in = data_inputs_of(data);
+    named_file model = {"--model", model_name && !model_is_pretrained(model_name) ? model_name : NULL};
+    for (size_t i = 0; i < COUNT(sheets); i++) {
+        char *path = path_join(out_directory, sheets[i]);
+        files_must_spare(in.files, DATA_INPUTS, (named_file[]){{"--out's", path}}, 1);
+        files_must_spare(&model, 1, (named_file[]){{"--out's", path}}, 1);
+        free(path);
+    }
+    free(in.images);
+}
+
 int main(int argc, char **argv) {
     cn_context *context = NULL;
     cn_dataset *dataset = NULL;
@@ -218,12 +231,13 @@ int main(int argc, char **argv) {
                                   layer ? "activations.svg" : NULL, NULL};
     arguments_need(&explore_program, "layer", model_name != NULL, "--model");
     data_spec data = data_spec_read(data_text);
+    spare_inputs(&data);
     if (program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK && open_model(context, &data, &model) &&
         data_open(context, &data, test_split ? CN_SPLIT_TEST : CN_SPLIT_TRAIN, &dataset) == CN_OK &&
         fits(model, dataset) && report_folder(out_directory, sheets))
         good = show_data(context, &data, dataset) && (!model || show_model(context, model, dataset));
     if (good)
-        printf("Sheets in %s\n", out_directory);
+        printf("Sheets in %s\n", shown(out_directory));
     if (good && output_json)
         write_result(dataset);
     cn_model_free(model);

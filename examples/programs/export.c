@@ -3,7 +3,6 @@
  *
  * Introduces cn_model_export_c; needs no data.
  */
-#include "common/common.h"
 #include "common/outputs.h"
 #include <string.h>
 
@@ -96,6 +95,16 @@ static void check_name(void) {
 
 /* ---- the files ---- */
 
+/* Ends with a usage message if the model would be lost. */
+static void spare_model(void) {
+    char *header = strdup(source);
+    named_file model = {"MODEL", network_is_named(network.name) ? NULL : network.name};
+    if (header && *header)
+        header[strlen(header) - 1] = 'h';
+    files_must_spare(&model, 1, (named_file[]){{"--c", source}, {"--c's", header}}, 2);
+    free(header);
+}
+
 /* The library wants names that end in ".c". */
 static void write_result(const cn_model *model) {
     char *header = strdup(source);
@@ -151,6 +160,7 @@ int main(int argc, char **argv) {
     network.name = arguments_read(&export_program, argc, argv);
     check_name();
     network_check(&network, &export_program);
+    spare_model();
     if (program_context(0, CN_CONV_AUTO, NULL, &context) == CN_OK && network_open(context, &network, &model) == CN_OK)
         code = write_c(model);
     cn_model_free(model);

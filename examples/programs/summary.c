@@ -5,6 +5,7 @@
  */
 #include "common/training_memory.h"
 #include <math.h>
+#include <string.h>
 
 static network_spec network = NETWORK_SPEC_INIT;
 static int64_t train_batch;
@@ -79,9 +80,20 @@ static bool say_self_test(const cn_model *model) {
 
 static void print_classes(const cn_model *model) {
     for (int64_t k = 0; cn_model_class_name(model, k); k++)
-        printf("%s%s", k ? ", " : "\nClasses: ", cn_model_class_name(model, k));
+        printf("%s%s", k ? ", " : "\nClasses: ", shown(cn_model_class_name(model, k)));
     if (cn_model_class_name(model, 0))
         putchar('\n');
+}
+
+/* Names of layers are whoever's the file is. A text may be longer than shown_lines takes. */
+static void print_lines(const char *text) {
+    char line[1024];
+    for (; *text; text += strlen(line)) {
+        size_t length = strcspn(text, "\n");
+        length += text[length] == '\n';
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        fputs(shown_lines(line), stdout);
+    }
 }
 
 static int show(cn_context *context, const cn_model *model) {
@@ -90,7 +102,7 @@ static int show(cn_context *context, const cn_model *model) {
     if (cn_model_summary(model, &summary) != CN_OK || cn_model_receptive_field(model, &field) != CN_OK) {
         complain_library("cannot describe the network");
     } else {
-        printf("%s\n%s", summary, field);
+        print_lines(summary), putchar('\n'), print_lines(field);
         print_classes(model);
         bool good = train_batch == 0 || memory_print(context, model, (int)train_batch);
         code = good && say_self_test(model) ? EXIT_SUCCESS : EXIT_FAILURE;

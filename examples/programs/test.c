@@ -73,7 +73,7 @@ static void print_prediction(const cn_dataset *dataset, int64_t index, int64_t p
     printf("%7lld  %-5s  %s  %s", (long long)index, predicted == truth ? "right" : "wrong",
            class_column(dataset, predicted, name),
            file ? class_column(dataset, truth, other) : class_name(dataset, truth, other));
-    printf(file ? "  %s\n" : "\n", file);
+    printf(file ? "  %s\n" : "\n", file ? shown(file) : NULL);
 }
 
 static void write_prediction(const cn_dataset *dataset, int64_t index, int64_t predicted, int64_t truth) {
@@ -86,10 +86,15 @@ static void write_prediction(const cn_dataset *dataset, int64_t index, int64_t p
     json_end();
 }
 
+/* `image` is float32 for a model that knows no normalisation, which then gets the data's, as the evaluation has it. */
 static cn_status predict(cn_predictor *predictor, const cn_dataset *dataset, int64_t index, cn_tensor *image,
                          cn_tensor *scores) {
     int64_t truth, predicted;
-    cn_status status = cn_dataset_image(dataset, index, image, &truth);
+    cn_status status = cn_tensor_dtype(image) == CN_DTYPE_UINT8
+                           ? cn_dataset_image(dataset, index, image, &truth)
+                           : cn_dataset_batch(dataset, 1, &index, 0, 0, 0, image, NULL);
+    if (status == CN_OK)
+        status = cn_dataset_label(dataset, index, &truth);
     if (status == CN_OK)
         status = cn_predictor_run(predictor, image, scores);
     if (status != CN_OK)
@@ -114,7 +119,8 @@ static cn_status show_predictions(cn_context *context, const cn_model *model, co
     options.shift = (int)shift;
     cn_status status = cn_predictor_new(model, &options, &predictor);
     if (status == CN_OK)
-        status = cn_tensor_new(context, CN_DTYPE_UINT8, 4, shape, &image);
+        status = cn_tensor_new(context, cn_model_normalization(model, NULL, NULL) ? CN_DTYPE_UINT8 : CN_DTYPE_FLOAT32,
+                               4, shape, &image);
     if (status == CN_OK)
         status = cn_tensor_new(context, CN_DTYPE_FLOAT32, 2, scores_shape, &scores);
     if (output_json)
@@ -162,7 +168,7 @@ static void print_result(const cn_evaluation *evaluation, const task *asked) {
 
 static void print_evaluation(const cn_evaluation *evaluation, const task *asked, const cn_dataset *dataset,
                              const char *model_path) {
-    printf("%s on the %s of %s\n", model_path, split_texts[split], data_text);
+    printf("%s on the %s of %s\n", shown(model_path), split_texts[split], shown(data_text));
     print_result(evaluation, asked);
     if (whole)
         printf("All images count, as the folder has no parts for training and testing. Of a model that was trained on\n"
@@ -245,7 +251,8 @@ static int measure(cn_context *context, const ranks *r, const char *model_path, 
     else
         cn_model_input_shape(model, data->shape);
     if (model && open_data(context, model, model_path, data, &asked, &dataset) && listings_fit(&asked) &&
-        task_read(&asked, model, model_path, loss_choice)) {
+        task_read(&asked, model, model_path, loss_choice) &&
+        task_fits(context, &asked, data, (cn_split)split, dataset)) {
         options.loss = asked.loss;
         options.flip = flip;
         options.shift = (int)shift;

@@ -50,7 +50,10 @@ static cn_status open_data(train_arguments *a, run *r) {
 
 /* Whether model and data go together, if need be with a new output layer. */
 static bool join(train_arguments *a, run *r) {
-    if (!task_read(&r->task, r->model, a->network.name, a->loss_choice))
+    if (!task_read(&r->task, r->model, a->network.name, a->loss_choice) ||
+        !task_fits(r->context, &r->task, &a->data, CN_SPLIT_TRAIN, r->train) ||
+        !task_fits(r->context, &r->task, &a->data, CN_SPLIT_TEST, r->test) ||
+        !task_fits(r->context, &r->task, &a->data, CN_SPLIT_VALIDATION, r->validation))
         return false;
     if (a->misclassified > 0 && r->task.kind != CN_TARGET_CLASS) {
         complain("'%s' has no classes of images, which --misclassified lists", a->data.text);

@@ -217,10 +217,12 @@ typedef struct cn__channel_conv_weight_args {
 
 typedef struct cn__channel_winograd_weight_args {
     cn__winograd_tiles tiles;     /* by their number alone */
-    const float *v, *d;           /* what winograd_input and channel_winograd_gradient made of the same tiles */
+    const float *v, *d;           /* some planes of what winograd_input and channel_winograd_gradient made of them */
+    size_t v_point, d_point;      /* floats to the next point */
     int32_t channels, out_planes; /* of inputs; planes of outputs */
     size_t spare;                 /* as in cn__channel_conv_weight_args */
     float *sums;                  /* 36 points */
+    bool accumulate;              /* add to the sums */
 } cn__channel_winograd_weight_args;
 
 /* ---- products of matrices ----
@@ -352,6 +354,8 @@ typedef struct cn__kernels {
     /* u (36 lines `point` floats apart) = G g Gᵀ of CN__LANES filters, each a line of 9 taps, rotated by 180° or not.
      */
     void (*winograd_filter)(const float *filters, bool rotated180, float *u, size_t point);
+    /* Lines side by side, `runs` times, past the caches. */
+    void (*stream_lines)(const float *from, size_t from_run, float *to, size_t to_run, size_t runs, size_t lines);
     /* G g Gᵀ of each tile's output gradients, but for G's factors, as columns. */
     void (*winograd_gradient)(const cn__winograd_tiles *tiles, float *d);
     /* sums (+)= Σ_tiles Σ_lanes v · d. */

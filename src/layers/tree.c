@@ -46,6 +46,7 @@ void cn__sum_arrays(const cn__op *op, const cn__pass *pass, float *arrays, size_
             cn__add_floats(at[tree.count - 1], at[tree.count], count);
     }
     for (int32_t span = 0; span < tree.count; span++)
+        /* cppcheck-suppress uninitvar ; each was set when it was pushed */
         memcpy(cn__span_gradient(op, pass, tensor, span) + first, at[span], count * sizeof **at);
 }
 
@@ -65,5 +66,6 @@ void cn__sum_leaves(const cn__op *op, const cn__pass *pass, int tensor, size_t i
             at[tree.count - 1] += at[tree.count];
     }
     for (int32_t span = 0; span < tree.count; span++)
+        /* cppcheck-suppress uninitvar ; the same */
         cn__span_gradient(op, pass, tensor, span)[index] = at[span];
 }

@@ -53,10 +53,10 @@ static cn_status check_gradient(const cn_tensor *output, const cn_tensor *gradie
     return cn__tensor_writable(gradient, WHAT ": gradient");
 }
 
-int cn__call_loss_function(const cn_loss_options *o, const cn_tensor *output, const cn_tensor *target, double *loss,
-                           cn_tensor *gradient) {
+int cn__call_loss_function(const cn_loss_options *options, const cn_tensor *output, const cn_tensor *target,
+                           double *loss, cn_tensor *gradient) {
     CN__IN_HOSTS_MODE;
-    return o->function(o->user, output, target, loss, gradient);
+    return options->function(options->user, output, target, loss, gradient);
 }
 
 static cn_status call_function(const cn_loss_options *o, const cn_tensor *output, const cn_tensor *target, double *loss,

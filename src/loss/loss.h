@@ -114,8 +114,8 @@ cn_status cn__loss_batch(cn__loss *loss, cn__values output, const cn__targets *t
                          cn__values gradient, cn__loss_sum *total, double *value);
 
 /* Asks a loss of the program's own (compute.c); what it returns. */
-int cn__call_loss_function(const cn_loss_options *loss, const cn_tensor *output, const cn_tensor *target, double *value,
-                           cn_tensor *gradient);
+int cn__call_loss_function(const cn_loss_options *options, const cn_tensor *output, const cn_tensor *target,
+                           double *loss, cn_tensor *gradient);
 
 /* The layer whose values come out of an output of the model, behind what only rearranges or pools them. */
 const cn__node *cn__loss_reads(const cn_model *model, int output);

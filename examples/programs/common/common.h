@@ -42,6 +42,14 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "convnet-train: warning: …", of something that goes on all the same; by one process alone. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The text of a message, or of a name that others gave, in one line without characters that a terminal obeys: those become
+ * \\x1b, as what is no UTF-8 does. Until eight calls later. All that is printed for a person goes through it. */
+const char *shown(const char *text);
+/* The same of a text of several lines. */
+const char *shown_lines(const char *text);
+/* Bytes of the UTF-8 sequence that a text begins with; 0: it is none (RFC 3629: no surrogates, nothing longer than needed). */
+int utf8_sequence(const char *text);
+
 /* complain(), then a hint at --help; ends the program with EXIT_USAGE. */
 void complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
@@ -157,6 +165,8 @@ const char *task_loss_name(int choice);
 /* Completes the task with a loss that reads what the model, called `name`, gives, or the chosen one. Complains if there
  * is none. */
 bool task_read(task *t, const cn_model *model, const char *name, int choice);
+/* Whether each of the data's targets is what the loss is of: labels are 0 to 1. Complains if not (data_doubts.c). */
+bool task_fits(cn_context *context, const task *t, const data_spec *spec, cn_split split, const cn_dataset *dataset);
 
 #define LOSS_ARGUMENT(target_)                                                                                         \
     LIBRARY_CHOICE("loss", task_loss_name, target_,                                                                    \

@@ -325,7 +325,7 @@ bool comparison_report(const comparison *c, const char *directory) {
         cn_history_free(histories[i]);
     free(histories);
     if (good)
-        printf("\nReport in %s/report.html\n", directory);
+        printf("\nReport in %s/report.html\n", shown(directory));
     return good;
 }
 
@@ -340,7 +340,7 @@ static int columns_of(const char *text) {
 
 static void print_padded(const char *text, int columns, bool right) {
     int blanks = columns - columns_of(text);
-    printf("%*s%s%*s", right && blanks > 0 ? blanks : 0, "", text, !right && blanks > 0 ? blanks : 0, "");
+    printf("%*s%s%*s", right && blanks > 0 ? blanks : 0, "", shown(text), !right && blanks > 0 ? blanks : 0, "");
 }
 
 void comparison_print(const comparison *c) {

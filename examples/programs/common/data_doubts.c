@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* data_doubts.c: what is doubtful about a data set although all of it could be read: files that were left out, a class that
- * nearly all images have, or none, images that are all alike, values that no network learns well from. */
+ * nearly all images have, or none, images that are all alike, values that no network learns well from; and values that are no labels. */
 #include "common.h"
 #include <math.h>
 #include <string.h>
@@ -114,4 +114,51 @@ void doubts_say(cn_context *context, const data_spec *spec, cn_split split, cons
     if (task_of(dataset).kind == CN_TARGET_CLASS)
         count_classes(spec, split, dataset);
     sample(context, spec, split, dataset);
+}
+
+/* ---- labels ---- */
+
+/* The first that lies elsewhere than from 0 to 1; `count`: there is none. */
+static int64_t no_label(const float *targets, int64_t count) {
+    int64_t i = 0;
+    while (i < count && targets[i] >= 0.0f && targets[i] <= 1.0f)
+        i++;
+    return i;
+}
+
+static cn_status look_at_labels(cn_context *context, const data_spec *spec, cn_split split, const cn_dataset *dataset,
+                                bool *good) {
+    cn_target_options target = CN_TARGET_OPTIONS_INIT;
+    int64_t shape[4] = {1}, count = cn_dataset_count(dataset), at = 0;
+    cn_tensor *image = NULL, *values = NULL;
+    cn_dataset_shape(dataset, shape + 1);
+    cn_status status = cn_dataset_target(dataset, 0, &target);
+    int64_t each[4] = {1, target.shape[0], target.shape[1], target.shape[2]};
+    if (status == CN_OK)
+        status = cn_tensor_new(context, CN_DTYPE_FLOAT32, 4, shape, &image);
+    if (status == CN_OK)
+        status = cn_tensor_new(context, CN_DTYPE_FLOAT32, target.kind == CN_TARGET_VECTOR ? 2 : 4, each, &values);
+    for (int64_t i = 0; status == CN_OK && *good && i < count; i++) {
+        if ((status = cn_dataset_batch(dataset, 1, &i, 0, 0, 0, image, values)) != CN_OK)
+            break;
+        const float *targets = cn_tensor_data(values);
+        *good = (at = no_label(targets, cn_tensor_count(values))) == cn_tensor_count(values);
+        if (!*good)
+            complain(
+                "number %lld of the %s of '%s' has a target of %g, and --loss bce-with-logits is of labels, from 0 "
+                "to 1; --loss mse is of other values",
+                (long long)i, split_names[split], spec->text, (double)targets[at]);
+    }
+    cn_tensor_free(values);
+    cn_tensor_free(image);
+    return status;
+}
+
+bool task_fits(cn_context *context, const task *t, const data_spec *spec, cn_split split, const cn_dataset *dataset) {
+    bool good = true;
+    if (!dataset || task_has_classes(t) || t->loss != CN_LOSS_BCE_WITH_LOGITS ||
+        look_at_labels(context, spec, split, dataset, &good) == CN_OK)
+        return good;
+    complain("cannot read the %s of '%s': %s", split_names[split], spec->text, library_error());
+    return false;
 }

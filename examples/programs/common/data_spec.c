@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* data_spec.c: data sets by name, such as cifar10:DIR and synthetic:2000. */
-#include "common.h"
+#include "outputs.h"
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,6 +68,15 @@ static cn_status open_npy(cn_context *context, const data_spec *spec, cn_split s
     *dataset = split == CN_SPLIT_TEST ? part : rest;
     cn_dataset_free(split == CN_SPLIT_TEST ? rest : part);
     return status;
+}
+
+data_inputs data_inputs_of(const data_spec *spec) {
+    const char *comma = spec->format->open == open_npy ? strrchr(spec->directory, ',') : NULL;
+    data_inputs in = {{{"--data", spec->directory}, {"--data", comma ? comma + 1 : NULL}, {"--names", data_names}},
+                      NULL};
+    if (comma)
+        in.files[0].path = in.images = strndup(spec->directory, (size_t)(comma - spec->directory));
+    return in;
 }
 
 /* ---- the formats ---- */

@@ -51,7 +51,7 @@ static bool draw(const run *r, const cn_rate_curve *curve, const char *path) {
     if (status != CN_OK)
         complain_file("draw", path, library_error());
     else
-        printf("Picture in %s\n", path);
+        printf("Picture in %s\n", shown(path));
     return status == CN_OK;
 }
 

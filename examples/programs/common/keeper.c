@@ -79,7 +79,7 @@ static bool save(keeper *k, const char *path) {
         save_elsewhere(k);
         return false;
     }
-    printf("Saved as %s", path);
+    printf("Saved as %s", shown(path));
     k->left = strdup(path);
     return true;
 }

@@ -70,8 +70,6 @@ char *file_text(const char *path, size_t most) {
 
 /* ---- which file a path means ---- */
 
-enum { MOST_FILES = 32 };
-
 /* An existing file, or the name that a new one would have in its folder. */
 typedef struct identity {
     bool known;
@@ -108,22 +106,42 @@ static bool same_file(const identity *a, const identity *b) {
     return a->known && b->known && a->device == b->device && a->node == b->node && strcmp(a->name, b->name) == 0;
 }
 
-void files_must_differ(const named_file *files, size_t count) {
-    identity id[MOST_FILES] = {{.known = false}};
-    for (size_t i = 0; i < count && i < MOST_FILES; i++) {
-        const named_file *b = &files[i];
-        if (!b->path)
-            continue;
-        id[i] = identify(b->path);
-        for (size_t k = 0; k < i; k++) {
-            const named_file *a = &files[k];
-            if (!a->path || !same_file(&id[k], &id[i]))
-                continue;
-            if (strcmp(a->path, b->path) == 0)
-                complain_usage("%s and %s are both '%s'", a->option, b->option, a->path);
-            complain_usage("%s '%s' and %s '%s' are the same file", a->option, a->path, b->option, b->path);
-        }
+/* Of files that were given; to be freed. */
+static identity *identify_all(const named_file *files, size_t count) {
+    identity *id = calloc(count + 1, sizeof *id);
+    if (!id) {
+        complain("no memory to tell %zu files apart", count);
+        exit(EXIT_FAILURE);
     }
+    for (size_t i = 0; i < count; i++)
+        if (files[i].path)
+            id[i] = identify(files[i].path);
+    return id;
+}
+
+static _Noreturn void complain_same(const named_file *a, const named_file *b) {
+    if (strcmp(a->path, b->path) == 0)
+        complain_usage("%s and %s are both '%s'", a->option, b->option, a->path);
+    complain_usage("%s '%s' and %s '%s' are the same file", a->option, a->path, b->option, b->path);
+}
+
+void files_must_differ(const named_file *files, size_t count) {
+    identity *id = identify_all(files, count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (same_file(&id[k], &id[i]))
+                complain_same(&files[k], &files[i]);
+    free(id);
+}
+
+void files_must_spare(const named_file *inputs, size_t input_count, const named_file *outputs, size_t output_count) {
+    identity *in = identify_all(inputs, input_count), *out = identify_all(outputs, output_count);
+    for (size_t i = 0; i < output_count; i++)
+        for (size_t k = 0; k < input_count; k++)
+            if (same_file(&in[k], &out[i]))
+                complain_same(&inputs[k], &outputs[i]);
+    free(in);
+    free(out);
 }
 
 void output_is_model(const char *option, const char *path) {
@@ -281,15 +299,22 @@ static bool may_lie_in(const char *path, const char *folder) {
     return strncmp(file, base, length) == 0 && (file[length] == '/' || base[length - 1] == '/');
 }
 
-/* By its first bytes: a log's header, or a safetensors file's length of its header, which is JSON; or empty. */
+/* By its first bytes: a log's header, or a safetensors file's length of its header, below 4 GiB, which is JSON; or empty.
+ * A pixel may be a brace. */
 static bool is_ours(const char *start, size_t bytes) {
     return bytes == 0 || strncmp(start, EPOCH_LOG_BEGINS, strlen(EPOCH_LOG_BEGINS)) == 0 ||
-           (bytes > 8 && start[8] == '{');
+           (bytes > 8 && memcmp(start + 4, "\0\0\0\0{", 5) == 0);
+}
+
+/* Files that are data are named, and files_must_spare sees to them. */
+static bool is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 bool output_spares_data(const char *path, const char *folder) {
     char start[64] = "";
-    if (!folder || !may_lie_in(path, folder))
+    if (!folder || !is_folder(folder) || !may_lie_in(path, folder))
         return true;
     int file = file_open(path, O_RDONLY);
     ssize_t bytes = file < 0 ? -1 : file_read(file, start, sizeof start - 1);

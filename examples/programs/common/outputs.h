@@ -15,6 +15,17 @@ typedef struct named_file {
 /* Ends with a usage message if two of them are one file, also under other names and through links. */
 void files_must_differ(const named_file *files, size_t count);
 
+/* The same if one of the outputs is one of the inputs, which would be lost. */
+void files_must_spare(const named_file *inputs, size_t input_count, const named_file *outputs, size_t output_count);
+
+/* The files that data are read from, as far as they are named one by one, and the one of --names: for files_must_spare. */
+enum { DATA_INPUTS = 3 };
+typedef struct data_inputs {
+    named_file files[DATA_INPUTS];
+    char *images; /* to be freed */
+} data_inputs;
+data_inputs data_inputs_of(const data_spec *spec);
+
 /* Ends with a usage message if the path, unless NULL, ends as files do that hold no model as training leaves it. */
 void output_is_model(const char *option, const char *path);
 

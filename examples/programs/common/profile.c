@@ -83,7 +83,7 @@ static void print_rate(double multiply_adds, double seconds) {
 static void print_layer(const row *r, const cn_layer_info *info, const profile_run *run, bool first, double all) {
     double products = (double)info->multiply_adds;
     double backward = (first ? 1.0 : 2.0) * products; /* the first needs no gradient of its input */
-    printf("%-20s  %-17s  %6.2f %%", info->name, info->type, 100.0 * r->seconds[CN_PASS_FORWARD] / all);
+    printf("%-20s  %-17s  %6.2f %%", shown(info->name), shown(info->type), 100.0 * r->seconds[CN_PASS_FORWARD] / all);
     print_rate(products * (double)run->forward_images, r->seconds[CN_PASS_FORWARD]);
     printf("  %7.2f %%", 100.0 * r->seconds[CN_PASS_BACKWARD] / all);
     print_rate(backward * (double)run->backward_images, r->seconds[CN_PASS_BACKWARD]);

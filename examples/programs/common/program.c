@@ -49,6 +49,7 @@ void output_begin(void) {
 bool program_is_rank(int new_rank) {
     rank = new_rank;
     output_quiet = 1; /* --json and live lines would give it standard output back */
+    /* cppcheck-suppress leakReturnValNotUsed ; it is the same stream */
     if (freopen("/dev/null", "w", stdout) && (!document || freopen("/dev/null", "w", document)))
         return true;
     complain("cannot open '/dev/null': %s", strerror(errno));
@@ -62,9 +63,9 @@ static void complain_list(const char *format, va_list values) {
     char text[MESSAGE_TEXT]; /* in one piece, since other processes write, too */
     vsnprintf(text, sizeof text, format, values);
     if (rank > 0)
-        fprintf(stderr, "%s: rank %d: %s\n", name, rank, text);
+        fprintf(stderr, "%s: rank %d: %s\n", name, rank, shown(text));
     else
-        fprintf(stderr, "%s: %s\n", name, text);
+        fprintf(stderr, "%s: %s\n", name, shown(text));
 }
 
 void warn(const char *format, ...) {

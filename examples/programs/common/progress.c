@@ -36,7 +36,7 @@ int terminal_columns(void) {
 
 void print_fitting(const char *text) {
     int columns = terminal_columns();
-    print_wrapped(text, columns ? columns : INT_MAX);
+    print_wrapped(shown(text), columns ? columns : INT_MAX);
 }
 
 /* ---- a table with a line an epoch ---- */

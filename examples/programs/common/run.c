@@ -182,7 +182,7 @@ static void report(run *r, setting_list *s, const char *title, const char *notic
     page.setting_names = s->names;
     page.setting_values = settings_values(s, values);
     if (report_write(r->context, r->report_path, r->trainer, run_tested_name(r), &r->task, &page, part))
-        printf("Report in %s/report.html\n", r->report_path);
+        printf("Report in %s/report.html\n", shown(r->report_path));
     else
         r->failed = true;
 }

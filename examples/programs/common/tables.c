@@ -45,10 +45,7 @@ static void cut_to_column(char *text) {
 
 const char *class_name(const cn_dataset *dataset, int64_t label, char text[NAME_TEXT]) {
     const char *name = cn_dataset_class_name(dataset, label);
-    snprintf(text, NAME_TEXT - sizeof "…", "%s", name ? name : "?");
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
+    snprintf(text, NAME_TEXT - sizeof "…", "%s", name ? shown(name) : "?");
     cut_to_column(text);
     return text;
 }
@@ -215,6 +212,6 @@ void print_misclassified(const cn_evaluation *evaluation, const cn_dataset *data
         const char *file = cn_dataset_file_name(dataset, entry.index);
         printf("%7lld  %s  %s  %9.2f %%  %10.2f %%%s%s\n", (long long)entry.index,
                class_column(dataset, entry.predicted, predicted), class_column(dataset, entry.truth, truth),
-               100.0 * entry.probability, 100.0 * entry.truth_probability, file ? "  " : "", file ? file : "");
+               100.0 * entry.probability, 100.0 * entry.truth_probability, file ? "  " : "", file ? shown(file) : "");
     }
 }

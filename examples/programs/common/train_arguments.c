@@ -284,19 +284,24 @@ static void check_files(const train_arguments *a) {
     output_is_model("--out", a->out_path);
     output_is_svg("--find-rate", a->rates_path);
     enum { REPORT_MOST = 16 };
-    named_file files[REPORT_MOST + 3] = {
-        {"--out", a->out_path}, {"--log", a->log_path}, {"--checkpoint", a->checkpoint_path}};
+    named_file files[REPORT_MOST + 4] = {{"--out", a->out_path},
+                                         {"--log", a->log_path},
+                                         {"--checkpoint", a->checkpoint_path},
+                                         {"--find-rate", a->rates_path}};
     char *paths[REPORT_MOST] = {NULL};
-    size_t count = 3;
+    data_inputs data = data_inputs_of(&a->data);
+    size_t count = 4;
     for (size_t i = 0; a->report_path && report_names[i] && i < REPORT_MOST; i++) {
         paths[i] = path_join(a->report_path, report_names[i]);
         files[count++] = (named_file){"--report's", paths[i]};
     }
     files_must_differ(files, count);
+    files_must_spare(data.files, DATA_INPUTS, files, count);
     files[0] = (named_file){"--model", network_is_named(a->network.name) ? NULL : a->network.name};
     files_must_differ(files, count);
     for (size_t i = 0; i < REPORT_MOST; i++)
         free(paths[i]);
+    free(data.images);
 }
 
 void train_arguments_choose_network(train_arguments *a, cn_target_kind kind) {

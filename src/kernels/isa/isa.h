@@ -15,6 +15,8 @@ void CN__ISA_NAME(conv_weight)(const cn__conv_weight_args *args);
 /* winograd.c */
 void CN__ISA_NAME(winograd_input)(const cn__winograd_tiles *tiles, float *v);
 void CN__ISA_NAME(winograd_conv)(const cn__winograd_args *args);
+void CN__ISA_NAME(stream_lines)(const float *from, size_t from_run, float *to, size_t to_run, size_t runs,
+                                size_t lines);
 void CN__ISA_NAME(winograd_filter)(const float *filters, bool rotated180, float *u, size_t point);
 void CN__ISA_NAME(channel_winograd_conv)(const cn__winograd_args *args);
 /* winograd_weight.c */

@@ -87,6 +87,27 @@ static inline void vf_store(float *p, vf v) {
     *(vf *)__builtin_assume_aligned(p, 4 * CN__WIDTH) = v;
 }
 
+/* Past the caches, where there is an instruction for it; others see it behind vf_end_stream. */
+#if CN__ISA == 3
+static inline void vf_stream(float *p, vf v) {
+    _mm512_stream_ps(p, (__m512)v);
+}
+#elif CN__ISA == 2
+static inline void vf_stream(float *p, vf v) {
+    _mm256_stream_ps(p, (__m256)v);
+}
+#else
+static inline void vf_stream(float *p, vf v) {
+    vf_store(p, v);
+}
+#endif
+
+static inline void vf_end_stream(void) {
+#if CN__ISA == 3 || CN__ISA == 2
+    _mm_sfence();
+#endif
+}
+
 /* The same from and to any address. */
 typedef float vf_any __attribute__((vector_size(4 * CN__WIDTH), aligned(4)));
 

@@ -12,6 +12,7 @@ const cn__kernels CN__ISA_NAME(kernels) = {
     .winograd_input = CN__ISA_NAME(winograd_input),
     .winograd_conv = CN__ISA_NAME(winograd_conv),
     .winograd_filter = CN__ISA_NAME(winograd_filter),
+    .stream_lines = CN__ISA_NAME(stream_lines),
     .winograd_gradient = CN__ISA_NAME(winograd_gradient),
     .winograd_weight = CN__ISA_NAME(winograd_weight),
     .winograd_weight_finish = CN__ISA_NAME(winograd_weight_finish),

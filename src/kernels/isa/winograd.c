@@ -406,3 +406,11 @@ void CN__ISA_NAME(winograd_filter)(const float *filters, bool rotated180, float 
         }
     }
 }
+
+void CN__ISA_NAME(stream_lines)(const float *from, size_t from_run, float *to, size_t to_run, size_t runs,
+                                size_t lines) {
+    for (size_t run = 0; run < runs; run++)
+        for (size_t i = 0; i < lines * CN__LANES; i += CN__WIDTH)
+            vf_stream(to + run * to_run + i, vf_load(from + run * from_run + i));
+    vf_end_stream();
+}

@@ -244,9 +244,7 @@ void CN__ISA_NAME(winograd_weight)(const cn__winograd_weight_args *a) {
 /* Points are 1×1 convolutions of rows of tiles. */
 void CN__ISA_NAME(channel_winograd_weight)(const cn__channel_winograd_weight_args *a) {
     static const ptrdiff_t terms[CN__LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    int32_t planes = (a->channels + CN__LANES - 1) / CN__LANES;
-    size_t line = (size_t)a->tiles.count * CN__LANES, v_point = point_floats(planes, a->tiles.count),
-           d_point = point_floats(a->out_planes, a->tiles.count);
+    size_t line = (size_t)a->tiles.count * CN__LANES;
     numbers n = number_tiles(&a->tiles);
     for (int point = 0; point < POINTS; point++) {
         range with = tiles_with(&a->tiles, &n, point);
@@ -254,16 +252,18 @@ void CN__ISA_NAME(channel_winograd_weight)(const cn__channel_winograd_weight_arg
             .images = 1,
             .height = 1,
             .width = with.end > with.first ? with.end - with.first : 0,
-            .x = a->v + (size_t)point * v_point + (size_t)with.first * CN__LANES,
+            .x = a->v + (size_t)point * a->v_point + (size_t)with.first * CN__LANES,
             .x_step = CN__LANES,
             .terms = terms,
-            .dy = a->d + (size_t)point * d_point + (size_t)with.first * CN__LANES,
+            .dy = a->d + (size_t)point * a->d_point + (size_t)with.first * CN__LANES,
             .dy_plane = line,
             .dy_step = CN__LANES,
             .lines = a->out_planes,
             .spare = a->spare,
             .sums = a->sums + (size_t)point * CN__WINOGRAD_SUMS_POINT(a->channels, a->out_planes),
         };
+        if (!a->accumulate)
+            memset(args.sums, 0, (size_t)a->channels * (size_t)a->out_planes * sizeof(float[CN__LANES]));
         for (int32_t left = a->channels; left > 0; left -= CN__LANES, args.x += line) {
             args.term_count = left < CN__LANES ? left : CN__LANES;
             CN__ISA_NAME(channel_conv_weight)(&args);

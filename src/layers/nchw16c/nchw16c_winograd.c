@@ -100,42 +100,114 @@ static size_t packed_floats(const cn_layer *layer, cn__conv_pass pass) {
            CN__WINOGRAD_POINTS * weight_point(summed, cn__winograd_planes(written));
 }
 
-static void copy_filter(float to[CN__LANES], const float *from, double scale) {
-    for (int t = 0; t < 9; t++)
-        to[t] = (float)((double)from[t] * scale);
+enum { FILTER = 9, RUN = 8 };
+#define STREAMED (1 << 20) /* floats of a layer's transformed filters, or more */
+
+/* 16×16 filters, so that what is read lies side by side: lines of them are far apart. */
+typedef float square[CN__LANES][(CN__LANES + 1) * FILTER];
+
+/* The filter at `from` and what is behind it, as whole fours: what is stored in fewer is not there yet when fours are
+ * loaded. */
+static void copy_fours(float to[CN__LANES], const float *from) {
+    memcpy(to, from, sizeof(float[12]));
+}
+
+typedef struct filters {
+    const float *weights;
+    size_t in, out; /* channels */
+} filters;
+
+static filters filters_of(const cn__op *op) {
+    const cn__convolution *c = (const cn__convolution *)op->layer;
+    return (filters){op->tensor[0], (size_t)c->in_channels, (size_t)c->out_channels};
+}
+
+/* From input channel i on to output channel o, as far as there are any. */
+static void load_square(const filters *f, size_t o, size_t i, const double *scale, square to) {
+    size_t rows = f->out - o < CN__LANES ? f->out - o : CN__LANES,
+           columns = f->in - i < CN__LANES ? f->in - i : CN__LANES;
+    for (size_t r = 0; r < rows; r++) {
+        const float *from = f->weights + ((o + r) * f->in + i) * FILTER;
+        if (!scale || scale[r] == 1.0)
+            memcpy(to[r], from, columns * sizeof(float[FILTER]));
+        else
+            for (size_t t = 0; t < columns * FILTER; t++)
+                to[r][t] = (float)((double)from[t] * scale[r]);
+    }
+}
+
+/* A row of the next one, beforehand: no processor foresees it. */
+static void fetch_row(const filters *f, size_t o, size_t i) {
+    if (o >= f->out || i >= f->in)
+        return;
+    const char *from = (const char *)(f->weights + (o * f->in + i) * FILTER);
+    for (size_t at = 0; at < sizeof(float[CN__LANES * FILTER]); at += 64)
+        __builtin_prefetch(from + at);
+}
+
+/* Where transformed filters of a plane go, one after the other. What is larger than caches goes past them, some filters at
+ * a time, lest memory be read before it is written. */
+typedef struct packed {
+    float *to;
+    size_t point;
+    bool rotated180, streams;
+    float run[CN__WINOGRAD_POINTS][(RUN + 1) * CN__LANES] __attribute__((aligned(CN__ALIGN)));
+} packed;
+
+static void begin_packed(packed *p, bool rotated180, float *to, int32_t summed, int32_t planes) {
+    p->to = to;
+    p->point = weight_point(summed, planes);
+    p->rotated180 = rotated180;
+    p->streams = CN__WINOGRAD_POINTS * p->point >= STREAMED;
+}
+
+static void put_filters(const cn__op *op, packed *p, const float *lanes, size_t number, bool last) {
+    size_t place = number % RUN;
+    if (!p->streams) {
+        op->kernels->winograd_filter(lanes, p->rotated180, p->to + number * CN__LANES, p->point);
+        return;
+    }
+    op->kernels->winograd_filter(lanes, p->rotated180, p->run[0] + place * CN__LANES, (RUN + 1) * CN__LANES);
+    if (place + 1 == RUN || last)
+        op->kernels->stream_lines(p->run[0], (RUN + 1) * CN__LANES, p->to + (number - place) * CN__LANES, p->point,
+                                  CN__WINOGRAD_POINTS, place + 1);
 }
 
 static void pack_forward(const cn__op *op, size_t plane, const double *scale, float *to) {
-    const cn__convolution *c = (const cn__convolution *)op->layer;
-    const float *weights = op->tensor[0];
-    float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
-    size_t point = weight_point(c->in_channels, cn__winograd_planes(c->out_channels));
-    to += plane * (size_t)c->in_channels * CN__LANES;
-    for (size_t i = 0; i < (size_t)c->in_channels; i++, to += CN__LANES) {
-        for (size_t lane = 0; lane < CN__LANES; lane++) {
-            size_t o = plane * CN__LANES + lane;
-            if (o < (size_t)c->out_channels)
-                copy_filter(filters[lane], weights + (o * (size_t)c->in_channels + i) * 9, scale[lane]);
-        }
-        op->kernels->winograd_filter(filters[0], false, to, point);
+    filters f = filters_of(op);
+    float lanes[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
+    square some = {{0}};
+    packed p;
+    size_t o = plane * CN__LANES;
+    begin_packed(&p, false, to + plane * f.in * CN__LANES, (int32_t)f.in, cn__winograd_planes((int32_t)f.out));
+    for (size_t i = 0; i < f.in; i++) {
+        if (i % CN__LANES == 0)
+            load_square(&f, o, i, scale, some);
+        fetch_row(&f, o + i % CN__LANES, i / CN__LANES * CN__LANES + CN__LANES);
+        for (size_t lane = 0; lane < CN__LANES; lane++)
+            copy_fours(lanes[lane], some[lane] + i % CN__LANES * FILTER);
+        put_filters(op, &p, lanes[0], i, i + 1 == f.in);
     }
 }
 
 static void pack_input_grad(const cn__op *op, size_t plane, float *to) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    const float *weights = op->tensor[0];
-    float filters[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
-    size_t point = weight_point(c->out_channels, cn__winograd_planes(c->in_channels));
+    filters f = filters_of(op);
+    float lanes[CN__LANES][CN__LANES] __attribute__((aligned(CN__ALIGN))) = {{0}};
+    square some = {{0}};
+    packed p;
+    size_t i = plane * CN__LANES;
     if (repeats(c))
         cn__nchw16c_pack_input_grad(op, plane, to);
-    to += border_filters(c) + plane * (size_t)c->out_channels * CN__LANES;
-    for (size_t o = 0; o < (size_t)c->out_channels; o++, to += CN__LANES) {
-        for (size_t lane = 0; lane < CN__LANES; lane++) {
-            size_t i = plane * CN__LANES + lane;
-            if (i < (size_t)c->in_channels)
-                memcpy(filters[lane], weights + (o * (size_t)c->in_channels + i) * 9, sizeof(float[9]));
-        }
-        op->kernels->winograd_filter(filters[0], true, to, point);
+    to += border_filters(c) + plane * f.out * CN__LANES;
+    begin_packed(&p, true, to, (int32_t)f.out, cn__winograd_planes((int32_t)f.in));
+    for (size_t o = 0; o < f.out; o++) {
+        if (o % CN__LANES == 0)
+            load_square(&f, o, i, NULL, some);
+        fetch_row(&f, o + CN__LANES, i);
+        for (size_t lane = 0; lane < CN__LANES; lane++)
+            copy_fours(lanes[lane], some[o % CN__LANES] + lane * FILTER);
+        put_filters(op, &p, lanes[0], o, o + 1 == f.out);
     }
 }
 

@@ -2,13 +2,16 @@
 /* nchw16c_winograd_weight.c: the weights' gradient of 3×3 convolutions by Winograd with channels in the lanes. An item
  * is a portion of the planes of outputs, and a leaf of the images or, where weights are so many that the sums of all
  * leaves would take too much memory, all of them: the products of some tiles after others are added to sums in the
- * thread's scratch, and one transform at the end of a leaf makes weights of those. */
+ * thread's scratch, and one transform at the end of a leaf makes weights of those. Where a leaf has few tiles, its sums
+ * are more than its inputs: they are made and transformed slice by slice, while they are in the cache. */
 #include "layers/nchw16c/nchw16c_winograd.h"
 #include "layers/tree.h"
 #include <string.h>
 
 #define WEIGHT_TILES 64   /* at a time */
 #define PORTION      4096 /* input channels × planes of outputs, at most, whose sums a thread keeps */
+#define SLICE        256  /* lines of a point of the output gradients whose products are finished at once */
+#define SLICE_PLANES 4    /* at least: as many as make a kernel's tile */
 #define SUMS         4096 /* over leaves, that make an item */
 
 static size_t weight_count(const cn__convolution *c) {
@@ -33,20 +36,30 @@ size_t cn__nchw16c_winograd_weight_shared(const cn__conv_problem *problem) {
     return (keeps ? leaves : (size_t)problem->depth - 1) * weight_count(c);
 }
 
-/* A thread's memory. */
+/* Planes of outputs whose gradients, and whose sums with those of a plane of inputs, stay in a second-level cache. */
+static int32_t slice_planes(int32_t tiles, int32_t planes) {
+    int32_t most = SLICE / tiles < SLICE_PLANES ? SLICE_PLANES : SLICE / tiles;
+    return most < planes ? most : planes;
+}
+
+/* A thread's memory: for sums of a portion or, where a leaf is transformed at once, of a slice of it. */
 typedef struct weight_parts {
     size_t patches, gradients, sums; /* floats */
 } weight_parts;
 
-static weight_parts weight_scratch(const cn__convolution *c) {
-    int32_t planes = portion_planes(c);
-    return (weight_parts){.patches = CN__WINOGRAD_FLOATS(cn__winograd_planes(c->in_channels), WEIGHT_TILES),
+static weight_parts weight_scratch(const cn__convolution *c, int64_t tiles) {
+    int32_t planes = portion_planes(c), channels = c->in_channels;
+    size_t some = CN__WINOGRAD_SUMS_POINT(channels < CN__LANES ? channels : CN__LANES, planes);
+    return (weight_parts){.patches = CN__WINOGRAD_FLOATS(cn__winograd_planes(channels), WEIGHT_TILES),
                           .gradients = CN__WINOGRAD_FLOATS(planes, WEIGHT_TILES),
-                          .sums = CN__WINOGRAD_POINTS * CN__WINOGRAD_SUMS_POINT(c->in_channels, planes)};
+                          .sums = CN__WINOGRAD_POINTS *
+                                  (tiles > WEIGHT_TILES ? CN__WINOGRAD_SUMS_POINT(channels, planes) : some)};
 }
 
 size_t cn__nchw16c_winograd_weight_scratch(const cn__conv_problem *problem) {
-    weight_parts parts = weight_scratch((const cn__convolution *)problem->layer);
+    int32_t images = problem->max_blocks < CN__LANES ? problem->max_blocks : CN__LANES;
+    int64_t tiles = (int64_t)images * cn__winograd_count(problem->out.height, problem->out.width);
+    weight_parts parts = weight_scratch((const cn__convolution *)problem->layer, tiles);
     return parts.patches + parts.gradients + parts.sums;
 }
 
@@ -77,47 +90,78 @@ typedef struct portion {
     int32_t image, images, first, count;
 } portion;
 
-static void sum_products(const cn__op *op, const cn__pass *pass, const portion *p, float *sums) {
+/* As PyTorch has them, of some channels of inputs. */
+static void finish(const cn__op *op, const portion *p, int32_t first, int32_t channels, const float *sums, float *to) {
     const cn__convolution *c = (const cn__convolution *)op->layer;
-    weight_parts parts = weight_scratch(c);
-    cn__winograd_tiles x = cn__nchw16c_input_tiles(op, p->image, p->images),
-                       dy = cn__nchw16c_gradient_tiles(op, p->image, p->images);
-    int32_t count = p->images * cn__winograd_count(op->out->shape.height, op->out->shape.width);
-    int32_t step = cn__winograd_steps(count, cn__winograd_steps(count, WEIGHT_TILES));
-    float *v = pass->scratch, *d = v + parts.patches;
-    cn__winograd_cut(&dy, op->out->shape.height, op->out->shape.width);
-    dy.data += (size_t)p->first * dy.channel;
-    dy.channels = p->count;
-    dy.spare = cn__fmap_spare(op->d_out, (size_t)(p->first + p->count) - 1);
-    memset(sums, 0, CN__WINOGRAD_POINTS * CN__WINOGRAD_SUMS_POINT(c->in_channels, p->count) * sizeof *sums);
-    for (int32_t tile = 0; tile < count; tile += step) {
-        x.tile = dy.tile = tile;
-        x.count = dy.count = count - tile < step ? count - tile : step;
-        op->kernels->winograd_input(&x, v);
-        op->kernels->channel_winograd_gradient(&dy, d);
-        op->kernels->channel_winograd_weight(&(cn__channel_winograd_weight_args){.tiles = x,
-                                                                                 .v = v,
-                                                                                 .d = d,
-                                                                                 .channels = c->in_channels,
-                                                                                 .out_planes = p->count,
-                                                                                 .spare = dy.spare,
-                                                                                 .sums = sums});
-    }
-}
-
-/* As PyTorch has them. */
-static void finish(const cn__op *op, const portion *p, const float *sums, float *to) {
-    const cn__convolution *c = (const cn__convolution *)op->layer;
-    size_t point = CN__WINOGRAD_SUMS_POINT(c->in_channels, p->count);
-    for (int32_t i = 0; i < c->in_channels; i += CN__LANES)
+    size_t point = CN__WINOGRAD_SUMS_POINT(channels, p->count);
+    for (int32_t i = first; i < first + channels; i += CN__LANES)
         for (int32_t plane = p->first; plane < p->first + p->count; plane++) {
-            int32_t o = plane * CN__LANES, rows = c->in_channels - i, columns = c->out_channels - o;
+            int32_t o = plane * CN__LANES, rows = first + channels - i, columns = c->out_channels - o;
             rows = rows < CN__LANES ? rows : CN__LANES;
             op->kernels->winograd_weight_finish(sums, CN__LANES, point, rows, columns < CN__LANES ? columns : CN__LANES,
                                                 to + ((size_t)o * (size_t)c->in_channels + (size_t)i) * 9,
                                                 (size_t)c->in_channels * 9, false);
             sums += rows * CN__LANES;
         }
+}
+
+/* Tiles that are transformed, and where they are. */
+typedef struct transformed {
+    cn__winograd_tiles x, dy;
+    float *v, *d;
+} transformed;
+
+static void transform(const cn__op *op, const transformed *t) {
+    op->kernels->winograd_input(&t->x, t->v);
+    op->kernels->channel_winograd_gradient(&t->dy, t->d);
+}
+
+/* With all channels of inputs. */
+static cn__channel_winograd_weight_args products_of(const cn__op *op, const transformed *t, float *sums) {
+    return (cn__channel_winograd_weight_args){
+        .tiles = t->x,
+        .v = t->v,
+        .d = t->d,
+        .v_point = CN__WINOGRAD_FLOATS(t->x.channels, t->x.count) / CN__WINOGRAD_POINTS,
+        .d_point = CN__WINOGRAD_FLOATS(t->dy.channels, t->dy.count) / CN__WINOGRAD_POINTS,
+        .channels = ((const cn__convolution *)op->layer)->in_channels,
+        .out_planes = t->dy.channels,
+        .spare = t->dy.spare,
+        .sums = sums};
+}
+
+/* Tiles step by step, all sums under way. */
+static void sum_steps(const cn__op *op, const portion *p, transformed *t, int32_t count, float *sums, float *to) {
+    int32_t step = cn__winograd_steps(count, cn__winograd_steps(count, WEIGHT_TILES));
+    for (int32_t tile = 0; tile < count; tile += step) {
+        t->x.tile = t->dy.tile = tile;
+        t->x.count = t->dy.count = count - tile < step ? count - tile : step;
+        transform(op, t);
+        cn__channel_winograd_weight_args args = products_of(op, t, sums);
+        args.accumulate = tile > 0;
+        op->kernels->channel_winograd_weight(&args);
+    }
+    finish(op, p, 0, ((const cn__convolution *)op->layer)->in_channels, sums, to);
+}
+
+/* Few tiles: their sums slice by slice. */
+static void sum_slices(const cn__op *op, const portion *p, transformed *t, int32_t count, float *sums, float *to) {
+    int32_t channels = ((const cn__convolution *)op->layer)->in_channels, step = slice_planes(count, p->count);
+    t->x.count = t->dy.count = count;
+    transform(op, t);
+    for (int32_t done = 0; done < p->count; done += step) {
+        portion some = {.first = p->first + done, .count = p->count - done < step ? p->count - done : step};
+        for (int32_t i = 0; i < channels; i += CN__LANES) {
+            cn__channel_winograd_weight_args args = products_of(op, t, sums);
+            args.v += (size_t)i * (size_t)count;
+            args.d += (size_t)done * (size_t)count * CN__LANES;
+            args.channels = channels - i < CN__LANES ? channels - i : CN__LANES;
+            args.out_planes = some.count;
+            args.spare = done + some.count < p->count ? 0 : t->dy.spare;
+            op->kernels->channel_winograd_weight(&args);
+            finish(op, &some, i, args.channels, sums, to);
+        }
+    }
 }
 
 static portion portion_of(const cn__op *op, const cn__pass *pass, size_t leaf, size_t share) {
@@ -131,10 +175,21 @@ static portion portion_of(const cn__op *op, const cn__pass *pass, size_t leaf, s
 }
 
 static void sum_leaf(const cn__op *op, const cn__pass *pass, const portion *p, float *to) {
-    weight_parts parts = weight_scratch((const cn__convolution *)op->layer);
-    float *sums = pass->scratch + parts.patches + parts.gradients;
-    sum_products(op, pass, p, sums);
-    finish(op, p, sums, to);
+    int32_t count = p->images * cn__winograd_count(op->out->shape.height, op->out->shape.width);
+    weight_parts parts = weight_scratch((const cn__convolution *)op->layer, count);
+    transformed t = {.x = cn__nchw16c_input_tiles(op, p->image, p->images),
+                     .dy = cn__nchw16c_gradient_tiles(op, p->image, p->images),
+                     .v = pass->scratch,
+                     .d = pass->scratch + parts.patches};
+    float *sums = t.d + parts.gradients;
+    cn__winograd_cut(&t.dy, op->out->shape.height, op->out->shape.width);
+    t.dy.data += (size_t)p->first * t.dy.channel;
+    t.dy.channels = p->count;
+    t.dy.spare = cn__fmap_spare(op->d_out, (size_t)(p->first + p->count) - 1);
+    if (count <= WEIGHT_TILES)
+        sum_slices(op, p, &t, count, sums, to);
+    else
+        sum_steps(op, p, &t, count, sums, to);
 }
 
 /* Sums of all weights: those that will be gradients, or others that go into these. */
