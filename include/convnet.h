@@ -227,8 +227,8 @@ CN_API cn_status cn_context_new(const cn_context_options *options, cn_context **
 /** Stops the workers. Everything made from the context must have been freed. */
 CN_API void cn_context_free(cn_context *context);
 
-/** Bytes in use by what was made from the context, with what the allocations themselves take. From any thread, at any
- * time. */
+/** Bytes in use by the context itself, so that it is never 0, and by what was made from it, with what the allocations
+ * themselves take. From any thread, at any time. */
 CN_API size_t cn_context_memory(const cn_context *context);
 /** The most that ever were in use. From any thread, at any time. */
 CN_API size_t cn_context_memory_peak(const cn_context *context);
@@ -302,7 +302,7 @@ CN_API int64_t cn_tensor_count(const cn_tensor *tensor);
 CN_API int64_t cn_tensor_argmax(const cn_tensor *tensor, int64_t row);
 
 /** Reads an array of numpy, a .npy file (versions 1 to 3), as a tensor: bool and uint8 become uint8, other integers
- * int64, floats float32, in either byte order and order of dimensions. CN_ERR_IO; CN_ERR_FORMAT: no such file,
+ * int64, floats float32, in either byte order and order of dimensions. CN_ERR_IO; CN_ERR_FORMAT: no .npy file,
  * damaged, cut short, or another size than its header says, before memory is asked for; CN_ERR_UNSUPPORTED: other
  * types, or more than CN_MAX_DIMS dimensions; CN_ERR_DATA: a number beyond int64 or float32. */
 CN_API cn_status cn_tensor_load_npy(cn_context *context, const char *path, cn_tensor **tensor);
@@ -1469,7 +1469,8 @@ typedef struct cn_dataset_source {
     { sizeof(cn_dataset_source), 0, 0, 0, 0, 0, CN_DTYPE_UINT8, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
 /** CN_DATASET_SOURCE_INIT for languages without macros; `size` is that of the caller's struct. */
 CN_API void cn_dataset_source_init(cn_dataset_source *source, size_t size);
-/** A data set of such images. CN_ERR_ARGUMENT: both functions or neither, or a member that makes no sense. */
+/** A data set of such images. CN_ERR_ARGUMENT: both functions or neither, or a member that makes no sense;
+ * CN_ERR_SHAPE: channels, height or width out of range. */
 CN_API cn_status cn_dataset_callback(cn_context *context, const cn_dataset_source *source, cn_dataset **dataset);
 
 /** `count` images of 3×32×32 in ten classes that the library draws itself, the same for the same seed and split
@@ -1482,7 +1483,8 @@ CN_API cn_status cn_dataset_synthetic(cn_context *context, cn_split split, int64
 /** A view of chosen indices in that order; repeats are allowed. CN_ERR_NOT_FOUND: an index outside. */
 CN_API cn_status cn_dataset_subset(const cn_dataset *dataset, int64_t count, const int64_t *indices,
                                    cn_dataset **subset);
-/** Two views: a seeded random part of round(fraction·count) images, and the rest. */
+/** Two views: a seeded random part of round(fraction·count) images, and the rest. `fraction` is above 0 and below 1, and
+ * neither view may be empty: CN_ERR_ARGUMENT. */
 CN_API cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t seed, cn_dataset **part,
                                   cn_dataset **rest);
 /** A view of all in a seeded random order. */
@@ -1700,7 +1702,7 @@ typedef enum cn_optimizer_kind {
 } cn_optimizer_kind;
 
 /** "sgd", "adam" and so on, as programs call them; NULL: no such kind, so that all can be listed from 0. Static
- * storage. / */
+ * storage. */
 CN_API const char *cn_optimizer_name(cn_optimizer_kind kind);
 
 /** A learning rate that stands for the default of what it is asked of, as its comment says. */

@@ -100,7 +100,7 @@ START_TEST(subfolders_are_classes_in_the_order_of_names) {
     for (int i = 0; i < 5; i++)
         expect_plain(dataset, i, wanted[i].value, wanted[i].label);
     ck_assert_int_eq(cn_dataset_skipped_count(dataset), 0);
-    ck_assert_ptr_nonnull(strstr(warnings, "passed over: 1 pictures of"));
+    ck_assert_ptr_nonnull(strstr(warnings, "passed over: 1 picture of"));
     ck_assert_str_eq(cn_dataset_file_name(dataset, 3), "cat/young/a.ppm");
     ck_assert_ptr_null(cn_dataset_file_name(dataset, 5));
     ck_assert_ptr_null(cn_dataset_file_name(dataset, -1));
@@ -211,7 +211,7 @@ START_TEST(folders_that_are_no_data_sets_say_why) {
     expect_failure(scratch_path(&root, "a/b"), CN_ERR_NOT_FOUND, "has no subfolders");
     plain("a/b/x.ppm", 3, 7, 7, 6);
     expect_failure(scratch_path(&root, "a/b"), CN_ERR_NOT_FOUND,
-                   "but 1 pictures; wanted is the folder that has a folder");
+                   "but 1 picture; wanted is the folder that has a folder");
     folder("caf\xe9");
     expect_failure(root.path, CN_ERR_DATA, "/caf\xe9': the name of a class is not UTF-8");
     expect_failure(NULL, CN_ERR_ARGUMENT, "directory is NULL");

@@ -371,8 +371,10 @@ START_TEST(calls_for_one_output_refuse_several) {
     cn_evaluation *evaluation;
     cn_trainer *trainer;
     cn_dataset *data;
-    ck_fails(cn_model_forward(model, 1, input, output), CN_ERR_SHAPE, "the model has 1 and 2");
-    ck_fails(cn_model_backward(model, output, NULL), CN_ERR_SHAPE, "the model has 1 and 2");
+    ck_fails(cn_model_forward(model, 1, input, output), CN_ERR_SHAPE,
+             "inputs: 1 of 1 that the model has, outputs: 1 of 2");
+    ck_fails(cn_model_backward(model, output, NULL), CN_ERR_SHAPE,
+             "inputs: 1 of 1 that the model has, outputs: 1 of 2");
     ck_ok(cn_predictor_new(model, NULL, &predictor));
     ck_fails(cn_predictor_run(predictor, input, output), CN_ERR_SHAPE, "cn_predictor_run_all");
     const cn_tensor *const inputs[] = {input};

@@ -108,7 +108,7 @@ says err "has images for validation of its own, so that --validation does not go
 run 0 test "$dir/pets.safetensors" --data "folder:$dir/photos" --split validation
 says out "on the validation images of"
 says out " of 6)"
-mistake "--split goes with folder:, masks: and npz: if it is validation" test x --data cifar10:x --split validation
+mistake "--split validation goes with folder:, masks: and npz: only" test x --data cifar10:x --split validation
 
 # What was mistaken is told by its file's name.
 run 0 train --data "folder:$dir/photos" --epochs 1 --misclassified 100
@@ -197,7 +197,78 @@ run 0 classify --model "$dir/digits.safetensors" "$dir/photos/train/cat/0.ppm" -
 says out "  nine"
 echo one >"$dir/names"
 run 1 classify --model "$dir/digits.safetensors" "$dir/photos/train/cat/0.ppm" --names "$dir/names"
-says err "has 1 names, a line each, but '$dir/digits.safetensors' has 10 classes"
+says err "has 1 name, a line each, but '$dir/digits.safetensors' has 10 classes"
+
+# ---- outputs that cannot be, before anything is trained ----
+
+# early TEXT [ARGUMENT]...: fails with that, without an epoch, and without waiting.
+early() {
+    text=$1
+    shift
+    line="convnet-train $*"
+    timeout 20 "$bin/convnet-train" --data synthetic:20 --epochs 1 "$@" >"$dir/out" 2>"$dir/err"
+    expect $? -eq 1
+    says err "$text"
+    silent out
+}
+mkfifo "$dir/fifo"
+early "cannot write '$dir/fifo': it is not a plain file" --log "$dir/fifo"
+mkdir "$dir/rep" && mkfifo "$dir/rep/history.csv"
+early "cannot write '$dir/rep/history.csv': it is not a plain file" --report "$dir/rep"
+rm -r "$dir/rep"
+ln -s loop "$dir/loop"
+early "cannot write '$dir/loop'" --out "$dir/loop"
+ln -s nowhere/x "$dir/astray"
+early "cannot write '$dir/nowhere/x': No such file or directory" --out "$dir/astray"
+long=$(printf %0300d 0)
+early "File name too long" --out "$dir/$long.safetensors"
+# A pipe is written to, and so is a link to what is not there yet.
+"$bin/convnet-train" --data synthetic:20 --epochs 1 --log /dev/stdout | cat >"$dir/out"
+says out "epoch,train_loss"
+ln -s later "$dir/link"
+run 0 train --data synthetic:20 --epochs 1 --quiet --out "$dir/link" --report "$dir/rep" --log "$dir/rep/x.csv" --checkpoint "$dir/rep/x.run"
+expect -f "$dir/later" -a -f "$dir/rep/x.csv" -a -f "$dir/rep/x.run"
+for name in rate.png n.txt folder.svg/rate; do
+    mistake "--find-rate '$name': it is drawn as SVG: want a name that ends in .svg" train --data synthetic:20 --find-rate $name
+done
+echo text >"$dir/mk.py"
+run 1 explore --data synthetic:20 --out "$dir/mk.py"
+says err "cannot make the folder '$dir/mk.py': File exists"
+
+# ---- what cannot be asked for ----
+
+run 1 train --data synthetic:20 --cutout 99
+says err "cannot change the training images so: --cutout is 99, wanted 0 to 32 for images of 32×32"
+run 1 train --data synthetic:20 --freeze ,,
+says err "--freeze ',,': a name in it is empty"
+run 1 test README.md --data synthetic:20
+says err "'README.md': it is neither a safetensors nor an ONNX file"
+run 1 classify --model "$dir/m.safetensors" - </dev/null
+says err "standard input is empty"
+mistake "are one run, and a run is no repetition of itself" compare "$dir/rep" "$dir/rep/"
+mistake "--split all goes with folder:, masks:, npz: and npy: only" test x --data cifar10:x --split all
+size=$(wc -c <"$dir/rep/x.run")
+head -c $((size - 1000)) "$dir/rep/x.run" >"$dir/cut.run"
+run 1 train --data synthetic:20 --epochs 2 --checkpoint "$dir/cut.run" --resume
+says err "the file is cut short"
+run 0 train --data synthetic:20 --epochs 1 --checkpoint "$dir/rep/x.run" --resume
+says out "has had 1 epoch: of --epochs 1 none is left to train"
+expect "$(grep -c 'epoch .*train' "$dir/out")" -eq 0
+run 0 export "$dir/m.safetensors" --c "$dir/m.c"
+says out "C in $dir/m.c, its header in $dir/m.h"
+run 0 export "$dir/m.safetensors" --c "$dir/m.c" --quiet
+silent out
+echo '#pragma once' >"$dir/own.h"
+run 1 export "$dir/m.safetensors" --c "$dir/own.c"
+says err "'$dir/own.h' is there, and not a header that convnet-export has written"
+expect ! -e "$dir/own.c"
+{ # images of numpy alone
+    printf '\223NUMPY\001\000\166\000'
+    printf "%-117s\n" "{'descr': '|u1', 'fortran_order': False, 'shape': (20, 3, 8, 8), }"
+    head -c 3840 /dev/zero
+} >"$dir/images.npy"
+run 1 train --data "npy:$dir/images.npy"
+says err "has images alone, and nothing to learn of them: want npy:IMAGES.npy,LABELS.npy"
 
 # ---- what a terminal obeys is never printed as it is ----
 

@@ -208,7 +208,7 @@ says out " of 400)"
 
 # As C, compiled and run.
 run 0 export "$model" --c "$dir/net.c" --name shapes
-silent out
+says out "its header in $dir/net.h"
 echo '#include "net.h"
 int main(void) { return shapes_self_test() || SHAPES_INPUT_FLOATS != 3072; }' >"$dir/main.c"
 checks=$((checks + 1))
@@ -434,7 +434,8 @@ expect "$(grep -c '>Learning rate, step by step</text>' "$dir/c/report.html")" -
 # Folders that earlier versions have left have epochs' means alone, and a file that is none is said.
 cp -r "$dir/none-3" "$dir/earlier"
 rm "$dir/earlier/learning-rate.csv"
-run 0 compare "$dir/earlier" "$dir/earlier" --out "$dir/c"
+cp -r "$dir/earlier" "$dir/earlier-2"
+run 0 compare "$dir/earlier" "$dir/earlier-2" --out "$dir/c"
 silent err
 expect "$(grep -c '>Learning rate, mean of each epoch</text>' "$dir/c/report.html")" -eq 1
 for text in 'epoch,learning_rate
@@ -447,7 +448,7 @@ for text in 'epoch,learning_rate
     run 0 compare "$dir/earlier" "$dir/none-4" --out "$dir/c"
     says err "warning: '$dir/earlier/learning-rate.csv' is not as convnet-train leaves it: learning rates are shown as far as they are known"
 done
-rm -r "$dir/c" "$dir/earlier"
+rm -r "$dir/c" "$dir/earlier" "$dir/earlier-2"
 # One run each, by the names of their folders, since more than two settings differ; and a log, of which no more is known.
 run 0 train --data synthetic:100 --recipe fast --epochs 1 --report "$dir/fast" --log "$dir/fast.csv"
 run 0 compare "$dir/fast" "$dir/none-3" --out "$dir/c"

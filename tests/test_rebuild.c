@@ -252,7 +252,8 @@ START_TEST(models_in_use_do_not_change) {
     cn_predictor *predictor;
     ck_ok(cn_model_until(model, "out", &before));
     ck_ok(cn_optimizer_new(model, NULL, &optimizer));
-    ck_fails(cn_model_append(model, "more", relu()), CN_ERR_STATE, "'more' cannot come into a model while");
+    ck_fails(cn_model_append(model, "more", relu()), CN_ERR_STATE,
+             "'more' cannot come into a model while 1 trainer, optimizer or predictor of it exists");
     cn_optimizer_free(optimizer);
     ck_ok(cn_predictor_new(model, NULL, &predictor));
     ck_fails(cn_model_replace_output(model, 5), CN_ERR_STATE, "'fc' cannot come into a model while");

@@ -120,7 +120,7 @@ done
 rm "$dir/broken.model" "$dir/broken.csv"
 sh "$dir/command" >"$dir/out" 2>"$dir/err"
 expect $? -eq 0
-says out "goes on after $epochs of $epochs epochs, which are all"
+says out "it's.run has had $epochs epochs: of --epochs $epochs none is left to train"
 same "$dir/whole.model" "$dir/broken.model"
 same_log "$dir/whole.csv" "$dir/broken.csv"
 

@@ -102,7 +102,7 @@ START_TEST(parts_without_images_are_refused) {
     uneven u = uneven_new();
     cn_dataset *part, *rest;
     ck_fails(cn_dataset_split_stratified(u.set, 0.001, 7, &part, &rest), CN_ERR_ARGUMENT, "leaves the part empty");
-    ck_fails(cn_dataset_split_stratified(u.set, 1.0, 7, &part, &rest), CN_ERR_ARGUMENT, "fraction is 1");
+    ck_fails(cn_dataset_split_stratified(u.set, 1.0, 7, &part, &rest), CN_ERR_ARGUMENT, "fraction is 1, wanted above 0 and below 1");
     ck_fails(cn_dataset_split_stratified(NULL, 0.5, 7, &part, &rest), CN_ERR_ARGUMENT, "dataset is NULL");
     ck_assert_ptr_null(part);
     ck_assert_ptr_null(rest);

@@ -218,7 +218,7 @@ says err "'cblok2.*' matches no layer or tensor of the model"
 run 1 train --data "folder:$dir/pets" --model "$dir/pets.safetensors" --freeze '*' --epochs 1
 says err "--freeze '*' leaves nothing to train: name less, such as all but the output layer, oblock.1"
 run 1 train --data synthetic:40 --freeze ',' --epochs 1
-says err "'' matches no layer or tensor"
+says err "--freeze ',': a name in it is empty"
 mistake "--head-rate" train --data synthetic:40 --head-rate -1
 run 1 test "$dir/pets.safetensors" --data "folder:$dir/other"
 says err "class 'cow' of the data is none of the 2 of the model: 'cat', 'dog'"

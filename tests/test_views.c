@@ -78,7 +78,7 @@ START_TEST(a_split_has_two_parts) {
     const double bad[] = {0.0, 1.0, -0.5, 1.5, NAN};
     cn_dataset *part, *rest;
     for (size_t i = 0; i < CN__COUNT(bad); i++)
-        ck_fails(cn_dataset_split(a.set, bad[i], 5, &part, &rest), CN_ERR_ARGUMENT, "fraction is");
+        ck_fails(cn_dataset_split(a.set, bad[i], 5, &part, &rest), CN_ERR_ARGUMENT, "wanted above 0 and below 1");
     ck_fails(cn_dataset_split(a.set, 0.01, 5, &part, &rest), CN_ERR_ARGUMENT, "leaves the part empty");
     ck_fails(cn_dataset_split(a.set, 0.99, 5, &part, &rest), CN_ERR_ARGUMENT, "leaves the rest empty");
     ck_assert_ptr_null(part);

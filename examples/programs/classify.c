@@ -175,7 +175,12 @@ static const char *name_of(const classifier *c, int64_t label, char text[NAME_TE
 static cn_status load_input(cn_context *context, cn_tensor **image) {
     unsigned char *data = malloc(MAX_INPUT);
     size_t bytes = data ? fread(data, 1, MAX_INPUT, stdin) : 0;
-    cn_status status = data && !ferror(stdin) ? cn_image_load_memory(context, data, bytes, image) : CN_ERR_IO;
+    bool read = data && !ferror(stdin);
+    if (read && bytes == 0) {
+        free(data);
+        return CN_ERR_NOT_FOUND; /* which the library does not say of memory */
+    }
+    cn_status status = read ? cn_image_load_memory(context, data, bytes, image) : CN_ERR_IO;
     free(data);
     return status;
 }
@@ -347,6 +352,8 @@ static const char *classify(classifier *c, char **images, int index, cn_tensor *
     cn_status status = strcmp(path, "-") == 0 ? load_input(c->context, image) : cn_image_load(c->context, path, image);
     if (status == CN_ERR_IO && strcmp(path, "-") == 0)
         return "cannot read standard input";
+    if (status == CN_ERR_NOT_FOUND && strcmp(path, "-") == 0)
+        return "standard input is empty";
     if (status == CN_OK)
         status = cn_image_fit(*image, (int)c->input[0], (int)c->input[1], (int)c->input[2], fitted);
     if (status == CN_OK)

@@ -6,6 +6,7 @@
  */
 #include "common/comparison.h"
 #include "common/ranks.h"
+#include <sys/stat.h>
 
 static const char *directory;
 
@@ -40,6 +41,16 @@ static const program_spec compare_program = {
              "Exit codes: 0 compared; 1 something failed; 2 a mistake on the command line.\n",
 };
 
+/* One run is no repetition of itself. */
+static void refuse_twice(int count, char **paths) {
+    struct stat a, b;
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < i; k++)
+            if (stat(paths[k], &a) == 0 && stat(paths[i], &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+                complain_usage("'%s' and '%s' are one run, and a run is no repetition of itself: name it once",
+                               paths[k], paths[i]);
+}
+
 static bool read_runs(comparison *c, int count, char **paths) {
     for (int i = 0; i < count; i++)
         if (!comparison_add(c, paths[i]))
@@ -61,9 +72,11 @@ int main(int argc, char **argv) {
     int code = EXIT_FAILURE, count = arguments_read_several(&compare_program, argc, argv);
     comparison *c = calloc(1, sizeof *c);
     refuse_to_replace(count, argv);
+    refuse_twice(count, argv);
     if (!c)
         complain("no memory for a comparison");
-    else if (ranks_absent() && (!directory || report_folder(directory)) &&
+    else if (ranks_absent() &&
+             (!directory || report_folder(directory, (const char *const[]){"report.html", "curves.svg", NULL})) &&
              program_context(1, CN_CONV_AUTO, NULL, &c->context) == CN_OK && read_runs(c, count, argv)) {
         comparison_print(c);
         if (output_json)

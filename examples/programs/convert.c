@@ -209,8 +209,8 @@ static cn_status open_any(conversion *c) {
     else if (!none)
         complain_file("read", c->in, error);
     else if (c->kind == ONNX)
-        complain("'%s' holds %lld tensors but no network; say with --network which one they belong to", c->in,
-                 (long long)cn_tensors_count(c->tensors));
+        complain("'%s' holds %lld tensor%s but no network; say with --network which one they belong to", c->in,
+                 (long long)cn_tensors_count(c->tensors), cn_tensors_count(c->tensors) == 1 ? "" : "s");
     return none && c->kind != ONNX ? CN_OK : status;
 }
 
@@ -364,7 +364,8 @@ static void report(const conversion *c, const cn_tensor *file, const difference 
     char count[GROUPED_TEXT];
     printf("%s: %s, ", printable(c->out), kinds[c->kind].about);
     if (c->tensors)
-        printf("%s tensors", grouped(cn_tensors_count(c->tensors), count));
+        printf("%s tensor%s", grouped(cn_tensors_count(c->tensors), count),
+               cn_tensors_count(c->tensors) == 1 ? "" : "s");
     else
         printf("%s parameters", grouped(cn_model_parameter_count(c->model), count));
     printf(", %s bytes\n", grouped(cn_tensor_count(file), count));

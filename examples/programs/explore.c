@@ -227,12 +227,14 @@ int main(int argc, char **argv) {
     cn_model *model = NULL;
     bool good = false;
     arguments_read(&explore_program, argc, argv);
+    const char *const sheets[] = {"examples.svg", "augmented.svg", model_name ? "filters.svg" : NULL,
+                                  layer ? "activations.svg" : NULL, NULL};
     arguments_need(&explore_program, "layer", model_name != NULL, "--model");
     data_spec data = data_spec_read(data_text);
     spare_inputs(&data);
     if (program_context(threads, CN_CONV_AUTO, NULL, &context) == CN_OK && open_model(context, &data, &model) &&
         data_open(context, &data, test_split ? CN_SPLIT_TEST : CN_SPLIT_TRAIN, &dataset) == CN_OK &&
-        fits(model, dataset) && report_folder(out_directory))
+        fits(model, dataset) && report_folder(out_directory, sheets))
         good = show_data(context, &data, dataset) && (!model || show_model(context, model, dataset));
     if (good)
         printf("Sheets in %s\n", printable(out_directory));

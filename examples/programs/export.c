@@ -119,13 +119,35 @@ static void write_result(const cn_model *model) {
     free(header);
 }
 
+/* The header's name is not one that was given: another's file of that name stays. */
+static bool header_is_ours(void) {
+    static const char begins[] = "/* The network '";
+    char *header = strdup(source), *text = NULL;
+    size_t length = strlen(source);
+    bool good = header != NULL;
+    if (good && length > 2) {
+        header[length - 1] = 'h';
+        text = file_text(header, sizeof begins - 1);
+        good = !text || !*text || strcmp(text, begins) == 0; /* what cannot be read, the library has more to say of */
+        if (!good)
+            complain("'%s' is there, and not a header that convnet-export has written: choose another name than '%s'",
+                     header, source);
+    }
+    free(text);
+    free(header);
+    return good;
+}
+
 static int write_c(const cn_model *model) {
     cn_export_c_options options = CN_EXPORT_C_OPTIONS_INIT;
     options.name = name;
+    if (!header_is_ours())
+        return EXIT_FAILURE;
     if (cn_model_export_c(model, source, &options) != CN_OK) {
         complain_library("cannot write the model as C");
         return EXIT_FAILURE;
     }
+    printf("C in %s, its header in %.*sh\n", source, (int)strlen(source) - 1, source);
     if (output_json)
         write_result(model);
     return EXIT_SUCCESS;

@@ -284,11 +284,10 @@ int main(int argc, char **argv) {
         return program_end(EXIT_FAILURE);
     const char *model_path = arguments_read(&test_program, argc, argv);
     data_spec data = data_spec_read(data_text);
-    if (split == CN_SPLIT_VALIDATION)
-        arguments_need(&test_program, "split", data.format->undivided && strcmp(data.format->name, "npy") != 0,
-                       "folder:, masks: and npz: if it is validation");
-    arguments_need(&test_program, "split", split <= CN_SPLIT_TEST || data.format->undivided,
-                   "folder:, masks:, npz: and npy: if it is all");
+    if (split == CN_SPLIT_VALIDATION && (!data.format->undivided || strcmp(data.format->name, "npy") == 0))
+        complain_usage("--split validation goes with folder:, masks: and npz: only");
+    if (split == CN_SPLIT_ALL && !data.format->undivided)
+        complain_usage("--split all goes with folder:, masks:, npz: and npy: only");
     if (!ranks_join(&r))
         return program_end(EXIT_FAILURE);
     if (program_context(threads ? threads : r.threads, CN_CONV_AUTO, NULL, &context) == CN_OK)

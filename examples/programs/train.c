@@ -166,11 +166,12 @@ static bool outputs_possible(const train_arguments *a) {
     for (size_t i = 0; i < COUNT(files); i++)
         if (files[i] && !output_spares_data(files[i], a->data.directory))
             return false;
-    if ((a->out_path && !output_possible(a->out_path, NULL)) ||
-        (a->rates_path && !output_possible(a->rates_path, NULL)) || (a->log_path && !epoch_log_possible(a->log_path)) ||
-        (a->checkpoint_path && !output_possible(a->checkpoint_path, NULL)))
+    if (a->report_path && !report_folder(a->report_path, report_names)) /* the others may lie in it */
         return false;
-    return !a->report_path || report_folder(a->report_path);
+    return (!a->out_path || output_possible(a->out_path, NULL)) &&
+           (!a->rates_path || output_possible(a->rates_path, NULL)) &&
+           (!a->log_path || epoch_log_possible(a->log_path)) &&
+           (!a->checkpoint_path || output_possible(a->checkpoint_path, NULL));
 }
 
 /* ---- what is said of the run, on the terminal and in the report ---- */

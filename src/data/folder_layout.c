@@ -86,9 +86,9 @@ static cn_status look_into(cn_context *ctx, const char *root, const char *name, 
 static cn_status no_classes(const char *path, const survey *s) {
     if (s->pictures > 0)
         return cn__error(CN_ERR_NOT_FOUND,
-                         "'%s' has no subfolders, which would be the classes, but %zu pictures; wanted is the folder "
+                         "'%s' has no subfolders, which would be the classes, but %zu picture%s; wanted is the folder "
                          "that has a folder for each class",
-                         path, s->pictures);
+                         path, s->pictures, s->pictures == 1 ? "" : "s");
     return cn__error(CN_ERR_NOT_FOUND, "'%s' has no subfolders, which would be the classes", path);
 }
 
@@ -197,8 +197,8 @@ static cn_status decide(cn_context *ctx, cn__folder_layout *l, const survey *s, 
         return CN_OK;
     }
     if (s->pictures > 0 && !l->quiet)
-        cn__log(ctx, CN_LOG_WARNING, "passed over: %zu pictures of '%s' that lie beside the folders of the classes",
-                s->pictures, l->root);
+        cn__log(ctx, CN_LOG_WARNING, "passed over: %zu picture%s of '%s' beside the folders of the classes",
+                s->pictures, s->pictures == 1 ? "" : "s", l->root);
     return check_classes(ctx, l, s);
 }
 

@@ -100,7 +100,7 @@ cn_status cn_dataset_split_stratified(const cn_dataset *dataset, double fraction
     *part = NULL;
     CN__REQUIRE(dataset);
     if (!(fraction > 0.0 && fraction < 1.0))
-        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_split_stratified: fraction is %g, wanted between 0 and 1",
+        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_split_stratified: fraction is %g, wanted above 0 and below 1",
                          fraction);
     CN__TRY(strata_find(dataset, &s));
     cn_status status = split(dataset, fraction, seed, &s, part, rest);

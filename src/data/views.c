@@ -69,7 +69,7 @@ cn_status cn_dataset_split(const cn_dataset *dataset, double fraction, uint64_t 
     *part = NULL;
     CN__REQUIRE(dataset);
     if (!(fraction > 0.0 && fraction < 1.0))
-        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_split: fraction is %g, wanted between 0 and 1", fraction);
+        return cn__error(CN_ERR_ARGUMENT, "cn_dataset_split: fraction is %g, wanted above 0 and below 1", fraction);
     int64_t count = llround(fraction * (double)dataset->count);
     if (count < 1 || count >= dataset->count)
         return cn__error(CN_ERR_ARGUMENT, "cn_dataset_split: %g of %lld images leaves %s empty", fraction,

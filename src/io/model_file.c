@@ -166,9 +166,9 @@ static cn_status check_version(const cn__safetensors *file) {
     int64_t number = cn__file_version(file, CN__KEY_VERSION);
     if (!version || !cn__safetensors_metadata(file, CN__KEY_MODEL))
         return cn__error(CN_ERR_FORMAT,
-                         "it holds %zu tensors but no model of this library, as a PyTorch state dict does: build the "
+                         "it holds %zu tensor%s but no model of this library, as a PyTorch state dict does: build the "
                          "network that they belong to, then cn_model_load_tensors takes them",
-                         file->count);
+                         file->count, file->count == 1 ? "" : "s");
     if (number < 1)
         return cn__error(CN_ERR_FORMAT, "its version is '%.20s', wanted a number", version);
     if (number > CN__MODEL_VERSION)
@@ -209,6 +209,14 @@ static cn_status finish_model(cn_context *ctx, cn_status status, cn__safetensors
     return cn__in_file(status, source);
 }
 
+/* What cannot be the length of a header, which comes first; of archives and pickles the reader has more to say. */
+static cn_status check_kind(const unsigned char *begin, size_t bytes) {
+    bool long_header = bytes >= CN__SAFETENSORS_LENGTH && (begin[4] | begin[5] | begin[6] | begin[7]) != 0;
+    if (!long_header || memcmp(begin, "PK\3\4", 4) == 0 || (begin[0] == 0x80 && begin[1] <= 5))
+        return CN_OK;
+    return cn__error(CN_ERR_FORMAT, "it is neither a safetensors nor an ONNX file");
+}
+
 cn_status cn_model_load_memory(cn_context *context, const void *data, size_t bytes, cn_model **model) {
     CN__COMPUTES;
     cn__safetensors file;
@@ -218,6 +226,7 @@ cn_status cn_model_load_memory(cn_context *context, const void *data, size_t byt
     CN__REQUIRE(data);
     if (cn__onnx_recognised(data, bytes))
         return cn__onnx_file_load_memory(context, data, bytes, model);
+    CN__TRY(cn__in_file(check_kind(data, bytes), "(memory)"));
     return finish_model(context, cn__safetensors_read(context, data, bytes, &file), &file, "(memory)", model);
 }
 
@@ -233,5 +242,6 @@ cn_status cn_model_load(cn_context *context, const char *path, cn_model **model)
     CN__TRY(cn__file_begin(context, path, begin, &bytes));
     if (cn__onnx_recognised(begin, bytes))
         return cn__onnx_file_load(context, path, model);
+    CN__TRY(cn__in_file(check_kind(begin, bytes), path));
     return finish_model(context, cn__safetensors_open(context, path, &file), &file, path, model);
 }

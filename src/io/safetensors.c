@@ -48,8 +48,9 @@ static cn_status read_offsets(const cn__json *json, size_t data_bytes, cn__entry
         !read_count(json + 2, &end))
         return bad_entry(entry, "its data_offsets are not two counts");
     if (begin > end || (uint64_t)end > data_bytes)
-        return cn__error(CN_ERR_FORMAT, "tensor '%.200s': it lies at bytes %lld to %lld of %zu bytes of data",
-                         entry->name, (long long)begin, (long long)end, data_bytes);
+        return cn__error(CN_ERR_FORMAT, "tensor '%.200s': it lies at bytes %lld to %lld of %zu bytes of data%s",
+                         entry->name, (long long)begin, (long long)end, data_bytes,
+                         begin > end ? "" : ": the file is cut short");
     if (!count_bytes(entry, &wanted) || wanted != end - begin)
         return cn__error(CN_ERR_FORMAT, "tensor '%.200s': its %lld bytes are not what its shape needs", entry->name,
                          (long long)(end - begin));
@@ -130,6 +131,8 @@ static cn_status say_too_long(const unsigned char start[LENGTH_BYTES], uint64_t 
     if (start[0] == 0x80 && start[1] <= 5)
         return cn__error(CN_ERR_FORMAT, "it is a Python pickle, as torch.save wrote them once, and no safetensors file "
                                         "(safetensors.torch.save_file writes those)");
+    if (length >> 32)
+        return cn__error(CN_ERR_FORMAT, "not a safetensors file");
     return cn__error(CN_ERR_FORMAT, "not a safetensors file, or its header of %llu bytes is longer than %d",
                      (unsigned long long)length, MAX_HEADER);
 }

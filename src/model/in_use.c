@@ -23,8 +23,9 @@ cn_status cn__model_changeable(const cn_model *model, const char *layer) {
     if (count == 0)
         return CN_OK;
     return cn__error(CN_ERR_STATE,
-                     "layer '%s' cannot come into a model while a trainer, optimizer or predictor of it exists (%d)",
-                     layer, count);
+                     "layer '%s' cannot come into a model while %d trainer%s, optimizer%s or predictor%s of it exist%s",
+                     layer, count, count == 1 ? "" : "s", count == 1 ? "" : "s", count == 1 ? "" : "s",
+                     count == 1 ? "s" : "");
 }
 
 /* ---- who is at it ---- */

@@ -55,9 +55,9 @@ cn_status cn__model_expect_counts(const cn_model *model, const char *function, i
     int64_t has_inputs = cn_model_input_count(model), has_outputs = cn_model_output_count(model);
     if (inputs == has_inputs && outputs == has_outputs)
         return CN_OK;
-    return cn__error(CN_ERR_SHAPE,
-                     "%s: inputs: %lld, outputs: %lld, the model has %lld and %lld (%s_all takes several)", function,
-                     (long long)inputs, (long long)outputs, (long long)has_inputs, (long long)has_outputs, function);
+    return cn__error(
+        CN_ERR_SHAPE, "%s: inputs: %lld of %lld that the model has, outputs: %lld of %lld (%s_all takes several)",
+        function, (long long)inputs, (long long)has_inputs, (long long)outputs, (long long)has_outputs, function);
 }
 
 /* ---- what a loop of one's own keeps between calls ---- */

@@ -265,12 +265,26 @@ static bool several_classes(const data_spec *spec, const cn_dataset *train) {
     return false;
 }
 
+static bool has_targets(const data_spec *spec, const cn_dataset *dataset) {
+    task t = task_of(dataset);
+    if (t.outputs > 0)
+        return true;
+    if (spec->format->open == open_npy)
+        complain("'%s' has images alone, and nothing to learn of them: want npy:%s", spec->text,
+                 spec->format->argument);
+    else
+        complain("'%s' has images alone, and nothing to learn of them", spec->text);
+    return false;
+}
+
 cn_status data_open_both(cn_context *context, const data_spec *spec, cn_dataset **train, cn_dataset **test) {
     cn_status status = data_open(context, spec, CN_SPLIT_TRAIN, train);
     if (status == CN_OK)
         status = data_open(context, spec, CN_SPLIT_TEST, test);
     if (status != CN_OK)
         return status;
+    if (!has_targets(spec, *train))
+        return CN_ERR_DATA;
     if (!same_targets(*train, *test, "test") || !several_classes(spec, *train) || !same_classes(*train, *test, "test"))
         return CN_ERR_DATA;
     if (!spec->format->drawn)

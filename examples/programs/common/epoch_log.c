@@ -3,6 +3,7 @@
 #include "outputs.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -45,9 +46,14 @@ static bool write_line(epoch_log *log, const char *line) {
 /* It is made for a moment, under its own name: a temporary file beside it would stay if we were killed. */
 bool epoch_log_possible(const char *path) {
     struct stat info;
+    char real[PATH_MAX];
     bool there = stat(path, &info) == 0;
+    if (there && S_ISFIFO(info.st_mode) && realpath(path, real)) { /* to open one waits for a reader */
+        complain("cannot write '%s': it is not a plain file", path);
+        return false;
+    }
     if (there && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
-        return true; /* such as /dev/stdout */
+        return true; /* such as /dev/stdout, also as a pipe, which has no path */
     int file = file_open(path, O_WRONLY | (there ? 0 : O_CREAT | O_EXCL));
     if (file < 0)
         return errno == EEXIST || cannot_write(path); /* a link that leads nowhere yet */

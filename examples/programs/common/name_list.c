@@ -40,8 +40,8 @@ bool name_list_read(const char *path, name_list *list) {
 
 bool name_list_fits(const name_list *list, const char *path, const char *of, int64_t classes) {
     if (list->count != classes)
-        complain("'%s' has %lld names, a line each, but '%s' has %lld classes", path, (long long)list->count, of,
-                 (long long)classes);
+        complain("'%s' has %lld name%s, a line each, but '%s' has %lld class%s", path, (long long)list->count,
+                 list->count == 1 ? "" : "s", of, (long long)classes, classes == 1 ? "" : "es");
     return list->count == classes;
 }
 

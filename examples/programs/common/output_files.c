@@ -153,6 +153,12 @@ void output_is_model(const char *option, const char *path) {
                            option, path, (int)(ending - path), path);
 }
 
+void output_is_svg(const char *option, const char *path) {
+    const char *name = path ? strrchr(path, '/') : NULL, *ending = path ? strrchr(path, '.') : NULL;
+    if (path && (!ending || ending < name || strcasecmp(ending, ".svg") != 0))
+        complain_usage("%s '%s': it is drawn as SVG: want a name that ends in .svg", option, path);
+}
+
 /* ---- trying them out ---- */
 
 char *output_unique(const char *stem) {
@@ -223,16 +229,50 @@ static bool trial_beside(const char *path, const cn_model *model, bool open) {
     return good;
 }
 
+/* The name that a link means which leads to no file yet, into `end`; false: errno says why it means none. */
+static bool link_end(const char *path, char end[PATH_MAX]) {
+    char next[PATH_MAX];
+    enum { MOST_LINKS = 40 };
+    snprintf(end, PATH_MAX, "%s", path);
+    for (int links = 0; links < MOST_LINKS; links++) {
+        ssize_t length = readlink(end, next, sizeof next - 1);
+        if (length < 0)
+            return errno == EINVAL || errno == ENOENT; /* no link, or nothing there */
+        next[length] = '\0';
+        char *slash = strrchr(end, '/');
+        size_t folder = next[0] == '/' || !slash ? 0 : (size_t)(slash + 1 - end);
+        if (folder + (size_t)length >= PATH_MAX) {
+            errno = ENAMETOOLONG;
+            return false;
+        }
+        memcpy(end + folder, next, (size_t)length + 1);
+    }
+    errno = ELOOP;
+    return false;
+}
+
+/* A new file, or the one that a link would lead to. */
+static bool new_possible(const char *path, const cn_model *model) {
+    char end[PATH_MAX];
+    if (errno != ENOENT || !link_end(path, end)) {
+        complain("cannot write '%s': %s", path, strerror(errno));
+        return false;
+    }
+    return trial_beside(end, model, false);
+}
+
 bool output_possible(const char *path, const cn_model *model) {
     struct stat status;
     bool there = stat(path, &status) == 0;
-    if (there && !S_ISREG(status.st_mode)) {
+    if (!there)
+        return new_possible(path, model);
+    if (!S_ISREG(status.st_mode)) {
         complain("cannot write '%s': it is not a plain file", path);
         return false;
     }
     errno = 0;
-    bool open = there && writable(path);
-    if (there && !open && (errno == EPERM || errno == EROFS)) { /* chattr +i, a read-only file system */
+    bool open = writable(path);
+    if (!open && (errno == EPERM || errno == EROFS)) { /* chattr +i, a read-only file system */
         complain("cannot write '%s': %s", path, strerror(errno));
         return false;
     }

@@ -29,6 +29,9 @@ data_inputs data_inputs_of(const data_spec *spec);
 /* Ends with a usage message if the path, unless NULL, ends as files do that hold no model as training leaves it. */
 void output_is_model(const char *option, const char *path);
 
+/* Ends with a usage message unless the path, if not NULL, ends in ".svg". */
+void output_is_svg(const char *option, const char *path);
+
 /* Whether a file can be put at `path` later: tries it with a temporary file beside it, which is empty or, unless NULL,
  * holds `model`. Complains if not. */
 bool output_possible(const char *path, const cn_model *model);
@@ -134,8 +137,9 @@ void rates_read(const char *path, cn_history *history);
 /* Names of the files that report_write makes, then NULL. */
 extern const char *const report_names[];
 
-/* Makes the folder if it is missing, and tries whether files can be put there. Complains if not. */
-bool report_folder(const char *directory);
+/* Makes the folder if it is missing, and tries whether files of such names, ended by NULL, can be put there. Complains
+ * if not. */
+bool report_folder(const char *directory, const char *const *names);
 /* "directory/name", to be freed; complains and gives NULL without memory. */
 char *path_join(const char *directory, const char *name);
 /* Puts a text that the library was asked for, with `made` as the answer, into directory/name, and frees it. Complains

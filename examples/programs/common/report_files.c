@@ -9,15 +9,19 @@ const char *const report_names[] = {
     "report.html",       "curves.svg", "learning-rate.svg", "confusion.svg", "class-accuracy.svg",
     "misclassified.svg", HISTORY_FILE, RATES_FILE,          SETTINGS_FILE,   NULL};
 
-bool report_folder(const char *directory) {
-    if (mkdir(directory, 0777) == 0 || errno == EEXIST) {
-        char *trial = path_join(directory, "report.html");
-        bool good = trial && output_possible(trial, NULL);
-        free(trial);
-        return good;
+bool report_folder(const char *directory, const char *const *names) {
+    struct stat info;
+    bool good = true;
+    if (mkdir(directory, 0777) != 0 && (errno != EEXIST || stat(directory, &info) != 0 || !S_ISDIR(info.st_mode))) {
+        complain("cannot make the folder '%s': %s", directory, strerror(errno));
+        return false;
     }
-    complain("cannot make the folder '%s': %s", directory, strerror(errno));
-    return false;
+    for (size_t i = 0; good && names[i]; i++) {
+        char *trial = path_join(directory, names[i]);
+        good = trial && output_possible(trial, NULL);
+        free(trial);
+    }
+    return good;
 }
 
 char *path_join(const char *directory, const char *name) {

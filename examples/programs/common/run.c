@@ -239,9 +239,11 @@ static void print_end(run *r, cn_status status, const char *extent) {
 static void print_going_on(const run *r, int64_t left) {
     char extent[96], text[512];
     extent_text(r, extent, sizeof extent);
+    int64_t epochs = cn_trainer_epoch_count(r->trainer);
     int used = snprintf(text, sizeof text, "%.300s goes on %s", r->checkpoint_path, extent);
     if (left <= 0)
-        snprintf(text + used, sizeof text - (size_t)used, ", which are all");
+        snprintf(text, sizeof text, "%.300s has had %lld epoch%s: of --epochs %d none is left to train",
+                 r->checkpoint_path, (long long)epochs, epochs == 1 ? "" : "s", r->recipe.epochs);
     else if (out_of_patience(r))
         snprintf(text + used, sizeof text - (size_t)used, ", which are enough without a better %s %s",
                  run_tested_name(r), cn_metric_name(r->task.metric));
@@ -258,8 +260,10 @@ int run_train(run *r, setting_list *list, const char *title) {
     take_epochs_of_before(r);
     if (r->resumed)
         print_going_on(r, left);
-    r->progress = progress_begin(r->recipe.epochs, run_tested_name(r), r->task.metric);
-    cn_status status = cn_trainer_fit(r->trainer, left > 0 && !out_of_patience(r) ? left : 0, on_epoch, r);
+    bool over = left <= 0 || out_of_patience(r); /* then a table would be empty */
+    if (!over)
+        r->progress = progress_begin(r->recipe.epochs, run_tested_name(r), r->task.metric);
+    cn_status status = cn_trainer_fit(r->trainer, over ? 0 : left, on_epoch, r);
     snprintf(r->why, sizeof r->why, "%s", status == CN_OK ? "" : library_error());
     r->interrupted = ranks_largest(&r->ranks, interruption());
     progress_wipe(&r->progress);

@@ -171,6 +171,8 @@ static const program_spec train_program = {
         "best.run --every 200 --resume\n"
         "  convnet-train --data cifar10:cifar-10-batches-bin --recipe fast --epochs 10 --flip 0.5 --crop 1\n"
         "\n"
+        "With --json, a run that fails before its first batch writes no JSON: standard error says why.\n"
+        "\n"
         "Exit codes: 0 trained; 1 something failed; 2 a mistake on the command line; 128 + N ended by signal N (130: "
         "Ctrl-C).\n",
 };
@@ -280,6 +282,7 @@ static int64_t read_every(void) {
 /* Named files that would destroy each other; the model that is trained further may be replaced by the result. */
 static void check_files(const train_arguments *a) {
     output_is_model("--out", a->out_path);
+    output_is_svg("--find-rate", a->rates_path);
     enum { REPORT_MOST = 16 };
     named_file files[REPORT_MOST + 4] = {{"--out", a->out_path},
                                          {"--log", a->log_path},
@@ -335,9 +338,21 @@ static bool moves_images(const char *data) {
     return false;
 }
 
+/* Complains: a larger square would leave nothing of any image. */
+static bool hole_fits(const cn_dataset *train) {
+    int64_t shape[3];
+    cn_dataset_shape(train, shape);
+    int64_t longer = shape[1] > shape[2] ? shape[1] : shape[2];
+    if (cutout <= longer)
+        return true;
+    complain("cannot change the training images so: --cutout is %d, wanted 0 to %d for images of %d×%d", (int)cutout,
+             (int)longer, (int)shape[1], (int)shape[2]);
+    return false;
+}
+
 /* The recipe's, as far as they go with the data, or none, and single ones as they are asked for. */
 cn_status train_arguments_augment(const train_arguments *a, cn_dataset *train) {
-    if (task_of(train).kind == CN_TARGET_VECTOR && moves_images(a->data.text))
+    if ((task_of(train).kind == CN_TARGET_VECTOR && moves_images(a->data.text)) || !hole_fits(train))
         return CN_ERR_ARGUMENT;
     cn_augmentation changes = CN_AUGMENTATION_INIT;
     if (a->augment < 0 ? !a->data.format->drawn : a->augment)

@@ -94,6 +94,11 @@ static bool freeze_all(cn_model *model, const char *patterns) {
     for (const char *at = patterns; *at;) {
         size_t length = strcspn(at, ",");
         snprintf(pattern, sizeof pattern, "%.*s", (int)length, at);
+        if (length == 0) {
+            complain("--freeze '%s': a name in it is empty; want names of layers or tensors, with commas between",
+                     patterns);
+            return false;
+        }
         if (!freeze(model, pattern))
             return false;
         at += length + (at[length] == ',');
