@@ -132,6 +132,8 @@ bool cn__base64_decode(const char *text, unsigned char *bytes, size_t count);
 size_t cn__utf8_decode(const char *text, size_t bytes, uint32_t *code);
 /* Whether a text consists of such characters alone. */
 bool cn__utf8_valid(const char *text, size_t bytes);
+/* CN_ERR_ARGUMENT: a class has no name, or one that is not UTF-8, which files cannot hold. */
+cn_status cn__check_class_names(const char *function, int64_t classes, const char *const *names);
 /* Writes a character; returns its bytes, 1 to 4. */
 size_t cn__utf8_encode(uint32_t code, char text[4]);
 #define CN__UTF8_REPLACEMENT 0xFFFD

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* utf8.c: characters of texts (Unicode 15, table 3-7), and how many columns they take. */
 #include "base/base.h"
+#include <string.h>
 
 size_t cn__utf8_decode(const char *text, size_t bytes, uint32_t *code) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length; less is written shorter */
@@ -53,4 +54,14 @@ int cn__utf8_width(uint32_t code) {
         if (code >= wide[i][0] && code <= wide[i][1])
             return 2;
     return 1;
+}
+
+cn_status cn__check_class_names(const char *function, int64_t classes, const char *const *names) {
+    for (int64_t i = 0; i < classes; i++) {
+        if (!names[i])
+            return cn__error(CN_ERR_ARGUMENT, "%s: name %lld is NULL", function, (long long)i);
+        if (!cn__utf8_valid(names[i], strlen(names[i])))
+            return cn__error(CN_ERR_ARGUMENT, "the name of class %lld, '%.200s', is not UTF-8", (long long)i, names[i]);
+    }
+    return CN_OK;
 }

@@ -118,8 +118,6 @@ cn_status cn__model_fit(const cn_model *model, const cn_layer *layer, const char
 /* A node's tensors, in `specs` of CN__MAX_TENSORS; their number. */
 int cn__node_specs(const cn__node *node, cn__tensor_spec *specs);
 void cn__model_drop_class_names(cn_model *model);
-/* CN_ERR_ARGUMENT: a class has no name, or one that is not UTF-8, which files cannot hold. */
-cn_status cn__check_class_names(const char *function, int64_t classes, const char *const *names);
 void cn__self_test_free(cn_context *ctx, cn__self_test *test); /* self_test_tensors.c; NULL: nothing */
 /* What a self-test expects is no longer what the model gives. */
 static inline void cn__model_outdate_self_test(cn_model *model) {

@@ -137,16 +137,6 @@ void cn__model_drop_class_names(cn_model *model) {
     model->class_count = 0;
 }
 
-cn_status cn__check_class_names(const char *function, int64_t classes, const char *const *names) {
-    for (int64_t i = 0; i < classes; i++) {
-        if (!names[i])
-            return cn__error(CN_ERR_ARGUMENT, "%s: name %lld is NULL", function, (long long)i);
-        if (!cn__utf8_valid(names[i], strlen(names[i])))
-            return cn__error(CN_ERR_ARGUMENT, "the name of class %lld, '%.200s', is not UTF-8", (long long)i, names[i]);
-    }
-    return CN_OK;
-}
-
 cn_status cn_model_set_class_names(cn_model *model, int64_t classes, const char *const *names) {
     CN__REQUIRE(model);
     CN__REQUIRE(names);

@@ -37,10 +37,10 @@ static bool parse_corner(const char **text, double *place, double *rate) {
 void rates_read(const char *path, cn_history *history) {
     char *text = file_text(path, MOST_BYTES);
     double place, rate;
-    bool good = text && strncmp(text, HEADER, strlen(HEADER)) == 0;
     if (!text && errno == ENOENT)
         return;
-    const char *at = good ? text + strlen(HEADER) : "";
+    const char *at = text && strncmp(text, HEADER, strlen(HEADER)) == 0 ? text + strlen(HEADER) : NULL;
+    bool good = at != NULL;
     while (good && *at)
         good = parse_corner(&at, &place, &rate) && cn_history_add_rate(history, place, rate) == CN_OK;
     if (!good)
