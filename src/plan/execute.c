@@ -174,16 +174,19 @@ static bool waits_for_all(const cn__instruction *instruction, const cn__pass *pa
     return (own == CN__SCOPE_GLOBAL || own == CN__SCOPE_SOON) && items(instruction, pass) > 0;
 }
 
-/* Where what runs together with global instruction i ends. */
+/* Where what runs together with global instruction i ends. What is due soon reads maps that stay until the next op's first
+ * stages have run, if that one has some ahead of its global one; with any other, which may write into their memory, it must
+ * not run together. */
 static size_t end_of_global(const cn__instructions *instructions, size_t i, size_t end, const cn__pass *pass) {
     const cn__instruction *list = instructions->list;
-    size_t last = i;
-    for (size_t next = i + 1; next < end && scope(&list[last]) == CN__SCOPE_SOON; next++)
-        if (waits_for_all(&list[next], pass))
-            last = next;
-        else if (scope(&list[next]) == CN__SCOPE_LOCAL && items(&list[next], pass) > 0)
-            break;
-    return last + 1;
+    size_t next = i + 1;
+    if (scope(&list[i]) != CN__SCOPE_SOON)
+        return next;
+    while (next < end && (items(&list[next], pass) == 0 || scope(&list[next]) == CN__SCOPE_DEFERRED))
+        next++;
+    bool together = next < end && scope(&list[next]) == CN__SCOPE_GLOBAL &&
+                    cn__stages_ahead(((const cn__fused_op *)list[next].op)->impl) > 0;
+    return together ? next + 1 : i + 1;
 }
 
 /* Every other time from the last block to the first: what was left last may still be in the cache. */
