@@ -445,7 +445,7 @@ START_TEST(a_model_stays_while_others_need_it) {
     cn_model_free(model);
     ck_assert_int_eq(atomic_load(&warnings), 1);
     cn_predictor_free(predictor);
-    ck_fails(cn_model_append(model, "more", relu()), CN_ERR_STATE, "exists (1)");
+    ck_fails(cn_model_append(model, "more", relu()), CN_ERR_STATE, "while 1 trainer, optimizer or predictor of it exists");
     cn_predictor_free(clone);
     ck_ok(cn_optimizer_new(model, NULL, &optimizer));
     cn_model_free(model);

@@ -234,13 +234,20 @@ run 0 test "$dir/pets.safetensors" --data "folder:$dir/other"
 printf 'no archive' >"$dir/kept.npz"
 cp "$dir/kept.npz" "$dir/kept.npy"
 cp "$dir/kept.npz" "$dir/kept.txt"
-for option in --log --checkpoint --find-rate; do
+for option in --log --checkpoint; do
     mistake "--data and $option are both '$dir/kept.npz'" train --data "npz:$dir/kept.npz" $option "$dir/kept.npz"
     mistake "--data and $option are both '$dir/kept.npy'" train --data "npy:$dir/kept.npy,$dir/x.npy" $option "$dir/kept.npy"
     mistake "are the same file" train --data "npy:$dir/x.npy,$dir/kept.npy" $option "$dir/./kept.npy"
     mistake "--names and $option are both" train --data "npz:$dir/kept.npz" --names "$dir/kept.txt" $option "$dir/kept.txt"
     mistake "--model and $option are both" train --data synthetic --model "$model" $option "$model"
 done
+for name in kept.npz kept.npy kept.txt; do # charts are called .svg
+    ln -s "$name" "$dir/$name.svg"
+done
+mistake "are the same file" train --data "npz:$dir/kept.npz" --find-rate "$dir/kept.npz.svg"
+mistake "are the same file" train --data "npy:$dir/x.npy,$dir/kept.npy" --find-rate "$dir/kept.npy.svg"
+mistake "are the same file" train --data "npz:$dir/kept.npz" --names "$dir/kept.txt" --find-rate "$dir/kept.txt.svg"
+mistake "--find-rate '$model': it is drawn as SVG: want a name that ends in .svg" train --data synthetic --model "$model" --find-rate "$model"
 mistake "--data and --out are both" train --data "idx:$dir/kept.txt" --out "$dir/kept.txt"
 mkdir -p "$dir/sheets" && cp "$dir/kept.npz" "$dir/sheets/examples.svg"
 mistake "--data and --out's are both" explore --data "npz:$dir/sheets/examples.svg" --out "$dir/sheets"
