@@ -11,6 +11,7 @@
 #include "bandwidth.h"
 #include "fma_peak.h"
 #include "layers/layers.h"
+#include "layers/tree.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +173,7 @@ static void place_op(bound *b, bool channels, const shape *s) {
                        .out = out,
                        .max_blocks = b->op.max_blocks,
                        .batch = b->op.batch,
+                       .depth = cn__tree_depth((b->op.batch - 1) / CN__LANES + 1, false),
                        .training = b->op.training};
     b->impl->requirements(b->layer, &sizes, &wants);
     place_map(b, &b->in, channels, in, &wants);
@@ -199,6 +201,7 @@ static void bind(cn_context *ctx, cn_isa isa, int way, const shape *s, bound *b)
     b->pass = (cn__pass){.images = s->images,
                          .blocks = channels ? s->images : (s->images + CN__LANES - 1) / CN__LANES,
                          .training = trains};
+    b->pass.spans = cn__tree_spans(&b->pass);
     b->op = (cn__op){.layer = b->layer,
                      .ctx = ctx,
                      .kernels = cn__kernels_for(isa),
