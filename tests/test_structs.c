@@ -417,55 +417,6 @@ START_TEST(a_filled_struct_is_filled_as_far_as_it_goes) {
 }
 END_TEST
 
-/* ---- defaults as functions, for languages without macros ---- */
-
-#define STRUCT(type, init)                                                                                             \
-    static void init_##type(void *bytes, size_t size) {                                                                \
-        type##_init(bytes, size);                                                                                      \
-    }                                                                                                                  \
-    static const type defaults_##type = init;
-#include "base/structs.def"
-
-static const struct {
-    const void *wanted;
-    size_t size;
-    void (*init)(void *bytes, size_t size);
-} all_defaults[] = {
-#define STRUCT(type, init) {&defaults_##type, sizeof defaults_##type, init_##type},
-#include "base/structs.def"
-};
-
-/* Every byte of a struct is set: none is padding, whose content a compiler may leave as it was. */
-START_TEST(defaults_fill_every_byte) {
-    unsigned char poisoned[2][1024];
-    size_t size = all_defaults[_i].size;
-    ck_assert_uint_le(size + 16, sizeof poisoned[0]);
-    memset(poisoned[0], STACK, sizeof poisoned[0]);
-    memset(poisoned[1], ~STACK & 0xff, sizeof poisoned[1]);
-    for (int i = 0; i < 2; i++) {
-        all_defaults[_i].init(poisoned[i], size);
-        ck_assert_mem_eq(poisoned[i], all_defaults[_i].wanted, size);
-    }
-    ck_assert_int_eq(poisoned[0][size], STACK);
-}
-END_TEST
-
-START_TEST(defaults_keep_to_the_callers_size) {
-    uint64_t bytes[128], said;
-    size_t size = all_defaults[_i].size;
-    memset(bytes, STACK, sizeof bytes);
-    all_defaults[_i].init(bytes, size - 4); /* of an older program */
-    memcpy(&said, bytes, sizeof said);
-    ck_assert_uint_eq(said, size - 4);
-    ck_assert_int_eq(((unsigned char *)bytes)[size - 4], STACK);
-    all_defaults[_i].init(bytes, size + 16); /* of a newer one */
-    for (size_t i = size; i < size + 16; i++)
-        ck_assert_int_eq(((unsigned char *)bytes)[i], 0);
-    ck_assert_int_eq(((unsigned char *)bytes)[size + 16], STACK);
-    all_defaults[_i].init(NULL, size);
-}
-END_TEST
-
 /* ---- reserved members, and zeros that are zeros ---- */
 
 START_TEST(reserved_members_must_be_zero) {
@@ -509,13 +460,11 @@ END_TEST
 int main(void) {
     const TTest *const reading[] = {a_struct_says_its_size, a_newer_struct_must_not_use_what_is_new};
     const TTest *const filling[] = {a_filled_struct_is_filled_as_far_as_it_goes};
-    const TTest *const defaulting[] = {defaults_fill_every_byte, defaults_keep_to_the_callers_size};
     const TTest *const members[] = {reserved_members_must_be_zero, a_zero_is_not_a_default};
     Suite *suite = suite_create("structs");
     add_tests(suite, "read", with_everything, without_everything, reading, COUNT(reading), (int)COUNT(read_structs));
     add_tests(suite, "filled", with_everything, without_everything, filling, COUNT(filling),
               (int)COUNT(filled_structs));
-    add_tests(suite, "defaults", set_up, tear_down, defaulting, COUNT(defaulting), (int)COUNT(all_defaults));
     add_tests(suite, "members", with_everything, without_everything, members, COUNT(members), 1);
     return test_run(suite);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* moment_lines.h: how convolutions gather moments (CN__MOMENT_… in kernels.h) while their outputs are in registers. */
+/* moment_lines.h: how convolutions gather moments (CN__MOMENT_… in convolutions.h) while their outputs are in registers. */
 #ifndef CN_MOMENT_LINES_H
 #define CN_MOMENT_LINES_H
 
